@@ -1,0 +1,83 @@
+/** The effective configuration as the rest of the house sees it, and the only home of defaults. */
+
+import type { ClientTimeouts } from "../engine/engine.ts";
+import type { PolicyName } from "../policy/policies.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
+import type { ProbePlan } from "../probe/probe.ts";
+import type { HashBy } from "../proxy/affinity.ts";
+import type { Timeouts } from "../proxy/route.ts";
+
+export const engineNames = ["fetch"] as const;
+export type EngineName = (typeof engineNames)[number];
+
+export interface PoolConfig {
+  readonly name: string;
+  readonly policy: PolicyName;
+  /** What a keyed policy hashes; other policies ignore it. */
+  readonly hashBy: HashBy;
+  /** Further attempts after the first failed one, 0–2. */
+  readonly retries: number;
+  readonly probe: ProbePlan;
+  readonly timeouts: Timeouts;
+  readonly upstreams: readonly UpstreamSpec[];
+}
+
+export interface RouteConfig {
+  readonly host?: string;
+  readonly path?: string;
+  /** Name of a pool. */
+  readonly pool: string;
+}
+
+export interface Config {
+  readonly listen: { readonly hostname: string; readonly port: number };
+  readonly engine: EngineName;
+  readonly admin: {
+    readonly hostname: string;
+    readonly port: number;
+    /** Asked of every caller that is let in; undefined only on loopback. Never shown or logged. */
+    readonly token?: string;
+  };
+  /** A file, or ":memory:". */
+  readonly state: string;
+  /** How long requests in flight may take to finish after SIGTERM. */
+  readonly drainTimeoutMs: number;
+  readonly clientTimeouts: ClientTimeouts;
+  /** Addresses and CIDR ranges whose X-Forwarded fields are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly pools: readonly PoolConfig[];
+  /** In order; the last one, which matches everything, leads to the first pool. */
+  readonly routes: readonly RouteConfig[];
+}
+
+/** Each with its source. */
+export const defaults = {
+  listen: { hostname: "0.0.0.0", port: 8080 },
+  engine: "fetch",
+  admin: { hostname: "127.0.0.1", port: 8091 },
+  drainTimeoutMs: 30_000,
+  /** NGINX: client_header_timeout shortened to 10 s, client_body_timeout halved, keepalive_timeout. */
+  clientTimeouts: { headMs: 10_000, bodyIdleMs: 30_000, keepAliveMs: 75_000 },
+  trustedProxies: [],
+  pool: {
+    name: "main",
+    policy: "round-robin",
+    hashBy: "client-address",
+    /** Envoy and HAProxy retry once elsewhere. */
+    retries: 1,
+    /** Caddy's dial timeout; HAProxy's tunnel timeout. */
+    timeouts: { connectMs: 3_000, headMs: 30_000, bodyIdleMs: 60_000, tunnelIdleMs: 3_600_000 },
+    /** HAProxy's rise and fall; NGINX Plus's interval. */
+    probe: {
+      kind: "tcp",
+      intervalMs: 5_000,
+      changingIntervalMs: 1_000,
+      jitter: 0.1,
+      timeoutMs: 2_000,
+      rise: 2,
+      fall: 3,
+    },
+    upstreams: ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"],
+  },
+  upstream: { weight: 1, backup: false },
+} as const;

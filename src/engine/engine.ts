@@ -1,0 +1,52 @@
+/** What every data plane offers and what it is given: engines move bytes, everything they decide comes from here. */
+
+import type { Exchange } from "../proxy/exchange.ts";
+import type { ForwardingSetting } from "../proxy/headers.ts";
+
+/** Limits on clients' connections, in milliseconds. */
+export interface ClientTimeouts {
+  /** From the first byte of a request to the end of its head. */
+  readonly headMs: number;
+  /** Between two pieces of a request's body. */
+  readonly bodyIdleMs: number;
+  /** Without a request on a kept connection. */
+  readonly keepAliveMs: number;
+}
+
+export interface EngineSetting {
+  readonly hostname: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly clientTimeouts: ClientTimeouts;
+  /** A fresh exchange, to be opened with each request's head; a connection may keep and reuse it. */
+  readonly exchange: () => Exchange;
+  /** Keeps an acceptable id of the client's, else makes one. */
+  readonly requestId: (given: string | undefined) => string;
+  readonly trusts: ForwardingSetting["trusts"];
+  readonly log: EngineLog;
+}
+
+/** What an engine reports besides the ends of its attempts. */
+export interface EngineLog {
+  /** A fault of ours: the request was answered with 500. */
+  bug(error: unknown, requestId: string): void;
+  /** An answer of our own, or an attempt that failed and was followed by another one. */
+  fault(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+export interface EngineListener {
+  readonly hostname: string;
+  readonly port: number;
+  /** Exchanges and tunnels that clients still wait for or use. */
+  active(): number;
+  /** Takes no new connections and asks kept ones to close; resolves when nothing is active. */
+  drain(): Promise<void>;
+  /** Cuts what is left. */
+  close(): void;
+}
+
+/** A data plane. `listen` rejects if the port cannot be had, with the system's error code. */
+export interface Engine {
+  readonly name: string;
+  listen(setting: EngineSetting): Promise<EngineListener>;
+}

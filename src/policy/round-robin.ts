@@ -1,0 +1,20 @@
+/** Turns in proportion to weights, evenly spread. */
+
+import { Turns } from "../lib/turns.ts";
+import type { Policy } from "../pool/policy.ts";
+import type { Upstream } from "../pool/upstream.ts";
+
+/** Smooth weighted round robin: exact over every Σweight requests, under any fit list. See {@link Turns}. */
+export function roundRobin(): Policy {
+  const turns = new Turns<Upstream>();
+  let known: readonly Upstream[] = [];
+  return {
+    pick(fit) {
+      if (fit !== known) {
+        turns.reset(fit, (upstream) => upstream.weight);
+        known = fit;
+      }
+      return turns.next();
+    },
+  };
+}

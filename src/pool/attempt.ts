@@ -1,0 +1,85 @@
+/** One try of a request against one upstream: the only writer of load, latency and all that follows from how it ends. */
+
+import type { Clock } from "../lib/clock.ts";
+import type { Outcome } from "./outcome.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** Hears of every attempt's end: metrics, and later the passive verdicts. Called synchronously; must not throw. */
+export interface AttemptObserver {
+  attemptEnded(attempt: Attempt, outcome: Outcome): void;
+}
+
+/** What a failed attempt counts as, in milliseconds: a server that refuses at once must not look fast. */
+const failureLatencyMs = 1_000;
+
+/**
+ * ```
+ *  idle ──start──▶ waiting ──head──▶ answering ──end──▶ idle
+ *                     └────────────end───────────────────▲
+ * ```
+ * It is reused by the exchange that owns it: start again only after the end.
+ */
+export class Attempt {
+  readonly kind = "attempt";
+  readonly #clock: Clock;
+  readonly #observer: AttemptObserver;
+  #upstream: Upstream | undefined;
+  /** Clock time at which this attempt began. */
+  startedAt = 0;
+  /** Clock time at which the answer's head arrived; 0 before. */
+  headAt = 0;
+  /** Clock time at which it ended. */
+  endedAt = 0;
+  /** Status of the answer; 0 before its head arrived. */
+  status = 0;
+
+  constructor(clock: Clock, observer: AttemptObserver) {
+    this.#clock = clock;
+    this.#observer = observer;
+  }
+
+  /** Where this attempt goes, or went. Throws before the first start. */
+  get upstream(): Upstream {
+    if (!this.#upstream) throw new Error("Cannot name the upstream of an attempt: it was never started");
+    return this.#upstream;
+  }
+
+  /** Milliseconds from start to head; undefined before the head. */
+  get headLatencyMs(): number | undefined {
+    return this.headAt > 0 ? this.headAt - this.startedAt : undefined;
+  }
+
+  get isOpen(): boolean {
+    return this.#upstream !== undefined && this.endedAt === 0;
+  }
+
+  /** Counts itself in. Throws if it is still open: every start needs its end. */
+  start(upstream: Upstream): void {
+    if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
+    this.#upstream = upstream;
+    this.startedAt = this.#clock();
+    this.headAt = 0;
+    this.endedAt = 0;
+    this.status = 0;
+    upstream.inFlight += 1;
+  }
+
+  /** The final answer's head has arrived (1xx heads do not count). */
+  head(status: number): void {
+    this.headAt = this.#clock();
+    this.status = status;
+    this.upstream.latency.record(this.headAt - this.startedAt, this.headAt);
+  }
+
+  /** Ends it, once: a second call does nothing, since an engine may learn of one end in two ways. */
+  end(outcome: Outcome): void {
+    if (!this.isOpen) return;
+    const upstream = this.upstream;
+    this.endedAt = this.#clock();
+    upstream.inFlight -= 1;
+    if (outcome.kind === "failure" && this.headAt === 0) {
+      upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
+    }
+    this.#observer.attemptEnded(this, outcome);
+  }
+}

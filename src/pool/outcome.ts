@@ -1,0 +1,45 @@
+/** How an attempt can end, as a type: separate from the attempt because everyone above speaks of it. */
+
+/**
+ * What had happened when an attempt failed. It decides what may be tried again:
+ * - `connect`: nothing was sent, so any request may move on
+ * - `head`: the request, or a part, may have been processed, so only an idempotent one may
+ * - `body`: the answer has begun, so none may
+ */
+export type FailurePhase = "connect" | "head" | "body";
+
+/** Why an attempt failed: one vocabulary for log, metrics, Proxy-Status and dashboard. */
+export type FailureReason =
+  | "connect_refused"
+  | "connect_timeout"
+  | "connect_reset"
+  | "head_timeout"
+  | "head_invalid"
+  | "upstream_reset"
+  | "body_timeout"
+  | "body_truncated";
+
+export interface Failure {
+  readonly kind: "failure";
+  readonly phase: FailurePhase;
+  readonly reason: FailureReason;
+  /** What the system said, for the log; never shown to a client. */
+  readonly detail?: string;
+}
+
+export type Outcome =
+  /** The whole answer was passed on; its status is the attempt's. */
+  | { readonly kind: "response" }
+  | Failure
+  /** The client went away, or another attempt won: says nothing about the upstream. */
+  | { readonly kind: "cancelled" };
+
+/** Shared, so that the end of a request allocates nothing. */
+export const responded: Outcome = { kind: "response" };
+export const cancelled: Outcome = { kind: "cancelled" };
+
+export function failure(phase: FailurePhase, reason: FailureReason, detail?: string): Failure {
+  return detail === undefined
+    ? { kind: "failure", phase, reason }
+    : { kind: "failure", phase, reason, detail };
+}

@@ -1,0 +1,54 @@
+/** The active verdict: what a run of probe results says about an upstream. Separate from the prober, which only looks. */
+
+export type StreakState = "checking" | "passing" | "failing";
+
+export interface StreakLimits {
+  /** Successes in a row that bring a failing upstream back. */
+  readonly rise: number;
+  /** Failures in a row that take a passing upstream out. */
+  readonly fall: number;
+}
+
+/**
+ * ```
+ *            any success                fall failures in a row
+ *  checking ─────────────▶ passing ───────────────────────────▶ failing
+ *      │                      ▲                                    │ ▲
+ *      │                      └──────── rise successes in a row ───┘ │
+ *      └──────────────────────── any failure ────────────────────────┘
+ * ```
+ * The first result decides alone: before it nothing is known, and a start must not wait for a streak.
+ */
+export class Streak {
+  #limits: StreakLimits;
+  #state: StreakState = "checking";
+  #against = 0;
+
+  constructor(limits: StreakLimits) {
+    this.#limits = limits;
+  }
+
+  get state(): StreakState {
+    return this.#state;
+  }
+
+  /** Whether the last results speak against the present verdict, so that looking more often is worth it. */
+  get isChanging(): boolean {
+    return this.#state === "checking" || this.#against > 0;
+  }
+
+  /** Takes one probe result in; true if the verdict changed. */
+  record(success: boolean): boolean {
+    const agreed = success ? "passing" : "failing";
+    if (this.#state === agreed) {
+      this.#against = 0;
+      return false;
+    }
+    this.#against += 1;
+    const needed = this.#state === "checking" ? 1 : success ? this.#limits.rise : this.#limits.fall;
+    if (this.#against < needed) return false;
+    this.#state = agreed;
+    this.#against = 0;
+    return true;
+  }
+}

@@ -1,0 +1,75 @@
+/** One active check of one upstream: TCP connect, or an HTTP GET. Separate from the prober, which decides when. */
+
+import type { Clock } from "../lib/clock.ts";
+import { type Address, authorityOf, originOf } from "../pool/upstream.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** How a pool's upstreams are checked; times in milliseconds. */
+export interface ProbePlan {
+  readonly kind: "tcp" | "http";
+  /** Path and query of the GET; present for `http`. */
+  readonly path?: string;
+  readonly intervalMs: number;
+  /** Instead of the interval while the verdict is about to change. */
+  readonly changingIntervalMs: number;
+  /** Each wait is drawn from interval × (1 ± jitter), so that peers do not probe in step. 0–1. */
+  readonly jitter: number;
+  readonly timeoutMs: number;
+  readonly rise: number;
+  readonly fall: number;
+}
+
+export interface ProbeResult {
+  readonly success: boolean;
+  /** What was seen, for people: "200", "connection refused", "no answer in 2s". */
+  readonly detail: string;
+  readonly latencyMs: number;
+}
+
+export type Prober = (address: Address, plan: ProbePlan) => Promise<ProbeResult>;
+
+/** A check that never rejects: what goes wrong is the result. */
+export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: Clock): Prober {
+  return async (address, plan) => {
+    const startedAt = clock();
+    try {
+      const { success, detail } = await check(runtime, address, plan);
+      return { success, detail, latencyMs: clock() - startedAt };
+    } catch (error) {
+      return { success: false, detail: describe(error), latencyMs: clock() - startedAt };
+    }
+  };
+}
+
+type Verdict = Pick<ProbeResult, "success" | "detail">;
+
+async function check(
+  runtime: Pick<Runtime, "dial" | "probeHttp">,
+  address: Address,
+  plan: ProbePlan,
+): Promise<Verdict> {
+  if (plan.kind === "tcp") {
+    await runtime.dial(address.hostname, address.port, plan.timeoutMs);
+    return { success: true, detail: "connected" };
+  }
+  const status = await runtime.probeHttp({
+    url: originOf(address) + (plan.path ?? "/"),
+    timeoutMs: plan.timeoutMs,
+    fields: { host: authorityOf(address), "user-agent": "evenkeel-probe" },
+  });
+  return { success: status >= 200 && status < 400, detail: `status ${status}` };
+}
+
+const words: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  ETIMEDOUT: "no answer in time",
+  ENOTFOUND: "name not found",
+  EHOSTUNREACH: "host unreachable",
+  ENETUNREACH: "network unreachable",
+};
+
+function describe(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return words[code] ?? (code || String(error));
+}

@@ -1,0 +1,59 @@
+/** Which fields end at this hop and which ones we add: the rules, for every engine alike. */
+
+import type { Head } from "./head.ts";
+
+/** Fields that speak of one connection only (RFC 9110 section 7.6.1), with the two old ones for proxies' own logins. */
+export const hopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Lower-case names that a Connection field lists; they end at this hop too. */
+export function namedByConnection(connection: string | undefined): readonly string[] {
+  if (connection === undefined) return [];
+  return connection
+    .toLowerCase()
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
+
+/** How the balancer names itself in Via (RFC 9110 section 7.6.3) and Proxy-Status. */
+export const viaName = "1.1 evenkeel";
+
+/** Fields that an upstream gets from us; what a client sent under these names is replaced, or kept if it is trusted. */
+export interface ForwardingFields {
+  readonly "X-Forwarded-For": string;
+  readonly "X-Forwarded-Proto": string;
+  readonly "X-Forwarded-Host": string;
+  readonly "X-Forwarded-Port": string;
+  readonly Via: string;
+}
+
+export interface ForwardingSetting {
+  /** Whether this address is a proxy of ours whose X-Forwarded fields may be believed. */
+  readonly trusts: (address: string) => boolean;
+  /** The port that clients reach us on. */
+  readonly listenPort: number;
+}
+
+/** From a peer that is not trusted the fields say what we saw; from a trusted one what it said, with its address added. */
+export function forwardingFields(head: Head, { trusts, listenPort }: ForwardingSetting): ForwardingFields {
+  const trusted = trusts(head.clientAddress);
+  const kept = (name: string) => (trusted ? head.header(name) : undefined);
+  const chain = kept("x-forwarded-for");
+  const via = head.header("via");
+  return {
+    "X-Forwarded-For": chain ? `${chain}, ${head.clientAddress}` : head.clientAddress,
+    "X-Forwarded-Proto": kept("x-forwarded-proto") ?? head.scheme,
+    "X-Forwarded-Host": kept("x-forwarded-host") ?? head.host,
+    "X-Forwarded-Port": kept("x-forwarded-port") ?? String(listenPort),
+    Via: via ? `${via}, ${viaName}` : viaName,
+  };
+}

@@ -1,0 +1,110 @@
+/** The balancer's own answers: the one place where a reason becomes a status, fields and a body. */
+
+import type { FailureReason } from "../pool/outcome.ts";
+
+/** Why the balancer answers itself. The same word stands in log, metric, Proxy-Status and dashboard. */
+export type RefusalReason =
+  FailureReason | "no_route" | "no_upstream" | "request_invalid" | "request_too_large" | "draining";
+
+/** Why a failed attempt was not followed by another one. */
+export type NotRetried =
+  "retries_spent" | "method_not_idempotent" | "body_not_replayable" | "answer_begun" | "no_other_upstream";
+
+export interface Refusal {
+  readonly kind: "refusal";
+  readonly reason: RefusalReason;
+  /** Status of the answer where it is not the reason's usual one. */
+  readonly status: number;
+  readonly notRetried?: NotRetried;
+}
+
+interface Meaning {
+  readonly status: number;
+  /** Error type of RFC 9209 section 2.3. */
+  readonly error: string;
+  /** One sentence for whoever reads the answer. */
+  readonly message: string;
+}
+
+const meanings: Readonly<Record<RefusalReason, Meaning>> = {
+  no_route: { status: 404, error: "destination_not_found", message: "No route matches this host and path." },
+  no_upstream: { status: 503, error: "destination_unavailable", message: "No upstream is fit to serve." },
+  draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
+  connect_refused: {
+    status: 502,
+    error: "connection_refused",
+    message: "The upstream refused the connection.",
+  },
+  connect_timeout: {
+    status: 504,
+    error: "connection_timeout",
+    message: "The upstream did not accept in time.",
+  },
+  connect_reset: {
+    status: 502,
+    error: "connection_terminated",
+    message: "The upstream closed the new connection.",
+  },
+  head_timeout: {
+    status: 504,
+    error: "http_response_timeout",
+    message: "The upstream did not answer in time.",
+  },
+  head_invalid: {
+    status: 502,
+    error: "http_protocol_error",
+    message: "The upstream's answer is not valid HTTP.",
+  },
+  upstream_reset: {
+    status: 502,
+    error: "connection_terminated",
+    message: "The upstream closed before it answered.",
+  },
+  body_timeout: { status: 504, error: "http_response_incomplete", message: "The upstream's answer stalled." },
+  body_truncated: {
+    status: 502,
+    error: "http_response_incomplete",
+    message: "The upstream's answer was cut short.",
+  },
+  request_invalid: { status: 400, error: "http_request_error", message: "The request is not acceptable." },
+  request_too_large: { status: 413, error: "http_request_error", message: "The request is too large." },
+};
+
+/** @param status where it is not the reason's usual one, as 405 or 501 for `request_invalid` */
+export function refusal(reason: RefusalReason, status = meanings[reason].status): Refusal {
+  return { kind: "refusal", reason, status };
+}
+
+/** How long a client is asked to wait after a 503, in seconds: two probe rounds while an upstream changes. */
+const retryAfterSeconds = 2;
+
+export interface RefusalAnswer {
+  readonly status: number;
+  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly body: string;
+}
+
+/**
+ * The whole answer: JSON if the client accepts that, else one line of text, with Proxy-Status (RFC 9209).
+ * It names no upstream and no system error: those are for the log.
+ */
+export function answerOf(given: Refusal, accept: string | undefined, requestId: string): RefusalAnswer {
+  const { error, message } = meanings[given.reason];
+  const asJson = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept ?? "");
+  const problem = { status: given.status, reason: given.reason, message, requestId };
+  const body = asJson
+    ? JSON.stringify({ error: problem })
+    : `${given.status} ${given.reason}: ${message} (request ${requestId})`;
+  return {
+    status: given.status,
+    fields: [
+      ["Content-Type", asJson ? "application/json" : "text/plain; charset=utf-8"],
+      ["Cache-Control", "no-store"],
+      ["Proxy-Status", `evenkeel; error=${error}; details="${given.reason}"`],
+      ["X-Request-Id", requestId],
+      ...(given.status === 503 ? [["Retry-After", String(retryAfterSeconds)] as const] : []),
+      ...(given.status === 405 ? [["Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"] as const] : []),
+    ],
+    body: `${body}\n`,
+  };
+}

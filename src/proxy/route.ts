@@ -1,0 +1,56 @@
+/** Which pool a request belongs to, by host and path. */
+
+import type { Pool } from "../pool/pool.ts";
+import type { KeyOf } from "./affinity.ts";
+import { type Head, pathOf } from "./head.ts";
+
+/** Limits of one pool's traffic, in milliseconds. */
+export interface Timeouts {
+  readonly connectMs: number;
+  /** From the request's last byte to the answer's head. */
+  readonly headMs: number;
+  /** Between two pieces of an answer's body. */
+  readonly bodyIdleMs: number;
+  /** Without a byte in either direction of an upgraded connection. */
+  readonly tunnelIdleMs: number;
+}
+
+/** Where a route leads: a pool and how its requests are treated. */
+export interface Destination {
+  readonly pool: Pool;
+  readonly timeouts: Timeouts;
+  /** Further attempts after the first failed one. */
+  readonly retries: number;
+  /** Present where the pool's policy looks at a key. */
+  readonly keyOf?: KeyOf;
+}
+
+export interface Route {
+  /** Host name without port, lower case; "*.example.com" matches every name below; undefined matches all. */
+  readonly host?: string;
+  /** Matches this path and all below it; undefined matches all. */
+  readonly path?: string;
+  readonly destination: Destination;
+}
+
+/** The first route that matches, in the order of the configuration; undefined if none does. */
+export function routeOf(routes: readonly Route[], head: Head): Destination | undefined {
+  for (const route of routes) {
+    if (route.host !== undefined && !matchesHost(route.host, head.host)) continue;
+    if (route.path !== undefined && !matchesPath(route.path, pathOf(head))) continue;
+    return route.destination;
+  }
+  return undefined;
+}
+
+function matchesHost(pattern: string, host: string): boolean {
+  const name = host.replace(/:\d*$/, "").toLowerCase();
+  return pattern.startsWith("*.") ? name.endsWith(pattern.slice(1)) : name === pattern;
+}
+
+function matchesPath(prefix: string, path: string): boolean {
+  return (
+    path.startsWith(prefix) &&
+    (prefix.endsWith("/") || path.length === prefix.length || path[prefix.length] === "/")
+  );
+}
