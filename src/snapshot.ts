@@ -1,7 +1,10 @@
-/** The plain read-only picture of now: what admin API, dashboard, metrics and command line read. Types and nothing else. */
+/** The plain read-only picture of now: what admin API, dashboard and command line read, and how one pool's part is taken. */
 
+import { Histogram } from "./metrics/histogram.ts";
+import type { Metrics, UpstreamMeter } from "./metrics/metrics.ts";
 import type { PolicyName } from "./policy/policies.ts";
-import type { Mode, Status } from "./pool/upstream.ts";
+import type { Pool } from "./pool/pool.ts";
+import { type Mode, originOf, type Status, type Upstream } from "./pool/upstream.ts";
 
 /** `starting → ready → draining → stopped` */
 export type Phase = "starting" | "ready" | "draining" | "stopped";
@@ -72,8 +75,80 @@ export interface Snapshot {
   readonly pools: readonly PoolSnapshot[];
 }
 
-/** An operator's request, made through the admin side. */
+/** What the operator can do, from the admin side. */
 export interface Control {
-  /** Sets one upstream's mode, durably; false if there is no such upstream. */
-  setMode(id: string, mode: Mode, by: string): boolean;
+  /** Sets one upstream's mode, durably; its new picture, or undefined if there is no such upstream. */
+  setMode(id: string, mode: Mode, by: string): UpstreamSnapshot | undefined;
+}
+
+/** What is known of an upstream besides what the pool and the metrics know. */
+export interface UpstreamNotes {
+  readonly lastProbe: ProbeSnapshot | null;
+  readonly modeSet: UpstreamSnapshot["modeSet"];
+}
+
+export interface PoolView {
+  readonly pool: Pool;
+  readonly policy: PolicyName;
+  readonly probe: string;
+  readonly metrics: Metrics;
+  readonly notesOf: (upstream: Upstream) => UpstreamNotes;
+  /** Clock time, milliseconds. */
+  readonly now: number;
+}
+
+export function poolSnapshot(view: PoolView): PoolSnapshot {
+  const { pool, metrics, now } = view;
+  const meter = metrics.ofPool(pool.name);
+  return {
+    name: pool.name,
+    policy: view.policy,
+    probe: view.probe,
+    upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
+    traffic: trafficOf(
+      pool.upstreams.map((upstream) => metrics.of(upstream)),
+      now,
+    ),
+    retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
+    refusals: Object.fromEntries(meter.refusals),
+  };
+}
+
+export function upstreamSnapshot({ pool, metrics, notesOf, now }: PoolView, upstream: Upstream): UpstreamSnapshot {
+  return {
+    id: upstream.id,
+    url: originOf(upstream.address),
+    weight: upstream.weight,
+    backup: upstream.backup,
+    status: upstream.status,
+    mode: upstream.mode,
+    fit: pool.fit.includes(upstream),
+    inFlight: upstream.inFlight,
+    ...notesOf(upstream),
+    traffic: trafficOf([metrics.of(upstream)], now),
+  };
+}
+
+/** The traffic of several meters as one: percentiles come from the merged histograms, never from averaged percentiles. */
+function trafficOf(meters: readonly UpstreamMeter[], now: number): Traffic {
+  const latencies = new Histogram();
+  let [requests, errors, recentRequests, recentErrors, seconds] = [0, 0, 0, 0, 1];
+  for (const meter of meters) {
+    const recent = meter.recent.counts(now);
+    meter.recent.addLatencies(latencies, now);
+    requests += meter.requests;
+    errors += meter.errors;
+    recentRequests += recent.requests;
+    recentErrors += recent.errors;
+    seconds = Math.max(seconds, recent.seconds);
+  }
+  return {
+    requests,
+    errors,
+    requestsPerSecond: recentRequests / seconds,
+    errorShare: recentRequests > 0 ? recentErrors / recentRequests : 0,
+    p50Ms: latencies.percentile(0.5) ?? null,
+    p95Ms: latencies.percentile(0.95) ?? null,
+    p99Ms: latencies.percentile(0.99) ?? null,
+  };
 }

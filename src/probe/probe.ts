@@ -26,10 +26,10 @@ export interface ProbeResult {
   readonly latencyMs: number;
 }
 
-export type Prober = (address: Address, plan: ProbePlan) => Promise<ProbeResult>;
+export type Probe = (address: Address, plan: ProbePlan) => Promise<ProbeResult>;
 
 /** A check that never rejects: what goes wrong is the result. */
-export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: Clock): Prober {
+export function probeWith(runtime: Pick<Runtime, "dial" | "probeHttp">, clock: Clock): Probe {
   return async (address, plan) => {
     const startedAt = clock();
     try {

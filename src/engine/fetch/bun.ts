@@ -1,0 +1,94 @@
+/** The fetch engine on Bun: Bun.serve for clients, one private keep-alive pool of fetch connections per upstream pool. */
+
+import type { Server, ServerWebSocket } from "bun";
+
+import { originOf } from "../../pool/upstream.ts";
+import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
+import type { Forward } from "./forward.ts";
+import { type FetchHandlerSetting, handle } from "./handler.ts";
+import { type OpenWebSocket, openTunnel } from "./upgrade.ts";
+import { isWebSocket, type Tunnel } from "./websocket.ts";
+
+/** Shorter than most servers keep idle connections, so that few requests meet one that is just being closed. */
+const upstreamIdleSeconds = 15;
+
+export const fetchEngine: Engine = { name: "fetch", listen };
+
+async function listen(setting: EngineSetting): Promise<EngineListener> {
+  const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
+  const full: FetchHandlerSetting = { ...setting, forward: forwardWith(session), listenPort: () => server.port ?? 0 };
+  const server: Server<Tunnel> = Bun.serve<Tunnel>({
+    hostname: setting.hostname,
+    port: setting.port,
+    // Bun's longest is 255 s. It guards idle connections; requests under way have limits of their own.
+    idleTimeout: Math.min(255, Math.ceil(setting.clientTimeouts.keepAliveMs / 1000)),
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch(request, server) {
+      server.timeout(request, 0);
+      const clientAddress = server.requestIP(request)?.address ?? "";
+      if (isWebSocket(request)) return upgrade(full, server, request, clientAddress);
+      return handle(full, request, clientAddress);
+    },
+    websocket: {
+      // The tunnel's messages are the upstream's business: it sets its own limit.
+      maxPayloadLength: 2 ** 30,
+      idleTimeout: 960,
+      open: (socket) => socket.data.attach(clientSocket(socket)),
+      message: (socket, message) => socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
+      close: (socket, code, reason) => socket.data.clientClosed(code, reason),
+    },
+  });
+  return {
+    hostname: setting.hostname,
+    port: server.port ?? 0,
+    active: () => server.pendingRequests + server.pendingWebSockets,
+    drain: async () => {
+      await server.stop();
+      session.close();
+    },
+    close: () => {
+      void server.stop(true);
+      session.close();
+    },
+  };
+}
+
+function forwardWith(session: Bun.FetchSession): Forward {
+  return async ({ method, upstream, target, fields, body, signal }) => {
+    const response = await session.fetch(originOf(upstream.address) + target, {
+      method,
+      headers: fields,
+      body,
+      signal,
+      redirect: "manual",
+      decompress: false,
+    });
+    return { status: response.status, statusText: response.statusText, fields: response.headers, body: response.body };
+  };
+}
+
+/** Bun's WebSocket sends fields, which the standard's constructor has no place for. */
+const openWebSocket: OpenWebSocket = (url, options) => new WebSocket(url, options);
+
+async function upgrade(
+  setting: FetchHandlerSetting,
+  server: Server<Tunnel>,
+  request: Request,
+  clientAddress: string,
+): Promise<Response | undefined> {
+  const tunnel = await openTunnel(setting, openWebSocket, request, clientAddress);
+  if (tunnel instanceof Response) return tunnel;
+  const headers = tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : undefined;
+  if (server.upgrade(request, { data: tunnel, headers })) return undefined;
+  tunnel.abandon();
+  return new Response("400 request_invalid: not a valid WebSocket handshake\n", { status: 400 });
+}
+
+function clientSocket(socket: ServerWebSocket<Tunnel>) {
+  return {
+    send: (message: string | Uint8Array<ArrayBuffer>) => void socket.send(message),
+    close: (code?: number, reason?: string) => socket.close(code, reason),
+    terminate: () => socket.terminate(),
+    bufferedAmount: () => socket.getBufferedAmount(),
+  };
+}

@@ -1,0 +1,35 @@
+/** Applies the proxy's field rules to standard `Headers`, for requests and answers. */
+
+import type { Head } from "../../proxy/head.ts";
+import { forwardingFields, type ForwardingSetting, hopByHop, namedByConnection } from "../../proxy/headers.ts";
+
+/** What an upstream gets: the client's fields without this hop's, with ours. Host stays the client's. */
+export function outgoingFields(
+  request: Request,
+  head: Head,
+  added: ForwardingSetting & { readonly requestId: string },
+): Headers {
+  const fields = endToEnd(request.headers);
+  // Consumed at this hop: the listener has answered "100 Continue" already.
+  fields.delete("expect");
+  fields.delete("content-length");
+  fields.set("Host", head.host);
+  for (const [name, value] of Object.entries(forwardingFields(head, added))) fields.set(name, value);
+  fields.set("X-Request-Id", added.requestId);
+  return fields;
+}
+
+/** What a client gets: the upstream's fields without this hop's. */
+export function endToEnd(given: Headers): Headers {
+  const fields = new Headers(given);
+  for (const name of namedByConnection(given.get("connection") ?? undefined)) removeNamed(fields, name);
+  for (const name of hopByHop) fields.delete(name);
+  // Trailers are lost on this engine, so none are announced.
+  fields.delete("trailer");
+  return fields;
+}
+
+/** Connection may list anything, also what is no field name, and what this hop needs. */
+function removeNamed(fields: Headers, name: string): void {
+  if (name !== "host" && name !== "content-length" && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) fields.delete(name);
+}

@@ -1,0 +1,144 @@
+/** Drives an exchange with the standard fetch types: from a client's `Request` to its `Response`. */
+
+import type { Attempt } from "../../pool/attempt.ts";
+import { cancelled, type Failure, failure } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import type { Head } from "../../proxy/head.ts";
+import { answerOf, type Refusal, refusal } from "../../proxy/refusal.ts";
+import type { EngineSetting } from "../engine.ts";
+import { answerClient } from "./answer.ts";
+import { AttemptWatch } from "./attempt-watch.ts";
+import { outgoingFields } from "./fields.ts";
+import { failureOf, type Forward } from "./forward.ts";
+import { refusalStatus, requestHead } from "./request-head.ts";
+import { type RequestBody, requestBody } from "./request-body.ts";
+
+export interface FetchHandlerSetting extends EngineSetting {
+  readonly forward: Forward;
+  /** The port that the listener really has. */
+  readonly listenPort: () => number;
+}
+
+/** One request on its way: what every step of it needs. */
+export interface Passage {
+  readonly request: Request;
+  readonly head: Head;
+  readonly exchange: Exchange;
+  readonly requestId: string;
+}
+
+/** Opens the exchange of a request; a Response if its head is refused. */
+export function openPassage(setting: EngineSetting, request: Request, clientAddress: string): Passage | Response {
+  const head = requestHead(request, clientAddress);
+  const requestId = setting.requestId(head.header("x-request-id"));
+  const exchange = setting.exchange();
+  const passage = { request, head, exchange, requestId };
+  const status = refusalStatus(head);
+  if (status !== undefined) return refuse(setting, passage, exchange.refuse(refusal("request_invalid", status)));
+  exchange.open(head);
+  return passage;
+}
+
+/** Carries one request through; never rejects: a bug of ours becomes a 500 with the request's id. */
+export async function handle(
+  setting: FetchHandlerSetting,
+  request: Request,
+  clientAddress: string,
+): Promise<Response> {
+  const passage = openPassage(setting, request, clientAddress);
+  if (passage instanceof Response) return passage;
+  try {
+    return await carry(setting, passage);
+  } catch (error) {
+    setting.log.bug(error, passage.requestId);
+    return new Response(`500 internal_error: a fault of the balancer (request ${passage.requestId})\n`, {
+      status: 500,
+      headers: { "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": passage.requestId },
+    });
+  }
+}
+
+async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Response> {
+  const { request, exchange } = passage;
+  const body = await requestBody(request, setting.clientTimeouts.bodyIdleMs);
+  if (!body) return refuse(setting, passage, exchange.refuse(refusal("request_invalid", 408)));
+  let step = exchange.next();
+  for (;;) {
+    if (step.kind === "refusal") return refuse(setting, passage, step);
+    const { upstream } = step;
+    const answered = await tryOnce(setting, passage, step, body);
+    if (answered instanceof Response) return answered;
+    exchange.isReplayable = body.isReplayable;
+    step = exchange.again(answered);
+    logFailure(setting, passage, upstream.id, answered, step);
+  }
+}
+
+/** One attempt, which has ended or ends with the response's body when this resolves. */
+async function tryOnce(
+  setting: FetchHandlerSetting,
+  passage: Passage,
+  attempt: Attempt,
+  body: RequestBody,
+): Promise<Response | Failure> {
+  const { request, head, exchange, requestId } = passage;
+  const timeouts = exchange.destination?.timeouts;
+  if (!timeouts) throw new Error("Cannot make an attempt: the exchange has no destination");
+  const watch = new AttemptWatch(request.signal, timeouts.connectMs + timeouts.headMs);
+  try {
+    const { method, target } = head;
+    const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
+    const incoming = await setting.forward({
+      method,
+      target,
+      upstream: attempt.upstream,
+      fields: outgoingFields(request, head, added),
+      body: body.take(watch.clientWait),
+      signal: watch.signal,
+    });
+    watch.headArrived();
+    attempt.head(incoming.status);
+    const bodyIdleMs = timeouts.bodyIdleMs;
+    return await answerClient(incoming, { attempt, bodyIdleMs, isHead: method === "HEAD", watch });
+  } catch (error) {
+    if (watch.isClientGone || body.isStalled) {
+      attempt.end(cancelled);
+      return watch.isClientGone ? clientGone() : refuse(setting, passage, exchange.refuse(refusal("request_invalid", 408)));
+    }
+    const failed = watch.isLate ? failure("head", "head_timeout") : failureOf(error);
+    attempt.end(failed);
+    return failed;
+  } finally {
+    watch.release();
+  }
+}
+
+/** Nobody reads it: the client's connection is closed. 499 is NGINX's word for it. */
+function clientGone(): Response {
+  return new Response(null, { status: 499 });
+}
+
+/** The balancer's own answer. */
+export function refuse(setting: EngineSetting, { head, requestId }: Passage, given: Refusal): Response {
+  const answer = answerOf(given, head.header("accept"), requestId);
+  if (given.notRetried === undefined) {
+    setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
+  }
+  return new Response(head.method === "HEAD" ? null : answer.body, {
+    status: answer.status,
+    headers: answer.fields.map(([name, value]): [string, string] => [name, value]),
+  });
+}
+
+/** Says what failed where, and what follows from it. */
+export function logFailure(
+  setting: EngineSetting,
+  { head, requestId }: Passage,
+  upstream: string,
+  failed: Failure,
+  next: Attempt | Refusal,
+): void {
+  const { reason, phase, detail } = failed;
+  const followed = next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
+  setting.log.fault("attempt failed", { requestId, method: head.method, upstream, reason, phase, detail, ...followed });
+}

@@ -1,0 +1,28 @@
+/** A request's head as the proxy sees it, answered from a standard `Request`. */
+
+import { type Head, plainAddress } from "../../proxy/head.ts";
+
+/** @param clientAddress the peer's IP address as the listener reports it */
+export function requestHead(request: Request, clientAddress: string): Head {
+  const { url } = request;
+  const pathStart = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
+  return {
+    method: request.method,
+    target: pathStart < 0 ? "/" : url.slice(pathStart),
+    host: request.headers.get("host") ?? "",
+    clientAddress: plainAddress(clientAddress),
+    scheme: url.startsWith("https:") ? "https" : "http",
+    header: (name) => request.headers.get(name) ?? undefined,
+  };
+}
+
+const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
+
+/**
+ * The status to refuse a head with, or undefined. Listeners with a fetch handler join repeated Host fields with a
+ * comma, which no host name contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
+ */
+export function refusalStatus(head: Head): 400 | 405 | undefined {
+  if (refusedMethods.has(head.method)) return 405;
+  return head.host.includes(",") ? 400 : undefined;
+}

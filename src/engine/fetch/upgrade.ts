@@ -1,0 +1,45 @@
+/** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
+
+import { cancelled, type Failure } from "../../pool/outcome.ts";
+import { outgoingFields } from "./fields.ts";
+import { failureOf } from "./forward.ts";
+import { type FetchHandlerSetting, logFailure, openPassage, refuse } from "./handler.ts";
+import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
+
+/** Opens an upstream's WebSocket: the standard constructor cannot send fields, each runtime's own can. */
+export type OpenWebSocket = (url: string, options: ReturnType<typeof handshakeOptions>) => WebSocket;
+
+/** A tunnel whose upstream has agreed and which waits for its client; or what to answer instead. */
+export async function openTunnel(
+  setting: FetchHandlerSetting,
+  open: OpenWebSocket,
+  request: Request,
+  clientAddress: string,
+): Promise<Tunnel | Response> {
+  const passage = openPassage(setting, request, clientAddress);
+  if (passage instanceof Response) return passage;
+  const { exchange, head, requestId } = passage;
+  let step = exchange.next();
+  for (;;) {
+    if (step.kind === "refusal") return refuse(setting, passage, step);
+    const { upstream } = step;
+    const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
+    const options = handshakeOptions(request, outgoingFields(request, head, added));
+    let failed: Failure;
+    try {
+      const tunnel = new Tunnel(step, open(webSocketUrl(step, head.target), options));
+      await tunnel.opened(exchange.destination?.timeouts.headMs ?? 0);
+      if (request.signal.aborted) {
+        tunnel.abandon();
+        return new Response(null, { status: 499 });
+      }
+      step.head(101);
+      return tunnel;
+    } catch (error) {
+      failed = failureOf(error);
+      step.end(request.signal.aborted ? cancelled : failed);
+    }
+    step = exchange.again(failed);
+    logFailure(setting, passage, upstream.id, failed, step);
+  }
+}

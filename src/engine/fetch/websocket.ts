@@ -1,0 +1,160 @@
+/** Joins a client's WebSocket with an upstream's: messages and close codes pass in both directions. */
+
+import { systemSchedule } from "../../lib/clock.ts";
+import type { Attempt } from "../../pool/attempt.ts";
+import { cancelled, failure, responded } from "../../pool/outcome.ts";
+import { originOf } from "../../pool/upstream.ts";
+
+/** The client's side, as either runtime offers it. */
+export interface ClientSocket {
+  send(message: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  /** Cuts the connection without a closing handshake. */
+  terminate(): void;
+  /** Bytes that wait to be sent. */
+  bufferedAmount(): number;
+}
+
+/** A side that lets this much wait is cut: neither side's socket can be told to pause. */
+const mostBufferedBytes = 16 * 1024 * 1024;
+
+/** Fields of the handshake itself: the upstream's WebSocket makes its own. */
+const handshakeFields = ["sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol"];
+
+/** The address of an upstream's WebSocket. */
+export function webSocketUrl(attempt: Attempt, target: string): string {
+  return originOf(attempt.upstream.address).replace(/^http/, "ws") + target;
+}
+
+/** What the upstream is sent along with the handshake. */
+export function handshakeOptions(request: Request, fields: Headers): { headers: Record<string, string>; protocols: string[] } {
+  for (const name of handshakeFields) fields.delete(name);
+  const offered = request.headers.get("sec-websocket-protocol")?.split(",") ?? [];
+  return {
+    headers: Object.fromEntries(fields),
+    protocols: offered.map((protocol) => protocol.trim()).filter((protocol) => protocol !== ""),
+  };
+}
+
+/** Whether this is a WebSocket handshake (RFC 6455 section 4.2.1). */
+export function isWebSocket(request: Request): boolean {
+  return request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/**
+ * ```
+ *  dialling ──opened──▶ waiting ──attach──▶ joined ──either side closes──▶ ended
+ *     └───refused──────────┴────────────────────────────────────────────────▲
+ * ```
+ */
+export class Tunnel {
+  readonly #attempt: Attempt;
+  readonly #upstream: WebSocket;
+  #client: ClientSocket | undefined;
+  #early: (string | Uint8Array<ArrayBuffer>)[] = [];
+  #earlyBytes = 0;
+  #closed: { code: number; reason: string } | undefined;
+
+  constructor(attempt: Attempt, upstream: WebSocket) {
+    this.#attempt = attempt;
+    this.#upstream = upstream;
+    upstream.binaryType = "arraybuffer";
+    upstream.addEventListener("message", (event) => this.#fromUpstream(event.data));
+    upstream.addEventListener("close", ({ code, reason }) => this.#upstreamClosed(code, reason));
+  }
+
+  /** The subprotocol that the upstream chose; empty if none. */
+  get protocol(): string {
+    return this.#upstream.protocol;
+  }
+
+  /** Resolves when the upstream has agreed; rejects if it has not within `limitMs`. */
+  opened(limitMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = systemSchedule(limitMs, () => {
+        reject(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" }));
+        this.#upstream.close();
+      });
+      this.#upstream.addEventListener("open", () => (cancel(), resolve()), { once: true });
+      this.#upstream.addEventListener("error", (event) => (cancel(), reject(errorOf(event))), { once: true });
+      this.#upstream.addEventListener("close", () => (cancel(), reject(new Error("the handshake was refused"))), { once: true });
+    });
+  }
+
+  /** The client's side is there: what came before it goes out first. */
+  attach(client: ClientSocket): void {
+    this.#client = client;
+    for (const message of this.#early) client.send(message);
+    this.#early = [];
+    if (this.#closed) this.#passClose(client, this.#closed);
+  }
+
+  fromClient(message: string | Uint8Array<ArrayBuffer>): void {
+    if (this.#upstream.readyState !== WebSocket.OPEN) return;
+    this.#upstream.send(message);
+    if (this.#upstream.bufferedAmount > mostBufferedBytes) this.#cut();
+  }
+
+  clientClosed(code: number, reason: string): void {
+    this.#attempt.end(responded);
+    closeWith(this.#upstream, code, reason);
+  }
+
+  /** The client left before it was joined. */
+  abandon(): void {
+    this.#attempt.end(cancelled);
+    this.#upstream.close();
+  }
+
+  #fromUpstream(data: string | ArrayBuffer): void {
+    const message = typeof data === "string" ? data : new Uint8Array(data);
+    if (this.#client) {
+      this.#client.send(message);
+      if (this.#client.bufferedAmount() > mostBufferedBytes) this.#cut();
+      return;
+    }
+    this.#early.push(message);
+    this.#earlyBytes += message.length;
+    if (this.#earlyBytes > mostBufferedBytes) this.#cut();
+  }
+
+  #upstreamClosed(code: number, reason: string): void {
+    this.#closed = { code, reason };
+    if (this.#attempt.status !== 0) {
+      this.#attempt.end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : responded);
+    }
+    if (this.#client) this.#passClose(this.#client, this.#closed);
+  }
+
+  #passClose(client: ClientSocket, { code, reason }: { code: number; reason: string }): void {
+    if (code === abnormal) client.terminate();
+    else closeWith(client, code, reason);
+  }
+
+  #cut(): void {
+    this.#attempt.end(cancelled);
+    this.#upstream.close();
+    this.#client?.terminate();
+  }
+}
+
+/** Reported when a connection ends without a closing handshake (RFC 6455 section 7.4.1). */
+const abnormal = 1006;
+const noStatus = 1005;
+
+/** Codes that a program may not send become a close without a code, or 1000 where even that is not allowed. */
+function closeWith(socket: { close(code?: number, reason?: string): void }, code: number, reason: string): void {
+  if (code === noStatus || code === abnormal) return socket.close();
+  try {
+    socket.close(code, reason);
+  } catch {
+    socket.close(1000, reason);
+  }
+}
+
+function errorOf(event: Event): Error {
+  if ("error" in event && event.error instanceof Error) return event.error;
+  const message = "message" in event ? String(event.message) : "";
+  const refused = /connect|refused/i.test(message);
+  return Object.assign(new Error(message || "the handshake failed"), refused ? { code: "ECONNREFUSED" } : {});
+}

@@ -1,0 +1,118 @@
+/** The table of metrics: every name, what it means and where its samples come from. Labels come from configuration only. */
+
+import type { Pool } from "../pool/pool.ts";
+import type { Status } from "../pool/upstream.ts";
+import type { Family, Sample } from "./exposition.ts";
+import type { Histogram } from "./histogram.ts";
+import type { Metrics } from "./metrics.ts";
+
+const statuses: readonly Status[] = ["passing", "checking", "failing", "draining", "maintenance"];
+
+/** Histogram edges are powers of two milliseconds, from 1 ms to about 65 s: the counts behind them are exact there. */
+const edgeOctaves = Array.from({ length: 17 }, (_, octave) => octave);
+
+export function families(metrics: Metrics, pools: readonly Pool[]): readonly Family[] {
+  const ofUpstreams = (samples: (labels: Labels, member: Member) => readonly Sample[]) =>
+    pools.flatMap((pool) =>
+      pool.upstreams.flatMap((upstream) => {
+        const meter = metrics.of(upstream);
+        return samples({ pool: pool.name, upstream: upstream.id }, { upstream, meter });
+      }),
+    );
+  const ofPools = (samples: (labels: Labels, name: string) => readonly Sample[]) =>
+    ["", ...pools.map(({ name }) => name)].flatMap((name) => samples({ pool: name }, name));
+  return [
+    {
+      name: "evenkeel_requests_total",
+      help: "Answers by status; those of the balancer itself have an empty upstream, those without a route an empty pool.",
+      type: "counter",
+      samples: [
+        ...ofUpstreams((labels, { meter }) => byKey(meter.codes, (code) => ({ ...labels, code }))),
+        ...ofPools((labels, name) =>
+          byKey(metrics.ofPool(name).refusalCodes, (code) => ({ ...labels, upstream: "", code })),
+        ),
+      ],
+    },
+    {
+      name: "evenkeel_request_duration_seconds",
+      help: "From the start of an attempt to the end of its answer.",
+      type: "histogram",
+      samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.duration)),
+    },
+    {
+      name: "evenkeel_upstream_first_byte_duration_seconds",
+      help: "From the start of an attempt to the head of its answer.",
+      type: "histogram",
+      samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.firstByte)),
+    },
+    {
+      name: "evenkeel_upstream_failures_total",
+      help: "Attempts that failed, by reason.",
+      type: "counter",
+      samples: ofUpstreams((labels, { meter }) => byKey(meter.failures, (reason) => ({ ...labels, reason }))),
+    },
+    {
+      name: "evenkeel_upstream_cancelled_total",
+      help: "Attempts that ended because their client went away.",
+      type: "counter",
+      samples: ofUpstreams((labels, { meter }) => [{ labels, value: meter.cancelled }]),
+    },
+    {
+      name: "evenkeel_upstream_in_flight",
+      help: "Attempts that are under way.",
+      type: "gauge",
+      samples: ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.inFlight }]),
+    },
+    {
+      name: "evenkeel_upstream_status",
+      help: "1 for the present status of an upstream, 0 for the others.",
+      type: "gauge",
+      samples: ofUpstreams((labels, { upstream }) =>
+        statuses.map((status) => ({ labels: { ...labels, status }, value: upstream.status === status ? 1 : 0 })),
+      ),
+    },
+    {
+      name: "evenkeel_retries_total",
+      help: "Attempts that followed a failed one, by the reason of that.",
+      type: "counter",
+      samples: ofPools((labels, name) => byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason }))),
+    },
+    {
+      name: "evenkeel_refusals_total",
+      help: "Answers of the balancer itself, by reason.",
+      type: "counter",
+      samples: ofPools((labels, name) => byKey(metrics.ofPool(name).refusals, (reason) => ({ ...labels, reason }))),
+    },
+    {
+      name: "evenkeel_probe_total",
+      help: "Active checks by result.",
+      type: "counter",
+      samples: ofUpstreams((labels, { meter }) => byKey(meter.probes, (result) => ({ ...labels, result }))),
+    },
+  ];
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Member {
+  readonly upstream: Pool["upstreams"][number];
+  readonly meter: ReturnType<Metrics["of"]>;
+}
+
+function byKey(counts: ReadonlyMap<string | number, number>, labelsOf: (key: string) => Labels): Sample[] {
+  return [...counts].map(([key, value]) => ({ labels: labelsOf(String(key)), value }));
+}
+
+function histogramSamples(labels: Labels, histogram: Histogram): Sample[] {
+  const edges = edgeOctaves.map((octave) => ({
+    suffix: "_bucket",
+    labels: { ...labels, le: String(2 ** octave / 1000) },
+    value: histogram.below(octave),
+  }));
+  return [
+    ...edges,
+    { suffix: "_bucket", labels: { ...labels, le: "+Inf" }, value: histogram.count },
+    { suffix: "_sum", labels, value: histogram.sumMs / 1000 },
+    { suffix: "_count", labels, value: histogram.count },
+  ];
+}

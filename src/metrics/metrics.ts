@@ -1,0 +1,100 @@
+/** Counts what attempts and exchanges did: the observer that the whole house shares, read by snapshot and /metrics. */
+
+import type { Clock } from "../lib/clock.ts";
+import type { Attempt, AttemptObserver } from "../pool/attempt.ts";
+import type { Failure, Outcome } from "../pool/outcome.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import { Histogram } from "./histogram.ts";
+import { Recent } from "./recent.ts";
+
+/** Everything counted of one upstream since the start. */
+export class UpstreamMeter {
+  /** Answers by status. */
+  readonly codes = new Map<number, number>();
+  /** Failed attempts by reason. */
+  readonly failures = new Map<string, number>();
+  /** Start to head. */
+  readonly firstByte = new Histogram();
+  /** Start to end. */
+  readonly duration = new Histogram();
+  /** Active checks by result, "success" or "failure". */
+  readonly probes = new Map<string, number>();
+  readonly recent: Recent;
+  requests = 0;
+  errors = 0;
+  cancelled = 0;
+
+  constructor(now: number) {
+    this.recent = new Recent(now);
+  }
+
+  probed(success: boolean): void {
+    count(this.probes, success ? "success" : "failure");
+  }
+
+  ended(attempt: Attempt, outcome: Outcome): void {
+    if (outcome.kind === "cancelled") {
+      this.cancelled += 1;
+      return;
+    }
+    const isError = outcome.kind === "failure" || attempt.status >= 500;
+    this.requests += 1;
+    if (isError) this.errors += 1;
+    if (outcome.kind === "failure") count(this.failures, outcome.reason);
+    else count(this.codes, attempt.status);
+    const latencyMs = attempt.headLatencyMs;
+    if (latencyMs !== undefined) this.firstByte.record(latencyMs);
+    this.duration.record(attempt.endedAt - attempt.startedAt);
+    this.recent.record(isError, latencyMs, attempt.endedAt);
+  }
+}
+
+/** What one pool did besides its attempts. */
+export interface PoolMeter {
+  /** Attempts that followed a failed one, by the reason of that. */
+  readonly retries: Map<string, number>;
+  /** The balancer's own answers, by reason and by status. */
+  readonly refusals: Map<string, number>;
+  readonly refusalCodes: Map<number, number>;
+}
+
+export class Metrics implements AttemptObserver {
+  readonly #clock: Clock;
+  readonly #upstreams = new Map<Upstream, UpstreamMeter>();
+  readonly #pools = new Map<string, PoolMeter>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  of(upstream: Upstream): UpstreamMeter {
+    let meter = this.#upstreams.get(upstream);
+    if (!meter) this.#upstreams.set(upstream, (meter = new UpstreamMeter(this.#clock())));
+    return meter;
+  }
+
+  /** @param name of a pool; empty for what no route matched */
+  ofPool(name: string): PoolMeter {
+    let meter = this.#pools.get(name);
+    if (!meter) this.#pools.set(name, (meter = { retries: new Map(), refusals: new Map(), refusalCodes: new Map() }));
+    return meter;
+  }
+
+  attemptEnded(attempt: Attempt, outcome: Outcome): void {
+    this.of(attempt.upstream).ended(attempt, outcome);
+  }
+
+  retried(poolName: string, failed: Failure): void {
+    count(this.ofPool(poolName).retries, failed.reason);
+  }
+
+  refused(poolName: string | undefined, { reason, status }: { readonly reason: string; readonly status: number }): void {
+    const meter = this.ofPool(poolName ?? "");
+    count(meter.refusals, reason);
+    count(meter.refusalCodes, status);
+  }
+}
+
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

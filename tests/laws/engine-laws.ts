@@ -1,0 +1,611 @@
+/** What every engine must do, told over real sockets. An engine that cannot names the law and why in its exceptions. */
+
+import { describe, expect, test } from "bun:test";
+import { gzipSync } from "node:zlib";
+
+import type { Engine } from "../../src/engine/engine.ts";
+import { answerWith, type Origin, type OriginSetting, startOrigin } from "../support/origin.ts";
+import { ask, RawClient } from "../support/raw-client.ts";
+import { type Stage, stage, type StageSetting } from "../support/stage.ts";
+import { until } from "../support/wait.ts";
+
+/** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
+export type Exceptions = Readonly<Record<string, string>>;
+
+interface Scene {
+  readonly origin: Origin;
+  readonly stage: Stage;
+}
+
+type Law = (engine: Engine) => Promise<void>;
+
+async function scene(
+  engine: Engine,
+  script: OriginSetting | OriginSetting["answer"],
+  play: (scene: Scene) => Promise<void>,
+  setting: Partial<StageSetting> = {},
+): Promise<void> {
+  const origin = await startOrigin(script);
+  const set = await stage(engine, { ports: [origin.port], ...setting });
+  try {
+    await play({ origin, stage: set });
+    expect(set.bugs).toEqual([]);
+  } finally {
+    set.close();
+    await origin.close();
+  }
+}
+
+const get = (target = "/", fields = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${fields}\r\n`;
+
+const post = (body: string, fields = "") =>
+  `POST / HTTP/1.1\r\nHost: shop.example\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
+
+/** A port that refuses connections, because its listener has just gone. */
+async function deadPort(): Promise<number> {
+  const origin = await startOrigin(() => {});
+  await origin.close();
+  return origin.port;
+}
+
+const laws: Readonly<Record<string, Law>> = {
+  "passes method, target, fields and body on, and the answer back": (engine) =>
+    scene(
+      engine,
+      (request, socket) => void socket.write(answerWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
+      async ({ origin, stage }) => {
+        const answer = await ask(stage.port, post("hello", "X-Ask: 1\r\n").replace("POST /", "POST /a/b?c=d%20e&f"));
+        expect(answer.status).toBe(201);
+        expect(answer.reason).toBe("Created");
+        expect(answer.field("x-answer")).toBe("yes");
+        expect(answer.body.toString()).toBe("got hello");
+        const [received] = origin.requests;
+        expect(received?.method).toBe("POST");
+        expect(received?.target).toBe("/a/b?c=d%20e&f");
+        expect(received?.field("x-ask")).toBe("1");
+        expect(received?.body.toString()).toBe("hello");
+        await until(() => stage.ended.length === 1);
+        expect(stage.ended[0]).toMatchObject({ status: 201, outcome: { kind: "response" } });
+        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+      },
+    ),
+
+  "keeps Host and adds the forwarding fields, replacing what an untrusted client sent": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ origin, stage }) => {
+        const lies = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\n";
+        await ask(stage.port, get("/", `${lies}Via: 1.0 before\r\nX-Request-Id: abc-1\r\n`));
+        const received = origin.requests[0];
+        expect(received?.field("host")).toBe("shop.example");
+        expect(received?.field("x-forwarded-for")).toBe("127.0.0.1");
+        expect(received?.field("x-forwarded-proto")).toBe("http");
+        expect(received?.field("x-forwarded-host")).toBe("shop.example");
+        expect(received?.field("x-forwarded-port")).toBe(String(stage.port));
+        expect(received?.field("via")).toBe("1.0 before, 1.1 evenkeel");
+        expect(received?.field("x-request-id")).toBe("abc-1");
+        await ask(stage.port, get("/", "X-Request-Id: <script>\r\n"));
+        expect(origin.requests[1]?.field("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/);
+      },
+    ),
+
+  "believes a trusted peer's forwarding fields and adds its address": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ origin, stage }) => {
+        await ask(stage.port, get("/", "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n"));
+        expect(origin.requests[0]?.field("x-forwarded-for")).toBe("192.0.2.7, 127.0.0.1");
+        expect(origin.requests[0]?.field("x-forwarded-proto")).toBe("https");
+        expect(origin.requests[0]?.field("x-forwarded-port")).toBe("443");
+      },
+      { trusts: () => true },
+    ),
+
+  "ends hop-by-hop fields and those that Connection names at this hop, both ways": (engine) =>
+    scene(
+      engine,
+      (_, socket) =>
+        void socket.write(answerWith("ok", ["Connection: X-Back", "X-Back: 1", "Keep-Alive: timeout=5", "X-Stays: 1"])),
+      async ({ origin, stage }) => {
+        const fields = "Connection: x-gone, Keep-Alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: x\r\nX-Stays: 1\r\n";
+        const answer = await ask(stage.port, get("/", fields));
+        for (const name of ["x-gone", "keep-alive", "te", "proxy-authorization"]) expect(origin.requests[0]?.field(name)).toBeUndefined();
+        expect(origin.requests[0]?.field("x-stays")).toBe("1");
+        for (const name of ["x-back", "keep-alive"]) expect(answer.field(name)).toBeUndefined();
+        expect(answer.field("x-stays")).toBe("1");
+      },
+    ),
+
+  "leaves encoded bodies and their fields as they are": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"])),
+      async ({ stage }) => {
+        const answer = await ask(stage.port, get("/", "Accept-Encoding: gzip\r\n"));
+        expect(answer.field("content-encoding")).toBe("gzip");
+        expect(answer.body).toEqual(gzipSync("plain text"));
+      },
+    ),
+
+  "follows no redirect": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("", ["Location: /else"], "302 Found")),
+      async ({ origin, stage }) => {
+        const answer = await ask(stage.port, get());
+        expect(answer.status).toBe(302);
+        expect(answer.field("location")).toBe("/else");
+        expect(origin.requests).toHaveLength(1);
+      },
+    ),
+
+  "passes repeated Set-Cookie fields one by one": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
+      async ({ stage }) => {
+        const answer = await ask(stage.port, get());
+        const cookies = answer.fields.filter(([name]) => name.toLowerCase() === "set-cookie").map(([, value]) => value);
+        expect(cookies).toEqual(["a=1; Path=/", "b=2, c"]);
+      },
+    ),
+
+  "answers HEAD without a body and with the upstream's Content-Length": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        for (let i = 0; i < 2; i++) {
+          const answer = await client.send(get().replace("GET", "HEAD")).answer("HEAD");
+          expect(answer.field("content-length")).toBe("1234");
+        }
+        client.destroy();
+      },
+    ),
+
+  "passes 204 and 304 without a body and keeps the connection": (engine) =>
+    scene(
+      engine,
+      ({ target }, socket) =>
+        void socket.write(target === "/204" ? "HTTP/1.1 204 No Content\r\n\r\n" : 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n'),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        expect((await client.send(get("/204")).answer()).status).toBe(204);
+        const answer = await client.send(get("/304")).answer();
+        expect(answer.status).toBe(304);
+        expect(answer.field("etag")).toBe('"x"');
+        client.destroy();
+      },
+    ),
+
+  "answers 100-continue before the body comes": (engine) =>
+    scene(
+      engine,
+      ({ body }, socket) => void socket.write(answerWith(body)),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+        // An engine that passes Expect on gets its 100 from the upstream, which here waits for the body: both are right.
+        await Promise.race([client.answer().then((interim) => expect(interim.status).toBe(100)), new Promise((done) => setTimeout(done, 1_000))]);
+        const answer = await client.send("hello").answer();
+        expect(answer.body.toString()).toBe("hello");
+        client.destroy();
+      },
+    ),
+
+  "streams an answer piece by piece, before it is complete": (engine) => {
+    let finish = () => {};
+    return scene(
+      engine,
+      (_, socket) => {
+        socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        finish = () => void socket.write("6\r\nsecond\r\n0\r\n\r\n");
+      },
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send(get());
+        await until(() => client.received.includes("first"), "the first piece");
+        expect(client.received.includes("second")).toBe(false);
+        expect(stage.pool.upstreams[0]?.inFlight).toBe(1);
+        finish();
+        expect((await client.answer()).body.toString()).toBe("firstsecond");
+        await until(() => stage.ended.length === 1);
+        client.destroy();
+      },
+    );
+  },
+
+  "carries a 32 MB upload and a 64 MB download exactly": (engine) => {
+    const upload = patterned(32 * 1024 * 1024);
+    const download = patterned(64 * 1024 * 1024);
+    return scene(
+      engine,
+      ({ body }, socket) => void socket.write(answerWith(body.equals(upload) ? download : `wrong: ${body.length}`)),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${upload.length}\r\n\r\n`).send(upload);
+        const answer = await client.answer("POST", 20_000);
+        expect(answer.body.equals(download)).toBe(true);
+        client.destroy();
+      },
+    );
+  },
+
+  "passes a chunked upload on": (engine) =>
+    scene(
+      engine,
+      ({ body }, socket) => void socket.write(answerWith(body)),
+      async ({ stage }) => {
+        const request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+        expect((await ask(stage.port, request)).body.toString()).toBe("hello world");
+      },
+    ),
+
+  "lets a client that does not read slow the upstream down": (engine) => {
+    const whole = 256 * 1024 * 1024;
+    let written = 0;
+    return scene(
+      engine,
+      (_, socket) => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${whole}\r\n\r\n`);
+        const piece = Buffer.alloc(64 * 1024, 1);
+        const more = () => {
+          while (written < whole && !socket.destroyed) {
+            written += piece.length;
+            if (!socket.write(piece)) return void socket.once("drain", more);
+          }
+        };
+        more();
+      },
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.socket.pause();
+        client.send(get());
+        let before = -1;
+        await until(async () => {
+          const isStill = written === before && written > 0;
+          before = written;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          return isStill;
+        }, "the upstream to pause");
+        expect(written).toBeLessThan(whole / 2);
+        client.destroy();
+      },
+    );
+  },
+
+  "tries a refused connect elsewhere, whatever the method": async (engine) => {
+    const dead = await deadPort();
+    await scene(
+      engine,
+      ({ body }, socket) => void socket.write(answerWith(body)),
+      async ({ origin }) => {
+        const set = await stage(engine, { ports: [dead, origin.port] });
+        for (let i = 0; i < 6; i++) expect((await ask(set.port, post("pay"))).body.toString()).toBe("pay");
+        expect(set.retried.length).toBe(3);
+        expect(set.retried[0]).toBe("connect_refused");
+        expect(set.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+        set.close();
+      },
+    );
+  },
+
+  "tries an idempotent request elsewhere when its upstream resets": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.resetAndDestroy(),
+      async ({ origin: bad }) => {
+        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+        const set = await stage(engine, { ports: [bad.port, good.port] });
+        for (let i = 0; i < 4; i++) expect((await ask(set.port, get())).status).toBe(200);
+        expect(set.retried).toContain("upstream_reset");
+        set.close();
+        await good.close();
+      },
+    ),
+
+  "never sends a POST twice that reached an upstream": (engine) => {
+    let received = 0;
+    const resets: OriginSetting["answer"] = ({ method }, socket) => {
+      if (method === "GET") return void socket.write(answerWith("warm"));
+      received += 1;
+      socket.resetAndDestroy();
+    };
+    return scene(engine, resets, async ({ origin }) => {
+      const other = await startOrigin(resets);
+      const set = await stage(engine, { ports: [origin.port, other.port], retries: 2 });
+      for (let i = 0; i < 4; i++) await ask(set.port, get());
+      for (let i = 1; i <= 4; i++) {
+        const answer = await ask(set.port, post("pay"));
+        expect(answer.status).toBe(502);
+        expect(answer.field("proxy-status")).toContain("upstream_reset");
+        expect(received).toBe(i);
+      }
+      set.close();
+      await other.close();
+    });
+  },
+
+  "answers 502 with Proxy-Status and a reason when every upstream refuses": async (engine) => {
+    const set = await stage(engine, { ports: [await deadPort(), await deadPort()] });
+    const answer = await ask(set.port, get("/", "Accept: application/json\r\n"));
+    expect(answer.status).toBe(502);
+    expect(answer.field("proxy-status")).toBe('evenkeel; error=connection_refused; details="connect_refused"');
+    expect(JSON.parse(answer.body.toString()).error).toMatchObject({ status: 502, reason: "connect_refused" });
+    expect(set.refused).toEqual(["connect_refused"]);
+    set.close();
+  },
+
+  "answers 503 with Retry-After when no upstream is fit": async (engine) => {
+    const set = await stage(engine, { ports: [await deadPort()] });
+    for (const upstream of set.pool.upstreams) set.pool.setMode(upstream, "maintenance");
+    const answer = await ask(set.port, get());
+    expect(answer.status).toBe(503);
+    expect(Number(answer.field("retry-after"))).toBeGreaterThan(0);
+    expect(answer.body.toString()).toContain("no_upstream");
+    set.close();
+  },
+
+  "answers 504 when the head does not come in time": (engine) =>
+    scene(
+      engine,
+      () => {},
+      async ({ stage }) => {
+        const answer = await ask(stage.port, get());
+        expect(answer.status).toBe(504);
+        expect(answer.body.toString()).toContain("head_timeout");
+        expect(stage.ended[0]?.outcome).toMatchObject({ kind: "failure", phase: "head", reason: "head_timeout" });
+      },
+      { timeouts: { connectMs: 100, headMs: 100 }, retries: 0 },
+    ),
+
+  "answers 502 to an answer that is not HTTP": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+      async ({ stage }) => expect([502, 504]).toContain((await ask(stage.port, get())).status),
+      { timeouts: { connectMs: 200, headMs: 300 } },
+    ),
+
+  "resets the client when an answer is cut short, and never ends it cleanly": (engine) => {
+    const cuts: Readonly<Record<string, string>> = {
+      "/length": `HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello`,
+      "/chunked": `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`,
+    };
+    return scene(
+      engine,
+      ({ target }, socket) => void socket.write(cuts[target] ?? "", () => socket.destroy()),
+      async ({ stage }) => {
+        for (const target of Object.keys(cuts)) {
+          const client = await RawClient.connect(stage.port);
+          client.send(get(target));
+          await until(() => client.isClosed, "the connection to close");
+          expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
+          expect(client.isReset || client.received.length === 0 || target === "/length").toBe(true);
+        }
+        await until(() => stage.ended.length === 2);
+        for (const { outcome } of stage.ended) expect(outcome).toMatchObject({ kind: "failure", phase: "body" });
+      },
+    );
+  },
+
+  "stops the upstream when the client goes away, and blames nobody": (engine) => {
+    let upstreamClosed = 0;
+    return scene(
+      engine,
+      {
+        answer: ({ target }, socket) => {
+          socket.on("close", () => (upstreamClosed += 1));
+          if (target === "/body") socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        },
+      },
+      async ({ origin, stage }) => {
+        for (const target of ["/head", "/body"]) {
+          const client = await RawClient.connect(stage.port);
+          client.send(get(target));
+          await until(() => origin.requests.some((request) => request.target === target), "the request to arrive");
+          if (target === "/body") await until(() => client.received.includes("hello"), "the first piece");
+          client.destroy();
+          await until(() => stage.pool.upstreams[0]?.inFlight === 0, "the attempt to end");
+        }
+        await until(() => upstreamClosed === 2, "the upstream's connections to close");
+        expect(stage.ended.map(({ outcome }) => outcome.kind)).toEqual(["cancelled", "cancelled"]);
+      },
+    );
+  },
+
+  "refuses two Hosts with 400, CONNECT and TRACE with 405, and lets none of them through": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ origin, stage }) => {
+        expect((await ask(stage.port, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")).status).toBe(400);
+        expect((await ask(stage.port, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(405);
+        const connect = await ask(stage.port, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+        expect(connect.status).toBe(405);
+        expect(connect.field("allow")).toContain("GET");
+        expect(origin.requests).toHaveLength(0);
+      },
+    ),
+
+  "carries a WebSocket both ways: text, binary, subprotocol and close code": (engine) =>
+    webSocketScene(engine, async (port, seen) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/chat?room=1`, ["v2", "v1"]);
+      socket.binaryType = "arraybuffer";
+      const messages: unknown[] = [];
+      socket.onmessage = ({ data }) => messages.push(typeof data === "string" ? data : [...new Uint8Array(data)]);
+      const closed = new Promise<{ code: number; reason: string }>((resolve) => (socket.onclose = resolve));
+      await new Promise((resolve) => (socket.onopen = resolve));
+      expect(socket.protocol).toBe("v1");
+      socket.send("héllo");
+      socket.send(new Uint8Array([0, 255, 7]));
+      await until(() => messages.length === 3, "the echoes");
+      expect(messages).toEqual(["welcome", "héllo", [0, 255, 7]]);
+      expect(seen.target).toBe("/chat?room=1");
+      socket.send("close me");
+      expect(await closed).toMatchObject({ code: 4001, reason: "bye" });
+    }),
+
+  "passes a WebSocket client's close code to the upstream": (engine) =>
+    webSocketScene(engine, async (port, seen) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+      await new Promise((resolve) => (socket.onopen = resolve));
+      socket.close(4002, "done");
+      await until(() => seen.closed !== undefined, "the upstream to see the close");
+      expect(seen.closed).toEqual({ code: 4002, reason: "done" });
+    }),
+
+  "finishes what is under way before a drain ends, and takes nothing new": (engine) => {
+    let finish = () => {};
+    return scene(
+      engine,
+      (_, socket) => void (finish = () => socket.write(answerWith("late"))),
+      async ({ origin, stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send(get());
+        await until(() => origin.requests.length === 1, "the request to arrive");
+        expect(stage.listener.active()).toBe(1);
+        let isDrained = false;
+        const drained = stage.listener.drain().then(() => (isDrained = true));
+        await until(() => RawClient.connect(stage.port).then((late) => (late.destroy(), false), () => true), "new connections to be refused");
+        expect(isDrained).toBe(false);
+        finish();
+        expect((await client.answer()).body.toString()).toBe("late");
+        await drained;
+        client.destroy();
+      },
+    );
+  },
+
+  "spreads requests evenly over upstreams and connections": async (engine) => {
+    const origins = await Promise.all([1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(answerWith(`${name}`)))));
+    const set = await stage(engine, { ports: origins.map(({ port }) => port) });
+    const client = await RawClient.connect(set.port);
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 30; i++) {
+      const name = (await client.send(get()).answer()).body.toString();
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    expect([...counts.values()]).toEqual([10, 10, 10]);
+    expect(origins.every((origin) => origin.connections() === 1)).toBe(true);
+    client.destroy();
+    set.close();
+    await Promise.all(origins.map((origin) => origin.close()));
+  },
+
+  "keeps the target's bytes": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ origin, stage }) => {
+        await ask(stage.port, get("/a%2Fb/%2e%2e/./c//d?q=%zz|"));
+        expect(origin.requests[0]?.target).toBe("/a%2Fb/%2e%2e/./c//d?q=%zz|");
+      },
+    ),
+
+  "keeps names' case, order, duplicates and bytes above 0x7f, and invents no field": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
+      async ({ origin, stage }) => {
+        const answer = await ask(stage.port, get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"));
+        const sent = origin.requests[0]?.fields.filter(([name]) => !/^(x-forwarded|x-request-id|via|connection)/i.test(name));
+        expect(sent).toEqual([["Host", "shop.example"], ["x-FIRST", "caf\xe9"], ["X-Twice", "1"], ["x-twice", "2"]]);
+        expect(answer.fields.slice(0, 3)).toEqual([["X-Odd", "caf\xe9"], ["x-twice", "1"], ["X-Twice", "2"]]);
+      },
+    ),
+
+  "keeps Content-Length framing of large answers": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith(patterned(300_000))),
+      async ({ stage }) => expect((await ask(stage.port, get())).field("content-length")).toBe("300000"),
+    ),
+
+  "passes 103 Early Hints and trailers": (engine) =>
+    scene(
+      engine,
+      (_, socket) =>
+        void socket.write(
+          "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n",
+        ),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        expect((await client.send(get()).answer()).status).toBe(103);
+        await until(() => client.received.includes("X-Sum: 7\r\n\r\n"), "the trailer");
+        client.destroy();
+      },
+    ),
+
+  "answers pipelined requests in order": (engine) =>
+    scene(
+      engine,
+      ({ target }, socket) => void setTimeout(() => socket.write(answerWith(target)), target === "/1" ? 30 : 0),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send(get("/1") + get("/2") + get("/3"));
+        const bodies = [await client.answer(), await client.answer(), await client.answer()].map(({ body }) => body.toString());
+        expect(bodies).toEqual(["/1", "/2", "/3"]);
+        client.destroy();
+      },
+    ),
+};
+
+interface Seen {
+  target?: string;
+  closed?: { code: number; reason: string };
+}
+
+/** An upstream that speaks WebSocket: greets, echoes, and closes with 4001 when asked to. */
+async function webSocketScene(engine: Engine, play: (port: number, seen: Seen) => Promise<void>): Promise<void> {
+  const seen: Seen = {};
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request, server) {
+      seen.target = request.url.slice(request.url.indexOf("/", 8));
+      const offered = request.headers.get("sec-websocket-protocol");
+      const headers = offered ? { "Sec-WebSocket-Protocol": "v1" } : undefined;
+      return server.upgrade(request, { headers }) ? undefined : new Response("no", { status: 400 });
+    },
+    websocket: {
+      open: (socket) => void socket.send("welcome"),
+      message: (socket, message) => (message === "close me" ? socket.close(4001, "bye") : void socket.send(message)),
+      close: (_, code, reason) => void (seen.closed = { code, reason }),
+    },
+  });
+  const set = await stage(engine, { ports: [server.port ?? 0] });
+  try {
+    await play(set.port, seen);
+    await until(() => set.ended.length === 1, "the tunnel to end");
+    expect(set.ended[0]).toMatchObject({ status: 101, outcome: { kind: "response" } });
+    expect(set.pool.upstreams[0]?.inFlight).toBe(0);
+  } finally {
+    set.close();
+    await server.stop(true);
+  }
+}
+
+/** Bytes in which every misplaced piece shows. */
+function patterned(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let i = 0; i < length; i += 4) bytes.writeUInt32LE(Math.imul(i, 2654435761) >>> 0, Math.min(i, length - 4));
+  return bytes;
+}
+
+export const lawNames: readonly string[] = Object.keys(laws);
+
+/** Runs every law; one with an exception must really fail, so that no exception outlives its reason. */
+export function engineLaws(engine: Engine, exceptions: Exceptions = {}): void {
+  describe(`the ${engine.name} engine`, () => {
+    test("has exceptions only to laws that exist", () => expect(Object.keys(exceptions).filter((name) => !(name in laws))).toEqual([]));
+    for (const [name, law] of Object.entries(laws)) {
+      const exception = exceptions[name];
+      if (exception === undefined) test(name, () => law(engine), 30_000);
+      else test.failing(`${name} (it cannot: ${exception})`, () => law(engine), 30_000);
+    }
+  });
+}

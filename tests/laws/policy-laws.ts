@@ -1,0 +1,63 @@
+/** What every policy must do, whatever it prefers. */
+
+import { describe, expect, test } from "bun:test";
+
+import { seededRandom } from "../../src/lib/random.ts";
+import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import type { Policy } from "../../src/pool/policy.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
+import { upstreamsOf } from "../support/upstreams.ts";
+
+/** Every non-empty subset of a list. */
+export function subsetsOf<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: 2 ** items.length - 1 }, (_, bits) => items.filter((_, i) => ((bits + 1) >> i) & 1));
+}
+
+export function create(name: PolicyName, now: { ms: number } = { ms: 0 }, seed = 7): Policy {
+  return policyEntry(name).create({ random: seededRandom(seed), clock: () => now.ms });
+}
+
+export function policyLaws(name: PolicyName): void {
+  describe(`policy ${name}`, () => {
+    const weights = [3, 1, 2, 5, 1];
+
+    test("returns a member of the list, under every fit subset and any load", () => {
+      const all = upstreamsOf(weights);
+      const policy = create(name);
+      const dice = seededRandom(3);
+      for (const fit of subsetsOf(all)) {
+        for (let i = 0; i < 20; i++) {
+          for (const upstream of all) upstream.inFlight = Math.floor(dice() * 4);
+          expect(fit).toContain(policy.pick(fit, `key-${i}`));
+        }
+      }
+    });
+
+    test("returns the only one there is", () => {
+      const [only] = upstreamsOf([1]) as [Upstream];
+      expect(create(name).pick([only], "any")).toBe(only);
+    });
+
+    test("writes nothing into an upstream and nothing into the list", () => {
+      const fit = Object.freeze(upstreamsOf(weights));
+      const before = JSON.stringify(fit);
+      const policy = create(name);
+      for (let i = 0; i < 50; i++) policy.pick(fit, `key-${i}`);
+      expect(JSON.stringify(fit)).toBe(before);
+    });
+
+    test("decides the same from the same seed, clock and load", () => {
+      const fit = upstreamsOf(weights);
+      const [one, other] = [create(name), create(name)];
+      for (let i = 0; i < 50; i++) expect(one.pick(fit, `key-${i}`)).toBe(other.pick(fit, `key-${i}`));
+    });
+
+    test("follows when the list changes", () => {
+      const all = upstreamsOf(weights);
+      const policy = create(name);
+      for (let i = 0; i < 10; i++) policy.pick(all, "key");
+      const fewer = all.slice(3);
+      for (let i = 0; i < 10; i++) expect(fewer).toContain(policy.pick(fewer, "key"));
+    });
+  });
+}

@@ -1,0 +1,99 @@
+import { describe, expect, test } from "bun:test";
+
+import { create } from "../laws/policy-laws.ts";
+import { countsOf, upstreamsOf } from "../support/upstreams.ts";
+
+describe("least connections", () => {
+  test("takes the least loaded for its weight", () => {
+    const [a, b, c] = upstreamsOf([1, 2, 1]);
+    if (!a || !b || !c) throw new Error("three were made");
+    [a.inFlight, b.inFlight, c.inFlight] = [2, 3, 2];
+    expect(create("least-connections").pick([a, b, c], "")).toBe(b);
+  });
+
+  test("gives those that tie their turns", () => {
+    const fit = upstreamsOf([1, 1, 1]);
+    const policy = create("least-connections");
+    expect(countsOf(Array.from({ length: 30 }, () => policy.pick(fit, "")))).toEqual({ a: 10, b: 10, c: 10 });
+  });
+});
+
+describe("random", () => {
+  test("draws in proportion to weights", () => {
+    const fit = upstreamsOf([6, 3, 1]);
+    const policy = create("random");
+    const counts = countsOf(Array.from({ length: 10_000 }, () => policy.pick(fit, "")));
+    expect(counts["a"]).toBeWithin(5_800, 6_200);
+    expect(counts["b"]).toBeWithin(2_800, 3_200);
+    expect(counts["c"]).toBeWithin(850, 1_150);
+  });
+});
+
+describe("p2c", () => {
+  test("sends one request to an unmeasured upstream and not a flood", () => {
+    const fit = upstreamsOf([1, 1, 1]);
+    const [fresh, ...known] = fit;
+    if (!fresh) throw new Error("three were made");
+    for (const upstream of known) upstream.latency.record(50, 0);
+    const policy = create("p2c");
+    let probing = 0;
+    for (let i = 0; i < 300; i++) {
+      const picked = policy.pick(fit, "");
+      picked.inFlight += 1;
+      if (picked === fresh) probing += 1;
+      else picked.inFlight -= 1;
+    }
+    expect(probing).toBe(1);
+  });
+
+  test("draws both of a pair equally often, and every pair", () => {
+    const fit = upstreamsOf([1, 1, 1, 1]);
+    for (const upstream of fit) upstream.latency.record(10, 0);
+    const policy = create("p2c");
+    const counts = countsOf(Array.from({ length: 12_000 }, () => policy.pick(fit, "")));
+    for (const { id } of fit) expect(counts[id]).toBeWithin(2_700, 3_300);
+  });
+
+  test("never picks the costliest of more than one", () => {
+    const fit = upstreamsOf([1, 1, 1]);
+    fit.forEach((upstream, index) => upstream.latency.record((index + 1) * 10, 0));
+    const policy = create("p2c");
+    const counts = countsOf(Array.from({ length: 1_000 }, () => policy.pick(fit, "")));
+    expect(counts["c"]).toBeUndefined();
+  });
+});
+
+describe("hash", () => {
+  const keys = Array.from({ length: 4_000 }, (_, i) => `key-${i}`);
+
+  test("sends a key to the same upstream each time, whatever the order of the list", () => {
+    const fit = upstreamsOf([1, 2, 3]);
+    const [one, other] = [create("hash"), create("hash", undefined, 99)];
+    for (const key of keys) expect(one.pick(fit, key)).toBe(other.pick(fit.toReversed(), key));
+  });
+
+  test("moves only the keys of an upstream that leaves", () => {
+    const fit = upstreamsOf([1, 1, 1, 1]);
+    const policy = create("hash");
+    const [gone, ...left] = fit;
+    for (const key of keys) {
+      const before = policy.pick(fit, key);
+      if (before !== gone) expect(policy.pick(left, key)).toBe(before);
+    }
+  });
+
+  test("spreads keys in proportion to weights", () => {
+    const fit = upstreamsOf([1, 1, 2]);
+    const policy = create("hash");
+    const counts = countsOf(keys.map((key) => policy.pick(fit, key)));
+    expect(counts["a"]).toBeWithin(880, 1_120);
+    expect(counts["c"]).toBeWithin(1_880, 2_120);
+  });
+});
+
+describe("first", () => {
+  test("takes the first of the list", () => {
+    const fit = upstreamsOf([1, 9]);
+    expect(create("first").pick(fit, "")).toBe(fit[0] as never);
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "bun:test";
+
+import { Attempt } from "../../src/pool/attempt.ts";
+import { cancelled, failure, type Outcome, responded } from "../../src/pool/outcome.ts";
+import { upstreamOf } from "../support/upstreams.ts";
+
+function setUp() {
+  const now = { ms: 1_000 };
+  const outcomes: Outcome[] = [];
+  const attempt = new Attempt(() => now.ms, { attemptEnded: (_, outcome) => outcomes.push(outcome) });
+  return { now, outcomes, attempt, upstream: upstreamOf("a") };
+}
+
+describe("an attempt", () => {
+  test("counts itself in and out, once, however often its end is told", () => {
+    const { attempt, upstream, outcomes } = setUp();
+    attempt.start(upstream);
+    expect(upstream.inFlight).toBe(1);
+    attempt.end(responded);
+    attempt.end(cancelled);
+    expect(upstream.inFlight).toBe(0);
+    expect(outcomes).toEqual([responded]);
+  });
+
+  test("measures until the head, not until the end", () => {
+    const { attempt, upstream, now } = setUp();
+    attempt.start(upstream);
+    now.ms += 40;
+    attempt.head(200);
+    now.ms += 5_000;
+    attempt.end(responded);
+    expect(attempt.headLatencyMs).toBe(40);
+    expect(upstream.latency.read(1_040)).toBe(40);
+  });
+
+  test("makes a quick refusal look slow, and a cancelled one like nothing", () => {
+    const { attempt, upstream, now } = setUp();
+    attempt.start(upstream);
+    attempt.end(cancelled);
+    expect(upstream.latency.measured).toBe(false);
+    attempt.start(upstream);
+    now.ms += 1;
+    attempt.end(failure("connect", "connect_refused"));
+    expect(upstream.latency.read(now.ms)).toBe(1_000);
+  });
+
+  test("refuses to start while it is open, and can be reused after its end", () => {
+    const { attempt, upstream } = setUp();
+    attempt.start(upstream);
+    expect(() => attempt.start(upstream)).toThrow("still open");
+    attempt.head(500);
+    attempt.end(responded);
+    attempt.start(upstream);
+    expect(attempt.status).toBe(0);
+    expect(attempt.headLatencyMs).toBeUndefined();
+  });
+});

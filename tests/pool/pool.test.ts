@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test";
+
+import { seededRandom } from "../../src/lib/random.ts";
+import { policyEntry } from "../../src/policy/policies.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
+import { countsOf, upstreamOf, upstreamsOf } from "../support/upstreams.ts";
+
+function poolOf(upstreams: readonly Upstream[]): Pool {
+  const random = seededRandom(5);
+  const policy = policyEntry("round-robin").create({ random, clock: () => 0 });
+  return new Pool({ name: "main", policy, upstreams, random });
+}
+
+const ids = (upstreams: readonly Upstream[]) => upstreams.map(({ id }) => id).join("");
+
+function passingPool(weights: readonly number[]): { pool: Pool; all: Upstream[] } {
+  const all = upstreamsOf(weights);
+  const pool = poolOf(all);
+  for (const upstream of all) pool.recordProbe(upstream, true);
+  return { pool, all };
+}
+
+describe("a pool", () => {
+  test("lets the unknown serve only while nothing is known to pass", () => {
+    const all = upstreamsOf([1, 1, 1]);
+    const pool = poolOf(all);
+    expect(ids(pool.fit)).toBe("abc");
+    pool.recordProbe(all[1] as Upstream, true);
+    expect(ids(pool.fit)).toBe("b");
+  });
+
+  test("lets nothing serve that fails, drains, is in maintenance or weighs nothing", () => {
+    const { pool, all } = passingPool([1, 1, 1, 0, 1]);
+    const [a, b, c] = all as [Upstream, Upstream, Upstream];
+    for (let i = 0; i < 3; i++) pool.recordProbe(a, false);
+    pool.setMode(b, "draining");
+    pool.setMode(c, "maintenance");
+    expect(ids(pool.fit)).toBe("e");
+  });
+
+  test("turns to backups when no primary is fit, and back", () => {
+    const primary = upstreamOf("p");
+    const backup = upstreamOf("b", 1, true);
+    const pool = poolOf([backup, primary]);
+    for (const upstream of [primary, backup]) pool.recordProbe(upstream, true);
+    expect(ids(pool.fit)).toBe("p");
+    pool.setMode(primary, "draining");
+    expect(ids(pool.fit)).toBe("b");
+    pool.setMode(primary, "ready");
+    expect(ids(pool.fit)).toBe("p");
+  });
+
+  test("keeps the same list until something changes", () => {
+    const { pool, all } = passingPool([1, 1]);
+    const { fit } = pool;
+    pool.recordProbe(all[0] as Upstream, true);
+    expect(pool.setMode(all[0] as Upstream, "ready")).toBe(false);
+    expect(pool.fit).toBe(fit);
+    pool.setMode(all[0] as Upstream, "draining");
+    expect(pool.fit).not.toBe(fit);
+  });
+
+  test("has no choice when nothing is fit or everything was tried", () => {
+    const { pool, all } = passingPool([1, 1]);
+    expect(pool.choose("", all)).toBeUndefined();
+    for (const upstream of all) pool.setMode(upstream, "maintenance");
+    expect(pool.choose("", [])).toBeUndefined();
+  });
+
+  test("a retry is not a turn: one dead of three leaves the survivors even", () => {
+    const { pool, all } = passingPool([1, 1, 1]);
+    const [dead] = all as [Upstream];
+    const served: Upstream[] = [];
+    for (let i = 0; i < 3_000; i++) {
+      const first = pool.choose("", []) as Upstream;
+      served.push(first === dead ? (pool.choose("", [dead]) as Upstream) : first);
+    }
+    const counts = countsOf(served);
+    expect(counts["a"]).toBeUndefined();
+    expect(Math.abs((counts["b"] ?? 0) - (counts["c"] ?? 0))).toBeLessThan(150);
+  });
+
+  test("retries the lighter of two", () => {
+    const { pool, all } = passingPool([1, 1, 1]);
+    const [a, b, c] = all as [Upstream, Upstream, Upstream];
+    b.inFlight = 9;
+    for (let i = 0; i < 20; i++) expect(pool.choose("", [a])).toBe(c);
+  });
+});

@@ -1,0 +1,212 @@
+/** A stand-in for the admin side: a real HTTP listener that serves a scriptable snapshot and records what is asked of it. */
+
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Mode, Status } from "../../src/pool/upstream.ts";
+import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../src/snapshot.ts";
+
+export interface ModePost {
+  readonly id: string;
+  readonly mode: unknown;
+  readonly actor: string | undefined;
+  readonly authorization: string | undefined;
+}
+
+export interface AdminStandIn {
+  readonly port: number;
+  readonly url: string;
+  /** What is served; a test replaces or changes it at will. */
+  snapshot: Snapshot;
+  /** How often the snapshot was read. */
+  reads: number;
+  /** Answers everything instead, when set. */
+  answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  readonly posts: ModePost[];
+  close(): Promise<void>;
+}
+
+/** @param port 0 takes any free one; a given one lets a test bring the same address back */
+export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Promise<AdminStandIn> {
+  const sockets = new Set<Socket>();
+  const server = createServer((request, response) => void respond(request, response));
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  const bound = (server.address() as AddressInfo).port;
+  const standIn: AdminStandIn = {
+    port: bound,
+    url: `http://127.0.0.1:${bound}`,
+    snapshot,
+    reads: 0,
+    answer: undefined,
+    posts: [],
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (standIn.answer) return standIn.answer(request, response);
+    if (request.method === "GET" && request.url === "/api/snapshot") {
+      standIn.reads += 1;
+      return send(response, 200, { ...standIn.snapshot, at: Date.now() });
+    }
+    const match = /^\/api\/upstreams\/([^/]+)\/mode$/.exec(request.url ?? "");
+    if (request.method === "POST" && match) {
+      const id = decodeURIComponent(match[1] ?? "");
+      const { mode } = JSON.parse(await bodyOf(request)) as { mode: Mode };
+      const { "x-evenkeel-actor": actor, authorization } = request.headers;
+      standIn.posts.push({ id, mode, actor: actor?.toString(), authorization });
+      standIn.snapshot = withMode(standIn.snapshot, id, mode, String(actor));
+      const changed = upstreamsOf(standIn.snapshot).find((upstream) => upstream.id === id);
+      if (changed) return send(response, 200, changed);
+      return send(response, 404, { error: { reason: "no_such_upstream", message: "There is no such upstream." } });
+    }
+    // The same listener stands in for the front door.
+    send(response, 200, { path: request.url });
+  }
+  return standIn;
+}
+
+export function upstreamsOf(snapshot: Snapshot): readonly UpstreamSnapshot[] {
+  return snapshot.pools.flatMap((pool) => pool.upstreams);
+}
+
+/** The same snapshot with one upstream changed. */
+export function withUpstream(snapshot: Snapshot, id: string, change: Partial<UpstreamSnapshot>): Snapshot {
+  const pools = snapshot.pools.map((pool) => ({
+    ...pool,
+    upstreams: pool.upstreams.map((upstream) => (upstream.id === id ? { ...upstream, ...change } : upstream)),
+  }));
+  return { ...snapshot, pools };
+}
+
+function withMode(snapshot: Snapshot, id: string, mode: Mode, by: string): Snapshot {
+  const status: Status = mode === "ready" ? "passing" : mode;
+  return withUpstream(snapshot, id, { mode, status, fit: mode === "ready", modeSet: { by, at: Date.now() } });
+}
+
+export function traffic(change: Partial<Traffic> = {}): Traffic {
+  return {
+    requests: 0,
+    errors: 0,
+    requestsPerSecond: 0,
+    errorShare: 0,
+    p50Ms: null,
+    p95Ms: null,
+    p99Ms: null,
+    ...change,
+  };
+}
+
+export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): UpstreamSnapshot {
+  return {
+    id,
+    url: `http://${id}`,
+    weight: 1,
+    backup: false,
+    status: "passing",
+    mode: "ready",
+    modeSet: null,
+    fit: true,
+    inFlight: 0,
+    lastProbe: { at: Date.now() - 2_000, success: true, detail: "status 200", latencyMs: 1.3 },
+    traffic: traffic(),
+    ...change,
+  };
+}
+
+export function pool(change: Partial<PoolSnapshot> = {}): PoolSnapshot {
+  return {
+    name: "main",
+    policy: "round-robin",
+    probe: "GET /readyz every 5s",
+    upstreams: [],
+    traffic: traffic(),
+    retries: 0,
+    refusals: {},
+    ...change,
+  };
+}
+
+export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
+  return {
+    at: Date.now(),
+    phase: "ready",
+    version: "0.1.0",
+    runtime: "bun 1.4.5",
+    engine: "fetch",
+    startedAt: Date.now() - 5_400_000,
+    listen: "0.0.0.0:8080",
+    inFlight: 0,
+    pools,
+  };
+}
+
+/** Three upstreams, all well, without traffic. */
+export function calmSnapshot(): Snapshot {
+  return snapshotOf(
+    pool({ upstreams: [upstream("localhost:8081"), upstream("localhost:8082"), upstream("localhost:8083")] }),
+  );
+}
+
+/** A working day: traffic everywhere, one upstream just refused its probes, one is being emptied. */
+export function busySnapshot(): Snapshot {
+  const now = Date.now();
+  const busy = (requests: number, rate: number, p50Ms: number, errors = 0) =>
+    traffic({
+      requests,
+      errors,
+      requestsPerSecond: rate,
+      errorShare: errors / requests,
+      p50Ms,
+      p95Ms: p50Ms * 1.62,
+      p99Ms: p50Ms * 2.31,
+    });
+  const upstreams = [
+    upstream("localhost:8081", { inFlight: 61, traffic: busy(482_114, 611.4, 96) }),
+    upstream("localhost:8082", {
+      status: "failing",
+      fit: false,
+      lastProbe: { at: now - 1_000, success: false, detail: "connection refused", latencyMs: 0.6 },
+      traffic: traffic({ ...busy(468_903, 0, 101, 37), requestsPerSecond: 0, errorShare: 0 }),
+    }),
+    upstream("localhost:8083", { weight: 2, inFlight: 118, traffic: busy(951_220, 1_198.7, 88, 212) }),
+    upstream("localhost:8084", {
+      mode: "draining",
+      status: "draining",
+      fit: false,
+      modeSet: { by: "dashboard", at: now - 95_000 },
+      inFlight: 3,
+      traffic: traffic({ ...busy(470_006, 0, 104), requestsPerSecond: 0 }),
+    }),
+  ];
+  const total = traffic({
+    requests: 2_372_243,
+    errors: 249,
+    requestsPerSecond: 1_810.1,
+    errorShare: 0.0004,
+    p50Ms: 91,
+    p95Ms: 147,
+    p99Ms: 213,
+  });
+  return { ...snapshotOf(pool({ upstreams, traffic: total, retries: 41 })), inFlight: 182 };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let body = "";
+  for await (const chunk of request) body += String(chunk);
+  return body;
+}
+
+function send(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(value));
+}

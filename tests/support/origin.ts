@@ -1,0 +1,160 @@
+/** A scriptable upstream on raw sockets: it sees the bytes as they came and answers with whatever bytes a test wants. */
+
+import { createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+
+export interface ReceivedRequest {
+  /** The head as it came, without the empty line. */
+  readonly head: string;
+  readonly method: string;
+  readonly target: string;
+  /** In the order and spelling in which they came. */
+  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
+  /** First value of a field, by any spelling of its name. */
+  field(name: string): string | undefined;
+  /** The body with its framing removed. */
+  readonly body: Buffer;
+  /** Which connection it came on, counted from 1. */
+  readonly connection: number;
+}
+
+export type Answer = (request: ReceivedRequest, socket: Socket) => void | Promise<void>;
+
+export interface Origin {
+  readonly port: number;
+  readonly url: string;
+  /** Everything received, also what was not answered. */
+  readonly requests: readonly ReceivedRequest[];
+  /** How many connections were accepted so far. */
+  connections(): number;
+  /** Connections that are open now. */
+  open(): number;
+  close(): Promise<void>;
+}
+
+export interface OriginSetting {
+  /** Called when a whole request has arrived. */
+  readonly answer: Answer;
+  /** Called as soon as a head has arrived; true takes the socket over: nothing more is parsed on it. */
+  readonly onHead?: (request: ReceivedRequest, socket: Socket) => boolean;
+  /** Called when a connection was accepted. */
+  readonly onConnect?: (socket: Socket) => void;
+  readonly port?: number;
+}
+
+export async function startOrigin(setting: Answer | OriginSetting): Promise<Origin> {
+  const script: OriginSetting = typeof setting === "function" ? { answer: setting } : setting;
+  const requests: ReceivedRequest[] = [];
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    connections += 1;
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+    socket.on("end", () => socket.end());
+    script.onConnect?.(socket);
+    readRequests(socket, connections, script, requests);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(script.port ?? 0, "127.0.0.1", resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    connections: () => connections,
+    open: () => sockets.size,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function readRequests(socket: Socket, connection: number, script: OriginSetting, requests: ReceivedRequest[]): void {
+  let pending: Buffer = Buffer.alloc(0);
+  let arrived: Buffer[] = [];
+  let arrivedBytes = 0;
+  let neededBytes = 0;
+  let head: ReceivedRequest | undefined;
+  let takenOver = false;
+  socket.on("data", (chunk: Buffer) => {
+    if (takenOver) return;
+    arrived.push(chunk);
+    arrivedBytes += chunk.length;
+    if (pending.length + arrivedBytes < neededBytes) return;
+    pending = Buffer.concat([pending, ...arrived]);
+    [arrived, arrivedBytes, neededBytes] = [[], 0, 0];
+    for (;;) {
+      if (!head) {
+        const end = pending.indexOf("\r\n\r\n");
+        if (end < 0) return;
+        head = requestOf(pending.toString("latin1", 0, end), Buffer.alloc(0), connection);
+        pending = pending.subarray(end + 4);
+        if (script.onHead?.(head, socket)) {
+          takenOver = true;
+          requests.push(head);
+          return;
+        }
+      }
+      const body = bodyOf(head, pending);
+      if (!body) {
+        neededBytes = Number(head.field("content-length") ?? 0);
+        return;
+      }
+      pending = pending.subarray(body.taken);
+      const request = requestOf(head.head, body.bytes, connection);
+      head = undefined;
+      requests.push(request);
+      void script.answer(request, socket);
+    }
+  });
+}
+
+function requestOf(head: string, body: Buffer, connection: number): ReceivedRequest {
+  const [start = "", ...lines] = head.split("\r\n");
+  const [method = "", target = ""] = start.split(" ");
+  const fields = lines.map((line): [string, string] => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon), line.slice(colon + 1).trim()];
+  });
+  const field = (name: string) => fields.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
+  return { head, method, target, fields, field, body, connection };
+}
+
+/** The body if it is complete, and how many bytes it took with its framing. */
+function bodyOf(request: ReceivedRequest, bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
+  if (request.field("transfer-encoding")?.toLowerCase() === "chunked") return chunksOf(bytes);
+  const length = Number(request.field("content-length") ?? 0);
+  return bytes.length >= length ? { bytes: Buffer.from(bytes.subarray(0, length)), taken: length } : undefined;
+}
+
+function chunksOf(bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (;;) {
+    const lineEnd = bytes.indexOf("\r\n", at);
+    if (lineEnd < 0) return undefined;
+    const size = Number.parseInt(bytes.toString("latin1", at, lineEnd), 16);
+    at = lineEnd + 2;
+    if (size === 0) {
+      if (bytes.indexOf("\r\n", at) === at) return { bytes: Buffer.concat(parts), taken: at + 2 };
+      const trailerEnd = bytes.indexOf("\r\n\r\n", at);
+      return trailerEnd < 0 ? undefined : { bytes: Buffer.concat(parts), taken: trailerEnd + 4 };
+    }
+    if (bytes.length < at + size + 2) return undefined;
+    parts.push(bytes.subarray(at, at + size));
+    at += size + 2;
+  }
+}
+
+/** A complete answer with Content-Length. */
+export function answerWith(body: string | Buffer, fields: readonly string[] = [], status = "200 OK"): Buffer {
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const head = [`HTTP/1.1 ${status}`, ...fields, `Content-Length: ${bytes.length}`, "", ""].join("\r\n");
+  return Buffer.concat([Buffer.from(head, "latin1"), bytes]);
+}

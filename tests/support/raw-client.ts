@@ -1,0 +1,121 @@
+/** A client on a raw socket: sends the bytes it is told to and reads answers without forgiving anything. */
+
+import { connect, type Socket } from "node:net";
+
+import { until } from "./wait.ts";
+
+export interface RawAnswer {
+  readonly status: number;
+  readonly reason: string;
+  /** Fields in the order and spelling in which they came. */
+  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
+  field(name: string): string | undefined;
+  /** The body with its framing removed. */
+  readonly body: Buffer;
+}
+
+export class RawClient {
+  readonly socket: Socket;
+  #arrived: Buffer[] = [];
+  isEnded = false;
+  isReset = false;
+  isClosed = false;
+
+  private constructor(port: number) {
+    this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    this.socket.on("data", (chunk: Buffer) => void this.#arrived.push(chunk));
+    this.socket.on("end", () => (this.isEnded = true));
+    this.socket.on("error", () => (this.isReset = true));
+    this.socket.on("close", () => (this.isClosed = true));
+  }
+
+  /** Everything that arrived and was not yet read as an answer. */
+  get received(): Buffer {
+    if (this.#arrived.length > 1) this.#arrived = [Buffer.concat(this.#arrived)];
+    return this.#arrived[0] ?? Buffer.alloc(0);
+  }
+
+  static async connect(port: number): Promise<RawClient> {
+    const client = new RawClient(port);
+    await new Promise<void>((resolve, reject) => {
+      client.socket.once("connect", resolve);
+      client.socket.once("error", reject);
+    });
+    return client;
+  }
+
+  send(bytes: string | Buffer): this {
+    this.socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
+    return this;
+  }
+
+  /** The next whole answer. @param method of the request that it answers: HEAD has no body */
+  async answer(method = "GET", limitMs = 5_000): Promise<RawAnswer> {
+    let parsed: { answer: RawAnswer; taken: number } | undefined;
+    await until(() => (parsed = parseAnswer(this.received, method, this.isEnded)) ?? this.isClosed, "an answer", limitMs);
+    if (!parsed) throw new Error(`Cannot read an answer: closed after ${JSON.stringify(this.received.toString("latin1"))}`);
+    this.#arrived = [this.received.subarray(parsed.taken)];
+    return parsed.answer;
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}
+
+/** Sends one request on a fresh connection and reads its answer. */
+export async function ask(port: number, request: string | Buffer, method = "GET"): Promise<RawAnswer> {
+  const client = await RawClient.connect(port);
+  try {
+    return await client.send(request).answer(method);
+  } finally {
+    client.destroy();
+  }
+}
+
+export function parseAnswer(bytes: Buffer, method: string, ended: boolean): { answer: RawAnswer; taken: number } | undefined {
+  const headEnd = bytes.indexOf("\r\n\r\n");
+  if (headEnd < 0) return undefined;
+  const [start = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n");
+  const status = Number(start.split(" ")[1]);
+  const reason = start.split(" ").slice(2).join(" ");
+  const fields = lines.map((line): [string, string] => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]);
+  const field = (name: string) => fields.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
+  const body = bodyOf(bytes.subarray(headEnd + 4), { status, method, field, ended });
+  if (!body) return undefined;
+  return { answer: { status, reason, fields, field, body: body.bytes }, taken: headEnd + 4 + body.taken };
+}
+
+interface Framing {
+  status: number;
+  method: string;
+  field: (name: string) => string | undefined;
+  ended: boolean;
+}
+
+function bodyOf(rest: Buffer, { status, method, field, ended }: Framing): { bytes: Buffer; taken: number } | undefined {
+  if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { bytes: Buffer.alloc(0), taken: 0 };
+  if (field("transfer-encoding")) return chunksOf(rest);
+  const length = field("content-length");
+  if (length === undefined) return ended ? { bytes: rest, taken: rest.length } : undefined;
+  return rest.length >= Number(length) ? { bytes: rest.subarray(0, Number(length)), taken: Number(length) } : undefined;
+}
+
+function chunksOf(rest: Buffer): { bytes: Buffer; taken: number } | undefined {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (;;) {
+    const lineEnd = rest.indexOf("\r\n", at);
+    if (lineEnd < 0) return undefined;
+    const size = Number.parseInt(rest.toString("latin1", at, lineEnd), 16);
+    at = lineEnd + 2;
+    if (size === 0) {
+      if (rest.toString("latin1", at, at + 2) === "\r\n") return { bytes: Buffer.concat(parts), taken: at + 2 };
+      const end = rest.indexOf("\r\n\r\n", at);
+      return end < 0 ? undefined : { bytes: Buffer.concat(parts), taken: end + 4 };
+    }
+    if (rest.length < at + size + 2) return undefined;
+    parts.push(rest.subarray(at, at + size));
+    at += size + 2;
+  }
+}

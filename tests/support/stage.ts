@@ -1,0 +1,70 @@
+/** A stage for one engine: pools of real origins in front of it, and a record of what the observers heard. */
+
+import type { Engine, EngineListener, EngineSetting } from "../../src/engine/engine.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import type { Outcome } from "../../src/pool/outcome.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { Upstream } from "../../src/pool/upstream.ts";
+import { Exchange } from "../../src/proxy/exchange.ts";
+import { requestIds } from "../../src/proxy/request-id.ts";
+import type { Destination, Timeouts } from "../../src/proxy/route.ts";
+
+export interface StageSetting {
+  readonly ports: readonly number[];
+  readonly policy?: PolicyName;
+  readonly retries?: number;
+  readonly timeouts?: Partial<Timeouts>;
+  readonly clientTimeouts?: Partial<EngineSetting["clientTimeouts"]>;
+  readonly trusts?: EngineSetting["trusts"];
+}
+
+export interface Ended {
+  readonly upstream: string;
+  readonly status: number;
+  readonly outcome: Outcome;
+}
+
+export interface Stage {
+  readonly port: number;
+  readonly listener: EngineListener;
+  readonly pool: Pool;
+  readonly ended: Ended[];
+  readonly refused: string[];
+  readonly retried: string[];
+  readonly bugs: unknown[];
+  close(): void;
+}
+
+export const testTimeouts: Timeouts = { connectMs: 1_000, headMs: 5_000, bodyIdleMs: 5_000, tunnelIdleMs: 5_000 };
+
+export async function stage(engine: Engine, setting: StageSetting): Promise<Stage> {
+  const random = seededRandom(1);
+  const upstreams = setting.ports.map((port) => {
+    const spec = { id: `127.0.0.1:${port}`, weight: 1, backup: false };
+    const upstream = new Upstream({ ...spec, address: { protocol: "http", hostname: "127.0.0.1", port } }, { rise: 2, fall: 3 });
+    return upstream;
+  });
+  const policy = policyEntry(setting.policy ?? "round-robin").create({ random, clock: systemClock });
+  const pool = new Pool({ name: "main", policy, upstreams, random });
+  for (const upstream of upstreams) pool.recordProbe(upstream, true);
+  const timeouts = { ...testTimeouts, ...setting.timeouts };
+  const destination: Destination = { pool, timeouts, retries: setting.retries ?? 1 };
+  const record = { ended: [] as Ended[], refused: [] as string[], retried: [] as string[], bugs: [] as unknown[] };
+  const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
+    attemptEnded: ({ upstream, status }, outcome) => record.ended.push({ upstream: upstream.id, status, outcome }),
+    retried: (_, failed) => record.retried.push(failed.reason),
+    refused: (_, refused) => record.refused.push(refused.reason),
+  };
+  const listener = await engine.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...setting.clientTimeouts },
+    exchange: () => new Exchange({ routes: () => [{ destination }], clock: systemClock, observer }),
+    requestId: requestIds(random),
+    trusts: setting.trusts ?? (() => false),
+    log: { bug: (error) => void record.bugs.push(error), fault: () => {} },
+  });
+  return { port: listener.port, listener, pool, ...record, close: () => listener.close() };
+}

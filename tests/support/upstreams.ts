@@ -1,0 +1,20 @@
+/** Upstreams for tests of the domain: named a, b, c … */
+
+import { Upstream } from "../../src/pool/upstream.ts";
+
+export function upstreamOf(id: string, weight = 1, backup = false): Upstream {
+  const address = { protocol: "http", hostname: "127.0.0.1", port: 1 } as const;
+  return new Upstream({ id, address, weight, backup }, { rise: 2, fall: 3 });
+}
+
+/** One upstream for each weight. */
+export function upstreamsOf(weights: readonly number[]): Upstream[] {
+  return weights.map((weight, index) => upstreamOf(String.fromCharCode(97 + index), weight));
+}
+
+/** How often each id was picked. */
+export function countsOf(picked: readonly Upstream[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { id } of picked) counts[id] = (counts[id] ?? 0) + 1;
+  return counts;
+}
