@@ -1,0 +1,126 @@
+import { describe, expect, test } from "bun:test";
+
+import { seededRandom } from "../../src/lib/random.ts";
+import { exposition } from "../../src/metrics/exposition.ts";
+import { families } from "../../src/metrics/families.ts";
+import { Histogram } from "../../src/metrics/histogram.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { Recent } from "../../src/metrics/recent.ts";
+import { policyEntry } from "../../src/policy/policies.ts";
+import { Attempt } from "../../src/pool/attempt.ts";
+import { cancelled, failure, responded } from "../../src/pool/outcome.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { upstreamOf } from "../support/upstreams.ts";
+
+describe("a histogram", () => {
+  test("has percentiles within 5 % of the exact ones", () => {
+    const dice = seededRandom(9);
+    const values = Array.from({ length: 20_000 }, () => Math.exp(dice() * 10 - 2));
+    const histogram = new Histogram();
+    for (const value of values) histogram.record(value);
+    values.sort((left, right) => left - right);
+    for (const share of [0.01, 0.5, 0.9, 0.99, 0.999]) {
+      const exact = values[Math.ceil(values.length * share) - 1] ?? 0;
+      expect(Math.abs((histogram.percentile(share) ?? 0) / exact - 1)).toBeLessThan(0.05);
+    }
+  });
+
+  test("takes anything, knows nothing when empty, and counts exactly at its edges", () => {
+    const histogram = new Histogram();
+    expect(histogram.percentile(0.5)).toBeUndefined();
+    for (const value of [-1, 0, 1e-9, 0.999, 1, 1.001, 1e12]) histogram.record(value);
+    expect(histogram.below(0)).toBe(4);
+    expect(histogram.below(1)).toBe(6);
+    expect(histogram.count).toBe(7);
+  });
+});
+
+describe("recent traffic", () => {
+  test("counts the last ten whole seconds and forgets older ones", () => {
+    const recent = new Recent(0);
+    for (let second = 0; second < 30; second++) {
+      for (let i = 0; i < 5; i++) recent.record(i === 0, 10, second * 1_000 + i * 100);
+    }
+    expect(recent.counts(30_500)).toEqual({ requests: 50, errors: 10, seconds: 10 });
+    expect(recent.counts(36_000)).toEqual({ requests: 20, errors: 4, seconds: 10 });
+    expect(recent.counts(90_000)).toEqual({ requests: 0, errors: 0, seconds: 10 });
+  });
+
+  test("divides by the seconds that there were, right after the start", () => {
+    const recent = new Recent(100_000);
+    for (let i = 0; i < 6; i++) recent.record(false, 1, 100_100);
+    expect(recent.counts(102_500)).toEqual({ requests: 6, errors: 0, seconds: 2 });
+  });
+
+  test("keeps latencies for about a minute", () => {
+    const recent = new Recent(0);
+    const p50At = (now: number) => {
+      const into = new Histogram();
+      recent.addLatencies(into, now);
+      return into.percentile(0.5);
+    };
+    recent.record(false, 100, 5_000);
+    expect(p50At(50_000)).toBeGreaterThan(90);
+    expect(p50At(70_000)).toBeUndefined();
+    recent.record(false, 10, 65_000);
+    expect(p50At(66_000)).toBeLessThan(11);
+  });
+});
+
+describe("metrics", () => {
+  function setUp() {
+    const now = { ms: 1_000 };
+    const metrics = new Metrics(() => now.ms);
+    const upstream = upstreamOf('a"b\\c');
+    const policy = policyEntry("first").create({ random: () => 0, clock: () => 0 });
+    const pool = new Pool({ name: "main", policy, upstreams: [upstream], random: () => 0 });
+    const attempt = new Attempt(() => now.ms, metrics);
+    return { now, metrics, upstream, pool, attempt };
+  }
+
+  test("follow from the ends of attempts", () => {
+    const { now, metrics, upstream, pool, attempt } = setUp();
+    for (const status of [200, 200, 503]) {
+      attempt.start(upstream);
+      now.ms += 3;
+      attempt.head(status);
+      attempt.end(responded);
+    }
+    attempt.start(upstream);
+    attempt.end(failure("connect", "connect_refused"));
+    attempt.start(upstream);
+    attempt.end(cancelled);
+    metrics.retried("main", failure("connect", "connect_refused"));
+    metrics.refused("main", { reason: "no_upstream", status: 503 });
+    metrics.refused(undefined, { reason: "no_route", status: 404 });
+    const text = exposition(families(metrics, [pool]));
+    const id = 'upstream="a\\"b\\\\c"';
+    for (const line of [
+      `evenkeel_requests_total{pool="main",${id},code="200"} 2`,
+      `evenkeel_requests_total{pool="main",${id},code="503"} 1`,
+      'evenkeel_requests_total{pool="main",upstream="",code="503"} 1',
+      'evenkeel_requests_total{pool="",upstream="",code="404"} 1',
+      `evenkeel_upstream_failures_total{pool="main",${id},reason="connect_refused"} 1`,
+      `evenkeel_upstream_cancelled_total{pool="main",${id}} 1`,
+      `evenkeel_upstream_first_byte_duration_seconds_bucket{pool="main",${id},le="0.002"} 0`,
+      `evenkeel_upstream_first_byte_duration_seconds_bucket{pool="main",${id},le="0.004"} 3`,
+      `evenkeel_upstream_first_byte_duration_seconds_count{pool="main",${id}} 3`,
+      `evenkeel_upstream_status{pool="main",${id},status="checking"} 1`,
+      'evenkeel_retries_total{pool="main",reason="connect_refused"} 1',
+    ]) {
+      expect(text.split("\n")).toContain(line);
+    }
+    expect(metrics.of(upstream)).toMatchObject({ requests: 4, errors: 2, cancelled: 1 });
+  });
+
+  test("are well formed: each sample under its family, no name twice, no sample twice", () => {
+    const { metrics, pool } = setUp();
+    const lines = exposition(families(metrics, [pool])).trimEnd().split("\n");
+    const samples = lines.filter((line) => !line.startsWith("#"));
+    expect(new Set(samples.map((line) => line.slice(0, line.lastIndexOf(" ")))).size).toBe(samples.length);
+    const names = lines.filter((line) => line.startsWith("# TYPE")).map((line) => line.split(" ")[2] ?? "");
+    expect(new Set(names).size).toBe(names.length);
+    for (const sample of samples) expect(names.some((name) => sample.startsWith(name))).toBe(true);
+    for (const sample of samples) expect(sample).toMatch(/^[a-z_]+\{([a-z]+="(\\.|[^"\\])*",?)*\} [\d.e+-]+$/);
+  });
+});

@@ -1,0 +1,119 @@
+import { describe, expect, test } from "bun:test";
+
+import { runtime } from "../../src/runtime/bun.ts";
+import { policyEntry } from "../../src/policy/policies.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { type ProbePlan, type ProbeResult, probeWith } from "../../src/probe/probe.ts";
+import { Prober } from "../../src/probe/prober.ts";
+import { FakeTime } from "../support/fake-time.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { upstreamsOf } from "../support/upstreams.ts";
+
+const plan: ProbePlan = {
+  kind: "tcp",
+  intervalMs: 5_000,
+  changingIntervalMs: 1_000,
+  jitter: 0.1,
+  timeoutMs: 2_000,
+  rise: 2,
+  fall: 3,
+};
+
+function setUp(answers: (id: string) => boolean, random = () => 0.5) {
+  const time = new FakeTime();
+  const upstreams = upstreamsOf([1, 1]);
+  const policy = policyEntry("first").create({ random, clock: time.clock });
+  const pool = new Pool({ name: "main", policy, upstreams, random });
+  const changes: string[] = [];
+  let looks = 0;
+  const ids = new Map(upstreams.map((upstream) => [upstream.address, upstream.id]));
+  const prober = new Prober({
+    probed: [{ pool, plan }],
+    probe: async (address): Promise<ProbeResult> => {
+      looks += 1;
+      return { success: answers(ids.get(address) ?? ""), detail: "", latencyMs: 1 };
+    },
+    schedule: time.schedule,
+    random,
+    onResult: (_, { id, streak }, __, changed) => changed && changes.push(`${id} ${streak.state}`),
+  });
+  return { time, pool, prober, changes, looks: () => looks };
+}
+
+describe("the prober", () => {
+  test("has a first verdict for each upstream when it has started", async () => {
+    const { prober, changes } = setUp((id) => id === "a");
+    await prober.start();
+    expect(changes).toEqual(["a passing", "b failing"]);
+    prober.stop();
+  });
+
+  test("looks every 5 s, and every second while the verdict may change", async () => {
+    let up = true;
+    const { prober, time, changes } = setUp((id) => id === "b" || up);
+    await prober.start();
+    expect(time.waits).toEqual([5_000, 5_000]);
+    up = false;
+    await time.advance(5_000);
+    expect(time.waits).toEqual([1_000, 5_000]);
+    await time.advance(1_000);
+    expect(changes).toEqual(["a passing", "b passing"]);
+    await time.advance(1_000);
+    expect(changes.at(-1)).toBe("a failing");
+    up = true;
+    await time.advance(5_000);
+    await time.advance(1_000);
+    expect(changes.at(-1)).toBe("a passing");
+    prober.stop();
+  });
+
+  test("waits within the jitter and never in step", async () => {
+    for (const [dice, wait] of [
+      [0, 4_500],
+      [0.5, 5_000],
+      [1, 5_500],
+    ] as const) {
+      const { prober, time } = setUp(() => true, () => dice);
+      await prober.start();
+      expect(time.waits[0]).toBeCloseTo(wait);
+      prober.stop();
+    }
+  });
+
+  test("looks no more once stopped", async () => {
+    const { prober, time, looks } = setUp(() => true);
+    await prober.start();
+    prober.stop();
+    await time.advance(60_000);
+    expect(looks()).toBe(2);
+    expect(time.waits).toEqual([]);
+  });
+});
+
+describe("a probe", () => {
+  const probe = probeWith(runtime, () => performance.now());
+  const at = (port: number) => ({ protocol: "http", hostname: "127.0.0.1", port }) as const;
+
+  test("over TCP succeeds when something listens and says so when nothing does", async () => {
+    const origin = await startOrigin(() => {});
+    expect(await probe(at(origin.port), plan)).toMatchObject({ success: true, detail: "connected" });
+    await origin.close();
+    expect(await probe(at(origin.port), plan)).toMatchObject({ success: false, detail: "connection refused" });
+  });
+
+  test("over HTTP takes 200 to 399 for success", async () => {
+    const origin = await startOrigin(({ target }, socket) => void socket.write(answerWith("", [], `${target.slice(1)} Word`)));
+    for (const [status, success] of [[200, true], [204, true], [301, true], [399, true], [400, false], [503, false]] as const) {
+      const result = await probe(at(origin.port), { ...plan, kind: "http", path: `/${status}` });
+      expect(result).toMatchObject({ success, detail: `status ${status}` });
+    }
+    await origin.close();
+  });
+
+  test("over HTTP gives up when no answer comes", async () => {
+    const origin = await startOrigin(() => {});
+    const result = await probe(at(origin.port), { ...plan, kind: "http", path: "/", timeoutMs: 60 });
+    expect(result).toMatchObject({ success: false, detail: "no answer in time" });
+    await origin.close();
+  });
+});

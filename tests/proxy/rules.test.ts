@@ -1,0 +1,124 @@
+import { describe, expect, test } from "bun:test";
+
+import { seededRandom } from "../../src/lib/random.ts";
+import { keyOf } from "../../src/proxy/affinity.ts";
+import type { Head } from "../../src/proxy/head.ts";
+import { forwardingFields, namedByConnection } from "../../src/proxy/headers.ts";
+import { answerOf, refusal } from "../../src/proxy/refusal.ts";
+import { requestIds } from "../../src/proxy/request-id.ts";
+import { type Destination, routeOf } from "../../src/proxy/route.ts";
+import { trustedBy } from "../../src/proxy/trust.ts";
+
+function headOf(part: Partial<Head> & { fields?: Record<string, string> } = {}): Head {
+  const { fields = {}, ...rest } = part;
+  const base = { method: "GET", target: "/", host: "a.example", clientAddress: "192.0.2.1", scheme: "http" } as const;
+  return { ...base, header: (name) => fields[name], ...rest };
+}
+
+describe("affinity", () => {
+  const head = headOf({ target: "/a?b", fields: { cookie: "x=1; session=s=7 ; session=8", "x-user": "ann" } });
+  const rows = [
+    ["client-address", "192.0.2.1"],
+    ["uri", "/a?b"],
+    ["header:X-User", "ann"],
+    ["header:X-None", "192.0.2.1"],
+    ["cookie:session", "s=7"],
+    ["cookie:none", "192.0.2.1"],
+  ] as const;
+  for (const [by, key] of rows) test(`${by} pins by ${key}`, () => expect(keyOf(by)(head)).toBe(key));
+});
+
+describe("routes", () => {
+  const to = (name: string) => ({ name }) as unknown as Destination;
+  const routes = [
+    { host: "api.example.com", path: "/v1", destination: to("v1") },
+    { host: "*.example.com", destination: to("any") },
+    { path: "/static/", destination: to("static") },
+  ];
+  const rows: readonly (readonly [host: string, target: string, name: string | undefined])[] = [
+    ["api.example.com", "/v1", "v1"],
+    ["API.example.com:8080", "/v1/users?x=1", "v1"],
+    ["api.example.com", "/v10", "any"],
+    ["api.example.com", "/v1?x", "v1"],
+    ["deep.api.example.com", "/", "any"],
+    ["example.com", "/", undefined],
+    ["other", "/static/a.css", "static"],
+    ["other", "/static", undefined],
+    ["", "/", undefined],
+  ];
+  for (const [host, target, name] of rows) {
+    test(`${host}${target} → ${name}`, () => {
+      const destination = routeOf(routes, headOf({ host, target }));
+      expect(destination as unknown).toEqual(name === undefined ? undefined : { name });
+    });
+  }
+});
+
+describe("forwarding fields", () => {
+  const setting = { listenPort: 8080, trusts: (address: string) => address === "10.0.0.1" };
+  const lies = { "x-forwarded-for": "6.6.6.6", "x-forwarded-proto": "https", "x-forwarded-host": "h", "x-forwarded-port": "443" };
+
+  test("say what we saw when the peer is a stranger", () => {
+    expect(forwardingFields(headOf({ fields: lies }), setting)).toEqual({
+      "X-Forwarded-For": "192.0.2.1",
+      "X-Forwarded-Proto": "http",
+      "X-Forwarded-Host": "a.example",
+      "X-Forwarded-Port": "8080",
+      Via: "1.1 evenkeel",
+    });
+  });
+
+  test("say what a trusted peer said, with its address added", () => {
+    const fields = forwardingFields(headOf({ clientAddress: "10.0.0.1", fields: { ...lies, via: "2 edge" } }), setting);
+    expect(fields).toEqual({
+      "X-Forwarded-For": "6.6.6.6, 10.0.0.1",
+      "X-Forwarded-Proto": "https",
+      "X-Forwarded-Host": "h",
+      "X-Forwarded-Port": "443",
+      Via: "2 edge, 1.1 evenkeel",
+    });
+  });
+
+  test("Connection names fields in any case, with odd spaces and commas", () =>
+    expect(namedByConnection(" X-A ,,close,X-b")).toEqual(["x-a", "close", "x-b"]));
+});
+
+describe("trust", () => {
+  const trusts = trustedBy(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
+  for (const address of ["10.1.2.3", "192.0.2.7", "2001:db8::1"]) test(`includes ${address}`, () => expect(trusts(address)).toBe(true));
+  for (const address of ["11.0.0.1", "192.0.2.8", "2001:db9::1", "", "nonsense"]) {
+    test(`excludes "${address}"`, () => expect(trusts(address)).toBe(false));
+  }
+});
+
+describe("refusals", () => {
+  test("are one line of text with Proxy-Status and the request's id", () => {
+    const answer = answerOf(refusal("connect_refused"), undefined, "id-1");
+    expect(answer.status).toBe(502);
+    expect(answer.body).toBe("502 connect_refused: The upstream refused the connection. (request id-1)\n");
+    expect(new Map(answer.fields).get("Proxy-Status")).toBe('evenkeel; error=connection_refused; details="connect_refused"');
+  });
+
+  test("are JSON for those who accept it", () => {
+    const { body } = answerOf(refusal("no_upstream"), "text/html, application/problem+json;q=0.9", "id-2");
+    expect(JSON.parse(body)).toEqual({
+      error: { status: 503, reason: "no_upstream", message: "No upstream is fit to serve.", requestId: "id-2" },
+    });
+  });
+
+  test("say when to come again with 503, and what is allowed with 405", () => {
+    const fieldsOf = (given: ReturnType<typeof refusal>) => new Map(answerOf(given, undefined, "id").fields);
+    expect(Number(fieldsOf(refusal("no_upstream")).get("Retry-After"))).toBeGreaterThan(0);
+    expect(fieldsOf(refusal("request_invalid", 405)).get("Allow")).toContain("POST");
+    expect(fieldsOf(refusal("request_invalid")).has("Allow")).toBe(false);
+  });
+});
+
+describe("request ids", () => {
+  const idOf = requestIds(seededRandom(1));
+  test("are kept when short and plain", () => expect(idOf("4bf92f35-77b3.4da6:a/b")).toBe("4bf92f35-77b3.4da6:a/b"));
+  for (const bad of ["", "a b", "a\r\nX: 1", "<script>", "é", "x".repeat(129)]) {
+    test(`are made when the given one is ${JSON.stringify(bad.slice(0, 12))}`, () => expect(idOf(bad)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/));
+  }
+  test("never repeat", () => expect(new Set(Array.from({ length: 1_000 }, () => idOf(undefined))).size).toBe(1_000));
+});
