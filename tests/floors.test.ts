@@ -20,7 +20,7 @@ function placeOf(file: string): { floor: number; family: string } {
     return { floor: known, family: known === 7 ? "process" : "composition" };
   }
   if (file === "runtime/runtime.ts" || top === "lib") return { floor: 0, family: top };
-  if (top === "runtime" || top === "cli") return { floor: 7, family: "process" };
+  if (["runtime", "cli", "commands"].includes(top)) return { floor: 7, family: "process" };
   if (file === "engine/engine.ts") return { floor: 4, family: "engine" };
   if (top === "engine") return { floor: 4, family: `engine/${rest[0]}` };
   if (top === "config") return { floor: 5, family: "composition" };

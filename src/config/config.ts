@@ -29,12 +29,18 @@ export interface RouteConfig {
   readonly pool: string;
 }
 
+/** Where one of the program's own listeners stands. */
+export interface ListenConfig {
+  /** An IP address without brackets, or a name. */
+  readonly hostname: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
 export interface Config {
-  readonly listen: { readonly hostname: string; readonly port: number };
+  readonly listen: ListenConfig;
   readonly engine: EngineName;
-  readonly admin: {
-    readonly hostname: string;
-    readonly port: number;
+  readonly admin: ListenConfig & {
     /** Asked of every caller that is let in; undefined only on loopback. Never shown or logged. */
     readonly token?: string;
   };
@@ -46,8 +52,27 @@ export interface Config {
   /** Addresses and CIDR ranges whose X-Forwarded fields are believed. */
   readonly trustedProxies: readonly string[];
   readonly pools: readonly PoolConfig[];
-  /** In order; the last one, which matches everything, leads to the first pool. */
+  /** In order; the last one matches everything, and leads to the first pool unless the file says otherwise. */
   readonly routes: readonly RouteConfig[];
+}
+
+/** The dashboard as a process of its own. */
+export interface DashboardConfig extends ListenConfig {
+  /** Origin of the front door that clients use, without a slash at its end. */
+  readonly balancerUrl: string;
+  /** Origin of the admin side it reads and acts through. */
+  readonly adminUrl: string;
+  /** What the admin side asks of its callers. Never shown or logged. */
+  readonly adminToken?: string;
+}
+
+/** One demo server. */
+export interface BackendConfig extends ListenConfig {
+  readonly name: string;
+  /** Each answer waits for a time between these, in milliseconds. */
+  readonly latencyMs: { readonly min: number; readonly max: number };
+  /** Share of requests answered with 500, 0–1. */
+  readonly failRate: number;
 }
 
 /** Each with its source. */
@@ -80,4 +105,13 @@ export const defaults = {
     upstreams: ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"],
   },
   upstream: { weight: 1, backup: false },
+  /** What `up` adds where nobody named upstreams: the demo servers behind the pool's default upstreams. */
+  demo: { hostname: "127.0.0.1", ports: [8081, 8082, 8083], probePath: "/readyz" },
+  dashboard: {
+    hostname: "127.0.0.1",
+    port: 8090,
+    balancerUrl: "http://localhost:8080",
+    adminUrl: "http://localhost:8091",
+  },
+  backend: { hostname: "0.0.0.0", port: 8081, latencyMs: { min: 50, max: 150 }, failRate: 0 },
 } as const;

@@ -1,6 +1,6 @@
 /** What the process says about itself, on standard error. LogTape does the work: it has no dependencies and runs everywhere. */
 
-import { ansiColorFormatter, configureSync, getConsoleSink, getLogger, jsonLinesFormatter } from "@logtape/logtape";
+import { configureSync, getConsoleSink, getJsonLinesFormatter, getLogger, getTextFormatter } from "@logtape/logtape";
 
 export interface Log {
   debug(message: string, fields?: LogFields): void;
@@ -12,9 +12,9 @@ export interface Log {
 export type LogFields = Readonly<Record<string, unknown>>;
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
-/** Chooses form and lowest level once, at the start. Coloured text is for people, JSON lines for collectors. */
+/** Chooses form and lowest level, once, at the start. Text is for people, JSON lines for collectors. */
 export function configureLog(setting: { readonly json: boolean; readonly level: LogLevel }): void {
-  const formatter = setting.json ? jsonLinesFormatter : ansiColorFormatter;
+  const formatter = setting.json ? jsonLines : text;
   configureSync({
     reset: true,
     sinks: { stderr: getConsoleSink({ formatter, levelMap: allToStandardError }) },
@@ -25,28 +25,41 @@ export function configureLog(setting: { readonly json: boolean; readonly level: 
   });
 }
 
-const allToStandardError = { trace: "error", debug: "error", info: "error", warning: "error", error: "error", fatal: "error" } as const;
-
 /** A log whose lines name the part of the house that speaks. */
 export function logOf(part: string): Log {
   const logger = getLogger(["evenkeel", part]);
-  const line = (message: string, fields: LogFields | undefined) => (fields ? `${escapeBraces(message)} ${placeholders(fields)}` : escapeBraces(message));
   return {
-    debug: (message, fields) => logger.debug(line(message, fields), { ...fields }),
-    info: (message, fields) => logger.info(line(message, fields), { ...fields }),
-    warn: (message, fields) => logger.warn(line(message, fields), { ...fields }),
-    error: (message, fields) => logger.error(line(message, fields), { ...fields }),
+    debug: (message, fields) => logger.debug(verbatim(message), { ...fields }),
+    info: (message, fields) => logger.info(verbatim(message), { ...fields }),
+    warn: (message, fields) => logger.warn(verbatim(message), { ...fields }),
+    error: (message, fields) => logger.error(verbatim(message), { ...fields }),
   };
 }
 
-/** Braces in a message would be taken for placeholders. */
-function escapeBraces(text: string): string {
-  return text.replace(/[{}]/g, "$&$&");
+const allToStandardError = {
+  trace: "error",
+  debug: "error",
+  info: "error",
+  warning: "error",
+  error: "error",
+  fatal: "error",
+} as const;
+
+const jsonLines = getJsonLinesFormatter({ properties: "flatten", categorySeparator: "." });
+
+const text = getTextFormatter({
+  timestamp: "time",
+  format: ({ timestamp, level, message, record }) =>
+    [timestamp, level, message, ...Object.entries(record.properties).map(pair)].filter((part) => part !== "").join(" "),
+});
+
+function pair([name, value]: [string, unknown]): string {
+  if (value === undefined) return "";
+  if (value instanceof Error) return `${name}=${value.stack ?? value.message}`;
+  return `${name}=${typeof value === "string" && /^[\w.:/@-]+$/.test(value) ? value : JSON.stringify(value)}`;
 }
 
-function placeholders(fields: LogFields): string {
-  return Object.keys(fields)
-    .filter((name) => fields[name] !== undefined)
-    .map((name) => `${name}={${name}}`)
-    .join(" ");
+/** Braces would be taken for placeholders. */
+function verbatim(message: string): string {
+  return message.replace(/[{}]/g, "$&$&");
 }

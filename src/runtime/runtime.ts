@@ -1,13 +1,13 @@
 /** The seam between this program and Bun or Deno: only types, so that every floor may name them. */
 
-/** Answers one request; `clientAddress` is the peer's IP address. */
+/** Answers one request; `clientAddress` is the peer's IP address, IPv4-mapped IPv6 already shortened to IPv4. */
 export type WebHandler = (request: Request, clientAddress: string) => Response | Promise<Response>;
 
 export interface WebListener {
   readonly port: number;
-  /** Takes no new connections; resolves when the open requests are answered. */
+  /** Takes no new connections and closes echo sockets (1001); resolves when the open requests are answered. */
   drain(): Promise<void>;
-  /** Cuts what is left. */
+  /** Cuts what is left, and lets a drain that still waits resolve. On Deno a drain once begun is cut by the exit. */
   close(): void;
 }
 
@@ -15,8 +15,11 @@ export interface WebSetting {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Bodies come without a limit: whoever reads one bounds it. What this throws is answered with a bare 500. */
   readonly handle: WebHandler;
-  /** A WebSocket endpoint that sends every message back; its path. */
+  /** Hears what `handle` threw. Must not throw. */
+  readonly bug?: (error: unknown) => void;
+  /** A WebSocket endpoint that sends every message back; its path. Other requests for it go to `handle`. */
   readonly echoPath?: string;
 }
 
@@ -38,4 +41,9 @@ export interface Runtime {
   probeHttp(probe: HttpProbe): Promise<number>;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
+  /**
+   * Lets more than Bun's 256 fetches be in flight, where that limit exists and is as it came. It may start the program
+   * anew under the same process id, so it belongs before everything else.
+   */
+  liftFetchLimit(): void;
 }

@@ -66,6 +66,6 @@ class SqliteStore implements Store {
   }
 
   close(): void {
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 }

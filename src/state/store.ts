@@ -17,5 +17,6 @@ export interface Store {
   modes(): readonly ModeIntent[];
   /** Replaces the intent for one upstream; written through when it returns. */
   setMode(intent: ModeIntent): void;
+  /** Does nothing the second time. */
   close(): void;
 }

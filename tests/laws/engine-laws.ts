@@ -244,6 +244,19 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
+  "keeps Content-Length framing of uploads, small and large": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ origin, stage }) => {
+        for (const length of [5, 300_000]) {
+          await ask(stage.port, post("x".repeat(length)));
+          expect(origin.requests.at(-1)?.field("content-length")).toBe(String(length));
+          expect(origin.requests.at(-1)?.field("transfer-encoding")).toBeUndefined();
+        }
+      },
+    ),
+
   "lets a client that does not read slow the upstream down": (engine) => {
     const whole = 256 * 1024 * 1024;
     let written = 0;

@@ -20,6 +20,9 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
   const server: Server<Tunnel> = Bun.serve<Tunnel>({
     hostname: setting.hostname,
     port: setting.port,
+    development: false,
+    // Without development Bun would share the port with whoever has it already, instead of saying that it is taken.
+    reusePort: false,
     // Bun's longest is 255 s. It guards idle connections; requests under way have limits of their own.
     idleTimeout: Math.min(255, Math.ceil(setting.clientTimeouts.keepAliveMs / 1000)),
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,

@@ -12,7 +12,6 @@ export function outgoingFields(
   const fields = endToEnd(request.headers);
   // Consumed at this hop: the listener has answered "100 Continue" already.
   fields.delete("expect");
-  fields.delete("content-length");
   fields.set("Host", head.host);
   for (const [name, value] of Object.entries(forwardingFields(head, added))) fields.set(name, value);
   fields.set("X-Request-Id", added.requestId);

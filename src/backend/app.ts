@@ -1,0 +1,91 @@
+/** The demo backend's routes: what is answered where. Holds no listener, so that every runtime can mount it. */
+
+import { Elysia } from "elysia";
+import type { Clock } from "../lib/clock.ts";
+import type { WebHandler } from "../runtime/runtime.ts";
+import { json, methodNotAllowed, problem } from "./answers.ts";
+import { ticks } from "./bodies.ts";
+import { Counters } from "./counters.ts";
+import type { Readiness } from "./readiness.ts";
+import { type RehearsalSetting, rehearse } from "./rehearsal.ts";
+
+/** Where WebSocket messages are sent back; the runtime does that. */
+export const echoPath = "/ws";
+
+export interface AppSetting extends RehearsalSetting {
+  readonly readiness: Readiness;
+  readonly clock: Clock;
+  /** Ends answers that have no end of their own. */
+  readonly leaving: AbortSignal;
+  /** Hears of a fault of ours; the client gets a bare 500. */
+  readonly bug: (error: unknown) => void;
+}
+
+interface Asked {
+  readonly request: Request;
+}
+
+export function backendApp(setting: AppSetting): WebHandler {
+  const { clock, readiness } = setting;
+  const counters = new Counters(clock);
+  /** Elysia hands on nothing but the request. */
+  const remotes = new WeakMap<Request, string>();
+
+  async function counted(respond: () => Response | Promise<Response>): Promise<Response> {
+    const startedAt = clock();
+    const response = await respond();
+    counters.record(clock() - startedAt, response.status);
+    return response;
+  }
+
+  function metrics({ request }: Asked): Response {
+    const accept = request.headers.get("accept") ?? "";
+    const asText = /\btext\/plain\b|\bopenmetrics\b/.test(accept) && !accept.includes("application/json");
+    if (!asText) return json(counters.read());
+    const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
+    return new Response(counters.text(), { headers });
+  }
+
+  function events({ request }: Asked): Response {
+    const { schedule, leaving, server } = setting;
+    const tell = (tick: number) => JSON.stringify({ tick, server: server() });
+    const body = request.method === "HEAD" ? null : ticks({ tell, schedule, leaving });
+    return new Response(body, {
+      headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
+    });
+  }
+
+  const reads: Readonly<Record<string, (asked: Asked) => Response | Promise<Response>>> = {
+    "/healthz": () => json({ status: "alive" }),
+    "/readyz": () => readiness.answer(),
+    "/metrics": metrics,
+    "/sse": (asked) => counted(() => events(asked)),
+  };
+
+  // A short Host such as "a" breaks Elysia's path parsing unless it is told not to take it for standard.
+  const app = new Elysia({ handler: { standardHostname: false } });
+  // Elysia would answer with the error's own text; hooks hold for the routes that follow them.
+  app.onError(({ error }) => {
+    setting.bug(error);
+    return problem(500, "Cannot answer: a fault of this server");
+  });
+  for (const [path, respond] of Object.entries(reads)) {
+    app.get(path, respond).head(path, respond);
+    app.all(path, ({ request }) => methodNotAllowed(request, "GET, HEAD"));
+  }
+  app.post("/admin/ready", ({ request }) => readiness.change(request), { parse: "none" });
+  app.all("/admin/ready", ({ request }) => methodNotAllowed(request, "POST"));
+  app.all(echoPath, () => {
+    const response = problem(426, "Cannot echo: this path is for WebSockets, received a plain request");
+    response.headers.set("upgrade", "websocket");
+    return response;
+  });
+  app.all("/*", ({ request }) => counted(() => rehearse(setting, request, remotes.get(request) ?? "")), {
+    parse: "none",
+  });
+
+  return (request, clientAddress) => {
+    remotes.set(request, clientAddress);
+    return app.fetch(request);
+  };
+}

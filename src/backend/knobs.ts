@@ -1,0 +1,42 @@
+/** The knobs of a rehearsal: what a request's query may ask of the demo backend's answer. */
+
+import { quote } from "./answers.ts";
+
+export interface Knobs {
+  /** Takes the place of the simulated latency, in milliseconds. */
+  readonly ms?: number;
+  /** Takes the place of 200, and of the dice. */
+  readonly status?: number;
+  /** Answers with this many bytes instead of JSON. */
+  readonly bytes?: number;
+}
+
+interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** A minute outlasts every timeout worth rehearsing; a GiB is streamed and costs no memory. */
+const ranges: Readonly<Record<keyof Knobs, Range>> = {
+  ms: { least: 0, most: 60_000 },
+  status: { least: 200, most: 599 },
+  bytes: { least: 0, most: 2 ** 30 },
+};
+
+/** The knobs that the query sets, or everything that is wrong with them. */
+export function readKnobs(query: URLSearchParams): Knobs | { readonly problems: readonly string[] } {
+  let knobs: Knobs = {};
+  const problems: string[] = [];
+  for (const name of ["ms", "status", "bytes"] as const) {
+    const given = query.get(name);
+    if (given === null) continue;
+    const { least, most } = ranges[name];
+    const value = /^\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
+    if (value >= least && value <= most) knobs = { ...knobs, [name]: value };
+    else
+      problems.push(
+        `Cannot use ${name}: it must be a whole number from ${least} to ${most}, received ${quote(given)}`,
+      );
+  }
+  return problems.length > 0 ? { problems } : knobs;
+}

@@ -1,0 +1,50 @@
+/** Whether a backend wants traffic: what its operator says, until it stops; then it never does again. */
+
+import { problem, quote, json } from "./answers.ts";
+import { readText } from "./bodies.ts";
+
+/** More than any sensible way to write the body, in bytes. */
+const bodyLimit = 1_024;
+
+export class Readiness {
+  #asked = true;
+  #stopping = false;
+
+  get isReady(): boolean {
+    return this.#asked && !this.#stopping;
+  }
+
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** `GET /readyz` */
+  answer(): Response {
+    return this.isReady ? json({ status: "ready" }) : json({ status: "not ready" }, 503);
+  }
+
+  /** `POST /admin/ready/` with `{"ready": false}`: takes it over and says what holds now. */
+  async change(request: Request): Promise<Response> {
+    const text = await readText(request.body, bodyLimit);
+    const asked = text === undefined ? undefined : readyOf(text);
+    if (asked === undefined) {
+      const received = text === undefined ? `no body of at most ${bodyLimit} bytes` : quote(text);
+      return problem(
+        400,
+        `Cannot change readiness: the body must be {"ready": true} or {"ready": false}, received ${received}`,
+      );
+    }
+    this.#asked = asked;
+    return json({ ready: this.isReady });
+  }
+}
+
+function readyOf(text: string): boolean | undefined {
+  try {
+    const given: unknown = JSON.parse(text);
+    const ready = typeof given === "object" && given !== null && "ready" in given ? given.ready : undefined;
+    return typeof ready === "boolean" ? ready : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+/** The answer that a backend exists for: what came in, told back after a while, or whatever the knobs ask for. */
+
+import type { Schedule, WallClock } from "../lib/clock.ts";
+import type { Random } from "../lib/random.ts";
+import { json, problem } from "./answers.ts";
+import { countBytes, filler } from "./bodies.ts";
+import { type Knobs, readKnobs } from "./knobs.ts";
+
+export interface RehearsalSetting {
+  /** Milliseconds, drawn evenly from this range. */
+  readonly latencyMs: { readonly min: number; readonly max: number };
+  /** Share of answers that are 500, 0–1. */
+  readonly failRate: number;
+  readonly random: Random;
+  readonly schedule: Schedule;
+  readonly server: () => ServerPicture;
+}
+
+/** How a backend names itself in its answers. */
+export interface ServerPicture {
+  readonly name: string;
+  readonly port: number;
+  /** ISO 8601, in UTC. */
+  readonly time: string;
+}
+
+export function pictureOf(name: string, port: number, wallClock: WallClock): ServerPicture {
+  return { name, port, time: new Date(wallClock()).toISOString() };
+}
+
+/** Statuses whose answers have no body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5). */
+const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** Reads the request to its end, waits as long as latency or knob say, and answers. */
+export async function rehearse(
+  setting: RehearsalSetting,
+  request: Request,
+  remote: string,
+): Promise<Response> {
+  const { pathname: path, searchParams } = new URL(request.url);
+  const knobs = readKnobs(searchParams);
+  if ("problems" in knobs) return problem(400, knobs.problems.join("; "));
+  const bytes = await countBytes(request.body);
+  if (bytes === undefined) return problem(400, "Cannot read the body: it breaks off");
+  await latency(setting, knobs);
+  const status = knobs.status ?? (setting.random() < setting.failRate ? 500 : 200);
+  if (bodiless.has(status)) return new Response(null, { status });
+  if (knobs.bytes !== undefined) {
+    const headers = { "content-type": "application/octet-stream", "cache-control": "no-store" };
+    return new Response(filler(knobs.bytes), { status, headers });
+  }
+  const { method } = request;
+  const seen = { path, method, headers: Object.fromEntries(request.headers), remote };
+  return json({ server: setting.server(), request: request.body ? { ...seen, bytes } : seen }, status);
+}
+
+async function latency({ latencyMs, random, schedule }: RehearsalSetting, knobs: Knobs): Promise<void> {
+  const delayMs = knobs.ms ?? latencyMs.min + random() * (latencyMs.max - latencyMs.min);
+  if (delayMs > 0) await new Promise<void>((resolve) => void schedule(delayMs, resolve));
+}

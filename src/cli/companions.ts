@@ -1,0 +1,83 @@
+/** Settings of the processes beside the balancer, which have no configuration file: demo server and dashboard. */
+
+import type { Static, TSchema } from "@sinclair/typebox";
+import { type BackendConfig, type DashboardConfig, defaults } from "../config/config.ts";
+import { layersOf } from "../config/layers.ts";
+import { type Trouble, trouble } from "../config/problem.ts";
+import { listenOf } from "../config/resolve.ts";
+import { backendSchema, dashboardSchema } from "../config/schema.ts";
+import { faultsIn } from "../config/shape.ts";
+import { formatTimeRange, timeRangeOf } from "../config/times.ts";
+import { backendFlags, dashboardFlags, type Flag } from "./flags.ts";
+import { type Environment, givensOf } from "./givens.ts";
+import type { Line } from "./program.ts";
+
+/** @param hostName what the server is called if nobody says */
+export function readBackend(line: Line, env: Environment, hostName: string): BackendConfig | Trouble {
+  const given = readGivens(backendFlags, backendSchema, { line, env });
+  if (given.kind === "trouble") return given;
+  const { name, latency, failRate, ...listen } = given.value;
+  const fallback = defaults.backend;
+  return {
+    name: name ?? hostName,
+    ...listenOf(listen, fallback),
+    latencyMs: latency === undefined ? fallback.latencyMs : timeRangeOf(latency),
+    failRate: failRate ?? fallback.failRate,
+  };
+}
+
+export function readDashboard(line: Line, env: Environment): DashboardConfig | Trouble {
+  const given = readGivens(dashboardFlags, dashboardSchema, { line, env });
+  if (given.kind === "trouble") return given;
+  const { balancerUrl, adminUrl, adminToken, ...listen } = given.value;
+  const fallback = defaults.dashboard;
+  return {
+    ...listenOf(listen, fallback),
+    balancerUrl: (balancerUrl ?? fallback.balancerUrl).replace(/\/$/, ""),
+    adminUrl: (adminUrl ?? fallback.adminUrl).replace(/\/$/, ""),
+    ...(adminToken === undefined ? {} : { adminToken }),
+  };
+}
+
+interface Said {
+  readonly line: Line;
+  readonly env: Environment;
+}
+
+interface Understood<Value> {
+  readonly kind: "understood";
+  readonly value: Value;
+}
+
+function readGivens<Schema extends TSchema>(
+  flags: readonly Flag[],
+  schema: Schema,
+  { line, env }: Said,
+): Understood<Static<Schema>> | Trouble {
+  const layers = layersOf({ givens: givensOf(flags, line.written, env), base: {} });
+  const problems = faultsIn(schema, layers.value).map(layers.problemOf);
+  if (problems.length > 0) return trouble(problems);
+  return { kind: "understood", value: layers.value as Static<Schema> };
+}
+
+/** The servers that `up` starts where nobody named upstreams. */
+export function demoBackends(): readonly BackendConfig[] {
+  const { hostname, ports } = defaults.demo;
+  const { latencyMs, failRate } = defaults.backend;
+  return ports.map((port, index) => ({ name: `demo-${index + 1}`, hostname, port, latencyMs, failRate }));
+}
+
+/** The command line that starts one demo server, without runtime and script: what {@link readBackend} understands. */
+export function backendArguments({
+  name,
+  hostname,
+  port,
+  latencyMs,
+  failRate,
+}: BackendConfig): readonly string[] {
+  return [
+    "backend",
+    ...["--name", name, "--host", hostname, "--port", String(port)],
+    ...["--latency", formatTimeRange(latencyMs), "--fail-rate", String(failRate)],
+  ];
+}

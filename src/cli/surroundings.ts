@@ -1,0 +1,46 @@
+/** What the command line asks of the machine it runs on, so that tests can answer instead. */
+
+import { readFileSync } from "node:fs";
+import { homedir, hostname, platform } from "node:os";
+import { join } from "node:path";
+import type { Environment } from "./givens.ts";
+
+export interface Surroundings {
+  /** Text of a file; undefined if there is none. Throws an `Error` with the system's code (EACCES, EISDIR …). */
+  readonly read: (path: string) => string | undefined;
+  /** This user's folder for the program's state; undefined if this user has none. It may have to be made. */
+  readonly stateFolder: string | undefined;
+  readonly hostName: string;
+}
+
+export function systemSurroundings(env: Environment): Surroundings {
+  return { read, stateFolder: stateFolderOf(env), hostName: hostname() };
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Source: XDG Base Directory Specification 0.8, and each vendor's own custom elsewhere. */
+function stateFolderOf(env: Environment): string | undefined {
+  if (env["XDG_STATE_HOME"]?.startsWith("/")) return join(env["XDG_STATE_HOME"], "evenkeel");
+  if (platform() === "win32" && env["LOCALAPPDATA"]) return join(env["LOCALAPPDATA"], "evenkeel");
+  const home = env["HOME"] || homeOf();
+  if (home === undefined) return undefined;
+  if (platform() === "darwin") return join(home, "Library", "Application Support", "evenkeel");
+  return join(home, ".local", "state", "evenkeel");
+}
+
+/** A container may run as a user that the system does not know. */
+function homeOf(): string | undefined {
+  try {
+    return homedir() || undefined;
+  } catch {
+    return undefined;
+  }
+}

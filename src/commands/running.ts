@@ -1,0 +1,54 @@
+/** What every command that stays gives back, and how a listener that cannot be had becomes an operator's sentence. */
+
+import { type Problem, sentenceOf } from "../config/problem.ts";
+import type { Log } from "../lib/log.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** A command that runs until it is stopped. */
+export interface Running {
+  /** Finishes what is under way; resolves when everything has stopped. */
+  stop(): Promise<void>;
+  /** Cuts everything, synchronously, right before the process exits. */
+  close(): void;
+}
+
+/** What a command works with. */
+export interface Tools {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  /** A line for the person who started the command, on standard output. */
+  readonly say: (line: string) => void;
+}
+
+/** An operator's mistake that shows only when the command runs: printed without a stack trace, exit 2. */
+export class Misuse extends Error {
+  constructor(problem: Problem) {
+    super(sentenceOf(problem));
+  }
+}
+
+const whys: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another process listens there already",
+  EACCES: "this user may not listen there",
+  EADDRNOTAVAIL: "this machine has no such address",
+  ENOTFOUND: "this name has no address",
+};
+
+export interface Place {
+  /** The flag that decides it: "--port". */
+  readonly flag: string;
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** Waits for a listener; a port that cannot be had is a {@link Misuse} that names the flag and the address. */
+export async function listening<T>({ flag, hostname, port }: Place, starting: Promise<T>): Promise<T> {
+  try {
+    return await starting;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const why = whys[code];
+    if (why === undefined) throw error;
+    throw new Misuse({ action: `use ${flag}`, why, received: `${hostname}:${port}` });
+  }
+}

@@ -1,0 +1,69 @@
+/** `evenkeel up`: everything on one machine, to look at and to try things out. */
+
+import type { Command } from "../cli.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type DemoServer, startDemo } from "./demo.ts";
+import { startProxy } from "./proxy.ts";
+import type { Running, Tools } from "./running.ts";
+import { startDashboardCommand } from "./servers.ts";
+
+type Up = Extract<Command, { kind: "up" }>;
+
+/** Resolves when everything serves; whatever could not start has ended the rest. */
+export async function startUp({ config, dashboard, backends }: Up, engine: Engine, tools: Tools): Promise<Running> {
+  const started: Running[] = [];
+  const closeAll = () => {
+    for (const running of started.toReversed()) running.close();
+  };
+  try {
+    const demo = await startDemo(backends, tools);
+    const endDemo = () => demo.forEach((server) => server.end());
+    started.push({ stop: async () => endDemo(), close: endDemo });
+    const proxy = await startProxy(config, engine, tools);
+    started.push(proxy);
+    const address = {
+      ...dashboard,
+      balancerUrl: `http://${reachable(config.listen.hostname)}:${proxy.port}`,
+      adminUrl: `http://${reachable(config.admin.hostname)}:${proxy.adminPort}`,
+      ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
+    };
+    const page = await startDashboardCommand(address, tools, "--dashboard-port");
+    started.push(page);
+    sayWhatNow(demo, { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` }, tools);
+  } catch (error) {
+    closeAll();
+    throw error;
+  }
+  return {
+    // The dashboard goes with the balancer it shows; the demo servers go last, since answers still come from them.
+    async stop() {
+      for (const running of started.toReversed()) await running.stop();
+    },
+    close: closeAll,
+  };
+}
+
+/** A wildcard address is no address to connect to. */
+function reachable(hostname: string): string {
+  if (hostname === "0.0.0.0" || hostname === "::") return "localhost";
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+function sayWhatNow(
+  demo: readonly DemoServer[],
+  urls: { readonly proxy: string; readonly dashboard: string },
+  { say }: Tools,
+): void {
+  const tries: [command: string, what: string][] = [[`curl ${urls.proxy}/hello`, "each answer names its server"]];
+  for (const { config, pid } of demo) say(`upstream   http://localhost:${config.port}   ${config.name}, pid ${pid}`);
+  const [first] = demo;
+  if (first) {
+    const { name, port } = first.config;
+    tries.push([`kill ${first.pid}`, "stop one, and watch the dashboard: no client notices"]);
+    tries.push([`npm run backend -- --port ${port} --name ${name}`, "bring it back"]);
+  }
+  const width = Math.max(...tries.map(([command]) => command.length)) + 3;
+  say(`\nOpen ${urls.dashboard} and try:`);
+  for (const [command, what] of tries) say(`  ${command.padEnd(width)}${what}`);
+  say("Ctrl-C stops everything.");
+}

@@ -1,0 +1,141 @@
+/** What only shows when several settings are seen together. Works on anything, so that one mistake hides no other. */
+
+import { authorityOf } from "../pool/upstream.ts";
+import { defaults } from "./config.ts";
+import { entriesOf, type Layers, valueAt } from "./layers.ts";
+import { addressOf, isLoopback, isWildcard, whyNotOrigin, withoutBrackets } from "./network.ts";
+import type { Path, Problem } from "./problem.ts";
+import { suggest } from "./suggest.ts";
+
+/** One of the program's own listeners, by its key in the file. */
+export type ListenerKey = "listen" | "admin" | "dashboard";
+
+const listenerNames: Readonly<Record<ListenerKey, string>> = {
+  listen: "the front door",
+  admin: "the admin side",
+  dashboard: "the dashboard",
+};
+
+/** @param listeners those that this command opens */
+export function crossProblems(layers: Layers, listeners: readonly ListenerKey[]): readonly Problem[] {
+  return [
+    ...repeatedNames(layers),
+    ...uselessRoutes(layers),
+    ...openAdmin(layers),
+    ...sharedPorts(layers, listeners),
+    ...loops(layers, listeners),
+  ];
+}
+
+interface FoundUpstream {
+  readonly path: Path;
+  readonly url: unknown;
+  readonly name: unknown;
+}
+
+function upstreamsIn({ value }: Layers): readonly FoundUpstream[] {
+  return entriesOf(valueAt(value, ["pools"])).flatMap(([pool, inside]) =>
+    entriesOf(valueAt(inside, ["upstreams"])).map(([index, upstream]) => ({
+      path: ["pools", pool, "upstreams", index],
+      url: valueAt(upstream, ["url"]),
+      name: valueAt(upstream, ["name"]),
+    })),
+  );
+}
+
+function repeatedNames(layers: Layers): readonly Problem[] {
+  const owners = new Map<string, Path>();
+  return upstreamsIn(layers).flatMap(({ path, url, name }) => {
+    const valid = typeof url === "string" && whyNotOrigin(url) === undefined;
+    const known = name ?? (valid ? authorityOf(addressOf(url)) : undefined);
+    if (typeof known !== "string") return [];
+    const owner = owners.get(known);
+    if (!owner) owners.set(known, path);
+    if (!owner) return [];
+    const why = `${layers.subjectOf(owner)} is called ${known} too, give it a name of its own`;
+    return [layers.problemOf({ path, why, value: url })];
+  });
+}
+
+function uselessRoutes(layers: Layers): readonly Problem[] {
+  const pools = entriesOf(valueAt(layers.value, ["pools"])).map(([name]) => name);
+  const routes = entriesOf(valueAt(layers.value, ["routes"]));
+  return routes.flatMap(([index, route]) => {
+    const path = ["routes", index];
+    const pool = valueAt(route, ["pool"]);
+    const isLast = Number(index) === routes.length - 1;
+    const matchesAll = entriesOf(route).every(([key]) => key === "pool");
+    const problems: Problem[] = [];
+    if (typeof pool === "string" && !pools.includes(pool)) {
+      const meant = suggest(pool, pools);
+      const why = meant ? `did you mean ${meant}?` : `known are ${pools.join(", ")}`;
+      const fault = { path: [...path, "pool"], why: `there is no such pool (${why})`, value: pool };
+      problems.push(layers.problemOf(fault));
+    }
+    if (typeof pool === "string" && matchesAll && !isLast) {
+      const why = "it matches everything, so it needs to be the last";
+      problems.push(layers.problemOf({ path, why, value: route }));
+    }
+    return problems;
+  });
+}
+
+/** The admin side acts on the balancer: beyond this machine it has to know its callers. */
+function openAdmin(layers: Layers): readonly Problem[] {
+  const host = valueAt(layers.value, ["admin", "host"]);
+  const token = valueAt(layers.value, ["admin", "token"]);
+  if (typeof host !== "string" || isLoopback(host) || token !== undefined) return [];
+  const why = "beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file)";
+  return [layers.problemOf({ path: ["admin", "host"], why, value: host })];
+}
+
+interface FoundListener {
+  readonly key: ListenerKey;
+  readonly host: string;
+  readonly port: number;
+  readonly path: Path;
+}
+
+function listenersIn({ value }: Layers, keys: readonly ListenerKey[]): readonly FoundListener[] {
+  return keys.flatMap((key) => {
+    const host = valueAt(value, [key, "host"]) ?? defaults[key].hostname;
+    const port = valueAt(value, [key, "port"]) ?? defaults[key].port;
+    if (typeof host !== "string" || typeof port !== "number" || port === 0) return [];
+    return [{ key, host, port, path: [key, "port"] }];
+  });
+}
+
+function sharedPorts(layers: Layers, keys: readonly ListenerKey[]): readonly Problem[] {
+  const listeners = listenersIn(layers, keys);
+  return listeners.flatMap((later, index) =>
+    listeners.slice(0, index).flatMap((earlier) => {
+      if (earlier.port !== later.port || !overlaps(earlier.host, later.host)) return [];
+      const isChosen = layers.sourceOf(later.path) !== "default";
+      const [named, other] = isChosen ? [later, earlier] : [earlier, later];
+      const why = `${listenerNames[other.key]} has this port already`;
+      return [layers.problemOf({ path: named.path, why, value: named.port })];
+    }),
+  );
+}
+
+function overlaps(one: string, other: string): boolean {
+  if (isWildcard(one) || isWildcard(other)) return true;
+  return withoutBrackets(one) === withoutBrackets(other) || (isLoopback(one) && isLoopback(other));
+}
+
+/** An upstream that is this very process: its requests would go round for ever. */
+function loops(layers: Layers, keys: readonly ListenerKey[]): readonly Problem[] {
+  const listeners = listenersIn(layers, keys);
+  return upstreamsIn(layers).flatMap(({ path, url }) => {
+    if (typeof url !== "string" || whyNotOrigin(url) !== undefined) return [];
+    const { hostname, port } = addressOf(url);
+    const own = listeners.find(
+      (listener) => listener.port === port && isLoopback(hostname) && overlaps(listener.host, hostname),
+    );
+    if (!own) return [];
+    const why = `${listenerNames[own.key]} of this balancer listens there itself`;
+    if (layers.sourceOf(path) !== "default") return [layers.problemOf({ path, why, value: url })];
+    const whyPort = `the upstream ${authorityOf(addressOf(url))} is there`;
+    return [layers.problemOf({ path: own.path, why: whyPort, value: port })];
+  });
+}

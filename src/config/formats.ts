@@ -1,0 +1,53 @@
+/** Checks that a pattern cannot make, as TypeBox formats: each says what is wrong in words. */
+
+import { FormatRegistry, Type } from "@sinclair/typebox";
+import { durationPattern } from "../lib/duration.ts";
+import { whyNotHost, whyNotOrigin, whyNotRange } from "./network.ts";
+import { whyNotDelay, whyNotDuration, whyNotTimeRange } from "./times.ts";
+
+const formats = {
+  origin: whyNotOrigin,
+  host: whyNotHost,
+  range: whyNotRange,
+  duration: whyNotDuration,
+  delay: whyNotDelay,
+  "time-range": whyNotTimeRange,
+} satisfies Record<string, (text: string) => string | undefined>;
+
+type FormatName = keyof typeof formats;
+
+// The registry is the library's own and shared by the whole process: hence the prefix.
+for (const [name, whyNot] of Object.entries(formats)) {
+  FormatRegistry.Set(`evenkeel-${name}`, (text) => whyNot(text) === undefined);
+}
+
+/** A string that one of our formats has to accept. */
+export function format(name: FormatName, description: string) {
+  const pattern = patterns[name];
+  const forEditors = pattern === undefined ? {} : { pattern };
+  return Type.String({ format: `evenkeel-${name}`, ...forEditors, description, errorMessage: nouns[name] });
+}
+
+/** What editors, which do not know our formats, can check of them: each accepts all that its format does. */
+const patterns: Readonly<Partial<Record<FormatName, string>>> = {
+  origin: "^[hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?$",
+  duration: durationPattern,
+  delay: `^0$|${durationPattern}`,
+};
+
+/** What a value of another type is told to be. */
+const nouns: Readonly<Record<FormatName, string>> = {
+  origin: "a URL such as http://10.0.0.1:8080",
+  host: "an IP address or a host name",
+  range: "an address or a range such as 10.0.0.0/8",
+  duration: "a duration such as 250ms, 30s or 1h",
+  delay: "a duration such as 250ms, 30s or 1h",
+  "time-range": "a duration or a range such as 80ms or 50-150ms",
+};
+
+/** Why one of our formats refuses the text; undefined if it is not ours or accepts it. */
+export function whyFormatRefuses(format: unknown, text: unknown): string | undefined {
+  if (typeof format !== "string" || typeof text !== "string") return undefined;
+  const name = format.replace(/^evenkeel-/, "");
+  return Object.hasOwn(formats, name) ? formats[name as FormatName](text) : undefined;
+}

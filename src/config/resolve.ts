@@ -1,0 +1,100 @@
+/** Fills a checked configuration file with defaults: what is left out gets its value here and nowhere else. */
+
+import type { ProbePlan } from "../probe/probe.ts";
+import type { Timeouts } from "../proxy/route.ts";
+import { type Config, defaults, type ListenConfig, type PoolConfig, type RouteConfig } from "./config.ts";
+import { withoutBrackets } from "./network.ts";
+import type { ConfigFile, PoolFile } from "./schema.ts";
+import { durationOf } from "./times.ts";
+import { upstreamOf } from "./upstreams.ts";
+
+/** The balancer's configuration, and the dashboard's place beside it. */
+export interface Resolved {
+  readonly config: Config;
+  readonly dashboard: ListenConfig;
+}
+
+/** @param defaultState where state is kept if the file does not say */
+export function resolve(file: ConfigFile, defaultState: string): Resolved {
+  const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool));
+  const clients = file.clientTimeouts;
+  const token = file.admin?.token;
+  return {
+    config: {
+      listen: listenOf(file.listen, defaults.listen),
+      engine: file.engine ?? defaults.engine,
+      admin: { ...listenOf(file.admin, defaults.admin), ...(token === undefined ? {} : { token }) },
+      state: file.state ?? defaultState,
+      drainTimeoutMs: time(file.drainTimeout, defaults.drainTimeoutMs),
+      clientTimeouts: {
+        headMs: time(clients?.head, defaults.clientTimeouts.headMs),
+        bodyIdleMs: time(clients?.bodyIdle, defaults.clientTimeouts.bodyIdleMs),
+        keepAliveMs: time(clients?.keepAlive, defaults.clientTimeouts.keepAliveMs),
+      },
+      trustedProxies: file.trustedProxies ?? defaults.trustedProxies,
+      pools,
+      routes: routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name),
+    },
+    dashboard: listenOf(file.dashboard, defaults.dashboard),
+  };
+}
+
+/** Also for the commands that have no file. */
+export function listenOf(
+  given: { readonly host?: string; readonly port?: number } | undefined,
+  fallback: ListenConfig,
+): ListenConfig {
+  return {
+    hostname: withoutBrackets(given?.host ?? fallback.hostname),
+    port: given?.port ?? fallback.port,
+  };
+}
+
+function time(given: string | number | undefined, fallbackMs: number): number {
+  return given === undefined ? fallbackMs : durationOf(String(given));
+}
+
+function poolOf(name: string, pool: PoolFile): PoolConfig {
+  return {
+    name,
+    policy: pool.policy ?? defaults.pool.policy,
+    hashBy: pool.hashBy ?? defaults.pool.hashBy,
+    retries: pool.retries ?? defaults.pool.retries,
+    probe: probeOf(pool.probe),
+    timeouts: timeoutsOf(pool.timeouts),
+    upstreams: pool.upstreams.map(upstreamOf),
+  };
+}
+
+function probeOf(given: PoolFile["probe"]): ProbePlan {
+  const fallback = defaults.pool.probe;
+  return {
+    ...(given?.path === undefined ? { kind: "tcp" } : { kind: "http", path: given.path }),
+    intervalMs: time(given?.interval, fallback.intervalMs),
+    changingIntervalMs: time(given?.changingInterval, fallback.changingIntervalMs),
+    jitter: given?.jitter ?? fallback.jitter,
+    timeoutMs: time(given?.timeout, fallback.timeoutMs),
+    rise: given?.rise ?? fallback.rise,
+    fall: given?.fall ?? fallback.fall,
+  };
+}
+
+function timeoutsOf(given: PoolFile["timeouts"]): Timeouts {
+  const fallback = defaults.pool.timeouts;
+  return {
+    connectMs: time(given?.connect, fallback.connectMs),
+    headMs: time(given?.head, fallback.headMs),
+    bodyIdleMs: time(given?.bodyIdle, fallback.bodyIdleMs),
+    tunnelIdleMs: time(given?.tunnelIdle, fallback.tunnelIdleMs),
+  };
+}
+
+function routesOf(given: NonNullable<ConfigFile["routes"]>, firstPool: string): readonly RouteConfig[] {
+  const routes = given.map((route) => ({
+    ...route,
+    ...(route.host === undefined ? {} : { host: route.host.toLowerCase() }),
+  }));
+  const last = routes.at(-1);
+  const isComplete = last !== undefined && last.host === undefined && last.path === undefined;
+  return isComplete ? routes : [...routes, { pool: firstPool }];
+}

@@ -1,0 +1,156 @@
+/** The fetch engine on Deno: Deno.serve for clients, node:http for upstreams, because Deno's fetch always decodes bodies. */
+
+import { Agent, type IncomingMessage, request as requestPlain } from "node:http";
+import { Agent as SecureAgent, request as requestSecure } from "node:https";
+import { Readable } from "node:stream";
+import type { ReadableStream as NodeReadableStream } from "node:stream/web";
+
+import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
+import type { Forward, Incoming, Outgoing } from "./forward.ts";
+import { type FetchHandlerSetting, handle } from "./handler.ts";
+import { type OpenWebSocket, openTunnel } from "./upgrade.ts";
+import { type ClientSocket, isWebSocket, type Tunnel } from "./websocket.ts";
+
+/** Deno's own interface as far as it is used: the project is checked with Bun's types. */
+declare const Deno: {
+  serve(
+    setting: { hostname: string; port: number; signal: AbortSignal; onListen(): void; onError(error: unknown): Response },
+    handler: (request: Request, info: { remoteAddr: { hostname: string } }) => Promise<Response>,
+  ): { addr: { port: number }; shutdown(): Promise<void> };
+  upgradeWebSocket(
+    request: Request,
+    setting: { protocol?: string; idleTimeout: number },
+  ): { socket: WebSocket; response: Response };
+};
+
+export const fetchEngine: Engine = { name: "fetch", listen };
+
+const upstreamIdleMs = 15_000;
+const pingSeconds = 120;
+
+async function listen(setting: EngineSetting): Promise<EngineListener> {
+  const agents = [new Agent(agentSetting), new SecureAgent(agentSetting)] as const;
+  const stop = new AbortController();
+  const tunnels = new Set<Tunnel>();
+  let requests = 0;
+  let draining: Promise<void> | undefined;
+  const full: FetchHandlerSetting = { ...setting, forward: forwardWith(agents), listenPort: () => server.addr.port };
+  const server = Deno.serve(
+    {
+      hostname: setting.hostname,
+      port: setting.port,
+      signal: stop.signal,
+      onListen() {},
+      onError: () => new Response("500 internal_error\n", { status: 500 }),
+    },
+    async (request, info) => {
+      requests += 1;
+      try {
+        const response = isWebSocket(request)
+          ? await upgrade(full, request, info.remoteAddr.hostname, tunnels)
+          : await handle(full, request, info.remoteAddr.hostname);
+        return counted(response, () => (requests -= 1));
+      } catch (error) {
+        requests -= 1;
+        throw error;
+      }
+    },
+  );
+  const closeAgents = () => agents.forEach((agent) => agent.destroy());
+  return {
+    hostname: setting.hostname,
+    port: server.addr.port,
+    active: () => requests + tunnels.size,
+    drain: () => (draining ??= server.shutdown().then(closeAgents)),
+    close: () => {
+      closeAgents();
+      // Deno throws, where nobody can catch it, if a server is aborted that is already shutting down.
+      if (!draining) stop.abort();
+      draining ??= Promise.resolve();
+    },
+  };
+}
+
+const agentSetting = { keepAlive: true, timeout: upstreamIdleMs };
+
+/** Calls `done` once when the last byte of a response went or cannot go. */
+function counted(response: Response, done: () => void): Response {
+  if (response.body === null || response.status === 101) {
+    done();
+    return response;
+  }
+  const watched = response.body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({ flush: done, cancel: done } as Transformer<Uint8Array, Uint8Array>),
+  );
+  return new Response(watched, response);
+}
+
+function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): Forward {
+  return (outgoing) =>
+    new Promise<Incoming>((resolve, reject) => {
+      const { address } = outgoing.upstream;
+      const isSecure = address.protocol === "https";
+      const request = (isSecure ? requestSecure : requestPlain)({
+        agent: isSecure ? secure : plain,
+        host: address.hostname,
+        port: address.port,
+        method: outgoing.method,
+        path: outgoing.target,
+        headers: Object.fromEntries(outgoing.fields),
+        setHost: false,
+        signal: outgoing.signal,
+      });
+      request.on("response", (response) => resolve(incomingOf(response)));
+      request.on("error", reject);
+      send(request, outgoing.body);
+    });
+}
+
+function send(request: ReturnType<typeof requestPlain>, body: Outgoing["body"]): void {
+  if (body === null) request.end();
+  else if (body instanceof Uint8Array) request.end(body);
+  else Readable.fromWeb(body as NodeReadableStream).on("error", (error) => request.destroy(error)).pipe(request);
+}
+
+function incomingOf(response: IncomingMessage): Incoming {
+  const fields = new Headers();
+  for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
+    fields.append(response.rawHeaders[i] ?? "", response.rawHeaders[i + 1] ?? "");
+  }
+  const body = Readable.toWeb(response) as unknown as ReadableStream<Uint8Array>;
+  return { status: response.statusCode ?? 502, statusText: response.statusMessage ?? "", fields, body };
+}
+
+/** Deno's WebSocket takes fields in its options. */
+const openWebSocket: OpenWebSocket = (url, options) => new WebSocket(url, options);
+
+async function upgrade(
+  setting: FetchHandlerSetting,
+  request: Request,
+  clientAddress: string,
+  tunnels: Set<Tunnel>,
+): Promise<Response> {
+  const tunnel = await openTunnel(setting, openWebSocket, request, clientAddress);
+  if (tunnel instanceof Response) return tunnel;
+  const protocol = tunnel.protocol ? { protocol: tunnel.protocol } : {};
+  const { socket, response } = Deno.upgradeWebSocket(request, { ...protocol, idleTimeout: pingSeconds });
+  socket.binaryType = "arraybuffer";
+  tunnels.add(tunnel);
+  socket.onopen = () => tunnel.attach(clientSocket(socket));
+  socket.onmessage = ({ data }) => tunnel.fromClient(typeof data === "string" ? data : new Uint8Array(data));
+  socket.onclose = ({ code, reason }) => {
+    tunnels.delete(tunnel);
+    tunnel.clientClosed(code, reason);
+  };
+  return response;
+}
+
+function clientSocket(socket: WebSocket): ClientSocket {
+  return {
+    send: (message) => socket.send(message),
+    close: (code, reason) => socket.close(code, reason),
+    // The standard socket cannot cut a connection: this close code tells the client that it was no clean end.
+    terminate: () => socket.close(4000, "upstream gone"),
+    bufferedAmount: () => socket.bufferedAmount,
+  };
+}

@@ -1,0 +1,129 @@
+/** The runtime seam on Bun: the default, and what the executable is made with. */
+
+import { plainAddress } from "../proxy/head.ts";
+import type { EngineName } from "../config/config.ts";
+import type { Engine } from "../engine/engine.ts";
+import { fetchEngine } from "../engine/fetch/bun.ts";
+import { systemSchedule } from "../lib/clock.ts";
+import { timedOut } from "./dial.ts";
+import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
+import { answerBug, firstProtocol, goingAway, wantsEcho } from "./web.ts";
+
+async function serve(setting: WebSetting): Promise<WebListener> {
+  const echoes = new Set<Bun.ServerWebSocket<undefined>>();
+  const server = Bun.serve({
+    hostname: setting.hostname,
+    port: setting.port,
+    development: false,
+    // Without development Bun would share the port with whoever has it already, instead of saying that it is taken.
+    reusePort: false,
+    // Bun would cut quiet event streams after ten seconds, and refuse uploads above 128 MB.
+    idleTimeout: 0,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch(request, server) {
+      if (wantsEcho(request, setting)) {
+        const protocol = firstProtocol(request);
+        const chosen = protocol === undefined ? {} : { headers: { "Sec-WebSocket-Protocol": protocol } };
+        if (server.upgrade(request, chosen)) return undefined;
+      }
+      return setting.handle(request, plainAddress(server.requestIP(request)?.address ?? ""));
+    },
+    error: (error) => answerBug(error, setting),
+    websocket: {
+      data: undefined,
+      open: (socket) => void echoes.add(socket),
+      message(socket, message) {
+        // Bun drops what does not fit its send buffer: whoever does not read is not read from.
+        if (socket.send(message) < 0) socket.pause();
+      },
+      drain: (socket) => socket.resume(),
+      close: (socket) => void echoes.delete(socket),
+    },
+  });
+  return {
+    port: server.port ?? setting.port,
+    drain() {
+      const drained = server.stop();
+      for (const socket of echoes) socket.close(goingAway);
+      return drained;
+    },
+    close: () => void server.stop(true),
+  };
+}
+
+/** Connects that nobody answers yet, by address: Bun cannot cancel one, so the next dial waits for it as well. */
+const pending = new Map<string, Promise<void>>();
+
+function dial(hostname: string, port: number, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = systemSchedule(timeoutMs, () => reject(timedOut(`connect to ${hostname}:${port}`, timeoutMs)));
+    connectOnce(hostname, port).then(resolve, reject).finally(cancel);
+  });
+}
+
+/** One connect at a time for each address, closed as soon as it opens, however late that is. */
+function connectOnce(hostname: string, port: number): Promise<void> {
+  const address = `${hostname}:${port}`;
+  const known = pending.get(address);
+  if (known) return known;
+  const connecting = Bun.connect({
+    hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port,
+    socket: { open: (socket) => socket.terminate(), data() {}, error() {}, connectError() {} },
+  }).then(
+    () => void pending.delete(address),
+    (error) => {
+      pending.delete(address);
+      throw error;
+    },
+  );
+  pending.set(address, connecting);
+  return connecting;
+}
+
+/** Connections of its own, which end with each answer: a probe must not find out that an old connection still works. */
+const probes = new Bun.FetchSession({ proxy: false, keepAlive: false });
+
+async function probeHttp({ url, timeoutMs, fields }: HttpProbe): Promise<number> {
+  try {
+    const response = await probes.fetch(url, {
+      headers: { ...fields, connection: "close" },
+      redirect: "manual",
+      decompress: false,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    await response.body?.cancel();
+    return response.status;
+  } catch (error) {
+    throw error instanceof DOMException && error.name === "TimeoutError"
+      ? timedOut(`read ${url}`, timeoutMs)
+      : error;
+  }
+}
+
+const fetchLimit = "BUN_CONFIG_MAX_HTTP_REQUESTS";
+
+/** Bun reads the limit when it starts and never again. 65535 is the most it takes. */
+function liftFetchLimit(): void {
+  if (process.env[fetchLimit] !== undefined || !process.execve) return;
+  const given = process.argv.slice(Bun.isStandaloneExecutable ? 2 : 1);
+  const environment = { ...process.env, [fetchLimit]: "65535" };
+  try {
+    process.execve(process.execPath, [process.execPath, ...process.execArgv, ...given], environment);
+  } catch {
+    // Where the system cannot replace a process, 256 it is.
+  }
+}
+
+export const runtime: Runtime = {
+  name: "bun",
+  version: Bun.version,
+  serve,
+  dial,
+  probeHttp,
+  selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
+  liftFetchLimit,
+};
+
+/** The data planes that this runtime has. */
+export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine };

@@ -1,0 +1,116 @@
+/** The runtime seam on Deno. Its types are stated here, as far as they are used: the project is checked with Bun's. */
+
+import { get as getPlain } from "node:http";
+import { get as getSecure } from "node:https";
+import { systemSchedule } from "../lib/clock.ts";
+import type { EngineName } from "../config/config.ts";
+import type { Engine } from "../engine/engine.ts";
+import { fetchEngine } from "../engine/fetch/deno.ts";
+import { plainAddress } from "../proxy/head.ts";
+import { dial, timedOut } from "./dial.ts";
+import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
+import { answerBug, firstProtocol, goingAway, wantsEcho } from "./web.ts";
+
+interface DenoServeSetting {
+  readonly hostname: string;
+  readonly port: number;
+  readonly signal: AbortSignal;
+  onListen(): void;
+  onError(error: unknown): Response;
+}
+
+type DenoHandler = (
+  request: Request,
+  info: { readonly remoteAddr: { readonly hostname: string } },
+) => Response | Promise<Response>;
+
+declare const Deno: {
+  readonly version: { readonly deno: string };
+  serve(
+    setting: DenoServeSetting,
+    handler: DenoHandler,
+  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
+  upgradeWebSocket(
+    request: Request,
+    setting: { readonly protocol?: string },
+  ): { readonly socket: WebSocket; readonly response: Response };
+};
+
+async function serve(setting: WebSetting): Promise<WebListener> {
+  const echoes = new Set<WebSocket>();
+  const cut = new AbortController();
+  const closed = Promise.withResolvers<void>();
+  let drained: Promise<void> | undefined;
+
+  function echo(request: Request): Response {
+    const protocol = firstProtocol(request);
+    const { socket, response } = Deno.upgradeWebSocket(request, protocol === undefined ? {} : { protocol });
+    socket.binaryType = "arraybuffer";
+    echoes.add(socket);
+    socket.onmessage = ({ data }) => socket.send(data);
+    socket.onclose = () => void echoes.delete(socket);
+    return response;
+  }
+
+  const server = Deno.serve(
+    {
+      hostname: setting.hostname,
+      port: setting.port,
+      signal: cut.signal,
+      onListen() {},
+      onError: (error) => answerBug(error, setting),
+    },
+    (request, { remoteAddr }) =>
+      wantsEcho(request, setting)
+        ? echo(request)
+        : setting.handle(request, plainAddress(remoteAddr.hostname)),
+  );
+  return {
+    port: server.addr.port,
+    drain() {
+      drained ??= Promise.race([server.shutdown(), closed.promise]);
+      for (const socket of echoes) socket.close(goingAway);
+      return drained;
+    },
+    close() {
+      // Deno throws, where nobody can catch it, if a server is aborted that is already shutting down.
+      if (drained) return closed.resolve();
+      drained = closed.promise;
+      closed.resolve();
+      cut.abort();
+    },
+  };
+}
+
+function probeHttp({ url, timeoutMs, fields }: HttpProbe): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const read = url.startsWith("https:") ? getSecure : getPlain;
+    const request = read(url, { agent: false, headers: { ...fields, connection: "close" } });
+    const cancel = systemSchedule(timeoutMs, () => {
+      reject(timedOut(`read ${url}`, timeoutMs));
+      request.destroy();
+    });
+    request.on("response", (response) => {
+      cancel();
+      resolve(response.statusCode ?? 0);
+      response.destroy();
+    });
+    request.on("error", (error) => {
+      cancel();
+      reject(error);
+    });
+  });
+}
+
+export const runtime: Runtime = {
+  name: "deno",
+  version: Deno.version.deno,
+  serve,
+  dial,
+  probeHttp,
+  selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],
+  liftFetchLimit() {},
+};
+
+/** The data planes that this runtime has. */
+export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine };

@@ -1,0 +1,362 @@
+import { describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import { drainLimitMs, graceMs, startBackend } from "../../src/backend/backend.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { closeOf, exchange, openSocket } from "../runtime/clients.ts";
+import { until } from "../support/wait.ts";
+import { handTimers, type Scene, withBackend } from "./scene.ts";
+
+const plain = (play: (scene: Scene) => Promise<void>) => () => withBackend({}, {}, play);
+
+describe("a backend tells back", () => {
+  test("who it is and what came in, at any path", () =>
+    withBackend({}, { wallClock: () => 0 }, async ({ ask, backend }) => {
+      const answer = await ask("/any/path%2F?x=1", { headers: { "X-Seen": "yes" } });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get("content-type")).toBe("application/json");
+      expect(await answer.json()).toEqual({
+        server: { name: "demo", port: backend.port, time: "1970-01-01T00:00:00.000Z" },
+        request: {
+          path: "/any/path%2F",
+          method: "GET",
+          headers: expect.objectContaining({ "x-seen": "yes", host: `127.0.0.1:${backend.port}` }),
+          remote: "127.0.0.1",
+        },
+      });
+    }));
+
+  test(
+    "every method, and how many bytes a body had",
+    plain(async ({ askJson }) => {
+      for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
+        const body = new Uint8Array(100_000);
+        const init = { method, ...(method === "OPTIONS" ? {} : { body }) };
+        const request = { method, ...(method === "OPTIONS" ? {} : { bytes: 100_000 }) };
+        expect(await askJson("/upload", init)).toMatchObject({ request });
+      }
+      const fields = { "content-type": "application/json" };
+      const broken = await askJson("/", { method: "POST", headers: fields, body: "{no json" });
+      expect(broken).toMatchObject({ request: { bytes: 8 } });
+    }),
+  );
+
+  test(
+    "uploads above Bun's usual limit of 128 MB, without keeping them",
+    plain(async ({ askJson }) => {
+      const piece = new Uint8Array(1024 * 1024);
+      let left = 150;
+      const body = new ReadableStream<Uint8Array>({
+        pull: (controller) => (left-- > 0 ? controller.enqueue(piece) : controller.close()),
+      });
+      const answer = await askJson("/", { method: "POST", body });
+      expect(answer).toMatchObject({ request: { bytes: 150 * 1024 * 1024 } });
+    }),
+  );
+
+  test(
+    "nothing but a head to HEAD",
+    plain(async ({ ask }) => {
+      for (const path of ["/", "/?bytes=100000", "/healthz", "/readyz", "/metrics", "/sse"]) {
+        const answer = await ask(path, { method: "HEAD" });
+        expect([path, answer.status, await answer.text()]).toEqual([path, 200, ""]);
+      }
+    }),
+  );
+
+  test(
+    "requests whose Host is a single letter",
+    plain(async ({ backend }) => {
+      const socket = connect(backend.port, "127.0.0.1");
+      socket.write("GET /some/where HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      let text = "";
+      for await (const chunk of socket) text += String(chunk);
+      expect(text).toContain('"path":"/some/where"');
+    }),
+  );
+});
+
+describe("a backend's knobs", () => {
+  test("ms takes the place of the latency", () => {
+    const timers = handTimers();
+    return withBackend(
+      { latencyMs: { min: 100, max: 300 } },
+      { ...timers, random: () => 0.5 },
+      async ({ ask }) => {
+        for (const [path, delayMs] of [
+          ["/", 200],
+          ["/?ms=5", 5],
+        ] as const) {
+          const answer = ask(path);
+          await until(() => timers.waiting().length === 1);
+          expect(timers.waiting()).toEqual([delayMs]);
+          timers.fire(delayMs);
+          expect((await answer).status).toBe(200);
+        }
+        expect((await ask("/?ms=0")).status).toBe(200);
+      },
+    );
+  });
+
+  test(
+    "status is answered, also where it has no body",
+    plain(async ({ ask }) => {
+      for (const status of [200, 204, 205, 301, 304, 404, 418, 503, 599]) {
+        expect((await ask(`/?status=${status}`)).status).toBe(status);
+      }
+    }),
+  );
+
+  test(
+    "bytes come out exactly",
+    plain(async ({ ask }) => {
+      for (const bytes of [0, 1, 65_535, 65_536, 65_537, 1_000_000, 50_000_000]) {
+        const answer = await ask(`/?bytes=${bytes}&status=203`);
+        expect([answer.status, (await answer.bytes()).byteLength]).toEqual([203, bytes]);
+      }
+    }),
+  );
+
+  test(
+    "answer 400 with a sentence for each bad value",
+    plain(async ({ ask }) => {
+      const answer = await ask("/?ms=soon&bytes=9999999999");
+      expect(answer.status).toBe(400);
+      expect(await answer.json()).toEqual({
+        error:
+          'Cannot use ms: it must be a whole number from 0 to 60000, received "soon"; ' +
+          'Cannot use bytes: it must be a whole number from 0 to 1073741824, received "9999999999"',
+      });
+    }),
+  );
+
+  test("the fail rate answers 500 in that share, and gives way to status", () =>
+    withBackend({ failRate: 0.3 }, { random: seededRandom(7) }, async ({ ask, askJson }) => {
+      const answers = await Promise.all(Array.from({ length: 400 }, () => ask("/")));
+      const failed = answers.filter(({ status }) => status === 500).length;
+      expect(failed).toBeWithin(90, 151);
+      expect(await askJson("/metrics")).toMatchObject({ requests: 400, errors: failed });
+      const asked = await Promise.all(Array.from({ length: 40 }, () => ask("/?status=201")));
+      expect(asked.every(({ status }) => status === 201)).toBe(true);
+    }));
+});
+
+describe("a backend's own paths", () => {
+  test(
+    "health and readiness",
+    plain(async ({ askJson }) => {
+      expect(await askJson("/healthz")).toEqual({ status: "alive" });
+      expect(await askJson("/readyz")).toEqual({ status: "ready" });
+    }),
+  );
+
+  test(
+    "readiness follows the operator, with and without the slash at the end",
+    plain(async ({ ask, askJson }) => {
+      for (const path of ["/admin/ready/", "/admin/ready"]) {
+        expect(await askJson(path, { method: "POST", body: '{"ready": false}' })).toEqual({ ready: false });
+        const unready = await ask("/readyz");
+        expect([unready.status, await unready.json()]).toEqual([503, { status: "not ready" }]);
+        expect((await ask("/healthz")).status).toBe(200);
+        expect(await askJson(path, { method: "POST", body: '{"ready": true}' })).toEqual({ ready: true });
+        expect((await ask("/readyz")).status).toBe(200);
+      }
+    }),
+  );
+
+  test(
+    "a bad body changes nothing and is answered with 400 and a sentence",
+    plain(async ({ ask }) => {
+      const must = 'Cannot change readiness: the body must be {"ready": true} or {"ready": false}, received ';
+      const cases: ReadonlyArray<[body: string | undefined, received: string]> = [
+        [undefined, '""'],
+        ["{no", '"{no"'],
+        ["null", '"null"'],
+        ['{"ready": "no"}', '"{\\"ready\\": \\"no\\"}"'],
+        ["x".repeat(2_000), "no body of at most 1024 bytes"],
+      ];
+      for (const [body, received] of cases) {
+        const answer = await ask("/admin/ready/", {
+          method: "POST",
+          ...(body === undefined ? {} : { body }),
+        });
+        expect([answer.status, await answer.json()]).toEqual([400, { error: must + received }]);
+      }
+      expect((await ask("/readyz")).status).toBe(200);
+    }),
+  );
+
+  test(
+    "a wrong method is answered with 405 and what is allowed",
+    plain(async ({ ask }) => {
+      const cases = [
+        ["/healthz", "POST", "GET, HEAD"],
+        ["/readyz", "DELETE", "GET, HEAD"],
+        ["/metrics", "PUT", "GET, HEAD"],
+        ["/sse", "POST", "GET, HEAD"],
+        ["/admin/ready/", "GET", "POST"],
+        ["/admin/ready", "PUT", "POST"],
+      ] as const;
+      for (const [path, method, allowed] of cases) {
+        const answer = await ask(path, { method });
+        expect([path, answer.status, answer.headers.get("allow")]).toEqual([path, 405, allowed]);
+        expect(await answer.json()).toEqual({
+          error: `Cannot answer ${path}: the method must be ${allowed}, received ${method}`,
+        });
+      }
+    }),
+  );
+
+  test("metrics count what is neither health, readiness, metrics nor admin", () => {
+    let now = 0;
+    const schedule = (delayMs: number, task: () => void) => {
+      now += delayMs;
+      task();
+      return () => {};
+    };
+    return withBackend({}, { clock: () => now, schedule }, async ({ ask, askJson }) => {
+      for (const path of ["/healthz", "/readyz", "/metrics", "/admin/ready"]) await ask(path);
+      expect(await askJson("/metrics")).toEqual({ uptime: 0, requests: 0, errors: 0, avg_response_time: 0 });
+      for (const path of ["/?ms=100", "/?ms=200&status=404", "/?ms=300&status=503"]) await ask(path);
+      expect(await askJson("/metrics")).toEqual({
+        uptime: 0.6,
+        requests: 3,
+        errors: 1,
+        avg_response_time: 200,
+      });
+    });
+  });
+
+  test(
+    "metrics are text for whoever asks for text and not for JSON",
+    plain(async ({ ask }) => {
+      const cases = [
+        ["*/*", "application/json"],
+        ["application/json, text/plain, */*", "application/json"],
+        ["text/plain", "text/plain; version=0.0.4; charset=utf-8"],
+        [
+          "application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1",
+          "text/plain; version=0.0.4; charset=utf-8",
+        ],
+      ] as const;
+      for (const [accept, type] of cases) {
+        const answer = await ask("/metrics", { headers: { accept } });
+        expect([accept, answer.headers.get("content-type")]).toEqual([accept, type]);
+      }
+    }),
+  );
+});
+
+test("a fault of a backend's own is a 500 that says nothing of it, and is reported", () => {
+  const bugs: unknown[] = [];
+  const wallClock = (): number => {
+    throw new Error("secret");
+  };
+  return withBackend({}, { wallClock, bug: (error) => void bugs.push(error) }, async ({ ask }) => {
+    const answer = await ask("/");
+    expect([answer.status, await answer.json()]).toEqual([
+      500,
+      { error: "Cannot answer: a fault of this server" },
+    ]);
+    expect(bugs.map(String)).toEqual(["Error: secret"]);
+  });
+});
+
+describe("a backend's open ends", () => {
+  test("events come at once, then each second, until the client leaves", () => {
+    const timers = handTimers();
+    return withBackend({}, { ...timers, wallClock: () => 0 }, async ({ ask, backend }) => {
+      const leave = new AbortController();
+      const answer = await ask("/sse", { signal: leave.signal });
+      expect(answer.headers.get("content-type")).toBe("text/event-stream");
+      const reader = answer.body?.getReader();
+      for (const tick of [1, 2, 3]) {
+        const { value } = (await reader?.read()) ?? {};
+        const server = { name: "demo", port: backend.port, time: "1970-01-01T00:00:00.000Z" };
+        const data = JSON.stringify({ tick, server });
+        expect(new TextDecoder().decode(value)).toBe(`id: ${tick}\ndata: ${data}\n\n`);
+        await until(() => timers.waiting().length === 1);
+        expect(timers.waiting()).toEqual([1_000]);
+        if (tick < 3) timers.fire(1_000);
+      }
+      leave.abort();
+      await until(() => timers.waiting().length === 0, "the timer's end");
+    });
+  });
+
+  test(
+    "WebSocket messages come back",
+    plain(async ({ url, ask }) => {
+      const socket = await openSocket(`${url}/ws`, ["chat"]);
+      expect(socket.protocol).toBe("chat");
+      expect(await exchange(socket, "over")).toBe("over");
+      socket.close();
+      const answer = await ask("/ws");
+      expect([answer.status, answer.headers.get("upgrade")]).toEqual([426, "websocket"]);
+    }),
+  );
+});
+
+describe("a backend's end", () => {
+  test("a taken port is told with the system's code", () =>
+    withBackend({}, {}, async ({ backend }) => {
+      const again = { name: "again", port: backend.port, latencyMs: { min: 0, max: 0 }, failRate: 0 };
+      const started = startBackend({ ...again, hostname: "127.0.0.1" }, runtime);
+      await expect(started).rejects.toMatchObject({ code: "EADDRINUSE" });
+    }));
+
+  test("stop: not ready first, then two seconds, then the open requests and nothing new", () => {
+    const timers = handTimers();
+    return withBackend({}, timers, async ({ backend, url, ask, askJson }) => {
+      const slow = ask("/?ms=500");
+      const events = await ask("/sse");
+      const socketClosed = closeOf(await openSocket(`${url}/ws`));
+      await until(() => timers.waiting().length === 2);
+      const stopped = backend.stop();
+      expect(backend.stop()).toBe(stopped);
+
+      expect((await ask("/readyz")).status).toBe(503);
+      const asked = await askJson("/admin/ready", { method: "POST", body: '{"ready": true}' });
+      expect(asked).toEqual({ ready: false });
+      expect((await ask("/")).status).toBe(200);
+      expect(timers.waiting().toSorted()).toEqual([1_000, graceMs, 500]);
+
+      timers.fire(graceMs);
+      expect(await events.text()).toStartWith("id: 1\n");
+      expect((await socketClosed).code).toBe(1001);
+      await expect(runtime.dial("127.0.0.1", backend.port, 1_000)).rejects.toMatchObject({
+        code: "ECONNREFUSED",
+      });
+      expect(timers.waiting()).toEqual([500, drainLimitMs]);
+      timers.fire(500);
+      expect((await slow).status).toBe(200);
+      await stopped;
+      expect(timers.waiting()).toEqual([]);
+    });
+  });
+
+  test("stop: what is still open after the limit is cut", () => {
+    const timers = handTimers();
+    return withBackend({}, timers, async ({ backend, ask }) => {
+      const slow = ask("/?ms=60000", { method: "POST" });
+      slow.catch(() => {});
+      await until(() => timers.waiting().length === 1);
+      const stopped = backend.stop();
+      timers.fire(graceMs);
+      await until(() => timers.waiting().includes(drainLimitMs));
+      timers.fire(drainLimitMs);
+      await stopped;
+      await expect(slow).rejects.toMatchObject({ code: "ECONNRESET" });
+    });
+  });
+
+  test("close while it stops: the stop resolves too", () => {
+    const timers = handTimers();
+    return withBackend({}, timers, async ({ backend }) => {
+      const stopped = backend.stop();
+      backend.close();
+      timers.fire(graceMs);
+      await stopped;
+    });
+  });
+});

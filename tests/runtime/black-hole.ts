@@ -1,0 +1,10 @@
+/** A program for the runtime laws to start: a listener that never accepts, so that its queue fills and dials hang. */
+
+import { writeSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+
+const server = createServer();
+server.listen({ host: "127.0.0.1", port: 0, backlog: 1 }, () => {
+  writeSync(1, `${(server.address() as AddressInfo).port}\n`);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+});

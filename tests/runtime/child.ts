@@ -1,0 +1,12 @@
+/** A program for the runtime laws to start: lifts the fetch limit, fetches many times at once, and prints what it saw. */
+
+import { runtime } from "#runtime";
+
+runtime.liftFetchLimit();
+
+const [url = "", count = "0", ...rest] = process.argv.slice(2);
+const probed = await runtime.probeHttp({ url: `${url}/probe`, timeoutMs: 10_000, fields: {} });
+const fetches = Array.from({ length: Number(count) }, () => fetch(`${url}/together`));
+const fetched = (await Promise.all(fetches)).filter((answer) => answer.ok).length;
+console.log(JSON.stringify({ name: runtime.name, pid: process.pid, rest, probed, fetched }));
+process.exit(0);

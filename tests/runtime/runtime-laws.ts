@@ -1,0 +1,332 @@
+/** What every runtime must do, as plain functions: bun:test and node:test both run them. Real sockets, loopback only. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { until } from "../support/wait.ts";
+import { ask, closeOf, exchange, openSocket, quietStream } from "./clients.ts";
+import { hasIpv6, listen, opening, serving, startChild } from "./scenes.ts";
+
+export interface RuntimeLaw {
+  /** A sentence whose subject is the runtime. */
+  readonly name: string;
+  readonly check: (runtime: Runtime) => Promise<void>;
+}
+
+const answerOk = () => new Response("ok");
+
+const hasCode = (code: string) => (error: unknown) => {
+  assert.ok(error instanceof Error, `${error} is no Error`);
+  assert.equal("code" in error && error.code, code, error.message);
+  return true;
+};
+
+export const runtimeLaws: readonly RuntimeLaw[] = [
+  {
+    name: "serves on a free port and knows the client's address",
+    check: (runtime) =>
+      serving(runtime, { handle: (_, client) => new Response(client) }, async (url) => {
+        assert.equal(await (await ask(url)).text(), "127.0.0.1");
+      }),
+  },
+  {
+    name: "writes an IPv4 client's address the same on a listener for both families",
+    check: async (runtime) => {
+      if (!(await hasIpv6())) return;
+      const setting = { hostname: "::", handle: (_: Request, client: string) => new Response(client) };
+      await serving(runtime, setting, async (url) => {
+        assert.equal(await (await ask(url)).text(), "127.0.0.1");
+      });
+    },
+  },
+  {
+    name: "rejects with EADDRINUSE where the port is taken",
+    check: (runtime) =>
+      serving(runtime, { handle: answerOk }, async (url) => {
+        const taken = { hostname: "127.0.0.1", port: Number(new URL(url).port), handle: answerOk };
+        await assert.rejects(runtime.serve(taken), hasCode("EADDRINUSE"));
+      }),
+  },
+  {
+    name: "answers a handler's bug with a bare 500 and reports it",
+    check: async (runtime) => {
+      const bugs: unknown[] = [];
+      const setting = {
+        bug: (error: unknown) => void bugs.push(error),
+        handle: (request: Request) => {
+          if (request.url.endsWith("/later")) return Promise.reject(new Error("secret"));
+          throw new Error("secret");
+        },
+      };
+      await serving(runtime, setting, async (url) => {
+        for (const path of ["now", "later"]) {
+          const answer = await ask(`${url}/${path}`);
+          assert.equal(answer.status, 500);
+          assert.match(answer.headers.get("content-type") ?? "", /^text\/plain/);
+          assert.equal(await answer.text(), "500 Internal Server Error\n");
+        }
+        assert.deepEqual(bugs.map(String), ["Error: secret", "Error: secret"]);
+      });
+    },
+  },
+  {
+    name: "drains: the open request is answered, new ones are refused",
+    check: async (runtime) => {
+      const arrived = Promise.withResolvers<void>();
+      const held = Promise.withResolvers<Response>();
+      const setting = {
+        handle: () => {
+          arrived.resolve();
+          return held.promise;
+        },
+      };
+      await serving(runtime, setting, async (url, listener) => {
+        const answer = ask(url);
+        await arrived.promise;
+        let drained = false;
+        const drain = listener.drain().then(() => (drained = true));
+        await assert.rejects(runtime.dial("127.0.0.1", listener.port, 2_000), hasCode("ECONNREFUSED"));
+        assert.equal(drained, false);
+        held.resolve(new Response("done"));
+        assert.equal(await (await answer).text(), "done");
+        await drain;
+      });
+    },
+  },
+  {
+    name: "closes: an open stream is cut",
+    check: (runtime) =>
+      serving(runtime, { handle: () => new Response(quietStream()) }, async (url, listener) => {
+        const reader = (await ask(url)).body?.getReader();
+        assert.ok((await reader?.read())?.value);
+        listener.close();
+        await assert.rejects(async () => await reader?.read());
+      }),
+  },
+  {
+    name: "closes: a drain that waits for an endless answer resolves",
+    check: (runtime) =>
+      serving(runtime, { handle: () => new Response(quietStream()) }, async (url, listener) => {
+        const reader = (await ask(url)).body?.getReader();
+        await reader?.read();
+        const drain = listener.drain();
+        listener.close();
+        await drain;
+        await reader?.cancel().catch(() => {});
+      }),
+  },
+  {
+    name: "tells a stream's source that the client has left",
+    check: async (runtime) => {
+      const left = Promise.withResolvers<void>();
+      await serving(runtime, { handle: () => new Response(quietStream(left.resolve)) }, async (url) => {
+        const leave = new AbortController();
+        const reader = (await ask(url, { signal: leave.signal })).body?.getReader();
+        await reader?.read();
+        leave.abort();
+        await left.promise;
+      });
+    },
+  },
+  {
+    name: "echoes text, bytes and nothing, in the subprotocol that was offered first",
+    check: (runtime) =>
+      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url) => {
+        const socket = await openSocket(`${url}/echo`, ["first", "second"]);
+        assert.equal(socket.protocol, "first");
+        assert.equal(await exchange(socket, "grüße"), "grüße");
+        assert.equal(await exchange(socket, ""), "");
+        const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
+        const echoed = await exchange(socket, bytes);
+        assert.deepEqual(echoed instanceof ArrayBuffer && new Uint8Array(echoed), bytes);
+        socket.close();
+      }),
+  },
+  {
+    name: "echoes every message of a client that sends faster than it reads",
+    check: (runtime) =>
+      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url) => {
+        const socket = await openSocket(`${url}/echo`);
+        const [count, size] = [256, 256 * 1024];
+        let received = 0;
+        const done = Promise.withResolvers<void>();
+        socket.onmessage = ({ data }) => {
+          received += (data as ArrayBuffer).byteLength;
+          if (received === count * size) done.resolve();
+        };
+        socket.onclose = ({ code }) => done.reject(new Error(`closed with ${code} after ${received} bytes`));
+        for (let sent = 0; sent < count; sent++) socket.send(new Uint8Array(size));
+        await done.promise;
+        socket.onclose = null;
+        socket.close();
+      }),
+  },
+  {
+    name: "gives a closing client its code and reason back",
+    check: (runtime) =>
+      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url) => {
+        const socket = await openSocket(`${url}/echo`);
+        const closed = closeOf(socket);
+        socket.close(4001, "enough");
+        const { code, reason } = await closed;
+        assert.deepEqual({ code, reason }, { code: 4001, reason: "enough" });
+      }),
+  },
+  {
+    name: "closes echo sockets with 1001 when it drains",
+    check: (runtime) =>
+      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url, listener) => {
+        const closed = closeOf(await openSocket(`${url}/echo`));
+        await listener.drain();
+        assert.equal((await closed).code, 1001);
+      }),
+  },
+  {
+    name: "leaves requests for the echo path that are no WebSocket to the handler",
+    check: (runtime) =>
+      serving(runtime, { handle: answerOk, echoPath: "/echo" }, async (url) => {
+        assert.equal(await (await ask(`${url}/echo`)).text(), "ok");
+        const socket = connect(Number(new URL(url).port), "127.0.0.1");
+        socket.write("GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        const [chunk] = (await once(socket, "data")) as [Buffer];
+        assert.match(chunk.toString(), /^HTTP\/1\.1 200 /);
+        socket.destroy();
+      }),
+  },
+  {
+    name: "dials a listener, and reports a port where nobody listens as ECONNREFUSED",
+    check: async (runtime) => {
+      const closed = Promise.withResolvers<void>();
+      const origin = await listen((socket) => socket.resume().on("close", closed.resolve));
+      await runtime.dial("127.0.0.1", origin.port, 2_000);
+      await runtime.dial("localhost", origin.port, 2_000);
+      await closed.promise;
+      await origin.close();
+      await assert.rejects(runtime.dial("127.0.0.1", origin.port, 2_000), hasCode("ECONNREFUSED"));
+    },
+  },
+  {
+    name: "dials an IPv6 address as a URL writes it",
+    check: async (runtime) => {
+      if (!(await hasIpv6())) return;
+      const origin = await listen((socket) => socket.resume(), "::1");
+      await runtime.dial("[::1]", origin.port, 2_000);
+      await origin.close();
+    },
+  },
+  {
+    name: "gives up with ETIMEDOUT where nobody answers, and leaves no pile of sockets behind",
+    check: async (runtime) => {
+      const hole = startChild(runtime, "black-hole.ts", []);
+      try {
+        const port = Number(await hole.firstLine);
+        await assert.rejects(async () => {
+          // Each dial that gets through takes a place in the queue of a listener that never accepts.
+          for (let tries = 0; tries < 1_000; tries++) await runtime.dial("127.0.0.1", port, 200);
+        }, hasCode("ETIMEDOUT"));
+        const probe = { url: `http://127.0.0.1:${port}/`, timeoutMs: 200, fields: {} };
+        await assert.rejects(runtime.probeHttp(probe), hasCode("ETIMEDOUT"));
+        // Bun cannot give up a connect that is under way, so one may stay: however often it was tried.
+        await until(() => opening(port) <= 1);
+      } finally {
+        hole.stop();
+      }
+    },
+  },
+  {
+    name: "probes: sends the given fields and tells the status of a redirect, a refusal and a success",
+    check: async (runtime) => {
+      for (const status of ["204 No Content", "302 Found", "404 Not Found", "503 Busy"]) {
+        const head = `HTTP/1.1 ${status}\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n`;
+        const heads: string[] = [];
+        const origin = await listen((socket) =>
+          socket.on("data", (chunk: Buffer) => {
+            heads.push(chunk.toString());
+            socket.write(head);
+          }),
+        );
+        const fields = { host: "shop.test:81", "user-agent": "evenkeel-probe" };
+        const url = `${origin.url}/up?deep=1`;
+        assert.equal(await runtime.probeHttp({ url, timeoutMs: 2_000, fields }), Number(status.slice(0, 3)));
+        await origin.close();
+        assert.equal(heads.length, 1);
+        assert.match(heads[0] ?? "", /^GET \/up\?deep=1 HTTP\/1\.1\r\n/);
+        assert.match(heads[0] ?? "", /\r\nhost: shop\.test:81\r\n/i);
+        assert.match(heads[0] ?? "", /\r\nuser-agent: evenkeel-probe\r\n/i);
+        assert.match(heads[0] ?? "", /\r\nconnection: close\r\n/i);
+      }
+    },
+  },
+  {
+    name: "probes: does not wait for a body and keeps no connection",
+    check: async (runtime) => {
+      let [opened, closed] = [0, 0];
+      const origin = await listen((socket) => {
+        opened += 1;
+        socket.on("close", () => (closed += 1));
+        socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun"));
+      });
+      for (let i = 0; i < 3; i++) {
+        assert.equal(await runtime.probeHttp({ url: origin.url, timeoutMs: 2_000, fields: {} }), 200);
+      }
+      await until(() => closed === 3);
+      assert.equal(opened, 3);
+      await origin.close();
+    },
+  },
+  {
+    name: "probes: rejects with the code of what went wrong",
+    check: async (runtime) => {
+      const probe = (port: number) =>
+        runtime.probeHttp({ url: `http://127.0.0.1:${port}/`, timeoutMs: 200, fields: {} });
+      const silent = await listen((socket) => socket.resume());
+      await assert.rejects(probe(silent.port), hasCode("ETIMEDOUT"));
+      await silent.close();
+      await assert.rejects(probe(silent.port), hasCode("ECONNREFUSED"));
+      let opened = 0;
+      const broken = await listen((socket) => {
+        opened += 1;
+        socket.on("data", () => socket.resetAndDestroy());
+      });
+      await assert.rejects(probe(broken.port), hasCode("ECONNRESET"));
+      assert.equal(opened, 1);
+      await broken.close();
+    },
+  },
+  {
+    name: "starts itself again with its arguments, and more than 256 fetches are in flight at once",
+    check: async (runtime) => {
+      const together = 300;
+      const waiting: Array<(answer: Response) => void> = [];
+      const handle = (request: Request): Response | Promise<Response> => {
+        if (request.url.endsWith("/probe")) return answerOk();
+        return new Promise((resolve) => {
+          waiting.push(resolve);
+          if (waiting.length === together) for (const answer of waiting) answer(answerOk());
+        });
+      };
+      await serving(runtime, { handle }, async (url) => {
+        const child = startChild(runtime, "child.ts", [url, String(together), "two words", "--flag=ü"]);
+        const { pid, firstLine } = child;
+        const expected = {
+          name: runtime.name,
+          pid,
+          rest: ["two words", "--flag=ü"],
+          probed: 200,
+          fetched: together,
+        };
+        assert.deepEqual(JSON.parse(await firstLine.finally(child.stop)), expected);
+      });
+    },
+  },
+  {
+    name: "probes past a proxy that the environment names",
+    check: (runtime) =>
+      serving(runtime, { handle: answerOk }, async (url) => {
+        const proxies = { HTTP_PROXY: "http://127.0.0.1:1", http_proxy: "http://127.0.0.1:1" };
+        const child = startChild(runtime, "child.ts", [url, "0"], proxies);
+        assert.equal(JSON.parse(await child.firstLine.finally(child.stop)).probed, 200);
+      }),
+  },
+];
