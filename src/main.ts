@@ -43,7 +43,6 @@ function answer(command: Passing): void {
     process.exitCode = misuseExit;
     return;
   }
-  if (command.kind === "check") process.stdout.write("ok\n");
   process.stdout.write(command.text.endsWith("\n") ? command.text : `${command.text}\n`);
 }
 

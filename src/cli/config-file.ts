@@ -1,14 +1,12 @@
 /** Finds the configuration file and reads it; what is wrong with its content is decided elsewhere. */
 
+import { defaults } from "../config/config.ts";
 import { type FileText, readFileText } from "../config/file.ts";
 import { type Problem, quote } from "../config/problem.ts";
 import { configFlag } from "./flags.ts";
 import { type Environment, givensOf } from "./givens.ts";
 import type { Line } from "./program.ts";
 import type { Surroundings } from "./surroundings.ts";
-
-/** Read without being asked for, if it is there. */
-export const defaultConfigFile = "evenkeel.yaml";
 
 /** The file that was named, else the default one; undefined if there is neither. */
 export function readConfigFile(
@@ -17,7 +15,7 @@ export function readConfigFile(
   { read }: Pick<Surroundings, "read">,
 ): FileText | readonly Problem[] | undefined {
   const [given] = givensOf([configFlag], line.written, env);
-  const path = given?.text ?? defaultConfigFile;
+  const path = given?.text ?? defaults.configFile;
   const problem = (why: string): readonly Problem[] => [
     { action: given ? `use ${given.name}` : "read the configuration", why, received: quote(path) },
   ];

@@ -114,7 +114,7 @@ export const configFlag: Flag = {
   variable: "EVENKEEL_CONFIG",
   path: [],
   summary: "configuration file, YAML or JSON",
-  fallback: "evenkeel.yaml if there is one",
+  fallback: `${defaults.configFile} if there is one`,
 };
 
 /** The dashboard beside the balancer, for up and check. */

@@ -52,7 +52,7 @@ function reachable(hostname: string): string {
 function sayWhatNow(
   demo: readonly DemoServer[],
   urls: { readonly proxy: string; readonly dashboard: string },
-  { say }: Tools,
+  { runtime, say }: Tools,
 ): void {
   const tries: [command: string, what: string][] = [[`curl ${urls.proxy}/hello`, "each answer names its server"]];
   for (const { config, pid } of demo) say(`upstream   http://localhost:${config.port}   ${config.name}, pid ${pid}`);
@@ -60,7 +60,8 @@ function sayWhatNow(
   if (first) {
     const { name, port } = first.config;
     tries.push([`kill ${first.pid}`, "stop one, and watch the dashboard: no client notices"]);
-    tries.push([`npm run backend -- --port ${port} --name ${name}`, "bring it back"]);
+    const backend = runtime.selfCommand.length === 1 ? "evenkeel backend" : "npm run backend --";
+    tries.push([`${backend} --port ${port} --name ${name}`, "bring it back"]);
   }
   const width = Math.max(...tries.map(([command]) => command.length)) + 3;
   say(`\nOpen ${urls.dashboard} and try:`);

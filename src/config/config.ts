@@ -77,6 +77,8 @@ export interface BackendConfig extends ListenConfig {
 
 /** Each with its source. */
 export const defaults = {
+  /** Read without being asked for, if it is there. */
+  configFile: "evenkeel.yaml",
   listen: { hostname: "0.0.0.0", port: 8080 },
   engine: "fetch",
   admin: { hostname: "127.0.0.1", port: 8091 },

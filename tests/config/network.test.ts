@@ -1,0 +1,114 @@
+import { describe, expect, test } from "bun:test";
+import {
+  addressOf,
+  isLoopback,
+  isWildcard,
+  whyNotHost,
+  whyNotOrigin,
+  whyNotRange,
+} from "../../src/config/network.ts";
+import { authorityOf } from "../../src/pool/upstream.ts";
+
+describe("an origin", () => {
+  test.each([
+    ["http://localhost:8081", "http", "localhost:8081"],
+    ["http://localhost", "http", "localhost:80"],
+    ["https://Example.COM/", "https", "example.com:443"],
+    ["HTTPS://a:80", "https", "a:80"],
+    ["http://a:443", "http", "a:443"],
+    ["http://my_service:80", "http", "my_service:80"],
+    ["http://[::1]:8080", "http", "[::1]:8080"],
+    ["https://[2001:DB8::1]", "https", "[2001:db8::1]:443"],
+    ["http://10.0.0.1:65535", "http", "10.0.0.1:65535"],
+  ] as const)("%s is understood", (text, protocol, authority) => {
+    expect(whyNotOrigin(text)).toBeUndefined();
+    const address = addressOf(text);
+    expect([address.protocol, authorityOf(address)]).toEqual([protocol, authority]);
+  });
+
+  const isNone = "it needs a URL such as http://10.0.0.1:8080";
+  const isLonger = "it needs to end after host and port";
+  const hasNoPort = "its port needs to be from 1 to 65535";
+  test.each([
+    ["", isNone],
+    ["localhost:8081", isNone],
+    ["//a", isNone],
+    ["http:a", isNone],
+    ["http:/a", isNone],
+    ["ftp://a", "its protocol needs to be http or https"],
+    ["h2c://a", "its protocol needs to be http or https"],
+    ["http://a/b", isLonger],
+    ["http://a//", isLonger],
+    ["http://a?", isLonger],
+    ["http://a/?q", isLonger],
+    ["http://a#", isLonger],
+    ["http://a\\b", isLonger],
+    ["http://u@a", "a user name or password has no place in it"],
+    ["http://u:p@a/b", "a user name or password has no place in it"],
+    ["http://", "it needs a host"],
+    ["http://:80", "it needs a host"],
+    ["http:///a", isLonger],
+    ["http://a b", "its host is not valid"],
+    ["http://a\tb", "its host is not valid"],
+    ["http://a\nb", "its host is not valid"],
+    ["http://[::1", "its host is not valid"],
+    ["http://::1", "its host is not valid"],
+    ["http://[::g]", "its host is not valid"],
+    ["http://[fe80::1%25eth0]", "its host is not valid"],
+    ["http://1.2.3.256", "its host is not valid"],
+    ["http://a:", hasNoPort],
+    ["http://a:0", hasNoPort],
+    ["http://a:65536", hasNoPort],
+    ["http://a:80a", "its host is not valid"],
+  ])("%p is refused", (text, why) => expect(whyNotOrigin(text)).toBe(why));
+});
+
+test("a listener's host is an address, with or without brackets, or a name", () => {
+  for (const host of ["0.0.0.0", "::", "[::1]", "localhost", "a.b-c.d", "x"]) {
+    expect(whyNotHost(host)).toBeUndefined();
+  }
+  for (const host of [
+    "",
+    " ",
+    "a b",
+    "a/b",
+    "http://a",
+    "a:80",
+    "1.2.3",
+    "256.0.0.1",
+    "[::1",
+    "-",
+    "a.",
+    "[a]",
+  ]) {
+    expect([host, whyNotHost(host)]).toEqual([host, "it needs an IP address or a host name"]);
+  }
+});
+
+test("a range is an address with or without a prefix that fits it", () => {
+  for (const range of ["10.0.0.0/8", "10.1.2.3", "0.0.0.0/0", "::/0", "::1", "2001:db8::/128"]) {
+    expect(whyNotRange(range)).toBeUndefined();
+  }
+  const isNone = "it needs an address or a range such as 10.0.0.0/8";
+  for (const range of [
+    "",
+    "localhost",
+    "10.0.0.0/",
+    "10.0.0/8",
+    "10.0.0.0/8/8",
+    "/8",
+    "10.0.0.0/-1",
+    "fe80::1%lo",
+  ]) {
+    expect([range, whyNotRange(range)]).toEqual([range, isNone]);
+  }
+  expect(whyNotRange("10.0.0.0/33")).toBe("its prefix needs to be from 0 to 32");
+  expect(whyNotRange("::/129")).toBe("its prefix needs to be from 0 to 128");
+});
+
+test("loopback and wildcard hosts are known in every spelling", () => {
+  expect(["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1", "[::1]"].every(isLoopback)).toBe(true);
+  expect(["0.0.0.0", "::", "10.0.0.1", "127.example.com", "localhost.evil.com"].some(isLoopback)).toBe(false);
+  expect(["0.0.0.0", "::", "[::]"].every(isWildcard)).toBe(true);
+  expect(["127.0.0.1", "::1", ""].some(isWildcard)).toBe(false);
+});

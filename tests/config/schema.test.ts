@@ -1,0 +1,126 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse as parseYaml } from "yaml";
+import { editorSchema } from "../../src/config/schema.ts";
+import { problemsOf } from "../cli/fake.ts";
+
+const published: unknown = JSON.parse(
+  readFileSync(join(import.meta.dirname, "../../public/evenkeel.schema.json"), "utf8"),
+);
+
+test("the published JSON Schema is up to date (if not: bun tests/config/write-schema.ts)", () =>
+  expect(published).toEqual(editorSchema()));
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly JsonSchema[];
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly minItems?: number;
+  readonly minProperties?: number;
+  readonly items?: JsonSchema;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly patternProperties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: boolean;
+}
+
+/** As much of JSON Schema as ours uses, written from the specification and not from our library. */
+function accepts(schema: JsonSchema, value: unknown): boolean {
+  if (schema.anyOf) return schema.anyOf.some((variant) => accepts(variant, value));
+  if (schema.const !== undefined && schema.const !== value) return false;
+  if (schema.enum && !schema.enum.includes(value)) return false;
+  switch (schema.type) {
+    case "string":
+      return (
+        typeof value === "string" &&
+        value.length >= (schema.minLength ?? 0) &&
+        new RegExp(schema.pattern ?? "", "u").test(value)
+      );
+    case "boolean":
+      return typeof value === "boolean";
+    case "integer":
+    case "number":
+      return (
+        typeof value === "number" &&
+        (schema.type === "number" || Number.isInteger(value)) &&
+        value >= (schema.minimum ?? -Infinity) &&
+        value <= (schema.maximum ?? Infinity)
+      );
+    case "array":
+      return (
+        Array.isArray(value) &&
+        value.length >= (schema.minItems ?? 0) &&
+        value.every((item) => accepts(schema.items ?? {}, item))
+      );
+    case "object":
+      return acceptsMap(schema, value);
+    default:
+      throw new Error(`Cannot check a schema of type ${schema.type}`);
+  }
+}
+
+function acceptsMap(schema: JsonSchema, value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  if (entries.length < (schema.minProperties ?? 0)) return false;
+  if (schema.required?.some((key) => !Object.hasOwn(value, key))) return false;
+  return entries.every(([key, inside]) => {
+    const byPattern = Object.entries(schema.patternProperties ?? {}).find(([pattern]) =>
+      new RegExp(pattern, "u").test(key),
+    );
+    const inner = schema.properties?.[key] ?? byPattern?.[1];
+    return inner ? accepts(inner, inside) : schema.additionalProperties !== false;
+  });
+}
+
+const inPool = (text: string) => `pools: { main: { upstreams: [http://u], ${text} } }`;
+
+test.each([
+  "$schema: x",
+  "listen: { port: 80, host: '::' }",
+  "engine: fetch",
+  "admin: { port: 1, host: 0.0.0.0, token: t }",
+  "state: ':memory:'",
+  "drainTimeout: 0",
+  "drainTimeout: '0'",
+  "drainTimeout: 1.5h",
+  "clientTimeouts: { head: 1s, bodyIdle: 1ms, keepAlive: 1m }",
+  "trustedProxies: [10.0.0.0/8, '::1']",
+  "dashboard: { port: 1, host: localhost }",
+  inPool("policy: p2c"),
+  inPool("hashBy: header:X-User"),
+  inPool("retries: 0"),
+  inPool(
+    "probe: { path: /a?b, interval: 1s, changingInterval: 1s, jitter: 0, timeout: 1s, rise: 1, fall: 1 }",
+  ),
+  inPool("timeouts: { connect: 1s, head: 1s, bodyIdle: 1s, tunnelIdle: 1s }"),
+  "pools: { a: { upstreams: [HTTP://A:1/;weight=3;backup;name=x, { url: 'https://[::1]', weight: 0, backup: true, name: a-b }] } }",
+  "routes: [{ host: '*.a.b', path: /x, pool: main }, { pool: main }]",
+])("editors accept what the parser accepts: %s", (text) => {
+  expect(problemsOf({ argv: "check", files: { "evenkeel.yaml": text } })).toEqual([]);
+  expect(accepts(published as JsonSchema, parseYaml(text))).toBe(true);
+});
+
+test.each([
+  "listen: { prot: 80 }",
+  "listen: { port: 65536 }",
+  "engine: fecth",
+  "clientTimeouts: { head: 10 }",
+  "pools: {}",
+  "pools: { 1a: { upstreams: [http://u] } }",
+  "pools: { a: { policy: p2c } }",
+  "pools: { a: { upstreams: [u] } }",
+  "pools: { a: { upstreams: [{ url: u }] } }",
+  inPool("policy: p3c"),
+  inPool("hashBy: ip"),
+  "routes: [{ host: a }]",
+])("editors refuse what the parser refuses: %s", (text) => {
+  expect(problemsOf({ argv: "check", files: { "evenkeel.yaml": text } })).not.toEqual([]);
+  expect(accepts(published as JsonSchema, parseYaml(text))).toBe(false);
+});

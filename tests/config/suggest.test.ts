@@ -1,0 +1,18 @@
+import { expect, test } from "bun:test";
+import { suggest } from "../../src/config/suggest.ts";
+
+const keys = ["port", "host", "drainTimeout", "trustedProxies", "hashBy"];
+
+test.each([
+  ["prot", "port"],
+  ["Port", "port"],
+  ["drain-timeout", "drainTimeout"],
+  ["drain_timeout", "drainTimeout"],
+  ["trustedProxy", "trustedProxies"],
+  ["hosts", "host"],
+  ["colour", undefined],
+  ["x", undefined],
+  ["", undefined],
+])("%p means %p", (word, meant) => expect(suggest(word, keys)).toBe(meant));
+
+test("nothing is meant where nothing is known", () => expect(suggest("port", [])).toBeUndefined());

@@ -1,0 +1,92 @@
+import { describe, expect, test } from "bun:test";
+
+import type { Snapshot } from "../../src/snapshot.ts";
+import { startLoad } from "../support/load.ts";
+import { Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+async function cluster(programs: Programs, ...flags: string[]) {
+  const backends = ["a", "b", "c"].map((name) =>
+    programs.evenkeel("backend", "--port", "0", "--host", "127.0.0.1", "--name", name, "--latency", "0-5ms"),
+  );
+  const ports = await Promise.all(backends.map((backend) => backend.port("backend")));
+  const upstreams = ports.map((port, i) => `http://127.0.0.1:${port};name=${"abc"[i]}`).join(",");
+  const proxy = programs.evenkeel(
+    ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--upstreams", upstreams],
+    ...["--probe-path", "/readyz", ...flags],
+  );
+  const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
+  const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+  const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+  const statusOf = async (id: string) => (await snapshot()).pools[0]?.upstreams.find((upstream) => upstream.id === id)?.status;
+  return { backends, ports, proxy, url, admin, snapshot, statusOf };
+}
+
+describe("three upstreams under load", () => {
+  test("one killed with SIGKILL costs no client an error, and takes its share again when it is back", async () => {
+    await using programs = new Programs();
+    const { backends, ports, url, statusOf } = await cluster(programs);
+    const load = startLoad(`${url}/work`, 24);
+    await until(() => load.count > 500, "a warm load");
+    await backends[1]?.kill("SIGKILL");
+    await until(async () => (await statusOf("b")) === "failing", "the balancer to see it", 10_000);
+    const { count } = load;
+    await until(() => load.count > count + 500, "more load");
+    expect(load.failures).toEqual([]);
+
+    const before = load.servers.get("b") ?? 0;
+    programs.evenkeel("backend", "--port", String(ports[1]), "--host", "127.0.0.1", "--name", "b", "--latency", "0-5ms");
+    await until(async () => (await statusOf("b")) === "passing", "it to be back", 15_000);
+    await until(() => (load.servers.get("b") ?? 0) > before + 100, "it to serve again");
+    await load.stop();
+    expect(load.failures).toEqual([]);
+  }, 40_000);
+
+  test("one that says it is not ready loses its traffic within seconds, and nobody loses a request", async () => {
+    await using programs = new Programs();
+    const { ports, url, statusOf } = await cluster(programs);
+    const load = startLoad(`${url}/work`, 8);
+    await until(() => load.count > 100, "a warm load");
+    const setReady = (ready: boolean) =>
+      fetch(`http://127.0.0.1:${ports[2]}/admin/ready/`, { method: "POST", body: JSON.stringify({ ready }) });
+    await setReady(false);
+    await until(async () => (await statusOf("c")) === "failing", "the verdict", 15_000);
+    const served = load.servers.get("c") ?? 0;
+    const { count } = load;
+    await until(() => load.count > count + 200, "more load");
+    expect((load.servers.get("c") ?? 0) - served).toBeLessThanOrEqual(8);
+    await load.stop();
+    expect(load.failures).toEqual([]);
+  }, 40_000);
+
+  test("one that the operator drains gets nothing new, and the rest stay even", async () => {
+    await using programs = new Programs();
+    const { url, admin, statusOf } = await cluster(programs);
+    const setMode = (id: string, mode: string) =>
+      fetch(`${admin}/api/upstreams/${id}/mode`, { method: "POST", body: JSON.stringify({ mode }) });
+    expect((await setMode("a", "draining")).status).toBe(200);
+    expect(await statusOf("a")).toBe("draining");
+    const load = startLoad(`${url}/work`, 8);
+    await until(() => load.count > 300, "load");
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(load.servers.has("a")).toBe(false);
+    expect(Math.abs((load.servers.get("b") ?? 0) - (load.servers.get("c") ?? 0))).toBeLessThanOrEqual(8);
+    expect((await setMode("nobody", "ready")).status).toBe(404);
+    expect((await setMode("a", "sleeping")).status).toBe(400);
+  }, 30_000);
+
+  test("POSTs with a body survive a kill too, unless their upstream had them already", async () => {
+    await using programs = new Programs();
+    const { backends, url, snapshot } = await cluster(programs);
+    const load = startLoad(`${url}/work`, 12, () => ({ method: "POST", body: "x".repeat(2_000) }));
+    await until(() => load.count > 200, "a warm load");
+    await backends[0]?.kill("SIGKILL");
+    const { count } = load;
+    await until(() => load.count > count + 400, "more load");
+    await load.stop();
+    const reasons = Object.entries((await snapshot()).pools[0]?.refusals ?? {});
+    expect(load.failures.length).toBeLessThanOrEqual(12);
+    expect(reasons.every(([reason]) => reason === "upstream_reset")).toBe(true);
+  }, 30_000);
+});

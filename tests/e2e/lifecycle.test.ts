@@ -1,0 +1,140 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { Snapshot } from "../../src/snapshot.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { fromSource, Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-lifecycle-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const proxyFlags = (port: number, ...more: string[]) => [
+  ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
+  ...["--upstreams", `http://127.0.0.1:${port}`, ...more],
+];
+
+/** An upstream that answers when it is told to. */
+async function patientOrigin() {
+  const waiting: (() => void)[] = [];
+  const origin = await startOrigin((_, socket) => void waiting.push(() => socket.write(answerWith("late"))));
+  return { ...origin, waiting, answerAll: () => waiting.splice(0).forEach((answer) => answer()) };
+}
+
+const statusOf = (url: string) => fetch(url).then(({ status }) => status, () => 0);
+
+describe("a signal", () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`${signal} turns readiness to 503, lets the request under way finish, and exits with 0`, async () => {
+      await using programs = new Programs();
+      const origin = await patientOrigin();
+      const proxy = programs.evenkeel(...proxyFlags(origin.port));
+      const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
+      const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+      expect(await statusOf(`${admin}/readyz`)).toBe(200);
+      const answer = fetch(url).then((response) => response.text());
+      await until(() => origin.waiting.length === 1, "the request to arrive");
+      proxy.child.kill(signal);
+      await until(async () => (await statusOf(`${admin}/readyz`)) === 503, "readiness to turn");
+      expect(await statusOf(`${admin}/livez`)).toBe(200);
+      await until(async () => (await statusOf(url)) === 0, "new connections to be refused");
+      expect(proxy.child.exitCode).toBeNull();
+      origin.answerAll();
+      expect(await answer).toBe("late");
+      expect(await proxy.exited).toEqual({ code: 0, signal: null });
+      await origin.close();
+    });
+  }
+
+  test("a second one exits at once", async () => {
+    await using programs = new Programs();
+    const origin = await patientOrigin();
+    const proxy = programs.evenkeel(...proxyFlags(origin.port));
+    const answer = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
+    await until(() => origin.waiting.length === 1, "the request to arrive");
+    proxy.child.kill("SIGTERM");
+    await until(() => proxy.stderr.includes("draining"), "the drain to begin");
+    expect(await proxy.kill("SIGTERM")).toEqual({ code: 143, signal: null });
+    expect(await answer).toBe("cut");
+    await origin.close();
+  });
+
+  test("a request that outlives the drain's deadline is cut, and said to be", async () => {
+    await using programs = new Programs();
+    const origin = await patientOrigin();
+    const proxy = programs.evenkeel(...proxyFlags(origin.port, "--drain-timeout", "200ms"));
+    const answer = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
+    await until(() => origin.waiting.length === 1, "the request to arrive");
+    expect((await proxy.kill("SIGTERM")).code).toBe(0);
+    expect(await answer).toBe("cut");
+    expect(proxy.stderr).toContain("drain deadline passed");
+    await origin.close();
+  });
+});
+
+describe("an operator's mistake", () => {
+  test("a port in use is one sentence that names flag and address, and exit 2", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin(() => {});
+    for (const [argv, flag] of [
+      [["proxy", "--host", "127.0.0.1", "--port", `${origin.port}`, "--admin-port", "0"], "--port"],
+      [["proxy", "--port", "0", "--admin-port", `${origin.port}`], "--admin-port"],
+      [["backend", "--host", "127.0.0.1", "--port", `${origin.port}`], "--port"],
+      [["dashboard", "--port", `${origin.port}`], "--port"],
+    ] as const) {
+      const program = programs.evenkeel(...argv);
+      expect((await program.exited).code).toBe(2);
+      const lines = program.stderr.trimEnd().split("\n").filter((line) => !line.startsWith("{"));
+      expect(lines).toEqual([`Cannot use ${flag}: another process listens there already, received 127.0.0.1:${origin.port}`]);
+    }
+    await origin.close();
+  });
+
+  test("flags are all refused at once, with exit 2 and no stack trace", async () => {
+    await using programs = new Programs();
+    const program = programs.evenkeel("proxy", "--port", "http", "--policy", "fastest");
+    expect((await program.exited).code).toBe(2);
+    expect(program.stderr).toContain("--port");
+    expect(program.stderr).toContain("--policy");
+    expect(program.stderr.trimEnd().split("\n")).toHaveLength(2);
+    expect(program.stderr).not.toContain("    at ");
+  });
+
+  test("a damaged state file is said clearly, and the balancer serves all the same", async () => {
+    await using programs = new Programs();
+    const file = join(folder, "damaged.db");
+    writeFileSync(file, "no database at all, but long enough to look like one. ".repeat(40));
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const proxy = programs.start([...fromSource, ...proxyFlags(origin.port, "--state", file)]);
+    expect(await statusOf(`http://127.0.0.1:${await proxy.port("balancer")}`)).toBe(200);
+    await until(() => proxy.stderr.includes("modes will not survive a restart"), "the message");
+    expect(proxy.stderr).toContain("Cannot use the state file");
+    await origin.close();
+  });
+});
+
+describe("a restart", () => {
+  test("keeps what the operator set, with who and when, even after kill -9", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const flags = proxyFlags(origin.port, "--state", join(folder, "kept.db"));
+    const id = `127.0.0.1:${origin.port}`;
+    const first = programs.evenkeel(...flags);
+    const answer = await fetch(`http://127.0.0.1:${await first.port("admin")}/api/upstreams/${encodeURIComponent(id)}/mode`, {
+      method: "POST",
+      body: JSON.stringify({ mode: "maintenance" }),
+      headers: { "X-Evenkeel-Actor": "ann" },
+    });
+    expect(answer.status).toBe(200);
+    await first.kill("SIGKILL");
+    const second = programs.evenkeel(...flags);
+    expect(await statusOf(`http://127.0.0.1:${await second.port("balancer")}`)).toBe(503);
+    const admin = `http://127.0.0.1:${await second.port("admin")}`;
+    const snapshot = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+    expect(snapshot.pools[0]?.upstreams[0]).toMatchObject({ mode: "maintenance", modeSet: { by: "ann" } });
+    expect(await statusOf(`${admin}/healthz`)).toBe(503);
+    await origin.close();
+  });
+});

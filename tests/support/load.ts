@@ -1,0 +1,44 @@
+/** A steady load of requests, which remembers everything that went wrong. */
+
+export interface Load {
+  /** Requests answered so far, well or not. */
+  readonly count: number;
+  /** Everything but a whole 200. */
+  readonly failures: readonly string[];
+  /** How often each server answered. */
+  readonly servers: ReadonlyMap<string, number>;
+  stop(): Promise<void>;
+}
+
+/** @param clients how many ask at the same time, each one request after the other */
+export function startLoad(url: string, clients: number, init: () => RequestInit = () => ({})): Load {
+  const failures: string[] = [];
+  const servers = new Map<string, number>();
+  let count = 0;
+  let isRunning = true;
+  const client = async () => {
+    while (isRunning) {
+      try {
+        const response = await fetch(url, init());
+        const { server } = (await response.json()) as { server: { name: string } };
+        if (response.status !== 200) failures.push(`status ${response.status}`);
+        servers.set(server.name, (servers.get(server.name) ?? 0) + 1);
+      } catch (error) {
+        failures.push(String(error));
+      }
+      count += 1;
+    }
+  };
+  const running = Array.from({ length: clients }, client);
+  return {
+    get count() {
+      return count;
+    },
+    failures,
+    servers,
+    async stop() {
+      isRunning = false;
+      await Promise.all(running);
+    },
+  };
+}

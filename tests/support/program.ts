@@ -1,0 +1,85 @@
+/** The real program as a child process: started as an operator would, read by its output, ended by its id. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+
+import { until } from "./wait.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class Program {
+  readonly child: ChildProcess;
+  readonly exited: Promise<Exit>;
+  stdout = "";
+  stderr = "";
+
+  constructor([program = "", ...rest]: readonly string[], environment: Record<string, string> = {}, folder = root) {
+    const { PATH = "", HOME = "" } = process.env;
+    this.child = spawn(program, rest, { cwd: folder, env: { PATH, HOME, ...environment }, stdio: ["ignore", "pipe", "pipe"] });
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
+    this.exited = new Promise((resolve) => this.child.on("close", (code, signal) => resolve({ code, signal })));
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** The port in a line of the output that begins with `name`, once it is there. */
+  async port(name: string, limitMs = 10_000): Promise<number> {
+    const line = new RegExp(`^${name} +http://[^ ]*:(\\d+)`, "m");
+    await until(() => line.test(this.stdout) || this.child.exitCode !== null, `"${name}" in ${this.describe()}`, limitMs);
+    const port = Number(line.exec(this.stdout)?.[1]);
+    if (!port) throw new Error(`Cannot find the port of ${name}: ${this.describe()}`);
+    return port;
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<Exit> {
+    this.child.kill(signal);
+    return this.exited;
+  }
+
+  describe(): string {
+    return JSON.stringify({ stdout: this.stdout, stderr: this.stderr.slice(-2_000) });
+  }
+}
+
+/** The sources, run by the runtime that runs the tests. */
+export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
+
+/** A state that no other test sees. */
+export const ownState = { EVENKEEL_STATE: ":memory:" };
+
+/** Starts programs and ends whatever is left of them. */
+export class Programs implements AsyncDisposable {
+  readonly #started: Program[] = [];
+
+  start(command: readonly string[], environment: Record<string, string> = {}, folder?: string): Program {
+    const program = new Program(command, { ...ownState, ...environment }, folder);
+    this.#started.push(program);
+    return program;
+  }
+
+  evenkeel(...argv: string[]): Program {
+    return this.start([...fromSource, ...argv]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#started.map((program) => program.kill("SIGKILL")));
+  }
+}
+
+/** Whether a process with this id exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
