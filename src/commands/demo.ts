@@ -1,6 +1,6 @@
 /** The demo servers of `evenkeel up`: child processes, so that one can be killed for real. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 
 import { backendArguments } from "../cli/companions.ts";
 import type { BackendConfig } from "../config/config.ts";
@@ -9,8 +9,8 @@ import { Misuse, type Tools } from "./running.ts";
 export interface DemoServer {
   readonly config: BackendConfig;
   readonly pid: number;
-  /** Ends it at once; whoever is still waiting is cut. */
-  end(): void;
+  /** Ends it at once; whoever still waits for it is cut. Resolves when the process is gone. */
+  end(): Promise<void>;
 }
 
 /** Resolves when all listen. Rejects with a Misuse, and ends the others, if one cannot. */
@@ -18,30 +18,44 @@ export async function startDemo(
   configs: readonly BackendConfig[],
   tools: Tools,
 ): Promise<readonly DemoServer[]> {
-  const children = configs.map((config) => ({ config, child: start(config, tools) }));
+  const servers = configs.map((config) => start(config, tools));
   try {
-    await Promise.all(children.map(({ config, child }) => listens(config, child)));
+    await Promise.all(servers.map(({ config, child }) => listens(config, child)));
   } catch (error) {
-    for (const { child } of children) child.kill("SIGKILL");
+    await Promise.all(servers.map((server) => server.end()));
     throw error;
   }
-  return children.map(({ config, child }) => {
-    let isEnding = false;
-    child.on("exit", (code, signal) => {
-      if (!isEnding) tools.say(`${config.name} is gone (${signal ?? `exit ${code}`})`);
+  for (const { config, child, isEnding } of servers) {
+    child.once("exit", (code, signal) => {
+      if (!isEnding()) tools.say(`${config.name} is gone (${signal ?? `exit ${code}`})`);
     });
-    const end = () => {
-      isEnding = true;
-      child.kill("SIGKILL");
-    };
-    return { config, pid: child.pid ?? 0, end };
-  });
+  }
+  return servers;
+}
+
+interface Started extends DemoServer {
+  readonly child: ChildProcess;
+  isEnding(): boolean;
 }
 
 /** The channel tells the child when its parent is gone, however that ended: it then exits and is nobody's orphan. */
-function start(config: BackendConfig, { runtime }: Tools): ChildProcess {
+function start(config: BackendConfig, { runtime }: Tools): Started {
   const [program = "", ...rest] = runtime.selfCommand;
-  return spawn(program, [...rest, ...backendArguments(config)], { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const stdio: StdioOptions = ["ignore", "ignore", "pipe", "ipc"];
+  const child = spawn(program, [...rest, ...backendArguments(config)], { stdio });
+  const gone = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  let isEnding = false;
+  return {
+    config,
+    child,
+    pid: child.pid ?? 0,
+    isEnding: () => isEnding,
+    end() {
+      isEnding = true;
+      child.kill("SIGKILL");
+      return gone;
+    },
+  };
 }
 
 /** A server says through the channel that it listens; one that cannot says why on its standard error and exits. */

@@ -17,8 +17,8 @@ export async function startUp({ config, dashboard, backends }: Up, engine: Engin
   };
   try {
     const demo = await startDemo(backends, tools);
-    const endDemo = () => demo.forEach((server) => server.end());
-    started.push({ stop: async () => endDemo(), close: endDemo });
+    const endDemo = () => Promise.all(demo.map((server) => server.end()));
+    started.push({ stop: async () => void (await endDemo()), close: () => void endDemo() });
     const proxy = await startProxy(config, engine, tools);
     started.push(proxy);
     const address = {

@@ -1,0 +1,77 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { Program, Programs } from "../support/program.ts";
+import { ask, RawClient } from "../support/raw-client.ts";
+import { until } from "../support/wait.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** Deno is no dependency, since its packages are not to be had everywhere: npx brings it, or the tests say they skip. */
+const denoPackage = "deno@2.9.6";
+
+describe("under Deno", () => {
+  let deno = "";
+  beforeAll(async () => {
+    const find = new Program(["npx", "--yes", denoPackage, "eval", "console.log(Deno.execPath())"]);
+    await find.exited;
+    deno = find.stdout.trim();
+    if (!deno) console.warn(`skipped: ${denoPackage} cannot be had here`);
+  }, 120_000);
+
+  const flags = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
+  const start = (programs: Programs, ...argv: string[]) =>
+    programs.start([deno, "run", "-A", join(root, "src/main.ts"), ...argv]);
+
+  test("the balancer forwards, streams, fails over and drains", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const dead = await startOrigin(() => {});
+    await dead.close();
+    const origin = await startOrigin(({ body, target }, socket) => {
+      if (target === "/cut") return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () => socket.destroy());
+      socket.write(answerWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
+    });
+    const proxy = start(programs, "proxy", ...flags, "--upstreams", `http://127.0.0.1:${dead.port},${origin.url}`);
+    const port = await proxy.port("balancer", 20_000);
+    for (let i = 0; i < 4; i++) {
+      const answer = await ask(port, "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello");
+      expect(answer.status).toBe(200);
+      expect(answer.body.toString()).toBe("hello");
+    }
+    expect(origin.requests[0]?.target).toBe("/x%20y");
+    expect(origin.requests[0]?.field("host")).toBe("a.example");
+    expect(origin.requests[0]?.field("x-forwarded-for")).toBe("127.0.0.1");
+    expect((await ask(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
+    const client = await RawClient.connect(port);
+    client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until(() => client.isClosed, "the cut answer to close its client");
+    expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
+    expect((await proxy.kill("SIGTERM")).code).toBe(0);
+    await origin.close();
+  }, 40_000);
+
+  test("a WebSocket passes through to the demo server, and the dashboard shows it", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const backend = start(programs, "backend", "--port", "0", "--host", "127.0.0.1");
+    const upstream = `http://127.0.0.1:${await backend.port("backend", 20_000)};name=echo-server`;
+    const up = start(programs, "up", ...flags, "--dashboard-port", "0", "--upstreams", upstream);
+    const socket = new WebSocket(`ws://127.0.0.1:${await up.port("balancer", 20_000)}/ws`);
+    const message = new Promise((resolve) => (socket.onmessage = ({ data }) => resolve(data)));
+    socket.onopen = () => socket.send("through Deno");
+    expect(await message).toBe("through Deno");
+    socket.close();
+    const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
+    expect(await page.text()).toContain("echo-server");
+  }, 40_000);
+
+  test("the runtime keeps its laws", async () => {
+    if (!deno) return;
+    const laws = new Program([deno, "test", "-A", "--no-check", join(root, "tests/runtime/deno-smoke.ts")]);
+    const { code } = await laws.exited;
+    expect(`${code} ${laws.stdout}`).toContain("0 failed");
+    expect(code).toBe(0);
+  }, 60_000);
+});

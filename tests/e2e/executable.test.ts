@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import manifest from "../../package.json" with { type: "json" };
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { Program } from "../support/program.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/wait.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-executable-"));
+const executable = join(folder, "evenkeel");
+
+/** The command of the build script, with another place for its result. */
+async function build(): Promise<void> {
+  const words = manifest.scripts.build.split(" ");
+  const command = [process.execPath, ...words.slice(1, -1), executable];
+  const { code } = await new Program(command).exited;
+  expect(code).toBe(0);
+}
+
+/** Runs in a folder with nothing in it and with an empty environment. */
+function run(...argv: string[]): Program {
+  return new Program(["/usr/bin/env", "-i", executable, ...argv], {}, folder);
+}
+
+describe("the executable", () => {
+  beforeAll(build, 60_000);
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("needs nothing but itself: version, check, help", async () => {
+    const version = run("version");
+    expect((await version.exited).code).toBe(0);
+    expect(version.stdout).toBe(`evenkeel ${manifest.version}\n`);
+    const check = run("check");
+    expect((await check.exited).code).toBe(0);
+    expect(check.stdout).toContain("# ok");
+    const wrong = run("proxy", "--engine", "steam");
+    expect((await wrong.exited).code).toBe(2);
+    expect(wrong.stderr).toContain("steam");
+  });
+
+  test("balances, and has the dashboard and its assets inside", async () => {
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("from the origin")));
+    const up = run(
+      ...["up", "--port", "0", "--admin-port", "0", "--dashboard-port", "0", "--state", ":memory:"],
+      ...["--upstreams", origin.url],
+    );
+    const dashboard = `http://127.0.0.1:${await up.port("dashboard")}`;
+    const page = await (await fetch(`${dashboard}/`)).text();
+    const assets = [...page.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map((match) => match[1] ?? "");
+    expect(assets.length).toBeGreaterThanOrEqual(2);
+    for (const asset of assets) {
+      const response = await fetch(dashboard + asset);
+      expect(response.status).toBe(200);
+      expect((await response.text()).length).toBeGreaterThan(200);
+    }
+    expect(await (await fetch(`http://127.0.0.1:${await up.port("balancer")}/`)).text()).toBe("from the origin");
+    expect((await up.kill("SIGTERM")).code).toBe(0);
+    await origin.close();
+  }, 20_000);
+
+  test("carries more than 256 requests at once", async () => {
+    let waiting = 0;
+    const answers: (() => void)[] = [];
+    const origin = await startOrigin((_, socket) => {
+      waiting += 1;
+      answers.push(() => socket.write(answerWith("ok")));
+    });
+    const proxy = run(
+      ...["proxy", "--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", origin.url],
+    );
+    const port = await proxy.port("balancer");
+    const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(port)));
+    for (const client of clients) client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until(() => waiting === 400, "all requests to be under way at once");
+    for (const answer of answers) answer();
+    for (const client of clients) expect((await client.answer()).status).toBe(200);
+    for (const client of clients) client.destroy();
+    expect((await proxy.kill("SIGTERM")).code).toBe(0);
+    await origin.close();
+  }, 20_000);
+});
