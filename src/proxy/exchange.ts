@@ -53,12 +53,20 @@ export class Exchange {
 
   /** Begins the journey of one request. */
   open(head: Head): this {
+    this.reset();
     this.#head = head;
-    this.#tried.length = 0;
     this.#destination = routeOf(this.#setting.routes(), head);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.isReplayable = true;
     return this;
+  }
+
+  /** Forgets the last request: also before `refuse` for a head that is not acceptable, which blames no pool. */
+  reset(): void {
+    this.#head = undefined;
+    this.#destination = undefined;
+    this.#key = "";
+    this.#tried.length = 0;
   }
 
   /** The first attempt, already counted in; or why there is none. */

@@ -67,7 +67,9 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       standIn.snapshot = withMode(standIn.snapshot, id, mode, String(actor));
       const changed = upstreamsOf(standIn.snapshot).find((upstream) => upstream.id === id);
       if (changed) return send(response, 200, changed);
-      return send(response, 404, { error: { reason: "no_such_upstream", message: "There is no such upstream." } });
+      return send(response, 404, {
+        error: { reason: "no_such_upstream", message: "There is no such upstream." },
+      });
     }
     // The same listener stands in for the front door.
     send(response, 200, { path: request.url });

@@ -1,0 +1,52 @@
+/* Says whether the page is still live. htmx moves the fragments; this file only watches whether they keep coming. */
+(() => {
+  const root = document.documentElement;
+  /* One message a second is promised: this much silence means that the stream is dead, whatever TCP believes. */
+  const silenceMs = 5000;
+  /* A stream that comes back sooner is not worth a word. */
+  const graceMs = 1200;
+  let connection;
+  let alarm;
+
+  const show = (state) => {
+    root.dataset.link = state;
+  };
+
+  const lose = () => {
+    show("lost");
+    connection?.reader?.cancel();
+    alarm = undefined;
+  };
+
+  const expectWithin = (delayMs) => {
+    clearTimeout(alarm);
+    alarm = setTimeout(lose, delayMs);
+  };
+
+  const doubt = () => {
+    if (root.dataset.link !== "lost") expectWithin(graceMs);
+  };
+
+  document.addEventListener("htmx:sse:after:connection", (event) => {
+    connection = event.detail.connection;
+    expectWithin(silenceMs);
+  });
+  document.addEventListener("htmx:sse:after:message", () => {
+    show("live");
+    const last = document.getElementById("link-last");
+    if (last) last.textContent = new Date().toLocaleTimeString();
+    expectWithin(silenceMs);
+  });
+  document.addEventListener("htmx:sse:before:connection", (event) => {
+    if (event.detail.connection.attempt > 0) doubt();
+  });
+  document.addEventListener("htmx:sse:error", doubt);
+  document.addEventListener("htmx:error", doubt);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) clearTimeout(alarm);
+    else expectWithin(silenceMs);
+  });
+
+  show("connecting");
+  expectWithin(silenceMs);
+})();

@@ -1,0 +1,38 @@
+/** Style, scripts and icon: text inside the program, each under a name that changes with its content. */
+
+import { createHash } from "node:crypto";
+import htmxSse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
+import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
+import style from "../../public/app.css" with { type: "text" };
+import script from "../../public/dashboard.js" with { type: "text" };
+import icon from "../../public/icon.svg" with { type: "text" };
+
+interface Asset {
+  /** Absolute path that names exactly this content. */
+  readonly path: string;
+  readonly type: string;
+  readonly text: string;
+}
+
+function asset(name: string, extension: string, type: string, text: string): Asset {
+  const hash = createHash("sha256").update(text).digest("hex").slice(0, 12);
+  return { path: `/assets/${name}.${hash}.${extension}`, type, text };
+}
+
+/** htmx and its extension are one file: two that race would lose the live stream without a word. */
+export const assets = {
+  style: asset("app", "css", "text/css; charset=utf-8", style),
+  script: asset("app", "js", "text/javascript; charset=utf-8", `${htmx};\n${htmxSse};\n${script}`),
+  icon: asset("icon", "svg", "image/svg+xml", icon),
+} as const;
+
+const byPath: ReadonlyMap<string, Asset> = new Map(Object.values(assets).map((entry) => [entry.path, entry]));
+
+/** The asset as an answer that may be kept for a year; undefined for a path that names none. */
+export function answerAsset(path: string): Response | undefined {
+  const found = byPath.get(path);
+  if (!found) return undefined;
+  return new Response(found.text, {
+    headers: { "Content-Type": found.type, "Cache-Control": "public, max-age=31536000, immutable" },
+  });
+}

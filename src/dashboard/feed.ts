@@ -1,0 +1,117 @@
+/** The one poller behind all viewers: it draws a picture every second while somebody looks, and rests otherwise. */
+
+import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
+import type { Picture } from "./picture.ts";
+
+export interface Viewer {
+  /** Called with every new picture. Whatever it throws ends this viewer and nobody else. */
+  show(picture: Picture): void;
+  /** There will be no further picture. */
+  end(): void;
+}
+
+export interface FeedSetting {
+  /** Draws the picture that follows the given one. Must not reject. */
+  readonly draw: (previous: Picture | undefined) => Promise<Picture>;
+  readonly schedule: Schedule;
+  readonly wallClock: WallClock;
+  readonly intervalMs: number;
+  /** Hears what a viewer threw. */
+  readonly bug: (error: unknown) => void;
+}
+
+/**
+ * ```
+ *             first viewer                    drawn
+ *   resting ───────────────▶ drawing ──────────────────▶ waiting
+ *      ▲                        ▲      intervalMs later      │
+ *      │                        └────────────────────────────┤
+ *      └──────────────────── last viewer gone ───────────────┘
+ * ```
+ */
+export class Feed {
+  readonly #setting: FeedSetting;
+  readonly #viewers = new Set<Viewer>();
+  #last: Picture | undefined;
+  #drawing: Promise<Picture> | undefined;
+  #cancelNext: Cancel | undefined;
+
+  constructor(setting: FeedSetting) {
+    this.#setting = setting;
+  }
+
+  get viewers(): number {
+    return this.#viewers.size;
+  }
+
+  /** Shows every new picture to this viewer until the returned function is called. */
+  watch(viewer: Viewer): Cancel {
+    this.#viewers.add(viewer);
+    if (!this.#drawing && !this.#cancelNext) void this.#draw();
+    return () => this.#leave(viewer);
+  }
+
+  /** A picture that is not older than one interval; many who ask at once share one. */
+  async current(): Promise<Picture> {
+    const { wallClock, intervalMs } = this.#setting;
+    const last = this.#last;
+    return last && Math.abs(wallClock() - last.at) < intervalMs ? last : this.#draw();
+  }
+
+  /** A picture that was begun after this call, for whoever has just changed something. */
+  async renewed(): Promise<Picture> {
+    await this.#drawing;
+    return this.#draw();
+  }
+
+  /** Ends every viewer. */
+  close(): void {
+    for (const viewer of this.#viewers) this.#end(viewer);
+  }
+
+  #draw(): Promise<Picture> {
+    this.#cancelNext?.();
+    this.#cancelNext = undefined;
+    this.#drawing ??= this.#setting.draw(this.#last).then((picture) => {
+      this.#drawing = undefined;
+      this.#last = picture;
+      for (const viewer of this.#viewers) this.#show(viewer, picture);
+      if (this.#viewers.size > 0) this.#drawLater();
+      return picture;
+    });
+    return this.#drawing;
+  }
+
+  #drawLater(): void {
+    const { schedule, intervalMs } = this.#setting;
+    this.#cancelNext = schedule(intervalMs, () => {
+      this.#cancelNext = undefined;
+      void this.#draw();
+    });
+  }
+
+  #show(viewer: Viewer, picture: Picture): void {
+    try {
+      viewer.show(picture);
+    } catch (error) {
+      this.#setting.bug(error);
+      this.#end(viewer);
+    }
+  }
+
+  #end(viewer: Viewer): void {
+    this.#leave(viewer);
+    try {
+      viewer.end();
+    } catch {
+      // It was gone already.
+    }
+  }
+
+  #leave(viewer: Viewer): void {
+    this.#viewers.delete(viewer);
+    if (this.#viewers.size > 0) return;
+    this.#cancelNext?.();
+    this.#cancelNext = undefined;
+  }
+}

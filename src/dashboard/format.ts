@@ -1,0 +1,74 @@
+/** Numbers and times as people read them; each is short and of nearly constant width, so that tables do not jump. */
+
+const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const oneDigit = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+
+/** Stands where there is nothing to show. */
+export const nothing = "–";
+
+/** Keeps a number and its unit on one line. */
+const space = "\u00a0";
+
+/** 0, 12,345, 12.3M */
+export function formatCount(count: number): string {
+  return count < 10_000_000 ? grouped.format(count) : compact.format(count);
+}
+
+/** A count where there is little room: 9,876, 45.2K, 2.4M */
+export function formatBrief(count: number): string {
+  return count < 10_000 ? grouped.format(count) : compact.format(count);
+}
+
+/** A rate per second: 0, 0.3, 87.5, 1,234 */
+export function formatRate(rate: number): string {
+  if (rate === 0) return "0";
+  return rate < 100 ? oneDigit.format(rate) : formatCount(rate);
+}
+
+/** A ratio as percent: 0%, <0.1%, 2.5%, 37%. Only what is whole is shown as 100%. */
+export function formatShare(share: number): string {
+  if (share <= 0) return "0%";
+  if (share < 0.001) return "<0.1%";
+  if (share < 0.0995) return `${oneDigit.format(share * 100)}%`;
+  if (share < 1) return `${grouped.format(Math.min(99, share * 100))}%`;
+  return "100%";
+}
+
+/** Milliseconds: 0.4 ms, 128 ms, 1.2 s; a dash for null. */
+export function formatMs(durationMs: number | null): string {
+  if (durationMs === null) return nothing;
+  if (durationMs < 9.95) return `${oneDigit.format(durationMs)}${space}ms`;
+  if (durationMs < 999.5) return `${grouped.format(durationMs)}${space}ms`;
+  return `${oneDigit.format(durationMs / 1000)}${space}s`;
+}
+
+/** How long, in its largest whole unit: 0 s, 14 s, 3 min, 5 h, 2 d */
+export function formatSpan(durationMs: number): string {
+  const seconds = Math.max(0, Math.floor(durationMs / 1000));
+  if (seconds < 60) return `${seconds}${space}s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)}${space}min`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)}${space}h`;
+  return `${Math.floor(seconds / 86_400)}${space}d`;
+}
+
+/** now, 14 s ago, 3 min ago */
+export function formatAgo(durationMs: number): string {
+  return durationMs < 1_000 ? "now" : `${formatSpan(durationMs)}${space}ago`;
+}
+
+/** Epoch milliseconds as a time of day that means the same everywhere: 14:03:12 UTC */
+export function formatTime(at: number): string {
+  return `${isoTime(at).slice(11, 19)}${space}UTC`;
+}
+
+/** Epoch milliseconds for machines; the epoch itself for what is no time. */
+export function isoTime(at: number): string {
+  return new Date(Math.abs(at) <= 8.64e15 ? at : 0).toISOString();
+}
+
+/** Words in a row as a sentence has them: "a", "a and b", "a, b and c". */
+export function joinWords(words: readonly string[]): string {
+  const last = words.at(-1) ?? "";
+  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} and ${last}`;
+}

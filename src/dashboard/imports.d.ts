@@ -1,0 +1,26 @@
+/** Files that are imported as text, so that they live inside the executable. */
+
+declare module "*.css" {
+  const text: string;
+  export default text;
+}
+
+declare module "*.svg" {
+  const text: string;
+  export default text;
+}
+
+declare module "*/public/dashboard.js" {
+  const text: string;
+  export default text;
+}
+
+declare module "htmx.org/dist/htmx.min.js" {
+  const text: string;
+  export default text;
+}
+
+declare module "htmx.org/dist/ext/hx-sse.min.js" {
+  const text: string;
+  export default text;
+}

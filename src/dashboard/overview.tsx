@@ -1,0 +1,207 @@
+/** The part of the page that lives: verdict, totals and pools; rendered from a picture alone. */
+
+import type { Snapshot, Traffic } from "../snapshot.ts";
+import { Glyph, toneShapes } from "./badge.tsx";
+import {
+  formatAgo,
+  formatBrief,
+  formatCount,
+  formatMs,
+  formatRate,
+  formatShare,
+  formatSpan,
+  formatTime,
+  nothing,
+} from "./format.ts";
+import { balancerNow, type FrontDoor, type Picture } from "./picture.ts";
+import { PoolSection } from "./pool-table.tsx";
+import { type Concern, concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
+
+/** Children of the live region, with the document's title, which htmx takes out and shows. */
+export function Overview({ picture }: { readonly picture: Picture }): JSX.Element {
+  const { snapshot, outage } = picture;
+  return (
+    <>
+      <VerdictBand picture={picture} />
+      <div class={outage ? "known stale" : "known"}>
+        <Totals picture={picture} />
+        {snapshot ? (
+          snapshot.pools.map((pool) => <PoolSection pool={pool} now={balancerNow(picture)} />)
+        ) : (
+          <NothingYet adminUrl={picture.adminUrl} />
+        )}
+      </div>
+      <PageFoot picture={picture} />
+    </>
+  );
+}
+
+export function titleOf(picture: Picture): string {
+  return `${verdictOf(picture).headline} · Evenkeel`;
+}
+
+function VerdictBand({ picture }: { readonly picture: Picture }): JSX.Element {
+  const { tone, headline, reasons } = verdictOf(picture);
+  return (
+    <section class="verdict" data-tone={tone}>
+      <Glyph shape={toneShapes[tone]} />
+      <div class="verdict-words" role="status" aria-live="polite">
+        <h1 safe>{headline}</h1>
+        <ul class="reasons">
+          {reasons.map((reason) => (
+            <ReasonItem reason={reason} />
+          ))}
+        </ul>
+      </div>
+    </section>
+  );
+}
+
+/** The age is hidden from screen readers: it would be read out every second. */
+function ReasonItem({ reason: { text, age } }: { readonly reason: Reason }): JSX.Element {
+  return (
+    <li>
+      <span safe>{text}</span>
+      {age === undefined ? (
+        ""
+      ) : (
+        <span class="age" aria-hidden="true" safe>
+          {`, ${age}`}
+        </span>
+      )}
+    </li>
+  );
+}
+
+function Totals({ picture }: { readonly picture: Picture }): JSX.Element {
+  const { snapshot, frontDoor, at } = picture;
+  const total = snapshot ? totalOf(snapshot) : undefined;
+  const several = (snapshot?.pools.length ?? 0) > 1;
+  const latencyNote = several ? "slowest pool" : "last minute";
+  return (
+    <dl class="totals">
+      <DoorTile door={frontDoor} at={at} />
+      <Tile
+        name="Requests/s"
+        value={total ? formatRate(total.requestsPerSecond) : undefined}
+        note={`${formatBrief(total?.requests ?? 0)} total`}
+      />
+      <Tile
+        name="Errors"
+        value={total ? formatShare(total.errorShare) : undefined}
+        note={`${formatBrief(total?.errors ?? 0)} total`}
+        concern={concernOf(total?.errorShare ?? 0)}
+      />
+      <Tile name="p50" value={total && formatMs(total.p50Ms)} note={latencyNote} />
+      <Tile name="p95" value={total && formatMs(total.p95Ms)} note={latencyNote} />
+      <Tile name="p99" value={total && formatMs(total.p99Ms)} note={latencyNote} />
+      <Tile name="In flight" value={snapshot && formatCount(snapshot.inFlight)} note="clients waiting" />
+    </dl>
+  );
+}
+
+interface TileProps {
+  readonly name: string;
+  /** Undefined while nothing is known. */
+  readonly value: string | undefined;
+  readonly note: string;
+  readonly concern?: Concern;
+}
+
+function Tile({ name, value, note, concern = "none" }: TileProps): JSX.Element {
+  return (
+    <div class="tile">
+      <dt safe>{name}</dt>
+      <dd class="figure" data-concern={concern} safe>
+        {value ?? nothing}
+      </dd>
+      <dd class="sub" safe>
+        {value === undefined ? "not known" : note}
+      </dd>
+    </div>
+  );
+}
+
+function DoorTile({ door, at }: { readonly door: FrontDoor; readonly at: number }): JSX.Element {
+  const word = door.reachable ? "Reachable" : door.status === null ? "Unreachable" : "Answers with an error";
+  const seen = door.status === null ? door.detail : `${door.detail} in ${formatMs(door.latencyMs)}`;
+  return (
+    <div class="tile door">
+      <dt>
+        Front door{" "}
+        <span class="address" safe>
+          {originOf(door.url)}
+        </span>
+      </dt>
+      <dd class="figure" data-tone={door.reachable ? "good" : "bad"}>
+        <Glyph shape={door.reachable ? "check" : "cross"} />
+        {word}
+      </dd>
+      <dd class="sub" safe>
+        {`${seen}, ${formatAgo(at - door.checkedAt)}`}
+      </dd>
+    </div>
+  );
+}
+
+/** Sums over all pools. Percentiles do not add up: the slowest pool's stands for all. */
+export function totalOf({ pools }: Snapshot): Traffic {
+  const sum = (part: (traffic: Traffic) => number) =>
+    pools.reduce((all, { traffic }) => all + part(traffic), 0);
+  const worst = (part: (traffic: Traffic) => number | null) => {
+    const known = pools.map(({ traffic }) => part(traffic)).filter((value) => value !== null);
+    return known.length > 0 ? Math.max(...known) : null;
+  };
+  const requestsPerSecond = sum((traffic) => traffic.requestsPerSecond);
+  const errorsPerSecond = sum((traffic) => traffic.requestsPerSecond * traffic.errorShare);
+  return {
+    requests: sum((traffic) => traffic.requests),
+    errors: sum((traffic) => traffic.errors),
+    requestsPerSecond,
+    errorShare: requestsPerSecond > 0 ? errorsPerSecond / requestsPerSecond : 0,
+    p50Ms: worst((traffic) => traffic.p50Ms),
+    p95Ms: worst((traffic) => traffic.p95Ms),
+    p99Ms: worst((traffic) => traffic.p99Ms),
+  };
+}
+
+function NothingYet({ adminUrl }: { readonly adminUrl: string }): JSX.Element {
+  return (
+    <section class="pool empty">
+      <p>
+        No balancer has answered at <code safe>{originOf(adminUrl)}</code> yet.
+      </p>
+      <p>
+        Start one with <code>evenkeel proxy</code>, or name its admin address with <code>--admin-url</code>.
+        This page shows it as soon as it answers.
+      </p>
+    </section>
+  );
+}
+
+function PageFoot({ picture }: { readonly picture: Picture }): JSX.Element {
+  const { snapshot, adminUrl, readAt } = picture;
+  const facts = snapshot
+    ? [
+        `Evenkeel ${snapshot.version}`,
+        `${snapshot.engine} engine on ${snapshot.runtime}`,
+        `listens on ${snapshot.listen}`,
+        `up ${formatSpan(snapshot.at - snapshot.startedAt)}`,
+      ]
+    : [];
+  return (
+    <footer class="foot">
+      <ul class="facts">
+        {facts.map((fact) => (
+          <li safe>{fact}</li>
+        ))}
+      </ul>
+      <ul class="facts">
+        <li safe>{`read from ${originOf(adminUrl)}${snapshot ? ` at ${formatTime(readAt)}` : ""}`}</li>
+        <li>
+          <a href="/api/status">as JSON</a>
+        </li>
+      </ul>
+    </footer>
+  );
+}

@@ -1,0 +1,71 @@
+/** What the dashboard knows at one moment: the front door, the last snapshot, and whether that is still true. */
+
+import type { Snapshot } from "../snapshot.ts";
+
+/** What a GET of the address that clients use gave. */
+export interface FrontDoor {
+  readonly url: string;
+  /** Whether it answered with a status below 500. */
+  readonly reachable: boolean;
+  /** Null if there was no answer. */
+  readonly status: number | null;
+  /** For people: "status 200", "connection refused". */
+  readonly detail: string;
+  readonly latencyMs: number;
+  /** Epoch milliseconds. */
+  readonly checkedAt: number;
+}
+
+/** Why the admin API could not be read or written. */
+export interface Trouble {
+  readonly reason: "unreachable" | "unauthorized" | "refused" | "not_understood";
+  /** For people, without a full stop. */
+  readonly message: string;
+}
+
+/** The admin API has not answered since. */
+export interface Outage extends Trouble {
+  /** Epoch milliseconds of the first read that failed. */
+  readonly since: number;
+}
+
+export interface Picture {
+  /** Epoch milliseconds at which it was drawn. */
+  readonly at: number;
+  readonly adminUrl: string;
+  readonly frontDoor: FrontDoor;
+  /** The last one that could be read; undefined if none ever was. */
+  readonly snapshot: Snapshot | undefined;
+  /** Epoch milliseconds at which the snapshot was read; 0 if none ever was. */
+  readonly readAt: number;
+  readonly outage: Outage | undefined;
+}
+
+/** What reading the snapshot gave. */
+export type Reading = { readonly snapshot: Snapshot } | { readonly trouble: Trouble };
+
+export interface Look {
+  readonly at: number;
+  readonly adminUrl: string;
+  readonly frontDoor: FrontDoor;
+  readonly reading: Reading;
+}
+
+/** A failed read keeps the last snapshot and the moment at which the outage began. */
+export function pictureAfter(
+  previous: Picture | undefined,
+  { at, adminUrl, frontDoor, reading }: Look,
+): Picture {
+  if ("snapshot" in reading) {
+    return { at, adminUrl, frontDoor, snapshot: reading.snapshot, readAt: at, outage: undefined };
+  }
+  const since = previous?.outage?.since ?? at;
+  const snapshot = previous?.snapshot;
+  const readAt = previous?.readAt ?? 0;
+  return { at, adminUrl, frontDoor, snapshot, readAt, outage: { ...reading.trouble, since } };
+}
+
+/** Now by the balancer's own clock, so that two machines' clocks need not agree. Epoch milliseconds. */
+export function balancerNow({ at, snapshot, readAt }: Picture): number {
+  return snapshot ? snapshot.at + (at - readAt) : at;
+}

@@ -1,0 +1,68 @@
+/** Who may talk to the dashboard, and what a browser may do with what it answers. */
+
+import { isLoopback } from "../lib/loopback.ts";
+
+const policy = [
+  "default-src 'self'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'self'",
+].join("; ");
+
+const fields: ReadonlyArray<readonly [name: string, value: string]> = [
+  ["Content-Security-Policy", policy],
+  ["X-Content-Type-Options", "nosniff"],
+  // Not "no-referrer": with that, browsers send "Origin: null" with our own forms.
+  ["Referrer-Policy", "same-origin"],
+  ["Cross-Origin-Opener-Policy", "same-origin"],
+  ["Cross-Origin-Resource-Policy", "same-origin"],
+];
+
+/** The same answer with the fields that every answer carries. */
+export function secured(response: Response): Response {
+  for (const [name, value] of fields) response.headers.set(name, value);
+  return response;
+}
+
+/**
+ * The answer to a request that is not served; undefined if it may go on.
+ * @param onLoopback whether the listener is bound to a loopback address
+ */
+export function refusalOf(request: Request, onLoopback: boolean): Response | undefined {
+  const host = request.headers.get("host") ?? "";
+  // A foreign name that resolves to 127.0.0.1 would make a foreign page "same origin" (DNS rebinding).
+  if (onLoopback && !isLoopbackHost(host)) return refuse(403, "This dashboard answers only to localhost.");
+  if (request.method === "GET" || request.method === "HEAD") return undefined;
+  if (!isOwnWrite(request, host)) {
+    return refuse(403, "A change must come from the dashboard's own page. Scripts use the admin API.");
+  }
+  const length = request.headers.get("content-length");
+  if (length === null) return refuse(411, "A form must say how long it is.");
+  return Number(length) <= longestForm ? undefined : refuse(413, "This form is too long.");
+}
+
+/** Bytes; the longest of our own forms has twenty. */
+const longestForm = 4_096;
+
+function refuse(status: number, sentence: string): Response {
+  return new Response(`${sentence}\n`, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });
+}
+
+/** "localhost", "localhost:8090", "127.0.0.1:8090", "[::1]:8090". */
+function isLoopbackHost(host: string): boolean {
+  return isLoopback(host.replace(/:\d*$/, ""));
+}
+
+/**
+ * Browsers say where a write comes from, and pages cannot forge it. "same-site" is not enough: every port of
+ * localhost is the same site. A caller that says nothing is no browser, and is refused as well.
+ */
+function isOwnWrite(request: Request, host: string): boolean {
+  const site = request.headers.get("sec-fetch-site");
+  if (site !== null) return site === "same-origin";
+  const origin = request.headers.get("origin");
+  return origin !== null && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}

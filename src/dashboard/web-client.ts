@@ -1,0 +1,76 @@
+/** One HTTP request to the admin API. Plain node:http: fetch would send it through a proxy named in the environment. */
+
+import { request as requestPlain } from "node:http";
+import { request as requestSecure } from "node:https";
+import { type Schedule, systemSchedule } from "../lib/clock.ts";
+
+export interface WebRequest {
+  readonly method: "GET" | "POST";
+  readonly url: URL;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly timeoutMs: number;
+}
+
+export interface WebAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** A snapshot of 10,000 upstreams has about 5 MB; more is not one. */
+const longestAnswer = 32 * 1024 * 1024;
+
+/** Rejects with an `Error` that carries the system's `code`; ETIMEDOUT if the whole answer is not there in time. */
+export function exchangeWeb(given: WebRequest, schedule: Schedule = systemSchedule): Promise<WebAnswer> {
+  const { method, url, fields, body, timeoutMs } = given;
+  return new Promise((resolve, reject) => {
+    const send = url.protocol === "https:" ? requestSecure : requestPlain;
+    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    // A connection for each request: one kept open would fail once after every restart of the balancer.
+    const headers = { ...fields, ...length, connection: "close" };
+    const request = send(url, { method, agent: false, headers });
+    const fail = (error: Error) => {
+      cancel();
+      reject(error);
+      request.destroy();
+    };
+    const cancel = schedule(timeoutMs, () => fail(coded("ETIMEDOUT")));
+    request.on("error", fail);
+    request.on("response", (response) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > longestAnswer) return fail(coded("EMSGSIZE"));
+        chunks.push(chunk);
+      });
+      response.on("error", fail);
+      response.on("aborted", () => fail(coded("ECONNRESET")));
+      response.on("end", () => {
+        cancel();
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") });
+      });
+    });
+    request.end(body);
+  });
+}
+
+function coded(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+const words: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EMSGSIZE: "the answer is too long",
+  ENOTFOUND: "name not found",
+  EHOSTUNREACH: "host unreachable",
+  ENETUNREACH: "network unreachable",
+  ETIMEDOUT: "no answer in time",
+};
+
+/** What the system said, for people. */
+export function describeError(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return words[code] ?? (code || (error instanceof Error ? error.message : String(error)));
+}

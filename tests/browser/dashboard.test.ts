@@ -1,0 +1,224 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import {
+  type AdminStandIn,
+  calmSnapshot,
+  startAdminStandIn,
+  withUpstream,
+} from "../support/admin-stand-in.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
+import { until } from "../support/wait.ts";
+
+const executable = findChromium();
+if (!executable) process.stderr.write("Skipped: no Chromium found for tests/browser; set CHROMIUM_PATH.\n");
+
+// Bun kills the browser, and with it every other test, when one test takes longer than this.
+setDefaultTimeout(25_000);
+
+let browser: Browser;
+
+/** Everything a test needs, gone when the test is. */
+interface Scene extends AsyncDisposable {
+  readonly admin: AdminStandIn;
+  readonly url: string;
+  readonly page: Page;
+  /** What the browser complained about. */
+  readonly complaints: string[];
+  stopDashboard(): void;
+  startDashboard(): Promise<void>;
+}
+
+async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
+  const admin = await startAdminStandIn(calmSnapshot());
+  const setting = { hostname: "127.0.0.1", balancerUrl: admin.url, adminUrl: admin.url };
+  let dashboard: Dashboard = await startDashboard({ ...setting, port: 0 }, runtime);
+  const url = `http://127.0.0.1:${dashboard.port}/`;
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(url);
+  return {
+    admin,
+    url,
+    page,
+    complaints,
+    stopDashboard: () => dashboard.close(),
+    async startDashboard() {
+      dashboard = await startDashboard({ ...setting, port: Number(new URL(url).port) }, runtime);
+    },
+    async [Symbol.asyncDispose]() {
+      await context.close();
+      dashboard.close();
+      await admin.close();
+    },
+  };
+}
+
+const headline = (page: Page) => page.locator("h1");
+const row = (page: Page, id: string) =>
+  page.getByRole("row").filter({ has: page.getByText(id, { exact: true }) });
+const live = (page: Page) => page.waitForSelector("html[data-link=live]");
+const showing = (page: Page, text: string) => headline(page).filter({ hasText: text }).waitFor();
+
+// Those that mostly wait run at once; the others have the processor to themselves.
+describe.skipIf(!executable)("the dashboard in Chromium", () => {
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+  });
+  afterAll(() => browser?.close());
+
+  test("shows a change without a reload, and complains of nothing", async () => {
+    await using stage = await scene();
+    const { admin, page, complaints } = stage;
+    await live(page);
+    await page.evaluate("window.stayed = true");
+    admin.snapshot = withUpstream(admin.snapshot, "localhost:8083", { fit: false, status: "failing" });
+    await showing(page, "2 of 3 upstreams serve");
+    await row(page, "localhost:8083").getByText("Failing").waitFor();
+    expect(await page.title()).toBe("2 of 3 upstreams serve · Evenkeel");
+    expect(await page.evaluate("window.stayed")).toBe(true);
+    expect(complaints).toEqual([]);
+  });
+
+  test("drains at a click, without a reload", async () => {
+    await using stage = await scene();
+    const { admin, page, url, complaints } = stage;
+    await live(page);
+    const button = page.getByRole("button", { name: "Drain localhost:8082" });
+    await button.click();
+    await showing(page, "2 of 3 upstreams serve");
+    await row(page, "localhost:8082").getByText("Draining").waitFor();
+    expect(await button.getAttribute("aria-pressed")).toBe("true");
+    expect(admin.posts.map(({ id, mode }) => `${id} ${String(mode)}`)).toEqual(["localhost:8082 draining"]);
+    expect(page.url()).toBe(url);
+    expect(complaints).toEqual([]);
+  });
+
+  test("drains without JavaScript", async () => {
+    await using stage = await scene({ javaScriptEnabled: false });
+    const { admin, page, url } = stage;
+    expect(await headline(page).textContent()).toBe("All 3 upstreams serve");
+    await page.getByRole("button", { name: "Drain localhost:8082" }).click();
+    await showing(page, "2 of 3 upstreams serve");
+    expect(page.url()).toBe(`${url}#upstream-localhost_3a_8082`);
+    expect(admin.posts).toHaveLength(1);
+    expect(await page.getByText("Not live.").isVisible()).toBe(true);
+  });
+
+  test("says why an action failed, and forgets it after one that worked", async () => {
+    await using stage = await scene();
+    const { admin, page } = stage;
+    await live(page);
+    admin.answer = (request, response) => {
+      if (request.method !== "POST") return void response.writeHead(503).end();
+      response.writeHead(409, { "content-type": "application/json" });
+      response.end('{"error":{"reason":"conflict","message":"Somebody was faster."}}');
+    };
+    await page.getByRole("button", { name: "Drain localhost:8081" }).click();
+    await page.getByRole("alert").filter({ hasText: "Somebody was faster" }).waitFor();
+    admin.answer = undefined;
+    await page.getByRole("button", { name: "Drain localhost:8081" }).click();
+    await page.getByRole("alert").waitFor({ state: "detached" });
+  });
+
+  test.concurrent("is used with the keyboard, and keeps its place through updates", async () => {
+    await using stage = await scene();
+    const { admin, page } = stage;
+    await live(page);
+    const button = page.getByRole("button", { name: "Maintenance localhost:8082" });
+    await button.focus();
+    const reads = admin.reads;
+    await until(() => admin.reads >= reads + 2, "two further updates");
+    admin.snapshot = withUpstream(admin.snapshot, "localhost:8081", { fit: false, status: "failing" });
+    await showing(page, "2 of 3 upstreams serve");
+    const focused = () => page.evaluate("document.activeElement?.ariaLabel");
+    expect(await focused()).toBe("Maintenance localhost:8082");
+    await page.keyboard.press("Enter");
+    await showing(page, "1 of 3 upstreams serves");
+    expect(await focused()).toBe("Maintenance localhost:8082");
+  });
+
+  test.concurrent("keeps the last picture when the admin API is gone, and says so", async () => {
+    await using stage = await scene();
+    const { admin, page } = stage;
+    await live(page);
+    await admin.close();
+    await showing(page, "The balancer cannot be reached");
+    expect(await row(page, "localhost:8081").isVisible()).toBe(true);
+    expect(await page.locator(".known.stale").count()).toBe(1);
+  });
+
+  test.concurrent("says that it reconnects when its server is gone, and comes back with it", async () => {
+    await using stage = await scene();
+    const { admin, page, stopDashboard, startDashboard } = stage;
+    await live(page);
+    stopDashboard();
+    await page.getByText("Reconnecting").waitFor();
+    expect(await row(page, "localhost:8081").isVisible()).toBe(true);
+    admin.snapshot = withUpstream(admin.snapshot, "localhost:8083", { fit: false, status: "failing" });
+    await startDashboard();
+    await live(page);
+    await showing(page, "2 of 3 upstreams serve");
+  });
+
+  test.concurrent("connects later if the very first connect fails", async () => {
+    await using stage = await scene();
+    const { page } = stage;
+    let refuse = true;
+    await page.route("**/live", (route) => (refuse ? route.abort() : route.continue()));
+    await page.reload();
+    await page.getByText("Reconnecting").waitFor();
+    refuse = false;
+    await live(page);
+  });
+
+  test.concurrent("polls nothing for a page that is closed", async () => {
+    await using stage = await scene();
+    const { admin, page } = stage;
+    await live(page);
+    await page.close();
+    let [reads, since] = [admin.reads, performance.now()];
+    await until(() => {
+      if (admin.reads !== reads) [reads, since] = [admin.reads, performance.now()];
+      return performance.now() - since > 1_500;
+    }, "silence");
+  });
+
+  test("fits every width without scrolling sideways or cutting words off", async () => {
+    await using stage = await scene();
+    const { page } = stage;
+    for (const width of [320, 390, 820, 1280, 1440, 1920]) {
+      await page.setViewportSize({ width, height: 800 });
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+      const cut = await page.evaluate(`
+        [...document.querySelectorAll("button, .badge, td .figure, td .sub")]
+          .filter((element) => element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1)
+          .map((element) => element.textContent)`);
+      expect(cut).toEqual([]);
+    }
+  });
+
+  test("does not move when numbers change", async () => {
+    await using stage = await scene({ viewport: { width: 1440, height: 800 } });
+    const { admin, page } = stage;
+    await live(page);
+    const places = () =>
+      page.evaluate(`
+        [...document.querySelectorAll("th, td, .tile, h1")].map((element) => {
+          const { x, y, width, height } = element.getBoundingClientRect();
+          return [x, y, width, height];
+        })`);
+    const before = await places();
+    const traffic = { requests: 9_123_456, errors: 12_345, requestsPerSecond: 98_765.4, errorShare: 0.123, p50Ms: 8_888, p95Ms: 999, p99Ms: 12_345 }; // prettier-ignore
+    admin.snapshot = withUpstream(admin.snapshot, "localhost:8081", { inFlight: 1_234, traffic });
+    await row(page, "localhost:8081").getByText("98,765").waitFor();
+    expect(await places()).toEqual(before);
+  });
+});

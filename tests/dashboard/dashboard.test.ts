@@ -1,0 +1,373 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import {
+  type AdminStandIn,
+  calmSnapshot,
+  pool,
+  snapshotOf,
+  startAdminStandIn,
+  upstream,
+  upstreamsOf,
+  withUpstream,
+} from "../support/admin-stand-in.ts";
+import { until } from "../support/wait.ts";
+
+interface Scene {
+  readonly admin: AdminStandIn;
+  readonly dashboard: Dashboard;
+  readonly base: string;
+  readonly bugs: unknown[];
+}
+
+const open: Array<() => void | Promise<void>> = [];
+
+afterEach(async () => {
+  for (const close of open.splice(0)) await close();
+});
+
+async function scene(
+  setting: { snapshot?: ReturnType<typeof calmSnapshot>; adminToken?: string; balancerUrl?: string } = {},
+): Promise<Scene> {
+  const { snapshot, balancerUrl, ...rest } = setting;
+  const admin = await startAdminStandIn(snapshot);
+  const bugs: unknown[] = [];
+  const dashboard = await startDashboard(
+    {
+      hostname: "127.0.0.1",
+      port: 0,
+      balancerUrl: balancerUrl ?? admin.url,
+      adminUrl: admin.url,
+      bug: (error) => void bugs.push(error),
+      ...rest,
+    },
+    runtime,
+  );
+  open.push(
+    () => dashboard.close(),
+    () => admin.close(),
+  );
+  return { admin, dashboard, base: `http://127.0.0.1:${dashboard.port}`, bugs };
+}
+
+function postMode(
+  base: string,
+  id: string,
+  mode: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(`${base}/upstreams/${encodeURIComponent(id)}/mode`, {
+    method: "POST",
+    redirect: "manual",
+    headers: { Origin: base, "Content-Type": "application/x-www-form-urlencoded", ...headers },
+    body: new URLSearchParams({ mode }).toString(),
+  });
+}
+
+/** Reads messages of a live stream one at a time. */
+async function watch(base: string): Promise<{ next(): Promise<string>; leave(): Promise<void> }> {
+  const response = await fetch(`${base}/live`);
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  return {
+    async next() {
+      for (;;) {
+        const end = text.indexOf("\n\n");
+        if (end >= 0) {
+          const message = text.slice(0, end);
+          text = text.slice(end + 2);
+          if (message.startsWith(":")) continue;
+          return message;
+        }
+        const { done, value } = await reader.read();
+        if (done) throw new Error("Cannot read on: the stream has ended");
+        text += decoder.decode(value, { stream: true });
+      }
+    },
+    leave: () => reader.cancel(),
+  };
+}
+
+describe("the page", () => {
+  test("says how things are, in full, without JavaScript", async () => {
+    const { base } = await scene();
+    const response = await fetch(base);
+    const html = await response.text();
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(html).toStartWith("<!doctype html>");
+    for (const words of [
+      "All 3 upstreams serve",
+      "localhost:8082",
+      "Reachable",
+      "status 200",
+      'action="/upstreams/localhost%3A8081/mode"',
+    ]) {
+      expect(html).toContain(words);
+    }
+    expect(html).not.toMatch(/<script>|<style|\sstyle=|\son\w+=/);
+  });
+
+  test("carries the security fields, as every answer does", async () => {
+    const { base } = await scene();
+    for (const path of ["/", "/live", "/healthz", "/api/status", "/nothing-here", "/assets/none.css"]) {
+      const response = await fetch(base + path);
+      await response.body?.cancel();
+      expect(response.headers.get("content-security-policy")).toBe(
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+      );
+      expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(response.headers.get("referrer-policy")).toBe("same-origin");
+    }
+  });
+
+  test("refers to assets that exist, under names that change with their content", async () => {
+    const { base } = await scene();
+    const html = await (await fetch(base)).text();
+    const paths = [...new Set(html.match(/\/assets\/[\w.-]+/g))];
+    expect(paths).toHaveLength(3);
+    for (const path of paths) {
+      expect(path).toMatch(/\.[0-9a-f]{12}\.(css|js|svg)$/);
+      const response = await fetch(base + path);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+      expect((await response.text()).length).toBeGreaterThan(200);
+    }
+  });
+
+  test("is refused to a foreign Host", async () => {
+    const { base } = await scene();
+    expect((await fetch(base, { headers: { Host: "evil.example" } })).status).toBe(403);
+  });
+});
+
+describe("an action", () => {
+  test("by a plain form leads back to the page, to its upstream", async () => {
+    const { admin, base } = await scene();
+    const response = await postMode(base, "localhost:8082", "draining");
+    expect(response.status).toBe(303);
+    expect(response.headers.get("location")).toBe("/#upstream-localhost_3a_8082");
+    expect(await (await fetch(base)).text()).toContain('id="upstream-localhost_3a_8082"');
+    expect(admin.posts).toEqual([
+      { id: "localhost:8082", mode: "draining", actor: "dashboard", authorization: undefined },
+    ]);
+  });
+
+  test("by htmx answers with the new state", async () => {
+    const { base } = await scene();
+    const response = await postMode(base, "localhost:8082", "maintenance", { "HX-Request": "true" });
+    const html = await response.text();
+    expect(response.status).toBe(200);
+    expect(html).not.toContain("<html");
+    expect(html).toContain("localhost:8082 in maintenance, set by dashboard");
+  });
+
+  test("sends the admin token with reads and writes", async () => {
+    const { admin, base } = await scene({ adminToken: "s3cret" });
+    await postMode(base, "localhost:8081", "draining");
+    expect(admin.posts[0]?.authorization).toBe("Bearer s3cret");
+    expect(await (await fetch(base)).text()).not.toContain("s3cret");
+  });
+
+  test("reaches upstreams with any id", async () => {
+    const id = `a/b c?d#e%2F"'&ü`;
+    const { admin, base } = await scene({ snapshot: snapshotOf(pool({ upstreams: [upstream(id)] })) });
+    expect((await postMode(base, id, "draining")).status).toBe(303);
+    expect(admin.posts[0]?.id).toBe(id);
+    expect(upstreamsOf(admin.snapshot)[0]?.mode).toBe("draining");
+  });
+
+  const foreign: ReadonlyArray<readonly [string, Record<string, string>]> = [
+    ["another site", { "Sec-Fetch-Site": "cross-site", Origin: "https://example.com" }],
+    ["another port of this machine", { "Sec-Fetch-Site": "same-site", Origin: "http://127.0.0.1:1" }],
+    ["another origin, by an old browser", { Origin: "https://example.com" }],
+    ["a foreign Host", { Host: "evil.example", Origin: "http://evil.example" }],
+  ];
+  for (const [name, headers] of foreign) {
+    test(`from ${name} is refused with 403 and never reaches the admin API`, async () => {
+      const { admin, base } = await scene();
+      expect((await postMode(base, "localhost:8081", "draining", headers)).status).toBe(403);
+      expect(admin.posts).toEqual([]);
+    });
+  }
+
+  test("with an unknown mode is refused", async () => {
+    const { admin, base } = await scene();
+    expect((await postMode(base, "localhost:8081", "asleep")).status).toBe(422);
+    expect(admin.posts).toEqual([]);
+  });
+
+  test("that fails says so: as a page, and to htmx as a notice", async () => {
+    const { base } = await scene();
+    const page = await postMode(base, "nobody", "draining");
+    expect(page.status).toBe(422);
+    expect(await page.text()).toContain("Cannot set nobody to draining: There is no such upstream.");
+    const notice = await postMode(base, "nobody", "draining", { "HX-Request": "true" });
+    expect(notice.status).toBe(422);
+    expect(await notice.text()).toStartWith('<hx-partial hx-target="#notice"');
+  });
+
+  test("fails with 502 when the admin API is down", async () => {
+    const { admin, base } = await scene();
+    await admin.close();
+    const response = await postMode(base, "localhost:8081", "draining");
+    expect(response.status).toBe(502);
+    expect(await response.text()).toContain("connection refused");
+  });
+});
+
+describe("the live stream", () => {
+  test("sends whole fragments as the state changes", async () => {
+    const { admin, base } = await scene();
+    const live = await watch(base);
+    expect(await live.next()).toContain("All 3 upstreams serve");
+    admin.snapshot = withUpstream(admin.snapshot, "localhost:8083", { fit: false, status: "failing" });
+    await until(async () => (await live.next()).includes("2 of 3 upstreams serve"), "the new verdict");
+    await live.leave();
+  });
+
+  test("shares one poll among all viewers, and polls nothing when nobody looks", async () => {
+    const { admin, base } = await scene();
+    const viewers = await Promise.all(Array.from({ length: 8 }, () => watch(base)));
+    for (const viewer of viewers) {
+      await viewer.next();
+      await viewer.next();
+    }
+    expect(admin.reads).toBeLessThanOrEqual(4);
+    for (const viewer of viewers) await viewer.leave();
+    // What was under way may still arrive; after that there is silence, for longer than a second.
+    let [reads, since] = [admin.reads, performance.now()];
+    await until(() => {
+      if (admin.reads !== reads) [reads, since] = [admin.reads, performance.now()];
+      return performance.now() - since > 1_500;
+    }, "silence");
+    expect(admin.reads).toBeLessThanOrEqual(5);
+  });
+
+  test("shows an action at once to everybody", async () => {
+    const { base } = await scene();
+    const live = await watch(base);
+    await live.next();
+    await postMode(base, "localhost:8081", "draining");
+    expect(await live.next()).toContain("localhost:8081 draining");
+    await live.leave();
+  });
+
+  test("ends when the dashboard stops, which waits for nothing else", async () => {
+    const { base, dashboard } = await scene();
+    const live = await watch(base);
+    await live.next();
+    const stopped = dashboard.stop();
+    await until(() => live.next().then(() => false, () => true), "the end of the stream"); // prettier-ignore
+    await stopped;
+  });
+});
+
+describe("without the admin API", () => {
+  test("the last known picture stays, marked as such, until it answers again", async () => {
+    const { admin, base } = await scene();
+    const live = await watch(base);
+    expect(await live.next()).not.toContain("stale");
+    await admin.close();
+    let message = "";
+    await until(async () => (message = await live.next()).includes("The balancer cannot be reached"));
+    for (const words of ["connection refused", "last known picture", "localhost:8083", "known stale"]) {
+      expect(message).toContain(words);
+    }
+    const revived = await startAdminStandIn(calmSnapshot(), admin.port);
+    open.push(() => revived.close());
+    await until(async () => (await live.next()).includes("All 3 upstreams serve"), "the recovery", 10_000);
+    await live.leave();
+  });
+
+  test("a dashboard that never saw a balancer says what to do", async () => {
+    const { admin, base } = await scene();
+    await admin.close();
+    const html = await (await fetch(base)).text();
+    expect(html).toContain("No balancer has answered at");
+    expect(html).toContain("evenkeel proxy");
+  });
+
+  test("something else at that address is named as such", async () => {
+    const { admin, base } = await scene();
+    admin.answer = (_, response) => response.end('{"hello":"world"}');
+    expect(await (await fetch(base)).text()).toContain("The balancer is not understood");
+  });
+
+  test("a wrong token is named as such", async () => {
+    const { admin, base } = await scene();
+    admin.answer = (_, response) => response.writeHead(401).end();
+    expect(await (await fetch(base)).text()).toContain("The balancer does not let this dashboard in");
+  });
+
+  test("one that hangs is given up after two seconds", async () => {
+    const { admin, base } = await scene();
+    admin.answer = () => {};
+    expect(await (await fetch(base)).text()).toContain("no answer in time");
+  });
+});
+
+describe("/api/status", () => {
+  interface StatusAnswer {
+    readonly verdict: { readonly tone: string; readonly headline: string };
+    readonly frontDoor: {
+      readonly reachable: boolean;
+      readonly status: number | null;
+      readonly detail: string;
+    };
+    readonly outage: { readonly reason: string } | null;
+    readonly snapshot: { readonly pools: readonly unknown[] } | null;
+  }
+  const statusOf = async (base: string) => (await (await fetch(`${base}/api/status`)).json()) as StatusAnswer;
+
+  test("is the same as JSON", async () => {
+    const { base } = await scene();
+    const status = await statusOf(base);
+    expect(status.verdict).toMatchObject({ tone: "good", headline: "All 3 upstreams serve" });
+    expect(status.frontDoor).toMatchObject({ reachable: true, status: 200 });
+    expect(status.outage).toBeNull();
+    expect(status.snapshot?.pools).toHaveLength(1);
+  });
+
+  test("says when the front door is shut", async () => {
+    const gone = await startAdminStandIn();
+    await gone.close();
+    const { base } = await scene({ balancerUrl: gone.url });
+    const { frontDoor, verdict } = await statusOf(base);
+    expect(frontDoor).toMatchObject({ reachable: false, status: null, detail: "connection refused" });
+    expect(verdict.tone).toBe("bad");
+  });
+
+  test("says when the front door answers with an error", async () => {
+    const door = await startAdminStandIn();
+    door.answer = (_, response) => response.writeHead(503).end();
+    open.push(() => door.close());
+    const { base } = await scene({ balancerUrl: door.url });
+    expect((await statusOf(base)).frontDoor).toMatchObject({ reachable: false, status: 503 });
+  });
+});
+
+test("/healthz asks nobody", async () => {
+  const { admin, base, bugs } = await scene();
+  expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: "alive" });
+  expect((await fetch(`${base}/nothing-here`)).status).toBe(404);
+  expect(admin.reads).toBe(0);
+  expect(bugs).toEqual([]);
+});
+
+test("the front door is looked at seldom, however many look at the page", async () => {
+  let looks = 0;
+  const door = await startAdminStandIn();
+  door.answer = (_, response) => {
+    looks += 1;
+    response.end();
+  };
+  open.push(() => door.close());
+  const { base } = await scene({ balancerUrl: door.url });
+  const viewers = await Promise.all([watch(base), watch(base), watch(base)]);
+  for (const viewer of viewers) for (let i = 0; i < 3; i++) await viewer.next();
+  expect(looks).toBe(1);
+  for (const viewer of viewers) await viewer.leave();
+});

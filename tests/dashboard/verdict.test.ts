@@ -1,0 +1,140 @@
+import { describe, expect, test } from "bun:test";
+import type { FrontDoor, Picture } from "../../src/dashboard/picture.ts";
+import { pictureAfter } from "../../src/dashboard/picture.ts";
+import { verdictOf } from "../../src/dashboard/verdict.ts";
+import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
+import { pool, snapshotOf, upstream } from "../support/admin-stand-in.ts";
+
+const now = 1_800_000_000_000;
+const door: FrontDoor = {
+  url: "http://localhost:8080",
+  reachable: true,
+  status: 200,
+  detail: "status 200",
+  latencyMs: 1,
+  checkedAt: now,
+};
+
+function pictureOf(snapshot: Snapshot, change: Partial<Picture> = {}): Picture {
+  const adminUrl = "http://localhost:8091";
+  return {
+    at: now,
+    adminUrl,
+    frontDoor: door,
+    snapshot: { ...snapshot, at: now },
+    readAt: now,
+    outage: undefined,
+    ...change,
+  };
+}
+
+function told(picture: Picture): string {
+  const { tone, headline, reasons } = verdictOf(picture);
+  const sentences = reasons.map(({ text, age }) => (age === undefined ? text : `${text}, ${age}`));
+  return [`${tone}: ${headline}`, ...sentences].join("; ").replaceAll("\u00a0", " ");
+}
+
+const of = (...upstreams: UpstreamSnapshot[]) => snapshotOf(pool({ upstreams }));
+const failing = upstream("b:2", {
+  status: "failing",
+  fit: false,
+  lastProbe: { at: now - 14_000, success: false, detail: "connection refused", latencyMs: 1 },
+});
+const draining = upstream("c:3", {
+  status: "draining",
+  mode: "draining",
+  fit: false,
+  modeSet: { by: "anna", at: now - 120_000 },
+});
+const resting = upstream("d:4", { status: "passing", backup: true, fit: false });
+const [a, b] = [upstream("a:1"), upstream("b:2")];
+
+describe("the verdict", () => {
+  const table: ReadonlyArray<readonly [name: string, picture: Picture, words: string]> = [
+    ["all serve", pictureOf(of(a, b, upstream("c:3"))), "good: All 3 upstreams serve"],
+    ["the only one serves", pictureOf(of(a)), "good: The only upstream serves"],
+    [
+      "one fails",
+      pictureOf(of(a, failing, upstream("c:3"))),
+      "warn: 2 of 3 upstreams serve; b:2 failing: connection refused, 14 s ago",
+    ],
+    [
+      "failures before intentions",
+      pictureOf(of(a, draining, failing)),
+      "warn: 1 of 3 upstreams serves; b:2 failing: connection refused, 14 s ago; c:3 draining, set by anna, 2 min ago",
+    ],
+    [
+      "a backup that waits is no loss",
+      pictureOf(of(a, resting)),
+      "good: The only upstream serves; 1 backup standing by",
+    ],
+    [
+      "none serves",
+      pictureOf(of(failing)),
+      "bad: No upstream serves; b:2 failing: connection refused, 14 s ago",
+    ],
+    ["a pool without upstreams", pictureOf(of()), "bad: No upstream serves"],
+    [
+      "one pool of two is empty",
+      pictureOf(snapshotOf(pool({ upstreams: [a] }), pool({ name: "api", upstreams: [failing] }))),
+      "bad: Nothing serves in pool api; b:2 failing: connection refused, 14 s ago",
+    ],
+    [
+      "many reasons are counted",
+      pictureOf(of(a, ...["v", "w", "x", "y", "z"].map((id) => ({ ...failing, id, lastProbe: null })))),
+      "warn: 1 of 6 upstreams serves; v failing; w failing; x failing; and 2 more",
+    ],
+    [
+      "the balancer drains",
+      pictureOf({ ...of(a), phase: "draining" }),
+      "bad: The balancer is draining: it takes no new requests",
+    ],
+    [
+      "the front door is shut",
+      pictureOf(of(a), {
+        frontDoor: { ...door, reachable: false, status: null, detail: "connection refused" },
+      }),
+      "bad: The only upstream serves, but the front door is unreachable; http://localhost:8080: connection refused",
+    ],
+    [
+      "the front door answers 502",
+      pictureOf(of(a), { frontDoor: { ...door, reachable: false, status: 502, detail: "status 502" } }),
+      "bad: The only upstream serves, but the front door answers with an error; http://localhost:8080: status 502",
+    ],
+    [
+      "the admin API is gone",
+      pictureOf(of(a), {
+        readAt: now - 20_000,
+        outage: { reason: "unreachable", message: "connection refused", since: now - 19_000 },
+      }),
+      "bad: The balancer cannot be reached; connection refused at http://localhost:8091, for 19 s; below is the last known picture, 20 s ago",
+    ],
+  ];
+  for (const [name, picture, words] of table) test(name, () => expect(told(picture)).toBe(words));
+
+  test("shows no secret of a URL", () => {
+    const outage = { reason: "unreachable", message: "connection refused", since: now } as const;
+    const adminUrl = "http://user:secret@localhost:8091/?token=secret";
+    expect(told(pictureOf(of(a), { adminUrl, outage }))).not.toContain("secret");
+  });
+});
+
+describe("the next picture", () => {
+  const look = { at: now, adminUrl: "http://localhost:8091", frontDoor: door };
+  const trouble = { reason: "unreachable", message: "connection refused" } as const;
+  const snapshot = of(a);
+
+  test("keeps the last snapshot and the start of the outage", () => {
+    const known = pictureAfter(undefined, { ...look, reading: { snapshot } });
+    const first = pictureAfter(known, { ...look, at: now + 1_000, reading: { trouble } });
+    const second = pictureAfter(first, { ...look, at: now + 2_000, reading: { trouble } });
+    expect(second.snapshot).toBe(snapshot);
+    expect(second.readAt).toBe(now);
+    expect(second.outage).toEqual({ ...trouble, since: now + 1_000 });
+  });
+
+  test("forgets the outage with the first answer", () => {
+    const lost = pictureAfter(undefined, { ...look, reading: { trouble } });
+    expect(pictureAfter(lost, { ...look, reading: { snapshot } }).outage).toBeUndefined();
+  });
+});
