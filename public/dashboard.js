@@ -34,7 +34,7 @@
   document.addEventListener("htmx:sse:after:message", () => {
     show("live");
     const last = document.getElementById("link-last");
-    if (last) last.textContent = new Date().toLocaleTimeString();
+    if (last) last.textContent = `${new Date().toISOString().slice(11, 19)} UTC`;
     expectWithin(silenceMs);
   });
   document.addEventListener("htmx:sse:before:connection", (event) => {

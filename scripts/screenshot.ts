@@ -1,5 +1,9 @@
-/** Pictures of the dashboard in every width and theme: bun scripts/screenshot.ts [outDir] [--url http://…] [--readme] */
+/**
+ * Pictures of the dashboard in every width and theme, of the real system under load:
+ * bun scripts/screenshot.ts [outDir] [--base-port 8080] [--url http://… | --sample] [--readme]
+ */
 
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -7,12 +11,17 @@ import { startDashboard } from "../src/dashboard/dashboard.ts";
 import { runtime } from "../src/runtime/bun.ts";
 import { busySnapshot, startAdminStandIn } from "../tests/support/admin-stand-in.ts";
 import { findChromium, launchChromium } from "../tests/support/browser.ts";
+import { until } from "../tests/support/wait.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    // A running dashboard; without it, one is started on made-up numbers.
+    // The balancer's port; the demo servers take the next three, dashboard and admin side the tenth and eleventh.
+    "base-port": { type: "string", default: "8080" },
+    // A dashboard that runs already.
     url: { type: "string" },
+    // Made-up numbers instead of a running system: the same picture every time.
+    sample: { type: "boolean", default: false },
     // Writes docs/dashboard.png as well.
     readme: { type: "boolean", default: false },
   },
@@ -22,7 +31,7 @@ const themes = ["light", "dark"] as const;
 const shapes = [
   { width: 390, height: 844 },
   { width: 820, height: 1180 },
-  { width: 1440, height: 720 },
+  { width: 1440, height: 660 },
 ] as const;
 
 interface Source {
@@ -46,11 +55,64 @@ async function startSample(): Promise<Source> {
   };
 }
 
+/** Three demo servers and a balancer under load, of which one server has said that it is not ready. */
+async function startSystem(basePort: number): Promise<Source> {
+  const url = (offset: number) => `http://localhost:${basePort + offset}`;
+  const servers = [1, 2, 3];
+  const children: ChildProcess[] = [];
+  const start = (...command: string[]) => {
+    const child = spawn(process.execPath, ["src/main.ts", ...command], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    children.push(child);
+  };
+  for (const server of servers)
+    start("backend", "--port", String(basePort + server), "--name", `demo-${server}`);
+  const ports = ["--port", String(basePort), "--dashboard-port", String(basePort + 10)];
+  const admin = ["--admin-port", String(basePort + 11), "--state", ":memory:"];
+  start("up", ...ports, ...admin, "--probe-path", "/readyz", "--upstreams", servers.map(url).join(","));
+  let loaded = true;
+  async function close(): Promise<void> {
+    loaded = false;
+    const gone = children.map((child) => new Promise((resolve) => child.once("exit", resolve)));
+    for (const child of children) child.kill("SIGKILL");
+    await Promise.all(gone);
+  }
+  const answers = (address: string) => fetch(address).then((response) => response.ok, () => false); // prettier-ignore
+  try {
+    await until(() => answers(url(0)), "the balancer's answer", 15_000);
+    const client = async () => {
+      while (loaded) await fetch(url(0)).then((response) => response.arrayBuffer(), () => {}); // prettier-ignore
+    };
+    for (let i = 0; i < 48; i++) void client();
+    const headers = { "Content-Type": "application/json" };
+    const served = async (count: number) => {
+      const status = (await (await fetch(`${url(10)}/api/status`)).json()) as {
+        snapshot: { pools: { traffic: { requests: number } }[] } | null;
+      };
+      return (status.snapshot?.pools[0]?.traffic.requests ?? 0) >= count;
+    };
+    await until(() => served(5_000), "enough traffic for a picture", 60_000);
+    await fetch(`${url(2)}/admin/ready/`, { method: "POST", headers, body: '{"ready":false}' });
+    const page = async () => (await fetch(url(10))).text();
+    await until(async () => (await page()).includes("2 of 3 upstreams serve"), "the failing probe", 30_000);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { url: url(10), close };
+}
+
+function startSource(): Source | Promise<Source> {
+  if (values.url) return { url: values.url, close: async () => {} };
+  return values.sample ? startSample() : startSystem(Number(values["base-port"]));
+}
+
 const outDir = positionals[0] ?? "dist/screenshots";
 const executable = findChromium();
 if (!executable) throw new Error("Cannot take pictures: no Chromium found; install it or set CHROMIUM_PATH");
 
-const source: Source = values.url ? { url: values.url, close: async () => {} } : await startSample();
+const source = await startSource();
 const browser = await launchChromium(executable);
 try {
   mkdirSync(outDir, { recursive: true });

@@ -1,9 +1,10 @@
 /** What only shows when several settings are seen together. Works on anything, so that one mistake hides no other. */
 
+import { isLoopback } from "../lib/loopback.ts";
 import { authorityOf } from "../pool/upstream.ts";
 import { defaults } from "./config.ts";
 import { entriesOf, type Layers, valueAt } from "./layers.ts";
-import { addressOf, isLoopback, isWildcard, whyNotOrigin, withoutBrackets } from "./network.ts";
+import { addressOf, isWildcard, whyNotOrigin, withoutBrackets } from "./network.ts";
 import type { Path, Problem } from "./problem.ts";
 import { suggest } from "./suggest.ts";
 

@@ -58,12 +58,6 @@ export function withoutBrackets(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }
 
-/** Whether only this machine can reach a listener there. */
-export function isLoopback(host: string): boolean {
-  const name = withoutBrackets(host).toLowerCase();
-  return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
-}
-
 /** Whether a listener there answers on every address of this machine. */
 export function isWildcard(host: string): boolean {
   return ["0.0.0.0", "::"].includes(withoutBrackets(host));

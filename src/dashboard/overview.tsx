@@ -23,7 +23,7 @@ export function Overview({ picture }: { readonly picture: Picture }): JSX.Elemen
   return (
     <>
       <VerdictBand picture={picture} />
-      <div class={outage ? "known stale" : "known"}>
+      <div class={outage && snapshot ? "known stale" : "known"}>
         <Totals picture={picture} />
         {snapshot ? (
           snapshot.pools.map((pool) => <PoolSection pool={pool} now={balancerNow(picture)} />)

@@ -95,9 +95,8 @@ function LinkState(): JSX.Element {
       <span class="link-live">Live</span>
       <span class="link-connecting">Connecting</span>
       <span class="link-lost">
-        Reconnecting
-        <span class="link-since">
-          , last picture <span id="link-last">from before</span>
+        <span>
+          Reconnecting, last picture <span id="link-last">from before</span>
         </span>
       </span>
       <span class="link-still">

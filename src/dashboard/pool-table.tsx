@@ -1,10 +1,10 @@
 /** One pool: its upstreams as a table on wide screens and as cards on narrow ones, from the same markup. */
 
-import { modes, type Mode } from "../pool/upstream.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { Badge } from "./badge.tsx";
-import { anchorOf, attribute } from "./escape.ts";
-import { formatAgo, formatCount, formatMs, formatRate, formatShare, isoTime, nothing } from "./format.ts";
+import { anchorOf } from "./escape.ts";
+import { formatAgo, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
+import { ModeForm } from "./mode-form.tsx";
 import { type Concern, concernOf, standsBy } from "./verdict.ts";
 
 interface PoolProps {
@@ -190,60 +190,5 @@ function ShareBar({ share }: { readonly share: number }): JSX.Element {
         {formatShare(share)}
       </span>
     </span>
-  );
-}
-
-const verbs: Readonly<Record<Mode, string>> = {
-  ready: "Ready",
-  draining: "Drain",
-  maintenance: "Maintenance",
-};
-
-/** The current mode's button stays focusable: a disabled one would drop the keyboard's place. */
-function ModeForm({
-  upstream,
-  now,
-}: {
-  readonly upstream: UpstreamSnapshot;
-  readonly now: number;
-}): JSX.Element {
-  const { id, mode, modeSet } = upstream;
-  const action = attribute(`/upstreams/${encodeURIComponent(id)}/mode`);
-  return (
-    <form
-      method="post"
-      action={action}
-      hx-post={action}
-      hx-target="#live"
-      hx-swap="innerMorph"
-      id={anchorOf("form", id)}
-    >
-      <span class="modes" role="group" aria-label={attribute(`Mode of ${id}`)}>
-        {modes.map((choice) => (
-          <button
-            type="submit"
-            name="mode"
-            value={choice}
-            id={anchorOf(choice, id)}
-            aria-pressed={choice === mode ? "true" : "false"}
-            aria-label={attribute(`${verbs[choice]} ${id}`)}
-          >
-            {verbs[choice]}
-          </button>
-        ))}
-      </span>
-      <span class="sub">
-        {modeSet ? (
-          <>
-            <span safe>{`set by ${modeSet.by}, `}</span>
-            <time datetime={isoTime(modeSet.at)} safe>
-              {formatAgo(now - modeSet.at)}
-            </time>
-          </>
-        ) : (
-          "as configured"
-        )}
-      </span>
-    </form>
   );
 }

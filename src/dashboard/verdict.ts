@@ -2,7 +2,7 @@
 
 import type { Status } from "../pool/upstream.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
-import { formatAgo, formatSpan, joinWords } from "./format.ts";
+import { formatAgo, formatTime, joinWords } from "./format.ts";
 import { balancerNow, type Picture } from "./picture.ts";
 
 /** `good`: nothing to do. `warn`: it serves, with less than it could. `bad`: clients notice. */
@@ -39,8 +39,8 @@ export function verdictOf(picture: Picture): Verdict {
       ? { text: "below is the last known picture", age: formatAgo(at - readAt) }
       : { text: "this page keeps trying" };
     const since = {
-      text: `${outage.message} at ${originOf(adminUrl)}`,
-      age: `for ${formatSpan(at - outage.since)}`,
+      text: `${outage.message} at ${originOf(adminUrl)} since ${formatTime(outage.since)}`,
+      age: formatAgo(at - outage.since),
     };
     return { tone: "bad", headline: outageWords[outage.reason], reasons: [since, known] };
   }

@@ -202,6 +202,8 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
           .filter((element) => element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1)
           .map((element) => element.textContent)`);
       expect(cut).toEqual([]);
+      const names = page.getByRole("rowheader");
+      expect((await names.first().boundingBox())?.width).toBeGreaterThan(120);
     }
   });
 

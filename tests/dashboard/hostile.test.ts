@@ -60,6 +60,13 @@ const pictures: Readonly<Record<string, Picture>> = {
   },
   "a shut front door": { ...picture, frontDoor: { ...picture.frontDoor, reachable: false, status: null } },
   "failing backups": { ...picture, snapshot: backups },
+  "an empty pool beside one that serves": {
+    ...picture,
+    snapshot: snapshot && {
+      ...snapshot,
+      pools: [...snapshot.pools, ...snapshot.pools.map((pool) => ({ ...pool, upstreams: [] }))],
+    },
+  },
   "no pools": { ...picture, snapshot: snapshot && { ...snapshot, pools: [] } },
 };
 

@@ -107,7 +107,7 @@ describe("the verdict", () => {
         readAt: now - 20_000,
         outage: { reason: "unreachable", message: "connection refused", since: now - 19_000 },
       }),
-      "bad: The balancer cannot be reached; connection refused at http://localhost:8091, for 19 s; below is the last known picture, 20 s ago",
+      "bad: The balancer cannot be reached; connection refused at http://localhost:8091 since 07:59:41 UTC, 19 s ago; below is the last known picture, 20 s ago",
     ],
   ];
   for (const [name, picture, words] of table) test(name, () => expect(told(picture)).toBe(words));

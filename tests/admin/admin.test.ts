@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { request } from "node:http";
+
+import { type Administered, startAdmin } from "../../src/admin/admin.ts";
+import type { Mode } from "../../src/pool/upstream.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import type { WebListener } from "../../src/runtime/runtime.ts";
+import type { Phase, Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
+
+const upstream = { id: "10.0.0.1:80", fit: true } as UpstreamSnapshot;
+
+function stand(phase: Phase = "ready", fit = true) {
+  const set: [id: string, mode: Mode, by: string][] = [];
+  const balancer: Administered = {
+    phase,
+    snapshot: () => ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
+    metricsText: () => "evenkeel_up 1\n",
+    setMode(id, mode, by) {
+      if (id !== upstream.id) return undefined;
+      set.push([id, mode, by]);
+      return { ...upstream, mode };
+    },
+  };
+  return { balancer, set };
+}
+
+/** node:http sends the Host that it is told to. */
+function ask(port: number, path: string, init: { method?: string; headers?: Record<string, string>; body?: string } = {}) {
+  return new Promise<{ status: number; body: string; fields: Record<string, unknown> }>((resolve, reject) => {
+    const asked = request({ host: "127.0.0.1", port, path, method: init.method ?? "GET", headers: init.headers }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text: string) => (body += text));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body, fields: response.headers }));
+    });
+    asked.on("error", reject).end(init.body);
+  });
+}
+
+const open: WebListener[] = [];
+async function serve(setting: { token?: string; hostname?: string } = {}, ...how: Parameters<typeof stand>) {
+  const { balancer, set } = stand(...how);
+  const bug = (error: unknown) => {
+    throw error;
+  };
+  const listener = await startAdmin({ hostname: "127.0.0.1", port: 0, bug, ...setting }, balancer, runtime);
+  open.push(listener);
+  return { port: listener.port, set };
+}
+afterAll(() => open.forEach((listener) => listener.close()));
+
+const modePath = `/api/upstreams/${encodeURIComponent(upstream.id)}/mode`;
+const setMode = (mode: unknown, headers: Record<string, string> = {}) => {
+  const body = JSON.stringify({ mode });
+  return { method: "POST", body, headers: { "content-type": "application/json", "content-length": String(body.length), ...headers } };
+};
+
+describe("the admin listener", () => {
+  let port = 0;
+  let set: ReturnType<typeof stand>["set"] = [];
+  beforeAll(async () => ({ port, set } = await serve()));
+
+  for (const [path, phase, fit, status] of [
+    ["/livez", "starting", true, 200],
+    ["/livez", "draining", true, 200],
+    ["/readyz", "starting", true, 503],
+    ["/readyz", "ready", false, 200],
+    ["/readyz", "draining", true, 503],
+    ["/healthz", "ready", true, 200],
+    ["/healthz", "ready", false, 503],
+    ["/healthz", "draining", true, 503],
+  ] as const) {
+    test(`answers ${status} to ${path} while ${phase} with ${fit ? "a" : "no"} fit upstream`, async () => {
+      const listener = await serve({}, phase, fit);
+      expect((await ask(listener.port, path)).status).toBe(status);
+    });
+  }
+
+  test("shows the snapshot and the metrics", async () => {
+    expect(JSON.parse((await ask(port, "/api/snapshot")).body)).toMatchObject({ phase: "ready" });
+    const metrics = await ask(port, "/metrics");
+    expect(metrics.body).toBe("evenkeel_up 1\n");
+    expect(metrics.fields["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+  });
+
+  test("sets a mode, with who said so", async () => {
+    const answer = await ask(port, modePath, setMode("draining", { "x-evenkeel-actor": "ann" }));
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.body)).toMatchObject({ id: upstream.id, mode: "draining" });
+    await ask(port, modePath, setMode("ready", { "x-evenkeel-actor": "<script>" }));
+    expect(set).toEqual([
+      [upstream.id, "draining", "ann"],
+      [upstream.id, "ready", "api"],
+    ]);
+  });
+
+  for (const [what, init, status] of [
+    ["an unknown mode", setMode("asleep"), 400],
+    ["no mode", setMode(undefined), 400],
+    ["a body that is no JSON", { ...setMode("ready"), body: "{mode:ready}", headers: { "content-length": "12" } }, 400],
+    ["a body that is too long", { ...setMode("ready", { "content-length": "5000" }), body: " ".repeat(5_000) }, 400],
+    ["GET", {}, 405],
+  ] as const) {
+    test(`refuses ${what} with ${status} and says why`, async () => {
+      const answer = await ask(port, modePath, init);
+      expect(answer.status).toBe(status);
+      expect(JSON.parse(answer.body).error.message).toBeString();
+    });
+  }
+
+  test("says 404 for an upstream and an address that are not there", async () => {
+    expect(JSON.parse((await ask(port, "/api/upstreams/none/mode", setMode("ready"))).body).error.reason).toBe("upstream_unknown");
+    expect((await ask(port, "/api/nothing")).status).toBe(404);
+  });
+});
+
+describe("the admin listener's guard", () => {
+  test("refuses a foreign Host on loopback (DNS rebinding), but answers health checks", async () => {
+    const { port } = await serve();
+    for (const host of ["evil.example", "127.0.0.1.evil.example:80"]) {
+      expect((await ask(port, "/api/snapshot", { headers: { host } })).status).toBe(403);
+    }
+    for (const host of ["localhost", `127.0.0.1:${port}`, "[::1]:8091"]) {
+      expect((await ask(port, "/api/snapshot", { headers: { host } })).status).toBe(200);
+    }
+    expect((await ask(port, "/readyz", { headers: { host: "10.2.3.4:8091" } })).status).toBe(200);
+  });
+
+  test("refuses pages of another origin, for reading and writing", async () => {
+    const { port, set } = await serve();
+    for (const [name, value] of [
+      ["origin", "https://evil.example"],
+      ["origin", "null"],
+      ["sec-fetch-site", "cross-site"],
+      ["sec-fetch-site", "same-site"],
+    ] as const) {
+      const headers = { [name]: value };
+      expect((await ask(port, modePath, setMode("draining", headers))).status).toBe(403);
+      expect((await ask(port, "/api/snapshot", { headers })).status).toBe(403);
+    }
+    expect(set).toEqual([]);
+    expect((await ask(port, "/api/snapshot", { headers: { origin: `http://127.0.0.1:${port}`, host: `127.0.0.1:${port}` } })).status).toBe(200);
+  });
+
+  test("asks for the token everywhere but at the health checks", async () => {
+    const { port } = await serve({ token: "s3cret" });
+    for (const authorization of ["", "Bearer wrong1", "Bearer s3cre", "Basic s3cret", "Bearer s3cret2"]) {
+      const answer = await ask(port, "/metrics", { headers: { authorization } });
+      expect(answer.status).toBe(401);
+      expect(answer.fields["www-authenticate"]).toContain("Bearer");
+      expect(answer.body).not.toContain("s3cret");
+    }
+    expect((await ask(port, "/metrics", { headers: { authorization: "Bearer s3cret" } })).status).toBe(200);
+    expect((await ask(port, "/livez")).status).toBe(200);
+  });
+});

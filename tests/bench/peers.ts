@@ -1,0 +1,115 @@
+/** The proxies that are compared and the servers behind them, each as a command line with the same job. */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { engineNames } from "../../src/config/config.ts";
+
+/** Three servers behind every proxy: NGINX with files of the sizes asked for. */
+export const originPorts = [29181, 29182, 29183];
+
+export interface Peer {
+  readonly name: string;
+  readonly port: number;
+  readonly command: readonly string[];
+}
+
+const common = (pid: string) =>
+  `daemon off; worker_processes 1; error_log /dev/null; pid ${pid}; events { worker_connections 8192; }`;
+
+/** @param folder for files and configurations; @returns the command of the servers behind the proxies */
+export function originCommand(folder: string, sizes: readonly number[]): readonly string[] {
+  for (const size of sizes) writeFileSync(join(folder, `${size}.bin`), "x".repeat(size));
+  const servers = originPorts.map((port) => `server { listen 127.0.0.1:${port} backlog=4096; root ${folder}; }`);
+  const config = `${user()} ${common(join(folder, "origin.pid"))}
+http { access_log off; ${temporary(folder)} keepalive_requests 100000000; sendfile on; open_file_cache max=100; ${servers.join("\n")} }`;
+  return ["nginx", "-c", write(folder, "origin.conf", config)];
+}
+
+/** Those of the peers that are installed, with our engines first. */
+export function peers(folder: string): readonly Peer[] {
+  const ours = engineNames.map((engine, index): Peer => {
+    const port = 29160 + index;
+    const upstreams = originPorts.map((origin) => `http://127.0.0.1:${origin}`).join(",");
+    const flags = ["--host", "127.0.0.1", "--port", String(port), "--admin-port", "0", "--state", ":memory:"];
+    const main = join(import.meta.dirname, "../../src/main.ts");
+    const command = [process.execPath, main, "proxy", ...flags, "--engine", engine, "--upstreams", upstreams];
+    return { name: `evenkeel ${engine}`, port, command };
+  });
+  return [...ours, haproxy(folder, 29171), nginx(folder, 29172), caddy(folder, 29173)].filter(({ command }) =>
+    Bun.which(command[0] ?? ""),
+  );
+}
+
+function nginx(folder: string, port: number): Peer {
+  const upstream = originPorts.map((origin) => `server 127.0.0.1:${origin};`).join(" ");
+  const config = `${user()} ${common(join(folder, "nginx.pid"))}
+http { access_log off; ${temporary(folder)} keepalive_requests 100000000;
+  upstream u { ${upstream} keepalive 256; keepalive_requests 100000000; }
+  server { listen 127.0.0.1:${port} backlog=4096;
+    location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto http;
+      proxy_set_header X-Forwarded-Host $host; proxy_set_header X-Forwarded-Port ${port};
+      proxy_set_header X-Request-Id $request_id; proxy_set_header Via "1.1 nginx"; } } }`;
+  return { name: "nginx", port, command: ["nginx", "-c", write(folder, "nginx.conf", config)] };
+}
+
+function haproxy(folder: string, port: number): Peer {
+  const config = `global
+  nbthread 1
+  maxconn 8192
+defaults
+  mode http
+  timeout connect 3s
+  timeout client 75s
+  timeout server 60s
+  option forwardfor
+  http-reuse always
+frontend f
+  bind 127.0.0.1:${port} backlog 4096
+  unique-id-format %{+X}o\\ %ci:%cp_%rt
+  unique-id-header X-Request-Id
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Port ${port}
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header Via "1.1 haproxy"
+  default_backend b
+backend b
+  balance roundrobin
+${originPorts.map((origin) => `  server s${origin} 127.0.0.1:${origin}`).join("\n")}
+`;
+  return { name: "haproxy", port, command: ["haproxy", "-db", "-q", "-f", write(folder, "haproxy.cfg", config)] };
+}
+
+function caddy(folder: string, port: number): Peer {
+  const upstreams = originPorts.map((origin) => `127.0.0.1:${origin}`).join(" ");
+  const config = `{
+  admin off
+  auto_https off
+  log { output discard }
+}
+http://127.0.0.1:${port} { reverse_proxy ${upstreams} { lb_policy round_robin } }
+`;
+  const file = write(folder, "Caddyfile", config);
+  return { name: "caddy", port, command: ["caddy", "run", "--adapter", "caddyfile", "--config", file] };
+}
+
+function write(folder: string, name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** NGINX drops its rights when it is started as root, and could then not read the files. */
+function user(): string {
+  return process.getuid?.() === 0 ? "user root;" : "";
+}
+
+function temporary(folder: string): string {
+  return ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((kind) => {
+      mkdirSync(join(folder, kind), { recursive: true });
+      return `${kind}_temp_path ${join(folder, kind)};`;
+    })
+    .join(" ");
+}
