@@ -105,3 +105,8 @@ test("a range is an address with or without a prefix that fits it", () => {
   expect(whyNotRange("::/129")).toBe("its prefix needs to be from 0 to 128");
 });
 
+
+test("knows the addresses that answer on every interface", () => {
+  expect(["0.0.0.0", "::", "[::]"].every(isWildcard)).toBe(true);
+  expect(["127.0.0.1", "::1", "localhost"].some(isWildcard)).toBe(false);
+});
