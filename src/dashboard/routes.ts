@@ -1,5 +1,6 @@
 /** What each address of the dashboard answers. */
 
+import { html } from "@elysiajs/html";
 import { Elysia, t } from "elysia";
 import type { AdminClient } from "./admin-client.ts";
 import { answerAsset } from "./assets.ts";
@@ -29,6 +30,9 @@ export function routesOf({ feed, admin, bug }: RouteSetting): (request: Request)
   const eventBytes = renderedOnce(renderLive);
 
   const app = new Elysia({ handler: { standardHostname: false } })
+    // Detection would take any answer that looks like a tag for a page, also one that only quotes one.
+    .use(html({ autoDetect: false, autoDoctype: false, contentType: "text/html; charset=utf-8" }))
+
     .onError(({ code, error }) => {
       if (code === "NOT_FOUND") return text(404, "There is nothing here. The dashboard is at /.");
       if (code === "VALIDATION" || code === "PARSE") {
@@ -38,7 +42,10 @@ export function routesOf({ feed, admin, bug }: RouteSetting): (request: Request)
       return text(500, "The dashboard has a fault; the balancer is not affected.");
     })
 
-    .get("/", async () => markup(renderPage({ picture: await feed.current() })))
+    .get("/", async ({ html, set }) => {
+      Object.assign(set.headers, fresh);
+      return html(renderPage({ picture: await feed.current() }));
+    })
 
     .get("/live", () => {
       if (feed.viewers >= mostViewers) return text(503, "Too many dashboards are open.");
@@ -53,14 +60,16 @@ export function routesOf({ feed, admin, bug }: RouteSetting): (request: Request)
 
     .post(
       "/upstreams/:id/mode",
-      async ({ params: { id }, body: { mode }, headers }) => {
+      async ({ params: { id }, body: { mode }, headers, html, set }) => {
         const trouble = await admin.setMode(id, mode);
         const picture = await feed.renewed();
         const byScript = headers["hx-request"] === "true";
-        if (!trouble)
-          return byScript ? markup(renderDone(picture)) : seeOther(`/#${anchorOf("upstream", id)}`);
+        if (!trouble && !byScript) return seeOther(`/#${anchorOf("upstream", id)}`);
+        Object.assign(set.headers, fresh);
+        if (!trouble) return html(renderDone(picture));
         const notice = `Cannot set ${id} to ${mode}: ${trouble.message}.`;
-        return markup(byScript ? renderNotice(notice) : renderPage({ picture, notice }), statusOf(trouble));
+        set.status = statusOf(trouble);
+        return html(byScript ? renderNotice(notice) : renderPage({ picture, notice }));
       },
       { body: modeForm },
     )
@@ -79,10 +88,6 @@ export function routesOf({ feed, admin, bug }: RouteSetting): (request: Request)
 }
 
 const fresh = { "Cache-Control": "no-store" };
-
-function markup(html: string, status = 200): Response {
-  return new Response(html, { status, headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" } });
-}
 
 function text(status: number, sentence: string): Response {
   return new Response(`${sentence}\n`, {
