@@ -211,7 +211,12 @@ function routesOf(config: Config, members: readonly Member[]): readonly Route[] 
 
 function destinationOf({ config, pool }: Member): Destination {
   const { timeouts, retries } = config;
-  return { pool, timeouts, retries, ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }) };
+  return {
+    pool,
+    timeouts,
+    retries,
+    ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }),
+  };
 }
 
 /** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */
@@ -233,7 +238,12 @@ function describePlan({ kind, path, intervalMs }: ProbePlan): string {
 }
 
 function logVerdict(log: Log, pool: Pool, upstream: Upstream, result: ProbeResult): void {
-  const fields = { pool: pool.name, upstream: upstream.id, address: authorityOf(upstream.address), probe: result.detail };
+  const fields = {
+    pool: pool.name,
+    upstream: upstream.id,
+    address: authorityOf(upstream.address),
+    probe: result.detail,
+  };
   if (result.success) log.info("upstream passing", fields);
   else log.warn("upstream failing", fields);
 }

@@ -114,7 +114,10 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
   };
 }
 
-export function upstreamSnapshot({ pool, metrics, notesOf, now }: PoolView, upstream: Upstream): UpstreamSnapshot {
+export function upstreamSnapshot(
+  { pool, metrics, notesOf, now }: PoolView,
+  upstream: Upstream,
+): UpstreamSnapshot {
   return {
     id: upstream.id,
     url: originOf(upstream.address),

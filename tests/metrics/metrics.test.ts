@@ -115,12 +115,15 @@ describe("metrics", () => {
 
   test("are well formed: each sample under its family, no name twice, no sample twice", () => {
     const { metrics, pool } = setUp();
-    const lines = exposition(families(metrics, [pool])).trimEnd().split("\n");
+    const lines = exposition(families(metrics, [pool]))
+      .trimEnd()
+      .split("\n");
     const samples = lines.filter((line) => !line.startsWith("#"));
     expect(new Set(samples.map((line) => line.slice(0, line.lastIndexOf(" ")))).size).toBe(samples.length);
     const names = lines.filter((line) => line.startsWith("# TYPE")).map((line) => line.split(" ")[2] ?? "");
     expect(new Set(names).size).toBe(names.length);
     for (const sample of samples) expect(names.some((name) => sample.startsWith(name))).toBe(true);
-    for (const sample of samples) expect(sample).toMatch(/^[a-z_]+\{([a-z]+="(\\.|[^"\\])*",?)*\} [\d.e+-]+$/);
+    for (const sample of samples)
+      expect(sample).toMatch(/^[a-z_]+\{([a-z]+="(\\.|[^"\\])*",?)*\} [\d.e+-]+$/);
   });
 });

@@ -16,7 +16,11 @@ export const fetchEngine: Engine = { name: "fetch", listen };
 
 async function listen(setting: EngineSetting): Promise<EngineListener> {
   const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
-  const full: FetchHandlerSetting = { ...setting, forward: forwardWith(session), listenPort: () => server.port ?? 0 };
+  const full: FetchHandlerSetting = {
+    ...setting,
+    forward: forwardWith(session),
+    listenPort: () => server.port ?? 0,
+  };
   const server: Server<Tunnel> = Bun.serve<Tunnel>({
     hostname: setting.hostname,
     port: setting.port,
@@ -37,7 +41,8 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
       maxPayloadLength: 2 ** 30,
       idleTimeout: 960,
       open: (socket) => socket.data.attach(clientSocket(socket)),
-      message: (socket, message) => socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
+      message: (socket, message) =>
+        socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
       close: (socket, code, reason) => socket.data.clientClosed(code, reason),
     },
   });
@@ -66,7 +71,15 @@ function forwardWith(session: Bun.FetchSession): Forward {
       redirect: "manual",
       decompress: false,
     });
-    return { status: response.status, statusText: response.statusText, fields: response.headers, body: response.body };
+    const { status, statusText, headers: answered } = response;
+    return {
+      status,
+      statusText,
+      fields: answered,
+      stream: () => response.body,
+      whole: () => response.arrayBuffer(),
+      discard() {},
+    };
   };
 }
 

@@ -28,13 +28,18 @@ export interface Passage {
 }
 
 /** Opens the exchange of a request; a Response if its head is refused. */
-export function openPassage(setting: EngineSetting, request: Request, clientAddress: string): Passage | Response {
+export function openPassage(
+  setting: EngineSetting,
+  request: Request,
+  clientAddress: string,
+): Passage | Response {
   const head = requestHead(request, clientAddress);
   const requestId = setting.requestId(head.header("x-request-id"));
   const exchange = setting.exchange();
   const passage = { request, head, exchange, requestId };
   const status = refusalStatus(head);
-  if (status !== undefined) return refuse(setting, passage, exchange.refuse(refusal("request_invalid", status)));
+  if (status !== undefined)
+    return refuse(setting, passage, exchange.refuse(refusal("request_invalid", status)));
   exchange.open(head);
   return passage;
 }
@@ -103,7 +108,9 @@ async function tryOnce(
   } catch (error) {
     if (watch.isClientGone || body.isStalled) {
       attempt.end(cancelled);
-      return watch.isClientGone ? clientGone() : refuse(setting, passage, exchange.refuse(refusal("request_invalid", 408)));
+      return watch.isClientGone
+        ? clientGone()
+        : refuse(setting, passage, exchange.refuse(refusal("request_invalid", 408)));
     }
     const failed = watch.isLate ? failure("head", "head_timeout") : failureOf(error);
     attempt.end(failed);
@@ -139,6 +146,15 @@ export function logFailure(
   next: Attempt | Refusal,
 ): void {
   const { reason, phase, detail } = failed;
-  const followed = next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
-  setting.log.fault("attempt failed", { requestId, method: head.method, upstream, reason, phase, detail, ...followed });
+  const followed =
+    next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
+  setting.log.fault("attempt failed", {
+    requestId,
+    method: head.method,
+    upstream,
+    reason,
+    phase,
+    detail,
+    ...followed,
+  });
 }
