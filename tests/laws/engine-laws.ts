@@ -48,6 +48,12 @@ async function deadPort(): Promise<number> {
   return origin.port;
 }
 
+const isRefused = (port: number) =>
+  RawClient.connect(port).then(
+    (client) => (client.destroy(), false),
+    () => true,
+  );
+
 const laws: Readonly<Record<string, Law>> = {
   "passes method, target, fields and body on, and the answer back": (engine) =>
     scene(
@@ -527,14 +533,7 @@ const laws: Readonly<Record<string, Law>> = {
         expect(stage.listener.active()).toBe(1);
         let isDrained = false;
         const drained = stage.listener.drain().then(() => (isDrained = true));
-        await until(
-          () =>
-            RawClient.connect(stage.port).then(
-              (late) => (late.destroy(), false),
-              () => true,
-            ),
-          "new connections to be refused",
-        );
+        await until(() => isRefused(stage.port), "new connections to be refused");
         expect(isDrained).toBe(false);
         finish();
         expect((await client.answer()).body.toString()).toBe("late");
@@ -543,6 +542,72 @@ const laws: Readonly<Record<string, Law>> = {
       },
     );
   },
+
+  "lets a slow client read its answer to the end before a drain ends": (engine) => {
+    const whole = patterned(24 * 1024 * 1024);
+    return scene(
+      engine,
+      (_, socket) => void socket.write(answerWith(whole)),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send(get());
+        await until(() => client.received.length > 0, "the answer to begin");
+        client.socket.pause();
+        let isDrained = false;
+        const drained = stage.listener.drain().then(() => (isDrained = true));
+        await until(() => isRefused(stage.port), "new connections to be refused");
+        expect(isDrained).toBe(false);
+        client.socket.resume();
+        expect((await client.answer()).body.equals(whole)).toBe(true);
+        await drained;
+        client.destroy();
+      },
+    );
+  },
+
+  "does not wait for half a head when it drains": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        await client.send(get()).answer();
+        client.send("GET / HT");
+        await stage.listener.drain();
+        await until(() => client.isClosed, "the connection to be closed");
+      },
+    ),
+
+  "tells clients to close while it drains": (engine) => {
+    let finish = () => {};
+    return scene(
+      engine,
+      (_, socket) => void (finish = () => socket.write(answerWith("late"))),
+      async ({ origin, stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send(get());
+        await until(() => origin.requests.length === 1, "the request to arrive");
+        const drained = stage.listener.drain();
+        finish();
+        expect((await client.answer()).field("connection")?.toLowerCase()).toBe("close");
+        await drained;
+        await until(() => client.isClosed, "the connection to be closed");
+      },
+    );
+  },
+
+  "closes a connection that its client leaves idle": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        await client.send(get()).answer();
+        // Bun's idle timer moves in steps of four seconds.
+        await until(() => client.isClosed, "the idle connection to be closed", 12_000);
+      },
+      { clientTimeouts: { keepAliveMs: 1_000 } },
+    ),
 
   "spreads requests evenly over upstreams and connections": async (engine) => {
     const origins = await Promise.all(

@@ -13,6 +13,8 @@ export interface AnswerSetting {
   readonly bodyIdleMs: number;
   readonly isHead: boolean;
   readonly watch: AttemptWatch;
+  /** Told when the body will be passed on piece by piece. */
+  readonly onStream: () => void;
 }
 
 const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304]);
@@ -38,8 +40,12 @@ export async function answerClient(incoming: Incoming, setting: AnswerSetting): 
     return whole instanceof ArrayBuffer ? new Response(whole, init) : whole;
   }
   const body = incoming.stream();
-  if (body === null) attempt.end(responded);
-  return new Response(body && streamedBody(body, setting), init);
+  if (body === null) {
+    attempt.end(responded);
+    return new Response(null, init);
+  }
+  setting.onStream();
+  return new Response(streamedBody(body, setting), init);
 }
 
 /** Known to fit the buffer; without Content-Type the listener would invent one for a buffered body. */

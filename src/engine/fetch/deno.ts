@@ -44,6 +44,9 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
     ...setting,
     forward: forwardWith(agents),
     listenPort: () => server.addr.port,
+    // Deno's listener has no idle limit that could be set.
+    answering() {},
+    isDraining: () => draining !== undefined,
   };
   const server = Deno.serve(
     {
