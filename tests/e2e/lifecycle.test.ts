@@ -150,3 +150,10 @@ describe("a restart", () => {
     await origin.close();
   });
 });
+
+test("the sources run from any folder", async () => {
+  await using programs = new Programs();
+  const dashboard = programs.start([...fromSource, "dashboard", "--port", "0"], {}, folder);
+  const page = await fetch(`http://127.0.0.1:${await dashboard.port("dashboard")}/`);
+  expect(await page.text()).toContain("<title>");
+});
