@@ -1,9 +1,13 @@
-/** One run of wrk against one proxy, and what that cost the proxy: CPU time from /proc, which a noisy machine distorts least. */
+/** One run of load against one proxy, and what that cost the proxy: CPU time from /proc, which a noisy machine distorts least. */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { type Contender, loadCore } from "./field.ts";
 
 export interface LoadShape {
-  readonly url: string;
+  readonly path: string;
   readonly connections: number;
   readonly seconds: number;
   /** Whether every request opens a connection of its own. */
@@ -18,33 +22,65 @@ export interface Measured {
   readonly memoryMiB: number;
 }
 
-/** @param pid of the proxy; its children count too; @param loadCore where wrk runs. Throws if any request failed. */
-export async function measure(pid: number, shape: LoadShape, loadCore: number): Promise<Measured> {
-  const pids = family(pid);
+/** As many requests as get through. Throws if any was not answered with success. */
+export async function measure({ pid, port }: Contender, shape: LoadShape): Promise<Measured> {
+  const pids = familyOf(pid);
   const before = ticksOf(pids);
   const headers = shape.isFresh ? ["-H", "Connection: close"] : [];
-  const wrk = Bun.spawn(
-    [
-      ...["taskset", "-c", String(loadCore), "wrk", "-t1", `-c${shape.connections}`, `-d${shape.seconds}s`],
-      ...["--latency", ...headers, shape.url],
-    ],
-    { stdout: "pipe" },
-  );
-  const text = await new Response(wrk.stdout).text();
+  const text = await output([
+    ...["wrk", "-t1", `-c${shape.connections}`, `-d${shape.seconds}s`, "--latency", ...headers],
+    `http://127.0.0.1:${port}${shape.path}`,
+  ]);
   const used = ticksOf(pids) - before;
   const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
-  if (requests === 0 || /Non-2xx/.test(text)) throw new Error(`Cannot measure ${shape.url}: ${text}`);
+  if (requests === 0 || /Non-2xx/.test(text)) throw new Error(`Cannot measure port ${port}: ${text}`);
   return {
     cpuMicros: (used * microsPerTick) / requests,
     perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0),
     p50Ms: latency(text, 50),
     p99Ms: latency(text, 99),
-    memoryMiB: memoryOf(pids),
+    memoryMiB: memoryOf(pid),
   };
+}
+
+/** The 99th percentile at a steady rate below saturation, milliseconds; h2load paces its clients. */
+export async function p99AtRate({ port }: Contender, shape: LoadShape, perSecond: number): Promise<number> {
+  const log = join(tmpdir(), `evenkeel-h2load-${process.pid}.log`);
+  await output([
+    ...["h2load", "--h1", "-t1", `-c${shape.connections}`, `-D${shape.seconds}`],
+    ...[
+      `--rps=${perSecond / shape.connections}`,
+      `--log-file=${log}`,
+      `http://127.0.0.1:${port}${shape.path}`,
+    ],
+  ]);
+  const micros = readFileSync(log, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => Number(line.split("\t")[2]))
+    .toSorted((left, right) => left - right);
+  rmSync(log);
+  return (micros[Math.floor(micros.length * 0.99)] ?? Number.NaN) / 1000;
+}
+
+/** Resident memory of a process and its children. */
+export function memoryOf(pid: number): number {
+  const kilobytes = familyOf(pid).map((each) =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${each}/status`, "utf8"))?.[1] ?? 0),
+  );
+  return kilobytes.reduce((sum, value) => sum + value, 0) / 1024;
 }
 
 /** Linux counts a process's time in hundredths of a second. */
 const microsPerTick = 10_000;
+
+async function output(command: readonly string[]): Promise<string> {
+  const child = Bun.spawn(["taskset", "-c", String(loadCore), ...command], {
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  return new Response(child.stdout).text();
+}
 
 function latency(text: string, percent: number): number {
   const match = new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(text);
@@ -52,13 +88,9 @@ function latency(text: string, percent: number): number {
   return Number(match?.[1] ?? Number.NaN) * unit;
 }
 
-function family(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
-    .trim()
-    .split(" ")
-    .filter(Boolean)
-    .map(Number);
-  return [pid, ...children.flatMap(family)];
+function familyOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+  return [pid, ...children.filter(Boolean).map(Number).flatMap(familyOf)];
 }
 
 function ticksOf(pids: readonly number[]): number {
@@ -66,11 +98,4 @@ function ticksOf(pids: readonly number[]): number {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
     return sum + Number(fields[11]) + Number(fields[12]);
   }, 0);
-}
-
-function memoryOf(pids: readonly number[]): number {
-  const kilobytes = pids.map((pid) =>
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0),
-  );
-  return kilobytes.reduce((sum, value) => sum + value, 0) / 1024;
 }

@@ -30,17 +30,31 @@ http { access_log off; ${temporary(folder)} keepalive_requests 100000000; sendfi
 
 /** Those of the peers that are installed, with our engines first. */
 export function peers(folder: string): readonly Peer[] {
-  const ours = engineNames.map((engine, index): Peer => {
-    const port = 29160 + index;
-    const upstreams = originPorts.map((origin) => `http://127.0.0.1:${origin}`).join(",");
-    const flags = ["--host", "127.0.0.1", "--port", String(port), "--admin-port", "0", "--state", ":memory:"];
-    const main = join(import.meta.dirname, "../../src/main.ts");
-    const command = [process.execPath, main, "proxy", ...flags, "--engine", engine, "--upstreams", upstreams];
-    return { name: `evenkeel ${engine}`, port, command };
-  });
+  const ours = engineNames.map((engine, index) => evenkeelPeer(engine, 29160 + index));
   return [...ours, haproxy(folder, 29171), nginx(folder, 29172), caddy(folder, 29173)].filter(({ command }) =>
     Bun.which(command[0] ?? ""),
   );
+}
+
+/** @param upstreams how many the balancer is to have; they are names for the same three servers */
+export function evenkeelPeer(engine: string, port: number, upstreams = originPorts.length): Peer {
+  const urls = Array.from(
+    { length: upstreams },
+    (_, index) => `http://127.0.0.1:${originPorts[index % originPorts.length]};name=server-${index}`,
+  );
+  const flags = ["--host", "127.0.0.1", "--port", String(port), "--admin-port", "0", "--state", ":memory:"];
+  const main = join(import.meta.dirname, "../../src/main.ts");
+  const command = [
+    process.execPath,
+    main,
+    "proxy",
+    ...flags,
+    "--engine",
+    engine,
+    "--upstreams",
+    urls.join(","),
+  ];
+  return { name: `evenkeel ${engine}`, port, command };
 }
 
 function nginx(folder: string, port: number): Peer {

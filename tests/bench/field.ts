@@ -1,0 +1,65 @@
+/** Where the comparison happens: which process runs on which core, and that all of them end. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { originCommand, type Peer } from "./peers.ts";
+
+/** Proxies on one core; load and servers on the other. */
+export const proxyCore = 0;
+export const loadCore = 1;
+
+/** A proxy that runs and answers. */
+export interface Contender extends Peer {
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export class Field implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
+  readonly #started: Bun.Subprocess[] = [];
+  readonly #smallest: number;
+
+  /** @param sizes of the files that the servers behind the proxies offer, as /<size>.bin */
+  constructor(sizes: readonly number[]) {
+    this.#smallest = Math.min(...sizes);
+    this.#start(loadCore, originCommand(this.folder, sizes));
+  }
+
+  /** Starts a proxy and waits until it answers. */
+  async enter(peer: Peer): Promise<Contender> {
+    const child = this.#start(proxyCore, peer.command);
+    await answers(`http://127.0.0.1:${peer.port}/${this.#smallest}.bin`);
+    const stop = async () => {
+      child.kill();
+      await child.exited;
+    };
+    return { ...peer, pid: child.pid, stop };
+  }
+
+  #start(core: number, command: readonly string[]): Bun.Subprocess {
+    const pinned = ["taskset", "-c", String(core), ...command];
+    const child = Bun.spawn(pinned, { stdout: "ignore", stderr: "ignore" });
+    this.#started.push(child);
+    return child;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#started) child.kill();
+    await Promise.all(this.#started.map(({ exited }) => exited));
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+async function answers(url: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    const status = await fetch(url).then(
+      (response) => response.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    await Bun.sleep(50);
+  }
+  throw new Error(`Cannot measure ${url}: it does not answer`);
+}

@@ -1,0 +1,133 @@
+/** What is compared: each function plays one scenario in alternating rounds and gives the table that it makes. */
+
+import { connect } from "node:net";
+
+import type { Contender, Field } from "./field.ts";
+import { type LoadShape, measure, type Measured, memoryOf, p99AtRate } from "./measure.ts";
+import { evenkeelPeer } from "./peers.ts";
+
+export interface Rounds {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+export interface Scenario {
+  readonly size: number;
+  readonly connections: number;
+  readonly isFresh: boolean;
+}
+
+export type Table = {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly string[][];
+};
+
+/** Everything at full load. */
+export async function throughput(
+  all: readonly Contender[],
+  { size, ...shape }: Scenario,
+  rounds: Rounds,
+): Promise<Table> {
+  const runs = await alternate(all, rounds, (contender, seconds) =>
+    measure(contender, { ...shape, seconds, path: `/${size}.bin` }),
+  );
+  const of = (name: string, key: keyof Measured) => median((runs.get(name) ?? []).map((run) => run[key]));
+  const kept = shape.isFresh ? "a new connection for each request" : "kept connections";
+  return {
+    title: `${size} bytes, ${shape.connections} clients, ${kept}`,
+    head: ["", "CPU µs/request", "× HAProxy", "requests/s", "p50 ms", "p99 ms", "memory MiB"],
+    rows: all.map(({ name }) => [
+      name,
+      of(name, "cpuMicros").toFixed(1),
+      (of(name, "cpuMicros") / of("haproxy", "cpuMicros")).toFixed(2),
+      of(name, "perSecond").toFixed(0),
+      of(name, "p50Ms").toFixed(2),
+      of(name, "p99Ms").toFixed(2),
+      of(name, "memoryMiB").toFixed(0),
+    ]),
+  };
+}
+
+/** Everything at the same rate: half of what HAProxy can do at most. */
+export async function halfLoad(all: readonly Contender[], rounds: Rounds): Promise<Table> {
+  const shape: LoadShape = { path: "/120.bin", connections: 64, seconds: rounds.seconds, isFresh: false };
+  const reference = all.find(({ name }) => name === "haproxy");
+  if (!reference) throw new Error("Cannot compare at half load: HAProxy does not take part");
+  const rate = (await measure(reference, shape)).perSecond / 2;
+  const runs = await alternate(all, rounds, (contender, seconds) =>
+    p99AtRate(contender, { ...shape, seconds }, rate),
+  );
+  const of = (name: string) => median(runs.get(name) ?? []);
+  return {
+    title: `120 bytes, 64 clients, ${rate.toFixed(0)} requests/s: half of HAProxy's most`,
+    head: ["", "p99 ms", "× HAProxy"],
+    rows: all.map(({ name }) => [name, of(name).toFixed(2), (of(name) / of("haproxy")).toFixed(2)]),
+  };
+}
+
+/** The same engine with 3 upstreams and with 1,000. */
+export async function manyUpstreams(field: Field, engine: string, rounds: Rounds): Promise<Table> {
+  const few = await field.enter(evenkeelPeer(engine, 29190));
+  const many = await field.enter({
+    ...evenkeelPeer(engine, 29191, 1_000),
+    name: `${engine}, 1,000 upstreams`,
+  });
+  const shape = { path: "/120.bin", connections: 64, isFresh: false };
+  const runs = await alternate([few, many], rounds, (contender, seconds) =>
+    measure(contender, { ...shape, seconds }),
+  );
+  await Promise.all([few.stop(), many.stop()]);
+  const of = (name: string) => median((runs.get(name) ?? []).map(({ cpuMicros }) => cpuMicros));
+  return {
+    title: "Cost of many upstreams",
+    head: ["", "CPU µs/request", "× 3 upstreams"],
+    rows: [few, many].map(({ name }) => [name, of(name).toFixed(1), (of(name) / of(few.name)).toFixed(2)]),
+  };
+}
+
+/** What connections cost that were used once and wait. */
+export async function idleConnections(all: readonly Contender[], count: number): Promise<Table> {
+  const rows: string[][] = [];
+  for (const { name, port, pid } of all) {
+    const before = memoryOf(pid);
+    const sockets = [];
+    for (let i = 0; i < count; i += 500) {
+      sockets.push(
+        ...(await Promise.all(Array.from({ length: Math.min(500, count - i) }, () => usedOnce(port)))),
+      );
+    }
+    const grown = memoryOf(pid) - before;
+    for (const socket of sockets) socket.destroy();
+    rows.push([name, grown.toFixed(1), ((grown * 1024) / count).toFixed(2)]);
+  }
+  return { title: `${count} idle connections`, head: ["", "MiB more", "KiB each"], rows };
+}
+
+function usedOnce(port: number): Promise<ReturnType<typeof connect>> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () =>
+      socket.write("GET /120.bin HTTP/1.1\r\nHost: bench\r\n\r\n"),
+    );
+    socket.once("data", () => resolve(socket));
+    socket.once("error", reject);
+  });
+}
+
+/** Every contender once in every round; the first round warms up and is not counted. */
+async function alternate<T>(
+  all: readonly Contender[],
+  { rounds, seconds }: Rounds,
+  play: (contender: Contender, seconds: number) => Promise<T>,
+): Promise<Map<string, T[]>> {
+  const results = new Map<string, T[]>(all.map(({ name }) => [name, []]));
+  for (const contender of all) await play(contender, 1);
+  for (let round = 0; round < rounds; round++) {
+    for (const contender of all) results.get(contender.name)?.push(await play(contender, seconds));
+  }
+  return results;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
