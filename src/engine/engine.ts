@@ -13,11 +13,21 @@ export interface ClientTimeouts {
   readonly keepAliveMs: number;
 }
 
+/** A certificate chain and its key as PEM text. */
+export interface ListenerTls {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface EngineSetting {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
   readonly clientTimeouts: ClientTimeouts;
+  /** Clients' connections at one time; more are answered with 503. Undefined: as many as the system allows. */
+  readonly maxClients?: number;
+  /** Present where clients come over TLS. */
+  readonly tls?: ListenerTls;
   /** A fresh exchange, to be opened with each request's head; a connection may keep and reuse it. */
   readonly exchange: () => Exchange;
   /** Keeps an acceptable id of the client's, else makes one. */

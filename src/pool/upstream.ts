@@ -17,6 +17,18 @@ export interface Address {
   readonly protocol: "http" | "https";
   readonly hostname: string;
   readonly port: number;
+  /** Present where an `https` upstream is not simply checked against the system's authorities and its own name. */
+  readonly tls?: UpstreamTls;
+}
+
+/** How an `https` upstream proves who it is. */
+export interface UpstreamTls {
+  /** PEM text of the authorities that are believed instead of the system's. */
+  readonly ca?: string;
+  /** The name to ask for and to check, instead of the host name. */
+  readonly serverName?: string;
+  /** False believes any certificate. */
+  readonly verify: boolean;
 }
 
 export interface UpstreamSpec {

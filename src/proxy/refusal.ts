@@ -4,7 +4,13 @@ import type { FailureReason } from "../pool/outcome.ts";
 
 /** Why the balancer answers itself. The same word stands in log, metric, Proxy-Status and dashboard. */
 export type RefusalReason =
-  FailureReason | "no_route" | "no_upstream" | "request_invalid" | "request_too_large" | "draining";
+  | FailureReason
+  | "no_route"
+  | "no_upstream"
+  | "request_invalid"
+  | "request_too_large"
+  | "too_many_clients"
+  | "draining";
 
 /** Why a failed attempt was not followed by another one. */
 export type NotRetried =
@@ -30,6 +36,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
   no_route: { status: 404, error: "destination_not_found", message: "No route matches this host and path." },
   no_upstream: { status: 503, error: "destination_unavailable", message: "No upstream is fit to serve." },
   draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
+  too_many_clients: {
+    status: 503,
+    error: "connection_limit_reached",
+    message: "Too many clients are connected.",
+  },
   connect_refused: {
     status: 502,
     error: "connection_refused",
@@ -73,6 +84,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
 /** @param status where it is not the reason's usual one, as 405 or 501 for `request_invalid` */
 export function refusal(reason: RefusalReason, status = meanings[reason].status): Refusal {
   return { kind: "refusal", reason, status };
+}
+
+/** A request that is refused for what it says or how slowly it comes. @param status 400, 405, 408, 414, 431, 501 or 505 */
+export function invalid(status: number): Refusal {
+  return refusal(status === 414 || status === 431 ? "request_too_large" : "request_invalid", status);
 }
 
 /** How long a client is asked to wait after a 503, in seconds: two probe rounds while an upstream changes. */

@@ -5,15 +5,25 @@ import { type Random, randomIndex } from "../lib/random.ts";
 /** A client's own id is kept if it is short and plain; anything else could forge log lines. */
 const acceptable = /^[\w.:/+=@-]{1,128}$/;
 
+/** The last three digits of all counts, so that an id costs no arithmetic. */
+const endings: readonly string[] = Array.from({ length: 4_096 }, (_, count) => hex(count, 3));
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
+}
+
 /** Makes ids: eight random hex digits for this run, then a count. Unique among runs, cheap, and in order. */
 export function requestIds(random: Random): (given: string | undefined) => string {
-  const run = randomIndex(random, 2 ** 32)
-    .toString(16)
-    .padStart(8, "0");
+  const run = hex(randomIndex(random, 2 ** 32), 8);
   let count = 0;
+  let beginning = "";
   return (given) => {
     if (given !== undefined && acceptable.test(given)) return given;
     count += 1;
-    return `${run}-${count.toString(16).padStart(6, "0")}`;
+    const ending = count % endings.length;
+    if (ending === 0 || count === 1) {
+      beginning = `${run}-${hex(Math.floor(count / endings.length), 3)}`;
+    }
+    return beginning + (endings[ending] as string);
   };
 }

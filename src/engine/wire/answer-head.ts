@@ -1,0 +1,100 @@
+/** What an upstream's answer head means, and whether it can be believed. */
+
+import { framing } from "./body.ts";
+import { equalsAnyCase, latin1 } from "./bytes.ts";
+import { known } from "./field-names.ts";
+import { fieldStride, HeadReader } from "./head-reader.ts";
+import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
+
+const empty = Buffer.alloc(0);
+const timeoutWord = latin1("timeout=");
+
+/** What was asked decides how an answer is framed. */
+export interface Asked {
+  readonly isHead: boolean;
+  readonly upgrades: boolean;
+}
+
+/** Reused for every answer; what it says holds until the next `begin`. */
+export class AnswerHead {
+  readonly reader = new HeadReader();
+  /** Where the head stands: only valid during the event in which it was judged. */
+  bytes: Buffer = empty;
+  /** A number of `framing`. */
+  framing: number = framing.none;
+  contentLength = 0;
+  /** Whether the upstream keeps the connection. */
+  keepsAlive = true;
+  /** From `Keep-Alive: timeout`, in seconds; -1 if it says nothing. */
+  keepAliveSeconds = -1;
+  /** Whether it has Content-Length or Transfer-Encoding although its status has no body: they must not pass. */
+  dropsFraming = false;
+  hasRequestId = false;
+
+  /** 1xx other than 101: another head follows. */
+  get isInterim(): boolean {
+    return this.reader.status < 200 && this.reader.status !== 101;
+  }
+
+  /** Judges a head that was read whole; false if what follows it cannot be told for certain. RFC 9112 section 6.3. */
+  judge(bytes: Buffer, asked: Asked): boolean {
+    const { reader } = this;
+    this.bytes = bytes;
+    const { fields, status } = reader;
+    this.keepAliveSeconds = -1;
+    this.hasRequestId = false;
+    let options = 0;
+    let lengths = 0;
+    let codings = 0;
+    for (let place = 0; place < reader.count * fieldStride; place += fieldStride) {
+      const number = fields[place + 4] as number;
+      if (number === known.other) continue;
+      const from = fields[place + 2] as number;
+      const to = fields[place + 3] as number;
+      switch (number) {
+        case known.contentLength:
+          lengths += 1;
+          this.contentLength = contentLength(bytes, from, to);
+          if (this.contentLength < 0) return false;
+          break;
+        case known.transferEncoding:
+          codings += 1;
+          if (transferCoding(bytes, from, to) !== 0) return false;
+          break;
+        case known.connection:
+          options |= connectionOptions(reader, bytes, from, to);
+          break;
+        case known.keepAlive:
+          this.keepAliveSeconds = timeoutIn(bytes, from, to);
+          break;
+        case known.requestId:
+          this.hasRequestId = true;
+          break;
+      }
+    }
+    if (lengths > 1 || codings > 1 || lengths + codings > 1) return false;
+    if (codings > 0 && reader.version === 10) return false;
+    if ((options & option.malformed) !== 0) return false;
+    if (status === 101 && !(asked.upgrades && (options & option.upgrade) !== 0)) return false;
+    const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
+    this.keepsAlive = wantsKept && (options & option.close) === 0;
+    this.dropsFraming = status < 200 || status === 204;
+    if (this.dropsFraming || status === 304 || asked.isHead) this.framing = framing.none;
+    else if (codings > 0) this.framing = framing.chunked;
+    else if (lengths > 0) this.framing = framing.length;
+    else this.framing = framing.untilClose;
+    if (this.framing === framing.untilClose) this.keepsAlive = false;
+    return true;
+  }
+}
+
+/** The seconds of "timeout=5, max=100"; -1 if there is no such parameter. */
+function timeoutIn(bytes: Uint8Array, from: number, to: number): number {
+  for (let i = from; i + timeoutWord.length < to; i++) {
+    if (!equalsAnyCase(bytes, i, i + timeoutWord.length, timeoutWord)) continue;
+    let stop = i + timeoutWord.length;
+    while (stop < to && (bytes[stop] as number) >= 0x30 && (bytes[stop] as number) <= 0x39) stop += 1;
+    return contentLength(bytes, i + timeoutWord.length, stop);
+  }
+  return -1;
+}

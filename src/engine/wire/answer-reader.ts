@@ -1,0 +1,124 @@
+/** Reads one answer after another out of an upstream's bytes; what it finds goes to whoever waits for it. */
+
+import { AnswerHead, type Asked } from "./answer-head.ts";
+import { Body } from "./body.ts";
+import { Gathered } from "./gathered.ts";
+import { isWhole, needsMore } from "./head-reader.ts";
+
+/** Who waits for an answer. Bytes are only valid during the call. */
+export interface AnswerTaker {
+  readonly request: Asked;
+  /** 1xx: another head follows. */
+  interim(head: AnswerHead): void;
+  /** The final head, and the body up to the offset `stop`. */
+  answer(head: AnswerHead, stop: number): void;
+  answerBody(piece: Buffer): void;
+  /** 101: what is behind the head, up to the offset `to`, belongs to the new protocol. */
+  switchProtocols(head: AnswerHead, to: number): void;
+}
+
+/** What a piece of an answer led to; `headInvalid`: nothing of it was passed on, `bodyInvalid`: a part was. */
+export type Progress = "more" | "complete" | "switched" | "headInvalid" | "bodyInvalid";
+
+/**
+ * ```
+ *          ┌─1xx─┐
+ *          ▼     │
+ *  begin ─▶ head ┴──▶ body ──▶ complete ──▶ begin
+ *            └──101──▶ switched
+ * ```
+ */
+export class AnswerReader {
+  readonly #shared: AnswerHead;
+  readonly #body = new Body();
+  #gathered: Gathered<AnswerHead> | undefined;
+  /** Whether any byte of the present answer has come. */
+  hasStarted = false;
+  /** Whether its final head has come. */
+  inBody = false;
+  /** Whether the connection may serve another request after this answer. */
+  keepsAlive = false;
+  /** From `Keep-Alive: timeout`; -1 if it says nothing. */
+  keepAliveSeconds = -1;
+
+  /** @param shared reads the heads that come whole; nobody holds on to it between two events */
+  constructor(shared: AnswerHead) {
+    this.#shared = shared;
+  }
+
+  begin(): void {
+    this.hasStarted = false;
+    this.inBody = false;
+    this.#gathered = undefined;
+  }
+
+  read(taker: AnswerTaker, chunk: Buffer): Progress {
+    this.hasStarted = true;
+    return this.inBody ? this.#readBody(taker, chunk) : this.#readHeads(taker, chunk);
+  }
+
+  /** The connection ended cleanly; true if that is the proper end of the present answer. */
+  ended(): boolean {
+    return this.inBody && this.#body.ended();
+  }
+
+  #readHeads(taker: AnswerTaker, chunk: Buffer): Progress {
+    const gathered = this.#gathered?.append(chunk, 0, chunk.length);
+    const head = gathered?.head ?? this.#shared;
+    const bytes = gathered?.bytes ?? chunk;
+    const to = gathered?.length ?? chunk.length;
+    let from = 0;
+    let goesOn = gathered !== undefined;
+    while (from < to) {
+      if (!goesOn) head.reader.beginAnswer(from);
+      const verdict = head.reader.read(bytes, to);
+      if (verdict === needsMore) {
+        if (!goesOn) this.#gather(bytes, from, to);
+        return "more";
+      }
+      goesOn = false;
+      if (verdict !== isWhole || !head.judge(bytes, taker.request)) return "headInvalid";
+      from = head.reader.end;
+      if (!head.isInterim) return this.#begin(taker, head, to);
+      taker.interim(head);
+    }
+    this.#gathered = undefined;
+    return "more";
+  }
+
+  /** Keeps what came of a head and goes on with a reader of its own. */
+  #gather(bytes: Buffer, from: number, to: number): void {
+    const head = new AnswerHead();
+    head.reader.beginAnswer(0);
+    this.#gathered = new Gathered(head, bytes, from, to);
+    head.reader.read(this.#gathered.bytes, this.#gathered.length);
+  }
+
+  #begin(taker: AnswerTaker, head: AnswerHead, to: number): Progress {
+    this.#gathered = undefined;
+    if (head.reader.status === 101) {
+      taker.switchProtocols(head, to);
+      return "switched";
+    }
+    this.#body.begin(head.framing, head.contentLength);
+    const stop = this.#body.take(head.bytes, head.reader.end, to);
+    if (stop < 0) return "headInvalid";
+    this.inBody = true;
+    // Bytes behind an answer that nobody asked for must never become part of the next one.
+    this.keepsAlive = head.keepsAlive && stop === to;
+    this.keepAliveSeconds = head.keepAliveSeconds;
+    taker.answer(head, stop);
+    return this.#body.isComplete ? "complete" : "more";
+  }
+
+  #readBody(taker: AnswerTaker, bytes: Buffer): Progress {
+    const stop = this.#body.take(bytes, 0, bytes.length);
+    if (stop < 0) return "bodyInvalid";
+    if (stop === bytes.length) taker.answerBody(bytes);
+    else {
+      this.keepsAlive = false;
+      taker.answerBody(bytes.subarray(0, stop));
+    }
+    return this.#body.isComplete ? "complete" : "more";
+  }
+}

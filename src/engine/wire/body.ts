@@ -1,0 +1,61 @@
+/** Where a message's body ends: by length, by chunks, or with the connection. Passes bytes as they are. */
+
+import { Chunks } from "./chunks.ts";
+
+/** How a body is framed. */
+export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
+
+/**
+ * ```
+ *  none ───────────────────────────────────────────────▶ complete
+ *  length(n) ──────take: n bytes───────────────────────▶ complete
+ *  chunked ────────take: last chunk and trailers───────▶ complete
+ *                     └──────malformed──────▶ take answers -1
+ *  untilClose ─────ended()─────────────────────────────▶ complete
+ * ```
+ */
+export class Body {
+  #kind: number = framing.none;
+  #left = 0;
+  #chunks: Chunks | undefined;
+  isComplete = true;
+
+  /** @param length in bytes, where `kind` is by length */
+  begin(kind: number, length: number): void {
+    this.#kind = kind;
+    this.#left = length;
+    this.isComplete = kind === framing.none || (kind === framing.length && length === 0);
+    if (kind !== framing.chunked) return;
+    this.#chunks ??= new Chunks();
+    this.#chunks.begin();
+  }
+
+  get kind(): number {
+    return this.#kind;
+  }
+
+  /**
+   * Takes what belongs to this body out of bytes[from..to).
+   * @returns the offset behind it, at most `to`; -1 if the framing is malformed
+   */
+  take(bytes: Uint8Array, from: number, to: number): number {
+    if (this.isComplete) return from;
+    if (this.#kind === framing.untilClose) return to;
+    if (this.#kind === framing.length) {
+      const stop = Math.min(to, from + this.#left);
+      this.#left -= stop - from;
+      this.isComplete = this.#left === 0;
+      return stop;
+    }
+    const chunks = this.#chunks as Chunks;
+    const stop = chunks.take(bytes, from, to);
+    this.isComplete = chunks.isDone;
+    return stop;
+  }
+
+  /** The connection ended cleanly; true if that is the body's proper end. */
+  ended(): boolean {
+    if (this.#kind === framing.untilClose) this.isComplete = true;
+    return this.isComplete;
+  }
+}

@@ -1,0 +1,84 @@
+/** The wire engine on Bun's sockets. */
+
+import type { UpstreamTls } from "../../pool/upstream.ts";
+import type { Engine } from "../engine.ts";
+import { wireEngineOver } from "./listener.ts";
+import type { ConnectOwner, Sockets, SocketOwner } from "./socket.ts";
+
+/** One table of handlers for all connections: the owner rides on the socket. */
+const handlers: Bun.SocketHandler<SocketOwner> = {
+  data: (socket, chunk) => socket.data.received(chunk),
+  drain: (socket) => socket.data.drained(),
+  end: (socket) => socket.data.ended(),
+  close: (socket, error) => socket.data.closed(error),
+  error: (socket, error) => socket.data.faulted(error),
+};
+
+const connectHandlers: Bun.SocketHandler<ConnectOwner> = {
+  ...(handlers as Bun.SocketHandler<ConnectOwner>),
+  open: (socket) => socket.data.opened(socket),
+  connectError: (socket, error) => socket.data.refused(codeOf(error)),
+};
+
+/** Open only when the certificate was accepted: no byte of a request may reach an impostor. */
+const checkingHandlers: Bun.SocketHandler<ConnectOwner> = {
+  ...connectHandlers,
+  open() {},
+  handshake(socket, isAuthorized, error) {
+    if (isAuthorized) return socket.data.opened(socket);
+    socket.data.refused(error?.message ?? "certificate not accepted");
+    socket.terminate();
+  },
+};
+
+const trustingHandlers: Bun.SocketHandler<ConnectOwner> = {
+  ...connectHandlers,
+  open() {},
+  handshake: (socket) => socket.data.opened(socket),
+};
+
+const bunSockets: Sockets = {
+  listen({ hostname, port, tls, accept }) {
+    return new Promise((resolve) => {
+      const listener = Bun.listen<SocketOwner>({
+        hostname,
+        port,
+        allowHalfOpen: true,
+        ...(tls && { tls }),
+        socket: {
+          ...handlers,
+          open(socket) {
+            const owner = accept(socket.remoteAddress);
+            socket.data = owner;
+            owner.opened(socket);
+          },
+        },
+      });
+      resolve({ hostname: listener.hostname, port: listener.port, stop: () => listener.stop() });
+    });
+  },
+
+  connect({ protocol, hostname, port, tls = { verify: true } }, owner) {
+    const options = { hostname, port, allowHalfOpen: true, data: owner };
+    const connecting =
+      protocol === "https"
+        ? Bun.connect<ConnectOwner>({
+            ...options,
+            tls: bunTls(hostname, tls),
+            socket: tls.verify ? checkingHandlers : trustingHandlers,
+          })
+        : Bun.connect<ConnectOwner>({ ...options, socket: connectHandlers });
+    // `connectError` has told the owner what the rejection says.
+    connecting.catch(() => {});
+  },
+};
+
+function bunTls(hostname: string, { ca, serverName, verify }: UpstreamTls): Bun.TLSOptions {
+  return { serverName: serverName ?? hostname, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
+}
+
+function codeOf(error: Error): string {
+  return "code" in error ? String(error.code) : error.message;
+}
+
+export const wireEngine: Engine = wireEngineOver(bunSockets);

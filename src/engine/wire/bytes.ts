@@ -1,0 +1,72 @@
+/** Classes of bytes as lookup tables, and comparison in place: what lets heads be read without making strings. */
+
+export const tab = 0x09;
+export const lf = 0x0a;
+export const cr = 0x0d;
+export const space = 0x20;
+export const comma = 0x2c;
+export const slash = 0x2f;
+export const colon = 0x3a;
+export const semicolon = 0x3b;
+
+/** A table that holds 1 at the bytes of the given characters and of the ranges, written as pairs: "az09". */
+function tableOf(characters: string, ranges = "", above7f = false): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const character of characters) table[character.charCodeAt(0)] = 1;
+  for (let i = 0; i < ranges.length; i += 2) {
+    table.fill(1, ranges.charCodeAt(i), ranges.charCodeAt(i + 1) + 1);
+  }
+  if (above7f) table.fill(1, 0x80);
+  return table;
+}
+
+/** Bytes of methods and field names (RFC 9110 section 5.6.2). */
+export const isToken = tableOf("!#$%&'*+-.^_`|~", "azAZ09");
+
+/** Bytes of field values and reason phrases: everything but controls, tab excepted (RFC 9110 section 5.5). */
+export const isValue = tableOf("\t", " ~", true);
+
+/**
+ * Bytes of a request target: no space, no control, no "#", which ends a path for one parser and not for another.
+ * Bytes above 0x7f are against RFC 3986, but common and harmless: they pass unchanged.
+ */
+export const isTarget = tableOf("", '!"$~', true);
+
+/** Bytes of a registered name in Host (RFC 3986 section 3.2.2) without the comma, which also joins repeated fields. */
+export const isHostName = tableOf("-._~%!$&'()*+;=", "azAZ09");
+
+/** Bytes between the brackets of an IP literal in Host. */
+export const isHostLiteral = tableOf(":.", "afAF09");
+
+/** Values of hexadecimal digits; 255 for other bytes. */
+export const hexValue = new Uint8Array(256).fill(255);
+for (let i = 0; i < 16; i++) {
+  hexValue["0123456789abcdef".charCodeAt(i)] = i;
+  hexValue["0123456789ABCDEF".charCodeAt(i)] = i;
+}
+
+/** Lower case of ASCII letters; other bytes are themselves. */
+export const lower = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte,
+);
+
+/** The bytes of a string in latin1, where each byte is the character of the same number. */
+export function latin1(text: string): Buffer {
+  return Buffer.from(text, "latin1");
+}
+
+/** Whether bytes[from..to) are exactly these. */
+export function equals(bytes: Uint8Array, from: number, to: number, literal: Uint8Array): boolean {
+  if (to - from !== literal.length) return false;
+  for (let i = 0; i < literal.length; i++) if (bytes[from + i] !== literal[i]) return false;
+  return true;
+}
+
+/** Whether bytes[from..to) are these, letters of either case being the same; `literal` is in lower case. */
+export function equalsAnyCase(bytes: Uint8Array, from: number, to: number, literal: Uint8Array): boolean {
+  if (to - from !== literal.length) return false;
+  for (let i = 0; i < literal.length; i++) {
+    if (lower[bytes[from + i] as number] !== literal[i]) return false;
+  }
+  return true;
+}

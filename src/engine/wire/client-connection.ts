@@ -1,0 +1,250 @@
+/** One client's connection: reads requests one after another, has each relayed, and keeps its answers in order. */
+
+import { invalid, refusal } from "../../proxy/refusal.ts";
+import { Connection } from "./connection.ts";
+import { type HeadTaker, Inbox } from "./inbox.ts";
+import type { Plane } from "./plane.ts";
+import type { Ending, Relay } from "./relay.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { WireSocket } from "./socket.ts";
+import { type Forwarding, forwardingOf } from "./write-request.ts";
+
+/** How long we wait for a client to notice our FIN before we close (RFC 9112 section 9.6). */
+const lingerMs = 2_000;
+
+type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
+
+/**
+ * ```
+ *  idle ──bytes──▶ head ──whole──▶ exchange ──answered──▶ flushing ──▶ idle
+ *   │ timeout        │ timeout: 408   │  │ 101                └──close──▶ lingering ──FIN, timeout──▶ closed
+ *   ▼                ▼ malformed: 4xx │  └──▶ tunnel ──────────────────────▲
+ *  closed         lingering           └──client gone, answer cut──▶ closed
+ * ```
+ */
+export class ClientConnection extends Connection implements HeadTaker {
+  readonly #plane: Plane;
+  readonly address: string;
+  readonly scheme: "http" | "https";
+  #phase: Phase = "idle";
+  #relay: Relay | undefined;
+  readonly #inbox: Inbox;
+  #isReading = false;
+  #isActive = false;
+  #hasPeerEnded = false;
+  #forwarding: Forwarding | undefined;
+
+  constructor(plane: Plane, address: string, scheme: "http" | "https") {
+    super();
+    this.#plane = plane;
+    this.address = address;
+    this.scheme = scheme;
+    this.#inbox = new Inbox(plane.requestHead);
+  }
+
+  override opened(socket: WireSocket): void {
+    super.opened(socket);
+    const { clients, setting, wheel } = this.#plane;
+    if (setting.maxClients !== undefined && clients.size >= setting.maxClients) {
+      return this.#begin().refuseUnread(this, refusal("too_many_clients"));
+    }
+    clients.add(this);
+    wheel.arm(this, setting.clientTimeouts.keepAliveMs);
+  }
+
+  /** The forwarding fields that are the same for all of its requests. */
+  get forwarding(): Forwarding {
+    return (this.#forwarding ??= forwardingOf(this.address, this.scheme, this.#plane.forwarding));
+  }
+
+  received(chunk: Buffer): void {
+    switch (this.#phase) {
+      case "idle":
+      case "head":
+        return this.#read(chunk);
+      case "exchange": {
+        const relay = this.#relay as Relay;
+        const from = relay.request.isComplete ? 0 : relay.requestBody(chunk, 0, chunk.length);
+        if (from < 0 || this.#relay !== relay) return;
+        if (relay.request.isComplete) this.#plane.wheel.disarm(this);
+        else this.#expectBody();
+        return this.#keepAhead(chunk, from);
+      }
+      case "flushing":
+        return this.#keepAhead(chunk, 0);
+      case "tunnel":
+        return this.#relay?.tunnel?.fromClient(chunk);
+    }
+  }
+
+  #expectBody(): void {
+    if (this.isPaused) this.#plane.wheel.disarm(this);
+    else this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.bodyIdleMs);
+  }
+
+  /** It takes no more bytes for now; it has this long to take one. */
+  expectReader(): void {
+    this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.bodyIdleMs);
+  }
+
+  protected override progressed(): void {
+    this.expectReader();
+  }
+
+  override resume(): void {
+    if (this.#inbox.isFull) return;
+    super.resume();
+    if (this.#phase === "exchange" && this.#relay?.request.isComplete === false) this.#expectBody();
+  }
+
+  #keepAhead(bytes: Buffer, from: number): void {
+    this.#inbox.keep(bytes, from, bytes.length);
+    if (this.#inbox.isFull) this.pause();
+  }
+
+  /** Reads requests for as long as each is answered at once. */
+  #read(chunk: Buffer): void {
+    this.#isReading = true;
+    for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#inbox.takeAhead()) {
+      if (!this.#inbox.readHead(bytes, 0, this)) {
+        if (this.#phase === "idle") this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.headMs);
+        this.#phase = "head";
+        break;
+      }
+      if (this.#phase !== "idle") break;
+    }
+    this.#isReading = false;
+    if (this.#phase === "tunnel") this.#sendAhead();
+    else if (this.#inbox.isFull) this.pause();
+  }
+
+  /** @returns the offset behind what belongs to the request */
+  headRead(head: RequestHead, to: number, status: number): number {
+    const relay = this.#begin();
+    if (status !== 0) {
+      relay.refuseUnread(this, invalid(status));
+      return to;
+    }
+    const next = relay.start(this, head, to);
+    if (this.#relay === relay && !relay.request.isComplete) this.#expectBody();
+    return next;
+  }
+
+  #begin(): Relay {
+    this.#phase = "exchange";
+    this.#isActive = true;
+    this.#plane.began();
+    this.#plane.wheel.disarm(this);
+    return (this.#relay = this.#plane.takeRelay());
+  }
+
+  enterTunnel(): void {
+    this.#phase = "tunnel";
+    this.#plane.wheel.disarm(this);
+    if (!this.#isReading) this.#sendAhead();
+  }
+
+  /** What the client said before it knew that the protocol was switched. */
+  #sendAhead(): void {
+    const ahead = this.#inbox.takeAhead();
+    this.resume();
+    if (ahead) this.#relay?.tunnel?.fromClient(ahead);
+  }
+
+  exchangeEnded(ending: Ending): void {
+    this.#relay = undefined;
+    if (ending === "reset" || ending === "gone") return this.leave(ending === "reset");
+    if (ending === "close" || this.#plane.isDraining) return this.#linger();
+    this.#phase = "flushing";
+    if (this.isFlushed) this.flushed();
+    else this.expectReader();
+  }
+
+  protected override flushed(): void {
+    if (this.#phase === "flushing") {
+      this.#settle();
+      this.#phase = "idle";
+      this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.keepAliveMs);
+      this.#readAhead();
+    } else if (this.#phase === "lingering") this.#startLingering();
+    else {
+      if (this.#relay?.request.isComplete) this.#plane.wheel.disarm(this);
+      this.#relay?.clientFlushed();
+    }
+  }
+
+  #readAhead(): void {
+    const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
+    super.resume();
+    if (ahead) this.#read(ahead);
+  }
+
+  /** FIN behind the last byte; what the client still sends is read and dropped, or its kernel would discard the answer. */
+  #linger(): void {
+    this.#phase = "lingering";
+    this.#inbox.clear();
+    super.resume();
+    this.finish();
+    if (this.isFlushed) this.#startLingering();
+    else this.expectReader();
+  }
+
+  #startLingering(): void {
+    this.#settle();
+    if (this.#hasPeerEnded) return this.leave(false);
+    this.#plane.wheel.arm(this, lingerMs);
+  }
+
+  /** What was under way is over. */
+  #settle(): void {
+    if (!this.#isActive) return;
+    this.#isActive = false;
+    this.#plane.ended();
+  }
+
+  ended(): void {
+    this.#hasPeerEnded = true;
+    if (this.#phase === "tunnel") return this.#relay?.tunnel?.clientFinished();
+    if (this.#phase === "lingering" && !this.isFlushed) return;
+    this.leave(false);
+  }
+
+  closed(error: Error | undefined): void {
+    this.isClosed = true;
+    if (this.#phase === "tunnel") this.#relay?.tunnel?.clientClosed(error);
+    this.leave(false);
+  }
+
+  override expired(): void {
+    if (this.#phase === "exchange") return this.#relay?.clientStalled();
+    if (this.#phase !== "head") return this.leave(!this.isFlushed);
+    this.#inbox.clear();
+    this.#begin().refuseUnread(this, invalid(408));
+  }
+
+  faulted(error: Error): void {
+    this.#plane.setting.log.bug(error, this.#relay?.request.id ?? "");
+    if (this.#relay) this.#relay.faulted();
+    else this.leave(true);
+  }
+
+  /** For a drain: between two requests it can go, else its answer will say that it does. */
+  leaveIfIdle(): void {
+    if (this.#phase === "idle") this.leave(false);
+  }
+
+  /** For good; a relay under way is cancelled. */
+  leave(abruptly: boolean): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    const relay = this.#relay;
+    this.#relay = undefined;
+    relay?.cancel();
+    this.#settle();
+    this.#inbox.clear();
+    this.#plane.clients.delete(this);
+    this.#plane.wheel.forget(this);
+    if (abruptly) this.terminate();
+    else this.close();
+  }
+}

@@ -1,0 +1,104 @@
+/** What both kinds of connections have in common: a socket, the queue of bytes it did not take yet, and its deadline. */
+
+import type { SocketOwner, WireSocket } from "./socket.ts";
+import { Timed } from "./timer-wheel.ts";
+
+/**
+ * ```
+ *  write ──socket takes all──────────────▶ flushed
+ *    └──takes a part──▶ queue ──drained──▶ flushed()
+ *  finish: FIN as soon as it is flushed
+ * ```
+ */
+export abstract class Connection extends Timed implements SocketOwner {
+  #socket: WireSocket | undefined;
+  #queue: Buffer[] | undefined;
+  #finishes = false;
+  #isPaused = false;
+  isClosed = false;
+
+  opened(socket: WireSocket): void {
+    this.#socket = socket;
+  }
+
+  abstract received(chunk: Buffer): void;
+  abstract ended(): void;
+  abstract closed(error: Error | undefined): void;
+  abstract faulted(error: Error): void;
+
+  /** The queue has become empty. */
+  protected abstract flushed(): void;
+  /** The peer took something, but not all that is queued. */
+  protected abstract progressed(): void;
+
+  get isFlushed(): boolean {
+    return this.#queue === undefined;
+  }
+
+  /**
+   * Sends bytes[from..to), now or after what is queued; what the system does not take is copied.
+   * @returns false if something is queued: the source should pause until `flushed`
+   */
+  write(bytes: Uint8Array, from: number, to: number): boolean {
+    if (this.isClosed || from === to) return true;
+    let start = from;
+    if (this.#queue === undefined) {
+      const taken = this.#socket?.write(bytes, from, to - from) ?? -1;
+      if (taken === to - from || taken < 0) return true;
+      start += taken;
+    }
+    (this.#queue ??= []).push(Buffer.from(bytes.subarray(start, to)));
+    return false;
+  }
+
+  drained(): void {
+    if (this.#queue === undefined) return;
+    for (;;) {
+      const first = this.#queue[0];
+      if (first === undefined) break;
+      const taken = this.#socket?.write(first, 0, first.length) ?? -1;
+      if (taken < 0) return;
+      if (taken < first.length) {
+        this.#queue[0] = first.subarray(taken);
+        return taken > 0 ? this.progressed() : undefined;
+      }
+      this.#queue.shift();
+    }
+    this.#queue = undefined;
+    if (this.#finishes) this.#socket?.shutdown();
+    this.flushed();
+  }
+
+  /** Sends FIN after what is queued; reading goes on. */
+  finish(): void {
+    if (this.#finishes) return;
+    this.#finishes = true;
+    if (this.#queue === undefined) this.#socket?.shutdown();
+  }
+
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket?.resume();
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Closes without waiting for the queue. */
+  close(): void {
+    this.#socket?.end();
+  }
+
+  /** Closes with RST. */
+  terminate(): void {
+    this.#socket?.terminate();
+  }
+}

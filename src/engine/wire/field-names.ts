@@ -1,0 +1,91 @@
+/** The field names that this engine acts on, recognised in place; all others are only passed on. */
+
+import { equalsAnyCase, latin1, lower } from "./bytes.ts";
+
+/** What a field name means here: its number in the table of a head's fields. */
+export const known = {
+  other: 0,
+  host: 1,
+  contentLength: 2,
+  transferEncoding: 3,
+  connection: 4,
+  upgrade: 5,
+  /** The following ones up to `named` end at this hop and mean nothing to us. */
+  keepAlive: 6,
+  proxyConnection: 7,
+  proxyAuthenticate: 8,
+  proxyAuthorization: 9,
+  te: 10,
+  /** Any other one that a Connection field names: it ends at this hop too. */
+  named: 11,
+  forwardedFor: 12,
+  forwardedProto: 13,
+  forwardedHost: 14,
+  forwardedPort: 15,
+  via: 16,
+  requestId: 17,
+  trailer: 18,
+} as const;
+
+const names: ReadonlyArray<readonly [name: string, number: number]> = [
+  ["host", known.host],
+  ["content-length", known.contentLength],
+  ["transfer-encoding", known.transferEncoding],
+  ["connection", known.connection],
+  ["upgrade", known.upgrade],
+  ["keep-alive", known.keepAlive],
+  ["proxy-connection", known.proxyConnection],
+  ["proxy-authenticate", known.proxyAuthenticate],
+  ["proxy-authorization", known.proxyAuthorization],
+  ["te", known.te],
+  ["x-forwarded-for", known.forwardedFor],
+  ["x-forwarded-proto", known.forwardedProto],
+  ["x-forwarded-host", known.forwardedHost],
+  ["x-forwarded-port", known.forwardedPort],
+  ["via", known.via],
+  ["x-request-id", known.requestId],
+  ["trailer", known.trailer],
+];
+
+const longest = Math.max(...names.map(([name]) => name.length));
+const literals: readonly Buffer[] = names.map(([name]) => latin1(name));
+const numbers = Uint8Array.from(names, ([, number]) => number);
+
+/** By length × 32 + first letter: place of the first candidate in `names`, from 1; 0 if there is none. */
+const firstOf = new Uint8Array((longest + 1) * 32);
+/** Place of the next candidate of the same length and first letter; 0 if there is none. */
+const nextOf = new Uint8Array(names.length + 1);
+for (const [index, [name]] of names.entries()) {
+  const key = keyOf(name.length, name.charCodeAt(0));
+  nextOf[index + 1] = firstOf[key] as number;
+  firstOf[key] = index + 1;
+}
+
+function keyOf(length: number, first: number): number {
+  return length * 32 + (first & 31);
+}
+
+/** The number in {@link known} of the name bytes[from..to). */
+export function recognise(bytes: Uint8Array, from: number, to: number): number {
+  const length = to - from;
+  if (length > longest) return known.other;
+  let place = firstOf[keyOf(length, lower[bytes[from] as number] as number)] as number;
+  while (place !== 0) {
+    if (equalsAnyCase(bytes, from, to, literals[place - 1] as Buffer)) return numbers[place - 1] as number;
+    place = nextOf[place] as number;
+  }
+  return known.other;
+}
+
+/** Whether a field of this number ends at this hop whatever it says, framing and upgrades apart. */
+export function isHopByHop(number: number): boolean {
+  return number >= known.keepAlive && number <= known.named;
+}
+
+/**
+ * Whether a trailer of this number would change framing, routing or what we say of the client after the body has
+ * been read (RFC 9110 section 6.5.1).
+ */
+export function isForbiddenInTrailers(number: number): boolean {
+  return number !== known.other && number !== known.via;
+}

@@ -1,0 +1,46 @@
+/** Puts a plane behind a listening socket: this is the engine, whatever runtime the sockets come from. */
+
+import { systemClock, systemSchedule } from "../../lib/clock.ts";
+import { plainAddress } from "../../proxy/head.ts";
+import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { Plane } from "./plane.ts";
+import type { Sockets } from "./socket.ts";
+import { TimerWheel } from "./timer-wheel.ts";
+
+/** The wire engine over the given sockets. */
+export function wireEngineOver(sockets: Sockets): Engine {
+  return { name: "wire", listen: (setting) => listen(setting, sockets) };
+}
+
+async function listen(setting: EngineSetting, sockets: Sockets): Promise<EngineListener> {
+  const wheel = new TimerWheel(systemClock, systemSchedule);
+  const scheme = setting.tls ? "https" : "http";
+  const plane = new Plane(setting, sockets, wheel);
+  const listener = await sockets.listen({
+    hostname: setting.hostname,
+    port: setting.port,
+    ...(setting.tls && { tls: setting.tls }),
+    accept: (address) => new ClientConnection(plane, plainAddress(address), scheme),
+  });
+  plane.listenPort = listener.port;
+  return {
+    hostname: listener.hostname,
+    port: listener.port,
+    active: () => plane.active,
+    async drain() {
+      plane.isDraining = true;
+      listener.stop();
+      for (const client of [...plane.clients]) client.leaveIfIdle();
+      plane.closeIdle();
+      await plane.quiet();
+    },
+    close() {
+      plane.isDraining = true;
+      listener.stop();
+      for (const client of [...plane.clients]) client.leave(true);
+      plane.closeIdle();
+      wheel.stop();
+    },
+  };
+}

@@ -1,0 +1,85 @@
+/** What all connections of one listener share: settings, the wheel, scratch space, idle connections and spare relays. */
+
+import type { Upstream } from "../../pool/upstream.ts";
+import type { ForwardingSetting } from "../../proxy/headers.ts";
+import type { EngineSetting } from "../engine.ts";
+import { AnswerHead } from "./answer-head.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import { maxHeadBytes } from "./head-reader.ts";
+import { Relay } from "./relay.ts";
+import { smallPieceBytes } from "./relayed-answer.ts";
+import { RequestHead } from "./request-head.ts";
+import type { Sockets } from "./socket.ts";
+import type { TimerWheel } from "./timer-wheel.ts";
+import { Lane } from "./upstreams.ts";
+
+/** Relays that wait for a request; more are left to the collector. */
+const maxSpareRelays = 1_024;
+
+export class Plane {
+  readonly setting: EngineSetting;
+  readonly sockets: Sockets;
+  readonly wheel: TimerWheel;
+  /** Where heads are put together; valid until the next head. */
+  readonly scratch = Buffer.allocUnsafeSlow(maxHeadBytes + smallPieceBytes + 1_024);
+  /** Heads that came whole are read with these; nobody holds on to them across events. */
+  readonly requestHead = new RequestHead();
+  readonly answerHead = new AnswerHead();
+  /** Every client's connection that is open. */
+  readonly clients = new Set<ClientConnection>();
+  readonly #lanes = new Map<Upstream, Lane>();
+  readonly #spare: Relay[] = [];
+  #active = 0;
+  #onQuiet: (() => void) | undefined;
+  isDraining = false;
+  /** The port that clients reach us on, once it is known. */
+  listenPort = 0;
+
+  constructor(setting: EngineSetting, sockets: Sockets, wheel: TimerWheel) {
+    this.setting = setting;
+    this.sockets = sockets;
+    this.wheel = wheel;
+  }
+
+  get forwarding(): ForwardingSetting {
+    return { trusts: this.setting.trusts, listenPort: this.listenPort };
+  }
+
+  laneOf(upstream: Upstream): Lane {
+    let lane = this.#lanes.get(upstream);
+    if (!lane) this.#lanes.set(upstream, (lane = new Lane(this, upstream)));
+    return lane;
+  }
+
+  takeRelay(): Relay {
+    return this.#spare.pop() ?? new Relay(this, this.setting.exchange());
+  }
+
+  giveBack(relay: Relay): void {
+    if (this.#spare.length < maxSpareRelays) this.#spare.push(relay);
+  }
+
+  /** Exchanges and tunnels under way, the sending of their last bytes included. */
+  get active(): number {
+    return this.#active;
+  }
+
+  began(): void {
+    this.#active += 1;
+  }
+
+  ended(): void {
+    this.#active -= 1;
+    if (this.#active === 0) this.#onQuiet?.();
+  }
+
+  /** Resolves when nothing is active. */
+  quiet(): Promise<void> {
+    if (this.#active === 0) return Promise.resolve();
+    return new Promise((resolve) => (this.#onQuiet = resolve));
+  }
+
+  closeIdle(): void {
+    for (const lane of this.#lanes.values()) lane.closeIdle();
+  }
+}

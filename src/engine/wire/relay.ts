@@ -1,0 +1,236 @@
+/** Carries one request and its answer between a client's connection and an upstream's; the exchange decides where to. */
+
+import { type Outcome, responded } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import { answerOf, invalid, type Refusal } from "../../proxy/refusal.ts";
+import type { AnswerHead } from "./answer-head.ts";
+import type { AnswerTaker } from "./answer-reader.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { Plane } from "./plane.ts";
+import { RelayedAnswer } from "./relayed-answer.ts";
+import { RelayedRequest } from "./relayed-request.ts";
+import type { RequestHead } from "./request-head.ts";
+import { Sending } from "./sending.ts";
+import { Tunnel } from "./tunnel.ts";
+import { faultAnswer, ownAnswer } from "./write-answer.ts";
+
+/** What becomes of the client's connection after an exchange. */
+export type Ending = "keep" | "close" | "reset" | "gone";
+
+/**
+ * ```
+ *  start ─▶ Sending ──answer──▶ answerBody … ──▶ answered ──▶ back to the plane
+ *             │   │                  │ cut                        ▲
+ *             │   └──101──▶ Tunnel   └───▶ client reset ──────────┤
+ *             └──refused──▶ answer of our own ────────────────────┘
+ * ```
+ * It serves one request at a time and returns to the plane between two.
+ */
+export class Relay implements AnswerTaker {
+  readonly #plane: Plane;
+  readonly #exchange: Exchange;
+  readonly #answer: RelayedAnswer;
+  readonly request = new RelayedRequest();
+  readonly sending: Sending;
+  #client: ClientConnection | undefined;
+  #keepsAlive = false;
+  /** Present once the protocol was switched. */
+  tunnel: Tunnel | undefined;
+
+  constructor(plane: Plane, exchange: Exchange) {
+    this.#plane = plane;
+    this.#exchange = exchange;
+    this.#answer = new RelayedAnswer(plane.scratch);
+    this.sending = new Sending(plane, exchange, this);
+  }
+
+  get client(): ClientConnection | undefined {
+    return this.#client;
+  }
+
+  /** Whether the client has got the final head. */
+  get hasBegun(): boolean {
+    return this.#answer.hasBegun;
+  }
+
+  /**
+   * Begins with a head that may pass, and with what came behind it up to the offset `to`.
+   * @returns the offset behind what belongs to this request
+   */
+  start(client: ClientConnection, head: RequestHead, to: number): number {
+    const { request } = this;
+    request.view.clientAddress = client.address;
+    request.view.scheme = client.scheme;
+    const stop = request.begin(head, to);
+    if (stop < 0) {
+      this.refuseUnread(client, invalid(400));
+      return to;
+    }
+    this.#begin(client);
+    request.id = this.#plane.setting.requestId(head.requestId);
+    this.#exchange.open(request.view);
+    request.write(head, stop, client.forwarding);
+    this.sending.follow(this.#exchange.next());
+    return stop;
+  }
+
+  #begin(client: ClientConnection): void {
+    this.#client = client;
+    this.#keepsAlive = this.request.keepsAlive;
+    this.#answer.begin(this.request.isOld);
+  }
+
+  /** Without a head that may pass: no exchange is opened. */
+  refuseUnread(client: ClientConnection, given: Refusal): void {
+    this.request.beginUnknown(this.#plane.setting.requestId(undefined));
+    this.#begin(client);
+    this.#exchange.reset();
+    this.#refuse(given);
+  }
+
+  #refuse(given: Refusal): void {
+    this.#keepsAlive = false;
+    this.refused(this.#exchange.refuse(given));
+  }
+
+  /** The answer is our own. */
+  refused(given: Refusal): void {
+    const client = this.#client;
+    if (!client) return;
+    const { id: requestId, isOld, isHead, isComplete, view } = this.request;
+    if (given.notRetried === undefined) {
+      this.#plane.setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
+    }
+    const keeps = this.#keepsAlive && isComplete && !this.#plane.isDraining;
+    const bytes = ownAnswer(answerOf(given, view.header("accept"), requestId), {
+      closes: !keeps,
+      isOld,
+      isHead,
+    });
+    client.write(bytes, 0, bytes.length);
+    this.#end(keeps ? "keep" : "close");
+  }
+
+  /** More of the request's body: returns the offset behind what belongs to it, -1 if it was refused. */
+  requestBody(bytes: Buffer, from: number, to: number): number {
+    const stop = this.request.take(bytes, from, to);
+    if (stop >= 0) {
+      this.sending.send(bytes, from, stop);
+      return stop;
+    }
+    this.sending.cancel();
+    if (this.hasBegun) this.#end("reset");
+    else this.#refuse(invalid(400));
+    return -1;
+  }
+
+  upstreamFlushed(): void {
+    if (this.tunnel) this.tunnel.upstreamFlushed();
+    else this.sending.flushed();
+  }
+
+  clientFlushed(): void {
+    if (this.tunnel) this.tunnel.clientFlushed();
+    else this.sending.upstream?.resume();
+  }
+
+  /** A 1xx head, which clients of HTTP/1.0 do not know. */
+  interim(head: AnswerHead): void {
+    const client = this.#client;
+    if (client && !this.request.isOld) this.#pass(client, this.#answer.interim(client, head));
+  }
+
+  /** The final head, and the body up to the offset `stop`. */
+  answer(head: AnswerHead, stop: number): void {
+    const client = this.#client;
+    if (!client) return;
+    this.sending.head(head.reader.status);
+    const answer = this.#answer;
+    if (answer.endsWithClose(head) || !this.request.isComplete || this.#plane.isDraining)
+      this.#keepsAlive = false;
+    answer.closes = !this.#keepsAlive;
+    this.#pass(client, answer.start(client, head, stop));
+  }
+
+  answerBody(piece: Buffer): void {
+    const client = this.#client;
+    if (client) this.#pass(client, this.#answer.continue(client, piece));
+  }
+
+  /** A client that is slower than its upstream slows it down. */
+  #pass(client: ClientConnection, isOut: boolean): void {
+    if (isOut) return;
+    this.sending.upstream?.pause();
+    client.expectReader();
+  }
+
+  /** The whole answer was passed on; the upstream's connection is free or closed already. */
+  answered(): void {
+    this.sending.end(responded);
+    this.#end(this.#keepsAlive && this.request.isComplete ? "keep" : "close");
+  }
+
+  /** 101: from here on both sides speak another protocol; what is behind the head is its first. */
+  switchProtocols(head: AnswerHead, to: number): void {
+    const client = this.#client;
+    const { upstream, timeouts } = this.sending;
+    if (!client || !upstream) return;
+    this.sending.head(101);
+    this.#answer.hasBegun = true;
+    this.#answer.interim(client, head);
+    const onEnd = (outcome: Outcome) => {
+      this.sending.end(outcome);
+      upstream.leaveTunnel(outcome.kind === "response");
+      this.#end(outcome.kind === "response" ? "close" : "reset");
+    };
+    const tunnel = new Tunnel({
+      wheel: this.#plane.wheel,
+      idleMs: timeouts.tunnelIdleMs,
+      client,
+      upstream,
+      onEnd,
+    });
+    this.tunnel = tunnel;
+    if (to > head.reader.end) tunnel.fromUpstream(head.bytes.subarray(head.reader.end, to));
+    client.enterTunnel();
+  }
+
+  /** The answer broke off: the client must not take what it has for everything. */
+  cut(): void {
+    this.#end("reset");
+  }
+
+  /** The client left. */
+  cancel(): void {
+    this.sending.cancel();
+    this.#end("gone");
+  }
+
+  /** The client's body stalled, or it stopped reading. */
+  clientStalled(): void {
+    this.sending.cancel();
+    if (this.hasBegun) this.#end("reset");
+    else this.#refuse(invalid(408));
+  }
+
+  /** A bug of ours came to light: the request must not hang for it. */
+  faulted(): void {
+    this.sending.cancel();
+    if (this.hasBegun) return this.#end("reset");
+    const { id: requestId, isHead } = this.request;
+    const bytes = ownAnswer(faultAnswer(requestId), { closes: true, isOld: false, isHead });
+    this.#client?.write(bytes, 0, bytes.length);
+    this.#end("close");
+  }
+
+  #end(ending: Ending): void {
+    const client = this.#client;
+    if (!client) return;
+    this.#client = undefined;
+    this.tunnel?.release();
+    this.tunnel = undefined;
+    this.#exchange.reset();
+    this.#plane.giveBack(this);
+    client.exchangeEnded(ending);
+  }
+}

@@ -1,0 +1,71 @@
+/** The answer side of a relay: puts the client's head together and passes the body on, framed as it came. */
+
+import type { AnswerHead } from "./answer-head.ts";
+import { framing } from "./body.ts";
+import { Chunks } from "./chunks.ts";
+import type { Connection } from "./connection.ts";
+import { type Passing, writeAnswer } from "./write-answer.ts";
+
+/** Up to this size a piece of an answer is copied behind its head, so that both leave in one write. */
+export const smallPieceBytes = 65_536;
+
+const interimPassing: Passing = { closes: false, isOld: false, upgrades: false };
+const upgradePassing: Passing = { ...interimPassing, upgrades: true };
+
+export class RelayedAnswer implements Passing {
+  readonly #scratch: Buffer;
+  /** Takes chunks apart for a client that does not know them. */
+  #unchunker: Chunks | undefined;
+  /** Whether the client has got the final head. */
+  hasBegun = false;
+  closes = false;
+  isOld = false;
+  readonly upgrades = false;
+
+  constructor(scratch: Buffer) {
+    this.#scratch = scratch;
+  }
+
+  /** @param isOld the client speaks HTTP/1.0 */
+  begin(isOld: boolean): void {
+    this.hasBegun = false;
+    this.isOld = isOld;
+    this.#unchunker = undefined;
+  }
+
+  /** Whether only the end of the connection will tell the client where this answer ends. */
+  endsWithClose(head: AnswerHead): boolean {
+    return head.framing === framing.untilClose || (this.isOld && head.framing === framing.chunked);
+  }
+
+  /** A head alone, 1xx. @returns false if the client takes no more for now, as below */
+  interim(client: Connection, head: AnswerHead): boolean {
+    const passing = head.reader.status === 101 ? upgradePassing : interimPassing;
+    return client.write(this.#scratch, 0, writeAnswer(this.#scratch, head, passing));
+  }
+
+  /** The final head and the body up to the offset `stop`, in one write if that is small. */
+  start(client: Connection, head: AnswerHead, stop: number): boolean {
+    this.hasBegun = true;
+    const scratch = this.#scratch;
+    const { bytes } = head;
+    let length = writeAnswer(scratch, head, this);
+    const from = head.reader.end;
+    if (this.isOld && head.framing === framing.chunked) {
+      this.#unchunker = new Chunks();
+      this.#unchunker.begin();
+    } else if (stop - from <= smallPieceBytes) {
+      if (stop > from) length += bytes.copy(scratch, length, from, stop);
+      return client.write(scratch, 0, length);
+    }
+    const isOut = client.write(scratch, 0, length);
+    return this.continue(client, bytes.subarray(from, stop)) && isOut;
+  }
+
+  /** More of the body. */
+  continue(client: Connection, piece: Buffer): boolean {
+    if (!this.#unchunker) return client.write(piece, 0, piece.length);
+    this.#unchunker.take(piece, 0, piece.length, (bytes, from, to) => void client.write(bytes, from, to));
+    return client.isFlushed;
+  }
+}

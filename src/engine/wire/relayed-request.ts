@@ -1,0 +1,66 @@
+/** The request side of a relay: what the client asked, how far its body has come, and the bytes as the upstream gets them. */
+
+import { Body, framing } from "./body.ts";
+import { RequestBytes } from "./request-bytes.ts";
+import { methodNumber, type RequestHead } from "./request-head.ts";
+import { RequestView, type WrittenHead } from "./request-view.ts";
+import { type Forwarding, type Outgoing, writeRequest } from "./write-request.ts";
+
+export class RelayedRequest implements Outgoing {
+  readonly view = new RequestView();
+  readonly bytes = new RequestBytes();
+  readonly written: WrittenHead = { targetEnd: 0, fieldsStart: 0, fieldsEnd: 0 };
+  readonly #body = new Body();
+  /** HTTP/1.0: such a client never gets chunks or interim answers. */
+  isOld = false;
+  /** Whether the client wants to keep its connection. */
+  keepsAlive = false;
+  isHead = false;
+  upgrades = false;
+  /** Names it in log, answer and upstream. */
+  id = "";
+
+  /** Whether all of it has come. */
+  get isComplete(): boolean {
+    return this.#body.isComplete;
+  }
+
+  /**
+   * Takes the facts of a head that may pass, and of the body what came with it, up to the offset `to`.
+   * @returns the offset behind what belongs to this request; -1 if the body's framing is malformed
+   */
+  begin(head: RequestHead, to: number): number {
+    const { reader } = head;
+    this.isOld = reader.version === 10;
+    this.keepsAlive = head.keepsAlive;
+    this.isHead = head.method === methodNumber.head;
+    this.upgrades = head.upgrades;
+    this.view.lookAt(head);
+    this.#body.begin(head.framing, head.contentLength);
+    return this.#body.take(head.bytes, reader.end, to);
+  }
+
+  /** A request whose head could not be understood: nothing is known of it. */
+  beginUnknown(id: string): void {
+    this.isOld = false;
+    this.keepsAlive = false;
+    this.isHead = false;
+    this.upgrades = false;
+    this.id = id;
+    this.view.forget();
+    this.#body.begin(framing.none, 0);
+  }
+
+  /** Makes the bytes for the upstream from the head and the body up to `stop`; the view looks at them from now on. */
+  write(head: RequestHead, stop: number, forwarding: Forwarding): void {
+    this.bytes.begin();
+    writeRequest(this, head, forwarding);
+    this.bytes.append(head.bytes, head.reader.end, stop);
+    this.view.moveTo(this.bytes.bytes, this.written);
+  }
+
+  /** More of the body: the offset behind what belongs to it, -1 if its framing is malformed. */
+  take(bytes: Buffer, from: number, to: number): number {
+    return this.#body.take(bytes, from, to);
+  }
+}

@@ -1,0 +1,49 @@
+/** A request as it goes to an upstream, kept from its first byte so that it can be sent again somewhere else. */
+
+/** Envoy's limit for replayed bodies. */
+export const maxReplayBytes = 65_536;
+
+/** Room for nearly every head and many a small body; one stays with each relay. */
+const usualBytes = 4_096;
+
+export class RequestBytes {
+  bytes: Buffer = Buffer.allocUnsafeSlow(usualBytes);
+  length = 0;
+  /** Whether everything from the first byte on is still here. */
+  isWhole = true;
+
+  begin(): void {
+    if (this.bytes.length > usualBytes) this.bytes = Buffer.allocUnsafeSlow(usualBytes);
+    this.length = 0;
+    this.isWhole = true;
+  }
+
+  /** Makes room for that many further bytes. */
+  reserve(count: number): void {
+    const needed = this.length + count;
+    if (needed <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    this.bytes.copy(larger, 0, 0, this.length);
+    this.bytes = larger;
+  }
+
+  append(source: Buffer, from: number, to: number): void {
+    if (from === to) return;
+    this.reserve(to - from);
+    source.copy(this.bytes, this.length, from, to);
+    this.length += to - from;
+  }
+
+  /** Latin1: each character is the byte of the same number. */
+  appendText(text: string): void {
+    this.reserve(text.length);
+    this.length += this.bytes.write(text, this.length, "latin1");
+  }
+
+  /** Appends them if they were sent and the limit allows it; else lets go of everything, keeping the head readable. */
+  keep(source: Buffer, from: number, to: number): void {
+    if (!this.isWhole) return;
+    if (this.length + to - from > maxReplayBytes) this.isWhole = false;
+    else this.append(source, from, to);
+  }
+}

@@ -1,0 +1,206 @@
+/** What a request's head means, and whether it may pass: the strict rules between the reader's bytes and the exchange. */
+
+import { framing } from "./body.ts";
+import {
+  colon, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash,
+} from "./bytes.ts"; // prettier-ignore
+import { known } from "./field-names.ts";
+import { fieldStride, HeadReader } from "./head-reader.ts";
+import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
+
+/** Methods by number; 0 stands for any other one. */
+export const methods = [
+  "", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+] as const; // prettier-ignore
+export const methodNumber = { other: 0, head: 2, options: 6, trace: 8, connect: 9 } as const;
+
+const exactMethods = methods.map(latin1);
+const lowerMethods = methods.map((name) => latin1(name.toLowerCase()));
+const schemes = [latin1("http://"), latin1("https://")];
+const h2c = latin1("h2c");
+
+const empty = Buffer.alloc(0);
+const question = 0x3f;
+
+/** Reused for every request; what it says holds until the next `begin`. */
+export class RequestHead {
+  readonly reader = new HeadReader();
+  /** Where the head stands: only valid during the event in which it was judged. */
+  bytes: Buffer = empty;
+  method = 0;
+  /** The target in origin-form; empty if an absolute one had no path. */
+  targetStart = 0;
+  hostStart = 0;
+  hostEnd = 0;
+  /** A number of `framing`. */
+  framing: number = framing.none;
+  contentLength = 0;
+  /** Whether the client keeps the connection after the answer. */
+  keepsAlive = true;
+  /** Whether it asks for another protocol, in a way that may be passed on. */
+  upgrades = false;
+  /** Whether the fields that describe the way so far need more than adding ours: there is a Via. */
+  hasVia = false;
+  #idStart = 0;
+  #idEnd = 0;
+
+  /** The client's own X-Request-Id. */
+  get requestId(): string | undefined {
+    return this.#idEnd > this.#idStart
+      ? this.bytes.toString("latin1", this.#idStart, this.#idEnd)
+      : undefined;
+  }
+
+  /**
+   * Judges a head that was read whole.
+   * @returns 0 if it may pass, else the status to refuse it with
+   */
+  judge(bytes: Buffer): number {
+    const { reader } = this;
+    this.bytes = bytes;
+    this.#clear();
+    const ofMethod = this.#judgeMethod(bytes);
+    if (ofMethod !== 0) return ofMethod;
+    const ofFields = this.#judgeFields(bytes);
+    if (ofFields !== 0) return ofFields;
+    if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd)) return 400;
+    if (reader.version === 10 && this.framing === framing.chunked) return 400;
+    // A body before the switch would be read as the new protocol by one side only.
+    if (reader.version === 10 || this.framing !== framing.none) this.upgrades = false;
+    return this.#judgeTarget(bytes);
+  }
+
+  #clear(): void {
+    this.hostStart = 0;
+    this.hostEnd = 0;
+    this.framing = framing.none;
+    this.contentLength = 0;
+    this.upgrades = false;
+    this.hasVia = false;
+    this.#idStart = 0;
+    this.#idEnd = 0;
+  }
+
+  #judgeMethod(bytes: Uint8Array): number {
+    const { methodStart, methodEnd } = this.reader;
+    this.method = 0;
+    for (let i = 1; i < methods.length; i++) {
+      if (equals(bytes, methodStart, methodEnd, exactMethods[i] as Buffer)) {
+        this.method = i;
+        return i >= methodNumber.trace ? 405 : 0;
+      }
+    }
+    return lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name)) ? 400 : 0;
+  }
+
+  /** One pass over the known fields. */
+  #judgeFields(bytes: Uint8Array): number {
+    const { reader } = this;
+    const { fields } = reader;
+    let options = 0;
+    let upgrade = 0;
+    let lengths = 0;
+    let codings = 0;
+    let hosts = 0;
+    for (let place = 0; place < reader.count * fieldStride; place += fieldStride) {
+      const number = fields[place + 4] as number;
+      if (number === known.other) continue;
+      const from = fields[place + 2] as number;
+      const to = fields[place + 3] as number;
+      switch (number) {
+        case known.host:
+          hosts += 1;
+          this.hostStart = from;
+          this.hostEnd = to;
+          break;
+        case known.contentLength:
+          lengths += 1;
+          this.contentLength = contentLength(bytes, from, to);
+          if (this.contentLength < 0) return 400;
+          break;
+        case known.transferEncoding: {
+          codings += 1;
+          const verdict = transferCoding(bytes, from, to);
+          if (verdict === 501 && reader.version === 11) return 501;
+          if (verdict !== 0) return 400;
+          break;
+        }
+        case known.connection:
+          options |= connectionOptions(reader, bytes, from, to);
+          break;
+        case known.upgrade:
+          upgrade = startsWithH2c(bytes, from, to) ? -1 : upgrade | 1;
+          break;
+        case known.via:
+          this.hasVia = true;
+          break;
+        case known.requestId:
+          this.#idStart = from;
+          this.#idEnd = to;
+          break;
+      }
+    }
+    if (hosts !== 1 || lengths > 1 || codings > 1 || (lengths > 0 && codings > 0)) return 400;
+    if ((options & option.malformed) !== 0) return 400;
+    if (codings > 0) this.framing = framing.chunked;
+    else if (lengths > 0) this.framing = framing.length;
+    const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
+    this.keepsAlive = wantsKept && (options & option.close) === 0;
+    this.upgrades = upgrade === 1 && (options & option.upgrade) !== 0;
+    return 0;
+  }
+
+  /** Origin-form, "*" of OPTIONS, or absolute-form with the authority of Host. RFC 9112 section 3.2. */
+  #judgeTarget(bytes: Uint8Array): number {
+    const { targetStart, targetEnd } = this.reader;
+    this.targetStart = targetStart;
+    const first = bytes[targetStart];
+    if (first === slash) return 0;
+    if (first === 0x2a && targetEnd - targetStart === 1)
+      return this.method === methodNumber.options ? 0 : 400;
+    for (const scheme of schemes) {
+      const from = targetStart + scheme.length;
+      if (from > targetEnd || !equalsAnyCase(bytes, targetStart, from, scheme)) continue;
+      let to = from;
+      while (to < targetEnd && bytes[to] !== slash && bytes[to] !== question) to += 1;
+      this.targetStart = to;
+      return this.#isHost(bytes, from, to) ? 0 : 400;
+    }
+    return 400;
+  }
+
+  #isHost(bytes: Uint8Array, from: number, to: number): boolean {
+    if (to - from !== this.hostEnd - this.hostStart) return false;
+    for (let i = 0; i < to - from; i++) {
+      if (lower[bytes[from + i] as number] !== lower[bytes[this.hostStart + i] as number]) return false;
+    }
+    return true;
+  }
+}
+
+/** Prior-knowledge HTTP/2 inside our connection would hide its requests from every rule here. */
+function startsWithH2c(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i + h2c.length <= to; i++) if (equalsAnyCase(bytes, i, i + h2c.length, h2c)) return true;
+  return false;
+}
+
+/** Whether bytes[from..to) is a host name or IP literal, with a port of up to five digits or without. */
+function isAuthority(bytes: Uint8Array, from: number, to: number): boolean {
+  let index = from;
+  if (bytes[index] === 0x5b) {
+    index += 1;
+    while (index < to && isHostLiteral[bytes[index] as number] === 1) index += 1;
+    if (bytes[index] !== 0x5d || index === from + 1 || index >= to) return false;
+    index += 1;
+  } else {
+    while (index < to && isHostName[bytes[index] as number] === 1) index += 1;
+    if (index === from) return false;
+  }
+  if (index === to) return true;
+  if (bytes[index] !== colon || to - index > 6) return false;
+  for (index += 1; index < to; index++) {
+    const byte = bytes[index] as number;
+    if (byte < 0x30 || byte > 0x39) return false;
+  }
+  return true;
+}

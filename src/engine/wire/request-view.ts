@@ -1,0 +1,94 @@
+/** A request's head as routes, keys and logs may ask about it: strings made from the bytes, and only when asked. */
+
+import type { Head } from "../../proxy/head.ts";
+import { colon, equalsAnyCase, latin1, lf, space, tab } from "./bytes.ts";
+import { methods, type RequestHead } from "./request-head.ts";
+
+/** Offsets in a head that begins at 0. */
+export interface WrittenHead {
+  targetEnd: number;
+  fieldsStart: number;
+  fieldsEnd: number;
+}
+
+/** Looks at the received bytes while they are valid, and later at those that went to the upstream. */
+export class RequestView implements Head {
+  clientAddress = "";
+  scheme: "http" | "https" = "http";
+  #bytes: Buffer = Buffer.alloc(0);
+  #methodNumber = 0;
+  #methodStart = 0;
+  #methodEnd = 0;
+  #targetStart = 0;
+  #targetEnd = 0;
+  #fieldsStart = 0;
+  #fieldsEnd = 0;
+
+  lookAt(head: RequestHead): void {
+    const { reader } = head;
+    this.#bytes = head.bytes;
+    this.#methodNumber = head.method;
+    this.#methodStart = reader.methodStart;
+    this.#methodEnd = reader.methodEnd;
+    this.#targetStart = head.targetStart;
+    this.#targetEnd = reader.targetEnd;
+    this.#fieldsStart = reader.fieldsStart;
+    this.#fieldsEnd = reader.fieldsEnd;
+  }
+
+  /** The same head where it was written to: it begins with the method. */
+  moveTo(bytes: Buffer, place: WrittenHead): void {
+    this.#bytes = bytes;
+    this.#methodEnd -= this.#methodStart;
+    this.#methodStart = 0;
+    this.#targetStart = this.#methodEnd + 1;
+    this.#targetEnd = place.targetEnd;
+    this.#fieldsStart = place.fieldsStart;
+    this.#fieldsEnd = place.fieldsEnd;
+  }
+
+  /** There is no head to look at. */
+  forget(): void {
+    this.#fieldsStart = 0;
+    this.#fieldsEnd = 0;
+  }
+
+  get method(): string {
+    return this.#methodNumber > 0
+      ? (methods[this.#methodNumber] as string)
+      : this.#bytes.toString("latin1", this.#methodStart, this.#methodEnd);
+  }
+
+  get target(): string {
+    const target = this.#bytes.toString("latin1", this.#targetStart, this.#targetEnd);
+    return target.startsWith("/") || target === "*" ? target : `/${target}`;
+  }
+
+  get host(): string {
+    return this.header("host") ?? "";
+  }
+
+  header(name: string): string | undefined {
+    const literal = latin1(name);
+    const bytes = this.#bytes;
+    let joined: string | undefined;
+    let start = this.#fieldsStart;
+    while (start < this.#fieldsEnd) {
+      const lineEnd = bytes.indexOf(lf, start) - 1;
+      const nameEnd = bytes.indexOf(colon, start);
+      if (equalsAnyCase(bytes, start, nameEnd, literal)) {
+        const value = this.#value(nameEnd + 1, lineEnd);
+        joined = joined === undefined ? value : `${joined}, ${value}`;
+      }
+      start = lineEnd + 2;
+    }
+    return joined;
+  }
+
+  #value(from: number, to: number): string {
+    let [start, end] = [from, to];
+    while (start < end && (this.#bytes[start] === space || this.#bytes[start] === tab)) start += 1;
+    while (end > start && (this.#bytes[end - 1] === space || this.#bytes[end - 1] === tab)) end -= 1;
+    return this.#bytes.toString("latin1", start, end);
+  }
+}

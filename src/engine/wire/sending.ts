@@ -1,0 +1,166 @@
+/** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
+
+import type { Attempt } from "../../pool/attempt.ts";
+import { cancelled, type Failure, failure, type Outcome } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import type { Refusal } from "../../proxy/refusal.ts";
+import { isIdempotent } from "../../proxy/retry.ts";
+import type { Plane } from "./plane.ts";
+import type { Relay } from "./relay.ts";
+import type { RelayedRequest } from "./relayed-request.ts";
+import { maxReplayBytes } from "./request-bytes.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+
+/**
+ * ```
+ *  follow ─┬─▶ idle connection ─────────────▶ sent ──▶ answered
+ *          │        │ was stale                │ failed
+ *          ├─▶ connect ──opened──▶ sent        ▼
+ *          │        └──────failed──────▶ exchange.again ─▶ follow …
+ *          └─▶ refusal
+ * ```
+ */
+export class Sending {
+  readonly #plane: Plane;
+  readonly #exchange: Exchange;
+  readonly #request: RelayedRequest;
+  readonly #relay: Relay;
+  #attempt: Attempt | undefined;
+  #upstream: UpstreamConnection | undefined;
+
+  constructor(plane: Plane, exchange: Exchange, relay: Relay) {
+    this.#plane = plane;
+    this.#exchange = exchange;
+    this.#relay = relay;
+    this.#request = relay.request;
+  }
+
+  /** The connection that the request went to, while its answer is awaited or passed on. */
+  get upstream(): UpstreamConnection | undefined {
+    return this.#upstream;
+  }
+
+  get timeouts() {
+    const { destination } = this.#exchange;
+    if (!destination) throw new Error("Cannot tell the timeouts: the exchange has no destination");
+    return destination.timeouts;
+  }
+
+  follow(step: Attempt | Refusal): void {
+    if (step.kind === "refusal") return this.#relay.refused(step);
+    this.#attempt = step;
+    const idle = this.#plane.laneOf(step.upstream).take();
+    if (!idle) return this.#connect(step);
+    this.#upstream = idle;
+    idle.beginFor(this.#relay);
+    this.opened();
+  }
+
+  #connect(attempt: Attempt): void {
+    const lane = this.#plane.laneOf(attempt.upstream);
+    if (!lane.mayConnect)
+      return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
+    this.#upstream = lane.connect();
+    this.#upstream.connectFor(this.#relay, this.timeouts.connectMs);
+  }
+
+  /** The connection is open: all that came of the request so far goes out. */
+  opened(): void {
+    const upstream = this.#upstream;
+    if (!upstream) return;
+    const { bytes } = this.#request;
+    const isOut = upstream.write(bytes.bytes, 0, bytes.length);
+    if (bytes.length > maxReplayBytes) bytes.isWhole = false;
+    if (isOut) this.flushed();
+    else this.#waitFor(upstream);
+  }
+
+  /** bytes[from..to) more of the request's body. */
+  send(bytes: Buffer, from: number, to: number): void {
+    const upstream = this.#upstream;
+    const request = this.#request;
+    if (!upstream) return;
+    if (!upstream.isOpen) {
+      request.bytes.append(bytes, from, to);
+      if (request.bytes.length > maxReplayBytes) this.#relay.client?.pause();
+      return;
+    }
+    request.bytes.keep(bytes, from, to);
+    if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
+    else if (request.isComplete) upstream.expectWithin(this.timeouts.headMs);
+  }
+
+  #waitFor(upstream: UpstreamConnection): void {
+    this.#relay.client?.pause();
+    upstream.expectWithin(this.timeouts.bodyIdleMs);
+  }
+
+  /** The upstream took all that was sent. */
+  flushed(): void {
+    if (this.#request.isComplete) this.#upstream?.expectWithin(this.timeouts.headMs);
+    else {
+      this.#upstream?.expectNothing();
+      this.#relay.client?.resume();
+    }
+  }
+
+  /** The final answer's head has come. */
+  head(status: number): void {
+    this.#attempt?.head(status);
+  }
+
+  /** The attempt is over; the upstream's connection looks after itself. */
+  end(outcome: Outcome): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.#upstream = undefined;
+    attempt?.end(outcome);
+  }
+
+  /** Nobody wants the answer any more, and nobody is to blame. */
+  cancel(): void {
+    const upstream = this.#upstream;
+    this.end(cancelled);
+    upstream?.abort();
+  }
+
+  /** The attempt is lost; another one, or an answer of our own, or no way to say so but a reset. */
+  failed(failed: Failure): void {
+    const upstream = this.#upstream;
+    const attempt = this.#attempt;
+    this.#upstream = undefined;
+    if (!attempt) return;
+    if (upstream && this.#isStale(upstream, failed)) return this.#connect(attempt);
+    const where = attempt.upstream.id;
+    this.end(failed);
+    if (this.#relay.hasBegun) {
+      this.#log(where, failed, { notRetried: "answer_begun" });
+      return this.#relay.cut();
+    }
+    this.#exchange.isReplayable = this.#request.bytes.isWhole;
+    const step = this.#exchange.again(failed);
+    const isAttempt = step.kind === "attempt";
+    this.#log(where, failed, isAttempt ? { retriedOn: step.upstream.id } : { notRetried: step.notRetried });
+    this.follow(step);
+  }
+
+  /**
+   * A kept connection that the upstream closed before it answered anything failed because it was idle, not because
+   * of the upstream: the same attempt goes on with a fresh one. What may have been processed is not sent again
+   * (RFC 9112 section 9.3.1).
+   */
+  #isStale(upstream: UpstreamConnection, failed: Failure): boolean {
+    const isCut = upstream.isReused && !upstream.hasAnswered && failed.reason === "upstream_reset";
+    return isCut && this.#request.bytes.isWhole && isIdempotent(this.#request.view.method);
+  }
+
+  #log(
+    upstream: string,
+    { reason, phase, detail }: Failure,
+    followed: Readonly<Record<string, unknown>>,
+  ): void {
+    const { id: requestId, view } = this.#request;
+    const fields = { requestId, method: view.method, upstream, reason, phase, detail, ...followed };
+    this.#plane.setting.log.fault("attempt failed", fields);
+  }
+}

@@ -1,0 +1,103 @@
+/** An upgraded connection: bytes pass both ways untouched until both sides are done, one breaks, or nobody speaks. */
+
+import { cancelled, failure, type Outcome, responded } from "../../pool/outcome.ts";
+import type { Connection } from "./connection.ts";
+import { Timed, type TimerWheel } from "./timer-wheel.ts";
+
+export interface TunnelSetting {
+  readonly wheel: TimerWheel;
+  readonly idleMs: number;
+  readonly client: Connection;
+  readonly upstream: Connection;
+  /** Called once, when both connections are closed or closing. */
+  readonly onEnd: (outcome: Outcome) => void;
+}
+
+/**
+ * ```
+ *            FIN of one side              FIN of the other
+ *  open ─────────────────────▶ half open ─────────────────▶ ended
+ *    └── a side closes or breaks, or idle for too long ──────▲
+ * ```
+ * Half open: the FIN went on behind the last byte, the other direction still flows.
+ */
+export class Tunnel extends Timed {
+  readonly #setting: TunnelSetting;
+  #clientFinished = false;
+  #upstreamFinished = false;
+  #isEnded = false;
+
+  constructor(setting: TunnelSetting) {
+    super();
+    this.#setting = setting;
+    setting.wheel.arm(this, setting.idleMs);
+  }
+
+  fromClient(bytes: Buffer): void {
+    const { client, upstream } = this.#setting;
+    this.#pass(client, upstream, bytes);
+  }
+
+  fromUpstream(bytes: Buffer): void {
+    const { client, upstream } = this.#setting;
+    this.#pass(upstream, client, bytes);
+  }
+
+  #pass(source: Connection, target: Connection, bytes: Buffer): void {
+    this.#setting.wheel.arm(this, this.#setting.idleMs);
+    if (!target.write(bytes, 0, bytes.length)) source.pause();
+  }
+
+  clientFlushed(): void {
+    this.#setting.upstream.resume();
+    this.#endIfDone();
+  }
+
+  upstreamFlushed(): void {
+    this.#setting.client.resume();
+    this.#endIfDone();
+  }
+
+  clientFinished(): void {
+    this.#clientFinished = true;
+    this.#setting.upstream.finish();
+    this.#endIfDone();
+  }
+
+  upstreamFinished(): void {
+    this.#upstreamFinished = true;
+    this.#setting.client.finish();
+    this.#endIfDone();
+  }
+
+  /** Its connection is gone: whoever hears of the end sends the other one the same way. */
+  clientClosed(error: Error | undefined): void {
+    this.#end(error ? cancelled : responded);
+  }
+
+  upstreamClosed(error: Error | undefined): void {
+    this.#end(error ? failure("body", "body_truncated", error.message) : responded);
+  }
+
+  override expired(): void {
+    this.#end(responded);
+  }
+
+  #endIfDone(): void {
+    const { client, upstream } = this.#setting;
+    const isFlushed = client.isFlushed && upstream.isFlushed;
+    if (this.#clientFinished && this.#upstreamFinished && isFlushed) this.#end(responded);
+  }
+
+  /** Nobody listens to it any more. */
+  release(): void {
+    this.#isEnded = true;
+    this.#setting.wheel.forget(this);
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#isEnded) return;
+    this.release();
+    this.#setting.onEnd(outcome);
+  }
+}

@@ -1,0 +1,244 @@
+/** One connection to an upstream: sends requests, reads answers and believes nothing that two readers could read differently. */
+
+import { failure, type Failure, type FailureReason } from "../../pool/outcome.ts";
+import { AnswerReader, type Progress } from "./answer-reader.ts";
+import { Connection } from "./connection.ts";
+import type { Plane } from "./plane.ts";
+import type { Relay } from "./relay.ts";
+import type { ConnectOwner, WireSocket } from "./socket.ts";
+import type { Lane } from "./upstreams.ts";
+
+type Phase = "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed";
+
+/**
+ * ```
+ *  connecting ──opened──▶ answer ──complete──▶ idle ──beginFor──▶ answer
+ *      │ timeout            │  │ not reusable    │ FIN, bytes, timeout
+ *      ▼                101 ▼  └──────▶ closed ◀─┘
+ *  abandoned             tunnel ─────────▲
+ * ```
+ * Every way to `closed` during an exchange tells the relay why, once.
+ */
+export class UpstreamConnection extends Connection implements ConnectOwner {
+  readonly #plane: Plane;
+  readonly #lane: Lane;
+  readonly #reader: AnswerReader;
+  #relay: Relay | undefined;
+  #phase: Phase = "connecting";
+  /** Whether it has answered a request before. */
+  isReused = false;
+
+  constructor(plane: Plane, lane: Lane) {
+    super();
+    this.#plane = plane;
+    this.#lane = lane;
+    this.#reader = new AnswerReader(plane.answerHead);
+  }
+
+  /** Whether any byte of the present answer has come. */
+  get hasAnswered(): boolean {
+    return this.#reader.hasStarted;
+  }
+
+  get isOpen(): boolean {
+    return this.#phase !== "connecting" && this.#phase !== "abandoned" && this.#phase !== "closed";
+  }
+
+  /** Starts to connect for that relay, which hears `opened` or `failed`, never before this returns. */
+  connectFor(relay: Relay, connectMs: number): void {
+    this.#relay = relay;
+    this.#plane.wheel.arm(this, connectMs);
+    this.#plane.sockets.connect(this.#lane.upstream.address, this);
+  }
+
+  /** An idle connection serves the next request. */
+  beginFor(relay: Relay): void {
+    this.#relay = relay;
+    this.#phase = "answer";
+    this.#reader.begin();
+    this.#plane.wheel.disarm(this);
+  }
+
+  override opened(socket: WireSocket): void {
+    super.opened(socket);
+    if (this.#phase !== "connecting") return this.terminate();
+    this.#plane.wheel.disarm(this);
+    if (this.#relay) {
+      this.#phase = "answer";
+      this.#relay.sending.opened();
+    } else {
+      // Its client left meanwhile; the next one need not wait.
+      this.#phase = "idle";
+      this.#lane.put(this, -1);
+    }
+  }
+
+  refused(code: string): void {
+    if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
+    const timedOut = code === "ETIMEDOUT";
+    const reset = code === "ECONNRESET";
+    this.isClosed = true;
+    this.#fail(
+      failure("connect", timedOut ? "connect_timeout" : reset ? "connect_reset" : "connect_refused", code),
+    );
+  }
+
+  /** Until its answer begins the upstream has this long to do its part: to answer, or to take more of the request. */
+  expectWithin(delayMs: number): void {
+    if (this.#isAwaited) this.#plane.wheel.arm(this, delayMs);
+  }
+
+  get #isAwaited(): boolean {
+    return this.#phase === "answer" && !this.#reader.inBody;
+  }
+
+  /** It is the client's turn again. */
+  expectNothing(): void {
+    if (this.#isAwaited) this.#plane.wheel.disarm(this);
+  }
+
+  received(chunk: Buffer): void {
+    const relay = this.#relay;
+    switch (this.#phase) {
+      case "answer":
+        if (relay) this.#act(relay, this.#reader.read(relay, chunk));
+        return;
+      case "tunnel":
+        return relay?.tunnel?.fromUpstream(chunk);
+      case "idle":
+        // Bytes that nobody asked for must never become part of the next answer.
+        return this.close();
+    }
+  }
+
+  #act(relay: Relay, progress: Progress): void {
+    if (this.#relay !== relay) return;
+    switch (progress) {
+      case "more":
+        return this.#reader.inBody ? this.#awaitBody(relay) : undefined;
+      case "complete":
+        return this.#complete(relay);
+      case "switched":
+        this.#plane.wheel.disarm(this);
+        this.#phase = "tunnel";
+        return;
+      case "headInvalid":
+        return this.#fail(failure("head", "head_invalid"));
+      case "bodyInvalid":
+        return this.#fail(failure("body", "body_truncated", "malformed chunk"));
+    }
+  }
+
+  /** While the client is slower than the upstream, silence is not the upstream's fault. */
+  #awaitBody(relay: Relay): void {
+    if (this.isPaused) this.#plane.wheel.disarm(this);
+    else this.#plane.wheel.arm(this, relay.sending.timeouts.bodyIdleMs);
+  }
+
+  override resume(): void {
+    super.resume();
+    if (this.#phase === "answer" && this.#reader.inBody && this.#relay)
+      this.#plane.wheel.arm(this, this.#relay.sending.timeouts.bodyIdleMs);
+  }
+
+  #complete(relay: Relay): void {
+    this.#relay = undefined;
+    if (this.#reader.keepsAlive && relay.request.isComplete && this.isFlushed) {
+      super.resume();
+      this.#phase = "idle";
+      this.isReused = true;
+      this.#lane.put(this, this.#reader.keepAliveSeconds);
+    } else {
+      this.#phase = "closed";
+      this.#plane.wheel.forget(this);
+      this.close();
+    }
+    relay.answered();
+  }
+
+  ended(): void {
+    if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamFinished();
+    if (this.#phase === "answer" && this.#relay && this.#reader.ended()) return this.#complete(this.#relay);
+    if (this.#phase === "idle") return this.close();
+    this.#fail(this.#cut("FIN"));
+  }
+
+  closed(error: Error | undefined): void {
+    this.isClosed = true;
+    if (this.#phase === "idle") this.#lane.drop(this);
+    if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
+    if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
+    if (this.#phase === "tunnel") {
+      return this.#relay?.tunnel?.upstreamClosed(error);
+    }
+    this.#fail(this.#cut(error?.message ?? "closed"));
+  }
+
+  faulted(error: Error): void {
+    const relay = this.#relay;
+    this.#leave();
+    this.terminate();
+    relay?.client?.faulted(error);
+  }
+
+  override expired(): void {
+    switch (this.#phase) {
+      case "connecting":
+        this.#lane.abandoned += 1;
+        this.#fail(failure("connect", "connect_timeout"));
+        this.#phase = "abandoned";
+        return;
+      case "answer":
+        return this.#fail(
+          this.#reader.inBody ? failure("body", "body_timeout") : failure("head", "head_timeout"),
+        );
+      case "idle":
+        return this.close();
+    }
+  }
+
+  /** The relay needs it no more, whatever it was doing. */
+  abort(): void {
+    if (this.#phase === "connecting") this.#relay = undefined;
+    else {
+      this.#leave();
+      this.terminate();
+    }
+  }
+
+  /** Both directions are done, or broken. */
+  leaveTunnel(isClean: boolean): void {
+    this.#leave();
+    if (isClean) this.close();
+    else this.terminate();
+  }
+
+  protected override progressed(): void {
+    if (this.#relay) this.expectWithin(this.#relay.sending.timeouts.bodyIdleMs);
+  }
+
+  protected override flushed(): void {
+    this.#relay?.upstreamFlushed();
+  }
+
+  #cut(detail: string): Failure {
+    return this.#reader.inBody
+      ? failure("body", "body_truncated", detail)
+      : failure("head", resetReason, detail);
+  }
+
+  #fail(failed: Failure): void {
+    const relay = this.#relay;
+    this.#leave();
+    this.terminate();
+    relay?.sending.failed(failed);
+  }
+
+  #leave(): void {
+    this.#plane.wheel.forget(this);
+    this.#relay = undefined;
+    this.#phase = "closed";
+  }
+}
+
+const resetReason: FailureReason = "upstream_reset";

@@ -1,0 +1,62 @@
+/** Connections to upstreams: the idle ones wait here for their next request, the most recently used is taken first. */
+
+import type { Upstream } from "../../pool/upstream.ts";
+import type { Plane } from "./plane.ts";
+import { UpstreamConnection } from "./upstream-connection.ts";
+
+/** How long a connection waits for a request: shorter than the 20 s and more of common servers. */
+const idleMs = 15_000;
+/** Leave before a server that announced its limit does, or our request meets its FIN. */
+const marginMs = 1_000;
+/** Idle connections per upstream: as many as are likely to be needed at once again. */
+const maxIdle = 256;
+/** Connects that nobody waits for any more, per upstream: a black hole must not fill the table of sockets. */
+const maxAbandoned = 8;
+
+/** One upstream's connections. */
+export class Lane {
+  readonly upstream: Upstream;
+  readonly #plane: Plane;
+  readonly #idle: UpstreamConnection[] = [];
+  /** Timed-out connects that the system still works at. */
+  abandoned = 0;
+
+  constructor(plane: Plane, upstream: Upstream) {
+    this.#plane = plane;
+    this.upstream = upstream;
+  }
+
+  /** Whether another connect makes sense. */
+  get mayConnect(): boolean {
+    return this.abandoned < maxAbandoned;
+  }
+
+  /** An idle connection that is still open, if there is one. */
+  take(): UpstreamConnection | undefined {
+    return this.#idle.pop();
+  }
+
+  /** A new one, which is not open yet. */
+  connect(): UpstreamConnection {
+    return new UpstreamConnection(this.#plane, this);
+  }
+
+  /** @param seconds of `Keep-Alive: timeout`, or -1 */
+  put(connection: UpstreamConnection, seconds: number): void {
+    const waitMs = seconds < 0 ? idleMs : Math.min(idleMs, seconds * 1_000 - marginMs);
+    if (this.#plane.isDraining || this.#idle.length >= maxIdle || waitMs <= 0) return connection.close();
+    this.#idle.push(connection);
+    this.#plane.wheel.arm(connection, waitMs);
+  }
+
+  /** It was closed while it waited. */
+  drop(connection: UpstreamConnection): void {
+    const place = this.#idle.lastIndexOf(connection);
+    if (place >= 0) this.#idle.splice(place, 1);
+  }
+
+  /** Nobody needs idle ones any more. */
+  closeIdle(): void {
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+}

@@ -1,0 +1,105 @@
+/** Writes the head that a client gets: the upstream's bytes without what ends at this hop; and our own answers. */
+
+import type { RefusalAnswer } from "../../proxy/refusal.ts";
+import type { AnswerHead } from "./answer-head.ts";
+import { latin1 } from "./bytes.ts";
+import { isHopByHop, known } from "./field-names.ts";
+import { fieldStride } from "./head-reader.ts";
+
+const version = latin1("HTTP/1.1 ");
+const closeField = latin1("Connection: close\r\n");
+const keepField = latin1("Connection: keep-alive\r\n");
+const upgradeField = latin1("Connection: Upgrade\r\n");
+const lineEnd = latin1("\r\n");
+
+/** How an answer is passed on. */
+export interface Passing {
+  /** The client's connection ends after it. */
+  readonly closes: boolean;
+  /** The client speaks HTTP/1.0: it must be told that its connection is kept, and is never given chunks. */
+  readonly isOld: boolean;
+  /** It switches protocols. */
+  readonly upgrades: boolean;
+}
+
+/** Writes the head to `target` from offset 0 and returns its length: at most 32 bytes more than the upstream's. */
+export function writeAnswer(target: Buffer, head: AnswerHead, passing: Passing): number {
+  const { bytes } = head;
+  const { fields, count, fieldsEnd, statusStart } = head.reader;
+  version.copy(target, 0);
+  let length = version.length;
+  let from = statusStart;
+  for (let place = 0; place < count * fieldStride; place += fieldStride) {
+    const number = fields[place + 4] as number;
+    if (number === known.other || isKept(number, head, passing)) continue;
+    const lineStart = fields[place] as number;
+    if (lineStart > from) length += bytes.copy(target, length, from, lineStart);
+    const isLast = place + fieldStride === count * fieldStride;
+    from = isLast ? fieldsEnd : (fields[place + fieldStride] as number);
+  }
+  if (fieldsEnd > from) length += bytes.copy(target, length, from, fieldsEnd);
+  if (passing.upgrades) length += upgradeField.copy(target, length);
+  else if (head.isInterim) length += 0;
+  else if (passing.closes) length += closeField.copy(target, length);
+  else if (passing.isOld) length += keepField.copy(target, length);
+  return length + lineEnd.copy(target, length);
+}
+
+function isKept(number: number, head: AnswerHead, passing: Passing): boolean {
+  switch (number) {
+    case known.connection:
+      return false;
+    case known.upgrade:
+      return passing.upgrades || head.reader.status === 426;
+    case known.contentLength:
+      return !head.dropsFraming;
+    case known.transferEncoding:
+      return !head.dropsFraming && !passing.isOld;
+    default:
+      return !isHopByHop(number);
+  }
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+/** What a client gets when a bug of ours stood in the way. */
+export function faultAnswer(requestId: string): RefusalAnswer {
+  return {
+    status: 500,
+    fields: [
+      ["Content-Type", "text/plain; charset=utf-8"],
+      ["X-Request-Id", requestId],
+    ],
+    body: `500 internal_error: a fault of the balancer (request ${requestId})\n`,
+  };
+}
+
+/** One of our own answers, whole. */
+export function ownAnswer(
+  answer: RefusalAnswer,
+  { closes, isOld, isHead }: { readonly closes: boolean; readonly isOld: boolean; readonly isHead: boolean },
+): Buffer {
+  const body = Buffer.from(answer.body);
+  const lines = [
+    `HTTP/1.1 ${answer.status} ${reasons[answer.status] ?? "Error"}`,
+    ...answer.fields.map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${body.length}`,
+    ...(closes ? ["Connection: close"] : isOld ? ["Connection: keep-alive"] : []),
+  ];
+  const head = latin1(`${lines.join("\r\n")}\r\n\r\n`);
+  return isHead ? head : Buffer.concat([head, body]);
+}

@@ -1,0 +1,132 @@
+/** Writes the head that an upstream gets: the client's bytes without what ends at this hop, and with our fields. */
+
+import type { Head } from "../../proxy/head.ts";
+import {
+  type ForwardingFields,
+  forwardingFields,
+  type ForwardingSetting,
+  viaName,
+} from "../../proxy/headers.ts";
+import { latin1, slash } from "./bytes.ts";
+import { isHopByHop, known } from "./field-names.ts";
+import { fieldStride } from "./head-reader.ts";
+import type { RequestBytes } from "./request-bytes.ts";
+import { methodNumber, type RequestHead } from "./request-head.ts";
+import type { WrittenHead } from "./request-view.ts";
+
+const version = latin1(" HTTP/1.1\r\n");
+const beforeId = latin1("\r\nX-Request-Id: ");
+const headEnd = latin1("\r\n\r\n");
+const upgradeField = latin1("\r\nConnection: Upgrade");
+
+/** What one connection adds to each of its requests. */
+export interface Forwarding {
+  /** All forwarding fields up to the name of the last one, whose value is the request's Host. */
+  readonly prefix: Buffer;
+  /** Whether the peer's own forwarding fields are believed: then each request is worked out anew. */
+  readonly isTrusted: boolean;
+  readonly setting: ForwardingSetting;
+}
+
+export function forwardingOf(
+  address: string,
+  scheme: Head["scheme"],
+  setting: ForwardingSetting,
+): Forwarding {
+  const fields = [
+    `X-Forwarded-For: ${address}`,
+    `X-Forwarded-Proto: ${scheme}`,
+    `X-Forwarded-Port: ${setting.listenPort}`,
+    `Via: ${viaName}`,
+    "X-Forwarded-Host: ",
+  ];
+  return { prefix: latin1(fields.join("\r\n")), isTrusted: setting.trusts(address), setting };
+}
+
+/** A request that is about to be written. */
+export interface Outgoing {
+  /** Empty yet. */
+  readonly bytes: RequestBytes;
+  readonly id: string;
+  /** The request as the rules see it, for the cases that the prefix does not cover. */
+  readonly view: Head;
+  /** Gets the places that a view of the written head needs. */
+  readonly written: WrittenHead;
+}
+
+/** Room for the fields of {@link Forwarding}, the longest address and request id included. */
+const addedBytes = 512;
+
+/** Writes the whole head, the empty line included. */
+export function writeRequest(outgoing: Outgoing, head: RequestHead, forwarding: Forwarding): void {
+  const request = outgoing.bytes;
+  const { reader, bytes } = head;
+  request.reserve(reader.end - reader.methodStart + (head.hostEnd - head.hostStart) + addedBytes);
+  const worksOut = forwarding.isTrusted || head.hasVia;
+  appendKept(request, head, { from: appendStart(outgoing, head), dropsVia: worksOut });
+  if (worksOut) appendFields(request, forwardingFields(outgoing.view, forwarding.setting));
+  else {
+    request.append(forwarding.prefix, 0, forwarding.prefix.length);
+    request.append(bytes, head.hostStart, head.hostEnd);
+  }
+  request.append(beforeId, 0, beforeId.length);
+  request.appendText(outgoing.id);
+  if (head.upgrades) request.append(upgradeField, 0, upgradeField.length);
+  outgoing.written.fieldsEnd = request.length + 2;
+  request.append(headEnd, 0, headEnd.length);
+}
+
+/** Writes the start line if it must change; returns the offset in the source from which bytes are still to be kept. */
+function appendStart({ bytes: request, written }: Outgoing, head: RequestHead): number {
+  const { reader, bytes } = head;
+  const wasAbsolute = head.targetStart !== reader.targetStart;
+  if (!wasAbsolute && reader.version === 11) {
+    written.targetEnd = reader.targetEnd - reader.methodStart;
+    written.fieldsStart = reader.fieldsStart - reader.methodStart;
+    return reader.methodStart;
+  }
+  request.append(bytes, reader.methodStart, reader.methodEnd + 1);
+  if (wasAbsolute && bytes[head.targetStart] !== slash) request.appendText(rootOf(head));
+  request.append(bytes, head.targetStart, reader.targetEnd);
+  written.targetEnd = request.length;
+  request.append(version, 0, version.length);
+  written.fieldsStart = request.length;
+  return reader.fieldsStart;
+}
+
+/** What an absolute target without a path asks for (RFC 9112 section 3.2.4). */
+function rootOf({ method, targetStart, reader }: RequestHead): string {
+  return method === methodNumber.options && targetStart === reader.targetEnd ? "*" : "/";
+}
+
+/** All that is neither dropped nor written anew, in runs that are as long as possible. */
+function appendKept(
+  request: RequestBytes,
+  { bytes, reader, upgrades }: RequestHead,
+  start: { readonly from: number; readonly dropsVia: boolean },
+): void {
+  const { fields, count, fieldsEnd } = reader;
+  let { from } = start;
+  for (let place = 0; place < count * fieldStride; place += fieldStride) {
+    const number = fields[place + 4] as number;
+    if (number === known.other || isKept(number, upgrades, start.dropsVia)) continue;
+    const lineStart = fields[place] as number;
+    if (lineStart > from) request.append(bytes, from, lineStart);
+    const isLast = place + fieldStride === count * fieldStride;
+    from = isLast ? fieldsEnd : (fields[place + fieldStride] as number);
+  }
+  request.append(bytes, from, fieldsEnd);
+}
+
+function isKept(number: number, upgrades: boolean, dropsVia: boolean): boolean {
+  if (number === known.connection || isHopByHop(number)) return false;
+  if (number === known.upgrade) return upgrades;
+  if (number === known.via) return !dropsVia;
+  return number < known.forwardedFor || number === known.trailer;
+}
+
+/** Each on its line, without the end of the last one. */
+function appendFields(request: RequestBytes, fields: ForwardingFields): void {
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);
+  request.appendText(lines.join("\r\n"));
+}

@@ -1,0 +1,238 @@
+import { describe, expect, test } from "bun:test";
+
+import { answerWith } from "../../support/origin.ts";
+import { until } from "../../support/wait.ts";
+import { get, post, wireScene } from "./scene.ts";
+import { refusedCases } from "./strictness.ts";
+
+const ok = () => answerWith("ok");
+
+describe("a client's connection", () => {
+  test("is refused and closed for each request that parsers disagree about, and nothing reaches an upstream", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok()),
+      async ({ origin, client, stage }) => {
+        for (const { name, request, status } of refusedCases) {
+          const one = await client();
+          const answer = await one.send(`${request}${get("/smuggled")}`).answer();
+          expect([name, answer.status]).toEqual([name, status]);
+          expect(answer.field("connection")).toBe("close");
+          expect(answer.field("proxy-status")).toContain("evenkeel; error=http_request_error");
+          await until(() => one.isEnded, `the end after ${name}`);
+          expect(one.received.length).toBe(0);
+        }
+        expect(origin.connections()).toBe(0);
+        expect(stage.refused.length).toBe(refusedCases.length);
+        expect(stage.listener.active()).toBe(0);
+      },
+    ));
+
+  test("gets the answers to pipelined requests in order, own ones and bodies among them", () =>
+    wireScene(
+      ({ target, body }, socket) => void socket.write(answerWith(`${target} ${body.toString()}`)),
+      async ({ client }) => {
+        const one = await client();
+        const chunked =
+          "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        one.send(
+          get("/1") + post("body") + chunked + get("/2") + "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n" + get("/3"),
+        );
+        for (const expected of ["/1 ", "/ body", "/c abc", "/2 "]) {
+          expect((await one.answer()).body.toString()).toBe(expected);
+        }
+        expect((await one.answer()).status).toBe(405);
+        await until(() => one.isEnded);
+      },
+    ));
+
+  test("may send thousands of requests ahead", () =>
+    wireScene(
+      ({ target }, socket) => void socket.write(answerWith(target)),
+      async ({ client, stage }) => {
+        const one = await client();
+        const count = 5_000;
+        one.send(Array.from({ length: count }, (_, i) => get(`/${i}`)).join(""));
+        await until(() => stage.ended.length === count, "all answers", 15_000);
+        for (let i = 0; i < 20; i++) expect((await one.answer()).body.toString()).toBe(`/${i}`);
+      },
+    ));
+
+  test("of HTTP/1.0 is closed after its answer, or kept if it asks, and never gets chunks or 1xx", () =>
+    wireScene(
+      ({ target }, socket) => {
+        if (target === "/length") return void socket.write(ok());
+        socket.write(
+          "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        );
+        socket.write("lo\r\n3;x\r\n wo\r\n0\r\nX-Sum: 1\r\n\r\n");
+      },
+      async ({ client }) => {
+        const kept = await client();
+        const fields = "Host: a\r\nConnection: keep-alive\r\n\r\n";
+        for (let i = 0; i < 2; i++) {
+          const answer = await kept.send(`GET /length HTTP/1.0\r\n${fields}`).answer();
+          expect(answer.field("connection")).toBe("keep-alive");
+        }
+        await kept.send(`GET /chunks HTTP/1.0\r\n${fields}`);
+        await until(() => kept.isEnded);
+        expect(kept.received.toString()).toBe("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello wo");
+        const closed = await client();
+        closed.send("GET /length HTTP/1.0\r\nHost: a\r\n\r\n");
+        await until(() => closed.isEnded);
+        expect(closed.received.toString()).toEndWith("Connection: close\r\n\r\nok");
+      },
+    ));
+
+  test("gets an answer without length as it comes, and its end with the connection", () =>
+    wireScene(
+      (_, socket) => void socket.write("HTTP/1.1 200 OK\r\n\r\nfirst ", () => socket.end("last")),
+      async ({ client, stage }) => {
+        const one = await client();
+        one.send(get());
+        await until(() => one.isEnded);
+        expect(one.received.toString()).toBe("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nfirst last");
+        expect(stage.ended[0]?.outcome.kind).toBe("response");
+      },
+    ));
+
+  test("is closed without a word when it stays idle, and answered with 408 when its head trickles", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok()),
+      async ({ client, origin }) => {
+        const idle = await client();
+        await idle.send(get()).answer();
+        const slow = await client();
+        slow.send("GET /");
+        const trickle = setInterval(() => slow.send("x"), 20);
+        expect((await slow.answer()).status).toBe(408);
+        clearInterval(trickle);
+        await until(() => idle.isEnded && slow.isEnded);
+        expect(idle.received.length).toBe(0);
+        expect(origin.requests.length).toBe(1);
+      },
+      { clientTimeouts: { headMs: 200, keepAliveMs: 300 } },
+    ));
+
+  test("is answered with 408 when its body stalls, and the upstream sees no end of it", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok()),
+      async ({ client, origin, stage }) => {
+        const one = await client();
+        one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+        expect((await one.answer()).status).toBe(408);
+        await until(() => origin.open() === 0);
+        expect(origin.requests.length).toBe(0);
+        expect(stage.ended[0]?.outcome.kind).toBe("cancelled");
+      },
+      { clientTimeouts: { bodyIdleMs: 200 } },
+    ));
+
+  test("is refused with 400 when a later piece of its body is malformed, and the upstream sees no end of it", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok()),
+      async ({ client, origin, stage }) => {
+        const one = await client();
+        one.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        await until(() => origin.open() === 1);
+        one.send("0\r\nContent-Length: 5\r\n\r\n");
+        expect((await one.answer()).status).toBe(400);
+        await until(() => origin.open() === 0);
+        expect(origin.requests.length).toBe(0);
+        expect(stage.ended[0]?.outcome.kind).toBe("cancelled");
+      },
+    ));
+
+  test("that is answered before its body came is told, and closed", () =>
+    wireScene(
+      {
+        answer: () => {},
+        onHead: (_, socket) => (socket.write("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"), true),
+      },
+      async ({ client, stage }) => {
+        const one = await client();
+        one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhello");
+        const answer = await one.answer("POST");
+        expect(answer.status).toBe(413);
+        expect(answer.field("connection")).toBe("close");
+        await until(() => one.isEnded);
+        expect(stage.ended[0]).toMatchObject({ status: 413, outcome: { kind: "response" } });
+      },
+    ));
+
+  test("is answered with 503 and closed when there are too many", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok()),
+      async ({ client, origin }) => {
+        const first = await client();
+        await first.send(get()).answer();
+        const second = await client();
+        await second.send(get()).answer();
+        const third = await client();
+        third.send(get());
+        const answer = await third.answer();
+        expect(answer.status).toBe(503);
+        expect(answer.field("proxy-status")).toContain("too_many_clients");
+        await until(() => third.isEnded);
+        first.destroy();
+        third.destroy();
+        await until(async () => (await (await client()).send(get()).answer()).status === 200, "a free place");
+        expect((await second.send(get()).answer()).status).toBe(200);
+        expect(origin.requests.length).toBe(4);
+      },
+      { engine: { maxClients: 2 } },
+    ));
+
+  test("that does not read slows the upstream down and costs little memory; one that never reads is cut off", () => {
+    const whole = 512 * 1024 * 1024;
+    const piece = Buffer.alloc(256 * 1024, 1);
+    let written = 0;
+    return wireScene(
+      (_, socket) => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${whole}\r\n\r\n`);
+        const more = () => {
+          while (written < whole && !socket.destroyed) {
+            written += piece.length;
+            if (!socket.write(piece)) return void socket.once("drain", more);
+          }
+        };
+        more();
+      },
+      async ({ client, stage }) => {
+        const before = process.memoryUsage().rss;
+        const readers = await Promise.all([1, 2, 3, 4].map(() => client()));
+        for (const reader of readers) {
+          reader.socket.pause();
+          reader.send(get());
+        }
+        await until(() => stage.ended.length === 4, "the clients to be cut off", 10_000);
+        expect(stage.ended.map(({ outcome }) => outcome.kind)).toEqual(Array(4).fill("cancelled"));
+        expect(written).toBeLessThan(whole / 4);
+        expect((process.memoryUsage().rss - before) / 1024 / 1024).toBeLessThan(64);
+      },
+      { clientTimeouts: { bodyIdleMs: 300 } },
+    );
+  });
+
+  test("is closed by a drain when it is idle, and told so when it is not", () => {
+    let finish = () => {};
+    return wireScene(
+      ({ target }, socket) => {
+        finish = () => void socket.write(ok());
+        if (target === "/now") finish();
+      },
+      async ({ client, stage, origin }) => {
+        const idle = await client();
+        await idle.send(get("/now")).answer();
+        const busy = await client();
+        busy.send(get("/later"));
+        await until(() => origin.requests.length === 2);
+        const drained = stage.listener.drain();
+        await until(() => idle.isEnded);
+        finish();
+        expect((await busy.answer()).field("connection")).toBe("close");
+        await drained;
+        expect(stage.listener.active()).toBe(0);
+      },
+    );
+  });
+});

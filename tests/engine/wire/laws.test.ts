@@ -1,0 +1,8 @@
+/** The wire engine keeps every law, without exception, on Bun's sockets and on node's. */
+
+import { wireEngine } from "../../../src/engine/wire/bun.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { engineLaws } from "../../laws/engine-laws.ts";
+
+engineLaws(wireEngine);
+engineLaws({ ...denoEngine, name: "wire (node:net)" });

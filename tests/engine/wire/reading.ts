@@ -1,0 +1,67 @@
+/** A client connection without sockets: segments in, and out come verdicts and the bytes an upstream would get. */
+
+import { Inbox } from "../../../src/engine/wire/inbox.ts";
+import { RelayedRequest } from "../../../src/engine/wire/relayed-request.ts";
+import { RequestHead } from "../../../src/engine/wire/request-head.ts";
+import { forwardingOf } from "../../../src/engine/wire/write-request.ts";
+
+export interface Reading {
+  /** 0 for each request that passes, at last the status of the one that was refused. */
+  readonly verdicts: number[];
+  /** What upstreams would get, one entry a request; one that was refused within its body is cut short. */
+  readonly passed: Buffer[];
+  /** Whether the last request is still incomplete. */
+  isPending: boolean;
+}
+
+const forwarding = forwardingOf("192.0.2.1", "http", { trusts: () => false, listenPort: 8080 });
+
+/** Reads a stream of requests that arrives in these segments, as a client's connection does, answering each at once. */
+export function readStream(segments: readonly Buffer[]): Reading {
+  const reading: Reading = { verdicts: [], passed: [], isPending: false };
+  const inbox = new Inbox(new RequestHead());
+  let open: RelayedRequest | undefined;
+  let refused = false;
+  const headRead = (head: RequestHead, to: number, status: number): number => {
+    const request = new RelayedRequest();
+    const stop = status === 0 ? request.begin(head, to) : -1;
+    reading.verdicts.push(status === 0 && stop < 0 ? 400 : status);
+    if (stop < 0) {
+      refused = true;
+      return to;
+    }
+    request.id = "id";
+    request.write(head, stop, forwarding);
+    reading.passed.push(Buffer.from(request.bytes.bytes.subarray(0, request.bytes.length)));
+    if (!request.isComplete) open = request;
+    return stop;
+  };
+  for (const segment of segments) {
+    let bytes: Buffer | undefined = segment;
+    while (bytes !== undefined && bytes.length > 0 && !refused) {
+      if (open) {
+        const stop = open.take(bytes, 0, bytes.length);
+        if (stop < 0) {
+          refused = true;
+          reading.verdicts[reading.verdicts.length - 1] = 400;
+          break;
+        }
+        const last = reading.passed.length - 1;
+        reading.passed[last] = Buffer.concat([reading.passed[last] as Buffer, bytes.subarray(0, stop)]);
+        if (open.isComplete) open = undefined;
+        inbox.keep(bytes, stop, bytes.length);
+      } else if (!inbox.readHead(bytes, 0, { headRead })) break;
+      bytes = inbox.takeAhead();
+    }
+    if (refused) break;
+  }
+  reading.isPending = !refused && (open !== undefined || inbox.isGathering);
+  return reading;
+}
+
+export const bytesOf = (text: string): Buffer => Buffer.from(text, "latin1");
+
+/** The same bytes one by one. */
+export function oneByOne(bytes: Buffer): Buffer[] {
+  return Array.from(bytes, (byte) => Buffer.from([byte]));
+}

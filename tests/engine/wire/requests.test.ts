@@ -1,0 +1,111 @@
+import { describe, expect, test } from "bun:test";
+
+import { passedCases, refusedCases } from "./strictness.ts";
+import { bytesOf, oneByOne, readStream } from "./reading.ts";
+
+describe("a request that parsers could disagree about is refused, however it is cut:", () => {
+  for (const { name, request, status } of refusedCases) {
+    test(`${name} (${status})`, () => {
+      const bytes = bytesOf(request);
+      const whole = readStream([bytes]);
+      expect(whole.verdicts).toEqual([status]);
+      expect(whole.passed).toEqual([]);
+      expect(readStream(oneByOne(bytes)).verdicts).toEqual([status]);
+      const step = bytes.length > 1_000 ? 97 : 1;
+      for (let at = 1; at < bytes.length; at += step) {
+        const cut = readStream([bytes.subarray(0, at), bytes.subarray(at)]);
+        if (cut.verdicts.at(-1) !== status) throw new Error(`cut at ${at}: ${cut.verdicts.join()}`);
+      }
+    });
+  }
+});
+
+describe("a request that is unusual but unambiguous passes, however it is cut:", () => {
+  for (const [name, request] of passedCases) {
+    test(name, () => {
+      const bytes = bytesOf(request);
+      const whole = readStream([bytes]);
+      expect(whole).toMatchObject({ verdicts: [0], isPending: false });
+      expect(readStream(oneByOne(bytes)).passed.map(String)).toEqual(whole.passed.map(String));
+      const step = bytes.length > 1_000 ? 97 : 1;
+      for (let at = 1; at < bytes.length; at += step) {
+        const cut = readStream([bytes.subarray(0, at), bytes.subarray(at)]);
+        if (!Buffer.concat(cut.passed).equals(whole.passed[0] as Buffer)) throw new Error(`cut at ${at}`);
+        expect(cut.verdicts).toEqual([0]);
+      }
+    });
+  }
+
+  test("three pipelined requests, two with bodies, cut anywhere twice", () => {
+    const get = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
+    const length = "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    const chunks = "POST /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    const bytes = bytesOf(get + length + chunks);
+    const whole = readStream([bytes]);
+    expect(whole).toMatchObject({ verdicts: [0, 0, 0], isPending: false });
+    for (let one = 0; one < bytes.length; one++) {
+      for (let two = one; two < bytes.length; two += 7) {
+        const cut = readStream([bytes.subarray(0, one), bytes.subarray(one, two), bytes.subarray(two)]);
+        expect(cut.passed.map(String)).toEqual(whole.passed.map(String));
+      }
+    }
+  });
+});
+
+describe("what an upstream gets", () => {
+  const passed = (request: string) => String(readStream([bytesOf(request)]).passed[0]);
+
+  test("is the client's bytes without what ends here, and with our fields", () => {
+    const fields =
+      "hOST: a.example\r\nX-One:  1 \r\nKeep-Alive: 5\r\nConnection: x-gone, close\r\nX-Gone: 1\r\nx-one: 2\r\nTE: trailers\r\n";
+    expect(
+      passed(`GET /a?b HTTP/1.1\r\n${fields}X-Forwarded-For: 6.6.6.6\r\nX-Request-Id: their\r\n\r\n`),
+    ).toBe(
+      "GET /a?b HTTP/1.1\r\nhOST: a.example\r\nX-One:  1 \r\nx-one: 2\r\n" +
+        "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 8080\r\nVia: 1.1 evenkeel\r\n" +
+        "X-Forwarded-Host: a.example\r\nX-Request-Id: id\r\n\r\n",
+    );
+  });
+
+  test("keeps what frames and routes it although Connection names that", () => {
+    const named =
+      "Connection: host, content-length, transfer-encoding, x-a\r\nX-A: 1\r\nContent-Length: 2\r\n";
+    const bytes = passed(`POST / HTTP/1.1\r\nHost: a\r\n${named}\r\nhi`);
+    expect(bytes).toContain("Host: a\r\nContent-Length: 2\r\n");
+    expect(bytes).not.toContain("X-A");
+    expect(bytes).toEndWith("\r\n\r\nhi");
+  });
+
+  test("has an origin-form target, also for an absolute one", () => {
+    const start = (target: string, method = "GET") =>
+      passed(`${method} ${target} HTTP/1.1\r\nHost: a\r\n\r\n`).split("\r\n")[0];
+    expect(start("http://a/b?c")).toBe("GET /b?c HTTP/1.1");
+    expect(start("HTTP://A?c")).toBe("GET /?c HTTP/1.1");
+    expect(start("http://a")).toBe("GET / HTTP/1.1");
+    expect(start("http://a", "OPTIONS")).toBe("OPTIONS * HTTP/1.1");
+  });
+
+  test("speaks HTTP/1.1, also for a client of 1.0", () =>
+    expect(passed("GET /x HTTP/1.0\r\nHost: a\r\n\r\n")).toStartWith("GET /x HTTP/1.1\r\nHost: a\r\n"));
+
+  test("joins a Via that was there with ours", () => {
+    const bytes = passed("GET / HTTP/1.1\r\nVia: 1.0 b\r\nHost: a\r\nVia: 1.1 c\r\n\r\n");
+    expect(bytes.match(/via/gi)).toHaveLength(1);
+    expect(bytes).toContain("Via: 1.0 b, 1.1 c, 1.1 evenkeel\r\n");
+  });
+
+  test("has an upgrade only where it may be passed on", () => {
+    const ask = (upgrade: string, rest = "", version = "1.1") =>
+      passed(`GET / HTTP/${version}\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n${rest}\r\n`);
+    expect(ask("websocket")).toContain("Upgrade: websocket\r\n");
+    expect(ask("websocket")).toContain("\r\nConnection: Upgrade\r\n\r\n");
+    for (const without of [
+      ask("h2c"),
+      ask("websocket, H2C"),
+      ask("websocket", "", "1.0"),
+      ask("websocket", "Content-Length: 1\r\n"),
+    ]) {
+      expect(without).not.toMatch(/upgrade/i);
+    }
+  });
+});

@@ -1,0 +1,48 @@
+/** An origin, the wire engine before it, and raw clients, taken down together. */
+
+import { wireEngine } from "../../../src/engine/wire/bun.ts";
+import type { EngineSetting } from "../../../src/engine/engine.ts";
+import { type Origin, type OriginSetting, startOrigin } from "../../support/origin.ts";
+import { RawClient } from "../../support/raw-client.ts";
+import { type Stage, stage, type StageSetting } from "../../support/stage.ts";
+
+export interface WireScene {
+  readonly origin: Origin;
+  readonly stage: Stage;
+  /** A new connection to the engine. */
+  client(): Promise<RawClient>;
+}
+
+export async function wireScene(
+  script: OriginSetting | OriginSetting["answer"],
+  play: (scene: WireScene) => Promise<void>,
+  setting: Partial<StageSetting> & { readonly engine?: Partial<EngineSetting> } = {},
+): Promise<void> {
+  const origin = await startOrigin(script);
+  const engine = {
+    ...wireEngine,
+    listen: (usual: EngineSetting) => wireEngine.listen({ ...usual, ...setting.engine }),
+  };
+  const set = await stage(engine, { ports: [origin.port], ...setting });
+  const clients: RawClient[] = [];
+  try {
+    await play({
+      origin,
+      stage: set,
+      async client() {
+        const client = await RawClient.connect(set.port);
+        clients.push(client);
+        return client;
+      },
+    });
+  } finally {
+    for (const client of clients) client.destroy();
+    set.close();
+    await origin.close();
+  }
+}
+
+export const get = (target = "/", fields = "") => `GET ${target} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+
+export const post = (body: string, fields = "") =>
+  `POST / HTTP/1.1\r\nHost: a\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;

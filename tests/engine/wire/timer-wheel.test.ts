@@ -1,0 +1,115 @@
+import { describe, expect, test } from "bun:test";
+
+import { Timed, TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
+import { randomIndex, seededRandom } from "../../../src/lib/random.ts";
+
+/** A wheel on a clock that moves when told to. */
+function fakeWheel() {
+  let now = 1_000;
+  let due: { at: number; task: () => void } | undefined;
+  const schedule = (delayMs: number, task: () => void) => {
+    due = { at: now + delayMs, task };
+    return () => (due = undefined);
+  };
+  const wheel = new TimerWheel(() => now, schedule);
+  return {
+    wheel,
+    now: () => now,
+    isTurning: () => due !== undefined,
+    advance(byMs: number) {
+      const end = now + byMs;
+      while (due && due.at <= end) {
+        const { at, task } = due;
+        due = undefined;
+        now = at;
+        task();
+      }
+      now = end;
+    },
+  };
+}
+
+class Probe extends Timed {
+  expirations = 0;
+  onExpired = () => {};
+  override expired() {
+    this.expirations += 1;
+    this.onExpired();
+  }
+}
+
+describe("the timer wheel", () => {
+  test("never fires early and at most two ticks late", () => {
+    const { wheel, now, advance } = fakeWheel();
+    const random = seededRandom(3);
+    for (let i = 0; i < 300; i++) {
+      const probe = new Probe();
+      const delayMs = randomIndex(random, 120_000);
+      const start = now();
+      let firedAt = 0;
+      probe.onExpired = () => (firedAt = now());
+      wheel.arm(probe, delayMs);
+      while (firedAt === 0) advance(10);
+      expect(firedAt - start).toBeGreaterThanOrEqual(delayMs);
+      expect(firedAt - start).toBeLessThanOrEqual(delayMs + 210);
+    }
+  });
+
+  test("follows a deadline that moves later or earlier", () => {
+    const { wheel, advance } = fakeWheel();
+    const probe = new Probe();
+    wheel.arm(probe, 1_000);
+    for (let i = 0; i < 10; i++) {
+      advance(900);
+      wheel.arm(probe, 1_000);
+    }
+    expect(probe.expirations).toBe(0);
+    wheel.arm(probe, 60_000);
+    advance(30_000);
+    wheel.arm(probe, 200);
+    advance(500);
+    expect(probe.expirations).toBe(1);
+    advance(120_000);
+    expect(probe.expirations).toBe(1);
+  });
+
+  test("forgets what was disarmed, and rests when nothing is left", () => {
+    const { wheel, advance, isTurning } = fakeWheel();
+    const probe = new Probe();
+    wheel.arm(probe, 500);
+    wheel.disarm(probe);
+    advance(1_000);
+    expect(probe.expirations).toBe(0);
+    expect(wheel.size).toBe(0);
+    expect(isTurning()).toBe(false);
+    wheel.arm(probe, 500);
+    advance(1_000);
+    expect(probe.expirations).toBe(1);
+  });
+
+  test("lets what expires arm itself again and forget its neighbours", () => {
+    const { wheel, advance } = fakeWheel();
+    const probes = Array.from({ length: 5 }, () => new Probe());
+    for (const probe of probes) {
+      wheel.arm(probe, 500);
+      probe.onExpired = () => {
+        for (const other of probes) if (other !== probe) wheel.forget(other);
+        if (probe.expirations < 3) wheel.arm(probe, 500);
+      };
+    }
+    advance(10_000);
+    expect(probes.map(({ expirations }) => expirations).sort()).toEqual([0, 0, 0, 0, 3]);
+    expect(wheel.size).toBe(0);
+  });
+
+  test("catches up after the process was stopped for long", () => {
+    const { wheel, advance } = fakeWheel();
+    const probes = [100, 5_000, 60_000, 500_000].map((delayMs) => {
+      const probe = new Probe();
+      wheel.arm(probe, delayMs);
+      return probe;
+    });
+    advance(200_000);
+    expect(probes.map(({ expirations }) => expirations)).toEqual([1, 1, 1, 0]);
+  });
+});

@@ -1,0 +1,283 @@
+import { describe, expect, test } from "bun:test";
+import type { Socket } from "node:net";
+
+import { answerWith, startOrigin } from "../../support/origin.ts";
+import { stage } from "../../support/stage.ts";
+import { ask, RawClient } from "../../support/raw-client.ts";
+import { wireEngine } from "../../../src/engine/wire/bun.ts";
+import { until } from "../../support/wait.ts";
+import { get, post, wireScene } from "./scene.ts";
+
+const ok = () => answerWith("ok");
+
+describe("an upstream's connection", () => {
+  test("that was closed while idle costs no client an error", () => {
+    const sockets: Socket[] = [];
+    return wireScene(
+      { answer: (_, socket) => void socket.write(ok()), onConnect: (socket) => void sockets.push(socket) },
+      async ({ client, stage, origin }) => {
+        const one = await client();
+        for (let i = 0; i < 5; i++) {
+          expect((await one.send(i % 2 ? post("x") : get()).answer()).status).toBe(200);
+          sockets.at(-1)?.destroy();
+          await until(() => origin.open() === 0);
+        }
+        expect(origin.connections()).toBe(5);
+        expect(stage.retried).toEqual([]);
+        expect(stage.ended.every(({ outcome }) => outcome.kind === "response")).toBe(true);
+      },
+    );
+  });
+
+  test("that closes as the next request comes costs an idempotent one nothing, and has no POST sent twice", () => {
+    const answered = new Set<number>();
+    let received = 0;
+    return wireScene(
+      ({ connection }, socket) => {
+        received += 1;
+        if (answered.has(connection)) return void socket.destroy();
+        answered.add(connection);
+        socket.write(ok());
+      },
+      async ({ client, stage }) => {
+        const one = await client();
+        for (let i = 0; i < 4; i++) expect((await one.send(get()).answer()).status).toBe(200);
+        expect(received).toBe(7);
+        expect(stage.retried).toEqual([]);
+        expect((await one.send(post("x")).answer()).status).toBe(502);
+        expect(received).toBe(8);
+      },
+    );
+  });
+
+  test("with bytes behind an answer is never used again", () =>
+    wireScene(
+      (_, socket) =>
+        void socket.write(
+          Buffer.concat([ok(), Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")]),
+        ),
+      async ({ client, origin }) => {
+        const one = await client();
+        for (let i = 1; i <= 3; i++) {
+          expect((await one.send(get()).answer()).body.toString()).toBe("ok");
+          expect(origin.connections()).toBe(i);
+        }
+      },
+    ));
+
+  test("that speaks while idle is closed", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok(), () => setTimeout(() => socket.write("HTTP/1.1 200 OK\r\n"), 20)),
+      async ({ client, origin }) => {
+        const one = await client();
+        await one.send(get()).answer();
+        await until(() => origin.open() === 0);
+        expect((await one.send(get()).answer()).body.toString()).toBe("ok");
+      },
+    ));
+
+  test("is given up before the time that Keep-Alive announced", () =>
+    wireScene(
+      (_, socket) => void socket.write(answerWith("ok", ["Keep-Alive: timeout=1"])),
+      async ({ client, origin }) => {
+        const one = await client();
+        for (let i = 1; i <= 3; i++) {
+          await one.send(get()).answer();
+          expect(origin.connections()).toBe(i);
+        }
+      },
+    ));
+
+  test("that cannot be opened in time is a connect_timeout", async () => {
+    // A full backlog drops the SYN: the connect hangs as it does before a black hole.
+    const origin = await startOrigin(() => {});
+    const set = await stage(wireEngine, { ports: [origin.port], timeouts: { connectMs: 200 }, retries: 0 });
+    const upstream = set.pool.upstreams[0];
+    if (upstream) Object.assign(upstream, { address: { protocol: "http", hostname: "192.0.2.1", port: 9 } });
+    const answer = await ask(set.port, get());
+    expect([502, 504]).toContain(answer.status);
+    expect(answer.body.toString()).toMatch(/connect_timeout|connect_refused/);
+    set.close();
+    await origin.close();
+  });
+
+  test("whose body stalls has the client reset", () =>
+    wireScene(
+      (_, socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"),
+      async ({ client, stage, origin }) => {
+        const one = await client();
+        one.send(get());
+        await until(() => one.isClosed);
+        expect(one.isReset).toBe(true);
+        expect(stage.ended[0]?.outcome).toMatchObject({ phase: "body", reason: "body_timeout" });
+        await until(() => origin.open() === 0);
+      },
+      { timeouts: { bodyIdleMs: 200 } },
+    ));
+
+  test("whose chunks are malformed has the client reset", () =>
+    wireScene(
+      (_, socket) =>
+        void socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", () =>
+          setTimeout(() => socket.write("xyz"), 20),
+        ),
+      async ({ client, stage }) => {
+        const one = await client();
+        one.send(get());
+        await until(() => one.isClosed);
+        expect(one.isReset).toBe(true);
+        expect(stage.ended[0]?.outcome).toMatchObject({ phase: "body", reason: "body_truncated" });
+      },
+    ));
+
+  test("that resets within an answer without length is no proper end of it", () =>
+    wireScene(
+      (_, socket) =>
+        void socket.write("HTTP/1.1 200 OK\r\n\r\nhello", () =>
+          setTimeout(() => socket.resetAndDestroy(), 20),
+        ),
+      async ({ client, stage }) => {
+        const one = await client();
+        one.send(get());
+        await until(() => one.isClosed);
+        expect(one.isReset).toBe(true);
+        expect(stage.ended[0]?.outcome).toMatchObject({ phase: "body", reason: "body_truncated" });
+      },
+    ));
+
+  test("gets a body of up to 64 KiB again after a failure, and a larger one not", async () => {
+    const bad = await startOrigin((_, socket) => void socket.resetAndDestroy());
+    const good = await startOrigin(({ body }, socket) => void socket.write(answerWith(`${body.length}`)));
+    const set = await stage(wireEngine, { ports: [bad.port, good.port] });
+    const put = (length: number) =>
+      `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${"x".repeat(length)}`;
+    const statuses: number[] = [];
+    for (const length of [60_000, 60_000, 1_000_000, 1_000_000]) {
+      const client = await RawClient.connect(set.port);
+      const answer = await client.send(put(length)).answer();
+      statuses.push(answer.status);
+      if (answer.status === 200) expect(answer.body.toString()).toBe(String(length));
+      client.destroy();
+    }
+    expect(statuses.slice(0, 2)).toEqual([200, 200]);
+    expect(statuses.slice(2).sort()).toEqual([200, 502]);
+    set.close();
+    await Promise.all([bad.close(), good.close()]);
+  });
+
+  test("gets interim answers passed on before the body was sent", () =>
+    wireScene(
+      {
+        answer: ({ body }, socket) => void socket.write(answerWith(body)),
+        onHead: (_, socket) => (socket.write("HTTP/1.1 100 Continue\r\n\r\n"), false),
+      },
+      async ({ client }) => {
+        const one = await client();
+        one.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+        expect((await one.answer()).status).toBe(100);
+        expect((await one.send("hello").answer()).body.toString()).toBe("hello");
+      },
+    ));
+});
+
+describe("a tunnel", () => {
+  const upgrade = "Connection: Upgrade\r\nUpgrade: echo\r\n";
+  const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+
+  test("carries bytes both ways from the first one on, and each half's end", () => {
+    let ended = false;
+    return wireScene(
+      {
+        answer: () => {},
+        onHead(_, socket) {
+          socket.write(`${switching}hi `);
+          socket.on("data", (chunk) => socket.write(chunk));
+          socket.on("end", () => (ended = true));
+          return true;
+        },
+      },
+      async ({ client, stage }) => {
+        const one = await client();
+        one.send(`${get("/", upgrade)}early `);
+        expect((await one.answer()).status).toBe(101);
+        one.send("late");
+        await until(() => one.received.toString() === "hi early late", "the echo");
+        expect(stage.listener.active()).toBe(1);
+        one.socket.end();
+        await until(() => ended && one.isEnded);
+        await until(() => stage.ended.length === 1 && stage.listener.active() === 0);
+        expect(stage.ended[0]).toMatchObject({ status: 101, outcome: { kind: "response" } });
+      },
+    );
+  });
+
+  test("keeps the client's direction when the upstream has finished", () => {
+    let got = "";
+    return wireScene(
+      {
+        answer: () => {},
+        onHead(_, socket) {
+          socket.removeAllListeners("end");
+          socket.on("data", (chunk) => (got += chunk.toString()));
+          socket.write(switching);
+          socket.end("bye");
+          return true;
+        },
+      },
+      async ({ client, stage }) => {
+        const one = await client();
+        one.socket.allowHalfOpen = true;
+        one.send(get("/", upgrade));
+        await until(() => one.isEnded);
+        one.send("after");
+        await until(() => got === "after", "the other half");
+        one.socket.end();
+        await until(() => stage.ended.length === 1);
+      },
+    );
+  });
+
+  test("ends when nobody speaks for long", () =>
+    wireScene(
+      { answer: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
+      async ({ client, stage, origin }) => {
+        const one = await client();
+        one.send(get("/", upgrade));
+        await until(() => one.isEnded);
+        await until(() => origin.open() === 0);
+        expect(stage.ended[0]?.outcome.kind).toBe("response");
+      },
+      { timeouts: { tunnelIdleMs: 200 } },
+    ));
+
+  test("counts as active in a drain until it is over", () =>
+    wireScene(
+      { answer: () => {}, onHead: (_, socket) => (socket.write(switching), true) },
+      async ({ client, stage }) => {
+        const one = await client();
+        await one.send(get("/", upgrade)).answer();
+        let isDrained = false;
+        const drained = stage.listener.drain().then(() => (isDrained = true));
+        await until(() =>
+          RawClient.connect(stage.port).then(
+            (late) => (late.destroy(), false),
+            () => true,
+          ),
+        );
+        expect(isDrained).toBe(false);
+        one.destroy();
+        await drained;
+      },
+    ));
+
+  test("does not come where the upstream declines: the next request is read as one", () =>
+    wireScene(
+      ({ target }, socket) => void socket.write(answerWith(target)),
+      async ({ client }) => {
+        const one = await client();
+        one.send(get("/1", upgrade) + get("/2"));
+        expect((await one.answer()).body.toString()).toBe("/1");
+        expect((await one.answer()).body.toString()).toBe("/2");
+      },
+    ));
+});
