@@ -198,6 +198,7 @@ function poolOf(config: PoolConfig, clock: Clock): Pool {
     policy: policyEntry(config.policy).create({ random: systemRandom, clock }),
     upstreams: config.upstreams.map((spec) => new Upstream(spec, { rise, fall })),
     random: systemRandom,
+    clock,
   });
 }
 

@@ -73,7 +73,7 @@ describe("metrics", () => {
     const metrics = new Metrics(() => now.ms);
     const upstream = upstreamOf('a"b\\c');
     const policy = policyEntry("first").create({ random: () => 0, clock: () => 0 });
-    const pool = new Pool({ name: "main", policy, upstreams: [upstream], random: () => 0 });
+    const pool = new Pool({ name: "main", policy, upstreams: [upstream], random: () => 0, clock: () => now.ms });
     const attempt = new Attempt(() => now.ms, metrics);
     return { now, metrics, upstream, pool, attempt };
   }

@@ -12,14 +12,21 @@ import { testTimeouts } from "../support/stage.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
 function headOf(method = "GET", target = "/"): Head {
-  return { method, target, host: "a.example", clientAddress: "192.0.2.1", scheme: "http", header: () => undefined };
+  return {
+    method,
+    target,
+    host: "a.example",
+    clientAddress: "192.0.2.1",
+    scheme: "http",
+    header: () => undefined,
+  };
 }
 
 function setUp(count: number, retries = 1) {
   const random = seededRandom(5);
   const policy = policyEntry("round-robin").create({ random, clock: () => 0 });
   const upstreams = upstreamsOf(Array.from({ length: count }, () => 1));
-  const pool = new Pool({ name: "main", policy, upstreams, random });
+  const pool = new Pool({ name: "main", policy, upstreams, random, clock: () => 1 });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const heard: string[] = [];
   const exchange = new Exchange({
@@ -53,7 +60,13 @@ interface Row {
 const rows: readonly Row[] = [
   { phase: "connect", reason: "connect_refused" },
   { method: "POST", phase: "connect", reason: "connect_refused" },
-  { method: "POST", phase: "connect", reason: "connect_refused", replayable: false, notRetried: "body_not_replayable" },
+  {
+    method: "POST",
+    phase: "connect",
+    reason: "connect_refused",
+    replayable: false,
+    notRetried: "body_not_replayable",
+  },
   { phase: "head", reason: "upstream_reset" },
   { method: "PUT", phase: "head", reason: "upstream_reset" },
   { method: "DELETE", phase: "head", reason: "head_timeout" },
@@ -66,7 +79,15 @@ const rows: readonly Row[] = [
 ];
 
 describe("an exchange", () => {
-  for (const { method = "GET", phase, reason, replayable = true, upstreams = 3, retries = 1, notRetried } of rows) {
+  for (const {
+    method = "GET",
+    phase,
+    reason,
+    replayable = true,
+    upstreams = 3,
+    retries = 1,
+    notRetried,
+  } of rows) {
     const when = `${method} failed in phase ${phase}, body ${replayable ? "" : "not "}replayable, ${upstreams} upstreams, ${retries} retries`;
     test(`${notRetried ? `stops (${notRetried})` : "tries elsewhere"} when ${when}`, () => {
       const { exchange, heard } = setUp(upstreams, retries);

@@ -47,7 +47,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     return upstream;
   });
   const policy = policyEntry(setting.policy ?? "round-robin").create({ random, clock: systemClock });
-  const pool = new Pool({ name: "main", policy, upstreams, random });
+  const pool = new Pool({ name: "main", policy, upstreams, random, clock: systemClock });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const timeouts = { ...testTimeouts, ...setting.timeouts };
   const destination: Destination = { pool, timeouts, retries: setting.retries ?? 1 };
