@@ -73,7 +73,13 @@ describe("metrics", () => {
     const metrics = new Metrics(() => now.ms);
     const upstream = upstreamOf('a"b\\c');
     const policy = policyEntry("first").create({ random: () => 0, clock: () => 0 });
-    const pool = new Pool({ name: "main", policy, upstreams: [upstream], random: () => 0, clock: () => now.ms });
+    const pool = new Pool({
+      name: "main",
+      policy,
+      upstreams: [upstream],
+      random: () => 0,
+      clock: () => now.ms,
+    });
     const attempt = new Attempt(() => now.ms, metrics);
     return { now, metrics, upstream, pool, attempt };
   }
@@ -93,7 +99,7 @@ describe("metrics", () => {
     metrics.retried("main", failure("connect", "connect_refused"));
     metrics.refused("main", { reason: "no_upstream", status: 503 });
     metrics.refused(undefined, { reason: "no_route", status: 404 });
-    const text = exposition(families(metrics, [pool]));
+    const text = exposition(families(metrics, [{ pool }]));
     const id = 'upstream="a\\"b\\\\c"';
     for (const line of [
       `evenkeel_requests_total{pool="main",${id},code="200"} 2`,
@@ -115,12 +121,15 @@ describe("metrics", () => {
 
   test("are well formed: each sample under its family, no name twice, no sample twice", () => {
     const { metrics, pool } = setUp();
-    const lines = exposition(families(metrics, [pool])).trimEnd().split("\n");
+    const lines = exposition(families(metrics, [{ pool }]))
+      .trimEnd()
+      .split("\n");
     const samples = lines.filter((line) => !line.startsWith("#"));
     expect(new Set(samples.map((line) => line.slice(0, line.lastIndexOf(" ")))).size).toBe(samples.length);
     const names = lines.filter((line) => line.startsWith("# TYPE")).map((line) => line.split(" ")[2] ?? "");
     expect(new Set(names).size).toBe(names.length);
     for (const sample of samples) expect(names.some((name) => sample.startsWith(name))).toBe(true);
-    for (const sample of samples) expect(sample).toMatch(/^[a-z_]+\{([a-z]+="(\\.|[^"\\])*",?)*\} [\d.e+-]+$/);
+    for (const sample of samples)
+      expect(sample).toMatch(/^[a-z_]+\{([a-z]+="(\\.|[^"\\])*",?)*\} [\d.e+-]+$/);
   });
 });

@@ -35,6 +35,7 @@ function setUp(count: number, retries = 1) {
     observer: {
       attemptEnded: ({ upstream }, outcome) => heard.push(`${upstream.id} ${outcome.kind}`),
       retried: (name, { reason }) => heard.push(`${name} retried ${reason}`),
+      notRetried: () => {},
       refused: (name, { reason, status }) => heard.push(`${name} refused ${reason} ${status}`),
     },
   });

@@ -37,13 +37,21 @@ export interface Stage {
   close(): void;
 }
 
-export const testTimeouts: Timeouts = { connectMs: 1_000, headMs: 5_000, bodyIdleMs: 5_000, tunnelIdleMs: 5_000 };
+export const testTimeouts: Timeouts = {
+  connectMs: 1_000,
+  headMs: 5_000,
+  bodyIdleMs: 5_000,
+  tunnelIdleMs: 5_000,
+};
 
 export async function stage(engine: Engine, setting: StageSetting): Promise<Stage> {
   const random = seededRandom(1);
   const upstreams = setting.ports.map((port) => {
     const spec = { id: `127.0.0.1:${port}`, weight: 1, backup: false };
-    const upstream = new Upstream({ ...spec, address: { protocol: "http", hostname: "127.0.0.1", port } }, { rise: 2, fall: 3 });
+    const upstream = new Upstream(
+      { ...spec, address: { protocol: "http", hostname: "127.0.0.1", port } },
+      { rise: 2, fall: 3 },
+    );
     return upstream;
   });
   const policy = policyEntry(setting.policy ?? "round-robin").create({ random, clock: systemClock });
@@ -51,10 +59,17 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const timeouts = { ...testTimeouts, ...setting.timeouts };
   const destination: Destination = { pool, timeouts, retries: setting.retries ?? 1 };
-  const record = { ended: [] as Ended[], refused: [] as string[], retried: [] as string[], bugs: [] as unknown[] };
+  const record = {
+    ended: [] as Ended[],
+    refused: [] as string[],
+    retried: [] as string[],
+    bugs: [] as unknown[],
+  };
   const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
-    attemptEnded: ({ upstream, status }, outcome) => record.ended.push({ upstream: upstream.id, status, outcome }),
+    attemptEnded: ({ upstream, status }, outcome) =>
+      record.ended.push({ upstream: upstream.id, status, outcome }),
     retried: (_, failed) => record.retried.push(failed.reason),
+    notRetried: () => {},
     refused: (_, refused) => record.refused.push(refused.reason),
   };
   const listener = await engine.listen({
