@@ -16,7 +16,10 @@ const misuseExit = 2;
 
 async function main(): Promise<void> {
   const command = parse(process.argv.slice(2), process.env, systemSurroundings(process.env));
-  if (command.kind === "trouble" || !("config" in command || "backend" in command || command.kind === "dashboard")) {
+  if (
+    command.kind === "trouble" ||
+    !("config" in command || "backend" in command || command.kind === "dashboard")
+  ) {
     return answer(command);
   }
   if (command.kind === "check") return answer(command);

@@ -23,7 +23,11 @@ export interface AdminSetting extends GuardSetting {
 }
 
 /** Rejects with the system's code if the port cannot be had. */
-export function startAdmin(setting: AdminSetting, balancer: Administered, runtime: Runtime): Promise<WebListener> {
+export function startAdmin(
+  setting: AdminSetting,
+  balancer: Administered,
+  runtime: Runtime,
+): Promise<WebListener> {
   const app = adminApp(balancer);
   return runtime.serve({
     hostname: setting.hostname,
@@ -56,21 +60,34 @@ function adminApp(balancer: Administered) {
       /** It serves: ready, and in every pool at least one upstream is fit. */
       .get("/healthz", () => {
         const { pools } = balancer.snapshot();
-        const empty = pools.filter(({ upstreams }) => !upstreams.some(({ fit }) => fit)).map(({ name }) => name);
+        const empty = pools
+          .filter(({ upstreams }) => !upstreams.some(({ fit }) => fit))
+          .map(({ name }) => name);
         if (balancer.phase !== "ready") return health(503, balancer.phase);
-        return empty.length > 0 ? health(503, `no fit upstream in ${empty.join(", ")}`) : health(200, "healthy");
+        return empty.length > 0
+          ? health(503, `no fit upstream in ${empty.join(", ")}`)
+          : health(200, "healthy");
       })
-      .get("/metrics", () => new Response(balancer.metricsText(), { headers: { "Content-Type": expositionType } }))
+      .get(
+        "/metrics",
+        () => new Response(balancer.metricsText(), { headers: { "Content-Type": expositionType } }),
+      )
       .get("/api/snapshot", () => json(200, balancer.snapshot()))
       .post(
         "/api/upstreams/:id/mode",
         async ({ request, params: { id } }) => {
           const mode = await modeOf(request);
           if (mode === undefined) {
-            return problem(400, "mode_invalid", `Cannot set the mode: send {"mode": …} with one of ${modes.join(", ")}`);
+            return problem(
+              400,
+              "mode_invalid",
+              `Cannot set the mode: send {"mode": …} with one of ${modes.join(", ")}`,
+            );
           }
           const upstream = balancer.setMode(id, mode, actorOf(request));
-          return upstream ? json(200, upstream) : problem(404, "upstream_unknown", `Cannot set the mode: no upstream is called ${id}`);
+          return upstream
+            ? json(200, upstream)
+            : problem(404, "upstream_unknown", `Cannot set the mode: no upstream is called ${id}`);
         },
         { parse: "none" },
       )

@@ -16,13 +16,20 @@ export interface RunningProxy extends Running {
 }
 
 /** Resolves when clients are served. Rejects with a Misuse if a port cannot be had. */
-export async function startProxy(config: Config, engine: Engine, { runtime, log, say }: Tools): Promise<RunningProxy> {
+export async function startProxy(
+  config: Config,
+  engine: Engine,
+  { runtime, log, say }: Tools,
+): Promise<RunningProxy> {
   const store = storeFor(config.state, log);
   const balancer = new Balancer({ config, runtime, engine, store, log, version });
   const bug = (error: unknown) => logOf("admin").error("bug", { error });
   const { admin, listen } = config;
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
-  const adminListener = await listening({ flag: "--admin-port", ...admin }, startAdmin({ ...admin, bug }, balancer, runtime));
+  const adminListener = await listening(
+    { flag: "--admin-port", ...admin },
+    startAdmin({ ...admin, bug }, balancer, runtime),
+  );
   try {
     await listening({ flag: "--port", ...listen }, balancer.start());
   } catch (error) {

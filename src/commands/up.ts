@@ -10,7 +10,11 @@ import { startDashboardCommand } from "./servers.ts";
 type Up = Extract<Command, { kind: "up" }>;
 
 /** Resolves when everything serves; whatever could not start has ended the rest. */
-export async function startUp({ config, dashboard, backends }: Up, engine: Engine, tools: Tools): Promise<Running> {
+export async function startUp(
+  { config, dashboard, backends }: Up,
+  engine: Engine,
+  tools: Tools,
+): Promise<Running> {
   const started: Running[] = [];
   const closeAll = () => {
     for (const running of started.toReversed()) running.close();
@@ -29,7 +33,11 @@ export async function startUp({ config, dashboard, backends }: Up, engine: Engin
     };
     const page = await startDashboardCommand(address, tools, "--dashboard-port");
     started.push(page);
-    sayWhatNow(demo, { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` }, tools);
+    sayWhatNow(
+      demo,
+      { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` },
+      tools,
+    );
   } catch (error) {
     closeAll();
     throw error;
@@ -54,8 +62,11 @@ function sayWhatNow(
   urls: { readonly proxy: string; readonly dashboard: string },
   { runtime, say }: Tools,
 ): void {
-  const tries: [command: string, what: string][] = [[`curl ${urls.proxy}/hello`, "each answer names its server"]];
-  for (const { config, pid } of demo) say(`upstream   http://localhost:${config.port}   ${config.name}, pid ${pid}`);
+  const tries: [command: string, what: string][] = [
+    [`curl ${urls.proxy}/hello`, "each answer names its server"],
+  ];
+  for (const { config, pid } of demo)
+    say(`upstream   http://localhost:${config.port}   ${config.name}, pid ${pid}`);
   const [first] = demo;
   if (first) {
     const { name, port } = first.config;

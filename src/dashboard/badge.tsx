@@ -1,4 +1,5 @@
 /** Status marks that differ in shape and word as well as in colour. */
+/** @jsxImportSource @kitajs/html */
 
 import type { Status } from "../pool/upstream.ts";
 import type { Tone } from "./verdict.ts";

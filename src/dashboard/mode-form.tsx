@@ -1,4 +1,5 @@
 /** How an operator says what an upstream is for: a real form, which htmx only makes quicker. */
+/** @jsxImportSource @kitajs/html */
 
 import { type Mode, modes } from "../pool/upstream.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";

@@ -1,4 +1,5 @@
 /** The part of the page that lives: verdict, totals and pools; rendered from a picture alone. */
+/** @jsxImportSource @kitajs/html */
 
 import type { Snapshot, Traffic } from "../snapshot.ts";
 import { Glyph, toneShapes } from "./badge.tsx";

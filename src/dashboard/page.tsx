@@ -1,4 +1,5 @@
 /** The whole document, the fragments that are sent alone, and the line that says what an action came to. */
+/** @jsxImportSource @kitajs/html */
 
 import { assets } from "./assets.ts";
 import { Overview, titleOf } from "./overview.tsx";

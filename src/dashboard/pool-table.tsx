@@ -1,4 +1,5 @@
 /** One pool: its upstreams as a table on wide screens and as cards on narrow ones, from the same markup. */
+/** @jsxImportSource @kitajs/html */
 
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { Badge } from "./badge.tsx";

@@ -110,7 +110,15 @@ export function standsBy(upstream: UpstreamSnapshot): boolean {
   return upstream.backup && !upstream.fit && upstream.status === "passing";
 }
 
-const urgency: readonly Status[] = ["failing", "ejected", "probation", "checking", "draining", "maintenance", "passing"];
+const urgency: readonly Status[] = [
+  "failing",
+  "ejected",
+  "probation",
+  "checking",
+  "draining",
+  "maintenance",
+  "passing",
+];
 
 function byUrgency(left: UpstreamSnapshot, right: UpstreamSnapshot): number {
   return urgency.indexOf(left.status) - urgency.indexOf(right.status);

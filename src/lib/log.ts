@@ -1,6 +1,12 @@
 /** What the process says about itself, on standard error. LogTape does the work: it has no dependencies and runs everywhere. */
 
-import { configureSync, getConsoleSink, getJsonLinesFormatter, getLogger, getTextFormatter } from "@logtape/logtape";
+import {
+  configureSync,
+  getConsoleSink,
+  getJsonLinesFormatter,
+  getLogger,
+  getTextFormatter,
+} from "@logtape/logtape";
 
 export interface Log {
   debug(message: string, fields?: LogFields): void;
@@ -50,7 +56,9 @@ const jsonLines = getJsonLinesFormatter({ properties: "flatten", categorySeparat
 const text = getTextFormatter({
   timestamp: "time",
   format: ({ timestamp, level, message, record }) =>
-    [timestamp, level, message, ...Object.entries(record.properties).map(pair)].filter((part) => part !== "").join(" "),
+    [timestamp, level, message, ...Object.entries(record.properties).map(pair)]
+      .filter((part) => part !== "")
+      .join(" "),
 });
 
 function pair([name, value]: [string, unknown]): string {

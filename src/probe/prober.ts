@@ -59,6 +59,8 @@ export class Prober {
 
 /** The wait until the next look: short while the verdict is about to change, and never in step with other peers. */
 function waitMs(plan: ProbePlan, upstream: Upstream, random: Random): number {
-  const base = upstream.streak.isChanging ? Math.min(plan.changingIntervalMs, plan.intervalMs) : plan.intervalMs;
+  const base = upstream.streak.isChanging
+    ? Math.min(plan.changingIntervalMs, plan.intervalMs)
+    : plan.intervalMs;
   return base * (1 - plan.jitter + 2 * plan.jitter * random());
 }

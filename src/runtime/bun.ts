@@ -56,7 +56,9 @@ const pending = new Map<string, Promise<void>>();
 
 function dial(hostname: string, port: number, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const cancel = systemSchedule(timeoutMs, () => reject(timedOut(`connect to ${hostname}:${port}`, timeoutMs)));
+    const cancel = systemSchedule(timeoutMs, () =>
+      reject(timedOut(`connect to ${hostname}:${port}`, timeoutMs)),
+    );
     connectOnce(hostname, port).then(resolve, reject).finally(cancel);
   });
 }

@@ -18,7 +18,9 @@ export function openSqlite(file: string): Store {
   try {
     return new SqliteStore(file);
   } catch (error) {
-    throw new Error(`Cannot use the state file: ${error instanceof Error ? error.message : String(error)}, received ${file}`);
+    throw new Error(
+      `Cannot use the state file: ${error instanceof Error ? error.message : String(error)}, received ${file}`,
+    );
   }
 }
 
@@ -55,7 +57,9 @@ class SqliteStore implements Store {
     return rows.flatMap((row) => {
       const mode = modes.find((known) => known === row["mode"]);
       if (!mode) return [];
-      return [{ upstream: String(row["upstream"]), mode, by: String(row["set_by"]), at: Number(row["set_at"]) }];
+      return [
+        { upstream: String(row["upstream"]), mode, by: String(row["set_by"]), at: Number(row["set_at"]) },
+      ];
     });
   }
 

@@ -13,7 +13,8 @@ function stand(phase: Phase = "ready", fit = true) {
   const set: [id: string, mode: Mode, by: string][] = [];
   const balancer: Administered = {
     phase,
-    snapshot: () => ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
+    snapshot: () =>
+      ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
     metricsText: () => "evenkeel_up 1\n",
     setMode(id, mode, by) {
       if (id !== upstream.id) return undefined;
@@ -25,13 +26,22 @@ function stand(phase: Phase = "ready", fit = true) {
 }
 
 /** node:http sends the Host that it is told to. */
-function ask(port: number, path: string, init: { method?: string; headers?: Record<string, string>; body?: string } = {}) {
+function ask(
+  port: number,
+  path: string,
+  init: { method?: string; headers?: Record<string, string>; body?: string } = {},
+) {
   return new Promise<{ status: number; body: string; fields: Record<string, unknown> }>((resolve, reject) => {
-    const asked = request({ host: "127.0.0.1", port, path, method: init.method ?? "GET", headers: init.headers }, (response) => {
-      let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => (body += text));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body, fields: response.headers }));
-    });
+    const asked = request(
+      { host: "127.0.0.1", port, path, method: init.method ?? "GET", headers: init.headers },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8").on("data", (text: string) => (body += text));
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, body, fields: response.headers }),
+        );
+      },
+    );
     asked.on("error", reject).end(init.body);
   });
 }
@@ -51,7 +61,11 @@ afterAll(() => open.forEach((listener) => listener.close()));
 const modePath = `/api/upstreams/${encodeURIComponent(upstream.id)}/mode`;
 const setMode = (mode: unknown, headers: Record<string, string> = {}) => {
   const body = JSON.stringify({ mode });
-  return { method: "POST", body, headers: { "content-type": "application/json", "content-length": String(body.length), ...headers } };
+  return {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json", "content-length": String(body.length), ...headers },
+  };
 };
 
 describe("the admin listener", () => {
@@ -96,8 +110,16 @@ describe("the admin listener", () => {
   for (const [what, init, status] of [
     ["an unknown mode", setMode("asleep"), 400],
     ["no mode", setMode(undefined), 400],
-    ["a body that is no JSON", { ...setMode("ready"), body: "{mode:ready}", headers: { "content-length": "12" } }, 400],
-    ["a body that is too long", { ...setMode("ready", { "content-length": "5000" }), body: " ".repeat(5_000) }, 400],
+    [
+      "a body that is no JSON",
+      { ...setMode("ready"), body: "{mode:ready}", headers: { "content-length": "12" } },
+      400,
+    ],
+    [
+      "a body that is too long",
+      { ...setMode("ready", { "content-length": "5000" }), body: " ".repeat(5_000) },
+      400,
+    ],
     ["GET", {}, 405],
   ] as const) {
     test(`refuses ${what} with ${status} and says why`, async () => {
@@ -108,7 +130,9 @@ describe("the admin listener", () => {
   }
 
   test("says 404 for an upstream and an address that are not there", async () => {
-    expect(JSON.parse((await ask(port, "/api/upstreams/none/mode", setMode("ready"))).body).error.reason).toBe("upstream_unknown");
+    expect(
+      JSON.parse((await ask(port, "/api/upstreams/none/mode", setMode("ready"))).body).error.reason,
+    ).toBe("upstream_unknown");
     expect((await ask(port, "/api/nothing")).status).toBe(404);
   });
 });
@@ -138,7 +162,13 @@ describe("the admin listener's guard", () => {
       expect((await ask(port, "/api/snapshot", { headers })).status).toBe(403);
     }
     expect(set).toEqual([]);
-    expect((await ask(port, "/api/snapshot", { headers: { origin: `http://127.0.0.1:${port}`, host: `127.0.0.1:${port}` } })).status).toBe(200);
+    expect(
+      (
+        await ask(port, "/api/snapshot", {
+          headers: { origin: `http://127.0.0.1:${port}`, host: `127.0.0.1:${port}` },
+        })
+      ).status,
+    ).toBe(200);
   });
 
   test("asks for the token everywhere but at the health checks", async () => {

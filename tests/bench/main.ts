@@ -24,7 +24,9 @@ const sizes = options.sizes.split(",").map(Number);
 
 for (const tool of ["wrk", "taskset", "nginx", "haproxy"]) {
   if (Bun.which(tool)) continue;
-  console.error(`Cannot run the benchmark: ${tool} is missing. On Debian: apt-get install wrk util-linux nginx haproxy`);
+  console.error(
+    `Cannot run the benchmark: ${tool} is missing. On Debian: apt-get install wrk util-linux nginx haproxy`,
+  );
   process.exit(2);
 }
 
@@ -46,14 +48,20 @@ const folder = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
 const started: Bun.Subprocess[] = [];
 
 function start(core: number, command: readonly string[]): Bun.Subprocess {
-  const child = Bun.spawn(["taskset", "-c", String(core), ...command], { stdout: "ignore", stderr: "ignore" });
+  const child = Bun.spawn(["taskset", "-c", String(core), ...command], {
+    stdout: "ignore",
+    stderr: "ignore",
+  });
   started.push(child);
   return child;
 }
 
 async function answers(url: string): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
-    const status = await fetch(url).then(({ status }) => status, () => 0);
+    const status = await fetch(url).then(
+      ({ status }) => status,
+      () => 0,
+    );
     if (status === 200) return;
     await Bun.sleep(50);
   }
@@ -67,11 +75,19 @@ function median(values: readonly number[]): number {
 function row(name: string, runs: readonly Measured[], reference: number): string {
   const of = (key: keyof Measured) => median(runs.map((run) => run[key]));
   const ratio = of("cpuMicros") / reference;
-  const cells = [of("cpuMicros").toFixed(1), ratio.toFixed(2), of("perSecond").toFixed(0), of("p50Ms").toFixed(2)];
+  const cells = [
+    of("cpuMicros").toFixed(1),
+    ratio.toFixed(2),
+    of("perSecond").toFixed(0),
+    of("p50Ms").toFixed(2),
+  ];
   return `| ${[name, ...cells, of("p99Ms").toFixed(2), of("memoryMiB").toFixed(0)].join(" | ")} |`;
 }
 
-async function compare(all: readonly (Peer & { pid: number })[], { size, ...shape }: Scenario): Promise<void> {
+async function compare(
+  all: readonly (Peer & { pid: number })[],
+  { size, ...shape }: Scenario,
+): Promise<void> {
   const runs = new Map<string, Measured[]>(all.map(({ name }) => [name, []]));
   // The first round warms up and is not counted.
   for (let round = 0; round <= Number(options.rounds); round++) {
@@ -92,7 +108,9 @@ async function compare(all: readonly (Peer & { pid: number })[], { size, ...shap
 
 try {
   const model = /model name\s+: (.*)/.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1] ?? "unknown";
-  console.log(`${cpus().length} × ${model}, Bun ${Bun.version}, ${options.rounds} rounds of ${options.seconds} s`);
+  console.log(
+    `${cpus().length} × ${model}, Bun ${Bun.version}, ${options.rounds} rounds of ${options.seconds} s`,
+  );
   start(loadCore, originCommand(folder, sizes));
   const all = peers(folder).map((peer) => ({ ...peer, pid: start(proxyCore, peer.command).pid }));
   await Promise.all(all.map(({ port }) => answers(`http://127.0.0.1:${port}/${sizes[0]}.bin`)));

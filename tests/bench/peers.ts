@@ -20,7 +20,9 @@ const common = (pid: string) =>
 /** @param folder for files and configurations; @returns the command of the servers behind the proxies */
 export function originCommand(folder: string, sizes: readonly number[]): readonly string[] {
   for (const size of sizes) writeFileSync(join(folder, `${size}.bin`), "x".repeat(size));
-  const servers = originPorts.map((port) => `server { listen 127.0.0.1:${port} backlog=4096; root ${folder}; }`);
+  const servers = originPorts.map(
+    (port) => `server { listen 127.0.0.1:${port} backlog=4096; root ${folder}; }`,
+  );
   const config = `${user()} ${common(join(folder, "origin.pid"))}
 http { access_log off; ${temporary(folder)} keepalive_requests 100000000; sendfile on; open_file_cache max=100; ${servers.join("\n")} }`;
   return ["nginx", "-c", write(folder, "origin.conf", config)];
@@ -78,7 +80,11 @@ backend b
   balance roundrobin
 ${originPorts.map((origin) => `  server s${origin} 127.0.0.1:${origin}`).join("\n")}
 `;
-  return { name: "haproxy", port, command: ["haproxy", "-db", "-q", "-f", write(folder, "haproxy.cfg", config)] };
+  return {
+    name: "haproxy",
+    port,
+    command: ["haproxy", "-db", "-q", "-f", write(folder, "haproxy.cfg", config)],
+  };
 }
 
 function caddy(folder: string, port: number): Peer {

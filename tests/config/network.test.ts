@@ -1,11 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import {
-  addressOf,
-  isWildcard,
-  whyNotHost,
-  whyNotOrigin,
-  whyNotRange,
-} from "../../src/config/network.ts";
+import { addressOf, isWildcard, whyNotHost, whyNotOrigin, whyNotRange } from "../../src/config/network.ts";
 import { authorityOf } from "../../src/pool/upstream.ts";
 
 describe("an origin", () => {
@@ -104,7 +98,6 @@ test("a range is an address with or without a prefix that fits it", () => {
   expect(whyNotRange("10.0.0.0/33")).toBe("its prefix needs to be from 0 to 32");
   expect(whyNotRange("::/129")).toBe("its prefix needs to be from 0 to 128");
 });
-
 
 test("knows the addresses that answer on every interface", () => {
   expect(["0.0.0.0", "::", "[::]"].every(isWildcard)).toBe(true);

@@ -30,13 +30,25 @@ describe("under Deno", () => {
     const dead = await startOrigin(() => {});
     await dead.close();
     const origin = await startOrigin(({ body, target }, socket) => {
-      if (target === "/cut") return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () => socket.destroy());
+      if (target === "/cut")
+        return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () =>
+          socket.destroy(),
+        );
       socket.write(answerWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
     });
-    const proxy = start(programs, "proxy", ...flags, "--upstreams", `http://127.0.0.1:${dead.port},${origin.url}`);
+    const proxy = start(
+      programs,
+      "proxy",
+      ...flags,
+      "--upstreams",
+      `http://127.0.0.1:${dead.port},${origin.url}`,
+    );
     const port = await proxy.port("balancer", 20_000);
     for (let i = 0; i < 4; i++) {
-      const answer = await ask(port, "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello");
+      const answer = await ask(
+        port,
+        "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
+      );
       expect(answer.status).toBe(200);
       expect(answer.body.toString()).toBe("hello");
     }

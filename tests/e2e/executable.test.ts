@@ -56,7 +56,9 @@ describe("the executable", () => {
       expect(response.status).toBe(200);
       expect((await response.text()).length).toBeGreaterThan(200);
     }
-    expect(await (await fetch(`http://127.0.0.1:${await up.port("balancer")}/`)).text()).toBe("from the origin");
+    expect(await (await fetch(`http://127.0.0.1:${await up.port("balancer")}/`)).text()).toBe(
+      "from the origin",
+    );
     expect((await up.kill("SIGTERM")).code).toBe(0);
     await origin.close();
   }, 20_000);

@@ -18,7 +18,8 @@ async function cluster(programs: Programs, ...flags: string[]) {
   const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
   const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
   const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
-  const statusOf = async (id: string) => (await snapshot()).pools[0]?.upstreams.find((upstream) => upstream.id === id)?.status;
+  const statusOf = async (id: string) =>
+    (await snapshot()).pools[0]?.upstreams.find((upstream) => upstream.id === id)?.status;
   return { backends, ports, proxy, url, admin, snapshot, statusOf };
 }
 
@@ -35,7 +36,17 @@ describe("three upstreams under load", () => {
     expect(load.failures).toEqual([]);
 
     const before = load.servers.get("b") ?? 0;
-    programs.evenkeel("backend", "--port", String(ports[1]), "--host", "127.0.0.1", "--name", "b", "--latency", "0-5ms");
+    programs.evenkeel(
+      "backend",
+      "--port",
+      String(ports[1]),
+      "--host",
+      "127.0.0.1",
+      "--name",
+      "b",
+      "--latency",
+      "0-5ms",
+    );
     await until(async () => (await statusOf("b")) === "passing", "it to be back", 15_000);
     await until(() => (load.servers.get("b") ?? 0) > before + 100, "it to serve again");
     await load.stop();

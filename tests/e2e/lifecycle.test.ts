@@ -23,7 +23,11 @@ async function patientOrigin() {
   return { ...origin, waiting, answerAll: () => waiting.splice(0).forEach((answer) => answer()) };
 }
 
-const statusOf = (url: string) => fetch(url).then(({ status }) => status, () => 0);
+const statusOf = (url: string) =>
+  fetch(url).then(
+    ({ status }) => status,
+    () => 0,
+  );
 
 describe("a signal", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -86,8 +90,13 @@ describe("an operator's mistake", () => {
     ] as const) {
       const program = programs.evenkeel(...argv);
       expect((await program.exited).code).toBe(2);
-      const lines = program.stderr.trimEnd().split("\n").filter((line) => !line.startsWith("{"));
-      expect(lines).toEqual([`Cannot use ${flag}: another process listens there already, received 127.0.0.1:${origin.port}`]);
+      const lines = program.stderr
+        .trimEnd()
+        .split("\n")
+        .filter((line) => !line.startsWith("{"));
+      expect(lines).toEqual([
+        `Cannot use ${flag}: another process listens there already, received 127.0.0.1:${origin.port}`,
+      ]);
     }
     await origin.close();
   });
@@ -122,11 +131,14 @@ describe("a restart", () => {
     const flags = proxyFlags(origin.port, "--state", join(folder, "kept.db"));
     const id = `127.0.0.1:${origin.port}`;
     const first = programs.evenkeel(...flags);
-    const answer = await fetch(`http://127.0.0.1:${await first.port("admin")}/api/upstreams/${encodeURIComponent(id)}/mode`, {
-      method: "POST",
-      body: JSON.stringify({ mode: "maintenance" }),
-      headers: { "X-Evenkeel-Actor": "ann" },
-    });
+    const answer = await fetch(
+      `http://127.0.0.1:${await first.port("admin")}/api/upstreams/${encodeURIComponent(id)}/mode`,
+      {
+        method: "POST",
+        body: JSON.stringify({ mode: "maintenance" }),
+        headers: { "X-Evenkeel-Actor": "ann" },
+      },
+    );
     expect(answer.status).toBe(200);
     await first.kill("SIGKILL");
     const second = programs.evenkeel(...flags);
@@ -137,4 +149,11 @@ describe("a restart", () => {
     expect(await statusOf(`${admin}/healthz`)).toBe(503);
     await origin.close();
   });
+});
+
+test("the sources run from any folder", async () => {
+  await using programs = new Programs();
+  const dashboard = programs.start([...fromSource, "dashboard", "--port", "0"], {}, folder);
+  const page = await fetch(`http://127.0.0.1:${await dashboard.port("dashboard")}/`);
+  expect(await page.text()).toContain("<title>");
 });

@@ -10,11 +10,17 @@ const anyPorts = ["--port", "0", "--admin-port", "0", "--dashboard-port", "0"];
 
 const isTaken = (port: number) =>
   new Promise<boolean>((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true))).on("error", () => resolve(false));
+    const socket = connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true))).on("error", () =>
+      resolve(false),
+    );
   });
 
 async function pidsOf(up: Program): Promise<number[]> {
-  await until(() => up.stdout.includes("Ctrl-C") || up.child.exitCode !== null, `the start: ${up.describe()}`, 15_000);
+  await until(
+    () => up.stdout.includes("Ctrl-C") || up.child.exitCode !== null,
+    `the start: ${up.describe()}`,
+    15_000,
+  );
   return [...up.stdout.matchAll(/pid (\d+)/g)].map((match) => Number(match[1]));
 }
 
@@ -33,7 +39,9 @@ describe("evenkeel up", () => {
     expect(pids).toHaveLength(3);
     const dashboard = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
     expect(await dashboard.text()).toContain("All 3 upstreams serve");
-    const load = startLoad(`http://127.0.0.1:${await up.port("balancer")}/hello`, 8, () => ({ headers: { "x-try": "1" } }));
+    const load = startLoad(`http://127.0.0.1:${await up.port("balancer")}/hello`, 8, () => ({
+      headers: { "x-try": "1" },
+    }));
     await until(() => load.servers.size === 3, "all three to answer");
     process.kill(pids[0] ?? 0, "SIGKILL");
     await until(() => up.stdout.includes("demo-1 is gone (SIGKILL)"), "the notice");

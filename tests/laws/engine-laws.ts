@@ -48,13 +48,23 @@ async function deadPort(): Promise<number> {
   return origin.port;
 }
 
+const isRefused = (port: number) =>
+  RawClient.connect(port).then(
+    (client) => (client.destroy(), false),
+    () => true,
+  );
+
 const laws: Readonly<Record<string, Law>> = {
   "passes method, target, fields and body on, and the answer back": (engine) =>
     scene(
       engine,
-      (request, socket) => void socket.write(answerWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
+      (request, socket) =>
+        void socket.write(answerWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
       async ({ origin, stage }) => {
-        const answer = await ask(stage.port, post("hello", "X-Ask: 1\r\n").replace("POST /", "POST /a/b?c=d%20e&f"));
+        const answer = await ask(
+          stage.port,
+          post("hello", "X-Ask: 1\r\n").replace("POST /", "POST /a/b?c=d%20e&f"),
+        );
         expect(answer.status).toBe(201);
         expect(answer.reason).toBe("Created");
         expect(answer.field("x-answer")).toBe("yes");
@@ -75,7 +85,8 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) => void socket.write(answerWith("ok")),
       async ({ origin, stage }) => {
-        const lies = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\n";
+        const lies =
+          "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\n";
         await ask(stage.port, get("/", `${lies}Via: 1.0 before\r\nX-Request-Id: abc-1\r\n`));
         const received = origin.requests[0];
         expect(received?.field("host")).toBe("shop.example");
@@ -95,7 +106,10 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) => void socket.write(answerWith("ok")),
       async ({ origin, stage }) => {
-        await ask(stage.port, get("/", "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n"));
+        await ask(
+          stage.port,
+          get("/", "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n"),
+        );
         expect(origin.requests[0]?.field("x-forwarded-for")).toBe("192.0.2.7, 127.0.0.1");
         expect(origin.requests[0]?.field("x-forwarded-proto")).toBe("https");
         expect(origin.requests[0]?.field("x-forwarded-port")).toBe("443");
@@ -107,11 +121,15 @@ const laws: Readonly<Record<string, Law>> = {
     scene(
       engine,
       (_, socket) =>
-        void socket.write(answerWith("ok", ["Connection: X-Back", "X-Back: 1", "Keep-Alive: timeout=5", "X-Stays: 1"])),
+        void socket.write(
+          answerWith("ok", ["Connection: X-Back", "X-Back: 1", "Keep-Alive: timeout=5", "X-Stays: 1"]),
+        ),
       async ({ origin, stage }) => {
-        const fields = "Connection: x-gone, Keep-Alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: x\r\nX-Stays: 1\r\n";
+        const fields =
+          "Connection: x-gone, Keep-Alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Authorization: x\r\nX-Stays: 1\r\n";
         const answer = await ask(stage.port, get("/", fields));
-        for (const name of ["x-gone", "keep-alive", "te", "proxy-authorization"]) expect(origin.requests[0]?.field(name)).toBeUndefined();
+        for (const name of ["x-gone", "keep-alive", "te", "proxy-authorization"])
+          expect(origin.requests[0]?.field(name)).toBeUndefined();
         expect(origin.requests[0]?.field("x-stays")).toBe("1");
         for (const name of ["x-back", "keep-alive"]) expect(answer.field(name)).toBeUndefined();
         expect(answer.field("x-stays")).toBe("1");
@@ -121,7 +139,10 @@ const laws: Readonly<Record<string, Law>> = {
   "leaves encoded bodies and their fields as they are": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"])),
+      (_, socket) =>
+        void socket.write(
+          answerWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"]),
+        ),
       async ({ stage }) => {
         const answer = await ask(stage.port, get("/", "Accept-Encoding: gzip\r\n"));
         expect(answer.field("content-encoding")).toBe("gzip");
@@ -147,7 +168,9 @@ const laws: Readonly<Record<string, Law>> = {
       (_, socket) => void socket.write(answerWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
       async ({ stage }) => {
         const answer = await ask(stage.port, get());
-        const cookies = answer.fields.filter(([name]) => name.toLowerCase() === "set-cookie").map(([, value]) => value);
+        const cookies = answer.fields
+          .filter(([name]) => name.toLowerCase() === "set-cookie")
+          .map(([, value]) => value);
         expect(cookies).toEqual(["a=1; Path=/", "b=2, c"]);
       },
     ),
@@ -170,7 +193,11 @@ const laws: Readonly<Record<string, Law>> = {
     scene(
       engine,
       ({ target }, socket) =>
-        void socket.write(target === "/204" ? "HTTP/1.1 204 No Content\r\n\r\n" : 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n'),
+        void socket.write(
+          target === "/204"
+            ? "HTTP/1.1 204 No Content\r\n\r\n"
+            : 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',
+        ),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         expect((await client.send(get("/204")).answer()).status).toBe(204);
@@ -229,7 +256,8 @@ const laws: Readonly<Record<string, Law>> = {
     const download = patterned(64 * 1024 * 1024);
     return scene(
       engine,
-      ({ body }, socket) => void socket.write(answerWith(body.equals(upload) ? download : `wrong: ${body.length}`)),
+      ({ body }, socket) =>
+        void socket.write(answerWith(body.equals(upload) ? download : `wrong: ${body.length}`)),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${upload.length}\r\n\r\n`).send(upload);
@@ -245,7 +273,8 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       ({ body }, socket) => void socket.write(answerWith(body)),
       async ({ stage }) => {
-        const request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+        const request =
+          "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
         expect((await ask(stage.port, request)).body.toString()).toBe("hello world");
       },
     ),
@@ -352,8 +381,13 @@ const laws: Readonly<Record<string, Law>> = {
     const set = await stage(engine, { ports: [await deadPort(), await deadPort()] });
     const answer = await ask(set.port, get("/", "Accept: application/json\r\n"));
     expect(answer.status).toBe(502);
-    expect(answer.field("proxy-status")).toBe('evenkeel; error=connection_refused; details="connect_refused"');
-    expect(JSON.parse(answer.body.toString()).error).toMatchObject({ status: 502, reason: "connect_refused" });
+    expect(answer.field("proxy-status")).toBe(
+      'evenkeel; error=connection_refused; details="connect_refused"',
+    );
+    expect(JSON.parse(answer.body.toString()).error).toMatchObject({
+      status: 502,
+      reason: "connect_refused",
+    });
     expect(set.refused).toEqual(["connect_refused"]);
     set.close();
   },
@@ -376,7 +410,11 @@ const laws: Readonly<Record<string, Law>> = {
         const answer = await ask(stage.port, get());
         expect(answer.status).toBe(504);
         expect(answer.body.toString()).toContain("head_timeout");
-        expect(stage.ended[0]?.outcome).toMatchObject({ kind: "failure", phase: "head", reason: "head_timeout" });
+        expect(stage.ended[0]?.outcome).toMatchObject({
+          kind: "failure",
+          phase: "head",
+          reason: "head_timeout",
+        });
       },
       { timeouts: { connectMs: 100, headMs: 100 }, retries: 0 },
     ),
@@ -406,7 +444,8 @@ const laws: Readonly<Record<string, Law>> = {
           expect(client.isReset || client.received.length === 0 || target === "/length").toBe(true);
         }
         await until(() => stage.ended.length === 2);
-        for (const { outcome } of stage.ended) expect(outcome).toMatchObject({ kind: "failure", phase: "body" });
+        for (const { outcome } of stage.ended)
+          expect(outcome).toMatchObject({ kind: "failure", phase: "body" });
       },
     );
   },
@@ -418,14 +457,18 @@ const laws: Readonly<Record<string, Law>> = {
       {
         answer: ({ target }, socket) => {
           socket.on("close", () => (upstreamClosed += 1));
-          if (target === "/body") socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+          if (target === "/body")
+            socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
         },
       },
       async ({ origin, stage }) => {
         for (const target of ["/head", "/body"]) {
           const client = await RawClient.connect(stage.port);
           client.send(get(target));
-          await until(() => origin.requests.some((request) => request.target === target), "the request to arrive");
+          await until(
+            () => origin.requests.some((request) => request.target === target),
+            "the request to arrive",
+          );
           if (target === "/body") await until(() => client.received.includes("hello"), "the first piece");
           client.destroy();
           await until(() => stage.pool.upstreams[0]?.inFlight === 0, "the attempt to end");
@@ -455,7 +498,8 @@ const laws: Readonly<Record<string, Law>> = {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/chat?room=1`, ["v2", "v1"]);
       socket.binaryType = "arraybuffer";
       const messages: unknown[] = [];
-      socket.onmessage = ({ data }) => messages.push(typeof data === "string" ? data : [...new Uint8Array(data)]);
+      socket.onmessage = ({ data }) =>
+        messages.push(typeof data === "string" ? data : [...new Uint8Array(data)]);
       const closed = new Promise<{ code: number; reason: string }>((resolve) => (socket.onclose = resolve));
       await new Promise((resolve) => (socket.onopen = resolve));
       expect(socket.protocol).toBe("v1");
@@ -489,7 +533,7 @@ const laws: Readonly<Record<string, Law>> = {
         expect(stage.listener.active()).toBe(1);
         let isDrained = false;
         const drained = stage.listener.drain().then(() => (isDrained = true));
-        await until(() => RawClient.connect(stage.port).then((late) => (late.destroy(), false), () => true), "new connections to be refused");
+        await until(() => isRefused(stage.port), "new connections to be refused");
         expect(isDrained).toBe(false);
         finish();
         expect((await client.answer()).body.toString()).toBe("late");
@@ -499,8 +543,76 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
+  "lets a slow client read its answer to the end before a drain ends": (engine) => {
+    const whole = patterned(24 * 1024 * 1024);
+    return scene(
+      engine,
+      (_, socket) => void socket.write(answerWith(whole)),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send(get());
+        await until(() => client.received.length > 0, "the answer to begin");
+        client.socket.pause();
+        let isDrained = false;
+        const drained = stage.listener.drain().then(() => (isDrained = true));
+        await until(() => isRefused(stage.port), "new connections to be refused");
+        expect(isDrained).toBe(false);
+        client.socket.resume();
+        expect((await client.answer()).body.equals(whole)).toBe(true);
+        await drained;
+        client.destroy();
+      },
+    );
+  },
+
+  "does not wait for half a head when it drains": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        await client.send(get()).answer();
+        client.send("GET / HT");
+        await stage.listener.drain();
+        await until(() => client.isClosed, "the connection to be closed");
+      },
+    ),
+
+  "tells clients to close while it drains": (engine) => {
+    let finish = () => {};
+    return scene(
+      engine,
+      (_, socket) => void (finish = () => socket.write(answerWith("late"))),
+      async ({ origin, stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send(get());
+        await until(() => origin.requests.length === 1, "the request to arrive");
+        const drained = stage.listener.drain();
+        finish();
+        expect((await client.answer()).field("connection")?.toLowerCase()).toBe("close");
+        await drained;
+        await until(() => client.isClosed, "the connection to be closed");
+      },
+    );
+  },
+
+  "closes a connection that its client leaves idle": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ stage }) => {
+        const client = await RawClient.connect(stage.port);
+        await client.send(get()).answer();
+        // Bun's idle timer moves in steps of four seconds.
+        await until(() => client.isClosed, "the idle connection to be closed", 12_000);
+      },
+      { clientTimeouts: { keepAliveMs: 1_000 } },
+    ),
+
   "spreads requests evenly over upstreams and connections": async (engine) => {
-    const origins = await Promise.all([1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(answerWith(`${name}`)))));
+    const origins = await Promise.all(
+      [1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(answerWith(`${name}`)))),
+    );
     const set = await stage(engine, { ports: origins.map(({ port }) => port) });
     const client = await RawClient.connect(set.port);
     const counts = new Map<string, number>();
@@ -531,9 +643,20 @@ const laws: Readonly<Record<string, Law>> = {
       (_, socket) => void socket.write(answerWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
       async ({ origin, stage }) => {
         const answer = await ask(stage.port, get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"));
-        const sent = origin.requests[0]?.fields.filter(([name]) => !/^(x-forwarded|x-request-id|via|connection)/i.test(name));
-        expect(sent).toEqual([["Host", "shop.example"], ["x-FIRST", "caf\xe9"], ["X-Twice", "1"], ["x-twice", "2"]]);
-        expect(answer.fields.slice(0, 3)).toEqual([["X-Odd", "caf\xe9"], ["x-twice", "1"], ["X-Twice", "2"]]);
+        const sent = origin.requests[0]?.fields.filter(
+          ([name]) => !/^(x-forwarded|x-request-id|via|connection)/i.test(name),
+        );
+        expect(sent).toEqual([
+          ["Host", "shop.example"],
+          ["x-FIRST", "caf\xe9"],
+          ["X-Twice", "1"],
+          ["x-twice", "2"],
+        ]);
+        expect(answer.fields.slice(0, 3)).toEqual([
+          ["X-Odd", "caf\xe9"],
+          ["x-twice", "1"],
+          ["X-Twice", "2"],
+        ]);
       },
     ),
 
@@ -562,11 +685,14 @@ const laws: Readonly<Record<string, Law>> = {
   "answers pipelined requests in order": (engine) =>
     scene(
       engine,
-      ({ target }, socket) => void setTimeout(() => socket.write(answerWith(target)), target === "/1" ? 30 : 0),
+      ({ target }, socket) =>
+        void setTimeout(() => socket.write(answerWith(target)), target === "/1" ? 30 : 0),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send(get("/1") + get("/2") + get("/3"));
-        const bodies = [await client.answer(), await client.answer(), await client.answer()].map(({ body }) => body.toString());
+        const bodies = [await client.answer(), await client.answer(), await client.answer()].map(({ body }) =>
+          body.toString(),
+        );
         expect(bodies).toEqual(["/1", "/2", "/3"]);
         client.destroy();
       },
@@ -579,7 +705,10 @@ interface Seen {
 }
 
 /** An upstream that speaks WebSocket: greets, echoes, and closes with 4001 when asked to. */
-async function webSocketScene(engine: Engine, play: (port: number, seen: Seen) => Promise<void>): Promise<void> {
+async function webSocketScene(
+  engine: Engine,
+  play: (port: number, seen: Seen) => Promise<void>,
+): Promise<void> {
   const seen: Seen = {};
   const server = Bun.serve({
     port: 0,
@@ -592,7 +721,8 @@ async function webSocketScene(engine: Engine, play: (port: number, seen: Seen) =
     },
     websocket: {
       open: (socket) => void socket.send("welcome"),
-      message: (socket, message) => (message === "close me" ? socket.close(4001, "bye") : void socket.send(message)),
+      message: (socket, message) =>
+        message === "close me" ? socket.close(4001, "bye") : void socket.send(message),
       close: (_, code, reason) => void (seen.closed = { code, reason }),
     },
   });
@@ -611,7 +741,8 @@ async function webSocketScene(engine: Engine, play: (port: number, seen: Seen) =
 /** Bytes in which every misplaced piece shows. */
 function patterned(length: number): Buffer {
   const bytes = Buffer.alloc(length);
-  for (let i = 0; i < length; i += 4) bytes.writeUInt32LE(Math.imul(i, 2654435761) >>> 0, Math.min(i, length - 4));
+  for (let i = 0; i < length; i += 4)
+    bytes.writeUInt32LE(Math.imul(i, 2654435761) >>> 0, Math.min(i, length - 4));
   return bytes;
 }
 
@@ -620,7 +751,8 @@ export const lawNames: readonly string[] = Object.keys(laws);
 /** Runs every law; one with an exception must really fail, so that no exception outlives its reason. */
 export function engineLaws(engine: Engine, exceptions: Exceptions = {}): void {
   describe(`the ${engine.name} engine`, () => {
-    test("has exceptions only to laws that exist", () => expect(Object.keys(exceptions).filter((name) => !(name in laws))).toEqual([]));
+    test("has exceptions only to laws that exist", () =>
+      expect(Object.keys(exceptions).filter((name) => !(name in laws))).toEqual([]));
     for (const [name, law] of Object.entries(laws)) {
       const exception = exceptions[name];
       if (exception === undefined) test(name, () => law(engine), 30_000);

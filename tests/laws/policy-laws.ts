@@ -10,7 +10,9 @@ import { upstreamsOf } from "../support/upstreams.ts";
 
 /** Every non-empty subset of a list. */
 export function subsetsOf<T>(items: readonly T[]): T[][] {
-  return Array.from({ length: 2 ** items.length - 1 }, (_, bits) => items.filter((_, i) => ((bits + 1) >> i) & 1));
+  return Array.from({ length: 2 ** items.length - 1 }, (_, bits) =>
+    items.filter((_, i) => ((bits + 1) >> i) & 1),
+  );
 }
 
 export function create(name: PolicyName, now: { ms: number } = { ms: 0 }, seed = 7): Policy {

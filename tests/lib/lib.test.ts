@@ -8,7 +8,13 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { throttle } from "../../src/lib/throttle.ts";
 
 describe("durations", () => {
-  for (const [text, ms] of [["0", 0], ["250ms", 250], ["1.5s", 1_500], ["2m", 120_000], ["1h", 3_600_000]] as const) {
+  for (const [text, ms] of [
+    ["0", 0],
+    ["250ms", 250],
+    ["1.5s", 1_500],
+    ["2m", 120_000],
+    ["1h", 3_600_000],
+  ] as const) {
     test(`${text} is ${ms} ms`, () => expect(parseDuration(text)).toBe(ms));
   }
   for (const text of ["", "5", "-1s", "1 s", "s", "1d", "1e3s", "0x5s"]) {

@@ -73,7 +73,10 @@ describe("the prober", () => {
       [0.5, 5_000],
       [1, 5_500],
     ] as const) {
-      const { prober, time } = setUp(() => true, () => dice);
+      const { prober, time } = setUp(
+        () => true,
+        () => dice,
+      );
       await prober.start();
       expect(time.waits[0]).toBeCloseTo(wait);
       prober.stop();
@@ -98,12 +101,24 @@ describe("a probe", () => {
     const origin = await startOrigin(() => {});
     expect(await probe(at(origin.port), plan)).toMatchObject({ success: true, detail: "connected" });
     await origin.close();
-    expect(await probe(at(origin.port), plan)).toMatchObject({ success: false, detail: "connection refused" });
+    expect(await probe(at(origin.port), plan)).toMatchObject({
+      success: false,
+      detail: "connection refused",
+    });
   });
 
   test("over HTTP takes 200 to 399 for success", async () => {
-    const origin = await startOrigin(({ target }, socket) => void socket.write(answerWith("", [], `${target.slice(1)} Word`)));
-    for (const [status, success] of [[200, true], [204, true], [301, true], [399, true], [400, false], [503, false]] as const) {
+    const origin = await startOrigin(
+      ({ target }, socket) => void socket.write(answerWith("", [], `${target.slice(1)} Word`)),
+    );
+    for (const [status, success] of [
+      [200, true],
+      [204, true],
+      [301, true],
+      [399, true],
+      [400, false],
+      [503, false],
+    ] as const) {
       const result = await probe(at(origin.port), { ...plan, kind: "http", path: `/${status}` });
       expect(result).toMatchObject({ success, detail: `status ${status}` });
     }

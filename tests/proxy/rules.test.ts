@@ -11,12 +11,21 @@ import { trustedBy } from "../../src/proxy/trust.ts";
 
 function headOf(part: Partial<Head> & { fields?: Record<string, string> } = {}): Head {
   const { fields = {}, ...rest } = part;
-  const base = { method: "GET", target: "/", host: "a.example", clientAddress: "192.0.2.1", scheme: "http" } as const;
+  const base = {
+    method: "GET",
+    target: "/",
+    host: "a.example",
+    clientAddress: "192.0.2.1",
+    scheme: "http",
+  } as const;
   return { ...base, header: (name) => fields[name], ...rest };
 }
 
 describe("affinity", () => {
-  const head = headOf({ target: "/a?b", fields: { cookie: "x=1; session=s=7 ; session=8", "x-user": "ann" } });
+  const head = headOf({
+    target: "/a?b",
+    fields: { cookie: "x=1; session=s=7 ; session=8", "x-user": "ann" },
+  });
   const rows = [
     ["client-address", "192.0.2.1"],
     ["uri", "/a?b"],
@@ -56,7 +65,12 @@ describe("routes", () => {
 
 describe("forwarding fields", () => {
   const setting = { listenPort: 8080, trusts: (address: string) => address === "10.0.0.1" };
-  const lies = { "x-forwarded-for": "6.6.6.6", "x-forwarded-proto": "https", "x-forwarded-host": "h", "x-forwarded-port": "443" };
+  const lies = {
+    "x-forwarded-for": "6.6.6.6",
+    "x-forwarded-proto": "https",
+    "x-forwarded-host": "h",
+    "x-forwarded-port": "443",
+  };
 
   test("say what we saw when the peer is a stranger", () => {
     expect(forwardingFields(headOf({ fields: lies }), setting)).toEqual({
@@ -69,7 +83,10 @@ describe("forwarding fields", () => {
   });
 
   test("say what a trusted peer said, with its address added", () => {
-    const fields = forwardingFields(headOf({ clientAddress: "10.0.0.1", fields: { ...lies, via: "2 edge" } }), setting);
+    const fields = forwardingFields(
+      headOf({ clientAddress: "10.0.0.1", fields: { ...lies, via: "2 edge" } }),
+      setting,
+    );
     expect(fields).toEqual({
       "X-Forwarded-For": "6.6.6.6, 10.0.0.1",
       "X-Forwarded-Proto": "https",
@@ -85,7 +102,8 @@ describe("forwarding fields", () => {
 
 describe("trust", () => {
   const trusts = trustedBy(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
-  for (const address of ["10.1.2.3", "192.0.2.7", "2001:db8::1"]) test(`includes ${address}`, () => expect(trusts(address)).toBe(true));
+  for (const address of ["10.1.2.3", "192.0.2.7", "2001:db8::1"])
+    test(`includes ${address}`, () => expect(trusts(address)).toBe(true));
   for (const address of ["11.0.0.1", "192.0.2.8", "2001:db9::1", "", "nonsense"]) {
     test(`excludes "${address}"`, () => expect(trusts(address)).toBe(false));
   }
@@ -96,13 +114,20 @@ describe("refusals", () => {
     const answer = answerOf(refusal("connect_refused"), undefined, "id-1");
     expect(answer.status).toBe(502);
     expect(answer.body).toBe("502 connect_refused: The upstream refused the connection. (request id-1)\n");
-    expect(new Map(answer.fields).get("Proxy-Status")).toBe('evenkeel; error=connection_refused; details="connect_refused"');
+    expect(new Map(answer.fields).get("Proxy-Status")).toBe(
+      'evenkeel; error=connection_refused; details="connect_refused"',
+    );
   });
 
   test("are JSON for those who accept it", () => {
     const { body } = answerOf(refusal("no_upstream"), "text/html, application/problem+json;q=0.9", "id-2");
     expect(JSON.parse(body)).toEqual({
-      error: { status: 503, reason: "no_upstream", message: "No upstream is fit to serve.", requestId: "id-2" },
+      error: {
+        status: 503,
+        reason: "no_upstream",
+        message: "No upstream is fit to serve.",
+        requestId: "id-2",
+      },
     });
   });
 
@@ -116,9 +141,12 @@ describe("refusals", () => {
 
 describe("request ids", () => {
   const idOf = requestIds(seededRandom(1));
-  test("are kept when short and plain", () => expect(idOf("4bf92f35-77b3.4da6:a/b")).toBe("4bf92f35-77b3.4da6:a/b"));
+  test("are kept when short and plain", () =>
+    expect(idOf("4bf92f35-77b3.4da6:a/b")).toBe("4bf92f35-77b3.4da6:a/b"));
   for (const bad of ["", "a b", "a\r\nX: 1", "<script>", "é", "x".repeat(129)]) {
-    test(`are made when the given one is ${JSON.stringify(bad.slice(0, 12))}`, () => expect(idOf(bad)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/));
+    test(`are made when the given one is ${JSON.stringify(bad.slice(0, 12))}`, () =>
+      expect(idOf(bad)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/));
   }
-  test("never repeat", () => expect(new Set(Array.from({ length: 1_000 }, () => idOf(undefined))).size).toBe(1_000));
+  test("never repeat", () =>
+    expect(new Set(Array.from({ length: 1_000 }, () => idOf(undefined))).size).toBe(1_000));
 });

@@ -33,7 +33,10 @@ describe("the store", () => {
 
   test("says in one sentence that a file is damaged", () => {
     const file = join(folder, "damaged.db");
-    writeFileSync(file, "this is no database, and long enough to be taken for one by nobody at all. ".repeat(20));
+    writeFileSync(
+      file,
+      "this is no database, and long enough to be taken for one by nobody at all. ".repeat(20),
+    );
     expect(() => openSqlite(file)).toThrow(/^Cannot use the state file: .*, received .*damaged\.db$/);
   });
 

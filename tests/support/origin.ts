@@ -75,7 +75,12 @@ export async function startOrigin(setting: Answer | OriginSetting): Promise<Orig
   };
 }
 
-function readRequests(socket: Socket, connection: number, script: OriginSetting, requests: ReceivedRequest[]): void {
+function readRequests(
+  socket: Socket,
+  connection: number,
+  script: OriginSetting,
+  requests: ReceivedRequest[],
+): void {
   let pending: Buffer = Buffer.alloc(0);
   let arrived: Buffer[] = [];
   let arrivedBytes = 0;
@@ -130,7 +135,9 @@ function requestOf(head: string, body: Buffer, connection: number): ReceivedRequ
 function bodyOf(request: ReceivedRequest, bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
   if (request.field("transfer-encoding")?.toLowerCase() === "chunked") return chunksOf(bytes);
   const length = Number(request.field("content-length") ?? 0);
-  return bytes.length >= length ? { bytes: Buffer.from(bytes.subarray(0, length)), taken: length } : undefined;
+  return bytes.length >= length
+    ? { bytes: Buffer.from(bytes.subarray(0, length)), taken: length }
+    : undefined;
 }
 
 function chunksOf(bytes: Buffer): { bytes: Buffer; taken: number } | undefined {

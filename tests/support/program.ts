@@ -18,12 +18,22 @@ export class Program {
   stdout = "";
   stderr = "";
 
-  constructor([program = "", ...rest]: readonly string[], environment: Record<string, string> = {}, folder = root) {
+  constructor(
+    [program = "", ...rest]: readonly string[],
+    environment: Record<string, string> = {},
+    folder = root,
+  ) {
     const { PATH = "", HOME = "" } = process.env;
-    this.child = spawn(program, rest, { cwd: folder, env: { PATH, HOME, ...environment }, stdio: ["ignore", "pipe", "pipe"] });
+    this.child = spawn(program, rest, {
+      cwd: folder,
+      env: { PATH, HOME, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    this.exited = new Promise((resolve) => this.child.on("close", (code, signal) => resolve({ code, signal })));
+    this.exited = new Promise((resolve) =>
+      this.child.on("close", (code, signal) => resolve({ code, signal })),
+    );
   }
 
   get pid(): number {
@@ -33,7 +43,11 @@ export class Program {
   /** The port in a line of the output that begins with `name`, once it is there. */
   async port(name: string, limitMs = 10_000): Promise<number> {
     const line = new RegExp(`^${name} +http://[^ ]*:(\\d+)`, "m");
-    await until(() => line.test(this.stdout) || this.child.exitCode !== null, `"${name}" in ${this.describe()}`, limitMs);
+    await until(
+      () => line.test(this.stdout) || this.child.exitCode !== null,
+      `"${name}" in ${this.describe()}`,
+      limitMs,
+    );
     const port = Number(line.exec(this.stdout)?.[1]);
     if (!port) throw new Error(`Cannot find the port of ${name}: ${this.describe()}`);
     return port;

@@ -52,8 +52,15 @@ export class RawClient {
   /** The next whole answer. @param method of the request that it answers: HEAD has no body */
   async answer(method = "GET", limitMs = 5_000): Promise<RawAnswer> {
     let parsed: { answer: RawAnswer; taken: number } | undefined;
-    await until(() => (parsed = parseAnswer(this.received, method, this.isEnded)) ?? this.isClosed, "an answer", limitMs);
-    if (!parsed) throw new Error(`Cannot read an answer: closed after ${JSON.stringify(this.received.toString("latin1"))}`);
+    await until(
+      () => (parsed = parseAnswer(this.received, method, this.isEnded)) ?? this.isClosed,
+      "an answer",
+      limitMs,
+    );
+    if (!parsed)
+      throw new Error(
+        `Cannot read an answer: closed after ${JSON.stringify(this.received.toString("latin1"))}`,
+      );
     this.#arrived = [this.received.subarray(parsed.taken)];
     return parsed.answer;
   }
@@ -73,13 +80,20 @@ export async function ask(port: number, request: string | Buffer, method = "GET"
   }
 }
 
-export function parseAnswer(bytes: Buffer, method: string, ended: boolean): { answer: RawAnswer; taken: number } | undefined {
+export function parseAnswer(
+  bytes: Buffer,
+  method: string,
+  ended: boolean,
+): { answer: RawAnswer; taken: number } | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd < 0) return undefined;
   const [start = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n");
   const status = Number(start.split(" ")[1]);
   const reason = start.split(" ").slice(2).join(" ");
-  const fields = lines.map((line): [string, string] => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]);
+  const fields = lines.map((line): [string, string] => [
+    line.slice(0, line.indexOf(":")),
+    line.slice(line.indexOf(":") + 1).trim(),
+  ]);
   const field = (name: string) => fields.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
   const body = bodyOf(bytes.subarray(headEnd + 4), { status, method, field, ended });
   if (!body) return undefined;
@@ -93,12 +107,18 @@ interface Framing {
   ended: boolean;
 }
 
-function bodyOf(rest: Buffer, { status, method, field, ended }: Framing): { bytes: Buffer; taken: number } | undefined {
-  if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { bytes: Buffer.alloc(0), taken: 0 };
+function bodyOf(
+  rest: Buffer,
+  { status, method, field, ended }: Framing,
+): { bytes: Buffer; taken: number } | undefined {
+  if (method === "HEAD" || status < 200 || status === 204 || status === 304)
+    return { bytes: Buffer.alloc(0), taken: 0 };
   if (field("transfer-encoding")) return chunksOf(rest);
   const length = field("content-length");
   if (length === undefined) return ended ? { bytes: rest, taken: rest.length } : undefined;
-  return rest.length >= Number(length) ? { bytes: rest.subarray(0, Number(length)), taken: Number(length) } : undefined;
+  return rest.length >= Number(length)
+    ? { bytes: rest.subarray(0, Number(length)), taken: Number(length) }
+    : undefined;
 }
 
 function chunksOf(rest: Buffer): { bytes: Buffer; taken: number } | undefined {
@@ -110,7 +130,8 @@ function chunksOf(rest: Buffer): { bytes: Buffer; taken: number } | undefined {
     const size = Number.parseInt(rest.toString("latin1", at, lineEnd), 16);
     at = lineEnd + 2;
     if (size === 0) {
-      if (rest.toString("latin1", at, at + 2) === "\r\n") return { bytes: Buffer.concat(parts), taken: at + 2 };
+      if (rest.toString("latin1", at, at + 2) === "\r\n")
+        return { bytes: Buffer.concat(parts), taken: at + 2 };
       const end = rest.indexOf("\r\n\r\n", at);
       return end < 0 ? undefined : { bytes: Buffer.concat(parts), taken: end + 4 };
     }

@@ -2,6 +2,7 @@
 
 import type { Server, ServerWebSocket } from "bun";
 
+import { sleep } from "../../lib/clock.ts";
 import { originOf } from "../../pool/upstream.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
 import type { Forward } from "./forward.ts";
@@ -16,17 +17,24 @@ export const fetchEngine: Engine = { name: "fetch", listen };
 
 async function listen(setting: EngineSetting): Promise<EngineListener> {
   const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
-  const full: FetchHandlerSetting = { ...setting, forward: forwardWith(session), listenPort: () => server.port ?? 0 };
+  const full: FetchHandlerSetting = {
+    ...setting,
+    forward: forwardWith(session),
+    listenPort: () => server.port ?? 0,
+    answering: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
+    isDraining: () => drained !== undefined,
+  };
+  let drained: Promise<void> | undefined;
   const server: Server<Tunnel> = Bun.serve<Tunnel>({
     hostname: setting.hostname,
     port: setting.port,
     development: false,
     // Without development Bun would share the port with whoever has it already, instead of saying that it is taken.
     reusePort: false,
-    // Bun's longest is 255 s. It guards idle connections; requests under way have limits of their own.
-    idleTimeout: Math.min(255, Math.ceil(setting.clientTimeouts.keepAliveMs / 1000)),
+    idleTimeout: idleSeconds(setting.clientTimeouts.keepAliveMs) || longestIdleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(request, server) {
+      // Waiting for the upstream has a limit of its own.
       server.timeout(request, 0);
       const clientAddress = server.requestIP(request)?.address ?? "";
       if (isWebSocket(request)) return upgrade(full, server, request, clientAddress);
@@ -37,7 +45,8 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
       maxPayloadLength: 2 ** 30,
       idleTimeout: 960,
       open: (socket) => socket.data.attach(clientSocket(socket)),
-      message: (socket, message) => socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
+      message: (socket, message) =>
+        socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
       close: (socket, code, reason) => socket.data.clientClosed(code, reason),
     },
   });
@@ -45,15 +54,31 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
     hostname: setting.hostname,
     port: server.port ?? 0,
     active: () => server.pendingRequests + server.pendingWebSockets,
-    drain: async () => {
-      await server.stop();
-      session.close();
-    },
+    drain: () => (drained ??= drain(server).finally(() => session.close())),
     close: () => {
       void server.stop(true);
       session.close();
     },
   };
+}
+
+/** Bun's longest. */
+const longestIdleSeconds = 255;
+
+/** Longer than Bun can count is for ever: 0. */
+function idleSeconds(idleMs: number): number {
+  const seconds = Math.ceil(idleMs / 1000);
+  return seconds > longestIdleSeconds ? 0 : seconds;
+}
+
+const lookAgainMs = 20;
+
+/** Bun would also wait for clients that have sent half a head and may never send the rest. */
+async function drain(server: Server<Tunnel>): Promise<void> {
+  let isStopped = false;
+  void server.stop().then(() => (isStopped = true));
+  while (!isStopped && server.pendingRequests + server.pendingWebSockets > 0) await sleep(lookAgainMs);
+  await server.stop(true);
 }
 
 function forwardWith(session: Bun.FetchSession): Forward {
@@ -66,7 +91,15 @@ function forwardWith(session: Bun.FetchSession): Forward {
       redirect: "manual",
       decompress: false,
     });
-    return { status: response.status, statusText: response.statusText, fields: response.headers, body: response.body };
+    const { status, statusText, headers: answered } = response;
+    return {
+      status,
+      statusText,
+      fields: answered,
+      stream: () => response.body,
+      whole: () => response.arrayBuffer(),
+      discard() {},
+    };
   };
 }
 

@@ -14,7 +14,13 @@ import { type ClientSocket, isWebSocket, type Tunnel } from "./websocket.ts";
 /** Deno's own interface as far as it is used: the project is checked with Bun's types. */
 declare const Deno: {
   serve(
-    setting: { hostname: string; port: number; signal: AbortSignal; onListen(): void; onError(error: unknown): Response },
+    setting: {
+      hostname: string;
+      port: number;
+      signal: AbortSignal;
+      onListen(): void;
+      onError(error: unknown): Response;
+    },
     handler: (request: Request, info: { remoteAddr: { hostname: string } }) => Promise<Response>,
   ): { addr: { port: number }; shutdown(): Promise<void> };
   upgradeWebSocket(
@@ -34,7 +40,14 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
   const tunnels = new Set<Tunnel>();
   let requests = 0;
   let draining: Promise<void> | undefined;
-  const full: FetchHandlerSetting = { ...setting, forward: forwardWith(agents), listenPort: () => server.addr.port };
+  const full: FetchHandlerSetting = {
+    ...setting,
+    forward: forwardWith(agents),
+    listenPort: () => server.addr.port,
+    // Deno's listener has no idle limit that could be set.
+    answering() {},
+    isDraining: () => draining !== undefined,
+  };
   const server = Deno.serve(
     {
       hostname: setting.hostname,
@@ -80,7 +93,10 @@ function counted(response: Response, done: () => void): Response {
     return response;
   }
   const watched = response.body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({ flush: done, cancel: done } as Transformer<Uint8Array, Uint8Array>),
+    new TransformStream<Uint8Array, Uint8Array>({ flush: done, cancel: done } as Transformer<
+      Uint8Array,
+      Uint8Array
+    >),
   );
   return new Response(watched, response);
 }
@@ -109,7 +125,10 @@ function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): Forward {
 function send(request: ReturnType<typeof requestPlain>, body: Outgoing["body"]): void {
   if (body === null) request.end();
   else if (body instanceof Uint8Array) request.end(body);
-  else Readable.fromWeb(body as NodeReadableStream).on("error", (error) => request.destroy(error)).pipe(request);
+  else
+    Readable.fromWeb(body as NodeReadableStream)
+      .on("error", (error) => request.destroy(error))
+      .pipe(request);
 }
 
 function incomingOf(response: IncomingMessage): Incoming {
@@ -117,8 +136,15 @@ function incomingOf(response: IncomingMessage): Incoming {
   for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
     fields.append(response.rawHeaders[i] ?? "", response.rawHeaders[i + 1] ?? "");
   }
-  const body = Readable.toWeb(response) as unknown as ReadableStream<Uint8Array>;
-  return { status: response.statusCode ?? 502, statusText: response.statusMessage ?? "", fields, body };
+  const stream = () => Readable.toWeb(response) as unknown as ReadableStream<Uint8Array>;
+  return {
+    status: response.statusCode ?? 502,
+    statusText: response.statusMessage ?? "",
+    fields,
+    stream,
+    whole: () => new Response(stream()).arrayBuffer(),
+    discard: () => void response.resume(),
+  };
 }
 
 /** Deno's WebSocket takes fields in its options. */

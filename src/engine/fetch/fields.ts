@@ -1,7 +1,12 @@
 /** Applies the proxy's field rules to standard `Headers`, for requests and answers. */
 
 import type { Head } from "../../proxy/head.ts";
-import { forwardingFields, type ForwardingSetting, hopByHop, namedByConnection } from "../../proxy/headers.ts";
+import {
+  forwardingFields,
+  type ForwardingSetting,
+  hopByHop,
+  namedByConnection,
+} from "../../proxy/headers.ts";
 
 /** What an upstream gets: the client's fields without this hop's, with ours. Host stays the client's. */
 export function outgoingFields(

@@ -18,7 +18,11 @@ export interface Incoming {
   readonly status: number;
   readonly statusText: string;
   readonly fields: Headers;
-  readonly body: ReadableStream<Uint8Array> | null;
+  /** Exactly one of these three is called, once: each is the cheapest way to its end. */
+  stream(): ReadableStream<Uint8Array> | null;
+  whole(): Promise<ArrayBuffer>;
+  /** For answers that have no body. */
+  discard(): void;
 }
 
 /** Sends one request; resolves with the final head, rejects with the system's error. Decodes nothing, follows nothing. */

@@ -17,6 +17,10 @@ export interface FetchHandlerSetting extends EngineSetting {
   readonly forward: Forward;
   /** The port that the listener really has. */
   readonly listenPort: () => number;
+  /** Told right before an answer begins how long its client's connection may be idle from here on, milliseconds. */
+  readonly answering: (request: Request, idleMs: number) => void;
+  /** Whether clients are to be told to open no further requests on their connections. */
+  readonly isDraining: () => boolean;
 }
 
 /** One request on its way: what every step of it needs. */
@@ -25,16 +29,23 @@ export interface Passage {
   readonly head: Head;
   readonly exchange: Exchange;
   readonly requestId: string;
+  /** How long the client's connection may be idle once the answer begins, milliseconds. */
+  idleMs: number;
 }
 
 /** Opens the exchange of a request; a Response if its head is refused. */
-export function openPassage(setting: EngineSetting, request: Request, clientAddress: string): Passage | Response {
+export function openPassage(
+  setting: EngineSetting,
+  request: Request,
+  clientAddress: string,
+): Passage | Response {
   const head = requestHead(request, clientAddress);
   const requestId = setting.requestId(head.header("x-request-id"));
   const exchange = setting.exchange();
-  const passage = { request, head, exchange, requestId };
+  const passage = { request, head, exchange, requestId, idleMs: setting.clientTimeouts.keepAliveMs };
   const status = refusalStatus(head);
-  if (status !== undefined) return refuse(setting, passage, exchange.refuse(refusal("request_invalid", status)));
+  if (status !== undefined)
+    return refuse(setting, passage, exchange.refuse(refusal("request_invalid", status)));
   exchange.open(head);
   return passage;
 }
@@ -46,16 +57,21 @@ export async function handle(
   clientAddress: string,
 ): Promise<Response> {
   const passage = openPassage(setting, request, clientAddress);
-  if (passage instanceof Response) return passage;
-  try {
-    return await carry(setting, passage);
-  } catch (error) {
-    setting.log.bug(error, passage.requestId);
-    return new Response(`500 internal_error: a fault of the balancer (request ${passage.requestId})\n`, {
-      status: 500,
-      headers: { "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": passage.requestId },
-    });
-  }
+  const isRefused = passage instanceof Response;
+  const response = isRefused
+    ? passage
+    : await carry(setting, passage).catch((error) => bugAnswer(setting, passage, error));
+  setting.answering(request, isRefused ? setting.clientTimeouts.keepAliveMs : passage.idleMs);
+  if (setting.isDraining()) response.headers.set("Connection", "close");
+  return response;
+}
+
+function bugAnswer(setting: EngineSetting, { requestId }: Passage, error: unknown): Response {
+  setting.log.bug(error, requestId);
+  return new Response(`500 internal_error: a fault of the balancer (request ${requestId})\n`, {
+    status: 500,
+    headers: { "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": requestId },
+  });
 }
 
 async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Response> {
@@ -99,11 +115,19 @@ async function tryOnce(
     watch.headArrived();
     attempt.head(incoming.status);
     const bodyIdleMs = timeouts.bodyIdleMs;
-    return await answerClient(incoming, { attempt, bodyIdleMs, isHead: method === "HEAD", watch });
+    return await answerClient(incoming, {
+      attempt,
+      bodyIdleMs,
+      isHead: method === "HEAD",
+      watch,
+      onStream: () => (passage.idleMs = bodyIdleMs),
+    });
   } catch (error) {
     if (watch.isClientGone || body.isStalled) {
       attempt.end(cancelled);
-      return watch.isClientGone ? clientGone() : refuse(setting, passage, exchange.refuse(refusal("request_invalid", 408)));
+      return watch.isClientGone
+        ? clientGone()
+        : refuse(setting, passage, exchange.refuse(refusal("request_invalid", 408)));
     }
     const failed = watch.isLate ? failure("head", "head_timeout") : failureOf(error);
     attempt.end(failed);
@@ -139,6 +163,15 @@ export function logFailure(
   next: Attempt | Refusal,
 ): void {
   const { reason, phase, detail } = failed;
-  const followed = next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
-  setting.log.fault("attempt failed", { requestId, method: head.method, upstream, reason, phase, detail, ...followed });
+  const followed =
+    next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
+  setting.log.fault("attempt failed", {
+    requestId,
+    method: head.method,
+    upstream,
+    reason,
+    phase,
+    detail,
+    ...followed,
+  });
 }

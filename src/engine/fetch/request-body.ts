@@ -77,7 +77,9 @@ function streamedBody(source: ReadableStream<Uint8Array>, idleMs: number): Reque
 
 function within<T>(limitMs: number, pending: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = systemSchedule(limitMs, () => reject(new Error(`Cannot read on: nothing came in ${limitMs} ms`)));
+    const cancel = systemSchedule(limitMs, () =>
+      reject(new Error(`Cannot read on: nothing came in ${limitMs} ms`)),
+    );
     pending.then(resolve, reject).finally(cancel);
   });
 }

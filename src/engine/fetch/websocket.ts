@@ -19,7 +19,12 @@ export interface ClientSocket {
 const mostBufferedBytes = 16 * 1024 * 1024;
 
 /** Fields of the handshake itself: the upstream's WebSocket makes its own. */
-const handshakeFields = ["sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol"];
+const handshakeFields = [
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-extensions",
+  "sec-websocket-protocol",
+];
 
 /** The address of an upstream's WebSocket. */
 export function webSocketUrl(attempt: Attempt, target: string): string {
@@ -27,7 +32,10 @@ export function webSocketUrl(attempt: Attempt, target: string): string {
 }
 
 /** What the upstream is sent along with the handshake. */
-export function handshakeOptions(request: Request, fields: Headers): { headers: Record<string, string>; protocols: string[] } {
+export function handshakeOptions(
+  request: Request,
+  fields: Headers,
+): { headers: Record<string, string>; protocols: string[] } {
   for (const name of handshakeFields) fields.delete(name);
   const offered = request.headers.get("sec-websocket-protocol")?.split(",") ?? [];
   return {
@@ -77,7 +85,11 @@ export class Tunnel {
       });
       this.#upstream.addEventListener("open", () => (cancel(), resolve()), { once: true });
       this.#upstream.addEventListener("error", (event) => (cancel(), reject(errorOf(event))), { once: true });
-      this.#upstream.addEventListener("close", () => (cancel(), reject(new Error("the handshake was refused"))), { once: true });
+      this.#upstream.addEventListener(
+        "close",
+        () => (cancel(), reject(new Error("the handshake was refused"))),
+        { once: true },
+      );
     });
   }
 
@@ -143,7 +155,11 @@ const abnormal = 1006;
 const noStatus = 1005;
 
 /** Codes that a program may not send become a close without a code, or 1000 where even that is not allowed. */
-function closeWith(socket: { close(code?: number, reason?: string): void }, code: number, reason: string): void {
+function closeWith(
+  socket: { close(code?: number, reason?: string): void },
+  code: number,
+  reason: string,
+): void {
   if (code === noStatus || code === abnormal) return socket.close();
   try {
     socket.close(code, reason);
