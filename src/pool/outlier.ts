@@ -49,9 +49,9 @@ export const neverEjected: OutlierLimits = {
  * Sources: Envoy's outlier detection; linkerd's failure accrual, whose probation this is.
  */
 export class Outlier {
-  readonly #limits: OutlierLimits;
-  readonly #attempts: SlidingCount;
-  readonly #failures: SlidingCount;
+  #limits: OutlierLimits;
+  #attempts: SlidingCount;
+  #failures: SlidingCount;
   #state: OutlierState = "up";
   #consecutive = 0;
   #admitted = 0;
@@ -73,6 +73,15 @@ export class Outlier {
   /** As of the last `settle`: an ejection that has run out ends only there. */
   get state(): OutlierState {
     return this.#state;
+  }
+
+  /** From the next attempt on; the verdict stays, and a present ejection ends when it would have. */
+  adjust(limits: OutlierLimits): void {
+    if (limits.windowMs !== this.#limits.windowMs) {
+      this.#attempts = new SlidingCount(limits.windowMs);
+      this.#failures = new SlidingCount(limits.windowMs);
+    }
+    this.#limits = limits;
   }
 
   /** Whether it lets one more attempt in. */

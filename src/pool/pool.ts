@@ -4,11 +4,11 @@ import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, Ledger } from "./attempt.ts";
 import { lighterOfTwo } from "./draw.ts";
-import type { OutlierReason, OutlierState, Sign } from "./outlier.ts";
+import { neverEjected, type OutlierReason, type OutlierState, type Sign } from "./outlier.ts";
 import type { Policy } from "./policy.ts";
 import { isCandidate, type Ranks, ranksAmong } from "./ranks.ts";
 import { Tier } from "./tier.ts";
-import type { Mode, Upstream } from "./upstream.ts";
+import type { Mode, Upstream, UpstreamLimits } from "./upstream.ts";
 
 export interface PoolSpec {
   readonly name: string;
@@ -110,6 +110,14 @@ export class Pool implements Ledger {
     upstream.mode = mode;
     this.#isStale = true;
     return true;
+  }
+
+  /** Takes new limits in; verdicts stay. Those of the probes are the streak's own. */
+  setLimits(upstream: Upstream, { outlier, slowStartMs, maxInFlight }: Partial<UpstreamLimits>): void {
+    upstream.outlier.adjust(outlier ?? neverEjected);
+    upstream.slowStart.adjust(slowStartMs ?? 0);
+    upstream.maxInFlight = maxInFlight ?? Infinity;
+    this.#isStale = true;
   }
 
   /** Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not. */

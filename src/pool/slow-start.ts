@@ -8,13 +8,18 @@ const step = 0.1;
  * Sources: HAProxy's slowstart; Envoy's slow start with its least share of 10 %.
  */
 export class SlowStart {
-  readonly #durationMs: number;
+  #durationMs: number;
   #begunAt: number | undefined;
   /** Of the weight, 0.1–1, as of the last `settle`. */
   share = 1;
 
   /** @param durationMs 0 for none */
   constructor(durationMs: number) {
+    this.#durationMs = durationMs;
+  }
+
+  /** From the next step on. */
+  adjust(durationMs: number): void {
     this.#durationMs = durationMs;
   }
 

@@ -51,7 +51,7 @@ export class Upstream {
   readonly streak: Streak;
   readonly outlier: Outlier;
   readonly slowStart: SlowStart;
-  readonly maxInFlight: number;
+  maxInFlight: number;
   /** Milliseconds until an answer's head arrives. */
   readonly latency = new PeakEwma(latencyTauMs);
   weight: number;

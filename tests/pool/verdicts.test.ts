@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { policyNames } from "../../src/policy/policies.ts";
 import { responded } from "../../src/pool/outcome.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
-import { type Domain, domain } from "../support/domain.ts";
+import { type Domain, domain, outlierLimits } from "../support/domain.ts";
 import { countsOf } from "../support/upstreams.ts";
 
 function eject({ run }: Domain, upstream: Upstream | undefined): void {
@@ -284,5 +284,24 @@ describe("a pool with limits on what is in flight", () => {
     }
     for (const attempt of open) attempt.end(responded);
     expect(upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
+  });
+
+  test("takes new limits in while it runs, and keeps its verdicts", () => {
+    const { scene, pool, now, ids, a, b, start } = setUp({ limits: { maxInFlight: 1 } });
+    eject(scene, a);
+    const attempt = start(b);
+    expect(pool.serves(b)).toBe(false);
+    for (const upstream of scene.upstreams) {
+      pool.setLimits(upstream, { outlier: { ...outlierLimits, consecutiveFailures: 1 }, maxInFlight: 2 });
+    }
+    expect(pool.serves(b)).toBe(true);
+    expect(ids(pool.fit)).toBe("bc");
+    attempt.end(responded);
+    now.ms += 30_000;
+    expect(ids(pool.fit)).toBe("abc");
+    scene.run(a, "ok");
+    expect(a.effectiveWeight).toBe(1);
+    scene.run(a, "bad");
+    expect(a.outlier.state).toBe("ejected");
   });
 });
