@@ -1,6 +1,6 @@
 /** The running whole: puts the pieces together from a configuration, and is what the admin side reads and steers. */
 
-import type { Config, PoolConfig } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
 import type { Engine, EngineListener, EngineLog } from "./engine/engine.ts";
 import { type Clock, sleep, systemClock, systemSchedule, systemWallClock } from "./lib/clock.ts";
 import { formatDuration } from "./lib/duration.ts";
@@ -10,15 +10,13 @@ import { throttle } from "./lib/throttle.ts";
 import { exposition } from "./metrics/exposition.ts";
 import { families } from "./metrics/families.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { policyEntry } from "./policy/policies.ts";
-import { Pool } from "./pool/pool.ts";
-import { authorityOf, type Mode, Upstream } from "./pool/upstream.ts";
-import { type ProbePlan, type ProbeResult, probeWith } from "./probe/probe.ts";
+import { type Member, memberOf, routesOf, type Watch } from "./member.ts";
+import type { Mode, Upstream } from "./pool/upstream.ts";
+import { type ProbePlan, probeWith } from "./probe/probe.ts";
 import { Prober } from "./probe/prober.ts";
-import { keyOf } from "./proxy/affinity.ts";
 import { Exchange } from "./proxy/exchange.ts";
 import { requestIds } from "./proxy/request-id.ts";
-import type { Destination, Route } from "./proxy/route.ts";
+import type { Route } from "./proxy/route.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import {
   type Control,
@@ -32,6 +30,7 @@ import {
 } from "./snapshot.ts";
 import type { Store } from "./state/store.ts";
 import { trustedBy } from "./proxy/trust.ts";
+import { logVerdict, observerOf } from "./verdicts.ts";
 
 export interface BalancerSetting {
   readonly config: Config;
@@ -40,12 +39,6 @@ export interface BalancerSetting {
   readonly store: Store;
   readonly log: Log;
   readonly version: string;
-}
-
-/** A pool with the configuration it was made from. */
-interface Member {
-  readonly config: PoolConfig;
-  readonly pool: Pool;
 }
 
 /** `starting → ready → draining → stopped` */
@@ -66,7 +59,8 @@ export class Balancer implements Control {
     this.#setting = setting;
     const { config, runtime, log } = setting;
     this.#metrics = new Metrics(this.#clock);
-    this.#members = config.pools.map((pool) => ({ config: pool, pool: poolOf(pool, this.#clock) }));
+    const watch: Watch = { clock: this.#clock, observer: observerOf(this.#metrics, log) };
+    this.#members = config.pools.map((pool) => memberOf(pool, watch));
     this.#routes = routesOf(config, this.#members);
     this.#restoreModes();
     this.#prober = new Prober({
@@ -160,12 +154,13 @@ export class Balancer implements Control {
 
   /** The Prometheus text of all metrics. */
   metricsText(): string {
-    const pools = this.#members.map(({ pool }) => pool);
-    return exposition(families(this.#metrics, pools));
+    return exposition(families(this.#metrics, this.#members));
   }
 
-  #viewOf({ config, pool }: Member): PoolView {
+  #viewOf({ config, pool, retryBudget }: Member): PoolView {
     return {
+      retryBudget,
+      at: systemWallClock(),
       pool,
       policy: config.policy,
       probe: describePlan(config.probe),
@@ -191,34 +186,6 @@ export class Balancer implements Control {
   }
 }
 
-function poolOf(config: PoolConfig, clock: Clock): Pool {
-  const { rise, fall } = config.probe;
-  return new Pool({
-    name: config.name,
-    policy: policyEntry(config.policy).create({ random: systemRandom, clock }),
-    upstreams: config.upstreams.map((spec) => new Upstream(spec, { rise, fall })),
-    random: systemRandom,
-  });
-}
-
-function routesOf(config: Config, members: readonly Member[]): readonly Route[] {
-  const destinations = new Map(members.map((member) => [member.config.name, destinationOf(member)]));
-  return config.routes.flatMap(({ pool, ...match }) => {
-    const destination = destinations.get(pool);
-    return destination ? [{ ...match, destination }] : [];
-  });
-}
-
-function destinationOf({ config, pool }: Member): Destination {
-  const { timeouts, retries } = config;
-  return {
-    pool,
-    timeouts,
-    retries,
-    ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }),
-  };
-}
-
 /** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */
 const faultLinesPerSecond = 10;
 
@@ -235,15 +202,4 @@ function engineLogOf(log: Log, clock: Clock): EngineLog {
 
 function describePlan({ kind, path, intervalMs }: ProbePlan): string {
   return `${kind === "tcp" ? "TCP connect" : `GET ${path}`} every ${formatDuration(intervalMs)}`;
-}
-
-function logVerdict(log: Log, pool: Pool, upstream: Upstream, result: ProbeResult): void {
-  const fields = {
-    pool: pool.name,
-    upstream: upstream.id,
-    address: authorityOf(upstream.address),
-    probe: result.detail,
-  };
-  if (result.success) log.info("upstream passing", fields);
-  else log.warn("upstream failing", fields);
 }

@@ -4,6 +4,7 @@ import { Histogram } from "./metrics/histogram.ts";
 import type { Metrics, UpstreamMeter } from "./metrics/metrics.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { Pool } from "./pool/pool.ts";
+import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
 import { type Mode, originOf, type Status, type Upstream } from "./pool/upstream.ts";
 
 /** `starting → ready → draining → stopped` */
@@ -32,10 +33,27 @@ export interface ProbeSnapshot {
   readonly latencyMs: number;
 }
 
+/** The passive verdict, and what follows a recovery. */
+export interface OutlierSnapshot {
+  readonly state: OutlierState;
+  /** Epoch milliseconds of the last change; null before the first. */
+  readonly since: number | null;
+  /** Epoch milliseconds at which the ejection ends; null while there is none. */
+  readonly until: number | null;
+  /** Why it changed last; null before the first change. */
+  readonly reason: OutlierReason | null;
+  /** Ejections that count: the next one lasts one more times as long. */
+  readonly count: number;
+}
+
 export interface UpstreamSnapshot {
   readonly id: string;
   readonly url: string;
   readonly weight: number;
+  /** What it serves with now: less than the weight during a slow start. */
+  readonly effectiveWeight: number;
+  /** How far a slow start has come, 0–1; null while none is under way. */
+  readonly slowStart: number | null;
   readonly backup: boolean;
   readonly status: Status;
   readonly mode: Mode;
@@ -44,6 +62,8 @@ export interface UpstreamSnapshot {
   /** Whether it gets new requests now. */
   readonly fit: boolean;
   readonly inFlight: number;
+  readonly maxInFlight: number;
+  readonly outlier: OutlierSnapshot;
   readonly lastProbe: ProbeSnapshot | null;
   readonly traffic: Traffic;
 }
@@ -52,10 +72,16 @@ export interface PoolSnapshot {
   readonly name: string;
   readonly policy: PolicyName;
   readonly probe: string;
+  /** Nothing but ejections was left to go by, so they are ignored: everybody serves. */
+  readonly panic: boolean;
   readonly upstreams: readonly UpstreamSnapshot[];
   readonly traffic: Traffic;
-  /** Attempts that followed a failed one. */
+  /** Attempts that followed another one. */
   readonly retries: number;
+  /** Retries that could be paid for now. */
+  readonly retryBudget: number;
+  /** Failed attempts that none followed, since the start, by why not. */
+  readonly notRetried: Readonly<Record<string, number>>;
   /** The balancer's own answers, since the start, by reason word. */
   readonly refusals: Readonly<Record<string, number>>;
 }
@@ -93,8 +119,11 @@ export interface PoolView {
   readonly probe: string;
   readonly metrics: Metrics;
   readonly notesOf: (upstream: Upstream) => UpstreamNotes;
+  readonly retryBudget: { readonly left: number };
   /** Clock time, milliseconds. */
   readonly now: number;
+  /** The same moment in epoch milliseconds. */
+  readonly at: number;
 }
 
 export function poolSnapshot(view: PoolView): PoolSnapshot {
@@ -104,31 +133,49 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     name: pool.name,
     policy: view.policy,
     probe: view.probe,
+    panic: pool.isPanicking,
     upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
     traffic: trafficOf(
       pool.upstreams.map((upstream) => metrics.of(upstream)),
       now,
     ),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
+    retryBudget: Math.floor(view.retryBudget.left),
+    notRetried: Object.fromEntries(meter.notRetried),
     refusals: Object.fromEntries(meter.refusals),
   };
 }
 
-export function upstreamSnapshot(
-  { pool, metrics, notesOf, now }: PoolView,
-  upstream: Upstream,
-): UpstreamSnapshot {
+export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSnapshot {
+  const { pool, metrics, notesOf, now } = view;
+  // First of all: it brings verdicts up to date.
+  const fit = pool.serves(upstream);
   return {
     id: upstream.id,
     url: originOf(upstream.address),
     weight: upstream.weight,
+    effectiveWeight: upstream.effectiveWeight,
+    slowStart: upstream.slowStart.progress(now) ?? null,
     backup: upstream.backup,
     status: upstream.status,
     mode: upstream.mode,
-    fit: pool.fit.includes(upstream),
+    fit,
     inFlight: upstream.inFlight,
+    maxInFlight: upstream.maxInFlight,
+    outlier: outlierSnapshot(view, upstream),
     ...notesOf(upstream),
     traffic: trafficOf([metrics.of(upstream)], now),
+  };
+}
+
+function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierSnapshot {
+  const { state, since, endsAt, reason, ejections: count } = outlier;
+  return {
+    state,
+    since: reason === undefined ? null : Math.round(at + since - now),
+    until: endsAt === Infinity ? null : Math.round(at + endsAt - now),
+    reason: reason ?? null,
+    count,
   };
 }
 

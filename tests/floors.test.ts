@@ -13,7 +13,9 @@ function placeOf(file: string): { floor: number; family: string } {
       "cli.ts": 7,
       "balancer.ts": 5,
       "config.ts": 5,
+      "member.ts": 5,
       "snapshot.ts": 5,
+      "verdicts.ts": 5,
     };
     const known = floor[top];
     if (known === undefined) throw new Error(`${file} has no floor: add it to the plan`);

@@ -62,6 +62,15 @@ export const balancerFlags: readonly Flag[] = [
     fallback: pool.policy,
   },
   {
+    name: "--retries",
+    value: "<count>",
+    variable: "EVENKEEL_RETRIES",
+    path: ["pools", "*", "retries"],
+    read: number,
+    summary: "further attempts elsewhere after the first failed one, 0 to 2",
+    fallback: String(pool.retries),
+  },
+  {
     name: "--probe-path",
     value: "<path>",
     variable: "EVENKEEL_PROBE_PATH",

@@ -2,9 +2,11 @@
 
 import type { ClientTimeouts } from "../engine/engine.ts";
 import type { PolicyName } from "../policy/policies.ts";
+import type { OutlierLimits } from "../pool/outlier.ts";
 import type { UpstreamSpec } from "../pool/upstream.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { HashBy } from "../proxy/affinity.ts";
+import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { Timeouts } from "../proxy/route.ts";
 
 export const engineNames = ["fetch"] as const;
@@ -17,9 +19,24 @@ export interface PoolConfig {
   readonly hashBy: HashBy;
   /** Further attempts after the first failed one, 0–2. */
   readonly retries: number;
+  /** Statuses of upstreams that are tried elsewhere like failures, among 502, 503 and 504. */
+  readonly retryStatuses: readonly number[];
+  readonly retryBudget: RetryAllowance;
+  /** Attempts at the same time for each upstream. */
+  readonly maxInFlight: number;
+  /** Longest request body; without it any is passed on. */
+  readonly maxRequestBodyBytes?: number;
+  /** From 10 % to the whole weight after a recovery; 0 for none. */
+  readonly slowStartMs: number;
+  readonly outlier: OutlierConfig;
   readonly probe: ProbePlan;
   readonly timeouts: Timeouts;
   readonly upstreams: readonly UpstreamSpec[];
+}
+
+export interface OutlierConfig extends OutlierLimits {
+  /** Share of the pool that may be ejected at the same time, 0–1; 0 ejects nobody. */
+  readonly maxEjectedShare: number;
 }
 
 export interface RouteConfig {
@@ -92,6 +109,28 @@ export const defaults = {
     hashBy: "client-address",
     /** Envoy and HAProxy retry once elsewhere. */
     retries: 1,
+    /** Which answers may be asked for twice, only the operator knows. */
+    retryStatuses: [],
+    /** Envoy's and Finagle's share; Envoy's min_retry_concurrency of 3, as a rate. */
+    retryBudget: { share: 0.2, perSecond: 3 },
+    /** HAProxy's habit of a maxconn for each server, with room for slow ones. */
+    maxInFlight: 256,
+    /** Of the order of HAProxy's examples and of Envoy's slow_start_window. */
+    slowStartMs: 30_000,
+    /**
+     * Envoy: consecutive_gateway_failure 5, base_ejection_time 30 s, max_ejection_time 300 s; interval 10 s and request
+     * volume 50 of its failure percentage. The ratio lies between Finagle's 0.2, which would eject servers that shed
+     * load, and Envoy's 0.85, which would keep one that resets every second connection.
+     */
+    outlier: {
+      consecutiveFailures: 5,
+      failureRatio: 0.5,
+      minimumVolume: 50,
+      windowMs: 10_000,
+      ejectionMs: 30_000,
+      maxEjectionMs: 300_000,
+      maxEjectedShare: 0.5,
+    },
     /** Caddy's dial timeout; HAProxy's tunnel timeout. */
     timeouts: { connectMs: 3_000, headMs: 30_000, bodyIdleMs: 60_000, tunnelIdleMs: 3_600_000 },
     /** HAProxy's rise and fall; NGINX Plus's interval. */

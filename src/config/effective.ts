@@ -2,6 +2,7 @@
 
 import { Document, isCollection, isMap, isScalar, type Node } from "yaml";
 import { formatDuration } from "../lib/duration.ts";
+import { formatSize } from "../lib/size.ts";
 import { authorityOf, originOf } from "../pool/upstream.ts";
 import type { PoolConfig } from "./config.ts";
 import type { Path } from "./problem.ts";
@@ -61,11 +62,26 @@ function fileOf({ config, dashboard }: Resolved): object {
   };
 }
 
-function poolFileOf({ policy, hashBy, retries, probe, timeouts, upstreams }: PoolConfig): object {
+function poolFileOf(pool: PoolConfig): object {
+  const { outlier, probe, timeouts, upstreams, maxRequestBodyBytes } = pool;
   return {
-    policy,
-    hashBy,
-    retries,
+    policy: pool.policy,
+    hashBy: pool.hashBy,
+    retries: pool.retries,
+    retryStatuses: pool.retryStatuses,
+    retryBudget: { share: pool.retryBudget.share, perSecond: pool.retryBudget.perSecond },
+    maxInFlight: pool.maxInFlight,
+    ...(maxRequestBodyBytes === undefined ? {} : { maxRequestBody: formatSize(maxRequestBodyBytes) }),
+    slowStart: pool.slowStartMs === 0 ? 0 : formatDuration(pool.slowStartMs),
+    outlier: {
+      consecutiveFailures: outlier.consecutiveFailures,
+      failureRatio: outlier.failureRatio,
+      minimumVolume: outlier.minimumVolume,
+      window: formatDuration(outlier.windowMs),
+      ejection: formatDuration(outlier.ejectionMs),
+      maxEjection: formatDuration(outlier.maxEjectionMs),
+      maxEjected: outlier.maxEjectedShare,
+    },
     probe: {
       ...(probe.path === undefined ? {} : { path: probe.path }),
       interval: formatDuration(probe.intervalMs),

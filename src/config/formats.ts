@@ -2,7 +2,9 @@
 
 import { FormatRegistry, Type } from "@sinclair/typebox";
 import { durationPattern } from "../lib/duration.ts";
+import { sizePattern } from "../lib/size.ts";
 import { whyNotHost, whyNotOrigin, whyNotRange } from "./network.ts";
+import { whyNotSize } from "./sizes.ts";
 import { whyNotDelay, whyNotDuration, whyNotTimeRange } from "./times.ts";
 
 const formats = {
@@ -11,6 +13,7 @@ const formats = {
   range: whyNotRange,
   duration: whyNotDuration,
   delay: whyNotDelay,
+  size: whyNotSize,
   "time-range": whyNotTimeRange,
 } satisfies Record<string, (text: string) => string | undefined>;
 
@@ -33,6 +36,7 @@ const patterns: Readonly<Partial<Record<FormatName, string>>> = {
   origin: "^[hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?$",
   duration: durationPattern,
   delay: `^0$|${durationPattern}`,
+  size: sizePattern,
 };
 
 /** What a value of another type is told to be. */
@@ -42,6 +46,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
   range: "an address or a range such as 10.0.0.0/8",
   duration: "a duration such as 250ms, 30s or 1h",
   delay: "a duration such as 250ms, 30s or 1h",
+  size: "a size such as 64KiB or 10MB",
   "time-range": "a duration or a range such as 80ms or 50-150ms",
 };
 

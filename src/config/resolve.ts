@@ -2,9 +2,17 @@
 
 import type { ProbePlan } from "../probe/probe.ts";
 import type { Timeouts } from "../proxy/route.ts";
-import { type Config, defaults, type ListenConfig, type PoolConfig, type RouteConfig } from "./config.ts";
+import {
+  type Config,
+  defaults,
+  type ListenConfig,
+  type OutlierConfig,
+  type PoolConfig,
+  type RouteConfig,
+} from "./config.ts";
 import { withoutBrackets } from "./network.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
+import { sizeOf } from "./sizes.ts";
 import { durationOf } from "./times.ts";
 import { upstreamOf } from "./upstreams.ts";
 
@@ -60,6 +68,12 @@ function poolOf(name: string, pool: PoolFile): PoolConfig {
     policy: pool.policy ?? defaults.pool.policy,
     hashBy: pool.hashBy ?? defaults.pool.hashBy,
     retries: pool.retries ?? defaults.pool.retries,
+    retryStatuses: pool.retryStatuses ?? defaults.pool.retryStatuses,
+    retryBudget: { ...defaults.pool.retryBudget, ...pool.retryBudget },
+    maxInFlight: pool.maxInFlight ?? defaults.pool.maxInFlight,
+    ...(pool.maxRequestBody === undefined ? {} : { maxRequestBodyBytes: sizeOf(pool.maxRequestBody) }),
+    slowStartMs: time(pool.slowStart, defaults.pool.slowStartMs),
+    outlier: outlierOf(pool.outlier),
     probe: probeOf(pool.probe),
     timeouts: timeoutsOf(pool.timeouts),
     upstreams: pool.upstreams.map(upstreamOf),
@@ -76,6 +90,19 @@ function probeOf(given: PoolFile["probe"]): ProbePlan {
     timeoutMs: time(given?.timeout, fallback.timeoutMs),
     rise: given?.rise ?? fallback.rise,
     fall: given?.fall ?? fallback.fall,
+  };
+}
+
+function outlierOf(given: PoolFile["outlier"]): OutlierConfig {
+  const fallback = defaults.pool.outlier;
+  return {
+    consecutiveFailures: given?.consecutiveFailures ?? fallback.consecutiveFailures,
+    failureRatio: given?.failureRatio ?? fallback.failureRatio,
+    minimumVolume: given?.minimumVolume ?? fallback.minimumVolume,
+    windowMs: time(given?.window, fallback.windowMs),
+    ejectionMs: time(given?.ejection, fallback.ejectionMs),
+    maxEjectionMs: time(given?.maxEjection, fallback.maxEjectionMs),
+    maxEjectedShare: given?.maxEjected ?? fallback.maxEjectedShare,
   };
 }
 

@@ -1,138 +1,16 @@
 /** The shape of the configuration file: what the program checks, and what editors check and complete. */
 
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { type PolicyName, policyNames } from "../policy/policies.ts";
-import { type HashBy, hashByPattern } from "../proxy/affinity.ts";
 import { defaults, type EngineName, engineNames } from "./config.ts";
 import { format } from "./formats.ts";
-
-/**
- * Beside JSON Schema's own keywords a schema carries `errorMessage`, what it needs, which follows "it needs" in
- * sentences. Editors know the keyword too. Defaults are for them alone: the parser takes them from config.ts.
- */
-const strict = { additionalProperties: false } as const;
-
-const whole = (minimum: number, maximum: number, description: string) =>
-  Type.Integer({
-    minimum,
-    maximum,
-    description,
-    errorMessage: `a whole number from ${minimum} to ${maximum}`,
-  });
-
-const word = <Word extends string>(words: readonly Word[], description: string) =>
-  Type.Unsafe<Word>(
-    Type.String({
-      enum: words,
-      pattern: `^(${words.join("|")})$`,
-      description,
-      errorMessage: `one of ${words.join(", ")}`,
-    }),
-  );
-
-const text = (pattern: string, errorMessage: string, description: string) =>
-  Type.String({ pattern, errorMessage, description });
-
-const flag = (description: string) => Type.Boolean({ description, errorMessage: "true or false" });
-
-/** Every key may be left out. */
-const optional = <Keys extends Record<string, TSchema>>(keys: Keys, description: string) =>
-  Type.Partial(Type.Object(keys), { ...strict, description, errorMessage: "a map" });
-
-const duration = (description: string) => format("duration", description);
+import { poolWith, upstream, upstreamOrText } from "./pool-schema.ts";
+import { duration, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
 
 export const port = whole(0, 65_535, "0 takes any free port.");
 const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");
 export const listener = { host, port };
-export const origin = format("origin", "Protocol, host and port: http://10.0.0.1:8080");
 /** Printable ASCII: it travels in an Authorization field. */
 export const token = text("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
-export const name = text(
-  "^[A-Za-z\\d][\\w.:-]{0,62}$",
-  "a name: at most 63 letters, digits and . _ : -, beginning with a letter or digit",
-  "How logs, metrics, the API and the dashboard call it; by default its host and port.",
-);
-
-const upstream = Type.Object(
-  {
-    url: origin,
-    name: Type.Optional(name),
-    weight: Type.Optional(whole(0, 256, "Share of traffic relative to its siblings; 0 gets none.")),
-    backup: Type.Optional(flag("Serves only when no other is fit.")),
-  },
-  { ...strict, description: "One server.", errorMessage: "a URL or a map with url" },
-);
-
-/** For editors: the parser turns the short form into the long one before it checks. */
-const upstreamOrText = Type.Union([
-  Type.String({
-    pattern: "^[hH][tT][tT][pP][sS]?://[^\\s,]+$",
-    description: "http://10.0.0.1:8080;weight=3;backup;name=api-1",
-  }),
-  upstream,
-]);
-
-const probe = optional(
-  {
-    path: text(
-      "^/[^\\s#]*$",
-      "a path that begins with /",
-      "HTTP check of this path; without it a TCP check.",
-    ),
-    interval: duration("Between two checks."),
-    changingInterval: duration("Between two checks while the verdict is about to change."),
-    jitter: Type.Number({
-      minimum: 0,
-      maximum: 1,
-      description: "Each wait is drawn from interval × (1 ± jitter).",
-      errorMessage: "a number from 0 to 1",
-    }),
-    timeout: duration("A check without an answer after this long has failed."),
-    rise: whole(1, 100, "Successes in a row that bring an upstream back."),
-    fall: whole(1, 100, "Failures in a row that take an upstream out."),
-  },
-  "How upstreams are checked.",
-);
-
-const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
-  Type.Object(
-    {
-      policy: Type.Optional(word<PolicyName>(policyNames, "How one of the fit upstreams is chosen.")),
-      hashBy: Type.Optional(
-        Type.Unsafe<HashBy>(
-          text(
-            hashByPattern,
-            "client-address, uri, header:Name or cookie:name",
-            "What the hash policy pins requests by.",
-          ),
-        ),
-      ),
-      retries: Type.Optional(whole(0, 2, "Further attempts elsewhere after the first failed one.")),
-      probe: Type.Optional(probe),
-      timeouts: Type.Optional(
-        optional(
-          {
-            connect: duration("To open a connection to an upstream."),
-            head: duration("From the request's last byte to the answer's head."),
-            bodyIdle: duration("Between two pieces of an answer's body."),
-            tunnelIdle: duration("Without a byte on an upgraded connection."),
-          },
-          "Limits on upstreams.",
-        ),
-      ),
-      upstreams: Type.Array(entry, {
-        minItems: 1,
-        description: "The servers of this pool.",
-        errorMessage: "a list of at least one upstream",
-      }),
-    },
-    {
-      ...strict,
-      description: "Upstreams and how to choose among them.",
-      errorMessage: "a map with upstreams",
-    },
-  );
-
 const route = Type.Object(
   {
     host: Type.Optional(

@@ -37,6 +37,8 @@ const marks: Readonly<Record<Status, Mark>> = {
   passing: { word: "Passing", tone: "good", shape: "check" },
   checking: { word: "Checking", tone: "warn", shape: "dots" },
   failing: { word: "Failing", tone: "bad", shape: "cross" },
+  ejected: { word: "Ejected", tone: "bad", shape: "cross" },
+  probation: { word: "On probation", tone: "warn", shape: "dots" },
   draining: { word: "Draining", tone: "calm", shape: "down" },
   maintenance: { word: "Maintenance", tone: "calm", shape: "pause" },
 };

@@ -110,7 +110,15 @@ export function standsBy(upstream: UpstreamSnapshot): boolean {
   return upstream.backup && !upstream.fit && upstream.status === "passing";
 }
 
-const urgency: readonly Status[] = ["failing", "checking", "draining", "maintenance", "passing"];
+const urgency: readonly Status[] = [
+  "failing",
+  "ejected",
+  "probation",
+  "checking",
+  "draining",
+  "maintenance",
+  "passing",
+];
 
 function byUrgency(left: UpstreamSnapshot, right: UpstreamSnapshot): number {
   return urgency.indexOf(left.status) - urgency.indexOf(right.status);
@@ -123,6 +131,8 @@ function tell(out: readonly UpstreamSnapshot[], now: number): Reason[] {
 
 const modeWords: Readonly<Record<string, string | undefined>> = { maintenance: "in maintenance" };
 
+const outlierWords = { ejected: "ejected after failed requests", probation: "on probation" } as const;
+
 function reasonOf({ id, status, mode, modeSet, lastProbe }: UpstreamSnapshot, now: number): Reason {
   if (mode !== "ready") {
     const words = `${id} ${modeWords[mode] ?? mode}`;
@@ -130,6 +140,7 @@ function reasonOf({ id, status, mode, modeSet, lastProbe }: UpstreamSnapshot, no
     return { text: `${words}, set by ${modeSet.by}`, age: formatAgo(now - modeSet.at) };
   }
   if (status === "passing") return { text: `${id} gets no new requests` };
+  if (status === "ejected" || status === "probation") return { text: `${id} ${outlierWords[status]}` };
   if (!lastProbe) return { text: `${id} ${status}` };
   return { text: `${id} ${status}: ${lastProbe.detail}`, age: formatAgo(now - lastProbe.at) };
 }

@@ -6,12 +6,22 @@ import type { Family, Sample } from "./exposition.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics } from "./metrics.ts";
 
-const statuses: readonly Status[] = ["passing", "checking", "failing", "draining", "maintenance"];
+const statuses: readonly Status[] = [
+  ...(["passing", "checking", "failing", "ejected", "probation", "draining", "maintenance"] as const),
+];
 
 /** Histogram edges are powers of two milliseconds, from 1 ms to about 65 s: the counts behind them are exact there. */
 const edgeOctaves = Array.from({ length: 17 }, (_, octave) => octave);
 
-export function families(metrics: Metrics, pools: readonly Pool[]): readonly Family[] {
+/** A pool, and what it has that only its exchanges know. */
+export interface MeasuredPool {
+  readonly pool: Pool;
+  /** Retries that could be paid for now. */
+  readonly retryBudget?: { readonly left: number } | undefined;
+}
+
+export function families(metrics: Metrics, measured: readonly MeasuredPool[]): readonly Family[] {
+  const pools = measured.map(({ pool }) => pool);
   const ofUpstreams = (samples: (labels: Labels, member: Member) => readonly Sample[]) =>
     pools.flatMap((pool) =>
       pool.upstreams.flatMap((upstream) => {
@@ -75,8 +85,38 @@ export function families(metrics: Metrics, pools: readonly Pool[]): readonly Fam
       ),
     },
     {
+      name: "evenkeel_ejections_total",
+      help: "Times that failed attempts took an upstream out, by reason.",
+      type: "counter",
+      samples: ofUpstreams((labels, { meter }) =>
+        byKey(meter.ejections, (reason) => ({ ...labels, reason })),
+      ),
+    },
+    {
+      name: "evenkeel_panic",
+      help: "1 while a pool serves from everybody for want of an upstream that is up.",
+      type: "gauge",
+      samples: pools.map(({ name, isPanicking }) => ({ labels: { pool: name }, value: isPanicking ? 1 : 0 })),
+    },
+    {
+      name: "evenkeel_retry_budget",
+      help: "Retries that could be paid for now.",
+      type: "gauge",
+      samples: measured.flatMap(({ pool, retryBudget }) =>
+        retryBudget ? [{ labels: { pool: pool.name }, value: Math.floor(retryBudget.left) }] : [],
+      ),
+    },
+    {
+      name: "evenkeel_not_retried_total",
+      help: "Failed attempts that none followed, by why not.",
+      type: "counter",
+      samples: ofPools((labels, name) =>
+        byKey(metrics.ofPool(name).notRetried, (reason) => ({ ...labels, reason })),
+      ),
+    },
+    {
       name: "evenkeel_retries_total",
-      help: "Attempts that followed a failed one, by the reason of that.",
+      help: "Attempts that followed another one, by the reason of that.",
       type: "counter",
       samples: ofPools((labels, name) =>
         byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason })),

@@ -2,7 +2,8 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt, AttemptObserver } from "../pool/attempt.ts";
-import type { Failure, Outcome } from "../pool/outcome.ts";
+import type { Outcome } from "../pool/outcome.ts";
+import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Histogram } from "./histogram.ts";
 import { Recent } from "./recent.ts";
@@ -19,6 +20,8 @@ export class UpstreamMeter {
   readonly duration = new Histogram();
   /** Active checks by result, "success" or "failure". */
   readonly probes = new Map<string, number>();
+  /** Times that its attempts took it out, by reason. */
+  readonly ejections = new Map<string, number>();
   readonly recent: Recent;
   requests = 0;
   errors = 0;
@@ -53,12 +56,14 @@ export class UpstreamMeter {
 export interface PoolMeter {
   /** Attempts that followed a failed one, by the reason of that. */
   readonly retries: Map<string, number>;
+  /** Attempts worth another one that none followed, by why not. */
+  readonly notRetried: Map<string, number>;
   /** The balancer's own answers, by reason and by status. */
   readonly refusals: Map<string, number>;
   readonly refusalCodes: Map<number, number>;
 }
 
-export class Metrics implements AttemptObserver {
+export class Metrics implements AttemptObserver, PoolObserver {
   readonly #clock: Clock;
   readonly #upstreams = new Map<Upstream, UpstreamMeter>();
   readonly #pools = new Map<string, PoolMeter>();
@@ -76,8 +81,7 @@ export class Metrics implements AttemptObserver {
   /** @param name of a pool; empty for what no route matched */
   ofPool(name: string): PoolMeter {
     let meter = this.#pools.get(name);
-    if (!meter)
-      this.#pools.set(name, (meter = { retries: new Map(), refusals: new Map(), refusalCodes: new Map() }));
+    if (!meter) this.#pools.set(name, (meter = emptyPoolMeter()));
     return meter;
   }
 
@@ -85,9 +89,20 @@ export class Metrics implements AttemptObserver {
     this.of(attempt.upstream).ended(attempt, outcome);
   }
 
-  retried(poolName: string, failed: Failure): void {
-    count(this.ofPool(poolName).retries, failed.reason);
+  retried(poolName: string, { reason }: { readonly reason: string }): void {
+    count(this.ofPool(poolName).retries, reason);
   }
+
+  notRetried(poolName: string, _cause: unknown, why: string): void {
+    count(this.ofPool(poolName).notRetried, why);
+  }
+
+  outlierChanged(_pool: Pool, { upstream, to, reason }: OutlierChange): void {
+    if (to === "ejected") count(this.of(upstream).ejections, reason ?? "");
+  }
+
+  /** Nothing to count: whether a pool panics is read from it. */
+  panicChanged(): void {}
 
   refused(
     poolName: string | undefined,
@@ -97,6 +112,10 @@ export class Metrics implements AttemptObserver {
     count(meter.refusals, reason);
     count(meter.refusalCodes, status);
   }
+}
+
+function emptyPoolMeter(): PoolMeter {
+  return { retries: new Map(), notRetried: new Map(), refusals: new Map(), refusalCodes: new Map() };
 }
 
 function count<K>(counts: Map<K, number>, key: K): void {

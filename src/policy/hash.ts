@@ -17,7 +17,7 @@ export function hash(): Policy {
       let bestScore = -1;
       for (const upstream of fit) {
         const unit = (hashPair(keyHash, upstream.seed) + 0.5) / 4294967296;
-        const score = upstream.weight / -Math.log(unit);
+        const score = upstream.effectiveWeight / -Math.log(unit);
         if (score > bestScore) [best, bestScore] = [upstream, score];
       }
       return best;

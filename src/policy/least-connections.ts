@@ -15,7 +15,8 @@ export function leastConnections(): Policy {
       let best = fit[start] as Upstream;
       for (let i = 1; i < fit.length && best.inFlight > 0; i++) {
         const candidate = fit[(start + i) % fit.length] as Upstream;
-        if (candidate.inFlight * best.weight < best.inFlight * candidate.weight) best = candidate;
+        if (candidate.inFlight * best.effectiveWeight < best.inFlight * candidate.effectiveWeight)
+          best = candidate;
       }
       return best;
     },

@@ -27,7 +27,7 @@ export function p2c(dice: Random, clock: Clock): Policy {
 const unmeasuredLatencyMs = 1e9;
 
 function cost(upstream: Upstream, now: number): number {
-  const { latency, inFlight, weight } = upstream;
+  const { latency, inFlight, effectiveWeight: weight } = upstream;
   if (!latency.measured) return (unmeasuredLatencyMs * inFlight) / weight;
   return (latency.read(now) * (inFlight + 1)) / weight;
 }

@@ -12,7 +12,7 @@ export function random(dice: Random): Policy {
     pick(fit) {
       if (fit !== known) {
         let sum = 0;
-        sums = fit.map((upstream) => (sum += upstream.weight));
+        sums = fit.map((upstream) => (sum += upstream.effectiveWeight));
         known = fit;
       }
       const thrown = dice() * (sums.at(-1) ?? 0);

@@ -11,7 +11,7 @@ export function roundRobin(): Policy {
   return {
     pick(fit) {
       if (fit !== known) {
-        turns.reset(fit, (upstream) => upstream.weight);
+        turns.reset(fit, (upstream) => upstream.effectiveWeight);
         known = fit;
       }
       return turns.next();

@@ -2,9 +2,18 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Outcome } from "./outcome.ts";
+import { isGatewayFailure, type Sign, signOf } from "./outlier.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** Hears of every attempt's end: metrics, and later the passive verdicts. Called synchronously; must not throw. */
+/** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */
+export interface Ledger {
+  began(upstream: Upstream): void;
+  /** The head of an answer that speaks for the upstream has come. */
+  answered(attempt: Attempt): void;
+  ended(attempt: Attempt, sign: Sign): void;
+}
+
+/** Hears of every attempt's end, after the pool: metrics. Called synchronously; must not throw. */
 export interface AttemptObserver {
   attemptEnded(attempt: Attempt, outcome: Outcome): void;
 }
@@ -24,6 +33,7 @@ export class Attempt {
   readonly #clock: Clock;
   readonly #observer: AttemptObserver;
   #upstream: Upstream | undefined;
+  #ledger: Ledger | undefined;
   /** Clock time at which this attempt began. */
   startedAt = 0;
   /** Clock time at which the answer's head arrived; 0 before. */
@@ -53,15 +63,17 @@ export class Attempt {
     return this.#upstream !== undefined && this.endedAt === 0;
   }
 
-  /** Counts itself in. Throws if it is still open: every start needs its end. */
-  start(upstream: Upstream): void {
+  /** Counts itself in, also with its pool. Throws if it is still open: every start needs its end. */
+  start(upstream: Upstream, ledger?: Ledger): void {
     if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
     this.#upstream = upstream;
+    this.#ledger = ledger;
     this.startedAt = this.#clock();
     this.headAt = 0;
     this.endedAt = 0;
     this.status = 0;
     upstream.inFlight += 1;
+    ledger?.began(upstream);
   }
 
   /** The final answer's head has arrived (1xx heads do not count). */
@@ -69,6 +81,7 @@ export class Attempt {
     this.headAt = this.#clock();
     this.status = status;
     this.upstream.latency.record(this.headAt - this.startedAt, this.headAt);
+    if (!isGatewayFailure(status)) this.#ledger?.answered(this);
   }
 
   /** Ends it, once: a second call does nothing, since an engine may learn of one end in two ways. */
@@ -80,6 +93,7 @@ export class Attempt {
     if (outcome.kind === "failure" && this.headAt === 0) {
       upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
     }
+    this.#ledger?.ended(this, signOf(outcome, this.status));
     this.#observer.attemptEnded(this, outcome);
   }
 }

@@ -4,11 +4,11 @@ import type { Upstream } from "./upstream.ts";
 
 /**
  * Chooses one upstream. Total: from a non-empty list it always returns one of its members. It is never asked about
- * health, modes or retries, and the list keeps its identity for as long as its members and their weights do.
+ * health, modes or retries, and the list keeps its identity for as long as its members and their effective weights do.
  */
 export interface Policy {
   /**
-   * @param fit non-empty; every weight is above 0
+   * @param fit non-empty; every effective weight is above 0, and may be a fraction
    * @param key what the request is pinned by; empty where the pool has no key
    */
   pick(fit: readonly Upstream[], key: string): Upstream;

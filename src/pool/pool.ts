@@ -1,83 +1,226 @@
 /** A named group of upstreams: keeps the list of those that may serve and lets its policy choose among them. */
 
+import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
-import { randomIndex } from "../lib/random.ts";
+import type { Attempt, Ledger } from "./attempt.ts";
+import { lighterOfTwo } from "./draw.ts";
+import { neverEjected, type OutlierReason, type OutlierState, type Sign } from "./outlier.ts";
 import type { Policy } from "./policy.ts";
-import type { Mode, Upstream } from "./upstream.ts";
+import { isCandidate, type Ranks, ranksAmong } from "./ranks.ts";
+import { Tier } from "./tier.ts";
+import type { Mode, Upstream, UpstreamLimits } from "./upstream.ts";
 
 export interface PoolSpec {
   readonly name: string;
   readonly policy: Policy;
   readonly upstreams: readonly Upstream[];
   readonly random: Random;
+  readonly clock: Clock;
+  /** Share of the wanted upstreams that may be ejected at the same time, 0–1; without it none is. */
+  readonly maxEjectedShare?: number;
+  readonly observer?: PoolObserver;
 }
 
-export class Pool {
+/** A change of an upstream's passive verdict. */
+export interface OutlierChange {
+  readonly upstream: Upstream;
+  readonly from: OutlierState;
+  readonly to: OutlierState;
+  readonly reason: OutlierReason | undefined;
+}
+
+/** Hears of changes that requests and time bring about. Called synchronously on a request's way; must not throw. */
+export interface PoolObserver {
+  outlierChanged(pool: Pool, change: OutlierChange): void;
+  /** The pool began or stopped to serve from everybody for want of an upstream that is up. */
+  panicChanged(pool: Pool, isPanicking: boolean): void;
+}
+
+/** What is known of who may serve, until the next change. */
+interface Standing extends Ranks {
+  readonly tiers: readonly Tier[];
+  /** Clock time at which the earliest ejection ends or the next step of a slow start is due. */
+  readonly dueAt: number;
+}
+
+export class Pool implements Ledger {
   readonly name: string;
   readonly upstreams: readonly Upstream[];
   readonly #policy: Policy;
   readonly #random: Random;
-  #fit: readonly Upstream[] | undefined;
+  readonly #clock: Clock;
+  readonly #maxEjectedShare: number;
+  readonly #observer: PoolObserver | undefined;
+  #standing: Standing | undefined;
+  #isStale = true;
 
   constructor(spec: PoolSpec) {
     this.name = spec.name;
     this.upstreams = spec.upstreams;
     this.#policy = spec.policy;
     this.#random = spec.random;
+    this.#clock = spec.clock;
+    this.#maxEjectedShare = spec.maxEjectedShare ?? 0;
+    this.#observer = spec.observer;
   }
 
   /** Those that may serve now. Rebuilt only after a verdict changed, so a request costs the same with 3 or 3,000. */
   get fit(): readonly Upstream[] {
-    this.#fit ??= fitAmong(this.upstreams);
-    return this.#fit;
+    return this.#current().tiers[0]?.members ?? [];
+  }
+
+  /** Whether nothing but passive verdicts was left to go by, so that all of them serve. */
+  get isPanicking(): boolean {
+    return this.#current().isPanicking;
+  }
+
+  /** Whether upstreams are fit but every one is at its limit. */
+  get isFull(): boolean {
+    const { tiers } = this.#current();
+    return tiers.length > 0 && tiers.every((tier) => tier.isFull);
+  }
+
+  /** Whether it gets new requests now. */
+  serves(upstream: Upstream): boolean {
+    const serving = this.#current().tiers.find((tier) => !tier.isFull);
+    return serving !== undefined && serving.members.includes(upstream) && this.#hasRoom(upstream);
   }
 
   /**
    * Chooses where a request goes; undefined if nothing is left to try.
    * @param key what the request is pinned by; empty where the pool has no key
    * @param tried where it has failed already. A retry is not a turn: it asks no policy, or one dead upstream of
-   *   three would push three quarters of the traffic onto one survivor.
+   *   three would push three quarters of the traffic onto one survivor. Nor is what a full upstream leaves to others.
    */
   choose(key: string, tried: readonly Upstream[]): Upstream | undefined {
-    const fit = this.fit;
-    if (tried.length > 0) return this.#lighterOfTwo(fit.filter((upstream) => !tried.includes(upstream)));
-    return fit.length > 0 ? this.#policy.pick(fit, key) : undefined;
+    if (tried.length > 0) return this.#elsewhere(tried);
+    const { tiers } = this.#current();
+    const best = tiers[0];
+    if (best && !best.isFull) {
+      const picked = this.#policy.pick(best.members, key);
+      return this.#hasRoom(picked) ? picked : lighterOfTwo(best.open, this.#random);
+    }
+    const next = tiers.find((tier) => !tier.isFull);
+    return next && lighterOfTwo(next.open, this.#random);
   }
 
   /** Takes the operator's intent in; true if it changed anything. */
   setMode(upstream: Upstream, mode: Mode): boolean {
     if (upstream.mode === mode) return false;
     upstream.mode = mode;
-    this.#fit = undefined;
+    this.#isStale = true;
     return true;
   }
 
-  /** Takes a probe's result in; true if the verdict changed. */
+  /** Takes new limits in; verdicts stay. Those of the probes are the streak's own. */
+  setLimits(upstream: Upstream, { outlier, slowStartMs, maxInFlight }: Partial<UpstreamLimits>): void {
+    upstream.outlier.adjust(outlier ?? neverEjected);
+    upstream.slowStart.adjust(slowStartMs ?? 0);
+    upstream.maxInFlight = maxInFlight ?? Infinity;
+    this.#isStale = true;
+  }
+
+  /** Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not. */
   recordProbe(upstream: Upstream, success: boolean): boolean {
-    const changed = upstream.streak.record(success);
-    if (changed) this.#fit = undefined;
-    return changed;
+    const { streak, outlier, slowStart } = upstream;
+    const before = streak.state;
+    if (!streak.record(success)) return false;
+    this.#isStale = true;
+    if (before !== "failing") return true;
+    const now = this.#clock();
+    const from = outlier.state;
+    slowStart.begin(now);
+    if (outlier.restore(now)) this.#announce(upstream, from);
+    return true;
   }
 
-  #lighterOfTwo(left: readonly Upstream[]): Upstream | undefined {
-    if (left.length < 2) return left[0];
-    const first = randomIndex(this.#random, left.length);
-    const second = (first + 1 + randomIndex(this.#random, left.length - 1)) % left.length;
-    const [one, other] = [left[first] as Upstream, left[second] as Upstream];
-    return one.inFlight / one.weight <= other.inFlight / other.weight ? one : other;
+  /** Called by an attempt alone. */
+  began(upstream: Upstream): void {
+    upstream.outlier.began();
+    if (this.#hasRoom(upstream) || !this.#standing) return;
+    for (const tier of this.#standing.tiers) if (tier.close(upstream)) return;
   }
-}
 
-/** Primaries before backups, known-good before unknown; the first group that has a member. */
-function fitAmong(upstreams: readonly Upstream[]): readonly Upstream[] {
-  const eligible = upstreams.filter((upstream) => upstream.mode === "ready" && upstream.weight > 0);
-  for (const state of ["passing", "checking"] as const) {
-    for (const backup of [false, true]) {
-      const group = eligible.filter(
-        (upstream) => upstream.streak.state === state && upstream.backup === backup,
-      );
-      if (group.length > 0) return group;
+  /** Called by an attempt alone. An answer's good head is enough to end a probation: its body may last for hours. */
+  answered(attempt: Attempt): void {
+    if (attempt.upstream.outlier.state === "probation") this.#judge(attempt, "success", attempt.headAt);
+  }
+
+  /** Called by an attempt alone. */
+  ended(attempt: Attempt, sign: Sign): void {
+    this.#judge(attempt, sign, attempt.endedAt);
+    if (!this.#standing || !this.#hasRoom(attempt.upstream)) return;
+    for (const tier of this.#standing.tiers) if (tier.reopen(attempt.upstream)) return;
+  }
+
+  #judge({ upstream, startedAt }: Attempt, sign: Sign, now: number): void {
+    const { outlier } = upstream;
+    if (startedAt < outlier.since) return;
+    const from = outlier.state;
+    if (!outlier.record(sign, now, sign === "failure" && this.#canDoWithout(upstream))) return;
+    this.#isStale = true;
+    if (outlier.state === "up") upstream.slowStart.begin(now);
+    this.#announce(upstream, from);
+  }
+
+  /** At most a share of the pool is ejected, and never the last one that is up. */
+  #canDoWithout(upstream: Upstream): boolean {
+    const { wanted, up, ejected } = this.#current();
+    if (!isCandidate(upstream)) return false;
+    const othersUp = upstream.outlier.state === "up" ? up - 1 : up;
+    return othersUp > 0 && ejected.length + 1 <= this.#maxEjectedShare * wanted;
+  }
+
+  #announce(upstream: Upstream, from: OutlierState): void {
+    const { state: to, reason } = upstream.outlier;
+    this.#observer?.outlierChanged(this, { upstream, from, to, reason });
+  }
+
+  /** Another one: with room and nothing against it; else one in probation, else an ejected one, rather than nobody. */
+  #elsewhere(tried: readonly Upstream[]): Upstream | undefined {
+    const { tiers, ejected } = this.#current();
+    const isNew = (upstream: Upstream) => !tried.includes(upstream);
+    for (const tier of tiers) {
+      const isUp = (upstream: Upstream) => isNew(upstream) && upstream.outlier.state === "up";
+      const other = lighterOfTwo(tier.open, this.#random, isUp);
+      if (other) return other;
     }
+    const rest = tiers.flatMap((tier) => tier.open);
+    const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.inFlight < upstream.maxInFlight;
+    return lighterOfTwo(rest, this.#random, isNew) ?? lighterOfTwo(ejected, this.#random, hasPlace);
   }
-  return [];
+
+  #hasRoom(upstream: Upstream): boolean {
+    if (upstream.inFlight >= upstream.maxInFlight) return false;
+    return upstream.outlier.admits || this.#standing?.isPanicking === true;
+  }
+
+  #current(): Standing {
+    const standing = this.#standing;
+    if (standing && !this.#isStale && (standing.dueAt === Infinity || this.#clock() < standing.dueAt))
+      return standing;
+    return this.#rebuilt(this.#clock());
+  }
+
+  #rebuilt(now: number): Standing {
+    const before = this.#standing;
+    const settled: [upstream: Upstream, from: OutlierState][] = [];
+    let dueAt = Infinity;
+    for (const upstream of this.upstreams) {
+      const from = upstream.outlier.state;
+      if (upstream.outlier.settle(now)) settled.push([upstream, from]);
+      upstream.slowStart.settle(now);
+      dueAt = Math.min(dueAt, upstream.outlier.endsAt, upstream.slowStart.dueAt(now));
+    }
+    const ranks = ranksAmong(this.upstreams);
+    const hasRoom = (upstream: Upstream) =>
+      upstream.inFlight < upstream.maxInFlight && (ranks.isPanicking || upstream.outlier.admits);
+    const tiers = ranks.groups.map((group, i) => new Tier(group, hasRoom, before?.tiers[i]));
+    this.#standing = { ...ranks, tiers, dueAt };
+    this.#isStale = false;
+    for (const [upstream, from] of settled) this.#announce(upstream, from);
+    const wasPanicking = before?.isPanicking ?? false;
+    if (ranks.isPanicking !== wasPanicking) this.#observer?.panicChanged(this, ranks.isPanicking);
+    return this.#standing;
+  }
 }

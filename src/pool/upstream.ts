@@ -2,6 +2,8 @@
 
 import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
+import { neverEjected, Outlier, type OutlierLimits } from "./outlier.ts";
+import { SlowStart } from "./slow-start.ts";
 import { Streak, type StreakLimits } from "./streak.ts";
 
 /** The operator's intent. `draining`: no new requests, those in flight finish. `maintenance`: out until said otherwise. */
@@ -10,7 +12,8 @@ export type Mode = "ready" | "draining" | "maintenance";
 export const modes: readonly Mode[] = ["ready", "draining", "maintenance"];
 
 /** What is shown: derived from mode and verdicts each time it is asked for, never stored. */
-export type Status = "passing" | "checking" | "failing" | "draining" | "maintenance";
+export type Status =
+  "passing" | "checking" | "failing" | "ejected" | "probation" | "draining" | "maintenance";
 
 /** Where an upstream listens. */
 export interface Address {
@@ -41,6 +44,16 @@ export interface UpstreamSpec {
   readonly backup: boolean;
 }
 
+/** What an upstream has to keep to, and what its verdicts go by. What is left out does not limit. */
+export interface UpstreamLimits extends StreakLimits {
+  /** Without it no attempt speaks against it. */
+  readonly outlier?: OutlierLimits;
+  /** How long it takes from a recovery to its whole share, milliseconds. */
+  readonly slowStartMs?: number;
+  /** Attempts at the same time. */
+  readonly maxInFlight?: number;
+}
+
 export class Upstream {
   readonly id: string;
   readonly address: Address;
@@ -48,23 +61,36 @@ export class Upstream {
   /** Fixed hash of the id, so that rendezvous hashing does not hash it anew for every request. */
   readonly seed: number;
   readonly streak: Streak;
+  readonly outlier: Outlier;
+  readonly slowStart: SlowStart;
+  maxInFlight: number;
   /** Milliseconds until an answer's head arrives. */
   readonly latency = new PeakEwma(latencyTauMs);
   weight: number;
   mode: Mode = "ready";
   inFlight = 0;
 
-  constructor(spec: UpstreamSpec, limits: StreakLimits) {
+  constructor(spec: UpstreamSpec, limits: UpstreamLimits) {
     this.id = spec.id;
     this.address = spec.address;
     this.weight = spec.weight;
     this.backup = spec.backup;
     this.seed = hashString(spec.id);
     this.streak = new Streak(limits);
+    this.outlier = new Outlier(limits.outlier ?? neverEjected);
+    this.slowStart = new SlowStart(limits.slowStartMs ?? 0);
+    this.maxInFlight = limits.maxInFlight ?? Infinity;
+  }
+
+  /** The weight that policies go by: less than the operator's during a slow start. Changes only with the fit list. */
+  get effectiveWeight(): number {
+    return this.weight * this.slowStart.share;
   }
 
   get status(): Status {
-    return this.mode === "ready" ? this.streak.state : this.mode;
+    if (this.mode !== "ready") return this.mode;
+    const { state } = this.outlier;
+    return state === "up" || this.streak.state === "failing" ? this.streak.state : state;
   }
 }
 

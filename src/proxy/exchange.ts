@@ -2,17 +2,20 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { Attempt, type AttemptObserver } from "../pool/attempt.ts";
-import type { Failure } from "../pool/outcome.ts";
+import { type Failure, responded } from "../pool/outcome.ts";
+import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Head } from "./head.ts";
-import { type Refusal, refusal } from "./refusal.ts";
-import { reasonNotToRetry } from "./retry.ts";
+import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
+import { isFree, reasonNotToRetry, type RetryCause } from "./retry.ts";
 import { type Destination, type Route, routeOf } from "./route.ts";
 
 /** Hears what no attempt can tell. Called synchronously; must not throw. */
 export interface ExchangeObserver extends AttemptObserver {
-  /** A failed attempt is followed by another one. */
-  retried(poolName: string, failure: Failure): void;
+  /** An attempt is followed by another one. */
+  retried(poolName: string, cause: RetryCause): void;
+  /** An attempt that failed, or whose answer is one to try elsewhere, is followed by none. */
+  notRetried(poolName: string, cause: RetryCause, why: NotRetried): void;
   /** The balancer answers itself; `poolName` is undefined where no route matched or the head was not acceptable. */
   refused(poolName: string | undefined, refused: Refusal): void;
 }
@@ -26,10 +29,11 @@ export interface ExchangeSetting {
 
 /**
  * ```
- *  open ──▶ next ──▶ Attempt ──(it fails)──▶ again ──▶ Attempt …
- *             └────▶ Refusal ◀─────────────────┘
+ *  open ──▶ next ──▶ Attempt ──(it fails, and is ended)───────▶ again ─────▶ Attempt …
+ *             │         └──(a head that may be tried elsewhere)──▶ answered ──▶ Attempt …
+ *             └────▶ Refusal ◀────────────────────────────────── again         or "pass"
  * ```
- * The engine ends each attempt before it asks again. A connection may reuse its exchange for its next request.
+ * The engine ends each failed attempt before it asks again. A connection may reuse its exchange for its next request.
  */
 export class Exchange {
   readonly #setting: ExchangeSetting;
@@ -38,6 +42,8 @@ export class Exchange {
   #head: Head | undefined;
   #destination: Destination | undefined;
   #key = "";
+  /** Status of the last answer that was tried elsewhere and that the engine keeps; 0 without one. */
+  #keptStatus = 0;
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
 
@@ -67,31 +73,52 @@ export class Exchange {
     this.#destination = undefined;
     this.#key = "";
     this.#tried.length = 0;
+    this.#keptStatus = 0;
   }
 
   /** The first attempt, already counted in; or why there is none. */
   next(): Attempt | Refusal {
     const destination = this.#destination;
-    if (!destination) return this.refuse(refusal("no_route"));
-    return this.#choose(destination) ?? this.refuse(refusal("no_upstream"));
+    if (!destination || !this.#head) return this.refuse(refusal("no_route"));
+    if (
+      destination.maxRequestBodyBytes !== undefined &&
+      !this.admits(Number(this.#head.header("content-length") ?? 0))
+    ) {
+      return this.refuse(refusal("request_too_large"));
+    }
+    destination.retryBudget?.earn();
+    const { pool } = destination;
+    const upstream = pool.choose(this.#key, this.#tried);
+    if (upstream) return this.#start(pool, upstream);
+    return this.refuse(refusal(pool.isFull ? "queue_full" : "no_upstream"));
+  }
+
+  /** Whether the pool takes a request body of this size: engines ask as a body of unknown length grows. */
+  admits(bodyBytes: number): boolean {
+    return !(bodyBytes > (this.#destination?.maxRequestBodyBytes ?? Infinity));
   }
 
   /** After a failed and ended attempt: another one elsewhere, already counted in; or what to answer. */
   again(failed: Failure): Attempt | Refusal {
-    const destination = this.#destination;
-    if (!destination || !this.#head) throw new Error("Cannot try again: no attempt was made");
-    const notRetried = reasonNotToRetry({
-      failure: failed,
-      method: this.#head.method,
-      replayable: this.isReplayable,
-      retriesLeft: destination.retries + 1 - this.#tried.length,
-    });
-    const attempt = notRetried === undefined ? this.#choose(destination) : undefined;
-    if (!attempt) {
-      return this.refuse({ ...refusal(failed.reason), notRetried: notRetried ?? "no_other_upstream" });
-    }
-    this.#setting.observer.retried(destination.pool.name, failed);
-    return attempt;
+    const step = this.#retry(failed);
+    if (typeof step !== "string") return step;
+    const refused = { ...refusal(failed.reason), notRetried: step };
+    if (this.#keptStatus > 0) return { ...refused, status: this.#keptStatus, passesKept: true };
+    return this.refuse(refused);
+  }
+
+  /**
+   * After the head of an answer, which the attempt has been told: whether the answer goes to the client. If not, its
+   * attempt was ended here, and the one returned is counted in. The engine keeps the answer then, unread or whole: should
+   * the new attempt fail, `again` may ask for it with `passesKept`; should it answer, the kept one is dropped. An engine
+   * that cannot keep this answer passes it on without asking.
+   */
+  answered(status: number): Attempt | "pass" {
+    if (!this.#destination?.retryStatuses?.has(status)) return "pass";
+    const step = this.#retry({ kind: "answer", reason: `status_${status}` });
+    if (typeof step === "string") return "pass";
+    this.#keptStatus = status;
+    return step;
   }
 
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
@@ -100,11 +127,36 @@ export class Exchange {
     return refused;
   }
 
-  #choose({ pool }: Destination): Attempt | undefined {
+  #retry(cause: RetryCause): Attempt | NotRetried {
+    const destination = this.#destination;
+    if (!destination || !this.#head) throw new Error("Cannot try again: no attempt was made");
+    const { observer } = this.#setting;
+    const { pool } = destination;
+    const chosen = this.#elsewhere(destination, this.#head.method, cause);
+    if (typeof chosen === "string") {
+      observer.notRetried(pool.name, cause, chosen);
+      return chosen;
+    }
+    this.#attempt.end(responded);
+    observer.retried(pool.name, cause);
+    return this.#start(pool, chosen);
+  }
+
+  /** Where another attempt goes, already paid for; or why there is none. */
+  #elsewhere(destination: Destination, method: string, cause: RetryCause): Upstream | NotRetried {
+    const { pool, retries, retryBudget } = destination;
+    const retriesLeft = retries + 1 - this.#tried.length;
+    const why = reasonNotToRetry({ cause, method, replayable: this.isReplayable, retriesLeft });
+    if (why !== undefined) return why;
     const upstream = pool.choose(this.#key, this.#tried);
-    if (!upstream) return undefined;
+    if (!upstream) return "no_other_upstream";
+    const isPaid = !retryBudget || isFree(cause, this.#attempt) || retryBudget.spend();
+    return isPaid ? upstream : "retry_budget";
+  }
+
+  #start(pool: Pool, upstream: Upstream): Attempt {
     this.#tried.push(upstream);
-    this.#attempt.start(upstream);
+    this.#attempt.start(upstream, pool);
     return this.#attempt;
   }
 }

@@ -7,6 +7,7 @@ export type RefusalReason =
   | FailureReason
   | "no_route"
   | "no_upstream"
+  | "queue_full"
   | "request_invalid"
   | "request_too_large"
   | "too_many_clients"
@@ -14,7 +15,12 @@ export type RefusalReason =
 
 /** Why a failed attempt was not followed by another one. */
 export type NotRetried =
-  "retries_spent" | "method_not_idempotent" | "body_not_replayable" | "answer_begun" | "no_other_upstream";
+  | "retries_spent"
+  | "method_not_idempotent"
+  | "body_not_replayable"
+  | "answer_begun"
+  | "no_other_upstream"
+  | "retry_budget";
 
 export interface Refusal {
   readonly kind: "refusal";
@@ -22,6 +28,11 @@ export interface Refusal {
   /** Status of the answer where it is not the reason's usual one. */
   readonly status: number;
   readonly notRetried?: NotRetried;
+  /**
+   * An upstream had answered before, with a status that was tried elsewhere: that answer, which the engine has kept, goes
+   * to the client, and not this refusal. Its status is the one given here.
+   */
+  readonly passesKept?: true;
 }
 
 interface Meaning {
@@ -35,6 +46,11 @@ interface Meaning {
 const meanings: Readonly<Record<RefusalReason, Meaning>> = {
   no_route: { status: 404, error: "destination_not_found", message: "No route matches this host and path." },
   no_upstream: { status: 503, error: "destination_unavailable", message: "No upstream is fit to serve." },
+  queue_full: {
+    status: 503,
+    error: "connection_limit_reached",
+    message: "Every fit upstream has as much in flight as it may have.",
+  },
   draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
   too_many_clients: {
     status: 503,

@@ -1,13 +1,17 @@
 /** Which failed attempts may be followed by another one. */
 
+import type { Attempt } from "../pool/attempt.ts";
 import type { Failure } from "../pool/outcome.ts";
 import type { NotRetried } from "./refusal.ts";
 
 /** Methods that do the same when done twice (RFC 9110 section 9.2.2); TRACE is never forwarded. */
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
+/** What a further attempt follows from: a failure, or a status that is configured to be tried elsewhere. */
+export type RetryCause = Failure | { readonly kind: "answer"; readonly reason: `status_${number}` };
+
 export interface RetryCase {
-  readonly failure: Failure;
+  readonly cause: RetryCause;
   readonly method: string;
   /** Whether the engine can send the request's body again from its first byte. */
   readonly replayable: boolean;
@@ -16,16 +20,26 @@ export interface RetryCase {
 
 /** Undefined if another attempt is allowed, else why not. Nothing is sent twice that may have been processed once. */
 export function reasonNotToRetry({
-  failure,
+  cause,
   method,
   replayable,
   retriesLeft,
 }: RetryCase): NotRetried | undefined {
-  if (failure.phase === "body") return "answer_begun";
+  const phase = cause.kind === "answer" ? "head" : cause.phase;
+  if (phase === "body") return "answer_begun";
   if (retriesLeft <= 0) return "retries_spent";
   if (!replayable) return "body_not_replayable";
-  if (failure.phase === "head" && !idempotent.has(method)) return "method_not_idempotent";
+  if (phase === "head" && !idempotent.has(method)) return "method_not_idempotent";
   return undefined;
+}
+
+/**
+ * Whether a retry needs no budget, because it is no further load on upstreams that falter: after a failed connect nothing
+ * was sent; and what an ejection left behind moves once, at most as much as may be in flight.
+ */
+export function isFree(cause: RetryCause, { upstream, startedAt }: Attempt): boolean {
+  if (cause.kind === "failure" && cause.phase === "connect") return true;
+  return upstream.outlier.leftBehind(startedAt);
 }
 
 export function isIdempotent(method: string): boolean {

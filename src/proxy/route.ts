@@ -3,6 +3,7 @@
 import type { Pool } from "../pool/pool.ts";
 import type { KeyOf } from "./affinity.ts";
 import { type Head, pathOf } from "./head.ts";
+import type { RetryBudget } from "./retry-budget.ts";
 
 /** Limits of one pool's traffic, in milliseconds. */
 export interface Timeouts {
@@ -21,6 +22,12 @@ export interface Destination {
   readonly timeouts: Timeouts;
   /** Further attempts after the first failed one. */
   readonly retries: number;
+  /** What pays for them; without it all are allowed. */
+  readonly retryBudget?: RetryBudget;
+  /** Statuses of upstreams that are tried elsewhere like failures; without it every answer is passed on. */
+  readonly retryStatuses?: ReadonlySet<number>;
+  /** Longest request body, bytes; without it any is passed on. */
+  readonly maxRequestBodyBytes?: number;
   /** Present where the pool's policy looks at a key. */
   readonly keyOf?: KeyOf;
 }

@@ -60,6 +60,13 @@ function randomFile(seed: number): string {
         ...maybe({ jitter: random() }),
       },
     }),
+    ...maybe({ retryStatuses: pick([[], [503], [502, 504]]) }),
+    ...maybe({ retryBudget: { ...maybe({ share: random() }), ...maybe({ perSecond: 7 }) } }),
+    ...maybe({ maxRequestBody: pick(["0B", "1B", "1.5KiB", "10MB", "3GiB"]), maxInFlight: pick([1, 999]) }),
+    ...maybe({
+      slowStart: pick([0, "0", time()]),
+      outlier: { ...maybe({ window: time(), maxEjected: random() }) },
+    }),
     ...maybe({ timeouts: { ...maybe({ head: time() }), ...maybe({ tunnelIdle: time() }) } }),
     upstreams: [upstream(`${id}1`), upstream(`${id}2`), upstream(`${id}3`)],
   });

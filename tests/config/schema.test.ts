@@ -96,6 +96,12 @@ test.each([
   inPool("policy: p2c"),
   inPool("hashBy: header:X-User"),
   inPool("retries: 0"),
+  inPool("retryStatuses: [502, 503, 504], retryBudget: { share: 0, perSecond: 0 }"),
+  inPool("maxInFlight: 1, maxRequestBody: 0B, slowStart: 0"),
+  inPool("maxRequestBody: 1.5GiB, slowStart: 2m"),
+  inPool(
+    "outlier: { consecutiveFailures: 1, failureRatio: 1, minimumVolume: 1, window: 1s, ejection: 1s, maxEjection: 1h, maxEjected: 0 }",
+  ),
   inPool(
     "probe: { path: /a?b, interval: 1s, changingInterval: 1s, jitter: 0, timeout: 1s, rise: 1, fall: 1 }",
   ),
@@ -119,6 +125,11 @@ test.each([
   "pools: { a: { upstreams: [{ url: u }] } }",
   inPool("policy: p3c"),
   inPool("hashBy: ip"),
+  inPool("retryStatuses: [500]"),
+  inPool("retryBudget: { share: 2 }"),
+  inPool("maxInFlight: 0"),
+  inPool("maxRequestBody: 10m"),
+  inPool("outlier: { maxEjected: 2 }"),
   "routes: [{ host: a }]",
 ])("editors refuse what the parser refuses: %s", (text) => {
   expect(problemsOf({ argv: "check", files: { "evenkeel.yaml": text } })).not.toEqual([]);

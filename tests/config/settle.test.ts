@@ -22,6 +22,12 @@ pools:
     policy: hash
     hashBy: cookie:session
     retries: 2
+    retryStatuses: [502, 504]
+    retryBudget: { share: 0.1, perSecond: 7 }
+    maxInFlight: 9
+    maxRequestBody: 1.5MiB
+    slowStart: 0
+    outlier: { consecutiveFailures: 2, failureRatio: 0.3, minimumVolume: 11, window: 12s, ejection: 13s, maxEjection: 14m, maxEjected: 0.4 }
     probe: { path: "/readyz?full=1", interval: 4s, changingInterval: 500ms, jitter: 0.2, timeout: 1s, rise: 5, fall: 6 }
     timeouts: { connect: 7s, head: 8s, bodyIdle: 9s, tunnelIdle: 10m }
     upstreams:
@@ -51,6 +57,20 @@ routes:
         policy: "hash",
         hashBy: "cookie:session",
         retries: 2,
+        retryStatuses: [502, 504],
+        retryBudget: { share: 0.1, perSecond: 7 },
+        maxInFlight: 9,
+        maxRequestBodyBytes: 1_572_864,
+        slowStartMs: 0,
+        outlier: {
+          consecutiveFailures: 2,
+          failureRatio: 0.3,
+          minimumVolume: 11,
+          windowMs: 12_000,
+          ejectionMs: 13_000,
+          maxEjectionMs: 840_000,
+          maxEjectedShare: 0.4,
+        },
         probe: {
           kind: "http",
           path: "/readyz?full=1",
@@ -73,6 +93,11 @@ routes:
         policy: defaults.pool.policy,
         hashBy: defaults.pool.hashBy,
         retries: defaults.pool.retries,
+        retryStatuses: defaults.pool.retryStatuses,
+        retryBudget: defaults.pool.retryBudget,
+        maxInFlight: defaults.pool.maxInFlight,
+        slowStartMs: defaults.pool.slowStartMs,
+        outlier: defaults.pool.outlier,
         probe: defaults.pool.probe,
         timeouts: defaults.pool.timeouts,
         upstreams: [

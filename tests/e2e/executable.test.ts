@@ -70,8 +70,10 @@ describe("the executable", () => {
       waiting += 1;
       answers.push(() => socket.write(answerWith("ok")));
     });
+    // Each may have 256 in flight.
+    const upstreams = ["a", "b"].map((name) => `${origin.url};name=${name}`).join(",");
     const proxy = run(
-      ...["proxy", "--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", origin.url],
+      ...["proxy", "--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", upstreams],
     );
     const port = await proxy.port("balancer");
     const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(port)));

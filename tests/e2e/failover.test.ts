@@ -26,10 +26,14 @@ async function cluster(programs: Programs, ...flags: string[]) {
 describe("three upstreams under load", () => {
   test("one killed with SIGKILL costs no client an error, and takes its share again when it is back", async () => {
     await using programs = new Programs();
-    const { backends, ports, url, statusOf } = await cluster(programs);
+    const { backends, ports, url, snapshot, statusOf } = await cluster(programs);
     const load = startLoad(`${url}/work`, 24);
     await until(() => load.count > 500, "a warm load");
     await backends[1]?.kill("SIGKILL");
+    await until(async () => (await statusOf("b")) !== "passing", "its requests to speak against it", 2_000);
+    await until(() => load.count > 1_500, "load without it");
+    // What was under way there, and the five failures that it took: not a third of all requests until a probe fails.
+    expect((await snapshot()).pools[0]?.retries).toBeLessThan(60);
     await until(async () => (await statusOf("b")) === "failing", "the balancer to see it", 10_000);
     const { count } = load;
     await until(() => load.count > count + 500, "more load");

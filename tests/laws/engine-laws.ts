@@ -392,6 +392,106 @@ const laws: Readonly<Record<string, Law>> = {
     set.close();
   },
 
+  "refuses a body that its Content-Length says is too large with 413, before it comes": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ origin, stage }) => {
+        const client = await RawClient.connect(stage.port);
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
+        const answer = await client.answer();
+        expect(answer.status).toBe(413);
+        expect(answer.body.toString()).toContain("request_too_large");
+        client.destroy();
+        expect((await ask(stage.port, post("x".repeat(1_000)))).status).toBe(200);
+        expect(origin.requests).toHaveLength(1);
+      },
+      { destination: { maxRequestBodyBytes: 1_000 } },
+    ),
+
+  "refuses a body of unknown length with 413 as soon as it is too large, and blames nobody": (engine) =>
+    scene(
+      engine,
+      ({ body }, socket) => void socket.write(answerWith(String(body.length))),
+      async ({ stage }) => {
+        const chunk = `64\r\n${"x".repeat(100)}\r\n`;
+        const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        const within = await ask(stage.port, `${head}${chunk.repeat(10)}0\r\n\r\n`);
+        expect(within.body.toString()).toBe("1000");
+        const client = await RawClient.connect(stage.port);
+        client.send(head + chunk.repeat(10));
+        const answer = await client.send(chunk).answer();
+        expect(answer.status).toBe(413);
+        client.destroy();
+        await until(() => stage.ended.length === 2);
+        expect(stage.ended[1]?.outcome.kind).toBe("cancelled");
+        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+      },
+      { destination: { maxRequestBodyBytes: 1_000 } },
+    ),
+
+  "tries an answer with a configured status elsewhere": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("overloaded", [], "503 Service Unavailable")),
+      async ({ origin: bad }) => {
+        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+        const destination = { retryStatuses: new Set([503]) };
+        const set = await stage(engine, { ports: [bad.port, good.port], destination });
+        for (let i = 0; i < 4; i++) expect((await ask(set.port, get())).body.toString()).toBe("ok");
+        expect(set.retried).toEqual(["status_503", "status_503"]);
+        const posted = [];
+        for (let i = 0; i < 2; i++) posted.push((await ask(set.port, post("pay"))).status);
+        expect(posted.toSorted()).toEqual([200, 503]);
+        await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
+        expect(set.refused).toEqual([]);
+        set.close();
+        await good.close();
+      },
+    ),
+
+  "gives the last real answer when trying elsewhere does no better": (engine) => {
+    let large = false;
+    return scene(
+      engine,
+      (_, socket) =>
+        void socket.write(
+          answerWith(large ? "x".repeat(200_000) : "sorry", ["X-From: one"], "503 Service Unavailable"),
+        ),
+      async ({ origin: bad }) => {
+        const worse = await startOrigin((_, socket) => void socket.resetAndDestroy());
+        const destination = { retryStatuses: new Set([503]) };
+        const set = await stage(engine, { ports: [bad.port, worse.port], destination });
+        for (let i = 0; i < 4; i++) {
+          large = i >= 2;
+          const answer = await ask(set.port, get());
+          expect(answer.status).toBe(503);
+          expect(answer.field("x-from")).toBe("one");
+          expect(answer.body.length).toBe(large ? 200_000 : 5);
+        }
+        expect(set.refused).toEqual([]);
+        await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
+        set.close();
+        await worse.close();
+      },
+    );
+  },
+
+  "ejects an upstream that resets, whatever the clients see, and goes on with the rest": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.resetAndDestroy(),
+      async ({ origin: bad }) => {
+        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+        const set = await stage(engine, { ports: [bad.port, good.port, good.port], ejectsAfter: 3 });
+        for (let i = 0; i < 30; i++) expect((await ask(set.port, get())).status).toBe(200);
+        expect(set.pool.upstreams[0]?.status).toBe("ejected");
+        expect(set.retried).toHaveLength(3);
+        set.close();
+        await good.close();
+      },
+    ),
+
   "answers 503 with Retry-After when no upstream is fit": async (engine) => {
     const set = await stage(engine, { ports: [await deadPort()] });
     for (const upstream of set.pool.upstreams) set.pool.setMode(upstream, "maintenance");

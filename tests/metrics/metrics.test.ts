@@ -73,7 +73,13 @@ describe("metrics", () => {
     const metrics = new Metrics(() => now.ms);
     const upstream = upstreamOf('a"b\\c');
     const policy = policyEntry("first").create({ random: () => 0, clock: () => 0 });
-    const pool = new Pool({ name: "main", policy, upstreams: [upstream], random: () => 0 });
+    const pool = new Pool({
+      name: "main",
+      policy,
+      upstreams: [upstream],
+      random: () => 0,
+      clock: () => now.ms,
+    });
     const attempt = new Attempt(() => now.ms, metrics);
     return { now, metrics, upstream, pool, attempt };
   }
@@ -93,7 +99,7 @@ describe("metrics", () => {
     metrics.retried("main", failure("connect", "connect_refused"));
     metrics.refused("main", { reason: "no_upstream", status: 503 });
     metrics.refused(undefined, { reason: "no_route", status: 404 });
-    const text = exposition(families(metrics, [pool]));
+    const text = exposition(families(metrics, [{ pool }]));
     const id = 'upstream="a\\"b\\\\c"';
     for (const line of [
       `evenkeel_requests_total{pool="main",${id},code="200"} 2`,
@@ -113,9 +119,28 @@ describe("metrics", () => {
     expect(metrics.of(upstream)).toMatchObject({ requests: 4, errors: 2, cancelled: 1 });
   });
 
+  test("tell of ejections, panic, budgets and why nothing was retried", () => {
+    const { metrics, pool, upstream } = setUp();
+    metrics.outlierChanged(pool, { upstream, from: "up", to: "ejected", reason: "failure_ratio" });
+    metrics.outlierChanged(pool, { upstream, from: "ejected", to: "probation", reason: "ejection_over" });
+    metrics.notRetried("main", failure("head", "upstream_reset"), "retry_budget");
+    metrics.retried("main", { reason: "status_503" });
+    const text = exposition(families(metrics, [{ pool, retryBudget: { left: 41.8 } }]));
+    const id = 'upstream="a\\"b\\\\c"';
+    for (const line of [
+      `evenkeel_ejections_total{pool="main",${id},reason="failure_ratio"} 1`,
+      'evenkeel_panic{pool="main"} 0',
+      'evenkeel_retry_budget{pool="main"} 41',
+      'evenkeel_not_retried_total{pool="main",reason="retry_budget"} 1',
+      'evenkeel_retries_total{pool="main",reason="status_503"} 1',
+    ]) {
+      expect(text.split("\n")).toContain(line);
+    }
+  });
+
   test("are well formed: each sample under its family, no name twice, no sample twice", () => {
     const { metrics, pool } = setUp();
-    const lines = exposition(families(metrics, [pool]))
+    const lines = exposition(families(metrics, [{ pool }]))
       .trimEnd()
       .split("\n");
     const samples = lines.filter((line) => !line.startsWith("#"));

@@ -32,6 +32,17 @@ describe("round robin", () => {
     });
   }
 
+  test("is exact with weights that are fractions, as in a slow start", () => {
+    for (let tenths = 1; tenths <= 9; tenths++) {
+      const fit = upstreamsOf([tenths / 10, 1, 3]);
+      const cycle = tenths + 40;
+      const order = picks(create("round-robin"), fit, 6 * cycle);
+      for (let start = 0; start <= 5 * cycle; start++) {
+        expect(countsOf(order.slice(start, start + cycle))).toEqual({ a: tenths, b: 10, c: 30 });
+      }
+    }
+  });
+
   test("is exact under every fit subset, also one that begins in the middle of another's cycle", () => {
     const all = upstreamsOf([8, 1, 1, 3, 5]);
     const policy = create("round-robin");

@@ -9,7 +9,7 @@ import { countsOf, upstreamOf, upstreamsOf } from "../support/upstreams.ts";
 function poolOf(upstreams: readonly Upstream[]): Pool {
   const random = seededRandom(5);
   const policy = policyEntry("round-robin").create({ random, clock: () => 0 });
-  return new Pool({ name: "main", policy, upstreams, random });
+  return new Pool({ name: "main", policy, upstreams, random, clock: () => 0 });
 }
 
 const ids = (upstreams: readonly Upstream[]) => upstreams.map(({ id }) => id).join("");

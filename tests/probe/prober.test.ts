@@ -23,7 +23,7 @@ function setUp(answers: (id: string) => boolean, random = () => 0.5) {
   const time = new FakeTime();
   const upstreams = upstreamsOf([1, 1]);
   const policy = policyEntry("first").create({ random, clock: time.clock });
-  const pool = new Pool({ name: "main", policy, upstreams, random });
+  const pool = new Pool({ name: "main", policy, upstreams, random, clock: time.clock });
   const changes: string[] = [];
   let looks = 0;
   const ids = new Map(upstreams.map((upstream) => [upstream.address, upstream.id]));

@@ -3,11 +3,14 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
-import { failure, type FailurePhase, type FailureReason } from "../../src/pool/outcome.ts";
+import { failure, type FailurePhase, type FailureReason, responded } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import type { Head } from "../../src/proxy/head.ts";
 import type { NotRetried, Refusal } from "../../src/proxy/refusal.ts";
+import { RetryBudget } from "../../src/proxy/retry-budget.ts";
+import type { Destination } from "../../src/proxy/route.ts";
 import { testTimeouts } from "../support/stage.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
@@ -22,19 +25,20 @@ function headOf(method = "GET", target = "/"): Head {
   };
 }
 
-function setUp(count: number, retries = 1) {
+function setUp(count: number, rules: Partial<Destination> = {}) {
   const random = seededRandom(5);
   const policy = policyEntry("round-robin").create({ random, clock: () => 0 });
   const upstreams = upstreamsOf(Array.from({ length: count }, () => 1));
-  const pool = new Pool({ name: "main", policy, upstreams, random });
+  const pool = new Pool({ name: "main", policy, upstreams, random, clock: () => 1 });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const heard: string[] = [];
   const exchange = new Exchange({
-    routes: () => [{ path: "/", destination: { pool, timeouts: testTimeouts, retries } }],
+    routes: () => [{ path: "/", destination: { pool, timeouts: testTimeouts, retries: 1, ...rules } }],
     clock: () => 1,
     observer: {
       attemptEnded: ({ upstream }, outcome) => heard.push(`${upstream.id} ${outcome.kind}`),
       retried: (name, { reason }) => heard.push(`${name} retried ${reason}`),
+      notRetried: (name, _, why) => heard.push(`${name} not retried ${why}`),
       refused: (name, { reason, status }) => heard.push(`${name} refused ${reason} ${status}`),
     },
   });
@@ -90,7 +94,7 @@ describe("an exchange", () => {
   } of rows) {
     const when = `${method} failed in phase ${phase}, body ${replayable ? "" : "not "}replayable, ${upstreams} upstreams, ${retries} retries`;
     test(`${notRetried ? `stops (${notRetried})` : "tries elsewhere"} when ${when}`, () => {
-      const { exchange, heard } = setUp(upstreams, retries);
+      const { exchange, heard } = setUp(upstreams, { retries });
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
       const failed = failure(phase, reason);
@@ -108,7 +112,7 @@ describe("an exchange", () => {
   }
 
   test("tries at most as often as configured, each time elsewhere", () => {
-    const { exchange } = setUp(5, 2);
+    const { exchange } = setUp(5, { retries: 2 });
     const failed = failure("connect", "connect_refused");
     let step: Attempt | Refusal = exchange.open(headOf()).next();
     const tried = new Set<string>();
@@ -135,5 +139,129 @@ describe("an exchange", () => {
       attemptOf(exchange.open(headOf()).next()).end(failed);
       attemptOf(exchange.again(failed)).end({ kind: "response" });
     }
+  });
+});
+
+describe("an exchange with a retry budget", () => {
+  /** For one retry in all. */
+  const small = () => new RetryBudget({ share: 0, perSecond: 0.1 }, () => 1);
+
+  function failOnce(exchange: Exchange, failed = failure("head", "upstream_reset")): Attempt | Refusal {
+    attemptOf(exchange.open(headOf()).next()).end(failed);
+    return exchange.again(failed);
+  }
+
+  test("stops when it is spent, and says so", () => {
+    const { exchange, heard } = setUp(3, { retryBudget: small() });
+    attemptOf(failOnce(exchange)).end(responded);
+    expect(failOnce(exchange)).toMatchObject({ reason: "upstream_reset", notRetried: "retry_budget" });
+    expect(heard).toContain("main not retried retry_budget");
+  });
+
+  test("pays nothing where nothing was sent", () => {
+    const retryBudget = small();
+    const { exchange } = setUp(3, { retryBudget });
+    for (let i = 0; i < 10; i++)
+      attemptOf(failOnce(exchange, failure("connect", "connect_timeout"))).end(responded);
+    expect(retryBudget.left).toBe(1);
+  });
+
+  test("pays nothing where there is nobody else to ask", () => {
+    const retryBudget = small();
+    const { exchange } = setUp(1, { retryBudget });
+    expect(failOnce(exchange)).toMatchObject({ notRetried: "no_other_upstream" });
+    expect(retryBudget.left).toBe(1);
+  });
+
+  test("earns with each request that reaches the pool", () => {
+    const retryBudget = new RetryBudget({ share: 0.5, perSecond: 0 }, () => 1);
+    const { exchange } = setUp(1, { retryBudget });
+    for (let i = 0; i < 6; i++) attemptOf(exchange.open(headOf()).next()).end(responded);
+    expect(retryBudget.left).toBe(3);
+  });
+});
+
+describe("an exchange with statuses to try elsewhere", () => {
+  const retryStatuses = new Set([503]);
+  const rows: readonly (readonly [status: number, method: string, replayable: boolean, goesOn: boolean])[] = [
+    [503, "GET", true, true],
+    [503, "PUT", true, true],
+    [503, "POST", true, false],
+    [503, "GET", false, false],
+    [502, "GET", true, false],
+    [200, "GET", true, false],
+  ];
+  for (const [status, method, replayable, goesOn] of rows) {
+    test(`${goesOn ? "goes on" : "passes the answer on"} after ${status} to ${method}, body ${replayable ? "" : "not "}replayable`, () => {
+      const { exchange, upstreams, heard } = setUp(3, { retryStatuses });
+      const first = attemptOf(exchange.open(headOf(method)).next());
+      const { id } = first.upstream;
+      first.head(status);
+      exchange.isReplayable = replayable;
+      const step = exchange.answered(status);
+      expect(upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(1);
+      if (!goesOn) return expect(step).toBe("pass");
+      expect(step).toBe(first);
+      expect(first.upstream.id).not.toBe(id);
+      expect(heard).toEqual([`${id} response`, `main retried status_${status}`]);
+    });
+  }
+
+  test("passes on what the last one answers", () => {
+    const { exchange } = setUp(3, { retryStatuses });
+    attemptOf(exchange.open(headOf()).next()).head(503);
+    expect(exchange.answered(503)).not.toBe("pass");
+    expect(exchange.answered(503)).toBe("pass");
+  });
+
+  test("asks for the kept answer when the attempt after it fails, and blames the balancer for nothing", () => {
+    const { exchange, heard } = setUp(3, { retryStatuses });
+    attemptOf(exchange.open(headOf()).next()).head(503);
+    const second = exchange.answered(503);
+    if (second === "pass") throw new Error("it passed");
+    const failed = failure("connect", "connect_refused");
+    second.end(failed);
+    expect(exchange.again(failed)).toMatchObject({
+      passesKept: true,
+      status: 503,
+      notRetried: "retries_spent",
+    });
+    expect(heard.filter((line) => line.includes("refused connect_refused"))).toEqual([]);
+    attemptOf(exchange.open(headOf()).next()).end(failed);
+    attemptOf(exchange.again(failed)).end(failed);
+    expect(exchange.again(failed)).toMatchObject({ status: 502 });
+  });
+
+  test("keeps to the budget", () => {
+    const retryBudget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
+    const { exchange, heard } = setUp(3, { retryStatuses, retryBudget });
+    attemptOf(exchange.open(headOf()).next()).head(503);
+    expect(exchange.answered(503)).toBe("pass");
+    expect(heard).toEqual(["main not retried retry_budget"]);
+  });
+});
+
+describe("an exchange with limits", () => {
+  test("refuses a body by its length before anything is counted, and measures growing ones", () => {
+    const retryBudget = new RetryBudget({ share: 1, perSecond: 0 }, () => 1);
+    const { exchange } = setUp(1, { maxRequestBodyBytes: 100, retryBudget });
+    const withLength = (length: string) => ({ ...headOf("POST"), header: () => length });
+    expect(exchange.open(withLength("101")).next()).toMatchObject({
+      reason: "request_too_large",
+      status: 413,
+    });
+    expect(retryBudget.left).toBe(0);
+    attemptOf(exchange.open(withLength("100")).next()).end(responded);
+    expect(exchange.admits(100)).toBe(true);
+    expect(exchange.admits(101)).toBe(false);
+  });
+
+  test("refuses with queue_full when all that are fit are full", () => {
+    const { exchange, upstreams, pool } = setUp(2);
+    for (const upstream of upstreams) Object.assign(upstream, { maxInFlight: 0 });
+    pool.setMode(upstreams[0] as Upstream, "draining");
+    expect(exchange.open(headOf()).next()).toMatchObject({ reason: "queue_full", status: 503 });
+    pool.setMode(upstreams[1] as Upstream, "draining");
+    expect(exchange.open(headOf()).next()).toMatchObject({ reason: "no_upstream", status: 503 });
   });
 });

@@ -10,12 +10,18 @@ import { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
+import { outlierLimits } from "./domain.ts";
+import { testLimits } from "./upstreams.ts";
 
 export interface StageSetting {
   readonly ports: readonly number[];
   readonly policy?: PolicyName;
   readonly retries?: number;
   readonly timeouts?: Partial<Timeouts>;
+  /** Further rules of the destination. */
+  readonly destination?: Partial<Destination>;
+  /** Failures in a row that eject an upstream; none does without it. */
+  readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineSetting["clientTimeouts"]>;
   readonly trusts?: EngineSetting["trusts"];
 }
@@ -46,19 +52,27 @@ export const testTimeouts: Timeouts = {
 
 export async function stage(engine: Engine, setting: StageSetting): Promise<Stage> {
   const random = seededRandom(1);
+  const { ejectsAfter } = setting;
+  const limits = {
+    ...testLimits,
+    ...(ejectsAfter !== undefined && { outlier: { ...outlierLimits, consecutiveFailures: ejectsAfter } }),
+  };
   const upstreams = setting.ports.map((port) => {
     const spec = { id: `127.0.0.1:${port}`, weight: 1, backup: false };
-    const upstream = new Upstream(
-      { ...spec, address: { protocol: "http", hostname: "127.0.0.1", port } },
-      { rise: 2, fall: 3 },
-    );
-    return upstream;
+    return new Upstream({ ...spec, address: { protocol: "http", hostname: "127.0.0.1", port } }, limits);
   });
   const policy = policyEntry(setting.policy ?? "round-robin").create({ random, clock: systemClock });
-  const pool = new Pool({ name: "main", policy, upstreams, random });
+  const pool = new Pool({
+    name: "main",
+    policy,
+    upstreams,
+    random,
+    clock: systemClock,
+    maxEjectedShare: 0.5,
+  });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const timeouts = { ...testTimeouts, ...setting.timeouts };
-  const destination: Destination = { pool, timeouts, retries: setting.retries ?? 1 };
+  const destination: Destination = { pool, timeouts, retries: setting.retries ?? 1, ...setting.destination };
   const record = {
     ended: [] as Ended[],
     refused: [] as string[],
@@ -69,6 +83,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     attemptEnded: ({ upstream, status }, outcome) =>
       record.ended.push({ upstream: upstream.id, status, outcome }),
     retried: (_, failed) => record.retried.push(failed.reason),
+    notRetried: () => {},
     refused: (_, refused) => record.refused.push(refused.reason),
   };
   const listener = await engine.listen({

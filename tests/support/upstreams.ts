@@ -1,15 +1,22 @@
 /** Upstreams for tests of the domain: named a, b, c … */
 
-import { Upstream } from "../../src/pool/upstream.ts";
+import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 
-export function upstreamOf(id: string, weight = 1, backup = false): Upstream {
+export const testLimits = { rise: 2, fall: 3 };
+
+export function upstreamOf(
+  id: string,
+  weight = 1,
+  backup = false,
+  limits: UpstreamLimits = testLimits,
+): Upstream {
   const address = { protocol: "http", hostname: "127.0.0.1", port: 1 } as const;
-  return new Upstream({ id, address, weight, backup }, { rise: 2, fall: 3 });
+  return new Upstream({ id, address, weight, backup }, limits);
 }
 
 /** One upstream for each weight. */
-export function upstreamsOf(weights: readonly number[]): Upstream[] {
-  return weights.map((weight, index) => upstreamOf(String.fromCharCode(97 + index), weight));
+export function upstreamsOf(weights: readonly number[], limits: UpstreamLimits = testLimits): Upstream[] {
+  return weights.map((weight, index) => upstreamOf(String.fromCharCode(97 + index), weight, false, limits));
 }
 
 /** How often each id was picked. */

@@ -6,12 +6,12 @@ import type { Exchange } from "../../proxy/exchange.ts";
 import type { Head } from "../../proxy/head.ts";
 import { answerOf, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { EngineSetting } from "../engine.ts";
-import { answerClient } from "./answer.ts";
+import { answerClient, type AnswerSetting } from "./answer.ts";
 import { AttemptWatch } from "./attempt-watch.ts";
 import { outgoingFields } from "./fields.ts";
-import { failureOf, type Forward } from "./forward.ts";
+import { failureOf, type Forward, type Incoming } from "./forward.ts";
 import { refusalStatus, requestHead } from "./request-head.ts";
-import { type RequestBody, requestBody } from "./request-body.ts";
+import { type BodyFault, type RequestBody, requestBody } from "./request-body.ts";
 
 export interface FetchHandlerSetting extends EngineSetting {
   readonly forward: Forward;
@@ -76,18 +76,43 @@ function bugAnswer(setting: EngineSetting, { requestId }: Passage, error: unknow
 
 async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Response> {
   const { request, exchange } = passage;
-  const body = await requestBody(request, setting.clientTimeouts.bodyIdleMs);
-  if (!body) return refuse(setting, passage, exchange.refuse(refusal("request_invalid", 408)));
+  const body = await requestBody(request, {
+    idleMs: setting.clientTimeouts.bodyIdleMs,
+    admits: (bytes) => exchange.admits(bytes),
+  });
+  if (typeof body === "string") return refuse(setting, passage, exchange.refuse(bodyRefusal(body)));
   let step = exchange.next();
+  let kept: Kept | undefined;
   for (;;) {
-    if (step.kind === "refusal") return refuse(setting, passage, step);
+    if (step.kind === "refusal") {
+      if (step.passesKept && kept) return passOn(setting, passage, kept);
+      return refuse(setting, passage, step);
+    }
     const { upstream } = step;
-    const answered = await tryOnce(setting, passage, step, body);
-    if (answered instanceof Response) return answered;
+    const tried = await tryOnce(setting, passage, step, body);
+    if (tried instanceof Response) {
+      kept?.incoming.discard();
+      return tried;
+    }
+    if (tried.kind === "kept") {
+      kept?.incoming.discard();
+      kept = tried;
+      step = tried.next;
+      logRetry(setting, passage, upstream.id, tried);
+      continue;
+    }
     exchange.isReplayable = body.isReplayable;
-    step = exchange.again(answered);
-    logFailure(setting, passage, upstream.id, answered, step);
+    step = exchange.again(tried);
+    logFailure(setting, passage, upstream.id, tried, step);
   }
+}
+
+/** An answer that is tried elsewhere: its body stays unread, to be passed on should nobody answer better. */
+interface Kept {
+  readonly kind: "kept";
+  readonly incoming: Incoming;
+  readonly watch: AttemptWatch;
+  readonly next: Attempt;
 }
 
 /** One attempt, which has ended or ends with the response's body when this resolves. */
@@ -96,7 +121,7 @@ async function tryOnce(
   passage: Passage,
   attempt: Attempt,
   body: RequestBody,
-): Promise<Response | Failure> {
+): Promise<Response | Failure | Kept> {
   const { request, head, exchange, requestId } = passage;
   const timeouts = exchange.destination?.timeouts;
   if (!timeouts) throw new Error("Cannot make an attempt: the exchange has no destination");
@@ -114,20 +139,16 @@ async function tryOnce(
     });
     watch.headArrived();
     attempt.head(incoming.status);
-    const bodyIdleMs = timeouts.bodyIdleMs;
-    return await answerClient(incoming, {
-      attempt,
-      bodyIdleMs,
-      isHead: method === "HEAD",
-      watch,
-      onStream: () => (passage.idleMs = bodyIdleMs),
-    });
+    exchange.isReplayable = body.isReplayable;
+    const next = exchange.answered(incoming.status);
+    if (next !== "pass") return { kind: "kept", incoming, watch, next };
+    return await answerClient(incoming, answerSetting(passage, attempt, watch));
   } catch (error) {
-    if (watch.isClientGone || body.isStalled) {
+    if (watch.isClientGone || body.fault) {
       attempt.end(cancelled);
-      return watch.isClientGone
-        ? clientGone()
-        : refuse(setting, passage, exchange.refuse(refusal("request_invalid", 408)));
+      return body.fault && !watch.isClientGone
+        ? refuse(setting, passage, exchange.refuse(bodyRefusal(body.fault)))
+        : clientGone();
     }
     const failed = watch.isLate ? failure("head", "head_timeout") : failureOf(error);
     attempt.end(failed);
@@ -135,6 +156,23 @@ async function tryOnce(
   } finally {
     watch.release();
   }
+}
+
+function answerSetting(passage: Passage, attempt: Attempt, watch: AttemptWatch): AnswerSetting {
+  const bodyIdleMs = passage.exchange.destination?.timeouts.bodyIdleMs ?? 0;
+  const onStream = () => void (passage.idleMs = bodyIdleMs);
+  return { attempt, bodyIdleMs, isHead: passage.head.method === "HEAD", watch, onStream };
+}
+
+/** The last real answer of an upstream, after the attempt that was to better it has failed. All attempts have ended. */
+async function passOn(setting: FetchHandlerSetting, passage: Passage, kept: Kept): Promise<Response> {
+  const answered = await answerClient(kept.incoming, answerSetting(passage, kept.next, kept.watch));
+  if (answered instanceof Response) return answered;
+  return refuse(setting, passage, passage.exchange.refuse(refusal(answered.reason)));
+}
+
+function bodyRefusal(fault: BodyFault): Refusal {
+  return fault === "stalled" ? refusal("request_invalid", 408) : refusal("request_too_large");
 }
 
 /** Nobody reads it: the client's connection is closed. 499 is NGINX's word for it. */
@@ -173,5 +211,18 @@ export function logFailure(
     phase,
     detail,
     ...followed,
+  });
+}
+
+/** Says which answer was not good enough to be passed on at once. */
+function logRetry(setting: EngineSetting, { head, requestId }: Passage, upstream: string, kept: Kept): void {
+  const { status } = kept.incoming;
+  const retriedOn = kept.next.upstream.id;
+  setting.log.fault("attempt answered badly", {
+    requestId,
+    method: head.method,
+    upstream,
+    status,
+    retriedOn,
   });
 }

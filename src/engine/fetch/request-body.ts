@@ -16,31 +16,40 @@ export interface RequestBody {
   take(wait: ClientWait): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
   /** Whether another attempt could send the body from its first byte. */
   readonly isReplayable: boolean;
-  /** Whether the client stopped sending: then a failure is not the upstream's. */
-  readonly isStalled: boolean;
+  /** What the client did wrong while it was sent on: then a failure is not the upstream's. */
+  readonly fault: BodyFault | undefined;
 }
 
-/**
- * @param idleMs how long the client may take for the next piece
- * @returns undefined if the client goes away or stalls while a small body is read
- */
-export async function requestBody(request: Request, idleMs: number): Promise<RequestBody | undefined> {
+/** The client stopped sending, or sends more than the pool takes. */
+export type BodyFault = "stalled" | "too_large";
+
+export interface BodyLimits {
+  /** How long the client may take for the next piece. */
+  readonly idleMs: number;
+  /** Whether the pool takes a body of this size. */
+  readonly admits: (bytes: number) => boolean;
+}
+
+/** The body, or what is wrong with it already: its length, or that a small one did not come whole. */
+export async function requestBody(request: Request, limits: BodyLimits): Promise<RequestBody | BodyFault> {
   const length = request.headers.get("content-length");
   if (request.body === null || length === "0") return heldBody(null);
-  if (length === null || Number(length) > bufferedBytes) return streamedBody(request.body, idleMs);
-  const bytes = await within(idleMs, request.arrayBuffer()).catch(() => undefined);
-  return bytes && heldBody(new Uint8Array(bytes));
+  if (length !== null && !limits.admits(Number(length))) return "too_large";
+  if (length === null || Number(length) > bufferedBytes) return streamedBody(request.body, limits);
+  const bytes = await within(limits.idleMs, request.arrayBuffer()).catch(() => undefined);
+  return bytes ? heldBody(new Uint8Array(bytes)) : "stalled";
 }
 
 function heldBody(bytes: Uint8Array<ArrayBuffer> | null): RequestBody {
-  return { take: () => bytes, isReplayable: true, isStalled: false };
+  return { take: () => bytes, isReplayable: true, fault: undefined };
 }
 
 /** Nothing is read before an upstream asks for it, so a refused connect leaves the body whole. */
-function streamedBody(source: ReadableStream<Uint8Array>, idleMs: number): RequestBody {
+function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: BodyLimits): RequestBody {
   const reader = source.getReader();
   let isTouched = false;
-  let isStalled = false;
+  let sentBytes = 0;
+  let fault: BodyFault | undefined;
   const take = (wait: ClientWait) =>
     new ReadableStream<Uint8Array>(
       {
@@ -49,10 +58,15 @@ function streamedBody(source: ReadableStream<Uint8Array>, idleMs: number): Reque
           wait.begin();
           try {
             const { done, value } = await within(idleMs, reader.read());
-            if (done) controller.close();
-            else controller.enqueue(value);
+            if (done) return controller.close();
+            sentBytes += value.length;
+            if (!admits(sentBytes)) {
+              fault = "too_large";
+              throw new Error(`Cannot send on: the body is longer than allowed, received ${sentBytes} bytes`);
+            }
+            controller.enqueue(value);
           } catch (error) {
-            isStalled = true;
+            fault ??= "stalled";
             controller.error(error);
           } finally {
             wait.end();
@@ -69,8 +83,8 @@ function streamedBody(source: ReadableStream<Uint8Array>, idleMs: number): Reque
     get isReplayable() {
       return !isTouched;
     },
-    get isStalled() {
-      return isStalled;
+    get fault() {
+      return fault;
     },
   };
 }

@@ -1,6 +1,8 @@
 /** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
 
 import { cancelled, type Failure } from "../../pool/outcome.ts";
+import { isGatewayFailure } from "../../pool/outlier.ts";
+import { refusal } from "../../proxy/refusal.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
 import { type FetchHandlerSetting, logFailure, openPassage, refuse } from "./handler.ts";
@@ -37,9 +39,21 @@ export async function openTunnel(
       return tunnel;
     } catch (error) {
       failed = failureOf(error);
-      step.end(request.signal.aborted ? cancelled : failed);
+      const isAnswer = isAnswered(error);
+      step.end(request.signal.aborted || isAnswer ? cancelled : failed);
+      if (isAnswer) return refuse(setting, passage, exchange.refuse(refusal(failed.reason)));
     }
     step = exchange.again(failed);
     logFailure(setting, passage, upstream.id, failed, step);
   }
+}
+
+/**
+ * Whether the upstream answered the handshake with another status than 101, as far as the runtime's words tell. That is its
+ * right, and must not speak against it: or clients could get upstreams ejected by asking for WebSockets where there are
+ * none. Gateway failures do.
+ */
+function isAnswered(error: unknown): boolean {
+  const status = /\bstatus code\b\D*(\d{3})?/i.exec(String(error));
+  return status !== null && !isGatewayFailure(Number(status[1]));
 }

@@ -1,0 +1,127 @@
+/** The shape of a pool in the configuration file. Apart from the rest, because it is the largest part. */
+
+import { type TSchema, Type } from "@sinclair/typebox";
+import { type PolicyName, policyNames } from "../policy/policies.ts";
+import { type HashBy, hashByPattern } from "../proxy/affinity.ts";
+import { format } from "./formats.ts";
+import { duration, flag, name, optional, origin, share, strict, text, whole, word } from "./schema-parts.ts";
+
+export const upstream = Type.Object(
+  {
+    url: origin,
+    name: Type.Optional(name),
+    weight: Type.Optional(whole(0, 256, "Share of traffic relative to its siblings; 0 gets none.")),
+    backup: Type.Optional(flag("Serves only when no other is fit.")),
+  },
+  { ...strict, description: "One server.", errorMessage: "a URL or a map with url" },
+);
+
+/** For editors: the parser turns the short form into the long one before it checks. */
+export const upstreamOrText = Type.Union([
+  Type.String({
+    pattern: "^[hH][tT][tT][pP][sS]?://[^\\s,]+$",
+    description: "http://10.0.0.1:8080;weight=3;backup;name=api-1",
+  }),
+  upstream,
+]);
+
+const probe = optional(
+  {
+    path: text(
+      "^/[^\\s#]*$",
+      "a path that begins with /",
+      "HTTP check of this path; without it a TCP check.",
+    ),
+    interval: duration("Between two checks."),
+    changingInterval: duration("Between two checks while the verdict is about to change."),
+    jitter: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: "Each wait is drawn from interval × (1 ± jitter).",
+      errorMessage: "a number from 0 to 1",
+    }),
+    timeout: duration("A check without an answer after this long has failed."),
+    rise: whole(1, 100, "Successes in a row that bring an upstream back."),
+    fall: whole(1, 100, "Failures in a row that take an upstream out."),
+  },
+  "How upstreams are checked.",
+);
+
+const outlier = optional(
+  {
+    consecutiveFailures: whole(1, 1_000_000, "Failures in a row that take an upstream out."),
+    failureRatio: share("Failures among the attempts of the window that take it out."),
+    minimumVolume: whole(1, 1_000_000, "The ratio counts for nothing with fewer attempts than this."),
+    window: duration("What the ratio looks back on."),
+    ejection: duration("How long the first ejection lasts; the n-th lasts n times as long."),
+    maxEjection: duration("No ejection lasts longer."),
+    maxEjected: share("Share of the pool that may be out at the same time; 0 ejects nobody."),
+  },
+  "How failed requests (refused, reset, timed out, 502–504) take an upstream out.",
+);
+
+export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
+  Type.Object(
+    {
+      policy: Type.Optional(word<PolicyName>(policyNames, "How one of the fit upstreams is chosen.")),
+      hashBy: Type.Optional(
+        Type.Unsafe<HashBy>(
+          text(
+            hashByPattern,
+            "client-address, uri, header:Name or cookie:name",
+            "What the hash policy pins requests by.",
+          ),
+        ),
+      ),
+      retries: Type.Optional(whole(0, 2, "Further attempts elsewhere after the first failed one.")),
+      retryStatuses: Type.Optional(
+        Type.Array(whole(502, 504, "A status."), {
+          description: "Answers that are tried elsewhere like failures, if the method is idempotent.",
+          errorMessage: "a list of statuses among 502, 503 and 504",
+        }),
+      ),
+      retryBudget: Type.Optional(
+        optional(
+          {
+            share: share("Retries for each request of the last ten seconds."),
+            perSecond: whole(0, 1_000_000, "Retries a second that are always allowed."),
+          },
+          "How many retries there may be. Where nothing was sent yet, retries are free.",
+        ),
+      ),
+      maxInFlight: Type.Optional(whole(1, 1_000_000, "Requests at the same time for each upstream.")),
+      maxRequestBody: Type.Optional(format("size", "Longest request body; without it any is passed on.")),
+      slowStart: Type.Optional(
+        Type.Union(
+          [
+            format("delay", "From a tenth to the whole weight after a recovery; 0 for none."),
+            Type.Literal(0),
+          ],
+          { errorMessage: "a duration such as 250ms, 30s or 1h" },
+        ),
+      ),
+      outlier: Type.Optional(outlier),
+      probe: Type.Optional(probe),
+      timeouts: Type.Optional(
+        optional(
+          {
+            connect: duration("To open a connection to an upstream."),
+            head: duration("From the request's last byte to the answer's head."),
+            bodyIdle: duration("Between two pieces of an answer's body."),
+            tunnelIdle: duration("Without a byte on an upgraded connection."),
+          },
+          "Limits on upstreams.",
+        ),
+      ),
+      upstreams: Type.Array(entry, {
+        minItems: 1,
+        description: "The servers of this pool.",
+        errorMessage: "a list of at least one upstream",
+      }),
+    },
+    {
+      ...strict,
+      description: "Upstreams and how to choose among them.",
+      errorMessage: "a map with upstreams",
+    },
+  );

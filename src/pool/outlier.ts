@@ -1,0 +1,180 @@
+/** The passive verdict: what the ends of real requests say about an upstream. Separate from the probes, which only knock. */
+
+import { SlidingCount } from "../lib/sliding-count.ts";
+import type { Outcome } from "./outcome.ts";
+
+export type OutlierState = "up" | "ejected" | "probation";
+
+/** What an attempt's end says about its upstream. */
+export type Sign = "success" | "failure" | "cancelled";
+
+/** Why a verdict changed: one vocabulary for log, metrics and dashboard. */
+export type EjectionReason = "consecutive_failures" | "failure_ratio" | "probation_failed";
+export type OutlierReason = EjectionReason | "ejection_over" | "answered" | "probe_passed";
+
+export interface OutlierLimits {
+  /** Failures in a row that eject. */
+  readonly consecutiveFailures: number;
+  /** Failures ÷ attempts of the window that eject, 0–1. */
+  readonly failureRatio: number;
+  /** The ratio counts for nothing with fewer attempts than this in the window. */
+  readonly minimumVolume: number;
+  readonly windowMs: number;
+  /** The first ejection; the n-th lasts n times as long. */
+  readonly ejectionMs: number;
+  readonly maxEjectionMs: number;
+}
+
+/** Limits that nothing reaches: for a pool without passive verdicts. */
+export const neverEjected: OutlierLimits = {
+  consecutiveFailures: Infinity,
+  failureRatio: Infinity,
+  minimumVolume: Infinity,
+  windowMs: 1_000,
+  ejectionMs: 1_000,
+  maxEjectionMs: 1_000,
+};
+
+/**
+ * ```
+ *            failures, in a row or by ratio                time
+ *       up ───────────────────────────────▶ ejected ─────────────────▶ probation
+ *      ▲ ▲                                   │   ▲                      │  │  │
+ *      │ └──────── probes bring it back ─────┴───┼──────────────────────┘  │  │
+ *      │                                         └──── failure (longer) ───┘  │
+ *      └───────────────────────────── an answer ──────────────────────────────┘
+ * ```
+ * Probation admits one attempt at a time; a cancelled one gives the slot back. Only attempts that began after the last
+ * change may speak: what was under way before says nothing new.
+ * Sources: Envoy's outlier detection; linkerd's failure accrual, whose probation this is.
+ */
+export class Outlier {
+  #limits: OutlierLimits;
+  #attempts: SlidingCount;
+  #failures: SlidingCount;
+  #state: OutlierState = "up";
+  #consecutive = 0;
+  #admitted = 0;
+  /** Clock time of the last change of state. */
+  since = 0;
+  /** Clock time at which the ejection ends; Infinity while there is none. */
+  endsAt = Infinity;
+  /** Ejections that count: one more with each, one less for each first ejection's length spent up. */
+  ejections = 0;
+  /** What the last change followed from; undefined before the first. */
+  reason: OutlierReason | undefined;
+
+  constructor(limits: OutlierLimits) {
+    this.#limits = limits;
+    this.#attempts = new SlidingCount(limits.windowMs);
+    this.#failures = new SlidingCount(limits.windowMs);
+  }
+
+  /** As of the last `settle`: an ejection that has run out ends only there. */
+  get state(): OutlierState {
+    return this.#state;
+  }
+
+  /** From the next attempt on; the verdict stays, and a present ejection ends when it would have. */
+  adjust(limits: OutlierLimits): void {
+    if (limits.windowMs !== this.#limits.windowMs) {
+      this.#attempts = new SlidingCount(limits.windowMs);
+      this.#failures = new SlidingCount(limits.windowMs);
+    }
+    this.#limits = limits;
+  }
+
+  /** Whether it lets one more attempt in. */
+  get admits(): boolean {
+    return this.#state === "up" || (this.#state === "probation" && this.#admitted === 0);
+  }
+
+  /** Whether an attempt that began then was left behind by the present ejection. */
+  leftBehind(startedAt: number): boolean {
+    return this.#state === "ejected" && startedAt <= this.since;
+  }
+
+  /** An attempt begins. */
+  began(): void {
+    if (this.#state === "probation") this.#admitted += 1;
+  }
+
+  /**
+   * Takes the end of an attempt in, or the good head of its answer.
+   * @param mayEject whether the pool can do without this upstream
+   * @returns whether the state changed
+   */
+  record(sign: Sign, now: number, mayEject: boolean): boolean {
+    if (this.#state === "ejected") return false;
+    if (this.#state === "probation") return this.#recordInProbation(sign, now, mayEject);
+    if (sign === "cancelled") return false;
+    this.#attempts.add(now);
+    if (sign === "success") {
+      this.#consecutive = 0;
+      return false;
+    }
+    this.#consecutive += 1;
+    this.#failures.add(now);
+    const reason = this.#suspicion(now);
+    if (reason === undefined || !mayEject) return false;
+    const forgiven = Math.floor((now - this.since) / this.#limits.ejectionMs);
+    this.ejections = Math.max(0, this.ejections - forgiven);
+    return this.#eject(reason, now);
+  }
+
+  /** Ends an ejection that has run out; true if the state changed. */
+  settle(now: number): boolean {
+    if (this.#state !== "ejected" || now < this.endsAt) return false;
+    return this.#become("probation", "ejection_over", now);
+  }
+
+  /** Probes that had failed pass again: they vouch for it. Source: Envoy ends an ejection likewise. */
+  restore(now: number): boolean {
+    return this.#state !== "up" && this.#become("up", "probe_passed", now);
+  }
+
+  #recordInProbation(sign: Sign, now: number, mayEject: boolean): boolean {
+    this.#admitted = Math.max(0, this.#admitted - 1);
+    if (sign === "success") return this.#become("up", "answered", now);
+    return sign === "failure" && mayEject && this.#eject("probation_failed", now);
+  }
+
+  #suspicion(now: number): EjectionReason | undefined {
+    const { consecutiveFailures, failureRatio, minimumVolume } = this.#limits;
+    if (this.#consecutive >= consecutiveFailures) return "consecutive_failures";
+    const attempts = this.#attempts.sum(now);
+    if (attempts < minimumVolume) return undefined;
+    return this.#failures.sum(now) / attempts >= failureRatio ? "failure_ratio" : undefined;
+  }
+
+  #eject(reason: EjectionReason, now: number): boolean {
+    const { ejectionMs, maxEjectionMs } = this.#limits;
+    this.ejections = Math.min(this.ejections + 1, Math.ceil(maxEjectionMs / ejectionMs));
+    this.#become("ejected", reason, now);
+    this.endsAt = now + Math.min(ejectionMs * this.ejections, maxEjectionMs);
+    return true;
+  }
+
+  #become(state: OutlierState, reason: OutlierReason, now: number): true {
+    this.#state = state;
+    this.reason = reason;
+    this.since = now;
+    this.endsAt = Infinity;
+    this.#consecutive = 0;
+    this.#admitted = 0;
+    this.#attempts.clear();
+    this.#failures.clear();
+    return true;
+  }
+}
+
+/** Failures of the gateway kind speak against an upstream, other answers for it: 500 is the application's own. */
+export function signOf(outcome: Outcome, status: number): Sign {
+  if (outcome.kind !== "response") return outcome.kind;
+  return isGatewayFailure(status) ? "failure" : "success";
+}
+
+/** 502 Bad Gateway, 503 Service Unavailable, 504 Gateway Timeout. */
+export function isGatewayFailure(status: number): boolean {
+  return status >= 502 && status <= 504;
+}

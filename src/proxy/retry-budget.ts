@@ -1,0 +1,51 @@
+/** How many further attempts recent requests pay for: keeps retries from doubling the load of upstreams that falter. */
+
+import type { Clock } from "../lib/clock.ts";
+import { SlidingCount } from "../lib/sliding-count.ts";
+
+export interface RetryAllowance {
+  /** Retries for each recent request, 0–1. */
+  readonly share: number;
+  /** Retries a second that are always allowed, for pools with little traffic. */
+  readonly perSecond: number;
+}
+
+/** What is earned and not spent is kept this long: Finagle's ten seconds. */
+const keptMs = 10_000;
+
+/**
+ * The balance is share × requests + perSecond × 10 − retries, all of the last ten seconds. So a pool at work has a reserve
+ * of two seconds' traffic for the moment when an upstream dies and everything under way there has to move.
+ * Source: Finagle's RetryBudget (20 %, ten seconds), which linkerd took over.
+ */
+export class RetryBudget {
+  readonly #allowance: RetryAllowance;
+  readonly #clock: Clock;
+  readonly #requests = new SlidingCount(keptMs);
+  readonly #retries = new SlidingCount(keptMs);
+
+  constructor(allowance: RetryAllowance, clock: Clock) {
+    this.#allowance = allowance;
+    this.#clock = clock;
+  }
+
+  /** A request has come. */
+  earn(): void {
+    this.#requests.add(this.#clock());
+  }
+
+  /** Pays for one retry; false if there is nothing left. */
+  spend(): boolean {
+    if (this.left < 1) return false;
+    this.#retries.add(this.#clock());
+    return true;
+  }
+
+  /** How many retries could be paid for now; not always whole. */
+  get left(): number {
+    const now = this.#clock();
+    const { share, perSecond } = this.#allowance;
+    const earned = share * this.#requests.sum(now) + (perSecond * keptMs) / 1000;
+    return Math.max(0, earned - this.#retries.sum(now));
+  }
+}

@@ -1,0 +1,70 @@
+/** `bun tests/bench/pool.ts`: what choosing costs per request, with few and many upstreams, with room and at the limit. */
+
+import { seededRandom } from "../../src/lib/random.ts";
+import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import { Attempt } from "../../src/pool/attempt.ts";
+import { responded } from "../../src/pool/outcome.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { Upstream } from "../../src/pool/upstream.ts";
+import { outlierLimits } from "../support/domain.ts";
+
+const rounds = 300_000;
+
+function poolOf(count: number, policy: PolicyName, maxInFlight: number): Pool {
+  const clock = () => performance.now();
+  const random = seededRandom(1);
+  const address = { protocol: "http", hostname: "127.0.0.1", port: 1 } as const;
+  const limits = { rise: 2, fall: 3, outlier: outlierLimits, slowStartMs: 30_000, maxInFlight };
+  const upstreams = Array.from({ length: count }, (_, i) => {
+    return new Upstream({ id: `u${i}`, address, weight: 1, backup: false }, limits);
+  });
+  const created = policyEntry(policy).create({ random, clock });
+  const pool = new Pool({ name: "main", policy: created, upstreams, random, clock, maxEjectedShare: 0.5 });
+  for (const upstream of upstreams) pool.recordProbe(upstream, true);
+  return pool;
+}
+
+/** Nanoseconds for choose, start, head and end, while `load` attempts are under way all the time. */
+function measure(pool: Pool, load: number): number {
+  const observer = { attemptEnded() {} };
+  const open = Array.from({ length: load }, () => new Attempt(() => performance.now(), observer));
+  for (const attempt of open) {
+    const chosen = pool.choose("", []);
+    if (!chosen) throw new Error("the load is more than the pool takes");
+    attempt.start(chosen, pool);
+  }
+  const dice = seededRandom(2);
+  const run = (count: number) => {
+    const startedAt = performance.now();
+    for (let i = 0; i < count; i++) {
+      const attempt = open[Math.floor(dice() * load)] as Attempt;
+      attempt.head(200);
+      attempt.end(responded);
+      const chosen = pool.choose("", []);
+      if (!chosen) throw new Error("nobody has room");
+      attempt.start(chosen, pool);
+    }
+    return ((performance.now() - startedAt) * 1e6) / count;
+  };
+  run(rounds / 10);
+  return run(rounds);
+}
+
+for (const policy of ["round-robin", "p2c", "random"] as const) {
+  for (const count of [3, 1_000]) {
+    const room = measure(poolOf(count, policy, 256), count);
+    const nearlyFull = measure(poolOf(count, policy, 2), 2 * count - 1);
+    const words = `${Math.round(room)} ns with room, ${Math.round(nearlyFull)} ns with all but one place taken`;
+    console.log(`${policy.padEnd(12)} ${String(count).padStart(5)} upstreams: ${words}`);
+  }
+}
+const many = poolOf(1_000, "round-robin", 256);
+const some = many.upstreams[0] as Upstream;
+const startedAt = performance.now();
+for (let i = 0; i < 500; i++) {
+  many.setMode(some, i % 2 === 0 ? "draining" : "ready");
+  many.choose("", []);
+}
+console.log(
+  `a changed verdict among 1,000: ${Math.round(((performance.now() - startedAt) * 1_000) / 500)} µs once`,
+);

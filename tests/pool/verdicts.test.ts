@@ -1,0 +1,307 @@
+import { describe, expect, test } from "bun:test";
+
+import { policyNames } from "../../src/policy/policies.ts";
+import { responded } from "../../src/pool/outcome.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
+import { type Domain, domain, outlierLimits } from "../support/domain.ts";
+import { countsOf } from "../support/upstreams.ts";
+
+function eject({ run }: Domain, upstream: Upstream | undefined): void {
+  for (let i = 0; i < 5; i++) run(upstream, "bad");
+}
+
+function fail({ pool }: Domain, upstream: Upstream): void {
+  for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
+}
+
+function setUp(setting?: Parameters<typeof domain>[0]) {
+  const scene = domain(setting);
+  const [a, b, c, d] = scene.upstreams as [Upstream, Upstream, Upstream, Upstream];
+  return { ...scene, scene, a, b, c, d };
+}
+
+describe("a pool with outliers", () => {
+  test("ejects after five failures in a row, and admits one attempt when the time is over", () => {
+    const { scene, pool, now, ids, a, start, run, heard } = setUp();
+    for (let i = 0; i < 4; i++) run(a, "bad");
+    expect(ids(pool.fit)).toBe("abc");
+    run(a, "bad");
+    expect(ids(pool.fit)).toBe("bc");
+    expect(a.status).toBe("ejected");
+    now.ms += 29_999;
+    expect(ids(pool.fit)).toBe("bc");
+    now.ms += 1;
+    expect(ids(pool.fit)).toBe("abc");
+    const trial = start(a);
+    expect(Array.from({ length: 30 }, () => pool.choose("", [])?.id)).not.toContain("a");
+    trial.end({ kind: "cancelled" });
+    expect(Array.from({ length: 30 }, () => pool.choose("", [])?.id)).toContain("a");
+    run(a, "ok");
+    expect(a.status).toBe("passing");
+    expect(heard).toEqual([
+      "a up→ejected consecutive_failures",
+      "a ejected→probation ejection_over",
+      "a probation→up answered",
+    ]);
+    eject(scene, a);
+    expect(ids(pool.fit)).toBe("bc");
+  });
+
+  test("ends a probation with the good head of an answer: its body may last for hours", () => {
+    const { scene, pool, now, a, start } = setUp();
+    eject(scene, a);
+    now.ms += 30_000;
+    expect(pool.fit).toContain(a);
+    const tunnel = start(a);
+    expect(a.outlier.admits).toBe(false);
+    tunnel.head(101);
+    expect(a.outlier.state).toBe("up");
+    now.ms += 3_600_000;
+    tunnel.end(responded);
+    expect(a.inFlight).toBe(0);
+  });
+
+  test("hears nothing new from attempts that began before the last change", () => {
+    const { pool, now, a, start, run } = setUp();
+    const slow = Array.from({ length: 20 }, () => start(a));
+    now.ms += 1;
+    for (const attempt of slow.slice(0, 5))
+      attempt.end({ kind: "failure", phase: "head", reason: "head_timeout" });
+    expect(a.outlier.state).toBe("ejected");
+    now.ms += 30_000;
+    expect(pool.fit).toContain(a);
+    for (const attempt of slow.slice(5, 10))
+      attempt.end({ kind: "failure", phase: "head", reason: "head_timeout" });
+    expect(a.outlier.state).toBe("probation");
+    run(a, "ok");
+    now.ms += 1;
+    for (const attempt of slow.slice(10))
+      attempt.end({ kind: "failure", phase: "head", reason: "head_timeout" });
+    expect(a.outlier.state).toBe("up");
+  });
+
+  test("never ejects more than half, nor the last one that is up", () => {
+    for (const count of [1, 2, 3, 4, 5, 8]) {
+      const scene = domain({ weights: Array.from({ length: count }, () => 1) });
+      for (let round = 0; round < 3; round++) for (const upstream of scene.upstreams) eject(scene, upstream);
+      const ejected = scene.upstreams.filter(({ outlier }) => outlier.state === "ejected").length;
+      expect(ejected).toBe(Math.floor(count / 2));
+    }
+    const { scene, a, b } = setUp({ weights: [1, 1, 1, 1] });
+    for (const upstream of scene.upstreams.slice(1)) scene.pool.setMode(upstream, "draining");
+    eject(scene, a);
+    expect(a.outlier.state).toBe("up");
+    scene.pool.setMode(b, "ready");
+    eject(scene, a);
+    expect(a.outlier.state).toBe("ejected");
+  });
+
+  test("ejects nobody where it is told to", () => {
+    const { scene, a } = setUp({ maxEjectedShare: 0 });
+    eject(scene, a);
+    expect(a.outlier.state).toBe("up");
+  });
+
+  test("ends an ejection when probes that had failed pass again, and starts slowly", () => {
+    const { scene, pool, ids, a } = setUp();
+    eject(scene, a);
+    pool.recordProbe(a, true);
+    expect(a.status).toBe("ejected");
+    fail(scene, a);
+    expect(a.status).toBe("failing");
+    pool.recordProbe(a, true);
+    pool.recordProbe(a, true);
+    expect(a.status).toBe("passing");
+    expect(ids(pool.fit)).toBe("abc");
+    expect(a.effectiveWeight).toBe(0.1);
+  });
+
+  test("serves from everybody when nothing but ejections is left, and says so", () => {
+    const { scene, pool, ids, a, b, c, heard, run } = setUp();
+    eject(scene, a);
+    heard.length = 0;
+    fail(scene, b);
+    fail(scene, c);
+    expect(ids(pool.fit)).toBe("a");
+    expect(pool.isPanicking).toBe(true);
+    expect(heard).toEqual(["panic true"]);
+    for (let i = 0; i < 20; i++) run(pool.choose("", []), "ok");
+    for (let i = 0; i < 2; i++) pool.recordProbe(b, true);
+    expect(pool.isPanicking).toBe(false);
+    expect(ids(pool.fit)).toBe("b");
+    expect(heard).toEqual(["panic true", "panic false"]);
+  });
+
+  test("panics too when all that is left is in probation, and recovers with the first answer", () => {
+    const { scene, pool, now, a, b, c, run, start } = setUp();
+    eject(scene, a);
+    fail(scene, b);
+    fail(scene, c);
+    now.ms += 30_000;
+    expect(pool.isPanicking).toBe(true);
+    for (let i = 0; i < 5; i++) start(pool.choose("", []) as Upstream);
+    run(pool.choose("", []), "ok");
+    expect(pool.isPanicking).toBe(false);
+    expect(a.outlier.state).toBe("up");
+  });
+
+  test("has nobody when the probes say so, whatever was ejected", () => {
+    const { scene, pool, a } = setUp();
+    eject(scene, a);
+    for (const upstream of scene.upstreams) fail(scene, upstream);
+    expect(pool.choose("", [])).toBeUndefined();
+    expect(pool.isPanicking).toBe(false);
+  });
+
+  test("retries on those that are up, then on probation, then on backups before the ejected", () => {
+    const { scene, pool, now, a, b, c, d, start } = setUp({ weights: [1, 1, 1, 1], backups: [3] });
+    eject(scene, a);
+    expect(pool.choose("", [b])).toBe(c);
+    expect(pool.choose("", [b, c])).toBe(d);
+    expect(pool.choose("", [b, c, d])).toBe(a);
+    now.ms += 30_000;
+    for (let i = 0; i < 20; i++) expect(pool.choose("", [b])).toBe(c);
+    expect(pool.choose("", [b, c, d])).toBe(a);
+    start(a);
+    expect(pool.choose("", [b, c, d])).toBeUndefined();
+  });
+
+  test("leaves the load to the others while a probation has the best rank to itself", () => {
+    const { scene, pool, now, a, b, start, ids } = setUp({ weights: [1, 1, 1], backups: [1, 2] });
+    eject(scene, a);
+    expect(ids(pool.fit)).toBe("bc");
+    now.ms += 30_000;
+    expect(ids(pool.fit)).toBe("abc");
+    start(a);
+    const counts = countsOf(Array.from({ length: 30 }, () => pool.choose("", []) as Upstream));
+    expect(counts["a"]).toBeUndefined();
+    expect(counts[b.id]).toBeWithin(5, 25);
+  });
+});
+
+describe("a pool with slow starts", () => {
+  function recovering(setting?: Parameters<typeof domain>[0]) {
+    const scene = setUp(setting);
+    eject(scene.scene, scene.a);
+    scene.now.ms = 60_000;
+    expect(scene.pool.fit).toContain(scene.a);
+    scene.run(scene.a, "ok");
+    return scene;
+  }
+
+  test("does not make new upstreams start slowly", () => {
+    const { upstreams } = domain();
+    expect(upstreams.map(({ effectiveWeight }) => effectiveWeight)).toEqual([1, 1, 1]);
+  });
+
+  test("makes a new list for each step and for nothing else", () => {
+    const { pool, now, a } = recovering();
+    const lists = new Set<readonly Upstream[]>();
+    const weights: number[] = [];
+    for (let ms = 0; ms <= 40_000; ms += 100) {
+      now.ms = 60_000 + ms;
+      lists.add(pool.fit);
+      if (weights.at(-1) !== a.effectiveWeight) weights.push(a.effectiveWeight);
+    }
+    expect(weights).toEqual([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
+    expect(lists.size).toBe(weights.length);
+    expect(a.slowStart.progress(now.ms)).toBeUndefined();
+  });
+
+  test("gives exactly the effective share by round robin at each step", () => {
+    const { pool, now, a } = recovering({ weights: [1, 1, 3] });
+    for (let at = 60_000; at <= 93_000; at += 3_000) {
+      now.ms = at;
+      expect(pool.fit).toContain(a);
+      const tenths = Math.round(a.effectiveWeight * 10);
+      const cycle = tenths + 10 + 30;
+      const counts = countsOf(Array.from({ length: 3 * cycle }, () => pool.choose("", []) as Upstream));
+      expect(counts).toEqual({ a: 3 * tenths, b: 30, c: 90 });
+    }
+  });
+});
+
+describe("a pool with limits on what is in flight", () => {
+  test("keeps each below its limit under every policy, and is full when all are", () => {
+    for (const policy of policyNames) {
+      const { pool, upstreams, start } = domain({ policy, weights: [1, 5, 1], limits: { maxInFlight: 4 } });
+      const { fit } = pool;
+      const attempts = Array.from({ length: 12 }, (_, i) => {
+        expect(pool.isFull).toBe(false);
+        const chosen = pool.choose(`key ${i}`, []);
+        if (!chosen) throw new Error(`${policy} found nobody for attempt ${i}`);
+        return start(chosen);
+      });
+      expect(upstreams.map(({ inFlight }) => inFlight)).toEqual([4, 4, 4]);
+      expect(pool.isFull).toBe(true);
+      expect(pool.choose("", [])).toBeUndefined();
+      expect(upstreams.some((upstream) => pool.serves(upstream))).toBe(false);
+      attempts[5]?.end(responded);
+      expect(pool.choose("", [])).toBe(attempts[5]?.upstream as Upstream);
+      expect(pool.fit).toBe(fit);
+    }
+  });
+
+  test("turns to backups when all primaries are full, and back", () => {
+    const { pool, upstreams, start } = domain({ weights: [1, 1], backups: [1], limits: { maxInFlight: 1 } });
+    const [primary, backup] = upstreams as [Upstream, Upstream];
+    const attempt = start(pool.choose("", []) as Upstream);
+    expect(attempt.upstream).toBe(primary);
+    expect(pool.choose("", [])).toBe(backup);
+    expect(pool.serves(backup)).toBe(true);
+    attempt.end(responded);
+    expect(pool.choose("", [])).toBe(primary);
+    expect(pool.serves(backup)).toBe(false);
+  });
+
+  test("loses nobody, whatever fills up, empties and changes in between", () => {
+    const { pool, upstreams, start, random, now } = domain({
+      weights: Array.from({ length: 9 }, () => 1),
+      limits: { maxInFlight: 3 },
+    });
+    let open: ReturnType<typeof start>[] = [];
+    for (let i = 0; i < 20_000; i++) {
+      now.ms += random() * 20;
+      const chosen = random() < 0.6 ? pool.choose("", []) : undefined;
+      if (chosen) {
+        expect(chosen.inFlight).toBeLessThan(3);
+        open.push(start(chosen));
+      } else if (open.length > 0) {
+        const index = Math.floor(random() * open.length);
+        const bad = random() < 0.3;
+        open[index]?.end(bad ? { kind: "failure", phase: "head", reason: "upstream_reset" } : responded);
+        open = open.filter((_, other) => other !== index);
+      }
+      if (random() < 0.002) {
+        const upstream = upstreams[Math.floor(random() * 9)] as Upstream;
+        pool.setMode(upstream, upstream.mode === "ready" ? "draining" : "ready");
+      }
+      const able = pool.fit.filter(
+        ({ inFlight, outlier }) => inFlight < 3 && (outlier.admits || pool.isPanicking),
+      );
+      expect(pool.fit.filter((upstream) => pool.serves(upstream))).toEqual(able);
+      if (able.length > 0) expect(pool.choose("", [])).toBeDefined();
+    }
+    for (const attempt of open) attempt.end(responded);
+    expect(upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
+  });
+
+  test("takes new limits in while it runs, and keeps its verdicts", () => {
+    const { scene, pool, now, ids, a, b, start } = setUp({ limits: { maxInFlight: 1 } });
+    eject(scene, a);
+    const attempt = start(b);
+    expect(pool.serves(b)).toBe(false);
+    for (const upstream of scene.upstreams) {
+      pool.setLimits(upstream, { outlier: { ...outlierLimits, consecutiveFailures: 1 }, maxInFlight: 2 });
+    }
+    expect(pool.serves(b)).toBe(true);
+    expect(ids(pool.fit)).toBe("bc");
+    attempt.end(responded);
+    now.ms += 30_000;
+    expect(ids(pool.fit)).toBe("abc");
+    scene.run(a, "ok");
+    expect(a.effectiveWeight).toBe(1);
+    scene.run(a, "bad");
+    expect(a.outlier.state).toBe("ejected");
+  });
+});

@@ -1,0 +1,277 @@
+/** A world on a fake clock: clients, exchanges, a pool and servers that behave as told. Seeded, and free of real time. */
+
+import { type Random, seededRandom } from "../../src/lib/random.ts";
+import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import type { Attempt } from "../../src/pool/attempt.ts";
+import { type Failure, failure, type Outcome, responded } from "../../src/pool/outcome.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
+import { Exchange } from "../../src/proxy/exchange.ts";
+import type { Head } from "../../src/proxy/head.ts";
+import type { Refusal } from "../../src/proxy/refusal.ts";
+import { type RetryAllowance, RetryBudget } from "../../src/proxy/retry-budget.ts";
+import { outlierLimits } from "../support/domain.ts";
+import { testTimeouts } from "../support/stage.ts";
+
+/** What a server does with one request. */
+export interface Doing {
+  readonly afterMs: number;
+  /** A status, or how it fails. */
+  readonly end: number | Failure;
+}
+
+export type Server = (dice: Random) => Doing;
+
+/** Answers after a time drawn from an exponential distribution around `meanMs`. */
+export const well =
+  (meanMs: number, status = 200): Server =>
+  (dice) => ({ afterMs: -Math.log(1 - dice()) * meanMs, end: status });
+
+export const dead: Server = () => ({ afterMs: 0.2, end: failure("connect", "connect_refused") });
+
+export const resetting: Server = () => ({ afterMs: 1, end: failure("head", "upstream_reset") });
+
+export interface WorldSetting {
+  readonly servers: readonly Server[];
+  readonly weights?: readonly number[];
+  readonly policy?: PolicyName;
+  readonly retries?: number;
+  /** Null for none. */
+  readonly retryBudget?: RetryAllowance | null;
+  readonly limits?: Partial<UpstreamLimits>;
+  readonly maxEjectedShare?: number;
+  readonly method?: string;
+  readonly seed?: number;
+}
+
+interface Waiting {
+  readonly at: number;
+  readonly order: number;
+  readonly task: () => void;
+}
+
+/** One attempt under way, so that a server's death can end it at once. */
+interface UnderWay {
+  readonly upstream: Upstream;
+  finish(end: number | Failure): void;
+}
+
+const defaultLimits: UpstreamLimits = {
+  rise: 2,
+  fall: 3,
+  outlier: outlierLimits,
+  slowStartMs: 30_000,
+  maxInFlight: 256,
+};
+
+export class World {
+  readonly pool: Pool;
+  readonly upstreams: readonly Upstream[];
+  readonly budget: RetryBudget | undefined;
+  /** Client requests, those that ended well, and attempts that reached a server's port, whatever came of them. */
+  requests = 0;
+  succeeded = 0;
+  attempts = 0;
+  /** Attempts of which a server received something: all but those that failed to connect. */
+  received = 0;
+  /** Reasons of refusals with why they were not retried, and statuses of bad answers. */
+  readonly errors: Record<string, number> = {};
+  /** Attempts by upstream, since the last `tally`. */
+  #served = new Map<Upstream, number>();
+  readonly #servers: Server[];
+  readonly #dice: Random;
+  readonly #method: string;
+  readonly #exchange: () => Exchange;
+  readonly #underWay = new Set<UnderWay>();
+  #heap: Waiting[] = [];
+  #order = 0;
+  #now = 0;
+
+  constructor(setting: WorldSetting) {
+    const { servers, policy = "round-robin", retryBudget = { share: 0.2, perSecond: 3 } } = setting;
+    const clock = () => this.#now;
+    const random = seededRandom(setting.seed ?? 1);
+    this.#dice = seededRandom((setting.seed ?? 1) + 1_000);
+    this.#servers = [...servers];
+    this.#method = setting.method ?? "GET";
+    const limits = { ...defaultLimits, ...setting.limits };
+    const address = { protocol: "http", hostname: "127.0.0.1", port: 1 } as const;
+    this.upstreams = servers.map((_, i) => {
+      return new Upstream({ id: `u${i}`, address, weight: setting.weights?.[i] ?? 1, backup: false }, limits);
+    });
+    this.pool = new Pool({
+      name: "main",
+      policy: policyEntry(policy).create({ random, clock }),
+      upstreams: this.upstreams,
+      random,
+      clock,
+      maxEjectedShare: setting.maxEjectedShare ?? 0.5,
+    });
+    for (const upstream of this.upstreams) this.pool.recordProbe(upstream, true);
+    this.budget = retryBudget === null ? undefined : new RetryBudget(retryBudget, clock);
+    const destination = {
+      pool: this.pool,
+      timeouts: testTimeouts,
+      retries: setting.retries ?? 1,
+      ...(this.budget && { retryBudget: this.budget }),
+    };
+    const observer = { attemptEnded() {}, retried() {}, notRetried() {}, refused() {} };
+    this.#exchange = () => new Exchange({ routes: () => [{ destination }], clock, observer });
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  get inFlight(): number {
+    return this.#underWay.size;
+  }
+
+  /** Requests at this rate, evenly spaced with some jitter, for so long. */
+  load(perSecond: number, seconds: number): void {
+    const end = this.#now + seconds * 1_000;
+    const gap = 1_000 / perSecond;
+    const next = (at: number) => {
+      if (at >= end) return;
+      this.#at(at, () => {
+        this.#request();
+        next(at + gap * (0.5 + this.#dice()));
+      });
+    };
+    next(this.#now + gap * this.#dice());
+    this.run(end);
+  }
+
+  /** So many requests at the same moment. */
+  burst(count: number): void {
+    for (let i = 0; i < count; i++) this.#at(this.#now, () => this.#request());
+  }
+
+  /** At so many milliseconds from now. */
+  after(ms: number, task: () => void): void {
+    this.#at(this.#now + ms, task);
+  }
+
+  /** Lets everything happen that is due until then; without an end until nothing is left. */
+  run(until = Infinity): void {
+    for (;;) {
+      const first = this.#heap[0];
+      if (!first || first.at > until) break;
+      this.#pop();
+      this.#now = Math.max(this.#now, first.at);
+      first.task();
+    }
+    if (until !== Infinity) this.#now = Math.max(this.#now, until);
+  }
+
+  /** Gives a server another behaviour. */
+  become(index: number, server: Server): void {
+    this.#servers[index] = server;
+  }
+
+  /** As SIGKILL does: what is under way there is reset, and connects are refused from then on. */
+  kill(index: number): void {
+    this.become(index, dead);
+    for (const attempt of this.#underWay) {
+      if (attempt.upstream === this.upstreams[index]) attempt.finish(failure("head", "upstream_reset"));
+    }
+  }
+
+  /** How many attempts each upstream had since the last time. */
+  tally(): number[] {
+    const counts = this.upstreams.map((upstream) => this.#served.get(upstream) ?? 0);
+    this.#served = new Map();
+    return counts;
+  }
+
+  #request(): void {
+    this.requests += 1;
+    const exchange = this.#exchange();
+    this.#follow(exchange, exchange.open(headOf(this.#method)).next());
+  }
+
+  #follow(exchange: Exchange, step: Attempt | Refusal): void {
+    if (step.kind === "refusal") {
+      const word = step.notRetried === undefined ? step.reason : `${step.reason} ${step.notRetried}`;
+      this.errors[word] = (this.errors[word] ?? 0) + 1;
+      return;
+    }
+    const { upstream } = step;
+    this.attempts += 1;
+    this.#served.set(upstream, (this.#served.get(upstream) ?? 0) + 1);
+    const doing = this.#servers[this.upstreams.indexOf(upstream)]?.(this.#dice);
+    if (!doing) throw new Error(`Cannot serve: ${upstream.id} has no server`);
+    if (typeof doing.end === "number" || doing.end.phase !== "connect") this.received += 1;
+    let isOver = false;
+    const underWay: UnderWay = {
+      upstream,
+      finish: (end) => {
+        if (isOver) return;
+        isOver = true;
+        this.#underWay.delete(underWay);
+        this.#finish(exchange, step, end);
+      },
+    };
+    this.#underWay.add(underWay);
+    this.#at(this.#now + doing.afterMs, () => underWay.finish(doing.end));
+  }
+
+  #finish(exchange: Exchange, attempt: Attempt, end: number | Failure): void {
+    if (typeof end === "number") {
+      attempt.head(end);
+      attempt.end(responded satisfies Outcome);
+      if (end < 500) this.succeeded += 1;
+      else this.errors[`status ${end}`] = (this.errors[`status ${end}`] ?? 0) + 1;
+      return;
+    }
+    attempt.end(end);
+    this.#follow(exchange, exchange.again(end));
+  }
+
+  #at(at: number, task: () => void): void {
+    const heap = this.#heap;
+    let hole = heap.length;
+    const entry = { at, order: this.#order++, task };
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      const above = heap[parent] as Waiting;
+      if (!isSooner(entry, above)) break;
+      heap[hole] = above;
+      hole = parent;
+    }
+    heap[hole] = entry;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const moved = heap.pop();
+    if (!moved || heap.length === 0) return;
+    let hole = 0;
+    for (;;) {
+      let child = 2 * hole + 1;
+      const [left, right] = [heap[child], heap[child + 1]];
+      if (!left) break;
+      if (right && isSooner(right, left)) child += 1;
+      const below = heap[child] as Waiting;
+      if (!isSooner(below, moved)) break;
+      heap[hole] = below;
+      hole = child;
+    }
+    heap[hole] = moved;
+  }
+}
+
+function isSooner(one: Waiting, other: Waiting): boolean {
+  return one.at < other.at || (one.at === other.at && one.order < other.order);
+}
+
+function headOf(method: string): Head {
+  return {
+    method,
+    target: "/",
+    host: "a",
+    clientAddress: "192.0.2.1",
+    scheme: "http",
+    header: () => undefined,
+  };
+}

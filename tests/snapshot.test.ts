@@ -1,0 +1,66 @@
+import { expect, test } from "bun:test";
+
+import { Metrics } from "../src/metrics/metrics.ts";
+import { poolSnapshot, type PoolView } from "../src/snapshot.ts";
+import { domain } from "./support/domain.ts";
+
+function setUp() {
+  const scene = domain();
+  const { pool, now } = scene;
+  const metrics = new Metrics(() => now.ms);
+  const snapshot = () => {
+    const view: PoolView = {
+      ...{ pool, metrics, policy: "round-robin", probe: "TCP", retryBudget: { left: 7.9 } },
+      ...{ now: now.ms, at: 1_000_000 + now.ms, notesOf: () => ({ lastProbe: null, modeSet: null }) },
+    };
+    return poolSnapshot(view);
+  };
+  return { ...scene, snapshot };
+}
+
+test("a snapshot shows the way of an ejection, in the time of people", () => {
+  const { upstreams, now, pool, run, snapshot } = setUp();
+  const [a] = upstreams;
+  expect(snapshot()).toMatchObject({ panic: false, retryBudget: 7 });
+  const calm = { state: "up", since: null, until: null, reason: null, count: 0 } as const;
+  expect(snapshot().upstreams[0]).toMatchObject({
+    outlier: calm,
+    slowStart: null,
+    maxInFlight: 256,
+    fit: true,
+  });
+  for (let i = 0; i < 5; i++) run(a, "bad");
+  now.ms += 10_000;
+  expect(snapshot().upstreams[0]).toMatchObject({
+    status: "ejected",
+    fit: false,
+    outlier: {
+      state: "ejected",
+      since: 1_001_000,
+      until: 1_031_000,
+      reason: "consecutive_failures",
+      count: 1,
+    },
+  });
+  now.ms += 20_000;
+  // No request came in between: reading is enough to end it.
+  expect(snapshot().upstreams[0]).toMatchObject({ status: "probation", fit: true, outlier: { until: null } });
+  run(a, "ok");
+  now.ms += 15_000;
+  expect(snapshot().upstreams[0]).toMatchObject({
+    status: "passing",
+    slowStart: 0.5,
+    weight: 1,
+    effectiveWeight: 0.5,
+  });
+  for (const upstream of pool.upstreams) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
+  expect(snapshot().panic).toBe(false);
+});
+
+test("a snapshot shows panic", () => {
+  const { upstreams, pool, run, snapshot } = setUp();
+  for (let i = 0; i < 5; i++) run(upstreams[0], "bad");
+  for (const upstream of upstreams.slice(1)) pool.setMode(upstream, "draining");
+  expect(snapshot().panic).toBe(true);
+  expect(snapshot().upstreams[0]).toMatchObject({ status: "ejected", fit: true });
+});

@@ -1,0 +1,108 @@
+/** A pool on a clock that tests move by hand, with attempts that end as told: the domain without any engine. */
+
+import { type Random, seededRandom } from "../../src/lib/random.ts";
+import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
+import { Attempt } from "../../src/pool/attempt.ts";
+import { cancelled, failure, type Outcome, responded } from "../../src/pool/outcome.ts";
+import type { OutlierLimits } from "../../src/pool/outlier.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
+import { testLimits } from "./upstreams.ts";
+
+/** As the configuration has them by default. */
+export const outlierLimits: OutlierLimits = {
+  consecutiveFailures: 5,
+  failureRatio: 0.5,
+  minimumVolume: 50,
+  windowMs: 10_000,
+  ejectionMs: 30_000,
+  maxEjectionMs: 300_000,
+};
+
+export interface DomainSetting {
+  readonly weights?: readonly number[];
+  /** Which of them are backups, by index. */
+  readonly backups?: readonly number[];
+  readonly policy?: PolicyName;
+  readonly limits?: Partial<UpstreamLimits>;
+  readonly maxEjectedShare?: number;
+  /** Whether probes have passed once. */
+  readonly isProbed?: boolean;
+  readonly seed?: number;
+}
+
+export interface Domain {
+  readonly now: { ms: number };
+  readonly random: Random;
+  readonly pool: Pool;
+  readonly upstreams: readonly Upstream[];
+  /** What the pool's observer heard: "a up→ejected consecutive_failures", "panic true". */
+  readonly heard: string[];
+  /** An attempt under way. */
+  start(upstream: Upstream): Attempt;
+  /** An attempt that began and ended at once. */
+  run(upstream: Upstream | undefined, sign: "ok" | "bad" | "gone"): void;
+  /** Ids of a list, joined. */
+  ids(list: readonly Upstream[]): string;
+}
+
+const outcomes: Readonly<Record<"ok" | "bad" | "gone", Outcome>> = {
+  ok: responded,
+  bad: failure("head", "upstream_reset"),
+  gone: cancelled,
+};
+
+export function domain(setting: DomainSetting = {}): Domain {
+  const { weights = [1, 1, 1], backups = [], seed = 1 } = setting;
+  const now = { ms: 1_000 };
+  const random = seededRandom(seed);
+  const clock = () => now.ms;
+  const limits = {
+    ...testLimits,
+    outlier: outlierLimits,
+    slowStartMs: 30_000,
+    maxInFlight: 256,
+    ...setting.limits,
+  };
+  const address = { protocol: "http", hostname: "127.0.0.1", port: 1 } as const;
+  const upstreams = weights.map((weight, i) => {
+    const id = weights.length <= 26 ? String.fromCharCode(97 + i) : `u${i}`;
+    return new Upstream({ id, address, weight, backup: backups.includes(i) }, limits);
+  });
+  const heard: string[] = [];
+  const pool = new Pool({
+    name: "main",
+    policy: policyEntry(setting.policy ?? "round-robin").create({ random, clock }),
+    upstreams,
+    random,
+    clock,
+    maxEjectedShare: setting.maxEjectedShare ?? 0.5,
+    observer: {
+      outlierChanged: (_, { upstream, from, to, reason }) =>
+        heard.push(`${upstream.id} ${from}→${to} ${reason}`),
+      panicChanged: (_, isPanicking) => heard.push(`panic ${isPanicking}`),
+    },
+  });
+  if (setting.isProbed !== false) for (const upstream of upstreams) pool.recordProbe(upstream, true);
+  const start = (upstream: Upstream) => {
+    const attempt = new Attempt(clock, { attemptEnded() {} });
+    attempt.start(upstream, pool);
+    return attempt;
+  };
+  const run: Domain["run"] = (upstream, sign) => {
+    if (!upstream) throw new Error("nobody was chosen");
+    const attempt = start(upstream);
+    if (sign === "ok") attempt.head(200);
+    attempt.end(outcomes[sign]);
+  };
+  return {
+    now,
+    random,
+    pool,
+    upstreams,
+    heard,
+    start,
+    run,
+    ids: (list) => list.map(({ id }) => id).join(""),
+  };
+}
