@@ -70,11 +70,10 @@ export class Balancer implements Control {
     this.#routes = routesOf(config, this.#members);
     this.#restoreModes();
     this.#prober = new Prober({
-      probed: this.#members.map(({ config: { probe: plan }, pool }) => ({ pool, plan })),
       probe: probeWith(runtime, this.#clock),
       schedule: systemSchedule,
       random: systemRandom,
-      onResult: (pool, upstream, result, changed) => {
+      onResult: ({ pool, upstream }, result, changed) => {
         this.#metrics.of(upstream).probed(result.success);
         this.#lastProbes.set(upstream, { at: systemWallClock(), ...result });
         if (changed) logVerdict(log, pool, upstream, result);
@@ -94,7 +93,11 @@ export class Balancer implements Control {
   /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
   async start(): Promise<void> {
     const { config, engine, log } = this.#setting;
-    await this.#prober.start();
+    await this.#prober.watch(
+      this.#members.flatMap(({ config: { probe: plan }, pool }) =>
+        pool.upstreams.map((upstream) => ({ upstream, pool, plan })),
+      ),
+    );
     try {
       this.#listener = await engine.listen({
         ...config.listen,

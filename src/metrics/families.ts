@@ -89,6 +89,12 @@ export function families(metrics: Metrics, pools: readonly Pool[]): readonly Fam
       type: "counter",
       samples: ofUpstreams((labels, { meter }) => byKey(meter.probes, (result) => ({ ...labels, result }))),
     },
+    {
+      name: "evenkeel_config_reload_total",
+      help: "Tries to take a new configuration, by result.",
+      type: "counter",
+      samples: byKey(metrics.reloads, (result) => ({ result })),
+    },
   ];
 }
 

@@ -60,7 +60,10 @@ export interface PoolMeter {
 
 export class Metrics implements AttemptObserver {
   readonly #clock: Clock;
-  readonly #upstreams = new Map<Upstream, UpstreamMeter>();
+  /** Weak: an upstream that was removed takes its counts along when its last attempt has ended. */
+  readonly #upstreams = new WeakMap<Upstream, UpstreamMeter>();
+  /** Tries to take a new configuration, by result: "applied", "unchanged", "refused". */
+  readonly reloads = new Map<string, number>();
   readonly #pools = new Map<string, PoolMeter>();
 
   constructor(clock: Clock) {
@@ -82,6 +85,10 @@ export class Metrics implements AttemptObserver {
 
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
     this.of(attempt.upstream).ended(attempt, outcome);
+  }
+
+  reloaded(result: string): void {
+    count(this.reloads, result);
   }
 
   retried(poolName: string, failed: Failure): void {

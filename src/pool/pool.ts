@@ -14,21 +14,25 @@ export interface PoolSpec {
 
 export class Pool {
   readonly name: string;
-  readonly upstreams: readonly Upstream[];
-  readonly #policy: Policy;
+  #upstreams: readonly Upstream[];
+  #policy: Policy;
   readonly #random: Random;
   #fit: readonly Upstream[] | undefined;
 
   constructor(spec: PoolSpec) {
     this.name = spec.name;
-    this.upstreams = spec.upstreams;
+    this.#upstreams = spec.upstreams;
     this.#policy = spec.policy;
     this.#random = spec.random;
   }
 
+  get upstreams(): readonly Upstream[] {
+    return this.#upstreams;
+  }
+
   /** Those that may serve now. Rebuilt only after a verdict changed, so a request costs the same with 3 or 3,000. */
   get fit(): readonly Upstream[] {
-    this.#fit ??= fitAmong(this.upstreams);
+    this.#fit ??= fitAmong(this.#upstreams);
     return this.#fit;
   }
 
@@ -42,6 +46,26 @@ export class Pool {
     const fit = this.fit;
     if (tried.length > 0) return this.#lighterOfTwo(fit.filter((upstream) => !tried.includes(upstream)));
     return fit.length > 0 ? this.#policy.pick(fit, key) : undefined;
+  }
+
+  /** Changes who belongs to it. Whoever leaves gets nothing new; what is under way there finishes. */
+  setUpstreams(upstreams: readonly Upstream[]): void {
+    this.#upstreams = upstreams;
+    this.#fit = undefined;
+  }
+
+  /** From the next choice on. */
+  setPolicy(policy: Policy): void {
+    this.#policy = policy;
+  }
+
+  /** Takes a new share and place in; true if they are new. The fit list is a new one then, so that policies see it. */
+  adjust(upstream: Upstream, { weight, backup }: Pick<Upstream, "weight" | "backup">): boolean {
+    if (upstream.weight === weight && upstream.backup === backup) return false;
+    upstream.weight = weight;
+    upstream.backup = backup;
+    this.#fit = undefined;
+    return true;
   }
 
   /** Takes the operator's intent in; true if it changed anything. */
