@@ -27,10 +27,18 @@ export function denialOf(request: Request, { hostname, token }: GuardSetting): D
   if (open.has(pathname)) return undefined;
   // A foreign name that resolves to 127.0.0.1 would make a foreign page "same origin" (DNS rebinding).
   if (isLoopback(hostname) && !isLoopback(host.replace(/:\d*$/, ""))) {
-    return { status: 403, reason: "foreign_host", message: "The admin listener answers only to localhost here." };
+    return {
+      status: 403,
+      reason: "foreign_host",
+      message: "The admin listener answers only to localhost here.",
+    };
   }
   if (isForeignPage(request, host)) {
-    return { status: 403, reason: "foreign_origin", message: "A page of another origin may not use the admin API." };
+    return {
+      status: 403,
+      reason: "foreign_origin",
+      message: "A page of another origin may not use the admin API.",
+    };
   }
   if (token !== undefined && !bears(request, token)) {
     return { status: 401, reason: "unauthorized", message: "Send the admin token: Authorization: Bearer …" };

@@ -10,8 +10,13 @@ import { startDashboardCommand } from "./servers.ts";
 type Up = Extract<Command, { kind: "up" }>;
 
 /** Resolves when everything serves; whatever could not start has ended the rest. */
-export async function startUp({ config, dashboard, backends }: Up, engine: Engine, tools: Tools): Promise<Running> {
+export async function startUp(
+  { config, configFile, dashboard, backends }: Up,
+  engine: Engine,
+  tools: Tools,
+): Promise<Running> {
   const started: Running[] = [];
+  let reload: Running["reload"];
   const closeAll = () => {
     for (const running of started.toReversed()) running.close();
   };
@@ -19,8 +24,9 @@ export async function startUp({ config, dashboard, backends }: Up, engine: Engin
     const demo = await startDemo(backends, tools);
     const endDemo = () => Promise.all(demo.map((server) => server.end()));
     started.push({ stop: async () => void (await endDemo()), close: () => void endDemo() });
-    const proxy = await startProxy(config, engine, tools);
+    const proxy = await startProxy({ config, configFile }, engine, tools);
     started.push(proxy);
+    reload = proxy.reload;
     const address = {
       ...dashboard,
       balancerUrl: `http://${reachable(config.listen.hostname)}:${proxy.port}`,
@@ -29,7 +35,11 @@ export async function startUp({ config, dashboard, backends }: Up, engine: Engin
     };
     const page = await startDashboardCommand(address, tools, "--dashboard-port");
     started.push(page);
-    sayWhatNow(demo, { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` }, tools);
+    sayWhatNow(
+      demo,
+      { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` },
+      tools,
+    );
   } catch (error) {
     closeAll();
     throw error;
@@ -39,6 +49,7 @@ export async function startUp({ config, dashboard, backends }: Up, engine: Engin
     async stop() {
       for (const running of started.toReversed()) await running.stop();
     },
+    ...(reload && { reload }),
     close: closeAll,
   };
 }
@@ -54,8 +65,11 @@ function sayWhatNow(
   urls: { readonly proxy: string; readonly dashboard: string },
   { runtime, say }: Tools,
 ): void {
-  const tries: [command: string, what: string][] = [[`curl ${urls.proxy}/hello`, "each answer names its server"]];
-  for (const { config, pid } of demo) say(`upstream   http://localhost:${config.port}   ${config.name}, pid ${pid}`);
+  const tries: [command: string, what: string][] = [
+    [`curl ${urls.proxy}/hello`, "each answer names its server"],
+  ];
+  for (const { config, pid } of demo)
+    say(`upstream   http://localhost:${config.port}   ${config.name}, pid ${pid}`);
   const [first] = demo;
   if (first) {
     const { name, port } = first.config;

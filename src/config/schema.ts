@@ -53,7 +53,7 @@ export const name = text(
   "How logs, metrics, the API and the dashboard call it; by default its host and port.",
 );
 
-const upstream = Type.Object(
+export const upstreamSchema = Type.Object(
   {
     url: origin,
     name: Type.Optional(name),
@@ -69,7 +69,7 @@ const upstreamOrText = Type.Union([
     pattern: "^[hH][tT][tT][pP][sS]?://[^\\s,]+$",
     description: "http://10.0.0.1:8080;weight=3;backup;name=api-1",
   }),
-  upstream,
+  upstreamSchema,
 ]);
 
 const probe = optional(
@@ -163,6 +163,18 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         description: "File that keeps what operators set at run time, or :memory:.",
         errorMessage: "a path or :memory:",
       }),
+      drainDelay: Type.Union(
+        [
+          format(
+            "delay",
+            "From the signal to exit, while readiness says 503, until no new requests are taken.",
+          ),
+          Type.Literal(0),
+        ],
+        {
+          errorMessage: "a duration such as 250ms, 30s or 1h",
+        },
+      ),
       drainTimeout: Type.Union(
         [format("delay", "How long requests may take to finish at exit."), Type.Literal(0)],
         {
@@ -200,7 +212,7 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
   );
 
 /** What the parser checks; upstreams are maps by then. */
-export const fileSchema = fileWith(upstream);
+export const fileSchema = fileWith(upstreamSchema);
 
 /** A file that passed the check. */
 export type ConfigFile = Static<typeof fileSchema>;

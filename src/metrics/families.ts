@@ -68,20 +68,27 @@ export function families(metrics: Metrics, pools: readonly Pool[]): readonly Fam
       help: "1 for the present status of an upstream, 0 for the others.",
       type: "gauge",
       samples: ofUpstreams((labels, { upstream }) =>
-        statuses.map((status) => ({ labels: { ...labels, status }, value: upstream.status === status ? 1 : 0 })),
+        statuses.map((status) => ({
+          labels: { ...labels, status },
+          value: upstream.status === status ? 1 : 0,
+        })),
       ),
     },
     {
       name: "evenkeel_retries_total",
       help: "Attempts that followed a failed one, by the reason of that.",
       type: "counter",
-      samples: ofPools((labels, name) => byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason }))),
+      samples: ofPools((labels, name) =>
+        byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason })),
+      ),
     },
     {
       name: "evenkeel_refusals_total",
       help: "Answers of the balancer itself, by reason.",
       type: "counter",
-      samples: ofPools((labels, name) => byKey(metrics.ofPool(name).refusals, (reason) => ({ ...labels, reason }))),
+      samples: ofPools((labels, name) =>
+        byKey(metrics.ofPool(name).refusals, (reason) => ({ ...labels, reason })),
+      ),
     },
     {
       name: "evenkeel_probe_total",

@@ -79,7 +79,8 @@ export class Metrics implements AttemptObserver {
   /** @param name of a pool; empty for what no route matched */
   ofPool(name: string): PoolMeter {
     let meter = this.#pools.get(name);
-    if (!meter) this.#pools.set(name, (meter = { retries: new Map(), refusals: new Map(), refusalCodes: new Map() }));
+    if (!meter)
+      this.#pools.set(name, (meter = { retries: new Map(), refusals: new Map(), refusalCodes: new Map() }));
     return meter;
   }
 
@@ -95,7 +96,10 @@ export class Metrics implements AttemptObserver {
     count(this.ofPool(poolName).retries, failed.reason);
   }
 
-  refused(poolName: string | undefined, { reason, status }: { readonly reason: string; readonly status: number }): void {
+  refused(
+    poolName: string | undefined,
+    { reason, status }: { readonly reason: string; readonly status: number },
+  ): void {
     const meter = this.ofPool(poolName ?? "");
     count(meter.refusals, reason);
     count(meter.refusalCodes, status);

@@ -3,6 +3,7 @@
 import { type Cancel, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { StreakState } from "../pool/streak.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Probe, ProbePlan, ProbeResult } from "./probe.ts";
 
@@ -18,8 +19,8 @@ export interface ProberSetting {
   readonly probe: Probe;
   readonly schedule: Schedule;
   readonly random: Random;
-  /** Hears of every result, and whether it changed the verdict. */
-  readonly onResult: (target: Target, result: ProbeResult, changed: boolean) => void;
+  /** Hears of every result, and of the verdict before if the result changed it. */
+  readonly onResult: (target: Target, result: ProbeResult, changedFrom: StreakState | undefined) => void;
 }
 
 /** Nobody waits longer than this for first verdicts: a black hole must not keep the rest from serving. */
@@ -75,8 +76,9 @@ export class Prober {
     const { probe, schedule, random, onResult } = this.#setting;
     const result = await probe(target.upstream.address, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
+    const { state } = target.upstream.streak;
     const changed = target.pool.recordProbe(target.upstream, result.success);
-    onResult(target, result, changed);
+    onResult(target, result, changed ? state : undefined);
     watch.cancel = schedule(waitMs(target, random), () => void this.#look(watch));
   }
 }

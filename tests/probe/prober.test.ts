@@ -34,8 +34,8 @@ function setUp(answers: (id: string) => boolean, random = () => 0.5) {
     },
     schedule: time.schedule,
     random,
-    onResult: ({ upstream }, _, changed) =>
-      changed && changes.push(`${upstream.id} ${upstream.streak.state}`),
+    onResult: ({ upstream }, _, changedFrom) =>
+      changedFrom && changes.push(`${upstream.id} ${upstream.streak.state}`),
   });
   const targets = upstreams.map((upstream) => ({ upstream, pool, plan }));
   const start = () => prober.watch(targets);

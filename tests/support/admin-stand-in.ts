@@ -92,7 +92,12 @@ export function withUpstream(snapshot: Snapshot, id: string, change: Partial<Ups
 
 function withMode(snapshot: Snapshot, id: string, mode: Mode, by: string): Snapshot {
   const status: Status = mode === "ready" ? "passing" : mode;
-  return withUpstream(snapshot, id, { mode, status, fit: mode === "ready", modeSet: { by, at: Date.now() } });
+  return withUpstream(snapshot, id, {
+    mode,
+    status,
+    fit: mode === "ready",
+    modeSet: { by, at: Date.now(), why: "" },
+  });
 }
 
 export function traffic(change: Partial<Traffic> = {}): Traffic {
@@ -117,6 +122,9 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     status: "passing",
     mode: "ready",
     modeSet: null,
+    weightSet: null,
+    added: null,
+    drain: null,
     fit: true,
     inFlight: 0,
     lastProbe: { at: Date.now() - 2_000, success: true, detail: "status 200", latencyMs: 1.3 },
@@ -134,6 +142,7 @@ export function pool(change: Partial<PoolSnapshot> = {}): PoolSnapshot {
     traffic: traffic(),
     retries: 0,
     refusals: {},
+    events: [],
     ...change,
   };
 }
@@ -148,7 +157,9 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
     startedAt: Date.now() - 5_400_000,
     listen: "0.0.0.0:8080",
     inFlight: 0,
+    configuration: { takenAt: Date.now() - 5_400_000, refused: null, needsRestart: [] },
     pools,
+    events: [],
   };
 }
 
@@ -185,7 +196,7 @@ export function busySnapshot(): Snapshot {
       mode: "draining",
       status: "draining",
       fit: false,
-      modeSet: { by: "dashboard", at: now - 95_000 },
+      modeSet: { by: "dashboard", at: now - 95_000, why: "" },
       inFlight: 3,
       traffic: traffic({ ...busy(470_006, 0, 104), requestsPerSecond: 0 }),
     }),
