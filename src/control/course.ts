@@ -74,19 +74,16 @@ export function courseOf(setting: CourseSetting): Course {
     fleet.adopt(next);
     for (const { pool } of fleet.members) {
       for (const upstream of pool.upstreams) {
-        const isLeaving = drains.of(upstream)?.isLeaving;
-        pool.setMode(upstream, isLeaving ? "draining" : (intents.of("mode", upstream.id)?.mode ?? "ready"));
+        const intent = intents.of("mode", upstream.id);
+        const drain = drains.of(upstream);
+        pool.setMode(upstream, drain?.isLeaving ? "draining" : (intent?.mode ?? "ready"));
+        // Set before a restart, or while the configuration did not have it.
+        if (intent?.mode === "draining" && !drain) drains.restore(upstream, intent.at);
       }
     }
   };
 
   adopt(fleet.next(wanted));
-  for (const { pool } of fleet.members) {
-    for (const upstream of pool.upstreams) {
-      const intent = intents.of("mode", upstream.id);
-      if (intent?.mode === "draining") drains.restore(upstream, intent.at);
-    }
-  }
 
   return {
     ...setting,

@@ -17,6 +17,7 @@ import {
 import type { Course } from "./course.ts";
 import { exportYaml } from "./export.ts";
 import type { Found } from "./fleet.ts";
+import { forgetting } from "./intents.ts";
 import type { EventQuery } from "./journal.ts";
 import { readNewcomer } from "./newcomer.ts";
 import { reload } from "./reload.ts";
@@ -44,7 +45,9 @@ export class Helm implements Control {
 
   setWeight(id: string, weight: number | null, who: Who): Promise<Denied | undefined> {
     return this.#course.inTurn(async () => {
-      if (!this.#course.fleet.find(id)) return unknown(id);
+      const found = this.#course.fleet.find(id);
+      if (!found) return unknown(id);
+      if (this.#course.drains.of(found.upstream)?.isLeaving) return leaving(id);
       const wish: Intent | Forgotten =
         weight === null
           ? { kind: "forgotten", upstream: id, aspect: "weight" }
@@ -85,7 +88,7 @@ export class Helm implements Control {
           `Cannot add ${spec.id}: the configuration uses the name for another one`,
         );
       }
-      const changes: (Intent | Forgotten)[] = [...intents.forgetting(spec.id)];
+      const changes: (Intent | Forgotten)[] = [...forgetting(spec.id)];
       const isWeighed = (given as Partial<UpstreamFile>).weight !== undefined;
       if (isConfigured && isWeighed) changes.push({ kind: "weight", weight: spec.weight, ...said });
       if (!isConfigured) changes.push({ kind: "added", pool, spec, ...said });
@@ -104,7 +107,7 @@ export class Helm implements Control {
       const message = `Cannot remove ${id}: it is the last one of pool ${member.pool.name}; maintenance takes it out`;
       return denied(409, "upstream_last", message);
     }
-    const changes: (Intent | Forgotten)[] = [...intents.forgetting(id)];
+    const changes: (Intent | Forgotten)[] = [...forgetting(id)];
     if (!intents.of("added", id)) {
       const { address } = upstream;
       changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(who) });

@@ -3,40 +3,44 @@
 import { type Aspect, aspectOf, type Forgotten, type Intent } from "../state/intent.ts";
 import type { Store } from "../state/store.ts";
 
+const aspects: readonly Aspect[] = ["mode", "weight", "member"];
+
 export class Intents {
   readonly #store: Pick<Store, "intents" | "write">;
-  #all: readonly Intent[];
+  /** One for each aspect of each upstream, oldest first. */
+  readonly #latest: Map<string, Intent>;
 
   constructor(store: Pick<Store, "intents" | "write">) {
     this.#store = store;
-    this.#all = store.intents();
+    this.#latest = new Map(store.intents().map((intent) => [keyOf(intent), intent]));
   }
 
   /** Oldest first. */
   get all(): readonly Intent[] {
-    return this.#all;
+    return [...this.#latest.values()];
   }
 
-  /** Undefined if nobody said anything about this. */
+  /** Undefined if nobody said anything of this kind. */
   of<Kind extends Intent["kind"]>(kind: Kind, upstream: string): Extract<Intent, { kind: Kind }> | undefined {
-    const found = this.#all.find((intent) => intent.kind === kind && intent.upstream === upstream);
-    return found as Extract<Intent, { kind: Kind }> | undefined;
+    const aspect = kind === "added" || kind === "removed" ? "member" : kind;
+    const latest = this.#latest.get(`${aspect} ${upstream}`);
+    return latest?.kind === kind ? (latest as Extract<Intent, { kind: Kind }>) : undefined;
   }
 
   /** All of these or none. Throws what the store throws: then nothing has changed. */
   write(changes: readonly (Intent | Forgotten)[]): void {
     if (changes.length === 0) return;
     this.#store.write(changes);
-    const replaced = new Set(changes.map(keyOf));
-    const said = changes.filter((change): change is Intent => change.kind !== "forgotten");
-    this.#all = [...this.#all.filter((intent) => !replaced.has(keyOf(intent))), ...said];
+    for (const change of changes) {
+      this.#latest.delete(keyOf(change));
+      if (change.kind !== "forgotten") this.#latest.set(keyOf(change), change);
+    }
   }
+}
 
-  /** Everything that was said about an upstream, to be forgotten. */
-  forgetting(upstream: string): readonly Forgotten[] {
-    const aspects: readonly Aspect[] = ["mode", "weight", "member"];
-    return aspects.map((aspect) => ({ kind: "forgotten", upstream, aspect }));
-  }
+/** Everything that may have been said about an upstream, to be forgotten. */
+export function forgetting(upstream: string): readonly Forgotten[] {
+  return aspects.map((aspect) => ({ kind: "forgotten", upstream, aspect }));
 }
 
 function keyOf(intent: Intent | Forgotten): string {

@@ -74,13 +74,26 @@ function poolSteps(before: Config, after: Config): readonly Step[] {
     ...after.pools.flatMap((pool): readonly Step[] => {
       const old = olds.get(pool.name);
       if (!old) return [{ action: "add", subject: "pool", pool: pool.name, to: pool.policy }];
-      return differences(poolSettings(old), poolSettings(pool)).map((difference) => ({
+      const changed = [...differences(poolSettings(old), poolSettings(pool)), ...reordered(old, pool)];
+      return changed.map((difference) => ({
         ...{ action: "change", subject: "pool", pool: pool.name },
         ...difference,
       }));
     }),
     ...gone.map(({ name }): Step => ({ action: "remove", subject: "pool", pool: name })),
   ];
+}
+
+/** Of those that stay: some policies look at who comes first. */
+function reordered(before: PoolConfig, after: PoolConfig): readonly Difference[] {
+  const [olds, news] = [new Set(before.upstreams.map(identityOf)), new Set(after.upstreams.map(identityOf))];
+  const listOf = ({ upstreams }: PoolConfig, others: ReadonlySet<string>) =>
+    upstreams
+      .filter((spec) => others.has(identityOf(spec)))
+      .map(({ id }) => id)
+      .join(", ");
+  const [from, to] = [listOf(before, news), listOf(after, olds)];
+  return from === to ? [] : [{ key: "order", from, to }];
 }
 
 function poolSettings({ policy, hashBy, retries, probe, timeouts }: PoolConfig): Settings {

@@ -22,7 +22,7 @@ export async function reload(
   const outdated = outdatedIn(live, intents.all);
   const kept = intents.all.filter(
     (intent) =>
-      aspectOf(intent) !== "member" || !outdated.some(({ upstream }) => upstream === intent.upstream),
+      !outdated.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),
   );
   const steps = planOf(wanted, course.wantedWith(read, kept));
   const needsRestart = steps.flatMap(({ key, needsRestart: needs }) =>

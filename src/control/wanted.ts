@@ -2,7 +2,7 @@
 
 import type { Config, PoolConfig } from "../config/config.ts";
 import { type Address, originOf, type UpstreamSpec } from "../pool/upstream.ts";
-import type { AddedIntent, Forgotten, Intent, RemovedIntent } from "../state/intent.ts";
+import { type AddedIntent, aspectOf, type Forgotten, type Intent } from "../state/intent.ts";
 
 /** What makes an upstream the same one after a change: it keeps its health, its load and its connections then. */
 export function identityOf({ id, address }: { readonly id: string; readonly address: Address }): string {
@@ -34,9 +34,10 @@ export function wantedOf(
   const added = intents.filter(
     (intent): intent is AddedIntent => intent.kind === "added" && !configured.has(intent.upstream),
   );
+  const removed = removedIn(intents);
   const weighed = (spec: UpstreamSpec) => ({ ...spec, weight: weights.get(spec.id) ?? spec.weight });
   const pools = config.pools.map((pool): PoolConfig => {
-    const left = pool.upstreams.filter((spec) => !intents.some((intent) => removes(intent, spec)));
+    const left = pool.upstreams.filter((spec) => !removed.has(identityOf(spec)));
     const joined = added.filter((intent) => intent.pool === pool.name).map(({ spec }) => spec);
     const upstreams = left.length + joined.length > 0 ? [...left, ...joined] : pool.upstreams;
     const going = leaving.filter(
@@ -47,19 +48,26 @@ export function wantedOf(
   return { ...config, pools };
 }
 
-/** Intents that a configuration has caught up with: it names what was added, or names no more what was removed. */
+/** Intents that a configuration has caught up with: it has what was added, has no more what was removed, weighs alike. */
 export function outdatedIn(config: Config, intents: readonly Intent[]): readonly Forgotten[] {
   const specs = config.pools.flatMap(({ upstreams }) => upstreams);
-  return intents.flatMap((intent): readonly Forgotten[] => {
-    const { kind, upstream } = intent;
-    const isOutdated =
-      (kind === "added" && specs.some(({ id }) => id === upstream)) ||
-      (kind === "removed" && !specs.some((spec) => removes(intent, spec)));
-    return isOutdated ? [{ kind: "forgotten", upstream, aspect: "member" }] : [];
-  });
+  const weights = new Map(specs.map(({ id, weight }) => [id, weight]));
+  const identities = new Set(specs.map(identityOf));
+  const isOutdated = (intent: Intent) => {
+    const { kind, upstream: id } = intent;
+    if (kind === "added") return weights.has(id);
+    if (kind === "removed") return !identities.has(identityOf({ id, address: intent.address }));
+    return kind === "weight" && weights.get(id) === intent.weight;
+  };
+  return intents.filter(isOutdated).map((intent) => ({
+    ...{ kind: "forgotten", upstream: intent.upstream, aspect: aspectOf(intent) },
+  }));
 }
 
-function removes(intent: Intent, spec: UpstreamSpec): intent is RemovedIntent {
-  if (intent.kind !== "removed") return false;
-  return identityOf({ id: intent.upstream, address: intent.address }) === identityOf(spec);
+function removedIn(intents: readonly Intent[]): ReadonlySet<string> {
+  return new Set(
+    intents.flatMap((intent) =>
+      intent.kind === "removed" ? [identityOf({ id: intent.upstream, address: intent.address })] : [],
+    ),
+  );
 }

@@ -119,8 +119,16 @@ class SqliteStore implements Store {
       task();
       this.#database.exec("COMMIT");
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      this.#undo();
       throw error;
+    }
+  }
+
+  #undo(): void {
+    try {
+      this.#database.exec("ROLLBACK");
+    } catch {
+      // Some errors have undone it already.
     }
   }
 
