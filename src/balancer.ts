@@ -70,7 +70,7 @@ export class Balancer {
         const pool = this.#fleet.find(upstream.id)?.member.pool.name ?? null;
         const left = `${upstream.inFlight} in flight`;
         const from = { kind: "drain", pool, upstream: upstream.id, from: "draining" } as const;
-        this.#journal.add({ ...from, to: stage, reason: `drain_${stage}`, by: "balancer", detail: left });
+        this.#journal.add({ ...from, to: stage, reason: stage === "drained" ? "drain_done" : "drain_late", by: "balancer", detail: left });
       },
     });
     this.#prober = new Prober({
@@ -133,6 +133,8 @@ export class Balancer {
   async drain(): Promise<number> {
     const { drainDelayMs, drainTimeoutMs } = this.#course.config;
     this.#turnTo("draining");
+    const inFlight = this.#listener?.active() ?? 0;
+    this.#setting.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     this.#prober.stop();
     const listener = this.#listener;

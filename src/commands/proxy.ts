@@ -35,16 +35,18 @@ export async function startProxy(
     { flag: "--admin-port", ...admin },
     startAdmin({ ...admin, bug }, balancer, runtime),
   );
-  try {
-    await listening({ flag: "--port", ...listen }, balancer.start());
-  } catch (error) {
-    adminListener.close();
-    throw error;
-  }
+  // Before the start, which takes a while: a change in between must not be missed.
   const reload = async (by: string) => void (await balancer.control.reload({ dry: false }, by));
   const endWatch = configFile.isWatched
     ? watchFor(configFile.path, () => void reload("watch"), log)
     : () => {};
+  try {
+    await listening({ flag: "--port", ...listen }, balancer.start());
+  } catch (error) {
+    endWatch();
+    adminListener.close();
+    throw error;
+  }
   say(`balancer   http://${listen.hostname}:${balancer.port}   ${config.pools.map(summaryOf).join("; ")}`);
   say(`admin      http://${admin.hostname}:${adminListener.port}   /readyz /metrics /api/snapshot`);
   return {
@@ -53,7 +55,6 @@ export async function startProxy(
     reload,
     async stop() {
       endWatch();
-      log.info("draining", { deadlineMs: config.drainTimeoutMs, inFlight: balancer.snapshot().inFlight });
       const cut = await balancer.drain();
       if (cut > 0) log.warn("drain deadline passed", { cut });
       adminListener.close();

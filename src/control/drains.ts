@@ -52,9 +52,12 @@ export class Drains {
     { waitMs, isLeaving }: { readonly waitMs: number; readonly isLeaving: boolean },
   ): void {
     const now = this.#setting.wallClock();
-    const since = this.#drains.get(upstream)?.since ?? now;
+    const known = this.#drains.get(upstream);
+    const since = known?.since ?? now;
     const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isLeaving };
     this.#drains.set(upstream, drain);
+    // That it is empty was told already.
+    if (known && !isLeaving && upstream.inFlight === 0) return;
     void this.#watch(upstream, drain, waitMs > 0 ? this.#setting.clock() + waitMs : Infinity);
   }
 
