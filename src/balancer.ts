@@ -70,7 +70,13 @@ export class Balancer {
         const pool = this.#fleet.find(upstream.id)?.member.pool.name ?? null;
         const left = `${upstream.inFlight} in flight`;
         const from = { kind: "drain", pool, upstream: upstream.id, from: "draining" } as const;
-        this.#journal.add({ ...from, to: stage, reason: stage === "drained" ? "drain_done" : "drain_late", by: "balancer", detail: left });
+        this.#journal.add({
+          ...from,
+          to: stage,
+          reason: stage === "drained" ? "drain_done" : "drain_late",
+          by: "balancer",
+          detail: left,
+        });
       },
     });
     this.#prober = new Prober({

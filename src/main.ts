@@ -26,8 +26,12 @@ async function main(): Promise<void> {
   const log = logOf("main");
   // A stray rejection is a fault of ours, but no reason to drop every client's connection.
   process.on("unhandledRejection", (error) => log.error("bug", { error }));
+  // Until it has started there is nothing to reload: the configuration was read a moment ago.
+  const onEarlyHangup = () => hasLostTerminal() && process.exit(128 + 1);
+  if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
     mindSignals(await start(command, { runtime, log, say, reread: rereadOf(command) }));
+    process.off("SIGHUP", onEarlyHangup);
     process.send?.("listening");
   } catch (error) {
     if (!(error instanceof Misuse)) throw error;

@@ -36,8 +36,16 @@ const longestReason = 500;
 /** Who acts, as far as the caller says: a name for the record, not a proof. And why, in the caller's own words. */
 export function whoOf(request: Request, { reason }: Fields = {}): Who {
   const given = request.headers.get("x-evenkeel-actor") ?? "";
-  const why = typeof reason === "string" ? reason.replace(/[\p{Cc}\s]+/gu, " ").trim() : "";
-  return { by: /^[\w.@ -]{1,64}$/.test(given) ? given : "api", why: why.slice(0, longestReason) };
+  const why = typeof reason === "string" ? lineOf(reason, longestReason) : "";
+  return { by: /^[\w.@ -]{1,64}$/.test(given) ? given : "api", why };
+}
+
+/** On one line, without control characters, and no longer than that. */
+export function lineOf(text: string, longest: number): string {
+  return text
+    .replace(/[\p{Cc}\s]+/gu, " ")
+    .trim()
+    .slice(0, longest);
 }
 
 const longestWaitMs = 3_600_000;

@@ -5,13 +5,14 @@ import { Elysia } from "elysia";
 import { type Control, isDenied } from "../control/control.ts";
 import { describeStep } from "../control/plan.ts";
 import { denial, json, problem, wrongMethod } from "./answers.ts";
-import { countOf, isSet, queryOf, textOf, whoOf } from "./asked.ts";
+import { countOf, isSet, lineOf, queryOf, textOf, whoOf } from "./asked.ts";
 
 const eventsByDefault = 100;
 const mostEvents = 2_000;
 
 /** As much as anyone writes by hand, and a thousand pools that a program wrote. */
 const longestFile = 1024 * 1024;
+const longestName = 200;
 
 export function courseRoutes(control: Control) {
   return (
@@ -54,7 +55,10 @@ export function courseRoutes(control: Control) {
               "Cannot take a file from here, only look at it: send dry=1",
             );
           }
-          const file = text === "" ? {} : { file: { name: query.get("name") ?? "the file", text } };
+          const file =
+            text === ""
+              ? {}
+              : { file: { name: lineOf(query.get("name") ?? "", longestName) || "the file", text } };
           const report = await control.reload({ dry, ...file }, whoOf(request).by);
           if (isDenied(report)) return denial(report);
           return json(200, { ...report, diff: report.steps.map(describeStep) });

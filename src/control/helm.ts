@@ -114,15 +114,16 @@ export class Helm implements Control {
     }
     const refused = this.#write(changes);
     if (refused) return refused;
-    drains.begin(upstream, { waitMs, isLeaving: true });
+    const limitMs = waitMs || leaveWithinMs;
+    drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
     this.#turnTo(found, "draining", who);
-    const gone = this.#leave(found, waitMs, who);
+    const gone = this.#leave(found, limitMs, who);
     return waitMs > 0 ? gone : reportOf("late", found);
   }
 
-  async #leave(found: Found, waitMs: number, who: Who): Promise<DrainReport> {
+  async #leave(found: Found, limitMs: number, who: Who): Promise<DrainReport> {
     const { drains, inTurn, steer } = this.#course;
-    await drains.wait(found.upstream, waitMs || leaveWithinMs);
+    await drains.wait(found.upstream, limitMs);
     drains.end(found.upstream);
     await inTurn(() => steer(who, "operator"));
     const { inFlight } = found.upstream;
