@@ -1,39 +1,37 @@
-/** The running whole: puts the pieces together from a configuration, and is what the admin side reads and steers. */
+/** The running whole: puts the pieces together from a configuration, starts, drains and stops them. */
 
 import type { Config } from "./config/config.ts";
+import type { Control } from "./control/control.ts";
+import { type Course, courseOf, type ReloadEnd, type Reread } from "./control/course.ts";
+import { Drains } from "./control/drains.ts";
+import { Fleet, targetsOf } from "./control/fleet.ts";
+import { Helm } from "./control/helm.ts";
+import { Intents } from "./control/intents.ts";
+import { type Happening, Journal } from "./control/journal.ts";
+import { eventsShown, Pictures } from "./control/pictures.ts";
+import { verdictObserver } from "./control/verdicts.ts";
 import type { Engine, EngineListener, EngineLog } from "./engine/engine.ts";
 import { type Clock, sleep, systemClock, systemSchedule, systemWallClock } from "./lib/clock.ts";
-import { formatDuration } from "./lib/duration.ts";
 import type { Log } from "./lib/log.ts";
 import { systemRandom } from "./lib/random.ts";
 import { throttle } from "./lib/throttle.ts";
 import { exposition } from "./metrics/exposition.ts";
 import { families } from "./metrics/families.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { type Member, memberOf, routesOf, type Watch } from "./member.ts";
-import type { Mode, Upstream } from "./pool/upstream.ts";
-import { type ProbePlan, probeWith } from "./probe/probe.ts";
-import { Prober } from "./probe/prober.ts";
+import type { StreakState } from "./pool/streak.ts";
+import { authorityOf } from "./pool/upstream.ts";
+import { type ProbeResult, probeWith } from "./probe/probe.ts";
+import { Prober, type Target } from "./probe/prober.ts";
 import { Exchange } from "./proxy/exchange.ts";
 import { requestIds } from "./proxy/request-id.ts";
-import type { Route } from "./proxy/route.ts";
-import type { Runtime } from "./runtime/runtime.ts";
-import {
-  type Control,
-  type Phase,
-  poolSnapshot,
-  type PoolView,
-  type ProbeSnapshot,
-  type Snapshot,
-  upstreamSnapshot,
-  type UpstreamSnapshot,
-} from "./snapshot.ts";
-import type { Store } from "./state/store.ts";
 import { trustedBy } from "./proxy/trust.ts";
-import { logVerdict, observerOf } from "./verdicts.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamSnapshot } from "./snapshot.ts";
+import type { Store } from "./state/store.ts";
 
 export interface BalancerSetting {
   readonly config: Config;
+  readonly reread: Reread;
   readonly runtime: Runtime;
   readonly engine: Engine;
   readonly store: Store;
@@ -42,38 +40,69 @@ export interface BalancerSetting {
 }
 
 /** `starting → ready → draining → stopped` */
-export class Balancer implements Control {
+export class Balancer {
   readonly #setting: BalancerSetting;
   readonly #clock: Clock = systemClock;
   readonly #startedAt = systemWallClock();
   readonly #metrics: Metrics;
-  readonly #members: readonly Member[];
-  readonly #routes: readonly Route[];
+  readonly #journal: Journal;
+  readonly #fleet: Fleet;
+  readonly #pictures: Pictures;
   readonly #prober: Prober;
-  readonly #lastProbes = new Map<Upstream, ProbeSnapshot>();
-  readonly #modesSet = new Map<Upstream, NonNullable<UpstreamSnapshot["modeSet"]>>();
+  readonly #course: Course;
+  #configuration: ConfigurationSnapshot;
+  #trusts: (address: string) => boolean;
   #listener: EngineListener | undefined;
   #phase: Phase = "starting";
+  /** What the operator can do while it runs. */
+  readonly control: Control;
 
   constructor(setting: BalancerSetting) {
     this.#setting = setting;
-    const { config, runtime, log } = setting;
-    this.#metrics = new Metrics(this.#clock);
-    const watch: Watch = { clock: this.#clock, observer: observerOf(this.#metrics, log) };
-    this.#members = config.pools.map((pool) => memberOf(pool, watch));
-    this.#routes = routesOf(config, this.#members);
-    this.#restoreModes();
-    this.#prober = new Prober({
-      probed: this.#members.map(({ config: { probe: plan }, pool }) => ({ pool, plan })),
-      probe: probeWith(runtime, this.#clock),
-      schedule: systemSchedule,
+    const { config, reread, runtime, store, log } = setting;
+    const [clock, wallClock, schedule] = [this.#clock, systemWallClock, systemSchedule];
+    this.#metrics = new Metrics(clock);
+    this.#journal = new Journal({ store, wallClock, schedule, log });
+    this.#fleet = new Fleet({
+      clock,
       random: systemRandom,
-      onResult: (pool, upstream, result, changed) => {
-        this.#metrics.of(upstream).probed(result.success);
-        this.#lastProbes.set(upstream, { at: systemWallClock(), ...result });
-        if (changed) logVerdict(log, pool, upstream, result);
+      observer: verdictObserver({ metrics: this.#metrics, journal: this.#journal, log }),
+    });
+    const intents = new Intents(store);
+    const drains = new Drains({
+      ...{ clock, wallClock, schedule },
+      onStage: (upstream, stage) => {
+        const pool = this.#fleet.find(upstream.id)?.member.pool.name ?? null;
+        const left = `${upstream.inFlight} in flight`;
+        const from = { kind: "drain", pool, upstream: upstream.id, from: "draining" } as const;
+        this.#journal.add({
+          ...from,
+          to: stage,
+          reason: stage === "drained" ? "drain_done" : "drain_late",
+          by: "balancer",
+          detail: left,
+        });
       },
     });
+    this.#prober = new Prober({
+      probe: probeWith(runtime, clock),
+      schedule,
+      random: systemRandom,
+      onResult: (target, result, changedFrom) => this.#probed(target, result, changedFrom),
+    });
+    const [fleet, prober, journal, metrics] = [this.#fleet, this.#prober, this.#journal, this.#metrics];
+    this.#pictures = new Pictures({ fleet, intents, drains, journal, metrics, clock, wallClock });
+    this.#course = courseOf({
+      ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
+      cutter: () => {
+        const listener = this.#listener;
+        return listener?.cut && ((upstream) => listener.cut?.(upstream) ?? 0);
+      },
+      onReload: (end) => this.#reloaded(end),
+    });
+    this.control = new Helm(this.#course);
+    this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
+    this.#trusts = trustedBy(config.trustedProxies);
   }
 
   get phase(): Phase {
@@ -87,58 +116,65 @@ export class Balancer implements Control {
 
   /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
   async start(): Promise<void> {
-    const { config, engine, log } = this.#setting;
-    await this.#prober.start();
+    const { engine, log } = this.#setting;
+    const { config } = this.#course;
+    await this.#prober.watch(targetsOf(this.#fleet.next(this.#course.wanted)));
     try {
       this.#listener = await engine.listen({
         ...config.listen,
         clientTimeouts: config.clientTimeouts,
         exchange: () =>
-          new Exchange({ routes: () => this.#routes, clock: this.#clock, observer: this.#metrics }),
+          new Exchange({ routes: () => this.#fleet.routes, clock: this.#clock, observer: this.#metrics }),
         requestId: requestIds(systemRandom),
-        trusts: trustedBy(config.trustedProxies),
+        trusts: (address) => this.#trusts(address),
         log: engineLogOf(log, this.#clock),
       });
     } catch (error) {
       this.#prober.stop();
       throw error;
     }
-    this.#phase = "ready";
+    this.#turnTo("ready");
   }
 
   /**
-   * Takes nothing new and waits for what is under way, at most as long as configured; then cuts the rest.
+   * Says that it is not ready, goes on serving for the configured delay, then takes nothing new and waits for what is
+   * under way, at most as long as configured; then cuts the rest.
    * @returns how many requests were cut
    */
   async drain(): Promise<number> {
-    this.#phase = "draining";
+    const { drainDelayMs, drainTimeoutMs } = this.#course.config;
+    this.#turnTo("draining");
+    const inFlight = this.#listener?.active() ?? 0;
+    this.#setting.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
+    if (drainDelayMs > 0) await sleep(drainDelayMs);
     this.#prober.stop();
     const listener = this.#listener;
     let cut = 0;
     if (listener) {
-      await Promise.race([listener.drain(), sleep(this.#setting.config.drainTimeoutMs)]);
+      await Promise.race([listener.drain(), sleep(drainTimeoutMs)]);
       cut = listener.active();
       listener.close();
     }
-    this.#phase = "stopped";
+    this.#turnTo("stopped");
+    this.#journal.flush();
     return cut;
   }
 
-  setMode(id: string, mode: Mode, by: string): UpstreamSnapshot | undefined {
-    for (const member of this.#members) {
-      const upstream = member.pool.upstreams.find((candidate) => candidate.id === id);
-      if (!upstream) continue;
-      const at = systemWallClock();
-      this.#setting.store.setMode({ upstream: id, mode, by, at });
-      this.#modesSet.set(upstream, { by, at });
-      if (member.pool.setMode(upstream, mode)) this.#setting.log.info("mode set", { upstream: id, mode, by });
-      return upstreamSnapshot(this.#viewOf(member), upstream);
-    }
-    return undefined;
+  /** Cuts everything, and writes down what the record still holds. */
+  close(): void {
+    this.#prober.stop();
+    this.#listener?.close();
+    this.#journal.flush();
+  }
+
+  /** Adds to the record: for verdicts that are found elsewhere. */
+  record(happening: Happening): void {
+    this.#journal.add(happening);
   }
 
   snapshot(): Snapshot {
-    const { config, engine, runtime, version } = this.#setting;
+    const { engine, runtime, version } = this.#setting;
+    const { listen } = this.#course.config;
     return {
       at: systemWallClock(),
       phase: this.#phase,
@@ -146,43 +182,55 @@ export class Balancer implements Control {
       runtime: `${runtime.name} ${runtime.version}`,
       engine: engine.name,
       startedAt: this.#startedAt,
-      listen: `${config.listen.hostname}:${this.port || config.listen.port}`,
+      listen: `${listen.hostname}:${this.port || listen.port}`,
       inFlight: this.#listener?.active() ?? 0,
-      pools: this.#members.map((member) => poolSnapshot(this.#viewOf(member))),
+      configuration: this.#configuration,
+      pools: this.#pictures.pools(),
+      events: this.#journal.events({ limit: eventsShown }),
     };
+  }
+
+  /** One upstream's picture; undefined if there is no such upstream. */
+  upstream(id: string): UpstreamSnapshot | undefined {
+    return this.#pictures.upstream(id);
   }
 
   /** The Prometheus text of all metrics. */
   metricsText(): string {
-    return exposition(families(this.#metrics, this.#members));
+    return exposition(families(this.#metrics, this.#fleet.members));
   }
 
-  #viewOf({ config, pool, retryBudget }: Member): PoolView {
-    return {
-      retryBudget,
-      at: systemWallClock(),
-      pool,
-      policy: config.policy,
-      probe: describePlan(config.probe),
-      metrics: this.#metrics,
-      now: this.#clock(),
-      notesOf: (upstream) => ({
-        lastProbe: this.#lastProbes.get(upstream) ?? null,
-        modeSet: this.#modesSet.get(upstream) ?? null,
-      }),
-    };
+  #turnTo(phase: Phase): void {
+    const whole = { kind: "phase", pool: null, upstream: null, reason: "lifecycle" } as const;
+    this.#journal.add({ ...whole, from: this.#phase, to: phase, by: "balancer", detail: "" });
+    this.#phase = phase;
   }
 
-  #restoreModes(): void {
-    const intents = new Map(this.#setting.store.modes().map((intent) => [intent.upstream, intent]));
-    for (const { pool } of this.#members) {
-      for (const upstream of pool.upstreams) {
-        const intent = intents.get(upstream.id);
-        if (!intent) continue;
-        pool.setMode(upstream, intent.mode);
-        this.#modesSet.set(upstream, { by: intent.by, at: intent.at });
-      }
+  #probed({ pool, upstream }: Target, result: ProbeResult, from: StreakState | undefined): void {
+    this.#metrics.of(upstream).probed(result.success);
+    this.#pictures.probed(upstream, { at: systemWallClock(), ...result });
+    if (from === undefined) return;
+    const { log } = this.#setting;
+    const to = upstream.streak.state;
+    const named = { pool: pool.name, upstream: upstream.id };
+    const reason = result.success ? "probe_passed" : "probe_failed";
+    this.#journal.add({ kind: "probe", ...named, from, to, reason, by: "prober", detail: result.detail });
+    const fields = { ...named, address: authorityOf(upstream.address), probe: result.detail };
+    if (result.success) log.info("upstream passing", fields);
+    else log.warn("upstream failing", fields);
+  }
+
+  #reloaded(end: ReloadEnd): void {
+    this.#metrics.reloaded(end.result);
+    const at = systemWallClock();
+    if (end.result === "refused") {
+      const { by, problems } = end;
+      this.#configuration = { ...this.#configuration, refused: { at, by, problems } };
+      return;
     }
+    const takenAt = end.result === "applied" ? at : this.#configuration.takenAt;
+    this.#configuration = { takenAt, refused: null, needsRestart: end.needsRestart };
+    this.#trusts = trustedBy(this.#course.config.trustedProxies);
   }
 }
 
@@ -198,8 +246,4 @@ function engineLogOf(log: Log, clock: Clock): EngineLog {
       if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);
     },
   };
-}
-
-function describePlan({ kind, path, intervalMs }: ProbePlan): string {
-  return `${kind === "tcp" ? "TCP connect" : `GET ${path}`} every ${formatDuration(intervalMs)}`;
 }

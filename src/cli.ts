@@ -1,30 +1,44 @@
 /** Argv, environment and configuration file → one command with everything decided; or everything that is wrong. */
 
-import { readConfigFile } from "./cli/config-file.ts";
-import { demoBackends, readBackend, readDashboard } from "./cli/companions.ts";
-import { configFlag } from "./cli/flags.ts";
+import { configPath, readConfigFile, readSource } from "./cli/config-file.ts";
+import { type Ask, demoBackends, readAsk, readBackend, readDashboard } from "./cli/companions.ts";
+import { configFlag, watchFlag } from "./cli/flags.ts";
 import { type Environment, givensOf } from "./cli/givens.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./cli/program.ts";
-import type { Surroundings } from "./cli/surroundings.ts";
+import type { FileSource, Surroundings } from "./cli/surroundings.ts";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "./config/config.ts";
 import { effectiveYaml } from "./config/effective.ts";
-import type { Trouble } from "./config/problem.ts";
+import { type Trouble, trouble } from "./config/problem.ts";
 import { settle } from "./config/settle.ts";
 
 export type Command =
-  | {
+  | (Lasting & {
       readonly kind: "up";
-      readonly config: Config;
       readonly dashboard: ListenConfig;
       /** Demo servers to start behind the pool's upstreams; empty where the operator named upstreams. */
       readonly backends: readonly BackendConfig[];
-    }
-  | { readonly kind: "proxy"; readonly config: Config }
+    })
+  | (Lasting & { readonly kind: "proxy" })
   /** `text` is to be printed: the effective configuration, itself a configuration file. */
   | { readonly kind: "check"; readonly config: Config; readonly text: string }
   | { readonly kind: "backend"; readonly backend: BackendConfig }
   | { readonly kind: "dashboard"; readonly dashboard: DashboardConfig }
+  /** Without a file the balancer looks at its own. */
+  | { readonly kind: "plan"; readonly ask: Ask; readonly file?: FileSource }
+  | { readonly kind: "state"; readonly ask: Ask }
   | Text;
+
+/** A balancer that runs until it is stopped. */
+interface Lasting {
+  readonly config: Config;
+  readonly configFile: {
+    readonly path: string;
+    /** Whether it is there. */
+    readonly exists: boolean;
+    /** Whether it is taken anew as soon as it changes. */
+    readonly isWatched: boolean;
+  };
+}
 
 /** @param argv without the runtime and the script */
 export function parse(
@@ -45,6 +59,17 @@ export function parse(
       const dashboard = readDashboard(line, env);
       return "kind" in dashboard ? dashboard : { kind: "dashboard", dashboard };
     }
+    case "state": {
+      const ask = readAsk(line, env);
+      return "kind" in ask ? ask : { kind: "state", ask };
+    }
+    case "plan": {
+      const ask = readAsk(line, env);
+      const file = readSource(line, env, surroundings);
+      const problems = [...("kind" in ask ? ask.problems : []), ...(file && !("text" in file) ? file : [])];
+      if (problems.length > 0 || "kind" in ask) return trouble(problems);
+      return { kind: "plan", ask, ...(file && "text" in file ? { file } : {}) };
+    }
     default:
       return balancerCommand(line, line.command, { env, surroundings });
   }
@@ -55,16 +80,20 @@ function balancerCommand(
   kind: "up" | "proxy" | "check",
   { env, surroundings }: { readonly env: Environment; readonly surroundings: Surroundings },
 ): Command | Trouble {
-  const flags = commands[kind].flags.filter((flag) => flag !== configFlag);
+  const flags = commands[kind].flags.filter((flag) => flag !== configFlag && flag !== watchFlag);
+  const file = readConfigFile(line, env, surroundings);
   const { stateFolder } = surroundings;
   const settled = settle({
     givens: givensOf(flags, line.written, env),
-    file: readConfigFile(line, env, surroundings),
+    file,
     defaultState: stateFolder === undefined ? ":memory:" : `${stateFolder}/state.db`,
     purpose: kind,
   });
   if (settled.kind === "trouble") return settled;
   const { config, dashboard, isDemo, sourceOf } = settled;
-  if (kind === "up") return { kind, config, dashboard, backends: isDemo ? demoBackends() : [] };
-  return kind === "proxy" ? { kind, config } : { kind, config, text: effectiveYaml(settled, sourceOf) };
+  if (kind === "check") return { kind, config, text: effectiveYaml(settled, sourceOf) };
+  const isWatched = givensOf([watchFlag], line.written, env)[0]?.value === true;
+  const configFile = { path: configPath(line, env), exists: file !== undefined, isWatched };
+  if (kind === "proxy") return { kind, config, configFile };
+  return { kind, config, configFile, dashboard, backends: isDemo ? demoBackends() : [] };
 }

@@ -1,14 +1,18 @@
 /** The process: picks the command, runs it, minds the signals, exits. The only file that touches argv, signals and exit. */
 
+import { closeSync, openSync } from "node:fs";
+
 import { engines, runtime } from "#runtime";
 
 import { type Command, parse } from "./cli.ts";
 import { systemSurroundings } from "./cli/surroundings.ts";
+import { askPlan, askState, type Reply } from "./commands/ask.ts";
 import { startProxy } from "./commands/proxy.ts";
 import { Misuse, type Running, type Tools } from "./commands/running.ts";
 import { startBackendCommand, startDashboardCommand } from "./commands/servers.ts";
 import { startUp } from "./commands/up.ts";
 import { describeTrouble, type Trouble } from "./config/problem.ts";
+import type { Reread } from "./control/course.ts";
 import { configureLog, logOf } from "./lib/log.ts";
 
 /** For whatever the operator got wrong: flags, environment, configuration, a port in use. */
@@ -16,20 +20,18 @@ const misuseExit = 2;
 
 async function main(): Promise<void> {
   const command = parse(process.argv.slice(2), process.env, systemSurroundings(process.env));
-  if (
-    command.kind === "trouble" ||
-    !("config" in command || "backend" in command || command.kind === "dashboard")
-  ) {
-    return answer(command);
-  }
-  if (command.kind === "check") return answer(command);
+  if (!isLasting(command)) return answer(command);
   if ("config" in command) runtime.liftFetchLimit();
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("main");
   // A stray rejection is a fault of ours, but no reason to drop every client's connection.
   process.on("unhandledRejection", (error) => log.error("bug", { error }));
+  // Until it has started there is nothing to reload: the configuration was read a moment ago.
+  const onEarlyHangup = () => hasLostTerminal() && process.exit(128 + 1);
+  if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
-    mindSignals(await start(command, { runtime, log, say }));
+    mindSignals(await start(command, { runtime, log, say, reread: rereadOf(command) }));
+    process.off("SIGHUP", onEarlyHangup);
     process.send?.("listening");
   } catch (error) {
     if (!(error instanceof Misuse)) throw error;
@@ -37,16 +39,44 @@ async function main(): Promise<void> {
   }
 }
 
-type Lasting = Exclude<Command, { kind: "check" | "help" | "version" }>;
-type Passing = Extract<Command, { kind: "check" | "help" | "version" }> | Trouble;
+type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
+type Passing = Exclude<Command, Lasting> | Trouble;
 
-function answer(command: Passing): void {
-  if (command.kind === "trouble") {
-    process.stderr.write(`${describeTrouble(command)}\n`);
-    process.exitCode = misuseExit;
-    return;
+function isLasting(command: Command | Trouble): command is Lasting {
+  return ["up", "proxy", "backend", "dashboard"].includes(command.kind);
+}
+
+async function answer(command: Passing): Promise<void> {
+  const { text, exitCode } = await replyTo(command);
+  process.exitCode = exitCode;
+  const stream = exitCode === misuseExit ? process.stderr : process.stdout;
+  stream.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+async function replyTo(command: Passing): Promise<Reply> {
+  switch (command.kind) {
+    case "trouble":
+      return { text: describeTrouble(command), exitCode: misuseExit };
+    case "plan":
+      return askPlan(command.ask, command.file);
+    case "state":
+      return askState(command.ask);
+    default:
+      return { text: command.text, exitCode: 0 };
   }
-  process.stdout.write(command.text.endsWith("\n") ? command.text : `${command.text}\n`);
+}
+
+/** Reads the same command line again, with what its file says now, or with another text instead of its file. */
+function rereadOf(command: Lasting): Reread {
+  const isFileExpected = "configFile" in command && command.configFile.exists;
+  return (file) => {
+    const surroundings = { ...systemSurroundings(process.env), isFileExpected, ...(file ? { file } : {}) };
+    const again = parse(process.argv.slice(2), process.env, surroundings);
+    if (again.kind === "trouble") return again;
+    if (!("config" in again))
+      throw new Error(`Cannot read the configuration of evenkeel ${again.kind}: it has none`);
+    return again.config;
+  };
 }
 
 function start(command: Lasting, tools: Tools): Promise<Running> {
@@ -54,7 +84,7 @@ function start(command: Lasting, tools: Tools): Promise<Running> {
     case "up":
       return startUp(command, engines[command.config.engine], tools);
     case "proxy":
-      return startProxy(command.config, engines[command.config.engine], tools);
+      return startProxy(command, engines[command.config.engine], tools);
     case "backend":
       return startBackendCommand(command.backend, tools);
     case "dashboard":
@@ -87,6 +117,8 @@ function mindSignals(running: Running): void {
       },
     );
   };
+  if (running.reload)
+    process.on("SIGHUP", () => (hasLostTerminal() ? onSignal(128 + 1) : void running.reload?.("SIGHUP")));
   process.on("SIGTERM", () => onSignal(128 + 15));
   if (!process.send) {
     process.on("SIGINT", () => onSignal(128 + 2));
@@ -95,6 +127,22 @@ function mindSignals(running: Running): void {
   // A child: the terminal's Ctrl-C reaches it too, but its parent decides; without a parent it has no purpose.
   process.on("SIGINT", () => {});
   process.on("disconnect", () => leave(0));
+}
+
+/** A terminal that closes sends SIGHUP too, and takes what runs in it along. */
+const hadTerminal = canOpenTerminal();
+
+function hasLostTerminal(): boolean {
+  return hadTerminal && !canOpenTerminal();
+}
+
+function canOpenTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 await main();

@@ -6,6 +6,7 @@ import type { PolicyName } from "./policy/policies.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
 import { type Mode, originOf, type Status, type Upstream } from "./pool/upstream.ts";
+import type { Event } from "./state/event.ts";
 
 /** `starting → ready → draining → stopped` */
 export type Phase = "starting" | "ready" | "draining" | "stopped";
@@ -46,6 +47,25 @@ export interface OutlierSnapshot {
   readonly count: number;
 }
 
+/** Who set something at run time, when (epoch milliseconds) and why (may be empty). */
+export interface Mark {
+  readonly by: string;
+  readonly at: number;
+  readonly why: string;
+}
+
+export interface DrainSnapshot {
+  /** Epoch milliseconds. */
+  readonly since: number;
+  /** Epoch milliseconds by which it should be empty; null if nobody named a time. */
+  readonly deadline: number | null;
+  readonly inFlight: number;
+  /** Nothing is under way there any more. */
+  readonly drained: boolean;
+  /** It goes when it is empty. */
+  readonly leaving: boolean;
+}
+
 export interface UpstreamSnapshot {
   readonly id: string;
   readonly url: string;
@@ -57,8 +77,14 @@ export interface UpstreamSnapshot {
   readonly backup: boolean;
   readonly status: Status;
   readonly mode: Mode;
-  /** Who set the mode and when (epoch milliseconds); null while it is as configured. */
-  readonly modeSet: { readonly by: string; readonly at: number } | null;
+  /** Null while the mode is as configured. */
+  readonly modeSet: Mark | null;
+  /** Null while the weight is as configured. */
+  readonly weightSet: Mark | null;
+  /** Null if it comes from the configuration. */
+  readonly added: Mark | null;
+  /** Null unless it is being emptied, or is kept empty. */
+  readonly drain: DrainSnapshot | null;
   /** Whether it gets new requests now. */
   readonly fit: boolean;
   readonly inFlight: number;
@@ -84,6 +110,18 @@ export interface PoolSnapshot {
   readonly notRetried: Readonly<Record<string, number>>;
   /** The balancer's own answers, since the start, by reason word. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** The last twenty, oldest first. */
+  readonly events: readonly Event[];
+}
+
+/** How the configuration came to be the one that counts. */
+export interface ConfigurationSnapshot {
+  /** Epoch milliseconds at which it was taken. */
+  readonly takenAt: number;
+  /** The last try to take another one that was refused since; null if there was none. */
+  readonly refused: { readonly at: number; readonly by: string; readonly problems: readonly string[] } | null;
+  /** Settings that a restart would change. */
+  readonly needsRestart: readonly string[];
 }
 
 export interface Snapshot {
@@ -98,20 +136,14 @@ export interface Snapshot {
   readonly listen: string;
   /** Requests that clients wait for now. */
   readonly inFlight: number;
+  readonly configuration: ConfigurationSnapshot;
   readonly pools: readonly PoolSnapshot[];
-}
-
-/** What the operator can do, from the admin side. */
-export interface Control {
-  /** Sets one upstream's mode, durably; its new picture, or undefined if there is no such upstream. */
-  setMode(id: string, mode: Mode, by: string): UpstreamSnapshot | undefined;
+  /** The last twenty of everything, oldest first. */
+  readonly events: readonly Event[];
 }
 
 /** What is known of an upstream besides what the pool and the metrics know. */
-export interface UpstreamNotes {
-  readonly lastProbe: ProbeSnapshot | null;
-  readonly modeSet: UpstreamSnapshot["modeSet"];
-}
+export type UpstreamNotes = Pick<UpstreamSnapshot, "lastProbe" | "modeSet" | "weightSet" | "added" | "drain">;
 
 export interface PoolView {
   readonly pool: Pool;
@@ -120,6 +152,7 @@ export interface PoolView {
   readonly metrics: Metrics;
   readonly notesOf: (upstream: Upstream) => UpstreamNotes;
   readonly retryBudget: { readonly left: number };
+  readonly events: readonly Event[];
   /** Clock time, milliseconds. */
   readonly now: number;
   /** The same moment in epoch milliseconds. */
@@ -143,6 +176,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     retryBudget: Math.floor(view.retryBudget.left),
     notRetried: Object.fromEntries(meter.notRetried),
     refusals: Object.fromEntries(meter.refusals),
+    events: view.events,
   };
 }
 

@@ -11,7 +11,8 @@ function setUp() {
   const snapshot = () => {
     const view: PoolView = {
       ...{ pool, metrics, policy: "round-robin", probe: "TCP", retryBudget: { left: 7.9 } },
-      ...{ now: now.ms, at: 1_000_000 + now.ms, notesOf: () => ({ lastProbe: null, modeSet: null }) },
+      ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
+      notesOf: () => ({ lastProbe: null, modeSet: null, weightSet: null, added: null, drain: null }),
     };
     return poolSnapshot(view);
   };

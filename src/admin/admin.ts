@@ -3,13 +3,15 @@
 import { Elysia } from "elysia";
 
 import { expositionType } from "../metrics/exposition.ts";
-import { type Mode, modes } from "../pool/upstream.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
-import type { Control, Phase, Snapshot } from "../snapshot.ts";
+import type { Phase, Snapshot } from "../snapshot.ts";
+import { health, json, problem } from "./answers.ts";
+import { courseRoutes } from "./course-routes.ts";
+import { fleetRoutes, type Steered } from "./fleet-routes.ts";
 import { denialOf, type GuardSetting } from "./guard.ts";
 
 /** What the admin side needs of the balancer. */
-export interface Administered extends Control {
+export interface Administered extends Steered {
   readonly phase: Phase;
   snapshot(): Snapshot;
   metricsText(): string;
@@ -43,9 +45,6 @@ export function startAdmin(
   });
 }
 
-/** A mode is a word and an actor a name: more than this is no such thing. */
-const mostBodyBytes = 4_096;
-
 function adminApp(balancer: Administered) {
   return (
     new Elysia({ handler: { standardHostname: false } })
@@ -68,59 +67,11 @@ function adminApp(balancer: Administered) {
           ? health(503, `no fit upstream in ${empty.join(", ")}`)
           : health(200, "healthy");
       })
-      .get(
-        "/metrics",
-        () => new Response(balancer.metricsText(), { headers: { "Content-Type": expositionType } }),
-      )
-      .get("/api/snapshot", () => json(200, balancer.snapshot()))
-      .post(
-        "/api/upstreams/:id/mode",
-        async ({ request, params: { id } }) => {
-          const mode = await modeOf(request);
-          if (mode === undefined) {
-            return problem(
-              400,
-              "mode_invalid",
-              `Cannot set the mode: send {"mode": …} with one of ${modes.join(", ")}`,
-            );
-          }
-          const upstream = balancer.setMode(id, mode, actorOf(request));
-          return upstream
-            ? json(200, upstream)
-            : problem(404, "upstream_unknown", `Cannot set the mode: no upstream is called ${id}`);
-        },
-        { parse: "none" },
-      )
-      .get("/api/upstreams/:id/mode", () => {
-        const answer = problem(405, "method_not_allowed", "Set a mode with POST.");
-        answer.headers.set("Allow", "POST");
-        return answer;
+      .get("/metrics", () => {
+        return new Response(balancer.metricsText(), { headers: { "Content-Type": expositionType } });
       })
+      .get("/api/snapshot", () => json(200, balancer.snapshot()))
+      .use(fleetRoutes({ control: balancer.control, upstream: (id) => balancer.upstream(id) }))
+      .use(courseRoutes(balancer.control))
   );
-}
-
-async function modeOf(request: Request): Promise<Mode | undefined> {
-  const length = Number(request.headers.get("content-length") ?? Number.NaN);
-  if (!(length <= mostBodyBytes)) return undefined;
-  const body: unknown = await request.json().catch(() => undefined);
-  if (typeof body !== "object" || body === null || !("mode" in body)) return undefined;
-  return modes.find((mode) => mode === body.mode);
-}
-
-/** Who acts, as far as the caller says: a name for the record, not a proof. */
-function actorOf(request: Request): string {
-  const given = request.headers.get("x-evenkeel-actor") ?? "";
-  return /^[\w.@ -]{1,64}$/.test(given) ? given : "api";
-}
-
-function json(status: number, value: unknown): Response {
-  return Response.json(value, { status, headers: { "Cache-Control": "no-store" } });
-}
-
-function health(status: number, word: string): Response {
-  return json(status, { status: word });
-}
-
-function problem(status: number, reason: string, message: string): Response {
-  return json(status, { error: { status, reason, message } });
 }

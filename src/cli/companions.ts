@@ -8,7 +8,7 @@ import { listenOf } from "../config/resolve.ts";
 import { backendSchema, dashboardSchema } from "../config/schema.ts";
 import { faultsIn } from "../config/shape.ts";
 import { formatTimeRange, timeRangeOf } from "../config/times.ts";
-import { backendFlags, dashboardFlags, type Flag } from "./flags.ts";
+import { askFlags, backendFlags, dashboardFlags, type Flag } from "./flags.ts";
 import { type Environment, givensOf } from "./givens.ts";
 import type { Line } from "./program.ts";
 
@@ -24,6 +24,19 @@ export function readBackend(line: Line, env: Environment, hostName: string): Bac
     latencyMs: latency === undefined ? fallback.latencyMs : timeRangeOf(latency),
     failRate: failRate ?? fallback.failRate,
   };
+}
+
+/** Where a running balancer's admin side is, and what it asks of its callers. */
+export interface Ask {
+  readonly adminUrl: string;
+  readonly adminToken?: string;
+}
+
+export function readAsk(line: Line, env: Environment): Ask | Trouble {
+  const given = readGivens(askFlags, dashboardSchema, { line, env });
+  if (given.kind === "trouble") return given;
+  const { adminUrl = defaults.dashboard.adminUrl, adminToken } = given.value;
+  return { adminUrl: adminUrl.replace(/\/$/, ""), ...(adminToken === undefined ? {} : { adminToken }) };
 }
 
 export function readDashboard(line: Line, env: Environment): DashboardConfig | Trouble {

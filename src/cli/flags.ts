@@ -107,6 +107,14 @@ export const balancerFlags: readonly Flag[] = [
     fallback: "a file in your state folder",
   },
   {
+    name: "--drain-delay",
+    value: "<time>",
+    variable: "EVENKEEL_DRAIN_DELAY",
+    path: ["drainDelay"],
+    summary: "how long to serve on at exit while readiness says 503; 5s under Kubernetes",
+    fallback: formatDuration(defaults.drainDelayMs),
+  },
+  {
     name: "--drain-timeout",
     value: "<time>",
     variable: "EVENKEEL_DRAIN_TIMEOUT",
@@ -124,6 +132,16 @@ export const configFlag: Flag = {
   path: [],
   summary: "configuration file, YAML or JSON",
   fallback: `${defaults.configFile} if there is one`,
+};
+
+/** Says when the file is read again, and so is no part of it either. */
+export const watchFlag: Flag = {
+  name: "--watch",
+  value: "",
+  variable: "EVENKEEL_WATCH",
+  path: [],
+  read: (text) => !["0", "false", "no", "off"].includes(text.toLowerCase()),
+  summary: "takes the configuration file anew whenever it changes, as SIGHUP does",
 };
 
 /** The dashboard beside the balancer, for up and check. */
@@ -163,6 +181,11 @@ export const dashboardFlags: readonly Flag[] = [
     summary: "what the admin side asks of its callers",
   },
 ];
+
+/** Where a running balancer is asked. */
+export const askFlags: readonly Flag[] = dashboardFlags.filter(({ variable }) =>
+  ["ADMIN_URL", "ADMIN_TOKEN"].includes(variable),
+);
 
 export const backendFlags: readonly Flag[] = [
   port("SERVER_PORT", backend.port, "", "where to listen; 0 takes any free port"),

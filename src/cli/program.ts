@@ -1,37 +1,51 @@
 /** The syntax of the command line: commands, their flags, their help. What the values mean is decided elsewhere. */
 
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError } from "commander";
 import { type Trouble, trouble } from "../config/problem.ts";
 import { version } from "../config/version.ts";
 import { policies } from "../policy/policies.ts";
 import {
+  askFlags,
   backendFlags,
   balancerFlags,
   companionFlags,
   configFlag,
   dashboardFlags,
   type Flag,
+  watchFlag,
 } from "./flags.ts";
 import { misuseOf } from "./misuse.ts";
 
-export type CommandName = "up" | "proxy" | "backend" | "dashboard" | "check" | "version";
+export type CommandName = "up" | "proxy" | "backend" | "dashboard" | "check" | "plan" | "state" | "version";
 
 interface CommandEntry {
   readonly summary: string;
   readonly flags: readonly Flag[];
+  /** Words of which one has to follow. */
+  readonly words?: readonly string[];
 }
 
 export const commands: Readonly<Record<CommandName, CommandEntry>> = {
   up: {
     summary: "Balancer, dashboard and, without upstreams of your own, three demo servers.",
-    flags: [...balancerFlags, configFlag, ...companionFlags],
+    flags: [...balancerFlags, configFlag, watchFlag, ...companionFlags],
   },
-  proxy: { summary: "The balancer alone.", flags: [...balancerFlags, configFlag] },
+  proxy: { summary: "The balancer alone.", flags: [...balancerFlags, configFlag, watchFlag] },
   backend: { summary: "One demo server.", flags: backendFlags },
   dashboard: { summary: "The dashboard of a balancer that runs elsewhere.", flags: dashboardFlags },
   check: {
     summary: "Prints every problem of a configuration, or the effective one with the source of each value.",
     flags: [...balancerFlags, configFlag, ...companionFlags],
+  },
+  plan: {
+    summary:
+      "Prints what a configuration file would change in a running balancer: exit 0 nothing, 1 something, 2 problems.",
+    flags: [configFlag, ...askFlags],
+  },
+  state: {
+    summary: "Prints what was set in a running balancer at run time, as configuration: state export.",
+    flags: askFlags,
+    words: ["export"],
   },
   version: { summary: "Prints the version.", flags: [] },
 };
@@ -79,11 +93,18 @@ export function readLine(argv: readonly string[]): Line | Text | Trouble {
     .helpCommand("help [command]", "show the help of a command")
     .addHelpText("after", `\n${layering}\nTry: evenkeel up`);
 
-  for (const [name, { summary, flags }] of Object.entries(commands)) {
+  for (const [name, { summary, flags, words }] of Object.entries(commands)) {
     const command = configured(program.command(name)).description(summary).allowExcessArguments(false);
-    if (flags.length > 0) command.usage("[flags]").addHelpText("after", notesOn(flags));
+    if (words) command.addArgument(new Argument("<what>", "what to do").choices(words));
+    if (flags.length > 0) {
+      command
+        .usage([words?.join("|"), "[flags]"].filter(Boolean).join(" "))
+        .addHelpText("after", notesOn(flags));
+    }
     for (const flag of flags) {
-      if (flag.name) command.option(`${flag.name} ${flag.value}`, describeFlag(flag), joined(flag));
+      if (!flag.name) continue;
+      if (flag.value === "") command.option(flag.name, describeFlag(flag));
+      else command.option(`${flag.name} ${flag.value}`, describeFlag(flag), joined(flag));
     }
     command.action(() => {
       line = { kind: "line", command: name as CommandName, written: writtenIn(command, flags) };
@@ -107,12 +128,12 @@ function joined({ isList }: Flag): (text: string, before: string | undefined) =>
 }
 
 function writtenIn(command: Command, flags: readonly Flag[]): ReadonlyMap<string, string> {
-  const values = command.opts<Record<string, string>>();
+  const values = command.opts<Record<string, string | true>>();
   const written = new Map<string, string>();
   for (const { name } of flags) {
     const key = name?.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
     const value = key === undefined ? undefined : values[key];
-    if (name !== undefined && value !== undefined) written.set(name, value);
+    if (name !== undefined && value !== undefined) written.set(name, String(value));
   }
   return written;
 }
@@ -130,7 +151,7 @@ function notesOn(flags: readonly Flag[]): string {
   for (const { variable, summary } of hidden) {
     notes.push(`${variable} (a variable only: flags are visible to others)  ${summary}`);
   }
-  if (flags.includes(configFlag)) {
+  if (flags.some(({ name }) => name === "--policy")) {
     const lines = Object.entries(policies).map(([name, { summary }]) => `  ${name.padEnd(18)}  ${summary}`);
     notes.push(`Policies:\n${lines.join("\n")}`);
   }

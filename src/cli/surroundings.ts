@@ -11,6 +11,16 @@ export interface Surroundings {
   /** This user's folder for the program's state; undefined if this user has none. It may have to be made. */
   readonly stateFolder: string | undefined;
   readonly hostName: string;
+  /** Takes the place of the configuration file. */
+  readonly file?: FileSource;
+  /** There was a configuration file before, so that a missing one is a mistake and not a choice. */
+  readonly isFileExpected?: boolean;
+}
+
+/** A file that was read but not understood yet. */
+export interface FileSource {
+  readonly name: string;
+  readonly text: string;
 }
 
 export function systemSurroundings(env: Environment): Surroundings {

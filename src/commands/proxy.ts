@@ -1,6 +1,7 @@
 /** `evenkeel proxy`: the balancer and its admin listener. */
 
 import { startAdmin } from "../admin/admin.ts";
+import type { Command } from "../cli.ts";
 import { Balancer } from "../balancer.ts";
 import type { Config } from "../config/config.ts";
 import { version } from "../config/version.ts";
@@ -9,6 +10,10 @@ import { type Log, logOf } from "../lib/log.ts";
 import { openSqlite } from "../state/sqlite.ts";
 import type { Store } from "../state/store.ts";
 import { listening, type Running, type Tools } from "./running.ts";
+import { watchFile } from "./watch.ts";
+
+/** What of a command makes a balancer. */
+type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile">;
 
 export interface RunningProxy extends Running {
   readonly port: number;
@@ -17,12 +22,12 @@ export interface RunningProxy extends Running {
 
 /** Resolves when clients are served. Rejects with a Misuse if a port cannot be had. */
 export async function startProxy(
-  config: Config,
+  { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, log, say }: Tools,
+  { runtime, log, say, reread }: Tools,
 ): Promise<RunningProxy> {
   const store = storeFor(config.state, log);
-  const balancer = new Balancer({ config, runtime, engine, store, log, version });
+  const balancer = new Balancer({ config, reread, runtime, engine, store, log, version });
   const bug = (error: unknown) => logOf("admin").error("bug", { error });
   const { admin, listen } = config;
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
@@ -30,9 +35,15 @@ export async function startProxy(
     { flag: "--admin-port", ...admin },
     startAdmin({ ...admin, bug }, balancer, runtime),
   );
+  // Before the start, which takes a while: a change in between must not be missed.
+  const reload = async (by: string) => void (await balancer.control.reload({ dry: false }, by));
+  const endWatch = configFile.isWatched
+    ? watchFor(configFile.path, () => void reload("watch"), log)
+    : () => {};
   try {
     await listening({ flag: "--port", ...listen }, balancer.start());
   } catch (error) {
+    endWatch();
     adminListener.close();
     throw error;
   }
@@ -41,18 +52,31 @@ export async function startProxy(
   return {
     port: balancer.port,
     adminPort: adminListener.port,
+    reload,
     async stop() {
-      log.info("draining", { deadlineMs: config.drainTimeoutMs, inFlight: balancer.snapshot().inFlight });
+      endWatch();
       const cut = await balancer.drain();
       if (cut > 0) log.warn("drain deadline passed", { cut });
       adminListener.close();
       store.close();
     },
     close() {
+      endWatch();
       adminListener.close();
+      balancer.close();
       store.close();
     },
   };
+}
+
+/** A folder that cannot be watched must not keep the balancer from serving: SIGHUP reloads all the same. */
+function watchFor(path: string, onChange: () => void, log: Log): () => void {
+  try {
+    return watchFile(path, onChange);
+  } catch (error) {
+    log.error("configuration not watched", { why: String(error), path });
+    return () => {};
+  }
 }
 
 /** A state file that cannot be used must not keep the balancer from serving: then modes live until the process ends. */

@@ -1,6 +1,7 @@
 /** What every command that stays gives back, and how a listener that cannot be had becomes an operator's sentence. */
 
 import { type Problem, sentenceOf } from "../config/problem.ts";
+import type { Reread } from "../control/course.ts";
 import type { Log } from "../lib/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
@@ -8,6 +9,8 @@ import type { Runtime } from "../runtime/runtime.ts";
 export interface Running {
   /** Finishes what is under way; resolves when everything has stopped. */
   stop(): Promise<void>;
+  /** Takes the configuration anew; missing where there is none. Never rejects: what is wrong is logged. */
+  reload?(by: string): Promise<void>;
   /** Cuts everything, synchronously, right before the process exits. */
   close(): void;
 }
@@ -16,6 +19,8 @@ export interface Running {
 export interface Tools {
   readonly runtime: Runtime;
   readonly log: Log;
+  /** For a balancer: reads its configuration anew. */
+  readonly reread: Reread;
   /** A line for the person who started the command, on standard output. */
   readonly say: (line: string) => void;
 }

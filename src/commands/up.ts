@@ -11,11 +11,12 @@ type Up = Extract<Command, { kind: "up" }>;
 
 /** Resolves when everything serves; whatever could not start has ended the rest. */
 export async function startUp(
-  { config, dashboard, backends }: Up,
+  { config, configFile, dashboard, backends }: Up,
   engine: Engine,
   tools: Tools,
 ): Promise<Running> {
   const started: Running[] = [];
+  let reload: Running["reload"];
   const closeAll = () => {
     for (const running of started.toReversed()) running.close();
   };
@@ -23,8 +24,9 @@ export async function startUp(
     const demo = await startDemo(backends, tools);
     const endDemo = () => Promise.all(demo.map((server) => server.end()));
     started.push({ stop: async () => void (await endDemo()), close: () => void endDemo() });
-    const proxy = await startProxy(config, engine, tools);
+    const proxy = await startProxy({ config, configFile }, engine, tools);
     started.push(proxy);
+    reload = proxy.reload;
     const address = {
       ...dashboard,
       balancerUrl: `http://${reachable(config.listen.hostname)}:${proxy.port}`,
@@ -47,6 +49,7 @@ export async function startUp(
     async stop() {
       for (const running of started.toReversed()) await running.stop();
     },
+    ...(reload && { reload }),
     close: closeAll,
   };
 }

@@ -63,6 +63,8 @@ export interface Config {
   };
   /** A file, or ":memory:". */
   readonly state: string;
+  /** How long the balancer goes on serving after SIGTERM while readiness says 503, so that orchestrators look away first. */
+  readonly drainDelayMs: number;
   /** How long requests in flight may take to finish after SIGTERM. */
   readonly drainTimeoutMs: number;
   readonly clientTimeouts: ClientTimeouts;
@@ -99,6 +101,8 @@ export const defaults = {
   listen: { hostname: "0.0.0.0", port: 8080 },
   engine: "fetch",
   admin: { hostname: "127.0.0.1", port: 8091 },
+  /** Kubernetes wants about 5 s; whoever runs it by hand wants none. */
+  drainDelayMs: 0,
   drainTimeoutMs: 30_000,
   /** NGINX: client_header_timeout shortened to 10 s, client_body_timeout halved, keepalive_timeout. */
   clientTimeouts: { headMs: 10_000, bodyIdleMs: 30_000, keepAliveMs: 75_000 },

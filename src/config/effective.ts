@@ -45,6 +45,7 @@ function fileOf({ config, dashboard }: Resolved): object {
     engine: config.engine,
     admin: { host: admin.hostname, port: admin.port },
     state: config.state,
+    drainDelay: config.drainDelayMs === 0 ? 0 : formatDuration(config.drainDelayMs),
     drainTimeout: config.drainTimeoutMs === 0 ? 0 : formatDuration(config.drainTimeoutMs),
     clientTimeouts: {
       head: formatDuration(clientTimeouts.headMs),

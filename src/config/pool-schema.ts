@@ -6,7 +6,7 @@ import { type HashBy, hashByPattern } from "../proxy/affinity.ts";
 import { format } from "./formats.ts";
 import { duration, flag, name, optional, origin, share, strict, text, whole, word } from "./schema-parts.ts";
 
-export const upstream = Type.Object(
+export const upstreamSchema = Type.Object(
   {
     url: origin,
     name: Type.Optional(name),
@@ -22,7 +22,7 @@ export const upstreamOrText = Type.Union([
     pattern: "^[hH][tT][tT][pP][sS]?://[^\\s,]+$",
     description: "http://10.0.0.1:8080;weight=3;backup;name=api-1",
   }),
-  upstream,
+  upstreamSchema,
 ]);
 
 const probe = optional(

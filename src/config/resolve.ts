@@ -33,6 +33,7 @@ export function resolve(file: ConfigFile, defaultState: string): Resolved {
       engine: file.engine ?? defaults.engine,
       admin: { ...listenOf(file.admin, defaults.admin), ...(token === undefined ? {} : { token }) },
       state: file.state ?? defaultState,
+      drainDelayMs: time(file.drainDelay, defaults.drainDelayMs),
       drainTimeoutMs: time(file.drainTimeout, defaults.drainTimeoutMs),
       clientTimeouts: {
         headMs: time(clients?.head, defaults.clientTimeouts.headMs),

@@ -3,7 +3,7 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { defaults, type EngineName, engineNames } from "./config.ts";
 import { format } from "./formats.ts";
-import { poolWith, upstream, upstreamOrText } from "./pool-schema.ts";
+import { poolWith, upstreamOrText, upstreamSchema } from "./pool-schema.ts";
 import { duration, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
 
 export const port = whole(0, 65_535, "0 takes any free port.");
@@ -11,6 +11,7 @@ const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean e
 export const listener = { host, port };
 /** Printable ASCII: it travels in an Authorization field. */
 export const token = text("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
+
 const route = Type.Object(
   {
     host: Type.Optional(
@@ -41,6 +42,18 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         description: "File that keeps what operators set at run time, or :memory:.",
         errorMessage: "a path or :memory:",
       }),
+      drainDelay: Type.Union(
+        [
+          format(
+            "delay",
+            "From the signal to exit, while readiness says 503, until no new requests are taken.",
+          ),
+          Type.Literal(0),
+        ],
+        {
+          errorMessage: "a duration such as 250ms, 30s or 1h",
+        },
+      ),
       drainTimeout: Type.Union(
         [format("delay", "How long requests may take to finish at exit."), Type.Literal(0)],
         {
@@ -78,7 +91,7 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
   );
 
 /** What the parser checks; upstreams are maps by then. */
-export const fileSchema = fileWith(upstream);
+export const fileSchema = fileWith(upstreamSchema);
 
 /** A file that passed the check. */
 export type ConfigFile = Static<typeof fileSchema>;

@@ -1,5 +1,6 @@
 /** What every data plane offers and what it is given: engines move bytes, everything they decide comes from here. */
 
+import type { Upstream } from "../pool/upstream.ts";
 import type { Exchange } from "../proxy/exchange.ts";
 import type { ForwardingSetting } from "../proxy/headers.ts";
 
@@ -53,6 +54,8 @@ export interface EngineListener {
   drain(): Promise<void>;
   /** Cuts what is left. */
   close(): void;
+  /** Cuts what is under way on one upstream, tunnels too; how many. Missing where an engine has no way to. */
+  cut?(upstream: Upstream): number;
 }
 
 /** A data plane. `listen` rejects if the port cannot be had, with the system's error code. */

@@ -136,6 +136,12 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       type: "counter",
       samples: ofUpstreams((labels, { meter }) => byKey(meter.probes, (result) => ({ ...labels, result }))),
     },
+    {
+      name: "evenkeel_config_reload_total",
+      help: "Tries to take a new configuration, by result.",
+      type: "counter",
+      samples: byKey(metrics.reloads, (result) => ({ result })),
+    },
   ];
 }
 

@@ -3,7 +3,8 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt, AttemptObserver } from "../pool/attempt.ts";
 import type { Outcome } from "../pool/outcome.ts";
-import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Histogram } from "./histogram.ts";
 import { Recent } from "./recent.ts";
@@ -65,7 +66,10 @@ export interface PoolMeter {
 
 export class Metrics implements AttemptObserver, PoolObserver {
   readonly #clock: Clock;
-  readonly #upstreams = new Map<Upstream, UpstreamMeter>();
+  /** Weak: an upstream that was removed takes its counts along when its last attempt has ended. */
+  readonly #upstreams = new WeakMap<Upstream, UpstreamMeter>();
+  /** Tries to take a new configuration, by result: "applied", "unchanged", "refused". */
+  readonly reloads = new Map<string, number>();
   readonly #pools = new Map<string, PoolMeter>();
 
   constructor(clock: Clock) {
@@ -87,6 +91,10 @@ export class Metrics implements AttemptObserver, PoolObserver {
 
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
     this.of(attempt.upstream).ended(attempt, outcome);
+  }
+
+  reloaded(result: string): void {
+    count(this.reloads, result);
   }
 
   retried(poolName: string, { reason }: { readonly reason: string }): void {

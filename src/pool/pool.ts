@@ -4,8 +4,9 @@ import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, Ledger } from "./attempt.ts";
 import { lighterOfTwo } from "./draw.ts";
-import { neverEjected, type OutlierReason, type OutlierState, type Sign } from "./outlier.ts";
+import { neverEjected, type OutlierState, type Sign } from "./outlier.ts";
 import type { Policy } from "./policy.ts";
+import type { PoolObserver } from "./pool-observer.ts";
 import { isCandidate, type Ranks, ranksAmong } from "./ranks.ts";
 import { Tier } from "./tier.ts";
 import type { Mode, Upstream, UpstreamLimits } from "./upstream.ts";
@@ -21,21 +22,6 @@ export interface PoolSpec {
   readonly observer?: PoolObserver;
 }
 
-/** A change of an upstream's passive verdict. */
-export interface OutlierChange {
-  readonly upstream: Upstream;
-  readonly from: OutlierState;
-  readonly to: OutlierState;
-  readonly reason: OutlierReason | undefined;
-}
-
-/** Hears of changes that requests and time bring about. Called synchronously on a request's way; must not throw. */
-export interface PoolObserver {
-  outlierChanged(pool: Pool, change: OutlierChange): void;
-  /** The pool began or stopped to serve from everybody for want of an upstream that is up. */
-  panicChanged(pool: Pool, isPanicking: boolean): void;
-}
-
 /** What is known of who may serve, until the next change. */
 interface Standing extends Ranks {
   readonly tiers: readonly Tier[];
@@ -45,23 +31,27 @@ interface Standing extends Ranks {
 
 export class Pool implements Ledger {
   readonly name: string;
-  readonly upstreams: readonly Upstream[];
-  readonly #policy: Policy;
+  #upstreams: readonly Upstream[];
+  #policy: Policy;
   readonly #random: Random;
   readonly #clock: Clock;
-  readonly #maxEjectedShare: number;
+  #maxEjectedShare: number;
   readonly #observer: PoolObserver | undefined;
   #standing: Standing | undefined;
   #isStale = true;
 
   constructor(spec: PoolSpec) {
     this.name = spec.name;
-    this.upstreams = spec.upstreams;
+    this.#upstreams = spec.upstreams;
     this.#policy = spec.policy;
     this.#random = spec.random;
     this.#clock = spec.clock;
     this.#maxEjectedShare = spec.maxEjectedShare ?? 0;
     this.#observer = spec.observer;
+  }
+
+  get upstreams(): readonly Upstream[] {
+    return this.#upstreams;
   }
 
   /** Those that may serve now. Rebuilt only after a verdict changed, so a request costs the same with 3 or 3,000. */
@@ -102,6 +92,31 @@ export class Pool implements Ledger {
     }
     const next = tiers.find((tier) => !tier.isFull);
     return next && lighterOfTwo(next.open, this.#random);
+  }
+
+  /** Changes who belongs to it. Whoever leaves gets nothing new; what is under way there finishes. */
+  setUpstreams(upstreams: readonly Upstream[]): void {
+    this.#upstreams = upstreams;
+    this.#isStale = true;
+  }
+
+  /** From the next choice on. */
+  setPolicy(policy: Policy): void {
+    this.#policy = policy;
+  }
+
+  /** @param share 0–1; whoever is ejected now stays so */
+  setMaxEjectedShare(share: number): void {
+    this.#maxEjectedShare = share;
+  }
+
+  /** Takes a new share and place in; true if they are new. The fit list is a new one then, so that policies see it. */
+  adjust(upstream: Upstream, { weight, backup }: Pick<Upstream, "weight" | "backup">): boolean {
+    if (upstream.weight === weight && upstream.backup === backup) return false;
+    upstream.weight = weight;
+    upstream.backup = backup;
+    this.#isStale = true;
+    return true;
   }
 
   /** Takes the operator's intent in; true if it changed anything. */

@@ -37,6 +37,11 @@ export class Streak {
     return this.#state === "checking" || this.#against > 0;
   }
 
+  /** From the next result on; the verdict and the present run stay. */
+  adjust(limits: StreakLimits): void {
+    this.#limits = limits;
+  }
+
   /** Takes one probe result in; true if the verdict changed. */
   record(success: boolean): boolean {
     const agreed = success ? "passing" : "failing";

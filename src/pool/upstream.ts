@@ -57,7 +57,6 @@ export interface UpstreamLimits extends StreakLimits {
 export class Upstream {
   readonly id: string;
   readonly address: Address;
-  readonly backup: boolean;
   /** Fixed hash of the id, so that rendezvous hashing does not hash it anew for every request. */
   readonly seed: number;
   readonly streak: Streak;
@@ -67,6 +66,7 @@ export class Upstream {
   /** Milliseconds until an answer's head arrives. */
   readonly latency = new PeakEwma(latencyTauMs);
   weight: number;
+  backup: boolean;
   mode: Mode = "ready";
   inFlight = 0;
 

@@ -3,62 +3,94 @@
 import { type Cancel, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { StreakState } from "../pool/streak.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Probe, ProbePlan, ProbeResult } from "./probe.ts";
 
-export interface Probed {
+/** One upstream to look at, and how. */
+export interface Target {
+  readonly upstream: Upstream;
+  /** Hears the results; the upstream may belong to it only later. */
   readonly pool: Pool;
   readonly plan: ProbePlan;
 }
 
 export interface ProberSetting {
-  readonly probed: readonly Probed[];
   readonly probe: Probe;
   readonly schedule: Schedule;
   readonly random: Random;
-  /** Hears of every result, and whether it changed the verdict. */
-  readonly onResult: (pool: Pool, upstream: Upstream, result: ProbeResult, changed: boolean) => void;
+  /** Hears of every result, and of the verdict before if the result changed it. */
+  readonly onResult: (target: Target, result: ProbeResult, changedFrom: StreakState | undefined) => void;
 }
 
-/** The start waits no longer than this for first verdicts: a black hole must not keep the rest from serving. */
+/** Nobody waits longer than this for first verdicts: a black hole must not keep the rest from serving. */
 const firstVerdictsMs = 3_000;
+
+/** Looking at one target goes on until its watch is replaced or ended. */
+interface Watch {
+  readonly target: Target;
+  cancel: Cancel | undefined;
+}
 
 export class Prober {
   readonly #setting: ProberSetting;
-  readonly #waiting = new Map<Upstream, Cancel>();
+  readonly #watches = new Map<Upstream, Watch>();
   #isStopped = false;
 
   constructor(setting: ProberSetting) {
     this.#setting = setting;
   }
 
-  /** Probes everything once and goes on from there; resolves with the first verdicts, after three seconds at the latest. */
-  async start(): Promise<void> {
-    const first = this.#setting.probed.flatMap((probed) =>
-      probed.pool.upstreams.map((upstream) => this.#look(probed, upstream)),
-    );
-    await Promise.race([Promise.all(first), sleep(firstVerdictsMs)]);
+  /**
+   * Looks at these too, at once and from then on; one that is known already is looked at anew only if how has changed.
+   * Resolves with the first verdicts of the new ones, after three seconds at the latest.
+   */
+  async watch(targets: readonly Target[]): Promise<void> {
+    const first = targets.flatMap((target) => {
+      const known = this.#watches.get(target.upstream);
+      if (this.#isStopped || (known && isSame(known.target, target))) return [];
+      known?.cancel?.();
+      const watch: Watch = { target, cancel: undefined };
+      this.#watches.set(target.upstream, watch);
+      return [this.#look(watch)];
+    });
+    if (first.length > 0) await Promise.race([Promise.all(first), sleep(firstVerdictsMs)]);
+  }
+
+  /** Looks at nothing but these any more. */
+  retain(upstreams: ReadonlySet<Upstream>): void {
+    for (const [upstream, watch] of this.#watches) {
+      if (upstreams.has(upstream)) continue;
+      watch.cancel?.();
+      this.#watches.delete(upstream);
+    }
   }
 
   stop(): void {
     this.#isStopped = true;
-    for (const cancel of this.#waiting.values()) cancel();
-    this.#waiting.clear();
+    this.retain(new Set());
   }
 
-  async #look(probed: Probed, upstream: Upstream): Promise<void> {
-    const result = await this.#setting.probe(upstream.address, probed.plan);
-    if (this.#isStopped) return;
-    const changed = probed.pool.recordProbe(upstream, result.success);
-    this.#setting.onResult(probed.pool, upstream, result, changed);
-    const { schedule, random } = this.#setting;
-    const cancel = schedule(waitMs(probed.plan, upstream, random), () => void this.#look(probed, upstream));
-    this.#waiting.set(upstream, cancel);
+  async #look(watch: Watch): Promise<void> {
+    const { target } = watch;
+    const { probe, schedule, random, onResult } = this.#setting;
+    const result = await probe(target.upstream.address, target.plan);
+    if (this.#watches.get(target.upstream) !== watch) return;
+    const { state } = target.upstream.streak;
+    const changed = target.pool.recordProbe(target.upstream, result.success);
+    onResult(target, result, changed ? state : undefined);
+    watch.cancel = schedule(waitMs(target, random), () => void this.#look(watch));
   }
 }
 
+function isSame(one: Target, other: Target): boolean {
+  if (one.pool !== other.pool) return false;
+  const keys = new Set([...Object.keys(one.plan), ...Object.keys(other.plan)]) as Set<keyof ProbePlan>;
+  return [...keys].every((key) => one.plan[key] === other.plan[key]);
+}
+
 /** The wait until the next look: short while the verdict is about to change, and never in step with other peers. */
-function waitMs(plan: ProbePlan, upstream: Upstream, random: Random): number {
+function waitMs({ upstream, plan }: Target, random: Random): number {
   const base = upstream.streak.isChanging
     ? Math.min(plan.changingIntervalMs, plan.intervalMs)
     : plan.intervalMs;

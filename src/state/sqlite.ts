@@ -4,23 +4,25 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { modes } from "../pool/upstream.ts";
-import type { ModeIntent, Store } from "./store.ts";
+import type { Event, EventKind } from "./event.ts";
+import { aspectOf, contentOf, type Forgotten, type Intent, intentOf } from "./intent.ts";
+import { migrations } from "./migrations.ts";
+import type { Store } from "./store.ts";
 
-/** Raised whenever the tables change; a file from a newer version is refused rather than misread. */
-const schemaVersion = 1;
+/** A day of one upstream that changes every ten seconds; about two megabytes. */
+const eventsKept = 10_000;
 
 /**
- * Opens or creates the file and its folder. Throws "Cannot use …" if it is damaged, locked, newer or not to be written.
+ * Opens or creates the file and its folder, and brings an older one up to date. Throws "Cannot use …" if it is damaged,
+ * locked, newer or not to be written.
  * @param file a path, or ":memory:"
  */
 export function openSqlite(file: string): Store {
   try {
     return new SqliteStore(file);
   } catch (error) {
-    throw new Error(
-      `Cannot use the state file: ${error instanceof Error ? error.message : String(error)}, received ${file}`,
-    );
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot use the state file: ${why}, received ${file}`);
   }
 }
 
@@ -31,42 +33,103 @@ class SqliteStore implements Store {
     if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     this.#database = new DatabaseSync(file);
     try {
-      this.#prepare();
+      this.#database.exec("PRAGMA busy_timeout = 500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      this.#whole(() => this.#migrate());
     } catch (error) {
       this.#database.close();
       throw error;
     }
   }
 
-  #prepare(): void {
-    const database = this.#database;
-    database.exec("PRAGMA busy_timeout = 500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-    const row = database.prepare("PRAGMA user_version").get();
+  /** Inside a transaction: of two processes that open an old file at once, the second finds it done. */
+  #migrate(): void {
+    const row = this.#database.prepare("PRAGMA user_version").get();
     const version = Number(row?.["user_version"] ?? 0);
-    if (version > schemaVersion) throw new Error(`it was written by a newer version (schema ${version})`);
-    database.exec(`
-      CREATE TABLE IF NOT EXISTS mode_intent (
-        upstream TEXT PRIMARY KEY, mode TEXT NOT NULL, set_by TEXT NOT NULL, set_at INTEGER NOT NULL
-      ) STRICT;
-      PRAGMA user_version = ${schemaVersion};
-    `);
+    if (version > migrations.length) throw new Error(`it was written by a newer version (schema ${version})`);
+    for (const step of migrations.slice(version)) this.#database.exec(step);
+    if (version < migrations.length) this.#database.exec(`PRAGMA user_version = ${migrations.length}`);
   }
 
-  modes(): readonly ModeIntent[] {
-    const rows = this.#database.prepare("SELECT upstream, mode, set_by, set_at FROM mode_intent").all();
+  intents(): readonly Intent[] {
+    const rows = this.#database.prepare("SELECT * FROM intent ORDER BY set_at, upstream, aspect").all();
     return rows.flatMap((row) => {
-      const mode = modes.find((known) => known === row["mode"]);
-      if (!mode) return [];
-      return [
-        { upstream: String(row["upstream"]), mode, by: String(row["set_by"]), at: Number(row["set_at"]) },
-      ];
+      const said = {
+        upstream: String(row["upstream"]),
+        by: String(row["set_by"]),
+        at: Number(row["set_at"]),
+        why: String(row["why"]),
+      };
+      const intent = intentOf(said, String(row["content"]));
+      return intent ? [intent] : [];
     });
   }
 
-  setMode({ upstream, mode, by, at }: ModeIntent): void {
-    this.#database
-      .prepare("INSERT OR REPLACE INTO mode_intent (upstream, mode, set_by, set_at) VALUES (?, ?, ?, ?)")
-      .run(upstream, mode, by, at);
+  write(intents: readonly (Intent | Forgotten)[]): void {
+    const put = this.#database.prepare("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?)");
+    const drop = this.#database.prepare("DELETE FROM intent WHERE upstream = ? AND aspect = ?");
+    this.#whole(() => {
+      for (const intent of intents) {
+        if (intent.kind === "forgotten") drop.run(intent.upstream, intent.aspect);
+        else {
+          const { upstream, by, at, why } = intent;
+          put.run(upstream, aspectOf(intent), contentOf(intent), by, at, why);
+        }
+      }
+    });
+  }
+
+  events(limit: number): readonly Event[] {
+    const rows = this.#database.prepare("SELECT * FROM event ORDER BY seq DESC LIMIT ?").all(limit);
+    return rows.toReversed().map((row) => ({
+      seq: Number(row["seq"]),
+      at: Number(row["at"]),
+      kind: String(row["kind"]) as EventKind,
+      pool: row["pool"] === null ? null : String(row["pool"]),
+      upstream: row["upstream"] === null ? null : String(row["upstream"]),
+      from: String(row["came_from"]),
+      to: String(row["went_to"]),
+      reason: String(row["reason"]),
+      by: String(row["done_by"]),
+      detail: String(row["detail"]),
+    }));
+  }
+
+  record(events: readonly Event[]): void {
+    const put = this.#database.prepare("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    const prune = this.#database.prepare(
+      "DELETE FROM event WHERE seq <= (SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+    );
+    // In WAL mode this leaves the wait for the disk to the checkpoint: a record is not worth one every second.
+    this.#database.exec("PRAGMA synchronous = NORMAL");
+    try {
+      this.#whole(() => {
+        for (const { seq, at, kind, pool, upstream, from, to, reason, by, detail } of events) {
+          put.run(seq, at, kind, pool, upstream, from, to, reason, by, detail);
+        }
+        prune.run(eventsKept);
+      });
+    } finally {
+      this.#database.exec("PRAGMA synchronous = FULL");
+    }
+  }
+
+  #whole(task: () => void): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      task();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      this.#undo();
+      throw error;
+    }
+  }
+
+  #undo(): void {
+    try {
+      this.#database.exec("ROLLBACK");
+    } catch {
+      // Some errors have undone it already.
+    }
   }
 
   close(): void {

@@ -1,22 +1,18 @@
-/** What a store of the operator's intent offers. Intent only: what is observed is observed anew after a restart. */
+/** What a store of the operator's intent offers. What is observed is observed anew after a restart; only its record stays. */
 
-import type { Mode } from "../pool/upstream.ts";
-
-/** That somebody set an upstream's mode. */
-export interface ModeIntent {
-  readonly upstream: string;
-  readonly mode: Mode;
-  readonly by: string;
-  /** Epoch milliseconds. */
-  readonly at: number;
-}
+import type { Event } from "./event.ts";
+import type { Forgotten, Intent } from "./intent.ts";
 
 /** Durable and synchronous; never called on the way of a request. Throws what the medium throws. */
 export interface Store {
-  /** The latest intent for each upstream. */
-  modes(): readonly ModeIntent[];
-  /** Replaces the intent for one upstream; written through when it returns. */
-  setMode(intent: ModeIntent): void;
+  /** The latest intent for each aspect of each upstream, oldest first. */
+  intents(): readonly Intent[];
+  /** Takes all of these or none; written through when it returns. */
+  write(intents: readonly (Intent | Forgotten)[]): void;
+  /** The last ones, oldest first. */
+  events(limit: number): readonly Event[];
+  /** Appends, and drops the oldest beyond a bound. What a power cut may take is the last seconds; a crash takes nothing. */
+  record(events: readonly Event[]): void;
   /** Does nothing the second time. */
   close(): void;
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { request } from "node:http";
 
 import { type Administered, startAdmin } from "../../src/admin/admin.ts";
+import { type Control, denied } from "../../src/control/control.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
@@ -11,16 +12,20 @@ const upstream = { id: "10.0.0.1:80", fit: true } as UpstreamSnapshot;
 
 function stand(phase: Phase = "ready", fit = true) {
   const set: [id: string, mode: Mode, by: string][] = [];
+  const control: Pick<Control, "setMode"> = {
+    setMode(id, mode, { by }) {
+      if (id !== upstream.id) return denied(404, "upstream_unknown", `No upstream is called ${id}.`);
+      set.push([id, mode, by]);
+      return undefined;
+    },
+  };
   const balancer: Administered = {
     phase,
     snapshot: () =>
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
     metricsText: () => "evenkeel_up 1\n",
-    setMode(id, mode, by) {
-      if (id !== upstream.id) return undefined;
-      set.push([id, mode, by]);
-      return { ...upstream, mode };
-    },
+    control: control as Control,
+    upstream: (id) => (id === upstream.id ? { ...upstream, mode: set.at(-1)?.[1] ?? "ready" } : undefined),
   };
   return { balancer, set };
 }

@@ -15,7 +15,13 @@ const upstreams = upstreamPorts.map((text) => {
   const address = { protocol: "http", hostname: "127.0.0.1", port: Number(text) } as const;
   return new Upstream({ id: `127.0.0.1:${text}`, address, weight: 1, backup: false }, { rise: 2, fall: 3 });
 });
-const pool = new Pool({ name: "main", policy: roundRobin(), upstreams, random: systemRandom, clock: systemClock });
+const pool = new Pool({
+  name: "main",
+  policy: roundRobin(),
+  upstreams,
+  random: systemRandom,
+  clock: systemClock,
+});
 for (const upstream of upstreams) pool.recordProbe(upstream, true);
 const timeouts = { connectMs: 3_000, headMs: 30_000, bodyIdleMs: 60_000, tunnelIdleMs: 3_600_000 };
 const routes = [{ destination: { pool, timeouts, retries: 1 } }];

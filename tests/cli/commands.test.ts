@@ -1,16 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import { backendArguments, demoBackends } from "../../src/cli/companions.ts";
 import {
+  askFlags,
   backendFlags,
   balancerFlags,
   companionFlags,
   configFlag,
   dashboardFlags,
+  watchFlag,
 } from "../../src/cli/flags.ts";
 import { systemSurroundings } from "../../src/cli/surroundings.ts";
 import { version } from "../../src/config/version.ts";
 import { policyNames } from "../../src/policy/policies.ts";
-import { problemsOf, understood } from "./fake.ts";
+import { parse } from "../../src/cli.ts";
+import { describeTrouble } from "../../src/config/problem.ts";
+import { problemsOf, type Said, surroundingsWith, understood } from "./fake.ts";
 
 describe("up", () => {
   test("brings three demo servers and probes /readyz if nobody names upstreams", () => {
@@ -62,13 +66,15 @@ describe("help and version", () => {
 
   test.each(["", "--help", "-h", "help"])("evenkeel %s lists the commands", (argv) => {
     const { text } = understood("help", { argv });
-    for (const name of ["up", "proxy", "backend", "dashboard", "check", "version"])
+    for (const name of ["up", "proxy", "backend", "dashboard", "check", "plan", "state", "version"])
       expect(text).toContain(`  ${name} `);
   });
 
   const flagsOf = {
-    up: [...balancerFlags, configFlag, ...companionFlags],
-    proxy: [...balancerFlags, configFlag],
+    up: [...balancerFlags, configFlag, watchFlag, ...companionFlags],
+    proxy: [...balancerFlags, configFlag, watchFlag],
+    plan: [configFlag, ...askFlags],
+    state: askFlags,
     check: [...balancerFlags, configFlag, ...companionFlags],
     backend: backendFlags,
     dashboard: dashboardFlags,
@@ -78,7 +84,7 @@ describe("help and version", () => {
       const { text } = understood("help", { argv: `${name} --help` });
       const words = text.replace(/\s+/g, " ");
       for (const flag of flags) {
-        if (flag.name) expect(words).toContain(`${flag.name} ${flag.value} `);
+        if (flag.name) expect(words).toContain(`${flag.name} ${flag.value}`.trim());
         expect(words).toContain(flag.variable);
         if (flag.fallback) expect(words).toContain(`default ${flag.fallback})`);
       }
@@ -111,9 +117,61 @@ describe("the real surroundings", () => {
   });
 });
 
-test("a folder as configuration is one clear sentence", async () => {
-  const { parse } = await import("../../src/cli.ts");
-  const { describeTrouble } = await import("../../src/config/problem.ts");
+describe("a balancer's configuration file", () => {
+  const fileOf = (said: Said) => understood("proxy", said).configFile;
+  const files = { "evenkeel.yaml": "listen: { port: 9000 }", "other.yaml": "listen: { port: 9001 }" };
+  test.each<{ said: Said; expected: ReturnType<typeof fileOf> }>([
+    { said: { argv: "proxy" }, expected: { path: "evenkeel.yaml", exists: false, isWatched: false } },
+    { said: { argv: "proxy", files }, expected: { path: "evenkeel.yaml", exists: true, isWatched: false } },
+    {
+      said: { argv: "proxy --watch --config other.yaml", files },
+      expected: { path: "other.yaml", exists: true, isWatched: true },
+    },
+    {
+      said: { argv: "proxy", env: { EVENKEEL_WATCH: "1", EVENKEEL_CONFIG: "other.yaml" }, files },
+      expected: { path: "other.yaml", exists: true, isWatched: true },
+    },
+    {
+      said: { argv: "proxy", env: { EVENKEEL_WATCH: "off" } },
+      expected: { path: "evenkeel.yaml", exists: false, isWatched: false },
+    },
+  ])("is known and watched as %j says", ({ said, expected }) => expect(fileOf(said)).toEqual(expected));
+
+  test("may be replaced by a text, and is missed if it was there before", () => {
+    const again = (more: object) => parse(["proxy"], {}, { ...surroundingsWith(), ...more });
+    const other = again({ file: { name: "new.yaml", text: "listen: { port: 9002 }" } });
+    expect(other.kind === "proxy" && other.config.listen.port).toBe(9002);
+    const gone = again({ isFileExpected: true });
+    expect(gone.kind === "trouble" && describeTrouble(gone)).toBe(
+      'Cannot read the configuration: the file is gone, received "evenkeel.yaml"',
+    );
+  });
+});
+
+describe("plan and state", () => {
+  test("ask the admin side that was named, with the token from the environment", () => {
+    const env = { ADMIN_URL: "http://10.0.0.1:8091/", ADMIN_TOKEN: "s3cret" };
+    const ask = { adminUrl: "http://10.0.0.1:8091", adminToken: "s3cret" };
+    expect(understood("state", { argv: "state export", env }).ask).toEqual(ask);
+    expect(understood("plan", { argv: "plan", env })).toEqual({ kind: "plan", ask });
+    expect(understood("plan", { argv: "plan --admin-url http://[::1]:1" }).ask.adminUrl).toBe(
+      "http://[::1]:1",
+    );
+  });
+
+  test("plan takes the file's text as it is, right or wrong: the balancer knows the rest", () => {
+    const files = { "new.yaml": "listen: nonsense" };
+    const { file } = understood("plan", { argv: "plan --config new.yaml", files });
+    expect(file).toEqual({ name: "new.yaml", text: "listen: nonsense" });
+    expect(problemsOf({ argv: "plan --config gone.yaml --admin-url x" })).toHaveLength(2);
+  });
+
+  test.each(["state", "state import"])("%s is refused", (argv) =>
+    expect(problemsOf({ argv })).toHaveLength(1),
+  );
+});
+
+test("a folder as configuration is one clear sentence", () => {
   const result = parse(["check", "--config", import.meta.dirname], {}, systemSurroundings({}));
   expect(result.kind === "trouble" && describeTrouble(result)).toBe(
     `Cannot use --config: it is a folder and not a file, received "${import.meta.dirname}"`,

@@ -88,6 +88,13 @@ const balancerRows: readonly Row<Resolved>[] = [
     read: ({ config }) => config.state,
   },
   {
+    flag: ["--drain-delay", "5s", 5000],
+    env: ["EVENKEEL_DRAIN_DELAY", "10ms", 10],
+    file: ["drainDelay: 1m", 60_000],
+    fallback: 0,
+    read: ({ config }) => config.drainDelayMs,
+  },
+  {
     flag: ["--drain-timeout", "1s", 1000],
     env: ["EVENKEEL_DRAIN_TIMEOUT", "0", 0],
     file: ["drainTimeout: 2m", 120_000],

@@ -21,7 +21,10 @@ describe("a line that cannot be read is one sentence", () => {
     ["--port 1", "Cannot run evenkeel: there is no flag --port, see evenkeel --help"],
     ["prxy", 'Cannot run evenkeel "prxy": there is no such command, did you mean proxy?'],
     ["help bakend", 'Cannot run evenkeel "bakend": there is no such command, did you mean backend?'],
-    ["x", 'Cannot run evenkeel "x": known commands are up, proxy, backend, dashboard, check, version'],
+    [
+      "x",
+      'Cannot run evenkeel "x": known commands are up, proxy, backend, dashboard, check, plan, state, version',
+    ],
     ["proxy --port", "Cannot use --port: it needs a value, received nothing"],
     ["proxy 8080", 'Cannot run evenkeel proxy: it takes nothing but flags, received "8080"'],
     ["version x y", 'Cannot run evenkeel version: it takes nothing but flags, received "x y"'],

@@ -48,6 +48,7 @@ routes:
     engine: "fetch",
     admin: { hostname: "0.0.0.0", port: 9001, token: "t" },
     state: ":memory:",
+    drainDelayMs: 0,
     drainTimeoutMs: 60_000,
     clientTimeouts: { headMs: 1000, bodyIdleMs: 2000, keepAliveMs: 3000 },
     trustedProxies: ["10.0.0.0/8", "::1"],

@@ -44,7 +44,7 @@ const draining = upstream("c:3", {
   status: "draining",
   mode: "draining",
   fit: false,
-  modeSet: { by: "anna", at: now - 120_000 },
+  modeSet: { by: "anna", at: now - 120_000, why: "" },
 });
 const resting = upstream("d:4", { status: "passing", backup: true, fit: false });
 const [a, b] = [upstream("a:1"), upstream("b:2")];

@@ -423,9 +423,9 @@ const laws: Readonly<Record<string, Law>> = {
         const answer = await client.send(chunk).answer();
         expect(answer.status).toBe(413);
         client.destroy();
-        await until(() => stage.ended.length === 2);
-        expect(stage.ended[1]?.outcome.kind).toBe("cancelled");
-        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+        await until(() => stage.pool.upstreams[0]?.inFlight === 0);
+        // What came in one piece may be refused before there is an attempt.
+        expect(stage.ended.slice(1).every(({ outcome }) => outcome.kind === "cancelled")).toBe(true);
       },
       { destination: { maxRequestBodyBytes: 1_000 } },
     ),

@@ -68,6 +68,31 @@ describe("a pool", () => {
     expect(pool.choose("", [])).toBeUndefined();
   });
 
+  test("gives policies a new list when weights or members change, and only then", () => {
+    const { pool, all } = passingPool([1, 1]);
+    const [a, b] = all as [Upstream, Upstream];
+    const { fit } = pool;
+    expect(pool.adjust(a, { weight: 1, backup: false })).toBe(false);
+    expect(pool.fit).toBe(fit);
+    expect(pool.adjust(a, { weight: 3, backup: false })).toBe(true);
+    expect(pool.fit).not.toBe(fit);
+    const picks = Array.from({ length: 8 }, () => pool.choose("", []) as Upstream);
+    expect(countsOf(picks)).toEqual({ a: 6, b: 2 });
+    pool.adjust(a, { weight: 3, backup: true });
+    expect(ids(pool.fit)).toBe("b");
+    pool.setUpstreams([a]);
+    expect(pool.upstreams).toEqual([a]);
+    expect(ids(pool.fit)).toBe("a");
+    pool.setUpstreams([b]);
+    expect(ids(pool.fit)).toBe("b");
+  });
+
+  test("asks another policy from the next choice on", () => {
+    const { pool } = passingPool([1, 1]);
+    pool.setPolicy(policyEntry("first").create({ random: seededRandom(1), clock: () => 0 }));
+    expect(ids([1, 2, 3].map(() => pool.choose("", []) as Upstream))).toBe("aaa");
+  });
+
   test("a retry is not a turn: one dead of three leaves the survivors even", () => {
     const { pool, all } = passingPool([1, 1, 1]);
     const [dead] = all as [Upstream];

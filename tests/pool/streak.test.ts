@@ -34,3 +34,11 @@ describe("a streak with rise 2 and fall 3", () => {
     });
   }
 });
+
+test("a streak's new limits count from the next result on, and the present run stays", () => {
+  const streak = new Streak({ rise: 2, fall: 3 });
+  for (const success of [true, false]) streak.record(success);
+  streak.adjust({ rise: 2, fall: 2 });
+  expect(streak.state).toBe("passing");
+  expect(streak.record(false)).toBe(true);
+});

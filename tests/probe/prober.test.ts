@@ -28,30 +28,32 @@ function setUp(answers: (id: string) => boolean, random = () => 0.5) {
   let looks = 0;
   const ids = new Map(upstreams.map((upstream) => [upstream.address, upstream.id]));
   const prober = new Prober({
-    probed: [{ pool, plan }],
     probe: async (address): Promise<ProbeResult> => {
       looks += 1;
       return { success: answers(ids.get(address) ?? ""), detail: "", latencyMs: 1 };
     },
     schedule: time.schedule,
     random,
-    onResult: (_, { id, streak }, __, changed) => changed && changes.push(`${id} ${streak.state}`),
+    onResult: ({ upstream }, _, changedFrom) =>
+      changedFrom && changes.push(`${upstream.id} ${upstream.streak.state}`),
   });
-  return { time, pool, prober, changes, looks: () => looks };
+  const targets = upstreams.map((upstream) => ({ upstream, pool, plan }));
+  const start = () => prober.watch(targets);
+  return { time, pool, upstreams, targets, prober, start, changes, looks: () => looks };
 }
 
 describe("the prober", () => {
   test("has a first verdict for each upstream when it has started", async () => {
-    const { prober, changes } = setUp((id) => id === "a");
-    await prober.start();
+    const { prober, start, changes } = setUp((id) => id === "a");
+    await start();
     expect(changes).toEqual(["a passing", "b failing"]);
     prober.stop();
   });
 
   test("looks every 5 s, and every second while the verdict may change", async () => {
     let up = true;
-    const { prober, time, changes } = setUp((id) => id === "b" || up);
-    await prober.start();
+    const { prober, start, time, changes } = setUp((id) => id === "b" || up);
+    await start();
     expect(time.waits).toEqual([5_000, 5_000]);
     up = false;
     await time.advance(5_000);
@@ -73,23 +75,55 @@ describe("the prober", () => {
       [0.5, 5_000],
       [1, 5_500],
     ] as const) {
-      const { prober, time } = setUp(
+      const { prober, start, time } = setUp(
         () => true,
         () => dice,
       );
-      await prober.start();
+      await start();
       expect(time.waits[0]).toBeCloseTo(wait);
       prober.stop();
     }
   });
 
   test("looks no more once stopped", async () => {
-    const { prober, time, looks } = setUp(() => true);
-    await prober.start();
+    const { prober, start, time, looks } = setUp(() => true);
+    await start();
     prober.stop();
     await time.advance(60_000);
     expect(looks()).toBe(2);
     expect(time.waits).toEqual([]);
+  });
+});
+
+describe("a prober whose targets change", () => {
+  test("looks at newcomers at once, and at those it knows only when their turn comes", async () => {
+    const { prober, start, time, targets, looks } = setUp(() => true);
+    await prober.watch(targets.slice(0, 1));
+    await start();
+    await start();
+    expect(looks()).toBe(2);
+    expect(time.waits).toEqual([5_000, 5_000]);
+    prober.stop();
+  });
+
+  test("looks anew, and at once, when how to look has changed", async () => {
+    const { prober, start, time, targets, looks } = setUp(() => true);
+    await start();
+    await prober.watch(targets.map((target) => ({ ...target, plan: { ...plan, intervalMs: 9_000 } })));
+    expect(looks()).toBe(4);
+    expect(time.waits).toEqual([9_000, 9_000]);
+    prober.stop();
+  });
+
+  test("forgets those that are gone, also a look that is under way", async () => {
+    const { prober, start, time, upstreams, looks, changes } = setUp(() => true);
+    const starting = start();
+    prober.retain(new Set(upstreams.slice(0, 1)));
+    await starting;
+    expect(changes).toEqual(["a passing"]);
+    await time.advance(5_000);
+    expect(looks()).toBe(3);
+    prober.stop();
   });
 });
 

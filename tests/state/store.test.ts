@@ -2,33 +2,131 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 
+import type { Event } from "../../src/state/event.ts";
+import type { Intent, ModeIntent } from "../../src/state/intent.ts";
 import { openSqlite } from "../../src/state/sqlite.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evenkeel-state-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const address = { protocol: "http", hostname: "10.0.0.1", port: 80 } as const;
+const mode = (upstream: string, to: ModeIntent["mode"], at: number): ModeIntent => ({
+  ...{ kind: "mode", upstream, mode: to, by: "ann", at, why: 'it\'s "slow"' },
+});
+
+function eventOf(seq: number): Event {
+  const named = { pool: "main", upstream: "a", from: "passing", to: "failing" };
+  return {
+    seq,
+    at: seq,
+    kind: "probe",
+    ...named,
+    reason: "probe_failed",
+    by: "prober",
+    detail: "status 503",
+  };
+}
+
+/** A file as version 1 left it. */
+function firstVersion(file: string): void {
+  const database = new DatabaseSync(file);
+  database.exec(`
+    PRAGMA journal_mode = WAL;
+    CREATE TABLE IF NOT EXISTS mode_intent (
+      upstream TEXT PRIMARY KEY, mode TEXT NOT NULL, set_by TEXT NOT NULL, set_at INTEGER NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 1;
+    INSERT INTO mode_intent VALUES ('a', 'draining', 'ann', 5), ('b', 'asleep', 'bob', 6);
+  `);
+  database.close();
+}
+
 describe("the store", () => {
-  test("remembers the latest intent for each upstream over a restart", () => {
+  test("remembers the latest intent for each aspect of each upstream over a restart", () => {
     const file = join(folder, "new/folder/state.db");
     const store = openSqlite(file);
-    store.setMode({ upstream: "a", mode: "draining", by: "ann", at: 1 });
-    store.setMode({ upstream: "b", mode: "maintenance", by: "bob", at: 2 });
-    store.setMode({ upstream: "a", mode: "ready", by: "cy", at: 3 });
+    const said = { by: "bob", why: "" };
+    const added: Intent = {
+      ...{ ...said, kind: "added", upstream: "c", at: 4, pool: "main" },
+      spec: { id: "c", address, weight: 2, backup: true },
+    };
+    const removed: Intent = { ...said, kind: "removed", upstream: "d", at: 5, pool: "main", address };
+    store.write([mode("a", "draining", 1), mode("b", "maintenance", 2), added]);
+    store.write([
+      mode("a", "ready", 3),
+      { ...said, kind: "weight", upstream: "a", weight: 0, at: 6 },
+      removed,
+    ]);
     store.close();
     const reopened = openSqlite(file);
-    expect(reopened.modes().toSorted((left, right) => left.at - right.at)).toEqual([
-      { upstream: "b", mode: "maintenance", by: "bob", at: 2 },
-      { upstream: "a", mode: "ready", by: "cy", at: 3 },
+    expect(reopened.intents()).toEqual([
+      mode("b", "maintenance", 2),
+      mode("a", "ready", 3),
+      added,
+      removed,
+      { ...said, kind: "weight", upstream: "a", weight: 0, at: 6 },
     ]);
+    reopened.write([{ kind: "forgotten", upstream: "c", aspect: "member" }]);
+    expect(reopened.intents().map(({ upstream }) => upstream)).toEqual(["b", "a", "d", "a"]);
     reopened.close();
+  });
+
+  test("takes all of several intents or none", () => {
+    const store = openSqlite(":memory:");
+    const wrong = { ...mode("b", "draining", 2), at: null as unknown as number };
+    expect(() => store.write([mode("a", "draining", 1), wrong])).toThrow();
+    expect(store.intents()).toEqual([]);
+    store.write([mode("a", "draining", 1)]);
+    expect(store.intents()).toHaveLength(1);
+    store.close();
   });
 
   test("in memory forgets with its end", () => {
     const store = openSqlite(":memory:");
-    store.setMode({ upstream: "a", mode: "draining", by: "ann", at: 1 });
-    expect(store.modes()).toHaveLength(1);
+    store.write([mode("a", "draining", 1)]);
+    expect(store.intents()).toHaveLength(1);
     store.close();
+    store.close();
+  });
+
+  test("keeps the record of events in order, and only the last ten thousand", () => {
+    const file = join(folder, "record.db");
+    const store = openSqlite(file);
+    store.record([{ ...eventOf(1), pool: null, upstream: null }]);
+    store.record([eventOf(2), eventOf(3)]);
+    store.close();
+    const reopened = openSqlite(file);
+    expect(reopened.events(2)).toEqual([eventOf(2), eventOf(3)]);
+    expect(reopened.events(9)[0]).toMatchObject({ seq: 1, pool: null, upstream: null });
+    reopened.record(Array.from({ length: 10_000 }, (_, i) => eventOf(i + 4)));
+    expect(reopened.events(20_000)).toHaveLength(10_000);
+    expect(reopened.events(20_000)[0]?.seq).toBe(4);
+    reopened.close();
+  });
+
+  test("takes over what a file of version 1 says, once, and leaves out what it cannot understand", () => {
+    const file = join(folder, "first.db");
+    firstVersion(file);
+    for (const _ of [1, 2]) {
+      const store = openSqlite(file);
+      expect(store.intents()).toEqual([
+        { kind: "mode", upstream: "a", mode: "draining", by: "ann", at: 5, why: "" },
+      ]);
+      expect(store.events(10)).toEqual([]);
+      store.close();
+    }
+  });
+
+  test("refuses a file of a newer version, and does not touch it", () => {
+    const file = join(folder, "newer.db");
+    const database = new DatabaseSync(file);
+    database.exec("CREATE TABLE later (a); PRAGMA user_version = 99;");
+    database.close();
+    expect(() => openSqlite(file)).toThrow(
+      /^Cannot use the state file: it was written by a newer version \(schema 99\), received .*newer\.db$/,
+    );
   });
 
   test("says in one sentence that a file is damaged", () => {
@@ -38,6 +136,15 @@ describe("the store", () => {
       "this is no database, and long enough to be taken for one by nobody at all. ".repeat(20),
     );
     expect(() => openSqlite(file)).toThrow(/^Cannot use the state file: .*, received .*damaged\.db$/);
+  });
+
+  test("says in one sentence that a file is locked", () => {
+    const file = join(folder, "locked.db");
+    openSqlite(file).close();
+    const other = new DatabaseSync(file);
+    other.exec("BEGIN IMMEDIATE");
+    expect(() => openSqlite(file)).toThrow(/^Cannot use the state file: .*locked.*, received .*locked\.db$/);
+    other.close();
   });
 
   test("says in one sentence that a folder cannot be made", () => {

@@ -92,7 +92,12 @@ export function withUpstream(snapshot: Snapshot, id: string, change: Partial<Ups
 
 function withMode(snapshot: Snapshot, id: string, mode: Mode, by: string): Snapshot {
   const status: Status = mode === "ready" ? "passing" : mode;
-  return withUpstream(snapshot, id, { mode, status, fit: mode === "ready", modeSet: { by, at: Date.now() } });
+  return withUpstream(snapshot, id, {
+    mode,
+    status,
+    fit: mode === "ready",
+    modeSet: { by, at: Date.now(), why: "" },
+  });
 }
 
 export function traffic(change: Partial<Traffic> = {}): Traffic {
@@ -117,6 +122,9 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     status: "passing",
     mode: "ready",
     modeSet: null,
+    weightSet: null,
+    added: null,
+    drain: null,
     fit: true,
     effectiveWeight: 1,
     slowStart: null,
@@ -141,6 +149,7 @@ export function pool(change: Partial<PoolSnapshot> = {}): PoolSnapshot {
     retryBudget: 30,
     notRetried: {},
     refusals: {},
+    events: [],
     ...change,
   };
 }
@@ -155,7 +164,9 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
     startedAt: Date.now() - 5_400_000,
     listen: "0.0.0.0:8080",
     inFlight: 0,
+    configuration: { takenAt: Date.now() - 5_400_000, refused: null, needsRestart: [] },
     pools,
+    events: [],
   };
 }
 
@@ -192,7 +203,7 @@ export function busySnapshot(): Snapshot {
       mode: "draining",
       status: "draining",
       fit: false,
-      modeSet: { by: "dashboard", at: now - 95_000 },
+      modeSet: { by: "dashboard", at: now - 95_000, why: "" },
       inFlight: 3,
       traffic: traffic({ ...busy(470_006, 0, 104), requestsPerSecond: 0 }),
     }),

@@ -10,8 +10,8 @@ export interface AnswerTaker {
   readonly request: Asked;
   /** 1xx: another head follows. */
   interim(head: AnswerHead): void;
-  /** The final head, and the body up to the offset `stop`. */
-  answer(head: AnswerHead, stop: number): void;
+  /** The final head, and the body up to the offset `stop`; `isWhole` if that is all of it. */
+  answer(head: AnswerHead, stop: number, isWhole: boolean): void;
   answerBody(piece: Buffer): void;
   /** 101: what is behind the head, up to the offset `to`, belongs to the new protocol. */
   switchProtocols(head: AnswerHead, to: number): void;
@@ -107,7 +107,7 @@ export class AnswerReader {
     // Bytes behind an answer that nobody asked for must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
     this.keepAliveSeconds = head.keepAliveSeconds;
-    taker.answer(head, stop);
+    taker.answer(head, stop, this.#body.isComplete);
     return this.#body.isComplete ? "complete" : "more";
   }
 

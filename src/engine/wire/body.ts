@@ -30,8 +30,9 @@ export class Body {
     this.#chunks.begin();
   }
 
-  get kind(): number {
-    return this.#kind;
+  /** Bytes of data so far, where nobody announced how many will come; else 0. */
+  get unannouncedBytes(): number {
+    return this.#kind === framing.chunked ? (this.#chunks?.dataBytes ?? 0) : 0;
   }
 
   /**

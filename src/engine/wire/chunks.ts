@@ -36,6 +36,8 @@ export class Chunks {
   /** While reading the size: its value; while reading data: what is left of it. */
   #left = 0;
   #extensionBytes = 0;
+  /** Bytes of data so far, without the framing. */
+  dataBytes = 0;
   #trailerBytes = 0;
   #trailers = 0;
   /** The first bytes of a trailer's name: enough to tell the forbidden ones. */
@@ -46,6 +48,7 @@ export class Chunks {
     this.#phase = at.firstDigit;
     this.#digits = 0;
     this.#left = 0;
+    this.dataBytes = 0;
     this.#extensionBytes = 0;
     this.#trailerBytes = 0;
     this.#trailers = 0;
@@ -67,6 +70,7 @@ export class Chunks {
         const stop = Math.min(to, index + this.#left);
         sink?.(bytes, index, stop);
         this.#left -= stop - index;
+        this.dataBytes += stop - index;
         index = stop;
         if (this.#left === 0) this.#phase = at.dataCr;
         continue;

@@ -51,6 +51,10 @@ export abstract class Connection extends Timed implements SocketOwner {
     return false;
   }
 
+  writeAll(bytes: Uint8Array): boolean {
+    return this.write(bytes, 0, bytes.length);
+  }
+
   drained(): void {
     if (this.#queue === undefined) return;
     for (;;) {

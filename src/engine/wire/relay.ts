@@ -1,8 +1,9 @@
 /** Carries one request and its answer between a client's connection and an upstream's; the exchange decides where to. */
 
+import type { Attempt } from "../../pool/attempt.ts";
 import { type Outcome, responded } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
-import { answerOf, invalid, type Refusal } from "../../proxy/refusal.ts";
+import { invalid, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { AnswerTaker } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
@@ -12,7 +13,6 @@ import { RelayedRequest } from "./relayed-request.ts";
 import type { RequestHead } from "./request-head.ts";
 import { Sending } from "./sending.ts";
 import { Tunnel } from "./tunnel.ts";
-import { faultAnswer, ownAnswer } from "./write-answer.ts";
 
 /** What becomes of the client's connection after an exchange. */
 export type Ending = "keep" | "close" | "reset" | "gone";
@@ -32,8 +32,11 @@ export class Relay implements AnswerTaker {
   readonly #answer: RelayedAnswer;
   readonly request = new RelayedRequest();
   readonly sending: Sending;
-  #client: ClientConnection | undefined;
+  /** Whom it serves at present. */
+  client: ClientConnection | undefined;
   #keepsAlive = false;
+  /** The next attempt, when an answer is to be bettered. */
+  #elsewhere: Attempt | undefined;
   /** Present once the protocol was switched. */
   tunnel: Tunnel | undefined;
 
@@ -44,11 +47,6 @@ export class Relay implements AnswerTaker {
     this.sending = new Sending(plane, exchange, this);
   }
 
-  get client(): ClientConnection | undefined {
-    return this.#client;
-  }
-
-  /** Whether the client has got the final head. */
   get hasBegun(): boolean {
     return this.#answer.hasBegun;
   }
@@ -69,13 +67,17 @@ export class Relay implements AnswerTaker {
     this.#begin(client);
     request.id = this.#plane.setting.requestId(head.requestId);
     this.#exchange.open(request.view);
+    if (!this.#exchange.admits(request.unannouncedBytes)) {
+      this.#refuse(refusal("request_too_large"));
+      return to;
+    }
     request.write(head, stop, client.forwarding);
     this.sending.follow(this.#exchange.next());
     return stop;
   }
 
   #begin(client: ClientConnection): void {
-    this.#client = client;
+    this.client = client;
     this.#keepsAlive = this.request.keepsAlive;
     this.#answer.begin(this.request.isOld);
   }
@@ -95,32 +97,34 @@ export class Relay implements AnswerTaker {
 
   /** The answer is our own. */
   refused(given: Refusal): void {
-    const client = this.#client;
+    const client = this.client;
     if (!client) return;
-    const { id: requestId, isOld, isHead, isComplete, view } = this.request;
-    if (given.notRetried === undefined) {
-      this.#plane.setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
+    const kept = given.passesKept && this.#answer.takeKept(this.request);
+    if (kept) {
+      this.#start(client, kept, kept.bytes.length);
+      return this.answered();
     }
-    const keeps = this.#keepsAlive && isComplete && !this.#plane.isDraining;
-    const bytes = ownAnswer(answerOf(given, view.header("accept"), requestId), {
-      closes: !keeps,
-      isOld,
-      isHead,
-    });
-    client.write(bytes, 0, bytes.length);
+    const { request } = this;
+    if (given.notRetried === undefined) {
+      const fields = { requestId: request.id, reason: given.reason, status: given.status };
+      this.#plane.setting.log.fault("refused", fields);
+    }
+    const keeps = this.#keepsAlive && request.isComplete && !this.#plane.isDraining;
+    client.writeAll(request.refusalBytes(given, !keeps));
     this.#end(keeps ? "keep" : "close");
   }
 
   /** More of the request's body: returns the offset behind what belongs to it, -1 if it was refused. */
   requestBody(bytes: Buffer, from: number, to: number): number {
     const stop = this.request.take(bytes, from, to);
-    if (stop >= 0) {
+    const isAdmitted = this.#exchange.admits(this.request.unannouncedBytes);
+    if (stop >= 0 && isAdmitted) {
       this.sending.send(bytes, from, stop);
       return stop;
     }
     this.sending.cancel();
     if (this.hasBegun) this.#end("reset");
-    else this.#refuse(invalid(400));
+    else this.#refuse(isAdmitted ? invalid(400) : refusal("request_too_large"));
     return -1;
   }
 
@@ -136,15 +140,24 @@ export class Relay implements AnswerTaker {
 
   /** A 1xx head, which clients of HTTP/1.0 do not know. */
   interim(head: AnswerHead): void {
-    const client = this.#client;
+    const { client } = this;
     if (client && !this.request.isOld) this.#pass(client, this.#answer.interim(client, head));
   }
 
-  /** The final head, and the body up to the offset `stop`. */
-  answer(head: AnswerHead, stop: number): void {
-    const client = this.#client;
+  /** The final head, and the body up to the offset `stop`; what is not whole cannot wait for a better one. */
+  answer(head: AnswerHead, stop: number, isWhole: boolean): void {
+    const client = this.client;
     if (!client) return;
-    this.sending.head(head.reader.status);
+    const { status } = head.reader;
+    this.sending.head(status);
+    if (isWhole && this.#exchange.destination?.retryStatuses?.has(status) && this.#answer.keep(head, stop)) {
+      const step = this.sending.answered(status);
+      if (step !== "pass") return void (this.#elsewhere = step);
+    }
+    this.#start(client, head, stop);
+  }
+
+  #start(client: ClientConnection, head: AnswerHead, stop: number): void {
     const answer = this.#answer;
     if (answer.endsWithClose(head) || !this.request.isComplete || this.#plane.isDraining)
       this.#keepsAlive = false;
@@ -153,7 +166,7 @@ export class Relay implements AnswerTaker {
   }
 
   answerBody(piece: Buffer): void {
-    const client = this.#client;
+    const client = this.client;
     if (client) this.#pass(client, this.#answer.continue(client, piece));
   }
 
@@ -166,13 +179,16 @@ export class Relay implements AnswerTaker {
 
   /** The whole answer was passed on; the upstream's connection is free or closed already. */
   answered(): void {
+    const elsewhere = this.#elsewhere;
+    this.#elsewhere = undefined;
+    if (elsewhere) return this.sending.follow(elsewhere);
     this.sending.end(responded);
     this.#end(this.#keepsAlive && this.request.isComplete ? "keep" : "close");
   }
 
   /** 101: from here on both sides speak another protocol; what is behind the head is its first. */
   switchProtocols(head: AnswerHead, to: number): void {
-    const client = this.#client;
+    const client = this.client;
     const { upstream, timeouts } = this.sending;
     if (!client || !upstream) return;
     this.sending.head(101);
@@ -217,16 +233,14 @@ export class Relay implements AnswerTaker {
   faulted(): void {
     this.sending.cancel();
     if (this.hasBegun) return this.#end("reset");
-    const { id: requestId, isHead } = this.request;
-    const bytes = ownAnswer(faultAnswer(requestId), { closes: true, isOld: false, isHead });
-    this.#client?.write(bytes, 0, bytes.length);
+    this.client?.writeAll(this.request.faultBytes());
     this.#end("close");
   }
 
   #end(ending: Ending): void {
-    const client = this.#client;
+    const client = this.client;
     if (!client) return;
-    this.#client = undefined;
+    this.client = undefined;
     this.tunnel?.release();
     this.tunnel = undefined;
     this.#exchange.reset();

@@ -1,6 +1,6 @@
 /** The answer side of a relay: puts the client's head together and passes the body on, framed as it came. */
 
-import type { AnswerHead } from "./answer-head.ts";
+import { AnswerHead, type Asked } from "./answer-head.ts";
 import { framing } from "./body.ts";
 import { Chunks } from "./chunks.ts";
 import type { Connection } from "./connection.ts";
@@ -16,6 +16,8 @@ export class RelayedAnswer implements Passing {
   readonly #scratch: Buffer;
   /** Takes chunks apart for a client that does not know them. */
   #unchunker: Chunks | undefined;
+  /** An answer that was tried elsewhere, whole. */
+  #kept: Buffer | undefined;
   /** Whether the client has got the final head. */
   hasBegun = false;
   closes = false;
@@ -28,9 +30,29 @@ export class RelayedAnswer implements Passing {
 
   /** @param isOld the client speaks HTTP/1.0 */
   begin(isOld: boolean): void {
+    this.#kept = undefined;
     this.hasBegun = false;
     this.isOld = isOld;
     this.#unchunker = undefined;
+  }
+
+  /** Puts a whole answer away: it may still be the best one. False if it is too large for that. */
+  keep(head: AnswerHead, stop: number): boolean {
+    const start = head.reader.statusStart - "HTTP/1.1 ".length;
+    if (stop - start > smallPieceBytes) return false;
+    this.#kept = Buffer.from(head.bytes.subarray(start, stop));
+    return true;
+  }
+
+  /** The head of what was put away last, and there is no other; read again, since only its bytes were kept. */
+  takeKept(asked: Asked): AnswerHead | undefined {
+    const bytes = this.#kept;
+    if (!bytes) return undefined;
+    const head = new AnswerHead();
+    head.reader.beginAnswer(0);
+    head.reader.read(bytes, bytes.length);
+    head.judge(bytes, asked);
+    return head;
   }
 
   /** Whether only the end of the connection will tell the client where this answer ends. */

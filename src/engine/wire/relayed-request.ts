@@ -1,9 +1,11 @@
 /** The request side of a relay: what the client asked, how far its body has come, and the bytes as the upstream gets them. */
 
+import { answerOf, type Refusal } from "../../proxy/refusal.ts";
 import { Body, framing } from "./body.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { methodNumber, type RequestHead } from "./request-head.ts";
 import { RequestView, type WrittenHead } from "./request-view.ts";
+import { faultAnswer, ownAnswer } from "./write-answer.ts";
 import { type Forwarding, type Outgoing, writeRequest } from "./write-request.ts";
 
 export class RelayedRequest implements Outgoing {
@@ -23,6 +25,11 @@ export class RelayedRequest implements Outgoing {
   /** Whether all of it has come. */
   get isComplete(): boolean {
     return this.#body.isComplete;
+  }
+
+  /** Bytes of the body so far, where its length was not announced; else 0. */
+  get unannouncedBytes(): number {
+    return this.#body.unannouncedBytes;
   }
 
   /**
@@ -57,6 +64,16 @@ export class RelayedRequest implements Outgoing {
     writeRequest(this, head, forwarding);
     this.bytes.append(head.bytes, head.reader.end, stop);
     this.view.moveTo(this.bytes.bytes, this.written);
+  }
+
+  /** An answer of our own to it, whole. */
+  refusalBytes(given: Refusal, closes: boolean): Buffer {
+    const { isOld, isHead } = this;
+    return ownAnswer(answerOf(given, this.view.header("accept"), this.id), { closes, isOld, isHead });
+  }
+
+  faultBytes(): Buffer {
+    return ownAnswer(faultAnswer(this.id), { closes: true, isOld: this.isOld, isHead: this.isHead });
   }
 
   /** More of the body: the offset behind what belongs to it, -1 if its framing is malformed. */

@@ -109,6 +109,22 @@ export class Sending {
     this.#attempt?.head(status);
   }
 
+  /**
+   * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
+   * and the next one waits for `follow`.
+   */
+  answered(status: number): Attempt | "pass" {
+    this.#exchange.isReplayable = this.#request.bytes.isWhole;
+    const where = this.#attempt?.upstream.id;
+    const step = this.#exchange.answered(status);
+    if (step !== "pass") {
+      const { id: requestId, view } = this.#request;
+      const fields = { requestId, method: view.method, upstream: where, status, retriedOn: step.upstream.id };
+      this.#plane.setting.log.fault("attempt answered badly", fields);
+    }
+    return step;
+  }
+
   /** The attempt is over; the upstream's connection looks after itself. */
   end(outcome: Outcome): void {
     const attempt = this.#attempt;

@@ -7,6 +7,20 @@ import { refusedCases } from "./strictness.ts";
 
 const ok = () => answerWith("ok");
 
+test("a port that is in use is an error with the system's code", () =>
+  wireScene(
+    () => {},
+    async ({ stage }) => {
+      const again = wireScene(
+        () => {},
+        async () => {},
+        { engine: { port: stage.port } },
+      );
+      expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
+      await again.catch(() => {});
+    },
+  ));
+
 describe("a client's connection", () => {
   test("is refused and closed for each request that parsers disagree about, and nothing reaches an upstream", () =>
     wireScene(

@@ -5,6 +5,9 @@ import { answerWith, startOrigin } from "../../support/origin.ts";
 import { stage } from "../../support/stage.ts";
 import { ask, RawClient } from "../../support/raw-client.ts";
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
+import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
+import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
+import type { ConnectOwner, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
 import { until } from "../../support/wait.ts";
 import { get, post, wireScene } from "./scene.ts";
 
@@ -88,17 +91,44 @@ describe("an upstream's connection", () => {
       },
     ));
 
-  test("that cannot be opened in time is a connect_timeout", async () => {
-    // A full backlog drops the SYN: the connect hangs as it does before a black hole.
-    const origin = await startOrigin(() => {});
-    const set = await stage(wireEngine, { ports: [origin.port], timeouts: { connectMs: 200 }, retries: 0 });
-    const upstream = set.pool.upstreams[0];
-    if (upstream) Object.assign(upstream, { address: { protocol: "http", hostname: "192.0.2.1", port: 9 } });
-    const answer = await ask(set.port, get());
-    expect([502, 504]).toContain(answer.status);
-    expect(answer.body.toString()).toMatch(/connect_timeout|connect_refused/);
+  test("that cannot be opened in time is given up, closed when it opens late, and not tried without limit", async () => {
+    const waiting: ConnectOwner[] = [];
+    let terminated = 0;
+    const hanging: Sockets = { ...nodeSockets, connect: (_, owner) => void waiting.push(owner) };
+    const set = await stage(wireEngineOver(hanging), {
+      ports: [9],
+      timeouts: { connectMs: 100 },
+      retries: 0,
+    });
+    const asked = await Promise.all(Array.from({ length: 8 }, () => ask(set.port, get())));
+    for (const answer of asked) {
+      expect(answer.status).toBe(504);
+      expect(answer.body.toString()).toContain("connect_timeout");
+    }
+    expect(waiting.length).toBe(8);
+    expect((await ask(set.port, get())).status).toBe(504);
+    expect(waiting.length).toBe(8);
+    const late: WireSocket = {
+      write: () => -1,
+      pause() {},
+      resume() {},
+      shutdown() {},
+      end() {},
+      terminate: () => void (terminated += 1),
+    };
+    for (const owner of waiting.slice(0, 2)) {
+      owner.opened(late);
+      owner.closed(undefined);
+    }
+    waiting[2]?.refused("ETIMEDOUT");
+    expect(terminated).toBeGreaterThanOrEqual(2);
+    await Promise.all([ask(set.port, get()), ask(set.port, get()), ask(set.port, get())]);
+    expect(waiting.length).toBe(11);
+    expect(set.pool.upstreams[0]?.inFlight).toBe(0);
+    expect(set.ended.every(({ outcome }) => outcome.kind === "failure" && outcome.phase === "connect")).toBe(
+      true,
+    );
     set.close();
-    await origin.close();
   });
 
   test("whose body stalls has the client reset", () =>

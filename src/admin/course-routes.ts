@@ -1,0 +1,70 @@
+/** The part of the admin API that is about the whole: events, intents, and taking the configuration anew. */
+
+import { Elysia } from "elysia";
+
+import { type Control, isDenied } from "../control/control.ts";
+import { describeStep } from "../control/plan.ts";
+import { denial, json, problem, wrongMethod } from "./answers.ts";
+import { countOf, isSet, lineOf, queryOf, textOf, whoOf } from "./asked.ts";
+
+const eventsByDefault = 100;
+const mostEvents = 2_000;
+
+/** As much as anyone writes by hand, and a thousand pools that a program wrote. */
+const longestFile = 1024 * 1024;
+const longestName = 200;
+
+export function courseRoutes(control: Control) {
+  return (
+    new Elysia({ handler: { standardHostname: false } })
+      .get("/api/events", ({ request }) => {
+        const query = queryOf(request);
+        const [limit, after] = [countOf(query, "limit"), countOf(query, "after")];
+        if (limit === undefined || after === undefined) {
+          return problem(400, "query_invalid", "Cannot read events: limit and after need whole numbers");
+        }
+        const [upstream, pool] = [query.get("upstream"), query.get("pool")];
+        const events = control.events({
+          limit: Math.min(limit ?? eventsByDefault, mostEvents),
+          ...(after === null ? {} : { after }),
+          ...(upstream === null ? {} : { upstream }),
+          ...(pool === null ? {} : { pool }),
+        });
+        return json(200, { events });
+      })
+
+      .get("/api/state", () => json(200, { intents: control.intents() }))
+      .get("/api/state/export", () => {
+        const headers = { "Content-Type": "application/yaml; charset=utf-8", "Cache-Control": "no-store" };
+        return new Response(control.exportYaml(), { headers });
+      })
+
+      /** `dry=1` only says what would change, also for a file that is sent along: `name` says what to call it. */
+      .post(
+        "/api/reload",
+        async ({ request }) => {
+          const query = queryOf(request);
+          const dry = isSet(query, "dry");
+          const text = await textOf(request, longestFile);
+          if (text === undefined)
+            return problem(413, "file_too_long", "Cannot read a file of more than 1 MiB");
+          if (text !== "" && !dry) {
+            return problem(
+              400,
+              "file_unexpected",
+              "Cannot take a file from here, only look at it: send dry=1",
+            );
+          }
+          const file =
+            text === ""
+              ? {}
+              : { file: { name: lineOf(query.get("name") ?? "", longestName) || "the file", text } };
+          const report = await control.reload({ dry, ...file }, whoOf(request).by);
+          if (isDenied(report)) return denial(report);
+          return json(200, { ...report, diff: report.steps.map(describeStep) });
+        },
+        { parse: "none" },
+      )
+      .get("/api/reload", () => wrongMethod("POST"))
+  );
+}

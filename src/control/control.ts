@@ -1,0 +1,85 @@
+/** What the operator can do while the balancer runs, as the admin side sees it: questions, orders and their answers. */
+
+import type { Mode } from "../pool/upstream.ts";
+import type { Event } from "../state/event.ts";
+import type { Intent } from "../state/intent.ts";
+import type { EventQuery } from "./journal.ts";
+import type { Step } from "./plan.ts";
+
+/** Who gives an order, and why, in that person's words; `why` may be empty. */
+export interface Who {
+  readonly by: string;
+  readonly why: string;
+}
+
+/** An order that was not carried out: nothing has changed. */
+export interface Denied {
+  readonly kind: "denied";
+  /** As HTTP means it. */
+  readonly status: 404 | 409 | 422 | 500 | 501;
+  /** One word. */
+  readonly reason: string;
+  readonly message: string;
+  /** A sentence each, where several things are wrong. */
+  readonly problems?: readonly string[];
+}
+
+export interface DrainOrder {
+  /** How long to wait until it is empty, in milliseconds; 0 does not wait. */
+  readonly waitMs: number;
+  /** Cuts what is left when the time is up. */
+  readonly force: boolean;
+}
+
+export interface DrainReport {
+  /** Nothing is under way there any more. */
+  readonly drained: boolean;
+  readonly inFlight: number;
+  /** Somebody set another mode while this waited. */
+  readonly undone: boolean;
+  /** How many were cut by force. */
+  readonly cut: number;
+}
+
+export interface ReloadOrder {
+  /** Only says what would change. */
+  readonly dry: boolean;
+  /** A configuration file to look at instead of the balancer's own; only for a dry run. */
+  readonly file?: { readonly name: string; readonly text: string };
+}
+
+export interface ReloadReport {
+  readonly applied: boolean;
+  /** What changes, or would; empty if the configuration says what it said before. */
+  readonly steps: readonly Step[];
+  /** Names of the settings that a restart has to bring. */
+  readonly needsRestart: readonly string[];
+}
+
+/** Orders are carried out one after the other, and each is written down before it counts. */
+export interface Control {
+  setMode(id: string, mode: Mode, who: Who): Denied | undefined;
+  /** @param weight 0–256, or null for the configured one */
+  setWeight(id: string, weight: number | null, who: Who): Promise<Denied | undefined>;
+  /** Gives it nothing new; resolves when it is empty, when the time is up, or when it is undone by another mode. */
+  drain(id: string, order: DrainOrder, who: Who): Promise<Denied | DrainReport>;
+  /** Resolves with the id when the upstream was probed and belongs to the pool. */
+  add(pool: string, given: unknown, who: Who): Promise<Denied | string>;
+  /** Drains it first; resolves when it is gone, or at once if there is nothing to wait for. */
+  remove(id: string, waitMs: number, who: Who): Promise<Denied | DrainReport>;
+  /** Takes the configuration anew. Refused as a whole if anything is wrong with it: the old one goes on. */
+  reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport>;
+  /** Oldest first. */
+  events(query: EventQuery): readonly Event[];
+  intents(): readonly Intent[];
+  /** The pools that differ from the configuration, as a configuration file. */
+  exportYaml(): string;
+}
+
+export function denied(status: Denied["status"], reason: string, message: string): Denied {
+  return { kind: "denied", status, reason, message };
+}
+
+export function isDenied(answer: unknown): answer is Denied {
+  return typeof answer === "object" && answer !== null && "kind" in answer && answer.kind === "denied";
+}

@@ -1,0 +1,140 @@
+/** What is steered: configuration, intents, fleet and prober as one thing that moves from one state to the next. */
+
+import type { Config } from "../config/config.ts";
+import type { Trouble } from "../config/problem.ts";
+import type { WallClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Prober } from "../probe/prober.ts";
+import type { Intent } from "../state/intent.ts";
+import type { Who } from "./control.ts";
+import type { Drains } from "./drains.ts";
+import { type Fleet, targetsOf } from "./fleet.ts";
+import type { Intents } from "./intents.ts";
+import type { Journal } from "./journal.ts";
+import { planOf, type Step } from "./plan.ts";
+import { outdatedIn, wantedOf } from "./wanted.ts";
+
+/** Reads the configuration anew, or reads this text instead of its file: with the same flags and variables. */
+export type Reread = (file?: { readonly name: string; readonly text: string }) => Config | Trouble;
+
+export type ReloadEnd =
+  | { readonly result: "applied" | "unchanged"; readonly needsRestart: readonly string[] }
+  | { readonly result: "refused"; readonly by: string; readonly problems: readonly string[] };
+
+export interface CourseSetting {
+  readonly config: Config;
+  readonly reread: Reread;
+  readonly intents: Intents;
+  readonly fleet: Fleet;
+  readonly prober: Prober;
+  readonly drains: Drains;
+  readonly journal: Journal;
+  readonly log: Log;
+  readonly wallClock: WallClock;
+  /** Cuts what is under way on one upstream, and says how many; undefined where the engine cannot. */
+  readonly cutter: () => ((upstream: Upstream) => number) | undefined;
+  /** Hears how each try to reload ended. */
+  readonly onReload: (end: ReloadEnd) => void;
+}
+
+export interface Course extends Omit<CourseSetting, "config"> {
+  /** As it was read, without what cannot change while this runs. */
+  readonly config: Config;
+  /** The configuration with the intents laid over it: what the fleet is. */
+  readonly wanted: Config;
+  /** What will be wanted with this configuration and these intents, as long as those that leave are not gone. */
+  wantedWith(config: Config, intents: readonly Intent[]): Config;
+  /** One order after the other, in the order in which they came. */
+  inTurn<T>(task: () => Promise<T>): Promise<T>;
+  /**
+   * Goes to where configuration and intents lead now: newcomers are probed, then everything changes at once.
+   * @param config a new one, or the one that counts already
+   * @returns what changed
+   */
+  steer(who: Who, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
+}
+
+export function courseOf(setting: CourseSetting): Course {
+  const { intents, fleet, prober, drains, journal } = setting;
+  let { config } = setting;
+  forgetOutdated(setting, config);
+  let wanted = wantedOf(config, intents.all);
+  let last: Promise<unknown> = Promise.resolve();
+
+  const wantedWith = (newConfig: Config, newIntents: readonly Intent[]) => {
+    const leaving = fleet.pools.flatMap(({ name: pool, upstreams }) =>
+      upstreams
+        .filter((upstream) => drains.of(upstream)?.isLeaving)
+        .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
+    );
+    return wantedOf(newConfig, newIntents, leaving);
+  };
+  const adopt = (next: ReturnType<Fleet["next"]>) => {
+    fleet.adopt(next);
+    for (const { pool } of fleet.members) {
+      for (const upstream of pool.upstreams) {
+        const intent = intents.of("mode", upstream.id);
+        const drain = drains.of(upstream);
+        pool.setMode(upstream, drain?.isLeaving ? "draining" : (intent?.mode ?? "ready"));
+        // Set before a restart, or while the configuration did not have it.
+        if (intent?.mode === "draining" && !drain) drains.restore(upstream, intent.at);
+      }
+    }
+  };
+
+  adopt(fleet.next(wanted));
+
+  return {
+    ...setting,
+    get config() {
+      return config;
+    },
+    get wanted() {
+      return wanted;
+    },
+    wantedWith,
+    inTurn(task) {
+      const done = last.then(task);
+      last = done.catch(() => {});
+      return done;
+    },
+    async steer(who, reason, newConfig = config) {
+      const newWanted = wantedWith(newConfig, intents.all);
+      const steps = planOf(wanted, newWanted);
+      const next = fleet.next(newWanted);
+      const before = new Set(fleet.pools.flatMap((pool) => pool.upstreams));
+      await prober.watch(targetsOf(next));
+      const after = new Set(next.members.flatMap(({ upstreams }) => upstreams));
+      for (const upstream of before) if (!after.has(upstream)) drains.end(upstream);
+      adopt(next);
+      prober.retain(after);
+      [config, wanted] = [newConfig, newWanted];
+      for (const step of steps) record(journal, step, { ...who, reason });
+      return steps;
+    },
+  };
+}
+
+/** What the configuration has caught up with. If the store refuses, the intent is still there, and as outdated, next time. */
+export function forgetOutdated(
+  { intents, log }: Pick<CourseSetting, "intents" | "log">,
+  config: Config,
+): void {
+  try {
+    intents.write(outdatedIn(config, intents.all));
+  } catch (error) {
+    log.error("intent not written", { why: String(error) });
+  }
+}
+
+/** Upstreams have a history each; what else changed is in the record of the reload. */
+function record(journal: Journal, step: Step, { by, why, reason }: Who & { readonly reason: string }): void {
+  const { subject, action, pool = null, upstream = null, key, from = "", to = "" } = step;
+  if (subject !== "upstream") return;
+  const named = { pool, upstream, reason, by, detail: why };
+  if (action === "add") journal.add({ kind: "member", ...named, from: "absent", to: "added" });
+  else if (action === "remove") journal.add({ kind: "member", ...named, from: "present", to: "removed" });
+  else if (key === "weight" || key === "backup") journal.add({ kind: key, ...named, from, to });
+  else journal.add({ kind: "member", ...named, from, to });
+}

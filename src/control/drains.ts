@@ -1,0 +1,96 @@
+/** Upstreams that are being emptied: since when, until when, and who waits for it. */
+
+import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
+import type { Upstream } from "../pool/upstream.ts";
+
+export interface Drain {
+  /** Epoch milliseconds. */
+  readonly since: number;
+  /** Epoch milliseconds by which it should be empty; null if nobody named a time. */
+  readonly deadline: number | null;
+  /** It goes when it is empty. */
+  readonly isLeaving: boolean;
+}
+
+export interface DrainsSetting {
+  readonly clock: Clock;
+  readonly wallClock: WallClock;
+  readonly schedule: Schedule;
+  /** Hears that one is empty, or that its deadline has passed before. */
+  readonly onStage: (upstream: Upstream, stage: "drained" | "late", drain: Drain) => void;
+}
+
+/** An engine reports no ends to here: asking costs nothing, and requests pay nothing for being asked about. */
+const lookEveryMs = 25;
+
+/**
+ * ```
+ *  begin ──(empty)──────────────▶ drained
+ *    └──(deadline)──▶ late ──(empty)──▲
+ * ```
+ */
+export class Drains {
+  readonly #setting: DrainsSetting;
+  readonly #drains = new Map<Upstream, Drain>();
+
+  constructor(setting: DrainsSetting) {
+    this.#setting = setting;
+  }
+
+  of(upstream: Upstream): Drain | undefined {
+    return this.#drains.get(upstream);
+  }
+
+  /** As it was before a restart: nothing is under way, so there is nothing to watch. */
+  restore(upstream: Upstream, since: number): void {
+    this.#drains.set(upstream, { since, deadline: null, isLeaving: false });
+  }
+
+  /** Again with another deadline, it goes on from the first beginning. @param waitMs 0 names no deadline */
+  begin(
+    upstream: Upstream,
+    { waitMs, isLeaving }: { readonly waitMs: number; readonly isLeaving: boolean },
+  ): void {
+    const now = this.#setting.wallClock();
+    const known = this.#drains.get(upstream);
+    const since = known?.since ?? now;
+    const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isLeaving };
+    this.#drains.set(upstream, drain);
+    // That it is empty was told already.
+    if (known && !isLeaving && upstream.inFlight === 0) return;
+    void this.#watch(upstream, drain, waitMs > 0 ? this.#setting.clock() + waitMs : Infinity);
+  }
+
+  /** It is wanted again, or gone. */
+  end(upstream: Upstream): void {
+    this.#drains.delete(upstream);
+  }
+
+  /** Resolves when it is empty, when the time is up, or when the drain was ended. */
+  async wait(upstream: Upstream, waitMs: number): Promise<"drained" | "late" | "undone"> {
+    const { clock } = this.#setting;
+    const end = clock() + waitMs;
+    for (;;) {
+      if (!this.#drains.has(upstream)) return "undone";
+      if (upstream.inFlight === 0) return "drained";
+      const left = end - clock();
+      if (left <= 0) return "late";
+      await this.#pause(Math.min(left, lookEveryMs));
+    }
+  }
+
+  async #watch(upstream: Upstream, drain: Drain, end: number): Promise<void> {
+    const { clock, onStage } = this.#setting;
+    for (let isLate = false; this.#drains.get(upstream) === drain; await this.#pause(lookEveryMs)) {
+      if (upstream.inFlight === 0) return onStage(upstream, "drained", drain);
+      if (!isLate && clock() >= end) {
+        isLate = true;
+        onStage(upstream, "late", drain);
+      }
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#setting.schedule(delayMs, resolve));
+  }
+}

@@ -1,0 +1,165 @@
+/** The pools and upstreams that run now, and how they become those of another configuration without losing anything. */
+
+import type { Config, PoolConfig } from "../config/config.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Random } from "../lib/random.ts";
+import { policyEntry } from "../policy/policies.ts";
+import { Pool } from "../pool/pool.ts";
+import type { PoolObserver } from "../pool/pool-observer.ts";
+import { Upstream } from "../pool/upstream.ts";
+import type { Target } from "../probe/prober.ts";
+import { keyOf } from "../proxy/affinity.ts";
+import { RetryBudget } from "../proxy/retry-budget.ts";
+import type { Destination, Route } from "../proxy/route.ts";
+import { identityOf } from "./wanted.ts";
+
+/** A pool with the configuration that it follows. */
+export interface Member {
+  readonly config: PoolConfig;
+  readonly pool: Pool;
+  readonly retryBudget: RetryBudget;
+}
+
+/** What pools need of the house around them. */
+export interface FleetSetting {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer: PoolObserver;
+}
+
+/** An upstream and where it belongs. */
+export interface Found {
+  readonly member: Member;
+  readonly upstream: Upstream;
+}
+
+/** A fleet that is ready to take over: whatever is in the present one too is the same object in both. */
+export interface Next {
+  readonly config: Config;
+  readonly members: readonly (Member & { readonly upstreams: readonly Upstream[] })[];
+}
+
+export class Fleet {
+  readonly #setting: FleetSetting;
+  #members: readonly Member[] = [];
+  #routes: readonly Route[] = [];
+
+  constructor(setting: FleetSetting) {
+    this.#setting = setting;
+  }
+
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  get pools(): readonly Pool[] {
+    return this.#members.map(({ pool }) => pool);
+  }
+
+  get routes(): readonly Route[] {
+    return this.#routes;
+  }
+
+  find(id: string): Found | undefined {
+    for (const member of this.#members) {
+      const upstream = member.pool.upstreams.find((candidate) => candidate.id === id);
+      if (upstream) return { member, upstream };
+    }
+    return undefined;
+  }
+
+  /** What a configuration asks for. Changes nothing yet, so that newcomers can be looked at before they serve. */
+  next(config: Config): Next {
+    const running = new Map(this.#members.map((member) => [member.pool.name, member]));
+    const known = new Map(
+      this.pools.flatMap((pool) => pool.upstreams.map((upstream) => [identityOf(upstream), upstream])),
+    );
+    const members = config.pools.map((pool) => ({
+      config: pool,
+      pool: running.get(pool.name)?.pool ?? this.#poolOf(pool),
+      retryBudget: this.#budgetOf(pool, running.get(pool.name)),
+      upstreams: pool.upstreams.map(
+        (spec) => known.get(identityOf(spec)) ?? new Upstream(spec, { ...pool.probe, ...limitsOf(pool) }),
+      ),
+    }));
+    return { config, members };
+  }
+
+  /** Takes over, within one turn of the event loop. Requests under way keep what they began with. */
+  adopt({ config, members }: Next): void {
+    const before = new Map(this.#members.map((member) => [member.pool, member.config]));
+    for (const { config: wanted, pool, upstreams } of members) {
+      const old = before.get(pool);
+      if (old && old.policy !== wanted.policy) pool.setPolicy(this.#policyOf(wanted));
+      if (!isSameList(pool.upstreams, upstreams)) pool.setUpstreams(upstreams);
+      pool.setMaxEjectedShare(wanted.outlier.maxEjectedShare);
+      for (const [index, upstream] of upstreams.entries()) {
+        pool.adjust(upstream, wanted.upstreams[index] ?? upstream);
+        pool.setLimits(upstream, limitsOf(wanted));
+        upstream.streak.adjust(wanted.probe);
+      }
+    }
+    this.#members = members.map(({ config: wanted, pool, retryBudget }) => ({
+      config: wanted,
+      pool,
+      retryBudget,
+    }));
+    this.#routes = routesOf(config, this.#members);
+  }
+
+  #poolOf(config: PoolConfig): Pool {
+    return new Pool({
+      name: config.name,
+      policy: this.#policyOf(config),
+      upstreams: [],
+      ...this.#setting,
+    });
+  }
+
+  /** What was earned stays, unless it is earned differently from now on. */
+  #budgetOf({ retryBudget: wanted }: PoolConfig, member: Member | undefined): RetryBudget {
+    const present = member?.config.retryBudget;
+    const isSame = present && present.share === wanted.share && present.perSecond === wanted.perSecond;
+    return isSame && member ? member.retryBudget : new RetryBudget(wanted, this.#setting.clock);
+  }
+
+  #policyOf({ policy }: PoolConfig) {
+    return policyEntry(policy).create(this.#setting);
+  }
+}
+
+/** What the prober has to look at. */
+export function targetsOf({ members }: Next): readonly Target[] {
+  return members.flatMap(({ config: { probe: plan }, pool, upstreams }) =>
+    upstreams.map((upstream) => ({ upstream, pool, plan })),
+  );
+}
+
+function isSameList(one: readonly Upstream[], other: readonly Upstream[]): boolean {
+  return one.length === other.length && one.every((upstream, index) => upstream === other[index]);
+}
+
+function routesOf(config: Config, members: readonly Member[]): readonly Route[] {
+  const destinations = new Map(members.map((member) => [member.config.name, destinationOf(member)]));
+  return config.routes.flatMap(({ pool, ...match }) => {
+    const destination = destinations.get(pool);
+    return destination ? [{ ...match, destination }] : [];
+  });
+}
+
+function limitsOf({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
+  return { outlier, slowStartMs, maxInFlight };
+}
+
+function destinationOf({ config, pool, retryBudget }: Member): Destination {
+  const { timeouts, retries, retryStatuses, maxRequestBodyBytes } = config;
+  return {
+    pool,
+    timeouts,
+    retries,
+    retryBudget,
+    ...(retryStatuses.length > 0 && { retryStatuses: new Set(retryStatuses) }),
+    ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
+    ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }),
+  };
+}

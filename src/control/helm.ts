@@ -1,0 +1,206 @@
+/** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first. */
+
+import type { UpstreamFile } from "../config/schema.ts";
+import type { Mode } from "../pool/upstream.ts";
+import type { Event } from "../state/event.ts";
+import type { Forgotten, Intent } from "../state/intent.ts";
+import {
+  type Control,
+  type Denied,
+  denied,
+  type DrainOrder,
+  type DrainReport,
+  type ReloadOrder,
+  type ReloadReport,
+  type Who,
+} from "./control.ts";
+import type { Course } from "./course.ts";
+import { exportYaml } from "./export.ts";
+import type { Found } from "./fleet.ts";
+import { forgetting } from "./intents.ts";
+import type { EventQuery } from "./journal.ts";
+import { readNewcomer } from "./newcomer.ts";
+import { reload } from "./reload.ts";
+import { wantedOf } from "./wanted.ts";
+
+export class Helm implements Control {
+  readonly #course: Course;
+
+  constructor(course: Course) {
+    this.#course = course;
+  }
+
+  setMode(id: string, mode: Mode, who: Who): Denied | undefined {
+    const { fleet, drains } = this.#course;
+    const found = fleet.find(id);
+    if (!found) return unknown(id);
+    if (drains.of(found.upstream)?.isLeaving) return leaving(id);
+    const refused = this.#write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
+    if (refused) return refused;
+    if (mode !== "draining") drains.end(found.upstream);
+    else if (!drains.of(found.upstream)) drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
+    this.#turnTo(found, mode, who);
+    return undefined;
+  }
+
+  setWeight(id: string, weight: number | null, who: Who): Promise<Denied | undefined> {
+    return this.#course.inTurn(async () => {
+      const found = this.#course.fleet.find(id);
+      if (!found) return unknown(id);
+      if (this.#course.drains.of(found.upstream)?.isLeaving) return leaving(id);
+      const wish: Intent | Forgotten =
+        weight === null
+          ? { kind: "forgotten", upstream: id, aspect: "weight" }
+          : { kind: "weight", upstream: id, weight, ...this.#said(who) };
+      return this.#write([wish]) ?? void (await this.#course.steer(who, "operator"));
+    });
+  }
+
+  async drain(id: string, { waitMs, force }: DrainOrder, who: Who): Promise<Denied | DrainReport> {
+    const { fleet, drains, cutter } = this.#course;
+    const found = fleet.find(id);
+    if (!found) return unknown(id);
+    if (force && !cutter())
+      return denied(501, "force_unsupported", "Cannot cut what is left: this engine has no way to");
+    if (drains.of(found.upstream)?.isLeaving) return leaving(id);
+    const refused = this.#write([{ kind: "mode", upstream: id, mode: "draining", ...this.#said(who) }]);
+    if (refused) return refused;
+    drains.begin(found.upstream, { waitMs, isLeaving: false });
+    this.#turnTo(found, "draining", who);
+    return this.#emptied(found, { waitMs, force });
+  }
+
+  add(pool: string, given: unknown, who: Who): Promise<Denied | string> {
+    return this.#course.inTurn(async () => {
+      const { config, wanted, intents } = this.#course;
+      if (!wanted.pools.some(({ name }) => name === pool)) {
+        return denied(404, "pool_unknown", `Cannot add an upstream: no pool is called ${pool}`);
+      }
+      const spec = readNewcomer(given, wanted);
+      if ("kind" in spec) return spec;
+      const said = { upstream: spec.id, ...this.#said(who) };
+      // What was removed and comes back as it was configured needs no intent of its own.
+      const isConfigured = config.pools.some(({ upstreams }) => upstreams.some(({ id }) => id === spec.id));
+      if (isConfigured && !isRemovalUndone(intents.of("removed", spec.id), spec, pool)) {
+        return denied(
+          409,
+          "upstream_exists",
+          `Cannot add ${spec.id}: the configuration uses the name for another one`,
+        );
+      }
+      const changes: (Intent | Forgotten)[] = [...forgetting(spec.id)];
+      const isWeighed = (given as Partial<UpstreamFile>).weight !== undefined;
+      if (isConfigured && isWeighed) changes.push({ kind: "weight", weight: spec.weight, ...said });
+      if (!isConfigured) changes.push({ kind: "added", pool, spec, ...said });
+      return this.#write(changes) ?? (await this.#course.steer(who, "operator"), spec.id);
+    });
+  }
+
+  async remove(id: string, waitMs: number, who: Who): Promise<Denied | DrainReport> {
+    const { fleet, intents, drains } = this.#course;
+    const found = fleet.find(id);
+    if (!found) return unknown(id);
+    const { upstream, member } = found;
+    if (drains.of(upstream)?.isLeaving) return leaving(id);
+    const staying = member.pool.upstreams.filter((other) => !drains.of(other)?.isLeaving);
+    if (staying.length < 2) {
+      const message = `Cannot remove ${id}: it is the last one of pool ${member.pool.name}; maintenance takes it out`;
+      return denied(409, "upstream_last", message);
+    }
+    const changes: (Intent | Forgotten)[] = [...forgetting(id)];
+    if (!intents.of("added", id)) {
+      const { address } = upstream;
+      changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(who) });
+    }
+    const refused = this.#write(changes);
+    if (refused) return refused;
+    const limitMs = waitMs || leaveWithinMs;
+    drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
+    this.#turnTo(found, "draining", who);
+    const gone = this.#leave(found, limitMs, who);
+    return waitMs > 0 ? gone : reportOf("late", found);
+  }
+
+  async #leave(found: Found, limitMs: number, who: Who): Promise<DrainReport> {
+    const { drains, inTurn, steer } = this.#course;
+    await drains.wait(found.upstream, limitMs);
+    drains.end(found.upstream);
+    await inTurn(() => steer(who, "operator"));
+    const { inFlight } = found.upstream;
+    return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
+  }
+
+  reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport> {
+    return this.#course.inTurn(() => reload(this.#course, order, by));
+  }
+
+  events(query: EventQuery): readonly Event[] {
+    return this.#course.journal.events(query);
+  }
+
+  intents(): readonly Intent[] {
+    return this.#course.intents.all;
+  }
+
+  exportYaml(): string {
+    const { config, intents } = this.#course;
+    return exportYaml(config, wantedOf(config, intents.all), intents.all);
+  }
+
+  async #emptied(found: Found, { waitMs, force }: DrainOrder): Promise<DrainReport> {
+    const end = await this.#course.drains.wait(found.upstream, waitMs);
+    const cut = end === "late" && force ? (this.#course.cutter()?.(found.upstream) ?? 0) : 0;
+    return { ...reportOf(end, found), cut };
+  }
+
+  #turnTo({ upstream, member: { pool } }: Found, mode: Mode, { by, why }: Who): void {
+    const { journal, log } = this.#course;
+    const from = upstream.mode;
+    if (!pool.setMode(upstream, mode)) return;
+    log.info("mode set", { upstream: upstream.id, mode, by, why });
+    const named = { pool: pool.name, upstream: upstream.id, by, detail: why };
+    journal.add({ kind: "mode", ...named, from, to: mode, reason: "operator" });
+  }
+
+  #said({ by, why }: Who): { by: string; why: string; at: number } {
+    return { by, why, at: this.#course.wallClock() };
+  }
+
+  /** What cannot be kept is not done either: a restart would undo it without a word. */
+  #write(changes: readonly (Intent | Forgotten)[]): Denied | undefined {
+    try {
+      this.#course.intents.write(changes);
+      return undefined;
+    } catch (error) {
+      this.#course.log.error("intent not written", { why: String(error) });
+      return denied(
+        500,
+        "state_not_written",
+        "Cannot keep this in the state file, so it was not done; see the log",
+      );
+    }
+  }
+}
+
+/** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
+const leaveWithinMs = 30_000;
+
+function isRemovalUndone(
+  removed: Extract<Intent, { kind: "removed" }> | undefined,
+  spec: { readonly address: object },
+  pool: string,
+): boolean {
+  return removed?.pool === pool && JSON.stringify(removed.address) === JSON.stringify(spec.address);
+}
+
+function reportOf(end: "drained" | "late" | "undone", { upstream: { inFlight } }: Found): DrainReport {
+  return { drained: inFlight === 0 && end !== "undone", inFlight, undone: end === "undone", cut: 0 };
+}
+
+function unknown(id: string): Denied {
+  return denied(404, "upstream_unknown", `Cannot do that: no upstream is called ${id}`);
+}
+
+function leaving(id: string): Denied {
+  return denied(409, "upstream_leaving", `Cannot do that: ${id} is being removed`);
+}

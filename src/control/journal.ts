@@ -1,0 +1,106 @@
+/** The record of events: the last ones in memory, all of them soon in the store, never on the way of a request. */
+
+import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Event } from "../state/event.ts";
+import type { Store } from "../state/store.ts";
+
+/** An event before it got its number and time. */
+export type Happening = Omit<Event, "seq" | "at">;
+
+export interface EventQuery {
+  readonly upstream?: string;
+  readonly pool?: string;
+  /** Only later ones than this number: then the first of them, so that nothing is missed between two queries. */
+  readonly after?: number;
+  readonly limit: number;
+}
+
+export interface JournalSetting {
+  readonly store: Pick<Store, "events" | "record">;
+  readonly wallClock: WallClock;
+  readonly schedule: Schedule;
+  readonly log: Pick<Log, "error">;
+}
+
+const keptInAll = 2_000;
+const keptOfOne = 100;
+/** Upstreams and pools with a ring of their own; beyond that the one that was silent longest loses it. */
+const mostRings = 2_000;
+/** A burst of events is one write. */
+const writeDelayMs = 200;
+/** What waits for a store that cannot be written is bounded too. */
+const mostUnwritten = 2_000;
+
+export class Journal {
+  readonly #setting: JournalSetting;
+  readonly #all: Event[];
+  readonly #rings = new Map<string, Event[]>();
+  #unwritten: Event[] = [];
+  #cancelWrite: Cancel | undefined;
+  #lastSeq = 0;
+
+  constructor(setting: JournalSetting) {
+    this.#setting = setting;
+    this.#all = [...setting.store.events(keptInAll)];
+    for (const event of this.#all) this.#file(event);
+    this.#lastSeq = this.#all.at(-1)?.seq ?? 0;
+  }
+
+  /** Cheap enough for anywhere: a number, three short lists and, at most five times a second, a timer. */
+  add(happening: Happening): Event {
+    const at = this.#setting.wallClock();
+    // The time as a number: it grows over restarts even where nothing was kept of the run before.
+    this.#lastSeq = Math.max(this.#lastSeq + 1, Math.floor(at));
+    const event = { seq: this.#lastSeq, at, ...happening };
+    push(this.#all, event, keptInAll);
+    this.#file(event);
+    push(this.#unwritten, event, mostUnwritten);
+    this.#cancelWrite ??= this.#setting.schedule(writeDelayMs, () => this.flush());
+    return event;
+  }
+
+  /** Oldest first: the last ones, or the first ones after a number. */
+  events({ upstream, pool, after, limit }: EventQuery): readonly Event[] {
+    const known =
+      upstream !== undefined ? `upstream ${upstream}` : pool !== undefined ? `pool ${pool}` : undefined;
+    const ring = known === undefined ? this.#all : (this.#rings.get(known) ?? []);
+    const fitting =
+      upstream !== undefined && pool !== undefined ? ring.filter((event) => event.pool === pool) : ring;
+    if (after === undefined) return limit > 0 ? fitting.slice(-limit) : [];
+    const start = fitting.findIndex(({ seq }) => seq > after);
+    return start < 0 ? [] : fitting.slice(start, start + limit);
+  }
+
+  /** Writes what waits. What cannot be written is tried again with the next event. */
+  flush(): void {
+    this.#cancelWrite?.();
+    this.#cancelWrite = undefined;
+    if (this.#unwritten.length === 0) return;
+    try {
+      this.#setting.store.record(this.#unwritten);
+      this.#unwritten = [];
+    } catch (error) {
+      this.#setting.log.error("events not written", { why: String(error), waiting: this.#unwritten.length });
+    }
+  }
+
+  #file(event: Event): void {
+    if (event.upstream !== null) this.#push(`upstream ${event.upstream}`, event);
+    if (event.pool !== null) this.#push(`pool ${event.pool}`, event);
+  }
+
+  #push(name: string, event: Event): void {
+    const ring = this.#rings.get(name) ?? [];
+    this.#rings.delete(name);
+    this.#rings.set(name, ring);
+    push(ring, event, keptOfOne);
+    const [silent] = this.#rings.keys();
+    if (this.#rings.size > mostRings && silent !== undefined) this.#rings.delete(silent);
+  }
+}
+
+function push(ring: Event[], event: Event, most: number): void {
+  ring.push(event);
+  if (ring.length > most) ring.shift();
+}

@@ -1,0 +1,198 @@
+/** The way from one configuration to another as a list of steps: for people to read before, and for the record after. */
+
+import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
+import { formatDuration } from "../lib/duration.ts";
+import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
+import { identityOf } from "./wanted.ts";
+
+export interface Step {
+  readonly action: "add" | "remove" | "change";
+  readonly subject: "setting" | "pool" | "upstream" | "routes";
+  /** Present for pools and upstreams. */
+  readonly pool?: string;
+  /** Id; present for upstreams. */
+  readonly upstream?: string;
+  /** What changes of it: "policy", "probe.path", "weight"; present for changes. */
+  readonly key?: string;
+  readonly from?: string;
+  readonly to?: string;
+  /** Takes effect only with a restart. */
+  readonly needsRestart?: true;
+}
+
+/** Steps that lead from one to the other; none if they mean the same. */
+export function planOf(before: Config, after: Config): readonly Step[] {
+  return [
+    ...settingSteps(before, after),
+    ...poolSteps(before, after),
+    ...upstreamSteps(before, after),
+    ...routeSteps(before, after),
+  ];
+}
+
+/** What the running listeners, the engine and the store were made with. */
+export const fixedKeys = ["listen", "engine", "admin", "state", "clientTimeouts"] as const;
+
+/** A configuration as it can be taken without a restart. */
+export function liveOf(running: Config, next: Config): Config {
+  const { listen, engine, admin, state, clientTimeouts } = running;
+  return { ...next, listen, engine, admin, state, clientTimeouts };
+}
+
+function settingSteps(before: Config, after: Config): readonly Step[] {
+  const steps = differences(settingsOf(before), settingsOf(after)).map(({ key, ...values }): Step => {
+    const isFixed = fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
+    return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
+  });
+  if (before.admin.token === after.admin.token) return steps;
+  // Its value is for nobody's eyes.
+  return [...steps, { action: "change", subject: "setting", key: "admin.token", needsRestart: true }];
+}
+
+function settingsOf({ listen, engine, admin, state, clientTimeouts, ...rest }: Config): Settings {
+  return {
+    "listen.host": listen.hostname,
+    "listen.port": String(listen.port),
+    engine,
+    "admin.host": admin.hostname,
+    "admin.port": String(admin.port),
+    state,
+    "clientTimeouts.head": formatDuration(clientTimeouts.headMs),
+    "clientTimeouts.bodyIdle": formatDuration(clientTimeouts.bodyIdleMs),
+    "clientTimeouts.keepAlive": formatDuration(clientTimeouts.keepAliveMs),
+    drainDelay: formatDuration(rest.drainDelayMs),
+    drainTimeout: formatDuration(rest.drainTimeoutMs),
+    trustedProxies: rest.trustedProxies.join(", ") || "none",
+  };
+}
+
+function poolSteps(before: Config, after: Config): readonly Step[] {
+  const olds = new Map(before.pools.map((pool) => [pool.name, pool]));
+  const news = new Set(after.pools.map(({ name }) => name));
+  const gone = before.pools.filter(({ name }) => !news.has(name));
+  return [
+    ...after.pools.flatMap((pool): readonly Step[] => {
+      const old = olds.get(pool.name);
+      if (!old) return [{ action: "add", subject: "pool", pool: pool.name, to: pool.policy }];
+      const changed = [...differences(poolSettings(old), poolSettings(pool)), ...reordered(old, pool)];
+      return changed.map((difference) => ({
+        ...{ action: "change", subject: "pool", pool: pool.name },
+        ...difference,
+      }));
+    }),
+    ...gone.map(({ name }): Step => ({ action: "remove", subject: "pool", pool: name })),
+  ];
+}
+
+/** Of those that stay: some policies look at who comes first. */
+function reordered(before: PoolConfig, after: PoolConfig): readonly Difference[] {
+  const [olds, news] = [new Set(before.upstreams.map(identityOf)), new Set(after.upstreams.map(identityOf))];
+  const listOf = ({ upstreams }: PoolConfig, others: ReadonlySet<string>) =>
+    upstreams
+      .filter((spec) => others.has(identityOf(spec)))
+      .map(({ id }) => id)
+      .join(", ");
+  const [from, to] = [listOf(before, news), listOf(after, olds)];
+  return from === to ? [] : [{ key: "order", from, to }];
+}
+
+function poolSettings(pool: PoolConfig): Settings {
+  const { policy, hashBy, retries, retryStatuses, retryBudget, probe, timeouts, outlier } = pool;
+  return {
+    policy,
+    hashBy,
+    retries: String(retries),
+    retryStatuses: retryStatuses.join(", ") || "none",
+    "retryBudget.share": String(retryBudget.share),
+    "retryBudget.perSecond": String(retryBudget.perSecond),
+    maxInFlight: String(pool.maxInFlight),
+    maxRequestBody: String(pool.maxRequestBodyBytes ?? "no limit"),
+    slowStart: formatDuration(pool.slowStartMs),
+    ...Object.fromEntries(Object.entries(outlier).map(([key, value]) => [`outlier.${key}`, String(value)])),
+    "probe.path": probe.path ?? "none (TCP)",
+    "probe.interval": formatDuration(probe.intervalMs),
+    "probe.changingInterval": formatDuration(probe.changingIntervalMs),
+    "probe.jitter": String(probe.jitter),
+    "probe.timeout": formatDuration(probe.timeoutMs),
+    "probe.rise": String(probe.rise),
+    "probe.fall": String(probe.fall),
+    "timeouts.connect": formatDuration(timeouts.connectMs),
+    "timeouts.head": formatDuration(timeouts.headMs),
+    "timeouts.bodyIdle": formatDuration(timeouts.bodyIdleMs),
+    "timeouts.tunnelIdle": formatDuration(timeouts.tunnelIdleMs),
+  };
+}
+
+interface Placed {
+  readonly pool: string;
+  readonly spec: UpstreamSpec;
+}
+
+/** By identity: another address under an old name is another upstream. */
+function placesIn({ pools }: Config): ReadonlyMap<string, Placed> {
+  const placed = pools.flatMap(({ name, upstreams }) => upstreams.map((spec) => ({ pool: name, spec })));
+  return new Map(placed.map((place) => [identityOf(place.spec), place]));
+}
+
+function upstreamSteps(before: Config, after: Config): readonly Step[] {
+  const [olds, news] = [placesIn(before), placesIn(after)];
+  const named = ({ pool, spec }: Placed) => ({ subject: "upstream", pool, upstream: spec.id }) as const;
+  return [
+    ...[...news].flatMap(([identity, place]): readonly Step[] => {
+      const old = olds.get(identity);
+      if (!old) return [{ action: "add", ...named(place), to: describe(place.spec) }];
+      return differences(upstreamSettings(old), upstreamSettings(place)).map((difference) => ({
+        ...{ action: "change", ...named(place) },
+        ...difference,
+      }));
+    }),
+    ...[...olds].flatMap(([identity, place]): readonly Step[] =>
+      news.has(identity) ? [] : [{ action: "remove", ...named(place), from: describe(place.spec) }],
+    ),
+  ];
+}
+
+function upstreamSettings({ pool, spec }: Placed): Settings {
+  return { pool, weight: String(spec.weight), backup: String(spec.backup) };
+}
+
+function describe({ address, weight, backup }: UpstreamSpec): string {
+  return `${originOf(address)} weight ${weight}${backup ? " backup" : ""}`;
+}
+
+/** Their order decides, so they change as a whole. */
+function routeSteps(before: Config, after: Config): readonly Step[] {
+  const [from, to] = [describeRoutes(before.routes), describeRoutes(after.routes)];
+  return from === to ? [] : [{ action: "change", subject: "routes", from, to }];
+}
+
+function describeRoutes(routes: readonly RouteConfig[]): string {
+  return routes.map(({ host = "", path = "", pool }) => `${host + path || "*"} → ${pool}`).join("; ");
+}
+
+type Settings = Readonly<Record<string, string>>;
+
+interface Difference {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+function differences(before: Settings, after: Settings): readonly Difference[] {
+  return Object.entries(after).flatMap(([key, to]) => {
+    const from = before[key] ?? "";
+    return from === to ? [] : [{ key, from, to }];
+  });
+}
+
+const signs = { add: "+", remove: "-", change: "~" } as const;
+
+/** One line of a diff: "+ upstream main/api-4: http://10.0.0.4:80 weight 1", "~ pool main: policy first → p2c". */
+export function describeStep({ action, subject, pool, upstream, key, from, to, needsRestart }: Step): string {
+  const name = [subject, [pool, upstream].filter((part) => part !== undefined).join("/")]
+    .filter(Boolean)
+    .join(" ");
+  const values = [from, to].filter((value) => value !== undefined).join(" → ");
+  const what = [key, values].filter(Boolean).join(" ");
+  return `${signs[action]} ${name}${what ? `: ${what}` : ""}${needsRestart ? " (needs a restart)" : ""}`;
+}

@@ -1,0 +1,80 @@
+/** Takes the configuration anew: reads it, says what would change, changes it, or keeps the old one and says why. */
+
+import { sentenceOf, type Trouble } from "../config/problem.ts";
+import { aspectOf } from "../state/intent.ts";
+import { type Denied, denied, type ReloadOrder, type ReloadReport } from "./control.ts";
+import { type Course, forgetOutdated } from "./course.ts";
+import { describeStep, liveOf, planOf, type Step } from "./plan.ts";
+import { outdatedIn } from "./wanted.ts";
+
+export async function reload(
+  course: Course,
+  { dry, file }: ReloadOrder,
+  by: string,
+): Promise<Denied | ReloadReport> {
+  const { config, wanted, intents } = course;
+  const read = course.reread(file);
+  if ("kind" in read) {
+    if (!dry) refuse(course, read, by);
+    return invalid(read);
+  }
+  const live = liveOf(config, read);
+  const outdated = outdatedIn(live, intents.all);
+  const kept = intents.all.filter(
+    (intent) =>
+      !outdated.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),
+  );
+  const steps = planOf(wanted, course.wantedWith(read, kept));
+  const needsRestart = steps.flatMap(({ key, needsRestart: needs }) =>
+    needs && key !== undefined ? [key] : [],
+  );
+  if (dry) return { applied: false, steps, needsRestart };
+  forgetOutdated(course, live);
+  await course.steer({ by, why: "" }, "configuration", live);
+  const isChanged = steps.some((step) => !step.needsRestart);
+  course.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });
+  tell(course, { steps, needsRestart, isChanged }, by);
+  return { applied: isChanged, steps, needsRestart };
+}
+
+interface Taken {
+  readonly steps: readonly Step[];
+  readonly needsRestart: readonly string[];
+  readonly isChanged: boolean;
+}
+
+function tell({ log, journal }: Course, { steps, needsRestart, isChanged }: Taken, by: string): void {
+  if (needsRestart.length > 0)
+    log.warn("configuration needs a restart", { settings: needsRestart.join(", ") });
+  if (!isChanged) return log.info("configuration unchanged", { by });
+  const lines = steps.map(describeStep);
+  log.info("configuration applied", { by, changes: lines });
+  recordReload(journal, { to: "applied", by, detail: lines.join("\n") });
+}
+
+function refuse({ log, journal, onReload }: Course, problems: Trouble, by: string): void {
+  const sentences = problems.problems.map(sentenceOf);
+  onReload({ result: "refused", by, problems: sentences });
+  log.error("configuration refused, the old one goes on", { by, problems: sentences });
+  recordReload(journal, { to: "refused", by, detail: sentences.join("\n") });
+}
+
+/** More than anyone reads in a list of events. */
+const longestDetail = 2_000;
+
+function recordReload(
+  journal: Course["journal"],
+  { to, by, detail }: { readonly to: string; readonly by: string; readonly detail: string },
+): void {
+  const whole = { kind: "reload", pool: null, upstream: null, from: "", reason: "configuration" } as const;
+  journal.add({ ...whole, to, by, detail: detail.slice(0, longestDetail) });
+}
+
+function invalid(found: Trouble): Denied {
+  const problems = found.problems.map(sentenceOf);
+  const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
+  return {
+    ...denied(422, "configuration_invalid", `Cannot take the configuration: it has ${count}`),
+    problems,
+  };
+}

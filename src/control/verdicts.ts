@@ -1,0 +1,46 @@
+/** Tells of the passive verdicts that requests and time bring about: to the counts, the record and the log. */
+
+import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
+import { authorityOf } from "../pool/upstream.ts";
+import type { Journal } from "./journal.ts";
+
+export interface VerdictSetting {
+  readonly metrics: Metrics;
+  readonly journal: Journal;
+  readonly log: Log;
+}
+
+export function verdictObserver({ metrics, journal, log }: VerdictSetting): PoolObserver {
+  return {
+    outlierChanged(pool, change) {
+      metrics.outlierChanged(pool, change);
+      const { upstream, from, to, reason = "" } = change;
+      const detail = to === "ejected" ? `for ${ejectedMs(change)} ms` : "";
+      const named = { pool: pool.name, upstream: upstream.id };
+      journal.add({ kind: "outlier", ...named, from, to, reason, by: "balancer", detail });
+      logOutlier(log, pool, change);
+    },
+    panicChanged(pool, isPanicking) {
+      const [from, to] = isPanicking ? ["calm", "panic"] : ["panic", "calm"];
+      const named = { pool: pool.name, upstream: null, reason: "only_ejected_left", detail: "" };
+      journal.add({ kind: "panic", ...named, from, to, by: "balancer" });
+      if (isPanicking) {
+        log.warn("pool panics: only ejected upstreams are left, so all of them serve", { pool: pool.name });
+      } else log.info("pool no longer panics", { pool: pool.name });
+    },
+  };
+}
+
+function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {
+  const { upstream, to, reason } = change;
+  const fields = { pool: pool.name, upstream: upstream.id, address: authorityOf(upstream.address), reason };
+  if (to !== "ejected") return log.info(`upstream ${to === "up" ? "up again" : "on probation"}`, fields);
+  log.warn("upstream ejected", { ...fields, forMs: ejectedMs(change) });
+}
+
+function ejectedMs({ upstream: { outlier } }: OutlierChange): number {
+  return Math.round(outlier.endsAt - outlier.since);
+}

@@ -1,0 +1,73 @@
+/** What is wanted: the configuration with the operator's intents laid over it. Pure, so that a table can test it. */
+
+import type { Config, PoolConfig } from "../config/config.ts";
+import { type Address, originOf, type UpstreamSpec } from "../pool/upstream.ts";
+import { type AddedIntent, aspectOf, type Forgotten, type Intent } from "../state/intent.ts";
+
+/** What makes an upstream the same one after a change: it keeps its health, its load and its connections then. */
+export function identityOf({ id, address }: { readonly id: string; readonly address: Address }): string {
+  return `${id} ${originOf(address)}`;
+}
+
+/** An upstream that is being emptied. */
+export interface Leaving {
+  readonly pool: string;
+  readonly spec: UpstreamSpec;
+}
+
+/**
+ * Weights that were set count instead of configured ones. Upstreams that were added belong to their pool, unless the
+ * configuration uses the name by now. Those that were removed are left out, as long as that leaves their pool one.
+ * @param leaving those that are being emptied before they go: they stay until then
+ */
+export function wantedOf(
+  config: Config,
+  intents: readonly Intent[],
+  leaving: readonly Leaving[] = [],
+): Config {
+  const configured = new Set(config.pools.flatMap(({ upstreams }) => upstreams.map(({ id }) => id)));
+  const weights = new Map(
+    intents.flatMap((intent) =>
+      intent.kind === "weight" ? [[intent.upstream, intent.weight] as const] : [],
+    ),
+  );
+  const added = intents.filter(
+    (intent): intent is AddedIntent => intent.kind === "added" && !configured.has(intent.upstream),
+  );
+  const removed = removedIn(intents);
+  const weighed = (spec: UpstreamSpec) => ({ ...spec, weight: weights.get(spec.id) ?? spec.weight });
+  const pools = config.pools.map((pool): PoolConfig => {
+    const left = pool.upstreams.filter((spec) => !removed.has(identityOf(spec)));
+    const joined = added.filter((intent) => intent.pool === pool.name).map(({ spec }) => spec);
+    const upstreams = left.length + joined.length > 0 ? [...left, ...joined] : pool.upstreams;
+    const going = leaving.filter(
+      (one) => one.pool === pool.name && !upstreams.some(({ id }) => id === one.spec.id),
+    );
+    return { ...pool, upstreams: [...upstreams.map(weighed), ...going.map(({ spec }) => spec)] };
+  });
+  return { ...config, pools };
+}
+
+/** Intents that a configuration has caught up with: it has what was added, has no more what was removed, weighs alike. */
+export function outdatedIn(config: Config, intents: readonly Intent[]): readonly Forgotten[] {
+  const specs = config.pools.flatMap(({ upstreams }) => upstreams);
+  const weights = new Map(specs.map(({ id, weight }) => [id, weight]));
+  const identities = new Set(specs.map(identityOf));
+  const isOutdated = (intent: Intent) => {
+    const { kind, upstream: id } = intent;
+    if (kind === "added") return weights.has(id);
+    if (kind === "removed") return !identities.has(identityOf({ id, address: intent.address }));
+    return kind === "weight" && weights.get(id) === intent.weight;
+  };
+  return intents.filter(isOutdated).map((intent) => ({
+    ...{ kind: "forgotten", upstream: intent.upstream, aspect: aspectOf(intent) },
+  }));
+}
+
+function removedIn(intents: readonly Intent[]): ReadonlySet<string> {
+  return new Set(
+    intents.flatMap((intent) =>
+      intent.kind === "removed" ? [identityOf({ id: intent.upstream, address: intent.address })] : [],
+    ),
+  );
+}

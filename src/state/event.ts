@@ -1,0 +1,28 @@
+/** One thing that changed, as the record keeps it: what anybody needs who asks later why it happened. */
+
+/**
+ * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
+ * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload` and `phase`.
+ */
+export type EventKind =
+  "probe" | "outlier" | "panic" | "mode" | "weight" | "backup" | "member" | "drain" | "reload" | "phase";
+
+export interface Event {
+  /** Grows from event to event and over restarts, with gaps. */
+  readonly seq: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly kind: EventKind;
+  /** Null where the whole balancer is meant. */
+  readonly pool: string | null;
+  /** Null where a whole pool is meant. */
+  readonly upstream: string | null;
+  readonly from: string;
+  readonly to: string;
+  /** One word: "probe_failed", "operator", "configuration" … */
+  readonly reason: string;
+  /** Who did it: an operator's name, or "prober", "watch", "SIGHUP", "balancer". */
+  readonly by: string;
+  /** What a probe saw, why an operator says that it was done; may be empty. */
+  readonly detail: string;
+}

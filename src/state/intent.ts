@@ -1,0 +1,113 @@
+/** The operator's intent, one wish at a time: what was set while the balancer ran, by whom, when and why. */
+
+import { type Address, type Mode, modes, type UpstreamSpec } from "../pool/upstream.ts";
+
+export interface Said {
+  /** Id of the upstream that is meant. */
+  readonly upstream: string;
+  readonly by: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** In the operator's own words; may be empty. */
+  readonly why: string;
+}
+
+export interface ModeIntent extends Said {
+  readonly kind: "mode";
+  readonly mode: Mode;
+}
+
+/** Counts instead of the configured weight. */
+export interface WeightIntent extends Said {
+  readonly kind: "weight";
+  readonly weight: number;
+}
+
+/** An upstream that the configuration does not have. */
+export interface AddedIntent extends Said {
+  readonly kind: "added";
+  readonly pool: string;
+  readonly spec: UpstreamSpec;
+}
+
+/** An upstream that the configuration has, and that is not wanted: only at this address. */
+export interface RemovedIntent extends Said {
+  readonly kind: "removed";
+  readonly pool: string;
+  readonly address: Address;
+}
+
+export type Intent = ModeIntent | WeightIntent | AddedIntent | RemovedIntent;
+
+/** What an intent is about. An upstream has at most one of each: the latest. */
+export type Aspect = "mode" | "weight" | "member";
+
+/** That an intent counts no more. */
+export interface Forgotten {
+  readonly kind: "forgotten";
+  readonly upstream: string;
+  readonly aspect: Aspect;
+}
+
+export function aspectOf({ kind }: Intent): Aspect {
+  return kind === "added" || kind === "removed" ? "member" : kind;
+}
+
+/** What is particular to an intent, as JSON. */
+export function contentOf(intent: Intent): string {
+  const { upstream: _upstream, by: _by, at: _at, why: _why, ...content } = intent;
+  return JSON.stringify(content);
+}
+
+/** From {@link contentOf}'s JSON; undefined if it is not understood, which costs one intent and not the file. */
+export function intentOf(said: Said, json: string): Intent | undefined {
+  const content = mapOf(parse(json));
+  const { kind } = content;
+  if (kind === "mode") {
+    const mode = modes.find((known) => known === content["mode"]);
+    return mode && { ...said, kind, mode };
+  }
+  if (kind === "weight") {
+    const weight = content["weight"];
+    return isWeight(weight) ? { ...said, kind, weight } : undefined;
+  }
+  const pool = content["pool"];
+  if (typeof pool !== "string") return undefined;
+  if (kind === "removed") {
+    const address = addressIn(content["address"]);
+    return address && { ...said, kind, pool, address };
+  }
+  const spec = mapOf(content["spec"]);
+  const address = addressIn(spec["address"]);
+  const weight = spec["weight"];
+  if (kind !== "added" || !address || !isWeight(weight)) return undefined;
+  return {
+    ...said,
+    kind,
+    pool,
+    spec: { id: said.upstream, address, weight, backup: spec["backup"] === true },
+  };
+}
+
+function isWeight(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 256;
+}
+
+function addressIn(value: unknown): Address | undefined {
+  const { protocol, hostname, port } = mapOf(value);
+  if (protocol !== "http" && protocol !== "https") return undefined;
+  if (typeof hostname !== "string" || typeof port !== "number") return undefined;
+  return { protocol, hostname, port };
+}
+
+function mapOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { watchFile } from "../../src/commands/watch.ts";
+import { until } from "../support/wait.ts";
+
+const root = mkdtempSync(join(tmpdir(), "evenkeel-watch-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+/** A watched file in a folder of its own, and how often its change was seen. */
+function watched(name: string) {
+  const folder = join(root, name);
+  mkdirSync(folder);
+  const file = join(folder, "evenkeel.yaml");
+  let changes = 0;
+  return { folder, file, changes: () => changes, start: () => watchFile(file, () => (changes += 1)) };
+}
+
+describe("a watched file", () => {
+  test("is seen to change when it is written, replaced, removed and written again", async () => {
+    const { folder, file, changes, start } = watched("plain");
+    writeFileSync(file, "one");
+    const end = start();
+    writeFileSync(file, "two");
+    await until(() => changes() === 1, "the first change");
+    writeFileSync(join(folder, "evenkeel.yaml~"), "three");
+    renameSync(join(folder, "evenkeel.yaml~"), file);
+    await until(() => changes() === 2, "the second change");
+    rmSync(file);
+    writeFileSync(join(folder, "other"), "noise");
+    writeFileSync(file, "four");
+    await until(() => changes() === 3, "the third change");
+    end();
+  });
+
+  test("is seen to change behind a link that an orchestrator replaces, as in a Kubernetes ConfigMap", async () => {
+    const { folder, file, changes, start } = watched("linked");
+    for (const version of ["v1", "v2"]) {
+      mkdirSync(join(folder, version));
+      writeFileSync(join(folder, version, "evenkeel.yaml"), version);
+    }
+    symlinkSync("v1", join(folder, "..data"));
+    symlinkSync("..data/evenkeel.yaml", file);
+    const end = start();
+    symlinkSync("v2", join(folder, "..new"));
+    renameSync(join(folder, "..new"), join(folder, "..data"));
+    await until(() => changes() === 1, "the change");
+    end();
+  });
+
+  test("is not seen to change when it says what it said before", async () => {
+    const { file, changes, start } = watched("same");
+    writeFileSync(file, "one");
+    const end = start();
+    writeFileSync(file, "one");
+    writeFileSync(file, "two");
+    await until(() => changes() === 1, "the only change");
+    end();
+  });
+
+  test("in a folder that is not there is the system's error", () =>
+    expect(() => watchFile(join(root, "no/such/file"), () => {})).toThrow());
+});

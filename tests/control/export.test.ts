@@ -1,0 +1,56 @@
+import { describe, expect, test } from "bun:test";
+
+import { exportYaml } from "../../src/control/export.ts";
+import { wantedOf } from "../../src/control/wanted.ts";
+import { readFileText } from "../../src/config/file.ts";
+import { understood } from "../cli/fake.ts";
+import { configOf, intentOf } from "../support/configs.ts";
+
+const config = configOf("main: a b | api: c d");
+
+function exported(...set: string[]): string {
+  const intents = set.map(intentOf);
+  return exportYaml(config, wantedOf(config, intents), intents);
+}
+
+describe("the export of what was set at run time", () => {
+  test("is an empty configuration if nothing was", () =>
+    expect(exported()).toBe("# Nothing was set at run time.\n\n{}\n"));
+
+  test("has the pools that were touched, each line with who, when and why", () => {
+    const text = exported(
+      "weight a 0",
+      "added main/e;weight=2;backup",
+      "removed main/b",
+      "mode a maintenance",
+    );
+    expect(text)
+      .toBe(`# What was set at run time: these lists take the place of those in the configuration file.
+
+pools:
+  main:
+    upstreams:
+      - { url: http://10.0.0.1:80, name: a, weight: 0 } # weight set by ann at 1970-01-01T00:00:00.001Z: because; mode maintenance by ann at 1970-01-01T00:00:00.001Z: because
+      - { url: http://10.0.0.5:80, name: e, weight: 2, backup: true } # added by ann at 1970-01-01T00:00:00.001Z: because
+      # b removed by ann at 1970-01-01T00:00:00.001Z: because
+`);
+  });
+
+  test("means, as a file, what is wanted now", () => {
+    const set = ["weight c 7", "added api/e@10.7.7.7", "removed main/b"];
+    const files = { "evenkeel.yaml": exported(...set) };
+    const again = understood("proxy", { argv: "proxy", files }).config;
+    const wanted = wantedOf(config, set.map(intentOf));
+    expect(again.pools.map(({ upstreams }) => upstreams)).toEqual(
+      wanted.pools.map(({ upstreams }) => upstreams),
+    );
+  });
+
+  test("stays a file whatever an operator wrote as a reason", () => {
+    const intent = { ...intentOf("weight a 3"), why: "a\n}]: # - {\u2028'\"" };
+    const text = exportYaml(config, wantedOf(config, [intent]), [intent]);
+    expect(readFileText(text, "x")).toMatchObject({
+      value: { pools: { main: { upstreams: [{ weight: 3 }, {}] } } },
+    });
+  });
+});

@@ -1,0 +1,277 @@
+import { describe, expect, test } from "bun:test";
+
+import type { Config } from "../../src/config/config.ts";
+import { type Trouble, trouble } from "../../src/config/problem.ts";
+import type { Denied } from "../../src/control/control.ts";
+import { courseOf } from "../../src/control/course.ts";
+import { Drains } from "../../src/control/drains.ts";
+import { Fleet } from "../../src/control/fleet.ts";
+import { Helm } from "../../src/control/helm.ts";
+import { Intents } from "../../src/control/intents.ts";
+import { Journal } from "../../src/control/journal.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
+import { Prober } from "../../src/probe/prober.ts";
+import { openSqlite } from "../../src/state/sqlite.ts";
+import type { Store } from "../../src/state/store.ts";
+import { configOf, hostOf, intentOf, poolsIn } from "../support/configs.ts";
+import { FakeTime } from "../support/fake-time.ts";
+
+const who = { by: "ann", why: "because" };
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+
+interface Setting {
+  readonly store?: Store;
+  /** Ids of upstreams whose probes fail. */
+  readonly down?: readonly string[];
+  /** Answers probes; by default at once. */
+  readonly gate?: () => Promise<void>;
+  readonly cut?: (upstream: Upstream) => number;
+}
+
+function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate, cut }: Setting = {}) {
+  const time = new FakeTime();
+  const { clock, schedule } = time;
+  const wallClock = () => 1e12 + clock();
+  const random = seededRandom(1);
+  const journal = new Journal({ store, wallClock, schedule, log });
+  const stages: string[] = [];
+  const drains = new Drains({
+    ...{ clock, wallClock, schedule },
+    onStage: ({ id }, stage) => stages.push(`${id} ${stage}`),
+  });
+  const fleet = new Fleet({ clock, random, observer: { outlierChanged() {}, panicChanged() {} } });
+  const hosts = new Set(down.map(hostOf));
+  const prober = new Prober({
+    probe: async ({ hostname }) => {
+      await gate?.();
+      return { success: !hosts.has(hostname), detail: "", latencyMs: 1 };
+    },
+    schedule,
+    random,
+    onResult: () => {},
+  });
+  const files: { next: Config | Trouble } = { next: config };
+  const reloads: string[] = [];
+  const course = courseOf({
+    ...{ config, intents: new Intents(store), fleet, prober, drains, journal, log, wallClock },
+    reread: () => files.next,
+    cutter: () => cut,
+    onReload: ({ result }) => reloads.push(result),
+  });
+  const helm = new Helm(course);
+  const upstream = (id: string) => {
+    const found = fleet.find(id);
+    if (!found) throw new Error(`no ${id}`);
+    return found.upstream;
+  };
+  const told = (id: string) =>
+    helm.events({ upstream: id, limit: 99 }).map(({ kind, from, to }) => `${kind} ${from} ${to}`);
+  const pools = () => poolsIn(course.wanted);
+  return { helm, course, fleet, time, store, upstream, files, reloads, stages, told, pools, prober };
+}
+
+const reasonOf = (answer: unknown) => (answer as Denied | undefined)?.reason;
+const ids = (upstreams: readonly Upstream[] = []) => upstreams.map(({ id }) => id).join("");
+
+describe("the helm", () => {
+  test("keeps health, load and latency of whoever stays, also in another pool", async () => {
+    const { helm, fleet, files, upstream, reloads } = setUp(configOf("main: a b | api: c"));
+    const [a, b, c] = ["a", "b", "c"].map(upstream) as [Upstream, Upstream, Upstream];
+    for (const one of [a, b, c]) one.streak.record(true);
+    a.inFlight = 3;
+    c.latency.record(7, 1);
+    const pool = fleet.pools[0];
+    files.next = configOf("main: a;weight=5 c | other: d", {}, { policy: "p2c" });
+    await helm.reload({ dry: false }, "ann");
+    expect(fleet.pools[0]).toBe(pool as (typeof fleet.pools)[0]);
+    expect(fleet.pools.map(({ name, upstreams }) => `${name} ${ids(upstreams)}`)).toEqual([
+      "main ac",
+      "other d",
+    ]);
+    expect([upstream("a"), upstream("c")]).toEqual([a, c]);
+    expect(a).toMatchObject({ weight: 5, inFlight: 3 });
+    expect(c.latency.measured).toBe(true);
+    expect(ids(pool?.fit)).toBe("ac");
+    expect(fleet.find("b")).toBeUndefined();
+    expect(reloads).toEqual(["applied"]);
+  });
+
+  test("changes nothing with a dry run or a configuration that is wrong", async () => {
+    const { helm, files, reloads, pools } = setUp(configOf("main: a b"));
+    files.next = configOf("main: a c");
+    expect(await helm.reload({ dry: true }, "ann")).toMatchObject({ applied: false, steps: [{}, {}] });
+    files.next = trouble([{ action: "use x", why: "it needs y" }]);
+    expect(await helm.reload({ dry: true }, "ann")).toMatchObject({
+      status: 422,
+      problems: ["Cannot use x: it needs y"],
+    });
+    expect(reloads).toEqual([]);
+    expect(reasonOf(await helm.reload({ dry: false }, "ann"))).toBe("configuration_invalid");
+    expect(reloads).toEqual(["refused"]);
+    expect(pools()).toBe("main: a b");
+  });
+
+  test("lets nobody serve before the first verdict, even where nobody else is fit", async () => {
+    const gates: (() => void)[] = [];
+    const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
+    const { helm, fleet, time } = setUp(configOf("main: a b"), { gate });
+    const adding = helm.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    await time.advance(0);
+    expect(ids(fleet.pools[0]?.upstreams)).toBe("ab");
+    for (const open of gates.splice(0)) open();
+    expect(await adding).toBe("c");
+    expect(ids(fleet.pools[0]?.fit)).toBe("abc");
+  });
+
+  test("carries orders out one after the other", async () => {
+    const { helm, pools, files } = setUp(configOf("main: a"));
+    files.next = configOf("main: a d");
+    const orders = [
+      helm.add("main", { url: "http://10.0.0.2", name: "b" }, who),
+      helm.add("main", { url: "http://10.0.0.2", name: "b" }, who),
+      helm.setWeight("b", 4, who),
+      helm.reload({ dry: false }, "ann"),
+      helm.add("main", { url: "http://10.0.0.4", name: "d" }, who),
+    ];
+    const answers = await Promise.all<unknown>(orders);
+    expect(answers.map(reasonOf)).toEqual([
+      undefined,
+      "upstream_exists",
+      undefined,
+      undefined,
+      "upstream_exists",
+    ]);
+    expect(pools()).toBe("main: a d b;weight=4");
+  });
+
+  test("forgets what the configuration has caught up with, so that it counts from then on", async () => {
+    const { helm, files, pools, store } = setUp(configOf("main: a b"));
+    await helm.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    files.next = configOf("main: a b c;weight=2");
+    await helm.reload({ dry: false }, "ann");
+    expect(store.intents()).toEqual([]);
+    expect(pools()).toBe("main: a b c;weight=2");
+    files.next = configOf("main: a b");
+    await helm.reload({ dry: false }, "ann");
+    expect(pools()).toBe("main: a b");
+  });
+
+  test("begins where intents left it, and a drain from before is a drain still", () => {
+    const store = openSqlite(":memory:");
+    store.write(["added main/c", "removed main/a", "weight b 9", "mode c draining"].map(intentOf));
+    const { pools, upstream, course } = setUp(configOf("main: a b"), { store });
+    expect(pools()).toBe("main: b;weight=9 c");
+    expect(upstream("c").mode).toBe("draining");
+    expect(course.drains.of(upstream("c"))).toEqual({ since: 1, deadline: null, isLeaving: false });
+  });
+
+  test("does nothing that it cannot write down", async () => {
+    const store = openSqlite(":memory:");
+    const broken: Store = {
+      intents: () => store.intents(),
+      events: () => [],
+      record: () => {},
+      close: () => {},
+      write: () => {
+        throw new Error("disk full");
+      },
+    };
+    const { helm, upstream, pools } = setUp(configOf("main: a b"), { store: broken });
+    const orders = [
+      helm.setMode("a", "draining", who),
+      helm.setWeight("a", 3, who),
+      helm.drain("a", { waitMs: 0, force: false }, who),
+      helm.add("main", { url: "http://10.0.0.3" }, who),
+      helm.remove("a", 0, who),
+    ];
+    expect((await Promise.all<unknown>(orders)).map(reasonOf)).toEqual(orders.map(() => "state_not_written"));
+    expect([upstream("a").mode, pools()]).toEqual(["ready", "main: a b"]);
+  });
+});
+
+describe("a drain", () => {
+  test("ends when it is empty, when the time is up, or when it is undone", async () => {
+    const { helm, upstream, time, stages } = setUp(configOf("main: a b"));
+    const a = upstream("a");
+    a.inFlight = 2;
+    const late = helm.drain("a", { waitMs: 1_000, force: false }, who);
+    await time.advance(1_000);
+    expect(await late).toEqual({ drained: false, inFlight: 2, undone: false, cut: 0 });
+    const undone = helm.drain("a", { waitMs: 1_000, force: false }, who);
+    helm.setMode("a", "ready", who);
+    await time.advance(100);
+    expect(await undone).toMatchObject({ drained: false, undone: true });
+    const empty = helm.drain("a", { waitMs: 1_000, force: false }, who);
+    a.inFlight = 0;
+    await time.advance(100);
+    expect(await empty).toMatchObject({ drained: true, inFlight: 0 });
+    await time.advance(60_000);
+    expect(stages).toEqual(["a late", "a drained"]);
+    expect(time.waits.filter((waitMs) => waitMs < 100)).toEqual([]);
+  });
+
+  test("by force cuts what is left when the time is up, where the engine can", async () => {
+    const cut = (upstream: Upstream) => {
+      const { inFlight } = upstream;
+      upstream.inFlight = 0;
+      return inFlight;
+    };
+    const { helm, upstream, time } = setUp(configOf("main: a b"), { cut });
+    upstream("a").inFlight = 2;
+    const forced = helm.drain("a", { waitMs: 100, force: true }, who);
+    await time.advance(100);
+    expect(await forced).toEqual({ drained: true, inFlight: 0, undone: false, cut: 2 });
+    expect(
+      reasonOf(await setUp(configOf("main: a b")).helm.drain("a", { waitMs: 0, force: true }, who)),
+    ).toBe("force_unsupported");
+  });
+});
+
+describe("a removal", () => {
+  test("waits until it is empty, and then leaves no trace of one that was added", async () => {
+    const { helm, upstream, time, store, told, pools } = setUp(configOf("main: a b"));
+    await helm.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    await helm.setWeight("c", 2, who);
+    const c = upstream("c");
+    c.inFlight = 1;
+    const removal = helm.remove("c", 5_000, who);
+    expect(store.intents()).toEqual([]);
+    await time.advance(1_000);
+    expect([c.mode, pools()]).toEqual(["draining", "main: a b c;weight=2"]);
+    const answers: unknown[] = [helm.setMode("c", "ready", who), await helm.remove("c", 0, who)];
+    expect([...answers, await helm.setWeight("c", 1, who)].map(reasonOf)).toEqual(
+      Array(3).fill("upstream_leaving"),
+    );
+    c.inFlight = 0;
+    await time.advance(100);
+    expect(await removal).toMatchObject({ drained: true, inFlight: 0 });
+    expect(pools()).toBe("main: a b");
+    expect(told("c")).toEqual([
+      ...["member absent added", "weight 1 2", "mode ready draining", "member present removed"],
+    ]);
+  });
+
+  test("goes when the time is up, and what is under way there finishes", async () => {
+    const { helm, upstream, time, pools, store } = setUp(configOf("main: a b"));
+    const a = upstream("a");
+    a.inFlight = 1;
+    expect(await helm.remove("a", 0, who)).toMatchObject({ drained: false, inFlight: 1 });
+    expect(reasonOf(await helm.remove("b", 0, who))).toBe("upstream_last");
+    await time.advance(30_000);
+    expect(pools()).toBe("main: b");
+    expect(store.intents()).toMatchObject([{ kind: "removed", upstream: "a", by: "ann", why: "because" }]);
+  });
+
+  test("of a configured one is undone by adding it again, with its configured weight", async () => {
+    const { helm, pools, time } = setUp(configOf("main: a;weight=3 b"));
+    const removal = helm.remove("a", 10, who);
+    await time.advance(100);
+    await removal;
+    expect(reasonOf(await helm.add("main", { url: "http://10.0.0.7", name: "a" }, who))).toBe(
+      "upstream_exists",
+    );
+    expect(await helm.add("main", { url: "http://10.0.0.1", name: "a" }, who)).toBe("a");
+    expect(pools()).toBe("main: a;weight=3 b");
+  });
+});

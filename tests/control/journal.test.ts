@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+
+import { type Happening, Journal } from "../../src/control/journal.ts";
+import type { Event } from "../../src/state/event.ts";
+import { openSqlite } from "../../src/state/sqlite.ts";
+import { FakeTime } from "../support/fake-time.ts";
+
+function happening(upstream: string | null, to: string, pool: string | null = "main"): Happening {
+  return { kind: "probe", pool, upstream, from: "", to, reason: "probe_failed", by: "prober", detail: "" };
+}
+
+function setUp(store = openSqlite(":memory:"), time = new FakeTime()) {
+  const errors: string[] = [];
+  const log = { error: (message: string) => void errors.push(message) };
+  const journal = new Journal({ store, wallClock: () => 1_000 + time.clock(), schedule: time.schedule, log });
+  return { journal, store, time, errors };
+}
+
+const words = (events: readonly Event[]) => events.map(({ to }) => to).join(" ");
+
+describe("the journal", () => {
+  test("finds events by upstream and by pool, the last ones or those after a number, oldest first", () => {
+    const { journal } = setUp();
+    for (const [upstream, to] of [
+      ["a", "1"],
+      ["b", "2"],
+      [null, "3"],
+      ["a", "4"],
+      ["b", "5"],
+    ] as const) {
+      journal.add(happening(upstream, to));
+    }
+    journal.add(happening(null, "6", null));
+    expect(words(journal.events({ limit: 9 }))).toBe("1 2 3 4 5 6");
+    expect(words(journal.events({ limit: 2 }))).toBe("5 6");
+    expect(words(journal.events({ limit: 0 }))).toBe("");
+    expect(words(journal.events({ pool: "main", limit: 9 }))).toBe("1 2 3 4 5");
+    expect(words(journal.events({ upstream: "a", limit: 9 }))).toBe("1 4");
+    expect(words(journal.events({ upstream: "a", pool: "other", limit: 9 }))).toBe("");
+    expect(words(journal.events({ upstream: "nobody", limit: 9 }))).toBe("");
+    const [first] = journal.events({ limit: 9 });
+    expect(words(journal.events({ after: first?.seq ?? 0, limit: 3 }))).toBe("2 3 4");
+    expect(words(journal.events({ after: 1e15, limit: 3 }))).toBe("");
+  });
+
+  test("numbers events in order, within one millisecond and over restarts, even if nothing was kept", async () => {
+    const { journal, time } = setUp();
+    const seqs = [1, 2, 3].map(() => journal.add(happening("a", "x")).seq);
+    expect(seqs).toEqual([1_000, 1_001, 1_002]);
+    await time.advance(10);
+    expect(setUp(openSqlite(":memory:"), time).journal.add(happening("a", "x")).seq).toBe(1_010);
+  });
+
+  test("writes a burst at once, later, and reads it after a restart", async () => {
+    const { journal, store, time } = setUp();
+    for (const to of ["1", "2", "3"]) journal.add(happening("a", to));
+    expect(store.events(9)).toEqual([]);
+    expect(time.waits).toEqual([200]);
+    await time.advance(200);
+    expect(words(store.events(9))).toBe("1 2 3");
+    expect(words(setUp(store, time).journal.events({ upstream: "a", limit: 9 }))).toBe("1 2 3");
+    journal.add(happening("a", "4"));
+    journal.flush();
+    expect(words(store.events(9))).toBe("1 2 3 4");
+    expect(time.waits).toEqual([]);
+  });
+
+  test("keeps what cannot be written, says so, and writes it with the next event", async () => {
+    const store = openSqlite(":memory:");
+    let isBroken = true;
+    const record = (events: readonly Event[]) => {
+      if (isBroken) throw new Error("disk full");
+      store.record(events);
+    };
+    const { journal, time, errors } = setUp({ ...store, events: () => [], record });
+    journal.add(happening("a", "1"));
+    await time.advance(200);
+    expect(errors).toEqual(["events not written"]);
+    isBroken = false;
+    journal.add(happening("a", "2"));
+    await time.advance(200);
+    expect(words(store.events(9))).toBe("1 2");
+  });
+
+  test("is bounded: in all, for one upstream, and in how many it knows", () => {
+    const { journal } = setUp();
+    for (let i = 0; i < 5_000; i++) journal.add(happening(`u${i}`, String(i)));
+    for (let i = 0; i < 300; i++) journal.add(happening("a", String(i)));
+    expect(journal.events({ limit: 9_999 })).toHaveLength(2_000);
+    expect(journal.events({ upstream: "a", limit: 9_999 })).toHaveLength(100);
+    expect(journal.events({ upstream: "u0", limit: 9 })).toEqual([]);
+    expect(journal.events({ upstream: "u4999", limit: 9 })).toHaveLength(1);
+  });
+});

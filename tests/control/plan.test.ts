@@ -1,0 +1,197 @@
+import { describe, expect, test } from "bun:test";
+
+import type { Config } from "../../src/config/config.ts";
+import { describeStep, liveOf, planOf } from "../../src/control/plan.ts";
+import { outdatedIn, wantedOf } from "../../src/control/wanted.ts";
+import { configOf, intentOf, poolsIn } from "../support/configs.ts";
+
+const main = "main: a b";
+const probe = {
+  ...configOf(main).pools[0]?.probe,
+  kind: "http",
+  path: "/up",
+  rise: 5,
+} as Config["pools"][0]["probe"];
+const routes = [{ host: "x.example", path: "/y", pool: "main" }, { pool: "main" }];
+
+/** Each row: the old configuration, the new one, what was set at run time, the steps between. */
+const rows: readonly (readonly [
+  why: string,
+  old: Config,
+  next: Config,
+  set: readonly string[],
+  steps: readonly string[],
+])[] = [
+  ["the same", configOf(main), configOf(main), [], []],
+  [
+    "another order",
+    configOf(main),
+    configOf("main: c b a"),
+    [],
+    ["~ pool main: order a, b → b, a", "+ upstream main/c: http://10.0.0.3:80 weight 1"],
+  ],
+  [
+    "one more",
+    configOf(main),
+    configOf("main: a b c;weight=2;backup"),
+    [],
+    ["+ upstream main/c: http://10.0.0.3:80 weight 2 backup"],
+  ],
+  ["one less", configOf(main), configOf("main: b"), [], ["- upstream main/a: http://10.0.0.1:80 weight 1"]],
+  ["a weight", configOf(main), configOf("main: a;weight=0 b"), [], ["~ upstream main/a: weight 1 → 0"]],
+  ["a backup", configOf(main), configOf("main: a b;backup"), [], ["~ upstream main/b: backup false → true"]],
+  [
+    "another address under the same name",
+    configOf(main),
+    configOf("main: a@10.1.1.1 b"),
+    [],
+    ["+ upstream main/a: http://10.1.1.1:80 weight 1", "- upstream main/a: http://10.0.0.1:80 weight 1"],
+  ],
+  [
+    "a pool more, and an upstream that moves there",
+    configOf(main),
+    configOf("main: a | api: b"),
+    [],
+    ["+ pool api: round-robin", "~ upstream api/b: pool main → api"],
+  ],
+  [
+    "a pool less",
+    configOf("main: a | api: b"),
+    configOf("main: a"),
+    [],
+    ["- pool api", "- upstream api/b: http://10.0.0.2:80 weight 1"],
+  ],
+  [
+    "a pool's settings",
+    configOf(main),
+    configOf(main, {}, { policy: "hash", hashBy: "uri", retries: 2, probe }),
+    [],
+    [
+      "~ pool main: policy round-robin → hash",
+      "~ pool main: hashBy client-address → uri",
+      "~ pool main: retries 1 → 2",
+      "~ pool main: probe.path none (TCP) → /up",
+      "~ pool main: probe.rise 2 → 5",
+    ],
+  ],
+  [
+    "routes",
+    configOf(main),
+    configOf(main, { routes }),
+    [],
+    ["~ routes: * → main → x.example/y → main; * → main"],
+  ],
+  [
+    "settings that can and cannot change while it runs",
+    configOf(main),
+    configOf(main, {
+      drainTimeoutMs: 5_000,
+      trustedProxies: ["10.0.0.0/8"],
+      listen: { hostname: "::", port: 81 },
+      state: "x",
+    }),
+    [],
+    [
+      "~ setting: listen.host 0.0.0.0 → :: (needs a restart)",
+      "~ setting: listen.port 8080 → 81 (needs a restart)",
+      "~ setting: state /state/state.db → x (needs a restart)",
+      "~ setting: drainTimeout 30s → 5s",
+      "~ setting: trustedProxies none → 10.0.0.0/8",
+    ],
+  ],
+  [
+    "a token, without its value",
+    configOf(main),
+    configOf(main, { admin: { ...configOf(main).admin, token: "s3cret" } }),
+    [],
+    ["~ setting: admin.token (needs a restart)"],
+  ],
+  ["a weight that was set at run time", configOf(main), configOf("main: a;weight=3 b"), ["weight a 5"], []],
+  [
+    "what was added at run time is in the file now",
+    configOf(main),
+    configOf("main: a b c"),
+    ["added main/c"],
+    [],
+  ],
+  [
+    "what was removed at run time is gone from the file too",
+    configOf(main),
+    configOf("main: b"),
+    ["removed main/a"],
+    [],
+  ],
+  [
+    "what was removed at run time, at another address",
+    configOf(main),
+    configOf("main: a@10.1.1.1 b"),
+    ["removed main/a"],
+    ["+ upstream main/a: http://10.1.1.1:80 weight 1"],
+  ],
+  ["a mode is no step", configOf(main), configOf(main), ["mode a draining"], []],
+];
+
+describe("the plan from one configuration to another", () => {
+  for (const [why, old, next, set, steps] of rows) {
+    test(`names ${why}`, () => {
+      const intents = set.map(intentOf);
+      expect(planOf(wantedOf(old, intents), wantedOf(next, intents)).map(describeStep)).toEqual([...steps]);
+    });
+  }
+
+  test("has nothing left that could be done without a restart once it was taken", () => {
+    for (const [, old, next] of rows) {
+      const left = planOf(liveOf(old, next), next);
+      expect(left.filter(({ needsRestart }) => !needsRestart)).toEqual([]);
+      expect(liveOf(old, next)).toMatchObject({ listen: old.listen, admin: old.admin, state: old.state });
+    }
+  });
+});
+
+/** Each row: a configuration, what was set at run time, the pools that are wanted then, and whose intent is outdated. */
+const wishes: readonly (readonly [
+  pools: string,
+  set: readonly string[],
+  wanted: string,
+  outdated: string,
+])[] = [
+  ["main: a b", [], "main: a b", ""],
+  ["main: a b", ["weight a 5", "weight x 7"], "main: a;weight=5 b", ""],
+  ["main: a;weight=5 b", ["weight a 5"], "main: a;weight=5 b", "a"],
+  ["main: a b", ["added main/c;weight=2;backup"], "main: a b c;weight=2;backup", ""],
+  ["main: a b", ["added main/c", "weight c 9"], "main: a b c;weight=9", ""],
+  ["main: a b", ["added gone/c"], "main: a b", ""],
+  ["main: a b | api: c", ["added main/c@10.9.9.9"], "main: a b | api: c", "c"],
+  ["main: a b", ["removed main/a"], "main: b", ""],
+  ["main: a b", ["removed main/c"], "main: a b", "c"],
+  ["main: a@10.9.9.9 b", ["removed main/a"], "main: a@10.9.9.9 b", "a"],
+  ["main: a", ["removed main/a"], "main: a", ""],
+  ["main: a", ["removed main/a", "added main/b"], "main: b", ""],
+];
+
+describe("what is wanted", () => {
+  test.each(wishes.map(([pools, set, wanted, outdated]) => ({ pools, set, wanted, outdated })))(
+    "is $wanted with $pools and $set",
+    ({ pools, set, wanted, outdated }) => {
+      const intents = set.map(intentOf);
+      expect(poolsIn(wantedOf(configOf(pools), intents))).toBe(wanted);
+      expect(
+        outdatedIn(configOf(pools), intents)
+          .map(({ upstream }) => upstream)
+          .join(),
+      ).toBe(outdated);
+    },
+  );
+
+  test("keeps one that is being emptied until it is gone", () => {
+    const leaving = [{ pool: "main", spec: intentSpec("a;weight=4") }];
+    const wanted = wantedOf(configOf("main: a b"), [intentOf("removed main/a")], leaving);
+    expect(poolsIn(wanted)).toBe("main: b a;weight=4");
+  });
+});
+
+function intentSpec(entry: string) {
+  const intent = intentOf(`added main/${entry}`);
+  if (intent.kind !== "added") throw new Error("no upstream");
+  return intent.spec;
+}

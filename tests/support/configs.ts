@@ -1,0 +1,59 @@
+/** Configurations in short: "main: a b;weight=2 | api: c" has two pools, with addresses that follow from the names. */
+
+import type { Config, PoolConfig } from "../../src/config/config.ts";
+import type { UpstreamSpec } from "../../src/pool/upstream.ts";
+import type { Intent } from "../../src/state/intent.ts";
+import { understood } from "../cli/fake.ts";
+
+export const hostOf = (id: string) => `10.0.0.${id.charCodeAt(0) - 96}`;
+
+export function specOf(entry: string): UpstreamSpec {
+  const [name = "", ...options] = entry.split(";");
+  const [id = "", host = hostOf(id)] = name.split("@");
+  const weight = Number(options.find((option) => option.startsWith("weight="))?.slice(7) ?? 1);
+  return {
+    id,
+    address: { protocol: "http", hostname: host, port: 80 },
+    weight,
+    backup: options.includes("backup"),
+  };
+}
+
+/** Everything else is as the defaults have it. */
+export function configOf(
+  pools: string,
+  change: Partial<Config> = {},
+  poolChange: Partial<PoolConfig> = {},
+): Config {
+  const base = understood("proxy", { argv: "proxy --upstreams http://10.0.0.9" }).config;
+  const [model] = base.pools as [PoolConfig];
+  const named = pools.split(" | ").map((text): PoolConfig => {
+    const [name = "", list = ""] = text.split(": ");
+    return { ...model, ...poolChange, name, upstreams: list.split(" ").map(specOf) };
+  });
+  return { ...base, pools: named, routes: [{ pool: named[0]?.name ?? "" }], ...change };
+}
+
+/** "main: a;weight=2" from a configuration: the inverse of {@link configOf}. */
+export function poolsIn({ pools }: Config): string {
+  const entry = ({ id, address, weight, backup }: UpstreamSpec) =>
+    [
+      address.hostname === hostOf(id) ? id : `${id}@${address.hostname}`,
+      ...(weight === 1 ? [] : [`weight=${weight}`]),
+      ...(backup ? ["backup"] : []),
+    ].join(";");
+  return pools.map(({ name, upstreams }) => `${name}: ${upstreams.map(entry).join(" ")}`).join(" | ");
+}
+
+const said = { by: "ann", at: 1, why: "because" };
+
+/** "added main/c;weight=2", "removed main/a", "weight a 5", "mode a draining". */
+export function intentOf(text: string): Intent {
+  const [kind = "", what = "", value = ""] = text.split(" ");
+  if (kind === "weight") return { ...said, kind, upstream: what, weight: Number(value) };
+  if (kind === "mode") return { ...said, kind, upstream: what, mode: value as "draining" };
+  const [pool = "", entry = ""] = what.split("/");
+  const spec = specOf(entry);
+  if (kind === "added") return { ...said, kind, upstream: spec.id, pool, spec };
+  return { ...said, kind: "removed", upstream: spec.id, pool, address: spec.address };
+}

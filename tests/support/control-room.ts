@@ -1,0 +1,108 @@
+/** A balancer with a configuration file, its demo servers and its admin API: what the control plane's tests act on. */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
+import type { Event } from "../../src/state/event.ts";
+import { fromSource, type Program, Programs } from "./program.ts";
+import { until } from "./wait.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+export class ControlRoom implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "evenkeel-control-"));
+  readonly file = join(this.folder, "evenkeel.yaml");
+  readonly programs = new Programs();
+  readonly #ports = new Map<string, number>();
+  #flags: readonly string[] = [];
+  proxy!: Program;
+  url = "";
+  admin = "";
+
+  /** Starts demo servers, and gives the line that names each in a configuration file. */
+  async servers(...names: string[]): Promise<void> {
+    const programs = names.map((name) =>
+      this.programs.evenkeel(
+        "backend",
+        ...["--port", "0", "--host", "127.0.0.1", "--name", name, "--latency", "0-5ms"],
+      ),
+    );
+    const ports = await Promise.all(programs.map((program) => program.port("backend")));
+    for (const [index, name] of names.entries()) this.#ports.set(name, ports[index] ?? 0);
+  }
+
+  addressOf(name: string): string {
+    return `http://127.0.0.1:${this.#ports.get(name)}`;
+  }
+
+  /** Text of a file with one pool; options follow a name, as in "b;weight=2". */
+  poolWith(names: readonly string[], more = ""): string {
+    const lines = names.map((entry) => {
+      const [name = "", ...options] = entry.split(";");
+      return `      - "${[this.addressOf(name), `name=${name}`, ...options].join(";")}"\n`;
+    });
+    return `pools:\n  main:\n    probe: { path: /readyz }\n${more}    upstreams:\n${lines.join("")}`;
+  }
+
+  write(text: string): void {
+    writeFileSync(this.file, text);
+  }
+
+  async start(...flags: string[]): Promise<void> {
+    this.#flags = ["--state", join(this.folder, "state.db"), ...flags];
+    await this.restart();
+  }
+
+  /** With the same file and state. */
+  async restart(): Promise<void> {
+    const where = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
+    this.proxy = this.programs.start([...fromSource, "proxy", ...where, ...this.#flags]);
+    this.url = `http://127.0.0.1:${await this.proxy.port("balancer")}`;
+    this.admin = `http://127.0.0.1:${await this.proxy.port("admin")}`;
+  }
+
+  async ask(method: string, path: string, body?: object | string): Promise<Answer> {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const headers = { "X-Evenkeel-Actor": "ann" };
+    const response = await fetch(this.admin + path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: text }),
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    return (await this.ask("GET", "/api/snapshot")).body as unknown as Snapshot;
+  }
+
+  async upstream(id: string): Promise<UpstreamSnapshot | undefined> {
+    const { pools } = await this.snapshot();
+    return pools.flatMap(({ upstreams }) => upstreams).find((upstream) => upstream.id === id);
+  }
+
+  async ids(): Promise<string[]> {
+    return (await this.snapshot()).pools.flatMap(({ upstreams }) => upstreams.map(({ id }) => id));
+  }
+
+  async events(query = ""): Promise<readonly Event[]> {
+    return (await this.ask("GET", `/api/events?${query}`)).body["events"] as Event[];
+  }
+
+  /** Resolves when the metric counts as many ends of this kind. */
+  async reloaded(result: string, times = 1): Promise<void> {
+    const line = `evenkeel_config_reload_total{result="${result}"} ${times}`;
+    const has = async () => (await (await fetch(`${this.admin}/metrics`)).text()).includes(line);
+    await until(has, `${times} reloads ${result}: ${this.proxy.stderr.slice(-1_500)}`, 10_000);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.programs[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true });
+  }
+}
