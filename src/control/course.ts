@@ -8,7 +8,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { Prober } from "../probe/prober.ts";
 import type { Intent } from "../state/intent.ts";
 import type { Who } from "./control.ts";
-import type { Drains } from "./drains.ts";
+import type { Drain, Drains } from "./drains.ts";
 import { type Fleet, targetsOf } from "./fleet.ts";
 import type { Intents } from "./intents.ts";
 import type { Journal } from "./journal.ts";
@@ -65,7 +65,7 @@ export function courseOf(setting: CourseSetting): Course {
   const wantedWith = (newConfig: Config, newIntents: readonly Intent[]) => {
     const leaving = fleet.pools.flatMap(({ name: pool, upstreams }) =>
       upstreams
-        .filter((upstream) => drains.of(upstream)?.isLeaving)
+        .filter((upstream) => isStillLeaving(drains.of(upstream)))
         .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
     );
     return wantedOf(newConfig, newIntents, leaving);
@@ -114,6 +114,10 @@ export function courseOf(setting: CourseSetting): Course {
       return steps;
     },
   };
+}
+
+function isStillLeaving(drain: Drain | undefined): boolean {
+  return drain !== undefined && drain.isLeaving && !drain.isOver;
 }
 
 /** What the configuration has caught up with. If the store refuses, the intent is still there, and as outdated, next time. */

@@ -10,6 +10,8 @@ export interface Drain {
   readonly deadline: number | null;
   /** It goes when it is empty. */
   readonly isLeaving: boolean;
+  /** It need not be waited for any more: the next change takes it away. */
+  readonly isOver?: true;
 }
 
 export interface DrainsSetting {
@@ -32,6 +34,8 @@ const lookEveryMs = 25;
 export class Drains {
   readonly #setting: DrainsSetting;
   readonly #drains = new Map<Upstream, Drain>();
+  /** Those of which somebody heard that they are empty. */
+  readonly #told = new WeakSet<Drain>();
 
   constructor(setting: DrainsSetting) {
     this.#setting = setting;
@@ -43,7 +47,9 @@ export class Drains {
 
   /** As it was before a restart: nothing is under way, so there is nothing to watch. */
   restore(upstream: Upstream, since: number): void {
-    this.#drains.set(upstream, { since, deadline: null, isLeaving: false });
+    const drain = { since, deadline: null, isLeaving: false };
+    this.#drains.set(upstream, drain);
+    this.#told.add(drain);
   }
 
   /** Again with another deadline, it goes on from the first beginning. @param waitMs 0 names no deadline */
@@ -56,9 +62,14 @@ export class Drains {
     const since = known?.since ?? now;
     const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isLeaving };
     this.#drains.set(upstream, drain);
-    // That it is empty was told already.
-    if (known && !isLeaving && upstream.inFlight === 0) return;
+    if (known && this.#told.has(known) && !isLeaving) this.#told.add(drain);
     void this.#watch(upstream, drain, waitMs > 0 ? this.#setting.clock() + waitMs : Infinity);
+  }
+
+  /** One that leaves has had its time. It gets nothing new until it is really gone. */
+  finish(upstream: Upstream): void {
+    const drain = this.#drains.get(upstream);
+    if (drain) this.#drains.set(upstream, { ...drain, isOver: true });
   }
 
   /** It is wanted again, or gone. */
@@ -71,8 +82,9 @@ export class Drains {
     const { clock } = this.#setting;
     const end = clock() + waitMs;
     for (;;) {
-      if (!this.#drains.has(upstream)) return "undone";
-      if (upstream.inFlight === 0) return "drained";
+      const drain = this.#drains.get(upstream);
+      if (!drain) return "undone";
+      if (this.#tellIfEmpty(upstream, drain)) return "drained";
       const left = end - clock();
       if (left <= 0) return "late";
       await this.#pause(Math.min(left, lookEveryMs));
@@ -82,12 +94,20 @@ export class Drains {
   async #watch(upstream: Upstream, drain: Drain, end: number): Promise<void> {
     const { clock, onStage } = this.#setting;
     for (let isLate = false; this.#drains.get(upstream) === drain; await this.#pause(lookEveryMs)) {
-      if (upstream.inFlight === 0) return onStage(upstream, "drained", drain);
+      if (this.#tellIfEmpty(upstream, drain)) return;
       if (!isLate && clock() >= end) {
         isLate = true;
         onStage(upstream, "late", drain);
       }
     }
+  }
+
+  /** Whoever looks first tells. */
+  #tellIfEmpty(upstream: Upstream, drain: Drain): boolean {
+    if (upstream.inFlight > 0) return false;
+    if (!this.#told.has(drain)) this.#setting.onStage(upstream, "drained", drain);
+    this.#told.add(drain);
+    return true;
   }
 
   #pause(delayMs: number): Promise<void> {

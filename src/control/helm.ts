@@ -124,7 +124,7 @@ export class Helm implements Control {
   async #leave(found: Found, limitMs: number, who: Who): Promise<DrainReport> {
     const { drains, inTurn, steer } = this.#course;
     await drains.wait(found.upstream, limitMs);
-    drains.end(found.upstream);
+    drains.finish(found.upstream);
     await inTurn(() => steer(who, "operator"));
     const { inFlight } = found.upstream;
     return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };

@@ -252,6 +252,25 @@ describe("a removal", () => {
     ]);
   });
 
+  test("gets nothing new while it waits for another order to be carried out", async () => {
+    const gates: (() => void)[] = [];
+    const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
+    const { helm, upstream, fleet, time } = setUp(configOf("main: a b"), { gate });
+    const adding = helm.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    await time.advance(0);
+    const a = upstream("a");
+    const removal = helm.remove("a", 1_000, who);
+    await time.advance(100);
+    expect(reasonOf(helm.setMode("a", "ready", who))).toBe("upstream_leaving");
+    const seen: string[] = [];
+    const adopted = adding.then(() => seen.push(`${a.mode} ${ids(fleet.pools[0]?.fit)}`));
+    for (const open of gates.splice(0)) open();
+    await adopted;
+    expect(seen).toEqual(["draining bc"]);
+    await removal;
+    expect(ids(fleet.pools[0]?.upstreams)).toBe("bc");
+  });
+
   test("goes when the time is up, and what is under way there finishes", async () => {
     const { helm, upstream, time, pools, store } = setUp(configOf("main: a b"));
     const a = upstream("a");
