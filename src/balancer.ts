@@ -122,6 +122,7 @@ export class Balancer {
     try {
       this.#listener = await engine.listen({
         ...config.listen,
+        sharesPort: false,
         clientTimeouts: config.clientTimeouts,
         exchange: () =>
           new Exchange({ routes: () => this.#fleet.routes, clock: this.#clock, observer: this.#metrics }),

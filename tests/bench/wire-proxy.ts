@@ -29,6 +29,7 @@ const observer = { attemptEnded() {}, retried() {}, notRetried() {}, refused() {
 const listener = await wireEngine.listen({
   hostname: "127.0.0.1",
   port: Number(port),
+  sharesPort: false,
   clientTimeouts: { headMs: 10_000, bodyIdleMs: 30_000, keepAliveMs: 75_000 },
   exchange: () => new Exchange({ routes: () => routes, clock: systemClock, observer }),
   requestId: requestIds(systemRandom),
