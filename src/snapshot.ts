@@ -124,6 +124,17 @@ export interface ConfigurationSnapshot {
   readonly needsRestart: readonly string[];
 }
 
+/** One of the processes that serve clients. */
+export interface WorkerSnapshot {
+  readonly pid: number;
+  readonly ready: boolean;
+  /** How often it was started anew. */
+  readonly restarts: number;
+  readonly inFlight: number;
+  /** Attempts that ended since this process began, cancelled ones excepted. */
+  readonly requests: number;
+}
+
 export interface Snapshot {
   /** Epoch milliseconds. */
   readonly at: number;
@@ -137,6 +148,8 @@ export interface Snapshot {
   /** Requests that clients wait for now. */
   readonly inFlight: number;
   readonly configuration: ConfigurationSnapshot;
+  /** Missing where a single process does everything. */
+  readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];
   /** The last twenty of everything, oldest first. */
   readonly events: readonly Event[];

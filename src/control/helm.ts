@@ -157,6 +157,7 @@ export class Helm implements Control {
     const { journal, log } = this.#course;
     const from = upstream.mode;
     if (!pool.setMode(upstream, mode)) return;
+    this.#course.onSteered?.();
     log.info("mode set", { upstream: upstream.id, mode, by, why });
     const named = { pool: pool.name, upstream: upstream.id, by, detail: why };
     journal.add({ kind: "mode", ...named, from, to: mode, reason: "operator" });
@@ -194,7 +195,7 @@ function isRemovalUndone(
 }
 
 function reportOf(end: "drained" | "late" | "undone", { upstream: { inFlight } }: Found): DrainReport {
-  return { drained: inFlight === 0 && end !== "undone", inFlight, undone: end === "undone", cut: 0 };
+  return { drained: end === "drained", inFlight, undone: end === "undone", cut: 0 };
 }
 
 function unknown(id: string): Denied {

@@ -138,13 +138,19 @@ export class Pool implements Ledger {
 
   /** Takes over what is known of it elsewhere; the passive verdict only if it is a later one. True if that changed. */
   adopt(upstream: Upstream, { streak, verdict }: Health): boolean {
-    const [wasFailing, before] = [upstream.streak.state === "failing", upstream.outlier.state];
-    const isOther = upstream.streak.adopt(streak);
+    const wasFailing = upstream.streak.state === "failing";
+    const hasPassed = upstream.streak.adopt(streak) && wasFailing;
     const isChanged = upstream.outlier.adopt(verdict);
-    const hasRecovered = (isOther && wasFailing) || (isChanged && upstream.outlier.state === "up");
-    if (hasRecovered && (wasFailing || before !== "up")) upstream.slowStart.begin(this.#clock());
+    if (hasPassed || (isChanged && upstream.outlier.state === "up")) upstream.slowStart.begin(this.#clock());
     this.#isStale = true;
     return isChanged;
+  }
+
+  /** Takes over how many attempts are under way in other processes, in a pool that makes none itself. */
+  setInFlight(upstream: Upstream, inFlight: number): void {
+    if (upstream.inFlight === inFlight) return;
+    upstream.inFlight = inFlight;
+    this.#isStale = true;
   }
 
   /** Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not. */

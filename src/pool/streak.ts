@@ -44,10 +44,10 @@ export class Streak {
 
   /** Takes a verdict over that probes reached elsewhere; true if it is another one. */
   adopt(state: StreakState): boolean {
-    const isNew = this.#state !== state;
+    if (this.#state === state) return false;
     this.#state = state;
     this.#against = 0;
-    return isNew;
+    return true;
   }
 
   /** Takes one probe result in; true if the verdict changed. */
