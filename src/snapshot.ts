@@ -2,6 +2,7 @@
 
 import { Histogram } from "./metrics/histogram.ts";
 import type { Metrics, UpstreamMeter } from "./metrics/metrics.ts";
+import type { WorkerSnapshot } from "./plane/seat.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
@@ -122,17 +123,6 @@ export interface ConfigurationSnapshot {
   readonly refused: { readonly at: number; readonly by: string; readonly problems: readonly string[] } | null;
   /** Settings that a restart would change. */
   readonly needsRestart: readonly string[];
-}
-
-/** One of the processes that serve clients. */
-export interface WorkerSnapshot {
-  readonly pid: number;
-  readonly ready: boolean;
-  /** How often it was started anew. */
-  readonly restarts: number;
-  readonly inFlight: number;
-  /** Attempts that ended since this process began, cancelled ones excepted. */
-  readonly requests: number;
 }
 
 export interface Snapshot {

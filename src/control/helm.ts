@@ -150,7 +150,7 @@ export class Helm implements Control {
   async #emptied(found: Found, { waitMs, force }: DrainOrder): Promise<DrainReport> {
     const end = await this.#course.drains.wait(found.upstream, waitMs);
     const cut = end === "late" && force ? (this.#course.cutter()?.(found.upstream) ?? 0) : 0;
-    return { ...reportOf(end, found), cut };
+    return reportOf(end, found, cut);
   }
 
   #turnTo({ upstream, member: { pool } }: Found, mode: Mode, { by, why }: Who): void {
@@ -194,8 +194,13 @@ function isRemovalUndone(
   return removed?.pool === pool && JSON.stringify(removed.address) === JSON.stringify(spec.address);
 }
 
-function reportOf(end: "drained" | "late" | "undone", { upstream: { inFlight } }: Found): DrainReport {
-  return { drained: end === "drained", inFlight, undone: end === "undone", cut: 0 };
+function reportOf(
+  end: "drained" | "late" | "undone",
+  { upstream: { inFlight } }: Found,
+  cut = 0,
+): DrainReport {
+  const drained = end === "drained" || (cut > 0 && inFlight === 0);
+  return { drained, inFlight, undone: end === "undone", cut };
 }
 
 function unknown(id: string): Denied {

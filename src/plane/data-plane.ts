@@ -12,7 +12,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { requestIds } from "../proxy/request-id.ts";
 import { trustedBy } from "../proxy/trust.ts";
-import type { WorkerSnapshot } from "../snapshot.ts";
+import type { WorkerSnapshot } from "./seat.ts";
 
 /** What the control plane asks of it: the same for one in this process and for several in processes of their own. */
 export interface Plane {

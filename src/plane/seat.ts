@@ -1,7 +1,6 @@
 /** One worker's place: whoever sits there may die, the place is filled again. */
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
-import type { WorkerSnapshot } from "../snapshot.ts";
 import type { Counts, FromWorker, ToWorker } from "./messages.ts";
 
 /** A process that was started. Sending to one that is gone does nothing. */
@@ -12,6 +11,17 @@ export interface WorkerProcess {
   send(message: ToWorker): void;
   /** Ends it at once. */
   kill(): void;
+}
+
+/** One of the processes that serve clients. */
+export interface WorkerSnapshot {
+  readonly pid: number;
+  readonly ready: boolean;
+  /** How often it was started anew. */
+  readonly restarts: number;
+  readonly inFlight: number;
+  /** Attempts that ended since this process began, cancelled ones excepted. */
+  readonly requests: number;
 }
 
 /** Starts a worker and hears what it says. */
@@ -42,7 +52,7 @@ const provenMs = 10_000;
  */
 export class Seat {
   readonly #setting: SeatSetting;
-  #process: WorkerProcess | undefined;
+  #worker: WorkerProcess | undefined;
   #pauseMs = firstPauseMs;
   #cancelStart: Cancel | undefined;
   #isClosed = false;
@@ -58,7 +68,7 @@ export class Seat {
   }
 
   get pid(): number {
-    return this.#process?.pid ?? 0;
+    return this.#worker?.pid ?? 0;
   }
 
   get isReady(): boolean {
@@ -80,15 +90,15 @@ export class Seat {
   start(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const startedAt = this.#setting.clock();
-    const process = this.#setting.spawn((message) => {
-      if (this.#process !== process) return;
+    const worker = this.#setting.spawn((message) => {
+      if (this.#worker !== worker) return;
       if (message.kind === "failed")
         reject(Object.assign(new Error(message.message), { code: message.code }));
       else this.#hear(message);
       if (message.kind === "ready") resolve();
     });
-    this.#process = process;
-    void process.gone.then((how) => {
+    this.#worker = worker;
+    void worker.gone.then((how) => {
       reject(new Error(`Cannot start a worker: it ended with ${how}`));
       this.#lost(how, startedAt);
     });
@@ -97,7 +107,7 @@ export class Seat {
 
   /** Nothing happens before it has greeted: it asks for its first state. */
   send(message: ToWorker): void {
-    if (this.#isGreeted) this.#process?.send(message);
+    if (this.#isGreeted) this.#worker?.send(message);
   }
 
   /** Resolves when it has nothing under way any more, or is gone. */
@@ -112,12 +122,12 @@ export class Seat {
   async leave(): Promise<void> {
     this.#stopFilling();
     this.send({ kind: "close" });
-    await this.#process?.gone;
+    await this.#worker?.gone;
   }
 
   close(): void {
     this.#stopFilling();
-    this.#process?.kill();
+    this.#worker?.kill();
   }
 
   #hear(message: FromWorker): void {
@@ -139,7 +149,7 @@ export class Seat {
     this.#drained?.();
     if (!this.#isClosed) onLoss(this, how);
     const wasReady = this.#isReady;
-    this.#process = undefined;
+    this.#worker = undefined;
     this.#isReady = false;
     this.#isGreeted = false;
     if (this.#isClosed) return;
@@ -148,7 +158,7 @@ export class Seat {
     this.#cancelStart = schedule(this.#pauseMs, () => {
       this.#restarts += 1;
       // If it fails too, that is another loss.
-      this.start().catch(() => this.#process?.kill());
+      this.start().catch(() => this.#worker?.kill());
     });
     this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
   }

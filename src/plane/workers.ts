@@ -9,11 +9,10 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { WorkerSnapshot } from "../snapshot.ts";
 import type { Plane } from "./data-plane.ts";
 import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
-import { Seat, type Spawn } from "./seat.ts";
+import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
 import { Sums } from "./sums.ts";
 
 /** What only the process around it can do. */
