@@ -10,21 +10,19 @@ import { Intents } from "./control/intents.ts";
 import { type Happening, Journal } from "./control/journal.ts";
 import { eventsShown, Pictures } from "./control/pictures.ts";
 import { verdictObserver } from "./control/verdicts.ts";
-import type { Engine, EngineListener, EngineLog } from "./engine/engine.ts";
+import type { Engine } from "./engine/engine.ts";
 import { type Clock, sleep, systemClock, systemSchedule, systemWallClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
 import { systemRandom } from "./lib/random.ts";
-import { throttle } from "./lib/throttle.ts";
 import { exposition } from "./metrics/exposition.ts";
 import { families } from "./metrics/families.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { DataPlane, type Plane } from "./plane/data-plane.ts";
+import { type WorkerHost, Workers } from "./plane/workers.ts";
 import type { StreakState } from "./pool/streak.ts";
 import { authorityOf } from "./pool/upstream.ts";
 import { type ProbeResult, probeWith } from "./probe/probe.ts";
 import { Prober, type Target } from "./probe/prober.ts";
-import { Exchange } from "./proxy/exchange.ts";
-import { requestIds } from "./proxy/request-id.ts";
-import { trustedBy } from "./proxy/trust.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamSnapshot } from "./snapshot.ts";
 import type { Store } from "./state/store.ts";
@@ -37,6 +35,8 @@ export interface BalancerSetting {
   readonly store: Store;
   readonly log: Log;
   readonly version: string;
+  /** Present where other processes serve the clients. */
+  readonly workers?: WorkerHost;
 }
 
 /** `starting → ready → draining → stopped` */
@@ -51,8 +51,7 @@ export class Balancer {
   readonly #prober: Prober;
   readonly #course: Course;
   #configuration: ConfigurationSnapshot;
-  #trusts: (address: string) => boolean;
-  #listener: EngineListener | undefined;
+  readonly #plane: Plane;
   #phase: Phase = "starting";
   /** What the operator can do while it runs. */
   readonly control: Control;
@@ -63,14 +62,12 @@ export class Balancer {
     const [clock, wallClock, schedule] = [this.#clock, systemWallClock, systemSchedule];
     this.#metrics = new Metrics(clock);
     this.#journal = new Journal({ store, wallClock, schedule, log });
-    this.#fleet = new Fleet({
-      clock,
-      random: systemRandom,
-      observer: verdictObserver({ metrics: this.#metrics, journal: this.#journal, log }),
-    });
+    const observer = verdictObserver({ metrics: this.#metrics, journal: this.#journal, log });
+    this.#fleet = new Fleet({ clock, random: systemRandom, observer });
     const intents = new Intents(store);
     const drains = new Drains({
       ...{ clock, wallClock, schedule },
+      isEmpty: (upstream) => this.#plane.isEmpty(upstream),
       onStage: (upstream, stage) => {
         const pool = this.#fleet.find(upstream.id)?.member.pool.name ?? null;
         const left = `${upstream.inFlight} in flight`;
@@ -91,18 +88,30 @@ export class Balancer {
       onResult: (target, result, changedFrom) => this.#probed(target, result, changedFrom),
     });
     const [fleet, prober, journal, metrics] = [this.#fleet, this.#prober, this.#journal, this.#metrics];
-    this.#pictures = new Pictures({ fleet, intents, drains, journal, metrics, clock, wallClock });
+    const retriesLeft: Plane["retriesLeft"] = (member) => this.#plane.retriesLeft(member);
+    this.#pictures = new Pictures({
+      fleet,
+      intents,
+      drains,
+      journal,
+      metrics,
+      clock,
+      wallClock,
+      retriesLeft,
+    });
     this.#course = courseOf({
       ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
-      cutter: () => {
-        const listener = this.#listener;
-        return listener?.cut && ((upstream) => listener.cut?.(upstream) ?? 0);
-      },
+      cutter: () => this.#plane.cut,
+      onSteered: () => this.#plane.follow(this.#course.wanted),
       onReload: (end) => this.#reloaded(end),
     });
     this.control = new Helm(this.#course);
+    const house = { config: this.#course.wanted, fleet, metrics, clock, log };
+    const { engine, workers: host } = setting;
+    this.#plane = host
+      ? new Workers({ ...house, host, observer, journal, schedule })
+      : new DataPlane({ ...house, engine, sharesPort: false });
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
-    this.#trusts = trustedBy(config.trustedProxies);
   }
 
   get phase(): Phase {
@@ -111,26 +120,17 @@ export class Balancer {
 
   /** The port that clients reach it on; 0 before it listens. */
   get port(): number {
-    return this.#listener?.port ?? 0;
+    return this.#plane.port;
   }
 
   /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
   async start(): Promise<void> {
-    const { engine, log } = this.#setting;
-    const { config } = this.#course;
     await this.#prober.watch(targetsOf(this.#fleet.next(this.#course.wanted)));
     try {
-      this.#listener = await engine.listen({
-        ...config.listen,
-        clientTimeouts: config.clientTimeouts,
-        exchange: () =>
-          new Exchange({ routes: () => this.#fleet.routes, clock: this.#clock, observer: this.#metrics }),
-        requestId: requestIds(systemRandom),
-        trusts: (address) => this.#trusts(address),
-        log: engineLogOf(log, this.#clock),
-      });
+      await this.#plane.listen();
     } catch (error) {
       this.#prober.stop();
+      this.#plane.close();
       throw error;
     }
     this.#turnTo("ready");
@@ -144,17 +144,13 @@ export class Balancer {
   async drain(): Promise<number> {
     const { drainDelayMs, drainTimeoutMs } = this.#course.config;
     this.#turnTo("draining");
-    const inFlight = this.#listener?.active() ?? 0;
+    const inFlight = this.#plane.active();
     this.#setting.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     this.#prober.stop();
-    const listener = this.#listener;
-    let cut = 0;
-    if (listener) {
-      await Promise.race([listener.drain(), sleep(drainTimeoutMs)]);
-      cut = listener.active();
-      listener.close();
-    }
+    await Promise.race([this.#plane.drain(), sleep(drainTimeoutMs)]);
+    const cut = this.#plane.active();
+    this.#plane.close();
     this.#turnTo("stopped");
     this.#journal.flush();
     return cut;
@@ -163,7 +159,7 @@ export class Balancer {
   /** Cuts everything, and writes down what the record still holds. */
   close(): void {
     this.#prober.stop();
-    this.#listener?.close();
+    this.#plane.close();
     this.#journal.flush();
   }
 
@@ -175,6 +171,8 @@ export class Balancer {
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#setting;
     const { listen } = this.#course.config;
+    const { workers } = this.#plane;
+    this.#plane.tally();
     return {
       at: systemWallClock(),
       phase: this.#phase,
@@ -183,8 +181,9 @@ export class Balancer {
       engine: engine.name,
       startedAt: this.#startedAt,
       listen: `${listen.hostname}:${this.port || listen.port}`,
-      inFlight: this.#listener?.active() ?? 0,
+      inFlight: this.#plane.active(),
       configuration: this.#configuration,
+      ...(workers && { workers }),
       pools: this.#pictures.pools(),
       events: this.#journal.events({ limit: eventsShown }),
     };
@@ -192,12 +191,18 @@ export class Balancer {
 
   /** One upstream's picture; undefined if there is no such upstream. */
   upstream(id: string): UpstreamSnapshot | undefined {
+    this.#plane.tally();
     return this.#pictures.upstream(id);
   }
 
   /** The Prometheus text of all metrics. */
   metricsText(): string {
-    return exposition(families(this.#metrics, this.#fleet.members));
+    this.#plane.tally();
+    const measured = this.#fleet.members.map((member) => ({
+      pool: member.pool,
+      retryBudget: { left: this.#plane.retriesLeft(member) },
+    }));
+    return exposition(families(this.#metrics, measured));
   }
 
   #turnTo(phase: Phase): void {
@@ -210,6 +215,7 @@ export class Balancer {
     this.#metrics.of(upstream).probed(result.success);
     this.#pictures.probed(upstream, { at: systemWallClock(), ...result });
     if (from === undefined) return;
+    this.#plane.follow(this.#course.wanted);
     const { log } = this.#setting;
     const to = upstream.streak.state;
     const named = { pool: pool.name, upstream: upstream.id };
@@ -230,20 +236,5 @@ export class Balancer {
     }
     const takenAt = end.result === "applied" ? at : this.#configuration.takenAt;
     this.#configuration = { takenAt, refused: null, needsRestart: end.needsRestart };
-    this.#trusts = trustedBy(this.#course.config.trustedProxies);
   }
-}
-
-/** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */
-const faultLinesPerSecond = 10;
-
-function engineLogOf(log: Log, clock: Clock): EngineLog {
-  const mayPass = throttle(faultLinesPerSecond, clock);
-  return {
-    bug: (error, requestId) => log.error("bug", { requestId, error }),
-    fault: (message, fields) => {
-      const held = mayPass();
-      if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);
-    },
-  };
 }

@@ -26,6 +26,8 @@ export type Command =
   /** Without a file the balancer looks at its own. */
   | { readonly kind: "plan"; readonly ask: Ask; readonly file?: FileSource }
   | { readonly kind: "state"; readonly ask: Ask }
+  /** A process of a balancer that only serves clients; no command for people. */
+  | { readonly kind: "worker" }
   | Text;
 
 /** A balancer that runs until it is stopped. */
@@ -46,6 +48,7 @@ export function parse(
   env: Environment,
   surroundings: Surroundings,
 ): Command | Trouble {
+  if (argv.length === 1 && argv[0] === "worker") return { kind: "worker" };
   const line = readLine(argv);
   if (line.kind !== "line") return line;
   switch (line.command) {

@@ -14,12 +14,15 @@ import { startUp } from "./commands/up.ts";
 import { describeTrouble, type Trouble } from "./config/problem.ts";
 import type { Reread } from "./control/course.ts";
 import { configureLog, logOf } from "./lib/log.ts";
+import type { ToWorker } from "./plane/messages.ts";
+import { Worker } from "./plane/worker.ts";
 
 /** For whatever the operator got wrong: flags, environment, configuration, a port in use. */
 const misuseExit = 2;
 
 async function main(): Promise<void> {
   const command = parse(process.argv.slice(2), process.env, systemSurroundings(process.env));
+  if (command.kind === "worker") return serveAsWorker();
   if (!isLasting(command)) return answer(command);
   if ("config" in command) runtime.liftFetchLimit();
   configureLog({ json: !process.stderr.isTTY, level: "info" });
@@ -40,7 +43,7 @@ async function main(): Promise<void> {
 }
 
 type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
-type Passing = Exclude<Command, Lasting> | Trouble;
+type Passing = Exclude<Command, Lasting | { kind: "worker" }> | Trouble;
 
 function isLasting(command: Command | Trouble): command is Lasting {
   return ["up", "proxy", "backend", "dashboard"].includes(command.kind);
@@ -94,6 +97,27 @@ function start(command: Lasting, tools: Tools): Promise<Running> {
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+/** Serves clients for the balancer that started this process, which alone decides when it ends. */
+function serveAsWorker(): void {
+  if (!process.send) {
+    process.stderr.write("Cannot start a worker: a balancer does that itself, see --workers\n");
+    process.exit(misuseExit);
+  }
+  configureLog({ json: !process.stderr.isTTY, level: "info" });
+  const log = logOf("worker");
+  process.on("unhandledRejection", (error) => log.error("bug", { error }));
+  // A terminal's Ctrl-C and a service manager's stop reach all processes at once: the parent drains, then ends this one.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  process.on("disconnect", () => process.exit(0));
+  const worker = new Worker({
+    engines,
+    log,
+    send: (message) => void process.send?.(message),
+    leave: () => process.exit(0),
+  });
+  process.on("message", (message) => worker.hear(message as ToWorker));
 }
 
 /** The first signal lets everything finish, the second one ends it at once. */

@@ -2,6 +2,7 @@
 
 import { Histogram } from "./metrics/histogram.ts";
 import type { Metrics, UpstreamMeter } from "./metrics/metrics.ts";
+import type { WorkerSnapshot } from "./plane/seat.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
@@ -137,6 +138,8 @@ export interface Snapshot {
   /** Requests that clients wait for now. */
   readonly inFlight: number;
   readonly configuration: ConfigurationSnapshot;
+  /** Missing where a single process does everything. */
+  readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];
   /** The last twenty of everything, oldest first. */
   readonly events: readonly Event[];

@@ -85,6 +85,15 @@ export const balancerFlags: readonly Flag[] = [
     summary: `how bytes are moved: ${engineNames.join(", ")}`,
     fallback: defaults.engine,
   },
+  {
+    name: "--workers",
+    value: "<count>",
+    variable: "EVENKEEL_WORKERS",
+    path: ["workers"],
+    read: number,
+    summary: "processes that serve clients, 1 to 64, or auto for one per core",
+    fallback: String(defaults.workers),
+  },
   port("ADMIN_PORT", admin.port, "admin", "health, metrics and control; 0 takes any free port"),
   host(
     "ADMIN_HOST",

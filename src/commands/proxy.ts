@@ -11,6 +11,7 @@ import { openSqlite } from "../state/sqlite.ts";
 import type { Store } from "../state/store.ts";
 import { listening, type Running, type Tools } from "./running.ts";
 import { watchFile } from "./watch.ts";
+import { workerHost } from "./workers.ts";
 
 /** What of a command makes a balancer. */
 type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile">;
@@ -26,8 +27,10 @@ export async function startProxy(
   engine: Engine,
   { runtime, log, say, reread }: Tools,
 ): Promise<RunningProxy> {
+  const workers = workerHost(config, runtime);
   const store = storeFor(config.state, log);
-  const balancer = new Balancer({ config, reread, runtime, engine, store, log, version });
+  const house = { config, reread, runtime, engine, store, log, version };
+  const balancer = new Balancer({ ...house, ...(workers && { workers }) });
   const bug = (error: unknown) => logOf("admin").error("bug", { error });
   const { admin, listen } = config;
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
@@ -47,7 +50,9 @@ export async function startProxy(
     adminListener.close();
     throw error;
   }
-  say(`balancer   http://${listen.hostname}:${balancer.port}   ${config.pools.map(summaryOf).join("; ")}`);
+  const pools = config.pools.map(summaryOf).join("; ");
+  const by = workers ? `; ${workers.count} workers` : "";
+  say(`balancer   http://${listen.hostname}:${balancer.port}   ${pools}${by}`);
   say(`admin      http://${admin.hostname}:${adminListener.port}   /readyz /metrics /api/snapshot`);
   return {
     port: balancer.port,

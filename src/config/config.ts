@@ -57,6 +57,8 @@ export interface ListenConfig {
 export interface Config {
   readonly listen: ListenConfig;
   readonly engine: EngineName;
+  /** Processes that serve clients, 1–64; "auto" is one for each core. With one everything is in a single process. */
+  readonly workers: number | "auto";
   readonly admin: ListenConfig & {
     /** Asked of every caller that is let in; undefined only on loopback. Never shown or logged. */
     readonly token?: string;
@@ -100,6 +102,8 @@ export const defaults = {
   configFile: "evenkeel.yaml",
   listen: { hostname: "0.0.0.0", port: 8080 },
   engine: "fetch",
+  /** A single process, until somebody asks for more. */
+  workers: 1,
   admin: { hostname: "127.0.0.1", port: 8091 },
   /** Kubernetes wants about 5 s; whoever runs it by hand wants none. */
   drainDelayMs: 0,

@@ -43,6 +43,7 @@ function fileOf({ config, dashboard }: Resolved): object {
   return {
     listen: { host: listen.hostname, port: listen.port },
     engine: config.engine,
+    workers: config.workers,
     admin: { host: admin.hostname, port: admin.port },
     state: config.state,
     drainDelay: config.drainDelayMs === 0 ? 0 : formatDuration(config.drainDelayMs),

@@ -31,6 +31,7 @@ export function resolve(file: ConfigFile, defaultState: string): Resolved {
     config: {
       listen: listenOf(file.listen, defaults.listen),
       engine: file.engine ?? defaults.engine,
+      workers: file.workers ?? defaults.workers,
       admin: { ...listenOf(file.admin, defaults.admin), ...(token === undefined ? {} : { token }) },
       state: file.state ?? defaultState,
       drainDelayMs: time(file.drainDelay, defaults.drainDelayMs),

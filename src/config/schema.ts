@@ -12,6 +12,9 @@ export const listener = { host, port };
 /** Printable ASCII: it travels in an Authorization field. */
 export const token = text("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
 
+/** More than any machine has use for, and few enough that a mistyped number does no harm. */
+const mostWorkers = 64;
+
 const route = Type.Object(
   {
     host: Type.Optional(
@@ -33,6 +36,10 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
       $schema: Type.String({ description: "For editors.", errorMessage: "a URL" }),
       listen: optional(listener, "Where clients connect."),
       engine: word<EngineName>(engineNames, "How bytes are moved."),
+      workers: Type.Union([whole(1, mostWorkers, "Processes that serve clients."), Type.Literal("auto")], {
+        description: "Processes that serve clients on the same port; auto is one for each core.",
+        errorMessage: `a whole number from 1 to ${mostWorkers}, or auto`,
+      }),
       admin: optional(
         { ...listener, token },
         "Health, metrics and control. Listens beyond this machine only with a token.",

@@ -34,6 +34,8 @@ export interface CourseSetting {
   readonly wallClock: WallClock;
   /** Cuts what is under way on one upstream, and says how many; undefined where the engine cannot. */
   readonly cutter: () => ((upstream: Upstream) => number) | undefined;
+  /** Hears that fleet or modes have changed. */
+  readonly onSteered?: () => void;
   /** Hears how each try to reload ended. */
   readonly onReload: (end: ReloadEnd) => void;
 }
@@ -110,6 +112,7 @@ export function courseOf(setting: CourseSetting): Course {
       adopt(next);
       prober.retain(after);
       [config, wanted] = [newConfig, newWanted];
+      setting.onSteered?.();
       for (const step of steps) record(journal, step, { ...who, reason });
       return steps;
     },

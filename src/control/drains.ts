@@ -18,6 +18,8 @@ export interface DrainsSetting {
   readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
+  /** Whether nothing is under way there; by default as the upstream says. */
+  readonly isEmpty?: (upstream: Upstream) => boolean;
   /** Hears that one is empty, or that its deadline has passed before. */
   readonly onStage: (upstream: Upstream, stage: "drained" | "late", drain: Drain) => void;
 }
@@ -104,7 +106,8 @@ export class Drains {
 
   /** Whoever looks first tells. */
   #tellIfEmpty(upstream: Upstream, drain: Drain): boolean {
-    if (upstream.inFlight > 0) return false;
+    const { isEmpty } = this.#setting;
+    if (isEmpty ? !isEmpty(upstream) : upstream.inFlight > 0) return false;
     if (!this.#told.has(drain)) this.#setting.onStage(upstream, "drained", drain);
     this.#told.add(drain);
     return true;

@@ -150,13 +150,14 @@ export class Helm implements Control {
   async #emptied(found: Found, { waitMs, force }: DrainOrder): Promise<DrainReport> {
     const end = await this.#course.drains.wait(found.upstream, waitMs);
     const cut = end === "late" && force ? (this.#course.cutter()?.(found.upstream) ?? 0) : 0;
-    return { ...reportOf(end, found), cut };
+    return reportOf(end, found, cut);
   }
 
   #turnTo({ upstream, member: { pool } }: Found, mode: Mode, { by, why }: Who): void {
     const { journal, log } = this.#course;
     const from = upstream.mode;
     if (!pool.setMode(upstream, mode)) return;
+    this.#course.onSteered?.();
     log.info("mode set", { upstream: upstream.id, mode, by, why });
     const named = { pool: pool.name, upstream: upstream.id, by, detail: why };
     journal.add({ kind: "mode", ...named, from, to: mode, reason: "operator" });
@@ -193,8 +194,13 @@ function isRemovalUndone(
   return removed?.pool === pool && JSON.stringify(removed.address) === JSON.stringify(spec.address);
 }
 
-function reportOf(end: "drained" | "late" | "undone", { upstream: { inFlight } }: Found): DrainReport {
-  return { drained: inFlight === 0 && end !== "undone", inFlight, undone: end === "undone", cut: 0 };
+function reportOf(
+  end: "drained" | "late" | "undone",
+  { upstream: { inFlight } }: Found,
+  cut = 0,
+): DrainReport {
+  const drained = end === "drained" || (cut > 0 && inFlight === 0);
+  return { drained, inFlight, undone: end === "undone", cut };
 }
 
 function unknown(id: string): Denied {

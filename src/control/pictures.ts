@@ -29,6 +29,8 @@ export interface PicturesSetting {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly wallClock: WallClock;
+  /** Retries that could be paid for now. */
+  readonly retriesLeft: (member: Member) => number;
 }
 
 /** As many events as a page shows at once. */
@@ -56,11 +58,12 @@ export class Pictures {
     return found && upstreamSnapshot(this.#viewOf(found.member), found.upstream);
   }
 
-  #viewOf({ config, pool, retryBudget }: Member): PoolView {
-    const { metrics, clock, wallClock, intents, journal } = this.#setting;
+  #viewOf(member: Member): PoolView {
+    const { config, pool } = member;
+    const { retriesLeft, metrics, clock, wallClock, intents, journal } = this.#setting;
     return {
       pool,
-      retryBudget,
+      retryBudget: { left: retriesLeft(member) },
       policy: config.policy,
       probe: describePlan(config.probe),
       metrics,

@@ -31,12 +31,12 @@ export function planOf(before: Config, after: Config): readonly Step[] {
 }
 
 /** What the running listeners, the engine and the store were made with. */
-export const fixedKeys = ["listen", "engine", "admin", "state", "clientTimeouts"] as const;
+export const fixedKeys = ["listen", "engine", "workers", "admin", "state", "clientTimeouts"] as const;
 
 /** A configuration as it can be taken without a restart. */
 export function liveOf(running: Config, next: Config): Config {
-  const { listen, engine, admin, state, clientTimeouts } = running;
-  return { ...next, listen, engine, admin, state, clientTimeouts };
+  const { listen, engine, workers, admin, state, clientTimeouts } = running;
+  return { ...next, listen, engine, workers, admin, state, clientTimeouts };
 }
 
 function settingSteps(before: Config, after: Config): readonly Step[] {
@@ -49,11 +49,12 @@ function settingSteps(before: Config, after: Config): readonly Step[] {
   return [...steps, { action: "change", subject: "setting", key: "admin.token", needsRestart: true }];
 }
 
-function settingsOf({ listen, engine, admin, state, clientTimeouts, ...rest }: Config): Settings {
+function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...rest }: Config): Settings {
   return {
     "listen.host": listen.hostname,
     "listen.port": String(listen.port),
     engine,
+    workers: String(workers),
     "admin.host": admin.hostname,
     "admin.port": String(admin.port),
     state,

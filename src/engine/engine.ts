@@ -24,6 +24,8 @@ export interface EngineSetting {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Other processes of ours listen on the same port. False keeps a port that is in use an error. */
+  readonly sharesPort: boolean;
   readonly clientTimeouts: ClientTimeouts;
   /** Clients' connections at one time; more are answered with 503. Undefined: as many as the system allows. */
   readonly maxClients?: number;

@@ -6,6 +6,13 @@ const lowestOctave = -6;
 const octaves = 28;
 const buckets = perOctave * octaves;
 
+/** A histogram as it travels between processes. */
+export interface HistogramCounts {
+  readonly sumMs: number;
+  /** Index and count of each bucket that is not empty, in turn. */
+  readonly buckets: readonly number[];
+}
+
 /** The value axis is logarithmic as in HdrHistogram (Tene), with 8 buckets an octave, each 9 % wide. */
 export class Histogram {
   readonly #counts = new Uint32Array(buckets);
@@ -25,6 +32,21 @@ export class Histogram {
     this.#counts.fill(0);
     this.count = 0;
     this.sumMs = 0;
+  }
+
+  get counts(): HistogramCounts {
+    const buckets: number[] = [];
+    for (const [index, count] of this.#counts.entries()) if (count > 0) buckets.push(index, count);
+    return { sumMs: this.sumMs, buckets };
+  }
+
+  addCounts({ sumMs, buckets }: HistogramCounts): void {
+    for (let i = 0; i + 1 < buckets.length; i += 2) {
+      const [index = 0, count = 0] = [buckets[i], buckets[i + 1]];
+      this.#counts[index] = (this.#counts[index] ?? 0) + count;
+      this.count += count;
+    }
+    this.sumMs += sumMs;
   }
 
   add(other: Histogram): void {

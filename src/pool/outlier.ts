@@ -25,6 +25,18 @@ export interface OutlierLimits {
   readonly maxEjectionMs: number;
 }
 
+/** A passive verdict as it travels between processes that share a clock. */
+export interface Verdict {
+  readonly state: OutlierState;
+  /** Clock time at which attempts or probes last decided; the mere end of an ejection decides nothing. 0 before. */
+  readonly decidedAt: number;
+  readonly since: number;
+  /** Null while there is no ejection. */
+  readonly endsAt: number | null;
+  readonly reason?: OutlierReason | undefined;
+  readonly ejections: number;
+}
+
 /** Limits that nothing reaches: for a pool without passive verdicts. */
 export const neverEjected: OutlierLimits = {
   consecutiveFailures: Infinity,
@@ -55,6 +67,7 @@ export class Outlier {
   #state: OutlierState = "up";
   #consecutive = 0;
   #admitted = 0;
+  #decidedAt = 0;
   /** Clock time of the last change of state. */
   since = 0;
   /** Clock time at which the ejection ends; Infinity while there is none. */
@@ -73,6 +86,23 @@ export class Outlier {
   /** As of the last `settle`: an ejection that has run out ends only there. */
   get state(): OutlierState {
     return this.#state;
+  }
+
+  get verdict(): Verdict {
+    const { state, since, endsAt, reason, ejections } = this;
+    const decidedAt = this.#decidedAt;
+    return { state, decidedAt, since, endsAt: endsAt === Infinity ? null : endsAt, reason, ejections };
+  }
+
+  /** Takes a verdict over that was decided later than this one; true if the state changed. */
+  adopt({ state, decidedAt, since, endsAt, reason, ejections }: Verdict): boolean {
+    if (decidedAt <= this.#decidedAt) return false;
+    const before = this.#state;
+    this.#become(state, reason, since);
+    this.#decidedAt = decidedAt;
+    this.endsAt = endsAt ?? Infinity;
+    this.ejections = ejections;
+    return this.#state !== before;
   }
 
   /** From the next attempt on; the verdict stays, and a present ejection ends when it would have. */
@@ -155,8 +185,9 @@ export class Outlier {
     return true;
   }
 
-  #become(state: OutlierState, reason: OutlierReason, now: number): true {
+  #become(state: OutlierState, reason: OutlierReason | undefined, now: number): true {
     this.#state = state;
+    if (reason !== "ejection_over") this.#decidedAt = now;
     this.reason = reason;
     this.since = now;
     this.endsAt = Infinity;

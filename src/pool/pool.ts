@@ -4,12 +4,13 @@ import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, Ledger } from "./attempt.ts";
 import { lighterOfTwo } from "./draw.ts";
+import { elsewhere } from "./elsewhere.ts";
 import { neverEjected, type OutlierState, type Sign } from "./outlier.ts";
 import type { Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
 import { isCandidate, type Ranks, ranksAmong } from "./ranks.ts";
 import { Tier } from "./tier.ts";
-import type { Mode, Upstream, UpstreamLimits } from "./upstream.ts";
+import type { Health, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
 
 export interface PoolSpec {
   readonly name: string;
@@ -83,8 +84,8 @@ export class Pool implements Ledger {
    *   three would push three quarters of the traffic onto one survivor. Nor is what a full upstream leaves to others.
    */
   choose(key: string, tried: readonly Upstream[]): Upstream | undefined {
-    if (tried.length > 0) return this.#elsewhere(tried);
-    const { tiers } = this.#current();
+    const { tiers, ejected } = this.#current();
+    if (tried.length > 0) return elsewhere(tiers, ejected, { tried, random: this.#random });
     const best = tiers[0];
     if (best && !best.isFull) {
       const picked = this.#policy.pick(best.members, key);
@@ -135,6 +136,23 @@ export class Pool implements Ledger {
     this.#isStale = true;
   }
 
+  /** Takes over what is known of it elsewhere; the passive verdict only if it is a later one. True if that changed. */
+  adopt(upstream: Upstream, { streak, verdict }: Health): boolean {
+    const wasFailing = upstream.streak.state === "failing";
+    const hasPassed = upstream.streak.adopt(streak) && wasFailing;
+    const isChanged = upstream.outlier.adopt(verdict);
+    if (hasPassed || (isChanged && upstream.outlier.state === "up")) upstream.slowStart.begin(this.#clock());
+    this.#isStale = true;
+    return isChanged;
+  }
+
+  /** Takes over how many attempts are under way in other processes, in a pool that makes none itself. */
+  setInFlight(upstream: Upstream, inFlight: number): void {
+    if (upstream.inFlight === inFlight) return;
+    upstream.inFlight = inFlight;
+    this.#isStale = true;
+  }
+
   /** Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not. */
   recordProbe(upstream: Upstream, success: boolean): boolean {
     const { streak, outlier, slowStart } = upstream;
@@ -172,14 +190,14 @@ export class Pool implements Ledger {
     const { outlier } = upstream;
     if (startedAt < outlier.since) return;
     const from = outlier.state;
-    if (!outlier.record(sign, now, sign === "failure" && this.#canDoWithout(upstream))) return;
+    if (!outlier.record(sign, now, sign === "failure" && this.canDoWithout(upstream))) return;
     this.#isStale = true;
     if (outlier.state === "up") upstream.slowStart.begin(now);
     this.#announce(upstream, from);
   }
 
   /** At most a share of the pool is ejected, and never the last one that is up. */
-  #canDoWithout(upstream: Upstream): boolean {
+  canDoWithout(upstream: Upstream): boolean {
     const { wanted, up, ejected } = this.#current();
     if (!isCandidate(upstream)) return false;
     const othersUp = upstream.outlier.state === "up" ? up - 1 : up;
@@ -189,20 +207,6 @@ export class Pool implements Ledger {
   #announce(upstream: Upstream, from: OutlierState): void {
     const { state: to, reason } = upstream.outlier;
     this.#observer?.outlierChanged(this, { upstream, from, to, reason });
-  }
-
-  /** Another one: with room and nothing against it; else one in probation, else an ejected one, rather than nobody. */
-  #elsewhere(tried: readonly Upstream[]): Upstream | undefined {
-    const { tiers, ejected } = this.#current();
-    const isNew = (upstream: Upstream) => !tried.includes(upstream);
-    for (const tier of tiers) {
-      const isUp = (upstream: Upstream) => isNew(upstream) && upstream.outlier.state === "up";
-      const other = lighterOfTwo(tier.open, this.#random, isUp);
-      if (other) return other;
-    }
-    const rest = tiers.flatMap((tier) => tier.open);
-    const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.inFlight < upstream.maxInFlight;
-    return lighterOfTwo(rest, this.#random, isNew) ?? lighterOfTwo(ejected, this.#random, hasPlace);
   }
 
   #hasRoom(upstream: Upstream): boolean {

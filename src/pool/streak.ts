@@ -42,6 +42,14 @@ export class Streak {
     this.#limits = limits;
   }
 
+  /** Takes a verdict over that probes reached elsewhere; true if it is another one. */
+  adopt(state: StreakState): boolean {
+    if (this.#state === state) return false;
+    this.#state = state;
+    this.#against = 0;
+    return true;
+  }
+
   /** Takes one probe result in; true if the verdict changed. */
   record(success: boolean): boolean {
     const agreed = success ? "passing" : "failing";

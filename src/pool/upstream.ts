@@ -2,9 +2,9 @@
 
 import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
-import { neverEjected, Outlier, type OutlierLimits } from "./outlier.ts";
+import { neverEjected, Outlier, type OutlierLimits, type Verdict } from "./outlier.ts";
 import { SlowStart } from "./slow-start.ts";
-import { Streak, type StreakLimits } from "./streak.ts";
+import { Streak, type StreakLimits, type StreakState } from "./streak.ts";
 
 /** The operator's intent. `draining`: no new requests, those in flight finish. `maintenance`: out until said otherwise. */
 export type Mode = "ready" | "draining" | "maintenance";
@@ -42,6 +42,12 @@ export interface UpstreamSpec {
   readonly weight: number;
   /** Serves only when no primary is fit. */
   readonly backup: boolean;
+}
+
+/** What probes and attempts say of an upstream, as one process tells another. */
+export interface Health {
+  readonly streak: StreakState;
+  readonly verdict: Verdict;
 }
 
 /** What an upstream has to keep to, and what its verdicts go by. What is left out does not limit. */

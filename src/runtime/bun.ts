@@ -106,11 +106,14 @@ async function probeHttp({ url, timeoutMs, fields }: HttpProbe): Promise<number>
 
 const fetchLimit = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 
-/** Bun reads the limit when it starts and never again. 65535 is the most it takes. */
+/** The most that Bun takes. */
+const mostFetches = "65535";
+
+/** Bun reads the limit when it starts and never again. */
 function liftFetchLimit(): void {
   if (process.env[fetchLimit] !== undefined || !process.execve) return;
   const given = process.argv.slice(Bun.isStandaloneExecutable ? 2 : 1);
-  const environment = { ...process.env, [fetchLimit]: "65535" };
+  const environment = { ...process.env, [fetchLimit]: mostFetches };
   try {
     process.execve(process.execPath, [process.execPath, ...process.execArgv, ...given], environment);
   } catch {
@@ -125,6 +128,7 @@ export const runtime: Runtime = {
   dial,
   probeHttp,
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
+  workerEnvironment: { [fetchLimit]: mostFetches, ...process.env },
   liftFetchLimit,
 };
 

@@ -110,6 +110,7 @@ export const runtime: Runtime = {
   dial,
   probeHttp,
   selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],
+  workerEnvironment: process.env,
   liftFetchLimit() {},
 };
 

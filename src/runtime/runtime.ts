@@ -41,6 +41,8 @@ export interface Runtime {
   probeHttp(probe: HttpProbe): Promise<number>;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
+  /** What a child process that serves clients finds in its environment. */
+  readonly workerEnvironment: Readonly<Record<string, string | undefined>>;
   /**
    * Lets more than Bun's 256 fetches be in flight, where that limit exists and is as it came. It may start the program
    * anew under the same process id, so it belongs before everything else.

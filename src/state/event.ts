@@ -2,10 +2,20 @@
 
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
- * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload` and `phase`.
+ * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s.
  */
 export type EventKind =
-  "probe" | "outlier" | "panic" | "mode" | "weight" | "backup" | "member" | "drain" | "reload" | "phase";
+  | "probe"
+  | "outlier"
+  | "panic"
+  | "mode"
+  | "weight"
+  | "backup"
+  | "member"
+  | "drain"
+  | "reload"
+  | "phase"
+  | "worker";
 
 export interface Event {
   /** Grows from event to event and over restarts, with gaps. */

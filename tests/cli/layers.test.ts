@@ -61,6 +61,13 @@ const balancerRows: readonly Row<Resolved>[] = [
     read: ({ config }) => config.engine,
   },
   {
+    flag: ["--workers", "auto", "auto"],
+    env: ["EVENKEEL_WORKERS", "3", 3],
+    file: ["workers: 2", 2],
+    fallback: 1,
+    read: ({ config }) => config.workers,
+  },
+  {
     flag: ["--admin-port", "0", 0],
     env: ["ADMIN_PORT", "1002", 1002],
     file: ["admin: { port: 1003 }", 1003],

@@ -11,6 +11,7 @@ test("a file with everything becomes exactly this configuration", () => {
 $schema: https://example.com/evenkeel.schema.json
 listen: { port: 80, host: "[::]" }
 engine: fetch
+workers: auto
 admin: { port: 9001, host: 0.0.0.0, token: t }
 state: ":memory:"
 drainTimeout: 1m
@@ -46,6 +47,7 @@ routes:
   expect(config).toEqual({
     listen: { hostname: "::", port: 80 },
     engine: "fetch",
+    workers: "auto",
     admin: { hostname: "0.0.0.0", port: 9001, token: "t" },
     state: ":memory:",
     drainDelayMs: 0,

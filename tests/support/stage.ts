@@ -89,6 +89,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
   const listener = await engine.listen({
     hostname: "127.0.0.1",
     port: 0,
+    sharesPort: false,
     clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...setting.clientTimeouts },
     exchange: () => new Exchange({ routes: () => [{ destination }], clock: systemClock, observer }),
     requestId: requestIds(random),

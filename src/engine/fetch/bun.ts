@@ -29,8 +29,8 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
     hostname: setting.hostname,
     port: setting.port,
     development: false,
-    // Without development Bun would share the port with whoever has it already, instead of saying that it is taken.
-    reusePort: false,
+    // Unless told, Bun without development shares the port with whoever has it, instead of saying that it is taken.
+    reusePort: setting.sharesPort,
     idleTimeout: idleSeconds(setting.clientTimeouts.keepAliveMs) || longestIdleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(request, server) {

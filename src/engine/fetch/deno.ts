@@ -17,6 +17,7 @@ declare const Deno: {
     setting: {
       hostname: string;
       port: number;
+      reusePort?: boolean;
       signal: AbortSignal;
       onListen(): void;
       onError(error: unknown): Response;
@@ -52,6 +53,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
     {
       hostname: setting.hostname,
       port: setting.port,
+      ...(setting.sharesPort && { reusePort: true }),
       signal: stop.signal,
       onListen() {},
       onError: () => new Response("500 internal_error\n", { status: 500 }),

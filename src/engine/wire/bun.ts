@@ -38,11 +38,12 @@ const trustingHandlers: Bun.SocketHandler<ConnectOwner> = {
 };
 
 const bunSockets: Sockets = {
-  listen({ hostname, port, tls, accept }) {
+  listen({ hostname, port, sharesPort, tls, accept }) {
     return new Promise((resolve) => {
       const listener = Bun.listen<SocketOwner>({
         hostname,
         port,
+        ...(sharesPort && { reusePort: true }),
         allowHalfOpen: true,
         ...(tls && { tls }),
         socket: {

@@ -20,6 +20,7 @@ async function listen(setting: EngineSetting, sockets: Sockets): Promise<EngineL
   const listener = await sockets.listen({
     hostname: setting.hostname,
     port: setting.port,
+    sharesPort: setting.sharesPort,
     ...(setting.tls && { tls: setting.tls }),
     accept: (address) => new ClientConnection(plane, plainAddress(address), scheme),
   });

@@ -76,7 +76,7 @@ class NodeSocket implements WireSocket {
   }
 }
 
-function listen({ hostname, port, tls, accept }: ListenSetting): Promise<WireListener> {
+function listen({ hostname, port, sharesPort, tls, accept }: ListenSetting): Promise<WireListener> {
   const onSocket = (socket: Socket) => {
     const owner = accept(socket.remoteAddress ?? "");
     owner.opened(new NodeSocket(socket, owner));
@@ -86,7 +86,7 @@ function listen({ hostname, port, tls, accept }: ListenSetting): Promise<WireLis
     : createServer({ allowHalfOpen: true }, onSocket);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, hostname, () => {
+    server.listen({ port, host: hostname, ...(sharesPort && { reusePort: true }) }, () => {
       const address = server.address();
       const listening = typeof address === "object" && address ? address.port : port;
       resolve({ hostname, port: listening, stop: () => void server.close() });

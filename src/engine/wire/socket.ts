@@ -40,6 +40,7 @@ export interface ListenSetting {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
+  readonly sharesPort: boolean;
   readonly tls?: ListenerTls;
   /** Makes the owner of a new connection. @param address the peer's IP address */
   readonly accept: (address: string) => SocketOwner;

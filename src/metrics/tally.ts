@@ -1,0 +1,80 @@
+/** Counts as they travel between processes: cumulative, so that a message that is lost does no harm. */
+
+import type { HistogramCounts } from "./histogram.ts";
+import type { PoolMeter, UpstreamMeter } from "./metrics.ts";
+import type { RecentPicture } from "./recent.ts";
+
+type Counts<Key> = readonly (readonly [key: Key, count: number])[];
+
+/** What attempts did on one upstream since its process began. Probes and ejections are counted where they are decided. */
+export interface MeterCounts {
+  readonly requests: number;
+  readonly errors: number;
+  readonly cancelled: number;
+  readonly codes: Counts<number>;
+  readonly failures: Counts<string>;
+  readonly firstByte: HistogramCounts;
+  readonly duration: HistogramCounts;
+  readonly recent: RecentPicture;
+}
+
+export interface PoolCounts {
+  readonly retries: Counts<string>;
+  readonly notRetried: Counts<string>;
+  readonly refusals: Counts<string>;
+  readonly refusalCodes: Counts<number>;
+}
+
+export function countsOf(meter: UpstreamMeter): MeterCounts {
+  const { requests, errors, cancelled, codes, failures, firstByte, duration, recent } = meter;
+  return {
+    ...{ requests, errors, cancelled },
+    codes: [...codes],
+    failures: [...failures],
+    firstByte: firstByte.counts,
+    duration: duration.counts,
+    recent: recent.picture,
+  };
+}
+
+export function poolCountsOf({ retries, notRetried, refusals, refusalCodes }: PoolMeter): PoolCounts {
+  return {
+    retries: [...retries],
+    notRetried: [...notRetried],
+    refusals: [...refusals],
+    refusalCodes: [...refusalCodes],
+  };
+}
+
+/** Makes a meter the sum of these, as far as they count: its probes and ejections stay. */
+export function sumInto(meter: UpstreamMeter, parts: readonly MeterCounts[]): void {
+  const { codes, failures, firstByte, duration, recent } = meter;
+  for (const part of [codes, failures, firstByte, duration, recent]) part.clear();
+  [meter.requests, meter.errors, meter.cancelled] = [0, 0, 0];
+  for (const part of parts) {
+    meter.requests += part.requests;
+    meter.errors += part.errors;
+    meter.cancelled += part.cancelled;
+    addAll(codes, part.codes);
+    addAll(failures, part.failures);
+    firstByte.addCounts(part.firstByte);
+    duration.addCounts(part.duration);
+    recent.add(part.recent);
+  }
+}
+
+/** Makes a pool's meter the sum of these. */
+export function sumPoolInto(meter: PoolMeter, parts: readonly PoolCounts[]): void {
+  const { retries, notRetried, refusals, refusalCodes } = meter;
+  for (const part of [retries, notRetried, refusals, refusalCodes]) part.clear();
+  for (const part of parts) {
+    addAll(retries, part.retries);
+    addAll(notRetried, part.notRetried);
+    addAll(refusals, part.refusals);
+    addAll(refusalCodes, part.refusalCodes);
+  }
+}
+
+function addAll<Key>(into: Map<Key, number>, counts: Counts<Key>): void {
+  for (const [key, count] of counts) into.set(key, (into.get(key) ?? 0) + count);
+}

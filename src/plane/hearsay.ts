@@ -1,0 +1,49 @@
+/** Takes over what workers say of upstreams: one verdict for all of them, and the pool's rules hold for all together. */
+
+import { identityOf } from "../control/wanted.ts";
+import type { Fleet } from "../control/fleet.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { PoolObserver } from "../pool/pool-observer.ts";
+import type { Verdict } from "../pool/outlier.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Counts } from "./messages.ts";
+
+export interface Hearing {
+  readonly observer: PoolObserver;
+  /** Clock time, milliseconds. */
+  readonly now: number;
+}
+
+/** @returns whether there is anything that the other workers should know */
+export function hearVerdicts(fleet: Pick<Fleet, "pools">, counts: Counts, hearing: Hearing): boolean {
+  const verdicts = new Map(counts.upstreams.map(({ upstream, verdict }) => [upstream, verdict]));
+  let hasNews = false;
+  for (const pool of fleet.pools) {
+    for (const upstream of pool.upstreams) {
+      const verdict = verdicts.get(identityOf(upstream));
+      if (!verdict || verdict.decidedAt <= upstream.outlier.verdict.decidedAt) continue;
+      hasNews = true;
+      hear(pool, upstream, { verdict, ...hearing });
+    }
+  }
+  return hasNews;
+}
+
+function hear(
+  pool: Pool,
+  upstream: Upstream,
+  { verdict, observer, now }: Hearing & { readonly verdict: Verdict },
+): void {
+  const own = upstream.outlier.verdict;
+  const streak = upstream.streak.state;
+  const isEjection = verdict.state === "ejected" && own.state !== "ejected";
+  if (isEjection && !pool.canDoWithout(upstream)) {
+    // Two workers may each have ejected another one at the same moment. A later word of ours overrules the second.
+    const decidedAt = Math.max(now, verdict.decidedAt + 1);
+    pool.adopt(upstream, { streak, verdict: { ...own, decidedAt } });
+    return;
+  }
+  if (!pool.adopt(upstream, { streak, verdict })) return;
+  const { state: to, reason } = upstream.outlier;
+  observer.outlierChanged(pool, { upstream, from: own.state, to, reason });
+}

@@ -1,0 +1,121 @@
+/** What the control plane and its workers tell each other: whole states, never deltas, so that the next one mends a loss. */
+
+import type { Config, PoolConfig } from "../config/config.ts";
+import type { Fleet } from "../control/fleet.ts";
+import { identityOf } from "../control/wanted.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
+import type { Verdict } from "../pool/outlier.ts";
+import type { Health, Mode } from "../pool/upstream.ts";
+
+/** What is wanted of one upstream, and what is known of it. */
+export interface Standing extends Health {
+  /** Id and origin. */
+  readonly upstream: string;
+  readonly mode: Mode;
+}
+
+export interface State {
+  readonly config: Config;
+  readonly upstreams: readonly Standing[];
+}
+
+export type ToWorker =
+  /** `now` is the control plane's clock, which the worker goes by. */
+  | ({ readonly kind: "state"; readonly revision: number; readonly now: number } & State)
+  | { readonly kind: "drain" | "close" };
+
+export interface Counts {
+  readonly kind: "counts";
+  /** Of the state that it follows. */
+  readonly revision: number;
+  /** Requests that clients wait for. */
+  readonly active: number;
+  readonly upstreams: readonly {
+    readonly upstream: string;
+    readonly inFlight: number;
+    readonly verdict: Verdict;
+    readonly counts: MeterCounts;
+  }[];
+  /** That of what no route matched has an empty name. */
+  readonly pools: readonly {
+    readonly name: string;
+    readonly retriesLeft: number;
+    readonly counts: PoolCounts;
+  }[];
+}
+
+export type FromWorker =
+  /** It runs and wants to know its state. */
+  | { readonly kind: "hello" | "drained" }
+  | { readonly kind: "ready"; readonly port: number }
+  /** It cannot listen. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | Counts;
+
+/** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
+export function stateOf(config: Config, { pools }: Pick<Fleet, "pools">): State {
+  const upstreams = pools.flatMap((pool) =>
+    pool.upstreams.map((upstream) => ({
+      upstream: identityOf(upstream),
+      mode: upstream.mode,
+      streak: upstream.streak.state,
+      verdict: upstream.outlier.verdict,
+    })),
+  );
+  return { config, upstreams };
+}
+
+/** Makes a fleet what a state says. What a verdict has said here since stays. */
+export function applyState(fleet: Fleet, { config, upstreams }: State): void {
+  const standings = new Map(upstreams.map((standing) => [standing.upstream, standing]));
+  fleet.adopt(fleet.next(config));
+  for (const pool of fleet.pools) {
+    for (const upstream of pool.upstreams) {
+      const standing = standings.get(identityOf(upstream));
+      if (!standing) continue;
+      pool.setMode(upstream, standing.mode);
+      pool.adopt(upstream, standing);
+    }
+  }
+}
+
+export function reportOf(
+  { members }: Pick<Fleet, "members">,
+  metrics: Metrics,
+  { revision, active }: Pick<Counts, "revision" | "active">,
+): Counts {
+  const upstreams = members.flatMap(({ pool }) =>
+    pool.upstreams.map((upstream) => ({
+      upstream: identityOf(upstream),
+      inFlight: upstream.inFlight,
+      verdict: upstream.outlier.verdict,
+      counts: countsOf(metrics.of(upstream)),
+    })),
+  );
+  const pools = [
+    { name: "", retriesLeft: 0 },
+    ...members.map(({ pool: { name }, retryBudget }) => ({ name, retriesLeft: retryBudget.left })),
+  ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
+  return { kind: "counts", revision, active, upstreams, pools };
+}
+
+/**
+ * The configuration as one of several workers has to keep it: limits that hold for all together are divided.
+ * @param port the one that all listen on
+ */
+export function shareOf(config: Config, workers: number, port: number): Config {
+  const { hostname, port: adminPort } = config.admin;
+  const poolOf = (pool: PoolConfig): PoolConfig => ({
+    ...pool,
+    maxInFlight: Math.max(1, Math.ceil(pool.maxInFlight / workers)),
+    retryBudget: { ...pool.retryBudget, perSecond: pool.retryBudget.perSecond / workers },
+  });
+  return {
+    ...config,
+    listen: { ...config.listen, port },
+    // Without the token, which is nobody else's business.
+    admin: { hostname, port: adminPort },
+    pools: config.pools.map(poolOf),
+  };
+}

@@ -1,0 +1,170 @@
+/** One worker's place: whoever sits there may die, the place is filled again. */
+
+import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import type { Counts, FromWorker, ToWorker } from "./messages.ts";
+
+/** A process that was started. Sending to one that is gone does nothing. */
+export interface WorkerProcess {
+  readonly pid: number;
+  /** Resolves when it is gone, with how: "SIGKILL", "exit 1". */
+  readonly gone: Promise<string>;
+  send(message: ToWorker): void;
+  /** Ends it at once. */
+  kill(): void;
+}
+
+/** One of the processes that serve clients. */
+export interface WorkerSnapshot {
+  readonly pid: number;
+  readonly ready: boolean;
+  /** How often it was started anew. */
+  readonly restarts: number;
+  readonly inFlight: number;
+  /** Attempts that ended since this process began, cancelled ones excepted. */
+  readonly requests: number;
+}
+
+/** Starts a worker and hears what it says. */
+export type Spawn = (hear: (message: FromWorker) => void) => WorkerProcess;
+
+export interface SeatSetting {
+  readonly spawn: Spawn;
+  readonly clock: Clock;
+  readonly schedule: Schedule;
+  readonly onGreeting: (seat: Seat) => void;
+  readonly onCounts: (seat: Seat) => void;
+  readonly onReady: (seat: Seat) => void;
+  /** Hears that a worker that had served is gone, before another one is started. */
+  readonly onLoss: (seat: Seat, how: string) => void;
+}
+
+const firstPauseMs = 100;
+const longestPauseMs = 5_000;
+/** Whoever served this long did not die of its start. */
+const provenMs = 10_000;
+
+/**
+ * ```
+ *  start ──hello──▶ greeted ──ready──▶ serving ──drained──▶ drained
+ *    ▲                 │                  │
+ *    └──── a pause ────┴───── it dies ────┘
+ * ```
+ */
+export class Seat {
+  readonly #setting: SeatSetting;
+  #worker: WorkerProcess | undefined;
+  #pauseMs = firstPauseMs;
+  #cancelStart: Cancel | undefined;
+  #isClosed = false;
+  #isGreeted = false;
+  #isReady = false;
+  #restarts = 0;
+  #drained: (() => void) | undefined;
+  /** The last that it reported; undefined before and after. */
+  counts: Counts | undefined;
+
+  constructor(setting: SeatSetting) {
+    this.#setting = setting;
+  }
+
+  get pid(): number {
+    return this.#worker?.pid ?? 0;
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get snapshot(): WorkerSnapshot {
+    const requests = this.counts?.upstreams.reduce((sum, { counts }) => sum + counts.requests, 0);
+    return {
+      pid: this.pid,
+      ready: this.#isReady,
+      restarts: this.#restarts,
+      inFlight: this.counts?.active ?? 0,
+      requests: requests ?? 0,
+    };
+  }
+
+  /** Fills it. Resolves when the worker serves; rejects, with the system's code, if it cannot. */
+  start(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const startedAt = this.#setting.clock();
+    const worker = this.#setting.spawn((message) => {
+      if (this.#worker !== worker) return;
+      if (message.kind === "failed")
+        reject(Object.assign(new Error(message.message), { code: message.code }));
+      else this.#hear(message);
+      if (message.kind === "ready") resolve();
+    });
+    this.#worker = worker;
+    void worker.gone.then((how) => {
+      reject(new Error(`Cannot start a worker: it ended with ${how}`));
+      this.#lost(how, startedAt);
+    });
+    return promise;
+  }
+
+  /** Nothing happens before it has greeted: it asks for its first state. */
+  send(message: ToWorker): void {
+    if (this.#isGreeted) this.#worker?.send(message);
+  }
+
+  /** Resolves when it has nothing under way any more, or is gone. */
+  drain(): Promise<void> {
+    this.#stopFilling();
+    if (!this.#isReady) return Promise.resolve();
+    this.send({ kind: "drain" });
+    return new Promise((resolve) => (this.#drained = resolve));
+  }
+
+  /** Lets it cut what is left and end by itself. */
+  async leave(): Promise<void> {
+    this.#stopFilling();
+    this.send({ kind: "close" });
+    await this.#worker?.gone;
+  }
+
+  close(): void {
+    this.#stopFilling();
+    this.#worker?.kill();
+  }
+
+  #hear(message: FromWorker): void {
+    const { onGreeting, onCounts, onReady } = this.#setting;
+    if (message.kind === "hello") {
+      this.#isGreeted = true;
+      onGreeting(this);
+    } else if (message.kind === "ready") {
+      this.#isReady = true;
+      onReady(this);
+    } else if (message.kind === "counts") {
+      this.counts = message;
+      onCounts(this);
+    } else if (message.kind === "drained") this.#drained?.();
+  }
+
+  #lost(how: string, startedAt: number): void {
+    const { clock, schedule, onLoss } = this.#setting;
+    this.#drained?.();
+    if (!this.#isClosed) onLoss(this, how);
+    const wasReady = this.#isReady;
+    this.#worker = undefined;
+    this.#isReady = false;
+    this.#isGreeted = false;
+    if (this.#isClosed) return;
+    this.counts = undefined;
+    if (wasReady && clock() - startedAt > provenMs) this.#pauseMs = firstPauseMs;
+    this.#cancelStart = schedule(this.#pauseMs, () => {
+      this.#restarts += 1;
+      // If it fails too, that is another loss.
+      this.start().catch(() => this.#worker?.kill());
+    });
+    this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
+  }
+
+  #stopFilling(): void {
+    this.#isClosed = true;
+    this.#cancelStart?.();
+  }
+}

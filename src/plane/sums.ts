@@ -1,0 +1,53 @@
+/** Adds up what workers counted: those that serve, and those that are gone. */
+
+import type { Fleet } from "../control/fleet.ts";
+import { identityOf } from "../control/wanted.ts";
+import type { Clock } from "../lib/clock.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { countsOf, poolCountsOf, sumInto, sumPoolInto } from "../metrics/tally.ts";
+import type { Counts } from "./messages.ts";
+
+export interface SumsSetting {
+  readonly fleet: Pick<Fleet, "pools">;
+  /** Where the sums are written. */
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+export class Sums {
+  readonly #setting: SumsSetting;
+  /** Of the workers that are gone. */
+  readonly #past: Metrics;
+
+  constructor(setting: SumsSetting) {
+    this.#setting = setting;
+    this.#past = new Metrics(setting.clock);
+  }
+
+  /** Keeps the last counts of a worker that is gone: no counter may go back. */
+  keep(counts: Counts): void {
+    this.#add([counts], this.#past);
+  }
+
+  /** @param reports of all workers that serve, one each */
+  write(reports: readonly Counts[]): void {
+    this.#add(reports, this.#setting.metrics);
+  }
+
+  /** The past of whatever there is now, and these. */
+  #add(reports: readonly Counts[], into: Metrics): void {
+    const { pools } = this.#setting.fleet;
+    const upstreams = reports.map(
+      (report) => new Map(report.upstreams.map((one) => [one.upstream, one.counts])),
+    );
+    const named = reports.map((report) => new Map(report.pools.map((one) => [one.name, one.counts])));
+    for (const upstream of pools.flatMap((pool) => pool.upstreams)) {
+      const parts = upstreams.flatMap((counts) => counts.get(identityOf(upstream)) ?? []);
+      sumInto(into.of(upstream), [countsOf(this.#past.of(upstream)), ...parts]);
+    }
+    for (const name of ["", ...pools.map((pool) => pool.name)]) {
+      const parts = named.flatMap((counts) => counts.get(name) ?? []);
+      sumPoolInto(into.ofPool(name), [poolCountsOf(this.#past.ofPool(name)), ...parts]);
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/** A process that only serves clients: does what its control plane says, and reports what came of it. */
+
+import type { EngineName } from "../config/config.ts";
+import { Fleet } from "../control/fleet.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { systemRandom } from "../lib/random.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { DataPlane } from "./data-plane.ts";
+import { applyState, type FromWorker, reportOf, type ToWorker } from "./messages.ts";
+
+export interface WorkerSetting {
+  readonly engines: Readonly<Record<EngineName, Engine>>;
+  readonly send: (message: FromWorker) => void;
+  readonly log: Log;
+  /** Ends the process. */
+  readonly leave: () => void;
+  readonly clock?: Clock;
+  readonly schedule?: Schedule;
+}
+
+const reportEveryMs = 1_000;
+/** While somebody waits for the end of what is under way. */
+const reportSoonMs = 100;
+
+type StateMessage = Extract<ToWorker, { kind: "state" }>;
+
+/** `hello ──state──▶ ready ──drain──▶ drained ──close──▶ gone` */
+export class Worker {
+  readonly #setting: WorkerSetting;
+  readonly #schedule: Schedule;
+  #running: Running | undefined;
+  #revision = 0;
+  #isDraining = false;
+  #cancelReport: Cancel | undefined;
+
+  constructor(setting: WorkerSetting) {
+    this.#setting = setting;
+    this.#schedule = setting.schedule ?? systemSchedule;
+    setting.send({ kind: "hello" });
+  }
+
+  hear(message: ToWorker): void {
+    switch (message.kind) {
+      case "state":
+        return this.#follow(message);
+      case "drain":
+        return void this.#drain();
+      case "close":
+        this.#running?.plane.close();
+        return this.#setting.leave();
+    }
+  }
+
+  #follow(state: StateMessage): void {
+    if (state.revision === this.#revision) return;
+    const isFirst = this.#running === undefined;
+    const { fleet, plane } = (this.#running ??= this.#begin(state));
+    applyState(fleet, state);
+    plane.follow(state.config);
+    this.#revision = state.revision;
+    if (isFirst) void this.#listen(plane);
+    else this.#report();
+  }
+
+  /** The control plane's clock is this one's, so that times need no translation. */
+  #begin({ now, config }: StateMessage): Running {
+    const { engines, log, clock: ownClock = systemClock } = this.#setting;
+    const aheadMs = now - ownClock();
+    const clock = () => ownClock() + aheadMs;
+    const metrics = new Metrics(clock);
+    const fleet = new Fleet({
+      clock,
+      random: systemRandom,
+      // A verdict is news for the other workers too. Not on the way of the request that brought it about.
+      observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
+    });
+    const engine = engines[config.engine];
+    const plane = new DataPlane({ config, engine, sharesPort: true, fleet, metrics, clock, log });
+    return { fleet, metrics, plane };
+  }
+
+  async #listen(plane: DataPlane): Promise<void> {
+    const { send } = this.#setting;
+    try {
+      await plane.listen();
+      send({ kind: "ready", port: plane.port });
+      this.#report();
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      send({ kind: "failed", code, message: String(error) });
+    }
+  }
+
+  async #drain(): Promise<void> {
+    this.#isDraining = true;
+    this.#report();
+    await this.#running?.plane.drain();
+    this.#report();
+    this.#setting.send({ kind: "drained" });
+  }
+
+  #reportIn(delayMs: number): void {
+    this.#cancelReport?.();
+    this.#cancelReport = this.#schedule(delayMs, () => this.#report());
+  }
+
+  #report(): void {
+    if (!this.#running) return;
+    const { fleet, metrics, plane } = this.#running;
+    const active = plane.active();
+    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active }));
+    const isEmptying = fleet.pools.some(({ upstreams }) =>
+      upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
+    );
+    this.#reportIn(this.#isDraining || isEmptying ? reportSoonMs : reportEveryMs);
+  }
+}
+
+interface Running {
+  readonly fleet: Fleet;
+  readonly metrics: Metrics;
+  readonly plane: DataPlane;
+}

@@ -1,0 +1,191 @@
+/** The plane in several processes: tells each of them the state, and makes one picture of what they report. */
+
+import type { Config } from "../config/config.ts";
+import type { Fleet, Member } from "../control/fleet.ts";
+import type { Journal } from "../control/journal.ts";
+import { identityOf } from "../control/wanted.ts";
+import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { PoolObserver } from "../pool/pool-observer.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Plane } from "./data-plane.ts";
+import { hearVerdicts } from "./hearsay.ts";
+import { shareOf, stateOf } from "./messages.ts";
+import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
+import { Sums } from "./sums.ts";
+
+/** What only the process around it can do. */
+export interface WorkerHost {
+  readonly count: number;
+  readonly spawn: Spawn;
+  /** The port, or a free one for 0, if nobody else listens there. Rejects with the system's code. */
+  readonly claimPort: (hostname: string, port: number) => Promise<number>;
+}
+
+export interface WorkersSetting {
+  readonly host: WorkerHost;
+  /** As it was at the start. */
+  readonly config: Config;
+  readonly fleet: Fleet;
+  /** Its meters become the sum of the workers'. */
+  readonly metrics: Metrics;
+  /** Hears of the verdicts that workers reach. */
+  readonly observer: PoolObserver;
+  readonly journal: Pick<Journal, "add">;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly schedule: Schedule;
+}
+
+/** Whoever missed a state is right again after this long. */
+const tellEveryMs = 1_000;
+/** Changes that come together are told together. */
+const settleMs = 2;
+/** How long one that has nothing to do any more may take to end. */
+const leaveWithinMs = 1_000;
+
+export class Workers implements Plane {
+  readonly #setting: WorkersSetting;
+  readonly #seats: readonly Seat[];
+  readonly #sums: Sums;
+  #wanted: Config;
+  #port = 0;
+  #revision = 0;
+  #told = "";
+  #isTelling = false;
+  #cancelTell: Cancel | undefined;
+  readonly cut = undefined;
+
+  constructor(setting: WorkersSetting) {
+    this.#setting = setting;
+    this.#wanted = setting.config;
+    this.#sums = new Sums(setting);
+    const { host, clock, schedule } = setting;
+    this.#seats = Array.from(
+      { length: host.count },
+      () =>
+        new Seat({
+          ...{ spawn: host.spawn, clock, schedule },
+          onGreeting: () => this.#tell(),
+          onCounts: (seat) => this.#heard(seat),
+          onReady: (seat) => {
+            if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
+          },
+          onLoss: (seat, how) => this.#lost(seat, how),
+        }),
+    );
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get workers(): readonly WorkerSnapshot[] {
+    return this.#seats.map((seat) => seat.snapshot);
+  }
+
+  async listen(): Promise<void> {
+    const { host, config } = this.#setting;
+    const port = await host.claimPort(config.listen.hostname, config.listen.port);
+    this.#port = port;
+    await Promise.all(this.#seats.map((seat) => seat.start()));
+  }
+
+  follow(wanted: Config): void {
+    this.#wanted = wanted;
+    this.#tellSoon();
+  }
+
+  tally(): void {
+    this.#sums.write(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
+  }
+
+  active(): number {
+    return this.#seats.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
+  }
+
+  /** Only when every worker has reported after it heard that nothing shall go there any more. */
+  isEmpty({ mode, inFlight }: Upstream): boolean {
+    if (mode === "ready" || inFlight > 0 || this.#isTelling) return false;
+    return this.#seats.every(({ isReady, counts }) => !isReady || counts?.revision === this.#revision);
+  }
+
+  retriesLeft({ pool: { name } }: Member): number {
+    const lefts = this.#seats.map(({ counts }) => counts?.pools.find((pool) => pool.name === name));
+    return lefts.reduce((sum, pool) => sum + (pool?.retriesLeft ?? 0), 0);
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#seats.map((seat) => seat.drain()));
+    this.#cancelTell?.();
+    await Promise.race([Promise.all(this.#seats.map((seat) => seat.leave())), sleep(leaveWithinMs)]);
+  }
+
+  close(): void {
+    this.#cancelTell?.();
+    for (const seat of this.#seats) seat.close();
+  }
+
+  #tellSoon(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    this.#cancelTell?.();
+    this.#cancelTell = this.#setting.schedule(settleMs, () => this.#tell());
+  }
+
+  #tell(): void {
+    const { fleet, host, clock, schedule } = this.#setting;
+    // Reading brings verdicts up to date whose time has come.
+    for (const pool of fleet.pools) void pool.fit;
+    const state = stateOf(shareOf(this.#wanted, host.count, this.#port), fleet);
+    const text = JSON.stringify(state);
+    if (text !== this.#told) this.#revision += 1;
+    this.#told = text;
+    this.#isTelling = false;
+    const message = { kind: "state", revision: this.#revision, now: clock(), ...state } as const;
+    for (const seat of this.#seats) seat.send(message);
+    this.#cancelTell?.();
+    this.#cancelTell = schedule(tellEveryMs, () => this.#tell());
+  }
+
+  #heard({ counts }: Seat): void {
+    const { fleet, observer, clock } = this.#setting;
+    this.#count();
+    if (counts && hearVerdicts(fleet, counts, { observer, now: clock() })) this.#tellSoon();
+  }
+
+  /** What is under way everywhere, for limits, drains and pictures. */
+  #count(): void {
+    const sums = new Map<string, number>();
+    for (const { counts } of this.#seats) {
+      for (const { upstream, inFlight } of counts?.upstreams ?? []) {
+        sums.set(upstream, (sums.get(upstream) ?? 0) + inFlight);
+      }
+    }
+    for (const pool of this.#setting.fleet.pools) {
+      for (const upstream of pool.upstreams) {
+        pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? 0);
+      }
+    }
+  }
+
+  #lost(seat: Seat, how: string): void {
+    const { counts } = seat;
+    if (counts) this.#sums.keep(counts);
+    seat.counts = undefined;
+    this.#count();
+    this.#record(seat, "gone", how);
+  }
+
+  #record(seat: Seat, to: "gone" | "serving", how: string): void {
+    const { journal, log } = this.#setting;
+    const { pid } = seat;
+    const from = to === "gone" ? "serving" : "gone";
+    const detail = `pid ${pid}${how && `: ${how}`}`;
+    const whole = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
+    journal.add({ ...whole, from, to, reason: to === "gone" ? "died" : "restarted", detail });
+    if (to === "gone") log.warn("worker gone", { pid, how });
+    else log.info("worker restarted", { pid });
+  }
+}

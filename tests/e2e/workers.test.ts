@@ -1,0 +1,248 @@
+import { describe, expect, test } from "bun:test";
+
+import { engineNames } from "../../src/config/config.ts";
+import type { Snapshot } from "../../src/snapshot.ts";
+import type { Event } from "../../src/state/event.ts";
+import { ControlRoom } from "../support/control-room.ts";
+import { startLoad } from "../support/load.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { isAlive, type Program, Programs } from "../support/program.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/wait.ts";
+
+type Flags = readonly string[];
+
+async function balancer(programs: Programs, upstreams: readonly string[], flags: Flags) {
+  const proxy = programs.evenkeel(
+    ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--workers", "2"],
+    ...["--upstreams", upstreams.join(","), ...flags],
+  );
+  const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
+  const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+  const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+  const upstream = async (id: string) =>
+    (await snapshot()).pools[0]?.upstreams.find((candidate) => candidate.id === id);
+  const workers = async () => (await snapshot()).workers ?? [];
+  const metric = async (name: string) => {
+    const text = await (await fetch(`${admin}/metrics`)).text();
+    const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));
+    return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  };
+  const events = async () =>
+    ((await (await fetch(`${admin}/api/events`)).json()) as { events: Event[] }).events;
+  return { proxy, url, admin, snapshot, upstream, workers, metric, events };
+}
+
+/** Upstreams that name themselves, as the load expects it. */
+async function origins(...names: string[]) {
+  const all = await Promise.all(
+    names.map((name) =>
+      startOrigin((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } })))),
+    ),
+  );
+  return {
+    urls: all.map(({ port }, i) => `http://127.0.0.1:${port};name=${names[i]}`),
+    requests: () => all.map(({ requests }) => requests.length),
+    [Symbol.asyncDispose]: async () => void (await Promise.all(all.map((origin) => origin.close()))),
+  };
+}
+
+/** One connection after the other, so that the system spreads them over the workers. */
+async function ask(url: string, times: number): Promise<number[]> {
+  const statuses: number[] = [];
+  for (let i = 0; i < times; i++) {
+    statuses.push((await fetch(url, { headers: { connection: "close" } })).status);
+  }
+  return statuses;
+}
+
+const gone = (pids: readonly number[]) => () => pids.every((pid) => !isAlive(pid));
+
+for (const engine of engineNames) {
+  const flags = ["--engine", engine];
+  describe(`two workers with the ${engine} engine`, () => {
+    test("both serve on one port, and their counts add up exactly", async () => {
+      await using programs = new Programs();
+      await using servers = await origins("a", "b");
+      const { url, proxy, snapshot, workers, metric } = await balancer(programs, servers.urls, flags);
+      await ask(url, 100);
+      await until(async () => (await snapshot()).pools[0]?.traffic.requests === 100, "the counts to come in");
+      const seats = await workers();
+      expect(seats.map(({ requests }) => requests > 0)).toEqual([true, true]);
+      expect(seats.reduce((sum, { requests }) => sum + requests, 0)).toBe(100);
+      expect(new Set([proxy.pid, ...seats.map(({ pid }) => pid)]).size).toBe(3);
+      const { traffic, upstreams } = (await snapshot()).pools[0] ?? {};
+      expect(traffic).toMatchObject({ requests: 100, errors: 0 });
+      expect(traffic?.p50Ms).toBeGreaterThan(0);
+      expect(upstreams?.map((upstream) => upstream.traffic.requests)).toEqual(servers.requests());
+      expect(await metric("evenkeel_requests_total")).toBe(100);
+      expect(await metric("evenkeel_request_duration_seconds_count")).toBe(100);
+    });
+
+    test("one that is killed costs what it had under way, is started anew, and no count goes back", async () => {
+      await using programs = new Programs();
+      await using servers = await origins("a", "b");
+      const { url, workers, metric, events } = await balancer(programs, servers.urls, flags);
+      const clients = 16;
+      const load = startLoad(url, clients);
+      await until(() => load.count > 500, "a warm load");
+      await until(async () => (await metric("evenkeel_requests_total")) > 500, "the counts");
+      const before = await metric("evenkeel_requests_total");
+      const [victim] = (await workers()).map(({ pid }) => pid);
+      process.kill(victim ?? 0, "SIGKILL");
+      await until(async () => (await workers()).some(({ restarts }) => restarts === 1), "another one");
+      await until(async () => (await workers()).every(({ ready }) => ready), "it to serve");
+      const { count } = load;
+      await until(() => load.count > count + 500, "more load");
+      await load.stop();
+      expect(load.failures.length).toBeLessThanOrEqual(clients);
+      expect((await workers()).map(({ pid }) => pid)).not.toContain(victim);
+      expect(await metric("evenkeel_requests_total")).toBeGreaterThanOrEqual(before);
+      const told = (await events()).filter(({ kind }) => kind === "worker");
+      expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual(["serving gone", "gone serving"]);
+      expect(told[0]?.detail).toBe(`pid ${victim}: SIGKILL`);
+      await ask(url, 20);
+    });
+
+    test("an upstream that is drained gets nothing new from either, and is known to be empty", async () => {
+      await using programs = new Programs();
+      const waiting: (() => void)[] = [];
+      const slow = await startOrigin(({ target }, socket) => {
+        const answer = () => socket.write(answerWith("late"));
+        if (target === "/slow") waiting.push(answer);
+        else answer();
+      });
+      await using servers = await origins("b");
+      const upstreams = [`http://127.0.0.1:${slow.port};name=a`, ...servers.urls];
+      const { url, admin, upstream } = await balancer(programs, upstreams, flags);
+      const answers = [1, 2, 3, 4].map(() => fetch(`${url}/slow`));
+      await until(() => waiting.length >= 1, "a request to arrive");
+      await until(async () => ((await upstream("a"))?.inFlight ?? 0) >= 1, "it to be counted");
+      const drained = fetch(`${admin}/api/upstreams/a/drain?wait=10s`, { method: "POST" });
+      await until(async () => (await upstream("a"))?.mode === "draining", "the order to count");
+      await ask(url, 40);
+      expect((await upstream("a"))?.drain).toMatchObject({ drained: false });
+      for (const answer of waiting.splice(0)) answer();
+      expect(await (await drained).json()).toMatchObject({ drained: true, inFlight: 0 });
+      const { length } = slow.requests;
+      await Promise.all(answers);
+      await ask(url, 40);
+      expect(slow.requests.length).toBe(length);
+      await slow.close();
+    });
+
+    test("what one of them ejects is out for both, and counted once", async () => {
+      await using programs = new Programs();
+      await using servers = await origins("good");
+      // Probes, which only connect, find nothing wrong with it.
+      const bad = await startOrigin((_, socket) => void socket.destroy());
+      const upstreams = [`http://127.0.0.1:${bad.port};name=bad`, ...servers.urls];
+      const { url, upstream, metric } = await balancer(programs, upstreams, flags);
+      const one = await RawClient.connect(Number(new URL(url).port));
+      // All on one connection: one worker sees everything.
+      for (let i = 0; i < 12; i++) {
+        one.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        await one.answer();
+      }
+      await until(async () => (await upstream("bad"))?.status === "ejected", "the ejection");
+      expect((await upstream("bad"))?.outlier).toMatchObject({ reason: "consecutive_failures", count: 1 });
+      expect(new Set(await ask(url, 60))).toEqual(new Set([200]));
+      // Each of them alone would have needed five.
+      expect(bad.requests.length).toBeLessThan(10);
+      expect(await metric("evenkeel_ejections_total")).toBe(1);
+      one.socket.destroy();
+      await bad.close();
+    });
+
+    test("SIGTERM lets what is under way finish, exits with 0, and no process is left", async () => {
+      await using programs = new Programs();
+      const waiting: (() => void)[] = [];
+      const slow = await startOrigin(
+        (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
+      );
+      const { proxy, url, admin, workers } = await balancer(programs, [slow.url], flags);
+      const pids = (await workers()).map(({ pid }) => pid);
+      const answers = Array.from({ length: 6 }, async () => (await fetch(url)).text());
+      await until(() => waiting.length === 6, "the requests to arrive");
+      // As a service manager or a terminal does it: everybody hears it, only the first one acts.
+      for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
+      const readiness = async () => (await fetch(`${admin}/readyz`)).status;
+      await until(async () => (await readiness()) === 503, "readiness to turn");
+      const refused = () =>
+        fetch(url, { headers: { connection: "close" } }).then(
+          () => false,
+          () => true,
+        );
+      await until(refused, "new connections to be refused");
+      for (const answer of waiting.splice(0)) answer();
+      expect(await Promise.all(answers)).toEqual(Array.from({ length: 6 }, () => "late"));
+      expect(await proxy.exited).toEqual({ code: 0, signal: null });
+      expect(gone(pids)()).toBe(true);
+      await slow.close();
+    });
+  });
+}
+
+describe("workers", () => {
+  const killed = async (proxy: Program, pids: readonly number[]) => {
+    process.kill(proxy.pid, "SIGKILL");
+    await until(gone(pids), "the workers to leave");
+    await proxy.exited;
+  };
+
+  test("go when their parent was killed", async () => {
+    await using programs = new Programs();
+    await using servers = await origins("a");
+    const { proxy, workers } = await balancer(programs, servers.urls, []);
+    await killed(
+      proxy,
+      (await workers()).map(({ pid }) => pid),
+    );
+  });
+
+  test("do not share a port that somebody has, not even with other workers: one sentence, exit 2", async () => {
+    await using programs = new Programs();
+    await using servers = await origins("a");
+    const { url } = await balancer(programs, servers.urls, []);
+    const taken = new URL(url).port;
+    const other = await startOrigin(() => {});
+    for (const port of [taken, String(other.port)]) {
+      const late = programs.evenkeel(
+        ...["proxy", "--host", "127.0.0.1", "--port", port, "--admin-port", "0", "--workers", "2"],
+        ...["--upstreams", servers.urls[0] ?? ""],
+      );
+      expect((await late.exited).code).toBe(2);
+      expect(late.stderr).toContain(
+        `Cannot use --port: another process listens there already, received 127.0.0.1:${port}\n`,
+      );
+    }
+    await other.close();
+  });
+
+  test("follow the configuration that the balancer takes anew", async () => {
+    await using room = new ControlRoom();
+    await room.servers("a", "b");
+    room.write(room.poolWith(["a"]));
+    await room.start("--workers", "2");
+    expect(new Set(await ask(`${room.url}/work`, 10))).toEqual(new Set([200]));
+    room.write(room.poolWith(["b"]));
+    room.proxy.child.kill("SIGHUP");
+    await room.reloaded("applied");
+    const load = startLoad(`${room.url}/work`, 4, () => ({ headers: { connection: "close" } }));
+    await until(() => load.count > 60, "load");
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect([...load.servers.keys()]).toContain("b");
+    const moved = startLoad(`${room.url}/work`, 4, () => ({ headers: { connection: "close" } }));
+    await until(() => moved.count > 60, "load");
+    await moved.stop();
+    expect([...moved.servers.keys()]).toEqual(["b"]);
+  });
+
+  test("are started by balancers only", async () => {
+    await using programs = new Programs();
+    const worker = programs.evenkeel("worker");
+    expect((await worker.exited).code).toBe(2);
+    expect(worker.stderr).toContain("Cannot start a worker");
+  });
+});
