@@ -1,0 +1,19 @@
+import { expect, test } from "bun:test";
+import { availableParallelism } from "node:os";
+
+import { runtime } from "#runtime";
+
+import { workerHost } from "../../src/commands/workers.ts";
+
+test("one worker is this process; auto is one for each core", () => {
+  expect(workerHost({ workers: 1 }, runtime)).toBeUndefined();
+  expect(workerHost({ workers: 3 }, runtime)?.count).toBe(3);
+  const cores = Math.min(64, availableParallelism());
+  expect(workerHost({ workers: "auto" }, runtime)?.count ?? 1).toBe(cores);
+});
+
+test("where processes cannot share a port, that is one sentence", () => {
+  expect(() => workerHost({ workers: 2 }, { ...runtime, name: "deno" })).toThrow(
+    "Cannot use --workers: several processes on one port work only under Bun, received 2",
+  );
+});

@@ -1,0 +1,165 @@
+import { describe, expect, test } from "bun:test";
+
+import { Fleet } from "../../src/control/fleet.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { hearVerdicts } from "../../src/plane/hearsay.ts";
+import { applyState, reportOf, shareOf, stateOf } from "../../src/plane/messages.ts";
+import { Attempt } from "../../src/pool/attempt.ts";
+import { failure, responded } from "../../src/pool/outcome.ts";
+import type { PoolObserver } from "../../src/pool/pool-observer.ts";
+import { configOf } from "../support/configs.ts";
+
+const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
+
+function setUp(pools = "main: a b c") {
+  const now = { ms: 1_000 };
+  const clock = () => now.ms;
+  const heard: string[] = [];
+  const observer: PoolObserver = {
+    outlierChanged: (_, { upstream, from, to }) => void heard.push(`${upstream.id} ${from}→${to}`),
+    panicChanged() {},
+  };
+  const fleetWith = (pool = observer) => new Fleet({ clock, random: seededRandom(1), observer: pool });
+  const config = configOf(pools);
+  const parent = fleetWith();
+  parent.adopt(parent.next(config));
+  for (const pool of parent.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
+  const silent = { outlierChanged() {}, panicChanged() {} };
+  const workers = [fleetWith(silent), fleetWith(silent)];
+  const tell = () => {
+    for (const worker of workers) applyState(worker, overTheWire(stateOf(config, parent)));
+  };
+  tell();
+  const upstreamIn = (fleet: Fleet | undefined, id: string) => {
+    const found = fleet?.find(id);
+    if (!found) throw new Error(`no ${id}`);
+    return { pool: found.member.pool, upstream: found.upstream };
+  };
+  /** An attempt of one worker. */
+  const run = (worker: number, id: string, isGood: boolean) => {
+    const { pool, upstream } = upstreamIn(workers[worker], id);
+    const attempt = new Attempt(clock, { attemptEnded() {} });
+    attempt.start(upstream, pool);
+    if (isGood) attempt.head(200);
+    attempt.end(isGood ? responded : failure("head", "upstream_reset"));
+  };
+  const eject = (worker: number, id: string) => {
+    for (let i = 0; i < 5; i++) run(worker, id, false);
+  };
+  const report = (worker: number) => {
+    const fleet = workers[worker] ?? parent;
+    return overTheWire(reportOf(fleet, new Metrics(clock), { revision: 1, active: 0 }));
+  };
+  const hear = (worker: number) => hearVerdicts(parent, report(worker), { observer, now: now.ms });
+  const status = (id: string) =>
+    [parent, ...workers].map((fleet) => {
+      const { pool, upstream } = upstreamIn(fleet, id);
+      void pool.fit;
+      return upstream.status;
+    });
+  return { now, heard, config, parent, workers, tell, upstreamIn, run, eject, hear, status };
+}
+
+describe("a state", () => {
+  test("makes another process's fleet the same: who is there, wanted, and known to be well", () => {
+    const { parent, workers, tell, upstreamIn, status } = setUp("main: a b;weight=3 | api: c");
+    const { pool, upstream } = upstreamIn(parent, "a");
+    pool.setMode(upstream, "draining");
+    const api = upstreamIn(parent, "c");
+    for (let i = 0; i < 3; i++) api.pool.recordProbe(api.upstream, false);
+    tell();
+    expect(status("a")).toEqual(["draining", "draining", "draining"]);
+    expect(status("b")).toEqual(["passing", "passing", "passing"]);
+    expect(status("c")).toEqual(["failing", "failing", "failing"]);
+    expect(upstreamIn(workers[0], "b").upstream.weight).toBe(3);
+    for (let i = 0; i < 2; i++) api.pool.recordProbe(api.upstream, true);
+    tell();
+    expect(status("c")).toEqual(["passing", "passing", "passing"]);
+    // Whoever recovers starts slowly, wherever the recovery was seen.
+    expect(upstreamIn(workers[1], "c").upstream.effectiveWeight).toBeCloseTo(0.1);
+  });
+
+  test("divides what holds for all workers together, and tells nobody the token", () => {
+    const config = configOf(
+      "main: a",
+      { admin: { hostname: "::", port: 1, token: "s3cret" } },
+      { maxInFlight: 5 },
+    );
+    const share = shareOf(config, 2, 8443);
+    expect(share.pools[0]).toMatchObject({ maxInFlight: 3, retryBudget: { share: 0.2, perSecond: 1.5 } });
+    expect(share.listen.port).toBe(8443);
+    expect(JSON.stringify(share)).not.toContain("s3cret");
+    expect(shareOf(config, 64, 1).pools[0]?.maxInFlight).toBe(1);
+  });
+});
+
+describe("a passive verdict", () => {
+  test("of one worker counts for all, and is told once", () => {
+    const { eject, hear, tell, status, heard } = setUp();
+    eject(0, "a");
+    expect(status("a")).toEqual(["passing", "ejected", "passing"]);
+    expect(hear(0)).toBe(true);
+    expect(hear(0)).toBe(false);
+    tell();
+    expect(status("a")).toEqual(["ejected", "ejected", "ejected"]);
+    expect(hear(1)).toBe(false);
+    expect(heard).toEqual(["a up→ejected"]);
+  });
+
+  test("ends everywhere at its time, and the first good answer speaks for all", () => {
+    const { eject, hear, tell, run, status, now } = setUp();
+    eject(0, "a");
+    hear(0);
+    tell();
+    now.ms += 30_000;
+    expect(status("a")).toEqual(["probation", "probation", "probation"]);
+    now.ms += 5;
+    run(1, "a", true);
+    // A state that was on its way says nothing new.
+    tell();
+    expect(status("a")).toEqual(["probation", "probation", "passing"]);
+    hear(1);
+    tell();
+    expect(status("a")).toEqual(["passing", "passing", "passing"]);
+  });
+
+  test("that fails its probation is longer for all", () => {
+    const { eject, hear, tell, run, status, now, upstreamIn, workers } = setUp();
+    eject(0, "a");
+    hear(0);
+    tell();
+    now.ms += 30_001;
+    status("a");
+    run(0, "a", false);
+    hear(0);
+    tell();
+    const { outlier } = upstreamIn(workers[1], "a").upstream;
+    expect(outlier).toMatchObject({ state: "ejected", ejections: 2, endsAt: now.ms + 60_000 });
+  });
+
+  test("never takes the last one out, though two workers each eject another one at the same moment", () => {
+    const { eject, hear, tell, status, heard, now } = setUp("main: a b");
+    eject(0, "a");
+    eject(1, "b");
+    hear(0);
+    hear(1);
+    now.ms += 2;
+    tell();
+    expect(status("a")).toEqual(["ejected", "ejected", "ejected"]);
+    expect(status("b")).toEqual(["passing", "passing", "passing"]);
+    expect(heard).toEqual(["a up→ejected"]);
+  });
+
+  test("of probes that pass again brings it back for all", () => {
+    const { eject, hear, tell, status, parent, upstreamIn, now } = setUp();
+    eject(0, "a");
+    hear(0);
+    now.ms += 10;
+    const { pool, upstream } = upstreamIn(parent, "a");
+    for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
+    for (let i = 0; i < 2; i++) pool.recordProbe(upstream, true);
+    tell();
+    expect(status("a")).toEqual(["passing", "passing", "passing"]);
+  });
+});

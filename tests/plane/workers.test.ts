@@ -1,0 +1,183 @@
+import { describe, expect, test } from "bun:test";
+
+import { Fleet } from "../../src/control/fleet.ts";
+import type { Happening } from "../../src/control/journal.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { type FromWorker, reportOf, type ToWorker } from "../../src/plane/messages.ts";
+import { Workers } from "../../src/plane/workers.ts";
+import { configOf } from "../support/configs.ts";
+import { FakeTime } from "../support/fake-time.ts";
+
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+const observer = { outlierChanged() {}, panicChanged() {} };
+
+/** A process that says what it is told to. */
+interface Fake {
+  readonly heard: ToWorker[];
+  say(message: FromWorker): void;
+  die(how: string): void;
+}
+
+function setUp(count = 2) {
+  const time = new FakeTime();
+  const { clock, schedule } = time;
+  const config = configOf("main: a b");
+  const fleet = new Fleet({ clock, random: seededRandom(1), observer });
+  fleet.adopt(fleet.next(config));
+  const metrics = new Metrics(clock);
+  const events: Happening[] = [];
+  const started: { at: number; fake: Fake }[] = [];
+  const workers = new Workers({
+    ...{ config, fleet, metrics, observer, log, clock, schedule },
+    journal: {
+      add(happening) {
+        events.push(happening);
+        return { seq: 0, at: 0, ...happening };
+      },
+    },
+    host: {
+      count,
+      claimPort: async (_, port) => port || 4_711,
+      spawn(hear) {
+        const { promise: gone, resolve } = Promise.withResolvers<string>();
+        const fake: Fake = { heard: [], say: hear, die: resolve };
+        started.push({ at: clock(), fake });
+        return {
+          ...{ pid: started.length, gone },
+          send: (message) => void fake.heard.push(message),
+          kill: () => resolve("SIGKILL"),
+        };
+      },
+    },
+  });
+  const greet = (fake: Fake) => {
+    fake.say({ kind: "hello" });
+    fake.say({ kind: "ready", port: 4_711 });
+  };
+  const statesOf = ({ heard }: Fake) =>
+    heard.flatMap((message) => (message.kind === "state" ? [message] : []));
+  const follow = (fake: Fake, inFlight = 0, requests = 0) => {
+    const report = reportOf(fleet, new Metrics(clock), {
+      revision: statesOf(fake).at(-1)?.revision ?? 0,
+      active: inFlight,
+    });
+    const upstreams = report.upstreams.map((one, i) =>
+      i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
+    );
+    fake.say({ ...report, upstreams });
+  };
+  const listening = async () => {
+    const listens = workers.listen();
+    await time.advance(0);
+    for (const { fake } of started) greet(fake);
+    await listens;
+    return started.map(({ fake }) => fake);
+  };
+  const [a] = fleet.pools[0]?.upstreams ?? [];
+  if (!a) throw new Error("no upstream");
+  return { time, config, fleet, metrics, events, started, workers, listening, greet, statesOf, follow, a };
+}
+
+describe("workers", () => {
+  test("hear the state when they greet, at every change, and each second; a revision for each change", async () => {
+    const { workers, listening, statesOf, time, config } = setUp();
+    const [one] = (await listening()) as [Fake];
+    const told = () => statesOf(one).map(({ revision }) => revision);
+    expect(new Set(told())).toEqual(new Set([1]));
+    expect(statesOf(one)[0]?.config.listen.port).toBe(config.listen.port);
+    const { length } = told();
+    await time.advance(2_100);
+    expect(told().slice(length)).toEqual([1, 1]);
+    workers.follow({ ...config, trustedProxies: ["10.0.0.1"] });
+    workers.follow({ ...config, trustedProxies: ["10.0.0.2"] });
+    await time.advance(10);
+    expect(told().slice(length)).toEqual([1, 1, 2]);
+  });
+
+  test("that die are started anew, after ever longer pauses, and that is on record", async () => {
+    const { started, listening, time, events, greet } = setUp(1);
+    await listening();
+    for (let i = 0; i < 8; i++) {
+      const last = started.at(-1)?.fake;
+      if (last) greet(last);
+      last?.die("SIGSEGV");
+      await time.advance(0);
+      await time.advance(time.waits.find((ms) => ms !== 1_000) ?? 0);
+      await time.advance(0);
+    }
+    const starts = started.map(({ at }) => at);
+    const pauses = starts.slice(1).map((at, i) => at - (starts[i] ?? 0));
+    expect(pauses.at(0)).toBe(100);
+    expect(Math.max(...pauses)).toBe(5_000);
+    expect(events[0]).toMatchObject({
+      kind: "worker",
+      from: "serving",
+      to: "gone",
+      detail: "pid 1: SIGSEGV",
+    });
+    expect(events[1]).toMatchObject({ kind: "worker", from: "gone", to: "serving", detail: "pid 2" });
+  });
+
+  test("are counted together, and one that died still counts, but for what it had under way", async () => {
+    const { workers, metrics, listening, follow, a, time } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    follow(one, 3, 10);
+    follow(two, 1, 5);
+    follow(one, 2, 11);
+    workers.tally();
+    expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([3, 3, 16]);
+    one.die("SIGKILL");
+    await time.advance(0);
+    workers.tally();
+    workers.tally();
+    expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([1, 1, 16]);
+    expect(workers.workers[0]).toMatchObject({ ready: false, requests: 0 });
+  });
+
+  test("prove an upstream empty only after all have heard that it gets nothing more", async () => {
+    const { workers, listening, follow, a, time, config, fleet } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    follow(one);
+    follow(two);
+    expect(workers.isEmpty(a)).toBe(false);
+    fleet.pools[0]?.setMode(a, "draining");
+    workers.follow(config);
+    expect(workers.isEmpty(a)).toBe(false);
+    await time.advance(10);
+    follow(one);
+    expect(workers.isEmpty(a)).toBe(false);
+    follow(two, 1);
+    expect(workers.isEmpty(a)).toBe(false);
+    follow(two);
+    expect(workers.isEmpty(a)).toBe(true);
+  });
+
+  test("that cannot listen keep the balancer from starting, with the system's code", async () => {
+    const { workers, started, time } = setUp();
+    const listens = workers.listen();
+    await time.advance(0);
+    started[0]?.fake.say({ kind: "hello" });
+    started[0]?.fake.say({ kind: "failed", code: "EADDRINUSE", message: "taken" });
+    expect(listens).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await listens.catch(() => {});
+    workers.close();
+    await time.advance(20_000);
+    expect(started).toHaveLength(2);
+  });
+
+  test("drain, and are not started anew meanwhile", async () => {
+    const { workers, listening, started, time } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    const drained = workers.drain();
+    expect([one, two].map(({ heard }) => heard.at(-1)?.kind)).toEqual(["drain", "drain"]);
+    one.say({ kind: "drained" });
+    two.die("SIGKILL");
+    await time.advance(0);
+    expect(one.heard.at(-1)?.kind).toBe("close");
+    one.die("exit 0");
+    await drained;
+    await time.advance(20_000);
+    expect(started).toHaveLength(2);
+  });
+});
