@@ -20,7 +20,7 @@ export class Recent {
   readonly #seconds = new Float64Array(secondsKept + 1).fill(-1);
   readonly #requests = new Uint32Array(secondsKept + 1);
   readonly #errors = new Uint32Array(secondsKept + 1);
-  readonly #slices: { slice: number; latency: Histogram }[] = [];
+  readonly #slices: ({ slice: number; latency: Histogram } | undefined)[] = [];
 
   /** @param now clock time, milliseconds */
   constructor(now: number) {
@@ -57,7 +57,10 @@ export class Recent {
   /** Latencies of about the last minute, added to `into`. */
   addLatencies(into: Histogram, now: number): void {
     const current = Math.floor(now / 1000 / sliceSeconds);
-    for (const { slice, latency } of this.#slices) if (slice > current - slicesKept) into.add(latency);
+    for (const kept of this.#slices) {
+      // Whoever was idle at first has holes here.
+      if (kept && kept.slice > current - slicesKept) into.add(kept.latency);
+    }
   }
 
   #sliceOf(second: number): Histogram {
