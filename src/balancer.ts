@@ -1,31 +1,33 @@
 /** The running whole: puts the pieces together from a configuration, and is what the admin side reads and steers. */
 
 import type { Config, PoolConfig } from "./config/config.ts";
-import type { Engine, EngineListener, EngineLog } from "./engine/engine.ts";
+import { type UpstreamDetail, upstreamDetail } from "./detail.ts";
+import type { Engine, EngineListener } from "./engine/engine.ts";
+import { History, type HistoryAnswer, type HistoryQuery } from "./history/history.ts";
+import type { HistoryStore } from "./history/store.ts";
 import { type Clock, sleep, systemClock, systemSchedule, systemWallClock } from "./lib/clock.ts";
-import { formatDuration } from "./lib/duration.ts";
 import type { Log } from "./lib/log.ts";
 import { systemRandom } from "./lib/random.ts";
-import { throttle } from "./lib/throttle.ts";
 import { exposition } from "./metrics/exposition.ts";
 import { families } from "./metrics/families.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { Observed } from "./observed.ts";
 import { policyEntry } from "./policy/policies.ts";
 import { Pool } from "./pool/pool.ts";
-import { authorityOf, type Mode, Upstream } from "./pool/upstream.ts";
-import { type ProbePlan, type ProbeResult, probeWith } from "./probe/probe.ts";
+import { type Mode, Upstream } from "./pool/upstream.ts";
+import { describePlan, probeWith } from "./probe/probe.ts";
 import { Prober } from "./probe/prober.ts";
 import { keyOf } from "./proxy/affinity.ts";
 import { Exchange } from "./proxy/exchange.ts";
 import { requestIds } from "./proxy/request-id.ts";
 import type { Destination, Route } from "./proxy/route.ts";
+import { engineLogOf, historyLogOf, logVerdict } from "./reports.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import {
   type Control,
   type Phase,
   poolSnapshot,
   type PoolView,
-  type ProbeSnapshot,
   type Snapshot,
   upstreamSnapshot,
   type UpstreamSnapshot,
@@ -38,6 +40,7 @@ export interface BalancerSetting {
   readonly runtime: Runtime;
   readonly engine: Engine;
   readonly store: Store;
+  readonly historyStore: HistoryStore;
   readonly log: Log;
   readonly version: string;
 }
@@ -57,7 +60,8 @@ export class Balancer implements Control {
   readonly #members: readonly Member[];
   readonly #routes: readonly Route[];
   readonly #prober: Prober;
-  readonly #lastProbes = new Map<Upstream, ProbeSnapshot>();
+  readonly #observed = new Observed(systemWallClock);
+  readonly #history: History;
   readonly #modesSet = new Map<Upstream, NonNullable<UpstreamSnapshot["modeSet"]>>();
   #listener: EngineListener | undefined;
   #phase: Phase = "starting";
@@ -76,9 +80,16 @@ export class Balancer implements Control {
       random: systemRandom,
       onResult: (pool, upstream, result, changed) => {
         this.#metrics.of(upstream).probed(result.success);
-        this.#lastProbes.set(upstream, { at: systemWallClock(), ...result });
+        this.#observed.probed(upstream, { at: systemWallClock(), ...result });
         if (changed) logVerdict(log, pool, upstream, result);
       },
+    });
+    this.#history = new History({
+      pools: () => this.#members.map(({ pool }) => pool),
+      ...{ metrics: this.#metrics, store: setting.historyStore },
+      ...{ clock: this.#clock, wallClock: systemWallClock, schedule: systemSchedule },
+      onLook: (upstream) => void this.#observed.look(upstream),
+      onFailure: historyLogOf(log, this.#clock),
     });
   }
 
@@ -109,6 +120,7 @@ export class Balancer implements Control {
       this.#prober.stop();
       throw error;
     }
+    this.#history.start();
     this.#phase = "ready";
   }
 
@@ -126,21 +138,29 @@ export class Balancer implements Control {
       cut = listener.active();
       listener.close();
     }
+    this.#history.stop();
     this.#phase = "stopped";
     return cut;
   }
 
   setMode(id: string, mode: Mode, by: string): UpstreamSnapshot | undefined {
-    for (const member of this.#members) {
-      const upstream = member.pool.upstreams.find((candidate) => candidate.id === id);
-      if (!upstream) continue;
-      const at = systemWallClock();
-      this.#setting.store.setMode({ upstream: id, mode, by, at });
-      this.#modesSet.set(upstream, { by, at });
-      if (member.pool.setMode(upstream, mode)) this.#setting.log.info("mode set", { upstream: id, mode, by });
-      return upstreamSnapshot(this.#viewOf(member), upstream);
-    }
-    return undefined;
+    const found = this.#find(id);
+    if (!found) return undefined;
+    const { member, upstream } = found;
+    const at = systemWallClock();
+    this.#setting.store.setMode({ upstream: id, mode, by, at });
+    this.#modesSet.set(upstream, { by, at });
+    if (member.pool.setMode(upstream, mode)) this.#setting.log.info("mode set", { upstream: id, mode, by });
+    return upstreamSnapshot(this.#viewOf(member), upstream);
+  }
+
+  upstream(id: string): UpstreamDetail | undefined {
+    const found = this.#find(id);
+    return found && upstreamDetail(this.#viewOf(found.member), found.upstream, this.#observed);
+  }
+
+  history(query: HistoryQuery): HistoryAnswer | undefined {
+    return this.#history.read(query);
   }
 
   snapshot(): Snapshot {
@@ -164,6 +184,14 @@ export class Balancer implements Control {
     return exposition(families(this.#metrics, pools));
   }
 
+  #find(id: string): { readonly member: Member; readonly upstream: Upstream } | undefined {
+    for (const member of this.#members) {
+      const upstream = member.pool.upstreams.find((candidate) => candidate.id === id);
+      if (upstream) return { member, upstream };
+    }
+    return undefined;
+  }
+
   #viewOf({ config, pool }: Member): PoolView {
     return {
       pool,
@@ -172,7 +200,8 @@ export class Balancer implements Control {
       metrics: this.#metrics,
       now: this.#clock(),
       notesOf: (upstream) => ({
-        lastProbe: this.#lastProbes.get(upstream) ?? null,
+        lastProbe: this.#observed.probesOf(upstream).at(-1) ?? null,
+        statusSince: this.#observed.statusSince(upstream),
         modeSet: this.#modesSet.get(upstream) ?? null,
       }),
     };
@@ -217,33 +246,4 @@ function destinationOf({ config, pool }: Member): Destination {
     retries,
     ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }),
   };
-}
-
-/** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */
-const faultLinesPerSecond = 10;
-
-function engineLogOf(log: Log, clock: Clock): EngineLog {
-  const mayPass = throttle(faultLinesPerSecond, clock);
-  return {
-    bug: (error, requestId) => log.error("bug", { requestId, error }),
-    fault: (message, fields) => {
-      const held = mayPass();
-      if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);
-    },
-  };
-}
-
-function describePlan({ kind, path, intervalMs }: ProbePlan): string {
-  return `${kind === "tcp" ? "TCP connect" : `GET ${path}`} every ${formatDuration(intervalMs)}`;
-}
-
-function logVerdict(log: Log, pool: Pool, upstream: Upstream, result: ProbeResult): void {
-  const fields = {
-    pool: pool.name,
-    upstream: upstream.id,
-    address: authorityOf(upstream.address),
-    probe: result.detail,
-  };
-  if (result.success) log.info("upstream passing", fields);
-  else log.warn("upstream failing", fields);
 }

@@ -7,7 +7,7 @@ import { type Environment, givensOf } from "./cli/givens.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./cli/program.ts";
 import type { Surroundings } from "./cli/surroundings.ts";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "./config/config.ts";
-import { effectiveYaml } from "./config/effective.ts";
+import { effectiveYaml, type Setting, settingsOf } from "./config/effective.ts";
 import type { Trouble } from "./config/problem.ts";
 import { settle } from "./config/settle.ts";
 
@@ -15,11 +15,13 @@ export type Command =
   | {
       readonly kind: "up";
       readonly config: Config;
+      /** The same for people, with the source of each value. */
+      readonly settings: readonly Setting[];
       readonly dashboard: ListenConfig;
       /** Demo servers to start behind the pool's upstreams; empty where the operator named upstreams. */
       readonly backends: readonly BackendConfig[];
     }
-  | { readonly kind: "proxy"; readonly config: Config }
+  | { readonly kind: "proxy"; readonly config: Config; readonly settings: readonly Setting[] }
   /** `text` is to be printed: the effective configuration, itself a configuration file. */
   | { readonly kind: "check"; readonly config: Config; readonly text: string }
   | { readonly kind: "backend"; readonly backend: BackendConfig }
@@ -65,6 +67,8 @@ function balancerCommand(
   });
   if (settled.kind === "trouble") return settled;
   const { config, dashboard, isDemo, sourceOf } = settled;
-  if (kind === "up") return { kind, config, dashboard, backends: isDemo ? demoBackends() : [] };
-  return kind === "proxy" ? { kind, config } : { kind, config, text: effectiveYaml(settled, sourceOf) };
+  if (kind === "check") return { kind, config, text: effectiveYaml(settled, sourceOf) };
+  const settings = settingsOf(settled, sourceOf);
+  if (kind === "proxy") return { kind, config, settings };
+  return { kind, config, settings, dashboard, backends: isDemo ? demoBackends() : [] };
 }

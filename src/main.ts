@@ -54,7 +54,7 @@ function start(command: Lasting, tools: Tools): Promise<Running> {
     case "up":
       return startUp(command, engines[command.config.engine], tools);
     case "proxy":
-      return startProxy(command.config, engines[command.config.engine], tools);
+      return startProxy(command, engines[command.config.engine], tools);
     case "backend":
       return startBackendCommand(command.backend, tools);
     case "dashboard":

@@ -38,6 +38,8 @@ export interface UpstreamSnapshot {
   readonly weight: number;
   readonly backup: boolean;
   readonly status: Status;
+  /** Epoch milliseconds at which the status became what it is. */
+  readonly statusSince: number;
   readonly mode: Mode;
   /** Who set the mode and when (epoch milliseconds); null while it is as configured. */
   readonly modeSet: { readonly by: string; readonly at: number } | null;
@@ -46,6 +48,8 @@ export interface UpstreamSnapshot {
   readonly inFlight: number;
   readonly lastProbe: ProbeSnapshot | null;
   readonly traffic: Traffic;
+  /** Errors since the start: failures by their reason word, answers with 5xx as `status_503`. */
+  readonly errorsByReason: Readonly<Record<string, number>>;
 }
 
 export interface PoolSnapshot {
@@ -85,6 +89,7 @@ export interface Control {
 export interface UpstreamNotes {
   readonly lastProbe: ProbeSnapshot | null;
   readonly modeSet: UpstreamSnapshot["modeSet"];
+  readonly statusSince: number;
 }
 
 export interface PoolView {
@@ -129,6 +134,7 @@ export function upstreamSnapshot(
     inFlight: upstream.inFlight,
     ...notesOf(upstream),
     traffic: trafficOf([metrics.of(upstream)], now),
+    errorsByReason: errorsByReason(metrics.of(upstream)),
   };
 }
 
@@ -154,4 +160,11 @@ function trafficOf(meters: readonly UpstreamMeter[], now: number): Traffic {
     p95Ms: latencies.percentile(0.95) ?? null,
     p99Ms: latencies.percentile(0.99) ?? null,
   };
+}
+
+function errorsByReason({ failures, codes }: UpstreamMeter): Readonly<Record<string, number>> {
+  const answered = [...codes]
+    .filter(([code]) => code >= 500)
+    .map(([code, count]) => [`status_${code}`, count]);
+  return Object.fromEntries([...failures, ...answered]);
 }

@@ -13,6 +13,9 @@ function placeOf(file: string): { floor: number; family: string } {
       "cli.ts": 7,
       "balancer.ts": 5,
       "config.ts": 5,
+      "detail.ts": 5,
+      "observed.ts": 5,
+      "reports.ts": 5,
       "snapshot.ts": 5,
     };
     const known = floor[top];

@@ -3,8 +3,12 @@
 import { startAdmin } from "../admin/admin.ts";
 import { Balancer } from "../balancer.ts";
 import type { Config } from "../config/config.ts";
+import type { Setting } from "../config/effective.ts";
 import { version } from "../config/version.ts";
 import type { Engine } from "../engine/engine.ts";
+import { historyFileOf, openHistory } from "../history/sqlite.ts";
+import type { HistoryStore } from "../history/store.ts";
+import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { openSqlite } from "../state/sqlite.ts";
 import type { Store } from "../state/store.ts";
@@ -17,18 +21,19 @@ export interface RunningProxy extends Running {
 
 /** Resolves when clients are served. Rejects with a Misuse if a port cannot be had. */
 export async function startProxy(
-  config: Config,
+  { config, settings }: { readonly config: Config; readonly settings: readonly Setting[] },
   engine: Engine,
   { runtime, log, say }: Tools,
 ): Promise<RunningProxy> {
   const store = storeFor(config.state, log);
-  const balancer = new Balancer({ config, runtime, engine, store, log, version });
+  const historyStore = historyFor(config.state, log);
+  const balancer = new Balancer({ config, runtime, engine, store, historyStore, log, version });
   const bug = (error: unknown) => logOf("admin").error("bug", { error });
   const { admin, listen } = config;
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
   const adminListener = await listening(
     { flag: "--admin-port", ...admin },
-    startAdmin({ ...admin, bug }, balancer, runtime),
+    startAdmin({ ...admin, bug, settings: () => settings }, balancer, runtime),
   );
   try {
     await listening({ flag: "--port", ...listen }, balancer.start());
@@ -47,10 +52,12 @@ export async function startProxy(
       if (cut > 0) log.warn("drain deadline passed", { cut });
       adminListener.close();
       store.close();
+      historyStore.close();
     },
     close() {
       adminListener.close();
       store.close();
+      historyStore.close();
     },
   };
 }
@@ -63,6 +70,17 @@ function storeFor(file: string, log: Log): Store {
     const why = error instanceof Error ? error.message : String(error);
     log.error("modes will not survive a restart", { why });
     return openSqlite(":memory:");
+  }
+}
+
+/** Nor must a history that cannot be kept: then the charts begin anew with the process. */
+function historyFor(stateFile: string, log: Log): HistoryStore {
+  try {
+    return openHistory(historyFileOf(stateFile), systemWallClock);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    log.error("history will not survive a restart", { why });
+    return openHistory(":memory:", systemWallClock);
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Cancel, Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import { type Level, levels, storedLevels, type WindowName, windows } from "./levels.ts";
 import { type Columns, columnsOf, type Point, thinned } from "./point.ts";
 import { type Due, Series } from "./series.ts";
@@ -16,6 +17,8 @@ export interface HistorySetting {
   readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
+  /** Hears of every upstream that is looked at, once a second. */
+  readonly onLook?: (upstream: Upstream) => void;
   /** Hears that something could not be kept, and how many points that cost. It may come every second. */
   readonly onFailure: (error: unknown, lost: number) => void;
 }
@@ -159,7 +162,7 @@ export class History {
   }
 
   #observe(at: number, due: readonly Due[]): void {
-    const { pools, metrics, clock } = this.#setting;
+    const { pools, metrics, clock, onLook } = this.#setting;
     const now = clock();
     const spanMs = Math.max(1, now - this.#lookedAt);
     this.#lookedAt = now;
@@ -170,6 +173,7 @@ export class History {
       for (const upstream of upstreams) {
         const part = this.#seriesOf({ pool: name, upstream: upstream.id });
         seen.add(part);
+        onLook?.(upstream);
         part.second.inFlight = upstream.inFlight;
         part.second.addSince(part.mark, metrics.of(upstream));
         whole.second.addBeside(part.second);

@@ -115,12 +115,14 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     weight: 1,
     backup: false,
     status: "passing",
+    statusSince: Date.now() - 3_600_000,
     mode: "ready",
     modeSet: null,
     fit: true,
     inFlight: 0,
     lastProbe: { at: Date.now() - 2_000, success: true, detail: "status 200", latencyMs: 1.3 },
     traffic: traffic(),
+    errorsByReason: {},
     ...change,
   };
 }
