@@ -15,7 +15,8 @@ export type Told<Value> = { readonly value: Value } | { readonly trouble: Troubl
 export interface AdminClient {
   read(): Promise<Reading>;
   upstream(id: string): Promise<Told<UpstreamDetail>>;
-  history(query: HistoryQuery): Promise<Told<HistoryAnswer>>;
+  /** @param urgency `patient` for what somebody asked for once and has no other way to see */
+  history(query: HistoryQuery, urgency?: "patient"): Promise<Told<HistoryAnswer>>;
   settings(): Promise<Told<readonly Setting[]>>;
   /** Undefined if the mode is set, else why it is not. */
   setMode(id: string, mode: Mode): Promise<Trouble | undefined>;
@@ -28,7 +29,8 @@ export interface AdminAddress {
 
 /** Two missed seconds are an outage worth saying. */
 const readTimeoutMs = 2_000;
-const writeTimeoutMs = 5_000;
+/** Somebody waits for what was asked for once, and would rather wait a little longer than ask again. */
+const patientTimeoutMs = 5_000;
 
 export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient {
   const fields = {
@@ -42,9 +44,10 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
   async function tell<Value>(
     path: string,
     read: (value: unknown) => Value | undefined,
+    timeoutMs = readTimeoutMs,
   ): Promise<Told<Value>> {
     try {
-      const answer = await exchangeWeb({ method: "GET", url: url(path), fields, timeoutMs: readTimeoutMs });
+      const answer = await exchangeWeb({ method: "GET", url: url(path), fields, timeoutMs });
       if (answer.status !== 200) return { trouble: troubleOf(answer) };
       const value = read(parse(answer.text));
       return value === undefined ? { trouble: notUnderstood } : { value };
@@ -62,11 +65,12 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
     upstream: (id) =>
       tell(`api/upstreams/${encodeURIComponent(id)}`, (value) => (isDetail(value) ? value : undefined)),
 
-    history(query) {
+    history(query, urgency) {
       const asked = new URLSearchParams();
       for (const [name, value] of Object.entries(query))
         if (value !== undefined) asked.set(name, String(value));
-      return tell(`api/history?${asked}`, (value) => (isHistory(value) ? value : undefined));
+      const timeoutMs = urgency === "patient" ? patientTimeoutMs : readTimeoutMs;
+      return tell(`api/history?${asked}`, (value) => (isHistory(value) ? value : undefined), timeoutMs);
     },
 
     settings: () => tell("api/config", settingsIn),
@@ -78,7 +82,7 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
           url: url(`api/upstreams/${encodeURIComponent(id)}/mode`),
           fields: { ...fields, "content-type": "application/json" },
           body: JSON.stringify({ mode }),
-          timeoutMs: writeTimeoutMs,
+          timeoutMs: patientTimeoutMs,
         });
         return answer.status === 200 ? undefined : troubleOf(answer);
       } catch (error) {

@@ -124,7 +124,7 @@ export function routesOf({
     )
 
     .get("/api/history", async ({ query }) => {
-      const told = await admin.history(historyQueryOf(query));
+      const told = await admin.history(historyQueryOf(query), "patient");
       if ("value" in told) return Response.json(told.value, { headers: fresh });
       return text(statusOf(told.trouble), `Cannot show the history: ${told.trouble.message}.`);
     })
@@ -132,7 +132,7 @@ export function routesOf({
     .get("/numbers", async ({ html, query, set }) => {
       Object.assign(set.headers, fresh);
       const asked = historyQueryOf(query);
-      const told = await admin.history(asked);
+      const told = await admin.history(asked, "patient");
       return html(renderNumbers("value" in told ? told.value.series[0]?.columns : undefined, asked.window));
     })
 

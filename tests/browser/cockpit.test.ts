@@ -196,6 +196,31 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("fits every width on every page, and does not move when charts are drawn", async () => {
+    await using stage = await scene({ reducedMotion: "reduce" });
+    const { page, url } = stage;
+    for (const path of ["/", upstreamPath, "/config"]) {
+      await page.goto(url + path);
+      for (const width of [320, 390, 820, 1280, 1440, 1920]) {
+        await page.setViewportSize({ width, height: 900 });
+        expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+      }
+    }
+    await page.route("**/api/history*", (route) => (held ? route.abort() : route.continue()));
+    let held = true;
+    await page.goto(url);
+    await live(page);
+    const places = () =>
+      page.evaluate(`[...document.querySelectorAll(".chart, .plot, .grid, th, h1")].map((element) => {
+        const { x, y, width, height } = element.getBoundingClientRect();
+        return [x, y, width, height].map(Math.round).join();
+      })`);
+    const before = await places();
+    held = false;
+    await drawn(page);
+    expect(await places()).toEqual(before);
+  });
+
   test.concurrent("tells errors by reason at a click, and leaves them open over live updates", async () => {
     await using stage = await scene();
     const { admin, page, complaints } = stage;
@@ -254,31 +279,6 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       }
     });
   }
-
-  test("fits every width on every page, and does not move when charts are drawn", async () => {
-    await using stage = await scene({ reducedMotion: "reduce" });
-    const { page, url } = stage;
-    for (const path of ["/", upstreamPath, "/config"]) {
-      await page.goto(url + path);
-      for (const width of [320, 390, 820, 1280, 1440, 1920]) {
-        await page.setViewportSize({ width, height: 900 });
-        expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-      }
-    }
-    await page.route("**/api/history*", (route) => (held ? route.abort() : route.continue()));
-    let held = true;
-    await page.goto(url);
-    await live(page);
-    const places = () =>
-      page.evaluate(`[...document.querySelectorAll(".chart, .plot, .grid, th, h1")].map((element) => {
-        const { x, y, width, height } = element.getBoundingClientRect();
-        return [x, y, width, height].map(Math.round).join();
-      })`);
-    const before = await places();
-    held = false;
-    await drawn(page);
-    expect(await places()).toEqual(before);
-  });
 
   test.concurrent("shows the history of a real balancer, also after its restart", async () => {
     await using programs = new Programs();
