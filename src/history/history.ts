@@ -47,7 +47,7 @@ export interface HistoryAnswer {
 const [finest] = levels;
 
 /** One batch to the store: some milliseconds of work, between two requests. */
-const mostAtOnce = 2_000;
+const mostAtOnce = 1_000;
 /** A timer may fire a little before its time. */
 const earlyMs = 50;
 /** What a store that does not take anything may cost in memory. */

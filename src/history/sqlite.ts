@@ -34,7 +34,8 @@ export function openHistory(file: string, wallClock: WallClock): HistoryStore {
 
 /**
  * A place is a slot: time modulo what the level keeps. So a point takes the place of the one that became too old, and
- * the file is bounded without anything ever being searched for (the idea of Oetiker's RRDtool).
+ * the file is bounded without anything ever being searched for (the idea of Oetiker's RRDtool): at about 0.6 MB for
+ * each pool and upstream.
  */
 const tables = `
   CREATE TABLE IF NOT EXISTS series (
