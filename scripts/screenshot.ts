@@ -31,7 +31,16 @@ const themes = ["light", "dark"] as const;
 const shapes = [
   { width: 390, height: 844 },
   { width: 820, height: 1180 },
-  { width: 1440, height: 660 },
+  { width: 1440, height: 900 },
+] as const;
+
+/** What is looked at, and by what it is known to be complete. */
+const isDrawn = "html[data-link=live] .chart canvas";
+const upstreamPage = `/upstreams/${encodeURIComponent(`localhost:${Number(values["base-port"]) + 2}`)}`;
+const views = [
+  ["dashboard", "/", isDrawn],
+  ["upstream", upstreamPage, isDrawn],
+  ["configuration", "/config", "table"],
 ] as const;
 
 interface Source {
@@ -124,15 +133,20 @@ try {
         colorScheme: theme,
         reducedMotion: "reduce",
       });
-      await page.goto(source.url);
-      await page.waitForSelector("html[data-link=live]");
-      const path = join(outDir, `dashboard-${width}-${theme}.png`);
-      await page.screenshot({ path, fullPage: true });
-      process.stdout.write(`${path}\n`);
-      if (values.readme && width === 1440 && theme === "light") {
-        mkdirSync("docs", { recursive: true });
-        await page.screenshot({ path: "docs/dashboard.png" });
-        process.stdout.write("docs/dashboard.png\n");
+      for (const [name, address, ready] of views) {
+        await page.goto(source.url + address);
+        // Charts are drawn when they are seen, which on a phone is further down.
+        await page.locator(".chart, .settings").first().scrollIntoViewIfNeeded();
+        await page.waitForSelector(ready);
+        await page.evaluate("scrollTo(0, 0)");
+        const path = join(outDir, `${name}-${width}-${theme}.png`);
+        await page.screenshot({ path, fullPage: true });
+        process.stdout.write(`${path}\n`);
+        if (values.readme && name === "dashboard" && width === 1440 && theme === "light") {
+          mkdirSync("docs", { recursive: true });
+          await page.screenshot({ path: "docs/dashboard.png" });
+          process.stdout.write("docs/dashboard.png\n");
+        }
       }
       await page.close();
     }

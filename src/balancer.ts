@@ -9,8 +9,12 @@ import { Helm } from "./control/helm.ts";
 import { Intents } from "./control/intents.ts";
 import { type Happening, Journal } from "./control/journal.ts";
 import { eventsShown, Pictures } from "./control/pictures.ts";
-import { verdictObserver } from "./control/verdicts.ts";
+import { recordProbed, verdictObserver } from "./control/verdicts.ts";
+import type { UpstreamDetail } from "./detail.ts";
 import type { Engine } from "./engine/engine.ts";
+import { History, type HistoryAnswer, type HistoryQuery } from "./history/history.ts";
+import { historyReports } from "./history/reports.ts";
+import type { HistoryStore } from "./history/store.ts";
 import { type Clock, sleep, systemClock, systemSchedule, systemWallClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
 import { systemRandom } from "./lib/random.ts";
@@ -20,11 +24,10 @@ import { Metrics } from "./metrics/metrics.ts";
 import { DataPlane, type Plane } from "./plane/data-plane.ts";
 import { type WorkerHost, Workers } from "./plane/workers.ts";
 import type { StreakState } from "./pool/streak.ts";
-import { authorityOf } from "./pool/upstream.ts";
 import { type ProbeResult, probeWith } from "./probe/probe.ts";
 import { Prober, type Target } from "./probe/prober.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamSnapshot } from "./snapshot.ts";
+import type { ConfigurationSnapshot, Phase, Snapshot } from "./snapshot.ts";
 import type { Store } from "./state/store.ts";
 
 export interface BalancerSetting {
@@ -33,6 +36,7 @@ export interface BalancerSetting {
   readonly runtime: Runtime;
   readonly engine: Engine;
   readonly store: Store;
+  readonly historyStore: HistoryStore;
   readonly log: Log;
   readonly version: string;
   /** Present where other processes serve the clients. */
@@ -52,6 +56,7 @@ export class Balancer {
   readonly #course: Course;
   #configuration: ConfigurationSnapshot;
   readonly #plane: Plane;
+  readonly #history: History;
   #phase: Phase = "starting";
   /** What the operator can do while it runs. */
   readonly control: Control;
@@ -112,6 +117,12 @@ export class Balancer {
       ? new Workers({ ...house, host, observer, journal, schedule })
       : new DataPlane({ ...house, engine, sharesPort: false });
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
+    this.#history = new History({
+      pools: () => this.#tallied(),
+      ...{ metrics, store: setting.historyStore, clock, wallClock, schedule },
+      onLook: (upstream) => this.#pictures.look(upstream),
+      onFailure: historyReports(log, clock),
+    });
   }
 
   get phase(): Phase {
@@ -133,6 +144,7 @@ export class Balancer {
       this.#plane.close();
       throw error;
     }
+    this.#history.start();
     this.#turnTo("ready");
   }
 
@@ -151,6 +163,7 @@ export class Balancer {
     await Promise.race([this.#plane.drain(), sleep(drainTimeoutMs)]);
     const cut = this.#plane.active();
     this.#plane.close();
+    this.#history.stop();
     this.#turnTo("stopped");
     this.#journal.flush();
     return cut;
@@ -159,6 +172,7 @@ export class Balancer {
   /** Cuts everything, and writes down what the record still holds. */
   close(): void {
     this.#prober.stop();
+    this.#history.stop();
     this.#plane.close();
     this.#journal.flush();
   }
@@ -190,9 +204,19 @@ export class Balancer {
   }
 
   /** One upstream's picture; undefined if there is no such upstream. */
-  upstream(id: string): UpstreamSnapshot | undefined {
+  upstream(id: string): UpstreamDetail | undefined {
     this.#plane.tally();
     return this.#pictures.upstream(id);
+  }
+
+  /** Undefined if there is no such pool or upstream. */
+  history(query: HistoryQuery): HistoryAnswer | undefined {
+    return this.#history.read(query);
+  }
+
+  #tallied() {
+    this.#plane.tally();
+    return this.#fleet.pools;
   }
 
   /** The Prometheus text of all metrics. */
@@ -211,19 +235,12 @@ export class Balancer {
     this.#phase = phase;
   }
 
-  #probed({ pool, upstream }: Target, result: ProbeResult, from: StreakState | undefined): void {
-    this.#metrics.of(upstream).probed(result.success);
-    this.#pictures.probed(upstream, { at: systemWallClock(), ...result });
+  #probed(target: Target, result: ProbeResult, from: StreakState | undefined): void {
+    this.#metrics.of(target.upstream).probed(result.success);
+    this.#pictures.probed(target.upstream, { at: systemWallClock(), ...result });
     if (from === undefined) return;
     this.#plane.follow(this.#course.wanted);
-    const { log } = this.#setting;
-    const to = upstream.streak.state;
-    const named = { pool: pool.name, upstream: upstream.id };
-    const reason = result.success ? "probe_passed" : "probe_failed";
-    this.#journal.add({ kind: "probe", ...named, from, to, reason, by: "prober", detail: result.detail });
-    const fields = { ...named, address: authorityOf(upstream.address), probe: result.detail };
-    if (result.success) log.info("upstream passing", fields);
-    else log.warn("upstream failing", fields);
+    recordProbed({ journal: this.#journal, log: this.#setting.log }, target, { result, from });
   }
 
   #reloaded(end: ReloadEnd): void {

@@ -7,7 +7,7 @@ import { type Environment, givensOf } from "./cli/givens.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./cli/program.ts";
 import type { FileSource, Surroundings } from "./cli/surroundings.ts";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "./config/config.ts";
-import { effectiveYaml } from "./config/effective.ts";
+import { effectiveYaml, type Setting, settingsOf } from "./config/effective.ts";
 import { type Trouble, trouble } from "./config/problem.ts";
 import { settle } from "./config/settle.ts";
 
@@ -33,6 +33,8 @@ export type Command =
 /** A balancer that runs until it is stopped. */
 interface Lasting {
   readonly config: Config;
+  /** The same for people, with the source of each value and without secrets. */
+  readonly settings: readonly Setting[];
   readonly configFile: {
     readonly path: string;
     /** Whether it is there. */
@@ -95,8 +97,9 @@ function balancerCommand(
   if (settled.kind === "trouble") return settled;
   const { config, dashboard, isDemo, sourceOf } = settled;
   if (kind === "check") return { kind, config, text: effectiveYaml(settled, sourceOf) };
+  const settings = settingsOf(settled, sourceOf);
   const isWatched = givensOf([watchFlag], line.written, env)[0]?.value === true;
   const configFile = { path: configPath(line, env), exists: file !== undefined, isWatched };
-  if (kind === "proxy") return { kind, config, configFile };
-  return { kind, config, configFile, dashboard, backends: isDemo ? demoBackends() : [] };
+  if (kind === "proxy") return { kind, config, settings, configFile };
+  return { kind, config, settings, configFile, dashboard, backends: isDemo ? demoBackends() : [] };
 }

@@ -77,6 +77,8 @@ export interface UpstreamSnapshot {
   readonly slowStart: number | null;
   readonly backup: boolean;
   readonly status: Status;
+  /** Epoch milliseconds at which the status became what it is. */
+  readonly statusSince: number;
   readonly mode: Mode;
   /** Null while the mode is as configured. */
   readonly modeSet: Mark | null;
@@ -93,6 +95,8 @@ export interface UpstreamSnapshot {
   readonly outlier: OutlierSnapshot;
   readonly lastProbe: ProbeSnapshot | null;
   readonly traffic: Traffic;
+  /** Errors since the start: failures by their reason word, answers with 5xx as `status_503`. */
+  readonly errorsByReason: Readonly<Record<string, number>>;
 }
 
 export interface PoolSnapshot {
@@ -146,7 +150,10 @@ export interface Snapshot {
 }
 
 /** What is known of an upstream besides what the pool and the metrics know. */
-export type UpstreamNotes = Pick<UpstreamSnapshot, "lastProbe" | "modeSet" | "weightSet" | "added" | "drain">;
+export type UpstreamNotes = Pick<
+  UpstreamSnapshot,
+  "lastProbe" | "statusSince" | "modeSet" | "weightSet" | "added" | "drain"
+>;
 
 export interface PoolView {
   readonly pool: Pool;
@@ -202,6 +209,7 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     outlier: outlierSnapshot(view, upstream),
     ...notesOf(upstream),
     traffic: trafficOf([metrics.of(upstream)], now),
+    errorsByReason: errorsByReason(metrics.of(upstream)),
   };
 }
 
@@ -238,4 +246,11 @@ function trafficOf(meters: readonly UpstreamMeter[], now: number): Traffic {
     p95Ms: latencies.percentile(0.95) ?? null,
     p99Ms: latencies.percentile(0.99) ?? null,
   };
+}
+
+function errorsByReason({ failures, codes }: UpstreamMeter): Readonly<Record<string, number>> {
+  const answered = [...codes]
+    .filter(([code]) => code >= 500)
+    .map(([code, count]) => [`status_${code}`, count]);
+  return Object.fromEntries([...failures, ...answered]);
 }

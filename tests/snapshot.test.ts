@@ -12,7 +12,14 @@ function setUp() {
     const view: PoolView = {
       ...{ pool, metrics, policy: "round-robin", probe: "TCP", retryBudget: { left: 7.9 } },
       ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
-      notesOf: () => ({ lastProbe: null, modeSet: null, weightSet: null, added: null, drain: null }),
+      notesOf: () => ({
+        lastProbe: null,
+        statusSince: 0,
+        modeSet: null,
+        weightSet: null,
+        added: null,
+        drain: null,
+      }),
     };
     return poolSnapshot(view);
   };

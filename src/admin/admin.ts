@@ -2,6 +2,10 @@
 
 import { Elysia } from "elysia";
 
+import type { Setting } from "../config/effective.ts";
+import type { UpstreamDetail } from "../detail.ts";
+import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
+import { windowNamed, windowNames } from "../history/levels.ts";
 import { expositionType } from "../metrics/exposition.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot } from "../snapshot.ts";
@@ -15,11 +19,17 @@ export interface Administered extends Steered {
   readonly phase: Phase;
   snapshot(): Snapshot;
   metricsText(): string;
+  /** Undefined if there is no such upstream. */
+  upstream(id: string): UpstreamDetail | undefined;
+  /** Undefined if there is no such pool or upstream. */
+  history(query: HistoryQuery): HistoryAnswer | undefined;
 }
 
 export interface AdminSetting extends GuardSetting {
   /** 0 takes any free port. */
   readonly port: number;
+  /** The effective configuration, with the source of each value and without secrets. */
+  readonly settings?: () => readonly Setting[];
   /** Hears of faults of ours. */
   readonly bug: (error: unknown) => void;
 }
@@ -30,7 +40,7 @@ export function startAdmin(
   balancer: Administered,
   runtime: Runtime,
 ): Promise<WebListener> {
-  const app = adminApp(balancer);
+  const app = adminApp(balancer, setting);
   return runtime.serve({
     hostname: setting.hostname,
     port: setting.port,
@@ -45,7 +55,7 @@ export function startAdmin(
   });
 }
 
-function adminApp(balancer: Administered) {
+function adminApp(balancer: Administered, { settings = () => [] }: AdminSetting) {
   return (
     new Elysia({ handler: { standardHostname: false } })
       .onError(({ code, error }) => {
@@ -71,7 +81,31 @@ function adminApp(balancer: Administered) {
         return new Response(balancer.metricsText(), { headers: { "Content-Type": expositionType } });
       })
       .get("/api/snapshot", () => json(200, balancer.snapshot()))
+      .get("/api/config", () => json(200, { settings: settings() }))
+      .get("/api/history", ({ query }) => historyAnswer(balancer, query))
       .use(fleetRoutes({ control: balancer.control, upstream: (id) => balancer.upstream(id) }))
       .use(courseRoutes(balancer.control))
   );
+}
+
+/** `?pool=` or `?upstream=`, by default every pool; `&window=` by default 5m; `&since=` epoch milliseconds. */
+function historyAnswer(balancer: Administered, query: Readonly<Record<string, string>>): Response {
+  const { pool, upstream } = query;
+  const window = windowNamed(query["window"] ?? "5m");
+  const since = Number(query["since"] ?? 0);
+  if (!window) {
+    const message = `Cannot show the history: window must be one of ${windowNames.join(", ")}`;
+    return problem(400, "window_invalid", message);
+  }
+  if (!Number.isFinite(since)) {
+    return problem(
+      400,
+      "since_invalid",
+      "Cannot show the history: since must be a time in epoch milliseconds",
+    );
+  }
+  const answer = balancer.history({ pool, upstream, window, since });
+  if (answer) return json(200, answer);
+  const missing = upstream === undefined ? `no pool is called ${pool}` : `no upstream is called ${upstream}`;
+  return problem(404, "series_unknown", `Cannot show the history: ${missing}`);
 }

@@ -6,6 +6,9 @@ import { Balancer } from "../balancer.ts";
 import type { Config } from "../config/config.ts";
 import { version } from "../config/version.ts";
 import type { Engine } from "../engine/engine.ts";
+import { historyFileOf, openHistory } from "../history/sqlite.ts";
+import type { HistoryStore } from "../history/store.ts";
+import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { openSqlite } from "../state/sqlite.ts";
 import type { Store } from "../state/store.ts";
@@ -14,7 +17,7 @@ import { watchFile } from "./watch.ts";
 import { workerHost } from "./workers.ts";
 
 /** What of a command makes a balancer. */
-type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile">;
+type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile" | "settings">;
 
 export interface RunningProxy extends Running {
   readonly port: number;
@@ -23,20 +26,21 @@ export interface RunningProxy extends Running {
 
 /** Resolves when clients are served. Rejects with a Misuse if a port cannot be had. */
 export async function startProxy(
-  { config, configFile }: Proxy,
+  { config, configFile, settings }: Proxy,
   engine: Engine,
   { runtime, log, say, reread }: Tools,
 ): Promise<RunningProxy> {
   const workers = workerHost(config, runtime);
   const store = storeFor(config.state, log);
-  const house = { config, reread, runtime, engine, store, log, version };
+  const historyStore = historyFor(config.state, log);
+  const house = { config, reread, runtime, engine, store, historyStore, log, version };
   const balancer = new Balancer({ ...house, ...(workers && { workers }) });
   const bug = (error: unknown) => logOf("admin").error("bug", { error });
   const { admin, listen } = config;
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
   const adminListener = await listening(
     { flag: "--admin-port", ...admin },
-    startAdmin({ ...admin, bug }, balancer, runtime),
+    startAdmin({ ...admin, bug, settings: () => settings }, balancer, runtime),
   );
   // Before the start, which takes a while: a change in between must not be missed.
   const reload = async (by: string) => void (await balancer.control.reload({ dry: false }, by));
@@ -64,12 +68,14 @@ export async function startProxy(
       if (cut > 0) log.warn("drain deadline passed", { cut });
       adminListener.close();
       store.close();
+      historyStore.close();
     },
     close() {
       endWatch();
       adminListener.close();
       balancer.close();
       store.close();
+      historyStore.close();
     },
   };
 }
@@ -92,6 +98,17 @@ function storeFor(file: string, log: Log): Store {
     const why = error instanceof Error ? error.message : String(error);
     log.error("modes will not survive a restart", { why });
     return openSqlite(":memory:");
+  }
+}
+
+/** Nor must a history that cannot be kept: then the charts begin anew with the process. */
+function historyFor(stateFile: string, log: Log): HistoryStore {
+  try {
+    return openHistory(historyFileOf(stateFile), systemWallClock);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    log.error("history will not survive a restart", { why });
+    return openHistory(":memory:", systemWallClock);
   }
 }
 

@@ -5,7 +5,8 @@ import { formatDuration } from "../lib/duration.ts";
 import { formatSize } from "../lib/size.ts";
 import { authorityOf, originOf } from "../pool/upstream.ts";
 import type { PoolConfig } from "./config.ts";
-import type { Path } from "./problem.ts";
+import { entriesOf } from "./layers.ts";
+import { nameOf, type Path } from "./problem.ts";
 import type { Resolved } from "./resolve.ts";
 
 /** @param sourceOf where the value at a path came from: "flag --port", "default" … */
@@ -18,6 +19,46 @@ export function effectiveYaml(resolved: Resolved, sourceOf: (path: Path) => stri
     admin.comment = ` token: (set) # ${sourceOf(["admin", "token"])}`;
   }
   return document.toString({ lineWidth: 0 });
+}
+
+/** One value of the effective configuration. */
+export interface Setting {
+  /** "pools.main.retries" */
+  readonly name: string;
+  /** As a configuration file would say it; "(set)" for a secret. */
+  readonly value: string;
+  /** "flag --port", "env PROXY_PORT", "file evenkeel.yaml:3" or "default". */
+  readonly source: string;
+}
+
+/** The same as a list, line by line. */
+export function settingsOf(resolved: Resolved, sourceOf: (path: Path) => string): readonly Setting[] {
+  const found: Setting[] = [];
+  const walk = (value: unknown, path: Path): void => {
+    const entries = entriesOf(value);
+    // An upstream or a route is one thing, and so is a list of plain values.
+    const isWhole = /^\d+$/.test(path.at(-1) ?? "") || entries.every(([key]) => /^\d+$/.test(key));
+    const isLeaf = entries.length === 0 || (isWhole && !(Array.isArray(value) && isMapList(value)));
+    if (!isLeaf) return entries.forEach(([key, inner]) => walk(inner, [...path, key]));
+    found.push({ name: nameOf(path), value: plain(value), source: sourceOf(path) });
+  };
+  walk(fileOf(resolved), []);
+  if (resolved.config.admin.token === undefined) return found;
+  const secret = { name: "admin.token", value: "(set)", source: sourceOf(["admin", "token"]) };
+  const place = found.findLastIndex(({ name }) => name.startsWith("admin."));
+  return found.toSpliced(place + 1, 0, secret);
+}
+
+function isMapList(list: readonly unknown[]): boolean {
+  return list.some((entry) => typeof entry === "object" && entry !== null);
+}
+
+/** "round-robin", "[10.0.0.0/8]", "{ url: http://a:80, weight: 1 }" */
+function plain(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(plain).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return String(value);
+  const pairs = Object.entries(value).map(([key, inner]) => `${key}: ${plain(inner)}`);
+  return pairs.length > 0 ? `{ ${pairs.join(", ")} }` : "{}";
 }
 
 /** Lists and their entries stand on one line each; every such line and every single value gets its comment. */

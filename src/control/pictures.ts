@@ -1,10 +1,11 @@
 /** Takes the pictures that readers see: pools and upstreams with what is known of each from every side. */
 
 import type { Clock, WallClock } from "../lib/clock.ts";
-import { formatDuration } from "../lib/duration.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { ProbePlan } from "../probe/probe.ts";
+import { type UpstreamDetail, upstreamDetail } from "../detail.ts";
+import { Observed } from "../observed.ts";
+import { describePlan } from "../probe/probe.ts";
 import {
   type DrainSnapshot,
   type Mark,
@@ -12,8 +13,6 @@ import {
   type PoolSnapshot,
   type PoolView,
   type ProbeSnapshot,
-  upstreamSnapshot,
-  type UpstreamSnapshot,
 } from "../snapshot.ts";
 import type { Said } from "../state/intent.ts";
 import type { Drains } from "./drains.ts";
@@ -38,14 +37,20 @@ export const eventsShown = 20;
 
 export class Pictures {
   readonly #setting: PicturesSetting;
-  readonly #lastProbes = new WeakMap<Upstream, ProbeSnapshot>();
+  readonly #observed: Observed;
 
   constructor(setting: PicturesSetting) {
     this.#setting = setting;
+    this.#observed = new Observed(setting.wallClock);
   }
 
   probed(upstream: Upstream, probe: ProbeSnapshot): void {
-    this.#lastProbes.set(upstream, probe);
+    this.#observed.probed(upstream, probe);
+  }
+
+  /** Notes since when its status holds: to be called often, because some verdicts change by mere time. */
+  look(upstream: Upstream): void {
+    this.#observed.look(upstream);
   }
 
   pools(): readonly PoolSnapshot[] {
@@ -53,9 +58,9 @@ export class Pictures {
   }
 
   /** Undefined if there is no such upstream. */
-  upstream(id: string): UpstreamSnapshot | undefined {
+  upstream(id: string): UpstreamDetail | undefined {
     const found = this.#setting.fleet.find(id);
-    return found && upstreamSnapshot(this.#viewOf(found.member), found.upstream);
+    return found && upstreamDetail(this.#viewOf(found.member), found.upstream, this.#observed);
   }
 
   #viewOf(member: Member): PoolView {
@@ -71,7 +76,8 @@ export class Pictures {
       at: wallClock(),
       events: journal.events({ pool: pool.name, limit: eventsShown }),
       notesOf: (upstream) => ({
-        lastProbe: this.#lastProbes.get(upstream) ?? null,
+        lastProbe: this.#observed.probesOf(upstream).at(-1) ?? null,
+        statusSince: this.#observed.statusSince(upstream),
         modeSet: markOf(intents.of("mode", upstream.id)),
         weightSet: markOf(intents.of("weight", upstream.id)),
         added: markOf(intents.of("added", upstream.id)),
@@ -91,8 +97,4 @@ export class Pictures {
 
 function markOf(said: Said | undefined): Mark | null {
   return said ? { by: said.by, at: said.at, why: said.why } : null;
-}
-
-function describePlan({ kind, path, intervalMs }: ProbePlan): string {
-  return `${kind === "tcp" ? "TCP connect" : `GET ${path}`} every ${formatDuration(intervalMs)}`;
 }

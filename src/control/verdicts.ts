@@ -1,10 +1,13 @@
-/** Tells of the passive verdicts that requests and time bring about: to the counts, the record and the log. */
+/** Tells of verdicts that change, those of probes and those of requests: to the counts, the record and the log. */
 
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
 import { authorityOf } from "../pool/upstream.ts";
+import type { StreakState } from "../pool/streak.ts";
+import type { ProbeResult } from "../probe/probe.ts";
+import type { Target } from "../probe/prober.ts";
 import type { Journal } from "./journal.ts";
 
 export interface VerdictSetting {
@@ -32,6 +35,21 @@ export function verdictObserver({ metrics, journal, log }: VerdictSetting): Pool
       } else log.info("pool no longer panics", { pool: pool.name });
     },
   };
+}
+
+/** The active verdict changed: from what, and what the probe saw. */
+export function recordProbed(
+  { journal, log }: Pick<VerdictSetting, "journal" | "log">,
+  { pool, upstream }: Target,
+  { result, from }: { readonly result: ProbeResult; readonly from: StreakState },
+): void {
+  const to = upstream.streak.state;
+  const named = { pool: pool.name, upstream: upstream.id };
+  const reason = result.success ? "probe_passed" : "probe_failed";
+  journal.add({ kind: "probe", ...named, from, to, reason, by: "prober", detail: result.detail });
+  const fields = { ...named, address: authorityOf(upstream.address), probe: result.detail };
+  if (result.success) log.info("upstream passing", fields);
+  else log.warn("upstream failing", fields);
 }
 
 function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {

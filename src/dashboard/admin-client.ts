@@ -1,13 +1,23 @@
 /** Reads and writes through the admin API, the same way whether the balancer runs in this process or far away. */
 
+import type { Setting } from "../config/effective.ts";
+import type { UpstreamDetail } from "../detail.ts";
+import type { HistoryAnswer, HistoryQuery, SeriesHistory } from "../history/history.ts";
 import type { Mode } from "../pool/upstream.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Reading, Trouble } from "./picture.ts";
 import { describeError, exchangeWeb, type WebAnswer } from "./web-client.ts";
 
+/** What was asked for, or why it is not to be had. */
+export type Told<Value> = { readonly value: Value } | { readonly trouble: Trouble };
+
+/** Nothing here rejects: what goes wrong is the result. */
 export interface AdminClient {
-  /** Never rejects: what goes wrong is the result. */
   read(): Promise<Reading>;
+  upstream(id: string): Promise<Told<UpstreamDetail>>;
+  /** @param urgency `patient` for what somebody asked for once and has no other way to see */
+  history(query: HistoryQuery, urgency?: "patient"): Promise<Told<HistoryAnswer>>;
+  settings(): Promise<Told<readonly Setting[]>>;
   /** Undefined if the mode is set, else why it is not. */
   setMode(id: string, mode: Mode): Promise<Trouble | undefined>;
 }
@@ -19,7 +29,8 @@ export interface AdminAddress {
 
 /** Two missed seconds are an outage worth saying. */
 const readTimeoutMs = 2_000;
-const writeTimeoutMs = 5_000;
+/** Somebody waits for what was asked for once, and would rather wait a little longer than ask again. */
+const patientTimeoutMs = 5_000;
 
 export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient {
   const fields = {
@@ -30,22 +41,39 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
   };
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
 
+  async function tell<Value>(
+    path: string,
+    read: (value: unknown) => Value | undefined,
+    timeoutMs = readTimeoutMs,
+  ): Promise<Told<Value>> {
+    try {
+      const answer = await exchangeWeb({ method: "GET", url: url(path), fields, timeoutMs });
+      if (answer.status !== 200) return { trouble: troubleOf(answer) };
+      const value = read(parse(answer.text));
+      return value === undefined ? { trouble: notUnderstood } : { value };
+    } catch (error) {
+      return { trouble: unreachable(error) };
+    }
+  }
+
   return {
     async read() {
-      try {
-        const answer = await exchangeWeb({
-          method: "GET",
-          url: url("api/snapshot"),
-          fields,
-          timeoutMs: readTimeoutMs,
-        });
-        if (answer.status !== 200) return { trouble: troubleOf(answer) };
-        const value = parse(answer.text);
-        return isSnapshot(value) ? { snapshot: value } : { trouble: notUnderstood };
-      } catch (error) {
-        return { trouble: unreachable(error) };
-      }
+      const told = await tell("api/snapshot", (value) => (isSnapshot(value) ? value : undefined));
+      return "value" in told ? { snapshot: told.value } : told;
     },
+
+    upstream: (id) =>
+      tell(`api/upstreams/${encodeURIComponent(id)}`, (value) => (isDetail(value) ? value : undefined)),
+
+    history(query, urgency) {
+      const asked = new URLSearchParams();
+      for (const [name, value] of Object.entries(query))
+        if (value !== undefined) asked.set(name, String(value));
+      const timeoutMs = urgency === "patient" ? patientTimeoutMs : readTimeoutMs;
+      return tell(`api/history?${asked}`, (value) => (isHistory(value) ? value : undefined), timeoutMs);
+    },
+
+    settings: () => tell("api/config", settingsIn),
 
     async setMode(id, mode) {
       try {
@@ -54,7 +82,7 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
           url: url(`api/upstreams/${encodeURIComponent(id)}/mode`),
           fields: { ...fields, "content-type": "application/json" },
           body: JSON.stringify({ mode }),
-          timeoutMs: writeTimeoutMs,
+          timeoutMs: patientTimeoutMs,
         });
         return answer.status === 200 ? undefined : troubleOf(answer);
       } catch (error) {
@@ -75,6 +103,7 @@ function unreachable(error: unknown): Trouble {
 
 function troubleOf({ status, text }: WebAnswer): Trouble {
   if (status === 401) return { reason: "unauthorized", message: "the admin API asks for another token" };
+  if (status === 404) return { reason: "missing", message: messageIn(parse(text)) ?? "it is not there" };
   return {
     reason: "refused",
     message: messageIn(parse(text)) ?? `the admin API answers with status ${status}`,
@@ -114,6 +143,33 @@ function isSnapshot(value: unknown): value is Snapshot {
         ),
     )
   );
+}
+
+function isDetail(value: unknown): value is UpstreamDetail {
+  return (
+    isRecord(value) &&
+    typeof value["id"] === "string" &&
+    isRecord(value["traffic"]) &&
+    isRecord(value["errorsByReason"]) &&
+    isRecord(value["codes"]) &&
+    Array.isArray(value["probes"]) &&
+    Array.isArray(value["latencies"])
+  );
+}
+
+function isHistory(value: unknown): value is HistoryAnswer {
+  return isRecord(value) && Array.isArray(value["series"]) && value["series"].every(isSeries);
+}
+
+function isSeries(value: unknown): value is SeriesHistory {
+  if (!isRecord(value) || typeof value["pool"] !== "string" || !isRecord(value["columns"])) return false;
+  return Object.values(value["columns"]).every(Array.isArray);
+}
+
+function settingsIn(value: unknown): readonly Setting[] | undefined {
+  const list = isRecord(value) ? value["settings"] : undefined;
+  if (!Array.isArray(list)) return undefined;
+  return list.every((entry) => isRecord(entry) && typeof entry["name"] === "string") ? list : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -3,7 +3,10 @@
 import { createHash } from "node:crypto";
 import htmxSse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
+import chartStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
+import uPlot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import style from "../../public/app.css" with { type: "text" };
+import charts from "../../public/charts.js" with { type: "text" };
 import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
 
@@ -19,10 +22,15 @@ function asset(name: string, extension: string, type: string, text: string): Ass
   return { path: `/assets/${name}.${hash}.${extension}`, type, text };
 }
 
-/** htmx and its extension are one file: two that race would lose the live stream without a word. */
+/** Scripts are one file: htmx and an extension that race would lose the live stream without a word. */
 export const assets = {
-  style: asset("app", "css", "text/css; charset=utf-8", style),
-  script: asset("app", "js", "text/javascript; charset=utf-8", `${htmx};\n${htmxSse};\n${script}`),
+  style: asset("app", "css", "text/css; charset=utf-8", `${chartStyle}\n${style}`),
+  script: asset(
+    "app",
+    "js",
+    "text/javascript; charset=utf-8",
+    [htmx, htmxSse, uPlot, script, charts].join(";\n"),
+  ),
   icon: asset("icon", "svg", "image/svg+xml", icon),
 } as const;
 

@@ -9,6 +9,7 @@ import { frontDoorWatch } from "./front-door.ts";
 import { pictureAfter } from "./picture.ts";
 import { routesOf } from "./routes.ts";
 import { refusalOf, secured } from "./security.ts";
+import { trendSince, UpstreamFeeds } from "./upstream-feeds.ts";
 
 export interface DashboardSetting {
   readonly hostname: string;
@@ -40,17 +41,22 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
     { url: balancerUrl, clock: systemClock, wallClock: systemWallClock },
     runtime,
   );
+  const common = { schedule: systemSchedule, wallClock: systemWallClock, intervalMs, bug };
   const feed = new Feed({
+    ...common,
     async draw(previous) {
-      const [reading, frontDoor] = await Promise.all([admin.read(), lookAtFrontDoor()]);
-      return pictureAfter(previous, { at: systemWallClock(), adminUrl, frontDoor, reading });
+      const since = trendSince(previous);
+      const [reading, frontDoor, history] = await Promise.all([
+        admin.read(),
+        lookAtFrontDoor(),
+        admin.history({ window: "5m", since }),
+      ]);
+      const trends = "value" in history ? history.value.series : [];
+      return pictureAfter(previous, { at: systemWallClock(), adminUrl, frontDoor, reading, trends });
     },
-    schedule: systemSchedule,
-    wallClock: systemWallClock,
-    intervalMs,
-    bug,
   });
-  const answer = routesOf({ feed, admin, bug });
+  const upstreams = new UpstreamFeeds({ ...common, feed, admin });
+  const answer = routesOf({ feed, upstreams, admin, bug });
   const onLoopback = isLoopback(hostname);
 
   const listener = await runtime.serve({
@@ -66,10 +72,12 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
     port: listener.port,
     close() {
       feed.close();
+      upstreams.close();
       listener.close();
     },
     stop() {
       feed.close();
+      upstreams.close();
       return listener.drain();
     },
   };

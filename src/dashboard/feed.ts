@@ -3,16 +3,21 @@
 import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
 import type { Picture } from "./picture.ts";
 
-export interface Viewer {
+/** Anything that is drawn again and again, and knows when it was (epoch milliseconds). */
+export interface Drawn {
+  readonly at: number;
+}
+
+export interface Viewer<Shown extends Drawn = Picture> {
   /** Called with every new picture. Whatever it throws ends this viewer and nobody else. */
-  show(picture: Picture): void;
+  show(picture: Shown): void;
   /** There will be no further picture. */
   end(): void;
 }
 
-export interface FeedSetting {
+export interface FeedSetting<Shown extends Drawn = Picture> {
   /** Draws the picture that follows the given one. Must not reject. */
-  readonly draw: (previous: Picture | undefined) => Promise<Picture>;
+  readonly draw: (previous: Shown | undefined) => Promise<Shown>;
   readonly schedule: Schedule;
   readonly wallClock: WallClock;
   readonly intervalMs: number;
@@ -29,14 +34,14 @@ export interface FeedSetting {
  *      └──────────────────── last viewer gone ───────────────┘
  * ```
  */
-export class Feed {
-  readonly #setting: FeedSetting;
-  readonly #viewers = new Set<Viewer>();
-  #last: Picture | undefined;
-  #drawing: Promise<Picture> | undefined;
+export class Feed<Shown extends Drawn = Picture> {
+  readonly #setting: FeedSetting<Shown>;
+  readonly #viewers = new Set<Viewer<Shown>>();
+  #last: Shown | undefined;
+  #drawing: Promise<Shown> | undefined;
   #cancelNext: Cancel | undefined;
 
-  constructor(setting: FeedSetting) {
+  constructor(setting: FeedSetting<Shown>) {
     this.#setting = setting;
   }
 
@@ -45,21 +50,21 @@ export class Feed {
   }
 
   /** Shows every new picture to this viewer until the returned function is called. */
-  watch(viewer: Viewer): Cancel {
+  watch(viewer: Viewer<Shown>): Cancel {
     this.#viewers.add(viewer);
     if (!this.#drawing && !this.#cancelNext) void this.#draw();
     return () => this.#leave(viewer);
   }
 
   /** A picture that is not older than one interval; many who ask at once share one. */
-  async current(): Promise<Picture> {
+  async current(): Promise<Shown> {
     const { wallClock, intervalMs } = this.#setting;
     const last = this.#last;
     return last && Math.abs(wallClock() - last.at) < intervalMs ? last : this.#draw();
   }
 
   /** A picture that was begun after this call, for whoever has just changed something. */
-  async renewed(): Promise<Picture> {
+  async renewed(): Promise<Shown> {
     await this.#drawing;
     return this.#draw();
   }
@@ -69,7 +74,7 @@ export class Feed {
     for (const viewer of this.#viewers) this.#end(viewer);
   }
 
-  #draw(): Promise<Picture> {
+  #draw(): Promise<Shown> {
     this.#cancelNext?.();
     this.#cancelNext = undefined;
     this.#drawing ??= this.#setting.draw(this.#last).then((picture) => {
@@ -90,7 +95,7 @@ export class Feed {
     });
   }
 
-  #show(viewer: Viewer, picture: Picture): void {
+  #show(viewer: Viewer<Shown>, picture: Shown): void {
     try {
       viewer.show(picture);
     } catch (error) {
@@ -99,7 +104,7 @@ export class Feed {
     }
   }
 
-  #end(viewer: Viewer): void {
+  #end(viewer: Viewer<Shown>): void {
     this.#leave(viewer);
     try {
       viewer.end();
@@ -108,7 +113,7 @@ export class Feed {
     }
   }
 
-  #leave(viewer: Viewer): void {
+  #leave(viewer: Viewer<Shown>): void {
     this.#viewers.delete(viewer);
     if (this.#viewers.size > 0) return;
     this.#cancelNext?.();

@@ -15,6 +15,16 @@ declare module "*/public/dashboard.js" {
   export default text;
 }
 
+declare module "*/public/charts.js" {
+  const text: string;
+  export default text;
+}
+
+declare module "uplot/dist/uPlot.iife.min.js" {
+  const text: string;
+  export default text;
+}
+
 declare module "htmx.org/dist/htmx.min.js" {
   const text: string;
   export default text;

@@ -5,6 +5,7 @@ import { type Mode, modes } from "../pool/upstream.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import { anchorOf, attribute } from "./escape.ts";
 import { formatAgo, isoTime } from "./format.ts";
+import { queryOf, type View } from "./view.ts";
 
 const verbs: Readonly<Record<Mode, string>> = {
   ready: "Ready",
@@ -12,16 +13,24 @@ const verbs: Readonly<Record<Mode, string>> = {
   maintenance: "Maintenance",
 };
 
+/** Where the form stands, which is where its answer belongs. */
+export type Place =
+  | { readonly page: "overview"; readonly view: View }
+  | { readonly page: "upstream"; readonly view?: undefined };
+
 /** The current mode's button stays focusable: a disabled one would drop the keyboard's place. */
 export function ModeForm({
   upstream,
   now,
+  place,
 }: {
   readonly upstream: UpstreamSnapshot;
   readonly now: number;
+  readonly place: Place;
 }): JSX.Element {
   const { id, mode, modeSet } = upstream;
-  const action = attribute(`/upstreams/${encodeURIComponent(id)}/mode`);
+  const query = place.page === "overview" ? queryOf(place.view) : "?page=upstream";
+  const action = attribute(`/upstreams/${encodeURIComponent(id)}/mode${query}`);
   return (
     <form
       method="post"

@@ -3,23 +3,26 @@
 
 import type { Snapshot, Traffic } from "../snapshot.ts";
 import { Glyph, toneShapes } from "./badge.tsx";
-import {
-  formatAgo,
-  formatBrief,
-  formatCount,
-  formatMs,
-  formatRate,
-  formatShare,
-  formatSpan,
-  formatTime,
-  nothing,
-} from "./format.ts";
+import { PageFoot } from "./foot.tsx";
+import { formatAgo, formatBrief, formatCount, formatMs, formatRate, formatShare } from "./format.ts";
+import { Sparkline } from "./line.tsx";
 import { balancerNow, type FrontDoor, type Picture } from "./picture.ts";
 import { PoolSection } from "./pool-table.tsx";
-import { type Concern, concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
+import { Tile } from "./tile.tsx";
+import { type Quantity, trendOf } from "./trend.ts";
+import { trendMs } from "./upstream-feeds.ts";
+import { concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
+import type { View } from "./view.ts";
 
-/** Children of the live region, with the document's title, which htmx takes out and shows. */
-export function Overview({ picture }: { readonly picture: Picture }): JSX.Element {
+export interface OverviewProps {
+  readonly picture: Picture;
+  readonly view: View;
+  /** The charts of a pool: in full, or a stub where they are in the page already. */
+  readonly chartsOf: (pool: string) => JSX.Element;
+}
+
+/** Children of the live region. */
+export function Overview({ picture, view, chartsOf }: OverviewProps): JSX.Element {
   const { snapshot, outage } = picture;
   return (
     <>
@@ -27,7 +30,9 @@ export function Overview({ picture }: { readonly picture: Picture }): JSX.Elemen
       <div class={outage && snapshot ? "known stale" : "known"}>
         <Totals picture={picture} />
         {snapshot ? (
-          snapshot.pools.map((pool) => <PoolSection pool={pool} now={balancerNow(picture)} />)
+          snapshot.pools.map((pool) => (
+            <PoolSection pool={pool} now={balancerNow(picture)} view={view} charts={chartsOf(pool.name)} />
+          ))
         ) : (
           <NothingYet adminUrl={picture.adminUrl} />
         )}
@@ -41,7 +46,7 @@ export function titleOf(picture: Picture): string {
   return `${verdictOf(picture).headline} · Evenkeel`;
 }
 
-function VerdictBand({ picture }: { readonly picture: Picture }): JSX.Element {
+export function VerdictBand({ picture }: { readonly picture: Picture }): JSX.Element {
   const { tone, headline, reasons } = verdictOf(picture);
   return (
     <section class="verdict" data-tone={tone}>
@@ -75,7 +80,11 @@ function ReasonItem({ reason: { text, age } }: { readonly reason: Reason }): JSX
 }
 
 function Totals({ picture }: { readonly picture: Picture }): JSX.Element {
-  const { snapshot, frontDoor, at } = picture;
+  const { snapshot, frontDoor, at, trends } = picture;
+  const columns = trends.map((series) => series.columns);
+  const spark = (quantity: Quantity, kind: string) => (
+    <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
+  );
   const total = snapshot ? totalOf(snapshot) : undefined;
   const several = (snapshot?.pools.length ?? 0) > 1;
   const latencyNote = several ? "slowest pool" : "last minute";
@@ -84,42 +93,42 @@ function Totals({ picture }: { readonly picture: Picture }): JSX.Element {
       <DoorTile door={frontDoor} at={at} />
       <Tile
         name="Requests/s"
+        spark={spark("requestsPerSecond", "k-rate")}
         value={total ? formatRate(total.requestsPerSecond) : undefined}
         note={`${formatBrief(total?.requests ?? 0)} total`}
       />
       <Tile
         name="Errors"
+        spark={spark("errorsPerSecond", "k-errors")}
         value={total ? formatShare(total.errorShare) : undefined}
         note={`${formatBrief(total?.errors ?? 0)} total`}
         concern={concernOf(total?.errorShare ?? 0)}
       />
-      <Tile name="p50" value={total && formatMs(total.p50Ms)} note={latencyNote} />
-      <Tile name="p95" value={total && formatMs(total.p95Ms)} note={latencyNote} />
-      <Tile name="p99" value={total && formatMs(total.p99Ms)} note={latencyNote} />
-      <Tile name="In flight" value={snapshot && formatCount(snapshot.inFlight)} note="clients waiting" />
+      <Tile
+        name="p50"
+        spark={spark("p50Ms", "k-p50")}
+        value={total && formatMs(total.p50Ms)}
+        note={latencyNote}
+      />
+      <Tile
+        name="p95"
+        spark={spark("p95Ms", "k-p95")}
+        value={total && formatMs(total.p95Ms)}
+        note={latencyNote}
+      />
+      <Tile
+        name="p99"
+        spark={spark("p99Ms", "k-p99")}
+        value={total && formatMs(total.p99Ms)}
+        note={latencyNote}
+      />
+      <Tile
+        name="In flight"
+        spark={spark("inFlight", "k-in-flight")}
+        value={snapshot && formatCount(snapshot.inFlight)}
+        note="clients waiting"
+      />
     </dl>
-  );
-}
-
-interface TileProps {
-  readonly name: string;
-  /** Undefined while nothing is known. */
-  readonly value: string | undefined;
-  readonly note: string;
-  readonly concern?: Concern;
-}
-
-function Tile({ name, value, note, concern = "none" }: TileProps): JSX.Element {
-  return (
-    <div class="tile">
-      <dt safe>{name}</dt>
-      <dd class="figure" data-concern={concern} safe>
-        {value ?? nothing}
-      </dd>
-      <dd class="sub" safe>
-        {value === undefined ? "not known" : note}
-      </dd>
-    </div>
   );
 }
 
@@ -177,32 +186,5 @@ function NothingYet({ adminUrl }: { readonly adminUrl: string }): JSX.Element {
         This page shows it as soon as it answers.
       </p>
     </section>
-  );
-}
-
-function PageFoot({ picture }: { readonly picture: Picture }): JSX.Element {
-  const { snapshot, adminUrl, readAt } = picture;
-  const facts = snapshot
-    ? [
-        `Evenkeel ${snapshot.version}`,
-        `${snapshot.engine} engine on ${snapshot.runtime}`,
-        `listens on ${snapshot.listen}`,
-        `up ${formatSpan(snapshot.at - snapshot.startedAt)}`,
-      ]
-    : [];
-  return (
-    <footer class="foot">
-      <ul class="facts">
-        {facts.map((fact) => (
-          <li safe>{fact}</li>
-        ))}
-      </ul>
-      <ul class="facts">
-        <li safe>{`read from ${originOf(adminUrl)}${snapshot ? ` at ${formatTime(readAt)}` : ""}`}</li>
-        <li>
-          <a href="/api/status">as JSON</a>
-        </li>
-      </ul>
-    </footer>
   );
 }

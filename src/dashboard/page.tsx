@@ -1,44 +1,124 @@
-/** The whole document, the fragments that are sent alone, and the line that says what an action came to. */
+/** The whole documents, and what of them is sent alone. */
 /** @jsxImportSource @kitajs/html */
 
-import { assets } from "./assets.ts";
+import type { Setting } from "../config/effective.ts";
+import type { WindowName } from "../history/levels.ts";
+import type { Columns } from "../history/point.ts";
+import type { Told } from "./admin-client.ts";
+import { Charts, ChartsStub } from "./charts.tsx";
+import { ConfigView } from "./config-page.tsx";
+import { attribute } from "./escape.ts";
+import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { Picture } from "./picture.ts";
+import { pageOf } from "./pool-table.tsx";
+import { markup, Notice, Shell } from "./shell.tsx";
+import type { UpstreamPicture } from "./upstream-feeds.ts";
+import { UpstreamView, upstreamTitle } from "./upstream-page.tsx";
+import { plainView, queryOf, type View } from "./view.ts";
 
-/**
- * Refusals are not swapped in, except for what names its own target. The stream comes back within five seconds: an
- * operator in an incident does not wait for a back-off of a minute.
- */
-const htmxConfig = JSON.stringify({
-  noSwap: [204, 304, "4xx", "5xx"],
-  includeIndicatorCSS: false,
-  history: false,
-  sse: { reconnectDelay: 500, reconnectMaxDelay: 5_000 },
-});
-
-interface PageProps {
+export interface PageProps {
   readonly picture: Picture;
+  readonly view?: View;
+  readonly window?: WindowName;
+  /** The past of a pool; undefined if it could not be read. */
+  readonly columnsOf?: (pool: string) => Columns | undefined;
   /** What went wrong with the action that led here. */
   readonly notice?: string;
 }
 
 export function renderPage(props: PageProps): string {
-  return `<!doctype html>${markup(<Page {...props} />)}`;
+  const { picture, view = plainView, window = "5m", columnsOf = () => undefined, notice = "" } = props;
+  const chartsOf = (name: string) => (
+    <Charts
+      subject={{ kind: "pool", name }}
+      window={window}
+      columns={columnsOf(name)}
+      addressOf={(choice) => `/${queryOf(view, { window: choice })}`}
+    />
+  );
+  const live = `/live${queryOf({ ...view, filter: "" })}`;
+  return markup(
+    <Shell title={titleOf(picture)} here="overview" live={live} notice={notice}>
+      <FilterBox picture={picture} view={view} />
+      <main id="live" {...liveAttributes(live)}>
+        <Overview picture={picture} view={view} chartsOf={chartsOf} />
+      </main>
+    </Shell>,
+  );
 }
 
-/** Children of the live region. */
-export function renderLive(picture: Picture): string {
+/** Children of the live region. It has every upstream: what the page hides, it goes on hiding itself. */
+export function renderLive(picture: Picture, view: View = plainView): string {
   return markup(
     <>
       <title safe>{titleOf(picture)}</title>
-      <Overview picture={picture} />
+      <Overview
+        picture={picture}
+        view={{ ...view, filter: "" }}
+        chartsOf={(name) => <ChartsStub subject={{ kind: "pool", name }} />}
+      />
     </>,
   );
 }
 
-/** After an action: the live region, and no word of an earlier failure. */
-export function renderDone(picture: Picture): string {
-  return renderLive(picture) + renderNotice("");
+export interface UpstreamPageProps {
+  readonly shown: UpstreamPicture;
+  readonly window?: WindowName;
+  /** Its past; undefined if it could not be read. */
+  readonly columns?: Columns | undefined;
+  readonly notice?: string;
+}
+
+export function renderUpstreamPage({
+  shown,
+  window = "5m",
+  columns,
+  notice = "",
+}: UpstreamPageProps): string {
+  const { id } = shown;
+  const live = `/live/upstreams/${encodeURIComponent(id)}`;
+  return markup(
+    <Shell title={upstreamTitle(shown)} here="upstream" live={live} notice={notice}>
+      <main id="live" {...liveAttributes(live)}>
+        <UpstreamView
+          shown={shown}
+          charts={
+            <Charts
+              subject={{ kind: "upstream", name: id }}
+              window={window}
+              columns={columns}
+              addressOf={(choice) => `${pageOf(id)}?window=${choice}`}
+            />
+          }
+        />
+      </main>
+    </Shell>,
+  );
+}
+
+export function renderUpstreamLive(shown: UpstreamPicture): string {
+  return markup(
+    <>
+      <title safe>{upstreamTitle(shown)}</title>
+      <UpstreamView shown={shown} charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />} />
+    </>,
+  );
+}
+
+export function renderConfigPage(told: Told<readonly Setting[]>): string {
+  return markup(
+    <Shell title="Configuration · Evenkeel" here="config">
+      <main>
+        <ConfigView told={told} />
+      </main>
+    </Shell>,
+  );
+}
+
+/** After an action: the live region as it is now, and no word of an earlier failure. */
+export function renderDone(live: string): string {
+  return live + renderNotice("");
 }
 
 /** Replaces the notice and nothing else, also with a status that is not swapped in. */
@@ -50,75 +130,7 @@ export function renderNotice(notice: string): string {
   );
 }
 
-function Page({ picture, notice = "" }: PageProps): JSX.Element {
-  return (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <meta name="htmx-config" content={htmxConfig} />
-        <title safe>{titleOf(picture)}</title>
-        <link rel="icon" type="image/svg+xml" href={assets.icon.path} />
-        <link rel="stylesheet" href={assets.style.path} />
-        <script src={assets.script.path}></script>
-      </head>
-      <body>
-        <header class="top">
-          <a class="brand" href="/">
-            <img src={assets.icon.path} alt="" width="28" height="28" />
-            <span>Evenkeel</span>
-          </a>
-          <LinkState />
-        </header>
-        <div id="notice">
-          <Notice notice={notice} />
-        </div>
-        <main id="live" {...liveAttributes}>
-          <Overview picture={picture} />
-        </main>
-      </body>
-    </html>
-  );
-}
-
 /** Two triggers, because the extension does not try again if the very first connect fails; while it lives, the second is ignored. */
-const liveAttributes = {
-  "hx-sse:connect": "/live",
-  "hx-trigger": "load, every 5s",
-  "hx-swap": "innerMorph",
-};
-
-/** Which of the words is seen is decided in the style sheet, by what the script says of the stream. */
-function LinkState(): JSX.Element {
-  return (
-    <p class="link">
-      <span class="link-live">Live</span>
-      <span class="link-connecting">Connecting</span>
-      <span class="link-lost">
-        <span>
-          Reconnecting, last picture <span id="link-last">from before</span>
-        </span>
-      </span>
-      <span class="link-still">
-        Not live. <a href="/">Refresh</a>
-      </span>
-    </p>
-  );
-}
-
-function Notice({ notice }: { readonly notice: string }): JSX.Element {
-  return notice === "" ? (
-    ""
-  ) : (
-    <p class="notice" role="alert" safe>
-      {notice}
-    </p>
-  );
-}
-
-/** Markup of an element that waits for nothing. */
-function markup(element: JSX.Element): string {
-  if (typeof element !== "string") throw new Error("Cannot render: a component is asynchronous");
-  return element;
+function liveAttributes(address: string): Readonly<Record<string, string>> {
+  return { "hx-sse:connect": attribute(address), "hx-trigger": "load, every 5s", "hx-swap": "innerMorph" };
 }

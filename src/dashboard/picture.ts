@@ -1,5 +1,6 @@
 /** What the dashboard knows at one moment: the front door, the last snapshot, and whether that is still true. */
 
+import type { SeriesHistory } from "../history/history.ts";
 import type { Snapshot } from "../snapshot.ts";
 
 /** What a GET of the address that clients use gave. */
@@ -18,7 +19,7 @@ export interface FrontDoor {
 
 /** Why the admin API could not be read or written. */
 export interface Trouble {
-  readonly reason: "unreachable" | "unauthorized" | "refused" | "not_understood";
+  readonly reason: "unreachable" | "unauthorized" | "refused" | "missing" | "not_understood";
   /** For people, without a full stop. */
   readonly message: string;
 }
@@ -39,6 +40,8 @@ export interface Picture {
   /** Epoch milliseconds at which the snapshot was read; 0 if none ever was. */
   readonly readAt: number;
   readonly outage: Outage | undefined;
+  /** The last minute of every pool, second by second; empty if it could not be read. */
+  readonly trends: readonly SeriesHistory[];
 }
 
 /** What reading the snapshot gave. */
@@ -49,20 +52,29 @@ export interface Look {
   readonly adminUrl: string;
   readonly frontDoor: FrontDoor;
   readonly reading: Reading;
+  readonly trends: readonly SeriesHistory[];
 }
 
 /** A failed read keeps the last snapshot and the moment at which the outage began. */
 export function pictureAfter(
   previous: Picture | undefined,
-  { at, adminUrl, frontDoor, reading }: Look,
+  { at, adminUrl, frontDoor, reading, trends }: Look,
 ): Picture {
   if ("snapshot" in reading) {
-    return { at, adminUrl, frontDoor, snapshot: reading.snapshot, readAt: at, outage: undefined };
+    return { at, adminUrl, frontDoor, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };
   }
   const since = previous?.outage?.since ?? at;
   const snapshot = previous?.snapshot;
   const readAt = previous?.readAt ?? 0;
-  return { at, adminUrl, frontDoor, snapshot, readAt, outage: { ...reading.trouble, since } };
+  return {
+    at,
+    adminUrl,
+    frontDoor,
+    snapshot,
+    readAt,
+    outage: { ...reading.trouble, since },
+    trends: previous?.trends ?? [],
+  };
 }
 
 /** Now by the balancer's own clock, so that two machines' clocks need not agree. Epoch milliseconds. */

@@ -3,20 +3,26 @@
 
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { Badge } from "./badge.tsx";
-import { anchorOf } from "./escape.ts";
-import { formatAgo, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
+import { ErrorsCell } from "./errors-cell.tsx";
+import { anchorOf, attribute } from "./escape.ts";
+import { formatAgo, formatCount, formatMs, formatRate, formatShare, formatSpan, nothing } from "./format.ts";
 import { ModeForm } from "./mode-form.tsx";
-import { type Concern, concernOf, standsBy } from "./verdict.ts";
+import { ColumnHead, columns } from "./table-head.tsx";
+import { standsBy } from "./verdict.ts";
+import { arranged, fairShareOf, haystackOf, type View } from "./view.ts";
 
 interface PoolProps {
   readonly pool: PoolSnapshot;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
+  readonly view: View;
+  readonly charts: JSX.Element;
 }
 
-export function PoolSection({ pool, now }: PoolProps): JSX.Element {
+export function PoolSection({ pool, now, view, charts }: PoolProps): JSX.Element {
   const id = anchorOf("pool", pool.name);
   const refused = Object.entries(pool.refusals).filter(([, count]) => count > 0);
+  const upstreams = arranged(pool, view);
   return (
     <section class="pool" id={id} aria-labelledby={`${id}-name`}>
       <header class="pool-head">
@@ -32,48 +38,43 @@ export function PoolSection({ pool, now }: PoolProps): JSX.Element {
           ))}
         </ul>
       </header>
-      {pool.upstreams.length > 0 ? (
-        <PoolTable pool={pool} now={now} />
+      {charts}
+      {upstreams.length > 0 ? (
+        <PoolTable pool={pool} upstreams={upstreams} now={now} view={view} />
       ) : (
-        <p class="empty">This pool has no upstreams yet.</p>
+        <p class="empty">
+          {pool.upstreams.length > 0
+            ? "No upstream here matches the filter."
+            : "This pool has no upstreams yet."}
+        </p>
       )}
     </section>
   );
 }
 
-const columns = [
-  ["Upstream", "c-name"],
-  ["Status", "c-status"],
-  ["Last probe", "c-probe"],
-  ["Share", "c-share"],
-  ["In flight", "c-count"],
-  ["Requests/s", "c-rate"],
-  ["Errors", "c-count"],
-  ["p50", "c-time"],
-  ["p95", "c-time"],
-  ["p99", "c-time"],
-  ["Mode", "c-mode"],
-] as const;
+interface TableProps extends Omit<PoolProps, "charts"> {
+  readonly upstreams: readonly UpstreamSnapshot[];
+}
 
-function PoolTable({ pool, now }: PoolProps): JSX.Element {
+function PoolTable({ pool, upstreams, now, view }: TableProps): JSX.Element {
   const whole = pool.upstreams.reduce((sum, upstream) => sum + upstream.traffic.requestsPerSecond, 0);
   return (
-    <table role="table">
+    <table role="table" class="grid">
       <thead role="rowgroup">
         <tr role="row">
-          {columns.map(([name, kind]) => (
-            <th role="columnheader" scope="col" class={kind}>
-              {name}
-            </th>
+          {columns.map((column) => (
+            <ColumnHead column={column} view={view} anchor={anchorOf("pool", pool.name)} />
           ))}
         </tr>
       </thead>
       <tbody role="rowgroup">
-        {pool.upstreams.map((upstream) => (
+        {upstreams.map((upstream) => (
           <UpstreamRow
             upstream={upstream}
             share={whole > 0 ? upstream.traffic.requestsPerSecond / whole : 0}
+            fairShare={fairShareOf(pool, upstream)}
             now={now}
+            view={view}
           />
         ))}
       </tbody>
@@ -85,17 +86,30 @@ interface RowProps {
   readonly upstream: UpstreamSnapshot;
   /** Of the pool's requests per second, 0–1. */
   readonly share: number;
+  /** What its weight stands for, 0–1. */
+  readonly fairShare: number;
   readonly now: number;
+  readonly view: View;
 }
 
-function UpstreamRow({ upstream, share, now }: RowProps): JSX.Element {
+/** The address of an upstream's own page. */
+export function pageOf(id: string): string {
+  return `/upstreams/${encodeURIComponent(id)}`;
+}
+
+function UpstreamRow({ upstream, share, fairShare, now, view }: RowProps): JSX.Element {
   const { id, url, status, traffic, lastProbe } = upstream;
   return (
-    <tr role="row" id={anchorOf("upstream", id)} data-fit={upstream.fit ? "yes" : "no"}>
+    <tr
+      role="row"
+      id={anchorOf("upstream", id)}
+      data-fit={upstream.fit ? "yes" : "no"}
+      data-find={attribute(haystackOf(upstream))}
+    >
       <th role="rowheader" scope="row" class="c-name">
-        <span class="name" safe>
+        <a class="name" href={attribute(pageOf(id))} safe>
           {id}
-        </span>
+        </a>
         <span class="sub" safe>
           {[url, ...traitsOf(upstream)].join(" · ")}
         </span>
@@ -103,7 +117,7 @@ function UpstreamRow({ upstream, share, now }: RowProps): JSX.Element {
       <td role="cell" class="c-status" data-label="Status">
         <Badge status={status} />
         <span class="sub" safe>
-          {statusNote(upstream)}
+          {statusNote(upstream, now)}
         </span>
       </td>
       <td role="cell" class="c-probe" data-label="Last probe">
@@ -115,7 +129,7 @@ function UpstreamRow({ upstream, share, now }: RowProps): JSX.Element {
         </span>
       </td>
       <td role="cell" class="c-share" data-label="Share">
-        <ShareBar share={share} />
+        <ShareBar share={share} fairShare={fairShare} />
       </td>
       <Figure label="In flight" value={formatCount(upstream.inFlight)} />
       <Figure
@@ -124,17 +138,12 @@ function UpstreamRow({ upstream, share, now }: RowProps): JSX.Element {
         value={formatRate(traffic.requestsPerSecond)}
         sub={`${formatCount(traffic.requests)} total`}
       />
-      <Figure
-        label="Errors"
-        value={formatShare(traffic.errorShare)}
-        concern={concernOf(traffic.errorShare)}
-        sub={`${formatCount(traffic.errors)} total`}
-      />
+      <ErrorsCell upstream={upstream} />
       <Figure kind="c-time" label="p50" value={formatMs(traffic.p50Ms)} />
       <Figure kind="c-time" label="p95" value={formatMs(traffic.p95Ms)} />
       <Figure kind="c-time" label="p99" value={formatMs(traffic.p99Ms)} />
       <td role="cell" class="c-mode" data-label="Mode">
-        <ModeForm upstream={upstream} now={now} />
+        <ModeForm upstream={upstream} now={now} place={{ page: "overview", view }} />
       </td>
     </tr>
   );
@@ -144,14 +153,15 @@ function traitsOf({ weight, backup }: UpstreamSnapshot): readonly string[] {
   return [...(weight === 1 ? [] : [`weight\u00a0${weight}`]), ...(backup ? ["backup"] : [])];
 }
 
-/** What the status means for traffic, where that is not plain from its name. */
-function statusNote(upstream: UpstreamSnapshot): string {
-  const { status, inFlight, fit } = upstream;
+/** What the status means for traffic, and for how long it has been so. */
+export function statusNote(upstream: UpstreamSnapshot, now: number): string {
+  const { status, inFlight, fit, statusSince } = upstream;
+  const span = formatSpan(now - statusSince);
   if (status === "draining" || status === "maintenance") {
-    return inFlight > 0 ? `${formatCount(inFlight)} to finish` : "empty, safe to stop";
+    return inFlight > 0 ? `${formatCount(inFlight)} to finish, ${span}` : "safe to stop";
   }
-  if (standsBy(upstream)) return "stands by";
-  return fit ? "serves" : "no new requests";
+  if (standsBy(upstream)) return `stands by for ${span}`;
+  return fit ? `serves for ${span}` : `out for ${span}`;
 }
 
 interface FigureProps {
@@ -159,13 +169,12 @@ interface FigureProps {
   readonly value: string;
   readonly sub?: string;
   readonly kind?: "c-count" | "c-rate" | "c-time";
-  readonly concern?: Concern;
 }
 
-function Figure({ label, value, sub, kind = "c-count", concern = "none" }: FigureProps): JSX.Element {
+function Figure({ label, value, sub, kind = "c-count" }: FigureProps): JSX.Element {
   return (
     <td role="cell" class={kind} data-label={label}>
-      <span class="figure" data-concern={concern} safe>
+      <span class="figure" safe>
         {value}
       </span>
       {sub === undefined ? (
@@ -179,17 +188,29 @@ function Figure({ label, value, sub, kind = "c-count", concern = "none" }: Figur
   );
 }
 
+interface ShareProps {
+  readonly share: number;
+  readonly fairShare: number;
+}
+
 /** SVG, because a width in a style attribute is what the content security policy forbids. */
-function ShareBar({ share }: { readonly share: number }): JSX.Element {
+function ShareBar({ share, fairShare }: ShareProps): JSX.Element {
+  const percent = (part: number) => `${(part * 100).toFixed(1)}%`;
   return (
-    <span class="share">
-      <svg class="bar" width="100%" height="6" aria-hidden="true">
-        <rect class="bar-rest" width="100%" height="6" rx="3" />
-        <rect class="bar-part" width={`${(share * 100).toFixed(1)}%`} height="6" rx="3" />
-      </svg>
-      <span class="share-word" safe>
-        {formatShare(share)}
+    <>
+      <span class="share">
+        <svg class="bar" width="100%" height="10" aria-hidden="true">
+          <rect class="bar-rest" y="2" width="100%" height="6" rx="3" />
+          <rect class="bar-part" y="2" width={percent(share)} height="6" rx="3" />
+          {fairShare > 0 ? <rect class="bar-fair" x={percent(fairShare)} width="2" height="10" /> : ""}
+        </svg>
+        <span class="share-word" safe>
+          {formatShare(share)}
+        </span>
       </span>
-    </span>
+      <span class="sub" safe>
+        {`fair ${fairShare > 0 ? formatShare(fairShare) : nothing}`}
+      </span>
+    </>
   );
 }

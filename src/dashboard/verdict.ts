@@ -52,6 +52,7 @@ const outageWords = {
   unreachable: "The balancer cannot be reached",
   unauthorized: "The balancer does not let this dashboard in",
   refused: "The balancer does not say how it is",
+  missing: "The balancer is not understood",
   not_understood: "The balancer is not understood",
 } as const;
 

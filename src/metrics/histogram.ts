@@ -55,6 +55,20 @@ export class Histogram {
     this.sumMs += other.sumMs;
   }
 
+  /** Adds what `other`, which only grows, got since `mark` was equal to it; `mark` is equal to it again then. */
+  addSince(mark: Histogram, other: Histogram): void {
+    if (other.count === mark.count) return;
+    for (let i = 0; i < buckets; i++) {
+      const now = other.#counts[i] ?? 0;
+      this.#counts[i] = (this.#counts[i] ?? 0) + now - (mark.#counts[i] ?? 0);
+      mark.#counts[i] = now;
+    }
+    this.count += other.count - mark.count;
+    this.sumMs += other.sumMs - mark.sumMs;
+    mark.count = other.count;
+    mark.sumMs = other.sumMs;
+  }
+
   /**
    * The value below which this share of the values lies (0–1), milliseconds; undefined if there are none. Within a
    * bucket the values are taken to lie evenly.

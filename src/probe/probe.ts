@@ -1,6 +1,7 @@
 /** One active check of one upstream: TCP connect, or an HTTP GET. Separate from the prober, which decides when. */
 
 import type { Clock } from "../lib/clock.ts";
+import { formatDuration } from "../lib/duration.ts";
 import { type Address, authorityOf, originOf } from "../pool/upstream.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
@@ -17,6 +18,11 @@ export interface ProbePlan {
   readonly timeoutMs: number;
   readonly rise: number;
   readonly fall: number;
+}
+
+/** "GET /readyz every 5s" */
+export function describePlan({ kind, path, intervalMs }: ProbePlan): string {
+  return `${kind === "tcp" ? "TCP connect" : `GET ${path}`} every ${formatDuration(intervalMs)}`;
 }
 
 export interface ProbeResult {

@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { type Administered, startAdmin } from "../../src/admin/admin.ts";
 import { type Control, denied } from "../../src/control/control.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
+import type { UpstreamDetail } from "../../src/detail.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 import type { Phase, Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
@@ -25,7 +26,14 @@ function stand(phase: Phase = "ready", fit = true) {
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
     metricsText: () => "evenkeel_up 1\n",
     control: control as Control,
-    upstream: (id) => (id === upstream.id ? { ...upstream, mode: set.at(-1)?.[1] ?? "ready" } : undefined),
+    upstream: (id) =>
+      id === upstream.id
+        ? ({ ...upstream, pool: "main", mode: set.at(-1)?.[1] ?? "ready" } as UpstreamDetail)
+        : undefined,
+    history: ({ pool = "main", upstream: of, window, since }) =>
+      pool === "main" && (of === undefined || of === upstream.id)
+        ? { window, stepMs: since ?? 0, series: [] }
+        : undefined,
   };
   return { balancer, set };
 }
@@ -100,6 +108,32 @@ describe("the admin listener", () => {
     expect(metrics.body).toBe("evenkeel_up 1\n");
     expect(metrics.fields["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
   });
+
+  test("shows one upstream, its history and the configuration", async () => {
+    const path = `/api/upstreams/${encodeURIComponent(upstream.id)}`;
+    expect(JSON.parse((await ask(port, path)).body)).toMatchObject({ id: upstream.id, pool: "main" });
+    expect((await ask(port, "/api/upstreams/nobody")).status).toBe(404);
+    const asked = `/api/history?upstream=${encodeURIComponent(upstream.id)}&window=1h&since=17`;
+    expect(JSON.parse((await ask(port, asked)).body)).toEqual({ window: "1h", stepMs: 17, series: [] });
+    expect(JSON.parse((await ask(port, "/api/history")).body)).toMatchObject({ window: "5m" });
+    expect(JSON.parse((await ask(port, "/api/config")).body)).toEqual({ settings: [] });
+  });
+
+  for (const [query, status, reason] of [
+    ["?window=2h", 400, "window_invalid"],
+    ["?since=yesterday", 400, "since_invalid"],
+    ["?pool=none", 404, "series_unknown"],
+    ["?upstream=none", 404, "series_unknown"],
+  ] as const) {
+    test(`refuses the history with ${query} and says why`, async () => {
+      const answer = await ask(port, `/api/history${query}`);
+      expect(answer.status).toBe(status);
+      expect(JSON.parse(answer.body).error).toMatchObject({
+        reason,
+        message: expect.stringContaining("Cannot show"),
+      });
+    });
+  }
 
   test("sets a mode, with who said so", async () => {
     const answer = await ask(port, modePath, setMode("draining", { "x-evenkeel-actor": "ann" }));

@@ -36,6 +36,36 @@ describe("the effective configuration", () => {
   });
 });
 
+describe("the effective configuration as a list", () => {
+  const list = (text: string, argv = "proxy", env = {}) => {
+    const { settings } = understood("proxy", { argv, env, files: { "evenkeel.yaml": text } });
+    return settings.map(({ name, value, source }) => `${name} = ${value} (${source})`);
+  };
+
+  test("has a line for each value, and one for each upstream and route", () => {
+    const file = "admin:\n  port: 9001\npools:\n  main:\n    upstreams: [http://a, http://b;weight=3]\n";
+    const lines = list(file, "proxy --policy p2c", { PROXY_PORT: "81" });
+    for (const line of [
+      "listen.port = 81 (env PROXY_PORT)",
+      "admin.port = 9001 (file evenkeel.yaml:2)",
+      "pools.main.policy = p2c (flag --policy)",
+      "pools.main.probe.rise = 2 (default)",
+      "pools.main.upstreams[1] = { url: http://b:80, weight: 3, backup: false } (file evenkeel.yaml:5)",
+      "trustedProxies = [] (default)",
+      "routes[0] = { pool: main } (default)",
+    ]) {
+      expect(lines).toContain(line);
+    }
+    expect(new Set(lines).size).toBe(lines.length);
+  });
+
+  test("says that there is a token, and never which", () => {
+    const lines = list("pools: { main: { upstreams: [http://a] } }", "proxy", { ADMIN_TOKEN: "s3cret" });
+    expect(lines).toContain("admin.token = (set) (env ADMIN_TOKEN)");
+    expect(lines.join()).not.toContain("s3cret");
+  });
+});
+
 /** A configuration of the dice: every key is left out as often as not. */
 function randomFile(seed: number): string {
   const random = seededRandom(seed);

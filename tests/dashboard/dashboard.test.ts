@@ -64,9 +64,12 @@ function postMode(
   });
 }
 
-/** Reads messages of a live stream one at a time. */
-async function watch(base: string): Promise<{ next(): Promise<string>; leave(): Promise<void> }> {
-  const response = await fetch(`${base}/live`);
+/** Reads the fragments of a live stream one at a time; what is for the charts is left out. */
+async function watch(
+  base: string,
+  path = "/live",
+): Promise<{ next(): Promise<string>; leave(): Promise<void> }> {
+  const response = await fetch(base + path);
   expect(response.headers.get("content-type")).toBe("text/event-stream");
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const decoder = new TextDecoder();
@@ -78,7 +81,7 @@ async function watch(base: string): Promise<{ next(): Promise<string>; leave(): 
         if (end >= 0) {
           const message = text.slice(0, end);
           text = text.slice(end + 2);
-          if (message.startsWith(":")) continue;
+          if (/^(:|event: )/.test(message)) continue;
           return message;
         }
         const { done, value } = await reader.read();

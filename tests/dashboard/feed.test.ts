@@ -144,11 +144,12 @@ describe("the feed", () => {
 describe("the live stream", () => {
   test("gives every line its own data field", () => {
     expect(eventOf("a\nb\r\nc")).toBe("data: a\ndata: b\ndata: c\n\n");
+    expect(eventOf("a\nb", "history")).toBe("event: history\ndata: a\ndata: b\n\n");
   });
 
   test("renders a picture once for all viewers", async () => {
     let rendered = 0;
-    const bytesOf = renderedOnce(() => `<p>${(rendered += 1)}</p>`);
+    const bytesOf = renderedOnce(() => eventOf(`<p>${(rendered += 1)}</p>`));
     const shared = feed();
     const readers = [streamOf(shared, bytesOf).getReader(), streamOf(shared, bytesOf).getReader()];
     await settle();
@@ -163,7 +164,7 @@ describe("the live stream", () => {
     const shared = feed();
     const reader = streamOf(
       shared,
-      renderedOnce((picture) => String(picture.at)),
+      renderedOnce((picture) => eventOf(String(picture.at))),
     ).getReader();
     await pass(30_000);
     expect(await textOf(reader)).toBe(":\n\n");

@@ -24,6 +24,7 @@ function pictureOf(snapshot: Snapshot, change: Partial<Picture> = {}): Picture {
     snapshot: { ...snapshot, at: now },
     readAt: now,
     outage: undefined,
+    trends: [],
     ...change,
   };
 }
@@ -120,7 +121,7 @@ describe("the verdict", () => {
 });
 
 describe("the next picture", () => {
-  const look = { at: now, adminUrl: "http://localhost:8091", frontDoor: door };
+  const look = { at: now, adminUrl: "http://localhost:8091", frontDoor: door, trends: [] };
   const trouble = { reason: "unreachable", message: "connection refused" } as const;
   const snapshot = of(a);
 

@@ -52,6 +52,16 @@ describe("recent traffic", () => {
     expect(recent.counts(102_500)).toEqual({ requests: 6, errors: 0, seconds: 2 });
   });
 
+  test("can be read whenever its first answer came", () => {
+    for (const firstMs of [0, 15_000, 59_000, 1_000_000]) {
+      const recent = new Recent(0);
+      const into = new Histogram();
+      recent.record(false, 100, firstMs);
+      recent.addLatencies(into, firstMs + 1);
+      expect(into.count).toBe(1);
+    }
+  });
+
   test("keeps latencies for about a minute", () => {
     const recent = new Recent(0);
     const p50At = (now: number) => {

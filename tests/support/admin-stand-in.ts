@@ -2,6 +2,12 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Setting } from "../../src/config/effective.ts";
+import type { UpstreamDetail } from "../../src/detail.ts";
+import type { HistoryAnswer } from "../../src/history/history.ts";
+import { windowNamed, windows } from "../../src/history/levels.ts";
+import { columnsOf, type Point } from "../../src/history/point.ts";
+import type { SeriesKey } from "../../src/history/store.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
 import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../src/snapshot.ts";
 
@@ -22,6 +28,7 @@ export interface AdminStandIn {
   /** Answers everything instead, when set. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   readonly posts: ModePost[];
+  settings: readonly Setting[];
   close(): Promise<void>;
 }
 
@@ -45,6 +52,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     reads: 0,
     answer: undefined,
     posts: [],
+    settings: someSettings,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -58,7 +66,21 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       standIn.reads += 1;
       return send(response, 200, { ...standIn.snapshot, at: Date.now() });
     }
-    const match = /^\/api\/upstreams\/([^/]+)\/mode$/.exec(request.url ?? "");
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
+    if (request.method === "GET" && pathname === "/api/history") {
+      const answer = historyOf(standIn.snapshot, searchParams);
+      return answer ? send(response, 200, answer) : send(response, 404, missing);
+    }
+    if (request.method === "GET" && pathname === "/api/config") {
+      return send(response, 200, { settings: standIn.settings });
+    }
+    const one = /^\/api\/upstreams\/([^/]+)$/.exec(pathname);
+    if (request.method === "GET" && one) {
+      const id = decodeURIComponent(one[1] ?? "");
+      const found = upstreamsOf(standIn.snapshot).find((each) => each.id === id);
+      return found ? send(response, 200, detailOf(found)) : send(response, 404, missing);
+    }
+    const match = /^\/api\/upstreams\/([^/]+)\/mode$/.exec(pathname);
     if (request.method === "POST" && match) {
       const id = decodeURIComponent(match[1] ?? "");
       const { mode } = JSON.parse(await bodyOf(request)) as { mode: Mode };
@@ -67,15 +89,90 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       standIn.snapshot = withMode(standIn.snapshot, id, mode, String(actor));
       const changed = upstreamsOf(standIn.snapshot).find((upstream) => upstream.id === id);
       if (changed) return send(response, 200, changed);
-      return send(response, 404, {
-        error: { reason: "no_such_upstream", message: "There is no such upstream." },
-      });
+      return send(response, 404, missing);
     }
     // The same listener stands in for the front door.
     send(response, 200, { path: request.url });
   }
   return standIn;
 }
+
+const missing = { error: { reason: "upstream_unknown", message: "There is no such upstream." } };
+
+/** A day of waves, the same for every series: made up from the time alone, so that two answers agree. */
+export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryAnswer | undefined {
+  const window = windowNamed(query.get("window") ?? "5m") ?? "5m";
+  const keys: SeriesKey[] = snapshot.pools.flatMap(({ name, upstreams }) => [
+    { pool: name, upstream: null },
+    ...upstreams.map(({ id }) => ({ pool: name, upstream: id })),
+  ]);
+  const [pool, upstream] = [query.get("pool"), query.get("upstream")];
+  const asked = keys.filter((key) => key.upstream === upstream && (pool === null || key.pool === pool));
+  if (asked.length === 0 && (pool !== null || upstream !== null)) return undefined;
+  const { spanMs, stepMs } = windows[window];
+  const columns = columnsOf(
+    wavesUntil(Date.now(), { spanMs, stepMs, since: Number(query.get("since") ?? 0) }),
+  );
+  return { window, stepMs, series: asked.map((key) => ({ ...key, columns })) };
+}
+
+interface Waves {
+  readonly spanMs: number;
+  readonly stepMs: number;
+  readonly since: number;
+}
+
+export function wavesUntil(now: number, { spanMs, stepMs, since }: Waves): readonly Point[] {
+  const last = now - (now % stepMs);
+  const wave = (at: number, periods: number) => Math.sin((at / spanMs) * Math.PI * 2 * periods);
+  return Array.from({ length: spanMs / stepMs }, (_, index) => last - (spanMs / stepMs - 1 - index) * stepMs)
+    .filter((at) => at > since)
+    .map((at) => {
+      const perSecond = 600 + 180 * wave(at, 2) + 60 * wave(at, 23);
+      const p50Ms = 92 + 14 * wave(at, 3) + 6 * wave(at, 31);
+      return {
+        ...{ at, spanMs: stepMs, retries: 0, inFlight: Math.round(60 + 20 * wave(at, 5)) },
+        requests: Math.round((perSecond * stepMs) / 1_000),
+        errors: wave(at, 4) > 0.93 ? Math.round((9 * stepMs) / 1_000) : 0,
+        ...{ p50Ms, p95Ms: p50Ms * 1.6, p99Ms: p50Ms * (2.3 + 0.3 * wave(at, 13)) },
+      };
+    });
+}
+
+export function detailOf(upstream: UpstreamSnapshot, change: Partial<UpstreamDetail> = {}): UpstreamDetail {
+  const now = Date.now();
+  const fails = upstream.status === "failing";
+  return {
+    ...upstream,
+    pool: "main",
+    policy: "round-robin",
+    probe: "GET /readyz every 5s",
+    probes: Array.from({ length: 60 }, (_, index) => {
+      const success = !fails || index < 51;
+      const latencyMs = success ? 1.2 + Math.abs(Math.sin(index * 1.7)) * 2 : 0.4;
+      const detail = success ? "status 200" : "connection refused";
+      return { at: now - (60 - index) * 5_000, success, detail, latencyMs };
+    }),
+    codes: { "200": upstream.traffic.requests - upstream.traffic.errors, "404": 31 },
+    cancelled: 4,
+    latencies: [12, 40, 210, 930, 1_410, 620, 180, 44, 9, 2].map((count, index) => ({
+      ...{ fromMs: 2 ** ((10 + index) / 2), toMs: 2 ** ((11 + index) / 2), count },
+    })),
+    ...change,
+  };
+}
+
+const someSettings: readonly Setting[] = [
+  { name: "listen.port", value: "8080", source: "default" },
+  { name: "engine", value: "fetch", source: "default" },
+  { name: "admin.token", value: "(set)", source: "env ADMIN_TOKEN" },
+  { name: "pools.main.policy", value: "p2c", source: "flag --policy" },
+  {
+    name: "pools.main.upstreams[0]",
+    value: "{ url: http://localhost:8081, weight: 1, backup: false }",
+    source: "file evenkeel.yaml:7",
+  },
+];
 
 export function upstreamsOf(snapshot: Snapshot): readonly UpstreamSnapshot[] {
   return snapshot.pools.flatMap((pool) => pool.upstreams);
@@ -120,6 +217,7 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     weight: 1,
     backup: false,
     status: "passing",
+    statusSince: Date.now() - 3_600_000,
     mode: "ready",
     modeSet: null,
     weightSet: null,
@@ -133,6 +231,7 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     outlier: { state: "up", since: null, until: null, reason: null, count: 0 },
     lastProbe: { at: Date.now() - 2_000, success: true, detail: "status 200", latencyMs: 1.3 },
     traffic: traffic(),
+    errorsByReason: {},
     ...change,
   };
 }
@@ -196,9 +295,16 @@ export function busySnapshot(): Snapshot {
       status: "failing",
       fit: false,
       lastProbe: { at: now - 1_000, success: false, detail: "connection refused", latencyMs: 0.6 },
+      statusSince: now - 14_000,
       traffic: traffic({ ...busy(468_903, 0, 101, 37), requestsPerSecond: 0, errorShare: 0 }),
+      errorsByReason: { connect_refused: 31, head_timeout: 4, status_503: 2 },
     }),
-    upstream("localhost:8083", { weight: 2, inFlight: 118, traffic: busy(951_220, 1_198.7, 88, 212) }),
+    upstream("localhost:8083", {
+      weight: 2,
+      inFlight: 118,
+      traffic: busy(951_220, 1_198.7, 88, 212),
+      errorsByReason: { status_500: 212 },
+    }),
     upstream("localhost:8084", {
       mode: "draining",
       status: "draining",

@@ -1,0 +1,336 @@
+/* Brings the charts to life: draws with uPlot what the server sent as still pictures, and keeps up with the stream. */
+(() => {
+  const rates = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  const oneDigit = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const short = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1, notation: "compact" });
+
+  /* The same words as the server's: see src/dashboard/format.ts. */
+  const formats = {
+    rate(value) {
+      if (value === 0) return "0";
+      return value < 100 ? oneDigit.format(value) : rates.format(value);
+    },
+    ms(value) {
+      if (value < 9.95) return `${oneDigit.format(value)}\u00a0ms`;
+      if (value < 999.5) return `${rates.format(value)}\u00a0ms`;
+      return `${oneDigit.format(value / 1000)}\u00a0s`;
+    },
+  };
+  const axisFormats = {
+    rate: (value) => short.format(value),
+    ms: (value) => (value < 1000 ? `${short.format(value)}\u00a0ms` : `${short.format(value / 1000)}\u00a0s`),
+  };
+
+  /* Colours are the style sheet's; a line tells itself apart by its dashes as well. */
+  const looks = {
+    requestsPerSecond: { colour: "--accent", filled: true },
+    errorsPerSecond: { colour: "--bad", filled: true },
+    p50Ms: { colour: "--calm" },
+    p95Ms: { colour: "--accent" },
+    p99Ms: { colour: "--warn", dash: [5, 3] },
+  };
+  const plotHeight = 132;
+  const dayMs = 86_400_000;
+
+  const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const clock = (seconds, spanMs) => {
+    const iso = new Date(seconds * 1000).toISOString();
+    if (spanMs > dayMs) return `${iso.slice(5, 10)} ${iso.slice(11, 16)}`;
+    return spanMs > 600_000 ? iso.slice(11, 16) : iso.slice(11, 19);
+  };
+
+  /* One pool's or upstream's charts: three plots over the same time, under one cursor. */
+  class Panel {
+    constructor(root) {
+      this.root = root;
+      this.kind = root.dataset.kind;
+      this.name = root.dataset.name;
+      this.columns = undefined;
+      this.plots = [];
+      this.loading = undefined;
+      this.visible = false;
+      this.choose(root.dataset.window);
+      root.addEventListener("click", (event) => this.clicked(event));
+      root.querySelector("details").addEventListener("toggle", () => this.renewNumbers());
+      new IntersectionObserver(([entry]) => this.seen(entry.isIntersecting)).observe(root);
+    }
+
+    choose(windowName) {
+      this.window = windowName;
+      for (const link of this.root.querySelectorAll("a[data-window]")) {
+        const isChosen = link.dataset.window === windowName;
+        if (!isChosen) link.removeAttribute("aria-current");
+        else {
+          link.setAttribute("aria-current", "true");
+          this.spanMs = Number(link.dataset.span);
+          this.stepMs = Number(link.dataset.step);
+        }
+      }
+    }
+
+    clicked(event) {
+      const link = event.target.closest("a[data-window]");
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      history.replaceState(null, "", link.href);
+      for (const panel of panels) {
+        panel.choose(link.dataset.window);
+        void panel.load();
+      }
+    }
+
+    seen(visible) {
+      this.visible = visible;
+      if (visible && this.isOld()) void this.load();
+    }
+
+    isOld() {
+      const last = this.columns?.at.at(-1);
+      return last === undefined || Date.now() - this.loadedAt > Math.max(this.stepMs, 5000);
+    }
+
+    address(path) {
+      return `${path}?${new URLSearchParams({ [this.kind]: this.name, window: this.window })}`;
+    }
+
+    /* What fails here is tried again with the next message of the stream. */
+    async load() {
+      const asked = this.window;
+      this.loading ??= fetch(this.address("/api/history"))
+        .then((response) => (response.ok ? response.json() : undefined))
+        .catch(() => undefined);
+      const answer = await this.loading;
+      this.loading = undefined;
+      if (asked !== this.window) return this.load();
+      const columns = answer?.series[0]?.columns;
+      if (!columns) return;
+      this.columns = columns;
+      this.loadedAt = Date.now();
+      this.draw();
+      this.renewNumbers();
+    }
+
+    /* Points of the last seconds. They fit the finest window; the others are read anew when they have a new point. */
+    take(columns) {
+      if (!this.visible || !this.columns) return;
+      if (this.window !== "5m") return this.isOld() ? void this.load() : undefined;
+      const last = this.columns.at.at(-1) ?? 0;
+      const fresh = columns.at.findIndex((at) => at > last);
+      if (fresh < 0) return;
+      if (fresh === 0 && last > 0 && this.columns.at.length > 0) return void this.load();
+      const begin = columns.at.at(-1) - this.spanMs;
+      const stale = this.columns.at.findIndex((at) => at > begin);
+      for (const [name, values] of Object.entries(this.columns)) {
+        values.push(...columns[name].slice(fresh));
+        if (stale > 0) values.splice(0, stale);
+      }
+      this.loadedAt = Date.now();
+      this.draw();
+    }
+
+    draw() {
+      if (this.plots.length === 0) {
+        this.plots = [...this.root.querySelectorAll(".chart")].map((figure) => new Plot(figure, this));
+      }
+      for (const plot of this.plots) plot.draw();
+      this.tell(null);
+    }
+
+    /* Numbers under the cursor, or the latest ones. */
+    tell(index) {
+      const { at } = this.columns;
+      const shown = index ?? at.length - 1;
+      const time = this.root.querySelector("[data-role=time]");
+      time.textContent =
+        index === null || at[index] === undefined ? "" : `${clock(at[index] / 1000, this.spanMs)} UTC`;
+      for (const plot of this.plots) plot.tell(shown, index === null);
+    }
+
+    async renewNumbers() {
+      const words = this.root.querySelector("[data-role=window-words]");
+      words.textContent = { "5m": "5 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days" }[this.window];
+      if (!this.root.querySelector("details").open) return;
+      const target = this.root.querySelector("[data-role=numbers]");
+      await htmx.ajax("GET", this.address("/numbers"), { target, swap: "innerHTML" });
+    }
+
+    recolour() {
+      for (const plot of this.plots) plot.chart.redraw(false, true);
+    }
+  }
+
+  class Plot {
+    constructor(figure, panel) {
+      this.panel = panel;
+      this.unit = figure.dataset.unit;
+      this.place = figure.querySelector("[data-role=plot]");
+      this.keys = [...figure.querySelectorAll("[data-quantity]")];
+      this.names = this.keys.map((key) => key.dataset.quantity);
+      this.place.replaceChildren();
+      this.chart = new uPlot(this.options(), this.data(), this.place);
+      this.chart.root.setAttribute("aria-hidden", "true");
+      new ResizeObserver(() => this.resize()).observe(this.place);
+    }
+
+    options() {
+      const { panel, unit } = this;
+      const axis = {
+        stroke: () => colourOf("--ink-quiet"),
+        font: `11px ${colourOf("--sans") || "sans-serif"}`,
+        grid: { stroke: () => colourOf("--line"), width: 1 },
+        ticks: { show: false },
+      };
+      return {
+        width: this.width(),
+        height: plotHeight,
+        legend: { show: false },
+        cursor: {
+          y: false,
+          drag: { setScale: false, x: false, y: false },
+          sync: { key: panel.root.id, setSeries: false },
+          points: { size: 6 },
+        },
+        padding: [6, 8, 0, 0],
+        scales: {
+          x: {
+            time: true,
+            range: () => {
+              const end = (panel.columns.at.at(-1) ?? Date.now()) / 1000;
+              return [end - panel.spanMs / 1000, end];
+            },
+          },
+          y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
+        },
+        axes: [
+          {
+            ...axis,
+            size: 22,
+            gap: 4,
+            space: 48,
+            incrs: [1, 5, 10, 30, 60, 180, 360, 1440].map((minutes) => minutes * 60),
+            values: (_, times) => times.map((time) => clock(time, Math.max(panel.spanMs, 601_000))),
+          },
+          {
+            ...axis,
+            size: 52,
+            gap: 6,
+            space: 32,
+            values: (_, values) => values.map(axisFormats[unit]),
+          },
+        ],
+        series: [
+          {},
+          ...this.names.map((name) => {
+            const { colour, filled, dash } = looks[name];
+            return {
+              stroke: () => colourOf(colour),
+              fill: filled ? () => `${colourOf(colour)}24` : undefined,
+              width: 1.5,
+              dash,
+              points: { show: false },
+              paths: uPlot.paths.linear(),
+            };
+          }),
+        ],
+        hooks: {
+          setCursor: [
+            (chart) => {
+              /* Synced charts tell too: the first one speaks for all. */
+              if (panel.plots[0]?.chart === chart) panel.tell(chart.cursor.idx ?? null);
+            },
+          ],
+        },
+      };
+    }
+
+    data() {
+      const { columns } = this.panel;
+      return [columns.at.map((at) => at / 1000), ...this.names.map((name) => columns[name])];
+    }
+
+    draw() {
+      this.chart.setData(this.data());
+    }
+
+    width() {
+      return Math.max(160, Math.floor(this.place.clientWidth));
+    }
+
+    resize() {
+      const width = this.width();
+      if (width !== this.chart.width) this.chart.setSize({ width, height: plotHeight });
+    }
+
+    tell(index, isLatest) {
+      for (const key of this.keys) {
+        const column = this.panel.columns[key.dataset.quantity];
+        const value = isLatest ? column.findLast((each) => each !== null) : column[index];
+        const told = value === null || value === undefined ? "–" : formats[this.unit](value);
+        key.querySelector(".key-value").textContent = told;
+      }
+    }
+  }
+
+  const panels = [];
+
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const root of document.querySelectorAll(".charts[data-name]")) panels.push(new Panel(root));
+  });
+  document.addEventListener("history", ({ detail }) => {
+    for (const { pool, upstream, columns } of JSON.parse(detail.data).series) {
+      for (const panel of panels) {
+        if (panel.name === (panel.kind === "pool" ? pool : upstream)) panel.take(columns);
+      }
+    }
+    for (const panel of panels) if (panel.visible && !panel.columns) void panel.load();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const panel of panels) panel.recolour();
+  });
+
+  /* The filter: rules of a style sheet hide rows, so that an update of the rows does not bring them back. */
+  const sheet = new CSSStyleSheet();
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+
+  const filter = (box) => {
+    const wanted = box.value.trim().toLowerCase();
+    sheet.replaceSync(
+      wanted === "" ? "" : `tr[data-find]:not([data-find*="${CSS.escape(wanted)}"]) { display: none; }`,
+    );
+    const address = new URL(location.href);
+    if (wanted === "") address.searchParams.delete("filter");
+    else address.searchParams.set("filter", box.value.trim());
+    if (address.href !== location.href) history.replaceState(null, "", address);
+    count(wanted);
+  };
+  const count = (wanted) => {
+    const result = document.getElementById("filter-result");
+    const rows = [...document.querySelectorAll("tr[data-find]")];
+    const shown = rows.filter((row) => row.dataset.find.includes(wanted)).length;
+    const words = wanted === "" ? "" : `${shown} of ${rows.length} shown`;
+    if (result && result.textContent !== words) result.textContent = words;
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const box = document.getElementById("filter");
+    if (!box) return;
+    box.form.classList.add("live");
+    box.addEventListener("input", () => filter(box));
+    box.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      filter(box);
+    });
+    document.addEventListener("htmx:sse:after:message", () => count(box.value.trim().toLowerCase()));
+    filter(box);
+  });
+  /* The address of a column's head knows the filter that the page came with, not the one that was typed since. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[data-sort]");
+    const wanted = document.getElementById("filter")?.value.trim();
+    if (!link || wanted === undefined) return;
+    const address = new URL(link.href);
+    address.searchParams.delete("filter");
+    if (wanted !== "") address.searchParams.set("filter", wanted);
+    link.href = address.href;
+  });
+})();

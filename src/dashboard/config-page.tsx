@@ -1,0 +1,82 @@
+/** The effective configuration: every value, and who said so. */
+
+import type { Setting } from "../config/effective.ts";
+import type { Told } from "./admin-client.ts";
+import { anchorOf } from "./escape.ts";
+
+interface ConfigProps {
+  readonly told: Told<readonly Setting[]>;
+}
+
+export function ConfigView({ told }: ConfigProps): JSX.Element {
+  if (!("value" in told)) {
+    return (
+      <section class="pool empty">
+        <p safe>{`The configuration cannot be read: ${told.trouble.message}.`}</p>
+      </section>
+    );
+  }
+  const settings = told.value;
+  const chosen = settings.filter(({ source }) => source !== "default").length;
+  return (
+    <>
+      <header class="plain-head">
+        <h1>Configuration</h1>
+        <p class="quiet" safe>
+          {`${settings.length} values, ${chosen} of them not the default. A flag wins over the environment, that over the file, that over the default.`}
+        </p>
+      </header>
+      {groupsOf(settings).map(([group, members]) => (
+        <section class="pool" id={anchorOf("group", group)} aria-labelledby={anchorOf("group-name", group)}>
+          <header class="pool-head">
+            <h2 id={anchorOf("group-name", group)} safe>
+              {group}
+            </h2>
+          </header>
+          <table class="settings">
+            <thead class="unseen">
+              <tr>
+                <th scope="col">Setting</th>
+                <th scope="col">Value</th>
+                <th scope="col">Source</th>
+              </tr>
+            </thead>
+            <tbody>
+              {members.map(({ name, value, source }) => (
+                <tr data-chosen={source === "default" ? "no" : "yes"}>
+                  <th scope="row" safe>
+                    {name.startsWith(`${group}.`) ? name.slice(group.length + 1) : name}
+                  </th>
+                  <td>
+                    <code safe>{value}</code>
+                  </td>
+                  <td class="source" safe>
+                    {source}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      ))}
+    </>
+  );
+}
+
+type Group = readonly [name: string, members: readonly Setting[]];
+
+/** What stands alone comes first. "pools.main.probe.rise" belongs to "pools.main", "listen.port" to "listen", "engine" to what stands alone. */
+function groupsOf(settings: readonly Setting[]): readonly Group[] {
+  const groups = new Map<string, Setting[]>([[general, []]]);
+  for (const setting of settings) {
+    const keys = setting.name.replace(/\[.*$/, "").split(".");
+    const name =
+      keys[0] === "pools" ? keys.slice(0, 2).join(".") : keys.length > 1 ? (keys[0] ?? "") : general;
+    const members = groups.get(name);
+    if (members) members.push(setting);
+    else groups.set(name, [setting]);
+  }
+  return [...groups].filter(([, members]) => members.length > 0);
+}
+
+const general = "general";

@@ -1,0 +1,32 @@
+/** The end of every page that lives: what runs, where it was read, and the same for machines. */
+
+import { formatSpan, formatTime } from "./format.ts";
+import type { Picture } from "./picture.ts";
+import { originOf } from "./verdict.ts";
+
+export function PageFoot({ picture }: { readonly picture: Picture }): JSX.Element {
+  const { snapshot, adminUrl, readAt } = picture;
+  const facts = snapshot
+    ? [
+        `Evenkeel ${snapshot.version}`,
+        `${snapshot.engine} engine on ${snapshot.runtime}`,
+        `listens on ${snapshot.listen}`,
+        `up ${formatSpan(snapshot.at - snapshot.startedAt)}`,
+      ]
+    : [];
+  return (
+    <footer class="foot">
+      <ul class="facts">
+        {facts.map((fact) => (
+          <li safe>{fact}</li>
+        ))}
+      </ul>
+      <ul class="facts">
+        <li safe>{`read from ${originOf(adminUrl)}${snapshot ? ` at ${formatTime(readAt)}` : ""}`}</li>
+        <li>
+          <a href="/api/status">as JSON</a>
+        </li>
+      </ul>
+    </footer>
+  );
+}

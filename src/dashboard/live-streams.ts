@@ -1,0 +1,68 @@
+/** The live streams of the pages that live: each message has the fragment, and the newest points for the charts. */
+
+import type { SeriesHistory } from "../history/history.ts";
+import type { Columns } from "../history/point.ts";
+import type { Feed } from "./feed.ts";
+import { eventOf, renderedOnce, streamOf } from "./live.ts";
+import { renderLive, renderUpstreamLive } from "./page.tsx";
+import type { Picture } from "./picture.ts";
+import type { UpstreamFeeds, UpstreamPicture } from "./upstream-feeds.ts";
+import { queryOf, type View } from "./view.ts";
+
+/** More people than that do not look at one balancer; more streams than that are a mistake or an attack. */
+const mostViewers = 200;
+
+/** A page that missed no more than this many seconds needs not ask for the past again. */
+const pointsSent = 5;
+
+export interface LiveStreams {
+  /** Undefined if there are too many. */
+  overview(view: View): Response | undefined;
+  upstream(id: string): Response | undefined;
+}
+
+export function liveStreams(feed: Feed, upstreams: UpstreamFeeds): LiveStreams {
+  // There are no more views than columns to sort by, in two directions.
+  const rendered = new Map<string, (picture: Picture) => Uint8Array>();
+  const ofView = ({ sort }: View) => {
+    const view = { sort, filter: "" };
+    const key = queryOf(view);
+    const known = rendered.get(key);
+    if (known) return known;
+    const made = renderedOnce(
+      (picture: Picture) => eventOf(renderLive(picture, view)) + pointsEvent(picture.trends),
+    );
+    rendered.set(key, made);
+    return made;
+  };
+  const ofUpstream = renderedOnce(
+    (shown: UpstreamPicture) =>
+      eventOf(renderUpstreamLive(shown)) + pointsEvent(shown.trend ? [shown.trend] : []),
+  );
+  const isFull = () => feed.viewers + upstreams.viewers >= mostViewers;
+  return {
+    overview: (view) => (isFull() ? undefined : answer(streamOf(feed, ofView(view)))),
+    upstream: (id) => (isFull() ? undefined : answer(streamOf(upstreams.of(id), ofUpstream))),
+  };
+}
+
+/** Data only: the page's script knows what to do with it. */
+function pointsEvent(trends: readonly SeriesHistory[]): string {
+  const series = trends.map(({ pool, upstream, columns }) => ({ pool, upstream, columns: lastOf(columns) }));
+  return series.length > 0 ? eventOf(JSON.stringify({ series }), "history") : "";
+}
+
+function lastOf(columns: Columns): Columns {
+  const last = Object.entries(columns).map(([name, values]) => [name, values.slice(-pointsSent)]);
+  return Object.fromEntries(last) as Columns;
+}
+
+function answer(stream: ReadableStream<Uint8Array>): Response {
+  return new Response(stream, {
+    headers: {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-store",
+      "X-Accel-Buffering": "no",
+    },
+  });
+}

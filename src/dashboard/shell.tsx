@@ -1,0 +1,102 @@
+/** What all pages have around them: the document's head, the way between pages, and whether they are live. */
+
+import { assets } from "./assets.ts";
+
+/**
+ * Refusals are not swapped in, except for what names its own target. The stream comes back within five seconds: an
+ * operator in an incident does not wait for a back-off of a minute.
+ */
+const htmxConfig = JSON.stringify({
+  noSwap: [204, 304, "4xx", "5xx"],
+  includeIndicatorCSS: false,
+  history: false,
+  sse: { reconnectDelay: 500, reconnectMaxDelay: 5_000 },
+});
+
+interface ShellProps {
+  readonly title: string;
+  readonly here: "overview" | "upstream" | "config";
+  /** The address of the live stream; undefined for a page that stands still. */
+  readonly live?: string;
+  readonly notice?: string;
+  readonly children?: JSX.Element | JSX.Element[];
+}
+
+const places = [
+  { name: "Overview", address: "/", here: "overview" },
+  { name: "Configuration", address: "/config", here: "config" },
+] as const;
+
+export function Shell({ title, here, live, notice = "", children }: ShellProps): JSX.Element {
+  return (
+    <>
+      {"<!doctype html>"}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <meta name="color-scheme" content="light dark" />
+          <meta name="htmx-config" content={htmxConfig} />
+          <title safe>{title}</title>
+          <link rel="icon" type="image/svg+xml" href={assets.icon.path} />
+          <link rel="stylesheet" href={assets.style.path} />
+          <script src={assets.script.path}></script>
+        </head>
+        <body>
+          <header class="top">
+            <a class="brand" href="/">
+              <img src={assets.icon.path} alt="" width="28" height="28" />
+              <span>Evenkeel</span>
+            </a>
+            <nav class="places" aria-label="Pages">
+              {places.map((place) => (
+                <a href={place.address} {...(place.here === here ? { "aria-current": "page" } : {})}>
+                  {place.name}
+                </a>
+              ))}
+            </nav>
+            {live === undefined ? "" : <LinkState />}
+          </header>
+          <div id="notice">
+            <Notice notice={notice} />
+          </div>
+          {children}
+        </body>
+      </html>
+    </>
+  );
+}
+
+/** Which of the words is seen is decided in the style sheet, by what the script says of the stream. */
+function LinkState(): JSX.Element {
+  return (
+    <p class="link">
+      <span class="link-live">Live</span>
+      <span class="link-connecting">Connecting</span>
+      <span class="link-lost">
+        <span>
+          Reconnecting, last picture <span id="link-last">from before</span>
+        </span>
+      </span>
+      <span class="link-still">
+        Not live. <a href="">Refresh</a>
+      </span>
+    </p>
+  );
+}
+
+export function Notice({ notice }: { readonly notice: string }): JSX.Element {
+  return notice === "" ? (
+    ""
+  ) : (
+    <p class="notice" role="alert" safe>
+      {notice}
+    </p>
+  );
+}
+
+/** Markup of an element that waits for nothing. */
+export function markup(element: JSX.Element): string {
+  if (typeof element !== "string") throw new Error("Cannot render: a component is asynchronous");
+  return element;
+}

@@ -1,0 +1,112 @@
+/** How one viewer wants the tables: sorted by what, and which upstreams at all. It lives in the address of the page. */
+
+import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
+
+export const sortKeys = [
+  "name",
+  "status",
+  "share",
+  "in-flight",
+  "rate",
+  "errors",
+  "p50",
+  "p95",
+  "p99",
+] as const;
+export type SortKey = (typeof sortKeys)[number];
+
+export type Direction = "up" | "down";
+
+export interface View {
+  /** Undefined leaves the order of the configuration. */
+  readonly sort: { readonly by: SortKey; readonly direction: Direction } | undefined;
+  /** Upstreams that have this in their name, address or status; empty shows all. */
+  readonly filter: string;
+}
+
+export const plainView: View = { sort: undefined, filter: "" };
+
+/** More than this is not typed by anybody. */
+const longestFilter = 100;
+
+/** What makes no sense is as good as nothing said: an old bookmark still opens. */
+export function viewOf(query: Readonly<Record<string, string | undefined>>): View {
+  const [, by = "", direction] = /^(.*)-(up|down)$/.exec(query["sort"] ?? "") ?? [];
+  const key = sortKeys.find((known) => known === by);
+  return {
+    sort: key && { by: key, direction: direction === "up" ? "up" : "down" },
+    filter: (query["filter"] ?? "").trim().slice(0, longestFilter),
+  };
+}
+
+/** The query of an address that shows this view: "?sort=errors-down&filter=api", or nothing for the plain one. */
+export function queryOf({ sort, filter }: View, further: Readonly<Record<string, string>> = {}): string {
+  const query = new URLSearchParams({
+    ...(sort ? { sort: `${sort.by}-${sort.direction}` } : {}),
+    ...(filter === "" ? {} : { filter }),
+    ...further,
+  });
+  return query.size > 0 ? `?${query}` : "";
+}
+
+/** Worst first is what somebody wants who sorts by a number; names begin with A. */
+export function firstDirection(by: SortKey): Direction {
+  return by === "name" ? "up" : "down";
+}
+
+/** What a click on a column's head leads to: its first direction, then the other, then the configuration's order. */
+export function afterClick({ sort, filter }: View, by: SortKey): View {
+  const first = firstDirection(by);
+  if (sort?.by !== by) return { sort: { by, direction: first }, filter };
+  const other = first === "up" ? "down" : "up";
+  return { sort: sort.direction === first ? { by, direction: other } : undefined, filter };
+}
+
+/** The worse, the higher. */
+const statusRanks: Readonly<Record<string, number>> = {
+  passing: 0,
+  maintenance: 1,
+  draining: 2,
+  checking: 3,
+  failing: 5,
+};
+const unknownRank = 4;
+
+const ranks: Readonly<Record<Exclude<SortKey, "name">, (upstream: UpstreamSnapshot) => number>> = {
+  status: ({ status }) => statusRanks[status] ?? unknownRank,
+  share: ({ traffic }) => traffic.requestsPerSecond,
+  "in-flight": ({ inFlight }) => inFlight,
+  rate: ({ traffic }) => traffic.requestsPerSecond,
+  errors: ({ traffic }) => traffic.errorShare,
+  p50: ({ traffic }) => traffic.p50Ms ?? -1,
+  p95: ({ traffic }) => traffic.p95Ms ?? -1,
+  p99: ({ traffic }) => traffic.p99Ms ?? -1,
+};
+
+const alphabet = new Intl.Collator("en", { numeric: true });
+
+/** The pool's upstreams as this view shows them. Equals stay in the order of the configuration. */
+export function arranged({ upstreams }: PoolSnapshot, { sort, filter }: View): readonly UpstreamSnapshot[] {
+  const shown = filter === "" ? upstreams : upstreams.filter((upstream) => matches(upstream, filter));
+  if (!sort) return shown;
+  const sign = sort.direction === "up" ? 1 : -1;
+  if (sort.by === "name") return shown.toSorted((left, right) => sign * alphabet.compare(left.id, right.id));
+  const rank = ranks[sort.by];
+  return shown.toSorted((left, right) => sign * (rank(left) - rank(right)));
+}
+
+/** What the filter looks at, in lower case; the page's script looks at the same. */
+export function haystackOf({ id, url, status }: UpstreamSnapshot): string {
+  return `${id} ${url} ${status}`.toLowerCase();
+}
+
+function matches(upstream: UpstreamSnapshot, filter: string): boolean {
+  return haystackOf(upstream).includes(filter.toLowerCase());
+}
+
+/** The share of its pool's traffic that an upstream's weight stands for, 0–1; 0 while it gets nothing new. */
+export function fairShareOf(pool: PoolSnapshot, { fit, weight }: UpstreamSnapshot): number {
+  if (!fit) return 0;
+  const whole = pool.upstreams.reduce((sum, upstream) => sum + (upstream.fit ? upstream.weight : 0), 0);
+  return whole > 0 ? weight / whole : 0;
+}

@@ -1,0 +1,208 @@
+/** Remembers what happened: looks at the metrics once a second, and keeps what it saw, ever more coarsely, for a week. */
+
+import type { Cancel, Clock, Schedule, WallClock } from "../lib/clock.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import { type Level, levels, storedLevels, type WindowName, windows } from "./levels.ts";
+import { type Columns, columnsOf, type Point, thinned } from "./point.ts";
+import { type Due, Series } from "./series.ts";
+import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
+
+export interface HistorySetting {
+  /** Read anew every second: pools and upstreams come and go. */
+  readonly pools: () => readonly Pool[];
+  readonly metrics: Metrics;
+  readonly store: HistoryStore;
+  readonly clock: Clock;
+  readonly wallClock: WallClock;
+  readonly schedule: Schedule;
+  /** Hears of every upstream that is looked at, once a second. */
+  readonly onLook?: (upstream: Upstream) => void;
+  /** Hears that something could not be kept, and how many points that cost. It may come every second. */
+  readonly onFailure: (error: unknown, lost: number) => void;
+}
+
+export interface HistoryQuery {
+  /** Only this pool; all pools without it. */
+  readonly pool?: string | undefined;
+  /** Only this upstream, instead of pools. */
+  readonly upstream?: string | undefined;
+  readonly window: WindowName;
+  /** Epoch milliseconds; only what ended after this. */
+  readonly since?: number | undefined;
+}
+
+export interface SeriesHistory extends SeriesKey {
+  readonly columns: Columns;
+}
+
+export interface HistoryAnswer {
+  readonly window: WindowName;
+  /** How far points are apart, milliseconds, where they are as coarse as the window is. */
+  readonly stepMs: number;
+  readonly series: readonly SeriesHistory[];
+}
+
+const [finest] = levels;
+
+/** One batch to the store: some milliseconds of work, between two requests. */
+const mostAtOnce = 1_000;
+/** A timer may fire a little before its time. */
+const earlyMs = 50;
+/** What a store that does not take anything may cost in memory. */
+const mostWaiting = 50_000;
+
+export class History {
+  readonly #setting: HistorySetting;
+  readonly #series = new Map<string, Series>();
+  #waiting: Kept[] = [];
+  #cancel: Cancel | undefined;
+  /** Clock time of the last look. */
+  #lookedAt = 0;
+  /** The full second that it ended, epoch milliseconds. */
+  #endedAt = 0;
+
+  constructor(setting: HistorySetting) {
+    this.#setting = setting;
+  }
+
+  start(): void {
+    this.#lookedAt = this.#setting.clock();
+    this.#endedAt = this.#fullSecond();
+    this.#observeLater();
+  }
+
+  /** Keeps what the running intervals have so far, so that a restart loses nothing. The store stays open. */
+  stop(): void {
+    if (!this.#cancel) return;
+    this.#cancel();
+    this.#cancel = undefined;
+    const at = this.#setting.wallClock();
+    this.#observe(
+      at,
+      storedLevels.map((level) => ({ level, at })),
+    );
+    while (this.#waiting.length > 0) this.#write();
+  }
+
+  /** Undefined if there is no such pool or upstream. Throws what the store throws. */
+  read({ pool, upstream, window, since = 0 }: HistoryQuery): HistoryAnswer | undefined {
+    const asked = this.#keys().filter((key) =>
+      upstream !== undefined
+        ? key.upstream === upstream && (pool === undefined || key.pool === pool)
+        : key.upstream === null && (pool === undefined || key.pool === pool),
+    );
+    if (asked.length === 0 && (pool !== undefined || upstream !== undefined)) return undefined;
+    const { spanMs, stepMs } = windows[window];
+    const after = Math.max(since, this.#setting.wallClock() - spanMs);
+    const series = asked.map((key) => {
+      const points = this.#pointsOf(key, windows[window].levelMs, after);
+      return {
+        ...key,
+        columns: columnsOf(stepMs > windows[window].levelMs ? thinned(points, stepMs) : points),
+      };
+    });
+    return { window, stepMs, series };
+  }
+
+  #keys(): readonly SeriesKey[] {
+    return this.#setting
+      .pools()
+      .flatMap(({ name, upstreams }) => [
+        { pool: name, upstream: null },
+        ...upstreams.map(({ id }) => ({ pool: name, upstream: id })),
+      ]);
+  }
+
+  /** At the asked level; coarser where that does not reach back far enough, finer for what it does not have yet. */
+  #pointsOf(key: SeriesKey, levelMs: number, after: number): readonly Point[] {
+    const of = (level: Level, from: number) =>
+      level === finest ? this.#seriesOf(key).recent(from) : this.#setting.store.read(key, level, from);
+    const index = levels.findIndex(({ stepMs }) => stepMs === levelMs);
+    let points = of(levels[index] ?? finest, after);
+    for (const coarser of levels.slice(index + 1)) {
+      const first = points[0];
+      const begin = first ? first.at - first.spanMs : Number.POSITIVE_INFINITY;
+      if (begin - after < coarser.stepMs) break;
+      points = [...of(coarser, after).filter(({ at }) => at <= begin + finest.stepMs), ...points];
+    }
+    for (const finer of levels.slice(0, index).toReversed()) {
+      points = [...points, ...of(finer, points.at(-1)?.at ?? after)];
+    }
+    return points;
+  }
+
+  #seriesOf(key: SeriesKey): Series {
+    const name = `${key.pool}\n${key.upstream ?? ""}`;
+    let series = this.#series.get(name);
+    if (!series) this.#series.set(name, (series = new Series(key)));
+    return series;
+  }
+
+  /** At each full second of the wall clock, so that the times in a chart are round ones. */
+  #observeLater(): void {
+    const { schedule, wallClock } = this.#setting;
+    const waitMs = finest.stepMs - ((wallClock() + earlyMs) % finest.stepMs) + earlyMs;
+    this.#cancel = schedule(waitMs, () => {
+      this.#observeLater();
+      const at = this.#fullSecond();
+      const due = storedLevels.flatMap((level) => {
+        const end = at - (at % level.stepMs);
+        return end > this.#endedAt - (this.#endedAt % level.stepMs) ? [{ level, at: end }] : [];
+      });
+      this.#observe(at, due);
+      this.#endedAt = at;
+      this.#write();
+    });
+  }
+
+  #fullSecond(): number {
+    return Math.floor((this.#setting.wallClock() + earlyMs) / finest.stepMs) * finest.stepMs;
+  }
+
+  #observe(at: number, due: readonly Due[]): void {
+    const { pools, metrics, clock, onLook } = this.#setting;
+    const now = clock();
+    const spanMs = Math.max(1, now - this.#lookedAt);
+    this.#lookedAt = now;
+    const seen = new Set<Series>();
+    for (const { name, upstreams } of pools()) {
+      const whole = this.#seriesOf({ pool: name, upstream: null });
+      seen.add(whole);
+      for (const upstream of upstreams) {
+        const part = this.#seriesOf({ pool: name, upstream: upstream.id });
+        seen.add(part);
+        onLook?.(upstream);
+        part.second.inFlight = upstream.inFlight;
+        part.second.addSince(part.mark, metrics.of(upstream));
+        whole.second.addBeside(part.second);
+      }
+      const retries = metrics
+        .ofPool(name)
+        .retries.values()
+        .reduce((sum, count) => sum + count, 0);
+      whole.second.retries = Math.max(0, retries - whole.retriesRead);
+      whole.retriesRead = retries;
+    }
+    for (const [key, series] of this.#series) {
+      if (seen.has(series)) this.#waiting.push(...series.close(at, spanMs, due));
+      else this.#series.delete(key);
+    }
+  }
+
+  #write(): void {
+    const batch = this.#waiting.slice(0, mostAtOnce);
+    if (batch.length === 0) return;
+    try {
+      this.#setting.store.write(batch);
+      this.#waiting.splice(0, batch.length);
+    } catch (error) {
+      const lost = Math.max(0, this.#waiting.length - mostWaiting);
+      this.#waiting.splice(0, lost);
+      this.#setting.onFailure(error, lost);
+      // A stop must come to an end; while it runs, the same batch is tried again in a second.
+      if (!this.#cancel) this.#waiting = [];
+    }
+  }
+}

@@ -1,0 +1,57 @@
+/** The last points of one series in memory: numbers in columns, so that thousands of series have room. */
+
+import type { Point } from "./point.ts";
+
+const fields = ["spanMs", "requests", "errors", "retries", "inFlight", "p50Ms", "p95Ms", "p99Ms"] as const;
+
+/** Takes 40 bytes a point; a value is exact to seven digits. */
+export class PointRing {
+  readonly #capacity: number;
+  readonly #at: Float64Array;
+  /** Not a number stands for null. */
+  readonly #values: Float32Array;
+  #written = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+    this.#at = new Float64Array(capacity);
+    this.#values = new Float32Array(capacity * fields.length);
+  }
+
+  push(point: Point): void {
+    const slot = this.#written % this.#capacity;
+    this.#at[slot] = point.at;
+    for (const [index, field] of fields.entries()) {
+      this.#values[slot * fields.length + index] = point[field] ?? Number.NaN;
+    }
+    this.#written += 1;
+  }
+
+  /** Those that ended after this moment, oldest first. */
+  after(at: number): readonly Point[] {
+    const points: Point[] = [];
+    const count = Math.min(this.#written, this.#capacity);
+    for (let back = 1; back <= count; back++) {
+      const slot = (this.#written - back) % this.#capacity;
+      if ((this.#at[slot] ?? 0) <= at) break;
+      points.push(this.#pointIn(slot));
+    }
+    return points.reverse();
+  }
+
+  #pointIn(slot: number): Point {
+    const value = (index: number) => this.#values[slot * fields.length + index] ?? Number.NaN;
+    const orNull = (given: number) => (Number.isNaN(given) ? null : given);
+    return {
+      at: this.#at[slot] ?? 0,
+      spanMs: value(0),
+      requests: value(1),
+      errors: value(2),
+      retries: value(3),
+      inFlight: value(4),
+      p50Ms: orNull(value(5)),
+      p95Ms: orNull(value(6)),
+      p99Ms: orNull(value(7)),
+    };
+  }
+}

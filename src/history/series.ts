@@ -1,0 +1,64 @@
+/** The past of one pool or upstream as it grows: the last minutes in memory, and what is on its way to the store. */
+
+import { type Level, levels } from "./levels.ts";
+import type { Point } from "./point.ts";
+import { PointRing } from "./point-ring.ts";
+import type { Kept, SeriesKey } from "./store.ts";
+import { Mark, Tally } from "./tally.ts";
+
+const [finest, ...coarser] = levels;
+
+/** That an interval of a level ends. */
+export interface Due {
+  readonly level: Level;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+export class Series {
+  readonly key: SeriesKey;
+  readonly mark = new Mark();
+  /** The second that runs now. Whoever observes counts into it. */
+  readonly second = new Tally();
+  /** Retries as they were counted at the last observation; of a pool. */
+  retriesRead = 0;
+  readonly #open = coarser.map((level) => ({ level, tally: new Tally(), spanMs: 0 }));
+  readonly #recent = new PointRing(finest.keptMs / finest.stepMs);
+
+  constructor(key: SeriesKey) {
+    this.key = key;
+  }
+
+  /**
+   * Ends the second that ran.
+   * @param at epoch milliseconds at which it ended
+   * @param due the coarser levels whose interval ends with it, from fine to coarse, and when that is
+   * @returns the points for the store
+   */
+  close(at: number, spanMs: number, due: readonly Due[]): readonly Kept[] {
+    this.#recent.push(this.second.pointAt(at, spanMs));
+    const kept: Kept[] = [];
+    let [finished, finishedMs]: [Tally, number] = [this.second, spanMs];
+    for (const open of this.#open) {
+      open.tally.addAfter(finished);
+      open.spanMs += finishedMs;
+      const end = due.find(({ level }) => level === open.level);
+      if (!end) break;
+      kept.push({ series: this.key, level: open.level, point: open.tally.pointAt(end.at, open.spanMs) });
+      [finished, finishedMs] = [open.tally, open.spanMs];
+    }
+    this.second.clear();
+    for (const [index, open] of this.#open.entries()) {
+      // Read before cleared: the next coarser level has taken it in by now.
+      if (index >= kept.length) break;
+      open.tally.clear();
+      open.spanMs = 0;
+    }
+    return kept;
+  }
+
+  /** The finest points that ended after this moment, oldest first. */
+  recent(after: number): readonly Point[] {
+    return this.#recent.after(after);
+  }
+}

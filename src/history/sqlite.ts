@@ -1,0 +1,173 @@
+/** The past in one SQLite file, beside the state file: losing it costs charts, and never what an operator decided. */
+
+import { mkdirSync } from "node:fs";
+import { dirname, format, parse } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+
+import type { WallClock } from "../lib/clock.ts";
+import { type Level, levels } from "./levels.ts";
+import type { Point } from "./point.ts";
+import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
+
+/** Raised whenever the tables change. Another version's past is dropped: it is only the past. */
+const schemaVersion = 1;
+
+/** "state.db" → "state-history.db"; ":memory:" stays. */
+export function historyFileOf(stateFile: string): string {
+  if (stateFile === ":memory:") return stateFile;
+  const { dir, name, ext } = parse(stateFile);
+  return format({ dir, name: `${name}-history`, ext });
+}
+
+/**
+ * Opens or creates the file and its folder. Throws "Cannot use …" if it is damaged, locked or not to be written.
+ * @param file a path, or ":memory:"
+ */
+export function openHistory(file: string, wallClock: WallClock): HistoryStore {
+  try {
+    return new SqliteHistory(file, wallClock);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot use the history file: ${why}, received ${file}`);
+  }
+}
+
+/**
+ * A place is a slot: time modulo what the level keeps. So a point takes the place of the one that became too old, and
+ * the file is bounded without anything ever being searched for (the idea of Oetiker's RRDtool): at about 0.6 MB for
+ * each pool and upstream.
+ */
+const tables = `
+  CREATE TABLE IF NOT EXISTS series (
+    id INTEGER PRIMARY KEY, pool TEXT NOT NULL, upstream TEXT NOT NULL, last_at INTEGER NOT NULL,
+    UNIQUE (pool, upstream)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS point (
+    series INTEGER NOT NULL, step_ms INTEGER NOT NULL, slot INTEGER NOT NULL,
+    at INTEGER NOT NULL, span_ms INTEGER NOT NULL,
+    requests INTEGER NOT NULL, errors INTEGER NOT NULL, retries INTEGER NOT NULL, in_flight INTEGER NOT NULL,
+    p50_us INTEGER, p95_us INTEGER, p99_us INTEGER,
+    PRIMARY KEY (series, step_ms, slot)
+  ) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${schemaVersion};
+`;
+
+/** A slot may hold the first part of the same interval, from before a restart: then the two become one. */
+const isSame = "excluded.at - at BETWEEN 0 AND step_ms - 1";
+const sum = (name: string) => `${name} = excluded.${name} + iif(${isSame}, ${name}, 0)`;
+const most = (name: string) =>
+  `${name} = iif(${isSame}, coalesce(max(${name}, excluded.${name}), ${name}, excluded.${name}), excluded.${name})`;
+const put = `
+  INSERT INTO point VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (series, step_ms, slot) DO UPDATE SET
+    ${["span_ms", "requests", "errors", "retries"].map(sum).join(", ")},
+    ${["in_flight", "p50_us", "p95_us", "p99_us"].map(most).join(", ")},
+    at = excluded.at`;
+
+/** As the empty text: a column that is part of a unique key takes any number of nulls. */
+const ofPool = "";
+
+class SqliteHistory implements HistoryStore {
+  readonly #database: DatabaseSync;
+  readonly #ids = new Map<string, number>();
+  readonly #find: StatementSync;
+  readonly #touch: StatementSync;
+  readonly #put: StatementSync;
+  readonly #list: StatementSync;
+
+  constructor(file: string, wallClock: WallClock) {
+    if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const database = new DatabaseSync(file);
+    this.#database = database;
+    try {
+      prepare(database, wallClock());
+      this.#find = database.prepare("SELECT id FROM series WHERE pool = ? AND upstream = ?");
+      this.#touch = database.prepare(`
+        INSERT INTO series (pool, upstream, last_at) VALUES (?, ?, ?)
+        ON CONFLICT (pool, upstream) DO UPDATE SET last_at = excluded.last_at RETURNING id`);
+      this.#put = database.prepare(put);
+      this.#list = database.prepare(
+        "SELECT * FROM point WHERE series = ? AND step_ms = ? AND at > ? ORDER BY at",
+      );
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  write(points: readonly Kept[]): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      for (const { series, level, point } of points) {
+        const slot = Math.ceil(point.at / level.stepMs) % (level.keptMs / level.stepMs);
+        this.#put.run(this.#idFor(series, point.at), level.stepMs, slot, ...numbersOf(point));
+      }
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      // What was learnt of ids in here is undone as well.
+      this.#ids.clear();
+      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    } finally {
+      this.#touched.clear();
+    }
+  }
+
+  read({ pool, upstream }: SeriesKey, level: Level, after: number): readonly Point[] {
+    const id = this.#find.get(pool, upstream ?? ofPool)?.["id"];
+    return typeof id === "number" ? this.#list.all(id, level.stepMs, after).map(pointOf) : [];
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  /** Series of which this batch has renewed the time of the last point: once is enough. */
+  readonly #touched = new Set<string>();
+
+  #idFor({ pool, upstream }: SeriesKey, at: number): number {
+    const key = `${pool}\n${upstream ?? ofPool}`;
+    const known = this.#ids.get(key);
+    if (known !== undefined && this.#touched.has(key)) return known;
+    const id = Number(this.#touch.get(pool, upstream ?? ofPool, at)?.["id"]);
+    this.#ids.set(key, id);
+    this.#touched.add(key);
+    return id;
+  }
+}
+
+function prepare(database: DatabaseSync, now: number): void {
+  // Nobody waits for the medium: a lost second of the past is no loss, and a locked file is tried again soon.
+  database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+  const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (version !== schemaVersion) database.exec("DROP TABLE IF EXISTS point; DROP TABLE IF EXISTS series;");
+  database.exec(tables);
+  const longest = Math.max(...levels.map(({ keptMs }) => keptMs));
+  // Upstreams come and go; what is left of those that went is forgotten as any other past.
+  const isGone = "SELECT id FROM series WHERE last_at < ?";
+  database.prepare(`DELETE FROM point WHERE series IN (${isGone})`).run(now - longest);
+  database.prepare("DELETE FROM series WHERE last_at < ?").run(now - longest);
+}
+
+function numbersOf(point: Point): readonly (number | null)[] {
+  const micros = (ms: number | null) => (ms === null ? null : Math.round(ms * 1_000));
+  const { requests, errors, retries, inFlight } = point;
+  const counts = [Math.round(point.at), Math.round(point.spanMs), requests, errors, retries, inFlight];
+  return [...counts, micros(point.p50Ms), micros(point.p95Ms), micros(point.p99Ms)];
+}
+
+function pointOf(row: Readonly<Record<string, unknown>>): Point {
+  const number = (name: string) => Number(row[name]);
+  const millis = (name: string) => (row[name] === null ? null : number(name) / 1_000);
+  return {
+    at: number("at"),
+    spanMs: number("span_ms"),
+    requests: number("requests"),
+    errors: number("errors"),
+    retries: number("retries"),
+    inFlight: number("in_flight"),
+    p50Ms: millis("p50_us"),
+    p95Ms: millis("p95_us"),
+    p99Ms: millis("p99_us"),
+  };
+}

@@ -1,0 +1,28 @@
+/** What a store of the past offers, and what it is asked to keep. */
+
+import type { Level } from "./levels.ts";
+import type { Point } from "./point.ts";
+
+/** Whose past: a pool's, or that of one upstream in it. */
+export interface SeriesKey {
+  readonly pool: string;
+  /** Null for the pool itself. */
+  readonly upstream: string | null;
+}
+
+/** A point of some series at some level, on its way to the store. */
+export interface Kept {
+  readonly series: SeriesKey;
+  readonly level: Level;
+  readonly point: Point;
+}
+
+/** Synchronous; never called on the way of a request. Every call throws what the medium throws. */
+export interface HistoryStore {
+  /** All or nothing. Each level holds as many points as it keeps, and the newest takes the place of the oldest. */
+  write(points: readonly Kept[]): void;
+  /** Points of a series at a level that ended after this moment (epoch milliseconds), oldest first. */
+  read(series: SeriesKey, level: Level, after: number): readonly Point[];
+  /** Does nothing the second time. */
+  close(): void;
+}

@@ -1,0 +1,78 @@
+/** Counts one interval of some traffic while it runs, and says what it was when it ends. */
+
+import { Histogram } from "../metrics/histogram.ts";
+import type { UpstreamMeter } from "../metrics/metrics.ts";
+import type { Point } from "./point.ts";
+
+export class Tally {
+  readonly #latencies = new Histogram();
+  requests = 0;
+  errors = 0;
+  retries = 0;
+  inFlight = 0;
+
+  /** Both go on at once: what two upstreams of a pool did in the same time. */
+  addBeside(other: Tally): void {
+    this.#count(other);
+    this.inFlight += other.inFlight;
+  }
+
+  /** One follows the other: what one series did in two intervals. */
+  addAfter(other: Tally): void {
+    this.#count(other);
+    this.inFlight = Math.max(this.inFlight, other.inFlight);
+  }
+
+  /** What an upstream's meter counted since the mark, which moves on. */
+  addSince(mark: Mark, meter: UpstreamMeter): void {
+    if (mark.meter !== meter) mark.reset(meter);
+    this.requests += meter.requests - mark.requests;
+    this.errors += meter.errors - mark.errors;
+    mark.requests = meter.requests;
+    mark.errors = meter.errors;
+    this.#latencies.addSince(mark.firstByte, meter.firstByte);
+  }
+
+  /**
+   * @param at epoch milliseconds at which the interval ends
+   * @param spanMs how long it was
+   */
+  pointAt(at: number, spanMs: number): Point {
+    const { requests, errors, retries, inFlight } = this;
+    const percentile = (share: number) => this.#latencies.percentile(share) ?? null;
+    return {
+      ...{ at, spanMs, requests, errors, retries, inFlight },
+      ...{ p50Ms: percentile(0.5), p95Ms: percentile(0.95), p99Ms: percentile(0.99) },
+    };
+  }
+
+  clear(): void {
+    this.requests = 0;
+    this.errors = 0;
+    this.retries = 0;
+    this.inFlight = 0;
+    if (this.#latencies.count > 0) this.#latencies.clear();
+  }
+
+  #count(other: Tally): void {
+    this.requests += other.requests;
+    this.errors += other.errors;
+    this.retries += other.retries;
+    if (other.#latencies.count > 0) this.#latencies.add(other.#latencies);
+  }
+}
+
+/** How far a meter, which only grows, has been read. A meter that takes another's place is read from its beginning. */
+export class Mark {
+  meter: UpstreamMeter | undefined;
+  requests = 0;
+  errors = 0;
+  readonly firstByte = new Histogram();
+
+  reset(meter: UpstreamMeter): void {
+    this.meter = meter;
+    this.requests = 0;
+    this.errors = 0;
+    this.firstByte.clear();
+  }
+}

@@ -1,0 +1,55 @@
+/** What the balancer has seen of each upstream besides its traffic: the last probes, and since when its status holds. */
+
+import type { WallClock } from "./lib/clock.ts";
+import type { Status, Upstream } from "./pool/upstream.ts";
+import type { ProbeSnapshot } from "./snapshot.ts";
+
+/** Five minutes at the usual interval. */
+const probesKept = 60;
+
+interface Seen {
+  status: Status;
+  /** Epoch milliseconds. */
+  since: number;
+  readonly probes: ProbeSnapshot[];
+}
+
+/** Upstreams that nobody holds any more are forgotten with everything seen of them. */
+export class Observed {
+  readonly #wallClock: WallClock;
+  readonly #seen = new WeakMap<Upstream, Seen>();
+
+  constructor(wallClock: WallClock) {
+    this.#wallClock = wallClock;
+  }
+
+  probed(upstream: Upstream, probe: ProbeSnapshot): void {
+    const { probes } = this.look(upstream);
+    probes.push(probe);
+    if (probes.length > probesKept) probes.shift();
+  }
+
+  /** Oldest first. */
+  probesOf(upstream: Upstream): readonly ProbeSnapshot[] {
+    return this.look(upstream).probes;
+  }
+
+  /** Epoch milliseconds; as exact as the looks are frequent. */
+  statusSince(upstream: Upstream): number {
+    return this.look(upstream).since;
+  }
+
+  /**
+   * Compares its status with the last one. A status is derived from several verdicts, some of which change by mere
+   * time: it is looked at again and again instead of being announced by each of them.
+   */
+  look(upstream: Upstream): Seen {
+    const { status } = upstream;
+    const known = this.#seen.get(upstream);
+    if (known?.status === status) return known;
+    const since = this.#wallClock();
+    const seen = known ? Object.assign(known, { status, since }) : { status, since, probes: [] };
+    this.#seen.set(upstream, seen);
+    return seen;
+  }
+}

@@ -1,0 +1,318 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import {
+  type AdminStandIn,
+  busySnapshot,
+  pool,
+  snapshotOf,
+  startAdminStandIn,
+  traffic,
+  upstream,
+  withUpstream,
+} from "../support/admin-stand-in.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { type Program, Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+const executable = findChromium();
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+// Bun kills the browser, and with it every other test, when one test takes longer than this.
+setDefaultTimeout(25_000);
+
+let browser: Browser;
+
+interface Scene extends AsyncDisposable {
+  readonly admin: AdminStandIn;
+  readonly url: string;
+  readonly page: Page;
+  /** What the browser complained about, breaches of the content security policy among it. */
+  readonly complaints: string[];
+}
+
+interface SceneSetting extends BrowserContextOptions {
+  readonly snapshot?: AdminStandIn["snapshot"];
+  readonly path?: string;
+}
+
+async function scene({
+  snapshot = busySnapshot(),
+  path = "/",
+  ...options
+}: SceneSetting = {}): Promise<Scene> {
+  const admin = await startAdminStandIn(snapshot);
+  const dashboard = await startDashboard(
+    { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
+    runtime,
+  );
+  const url = `http://127.0.0.1:${dashboard.port}`;
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints = complaintsOf(page);
+  await page.goto(url + path);
+  return {
+    ...{ admin, url, page, complaints },
+    async [Symbol.asyncDispose]() {
+      await context.close();
+      dashboard.close();
+      await admin.close();
+    },
+  };
+}
+
+function complaintsOf(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  return complaints;
+}
+
+const live = (page: Page) => page.waitForSelector("html[data-link=live]");
+const drawn = (page: Page) => page.waitForSelector(".chart canvas");
+const upstreamPath = "/upstreams/localhost%3A8082";
+
+/** Twelve upstreams with rising numbers of everything, in a random order. */
+const many = () =>
+  snapshotOf(
+    pool({
+      upstreams: [7, 2, 11, 5, 1, 9, 3, 12, 8, 4, 10, 6].map((each) =>
+        upstream(`api-${each}`, {
+          inFlight: each,
+          traffic: traffic({ requestsPerSecond: each * 10, p99Ms: each * 100 }),
+        }),
+      ),
+    }),
+  );
+
+const names = (page: Page) => page.locator("tbody .name:visible").allTextContents();
+
+/** How many pixels of the first chart's canvas are not empty. */
+const inked = (page: Page, chart = 0) =>
+  page.evaluate<number>(`{
+    const canvas = document.querySelectorAll(".chart canvas")[${chart}];
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 3; i < data.length; i += 4) if (data[i] > 0) count += 1;
+    count;
+  }`);
+
+describe.skipIf(!executable)("the cockpit in Chromium", () => {
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+  });
+  afterAll(() => browser?.close());
+
+  test.concurrent(
+    "draws its charts, shows the values under the pointer, and grows with every second",
+    async () => {
+      await using stage = await scene();
+      const { page, complaints } = stage;
+      await drawn(page);
+      await live(page);
+      for (const chart of [0, 1, 2]) expect(await inked(page, chart)).toBeGreaterThan(1_000);
+      const plot = page.locator(".plot").first();
+      const box = await plot.boundingBox();
+      if (!box) throw new Error("Cannot hover: the chart has no place");
+      const time = page.locator(".chart-time");
+      const rate = page.locator('[data-quantity="requestsPerSecond"] .key-value');
+      const seen = new Set<string>();
+      for (const part of [0.3, 0.5, 0.7]) {
+        await page.mouse.move(box.x + box.width * part, box.y + box.height / 2);
+        await until(async () => /UTC/.test((await time.textContent()) ?? ""), "the time under the pointer");
+        seen.add(`${await time.textContent()} ${await rate.textContent()}`);
+        expect(await page.locator('[data-quantity="p99Ms"] .key-value').textContent()).toMatch(/\d\sms$/);
+      }
+      expect(seen.size).toBe(3);
+      await page.mouse.move(5, 5);
+      await until(async () => (await time.textContent()) === "", "the pointer to be gone");
+      const latest = await rate.textContent();
+      await until(async () => (await rate.textContent()) !== latest, "the next second", 10_000);
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  test.concurrent("shows other times at a click, and says them as a table too", async () => {
+    await using stage = await scene();
+    const { page, complaints } = stage;
+    await drawn(page);
+    await page.getByText("as a table").click();
+    const rows = page.locator(".numbers tbody tr");
+    const before = await rows.first().textContent();
+    await page.getByRole("navigation", { name: "Time shown for main" }).getByText("24h").click();
+    await page.getByText("The last 24 hours as a table").waitFor();
+    await until(async () => (await rows.first().textContent()) !== before, "the other numbers");
+    expect(await rows.count()).toBe(10);
+    expect(new URL(page.url()).searchParams.get("window")).toBe("24h");
+    expect(await inked(page)).toBeGreaterThan(1_000);
+    expect(complaints).toEqual([]);
+  });
+
+  test.concurrent("shows charts, numbers, sorting and filtering without JavaScript", async () => {
+    await using stage = await scene({ snapshot: many(), javaScriptEnabled: false });
+    const { page } = stage;
+    expect(await page.locator(".still path.line").count()).toBe(5);
+    expect((await page.locator(".still path.line").first().getAttribute("d"))?.length).toBeGreaterThan(500);
+    await page.getByText("as a table").click();
+    expect(await page.locator(".numbers tbody tr").count()).toBe(10);
+    await page.getByRole("link", { name: "p99" }).click();
+    expect((await names(page))[0]).toBe("api-12");
+    await page.getByRole("searchbox").fill("API-1");
+    await page.getByRole("button", { name: "Filter" }).click();
+    expect(await names(page)).toEqual(["api-12", "api-11", "api-10", "api-1"]);
+    await page.getByRole("link", { name: "1h" }).click();
+    expect(await names(page)).toHaveLength(4);
+    expect(await page.locator(".windows [aria-current]").textContent()).toBe("1h");
+  });
+
+  test.concurrent("keeps sorting and filter over live updates", async () => {
+    await using stage = await scene({ snapshot: many() });
+    const { admin, page, complaints } = stage;
+    await live(page);
+    await page.getByRole("link", { name: "Requests/s" }).click();
+    await live(page);
+    await page.getByRole("searchbox").fill("api-1");
+    expect(await names(page)).toEqual(["api-12", "api-11", "api-10", "api-1"]);
+    await page.getByText("4 of 12 shown").waitFor();
+    admin.snapshot = withUpstream(admin.snapshot, "api-1", {
+      traffic: traffic({ requestsPerSecond: 9_999 }),
+    });
+    await until(async () => (await names(page))[0] === "api-1", "the new order");
+    expect(await names(page)).toEqual(["api-1", "api-12", "api-11", "api-10"]);
+    expect(await page.locator('th[aria-sort="descending"]').textContent()).toBe("Requests/s");
+    await page.getByRole("link", { name: "p50" }).click();
+    expect(await names(page)).toHaveLength(4);
+    await page.getByRole("searchbox").fill("");
+    expect(await names(page)).toHaveLength(12);
+    expect(complaints).toEqual([]);
+  });
+
+  test("fits every width on every page, and does not move when charts are drawn", async () => {
+    await using stage = await scene({ reducedMotion: "reduce" });
+    const { page, url } = stage;
+    for (const path of ["/", upstreamPath, "/config"]) {
+      await page.goto(url + path);
+      for (const width of [320, 390, 820, 1280, 1440, 1920]) {
+        await page.setViewportSize({ width, height: 900 });
+        expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+      }
+    }
+    await page.route("**/api/history*", (route) => (held ? route.abort() : route.continue()));
+    let held = true;
+    await page.goto(url);
+    await live(page);
+    const places = () =>
+      page.evaluate(`[...document.querySelectorAll(".chart, .plot, .grid, th, h1")].map((element) => {
+        const { x, y, width, height } = element.getBoundingClientRect();
+        return [x, y, width, height].map(Math.round).join();
+      })`);
+    const before = await places();
+    held = false;
+    await drawn(page);
+    expect(await places()).toEqual(before);
+  });
+
+  test.concurrent("tells errors by reason at a click, and leaves them open over live updates", async () => {
+    await using stage = await scene();
+    const { admin, page, complaints } = stage;
+    await live(page);
+    await page.getByRole("button", { name: "37 total errors of localhost:8082" }).click();
+    const list = page.locator(".popover:popover-open");
+    await list.getByText("connect_refused").waitFor();
+    const { reads } = admin;
+    await until(() => admin.reads >= reads + 2, "two further updates");
+    expect(await list.isVisible()).toBe(true);
+    await page.keyboard.press("Escape");
+    await list.waitFor({ state: "hidden" });
+    expect(complaints).toEqual([]);
+  });
+
+  test.concurrent("has a page for one upstream, from which it is drained", async () => {
+    await using stage = await scene();
+    const { admin, page, url, complaints } = stage;
+    await page.getByRole("link", { name: "localhost:8083" }).click();
+    await live(page);
+    await drawn(page);
+    expect(page.url()).toBe(`${url}/upstreams/localhost%3A8083`);
+    for (const words of ["Passing", "Probes", "Latency", "status_500", "fair 67%"]) {
+      expect(await page.getByText(words, { exact: true }).first().isVisible()).toBe(true);
+    }
+    expect(await page.locator(".strip rect").count()).toBe(60);
+    await page.getByRole("button", { name: "Drain localhost:8083" }).click();
+    await page.getByText("Draining").waitFor();
+    expect(admin.posts).toHaveLength(1);
+    expect(await inked(page)).toBeGreaterThan(1_000);
+    admin.snapshot = snapshotOf(pool());
+    await page.getByText("There is no such upstream").waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  // Themes differ in colours alone.
+  for (const [colorScheme, rules] of [
+    ["light", "{}"],
+    ["dark", '{ runOnly: ["color-contrast"] }'],
+  ] as const) {
+    test.concurrent(`has no serious issue of accessibility on any page, ${colorScheme}`, async () => {
+      await using stage = await scene({ colorScheme, reducedMotion: "reduce", path: "/?sort=errors-down" });
+      const { page, url } = stage;
+      for (const path of ["/?sort=errors-down", upstreamPath, "/config"]) {
+        if (path !== "/?sort=errors-down") await page.goto(url + path);
+        if (path !== "/config") await live(page);
+        for (const summary of await page.locator("summary").all()) await summary.click();
+        const popover = page.locator("[popovertarget]");
+        if ((await popover.count()) > 0) await popover.first().click();
+        await page.evaluate(axe);
+        const found = await page.evaluate<readonly string[]>(`
+          axe.run(${rules}).then(({ violations }) => violations
+            .filter(({ impact }) => impact === "serious" || impact === "critical")
+            .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
+        expect([path, ...found]).toEqual([path]);
+      }
+    });
+  }
+
+  test.concurrent("shows the history of a real balancer, also after its restart", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const folder = mkdtempSync(join(tmpdir(), "evenkeel-cockpit-"));
+    const start = () =>
+      programs.evenkeel(
+        ...["up", "--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"],
+        ...["--state", join(folder, "state.db"), "--upstreams", origin.url],
+      );
+    const requestsShown = async (page: Page) => {
+      const columns = await page.evaluate<readonly (number | null)[]>(`
+        fetch("/api/history?pool=main&window=1h")
+          .then((answer) => answer.json())
+          .then(({ series }) => series[0].columns.requestsPerSecond)`);
+      return columns.some((rate) => (rate ?? 0) > 1);
+    };
+    const visit = async (program: Program) => {
+      const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+      const complaints = complaintsOf(page);
+      await page.goto(`http://127.0.0.1:${await program.port("dashboard")}`);
+      await drawn(page);
+      await until(() => requestsShown(page), "the requests in the history", 10_000);
+      expect(await inked(page)).toBeGreaterThan(1_000);
+      await page.close();
+      expect(complaints).toEqual([]);
+    };
+    const first = start();
+    const url = `http://127.0.0.1:${await first.port("balancer")}/`;
+    for (let i = 0; i < 50; i++) await (await fetch(url)).text();
+    await visit(first);
+    expect((await first.kill("SIGTERM")).code).toBe(0);
+    await visit(start());
+    await origin.close();
+    rmSync(folder, { recursive: true });
+  });
+});

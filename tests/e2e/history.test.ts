@@ -1,0 +1,54 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { HistoryAnswer } from "../../src/history/history.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { type Program, Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-history-e2e-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const flags = (upstream: string, state: string) => [
+  ...["proxy", "--port", "0", "--host", "127.0.0.1", "--admin-port", "0"],
+  ...["--state", join(folder, state), "--upstreams", upstream],
+];
+
+async function requestsSeen(program: Program, window: string): Promise<number> {
+  const url = `http://127.0.0.1:${await program.port("admin")}/api/history?pool=main&window=${window}`;
+  const { series } = (await (await fetch(url)).json()) as HistoryAnswer;
+  // A point of any length has at least one request a week.
+  return series[0]?.columns.requestsPerSecond.filter((rate) => (rate ?? 0) > 0).length ?? 0;
+}
+
+describe("history", () => {
+  test("is there a second later, and again after a restart", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const first = programs.evenkeel(...flags(origin.url, "state.db"));
+    const url = `http://127.0.0.1:${await first.port("balancer")}/`;
+    for (let i = 0; i < 10; i++) await (await fetch(url)).text();
+    await until(async () => (await requestsSeen(first, "5m")) > 0, "the first point", 10_000);
+    expect((await first.kill("SIGTERM")).code).toBe(0);
+    const second = programs.evenkeel(...flags(origin.url, "state.db"));
+    for (const window of ["5m", "1h", "24h"]) expect(await requestsSeen(second, window)).toBeGreaterThan(0);
+    await origin.close();
+  });
+
+  test("that cannot be kept is said clearly, and the balancer serves all the same", async () => {
+    await using programs = new Programs();
+    writeFileSync(
+      join(folder, "bad-history.db"),
+      "no database at all, but long enough to look like one. ".repeat(40),
+    );
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const proxy = programs.evenkeel(...flags(origin.url, "bad.db"));
+    expect((await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/`)).status).toBe(200);
+    await until(() => proxy.stderr.includes("history will not survive a restart"), "the message");
+    expect(proxy.stderr).toContain("Cannot use the history file");
+    await until(async () => (await requestsSeen(proxy, "5m")) > 0, "the first point", 10_000);
+    await origin.close();
+  });
+});

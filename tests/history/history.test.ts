@@ -1,0 +1,320 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { History, type HistoryQuery } from "../../src/history/history.ts";
+import { levels } from "../../src/history/levels.ts";
+import { historyFileOf, openHistory } from "../../src/history/sqlite.ts";
+import type { HistoryStore, Kept } from "../../src/history/store.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { policyEntry } from "../../src/policy/policies.ts";
+import { Attempt } from "../../src/pool/attempt.ts";
+import { failure, responded } from "../../src/pool/outcome.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
+import { FakeTime } from "../support/fake-time.ts";
+import { upstreamOf } from "../support/upstreams.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-history-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A full minute, so that what happens first does not cross a boundary. */
+const epoch = 1_800_000_000_000;
+
+function memoryStore(): HistoryStore {
+  return openHistory(":memory:", () => epoch);
+}
+
+interface StageSetting {
+  readonly store?: HistoryStore;
+  readonly upstreams?: readonly Upstream[];
+  readonly time?: FakeTime;
+}
+
+/** One pool whose requests a test makes up, on a time that it moves. */
+function stage({
+  store = memoryStore(),
+  upstreams = [upstreamOf("a"), upstreamOf("b")],
+  time = new FakeTime(),
+}: StageSetting = {}) {
+  const metrics = new Metrics(time.clock);
+  const policy = policyEntry("first").create({ random: () => 0, clock: time.clock });
+  const pool = new Pool({ name: "main", policy, upstreams, random: () => 0, clock: time.clock });
+  const pools = [pool];
+  const failures: [error: unknown, lost: number][] = [];
+  const wallClock = () => epoch + time.clock();
+  const history = new History({
+    ...{ pools: () => pools, metrics, store, clock: time.clock, wallClock, schedule: time.schedule },
+    onFailure: (error, lost) => void failures.push([error, lost]),
+  });
+  let now = 0;
+  const attempt = new Attempt(() => now, metrics);
+  return {
+    history,
+    time,
+    failures,
+    pools,
+    metrics,
+    /** One request that took this long; a negative time fails instead. */
+    request(upstream: Upstream, latencyMs: number) {
+      attempt.start(upstream);
+      now += Math.abs(latencyMs);
+      if (latencyMs >= 0) attempt.head(200);
+      attempt.end(latencyMs >= 0 ? responded : failure("connect", "connect_refused"));
+    },
+    columns(query: HistoryQuery) {
+      const columns = history.read(query)?.series[0]?.columns;
+      if (!columns) throw new Error("Cannot go on: there is no such series");
+      return columns;
+    },
+  };
+}
+
+describe("history", () => {
+  test("has a point for every second, with that second's own percentiles", async () => {
+    const a = upstreamOf("a");
+    const { history, time, request, columns } = stage({ upstreams: [a] });
+    history.start();
+    for (const latencyMs of [10, 1_000, 100]) {
+      for (let i = 0; i < 20; i++) request(a, latencyMs);
+      await time.advance(1_000);
+    }
+    const { at, requestsPerSecond, p50Ms, p99Ms } = columns({ upstream: "a", window: "5m" });
+    expect(at).toEqual([1_000, 2_000, 3_000].map((ms) => epoch + ms));
+    expect(requestsPerSecond).toEqual([20, 20, 20]);
+    for (const [index, exact] of [10, 1_000, 100].entries()) {
+      for (const column of [p50Ms, p99Ms])
+        expect(Math.abs((column[index] ?? 0) / exact - 1)).toBeLessThan(0.1);
+    }
+  });
+
+  test("takes a pool's percentiles from all its answers, and never averages them", async () => {
+    const [a, b] = [upstreamOf("a"), upstreamOf("b")];
+    const { history, time, request, columns } = stage({ upstreams: [a, b] });
+    history.start();
+    for (let i = 0; i < 99; i++) request(a, 10);
+    for (let i = 0; i < 99; i++) request(b, 1_000);
+    request(b, -5);
+    await time.advance(1_000);
+    const { requestsPerSecond, errorsPerSecond, p50Ms, p95Ms } = columns({ pool: "main", window: "5m" });
+    expect(requestsPerSecond).toEqual([199]);
+    expect(errorsPerSecond).toEqual([1]);
+    expect(p50Ms[0]).toBeLessThan(11);
+    expect(p95Ms[0]).toBeGreaterThan(950);
+  });
+
+  test("counts retries, and the most that was under way", async () => {
+    const a = upstreamOf("a");
+    const { history, time, metrics, columns } = stage({ upstreams: [a] });
+    history.start();
+    a.inFlight = 7;
+    metrics.retried("main", failure("connect", "connect_refused"));
+    await time.advance(1_000);
+    a.inFlight = 2;
+    await time.advance(9_000);
+    expect(columns({ pool: "main", window: "5m" }).retriesPerSecond.slice(0, 2)).toEqual([1, 0]);
+    expect(columns({ pool: "main", window: "1h" })).toMatchObject({ retriesPerSecond: [0.1], inFlight: [7] });
+  });
+
+  test("becomes coarser with age, at every level from all answers of the interval", async () => {
+    const a = upstreamOf("a");
+    const { history, time, request, columns } = stage({ upstreams: [a] });
+    history.start();
+    for (let second = 0; second < 120; second++) {
+      for (let i = 0; i < 10; i++) request(a, second % 10 === 9 ? 500 : 5);
+      await time.advance(1_000);
+    }
+    const tens = columns({ upstream: "a", window: "1h" });
+    expect(tens.at).toHaveLength(12);
+    expect(new Set(tens.requestsPerSecond)).toEqual(new Set([10]));
+    expect(tens.p50Ms.every((value) => (value ?? 0) < 6)).toBe(true);
+    expect(tens.p95Ms.every((value) => (value ?? 0) > 450)).toBe(true);
+    const minutes = columns({ upstream: "a", window: "24h" });
+    expect(minutes.at).toEqual([60_000, 120_000].map((ms) => epoch + ms));
+    expect(minutes.requestsPerSecond).toEqual([10, 10]);
+    expect(columns({ upstream: "a", window: "7d" }).at).toEqual([epoch + 120_000]);
+  });
+
+  test("shows what is newer than the coarse points of a window, so that no chart is empty at first", async () => {
+    const { history, time, columns } = stage();
+    history.start();
+    await time.advance(73_000);
+    const ages = columns({ pool: "main", window: "24h" }).at.map((at) => (at - epoch) / 1_000);
+    expect(ages).toEqual([60, 70, 71, 72, 73]);
+  });
+
+  test("keeps no more than it says, however long it runs", async () => {
+    const { history, time, columns } = stage({ upstreams: [] });
+    history.start();
+    await time.advance(levels[0].keptMs + 60_000);
+    expect(columns({ pool: "main", window: "5m" }).at).toHaveLength(300);
+    expect(columns({ pool: "main", window: "5m", since: epoch + levels[0].keptMs + 57_000 }).at).toHaveLength(
+      3,
+    );
+  });
+
+  test("knows pools and upstreams that came later, and none that never were", async () => {
+    const { history, time, pools } = stage({ upstreams: [upstreamOf("a")] });
+    history.start();
+    const late = policyEntry("first").create({ random: () => 0, clock: time.clock });
+    pools.push(
+      new Pool({
+        name: "late",
+        policy: late,
+        upstreams: [upstreamOf("z")],
+        random: () => 0,
+        clock: time.clock,
+      }),
+    );
+    await time.advance(1_000);
+    expect(history.read({ window: "5m" })?.series.map(({ pool }) => pool)).toEqual(["main", "late"]);
+    expect(history.read({ upstream: "z", window: "5m" })?.series[0]?.columns.at).toHaveLength(1);
+    expect(history.read({ upstream: "y", window: "5m" })).toBeUndefined();
+    expect(history.read({ pool: "y", window: "5m" })).toBeUndefined();
+  });
+
+  test("survives a restart, as an interval that was cut in two is one again", async () => {
+    const file = join(folder, "new/state-history.db");
+    const time = new FakeTime();
+    for (const requests of [30, 50]) {
+      const a = upstreamOf("a");
+      const store = openHistory(file, () => epoch);
+      const { history, request } = stage({ upstreams: [a], store, time });
+      history.start();
+      for (let i = 0; i < requests; i++) request(a, 10);
+      await time.advance(4_500);
+      history.stop();
+      store.close();
+    }
+    const store = openHistory(file, () => epoch);
+    const { columns } = stage({ upstreams: [upstreamOf("a")], store, time });
+    for (const window of ["5m", "1h", "24h"] as const) {
+      const { at, requestsPerSecond, p50Ms } = columns({ upstream: "a", window });
+      expect(at).toEqual([epoch + 9_000]);
+      expect(requestsPerSecond[0]).toBeCloseTo(80 / 9, 2);
+      expect(p50Ms[0]).toBeGreaterThan(9);
+    }
+    store.close();
+  });
+
+  test("shows the time when nothing ran as a gap", async () => {
+    const store = memoryStore();
+    const time = new FakeTime();
+    for (let run = 0; run < 2; run++) {
+      const { history } = stage({ upstreams: [], store, time });
+      history.start();
+      await time.advance(20_000);
+      history.stop();
+      await time.advance(60_000);
+    }
+    const { history } = stage({ upstreams: [], store, time });
+    const columns = history.read({ pool: "main", window: "1h" })?.series[0]?.columns;
+    expect(columns?.at.map((at) => Math.round((at - epoch) / 1_000))).toEqual([10, 20, 30, 90, 100]);
+    expect(columns?.requestsPerSecond).toEqual([0, 0, null, 0, 0]);
+  });
+
+  test("serves on when the store takes nothing, keeps a bounded part of it, and writes that later", async () => {
+    const working = memoryStore();
+    let broken = true;
+    const written: number[] = [];
+    const store: HistoryStore = {
+      ...{ read: working.read.bind(working), close: () => working.close() },
+      write(points: readonly Kept[]) {
+        if (broken) throw new Error("disk full");
+        written.push(points.length);
+        working.write(points);
+      },
+    };
+    const { history, time, failures } = stage({ upstreams: [upstreamOf("a")], store });
+    history.start();
+    await time.advance(25_000);
+    expect(failures.length).toBeGreaterThan(10);
+    expect(String(failures[0]?.[0])).toContain("disk full");
+    broken = false;
+    await time.advance(1_000);
+    expect(written).toEqual([4]);
+    broken = true;
+    await time.advance(5_000);
+    history.stop();
+    expect(time.waits).toEqual([]);
+  });
+});
+
+describe("the history file", () => {
+  const point = {
+    spanMs: 1,
+    requests: 1,
+    errors: 0,
+    retries: 0,
+    inFlight: 0,
+    p50Ms: null,
+    p95Ms: 1.5,
+    p99Ms: 2,
+  };
+  const series = { pool: "main", upstream: null };
+
+  test("never has more points of a level than that keeps", () => {
+    const store = memoryStore();
+    const [, level] = levels;
+    const count = level.keptMs / level.stepMs;
+    const points = Array.from({ length: count + 500 }, (_, index) => ({
+      ...{ series, level, point: { ...point, at: epoch + index * level.stepMs } },
+    }));
+    store.write(points);
+    const kept = store.read(series, level, 0);
+    expect(kept).toHaveLength(count);
+    expect(kept[0]?.at).toBe(epoch + 500 * level.stepMs);
+    expect(kept[0]).toMatchObject({ requests: 1, p50Ms: null, p95Ms: 1.5 });
+    store.close();
+    store.close();
+  });
+
+  test("forgets upstreams that have been gone for longer than anything is kept", () => {
+    const file = join(folder, "gone.db");
+    let now = epoch;
+    for (const upstream of ["old", "new"]) {
+      const store = openHistory(file, () => now);
+      store.write([{ series: { pool: "main", upstream }, level: levels[2], point: { ...point, at: now } }]);
+      store.close();
+      now += levels[2].keptMs - 1_000;
+    }
+    const store = openHistory(file, () => now);
+    expect(store.read({ pool: "main", upstream: "old" }, levels[2], 0)).toEqual([]);
+    expect(store.read({ pool: "main", upstream: "new" }, levels[2], 0)).toHaveLength(1);
+    store.close();
+  });
+
+  test("undoes a batch that fails halfway", () => {
+    const store = memoryStore();
+    const wrong = { ...point, at: epoch + 20_000, requests: 0.5 };
+    const batch = [{ ...point, at: epoch + 10_000 }, wrong].map((each) => ({
+      series,
+      level: levels[1],
+      point: each,
+    }));
+    expect(() => store.write(batch)).toThrow();
+    expect(store.read(series, levels[1], 0)).toEqual([]);
+    store.write(batch.slice(0, 1));
+    expect(store.read(series, levels[1], 0)).toHaveLength(1);
+    store.close();
+  });
+
+  test("stands beside the state file", () => {
+    expect(historyFileOf("/var/lib/evenkeel/state.db")).toBe("/var/lib/evenkeel/state-history.db");
+    expect(historyFileOf("state")).toBe("state-history");
+    expect(historyFileOf(":memory:")).toBe(":memory:");
+  });
+
+  test("says in one sentence that it is damaged", () => {
+    const file = join(folder, "damaged.db");
+    writeFileSync(
+      file,
+      "this is no database, and long enough to be taken for one by nobody at all. ".repeat(20),
+    );
+    expect(() => openHistory(file, () => epoch)).toThrow(
+      /^Cannot use the history file: .*, received .*damaged\.db$/,
+    );
+    expect(readdirSync(folder)).toContain("damaged.db");
+  });
+});
