@@ -9,7 +9,7 @@ import { Helm } from "./control/helm.ts";
 import { Intents } from "./control/intents.ts";
 import { type Happening, Journal } from "./control/journal.ts";
 import { eventsShown, Pictures } from "./control/pictures.ts";
-import { recordProbed, verdictObserver } from "./control/verdicts.ts";
+import { recordDrain, recordProbed, verdictObserver } from "./control/verdicts.ts";
 import type { UpstreamDetail } from "./detail.ts";
 import type { Engine } from "./engine/engine.ts";
 import { History, type HistoryAnswer, type HistoryQuery } from "./history/history.ts";
@@ -75,15 +75,7 @@ export class Balancer {
       isEmpty: (upstream) => this.#plane.isEmpty(upstream),
       onStage: (upstream, stage) => {
         const pool = this.#fleet.find(upstream.id)?.member.pool.name ?? null;
-        const left = `${upstream.inFlight} in flight`;
-        const from = { kind: "drain", pool, upstream: upstream.id, from: "draining" } as const;
-        this.#journal.add({
-          ...from,
-          to: stage,
-          reason: stage === "drained" ? "drain_done" : "drain_late",
-          by: "balancer",
-          detail: left,
-        });
+        recordDrain(this.#journal, { pool, upstream, stage });
       },
     });
     this.#prober = new Prober({
@@ -95,14 +87,7 @@ export class Balancer {
     const [fleet, prober, journal, metrics] = [this.#fleet, this.#prober, this.#journal, this.#metrics];
     const retriesLeft: Plane["retriesLeft"] = (member) => this.#plane.retriesLeft(member);
     this.#pictures = new Pictures({
-      fleet,
-      intents,
-      drains,
-      journal,
-      metrics,
-      clock,
-      wallClock,
-      retriesLeft,
+      ...{ fleet, intents, drains, journal, metrics, clock, wallClock, retriesLeft },
     });
     this.#course = courseOf({
       ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },

@@ -4,7 +4,7 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
-import { authorityOf } from "../pool/upstream.ts";
+import { authorityOf, type Upstream } from "../pool/upstream.ts";
 import type { StreakState } from "../pool/streak.ts";
 import type { ProbeResult } from "../probe/probe.ts";
 import type { Target } from "../probe/prober.ts";
@@ -50,6 +50,20 @@ export function recordProbed(
   const fields = { ...named, address: authorityOf(upstream.address), probe: result.detail };
   if (result.success) log.info("upstream passing", fields);
   else log.warn("upstream failing", fields);
+}
+
+interface Drained {
+  readonly pool: string | null;
+  readonly upstream: Upstream;
+  readonly stage: "drained" | "late";
+}
+
+/** A drain came to its end, or to its deadline. */
+export function recordDrain(journal: Journal, { pool, upstream, stage }: Drained): void {
+  const reason = stage === "drained" ? "drain_done" : "drain_late";
+  const detail = `${upstream.inFlight} in flight`;
+  const named = { pool, upstream: upstream.id, from: "draining", to: stage };
+  journal.add({ kind: "drain", ...named, reason, by: "balancer", detail });
 }
 
 function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {

@@ -1,4 +1,5 @@
 /** The charts of one pool or upstream: still pictures from the server, which the page's script brings to life. */
+/** @jsxImportSource @kitajs/html */
 
 import { type WindowName, windowNames, windows } from "../history/levels.ts";
 import type { Columns } from "../history/point.ts";

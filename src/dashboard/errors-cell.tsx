@@ -1,4 +1,5 @@
 /** How many of an upstream's answers are errors, and at a click which: a popover, which needs no script. */
+/** @jsxImportSource @kitajs/html */
 
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import { anchorOf, attribute } from "./escape.ts";

@@ -1,4 +1,5 @@
 /** The box that narrows the tables down: a form, which the page's script only makes quicker. */
+/** @jsxImportSource @kitajs/html */
 
 import { attribute } from "./escape.ts";
 import type { Picture } from "./picture.ts";

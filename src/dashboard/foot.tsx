@@ -1,4 +1,5 @@
 /** The end of every page that lives: what runs, where it was read, and the same for machines. */
+/** @jsxImportSource @kitajs/html */
 
 import { formatSpan, formatTime } from "./format.ts";
 import type { Picture } from "./picture.ts";

@@ -1,4 +1,5 @@
 /** How long answers took, as bars: a table to whoever hears it, a histogram to whoever sees it. */
+/** @jsxImportSource @kitajs/html */
 
 import type { LatencyBar } from "../detail.ts";
 import { formatCount, formatMs, formatShare } from "./format.ts";

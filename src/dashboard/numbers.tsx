@@ -1,4 +1,5 @@
 /** A chart in words: the same past as a small table, for whoever cannot see or does not draw pictures. */
+/** @jsxImportSource @kitajs/html */
 
 import { type WindowName, windows } from "../history/levels.ts";
 import type { Columns } from "../history/point.ts";

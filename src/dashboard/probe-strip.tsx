@@ -1,4 +1,5 @@
 /** The last probes of an upstream as ticks, one for each: when it went bad, whether it flaps, how it answers. */
+/** @jsxImportSource @kitajs/html */
 
 import type { ProbeSnapshot } from "../snapshot.ts";
 import { attribute } from "./escape.ts";

@@ -1,4 +1,5 @@
 /** What all pages have around them: the document's head, the way between pages, and whether they are live. */
+/** @jsxImportSource @kitajs/html */
 
 import { assets } from "./assets.ts";
 

@@ -1,4 +1,5 @@
 /** The heads of a table's columns: links that sort by them, also without JavaScript. */
+/** @jsxImportSource @kitajs/html */
 
 import { attribute } from "./escape.ts";
 import { afterClick, queryOf, type SortKey, type View } from "./view.ts";

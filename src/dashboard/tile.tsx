@@ -1,4 +1,5 @@
 /** One number that matters, with what it means and where it comes from. */
+/** @jsxImportSource @kitajs/html */
 
 import { nothing } from "./format.ts";
 import type { Concern } from "./verdict.ts";

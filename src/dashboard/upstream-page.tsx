@@ -1,4 +1,5 @@
 /** Everything about one upstream on one page: how it is and why, what to do about it, and how it came to this. */
+/** @jsxImportSource @kitajs/html */
 
 import type { UpstreamDetail } from "../detail.ts";
 import { Badge, Glyph, toneShapes } from "./badge.tsx";
