@@ -9,7 +9,7 @@ import type { HashBy } from "../proxy/affinity.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { Timeouts } from "../proxy/route.ts";
 
-export const engineNames = ["fetch"] as const;
+export const engineNames = ["fetch", "wire"] as const;
 export type EngineName = (typeof engineNames)[number];
 
 export interface PoolConfig {

@@ -4,6 +4,7 @@ import { plainAddress } from "../proxy/head.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
+import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { timedOut } from "./dial.ts";
 import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
@@ -132,4 +133,4 @@ export const runtime: Runtime = {
 };
 
 /** The data planes that this runtime has. */
-export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine };
+export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine, wire: wireEngine };

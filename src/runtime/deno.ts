@@ -6,6 +6,7 @@ import { systemSchedule } from "../lib/clock.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/deno.ts";
+import { wireEngine } from "../engine/wire/deno.ts";
 import { plainAddress } from "../proxy/head.ts";
 import { dial, timedOut } from "./dial.ts";
 import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
@@ -114,4 +115,4 @@ export const runtime: Runtime = {
 };
 
 /** The data planes that this runtime has. */
-export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine };
+export const engines: Readonly<Record<EngineName, Engine>> = { fetch: fetchEngine, wire: wireEngine };

@@ -1,11 +1,27 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
+import { type EngineName, engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
 import { startLoad } from "../support/load.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-async function cluster(programs: Programs, ...flags: string[]) {
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-failover-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The defaults, but quicker: the test would otherwise mostly wait for the next probe. */
+const quickProbes = join(folder, "quick.yaml");
+writeFileSync(
+  quickProbes,
+  `pools: { main: {
+    probe: { path: /readyz, interval: 1s, changingInterval: 300ms },
+    upstreams: [http://127.0.0.1:1] } }\n`,
+);
+
+async function cluster(programs: Programs, engine: EngineName) {
   const backends = ["a", "b", "c"].map((name) =>
     programs.evenkeel("backend", "--port", "0", "--host", "127.0.0.1", "--name", name, "--latency", "0-5ms"),
   );
@@ -13,7 +29,7 @@ async function cluster(programs: Programs, ...flags: string[]) {
   const upstreams = ports.map((port, i) => `http://127.0.0.1:${port};name=${"abc"[i]}`).join(",");
   const proxy = programs.evenkeel(
     ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--upstreams", upstreams],
-    ...["--probe-path", "/readyz", ...flags],
+    ...["--config", quickProbes, "--engine", engine],
   );
   const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
   const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
@@ -23,10 +39,10 @@ async function cluster(programs: Programs, ...flags: string[]) {
   return { backends, ports, proxy, url, admin, snapshot, statusOf };
 }
 
-describe("three upstreams under load", () => {
+describe.each([...engineNames])("three upstreams under load on the %s engine", (engine) => {
   test("one killed with SIGKILL costs no client an error, and takes its share again when it is back", async () => {
     await using programs = new Programs();
-    const { backends, ports, url, snapshot, statusOf } = await cluster(programs);
+    const { backends, ports, url, snapshot, statusOf } = await cluster(programs, engine);
     const load = startLoad(`${url}/work`, 24);
     await until(() => load.count > 500, "a warm load");
     await backends[1]?.kill("SIGKILL");
@@ -59,7 +75,7 @@ describe("three upstreams under load", () => {
 
   test("one that says it is not ready loses its traffic within seconds, and nobody loses a request", async () => {
     await using programs = new Programs();
-    const { ports, url, statusOf } = await cluster(programs);
+    const { ports, url, statusOf } = await cluster(programs, engine);
     const load = startLoad(`${url}/work`, 8);
     await until(() => load.count > 100, "a warm load");
     const setReady = (ready: boolean) =>
@@ -76,7 +92,7 @@ describe("three upstreams under load", () => {
 
   test("one that the operator drains gets nothing new, and the rest stay even", async () => {
     await using programs = new Programs();
-    const { url, admin, statusOf } = await cluster(programs);
+    const { url, admin, statusOf } = await cluster(programs, engine);
     const setMode = (id: string, mode: string) =>
       fetch(`${admin}/api/upstreams/${id}/mode`, { method: "POST", body: JSON.stringify({ mode }) });
     expect((await setMode("a", "draining")).status).toBe(200);
@@ -93,7 +109,7 @@ describe("three upstreams under load", () => {
 
   test("POSTs with a body survive a kill too, unless their upstream had them already", async () => {
     await using programs = new Programs();
-    const { backends, url, snapshot } = await cluster(programs);
+    const { backends, url, snapshot } = await cluster(programs, engine);
     const load = startLoad(`${url}/work`, 12, () => ({ method: "POST", body: "x".repeat(2_000) }));
     await until(() => load.count > 200, "a warm load");
     await backends[0]?.kill("SIGKILL");

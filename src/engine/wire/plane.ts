@@ -30,7 +30,7 @@ export class Plane {
   readonly #lanes = new Map<Upstream, Lane>();
   readonly #spare: Relay[] = [];
   #active = 0;
-  #onQuiet: (() => void) | undefined;
+  readonly #onQuiet: Array<() => void> = [];
   isDraining = false;
   /** The port that clients reach us on, once it is known. */
   listenPort = 0;
@@ -70,13 +70,13 @@ export class Plane {
 
   ended(): void {
     this.#active -= 1;
-    if (this.#active === 0) this.#onQuiet?.();
+    if (this.#active === 0) for (const resolve of this.#onQuiet.splice(0)) resolve();
   }
 
   /** Resolves when nothing is active. */
   quiet(): Promise<void> {
     if (this.#active === 0) return Promise.resolve();
-    return new Promise((resolve) => (this.#onQuiet = resolve));
+    return new Promise((resolve) => void this.#onQuiet.push(resolve));
   }
 
   closeIdle(): void {

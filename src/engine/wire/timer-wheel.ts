@@ -76,8 +76,9 @@ export class TimerWheel {
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#slots.fill(undefined);
-    this.#entries = 0;
+    for (let slot = 0; slot < slotCount; slot++) {
+      for (let entry = this.#slots[slot]; entry !== undefined; entry = this.#slots[slot]) this.forget(entry);
+    }
   }
 
   #start(): void {

@@ -113,3 +113,17 @@ describe("the timer wheel", () => {
     expect(probes.map(({ expirations }) => expirations)).toEqual([1, 1, 1, 0]);
   });
 });
+
+test("a stopped wheel holds nothing and can be armed again", () => {
+  const { wheel, advance, isTurning } = fakeWheel();
+  const probes = Array.from({ length: 3 }, () => new Probe());
+  for (const probe of probes) wheel.arm(probe, 500);
+  wheel.stop();
+  expect([wheel.size, isTurning()]).toEqual([0, false]);
+  for (const probe of probes) wheel.forget(probe);
+  advance(1_000);
+  wheel.arm(probes[0] as Probe, 500);
+  advance(1_000);
+  expect(probes.map(({ expirations }) => expirations)).toEqual([1, 0, 0]);
+  expect(wheel.size).toBe(0);
+});
