@@ -205,6 +205,21 @@ describe("workers", () => {
     );
   });
 
+  test("are cut with what outlives the drain's deadline, and that is said", async () => {
+    await using programs = new Programs();
+    let arrived = 0;
+    const silent = await startOrigin(() => void (arrived += 1));
+    const { proxy, url, workers } = await balancer(programs, [silent.url], ["--drain-timeout", "300ms"]);
+    const pids = (await workers()).map(({ pid }) => pid);
+    const answer = fetch(url).catch(() => "cut");
+    await until(() => arrived === 1, "the request to arrive");
+    expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
+    expect(await answer).toBe("cut");
+    expect(proxy.stderr).toContain("drain deadline passed");
+    await until(gone(pids), "the workers to leave");
+    await silent.close();
+  });
+
   test("do not share a port that somebody has, not even with other workers: one sentence, exit 2", async () => {
     await using programs = new Programs();
     await using servers = await origins("a");
