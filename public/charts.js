@@ -190,7 +190,7 @@
           sync: { key: panel.root.id, setSeries: false },
           points: { size: 6 },
         },
-        padding: [6, 8, 0, 0],
+        padding: [6, 18, 0, 0],
         scales: {
           x: {
             time: true,

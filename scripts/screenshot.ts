@@ -1,12 +1,13 @@
 /**
  * Pictures of the dashboard in every width and theme, of the real system under load:
- * bun scripts/screenshot.ts [outDir] [--base-port 8080] [--url http://… | --sample] [--readme]
+ * bun scripts/screenshot.ts [outDir] [--base-port 8080] [--url http://… | --sample] [--minutes 5] [--readme]
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { sleep } from "../src/lib/clock.ts";
 import { startDashboard } from "../src/dashboard/dashboard.ts";
 import { runtime } from "../src/runtime/bun.ts";
 import { busySnapshot, startAdminStandIn } from "../tests/support/admin-stand-in.ts";
@@ -22,6 +23,8 @@ const { values, positionals } = parseArgs({
     url: { type: "string" },
     // Made-up numbers instead of a running system: the same picture every time.
     sample: { type: "boolean", default: false },
+    // For how long the system runs before it is pictured: charts of a young system are empty.
+    minutes: { type: "string", default: "0" },
     // Writes docs/dashboard.png as well.
     readme: { type: "boolean", default: false },
   },
@@ -90,10 +93,15 @@ async function startSystem(basePort: number): Promise<Source> {
   const answers = (address: string) => fetch(address).then((response) => response.ok, () => false); // prettier-ignore
   try {
     await until(() => answers(url(0)), "the balancer's answer", 15_000);
-    const client = async () => {
-      while (loaded) await fetch(url(0)).then((response) => response.arrayBuffer(), () => {}); // prettier-ignore
+    const client = async (index: number) => {
+      while (loaded) {
+        await fetch(url(0)).then((response) => response.arrayBuffer(), () => {}); // prettier-ignore
+        // A day of a minute: the more clients are awake, the busier it is.
+        const awake = 30 + 14 * Math.sin(performance.now() / 9_500) + 4 * Math.sin(performance.now() / 1_900);
+        if (index > awake) await sleep(400);
+      }
     };
-    for (let i = 0; i < 48; i++) void client();
+    for (let index = 0; index < 48; index++) void client(index);
     const headers = { "Content-Type": "application/json" };
     const served = async (count: number) => {
       const status = (await (await fetch(`${url(10)}/api/status`)).json()) as {
@@ -102,6 +110,7 @@ async function startSystem(basePort: number): Promise<Source> {
       return (status.snapshot?.pools[0]?.traffic.requests ?? 0) >= count;
     };
     await until(() => served(5_000), "enough traffic for a picture", 60_000);
+    await sleep(Number(values.minutes) * 60_000);
     await fetch(`${url(2)}/admin/ready/`, { method: "POST", headers, body: '{"ready":false}' });
     const page = async () => (await fetch(url(10))).text();
     await until(async () => (await page()).includes("2 of 3 upstreams serve"), "the failing probe", 30_000);

@@ -56,10 +56,13 @@ interface TableProps extends Omit<PoolProps, "charts"> {
   readonly upstreams: readonly UpstreamSnapshot[];
 }
 
+/** Bars of more rows than this do not glide: a browser would do little else. */
+const mostAnimated = 12;
+
 function PoolTable({ pool, upstreams, now, view }: TableProps): JSX.Element {
   const whole = pool.upstreams.reduce((sum, upstream) => sum + upstream.traffic.requestsPerSecond, 0);
   return (
-    <table role="table" class="grid">
+    <table role="table" class={upstreams.length > mostAnimated ? "grid many" : "grid"}>
       <thead role="rowgroup">
         <tr role="row">
           {columns.map((column) => (

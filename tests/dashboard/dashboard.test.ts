@@ -3,6 +3,7 @@ import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts
 import { runtime } from "../../src/runtime/bun.ts";
 import {
   type AdminStandIn,
+  busySnapshot,
   calmSnapshot,
   pool,
   snapshotOf,
@@ -143,6 +144,78 @@ describe("the page", () => {
   test("is refused to a foreign Host", async () => {
     const { base } = await scene();
     expect((await fetch(base, { headers: { Host: "evil.example" } })).status).toBe(403);
+  });
+});
+
+describe("the further pages", () => {
+  test("show one upstream in full, without JavaScript", async () => {
+    const { base } = await scene({ snapshot: busySnapshot() });
+    const response = await fetch(`${base}/upstreams/localhost%3A8082`);
+    const html = await response.text();
+    expect(response.status).toBe(200);
+    for (const words of [
+      "<h1>localhost:8082</h1>",
+      "9 of the last 60 probes failed",
+      "connect_refused",
+      "answers of the last minute",
+      'action="/upstreams/localhost%3A8082/mode?page=upstream"',
+    ]) {
+      expect(html).toContain(words);
+    }
+    expect(html).not.toMatch(/<script>|<style|\sstyle=|\son\w+=/);
+  });
+
+  test("say when there is no such upstream", async () => {
+    const { base } = await scene();
+    const response = await fetch(`${base}/upstreams/nobody`);
+    expect(response.status).toBe(404);
+    expect(await response.text()).toContain("There is no such upstream");
+  });
+
+  test("stay when the admin API is gone, and say so", async () => {
+    const { admin, base } = await scene();
+    const live = await watch(base, "/live/upstreams/localhost%3A8081");
+    expect(await live.next()).toContain("Passing");
+    await admin.close();
+    await until(async () =>
+      (await live.next()).includes("The balancer cannot be reached: connection refused"),
+    );
+    await live.leave();
+  });
+
+  test("show the configuration with the source of each value, or why not", async () => {
+    const { admin, base } = await scene();
+    const html = await (await fetch(`${base}/config`)).text();
+    for (const words of ["env ADMIN_TOKEN", "(set)", "flag --policy", "file evenkeel.yaml:7"])
+      expect(html).toContain(words);
+    await admin.close();
+    const gone = await fetch(`${base}/config`);
+    expect(gone.status).toBe(502);
+    expect(await gone.text()).toContain("connection refused");
+  });
+
+  test("lead back to themselves after an action", async () => {
+    const { base } = await scene();
+    const post = (query: string) =>
+      fetch(`${base}/upstreams/localhost%3A8082/mode${query}`, {
+        method: "POST",
+        redirect: "manual",
+        headers: { Origin: base, "Content-Type": "application/x-www-form-urlencoded" },
+        body: "mode=draining",
+      });
+    expect((await post("?page=upstream")).headers.get("location")).toBe("/upstreams/localhost%3A8082");
+    expect((await post("?sort=errors-down")).headers.get("location")).toBe(
+      "/?sort=errors-down#upstream-localhost_3a_8082",
+    );
+    expect((await post("?page=//evil.example")).headers.get("location")).toStartWith("/#upstream-");
+  });
+
+  test("pass the history on, and its refusals", async () => {
+    const { base } = await scene();
+    const answer = await fetch(`${base}/api/history?pool=main&window=1h`);
+    expect(await answer.json()).toMatchObject({ window: "1h", series: [{ pool: "main", upstream: null }] });
+    expect((await fetch(`${base}/api/history?pool=none`)).status).toBe(422);
+    expect(await (await fetch(`${base}/numbers?pool=main&window=24h`)).text()).toContain("Worst p99");
   });
 });
 

@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test";
+import { rowsOf } from "../../src/dashboard/numbers.tsx";
+import { latestOf, peakOf, trendOf } from "../../src/dashboard/trend.ts";
+import { afterClick, arranged, fairShareOf, plainView, queryOf, viewOf } from "../../src/dashboard/view.ts";
+import { windows } from "../../src/history/levels.ts";
+import { columnsOf } from "../../src/history/point.ts";
+import { pool, traffic, upstream, wavesUntil } from "../support/admin-stand-in.ts";
+
+const members = pool({
+  upstreams: [
+    upstream("api-10", { status: "passing", traffic: traffic({ errorShare: 0.1 }) }),
+    upstream("api-2", { status: "failing", fit: false }),
+    upstream("web-1", { status: "draining", weight: 3, traffic: traffic({ errorShare: 0.2 }) }),
+  ],
+});
+const idsIn = (query: Record<string, string>) => arranged(members, viewOf(query)).map(({ id }) => id);
+
+describe("a view", () => {
+  const table: ReadonlyArray<readonly [query: Record<string, string>, ids: readonly string[]]> = [
+    [{}, ["api-10", "api-2", "web-1"]],
+    [{ sort: "name-up" }, ["api-2", "api-10", "web-1"]],
+    [{ sort: "name-down" }, ["web-1", "api-10", "api-2"]],
+    [{ sort: "status-down" }, ["api-2", "web-1", "api-10"]],
+    [{ sort: "errors-down" }, ["web-1", "api-10", "api-2"]],
+    [{ sort: "p99-down" }, ["api-10", "api-2", "web-1"]],
+    [{ filter: " API " }, ["api-10", "api-2"]],
+    [{ filter: "failing", sort: "name-up" }, ["api-2"]],
+    [{ filter: "nothing like it" }, []],
+    [{ sort: "colour-down" }, ["api-10", "api-2", "web-1"]],
+    [{ sort: "name" }, ["api-10", "api-2", "web-1"]],
+  ];
+  for (const [query, ids] of table) {
+    test(`of ${JSON.stringify(query)}`, () => expect(idsIn(query)).toEqual([...ids]));
+  }
+
+  test("survives the way through an address", () => {
+    for (const query of [
+      {},
+      { sort: "in-flight-up" },
+      { filter: 'a&b="c" ü' },
+      { sort: "p95-down", filter: "x" },
+    ]) {
+      const view = viewOf(query);
+      expect(viewOf(Object.fromEntries(new URLSearchParams(queryOf(view))))).toEqual(view);
+    }
+    expect(queryOf(plainView)).toBe("");
+  });
+
+  test("sorts worst first, then best first, then not at all", () => {
+    const first = afterClick(plainView, "errors");
+    expect(first.sort).toEqual({ by: "errors", direction: "down" });
+    const second = afterClick(first, "errors");
+    expect(second.sort).toEqual({ by: "errors", direction: "up" });
+    expect(afterClick(second, "errors").sort).toBeUndefined();
+    expect(afterClick(second, "name").sort).toEqual({ by: "name", direction: "up" });
+  });
+
+  test("knows the fair share of those that serve", () => {
+    expect(members.upstreams.map((each) => fairShareOf(members, each))).toEqual([0.25, 0, 0.75]);
+  });
+});
+
+describe("a trend", () => {
+  const point = { spanMs: 1_000, errors: 0, retries: 0, p95Ms: null, p99Ms: null };
+  const one = columnsOf([
+    { ...point, at: 1_000, requests: 10, inFlight: 1, p50Ms: 5 },
+    { ...point, at: 2_000, requests: 20, inFlight: 2, p50Ms: null },
+  ]);
+  const other = columnsOf([
+    { ...point, at: 2_000, requests: 1, inFlight: 4, p50Ms: 9 },
+    { ...point, at: 3_000, requests: 2, inFlight: 8, p50Ms: 1 },
+  ]);
+
+  test("of several pools adds counts up, and takes the worst of percentiles", () => {
+    expect(trendOf([one, other], "requestsPerSecond")).toEqual({
+      at: [1_000, 2_000, 3_000],
+      values: [10, 21, 2],
+    });
+    expect(trendOf([one, other], "p50Ms").values).toEqual([5, 9, 1]);
+    expect(trendOf([], "p50Ms").values).toEqual([]);
+  });
+
+  test("knows its latest and highest value", () => {
+    expect(latestOf(trendOf([one], "p50Ms"))).toBe(5);
+    expect(peakOf(trendOf([one], "p50Ms"))).toBe(5);
+    expect(latestOf(trendOf([one], "p95Ms"))).toBeNull();
+  });
+});
+
+describe("the numbers of a chart", () => {
+  test("are ten rows, newest first, of means and worst percentiles", () => {
+    const columns = columnsOf(wavesUntil(1_800_000_000_000, { ...windows["5m"], since: 0 }));
+    const rows = rowsOf(columns, "5m");
+    expect(rows).toHaveLength(10);
+    expect(rows[0]?.to).toBe(1_800_000_000_000);
+    const first = columns.p99Ms.slice(-30).map((value) => value ?? 0);
+    expect(rows[0]?.p99Ms).toBe(Math.max(...first));
+    const rates = columns.requestsPerSecond.slice(-30).map((value) => value ?? 0);
+    expect(rows[0]?.requestsPerSecond).toBeCloseTo(rates.reduce((sum, rate) => sum + rate) / 30);
+  });
+
+  test("leave out what was not measured", () => {
+    expect(rowsOf(columnsOf([]), "5m")).toEqual([]);
+    const columns = columnsOf(wavesUntil(1_800_000_000_000, { spanMs: 40_000, stepMs: 1_000, since: 0 }));
+    expect(rowsOf(columns, "5m")).toHaveLength(2);
+  });
+});
