@@ -116,12 +116,13 @@ export class Balancer {
 
   /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
   async start(): Promise<void> {
-    const { engine, log } = this.#setting;
-    const { config } = this.#course;
+    const [{ engine, log }, { config }] = [this.#setting, this.#course];
+    const { tls, ...place } = config.listen;
     await this.#prober.watch(targetsOf(this.#fleet.next(this.#course.wanted)));
     try {
       this.#listener = await engine.listen({
-        ...config.listen,
+        ...place,
+        ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
         clientTimeouts: config.clientTimeouts,
         exchange: () =>
           new Exchange({ routes: () => this.#fleet.routes, clock: this.#clock, observer: this.#metrics }),

@@ -5,7 +5,9 @@ import type { Command } from "../cli.ts";
 import { Balancer } from "../balancer.ts";
 import type { Config } from "../config/config.ts";
 import { version } from "../config/version.ts";
+import { warningsIn } from "../config/warnings.ts";
 import type { Engine } from "../engine/engine.ts";
+import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { openSqlite } from "../state/sqlite.ts";
 import type { Store } from "../state/store.ts";
@@ -26,6 +28,7 @@ export async function startProxy(
   engine: Engine,
   { runtime, log, say, reread }: Tools,
 ): Promise<RunningProxy> {
+  for (const why of warningsIn(config, systemWallClock())) log.warn("configuration", { why });
   const store = storeFor(config.state, log);
   const balancer = new Balancer({ config, reread, runtime, engine, store, log, version });
   const bug = (error: unknown) => logOf("admin").error("bug", { error });
@@ -47,7 +50,9 @@ export async function startProxy(
     adminListener.close();
     throw error;
   }
-  say(`balancer   http://${listen.hostname}:${balancer.port}   ${config.pools.map(summaryOf).join("; ")}`);
+  say(
+    `balancer   ${listen.tls ? "https" : "http"}://${listen.hostname}:${balancer.port}   ${config.pools.map(summaryOf).join("; ")}`,
+  );
   say(`admin      http://${admin.hostname}:${adminListener.port}   /readyz /metrics /api/snapshot`);
   return {
     port: balancer.port,

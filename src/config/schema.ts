@@ -4,13 +4,28 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { defaults, type EngineName, engineNames } from "./config.ts";
 import { format } from "./formats.ts";
 import { poolWith, upstreamOrText, upstreamSchema } from "./pool-schema.ts";
-import { duration, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
+import { duration, file, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
 
 export const port = whole(0, 65_535, "0 takes any free port.");
 const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");
 export const listener = { host, port };
 /** Printable ASCII: it travels in an Authorization field. */
 export const token = text("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
+
+const tls = optional(
+  {
+    cert: file(
+      "a path of a PEM file",
+      "File with the certificate, and those between it and its authority, as PEM.",
+    ),
+    key: file(
+      "a path of a PEM file",
+      "File with the certificate's private key as PEM, without a passphrase.",
+    ),
+  },
+  "Clients come over TLS. Both files are read at the start only.",
+);
+const maxClients = whole(1, 1_000_000, "Clients' connections at one time; more are answered with 503.");
 
 const route = Type.Object(
   {
@@ -31,7 +46,7 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
   optional(
     {
       $schema: Type.String({ description: "For editors.", errorMessage: "a URL" }),
-      listen: optional(listener, "Where clients connect."),
+      listen: optional({ ...listener, tls, maxClients }, "Where clients connect."),
       engine: word<EngineName>(engineNames, "How bytes are moved."),
       admin: optional(
         { ...listener, token },
