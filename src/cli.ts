@@ -10,6 +10,7 @@ import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "./con
 import { effectiveYaml, type Setting, settingsOf } from "./config/effective.ts";
 import { type Trouble, trouble } from "./config/problem.ts";
 import { settle } from "./config/settle.ts";
+import { warningsIn } from "./config/warnings.ts";
 
 export type Command =
   | (Lasting & {
@@ -91,12 +92,16 @@ function balancerCommand(
   const settled = settle({
     givens: givensOf(flags, line.written, env),
     file,
+    read: surroundings.read,
     defaultState: stateFolder === undefined ? ":memory:" : `${stateFolder}/state.db`,
     purpose: kind,
   });
   if (settled.kind === "trouble") return settled;
   const { config, dashboard, isDemo, sourceOf } = settled;
-  if (kind === "check") return { kind, config, text: effectiveYaml(settled, sourceOf) };
+  if (kind === "check") {
+    const warnings = warningsIn(config, surroundings.now());
+    return { kind, config, text: effectiveYaml(settled, sourceOf, warnings) };
+  }
   const settings = settingsOf(settled, sourceOf);
   const isWatched = givensOf([watchFlag], line.written, env)[0]?.value === true;
   const configFile = { path: configPath(line, env), exists: file !== undefined, isWatched };

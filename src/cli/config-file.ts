@@ -2,6 +2,7 @@
 
 import { defaults } from "../config/config.ts";
 import { type FileText, readFileText } from "../config/file.ts";
+import { readNamed } from "../config/named-files.ts";
 import { type Problem, quote } from "../config/problem.ts";
 import { configFlag } from "./flags.ts";
 import { type Environment, givensOf } from "./givens.ts";
@@ -37,23 +38,9 @@ export function readSource(
   const problem = (why: string): readonly Problem[] => [
     { action: given ? `use ${given.name}` : "read the configuration", why, received: quote(name) },
   ];
-  if (name === "") return problem("it needs the name of a file");
-  try {
-    const text = read(name);
-    if (text !== undefined) return { name, text };
-    if (isFileExpected) return problem("the file is gone");
-    return given ? problem("there is no such file") : undefined;
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
-    if (code === undefined) throw error;
-    return problem(words[code] ?? `the system says ${code}`);
-  }
+  const found = readNamed(name, read);
+  if ("text" in found) return { name, text: found.text };
+  if (!found.isMissing) return problem(found.why);
+  if (isFileExpected) return problem("the file is gone");
+  return given ? problem(found.why) : undefined;
 }
-
-const words: Readonly<Record<string, string>> = {
-  EACCES: "this user may not read it",
-  EPERM: "this user may not read it",
-  EISDIR: "it is a folder and not a file",
-  ENOTDIR: "a part of its path is not a folder",
-  ENAMETOOLONG: "its name is too long",
-};

@@ -3,14 +3,16 @@
 import { readFileSync } from "node:fs";
 import { homedir, hostname, platform } from "node:os";
 import { join } from "node:path";
+import type { ReadText } from "../config/named-files.ts";
+import { systemWallClock, type WallClock } from "../lib/clock.ts";
 import type { Environment } from "./givens.ts";
 
 export interface Surroundings {
-  /** Text of a file; undefined if there is none. Throws an `Error` with the system's code (EACCES, EISDIR …). */
-  readonly read: (path: string) => string | undefined;
+  readonly read: ReadText;
   /** This user's folder for the program's state; undefined if this user has none. It may have to be made. */
   readonly stateFolder: string | undefined;
   readonly hostName: string;
+  readonly now: WallClock;
   /** Takes the place of the configuration file. */
   readonly file?: FileSource;
   /** There was a configuration file before, so that a missing one is a mistake and not a choice. */
@@ -24,7 +26,7 @@ export interface FileSource {
 }
 
 export function systemSurroundings(env: Environment): Surroundings {
-  return { read, stateFolder: stateFolderOf(env), hostName: hostname() };
+  return { read, stateFolder: stateFolderOf(env), hostName: hostname(), now: systemWallClock };
 }
 
 function read(path: string): string | undefined {

@@ -5,6 +5,7 @@ import type { Command } from "../cli.ts";
 import { Balancer } from "../balancer.ts";
 import type { Config } from "../config/config.ts";
 import { version } from "../config/version.ts";
+import { warningsIn } from "../config/warnings.ts";
 import type { Engine } from "../engine/engine.ts";
 import { historyFileOf, openHistory } from "../history/sqlite.ts";
 import type { HistoryStore } from "../history/store.ts";
@@ -30,6 +31,7 @@ export async function startProxy(
   engine: Engine,
   { runtime, log, say, reread }: Tools,
 ): Promise<RunningProxy> {
+  for (const why of warningsIn(config, systemWallClock())) log.warn("configuration", { why });
   const workers = workerHost(config, runtime);
   const store = storeFor(config.state, log);
   const historyStore = historyFor(config.state, log);
@@ -56,7 +58,7 @@ export async function startProxy(
   }
   const pools = config.pools.map(summaryOf).join("; ");
   const by = workers ? `; ${workers.count} workers` : "";
-  say(`balancer   http://${listen.hostname}:${balancer.port}   ${pools}${by}`);
+  say(`balancer   ${listen.tls ? "https" : "http"}://${listen.hostname}:${balancer.port}   ${pools}${by}`);
   say(`admin      http://${admin.hostname}:${adminListener.port}   /readyz /metrics /api/snapshot`);
   return {
     port: balancer.port,

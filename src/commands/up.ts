@@ -29,7 +29,7 @@ export async function startUp(
     reload = proxy.reload;
     const address = {
       ...dashboard,
-      balancerUrl: `http://${reachable(config.listen.hostname)}:${proxy.port}`,
+      balancerUrl: `${config.listen.tls ? "https" : "http"}://${reachable(config.listen.hostname)}:${proxy.port}`,
       adminUrl: `http://${reachable(config.admin.hostname)}:${proxy.adminPort}`,
       ...(config.admin.token === undefined ? {} : { adminToken: config.admin.token }),
     };

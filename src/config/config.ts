@@ -1,9 +1,9 @@
 /** The effective configuration as the rest of the house sees it, and the only home of defaults. */
 
-import type { ClientTimeouts } from "../engine/engine.ts";
+import type { ClientTimeouts, ListenerTls } from "../engine/engine.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier.ts";
-import type { UpstreamSpec } from "../pool/upstream.ts";
+import type { UpstreamSpec, UpstreamTls } from "../pool/upstream.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { HashBy } from "../proxy/affinity.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
@@ -31,6 +31,8 @@ export interface PoolConfig {
   readonly outlier: OutlierConfig;
   readonly probe: ProbePlan;
   readonly timeouts: Timeouts;
+  /** What `https` upstreams go by that do not say otherwise; those of the list have it already. */
+  readonly upstreamTls?: UpstreamTls;
   readonly upstreams: readonly UpstreamSpec[];
 }
 
@@ -54,8 +56,19 @@ export interface ListenConfig {
   readonly port: number;
 }
 
+/** A certificate and its key, with the files that they were read from. */
+export interface ListenTlsConfig extends ListenerTls {
+  readonly certPath: string;
+  readonly keyPath: string;
+}
+
 export interface Config {
-  readonly listen: ListenConfig;
+  readonly listen: ListenConfig & {
+    /** Present where clients come over TLS. */
+    readonly tls?: ListenTlsConfig;
+    /** Clients' connections at one time; more are answered with 503. */
+    readonly maxClients: number;
+  };
   readonly engine: EngineName;
   /** Processes that serve clients, 1–64; "auto" is one for each core. With one everything is in a single process. */
   readonly workers: number | "auto";
@@ -101,6 +114,8 @@ export const defaults = {
   /** Read without being asked for, if it is there. */
   configFile: "evenkeel.yaml",
   listen: { hostname: "0.0.0.0", port: 8080 },
+  /** With a connection to an upstream for each of them still below the 65,536 files that services commonly may open. */
+  maxClients: 16_384,
   engine: "fetch",
   /** A single process, until somebody asks for more. */
   workers: 1,

@@ -21,6 +21,7 @@ const listenerNames: Readonly<Record<ListenerKey, string>> = {
 export function crossProblems(layers: Layers, listeners: readonly ListenerKey[]): readonly Problem[] {
   return [
     ...repeatedNames(layers),
+    ...uselessTls(layers),
     ...uselessRoutes(layers),
     ...openAdmin(layers),
     ...sharedPorts(layers, listeners),
@@ -55,6 +56,16 @@ function repeatedNames(layers: Layers): readonly Problem[] {
     if (!owner) return [];
     const why = `${layers.subjectOf(owner)} is called ${known} too, give it a name of its own`;
     return [layers.problemOf({ path, why, value: url })];
+  });
+}
+
+/** Whoever writes it believes that the connection is safe. */
+function uselessTls(layers: Layers): readonly Problem[] {
+  return upstreamsIn(layers).flatMap(({ path, url }) => {
+    const tls = valueAt(layers.value, [...path, "tls"]);
+    if (tls === undefined || typeof url !== "string" || !/^http:/i.test(url)) return [];
+    const why = `it means nothing for ${url}, which is not https`;
+    return [layers.problemOf({ path: [...path, "tls"], why, value: tls })];
   });
 }
 

@@ -3,16 +3,23 @@
 import { Document, isCollection, isMap, isScalar, type Node } from "yaml";
 import { formatDuration } from "../lib/duration.ts";
 import { formatSize } from "../lib/size.ts";
-import { authorityOf, originOf } from "../pool/upstream.ts";
+import { authorityOf, originOf, type UpstreamTls } from "../pool/upstream.ts";
 import type { PoolConfig } from "./config.ts";
 import { entriesOf } from "./layers.ts";
 import { nameOf, type Path } from "./problem.ts";
 import type { Resolved } from "./resolve.ts";
 
 /** @param sourceOf where the value at a path came from: "flag --port", "default" … */
-export function effectiveYaml(resolved: Resolved, sourceOf: (path: Path) => string): string {
+export function effectiveYaml(
+  resolved: Resolved,
+  sourceOf: (path: Path) => string,
+  warnings: readonly string[] = [],
+): string {
   const document = new Document(fileOf(resolved));
-  document.commentBefore = " ok: the effective configuration, and where each value comes from";
+  const told = ["ok: the effective configuration, and where each value comes from"];
+  document.commentBefore = [...told, ...warnings.map((warning) => `warning: ${warning}`)]
+    .map((line) => ` ${line}`)
+    .join("\n");
   if (document.contents) annotate(document.contents, [], sourceOf);
   const admin = document.get("admin", true);
   if (resolved.config.admin.token !== undefined && isMap(admin)) {
@@ -82,7 +89,12 @@ function annotate(node: unknown, path: Path, sourceOf: (path: Path) => string): 
 function fileOf({ config, dashboard }: Resolved): object {
   const { listen, admin, clientTimeouts } = config;
   return {
-    listen: { host: listen.hostname, port: listen.port },
+    listen: {
+      host: listen.hostname,
+      port: listen.port,
+      ...(listen.tls && { tls: { cert: listen.tls.certPath, key: listen.tls.keyPath } }),
+      maxClients: listen.maxClients,
+    },
     engine: config.engine,
     workers: config.workers,
     admin: { host: admin.hostname, port: admin.port },
@@ -106,7 +118,7 @@ function fileOf({ config, dashboard }: Resolved): object {
 }
 
 function poolFileOf(pool: PoolConfig): object {
-  const { outlier, probe, timeouts, upstreams, maxRequestBodyBytes } = pool;
+  const { outlier, probe, timeouts, upstreams, upstreamTls, maxRequestBodyBytes } = pool;
   return {
     policy: pool.policy,
     hashBy: pool.hashBy,
@@ -140,11 +152,22 @@ function poolFileOf(pool: PoolConfig): object {
       bodyIdle: formatDuration(timeouts.bodyIdleMs),
       tunnelIdle: formatDuration(timeouts.tunnelIdleMs),
     },
+    ...(upstreamTls && { upstreamTls: upstreamTlsFileOf(upstreamTls) }),
     upstreams: upstreams.map(({ id, address, weight, backup }) => ({
       url: originOf(address),
       ...(id === authorityOf(address) ? {} : { name: id }),
       weight,
       backup,
+      ...(address.tls && { tls: upstreamTlsFileOf(address.tls) }),
     })),
+  };
+}
+
+/** All of it, so that it means the same whatever the pool says. */
+export function upstreamTlsFileOf({ caPath, serverName, verify }: UpstreamTls): object {
+  return {
+    ...(caPath === undefined ? {} : { ca: caPath }),
+    ...(serverName === undefined ? {} : { serverName }),
+    verify,
   };
 }

@@ -3,13 +3,14 @@
 import { FormatRegistry, Type } from "@sinclair/typebox";
 import { durationPattern } from "../lib/duration.ts";
 import { sizePattern } from "../lib/size.ts";
-import { whyNotHost, whyNotOrigin, whyNotRange } from "./network.ts";
+import { whyNotHost, whyNotName, whyNotOrigin, whyNotRange } from "./network.ts";
 import { whyNotSize } from "./sizes.ts";
 import { whyNotDelay, whyNotDuration, whyNotTimeRange } from "./times.ts";
 
 const formats = {
   origin: whyNotOrigin,
   host: whyNotHost,
+  name: whyNotName,
   range: whyNotRange,
   duration: whyNotDuration,
   delay: whyNotDelay,
@@ -43,6 +44,7 @@ const patterns: Readonly<Partial<Record<FormatName, string>>> = {
 const nouns: Readonly<Record<FormatName, string>> = {
   origin: "a URL such as http://10.0.0.1:8080",
   host: "an IP address or a host name",
+  name: "a host name such as api.internal",
   range: "an address or a range such as 10.0.0.0/8",
   duration: "a duration such as 250ms, 30s or 1h",
   delay: "a duration such as 250ms, 30s or 1h",

@@ -47,10 +47,17 @@ function partsOf(text: string): OriginParts | undefined {
   };
 }
 
+/** Undefined if a certificate can be for it, as a name, else why not. */
+export function whyNotName(text: string): string | undefined {
+  const isName = /^[\w]([\w.-]{0,251}\w)?$/.test(text) && !/^[\d.]+$/.test(text);
+  return isName ? undefined : "it needs a host name such as api.internal";
+}
+
 /** Undefined if a listener can be asked to stand there, else why not. */
 export function whyNotHost(text: string): string | undefined {
-  const name = /^[\w]([\w.-]{0,251}\w)?$/.test(text) && !/^[\d.]+$/.test(text);
-  return name || isIP(withoutBrackets(text)) ? undefined : "it needs an IP address or a host name";
+  return whyNotName(text) === undefined || isIP(withoutBrackets(text))
+    ? undefined
+    : "it needs an IP address or a host name";
 }
 
 /** "[::1]" → "::1": how listeners want an IPv6 address. */

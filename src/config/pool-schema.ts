@@ -4,7 +4,32 @@ import { type TSchema, Type } from "@sinclair/typebox";
 import { type PolicyName, policyNames } from "../policy/policies.ts";
 import { type HashBy, hashByPattern } from "../proxy/affinity.ts";
 import { format } from "./formats.ts";
-import { duration, flag, name, optional, origin, share, strict, text, whole, word } from "./schema-parts.ts";
+import {
+  duration,
+  file,
+  flag,
+  name,
+  optional,
+  origin,
+  share,
+  strict,
+  text,
+  whole,
+  word,
+} from "./schema-parts.ts";
+
+const tls = (description: string) =>
+  optional(
+    {
+      ca: file(
+        "a path of a PEM file",
+        "File with the authorities, as PEM, that are believed instead of the system's.",
+      ),
+      serverName: format("name", "Asked for and checked instead of the URL's host."),
+      verify: flag("False believes any certificate, and so whoever stands in between."),
+    },
+    description,
+  );
 
 export const upstreamSchema = Type.Object(
   {
@@ -12,6 +37,9 @@ export const upstreamSchema = Type.Object(
     name: Type.Optional(name),
     weight: Type.Optional(whole(0, 256, "Share of traffic relative to its siblings; 0 gets none.")),
     backup: Type.Optional(flag("Serves only when no other is fit.")),
+    tls: Type.Optional(
+      tls("How this https upstream proves who it is; what is left out is as in upstreamTls."),
+    ),
   },
   { ...strict, description: "One server.", errorMessage: "a URL or a map with url" },
 );
@@ -113,6 +141,7 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
           "Limits on upstreams.",
         ),
       ),
+      upstreamTls: Type.Optional(tls("How https upstreams of this pool prove who they are.")),
       upstreams: Type.Array(entry, {
         minItems: 1,
         description: "The servers of this pool.",

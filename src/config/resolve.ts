@@ -14,7 +14,7 @@ import { withoutBrackets } from "./network.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
 import { sizeOf } from "./sizes.ts";
 import { durationOf } from "./times.ts";
-import { upstreamOf } from "./upstreams.ts";
+import { upstreamOf, upstreamTlsOf } from "./upstreams.ts";
 
 /** The balancer's configuration, and the dashboard's place beside it. */
 export interface Resolved {
@@ -22,14 +22,25 @@ export interface Resolved {
   readonly dashboard: ListenConfig;
 }
 
-/** @param defaultState where state is kept if the file does not say */
-export function resolve(file: ConfigFile, defaultState: string): Resolved {
-  const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool));
+/** What is not in the file itself. */
+export interface Beside {
+  /** Where state is kept if the file does not say. */
+  readonly defaultState: string;
+  /** Texts of the files that it names, by path. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Resolved {
+  const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
   const clients = file.clientTimeouts;
   const token = file.admin?.token;
   return {
     config: {
-      listen: listenOf(file.listen, defaults.listen),
+      listen: {
+        ...listenOf(file.listen, defaults.listen),
+        ...listenerTlsOf(file.listen?.tls, texts),
+        maxClients: file.listen?.maxClients ?? defaults.maxClients,
+      },
       engine: file.engine ?? defaults.engine,
       workers: file.workers ?? defaults.workers,
       admin: { ...listenOf(file.admin, defaults.admin), ...(token === undefined ? {} : { token }) },
@@ -60,11 +71,21 @@ export function listenOf(
   };
 }
 
+function listenerTlsOf(
+  given: NonNullable<ConfigFile["listen"]>["tls"],
+  texts: Beside["texts"],
+): Pick<Config["listen"], "tls"> {
+  if (given?.cert === undefined || given.key === undefined) return {};
+  const [cert, key] = [texts.get(given.cert) ?? "", texts.get(given.key) ?? ""];
+  return { tls: { cert, key, certPath: given.cert, keyPath: given.key } };
+}
+
 function time(given: string | number | undefined, fallbackMs: number): number {
   return given === undefined ? fallbackMs : durationOf(String(given));
 }
 
-function poolOf(name: string, pool: PoolFile): PoolConfig {
+function poolOf(name: string, pool: PoolFile, texts: Beside["texts"]): PoolConfig {
+  const upstreamTls = upstreamTlsOf(pool.upstreamTls, undefined, texts);
   return {
     name,
     policy: pool.policy ?? defaults.pool.policy,
@@ -78,7 +99,8 @@ function poolOf(name: string, pool: PoolFile): PoolConfig {
     outlier: outlierOf(pool.outlier),
     probe: probeOf(pool.probe),
     timeouts: timeoutsOf(pool.timeouts),
-    upstreams: pool.upstreams.map(upstreamOf),
+    ...(upstreamTls && { upstreamTls }),
+    upstreams: pool.upstreams.map((upstream) => upstreamOf(upstream, upstreamTls, texts)),
   };
 }
 

@@ -41,6 +41,9 @@ export const duration = (description: string) => format("duration", description)
 export const share = (description: string) =>
   Type.Number({ minimum: 0, maximum: 1, description, errorMessage: "a number from 0 to 1" });
 
+export const file = (errorMessage: string, description: string) =>
+  text("^.*\\S.*$", errorMessage, description);
+
 export const origin = format("origin", "Protocol, host and port: http://10.0.0.1:8080");
 export const name = text(
   "^[A-Za-z\\d][\\w.:-]{0,62}$",

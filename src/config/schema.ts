@@ -4,7 +4,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { defaults, type EngineName, engineNames } from "./config.ts";
 import { format } from "./formats.ts";
 import { poolWith, upstreamOrText, upstreamSchema } from "./pool-schema.ts";
-import { duration, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
+import { duration, file, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
 
 export const port = whole(0, 65_535, "0 takes any free port.");
 const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");
@@ -14,6 +14,20 @@ export const token = text("^[!-~]+$", "visible ASCII characters without spaces",
 
 /** More than any machine has use for, and few enough that a mistyped number does no harm. */
 const mostWorkers = 64;
+const tls = optional(
+  {
+    cert: file(
+      "a path of a PEM file",
+      "File with the certificate, and those between it and its authority, as PEM.",
+    ),
+    key: file(
+      "a path of a PEM file",
+      "File with the certificate's private key as PEM, without a passphrase.",
+    ),
+  },
+  "Clients come over TLS. Both files are read at the start only.",
+);
+const maxClients = whole(1, 1_000_000, "Clients' connections at one time; more are answered with 503.");
 
 const route = Type.Object(
   {
@@ -34,7 +48,7 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
   optional(
     {
       $schema: Type.String({ description: "For editors.", errorMessage: "a URL" }),
-      listen: optional(listener, "Where clients connect."),
+      listen: optional({ ...listener, tls, maxClients }, "Where clients connect."),
       engine: word<EngineName>(engineNames, "How bytes are moved."),
       workers: Type.Union([whole(1, mostWorkers, "Processes that serve clients."), Type.Literal("auto")], {
         description: "Processes that serve clients on the same port; auto is one for each core.",

@@ -1,9 +1,11 @@
 /** From everything an operator said to the effective configuration, or to every problem in it at once. */
 
+import { readCertificates } from "./certificates.ts";
 import { crossProblems, type ListenerKey } from "./cross.ts";
 import { defaults } from "./config.ts";
 import type { FileText } from "./file.ts";
 import { type Given, type Layers, layersOf, valueAt } from "./layers.ts";
+import type { ReadText } from "./named-files.ts";
 import { type Path, type Problem, type Trouble, trouble } from "./problem.ts";
 import { type Resolved, resolve } from "./resolve.ts";
 import { type ConfigFile, fileSchema } from "./schema.ts";
@@ -15,6 +17,8 @@ export interface SettleSetting {
   readonly givens: readonly Given[];
   /** What the file says, or why it cannot be read; undefined if there is none. */
   readonly file?: FileText | readonly Problem[] | undefined;
+  /** Reads the files that the configuration names. */
+  readonly read: ReadText;
   /** Where state is kept if nobody says. */
   readonly defaultState: string;
   /** What it is for: `up` also opens the dashboard, and demo servers where nobody names upstreams. */
@@ -45,9 +49,10 @@ export function settle(setting: SettleSetting): Settled | Trouble {
   const misfits = faultsIn(fileSchema, layers.value).map(layers.problemOf);
   // Without the file half of the picture is missing, and what does not fit together in it may well do.
   const across = unreadable.length > 0 ? [] : crossProblems(layers, listenersOf(purpose, layers));
-  const problems = [...unreadable, ...misfits, ...across];
+  const named = readCertificates(layers, setting.read);
+  const problems = [...unreadable, ...misfits, ...across, ...named.problems];
   if (problems.length > 0) return trouble(problems.toSorted(byPlace));
-  const resolved = resolve(layers.value as ConfigFile, defaultState);
+  const resolved = resolve(layers.value as ConfigFile, { defaultState, texts: named.texts });
   return { kind: "settled", ...resolved, isDemo, sourceOf: layers.sourceOf };
 }
 

@@ -1,6 +1,6 @@
 /** The short form of upstreams, "http://10.0.0.1:8080;weight=3;backup;name=api-1", and what an upstream becomes. */
 
-import { authorityOf, type UpstreamSpec } from "../pool/upstream.ts";
+import { authorityOf, type UpstreamSpec, type UpstreamTls } from "../pool/upstream.ts";
 import { defaults } from "./config.ts";
 import { entriesOf, valueAt } from "./layers.ts";
 import { addressOf } from "./network.ts";
@@ -45,12 +45,41 @@ function long(text: string): Readonly<Record<string, unknown>> {
   return { ...Object.fromEntries(entries), url };
 }
 
-export function upstreamOf({ url, name, weight, backup }: UpstreamFile): UpstreamSpec {
-  const address = addressOf(url);
+/**
+ * @param poolTls what its pool's `https` upstreams go by
+ * @param texts of the files that it names, by path
+ */
+export function upstreamOf(
+  { url, name, weight, backup, tls: given }: UpstreamFile,
+  poolTls: UpstreamTls | undefined,
+  texts: ReadonlyMap<string, string>,
+): UpstreamSpec {
+  const place = addressOf(url);
+  const tls = place.protocol === "https" ? upstreamTlsOf(given, poolTls, texts) : undefined;
+  const address = { ...place, ...(tls && { tls }) };
   return {
     id: name ?? authorityOf(address),
     address,
     weight: weight ?? defaults.upstream.weight,
     backup: backup ?? defaults.upstream.backup,
   };
+}
+
+/** An upstream as it is in a pool: what it does not say of TLS, the pool says. */
+export function withPoolTls(spec: UpstreamSpec, poolTls: UpstreamTls | undefined): UpstreamSpec {
+  const { address } = spec;
+  if (address.protocol !== "https" || !poolTls) return spec;
+  return { ...spec, address: { ...address, tls: { ...poolTls, ...address.tls } } };
+}
+
+/** What an upstream says of its own, over what its pool says; undefined if neither says anything. */
+export function upstreamTlsOf(
+  given: UpstreamFile["tls"],
+  poolTls: UpstreamTls | undefined,
+  texts: ReadonlyMap<string, string>,
+): UpstreamTls | undefined {
+  if (!given && !poolTls) return undefined;
+  const { ca: caPath, ...own } = given ?? {};
+  const authorities = caPath === undefined ? {} : { caPath, ca: texts.get(caPath) ?? "" };
+  return { verify: true, ...poolTls, ...own, ...authorities };
 }

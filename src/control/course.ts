@@ -143,5 +143,7 @@ function record(journal: Journal, step: Step, { by, why, reason }: Who & { reado
   if (action === "add") journal.add({ kind: "member", ...named, from: "absent", to: "added" });
   else if (action === "remove") journal.add({ kind: "member", ...named, from: "present", to: "removed" });
   else if (key === "weight" || key === "backup") journal.add({ kind: key, ...named, from, to });
+  else if (key?.startsWith("tls."))
+    journal.add({ kind: "member", ...named, from: `${key} ${from}`, to: `${key} ${to}` });
   else journal.add({ kind: "member", ...named, from, to });
 }

@@ -2,6 +2,7 @@
 
 import { Document, isMap, isSeq } from "yaml";
 import type { Config } from "../config/config.ts";
+import { upstreamTlsFileOf } from "../config/effective.ts";
 import { authorityOf, originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import type { Intent } from "../state/intent.ts";
 import { identityOf } from "./wanted.ts";
@@ -52,6 +53,7 @@ function fileOf({ id, address, weight, backup }: UpstreamSpec): object {
     ...(id === authorityOf(address) ? {} : { name: id }),
     weight,
     ...(backup ? { backup } : {}),
+    ...(address.tls && { tls: upstreamTlsFileOf(address.tls) }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Random } from "../lib/random.ts";
 import { policyEntry } from "../policy/policies.ts";
 import { Pool } from "../pool/pool.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
-import { Upstream } from "../pool/upstream.ts";
+import { isSameTls, Upstream } from "../pool/upstream.ts";
 import type { Target } from "../probe/prober.ts";
 import { keyOf } from "../proxy/affinity.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
@@ -94,7 +94,9 @@ export class Fleet {
       if (!isSameList(pool.upstreams, upstreams)) pool.setUpstreams(upstreams);
       pool.setMaxEjectedShare(wanted.outlier.maxEjectedShare);
       for (const [index, upstream] of upstreams.entries()) {
-        pool.adjust(upstream, wanted.upstreams[index] ?? upstream);
+        const spec = wanted.upstreams[index] ?? upstream;
+        pool.adjust(upstream, spec);
+        if (!isSameTls(upstream.address.tls, spec.address.tls)) upstream.address = spec.address;
         pool.setLimits(upstream, limitsOf(wanted));
         upstream.streak.adjust(wanted.probe);
       }

@@ -1,7 +1,7 @@
 /** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first. */
 
 import type { UpstreamFile } from "../config/schema.ts";
-import type { Mode } from "../pool/upstream.ts";
+import { type Mode, originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import type { Event } from "../state/event.ts";
 import type { Forgotten, Intent } from "../state/intent.ts";
 import {
@@ -76,7 +76,7 @@ export class Helm implements Control {
       if (!wanted.pools.some(({ name }) => name === pool)) {
         return denied(404, "pool_unknown", `Cannot add an upstream: no pool is called ${pool}`);
       }
-      const spec = readNewcomer(given, wanted);
+      const spec = readNewcomer(given, wanted, pool);
       if ("kind" in spec) return spec;
       const said = { upstream: spec.id, ...this.#said(who) };
       // What was removed and comes back as it was configured needs no intent of its own.
@@ -109,7 +109,8 @@ export class Helm implements Control {
     }
     const changes: (Intent | Forgotten)[] = [...forgetting(id)];
     if (!intents.of("added", id)) {
-      const { address } = upstream;
+      const { protocol, hostname, port } = upstream.address;
+      const address = { protocol, hostname, port };
       changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(who) });
     }
     const refused = this.#write(changes);
@@ -188,10 +189,10 @@ const leaveWithinMs = 30_000;
 
 function isRemovalUndone(
   removed: Extract<Intent, { kind: "removed" }> | undefined,
-  spec: { readonly address: object },
+  spec: UpstreamSpec,
   pool: string,
 ): boolean {
-  return removed?.pool === pool && JSON.stringify(removed.address) === JSON.stringify(spec.address);
+  return removed?.pool === pool && originOf(removed.address) === originOf(spec.address);
 }
 
 function reportOf(

@@ -11,10 +11,11 @@ import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import { type Denied, denied } from "./control.ts";
 
 /**
- * @param given as the file would have it: url, name, weight, backup
+ * @param given as the file would have it: url, name, weight, backup, tls without ca
  * @param wanted what it must not clash with
+ * @param pool where it is to be
  */
-export function readNewcomer(given: unknown, wanted: Config): UpstreamSpec | Denied {
+export function readNewcomer(given: unknown, wanted: Config, pool: string): UpstreamSpec | Denied {
   const problems = faultsIn(upstreamSchema, given).map(({ path, why, value, isKey }) =>
     sentenceOf({
       action: `use ${nameOf(path) || "this upstream"}`,
@@ -25,7 +26,21 @@ export function readNewcomer(given: unknown, wanted: Config): UpstreamSpec | Den
   if (problems.length > 0) {
     return { ...denied(422, "upstream_invalid", problems.join("; ")), problems };
   }
-  const spec = upstreamOf(given as UpstreamFile);
+  const { tls, ...rest } = given as UpstreamFile;
+  if (tls && !/^https:/i.test(rest.url)) {
+    return denied(
+      422,
+      "upstream_invalid",
+      `Cannot use tls: it means nothing for ${rest.url}, which is not https`,
+    );
+  }
+  if (tls?.ca !== undefined) {
+    const why = "files are named in the configuration alone, as upstreamTls of the pool";
+    return denied(422, "upstream_invalid", `Cannot use tls.ca: ${why}`);
+  }
+  // What it does not say itself is not kept: it follows its pool, also when that changes.
+  const verify = wanted.pools.find(({ name }) => name === pool)?.upstreamTls?.verify ?? true;
+  const spec = upstreamOf({ ...rest, ...(tls && { tls: { verify, ...tls } }) }, undefined, new Map());
   const namesake = wanted.pools.find(({ upstreams }) => upstreams.some(({ id }) => id === spec.id));
   if (namesake) {
     return denied(

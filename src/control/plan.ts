@@ -2,6 +2,7 @@
 
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
 import { formatDuration } from "../lib/duration.ts";
+import { hashString } from "../lib/hash.ts";
 import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import { identityOf } from "./wanted.ts";
 
@@ -53,6 +54,9 @@ function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...
   return {
     "listen.host": listen.hostname,
     "listen.port": String(listen.port),
+    "listen.tls.cert": pemOf(listen.tls?.certPath, listen.tls?.cert, "none"),
+    "listen.tls.key": listen.tls?.keyPath ?? "none",
+    "listen.maxClients": String(listen.maxClients),
     engine,
     workers: String(workers),
     "admin.host": admin.hostname,
@@ -65,6 +69,11 @@ function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...
     drainTimeout: formatDuration(rest.drainTimeoutMs),
     trustedProxies: rest.trustedProxies.join(", ") || "none",
   };
+}
+
+/** The file, and what tells its present content from another one. */
+function pemOf(path: string | undefined, text = "", otherwise: string): string {
+  return path === undefined ? otherwise : `${path} #${hashString(text).toString(16)}`;
 }
 
 function poolSteps(before: Config, after: Config): readonly Step[] {
@@ -154,7 +163,15 @@ function upstreamSteps(before: Config, after: Config): readonly Step[] {
 }
 
 function upstreamSettings({ pool, spec }: Placed): Settings {
-  return { pool, weight: String(spec.weight), backup: String(spec.backup) };
+  const { tls } = spec.address;
+  return {
+    pool,
+    weight: String(spec.weight),
+    backup: String(spec.backup),
+    "tls.ca": pemOf(tls?.caPath, tls?.ca, "the system's"),
+    "tls.serverName": tls?.serverName ?? "the URL's host",
+    "tls.verify": String(tls?.verify ?? true),
+  };
 }
 
 function describe({ address, weight, backup }: UpstreamSpec): string {

@@ -1,6 +1,7 @@
 /** Takes the configuration anew: reads it, says what would change, changes it, or keeps the old one and says why. */
 
 import { sentenceOf, type Trouble } from "../config/problem.ts";
+import { warningsIn } from "../config/warnings.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type Denied, denied, type ReloadOrder, type ReloadReport } from "./control.ts";
 import { type Course, forgetOutdated } from "./course.ts";
@@ -31,6 +32,7 @@ export async function reload(
   if (dry) return { applied: false, steps, needsRestart };
   forgetOutdated(course, live);
   await course.steer({ by, why: "" }, "configuration", live);
+  for (const why of warningsIn(live, course.wallClock())) course.log.warn("configuration", { why });
   const isChanged = steps.some((step) => !step.needsRestart);
   course.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });
   tell(course, { steps, needsRestart, isChanged }, by);

@@ -1,10 +1,14 @@
 /** What is wanted: the configuration with the operator's intents laid over it. Pure, so that a table can test it. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
+import { withPoolTls } from "../config/upstreams.ts";
 import { type Address, originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import { type AddedIntent, aspectOf, type Forgotten, type Intent } from "../state/intent.ts";
 
-/** What makes an upstream the same one after a change: it keeps its health, its load and its connections then. */
+/**
+ * What makes an upstream the same one after a change: it keeps its health, its load and its connections then. How it
+ * proves who it is does not: another authority or name changes a setting of it, for the connections to come.
+ */
 export function identityOf({ id, address }: { readonly id: string; readonly address: Address }): string {
   return `${id} ${originOf(address)}`;
 }
@@ -38,7 +42,9 @@ export function wantedOf(
   const weighed = (spec: UpstreamSpec) => ({ ...spec, weight: weights.get(spec.id) ?? spec.weight });
   const pools = config.pools.map((pool): PoolConfig => {
     const left = pool.upstreams.filter((spec) => !removed.has(identityOf(spec)));
-    const joined = added.filter((intent) => intent.pool === pool.name).map(({ spec }) => spec);
+    const joined = added
+      .filter((intent) => intent.pool === pool.name)
+      .map(({ spec }) => withPoolTls(spec, pool.upstreamTls));
     const upstreams = left.length + joined.length > 0 ? [...left, ...joined] : pool.upstreams;
     const going = leaving.filter(
       (one) => one.pool === pool.name && !upstreams.some(({ id }) => id === one.spec.id),

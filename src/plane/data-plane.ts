@@ -73,8 +73,10 @@ export class DataPlane implements Plane {
 
   async listen(): Promise<void> {
     const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#setting;
+    const { tls, ...place } = config.listen;
     this.#listener = await engine.listen({
-      ...config.listen,
+      ...place,
+      ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
       exchange: () => new Exchange({ routes: () => fleet.routes, clock, observer: metrics }),

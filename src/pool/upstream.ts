@@ -28,6 +28,8 @@ export interface Address {
 export interface UpstreamTls {
   /** PEM text of the authorities that are believed instead of the system's. */
   readonly ca?: string;
+  /** Where that text came from. */
+  readonly caPath?: string;
   /** The name to ask for and to check, instead of the host name. */
   readonly serverName?: string;
   /** False believes any certificate. */
@@ -62,7 +64,8 @@ export interface UpstreamLimits extends StreakLimits {
 
 export class Upstream {
   readonly id: string;
-  readonly address: Address;
+  /** Its `tls` may change; the rest is what makes it this upstream. Connections that are open keep what they began with. */
+  address: Address;
   /** Fixed hash of the id, so that rendezvous hashing does not hash it anew for every request. */
   readonly seed: number;
   readonly streak: Streak;
@@ -106,6 +109,17 @@ const latencyTauMs = 10_000;
 /** The address as a URL's origin, without a path. */
 export function originOf(address: Address): string {
   return `${address.protocol}://${authorityOf(address)}`;
+}
+
+/** Whether both upstreams of one origin are judged alike. */
+export function isSameTls(one: UpstreamTls | undefined, other: UpstreamTls | undefined): boolean {
+  const keys = ["ca", "caPath", "serverName", "verify"] as const;
+  return keys.every((key) => one?.[key] === other?.[key]);
+}
+
+/** The name that an `https` upstream's certificate has to be for; an IPv6 address without its brackets. */
+export function certifiedName({ hostname, tls }: Address): string {
+  return tls?.serverName ?? hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** The address as host:port. */

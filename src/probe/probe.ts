@@ -62,6 +62,7 @@ async function check(
     url: originOf(address) + (plan.path ?? "/"),
     timeoutMs: plan.timeoutMs,
     fields: { host: authorityOf(address), "user-agent": "evenkeel-probe" },
+    ...(address.tls && { tls: address.tls }),
   });
   return { success: status >= 200 && status < 400, detail: `status ${status}` };
 }
@@ -73,6 +74,13 @@ const words: Readonly<Record<string, string>> = {
   ENOTFOUND: "name not found",
   EHOSTUNREACH: "host unreachable",
   ENETUNREACH: "network unreachable",
+  EPROTO: "no TLS there",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate not signed by a believed authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificate not signed by a believed authority",
+  SELF_SIGNED_CERT_IN_CHAIN: "certificate not signed by a believed authority",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "certificate signed by itself",
+  ERR_TLS_CERT_ALTNAME_INVALID: "certificate for another name",
+  CERT_HAS_EXPIRED: "certificate expired",
 };
 
 function describe(error: unknown): string {

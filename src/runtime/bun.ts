@@ -8,7 +8,7 @@ import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { timedOut } from "./dial.ts";
 import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
-import { answerBug, firstProtocol, goingAway, wantsEcho } from "./web.ts";
+import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
 
 async function serve(setting: WebSetting): Promise<WebListener> {
   const echoes = new Set<Bun.ServerWebSocket<undefined>>();
@@ -87,12 +87,14 @@ function connectOnce(hostname: string, port: number): Promise<void> {
 /** Connections of its own, which end with each answer: a probe must not find out that an old connection still works. */
 const probes = new Bun.FetchSession({ proxy: false, keepAlive: false });
 
-async function probeHttp({ url, timeoutMs, fields }: HttpProbe): Promise<number> {
+async function probeHttp({ url, timeoutMs, fields, tls }: HttpProbe): Promise<number> {
+  const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
   try {
     const response = await probes.fetch(url, {
       headers: { ...fields, connection: "close" },
       redirect: "manual",
       decompress: false,
+      tls: { serverName, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) },
       signal: AbortSignal.timeout(timeoutMs),
     });
     await response.body?.cancel();

@@ -2,6 +2,7 @@
 
 import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
+import { isIP } from "node:net";
 import { systemSchedule } from "../lib/clock.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -10,7 +11,7 @@ import { wireEngine } from "../engine/wire/deno.ts";
 import { plainAddress } from "../proxy/head.ts";
 import { dial, timedOut } from "./dial.ts";
 import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
-import { answerBug, firstProtocol, goingAway, wantsEcho } from "./web.ts";
+import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
 
 interface DenoServeSetting {
   readonly hostname: string;
@@ -83,10 +84,17 @@ async function serve(setting: WebSetting): Promise<WebListener> {
   };
 }
 
-function probeHttp({ url, timeoutMs, fields }: HttpProbe): Promise<number> {
+function probeHttp({ url, timeoutMs, fields, tls }: HttpProbe): Promise<number> {
+  const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
+  // Left to itself it would check the Host field's name; of an address there is none to ask for.
+  const secure = {
+    servername: isIP(serverName) ? "" : serverName,
+    rejectUnauthorized: verify,
+    ...(ca !== undefined && { ca }),
+  };
   return new Promise((resolve, reject) => {
     const read = url.startsWith("https:") ? getSecure : getPlain;
-    const request = read(url, { agent: false, headers: { ...fields, connection: "close" } });
+    const request = read(url, { ...secure, agent: false, headers: { ...fields, connection: "close" } });
     const cancel = systemSchedule(timeoutMs, () => {
       reject(timedOut(`read ${url}`, timeoutMs));
       request.destroy();

@@ -27,6 +27,13 @@ export interface HttpProbe {
   readonly url: string;
   readonly timeoutMs: number;
   readonly fields: Readonly<Record<string, string>>;
+  /** How an `https` server's certificate is judged; without it by the system's authorities and the URL's host. */
+  readonly tls?: {
+    /** PEM text of the authorities that are believed instead. */
+    readonly ca?: string;
+    readonly serverName?: string;
+    readonly verify: boolean;
+  };
 }
 
 /** Each call rejects with an `Error` that carries the system's `code` (ECONNREFUSED, EADDRINUSE …) where there is one. */

@@ -15,6 +15,11 @@ export function firstProtocol(request: Request): string | undefined {
   return request.headers.get("sec-websocket-protocol")?.split(",")[0]?.trim() || undefined;
 }
 
+/** Host name or address of a URL; an IPv6 address without its brackets. */
+export function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
 /** The close code of a server that shuts down (RFC 6455 section 7.4.1). */
 export const goingAway = 1001;
 

@@ -1,6 +1,6 @@
 /** The operator's intent, one wish at a time: what was set while the balancer ran, by whom, when and why. */
 
-import { type Address, type Mode, modes, type UpstreamSpec } from "../pool/upstream.ts";
+import { type Address, type Mode, modes, type UpstreamSpec, type UpstreamTls } from "../pool/upstream.ts";
 
 export interface Said {
   /** Id of the upstream that is meant. */
@@ -78,7 +78,9 @@ export function intentOf(said: Said, json: string): Intent | undefined {
     return address && { ...said, kind, pool, address };
   }
   const spec = mapOf(content["spec"]);
-  const address = addressIn(spec["address"]);
+  const place = addressIn(spec["address"]);
+  const tls = tlsIn(mapOf(spec["address"])["tls"]);
+  const address = place && { ...place, ...(tls && place.protocol === "https" && { tls }) };
   const weight = spec["weight"];
   if (kind !== "added" || !address || !isWeight(weight)) return undefined;
   return {
@@ -98,6 +100,13 @@ function addressIn(value: unknown): Address | undefined {
   if (protocol !== "http" && protocol !== "https") return undefined;
   if (typeof hostname !== "string" || typeof port !== "number") return undefined;
   return { protocol, hostname, port };
+}
+
+/** Without authorities: files are named in the configuration alone. What is not understood is verified. */
+function tlsIn(value: unknown): UpstreamTls | undefined {
+  if (value === undefined) return undefined;
+  const { serverName, verify } = mapOf(value);
+  return { verify: verify !== false, ...(typeof serverName === "string" && { serverName }) };
 }
 
 function mapOf(value: unknown): Readonly<Record<string, unknown>> {

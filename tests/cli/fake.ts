@@ -10,15 +10,17 @@ export interface Said {
   readonly env?: Readonly<Record<string, string>>;
   /** Texts by path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Epoch milliseconds. */
+  readonly now?: number;
 }
 
-export function surroundingsWith(files: Readonly<Record<string, string>> = {}): Surroundings {
-  return { read: (path) => files[path], stateFolder: "/state", hostName: "machine" };
+export function surroundingsWith(files: Readonly<Record<string, string>> = {}, now = 0): Surroundings {
+  return { read: (path) => files[path], stateFolder: "/state", hostName: "machine", now: () => now };
 }
 
-export function say({ argv = [], env = {}, files = {} }: Said): Command | Trouble {
+export function say({ argv = [], env = {}, files = {}, now = 0 }: Said): Command | Trouble {
   const words = typeof argv === "string" ? argv.split(" ").filter((word) => word !== "") : argv;
-  return parse(words, env, surroundingsWith(files));
+  return parse(words, env, surroundingsWith(files, now));
 }
 
 /** The command, of that kind. Throws if it is another one, or trouble. */

@@ -84,6 +84,7 @@ const inPool = (text: string) => `pools: { main: { upstreams: [http://u], ${text
 test.each([
   "$schema: x",
   "listen: { port: 80, host: '::' }",
+  "listen: { maxClients: 1 }",
   "engine: fetch",
   "workers: 64",
   "workers: auto",
@@ -109,6 +110,8 @@ test.each([
   ),
   inPool("timeouts: { connect: 1s, head: 1s, bodyIdle: 1s, tunnelIdle: 1s }"),
   "pools: { a: { upstreams: [HTTP://A:1/;weight=3;backup;name=x, { url: 'https://[::1]', weight: 0, backup: true, name: a-b }] } }",
+  inPool("upstreamTls: { serverName: a.b, verify: false }"),
+  "pools: { a: { upstreams: [{ url: https://u, tls: { serverName: api.internal, verify: true } }] } }",
   "routes: [{ host: '*.a.b', path: /x, pool: main }, { pool: main }]",
 ])("editors accept what the parser accepts: %s", (text) => {
   expect(problemsOf({ argv: "check", files: { "evenkeel.yaml": text } })).toEqual([]);
@@ -118,6 +121,9 @@ test.each([
 test.each([
   "listen: { prot: 80 }",
   "listen: { port: 65536 }",
+  "listen: { maxClients: 0 }",
+  "listen: { tls: { cert: [] } }",
+  "pools: { a: { upstreams: [{ url: https://u, tls: { verify: maybe } }] } }",
   "engine: fecth",
   "workers: 0",
   "workers: many",

@@ -45,7 +45,7 @@ routes:
     port,
   });
   expect(config).toEqual({
-    listen: { hostname: "::", port: 80 },
+    listen: { hostname: "::", port: 80, maxClients: 16_384 },
     engine: "fetch",
     workers: "auto",
     admin: { hostname: "0.0.0.0", port: 9001, token: "t" },
@@ -132,7 +132,10 @@ describe("each problem of a file is one sentence with path, line and value", () 
     ["listen:", "listen at evenkeel.yaml:1:8: it needs a map, received nothing"],
     ["listen: 80", "listen at evenkeel.yaml:1:9: it needs a map, received 80"],
     ["listen: { prot: 1 }", "listen.prot at evenkeel.yaml:1:11: there is no such key, did you mean port?"],
-    ["listen: { zzz: 1 }", "listen.zzz at evenkeel.yaml:1:11: there is no such key, known are host, port"],
+    [
+      "listen: { zzz: 1 }",
+      "listen.zzz at evenkeel.yaml:1:11: there is no such key, known are host, port, tls, maxClients",
+    ],
     [
       'listen: { port: "80" }',
       'listen.port at evenkeel.yaml:1:17: it needs a whole number from 0 to 65535, received "80"',

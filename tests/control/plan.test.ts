@@ -3,6 +3,8 @@ import { describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
 import { describeStep, liveOf, planOf } from "../../src/control/plan.ts";
 import { outdatedIn, wantedOf } from "../../src/control/wanted.ts";
+import type { UpstreamTls } from "../../src/pool/upstream.ts";
+import { intentOf as readIntent, contentOf } from "../../src/state/intent.ts";
 import { configOf, intentOf, poolsIn } from "../support/configs.ts";
 
 const main = "main: a b";
@@ -13,6 +15,18 @@ const probe = {
   rise: 5,
 } as Config["pools"][0]["probe"];
 const routes = [{ host: "x.example", path: "/y", pool: "main" }, { pool: "main" }];
+
+const listenWith = (cert: string) => ({
+  ...{ hostname: "::", port: 1, maxClients: 5 },
+  tls: { cert, key: "k", certPath: "/c", keyPath: "/k" },
+});
+
+function configWithTls(tls: UpstreamTls | undefined): Config {
+  const config = configOf("main: a");
+  const address = { protocol: "https", hostname: "10.0.0.1", port: 443, ...(tls && { tls }) } as const;
+  const upstreams = [{ id: "a", address, weight: 1, backup: false }];
+  return { ...config, pools: config.pools.map((pool) => ({ ...pool, upstreams })) };
+}
 
 /** Each row: the old configuration, the new one, what was set at run time, the steps between. */
 const rows: readonly (readonly [
@@ -87,7 +101,7 @@ const rows: readonly (readonly [
     configOf(main, {
       drainTimeoutMs: 5_000,
       trustedProxies: ["10.0.0.0/8"],
-      listen: { hostname: "::", port: 81 },
+      listen: { hostname: "::", port: 81, maxClients: 16_384 },
       state: "x",
     }),
     [],
@@ -97,6 +111,28 @@ const rows: readonly (readonly [
       "~ setting: state /state/state.db → x (needs a restart)",
       "~ setting: drainTimeout 30s → 5s",
       "~ setting: trustedProxies none → 10.0.0.0/8",
+    ],
+  ],
+  [
+    "another listener certificate in the same file",
+    configOf(main, { listen: listenWith("one") }),
+    configOf(main, { listen: { ...listenWith("two"), maxClients: 9 } }),
+    [],
+    [
+      expect.stringMatching(
+        /^~ setting: listen\.tls\.cert \/c #[\da-f]+ → \/c #[\da-f]+ \(needs a restart\)$/,
+      ) as string,
+      "~ setting: listen.maxClients 5 → 9 (needs a restart)",
+    ],
+  ],
+  [
+    "how an upstream's certificate is judged",
+    configWithTls(undefined),
+    configWithTls({ serverName: "api.internal", verify: false }),
+    [],
+    [
+      "~ upstream main/a: tls.serverName the URL's host → api.internal",
+      "~ upstream main/a: tls.verify true → false",
     ],
   ],
   [
@@ -182,6 +218,27 @@ describe("what is wanted", () => {
       ).toBe(outdated);
     },
   );
+
+  test("judges what was added as its pool does now, but for what it said itself, also after a restart", () => {
+    const added = (own?: UpstreamTls) => {
+      const address = {
+        protocol: "https",
+        hostname: "10.0.0.3",
+        port: 443,
+        ...(own && { tls: own }),
+      } as const;
+      const spec = { id: "c", address, weight: 1, backup: false };
+      const said = { upstream: "c", by: "ann", at: 1, why: "" };
+      const kept = readIntent(said, contentOf({ ...said, kind: "added", pool: "main", spec }));
+      const upstreamTls = { ca: "PEM", caPath: "/ca.pem", verify: true };
+      const wanted = wantedOf(configOf(main, {}, { upstreamTls }), kept ? [kept] : []);
+      return wanted.pools[0]?.upstreams.find(({ id }) => id === "c")?.address.tls;
+    };
+    expect(added()).toEqual({ ca: "PEM", caPath: "/ca.pem", verify: true });
+    expect(added({ verify: false, serverName: "x" })).toEqual({
+      ...{ ca: "PEM", caPath: "/ca.pem", verify: false, serverName: "x" },
+    });
+  });
 
   test("keeps one that is being emptied until it is gone", () => {
     const leaving = [{ pool: "main", spec: intentSpec("a;weight=4") }];

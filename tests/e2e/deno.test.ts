@@ -1,4 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:http2";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { answerWith, startOrigin } from "../support/origin.ts";
@@ -78,6 +81,53 @@ describe("under Deno", () => {
     const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
     expect(await page.text()).toContain("echo-server");
   }, 40_000);
+
+  test.each(["fetch", "wire"])(
+    "TLS to clients, HTTP/2 too, and to upstreams on the %s engine",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const pem = (name: string) => join(root, "tests/engine/wire/certificates", name);
+      const [ca, cert, key] = ["authority.crt", "server.crt", "server.key"].map((name) =>
+        readFileSync(pem(name), "utf8"),
+      );
+      const origin = Bun.serve({
+        ...{ port: 0, hostname: "127.0.0.1", tls: { cert: cert ?? "", key: key ?? "" } },
+        fetch: ({ headers }) => new Response(`${headers.get("host")} ${headers.get("x-forwarded-proto")}`),
+      });
+      const folder = mkdtempSync(join(tmpdir(), "evenkeel-deno-"));
+      const config = join(folder, "tls.yaml");
+      const url = `https://127.0.0.1:${origin.port}`;
+      writeFileSync(
+        config,
+        `pools:
+  good: { upstreams: [{ url: "${url}", name: good, tls: { ca: ${pem("authority.crt")} } }], probe: { path: / } }
+  bad: { retries: 0, upstreams: [{ url: "${url}", name: bad }] }
+routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
+      );
+      const tls = ["--tls-cert", pem("server.crt"), "--tls-key", pem("server.key")];
+      const proxy = start(programs, "proxy", ...flags, "--engine", engine, "--config", config, ...tls);
+      const at = `https://127.0.0.1:${await proxy.port("balancer", 20_000)}/`;
+      const answer = async (host: string) => {
+        const response = await fetch(at, { headers: { host }, tls: { ca: ca ?? "" } });
+        return response.text();
+      };
+      expect(await answer("a.example")).toBe("a.example https");
+      expect(await answer("bad.example")).toStartWith("502 connect_refused");
+      if (engine === "fetch") {
+        const session = connect(at, { ca: ca ?? "" });
+        const stream = session.request({ ":authority": "b.example" });
+        let body = "";
+        stream.setEncoding("utf8").on("data", (text: string) => (body += text));
+        await new Promise((resolve) => stream.on("end", resolve).end());
+        expect(body).toBe("b.example https");
+        session.close();
+      }
+      rmSync(folder, { recursive: true });
+      await origin.stop(true);
+    },
+    40_000,
+  );
 
   test("the runtime keeps its laws", async () => {
     if (!deno) return;

@@ -42,7 +42,7 @@ export class Program {
 
   /** The port in a line of the output that begins with `name`, once it is there. */
   async port(name: string, limitMs = 10_000): Promise<number> {
-    const line = new RegExp(`^${name} +http://[^ ]*:(\\d+)`, "m");
+    const line = new RegExp(`^${name} +https?://[^ ]*:(\\d+)`, "m");
     await until(
       () => line.test(this.stdout) || this.child.exitCode !== null,
       `"${name}" in ${this.describe()}`,

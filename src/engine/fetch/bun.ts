@@ -3,7 +3,7 @@
 import type { Server, ServerWebSocket } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
-import { originOf } from "../../pool/upstream.ts";
+import { type Address, certifiedName, originOf } from "../../pool/upstream.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
 import type { Forward } from "./forward.ts";
 import { type FetchHandlerSetting, handle } from "./handler.ts";
@@ -21,6 +21,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
     ...setting,
     forward: forwardWith(session),
     listenPort: () => server.port ?? 0,
+    clients: () => server.pendingRequests + server.pendingWebSockets,
     answering: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
     isDraining: () => drained !== undefined,
   };
@@ -28,6 +29,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
   const server: Server<Tunnel> = Bun.serve<Tunnel>({
     hostname: setting.hostname,
     port: setting.port,
+    ...(setting.tls && { tls: { cert: setting.tls.cert, key: setting.tls.key } }),
     development: false,
     // Unless told, Bun without development shares the port with whoever has it, instead of saying that it is taken.
     reusePort: setting.sharesPort,
@@ -90,6 +92,7 @@ function forwardWith(session: Bun.FetchSession): Forward {
       signal,
       redirect: "manual",
       decompress: false,
+      ...tlsOf(upstream.address),
     });
     const { status, statusText, headers: answered } = response;
     return {
@@ -103,8 +106,17 @@ function forwardWith(session: Bun.FetchSession): Forward {
   };
 }
 
+/** Always with the name: the Host field is the client's, and nobody's certificate. */
+function tlsOf(address: Address): { tls?: Bun.TLSOptions } {
+  if (address.protocol !== "https") return {};
+  const { ca, verify } = address.tls ?? { verify: true };
+  const tls = { serverName: certifiedName(address), rejectUnauthorized: verify };
+  return { tls: ca === undefined ? tls : { ...tls, ca } };
+}
+
 /** Bun's WebSocket sends fields, which the standard's constructor has no place for. */
-const openWebSocket: OpenWebSocket = (url, options) => new WebSocket(url, options);
+const openWebSocket: OpenWebSocket = (url, options, address) =>
+  new WebSocket(url, { ...options, ...tlsOf(address) });
 
 async function upgrade(
   setting: FetchHandlerSetting,

@@ -1,10 +1,12 @@
 /** The fetch engine on Deno: Deno.serve for clients, node:http for upstreams, because Deno's fetch always decodes bodies. */
 
 import { Agent, type IncomingMessage, request as requestPlain } from "node:http";
-import { Agent as SecureAgent, request as requestSecure } from "node:https";
+import { Agent as SecureAgent, request as requestSecure, type RequestOptions } from "node:https";
+import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
+import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
 import type { Forward, Incoming, Outgoing } from "./forward.ts";
 import { type FetchHandlerSetting, handle } from "./handler.ts";
@@ -18,12 +20,15 @@ declare const Deno: {
       hostname: string;
       port: number;
       reusePort?: boolean;
+      cert?: string;
+      key?: string;
       signal: AbortSignal;
       onListen(): void;
       onError(error: unknown): Response;
     },
     handler: (request: Request, info: { remoteAddr: { hostname: string } }) => Promise<Response>,
   ): { addr: { port: number }; shutdown(): Promise<void> };
+  createHttpClient(setting: { caCerts: string[] }): { close(): void };
   upgradeWebSocket(
     request: Request,
     setting: { protocol?: string; idleTimeout: number },
@@ -45,6 +50,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
     ...setting,
     forward: forwardWith(agents),
     listenPort: () => server.addr.port,
+    clients: () => requests + tunnels.size,
     // Deno's listener has no idle limit that could be set.
     answering() {},
     isDraining: () => draining !== undefined,
@@ -54,6 +60,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
       hostname: setting.hostname,
       port: setting.port,
       ...(setting.sharesPort && { reusePort: true }),
+      ...(setting.tls && { cert: setting.tls.cert, key: setting.tls.key }),
       signal: stop.signal,
       onListen() {},
       onError: () => new Response("500 internal_error\n", { status: 500 }),
@@ -116,12 +123,20 @@ function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): Forward {
         path: outgoing.target,
         headers: Object.fromEntries(outgoing.fields),
         setHost: false,
+        ...(isSecure && tlsOf(address)),
         signal: outgoing.signal,
       });
       request.on("response", (response) => resolve(incomingOf(response)));
       request.on("error", reject);
       send(request, outgoing.body);
     });
+}
+
+/** Always with the name, or it would be the Host field's: that is the client's. Of an address there is none to ask for. */
+function tlsOf(address: Address): Pick<RequestOptions, "ca" | "servername" | "rejectUnauthorized"> {
+  const name = certifiedName(address);
+  const { ca, verify } = address.tls ?? { verify: true };
+  return { servername: isIP(name) ? "" : name, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
 }
 
 function send(request: ReturnType<typeof requestPlain>, body: Outgoing["body"]): void {
@@ -149,8 +164,17 @@ function incomingOf(response: IncomingMessage): Incoming {
   };
 }
 
-/** Deno's WebSocket takes fields in its options. */
-const openWebSocket: OpenWebSocket = (url, options) => new WebSocket(url, options);
+/**
+ * Deno's WebSocket takes fields in its options, and authorities, but can neither check another name nor check nothing: such
+ * an upstream's certificate is refused.
+ */
+const openWebSocket: OpenWebSocket = (url, options, { tls }) => {
+  if (tls?.ca === undefined) return new WebSocket(url, options);
+  const client = Deno.createHttpClient({ caCerts: [tls.ca] });
+  const socket = new WebSocket(url, { ...options, client } as typeof options);
+  socket.addEventListener("close", () => client.close());
+  return socket;
+};
 
 async function upgrade(
   setting: FetchHandlerSetting,

@@ -42,6 +42,8 @@ const meanings: Readonly<Record<string, readonly [FailurePhase, FailureReason]>>
   ENETUNREACH: refused,
   EADDRNOTAVAIL: refused,
   FailedToOpenSocket: refused,
+  // The handshake of TLS: nothing of the request was sent.
+  EPROTO: refused,
   ETIMEDOUT: timedOut,
   ConnectTimeout: timedOut,
   ECONNRESET: reset,

@@ -19,6 +19,8 @@ export interface FetchHandlerSetting extends EngineSetting {
   readonly listenPort: () => number;
   /** Told right before an answer begins how long its client's connection may be idle from here on, milliseconds. */
   readonly answering: (request: Request, idleMs: number) => void;
+  /** Requests and tunnels under way, the present one among them. */
+  readonly clients: () => number;
   /** Whether clients are to be told to open no further requests on their connections. */
   readonly isDraining: () => boolean;
 }
@@ -35,7 +37,7 @@ export interface Passage {
 
 /** Opens the exchange of a request; a Response if its head is refused. */
 export function openPassage(
-  setting: EngineSetting,
+  setting: FetchHandlerSetting,
   request: Request,
   clientAddress: string,
 ): Passage | Response {
@@ -43,6 +45,8 @@ export function openPassage(
   const requestId = setting.requestId(head.header("x-request-id"));
   const exchange = setting.exchange();
   const passage = { request, head, exchange, requestId, idleMs: setting.clientTimeouts.keepAliveMs };
+  if (setting.maxClients !== undefined && setting.clients() > setting.maxClients)
+    return refuse(setting, passage, exchange.refuse(refusal("too_many_clients")));
   const status = refusalStatus(head);
   if (status !== undefined)
     return refuse(setting, passage, exchange.refuse(refusal("request_invalid", status)));

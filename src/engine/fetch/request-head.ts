@@ -5,15 +5,21 @@ import { type Head, plainAddress } from "../../proxy/head.ts";
 /** @param clientAddress the peer's IP address as the listener reports it */
 export function requestHead(request: Request, clientAddress: string): Head {
   const { url } = request;
+  const isSecure = url.startsWith("https:");
   const pathStart = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
   return {
     method: request.method,
     target: pathStart < 0 ? "/" : url.slice(pathStart),
-    host: request.headers.get("host") ?? "",
+    host: request.headers.get("host") ?? (isSecure ? authorityIn(url) : ""),
     clientAddress: plainAddress(clientAddress),
-    scheme: url.startsWith("https:") ? "https" : "http",
+    scheme: isSecure ? "https" : "http",
     header: (name) => request.headers.get(name) ?? undefined,
   };
+}
+
+/** Deno's listener speaks HTTP/2 with clients that come over TLS: their host is no field there (RFC 9113 section 8.3.1). */
+function authorityIn(url: string): string {
+  return /^https:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
 }
 
 const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);

@@ -2,6 +2,7 @@
 
 import { cancelled, type Failure } from "../../pool/outcome.ts";
 import { isGatewayFailure } from "../../pool/outlier.ts";
+import type { Address } from "../../pool/upstream.ts";
 import { refusal } from "../../proxy/refusal.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
@@ -9,7 +10,11 @@ import { type FetchHandlerSetting, logFailure, openPassage, refuse } from "./han
 import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
 
 /** Opens an upstream's WebSocket: the standard constructor cannot send fields, each runtime's own can. */
-export type OpenWebSocket = (url: string, options: ReturnType<typeof handshakeOptions>) => WebSocket;
+export type OpenWebSocket = (
+  url: string,
+  options: ReturnType<typeof handshakeOptions>,
+  address: Address,
+) => WebSocket;
 
 /** A tunnel whose upstream has agreed and which waits for its client; or what to answer instead. */
 export async function openTunnel(
@@ -29,7 +34,7 @@ export async function openTunnel(
     const options = handshakeOptions(request, outgoingFields(request, head, added));
     let failed: Failure;
     try {
-      const tunnel = new Tunnel(step, open(webSocketUrl(step, head.target), options));
+      const tunnel = new Tunnel(step, open(webSocketUrl(step, head.target), options, upstream.address));
       await tunnel.opened(exchange.destination?.timeouts.headMs ?? 0);
       if (request.signal.aborted) {
         tunnel.abandon();

@@ -169,8 +169,18 @@ function closeWith(
 }
 
 function errorOf(event: Event): Error {
-  if ("error" in event && event.error instanceof Error) return event.error;
+  if ("error" in event && isSystemError(event.error)) return event.error;
   const message = "message" in event ? String(event.message) : "";
   const refused = /connect|refused/i.test(message);
-  return Object.assign(new Error(message || "the handshake failed"), refused ? { code: "ECONNREFUSED" } : {});
+  const code = /certificate/i.test(message)
+    ? { code: "CERT_NOT_ACCEPTED" }
+    : refused
+      ? { code: "ECONNREFUSED" }
+      : {};
+  return Object.assign(new Error(message || "the handshake failed"), code);
+}
+
+/** Not the exceptions of the web, whose codes are numbers that say nothing. */
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && typeof error.code === "string";
 }

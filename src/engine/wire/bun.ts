@@ -1,6 +1,6 @@
 /** The wire engine on Bun's sockets. */
 
-import type { UpstreamTls } from "../../pool/upstream.ts";
+import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
 import type { ConnectOwner, Sockets, SocketOwner } from "./socket.ts";
@@ -59,13 +59,14 @@ const bunSockets: Sockets = {
     });
   },
 
-  connect({ protocol, hostname, port, tls = { verify: true } }, owner) {
+  connect(address, owner) {
+    const { protocol, hostname, port, tls = { verify: true } } = address;
     const options = { hostname, port, allowHalfOpen: true, data: owner };
     const connecting =
       protocol === "https"
         ? Bun.connect<ConnectOwner>({
             ...options,
-            tls: bunTls(hostname, tls),
+            tls: bunTls(address),
             socket: tls.verify ? checkingHandlers : trustingHandlers,
           })
         : Bun.connect<ConnectOwner>({ ...options, socket: connectHandlers });
@@ -74,8 +75,9 @@ const bunSockets: Sockets = {
   },
 };
 
-function bunTls(hostname: string, { ca, serverName, verify }: UpstreamTls): Bun.TLSOptions {
-  return { serverName: serverName ?? hostname, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
+function bunTls(address: Address): Bun.TLSOptions {
+  const { ca, verify } = address.tls ?? { verify: true };
+  return { serverName: certifiedName(address), rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
 }
 
 function codeOf(error: Error): string {

@@ -1,9 +1,9 @@
 /** The seam's sockets over `node:net` and `node:tls`, which every runtime has: slower than a runtime's own, as exact. */
 
-import { connect as connectPlain, createServer, type Server, type Socket } from "node:net";
+import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 
-import type { Address } from "../../pool/upstream.ts";
+import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type {
   ConnectOwner,
   ListenSetting,
@@ -94,12 +94,10 @@ function listen({ hostname, port, sharesPort, tls, accept }: ListenSetting): Pro
   });
 }
 
-function connect(
-  { protocol, hostname: host, port, tls = { verify: true } }: Address,
-  owner: ConnectOwner,
-): void {
-  const { verify, ca, serverName } = tls;
-  const name = serverName ?? host;
+function connect(address: Address, owner: ConnectOwner): void {
+  const { protocol, hostname: host, port, tls = { verify: true } } = address;
+  const { verify, ca } = tls;
+  const name = certifiedName(address);
   const socket =
     protocol === "https"
       ? connectTls({
@@ -107,7 +105,7 @@ function connect(
           port,
           rejectUnauthorized: verify,
           ...(ca !== undefined && { ca }),
-          ...(/[a-z]/i.test(name) && { servername: name }),
+          ...(!isIP(name) && { servername: name }),
         })
       : connectPlain({ host, port, allowHalfOpen: true });
   const onRefused = (error: Error) => {

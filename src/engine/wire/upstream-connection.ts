@@ -1,6 +1,7 @@
 /** One connection to an upstream: sends requests, reads answers and believes nothing that two readers could read differently. */
 
 import { failure, type Failure, type FailureReason } from "../../pool/outcome.ts";
+import type { Address } from "../../pool/upstream.ts";
 import { AnswerReader, type Progress } from "./answer-reader.ts";
 import { Connection } from "./connection.ts";
 import type { Plane } from "./plane.ts";
@@ -25,6 +26,8 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   readonly #reader: AnswerReader;
   #relay: Relay | undefined;
   #phase: Phase = "connecting";
+  /** As it was when this connection began; another one since then means another way to judge certificates. */
+  readonly address: Address;
   /** Whether it has answered a request before. */
   isReused = false;
 
@@ -32,6 +35,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     super();
     this.#plane = plane;
     this.#lane = lane;
+    this.address = lane.upstream.address;
     this.#reader = new AnswerReader(plane.answerHead);
   }
 
@@ -48,7 +52,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   connectFor(relay: Relay, connectMs: number): void {
     this.#relay = relay;
     this.#plane.wheel.arm(this, connectMs);
-    this.#plane.sockets.connect(this.#lane.upstream.address, this);
+    this.#plane.sockets.connect(this.address, this);
   }
 
   /** An idle connection serves the next request. */

@@ -33,7 +33,11 @@ export class Lane {
 
   /** An idle connection that is still open, if there is one. */
   take(): UpstreamConnection | undefined {
-    return this.#idle.pop();
+    const connection = this.#idle.pop();
+    if (!connection || connection.address === this.upstream.address) return connection;
+    connection.close();
+    this.closeIdle();
+    return undefined;
   }
 
   /** A new one, which is not open yet. */
@@ -44,7 +48,9 @@ export class Lane {
   /** @param seconds of `Keep-Alive: timeout`, or -1 */
   put(connection: UpstreamConnection, seconds: number): void {
     const waitMs = seconds < 0 ? idleMs : Math.min(idleMs, seconds * 1_000 - marginMs);
-    if (this.#plane.isDraining || this.#idle.length >= maxIdle || waitMs <= 0) return connection.close();
+    const isOutdated = connection.address !== this.upstream.address;
+    if (this.#plane.isDraining || isOutdated || this.#idle.length >= maxIdle || waitMs <= 0)
+      return connection.close();
     this.#idle.push(connection);
     this.#plane.wheel.arm(connection, waitMs);
   }

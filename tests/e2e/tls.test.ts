@@ -1,0 +1,200 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { engineNames } from "../../src/config/config.ts";
+import type { Snapshot } from "../../src/snapshot.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+const fixture = (name: string) => join(import.meta.dirname, "../engine/wire/certificates", name);
+const [caFile, certFile, keyFile] = [fixture("authority.crt"), fixture("server.crt"), fixture("server.key")];
+const [ca, cert, key] = [caFile, certFile, keyFile].map((file) => readFileSync(file, "utf8"));
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-tls-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+function fileWith(text: string): string {
+  const path = join(folder, `${(files += 1)}.yaml`);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** An https server that tells the path and the Host it was asked, and echoes WebSocket messages. */
+function secureOrigin() {
+  return Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { cert: cert ?? "", key: key ?? "" },
+    fetch(request, server) {
+      if (server.upgrade(request, { data: undefined })) return undefined;
+      return new Response(`safe ${new URL(request.url).pathname} ${request.headers.get("host")}`);
+    },
+    websocket: { message: (socket, message) => void socket.send(message) },
+  });
+}
+
+const place = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
+
+/** A balancer with one pool; `pool` is what its file says of it. */
+async function balancer(programs: Programs, engine: string, pool: string, ...flags: string[]) {
+  const config = fileWith(`pools: { main: { ${pool} } }\n`);
+  const proxy = programs.evenkeel("proxy", ...place, "--engine", engine, "--config", config, ...flags);
+  const port = await proxy.port("balancer");
+  const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+  const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+  return { proxy, config, port, admin, url: `http://127.0.0.1:${port}`, snapshot };
+}
+
+async function echoed(url: string, options: object = {}): Promise<unknown> {
+  const socket = new WebSocket(`${url.replace(/^http/, "ws")}/echo`, options as string[]);
+  const heard = new Promise((resolve) => {
+    socket.onmessage = ({ data }) => resolve(data);
+    socket.onclose = ({ code }) => resolve(`closed ${code}`);
+  });
+  socket.onopen = () => socket.send("hello");
+  const answer = await heard;
+  socket.close();
+  return answer;
+}
+
+describe.each([...engineNames])("TLS on the %s engine", (engine) => {
+  test("clients come over https, and the upstream hears of it", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin(
+      ({ field }, socket) => void socket.write(answerWith(field("x-forwarded-proto") ?? "")),
+    );
+    const flags = ["--tls-cert", certFile, "--tls-key", keyFile];
+    const { port } = await balancer(programs, engine, `upstreams: [${origin.url}]`, ...flags);
+    for (let i = 0; i < 3; i++) {
+      const answer = await fetch(`https://127.0.0.1:${port}/`, { tls: { ca: ca ?? "" } });
+      expect([answer.status, await answer.text()]).toEqual([200, "https"]);
+    }
+    expect(await fetch(`http://127.0.0.1:${port}/`).catch(() => "refused")).toBe("refused");
+    await origin.close();
+  }, 20_000);
+
+  test("a WebSocket passes through TLS on both sides", async () => {
+    await using programs = new Programs();
+    const origin = secureOrigin();
+    const { port } = await balancer(
+      programs,
+      engine,
+      `upstreamTls: { ca: ${caFile} }, upstreams: ["https://127.0.0.1:${origin.port}"]`,
+      ...["--tls-cert", certFile, "--tls-key", keyFile],
+    );
+    expect(await echoed(`https://127.0.0.1:${port}`, { tls: { ca } })).toBe("hello");
+    await origin.stop(true);
+  }, 20_000);
+
+  test.each([
+    ["is believed with its authority", "127.0.0.1", `ca: ${caFile}`, 200],
+    ["is not believed without it", "127.0.0.1", "", 502],
+    ["is not believed for another name", "127.0.0.1", `ca: ${caFile}, serverName: other.example`, 502],
+    ["is believed for the name that it has", "localhost", `ca: ${caFile}, serverName: up.example`, 200],
+    ["is not believed for a host that it is not for", "localhost", `ca: ${caFile}`, 502],
+    ["is believed by those who verify nothing", "localhost", "verify: false", 200],
+  ])(
+    "an upstream's certificate %s",
+    async (_, host, tls, status) => {
+      await using programs = new Programs();
+      const origin = secureOrigin();
+      const { url, proxy, snapshot } = await balancer(
+        programs,
+        engine,
+        `retries: 0, upstreams: [{ url: "https://${host}:${origin.port}", tls: { ${tls} } }]`,
+      );
+      // The Host field is the client's: it must not decide whose certificate is believed.
+      const answer = await fetch(`${url}/a`, { headers: { host: "up.example" } });
+      expect([answer.status, answer.headers.get("proxy-status") ?? ""]).toEqual([
+        status,
+        status === 200 ? "" : expect.stringContaining("connection_refused"),
+      ]);
+      if (status === 200) expect(await answer.text()).toBe("safe /a up.example");
+      else {
+        await until(() => proxy.stderr.includes("connect_refused"), "the log");
+        expect(proxy.stderr).toMatch(/"?phase"?: ?"connect"/);
+        expect((await snapshot()).pools[0]?.refusals).toEqual({ connect_refused: 1 });
+      }
+      expect(await echoed(url)).toBe(status === 200 ? "hello" : "closed 1006");
+      expect(proxy.stderr.includes("is not verified")).toBe(tls === "verify: false");
+      await origin.stop(true);
+    },
+    20_000,
+  );
+
+  test("probes over https judge as requests do", async () => {
+    await using programs = new Programs();
+    const origin = secureOrigin();
+    const at = `https://127.0.0.1:${origin.port}`;
+    const { snapshot } = await balancer(
+      programs,
+      engine,
+      `probe: { path: /up, interval: 1s, fall: 1 }, upstreams: [
+        { url: "${at}", name: good, tls: { ca: ${caFile} } }, { url: "${at}", name: unknown },
+        { url: "${at}", name: misnamed, tls: { ca: ${caFile}, serverName: other.example } },
+        { url: "${at}", name: trusting, tls: { verify: false } }]`,
+    );
+    const seen = Object.fromEntries(
+      (await snapshot()).pools[0]?.upstreams.map(({ id, lastProbe }) => [id, lastProbe?.detail]) ?? [],
+    );
+    expect(seen).toEqual({
+      good: "status 200",
+      unknown: "certificate not signed by a believed authority",
+      misnamed: "certificate for another name",
+      trusting: "status 200",
+    });
+    await origin.stop(true);
+  }, 20_000);
+
+  test("a reload changes how certificates are judged, for connections that are kept too", async () => {
+    await using programs = new Programs();
+    const origin = secureOrigin();
+    const upstream = (tls: string) =>
+      `retries: 0, outlier: { maxEjected: 0 }, upstreams: [{ url: "https://127.0.0.1:${origin.port}", name: a, tls: { ${tls} } }]`;
+    const { url, admin, config } = await balancer(programs, engine, upstream("verify: false"));
+    const statusNow = async () => {
+      const { status, body } = await fetch(url);
+      await body?.cancel();
+      return status;
+    };
+    expect(await statusNow()).toBe(200);
+    writeFileSync(config, `pools: { main: { ${upstream("serverName: other.example")} } }\n`);
+    const report = await (await fetch(`${admin}/api/reload`, { method: "POST" })).text();
+    expect(report).toContain("tls.verify");
+    expect(await statusNow()).toBe(502);
+    writeFileSync(config, `pools: { main: { ${upstream(`ca: ${caFile}`)} } }\n`);
+    await fetch(`${admin}/api/reload`, { method: "POST" });
+    expect(await statusNow()).toBe(200);
+    await origin.stop(true);
+  }, 20_000);
+
+  test("one client too many is told so", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin(() => {});
+    const { url } = await balancer(programs, engine, `upstreams: [${origin.url}]`, "--max-clients", "1");
+    const leave = new AbortController();
+    const held = fetch(url, { signal: leave.signal }).catch(() => "left");
+    await until(() => origin.requests.length === 1, "the first request");
+    const answer = await fetch(`${url}/second`, { keepalive: false });
+    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("too_many_clients")]);
+    leave.abort();
+    expect(await held).toBe("left");
+    await origin.close();
+  }, 20_000);
+});
+
+test("a key of another certificate is one sentence and exit 2", async () => {
+  await using programs = new Programs();
+  const { privateKey } = (await import("node:crypto")).generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const other = join(folder, "other.key");
+  writeFileSync(other, privateKey.export({ type: "pkcs8", format: "pem" }));
+  const proxy = programs.evenkeel("proxy", ...place, "--tls-cert", certFile, "--tls-key", other);
+  expect(await proxy.exited).toEqual({ code: 2, signal: null });
+  expect(proxy.stderr).toBe(
+    `Cannot use --tls-key: it is not the key of the certificate in --tls-cert, received ${JSON.stringify(other)}\n`,
+  );
+});
