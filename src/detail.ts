@@ -1,10 +1,11 @@
 /** Everything about one upstream: its part of the snapshot, and what would be too much of it for all at once. */
 
+import { type PoolView, upstreamSnapshot } from "./control/picture.ts";
 import { Histogram } from "./metrics/histogram.ts";
 import type { Observed } from "./observed.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { Upstream } from "./pool/upstream.ts";
-import { type PoolView, type ProbeSnapshot, upstreamSnapshot, type UpstreamSnapshot } from "./snapshot.ts";
+import type { ProbeSnapshot, UpstreamSnapshot } from "./snapshot.ts";
 
 /** How many answers took between `fromMs` and `toMs` to their head. */
 export interface LatencyBar {

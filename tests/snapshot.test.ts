@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { Metrics } from "../src/metrics/metrics.ts";
-import { poolSnapshot, type PoolView } from "../src/snapshot.ts";
+import { poolSnapshot, type PoolView } from "../src/control/picture.ts";
 import { domain } from "./support/domain.ts";
 
 function setUp() {

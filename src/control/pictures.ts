@@ -6,14 +6,8 @@ import type { Upstream } from "../pool/upstream.ts";
 import { type UpstreamDetail, upstreamDetail } from "../detail.ts";
 import { Observed } from "../observed.ts";
 import { describePlan } from "../probe/probe.ts";
-import {
-  type DrainSnapshot,
-  type Mark,
-  poolSnapshot,
-  type PoolSnapshot,
-  type PoolView,
-  type ProbeSnapshot,
-} from "../snapshot.ts";
+import type { DrainSnapshot, Mark, PoolSnapshot, ProbeSnapshot } from "../snapshot.ts";
+import { poolSnapshot, type PoolView } from "./picture.ts";
 import type { Said } from "../state/intent.ts";
 import type { Drains } from "./drains.ts";
 import type { Fleet, Member } from "./fleet.ts";

@@ -1,0 +1,115 @@
+/** How one pool's part of the picture is taken; what it looks like stands in the snapshot's types. */
+
+import { Histogram } from "../metrics/histogram.ts";
+import type { Metrics, UpstreamMeter } from "../metrics/metrics.ts";
+import type { PolicyName } from "../policy/policies.ts";
+import type { Pool } from "../pool/pool.ts";
+import { originOf, type Upstream } from "../pool/upstream.ts";
+import type { OutlierSnapshot, PoolSnapshot, Traffic, UpstreamSnapshot } from "../snapshot.ts";
+import type { Event } from "../state/event.ts";
+
+/** What is known of an upstream besides what the pool and the metrics know. */
+export type UpstreamNotes = Pick<
+  UpstreamSnapshot,
+  "lastProbe" | "statusSince" | "modeSet" | "weightSet" | "added" | "drain"
+>;
+
+export interface PoolView {
+  readonly pool: Pool;
+  readonly policy: PolicyName;
+  readonly probe: string;
+  readonly metrics: Metrics;
+  readonly notesOf: (upstream: Upstream) => UpstreamNotes;
+  readonly retryBudget: { readonly left: number };
+  readonly events: readonly Event[];
+  /** Clock time, milliseconds. */
+  readonly now: number;
+  /** The same moment in epoch milliseconds. */
+  readonly at: number;
+}
+
+export function poolSnapshot(view: PoolView): PoolSnapshot {
+  const { pool, metrics, now } = view;
+  const meter = metrics.ofPool(pool.name);
+  return {
+    name: pool.name,
+    policy: view.policy,
+    probe: view.probe,
+    panic: pool.isPanicking,
+    upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
+    traffic: trafficOf(
+      pool.upstreams.map((upstream) => metrics.of(upstream)),
+      now,
+    ),
+    retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
+    retryBudget: Math.floor(view.retryBudget.left),
+    notRetried: Object.fromEntries(meter.notRetried),
+    refusals: Object.fromEntries(meter.refusals),
+    events: view.events,
+  };
+}
+
+export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSnapshot {
+  const { pool, metrics, notesOf, now } = view;
+  // First of all: it brings verdicts up to date.
+  const fit = pool.serves(upstream);
+  return {
+    id: upstream.id,
+    url: originOf(upstream.address),
+    weight: upstream.weight,
+    effectiveWeight: upstream.effectiveWeight,
+    slowStart: upstream.slowStart.progress(now) ?? null,
+    backup: upstream.backup,
+    status: upstream.status,
+    mode: upstream.mode,
+    fit,
+    inFlight: upstream.inFlight,
+    maxInFlight: upstream.maxInFlight,
+    outlier: outlierSnapshot(view, upstream),
+    ...notesOf(upstream),
+    traffic: trafficOf([metrics.of(upstream)], now),
+    errorsByReason: errorsByReason(metrics.of(upstream)),
+  };
+}
+
+function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierSnapshot {
+  const { state, since, endsAt, reason, ejections: count } = outlier;
+  return {
+    state,
+    since: reason === undefined ? null : Math.round(at + since - now),
+    until: endsAt === Infinity ? null : Math.round(at + endsAt - now),
+    reason: reason ?? null,
+    count,
+  };
+}
+
+/** The traffic of several meters as one: percentiles come from the merged histograms, never from averaged percentiles. */
+function trafficOf(meters: readonly UpstreamMeter[], now: number): Traffic {
+  const latencies = new Histogram();
+  let [requests, errors, recentRequests, recentErrors, seconds] = [0, 0, 0, 0, 1];
+  for (const meter of meters) {
+    const recent = meter.recent.counts(now);
+    meter.recent.addLatencies(latencies, now);
+    requests += meter.requests;
+    errors += meter.errors;
+    recentRequests += recent.requests;
+    recentErrors += recent.errors;
+    seconds = Math.max(seconds, recent.seconds);
+  }
+  return {
+    requests,
+    errors,
+    requestsPerSecond: recentRequests / seconds,
+    errorShare: recentRequests > 0 ? recentErrors / recentRequests : 0,
+    p50Ms: latencies.percentile(0.5) ?? null,
+    p95Ms: latencies.percentile(0.95) ?? null,
+    p99Ms: latencies.percentile(0.99) ?? null,
+  };
+}
+
+function errorsByReason({ failures, codes }: UpstreamMeter): Readonly<Record<string, number>> {
+  const answered = [...codes]
+    .filter(([code]) => code >= 500)
+    .map(([code, count]) => [`status_${code}`, count]);
+  return Object.fromEntries([...failures, ...answered]);
+}
