@@ -89,6 +89,8 @@ export interface UpstreamSnapshot {
   readonly fit: boolean;
   readonly inFlight: number;
   readonly maxInFlight: number;
+  /** Requests that were moved away while they waited here, since the start. */
+  readonly rescues: number;
   readonly outlier: OutlierSnapshot;
   readonly lastProbe: ProbeSnapshot | null;
   readonly traffic: Traffic;
@@ -104,6 +106,8 @@ export interface PoolSnapshot {
   readonly traffic: Traffic;
   /** Attempts that followed another one. */
   readonly retries: number;
+  /** Those of them that were moved away while they waited on an upstream that was found down. */
+  readonly rescues: number;
   /** Retries that could be paid for now. */
   readonly retryBudget: number;
   /** Failed attempts that none followed, since the start, by why not. */
@@ -173,6 +177,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
       now,
     ),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
+    rescues: meter.retries.get("rescued") ?? 0,
     retryBudget: Math.floor(view.retryBudget.left),
     notRetried: Object.fromEntries(meter.notRetried),
     refusals: Object.fromEntries(meter.refusals),
@@ -196,6 +201,7 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     fit,
     inFlight: upstream.inFlight,
     maxInFlight: upstream.maxInFlight,
+    rescues: metrics.of(upstream).rescues,
     outlier: outlierSnapshot(view, upstream),
     ...notesOf(upstream),
     traffic: trafficOf([metrics.of(upstream)], now),

@@ -123,6 +123,12 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       ),
     },
     {
+      name: "evenkeel_rescues_total",
+      help: "Requests that were moved away while they waited on an upstream that was found down.",
+      type: "counter",
+      samples: ofUpstreams((labels, { meter }) => [{ labels, value: meter.rescues }]),
+    },
+    {
       name: "evenkeel_refusals_total",
       help: "Answers of the balancer itself, by reason.",
       type: "counter",

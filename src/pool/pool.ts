@@ -3,7 +3,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, Ledger } from "./attempt.ts";
-import { lighterOfTwo } from "./draw.ts";
+import { elsewhere, lighterOfTwo } from "./draw.ts";
 import { neverEjected, type OutlierState, type Sign } from "./outlier.ts";
 import type { Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
@@ -83,7 +83,7 @@ export class Pool implements Ledger {
    *   three would push three quarters of the traffic onto one survivor. Nor is what a full upstream leaves to others.
    */
   choose(key: string, tried: readonly Upstream[]): Upstream | undefined {
-    if (tried.length > 0) return this.#elsewhere(tried);
+    if (tried.length > 0) return elsewhere(this.#current(), tried, this.#random);
     const { tiers } = this.#current();
     const best = tiers[0];
     if (best && !best.isFull) {
@@ -135,11 +135,14 @@ export class Pool implements Ledger {
     this.#isStale = true;
   }
 
-  /** Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not. */
-  recordProbe(upstream: Upstream, success: boolean): boolean {
+  /**
+   * Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not.
+   * @param isSuspected attempts wait there for too long: then one failure is enough, except for the last one that is up
+   */
+  recordProbe(upstream: Upstream, success: boolean, isSuspected = false): boolean {
     const { streak, outlier, slowStart } = upstream;
     const before = streak.state;
-    if (!streak.record(success)) return false;
+    if (!streak.record(success, isSuspected && this.#othersUp(upstream) > 0)) return false;
     this.#isStale = true;
     if (before !== "failing") return true;
     const now = this.#clock();
@@ -147,6 +150,15 @@ export class Pool implements Ledger {
     slowStart.begin(now);
     if (outlier.restore(now)) this.#announce(upstream, from);
     return true;
+  }
+
+  /** Takes out who answers nothing while others do, unless the pool cannot do without. */
+  ejectSilent(upstream: Upstream): void {
+    const from = upstream.outlier.state;
+    if (from !== "up" || !this.#canDoWithout(upstream)) return;
+    upstream.outlier.silence(this.#clock());
+    this.#isStale = true;
+    this.#announce(upstream, from);
   }
 
   /** Called by an attempt alone. */
@@ -180,29 +192,19 @@ export class Pool implements Ledger {
 
   /** At most a share of the pool is ejected, and never the last one that is up. */
   #canDoWithout(upstream: Upstream): boolean {
-    const { wanted, up, ejected } = this.#current();
-    if (!isCandidate(upstream)) return false;
-    const othersUp = upstream.outlier.state === "up" ? up - 1 : up;
-    return othersUp > 0 && ejected.length + 1 <= this.#maxEjectedShare * wanted;
+    const { wanted, ejected } = this.#current();
+    if (!isCandidate(upstream) || this.#othersUp(upstream) === 0) return false;
+    return ejected.length + 1 <= this.#maxEjectedShare * wanted;
+  }
+
+  #othersUp(upstream: Upstream): number {
+    const { up } = this.#current();
+    return isCandidate(upstream) && upstream.outlier.state === "up" ? up - 1 : up;
   }
 
   #announce(upstream: Upstream, from: OutlierState): void {
     const { state: to, reason } = upstream.outlier;
     this.#observer?.outlierChanged(this, { upstream, from, to, reason });
-  }
-
-  /** Another one: with room and nothing against it; else one in probation, else an ejected one, rather than nobody. */
-  #elsewhere(tried: readonly Upstream[]): Upstream | undefined {
-    const { tiers, ejected } = this.#current();
-    const isNew = (upstream: Upstream) => !tried.includes(upstream);
-    for (const tier of tiers) {
-      const isUp = (upstream: Upstream) => isNew(upstream) && upstream.outlier.state === "up";
-      const other = lighterOfTwo(tier.open, this.#random, isUp);
-      if (other) return other;
-    }
-    const rest = tiers.flatMap((tier) => tier.open);
-    const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.inFlight < upstream.maxInFlight;
-    return lighterOfTwo(rest, this.#random, isNew) ?? lighterOfTwo(ejected, this.#random, hasPlace);
   }
 
   #hasRoom(upstream: Upstream): boolean {

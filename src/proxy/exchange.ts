@@ -2,12 +2,12 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { Attempt, type AttemptObserver } from "../pool/attempt.ts";
-import { type Failure, responded } from "../pool/outcome.ts";
+import { type Failure, rescued, responded } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Head } from "./head.ts";
 import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
-import { isFree, reasonNotToRetry, type RetryCause } from "./retry.ts";
+import { isFree, isIdempotent, reasonNotToRetry, type RetryCause } from "./retry.ts";
 import { type Destination, type Route, routeOf } from "./route.ts";
 
 /** Hears what no attempt can tell. Called synchronously; must not throw. */
@@ -30,7 +30,8 @@ export interface ExchangeSetting {
 /**
  * ```
  *  open ──▶ next ──▶ Attempt ──(it fails, and is ended)───────▶ again ─────▶ Attempt …
- *             │         └──(a head that may be tried elsewhere)──▶ answered ──▶ Attempt …
+ *             │         ├──(a head that may be tried elsewhere)──▶ answered ──▶ Attempt …
+ *             │         └──(it waits on one that is down)────────▶ rescue ────▶ Attempt …
  *             └────▶ Refusal ◀────────────────────────────────── again         or "pass"
  * ```
  * The engine ends each failed attempt before it asks again. A connection may reuse its exchange for its next request.
@@ -44,6 +45,8 @@ export class Exchange {
   #key = "";
   /** Status of the last answer that was tried elsewhere and that the engine keeps; 0 without one. */
   #keptStatus = 0;
+  /** Attempts that were moved; they are not among the retries. */
+  #rescues = 0;
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
 
@@ -74,6 +77,7 @@ export class Exchange {
     this.#key = "";
     this.#tried.length = 0;
     this.#keptStatus = 0;
+    this.#rescues = 0;
   }
 
   /** The first attempt, already counted in; or why there is none. */
@@ -121,6 +125,23 @@ export class Exchange {
     return step;
   }
 
+  /**
+   * While an attempt waits for its head on an upstream that was found down: another one on an upstream that is up, already
+   * counted in, in place of the one that waited, which was ended here; undefined if the request has to stay.
+   */
+  rescue(): Attempt | undefined {
+    const destination = this.#destination;
+    if (!destination || !this.#head || destination.retries === 0) return undefined;
+    if (!this.isReplayable || !isIdempotent(this.#head.method)) return undefined;
+    const { pool, retryBudget } = destination;
+    const upstream = pool.choose(this.#key, this.#tried);
+    if (upstream?.outlier.state !== "up" || retryBudget?.spendRescue() === false) return undefined;
+    this.#attempt.end(rescued);
+    this.#setting.observer.retried(pool.name, rescued);
+    this.#rescues += 1;
+    return this.#start(pool, upstream);
+  }
+
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
   refuse(refused: Refusal): Refusal {
     this.#setting.observer.refused(this.#destination?.pool.name, refused);
@@ -145,7 +166,7 @@ export class Exchange {
   /** Where another attempt goes, already paid for; or why there is none. */
   #elsewhere(destination: Destination, method: string, cause: RetryCause): Upstream | NotRetried {
     const { pool, retries, retryBudget } = destination;
-    const retriesLeft = retries + 1 - this.#tried.length;
+    const retriesLeft = retries + 1 + this.#rescues - this.#tried.length;
     const why = reasonNotToRetry({ cause, method, replayable: this.isReplayable, retriesLeft });
     if (why !== undefined) return why;
     const upstream = pool.choose(this.#key, this.#tried);

@@ -82,6 +82,8 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     error: "http_protocol_error",
     message: "The upstream's answer is not valid HTTP.",
   },
+  // Never an answer of ours: who was rescued is asked elsewhere.
+  rescued: { status: 502, error: "connection_terminated", message: "The upstream was found down." },
   upstream_reset: {
     status: 502,
     error: "connection_terminated",

@@ -1,9 +1,11 @@
 /** What every engine must do, told over real sockets. An engine that cannot names the law and why in its exceptions. */
 
 import { describe, expect, test } from "bun:test";
+import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 
 import type { Engine } from "../../src/engine/engine.ts";
+import { rescueAll } from "../../src/probe/lookout.ts";
 import { answerWith, type Origin, type OriginSetting, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
@@ -135,6 +137,32 @@ const laws: Readonly<Record<string, Law>> = {
         expect(answer.field("x-stays")).toBe("1");
       },
     ),
+
+  "moves requests that wait on an upstream that was found down, but no POST": async (engine) => {
+    const stuck: Socket[] = [];
+    const frozen = await startOrigin((_, socket) => void stuck.push(socket));
+    const well = await startOrigin((_, socket) => void socket.write(answerWith("moved")));
+    const set = await stage(engine, { ports: [frozen.port, well.port], policy: "first" });
+    try {
+      const moved = Array.from({ length: 20 }, () => ask(set.port, get("/slow")));
+      const stays = ask(set.port, post("once"));
+      await until(() => stuck.length === 21, "all requests to wait");
+      const [upstream] = set.pool.upstreams;
+      for (let i = 0; i < 3; i++) if (upstream) set.pool.recordProbe(upstream, false);
+      if (upstream) rescueAll(upstream);
+      for (const answer of await Promise.all(moved)) expect(answer.body.toString()).toBe("moved");
+      expect(upstream?.inFlight).toBe(1);
+      expect(set.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
+      const waiting = frozen.requests.findIndex(({ method }) => method === "POST");
+      stuck[waiting]?.write(answerWith("late"));
+      expect((await stays).body.toString()).toBe("late");
+      expect(set.bugs).toEqual([]);
+    } finally {
+      set.close();
+      await frozen.close();
+      await well.close();
+    }
+  },
 
   "leaves encoded bodies and their fields as they are": (engine) =>
     scene(

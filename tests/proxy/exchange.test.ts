@@ -265,3 +265,48 @@ describe("an exchange with limits", () => {
     expect(exchange.open(headOf()).next()).toMatchObject({ reason: "no_upstream", status: 503 });
   });
 });
+
+describe("a request that waits on an upstream that was found down", () => {
+  const failing = (pool: Pool, upstream: Upstream) => {
+    for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
+  };
+
+  test("is moved to one that is up, beside its retries", () => {
+    const { exchange, pool, heard } = setUp(3);
+    const { upstream } = attemptOf(exchange.open(headOf()).next());
+    failing(pool, upstream);
+    const moved = exchange.rescue();
+    expect(moved?.upstream).not.toBe(upstream);
+    expect(heard).toEqual([`${upstream.id} failure`, "main retried rescued"]);
+    expect(upstream.inFlight).toBe(0);
+    const failed = failure("head", "upstream_reset");
+    moved?.end(failed);
+    expect(attemptOf(exchange.again(failed)).upstream.isDown).toBe(false);
+  });
+
+  for (const [name, rules, play] of [
+    ["its method is not idempotent", { method: "POST" }, undefined],
+    ["its body cannot be sent again", {}, (exchange: Exchange) => void (exchange.isReplayable = false)],
+    ["there is no other", { upstreams: 1 }, undefined],
+    ["the pool tries nothing twice", { retries: 0 }, undefined],
+  ] as const satisfies readonly (readonly [string, object, unknown])[]) {
+    test(`stays where it is if ${name}`, () => {
+      const { method = "GET", upstreams = 3, retries = 1 } = rules as Partial<Row>;
+      const { exchange, pool, heard } = setUp(upstreams, { retries });
+      const attempt = attemptOf(exchange.open(headOf(method)).next());
+      failing(pool, attempt.upstream);
+      play?.(exchange);
+      expect(exchange.rescue()).toBeUndefined();
+      expect(attempt.isWaiting).toBe(true);
+      expect(heard).toEqual([]);
+    });
+  }
+
+  test("two hundred that wait on one are all moved, whatever retries have spent; nobody goes round and round", () => {
+    const budget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
+    expect(budget.spend()).toBe(false);
+    for (let i = 0; i < 200; i++) expect(budget.spendRescue()).toBe(true);
+    for (let i = 0; i < 100; i++) budget.spendRescue();
+    expect(budget.spendRescue()).toBe(false);
+  });
+});

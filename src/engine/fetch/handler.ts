@@ -1,7 +1,7 @@
 /** Drives an exchange with the standard fetch types: from a client's `Request` to its `Response`. */
 
 import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure } from "../../pool/outcome.ts";
+import { cancelled, type Failure, failure, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { Head } from "../../proxy/head.ts";
 import { answerOf, type Refusal, refusal } from "../../proxy/refusal.ts";
@@ -94,6 +94,11 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
       kept?.incoming.discard();
       return tried;
     }
+    if (tried.kind === "moved") {
+      step = tried.next;
+      logFailure(setting, passage, upstream.id, rescued, step);
+      continue;
+    }
     if (tried.kind === "kept") {
       kept?.incoming.discard();
       kept = tried;
@@ -115,17 +120,28 @@ interface Kept {
   readonly next: Attempt;
 }
 
+/** It waited on an upstream that was found down; the next attempt is counted in already. */
+type Moved = { readonly kind: "moved"; readonly next: Attempt };
+
 /** One attempt, which has ended or ends with the response's body when this resolves. */
 async function tryOnce(
   setting: FetchHandlerSetting,
   passage: Passage,
   attempt: Attempt,
   body: RequestBody,
-): Promise<Response | Failure | Kept> {
+): Promise<Response | Failure | Kept | Moved> {
   const { request, head, exchange, requestId } = passage;
   const timeouts = exchange.destination?.timeouts;
   if (!timeouts) throw new Error("Cannot make an attempt: the exchange has no destination");
-  const watch = new AttemptWatch(request.signal, timeouts.connectMs + timeouts.headMs);
+  const watch = new AttemptWatch({
+    client: request.signal,
+    limitMs: timeouts.connectMs + timeouts.headMs,
+    attempt,
+    move: () => {
+      exchange.isReplayable = body.isReplayable;
+      return exchange.rescue();
+    },
+  });
   try {
     const { method, target } = head;
     const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
@@ -137,6 +153,10 @@ async function tryOnce(
       body: body.take(watch.clientWait),
       signal: watch.signal,
     });
+    if (watch.elsewhere) {
+      incoming.discard();
+      return { kind: "moved", next: watch.elsewhere };
+    }
     watch.headArrived();
     attempt.head(incoming.status);
     exchange.isReplayable = body.isReplayable;
@@ -150,6 +170,7 @@ async function tryOnce(
         ? refuse(setting, passage, exchange.refuse(bodyRefusal(body.fault)))
         : clientGone();
     }
+    if (watch.elsewhere) return { kind: "moved", next: watch.elsewhere };
     const failed = watch.isLate ? failure("head", "head_timeout") : failureOf(error);
     attempt.end(failed);
     return failed;

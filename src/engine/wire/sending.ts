@@ -1,7 +1,7 @@
 /** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
 
-import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure, type Outcome } from "../../pool/outcome.ts";
+import type { Attempt, Carrier } from "../../pool/attempt.ts";
+import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { isIdempotent } from "../../proxy/retry.ts";
@@ -17,10 +17,10 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  *          │        │ was stale                │ failed
  *          ├─▶ connect ──opened──▶ sent        ▼
  *          │        └──────failed──────▶ exchange.again ─▶ follow …
- *          └─▶ refusal
+ *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
  * ```
  */
-export class Sending {
+export class Sending implements Carrier {
   readonly #plane: Plane;
   readonly #exchange: Exchange;
   readonly #request: RelayedRequest;
@@ -49,6 +49,7 @@ export class Sending {
   follow(step: Attempt | Refusal): void {
     if (step.kind === "refusal") return this.#relay.refused(step);
     this.#attempt = step;
+    step.carrier = this;
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
     this.#upstream = idle;
@@ -87,18 +88,25 @@ export class Sending {
     }
     request.bytes.keep(bytes, from, to);
     if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
-    else if (request.isComplete) upstream.expectWithin(this.timeouts.headMs);
+    else if (request.isComplete) {
+      this.#attempt?.upstreamTurn();
+      upstream.expectWithin(this.timeouts.headMs);
+    }
   }
 
   #waitFor(upstream: UpstreamConnection): void {
     this.#relay.client?.pause();
+    this.#attempt?.upstreamTurn();
     upstream.expectWithin(this.timeouts.bodyIdleMs);
   }
 
   /** The upstream took all that was sent. */
   flushed(): void {
-    if (this.#request.isComplete) this.#upstream?.expectWithin(this.timeouts.headMs);
-    else {
+    if (this.#request.isComplete) {
+      this.#attempt?.upstreamTurn();
+      this.#upstream?.expectWithin(this.timeouts.headMs);
+    } else {
+      this.#attempt?.clientTurn();
       this.#upstream?.expectNothing();
       this.#relay.client?.resume();
     }
@@ -157,6 +165,21 @@ export class Sending {
     const step = this.#exchange.again(failed);
     const isAttempt = step.kind === "attempt";
     this.#log(where, failed, isAttempt ? { retriedOn: step.upstream.id } : { notRetried: step.notRetried });
+    this.follow(step);
+  }
+
+  /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
+  rescue(): void {
+    const attempt = this.#attempt;
+    if (!attempt || this.#relay.hasBegun) return;
+    const upstream = this.#upstream;
+    const where = attempt.upstream.id;
+    this.#exchange.isReplayable = this.#request.bytes.isWhole;
+    const step = this.#exchange.rescue();
+    if (!step) return;
+    this.#upstream = undefined;
+    upstream?.abort();
+    this.#log(where, rescued, { retriedOn: step.upstream.id });
     this.follow(step);
   }
 
