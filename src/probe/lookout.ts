@@ -68,15 +68,20 @@ export function rescueAll(upstream: Upstream): void {
 }
 
 /**
- * Whether it has answered nothing since several of its attempts began to wait, though others of the pool have: a slow
- * request or two among many answered ones make nobody silent.
+ * Whether several attempts wait that all began after its last answer, though others of the pool have answered since: slow
+ * requests among answered ones make nobody silent.
  * @param before only those count that have waited since then
  */
 function isSilent(pool: Pool, upstream: Upstream, before: number): boolean {
-  let last: Attempt | undefined = upstream.waiting.oldest;
-  for (let i = 1; i < silentAttempts; i++) last = last?.next;
-  if (!last || last.waitingSince > before) return false;
+  let left = silentAttempts;
+  let last: Attempt | undefined;
+  for (let attempt = upstream.waiting.oldest; attempt && left > 0; attempt = attempt.next) {
+    // Those that began before its last answer are slow, perhaps; those that began after it speak of silence.
+    if (attempt.waitingSince < upstream.answeredAt) continue;
+    last = attempt;
+    left -= 1;
+  }
+  if (!last || left > 0 || last.waitingSince > before) return false;
   const since = last.waitingSince;
-  if (upstream.answeredAt > since) return false;
   return pool.upstreams.some((other) => other !== upstream && other.answeredAt > since);
 }

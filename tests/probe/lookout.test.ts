@@ -72,6 +72,23 @@ describe("behind a TCP check, which sees no frozen process,", () => {
     expect(moved).toEqual([0, 1, 2]);
   });
 
+  test("those that waited already at its last answer are not counted, but moved too", () => {
+    const { now, look, waits, moved, run, a, b } = setUp({}, "tcp");
+    waits(4);
+    now.ms += 10;
+    run(a, "ok");
+    now.ms += 1;
+    waits(2);
+    now.ms += 1_000;
+    run(b, "ok");
+    expect(look()).toBe(true);
+    waits(1);
+    now.ms += 1_000;
+    run(b, "ok");
+    expect(look()).toBe(false);
+    expect(moved).toHaveLength(7);
+  });
+
   for (const [name, play] of [
     ["two wait", ({ waits }) => void waits(2)],
     ["the others answer nothing either", ({ waits }) => void waits(3), "nobody answers"],
