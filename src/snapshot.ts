@@ -110,6 +110,8 @@ export interface PoolSnapshot {
   readonly rescues: number;
   /** Retries that could be paid for now. */
   readonly retryBudget: number;
+  /** Requests that wait for a place now. */
+  readonly queued: number;
   /** Failed attempts that none followed, since the start, by why not. */
   readonly notRetried: Readonly<Record<string, number>>;
   /** The balancer's own answers, since the start, by reason word. */
@@ -156,6 +158,7 @@ export interface PoolView {
   readonly metrics: Metrics;
   readonly notesOf: (upstream: Upstream) => UpstreamNotes;
   readonly retryBudget: { readonly left: number };
+  readonly queue: { readonly size: number };
   readonly events: readonly Event[];
   /** Clock time, milliseconds. */
   readonly now: number;
@@ -179,6 +182,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
     rescues: meter.retries.get("rescued") ?? 0,
     retryBudget: Math.floor(view.retryBudget.left),
+    queued: view.queue.size,
     notRetried: Object.fromEntries(meter.notRetried),
     refusals: Object.fromEntries(meter.refusals),
     events: view.events,

@@ -56,11 +56,12 @@ export class Pictures {
     return found && upstreamSnapshot(this.#viewOf(found.member), found.upstream);
   }
 
-  #viewOf({ config, pool, retryBudget }: Member): PoolView {
+  #viewOf({ config, pool, retryBudget, queue }: Member): PoolView {
     const { metrics, clock, wallClock, intents, journal } = this.#setting;
     return {
       pool,
       retryBudget,
+      queue,
       policy: config.policy,
       probe: describePlan(config.probe),
       metrics,

@@ -18,6 +18,8 @@ export interface MeasuredPool {
   readonly pool: Pool;
   /** Retries that could be paid for now. */
   readonly retryBudget?: { readonly left: number } | undefined;
+  /** Requests that wait for a place. */
+  readonly queue?: { readonly size: number } | undefined;
 }
 
 export function families(metrics: Metrics, measured: readonly MeasuredPool[]): readonly Family[] {
@@ -97,6 +99,14 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       help: "1 while a pool serves from everybody for want of an upstream that is up.",
       type: "gauge",
       samples: pools.map(({ name, isPanicking }) => ({ labels: { pool: name }, value: isPanicking ? 1 : 0 })),
+    },
+    {
+      name: "evenkeel_queue_depth",
+      help: "Requests that wait for a place on an upstream.",
+      type: "gauge",
+      samples: measured.flatMap(({ pool, queue }) =>
+        queue ? [{ labels: { pool: pool.name }, value: queue.size }] : [],
+      ),
     },
     {
       name: "evenkeel_retry_budget",

@@ -39,6 +39,8 @@ export class Pool implements Ledger {
   readonly #observer: PoolObserver | undefined;
   #standing: Standing | undefined;
   #isStale = true;
+  /** Told when an upstream may have room again. */
+  onRoom: (() => void) | undefined;
 
   constructor(spec: PoolSpec) {
     this.name = spec.name;
@@ -144,6 +146,7 @@ export class Pool implements Ledger {
     const before = streak.state;
     if (!streak.record(success, isSuspected && this.#othersUp(upstream) > 0)) return false;
     this.#isStale = true;
+    this.onRoom?.();
     if (before !== "failing") return true;
     const now = this.#clock();
     const from = outlier.state;
@@ -176,6 +179,7 @@ export class Pool implements Ledger {
   /** Called by an attempt alone. */
   ended(attempt: Attempt, sign: Sign): void {
     this.#judge(attempt, sign, attempt.endedAt);
+    this.onRoom?.();
     if (!this.#standing || !this.#hasRoom(attempt.upstream)) return;
     for (const tier of this.#standing.tiers) if (tier.reopen(attempt.upstream)) return;
   }

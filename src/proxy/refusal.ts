@@ -8,6 +8,7 @@ export type RefusalReason =
   | "no_route"
   | "no_upstream"
   | "queue_full"
+  | "queue_timeout"
   | "request_invalid"
   | "request_too_large"
   | "too_many_clients"
@@ -50,6 +51,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     status: 503,
     error: "connection_limit_reached",
     message: "Every fit upstream has as much in flight as it may have.",
+  },
+  queue_timeout: {
+    status: 503,
+    error: "connection_limit_reached",
+    message: "No upstream had room in time.",
   },
   draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
   too_many_clients: {

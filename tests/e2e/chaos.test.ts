@@ -216,6 +216,24 @@ describe.each([...engineNames])("under a steady load the %s engine shows clients
     expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
   }, 30_000);
 
+  test("three seconds without any upstream, where requests may wait for one", async () => {
+    await using programs = new Programs();
+    const pool = `probe: ${quickProbes}\n    queue: { whenNoneFit: true, timeout: 15s }`;
+    const all = await cluster(programs, { engine, names: ["a", "b"], pool });
+    const { backends, ports, snapshot, serve, turns } = all;
+    await Promise.all(backends.map((backend) => backend.kill("SIGKILL")));
+    for (const id of ["a", "b"]) await turns(id, "failing");
+    const gets = startLoad(`${all.url}/work`, 12);
+    await until(async () => (await snapshot()).pools[0]?.queued === 12, "all clients to wait");
+    const since = performance.now();
+    await until(() => performance.now() - since > 3_000, "three seconds to pass");
+    expect(gets.count).toBe(0);
+    for (const [i, name] of ["a", "b"].entries()) serve(name, ports[i]);
+    await until(() => gets.count > 200, "load again", 10_000);
+    await gets.stop();
+    expect(gets.failures).toEqual([]);
+  }, 30_000);
+
   test("SIGTERM with forty slow requests in flight: all finish, and it exits with 0", async () => {
     await using programs = new Programs();
     const { url, proxy, snapshot } = await cluster(programs, { engine });

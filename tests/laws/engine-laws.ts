@@ -164,6 +164,61 @@ const laws: Readonly<Record<string, Law>> = {
     }
   },
 
+  "keeps requests waiting that find no place, serves them in their order, and forgets who left": (engine) => {
+    const stuck: Socket[] = [];
+    return scene(
+      engine,
+      (_, socket) => void stuck.push(socket),
+      async ({ origin, stage }) => {
+        const answerNext = async (served: number) => {
+          await until(() => stuck.length === 1, "the next request to arrive");
+          expect(origin.requests.at(-1)?.target).toBe(`/${served}`);
+          stuck.pop()?.write(answerWith(`answer ${served}`));
+        };
+        const first = ask(stage.port, get("/1"));
+        await until(() => stuck.length === 1, "the first request to arrive");
+        const leaving = await RawClient.connect(stage.port);
+        leaving.send(get("/left"));
+        await until(() => stage.queued() === 1, "a second request to wait");
+        const second = ask(stage.port, post("a body", "").replace("POST /", "POST /2"));
+        await until(() => stage.queued() === 2, "a third request to wait");
+        const third = ask(stage.port, get("/3"));
+        await until(() => stage.queued() === 3, "a fourth request to wait");
+        const fourth = await ask(stage.port, get("/4"));
+        expect([fourth.status, fourth.field("retry-after")]).toEqual([503, "2"]);
+        leaving.destroy();
+        await until(() => stage.queued() === 2, "the one that left to be forgotten");
+        await answerNext(1);
+        await answerNext(2);
+        await answerNext(3);
+        expect((await first).body.toString()).toBe("answer 1");
+        expect((await second).body.toString()).toBe("answer 2");
+        expect(origin.requests[1]?.body.toString()).toBe("a body");
+        expect((await third).body.toString()).toBe("answer 3");
+        expect(stage.refused).toEqual(["queue_full"]);
+      },
+      { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 1 } },
+    );
+  },
+
+  "refuses a request that waited for too long, and the connection goes on": (engine) => {
+    const stuck: Socket[] = [];
+    return scene(
+      engine,
+      (_, socket) => void stuck.push(socket),
+      async ({ stage }) => {
+        const first = ask(stage.port, get("/1"));
+        await until(() => stuck.length === 1, "the first request to arrive");
+        const late = await ask(stage.port, get("/2"));
+        expect([late.status, late.field("proxy-status")?.includes("queue_timeout")]).toEqual([503, true]);
+        stuck.pop()?.write(answerWith("ok"));
+        expect((await first).status).toBe(200);
+        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+      },
+      { queue: { maxWaiting: 3, timeoutMs: 200, whenNoneFit: false, maxInFlight: 1 } },
+    );
+  },
+
   "leaves encoded bodies and their fields as they are": (engine) =>
     scene(
       engine,

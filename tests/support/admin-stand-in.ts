@@ -149,6 +149,7 @@ export function pool(change: Partial<PoolSnapshot> = {}): PoolSnapshot {
     retries: 0,
     rescues: 0,
     retryBudget: 30,
+    queued: 0,
     notRetried: {},
     refusals: {},
     events: [],

@@ -11,6 +11,7 @@ import { AttemptWatch } from "./attempt-watch.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf, type Forward, type Incoming } from "./forward.ts";
 import { refusalStatus, requestHead } from "./request-head.ts";
+import { clientGone, turnOf } from "./turn.ts";
 import { type BodyFault, type RequestBody, requestBody } from "./request-body.ts";
 
 export interface FetchHandlerSetting extends EngineSetting {
@@ -81,7 +82,8 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
     admits: (bytes) => exchange.admits(bytes),
   });
   if (typeof body === "string") return refuse(setting, passage, exchange.refuse(bodyRefusal(body)));
-  let step = exchange.next();
+  let step = await turnOf(exchange, request.signal);
+  if (step === "gone") return clientGone();
   let kept: Kept | undefined;
   for (;;) {
     if (step.kind === "refusal") {
@@ -194,11 +196,6 @@ async function passOn(setting: FetchHandlerSetting, passage: Passage, kept: Kept
 
 function bodyRefusal(fault: BodyFault): Refusal {
   return fault === "stalled" ? refusal("request_invalid", 408) : refusal("request_too_large");
-}
-
-/** Nobody reads it: the client's connection is closed. 499 is NGINX's word for it. */
-function clientGone(): Response {
-  return new Response(null, { status: 499 });
 }
 
 /** The balancer's own answer. */

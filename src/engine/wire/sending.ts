@@ -2,7 +2,7 @@
 
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
-import type { Exchange } from "../../proxy/exchange.ts";
+import type { Exchange, Parked, Wait } from "../../proxy/exchange.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { isIdempotent } from "../../proxy/retry.ts";
 import type { Plane } from "./plane.ts";
@@ -17,10 +17,11 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  *          │        │ was stale                │ failed
  *          ├─▶ connect ──opened──▶ sent        ▼
  *          │        └──────failed──────▶ exchange.again ─▶ follow …
+ *          ├─▶ wait ──resume──▶ follow …
  *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
  * ```
  */
-export class Sending implements Carrier {
+export class Sending implements Carrier, Parked {
   readonly #plane: Plane;
   readonly #exchange: Exchange;
   readonly #request: RelayedRequest;
@@ -46,8 +47,9 @@ export class Sending implements Carrier {
     return destination.timeouts;
   }
 
-  follow(step: Attempt | Refusal): void {
+  follow(step: Attempt | Refusal | Wait): void {
     if (step.kind === "refusal") return this.#relay.refused(step);
+    if (step.kind === "wait") return this.#exchange.park(this);
     this.#attempt = step;
     step.carrier = this;
     const idle = this.#plane.laneOf(step.upstream).take();
@@ -55,6 +57,10 @@ export class Sending implements Carrier {
     this.#upstream = idle;
     idle.beginFor(this.#relay);
     this.opened();
+  }
+
+  resume(step: Attempt | Refusal): void {
+    this.follow(step);
   }
 
   #connect(attempt: Attempt): void {
@@ -80,8 +86,7 @@ export class Sending implements Carrier {
   send(bytes: Buffer, from: number, to: number): void {
     const upstream = this.#upstream;
     const request = this.#request;
-    if (!upstream) return;
-    if (!upstream.isOpen) {
+    if (!upstream?.isOpen) {
       request.bytes.append(bytes, from, to);
       if (request.bytes.length > maxReplayBytes) this.#relay.client?.pause();
       return;
