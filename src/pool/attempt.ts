@@ -23,6 +23,8 @@ export interface AttemptObserver {
 export interface Carrier {
   /** The upstream was found down while the attempt waits: it may go elsewhere, or stay. */
   rescue(): void;
+  /** The operator wants nothing to be left on the upstream: what waits fails there, what is being answered breaks off. */
+  cut(): void;
 }
 
 /** What a failed attempt counts as, in milliseconds: a server that refuses at once must not look fast. */

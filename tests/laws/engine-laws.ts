@@ -219,6 +219,42 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
+  "cuts what is under way on one upstream: answers break off, what waits may go elsewhere, a POST is refused":
+    async (engine) => {
+      const begun = Buffer.from(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\nsome",
+      );
+      const origin = await startOrigin(
+        ({ target }, socket) => void (target === "/begun" && socket.write(begun)),
+      );
+      const well = await startOrigin((_, socket) => void socket.write(answerWith("moved")));
+      const set = await stage(engine, { ports: [origin.port, well.port], policy: "first" });
+      try {
+        const [upstream] = set.pool.upstreams;
+        if (!upstream) throw new Error("nobody there");
+        const broken = fetch(`http://127.0.0.1:${set.port}/begun`).then((response) => response.text());
+        const isBroken = broken.then(
+          () => false,
+          () => true,
+        );
+        const moved = ask(set.port, get("/waits"));
+        const refused = ask(set.port, post("once"));
+        await until(() => origin.requests.length === 3, "all to arrive");
+        await until(() => upstream.underWay.oldest !== undefined, "an answer to begin");
+        expect(set.listener.cut?.(upstream)).toBe(3);
+        expect((await moved).body.toString()).toBe("moved");
+        expect((await refused).status).toBe(502);
+        expect(await isBroken).toBe(true);
+        await until(() => upstream.inFlight === 0, "nothing to be left");
+        expect(set.listener.cut?.(upstream)).toBe(0);
+        expect(set.bugs).toEqual([]);
+      } finally {
+        set.close();
+        await origin.close();
+        await well.close();
+      }
+    },
+
   "leaves encoded bodies and their fields as they are": (engine) =>
     scene(
       engine,

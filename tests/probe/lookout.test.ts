@@ -23,7 +23,7 @@ function setUp(setting: DomainSetting = {}, kind: ProbePlan["kind"] = "http") {
   const waits = (count: number) =>
     Array.from({ length: count }, (_, i) => {
       const attempt = scene.start(a);
-      attempt.carrier = { rescue: () => void moved.push(i) };
+      attempt.carrier = { rescue: () => void moved.push(i), cut() {} };
       return attempt;
     });
   return { ...scene, a, b, c, look, waits, moved };
@@ -140,7 +140,7 @@ describe("the prober, told of a suspicion,", () => {
     const [a] = upstreams;
     if (!a) throw new Error("nobody there");
     let moved = 0;
-    start(a).carrier = { rescue: () => void (moved += 1) };
+    start(a).carrier = { rescue: () => void (moved += 1), cut() {} };
     await advance(900);
     expect(asked).toEqual([]);
     await advance(100);

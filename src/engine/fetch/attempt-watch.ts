@@ -60,6 +60,11 @@ export class AttemptWatch implements Carrier {
     if (this.elsewhere) this.abort();
   }
 
+  /** The answer, or the wait for it, breaks off as if the upstream had closed. */
+  cut(): void {
+    this.abort();
+  }
+
   /** Not any more when the attempt, which is reused, serves the next try. */
   get #isCarrier(): boolean {
     return this.#attempt.carrier === this;

@@ -5,6 +5,7 @@ import { Agent as SecureAgent, request as requestSecure } from "node:https";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
+import { cutAll } from "../../pool/cut.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
 import type { Forward, Incoming, Outgoing } from "./forward.ts";
 import { type FetchHandlerSetting, handle } from "./handler.ts";
@@ -73,6 +74,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
   return {
     hostname: setting.hostname,
     port: server.addr.port,
+    cut: cutAll,
     active: () => requests + tunnels.size,
     drain: () => (draining ??= server.shutdown().then(closeAgents)),
     close: () => {

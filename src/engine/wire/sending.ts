@@ -11,6 +11,8 @@ import type { RelayedRequest } from "./relayed-request.ts";
 import { maxReplayBytes } from "./request-bytes.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
+const cutDetail = "cut by the operator";
+
 /**
  * ```
  *  follow ─┬─▶ idle connection ─────────────▶ sent ──▶ answered
@@ -186,6 +188,18 @@ export class Sending implements Carrier, Parked {
     upstream?.abort();
     this.#log(where, rescued, { retriedOn: step.upstream.id });
     this.follow(step);
+  }
+
+  /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
+  cut(): void {
+    const { tunnel, hasBegun } = this.#relay;
+    if (tunnel) return tunnel.upstreamClosed(new Error(cutDetail));
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    upstream?.abort();
+    this.failed(
+      hasBegun ? failure("body", "body_truncated", cutDetail) : failure("head", "upstream_reset", cutDetail),
+    );
   }
 
   /**
