@@ -82,6 +82,7 @@ export class Balancer {
       probe: probeWith(runtime, clock),
       schedule,
       random: systemRandom,
+      lookout: { clock, p99Ms: (upstream) => this.#metrics.of(upstream).p99Ms(clock()) },
       onResult: (target, result, changedFrom) => this.#probed(target, result, changedFrom),
     });
     const [fleet, prober, journal, metrics] = [this.#fleet, this.#prober, this.#journal, this.#metrics];

@@ -89,6 +89,8 @@ export interface UpstreamSnapshot {
   readonly fit: boolean;
   readonly inFlight: number;
   readonly maxInFlight: number;
+  /** Requests that were moved away while they waited here, since the start. */
+  readonly rescues: number;
   readonly outlier: OutlierSnapshot;
   readonly lastProbe: ProbeSnapshot | null;
   readonly traffic: Traffic;
@@ -106,8 +108,12 @@ export interface PoolSnapshot {
   readonly traffic: Traffic;
   /** Attempts that followed another one. */
   readonly retries: number;
+  /** Those of them that were moved away while they waited on an upstream that was found down. */
+  readonly rescues: number;
   /** Retries that could be paid for now. */
   readonly retryBudget: number;
+  /** Requests that wait for a place now. */
+  readonly queued: number;
   /** Failed attempts that none followed, since the start, by why not. */
   readonly notRetried: Readonly<Record<string, number>>;
   /** The balancer's own answers, since the start, by reason word. */

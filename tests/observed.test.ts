@@ -53,7 +53,7 @@ describe("the detail of an upstream", () => {
     upstreamDetail(
       {
         ...{ pool, policy: "first", probe: "TCP connect every 5s", metrics, now },
-        ...{ at: now, events: [], retryBudget: { left: 0 } },
+        ...{ at: now, events: [], retryBudget: { left: 0 }, queue: { size: 0 } },
         notesOf: () => ({
           ...{ lastProbe: null, modeSet: null, statusSince: 0 },
           ...{ weightSet: null, added: null, drain: null },

@@ -10,7 +10,14 @@ function setUp() {
   const metrics = new Metrics(() => now.ms);
   const snapshot = () => {
     const view: PoolView = {
-      ...{ pool, metrics, policy: "round-robin", probe: "TCP", retryBudget: { left: 7.9 } },
+      ...{
+        pool,
+        metrics,
+        policy: "round-robin",
+        probe: "TCP",
+        retryBudget: { left: 7.9 },
+        queue: { size: 0 },
+      },
       ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
       notesOf: () => ({
         lastProbe: null,

@@ -6,6 +6,7 @@ import type { OutlierLimits } from "../pool/outlier.ts";
 import type { UpstreamSpec, UpstreamTls } from "../pool/upstream.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { HashBy } from "../proxy/affinity.ts";
+import type { QueueLimits } from "../proxy/queue.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { Timeouts } from "../proxy/route.ts";
 
@@ -24,6 +25,8 @@ export interface PoolConfig {
   readonly retryBudget: RetryAllowance;
   /** Attempts at the same time for each upstream. */
   readonly maxInFlight: number;
+  /** For requests that find every fit upstream at its limit. */
+  readonly queue: QueueLimits;
   /** Longest request body; without it any is passed on. */
   readonly maxRequestBodyBytes?: number;
   /** From 10 % to the whole weight after a recovery; 0 for none. */
@@ -138,6 +141,8 @@ export const defaults = {
     retryBudget: { share: 0.2, perSecond: 3 },
     /** HAProxy's habit of a maxconn for each server, with room for slow ones. */
     maxInFlight: 256,
+    /** HAProxy's queue with its timeout queue of 5 s, bounded. Without a fit upstream an early 503 is the better answer. */
+    queue: { maxWaiting: 1_024, timeoutMs: 5_000, whenNoneFit: false },
     /** Of the order of HAProxy's examples and of Envoy's slow_start_window. */
     slowStartMs: 30_000,
     /**

@@ -126,6 +126,11 @@ function poolFileOf(pool: PoolConfig): object {
     retryStatuses: pool.retryStatuses,
     retryBudget: { share: pool.retryBudget.share, perSecond: pool.retryBudget.perSecond },
     maxInFlight: pool.maxInFlight,
+    queue: {
+      maxWaiting: pool.queue.maxWaiting,
+      timeout: formatDuration(pool.queue.timeoutMs),
+      whenNoneFit: pool.queue.whenNoneFit,
+    },
     ...(maxRequestBodyBytes === undefined ? {} : { maxRequestBody: formatSize(maxRequestBodyBytes) }),
     slowStart: pool.slowStartMs === 0 ? 0 : formatDuration(pool.slowStartMs),
     outlier: {

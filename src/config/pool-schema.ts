@@ -118,6 +118,16 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
         ),
       ),
       maxInFlight: Type.Optional(whole(1, 1_000_000, "Requests at the same time for each upstream.")),
+      queue: Type.Optional(
+        optional(
+          {
+            maxWaiting: whole(0, 1_000_000, "Requests that may wait; 0 refuses them at once."),
+            timeout: duration("A request that waited for so long is refused."),
+            whenNoneFit: flag("Whether requests also wait while no upstream is fit at all."),
+          },
+          "Where requests wait while every fit upstream has as much in flight as it may have.",
+        ),
+      ),
       maxRequestBody: Type.Optional(format("size", "Longest request body; without it any is passed on.")),
       slowStart: Type.Optional(
         Type.Union(

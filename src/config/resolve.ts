@@ -1,6 +1,7 @@
 /** Fills a checked configuration file with defaults: what is left out gets its value here and nowhere else. */
 
 import type { ProbePlan } from "../probe/probe.ts";
+import type { QueueLimits } from "../proxy/queue.ts";
 import type { Timeouts } from "../proxy/route.ts";
 import {
   type Config,
@@ -94,6 +95,7 @@ function poolOf(name: string, pool: PoolFile, texts: Beside["texts"]): PoolConfi
     retryStatuses: pool.retryStatuses ?? defaults.pool.retryStatuses,
     retryBudget: { ...defaults.pool.retryBudget, ...pool.retryBudget },
     maxInFlight: pool.maxInFlight ?? defaults.pool.maxInFlight,
+    queue: queueOf(pool.queue),
     ...(pool.maxRequestBody === undefined ? {} : { maxRequestBodyBytes: sizeOf(pool.maxRequestBody) }),
     slowStartMs: time(pool.slowStart, defaults.pool.slowStartMs),
     outlier: outlierOf(pool.outlier),
@@ -101,6 +103,15 @@ function poolOf(name: string, pool: PoolFile, texts: Beside["texts"]): PoolConfi
     timeouts: timeoutsOf(pool.timeouts),
     ...(upstreamTls && { upstreamTls }),
     upstreams: pool.upstreams.map((upstream) => upstreamOf(upstream, upstreamTls, texts)),
+  };
+}
+
+function queueOf(given: PoolFile["queue"]): QueueLimits {
+  const fallback = defaults.pool.queue;
+  return {
+    maxWaiting: given?.maxWaiting ?? fallback.maxWaiting,
+    timeoutMs: time(given?.timeout, fallback.timeoutMs),
+    whenNoneFit: given?.whenNoneFit ?? fallback.whenNoneFit,
   };
 }
 

@@ -1,7 +1,7 @@
 /** The pools and upstreams that run now, and how they become those of another configuration without losing anything. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import { policyEntry } from "../policy/policies.ts";
 import { Pool } from "../pool/pool.ts";
@@ -9,6 +9,7 @@ import type { PoolObserver } from "../pool/pool-observer.ts";
 import { isSameTls, Upstream } from "../pool/upstream.ts";
 import type { Target } from "../probe/prober.ts";
 import { keyOf } from "../proxy/affinity.ts";
+import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
 import type { Destination, Route } from "../proxy/route.ts";
 import { identityOf } from "./wanted.ts";
@@ -18,11 +19,14 @@ export interface Member {
   readonly config: PoolConfig;
   readonly pool: Pool;
   readonly retryBudget: RetryBudget;
+  readonly queue: Queue;
 }
 
 /** What pools need of the house around them. */
 export interface FleetSetting {
   readonly clock: Clock;
+  /** The system's if left out. */
+  readonly schedule?: Schedule;
   readonly random: Random;
   readonly observer: PoolObserver;
 }
@@ -75,8 +79,8 @@ export class Fleet {
       this.pools.flatMap((pool) => pool.upstreams.map((upstream) => [identityOf(upstream), upstream])),
     );
     const members = config.pools.map((pool) => ({
+      ...(running.get(pool.name) ?? this.#queuedPoolOf(pool)),
       config: pool,
-      pool: running.get(pool.name)?.pool ?? this.#poolOf(pool),
       retryBudget: this.#budgetOf(pool, running.get(pool.name)),
       upstreams: pool.upstreams.map(
         (spec) => known.get(identityOf(spec)) ?? new Upstream(spec, { ...pool.probe, ...limitsOf(pool) }),
@@ -88,7 +92,8 @@ export class Fleet {
   /** Takes over, within one turn of the event loop. Requests under way keep what they began with. */
   adopt({ config, members }: Next): void {
     const before = new Map(this.#members.map((member) => [member.pool, member.config]));
-    for (const { config: wanted, pool, upstreams } of members) {
+    for (const { config: wanted, pool, queue, upstreams } of members) {
+      queue.limits = wanted.queue;
       const old = before.get(pool);
       if (old && old.policy !== wanted.policy) pool.setPolicy(this.#policyOf(wanted));
       if (!isSameList(pool.upstreams, upstreams)) pool.setUpstreams(upstreams);
@@ -101,11 +106,7 @@ export class Fleet {
         upstream.streak.adjust(wanted.probe);
       }
     }
-    this.#members = members.map(({ config: wanted, pool, retryBudget }) => ({
-      config: wanted,
-      pool,
-      retryBudget,
-    }));
+    this.#members = members.map(({ upstreams: _, ...member }) => member);
     this.#routes = routesOf(config, this.#members);
   }
 
@@ -116,6 +117,12 @@ export class Fleet {
       upstreams: [],
       ...this.#setting,
     });
+  }
+
+  #queuedPoolOf(config: PoolConfig): Pick<Member, "pool" | "queue"> {
+    const { clock, schedule = systemSchedule } = this.#setting;
+    const pool = this.#poolOf(config);
+    return { pool, queue: new Queue({ pool, limits: config.queue, clock, schedule }) };
   }
 
   /** What was earned stays, unless it is earned differently from now on. */
@@ -153,13 +160,14 @@ function limitsOf({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
   return { outlier, slowStartMs, maxInFlight };
 }
 
-function destinationOf({ config, pool, retryBudget }: Member): Destination {
+function destinationOf({ config, pool, retryBudget, queue }: Member): Destination {
   const { timeouts, retries, retryStatuses, maxRequestBodyBytes } = config;
   return {
     pool,
     timeouts,
     retries,
     retryBudget,
+    queue,
     ...(retryStatuses.length > 0 && { retryStatuses: new Set(retryStatuses) }),
     ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
     ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }),

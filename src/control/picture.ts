@@ -21,6 +21,7 @@ export interface PoolView {
   readonly metrics: Metrics;
   readonly notesOf: (upstream: Upstream) => UpstreamNotes;
   readonly retryBudget: { readonly left: number };
+  readonly queue: { readonly size: number };
   readonly events: readonly Event[];
   /** Clock time, milliseconds. */
   readonly now: number;
@@ -42,7 +43,9 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
       now,
     ),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
+    rescues: meter.retries.get("rescued") ?? 0,
     retryBudget: Math.floor(view.retryBudget.left),
+    queued: view.queue.size,
     notRetried: Object.fromEntries(meter.notRetried),
     refusals: Object.fromEntries(meter.refusals),
     events: view.events,
@@ -65,6 +68,7 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     fit,
     inFlight: upstream.inFlight,
     maxInFlight: upstream.maxInFlight,
+    rescues: metrics.of(upstream).rescues,
     outlier: outlierSnapshot(view, upstream),
     ...notesOf(upstream),
     traffic: trafficOf([metrics.of(upstream)], now),

@@ -58,11 +58,12 @@ export class Pictures {
   }
 
   #viewOf(member: Member): PoolView {
-    const { config, pool } = member;
+    const { config, pool, queue } = member;
     const { retriesLeft, metrics, clock, wallClock, intents, journal } = this.#setting;
     return {
       pool,
       retryBudget: { left: retriesLeft(member) },
+      queue,
       policy: config.policy,
       probe: describePlan(config.probe),
       metrics,

@@ -18,6 +18,8 @@ export interface MeasuredPool {
   readonly pool: Pool;
   /** Retries that could be paid for now. */
   readonly retryBudget?: { readonly left: number } | undefined;
+  /** Requests that wait for a place. */
+  readonly queue?: { readonly size: number } | undefined;
 }
 
 export function families(metrics: Metrics, measured: readonly MeasuredPool[]): readonly Family[] {
@@ -99,6 +101,14 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       samples: pools.map(({ name, isPanicking }) => ({ labels: { pool: name }, value: isPanicking ? 1 : 0 })),
     },
     {
+      name: "evenkeel_queue_depth",
+      help: "Requests that wait for a place on an upstream.",
+      type: "gauge",
+      samples: measured.flatMap(({ pool, queue }) =>
+        queue ? [{ labels: { pool: pool.name }, value: queue.size }] : [],
+      ),
+    },
+    {
       name: "evenkeel_retry_budget",
       help: "Retries that could be paid for now.",
       type: "gauge",
@@ -121,6 +131,12 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       samples: ofPools((labels, name) =>
         byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason })),
       ),
+    },
+    {
+      name: "evenkeel_rescues_total",
+      help: "Requests that were moved away while they waited on an upstream that was found down.",
+      type: "counter",
+      samples: ofUpstreams((labels, { meter }) => [{ labels, value: meter.rescues }]),
     },
     {
       name: "evenkeel_refusals_total",

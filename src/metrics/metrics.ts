@@ -32,6 +32,18 @@ export class UpstreamMeter {
     this.recent = new Recent(now);
   }
 
+  /** Requests that were moved away while they waited. */
+  get rescues(): number {
+    return this.failures.get("rescued") ?? 0;
+  }
+
+  /** The latency that 99 of 100 answers of about the last minute stayed below, milliseconds; undefined without any. */
+  p99Ms(now: number): number | undefined {
+    const latencies = new Histogram();
+    this.recent.addLatencies(latencies, now);
+    return latencies.percentile(0.99);
+  }
+
   probed(success: boolean): void {
     count(this.probes, success ? "success" : "failure");
   }

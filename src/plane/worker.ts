@@ -7,6 +7,7 @@ import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } f
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
+import { rescueAll } from "../probe/lookout.ts";
 import { DataPlane } from "./data-plane.ts";
 import { applyState, type FromWorker, reportOf, type ToWorker } from "./messages.ts";
 
@@ -58,6 +59,10 @@ export class Worker {
     const isFirst = this.#running === undefined;
     const { fleet, plane } = (this.#running ??= this.#begin(state));
     applyState(fleet, state);
+    // What still waits on one that was found down moves on at once.
+    for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
+      if (upstream.isDown) rescueAll(upstream);
+    }
     plane.follow(state.config);
     this.#revision = state.revision;
     if (isFirst) void this.#listen(plane);

@@ -1,6 +1,7 @@
 /** One try of a request against one upstream: the only writer of load, latency and all that follows from how it ends. */
 
 import type { Clock } from "../lib/clock.ts";
+import type { AttemptList } from "./attempt-list.ts";
 import type { Outcome } from "./outcome.ts";
 import { isGatewayFailure, type Sign, signOf } from "./outlier.ts";
 import type { Upstream } from "./upstream.ts";
@@ -18,15 +19,25 @@ export interface AttemptObserver {
   attemptEnded(attempt: Attempt, outcome: Outcome): void;
 }
 
+/** Moves an attempt's bytes: what befalls its upstream reaches the engine through it, without a closure. */
+export interface Carrier {
+  /** The upstream was found down while the attempt waits: it may go elsewhere, or stay. */
+  rescue(): void;
+  /** The operator wants nothing to be left on the upstream: what waits fails there, what is being answered breaks off. */
+  cut(): void;
+}
+
 /** What a failed attempt counts as, in milliseconds: a server that refuses at once must not look fast. */
 const failureLatencyMs = 1_000;
 
 /**
  * ```
  *  idle ──start──▶ waiting ──head──▶ answering ──end──▶ idle
- *                     └────────────end───────────────────▲
+ *                   │ ▲ └────────────end─────────────────▲
+ *        clientTurn ▼ │ upstreamTurn                     │
+ *                  sending ─────────────end──────────────┘
  * ```
- * It is reused by the exchange that owns it: start again only after the end.
+ * While it waits it stands in its upstream's list of those that do. It is reused by the exchange that owns it: start again only after the end.
  */
 export class Attempt {
   readonly kind = "attempt";
@@ -34,8 +45,16 @@ export class Attempt {
   readonly #observer: AttemptObserver;
   #upstream: Upstream | undefined;
   #ledger: Ledger | undefined;
+  #list: AttemptList | undefined;
+  /** Neighbours in that list, which alone writes them. */
+  next: Attempt | undefined;
+  previous: Attempt | undefined;
+  /** Named by the engine once it follows this attempt; undefined where it cannot be moved. */
+  carrier: Carrier | undefined;
   /** Clock time at which this attempt began. */
   startedAt = 0;
+  /** Clock time since which it is the upstream's turn. */
+  waitingSince = 0;
   /** Clock time at which the answer's head arrived; 0 before. */
   headAt = 0;
   /** Clock time at which it ended. */
@@ -63,23 +82,45 @@ export class Attempt {
     return this.#upstream !== undefined && this.endedAt === 0;
   }
 
+  /** Whether it is the upstream's turn to answer. */
+  get isWaiting(): boolean {
+    return this.#list !== undefined && this.#list === this.#upstream?.waiting;
+  }
+
   /** Counts itself in, also with its pool. Throws if it is still open: every start needs its end. */
   start(upstream: Upstream, ledger?: Ledger): void {
     if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
     this.#upstream = upstream;
     this.#ledger = ledger;
+    this.carrier = undefined;
     this.startedAt = this.#clock();
+    this.waitingSince = this.startedAt;
     this.headAt = 0;
     this.endedAt = 0;
     this.status = 0;
     upstream.inFlight += 1;
+    this.#join(upstream.waiting);
     ledger?.began(upstream);
+  }
+
+  /** It has all that came of the request: the client sends more of it, and that wait is not the upstream's. */
+  clientTurn(): void {
+    if (this.isWaiting) this.#join(this.upstream.underWay);
+  }
+
+  /** More of the request, or its end, went out. */
+  upstreamTurn(): void {
+    if (!this.isOpen || this.headAt > 0 || this.isWaiting) return;
+    this.waitingSince = this.#clock();
+    this.#join(this.upstream.waiting);
   }
 
   /** The final answer's head has arrived (1xx heads do not count). */
   head(status: number): void {
     this.headAt = this.#clock();
     this.status = status;
+    this.upstream.answeredAt = this.headAt;
+    this.#join(this.upstream.underWay);
     this.upstream.latency.record(this.headAt - this.startedAt, this.headAt);
     if (!isGatewayFailure(status)) this.#ledger?.answered(this);
   }
@@ -90,10 +131,19 @@ export class Attempt {
     const upstream = this.upstream;
     this.endedAt = this.#clock();
     upstream.inFlight -= 1;
+    this.#list?.remove(this);
+    this.#list = undefined;
+    this.carrier = undefined;
     if (outcome.kind === "failure" && this.headAt === 0) {
       upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
     }
     this.#ledger?.ended(this, signOf(outcome, this.status));
     this.#observer.attemptEnded(this, outcome);
+  }
+
+  #join(list: AttemptList): void {
+    this.#list?.remove(this);
+    this.#list = list;
+    list.add(this);
   }
 }

@@ -1,6 +1,8 @@
 /** Chances between upstreams where no policy is asked: for retries, and for what a full upstream leaves to others. */
 
 import { type Random, randomIndex } from "../lib/random.ts";
+import type { Ranks } from "./ranks.ts";
+import type { Tier } from "./tier.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** So many blind draws come before a search: where most are acceptable, one of them hits. */
@@ -19,6 +21,23 @@ export function lighterOfTwo(
   if (!one) return undefined;
   const other = draw(from, random, (upstream) => upstream !== one && accepts(upstream)) ?? one;
   return one.inFlight / one.effectiveWeight <= other.inFlight / other.effectiveWeight ? one : other;
+}
+
+/** Another than those tried: with room and nothing against it; else one in probation, else an ejected one, rather than nobody. */
+export function elsewhere(
+  { tiers, ejected }: Pick<Ranks, "ejected"> & { readonly tiers: readonly Tier[] },
+  tried: readonly Upstream[],
+  random: Random,
+): Upstream | undefined {
+  const isNew = (upstream: Upstream) => !tried.includes(upstream);
+  for (const tier of tiers) {
+    const isUp = (upstream: Upstream) => isNew(upstream) && upstream.outlier.state === "up";
+    const other = lighterOfTwo(tier.open, random, isUp);
+    if (other) return other;
+  }
+  const rest = tiers.flatMap((tier) => tier.open);
+  const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.inFlight < upstream.maxInFlight;
+  return lighterOfTwo(rest, random, isNew) ?? lighterOfTwo(ejected, random, hasPlace);
 }
 
 function draw(

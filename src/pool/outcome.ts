@@ -15,6 +15,7 @@ export type FailureReason =
   | "connect_reset"
   | "head_timeout"
   | "head_invalid"
+  | "rescued"
   | "upstream_reset"
   | "body_timeout"
   | "body_truncated";
@@ -37,6 +38,9 @@ export type Outcome =
 /** Shared, so that the end of a request allocates nothing. */
 export const responded: Outcome = { kind: "response" };
 export const cancelled: Outcome = { kind: "cancelled" };
+
+/** It waited on an upstream that was found down, and was moved to another one. */
+export const rescued: Failure = { kind: "failure", phase: "head", reason: "rescued" };
 
 export function failure(phase: FailurePhase, reason: FailureReason, detail?: string): Failure {
   return detail === undefined

@@ -1,7 +1,7 @@
 /** The passive verdict: what the ends of real requests say about an upstream. Separate from the probes, which only knock. */
 
 import { SlidingCount } from "../lib/sliding-count.ts";
-import type { Outcome } from "./outcome.ts";
+import { type Outcome, rescued } from "./outcome.ts";
 
 export type OutlierState = "up" | "ejected" | "probation";
 
@@ -9,7 +9,7 @@ export type OutlierState = "up" | "ejected" | "probation";
 export type Sign = "success" | "failure" | "cancelled";
 
 /** Why a verdict changed: one vocabulary for log, metrics and dashboard. */
-export type EjectionReason = "consecutive_failures" | "failure_ratio" | "probation_failed";
+export type EjectionReason = "consecutive_failures" | "failure_ratio" | "probation_failed" | "unresponsive";
 export type OutlierReason = EjectionReason | "ejection_over" | "answered" | "probe_passed";
 
 export interface OutlierLimits {
@@ -147,9 +147,14 @@ export class Outlier {
     this.#failures.add(now);
     const reason = this.#suspicion(now);
     if (reason === undefined || !mayEject) return false;
-    const forgiven = Math.floor((now - this.since) / this.#limits.ejectionMs);
-    this.ejections = Math.max(0, this.ejections - forgiven);
+    this.#forgive(now);
     return this.#eject(reason, now);
+  }
+
+  /** Takes it out for answering nothing at all. */
+  silence(now: number): void {
+    this.#forgive(now);
+    this.#eject("unresponsive", now);
   }
 
   /** Ends an ejection that has run out; true if the state changed. */
@@ -177,6 +182,11 @@ export class Outlier {
     return this.#failures.sum(now) / attempts >= failureRatio ? "failure_ratio" : undefined;
   }
 
+  #forgive(now: number): void {
+    const forgiven = Math.floor((now - this.since) / this.#limits.ejectionMs);
+    this.ejections = Math.max(0, this.ejections - forgiven);
+  }
+
   #eject(reason: EjectionReason, now: number): boolean {
     const { ejectionMs, maxEjectionMs } = this.#limits;
     this.ejections = Math.min(this.ejections + 1, Math.ceil(maxEjectionMs / ejectionMs));
@@ -199,8 +209,12 @@ export class Outlier {
   }
 }
 
-/** Failures of the gateway kind speak against an upstream, other answers for it: 500 is the application's own. */
+/**
+ * Failures of the gateway kind speak against an upstream, other answers for it: 500 is the application's own. Those that
+ * were rescued say nothing new: the verdict came first.
+ */
 export function signOf(outcome: Outcome, status: number): Sign {
+  if (outcome === rescued) return "cancelled";
   if (outcome.kind !== "response") return outcome.kind;
   return isGatewayFailure(status) ? "failure" : "success";
 }

@@ -3,13 +3,12 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, Ledger } from "./attempt.ts";
-import { lighterOfTwo } from "./draw.ts";
-import { elsewhere } from "./elsewhere.ts";
+import { elsewhere, lighterOfTwo } from "./draw.ts";
 import { neverEjected, type OutlierState, type Sign } from "./outlier.ts";
 import type { Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
-import { isCandidate, type Ranks, ranksAmong } from "./ranks.ts";
-import { Tier } from "./tier.ts";
+import { isCandidate } from "./ranks.ts";
+import { type Standing, standingOf } from "./standing.ts";
 import type { Health, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
 
 export interface PoolSpec {
@@ -23,13 +22,6 @@ export interface PoolSpec {
   readonly observer?: PoolObserver;
 }
 
-/** What is known of who may serve, until the next change. */
-interface Standing extends Ranks {
-  readonly tiers: readonly Tier[];
-  /** Clock time at which the earliest ejection ends or the next step of a slow start is due. */
-  readonly dueAt: number;
-}
-
 export class Pool implements Ledger {
   readonly name: string;
   #upstreams: readonly Upstream[];
@@ -40,6 +32,8 @@ export class Pool implements Ledger {
   readonly #observer: PoolObserver | undefined;
   #standing: Standing | undefined;
   #isStale = true;
+  /** Told when an upstream may have room again. */
+  onRoom: (() => void) | undefined;
 
   constructor(spec: PoolSpec) {
     this.name = spec.name;
@@ -84,8 +78,8 @@ export class Pool implements Ledger {
    *   three would push three quarters of the traffic onto one survivor. Nor is what a full upstream leaves to others.
    */
   choose(key: string, tried: readonly Upstream[]): Upstream | undefined {
-    const { tiers, ejected } = this.#current();
-    if (tried.length > 0) return elsewhere(tiers, ejected, { tried, random: this.#random });
+    if (tried.length > 0) return elsewhere(this.#current(), tried, this.#random);
+    const { tiers } = this.#current();
     const best = tiers[0];
     if (best && !best.isFull) {
       const picked = this.#policy.pick(best.members, key);
@@ -98,7 +92,7 @@ export class Pool implements Ledger {
   /** Changes who belongs to it. Whoever leaves gets nothing new; what is under way there finishes. */
   setUpstreams(upstreams: readonly Upstream[]): void {
     this.#upstreams = upstreams;
-    this.#isStale = true;
+    this.#changed();
   }
 
   /** From the next choice on. */
@@ -116,7 +110,7 @@ export class Pool implements Ledger {
     if (upstream.weight === weight && upstream.backup === backup) return false;
     upstream.weight = weight;
     upstream.backup = backup;
-    this.#isStale = true;
+    this.#changed();
     return true;
   }
 
@@ -124,7 +118,7 @@ export class Pool implements Ledger {
   setMode(upstream: Upstream, mode: Mode): boolean {
     if (upstream.mode === mode) return false;
     upstream.mode = mode;
-    this.#isStale = true;
+    this.#changed();
     return true;
   }
 
@@ -133,7 +127,7 @@ export class Pool implements Ledger {
     upstream.outlier.adjust(outlier ?? neverEjected);
     upstream.slowStart.adjust(slowStartMs ?? 0);
     upstream.maxInFlight = maxInFlight ?? Infinity;
-    this.#isStale = true;
+    this.#changed();
   }
 
   /** Takes over what is known of it elsewhere; the passive verdict only if it is a later one. True if that changed. */
@@ -142,7 +136,7 @@ export class Pool implements Ledger {
     const hasPassed = upstream.streak.adopt(streak) && wasFailing;
     const isChanged = upstream.outlier.adopt(verdict);
     if (hasPassed || (isChanged && upstream.outlier.state === "up")) upstream.slowStart.begin(this.#clock());
-    this.#isStale = true;
+    this.#changed();
     return isChanged;
   }
 
@@ -150,21 +144,33 @@ export class Pool implements Ledger {
   setInFlight(upstream: Upstream, inFlight: number): void {
     if (upstream.inFlight === inFlight) return;
     upstream.inFlight = inFlight;
-    this.#isStale = true;
+    this.#changed();
   }
 
-  /** Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not. */
-  recordProbe(upstream: Upstream, success: boolean): boolean {
+  /**
+   * Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not.
+   * @param isSuspected attempts wait there for too long: then one failure is enough, except for the last one that is up
+   */
+  recordProbe(upstream: Upstream, success: boolean, isSuspected = false): boolean {
     const { streak, outlier, slowStart } = upstream;
     const before = streak.state;
-    if (!streak.record(success)) return false;
-    this.#isStale = true;
+    if (!streak.record(success, isSuspected && this.#othersUp(upstream) > 0)) return false;
+    this.#changed();
     if (before !== "failing") return true;
     const now = this.#clock();
     const from = outlier.state;
     slowStart.begin(now);
     if (outlier.restore(now)) this.#announce(upstream, from);
     return true;
+  }
+
+  /** Takes out who answers nothing while others do, unless the pool cannot do without. */
+  ejectSilent(upstream: Upstream): void {
+    const from = upstream.outlier.state;
+    if (from !== "up" || !this.canDoWithout(upstream)) return;
+    upstream.outlier.silence(this.#clock());
+    this.#isStale = true;
+    this.#announce(upstream, from);
   }
 
   /** Called by an attempt alone. */
@@ -182,6 +188,7 @@ export class Pool implements Ledger {
   /** Called by an attempt alone. */
   ended(attempt: Attempt, sign: Sign): void {
     this.#judge(attempt, sign, attempt.endedAt);
+    this.onRoom?.();
     if (!this.#standing || !this.#hasRoom(attempt.upstream)) return;
     for (const tier of this.#standing.tiers) if (tier.reopen(attempt.upstream)) return;
   }
@@ -198,10 +205,14 @@ export class Pool implements Ledger {
 
   /** At most a share of the pool is ejected, and never the last one that is up. */
   canDoWithout(upstream: Upstream): boolean {
-    const { wanted, up, ejected } = this.#current();
-    if (!isCandidate(upstream)) return false;
-    const othersUp = upstream.outlier.state === "up" ? up - 1 : up;
-    return othersUp > 0 && ejected.length + 1 <= this.#maxEjectedShare * wanted;
+    const { wanted, ejected } = this.#current();
+    if (!isCandidate(upstream) || this.#othersUp(upstream) === 0) return false;
+    return ejected.length + 1 <= this.#maxEjectedShare * wanted;
+  }
+
+  #othersUp(upstream: Upstream): number {
+    const { up } = this.#current();
+    return isCandidate(upstream) && upstream.outlier.state === "up" ? up - 1 : up;
   }
 
   #announce(upstream: Upstream, from: OutlierState): void {
@@ -223,23 +234,18 @@ export class Pool implements Ledger {
 
   #rebuilt(now: number): Standing {
     const before = this.#standing;
-    const settled: [upstream: Upstream, from: OutlierState][] = [];
-    let dueAt = Infinity;
-    for (const upstream of this.upstreams) {
-      const from = upstream.outlier.state;
-      if (upstream.outlier.settle(now)) settled.push([upstream, from]);
-      upstream.slowStart.settle(now);
-      dueAt = Math.min(dueAt, upstream.outlier.endsAt, upstream.slowStart.dueAt(now));
-    }
-    const ranks = ranksAmong(this.upstreams);
-    const hasRoom = (upstream: Upstream) =>
-      upstream.inFlight < upstream.maxInFlight && (ranks.isPanicking || upstream.outlier.admits);
-    const tiers = ranks.groups.map((group, i) => new Tier(group, hasRoom, before?.tiers[i]));
-    this.#standing = { ...ranks, tiers, dueAt };
+    const { standing, settled } = standingOf(this.upstreams, before, now);
+    this.#standing = standing;
     this.#isStale = false;
     for (const [upstream, from] of settled) this.#announce(upstream, from);
     const wasPanicking = before?.isPanicking ?? false;
-    if (ranks.isPanicking !== wasPanicking) this.#observer?.panicChanged(this, ranks.isPanicking);
-    return this.#standing;
+    if (standing.isPanicking !== wasPanicking) this.#observer?.panicChanged(this, standing.isPanicking);
+    return standing;
+  }
+
+  /** Somebody may serve now who could not before, or the other way round. */
+  #changed(): void {
+    this.#isStale = true;
+    this.onRoom?.();
   }
 }

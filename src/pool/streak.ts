@@ -50,15 +50,19 @@ export class Streak {
     return true;
   }
 
-  /** Takes one probe result in; true if the verdict changed. */
-  record(success: boolean): boolean {
+  /**
+   * Takes one probe result in; true if the verdict changed.
+   * @param isDecisive whether requests have said the same before, so that one failure is enough
+   */
+  record(success: boolean, isDecisive = false): boolean {
     const agreed = success ? "passing" : "failing";
     if (this.#state === agreed) {
       this.#against = 0;
       return false;
     }
     this.#against += 1;
-    const needed = this.#state === "checking" ? 1 : success ? this.#limits.rise : this.#limits.fall;
+    const fall = isDecisive ? 1 : this.#limits.fall;
+    const needed = this.#state === "checking" ? 1 : success ? this.#limits.rise : fall;
     if (this.#against < needed) return false;
     this.#state = agreed;
     this.#against = 0;

@@ -2,6 +2,7 @@
 
 import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
+import { AttemptList } from "./attempt-list.ts";
 import { neverEjected, Outlier, type OutlierLimits, type Verdict } from "./outlier.ts";
 import { SlowStart } from "./slow-start.ts";
 import { Streak, type StreakLimits, type StreakState } from "./streak.ts";
@@ -78,6 +79,12 @@ export class Upstream {
   backup: boolean;
   mode: Mode = "ready";
   inFlight = 0;
+  /** Attempts of which it is this upstream's turn to answer, longest first. */
+  readonly waiting = new AttemptList();
+  /** The other open ones: they are being answered, or their clients still send. */
+  readonly underWay = new AttemptList();
+  /** Clock time of the last head; -Infinity before the first. */
+  answeredAt = -Infinity;
 
   constructor(spec: UpstreamSpec, limits: UpstreamLimits) {
     this.id = spec.id;
@@ -89,6 +96,11 @@ export class Upstream {
     this.outlier = new Outlier(limits.outlier ?? neverEjected);
     this.slowStart = new SlowStart(limits.slowStartMs ?? 0);
     this.maxInFlight = limits.maxInFlight ?? Infinity;
+  }
+
+  /** Whether probes or attempts have found it down. */
+  get isDown(): boolean {
+    return this.streak.state === "failing" || this.outlier.state === "ejected";
   }
 
   /** The weight that policies go by: less than the operator's during a slow start. Changes only with the fit list. */

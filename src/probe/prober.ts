@@ -5,6 +5,7 @@ import type { Random } from "../lib/random.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { StreakState } from "../pool/streak.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { Lookout, type LookoutSetting, rescueAll } from "./lookout.ts";
 import type { Probe, ProbePlan, ProbeResult } from "./probe.ts";
 
 /** One upstream to look at, and how. */
@@ -21,24 +22,36 @@ export interface ProberSetting {
   readonly random: Random;
   /** Hears of every result, and of the verdict before if the result changed it. */
   readonly onResult: (target: Target, result: ProbeResult, changedFrom: StreakState | undefined) => void;
+  /** How requests that wait for too long speak up; without it nobody listens to them. */
+  readonly lookout?: LookoutSetting;
 }
 
 /** Nobody waits longer than this for first verdicts: a black hole must not keep the rest from serving. */
 const firstVerdictsMs = 3_000;
 
+/** Between two looks at who waits: costs next to nothing for each upstream, and is soon enough for people. */
+const lookoutMs = 100;
+/** A check on suspicion has no more time than this: requests already wait. */
+const suspicionMs = 1_000;
+
 /** Looking at one target goes on until its watch is replaced or ended. */
 interface Watch {
   readonly target: Target;
   cancel: Cancel | undefined;
+  /** Clock time from which on a suspicion is followed up again; Infinity while one is. */
+  heedsFrom: number;
 }
 
 export class Prober {
   readonly #setting: ProberSetting;
   readonly #watches = new Map<Upstream, Watch>();
+  readonly #lookout: Lookout | undefined;
+  #cancelLookout: Cancel | undefined;
   #isStopped = false;
 
   constructor(setting: ProberSetting) {
     this.#setting = setting;
+    this.#lookout = setting.lookout && new Lookout(setting.lookout);
   }
 
   /**
@@ -46,11 +59,12 @@ export class Prober {
    * Resolves with the first verdicts of the new ones, after three seconds at the latest.
    */
   async watch(targets: readonly Target[]): Promise<void> {
+    if (!this.#isStopped) this.#cancelLookout ??= this.#scheduleLookout();
     const first = targets.flatMap((target) => {
       const known = this.#watches.get(target.upstream);
       if (this.#isStopped || (known && isSame(known.target, target))) return [];
       known?.cancel?.();
-      const watch: Watch = { target, cancel: undefined };
+      const watch: Watch = { target, cancel: undefined, heedsFrom: -Infinity };
       this.#watches.set(target.upstream, watch);
       return [this.#look(watch)];
     });
@@ -68,6 +82,7 @@ export class Prober {
 
   stop(): void {
     this.#isStopped = true;
+    this.#cancelLookout?.();
     this.retain(new Set());
   }
 
@@ -79,7 +94,36 @@ export class Prober {
     const { state } = target.upstream.streak;
     const changed = target.pool.recordProbe(target.upstream, result.success);
     onResult(target, result, changed ? state : undefined);
+    if (target.upstream.isDown) rescueAll(target.upstream);
     watch.cancel = schedule(waitMs(target, random), () => void this.#look(watch));
+  }
+
+  #scheduleLookout(): Cancel | undefined {
+    const { lookout, schedule } = this.#setting;
+    if (!lookout) return undefined;
+    return schedule(lookoutMs, () => {
+      for (const watch of this.#watches.values()) {
+        const isSuspected = this.#lookout?.look(watch.target);
+        if (isSuspected && lookout.clock() >= watch.heedsFrom) void this.#check(watch, lookout);
+      }
+      this.#cancelLookout = this.#scheduleLookout();
+    });
+  }
+
+  /** Beside the schedule, whose next look may be far away, or hangs. */
+  async #check(watch: Watch, { clock }: LookoutSetting): Promise<void> {
+    const { target } = watch;
+    const { pool, upstream, plan } = target;
+    watch.heedsFrom = Infinity;
+    const timeoutMs = Math.min(plan.timeoutMs, suspicionMs);
+    const result = await this.#setting.probe(upstream.address, { ...plan, timeoutMs });
+    watch.heedsFrom = clock() + plan.changingIntervalMs;
+    if (this.#watches.get(upstream) !== watch) return;
+    const { state } = upstream.streak;
+    const changed = pool.recordProbe(upstream, result.success, true);
+    const detail = result.success ? result.detail : `${result.detail}, and requests wait`;
+    this.#setting.onResult(target, { ...result, detail }, changed ? state : undefined);
+    if (upstream.isDown) rescueAll(upstream);
   }
 }
 

@@ -2,12 +2,13 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { Attempt, type AttemptObserver } from "../pool/attempt.ts";
-import { type Failure, responded } from "../pool/outcome.ts";
+import { type Failure, rescued, responded } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Head } from "./head.ts";
+import type { Queue, Queued } from "./queue.ts";
 import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
-import { isFree, reasonNotToRetry, type RetryCause } from "./retry.ts";
+import { isFree, isIdempotent, reasonNotToRetry, type RetryCause } from "./retry.ts";
 import { type Destination, type Route, routeOf } from "./route.ts";
 
 /** Hears what no attempt can tell. Called synchronously; must not throw. */
@@ -20,6 +21,19 @@ export interface ExchangeObserver extends AttemptObserver {
   refused(poolName: string | undefined, refused: Refusal): void;
 }
 
+/** The request has to wait for a place: the engine parks it, and does nothing until it is told. */
+export interface Wait {
+  readonly kind: "wait";
+}
+
+const wait: Wait = { kind: "wait" };
+
+/** Whom an engine parks. */
+export interface Parked {
+  /** Its turn has come, or will not come. */
+  resume(step: Attempt | Refusal): void;
+}
+
 export interface ExchangeSetting {
   /** Read anew for every exchange, so that a reload needs no new connection. */
   readonly routes: () => readonly Route[];
@@ -30,12 +44,14 @@ export interface ExchangeSetting {
 /**
  * ```
  *  open ──▶ next ──▶ Attempt ──(it fails, and is ended)───────▶ again ─────▶ Attempt …
- *             │         └──(a head that may be tried elsewhere)──▶ answered ──▶ Attempt …
- *             └────▶ Refusal ◀────────────────────────────────── again         or "pass"
+ *             │         ├──(a head that may be tried elsewhere)──▶ answered ──▶ Attempt …
+ *             │         └──(it waits on one that is down)────────▶ rescue ────▶ Attempt …
+ *             ├────▶ Refusal ◀────────────────────────────────── again         or "pass"
+ *             └────▶ Wait ──(park)──▶ resume with an Attempt or a Refusal
  * ```
  * The engine ends each failed attempt before it asks again. A connection may reuse its exchange for its next request.
  */
-export class Exchange {
+export class Exchange implements Queued {
   readonly #setting: ExchangeSetting;
   readonly #attempt: Attempt;
   readonly #tried: Upstream[] = [];
@@ -44,6 +60,11 @@ export class Exchange {
   #key = "";
   /** Status of the last answer that was tried elsewhere and that the engine keeps; 0 without one. */
   #keptStatus = 0;
+  /** Attempts that were moved; they are not among the retries. */
+  #rescues = 0;
+  /** Where it waits for a place, and who is told. */
+  #queue: Queue | undefined;
+  #parked: Parked | undefined;
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
 
@@ -74,10 +95,12 @@ export class Exchange {
     this.#key = "";
     this.#tried.length = 0;
     this.#keptStatus = 0;
+    this.#rescues = 0;
+    this.#leaveQueue();
   }
 
-  /** The first attempt, already counted in; or why there is none. */
-  next(): Attempt | Refusal {
+  /** The first attempt, already counted in; or why there is none, or none yet. */
+  next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
     if (!destination || !this.#head) return this.refuse(refusal("no_route"));
     if (
@@ -87,10 +110,45 @@ export class Exchange {
       return this.refuse(refusal("request_too_large"));
     }
     destination.retryBudget?.earn();
-    const { pool } = destination;
-    const upstream = pool.choose(this.#key, this.#tried);
+    const { pool, queue } = destination;
+    // Whoever comes while others wait goes behind them.
+    const isLast = queue !== undefined && queue.size > 0;
+    const upstream = isLast ? undefined : pool.choose(this.#key, this.#tried);
     if (upstream) return this.#start(pool, upstream);
-    return this.refuse(refusal(pool.isFull ? "queue_full" : "no_upstream"));
+    const isFull = isLast ? pool.fit.length > 0 : pool.isFull;
+    if (!isFull && !queue?.limits.whenNoneFit) return this.refuse(refusal("no_upstream"));
+    if (!queue?.join(this)) return this.refuse(refusal("queue_full"));
+    this.#queue = queue;
+    return wait;
+  }
+
+  /** After `next` gave "wait". A request whose client leaves is `reset`. */
+  park(parked: Parked): void {
+    this.#parked = parked;
+  }
+
+  /** Called by the queue alone. */
+  retry(): boolean {
+    const { pool, queue } = this.#destination ?? {};
+    if (!pool) return true;
+    const upstream = pool.choose(this.#key, this.#tried);
+    if (!upstream && (pool.isFull || queue?.limits.whenNoneFit)) return false;
+    const parked = this.#leaveQueue();
+    parked?.resume(upstream ? this.#start(pool, upstream) : this.refuse(refusal("no_upstream")));
+    return true;
+  }
+
+  /** Called by the queue alone. */
+  expire(): void {
+    this.#leaveQueue()?.resume(this.refuse(refusal("queue_timeout")));
+  }
+
+  #leaveQueue(): Parked | undefined {
+    const parked = this.#parked;
+    this.#queue?.leave(this);
+    this.#queue = undefined;
+    this.#parked = undefined;
+    return parked;
   }
 
   /** Whether the pool takes a request body of this size: engines ask as a body of unknown length grows. */
@@ -121,6 +179,23 @@ export class Exchange {
     return step;
   }
 
+  /**
+   * While an attempt waits for its head on an upstream that was found down: another one on an upstream that is up, already
+   * counted in, in place of the one that waited, which was ended here; undefined if the request has to stay.
+   */
+  rescue(): Attempt | undefined {
+    const destination = this.#destination;
+    if (!destination || !this.#head || destination.retries === 0) return undefined;
+    if (!this.isReplayable || !isIdempotent(this.#head.method)) return undefined;
+    const { pool, retryBudget } = destination;
+    const upstream = pool.choose(this.#key, this.#tried);
+    if (upstream?.outlier.state !== "up" || retryBudget?.spendRescue() === false) return undefined;
+    this.#attempt.end(rescued);
+    this.#setting.observer.retried(pool.name, rescued);
+    this.#rescues += 1;
+    return this.#start(pool, upstream);
+  }
+
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
   refuse(refused: Refusal): Refusal {
     this.#setting.observer.refused(this.#destination?.pool.name, refused);
@@ -145,7 +220,7 @@ export class Exchange {
   /** Where another attempt goes, already paid for; or why there is none. */
   #elsewhere(destination: Destination, method: string, cause: RetryCause): Upstream | NotRetried {
     const { pool, retries, retryBudget } = destination;
-    const retriesLeft = retries + 1 - this.#tried.length;
+    const retriesLeft = retries + 1 + this.#rescues - this.#tried.length;
     const why = reasonNotToRetry({ cause, method, replayable: this.isReplayable, retriesLeft });
     if (why !== undefined) return why;
     const upstream = pool.choose(this.#key, this.#tried);

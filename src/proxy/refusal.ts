@@ -8,6 +8,7 @@ export type RefusalReason =
   | "no_route"
   | "no_upstream"
   | "queue_full"
+  | "queue_timeout"
   | "request_invalid"
   | "request_too_large"
   | "too_many_clients"
@@ -51,6 +52,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     error: "connection_limit_reached",
     message: "Every fit upstream has as much in flight as it may have.",
   },
+  queue_timeout: {
+    status: 503,
+    error: "connection_limit_reached",
+    message: "No upstream had room in time.",
+  },
   draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
   too_many_clients: {
     status: 503,
@@ -82,6 +88,8 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     error: "http_protocol_error",
     message: "The upstream's answer is not valid HTTP.",
   },
+  // Never an answer of ours: who was rescued is asked elsewhere.
+  rescued: { status: 502, error: "connection_terminated", message: "The upstream was found down." },
   upstream_reset: {
     status: 502,
     error: "connection_terminated",

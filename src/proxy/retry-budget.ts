@@ -10,6 +10,9 @@ export interface RetryAllowance {
   readonly perSecond: number;
 }
 
+/** So many rescues are always allowed: what may be in flight on one upstream by default, all of which may wait there. */
+const rescueReserve = 256;
+
 /** What is earned and not spent is kept this long: Finagle's ten seconds. */
 const keptMs = 10_000;
 
@@ -23,6 +26,7 @@ export class RetryBudget {
   readonly #clock: Clock;
   readonly #requests = new SlidingCount(keptMs);
   readonly #retries = new SlidingCount(keptMs);
+  readonly #rescues = new SlidingCount(keptMs);
 
   constructor(allowance: RetryAllowance, clock: Clock) {
     this.#allowance = allowance;
@@ -38,6 +42,17 @@ export class RetryBudget {
   spend(): boolean {
     if (this.left < 1) return false;
     this.#retries.add(this.#clock());
+    return true;
+  }
+
+  /**
+   * Allows one rescue, which takes nothing from retries: one for each request of the last ten seconds and a reserve, so
+   * that all who wait on an upstream can leave it once, but nobody is moved round and round.
+   */
+  spendRescue(): boolean {
+    const now = this.#clock();
+    if (this.#rescues.sum(now) >= this.#requests.sum(now) + rescueReserve) return false;
+    this.#rescues.add(now);
     return true;
   }
 

@@ -3,6 +3,7 @@
 import type { Pool } from "../pool/pool.ts";
 import type { KeyOf } from "./affinity.ts";
 import { type Head, pathOf } from "./head.ts";
+import type { Queue } from "./queue.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 /** Limits of one pool's traffic, in milliseconds. */
@@ -24,6 +25,8 @@ export interface Destination {
   readonly retries: number;
   /** What pays for them; without it all are allowed. */
   readonly retryBudget?: RetryBudget;
+  /** Where requests wait for a place; without it those that find none are refused. */
+  readonly queue?: Queue;
   /** Statuses of upstreams that are tried elsewhere like failures; without it every answer is passed on. */
   readonly retryStatuses?: ReadonlySet<number>;
   /** Longest request body, bytes; without it any is passed on. */

@@ -100,6 +100,7 @@ test.each([
   inPool("hashBy: header:X-User"),
   inPool("retries: 0"),
   inPool("retryStatuses: [502, 503, 504], retryBudget: { share: 0, perSecond: 0 }"),
+  inPool("queue: { maxWaiting: 0, timeout: 1s, whenNoneFit: true }"),
   inPool("maxInFlight: 1, maxRequestBody: 0B, slowStart: 0"),
   inPool("maxRequestBody: 1.5GiB, slowStart: 2m"),
   inPool(
@@ -138,6 +139,7 @@ test.each([
   inPool("retryStatuses: [500]"),
   inPool("retryBudget: { share: 2 }"),
   inPool("maxInFlight: 0"),
+  inPool("queue: { maxWaiting: -1 }"),
   inPool("maxRequestBody: 10m"),
   inPool("outlier: { maxEjected: 2 }"),
   "routes: [{ host: a }]",

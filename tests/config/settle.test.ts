@@ -26,6 +26,7 @@ pools:
     retryStatuses: [502, 504]
     retryBudget: { share: 0.1, perSecond: 7 }
     maxInFlight: 9
+    queue: { maxWaiting: 7, timeout: 2s, whenNoneFit: true }
     maxRequestBody: 1.5MiB
     slowStart: 0
     outlier: { consecutiveFailures: 2, failureRatio: 0.3, minimumVolume: 11, window: 12s, ejection: 13s, maxEjection: 14m, maxEjected: 0.4 }
@@ -63,6 +64,7 @@ routes:
         retryStatuses: [502, 504],
         retryBudget: { share: 0.1, perSecond: 7 },
         maxInFlight: 9,
+        queue: { maxWaiting: 7, timeoutMs: 2_000, whenNoneFit: true },
         maxRequestBodyBytes: 1_572_864,
         slowStartMs: 0,
         outlier: {
@@ -99,6 +101,7 @@ routes:
         retryStatuses: defaults.pool.retryStatuses,
         retryBudget: defaults.pool.retryBudget,
         maxInFlight: defaults.pool.maxInFlight,
+        queue: defaults.pool.queue,
         slowStartMs: defaults.pool.slowStartMs,
         outlier: defaults.pool.outlier,
         probe: defaults.pool.probe,

@@ -294,7 +294,7 @@ describe("a drain", () => {
       ...["probe passing", "mode draining", "drain late", "mode ready", "mode draining", "drain drained"],
     ]);
     expect((await room.ask("POST", "/api/upstreams/p/drain?wait=soon")).status).toBe(400);
-    expect((await room.ask("POST", "/api/upstreams/p/drain?force=1")).status).toBe(501);
+    expect((await room.ask("POST", "/api/upstreams/p/drain?force=1")).status).toBe(200);
     await patient.close();
   }, 40_000);
 });

@@ -1,9 +1,11 @@
 /** What every engine must do, told over real sockets. An engine that cannot names the law and why in its exceptions. */
 
 import { describe, expect, test } from "bun:test";
+import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 
 import type { Engine } from "../../src/engine/engine.ts";
+import { rescueAll } from "../../src/probe/lookout.ts";
 import { answerWith, type Origin, type OriginSetting, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
@@ -135,6 +137,123 @@ const laws: Readonly<Record<string, Law>> = {
         expect(answer.field("x-stays")).toBe("1");
       },
     ),
+
+  "moves requests that wait on an upstream that was found down, but no POST": async (engine) => {
+    const stuck: Socket[] = [];
+    const frozen = await startOrigin((_, socket) => void stuck.push(socket));
+    const well = await startOrigin((_, socket) => void socket.write(answerWith("moved")));
+    const set = await stage(engine, { ports: [frozen.port, well.port], policy: "first" });
+    try {
+      const moved = Array.from({ length: 20 }, () => ask(set.port, get("/slow")));
+      const stays = ask(set.port, post("once"));
+      await until(() => stuck.length === 21, "all requests to wait");
+      const [upstream] = set.pool.upstreams;
+      for (let i = 0; i < 3; i++) if (upstream) set.pool.recordProbe(upstream, false);
+      if (upstream) rescueAll(upstream);
+      for (const answer of await Promise.all(moved)) expect(answer.body.toString()).toBe("moved");
+      expect(upstream?.inFlight).toBe(1);
+      expect(set.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
+      const waiting = frozen.requests.findIndex(({ method }) => method === "POST");
+      stuck[waiting]?.write(answerWith("late"));
+      expect((await stays).body.toString()).toBe("late");
+      expect(set.bugs).toEqual([]);
+    } finally {
+      set.close();
+      await frozen.close();
+      await well.close();
+    }
+  },
+
+  "keeps requests waiting that find no place, serves them in their order, and forgets who left": (engine) => {
+    const stuck: Socket[] = [];
+    return scene(
+      engine,
+      (_, socket) => void stuck.push(socket),
+      async ({ origin, stage }) => {
+        const answerNext = async (served: number) => {
+          await until(() => stuck.length === 1, "the next request to arrive");
+          expect(origin.requests.at(-1)?.target).toBe(`/${served}`);
+          stuck.pop()?.write(answerWith(`answer ${served}`));
+        };
+        const first = ask(stage.port, get("/1"));
+        await until(() => stuck.length === 1, "the first request to arrive");
+        const leaving = await RawClient.connect(stage.port);
+        leaving.send(get("/left"));
+        await until(() => stage.queued() === 1, "a second request to wait");
+        const second = ask(stage.port, post("a body", "").replace("POST /", "POST /2"));
+        await until(() => stage.queued() === 2, "a third request to wait");
+        const third = ask(stage.port, get("/3"));
+        await until(() => stage.queued() === 3, "a fourth request to wait");
+        const fourth = await ask(stage.port, get("/4"));
+        expect([fourth.status, fourth.field("retry-after")]).toEqual([503, "2"]);
+        leaving.destroy();
+        await until(() => stage.queued() === 2, "the one that left to be forgotten");
+        await answerNext(1);
+        await answerNext(2);
+        await answerNext(3);
+        expect((await first).body.toString()).toBe("answer 1");
+        expect((await second).body.toString()).toBe("answer 2");
+        expect(origin.requests[1]?.body.toString()).toBe("a body");
+        expect((await third).body.toString()).toBe("answer 3");
+        expect(stage.refused).toEqual(["queue_full"]);
+      },
+      { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 1 } },
+    );
+  },
+
+  "refuses a request that waited for too long, and the connection goes on": (engine) => {
+    const stuck: Socket[] = [];
+    return scene(
+      engine,
+      (_, socket) => void stuck.push(socket),
+      async ({ stage }) => {
+        const first = ask(stage.port, get("/1"));
+        await until(() => stuck.length === 1, "the first request to arrive");
+        const late = await ask(stage.port, get("/2"));
+        expect([late.status, late.field("proxy-status")?.includes("queue_timeout")]).toEqual([503, true]);
+        stuck.pop()?.write(answerWith("ok"));
+        expect((await first).status).toBe(200);
+        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+      },
+      { queue: { maxWaiting: 3, timeoutMs: 200, whenNoneFit: false, maxInFlight: 1 } },
+    );
+  },
+
+  "cuts what is under way on one upstream: answers break off, what waits may go elsewhere, a POST is refused":
+    async (engine) => {
+      const begun = Buffer.from(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\nsome",
+      );
+      const origin = await startOrigin(
+        ({ target }, socket) => void (target === "/begun" && socket.write(begun)),
+      );
+      const well = await startOrigin((_, socket) => void socket.write(answerWith("moved")));
+      const set = await stage(engine, { ports: [origin.port, well.port], policy: "first" });
+      try {
+        const [upstream] = set.pool.upstreams;
+        if (!upstream) throw new Error("nobody there");
+        const broken = fetch(`http://127.0.0.1:${set.port}/begun`).then((response) => response.text());
+        const isBroken = broken.then(
+          () => false,
+          () => true,
+        );
+        const moved = ask(set.port, get("/waits"));
+        const refused = ask(set.port, post("once"));
+        await until(() => origin.requests.length === 3, "all to arrive");
+        await until(() => upstream.underWay.oldest !== undefined, "an answer to begin");
+        expect(set.listener.cut?.(upstream)).toBe(3);
+        expect((await moved).body.toString()).toBe("moved");
+        expect((await refused).status).toBe(502);
+        expect(await isBroken).toBe(true);
+        await until(() => upstream.inFlight === 0, "nothing to be left");
+        expect(set.listener.cut?.(upstream)).toBe(0);
+        expect(set.bugs).toEqual([]);
+      } finally {
+        set.close();
+        await origin.close();
+        await well.close();
+      }
+    },
 
   "leaves encoded bodies and their fields as they are": (engine) =>
     scene(

@@ -6,11 +6,14 @@ import type { Attempt } from "../../src/pool/attempt.ts";
 import { failure, type FailurePhase, type FailureReason, responded } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
-import { Exchange } from "../../src/proxy/exchange.ts";
+import { Exchange, type Wait } from "../../src/proxy/exchange.ts";
 import type { Head } from "../../src/proxy/head.ts";
 import type { NotRetried, Refusal } from "../../src/proxy/refusal.ts";
+import { Queue } from "../../src/proxy/queue.ts";
 import { RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Destination } from "../../src/proxy/route.ts";
+import { domain } from "../support/domain.ts";
+import { FakeTime } from "../support/fake-time.ts";
 import { testTimeouts } from "../support/stage.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
@@ -45,8 +48,8 @@ function setUp(count: number, rules: Partial<Destination> = {}) {
   return { exchange, pool, upstreams, heard };
 }
 
-function attemptOf(step: Attempt | Refusal): Attempt {
-  if (step.kind !== "attempt") throw new Error(`a refusal: ${step.reason}`);
+function attemptOf(step: Attempt | Refusal | Wait): Attempt {
+  if (step.kind !== "attempt") throw new Error(step.kind === "wait" ? "a wait" : `a refusal: ${step.reason}`);
   return step;
 }
 
@@ -114,7 +117,7 @@ describe("an exchange", () => {
   test("tries at most as often as configured, each time elsewhere", () => {
     const { exchange } = setUp(5, { retries: 2 });
     const failed = failure("connect", "connect_refused");
-    let step: Attempt | Refusal = exchange.open(headOf()).next();
+    let step: Attempt | Refusal | Wait = exchange.open(headOf()).next();
     const tried = new Set<string>();
     while (step.kind === "attempt") {
       tried.add(step.upstream.id);
@@ -263,5 +266,134 @@ describe("an exchange with limits", () => {
     expect(exchange.open(headOf()).next()).toMatchObject({ reason: "queue_full", status: 503 });
     pool.setMode(upstreams[1] as Upstream, "draining");
     expect(exchange.open(headOf()).next()).toMatchObject({ reason: "no_upstream", status: 503 });
+  });
+});
+
+describe("a request that waits on an upstream that was found down", () => {
+  const failing = (pool: Pool, upstream: Upstream) => {
+    for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
+  };
+
+  test("is moved to one that is up, beside its retries", () => {
+    const { exchange, pool, heard } = setUp(3);
+    const { upstream } = attemptOf(exchange.open(headOf()).next());
+    failing(pool, upstream);
+    const moved = exchange.rescue();
+    expect(moved?.upstream).not.toBe(upstream);
+    expect(heard).toEqual([`${upstream.id} failure`, "main retried rescued"]);
+    expect(upstream.inFlight).toBe(0);
+    const failed = failure("head", "upstream_reset");
+    moved?.end(failed);
+    expect(attemptOf(exchange.again(failed)).upstream.isDown).toBe(false);
+  });
+
+  for (const [name, rules, play] of [
+    ["its method is not idempotent", { method: "POST" }, undefined],
+    ["its body cannot be sent again", {}, (exchange: Exchange) => void (exchange.isReplayable = false)],
+    ["there is no other", { upstreams: 1 }, undefined],
+    ["the pool tries nothing twice", { retries: 0 }, undefined],
+  ] as const satisfies readonly (readonly [string, object, unknown])[]) {
+    test(`stays where it is if ${name}`, () => {
+      const { method = "GET", upstreams = 3, retries = 1 } = rules as Partial<Row>;
+      const { exchange, pool, heard } = setUp(upstreams, { retries });
+      const attempt = attemptOf(exchange.open(headOf(method)).next());
+      failing(pool, attempt.upstream);
+      play?.(exchange);
+      expect(exchange.rescue()).toBeUndefined();
+      expect(attempt.isWaiting).toBe(true);
+      expect(heard).toEqual([]);
+    });
+  }
+
+  test("two hundred that wait on one are all moved, whatever retries have spent; nobody goes round and round", () => {
+    const budget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
+    expect(budget.spend()).toBe(false);
+    for (let i = 0; i < 200; i++) expect(budget.spendRescue()).toBe(true);
+    for (let i = 0; i < 100; i++) budget.spendRescue();
+    expect(budget.spendRescue()).toBe(false);
+  });
+});
+
+describe("a request that finds no place", () => {
+  function full(limits: { maxWaiting?: number; whenNoneFit?: boolean } = {}) {
+    const time = new FakeTime();
+    const { pool, upstreams, start } = domain({ weights: [1, 1], limits: { maxInFlight: 1 } });
+    const queue = new Queue({
+      ...{ pool, clock: time.clock, schedule: time.schedule },
+      limits: { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false, ...limits },
+    });
+    const heard: string[] = [];
+    const observer = { attemptEnded() {}, retried() {}, notRetried() {}, refused() {} };
+    const destination = { pool, timeouts: testTimeouts, retries: 1, queue };
+    const ask = (name: string) => {
+      const exchange = new Exchange({ routes: () => [{ destination }], clock: time.clock, observer });
+      const step = exchange.open(headOf()).next();
+      if (step.kind !== "wait") heard.push(`${name} ${step.kind === "refusal" ? step.reason : "at once"}`);
+      else
+        exchange.park({
+          resume: (turn) => heard.push(`${name} ${turn.kind === "refusal" ? turn.reason : "served"}`),
+        });
+      return exchange;
+    };
+    const held = upstreams.map((upstream) => start(upstream));
+    return { time, pool, upstreams, queue, heard, ask, held, start };
+  }
+
+  test("waits for one, first in, first out; newcomers go behind", async () => {
+    const { time, heard, ask, held, queue } = full();
+    ask("first");
+    ask("second");
+    expect(queue.size).toBe(2);
+    held[0]?.end(responded);
+    ask("third");
+    await time.advance(0);
+    expect(heard).toEqual(["third queue_full", "first served"]);
+    held[1]?.end(responded);
+    ask("fourth");
+    await time.advance(0);
+    expect(heard).toEqual(["third queue_full", "first served", "second served"]);
+    expect(queue.size).toBe(1);
+  });
+
+  test("is refused after its time, and the queue then needs no timer", async () => {
+    const { time, heard, ask } = full();
+    ask("late");
+    await time.advance(4_900);
+    expect(heard).toEqual([]);
+    await time.advance(200);
+    expect(heard).toEqual(["late queue_timeout"]);
+    expect(time.waits).toEqual([]);
+  });
+
+  test("is forgotten when its client leaves", async () => {
+    const { time, heard, ask, held, queue } = full();
+    ask("gone").reset();
+    expect(queue.size).toBe(0);
+    ask("next");
+    held[0]?.end(responded);
+    await time.advance(6_000);
+    expect(heard).toEqual(["next served"]);
+  });
+
+  test("hears it when nobody is left to wait for", async () => {
+    const { time, heard, ask, pool, upstreams } = full();
+    ask("early");
+    for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
+    await time.advance(100);
+    ask("later");
+    expect(heard).toEqual(["early no_upstream", "later no_upstream"]);
+  });
+
+  test("waits for an upstream to be fit where that is configured", async () => {
+    const { time, heard, ask, pool, upstreams, held } = full({ whenNoneFit: true });
+    for (const attempt of held) attempt.end(responded);
+    for (const upstream of upstreams) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
+    ask("patient");
+    await time.advance(1_000);
+    expect(heard).toEqual([]);
+    const [a] = upstreams;
+    for (let i = 0; i < 2; i++) if (a) pool.recordProbe(a, true);
+    await time.advance(0);
+    expect(heard).toEqual(["patient served"]);
   });
 });

@@ -1,5 +1,6 @@
 /** A world on a fake clock: clients, exchanges, a pool and servers that behave as told. Seeded, and free of real time. */
 
+import type { Schedule } from "../../src/lib/clock.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
@@ -9,6 +10,7 @@ import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import type { Head } from "../../src/proxy/head.ts";
 import type { Refusal } from "../../src/proxy/refusal.ts";
+import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import { type RetryAllowance, RetryBudget } from "../../src/proxy/retry-budget.ts";
 import { outlierLimits } from "../support/domain.ts";
 import { testTimeouts } from "../support/stage.ts";
@@ -40,6 +42,7 @@ export interface WorldSetting {
   readonly retryBudget?: RetryAllowance | null;
   readonly limits?: Partial<UpstreamLimits>;
   readonly maxEjectedShare?: number;
+  readonly queue?: QueueLimits;
   readonly method?: string;
   readonly seed?: number;
 }
@@ -68,6 +71,7 @@ export class World {
   readonly pool: Pool;
   readonly upstreams: readonly Upstream[];
   readonly budget: RetryBudget | undefined;
+  readonly #queue: Queue | undefined;
   /** Client requests, those that ended well, and attempts that reached a server's port, whatever came of them. */
   requests = 0;
   succeeded = 0;
@@ -109,7 +113,15 @@ export class World {
     });
     for (const upstream of this.upstreams) this.pool.recordProbe(upstream, true);
     this.budget = retryBudget === null ? undefined : new RetryBudget(retryBudget, clock);
+    const schedule: Schedule = (delayMs, task) => {
+      let isOff = false;
+      this.after(delayMs, () => isOff || task());
+      return () => void (isOff = true);
+    };
+    // Promises do not settle in here: whoever waits is served by the queue's next look.
+    this.#queue = setting.queue && new Queue({ pool: this.pool, limits: setting.queue, clock, schedule });
     const destination = {
+      ...(this.#queue && { queue: this.#queue }),
       pool: this.pool,
       timeouts: testTimeouts,
       retries: setting.retries ?? 1,
@@ -121,6 +133,15 @@ export class World {
 
   get now(): number {
     return this.#now;
+  }
+
+  get queued(): number {
+    return this.#queue?.size ?? 0;
+  }
+
+  /** Requests that were answered by nobody. */
+  get refused(): number {
+    return Object.values(this.errors).reduce((sum, count) => sum + count, 0);
   }
 
   get inFlight(): number {
@@ -187,7 +208,9 @@ export class World {
   #request(): void {
     this.requests += 1;
     const exchange = this.#exchange();
-    this.#follow(exchange, exchange.open(headOf(this.#method)).next());
+    const step = exchange.open(headOf(this.#method)).next();
+    if (step.kind === "wait") exchange.park({ resume: (turn) => this.#follow(exchange, turn) });
+    else this.#follow(exchange, step);
   }
 
   #follow(exchange: Exchange, step: Attempt | Refusal): void {

@@ -5,6 +5,8 @@ export interface Load {
   readonly count: number;
   /** Everything but a whole 200. */
   readonly failures: readonly string[];
+  /** The longest that a request took, milliseconds, since the last time this was asked. */
+  worstMs(): number;
   /** How often each server answered. */
   readonly servers: ReadonlyMap<string, number>;
   stop(): Promise<void>;
@@ -15,9 +17,11 @@ export function startLoad(url: string, clients: number, init: () => RequestInit 
   const failures: string[] = [];
   const servers = new Map<string, number>();
   let count = 0;
+  let worst = 0;
   let isRunning = true;
   const client = async () => {
     while (isRunning) {
+      const startedAt = performance.now();
       try {
         const response = await fetch(url, init());
         const { server } = (await response.json()) as { server: { name: string } };
@@ -26,6 +30,7 @@ export function startLoad(url: string, clients: number, init: () => RequestInit 
       } catch (error) {
         failures.push(String(error));
       }
+      worst = Math.max(worst, performance.now() - startedAt);
       count += 1;
     }
   };
@@ -36,6 +41,11 @@ export function startLoad(url: string, clients: number, init: () => RequestInit 
     },
     failures,
     servers,
+    worstMs() {
+      const ms = worst;
+      worst = 0;
+      return ms;
+    },
     async stop() {
       isRunning = false;
       await Promise.all(running);

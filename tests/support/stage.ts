@@ -1,13 +1,14 @@
 /** A stage for one engine: pools of real origins in front of it, and a record of what the observers heard. */
 
 import type { Engine, EngineListener, EngineSetting } from "../../src/engine/engine.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import type { Outcome } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
+import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
 import { outlierLimits } from "./domain.ts";
@@ -20,6 +21,8 @@ export interface StageSetting {
   readonly timeouts?: Partial<Timeouts>;
   /** Further rules of the destination. */
   readonly destination?: Partial<Destination>;
+  /** A queue in front of the pool, and how many attempts each upstream takes at a time. */
+  readonly queue?: QueueLimits & { readonly maxInFlight: number };
   /** Failures in a row that eject an upstream; none does without it. */
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineSetting["clientTimeouts"]>;
@@ -40,6 +43,8 @@ export interface Stage {
   readonly refused: string[];
   readonly retried: string[];
   readonly bugs: unknown[];
+  /** Requests that wait for a place. */
+  queued(): number;
   close(): void;
 }
 
@@ -52,9 +57,10 @@ export const testTimeouts: Timeouts = {
 
 export async function stage(engine: Engine, setting: StageSetting): Promise<Stage> {
   const random = seededRandom(1);
-  const { ejectsAfter } = setting;
+  const { ejectsAfter, queue } = setting;
   const limits = {
     ...testLimits,
+    ...(queue && { maxInFlight: queue.maxInFlight }),
     ...(ejectsAfter !== undefined && { outlier: { ...outlierLimits, consecutiveFailures: ejectsAfter } }),
   };
   const upstreams = setting.ports.map((port) => {
@@ -72,7 +78,12 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
   });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const timeouts = { ...testTimeouts, ...setting.timeouts };
-  const destination: Destination = { pool, timeouts, retries: setting.retries ?? 1, ...setting.destination };
+  const line = queue && new Queue({ pool, limits: queue, clock: systemClock, schedule: systemSchedule });
+  const destination: Destination = {
+    ...{ pool, timeouts, retries: setting.retries ?? 1 },
+    ...(line && { queue: line }),
+    ...setting.destination,
+  };
   const record = {
     ended: [] as Ended[],
     refused: [] as string[],
@@ -96,5 +107,12 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     trusts: setting.trusts ?? (() => false),
     log: { bug: (error) => void record.bugs.push(error), fault: () => {} },
   });
-  return { port: listener.port, listener, pool, ...record, close: () => listener.close() };
+  return {
+    port: listener.port,
+    listener,
+    pool,
+    ...record,
+    queued: () => line?.size ?? 0,
+    close: () => listener.close(),
+  };
 }

@@ -1,22 +1,38 @@
 /** Watches one attempt until its answer's head: time, and whether the client is still there. */
 
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
+import type { Attempt, Carrier } from "../../pool/attempt.ts";
 import type { ClientWait } from "./request-body.ts";
 
+export interface WatchSetting {
+  readonly client: AbortSignal;
+  /** From the last byte sent to the answer's head, with the time to connect, milliseconds. */
+  readonly limitMs: number;
+  readonly attempt: Attempt;
+  /** Ends the attempt in favour of another one; undefined if the request has to stay. */
+  readonly move: () => Attempt | undefined;
+}
+
 /** The clock stands still while the attempt waits for more of the client's body: that wait is not the upstream's. */
-export class AttemptWatch {
+export class AttemptWatch implements Carrier {
   readonly #client: AbortSignal;
   readonly #limitMs: number;
+  readonly #attempt: Attempt;
+  readonly #move: () => Attempt | undefined;
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
   isLate = false;
   isClientGone = false;
+  /** Where the request went instead, once it was rescued; this attempt has ended then. */
+  elsewhere: Attempt | undefined;
 
-  /** @param limitMs from the last byte sent to the answer's head, with the time to connect */
-  constructor(client: AbortSignal, limitMs: number) {
+  constructor({ client, limitMs, attempt, move }: WatchSetting) {
     this.#client = client;
     this.#limitMs = limitMs;
+    this.#attempt = attempt;
+    this.#move = move;
+    attempt.carrier = this;
     this.#startTimer();
     if (client.aborted) this.#onGone();
     else client.addEventListener("abort", this.#onGone, { once: true });
@@ -28,9 +44,31 @@ export class AttemptWatch {
   }
 
   readonly clientWait: ClientWait = {
-    begin: () => this.#cancelTimer?.(),
-    end: () => this.#startTimer(),
+    begin: () => {
+      this.#cancelTimer?.();
+      if (this.#isCarrier) this.#attempt.clientTurn();
+    },
+    end: () => {
+      this.#startTimer();
+      if (this.#isCarrier) this.#attempt.upstreamTurn();
+    },
   };
+
+  rescue(): void {
+    if (this.#hasHead || this.isClientGone) return;
+    this.elsewhere = this.#move();
+    if (this.elsewhere) this.abort();
+  }
+
+  /** The answer, or the wait for it, breaks off as if the upstream had closed. */
+  cut(): void {
+    this.abort();
+  }
+
+  /** Not any more when the attempt, which is reused, serves the next try. */
+  get #isCarrier(): boolean {
+    return this.#attempt.carrier === this;
+  }
 
   headArrived(): void {
     this.#cancelTimer?.();

@@ -3,6 +3,7 @@
 import type { Server, ServerWebSocket } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
+import { cutAll } from "../../pool/cut.ts";
 import { type Address, certifiedName, originOf } from "../../pool/upstream.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
 import type { Forward } from "./forward.ts";
@@ -55,6 +56,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
   return {
     hostname: setting.hostname,
     port: server.port ?? 0,
+    cut: cutAll,
     active: () => server.pendingRequests + server.pendingWebSockets,
     drain: () => (drained ??= drain(server).finally(() => session.close())),
     close: () => {

@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
+import { cutAll } from "../../pool/cut.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
 import type { Forward, Incoming, Outgoing } from "./forward.ts";
@@ -82,6 +83,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
   return {
     hostname: setting.hostname,
     port: server.addr.port,
+    cut: cutAll,
     active: () => requests + tunnels.size,
     drain: () => (draining ??= server.shutdown().then(closeAgents)),
     close: () => {

@@ -1,7 +1,7 @@
 /** Drives an exchange with the standard fetch types: from a client's `Request` to its `Response`. */
 
 import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure } from "../../pool/outcome.ts";
+import { cancelled, type Failure, failure, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { Head } from "../../proxy/head.ts";
 import { answerOf, type Refusal, refusal } from "../../proxy/refusal.ts";
@@ -11,6 +11,7 @@ import { AttemptWatch } from "./attempt-watch.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf, type Forward, type Incoming } from "./forward.ts";
 import { refusalStatus, requestHead } from "./request-head.ts";
+import { clientGone, turnOf } from "./turn.ts";
 import { type BodyFault, type RequestBody, requestBody } from "./request-body.ts";
 
 export interface FetchHandlerSetting extends EngineSetting {
@@ -85,7 +86,8 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
     admits: (bytes) => exchange.admits(bytes),
   });
   if (typeof body === "string") return refuse(setting, passage, exchange.refuse(bodyRefusal(body)));
-  let step = exchange.next();
+  let step = await turnOf(exchange, request.signal);
+  if (step === "gone") return clientGone();
   let kept: Kept | undefined;
   for (;;) {
     if (step.kind === "refusal") {
@@ -97,6 +99,11 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
     if (tried instanceof Response) {
       kept?.incoming.discard();
       return tried;
+    }
+    if (tried.kind === "moved") {
+      step = tried.next;
+      logFailure(setting, passage, upstream.id, rescued, step);
+      continue;
     }
     if (tried.kind === "kept") {
       kept?.incoming.discard();
@@ -119,17 +126,28 @@ interface Kept {
   readonly next: Attempt;
 }
 
+/** It waited on an upstream that was found down; the next attempt is counted in already. */
+type Moved = { readonly kind: "moved"; readonly next: Attempt };
+
 /** One attempt, which has ended or ends with the response's body when this resolves. */
 async function tryOnce(
   setting: FetchHandlerSetting,
   passage: Passage,
   attempt: Attempt,
   body: RequestBody,
-): Promise<Response | Failure | Kept> {
+): Promise<Response | Failure | Kept | Moved> {
   const { request, head, exchange, requestId } = passage;
   const timeouts = exchange.destination?.timeouts;
   if (!timeouts) throw new Error("Cannot make an attempt: the exchange has no destination");
-  const watch = new AttemptWatch(request.signal, timeouts.connectMs + timeouts.headMs);
+  const watch = new AttemptWatch({
+    client: request.signal,
+    limitMs: timeouts.connectMs + timeouts.headMs,
+    attempt,
+    move: () => {
+      exchange.isReplayable = body.isReplayable;
+      return exchange.rescue();
+    },
+  });
   try {
     const { method, target } = head;
     const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
@@ -141,6 +159,10 @@ async function tryOnce(
       body: body.take(watch.clientWait),
       signal: watch.signal,
     });
+    if (watch.elsewhere) {
+      incoming.discard();
+      return { kind: "moved", next: watch.elsewhere };
+    }
     watch.headArrived();
     attempt.head(incoming.status);
     exchange.isReplayable = body.isReplayable;
@@ -154,6 +176,7 @@ async function tryOnce(
         ? refuse(setting, passage, exchange.refuse(bodyRefusal(body.fault)))
         : clientGone();
     }
+    if (watch.elsewhere) return { kind: "moved", next: watch.elsewhere };
     const failed = watch.isLate ? failure("head", "head_timeout") : failureOf(error);
     attempt.end(failed);
     return failed;
@@ -177,11 +200,6 @@ async function passOn(setting: FetchHandlerSetting, passage: Passage, kept: Kept
 
 function bodyRefusal(fault: BodyFault): Refusal {
   return fault === "stalled" ? refusal("request_invalid", 408) : refusal("request_too_large");
-}
-
-/** Nobody reads it: the client's connection is closed. 499 is NGINX's word for it. */
-function clientGone(): Response {
-  return new Response(null, { status: 499 });
 }
 
 /** The balancer's own answer. */

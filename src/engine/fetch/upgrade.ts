@@ -7,6 +7,7 @@ import { refusal } from "../../proxy/refusal.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
 import { type FetchHandlerSetting, logFailure, openPassage, refuse } from "./handler.ts";
+import { clientGone, turnOf } from "./turn.ts";
 import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
 
 /** Opens an upstream's WebSocket: the standard constructor cannot send fields, each runtime's own can. */
@@ -26,7 +27,8 @@ export async function openTunnel(
   const passage = openPassage(setting, request, clientAddress);
   if (passage instanceof Response) return passage;
   const { exchange, head, requestId } = passage;
-  let step = exchange.next();
+  let step = await turnOf(exchange, request.signal);
+  if (step === "gone") return clientGone();
   for (;;) {
     if (step.kind === "refusal") return refuse(setting, passage, step);
     const { upstream } = step;
@@ -38,7 +40,7 @@ export async function openTunnel(
       await tunnel.opened(exchange.destination?.timeouts.headMs ?? 0);
       if (request.signal.aborted) {
         tunnel.abandon();
-        return new Response(null, { status: 499 });
+        return clientGone();
       }
       step.head(101);
       return tunnel;

@@ -1,7 +1,7 @@
 /** Joins a client's WebSocket with an upstream's: messages and close codes pass in both directions. */
 
 import { systemSchedule } from "../../lib/clock.ts";
-import type { Attempt } from "../../pool/attempt.ts";
+import type { Attempt, Carrier } from "../../pool/attempt.ts";
 import { cancelled, failure, responded } from "../../pool/outcome.ts";
 import { originOf } from "../../pool/upstream.ts";
 
@@ -55,7 +55,7 @@ export function isWebSocket(request: Request): boolean {
  *     └───refused──────────┴────────────────────────────────────────────────▲
  * ```
  */
-export class Tunnel {
+export class Tunnel implements Carrier {
   readonly #attempt: Attempt;
   readonly #upstream: WebSocket;
   #client: ClientSocket | undefined;
@@ -65,6 +65,7 @@ export class Tunnel {
 
   constructor(attempt: Attempt, upstream: WebSocket) {
     this.#attempt = attempt;
+    attempt.carrier = this;
     this.#upstream = upstream;
     upstream.binaryType = "arraybuffer";
     upstream.addEventListener("message", (event) => this.#fromUpstream(event.data));
@@ -104,13 +105,16 @@ export class Tunnel {
   fromClient(message: string | Uint8Array<ArrayBuffer>): void {
     if (this.#upstream.readyState !== WebSocket.OPEN) return;
     this.#upstream.send(message);
-    if (this.#upstream.bufferedAmount > mostBufferedBytes) this.#cut();
+    if (this.#upstream.bufferedAmount > mostBufferedBytes) this.cut();
   }
 
   clientClosed(code: number, reason: string): void {
     this.#attempt.end(responded);
     closeWith(this.#upstream, code, reason);
   }
+
+  /** A tunnel has a state that no other upstream knows: it stays. */
+  rescue(): void {}
 
   /** The client left before it was joined. */
   abandon(): void {
@@ -122,12 +126,12 @@ export class Tunnel {
     const message = typeof data === "string" ? data : new Uint8Array(data);
     if (this.#client) {
       this.#client.send(message);
-      if (this.#client.bufferedAmount() > mostBufferedBytes) this.#cut();
+      if (this.#client.bufferedAmount() > mostBufferedBytes) this.cut();
       return;
     }
     this.#early.push(message);
     this.#earlyBytes += message.length;
-    if (this.#earlyBytes > mostBufferedBytes) this.#cut();
+    if (this.#earlyBytes > mostBufferedBytes) this.cut();
   }
 
   #upstreamClosed(code: number, reason: string): void {
@@ -143,7 +147,8 @@ export class Tunnel {
     else closeWith(client, code, reason);
   }
 
-  #cut(): void {
+  /** The operator's wish, or one side is far too slow for the other. */
+  cut(): void {
     this.#attempt.end(cancelled);
     this.#upstream.close();
     this.#client?.terminate();

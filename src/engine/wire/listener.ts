@@ -1,6 +1,7 @@
 /** Puts a plane behind a listening socket: this is the engine, whatever runtime the sockets come from. */
 
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
+import { cutAll } from "../../pool/cut.ts";
 import { plainAddress } from "../../proxy/head.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
@@ -29,6 +30,7 @@ async function listen(setting: EngineSetting, sockets: Sockets): Promise<EngineL
     hostname: listener.hostname,
     port: listener.port,
     active: () => plane.active,
+    cut: cutAll,
     async drain() {
       plane.isDraining = true;
       listener.stop();

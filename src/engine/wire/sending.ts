@@ -1,8 +1,8 @@
 /** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
 
-import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure, type Outcome } from "../../pool/outcome.ts";
-import type { Exchange } from "../../proxy/exchange.ts";
+import type { Attempt, Carrier } from "../../pool/attempt.ts";
+import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
+import type { Exchange, Parked, Wait } from "../../proxy/exchange.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { isIdempotent } from "../../proxy/retry.ts";
 import type { Plane } from "./plane.ts";
@@ -11,16 +11,19 @@ import type { RelayedRequest } from "./relayed-request.ts";
 import { maxReplayBytes } from "./request-bytes.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
+const cutDetail = "cut by the operator";
+
 /**
  * ```
  *  follow ─┬─▶ idle connection ─────────────▶ sent ──▶ answered
  *          │        │ was stale                │ failed
  *          ├─▶ connect ──opened──▶ sent        ▼
  *          │        └──────failed──────▶ exchange.again ─▶ follow …
- *          └─▶ refusal
+ *          ├─▶ wait ──resume──▶ follow …
+ *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
  * ```
  */
-export class Sending {
+export class Sending implements Carrier, Parked {
   readonly #plane: Plane;
   readonly #exchange: Exchange;
   readonly #request: RelayedRequest;
@@ -46,14 +49,20 @@ export class Sending {
     return destination.timeouts;
   }
 
-  follow(step: Attempt | Refusal): void {
+  follow(step: Attempt | Refusal | Wait): void {
     if (step.kind === "refusal") return this.#relay.refused(step);
+    if (step.kind === "wait") return this.#exchange.park(this);
     this.#attempt = step;
+    step.carrier = this;
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
     this.#upstream = idle;
     idle.beginFor(this.#relay);
     this.opened();
+  }
+
+  resume(step: Attempt | Refusal): void {
+    this.follow(step);
   }
 
   #connect(attempt: Attempt): void {
@@ -79,26 +88,32 @@ export class Sending {
   send(bytes: Buffer, from: number, to: number): void {
     const upstream = this.#upstream;
     const request = this.#request;
-    if (!upstream) return;
-    if (!upstream.isOpen) {
+    if (!upstream?.isOpen) {
       request.bytes.append(bytes, from, to);
       if (request.bytes.length > maxReplayBytes) this.#relay.client?.pause();
       return;
     }
     request.bytes.keep(bytes, from, to);
     if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
-    else if (request.isComplete) upstream.expectWithin(this.timeouts.headMs);
+    else if (request.isComplete) {
+      this.#attempt?.upstreamTurn();
+      upstream.expectWithin(this.timeouts.headMs);
+    }
   }
 
   #waitFor(upstream: UpstreamConnection): void {
     this.#relay.client?.pause();
+    this.#attempt?.upstreamTurn();
     upstream.expectWithin(this.timeouts.bodyIdleMs);
   }
 
   /** The upstream took all that was sent. */
   flushed(): void {
-    if (this.#request.isComplete) this.#upstream?.expectWithin(this.timeouts.headMs);
-    else {
+    if (this.#request.isComplete) {
+      this.#attempt?.upstreamTurn();
+      this.#upstream?.expectWithin(this.timeouts.headMs);
+    } else {
+      this.#attempt?.clientTurn();
       this.#upstream?.expectNothing();
       this.#relay.client?.resume();
     }
@@ -158,6 +173,33 @@ export class Sending {
     const isAttempt = step.kind === "attempt";
     this.#log(where, failed, isAttempt ? { retriedOn: step.upstream.id } : { notRetried: step.notRetried });
     this.follow(step);
+  }
+
+  /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
+  rescue(): void {
+    const attempt = this.#attempt;
+    if (!attempt || this.#relay.hasBegun) return;
+    const upstream = this.#upstream;
+    const where = attempt.upstream.id;
+    this.#exchange.isReplayable = this.#request.bytes.isWhole;
+    const step = this.#exchange.rescue();
+    if (!step) return;
+    this.#upstream = undefined;
+    upstream?.abort();
+    this.#log(where, rescued, { retriedOn: step.upstream.id });
+    this.follow(step);
+  }
+
+  /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
+  cut(): void {
+    const { tunnel, hasBegun } = this.#relay;
+    if (tunnel) return tunnel.upstreamClosed(new Error(cutDetail));
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    upstream?.abort();
+    this.failed(
+      hasBegun ? failure("body", "body_truncated", cutDetail) : failure("head", "upstream_reset", cutDetail),
+    );
   }
 
   /**

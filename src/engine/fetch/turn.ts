@@ -1,0 +1,30 @@
+/** Waits for a request's turn where it has to queue; separate from the handler, because handshakes queue too. */
+
+import type { Attempt } from "../../pool/attempt.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import type { Refusal } from "../../proxy/refusal.ts";
+
+/** The first step of an exchange, once there is one; "gone" if the client left before its turn. */
+export function turnOf(exchange: Exchange, client: AbortSignal): Promise<Attempt | Refusal | "gone"> {
+  const step = exchange.next();
+  if (step.kind !== "wait") return Promise.resolve(step);
+  return new Promise((resolve) => {
+    const onGone = () => {
+      exchange.reset();
+      resolve("gone");
+    };
+    if (client.aborted) return onGone();
+    client.addEventListener("abort", onGone, { once: true });
+    exchange.park({
+      resume(turn) {
+        client.removeEventListener("abort", onGone);
+        resolve(turn);
+      },
+    });
+  });
+}
+
+/** Nobody reads it: the client's connection is closed. 499 is NGINX's word for it. */
+export function clientGone(): Response {
+  return new Response(null, { status: 499 });
+}

@@ -1,0 +1,15 @@
+/** Cuts what is under way on one upstream: the operator's last word when a drain takes too long. */
+
+import type { Upstream } from "./upstream.ts";
+
+/** Ends every open attempt there that an engine carries; how many. Those that still wait may go elsewhere. */
+export function cutAll(upstream: Upstream): number {
+  let cut = 0;
+  for (const attempt of [...upstream.waiting.all(), ...upstream.underWay.all()]) {
+    // One that is cut can take others along.
+    if (!attempt.isOpen || attempt.upstream !== upstream || !attempt.carrier) continue;
+    attempt.carrier.cut();
+    cut += 1;
+  }
+  return cut;
+}

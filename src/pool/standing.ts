@@ -1,0 +1,39 @@
+/** Who may serve, until the next change: ranks with their places, and when mere time will change them. */
+
+import type { OutlierState } from "./outlier.ts";
+import { type Ranks, ranksAmong } from "./ranks.ts";
+import { Tier } from "./tier.ts";
+import type { Upstream } from "./upstream.ts";
+
+export interface Standing extends Ranks {
+  readonly tiers: readonly Tier[];
+  /** Clock time at which the earliest ejection ends or the next step of a slow start is due. */
+  readonly dueAt: number;
+}
+
+export interface Settled {
+  readonly standing: Standing;
+  /** Whose verdict mere time has changed, and from what. */
+  readonly settled: readonly (readonly [upstream: Upstream, from: OutlierState])[];
+}
+
+/** Brings verdicts up to date and ranks by them. @param before whose tiers lend their memory to the new ones */
+export function standingOf(
+  upstreams: readonly Upstream[],
+  before: Standing | undefined,
+  now: number,
+): Settled {
+  const settled: [upstream: Upstream, from: OutlierState][] = [];
+  let dueAt = Infinity;
+  for (const upstream of upstreams) {
+    const from = upstream.outlier.state;
+    if (upstream.outlier.settle(now)) settled.push([upstream, from]);
+    upstream.slowStart.settle(now);
+    dueAt = Math.min(dueAt, upstream.outlier.endsAt, upstream.slowStart.dueAt(now));
+  }
+  const ranks = ranksAmong(upstreams);
+  const hasRoom = (upstream: Upstream) =>
+    upstream.inFlight < upstream.maxInFlight && (ranks.isPanicking || upstream.outlier.admits);
+  const tiers = ranks.groups.map((group, i) => new Tier(group, hasRoom, before?.tiers[i]));
+  return { standing: { ...ranks, tiers, dueAt }, settled };
+}

@@ -1,0 +1,248 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { type EngineName, engineNames } from "../../src/config/config.ts";
+import type { Snapshot } from "../../src/snapshot.ts";
+import { startLoad } from "../support/load.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-chaos-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface ClusterSetting {
+  readonly engine: EngineName;
+  readonly names?: readonly string[];
+  /** Addresses of further upstreams, which are not programs of ours. */
+  readonly others?: Readonly<Record<string, string>>;
+  /** Further lines of the pool. */
+  readonly pool?: string;
+}
+
+const quickProbes = "{ path: /readyz, interval: 1s, changingInterval: 200ms }";
+let files = 0;
+
+/** Demo servers behind a balancer, with quick probes: the tests would otherwise mostly wait for the next one. */
+async function cluster(programs: Programs, setting: ClusterSetting) {
+  const { engine, names = ["a", "b", "c"], others = {}, pool = `probe: ${quickProbes}` } = setting;
+  const serve = (name: string, port = 0) =>
+    programs.evenkeel(
+      ...["backend", "--port", String(port), "--host", "127.0.0.1", "--name", name, "--latency", "20-30ms"],
+    );
+  const backends = names.map((name) => serve(name));
+  const ports = await Promise.all(backends.map((backend) => backend.port("backend")));
+  const file = join(folder, `${(files += 1)}.yaml`);
+  const write = (weight = 1) => {
+    const own = names.map((name, i) => `http://127.0.0.1:${ports[i]};name=${name};weight=${weight}`);
+    const all = [...own, ...Object.entries(others).map(([name, url]) => `${url};name=${name}`)];
+    const lines = all.map((entry) => `      - "${entry}"\n`).join("");
+    writeFileSync(file, `pools:\n  main:\n    ${pool}\n    slowStart: 0\n    upstreams:\n${lines}`);
+  };
+  write();
+  const proxy = programs.evenkeel(
+    ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
+    ...["--config", file, "--engine", engine],
+  );
+  const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
+  const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+  const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+  const upstream = async (id: string) =>
+    (await snapshot()).pools[0]?.upstreams.find((candidate) => candidate.id === id);
+  const turns = (id: string, status: string, limitMs = 8_000) =>
+    until(async () => (await upstream(id))?.status === status, `${id} to be ${status}`, limitMs);
+  return { backends, ports, proxy, url, admin, snapshot, upstream, turns, serve, write };
+}
+
+/**
+ * GETs all the time, and some POSTs. Warm when the slow first answers of new processes are less than one in a hundred:
+ * patience with an upstream goes by that.
+ */
+async function mixedLoad({ url, snapshot }: Pick<Cluster, "url" | "snapshot">) {
+  const gets = startLoad(`${url}/work`, 12);
+  const posts = startLoad(`${url}/work`, 3, () => ({ method: "POST", body: "x".repeat(500) }));
+  const more = async (count: number) => {
+    const before = gets.count;
+    await until(() => gets.count >= before + count, `${count} more requests`, 10_000);
+  };
+  const isWarm = async () =>
+    (await snapshot()).pools[0]?.upstreams.every(({ traffic }) => (traffic.p99Ms ?? Infinity) < 330);
+  await until(isWarm, "a warm load", 15_000);
+  gets.worstMs();
+  return { gets, posts, more, stop: () => Promise.all([gets.stop(), posts.stop()]) };
+}
+
+type Cluster = Awaited<ReturnType<typeof cluster>>;
+
+describe.each([...engineNames])("under a steady load the %s engine shows clients nothing of", (engine) => {
+  test("SIGKILL of one of three, and its return", async () => {
+    await using programs = new Programs();
+    const all = await cluster(programs, { engine });
+    const { backends, ports, turns, serve } = all;
+    const load = await mixedLoad(all);
+    await backends[1]?.kill("SIGKILL");
+    await turns("b", "failing");
+    await load.more(200);
+    serve("b", ports[1]);
+    await turns("b", "passing");
+    await load.more(200);
+    await load.stop();
+    expect(load.gets.failures).toEqual([]);
+    // Those that it had received.
+    expect(load.posts.failures.length).toBeLessThanOrEqual(3);
+  }, 30_000);
+
+  test("SIGSTOP of one of three, and SIGCONT: its POSTs wait for it", async () => {
+    await using programs = new Programs();
+    const all = await cluster(programs, { engine });
+    const { backends, turns, upstream } = all;
+    const load = await mixedLoad(all);
+    backends[2]?.child.kill("SIGSTOP");
+    await turns("c", "failing");
+    await until(async () => (await upstream("c"))?.inFlight === 3, "nothing but POSTs to wait there");
+    expect((await upstream("c"))?.rescues).toBe(12);
+    await load.more(500);
+    const worst = load.gets.worstMs();
+    expect(worst).toBeLessThan(4_000);
+    backends[2]?.child.kill("SIGCONT");
+    await turns("c", "passing");
+    await load.more(200);
+    await load.stop();
+    expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
+    if (process.env["CHAOS_FIGURES"]) console.log(`${engine}: ${Math.round(worst)} ms under SIGSTOP`);
+  }, 30_000);
+
+  test("SIGSTOP of one of three that only TCP checks look at", async () => {
+    await using programs = new Programs();
+    const all = await cluster(programs, { engine, pool: "retries: 1" });
+    const { backends, turns } = all;
+    const load = await mixedLoad(all);
+    backends[0]?.child.kill("SIGSTOP");
+    await turns("a", "ejected");
+    await load.more(500);
+    expect(load.gets.worstMs()).toBeLessThan(4_000);
+    expect(load.gets.failures).toEqual([]);
+    backends[0]?.child.kill("SIGCONT");
+    await load.stop();
+    expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
+  }, 30_000);
+
+  test("a port that swallows connects", async () => {
+    await using programs = new Programs();
+    const narrow = programs.start([
+      process.execPath,
+      join(import.meta.dirname, "../support/narrow-server.ts"),
+    ]);
+    const port = await narrow.port("narrow");
+    const others = { narrow: `http://127.0.0.1:${port}` };
+    const all = await cluster(programs, { engine, names: ["a", "b"], others });
+    const { turns } = all;
+    const load = await mixedLoad(all);
+    expect(load.gets.servers.get("narrow")).toBeGreaterThan(0);
+    narrow.child.kill("SIGSTOP");
+    const fillers = Array.from({ length: 4 }, () =>
+      connect({ port, host: "127.0.0.1" }).on("error", () => {}),
+    );
+    await turns("narrow", "failing");
+    await load.more(300);
+    expect(load.gets.worstMs()).toBeLessThan(4_000);
+    expect(load.gets.failures).toEqual([]);
+    narrow.child.kill("SIGCONT");
+    await load.stop();
+    for (const filler of fillers) filler.destroy();
+    expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
+  }, 30_000);
+
+  test("an upstream that resets every second connection", async () => {
+    await using programs = new Programs();
+    let connections = 0;
+    const origin = await startOrigin({
+      onConnect: (socket) => void ((connections += 1) % 2 === 0 && socket.resetAndDestroy()),
+      answer: (_, socket) =>
+        void socket.end(answerWith('{"server":{"name":"moody"}}', ["Connection: close"])),
+    });
+    const { url, snapshot } = await cluster(programs, {
+      engine,
+      names: ["a", "b"],
+      others: { moody: origin.url },
+      pool: "retries: 1",
+    });
+    const gets = startLoad(`${url}/work`, 12);
+    await until(() => gets.count > 1_000, "load", 10_000);
+    await gets.stop();
+    expect(gets.failures).toEqual([]);
+    expect((await snapshot()).pools[0]?.retries).toBeGreaterThan(0);
+    await origin.close();
+  }, 30_000);
+
+  test("an upstream that answers 503 to everything, where that may be tried elsewhere", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin(
+      (_, socket) =>
+        void socket.write(answerWith('{"server":{"name":"sick"}}', [], "503 Service Unavailable")),
+    );
+    const { url, turns } = await cluster(programs, {
+      engine,
+      names: ["a", "b"],
+      others: { sick: origin.url },
+      pool: "retryStatuses: [503]",
+    });
+    const gets = startLoad(`${url}/work`, 12);
+    await turns("sick", "ejected");
+    const { count } = gets;
+    await until(() => gets.count > count + 300, "load without it", 10_000);
+    await gets.stop();
+    expect(gets.failures).toEqual([]);
+    await origin.close();
+  }, 30_000);
+
+  test("five reloads", async () => {
+    await using programs = new Programs();
+    const all = await cluster(programs, { engine });
+    const { admin, proxy, write } = all;
+    const load = await mixedLoad(all);
+    for (const times of [1, 2, 3, 4, 5]) {
+      write(1 + times);
+      proxy.child.kill("SIGHUP");
+      const line = `evenkeel_config_reload_total{result="applied"} ${times}`;
+      const metrics = async () => (await fetch(`${admin}/metrics`)).text();
+      await until(async () => (await metrics()).includes(line), `reload ${times}`);
+      await load.more(50);
+    }
+    await load.stop();
+    expect([...load.gets.failures, ...load.posts.failures]).toEqual([]);
+  }, 30_000);
+
+  test("three seconds without any upstream, where requests may wait for one", async () => {
+    await using programs = new Programs();
+    const pool = `probe: ${quickProbes}\n    queue: { whenNoneFit: true, timeout: 15s }`;
+    const all = await cluster(programs, { engine, names: ["a", "b"], pool });
+    const { backends, ports, snapshot, serve, turns } = all;
+    await Promise.all(backends.map((backend) => backend.kill("SIGKILL")));
+    for (const id of ["a", "b"]) await turns(id, "failing");
+    const gets = startLoad(`${all.url}/work`, 12);
+    await until(async () => (await snapshot()).pools[0]?.queued === 12, "all clients to wait");
+    const since = performance.now();
+    await until(() => performance.now() - since > 3_000, "three seconds to pass");
+    expect(gets.count).toBe(0);
+    for (const [i, name] of ["a", "b"].entries()) serve(name, ports[i]);
+    await until(() => gets.count > 200, "load again", 10_000);
+    await gets.stop();
+    expect(gets.failures).toEqual([]);
+  }, 30_000);
+
+  test("SIGTERM with forty slow requests in flight: all finish, and it exits with 0", async () => {
+    await using programs = new Programs();
+    const { url, proxy, snapshot } = await cluster(programs, { engine });
+    const slow = Array.from({ length: 40 }, () => fetch(`${url}/work?ms=1500`).then(({ status }) => status));
+    const inFlight = async () =>
+      (await snapshot()).pools[0]?.upstreams.reduce((sum, upstream) => sum + upstream.inFlight, 0);
+    await until(async () => (await inFlight()) === 40, "all of them to be under way");
+    proxy.child.kill("SIGTERM");
+    expect(await Promise.all(slow)).toEqual(Array.from({ length: 40 }, () => 200));
+    expect(await proxy.exited).toEqual({ code: 0, signal: null });
+  }, 30_000);
+});
