@@ -108,8 +108,7 @@ export class Pool implements Ledger {
   /** Takes a new share and place in; true if they are new. The fit list is a new one then, so that policies see it. */
   adjust(upstream: Upstream, { weight, backup }: Pick<Upstream, "weight" | "backup">): boolean {
     if (upstream.weight === weight && upstream.backup === backup) return false;
-    upstream.weight = weight;
-    upstream.backup = backup;
+    Object.assign(upstream, { weight, backup });
     this.#changed();
     return true;
   }
