@@ -23,7 +23,7 @@ interface ClusterSetting {
   readonly pool?: string;
 }
 
-const quickProbes = "{ path: /readyz, interval: 1s, changingInterval: 200ms }";
+const quickProbes = "{ path: /readyz, interval: 400ms, changingInterval: 100ms }";
 let files = 0;
 
 /** Demo servers behind a balancer, with quick probes: the tests would otherwise mostly wait for the next one. */
