@@ -1,7 +1,7 @@
 /** The plain read-only picture of now: what admin API, dashboard and command line read, and how one pool's part is taken. */
 
 import { Histogram } from "./metrics/histogram.ts";
-import type { Metrics, UpstreamMeter } from "./metrics/metrics.ts";
+import { errorsByReason, type Metrics, type UpstreamMeter } from "./metrics/metrics.ts";
 import type { WorkerSnapshot } from "./plane/seat.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { Pool } from "./pool/pool.ts";
@@ -246,11 +246,4 @@ function trafficOf(meters: readonly UpstreamMeter[], now: number): Traffic {
     p95Ms: latencies.percentile(0.95) ?? null,
     p99Ms: latencies.percentile(0.99) ?? null,
   };
-}
-
-function errorsByReason({ failures, codes }: UpstreamMeter): Readonly<Record<string, number>> {
-  const answered = [...codes]
-    .filter(([code]) => code >= 500)
-    .map(([code, count]) => [`status_${code}`, count]);
-  return Object.fromEntries([...failures, ...answered]);
 }
