@@ -110,6 +110,11 @@ export class Balancer {
     });
   }
 
+  /** The one that counts now, as it was read. */
+  get config(): Config {
+    return this.#course.config;
+  }
+
   get phase(): Phase {
     return this.#phase;
   }
