@@ -111,6 +111,11 @@ export class Balancer {
     });
   }
 
+  /** The one that counts now, as it was read. */
+  get config(): Config {
+    return this.#course.config;
+  }
+
   get phase(): Phase {
     return this.#phase;
   }

@@ -34,8 +34,8 @@ export type Command =
 /** A balancer that runs until it is stopped. */
 interface Lasting {
   readonly config: Config;
-  /** The same for people, with the source of each value and without secrets. */
-  readonly settings: readonly Setting[];
+  /** A configuration as a list for people, with the sources that this reading knows and without secrets. */
+  readonly settings: (config: Config) => readonly Setting[];
   readonly configFile: {
     readonly path: string;
     /** Whether it is there. */
@@ -102,7 +102,7 @@ function balancerCommand(
     const warnings = warningsIn(config, surroundings.now());
     return { kind, config, text: effectiveYaml(settled, sourceOf, warnings) };
   }
-  const settings = settingsOf(settled, sourceOf);
+  const settings = (shown: Config) => settingsOf({ config: shown, dashboard }, sourceOf);
   const isWatched = givensOf([watchFlag], line.written, env)[0]?.value === true;
   const configFile = { path: configPath(line, env), exists: file !== undefined, isWatched };
   if (kind === "proxy") return { kind, config, settings, configFile };

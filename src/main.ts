@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   const onEarlyHangup = () => hasLostTerminal() && process.exit(128 + 1);
   if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
-    mindSignals(await start(command, { runtime, log, say, reread: rereadOf(command) }));
+    mindSignals(await start(command, { runtime, log, say, ...readingsOf(command) }));
     process.off("SIGHUP", onEarlyHangup);
     process.send?.("listening");
   } catch (error) {
@@ -69,17 +69,23 @@ async function replyTo(command: Passing): Promise<Reply> {
   }
 }
 
-/** Reads the same command line again, with what its file says now, or with another text instead of its file. */
-function rereadOf(command: Lasting): Reread {
+/**
+ * Reads the same command line again, with what its file says now, or with another text instead of its file. What the
+ * file itself said last tells the sources of values.
+ */
+function readingsOf(command: Lasting): Pick<Tools, "reread" | "settings"> {
+  let last = "settings" in command ? command.settings : () => [];
   const isFileExpected = "configFile" in command && command.configFile.exists;
-  return (file) => {
+  const reread: Reread = (file) => {
     const surroundings = { ...systemSurroundings(process.env), isFileExpected, ...(file ? { file } : {}) };
     const again = parse(process.argv.slice(2), process.env, surroundings);
     if (again.kind === "trouble") return again;
     if (!("config" in again))
       throw new Error(`Cannot read the configuration of evenkeel ${again.kind}: it has none`);
+    if (!file && "settings" in again) last = again.settings;
     return again.config;
   };
+  return { reread, settings: (config) => last(config) };
 }
 
 function start(command: Lasting, tools: Tools): Promise<Running> {

@@ -18,7 +18,7 @@ import { watchFile } from "./watch.ts";
 import { workerHost } from "./workers.ts";
 
 /** What of a command makes a balancer. */
-type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile" | "settings">;
+type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile">;
 
 export interface RunningProxy extends Running {
   readonly port: number;
@@ -27,9 +27,9 @@ export interface RunningProxy extends Running {
 
 /** Resolves when clients are served. Rejects with a Misuse if a port cannot be had. */
 export async function startProxy(
-  { config, configFile, settings }: Proxy,
+  { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, log, say, reread }: Tools,
+  { runtime, log, say, reread, settings }: Tools,
 ): Promise<RunningProxy> {
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration", { why });
   const workers = workerHost(config, runtime);
@@ -42,7 +42,7 @@ export async function startProxy(
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
   const adminListener = await listening(
     { flag: "--admin-port", ...admin },
-    startAdmin({ ...admin, bug, settings: () => settings }, balancer, runtime),
+    startAdmin({ ...admin, bug, settings: () => settings(balancer.config) }, balancer, runtime),
   );
   // Before the start, which takes a while: a change in between must not be missed.
   const reload = async (by: string) => void (await balancer.control.reload({ dry: false }, by));

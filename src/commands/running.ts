@@ -1,6 +1,8 @@
 /** What every command that stays gives back, and how a listener that cannot be had becomes an operator's sentence. */
 
 import { type Problem, sentenceOf } from "../config/problem.ts";
+import type { Config } from "../config/config.ts";
+import type { Setting } from "../config/effective.ts";
 import type { Reread } from "../control/course.ts";
 import type { Log } from "../lib/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -21,6 +23,8 @@ export interface Tools {
   readonly log: Log;
   /** For a balancer: reads its configuration anew. */
   readonly reread: Reread;
+  /** A configuration as a list, with the sources of its values as they were last read. */
+  readonly settings: (config: Config) => readonly Setting[];
   /** A line for the person who started the command, on standard output. */
   readonly say: (line: string) => void;
 }

@@ -11,7 +11,7 @@ type Up = Extract<Command, { kind: "up" }>;
 
 /** Resolves when everything serves; whatever could not start has ended the rest. */
 export async function startUp(
-  { config, configFile, settings, dashboard, backends }: Up,
+  { config, configFile, dashboard, backends }: Up,
   engine: Engine,
   tools: Tools,
 ): Promise<Running> {
@@ -24,7 +24,7 @@ export async function startUp(
     const demo = await startDemo(backends, tools);
     const endDemo = () => Promise.all(demo.map((server) => server.end()));
     started.push({ stop: async () => void (await endDemo()), close: () => void endDemo() });
-    const proxy = await startProxy({ config, configFile, settings }, engine, tools);
+    const proxy = await startProxy({ config, configFile }, engine, tools);
     started.push(proxy);
     reload = proxy.reload;
     const address = {

@@ -1,7 +1,7 @@
 /** How one pool's part of the picture is taken; what it looks like stands in the snapshot's types. */
 
 import { Histogram } from "../metrics/histogram.ts";
-import type { Metrics, UpstreamMeter } from "../metrics/metrics.ts";
+import { errorsByReason, type Metrics, type UpstreamMeter } from "../metrics/metrics.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { Pool } from "../pool/pool.ts";
 import { originOf, type Upstream } from "../pool/upstream.ts";
@@ -109,11 +109,4 @@ function trafficOf(meters: readonly UpstreamMeter[], now: number): Traffic {
     p95Ms: latencies.percentile(0.95) ?? null,
     p99Ms: latencies.percentile(0.99) ?? null,
   };
-}
-
-function errorsByReason({ failures, codes }: UpstreamMeter): Readonly<Record<string, number>> {
-  const answered = [...codes]
-    .filter(([code]) => code >= 500)
-    .map(([code, count]) => [`status_${code}`, count]);
-  return Object.fromEntries([...failures, ...answered]);
 }

@@ -38,6 +38,13 @@ export function PoolSection({ pool, now, view, charts }: PoolProps): JSX.Element
           ))}
         </ul>
       </header>
+      {pool.panic ? (
+        <p class="notice panic" role="status">
+          PANIC: only ejected upstreams are left, so ejections are ignored and all of them serve.
+        </p>
+      ) : (
+        ""
+      )}
       {charts}
       {upstreams.length > 0 ? (
         <PoolTable pool={pool} upstreams={upstreams} now={now} view={view} />
@@ -152,8 +159,12 @@ function UpstreamRow({ upstream, share, fairShare, now, view }: RowProps): JSX.E
   );
 }
 
-function traitsOf({ weight, backup }: UpstreamSnapshot): readonly string[] {
-  return [...(weight === 1 ? [] : [`weight\u00a0${weight}`]), ...(backup ? ["backup"] : [])];
+function traitsOf({ weight, backup, slowStart }: UpstreamSnapshot): readonly string[] {
+  return [
+    ...(weight === 1 ? [] : [`weight\u00a0${weight}`]),
+    ...(backup ? ["backup"] : []),
+    ...(slowStart === null ? [] : [`slow start ${formatShare(slowStart)}`]),
+  ];
 }
 
 /** What the status means for traffic, and for how long it has been so. */

@@ -119,7 +119,7 @@ function Head({ shown, now }: HeadProps): JSX.Element {
 
 function toneOf(detail: UpstreamDetail): Tone {
   if (detail.fit || standsBy(detail)) return "good";
-  return detail.status === "failing" ? "bad" : "warn";
+  return detail.status === "failing" || detail.status === "ejected" ? "bad" : "warn";
 }
 
 /** The page is of one upstream, but what is wrong may be the whole balancer. */
@@ -129,8 +129,9 @@ function troubleWords({ trouble, picture, detail, at }: UpstreamPicture): string
   return `${verdictOf(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
 }
 
-function why({ status, mode, modeSet, lastProbe }: UpstreamDetail): string {
+function why({ status, mode, modeSet, lastProbe, outlier }: UpstreamDetail): string {
   if (mode !== "ready") return modeSet ? `set by ${modeSet.by}` : "as configured";
+  if (status === "ejected" || status === "probation") return outlier.reason ?? "";
   if (status === "passing" || !lastProbe) return "";
   return lastProbe.detail;
 }

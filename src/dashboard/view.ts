@@ -68,9 +68,11 @@ const statusRanks: Readonly<Record<string, number>> = {
   maintenance: 1,
   draining: 2,
   checking: 3,
-  failing: 5,
+  probation: 4,
+  ejected: 5,
+  failing: 6,
 };
-const unknownRank = 4;
+const unknownRank = 3.5;
 
 const ranks: Readonly<Record<Exclude<SortKey, "name">, (upstream: UpstreamSnapshot) => number>> = {
   status: ({ status }) => statusRanks[status] ?? unknownRank,
@@ -105,8 +107,11 @@ function matches(upstream: UpstreamSnapshot, filter: string): boolean {
 }
 
 /** The share of its pool's traffic that an upstream's weight stands for, 0–1; 0 while it gets nothing new. */
-export function fairShareOf(pool: PoolSnapshot, { fit, weight }: UpstreamSnapshot): number {
+export function fairShareOf(pool: PoolSnapshot, { fit, effectiveWeight }: UpstreamSnapshot): number {
   if (!fit) return 0;
-  const whole = pool.upstreams.reduce((sum, upstream) => sum + (upstream.fit ? upstream.weight : 0), 0);
-  return whole > 0 ? weight / whole : 0;
+  const whole = pool.upstreams.reduce(
+    (sum, upstream) => sum + (upstream.fit ? upstream.effectiveWeight : 0),
+    0,
+  );
+  return whole > 0 ? effectiveWeight / whole : 0;
 }

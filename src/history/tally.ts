@@ -26,8 +26,8 @@ export class Tally {
   /** What an upstream's meter counted since the mark, which moves on. */
   addSince(mark: Mark, meter: UpstreamMeter): void {
     if (mark.meter !== meter) mark.reset(meter);
-    this.requests += meter.requests - mark.requests;
-    this.errors += meter.errors - mark.errors;
+    this.requests += Math.max(0, meter.requests - mark.requests);
+    this.errors += Math.max(0, meter.errors - mark.errors);
     mark.requests = meter.requests;
     mark.errors = meter.errors;
     this.#latencies.addSince(mark.firstByte, meter.firstByte);

@@ -55,16 +55,20 @@ export class Histogram {
     this.sumMs += other.sumMs;
   }
 
-  /** Adds what `other`, which only grows, got since `mark` was equal to it; `mark` is equal to it again then. */
+  /**
+   * Adds what `other` got since `mark` was equal to it; `mark` is equal to it again then. Should it have lost some, as
+   * with the last words of a worker that died, nothing is taken away.
+   */
   addSince(mark: Histogram, other: Histogram): void {
     if (other.count === mark.count) return;
     for (let i = 0; i < buckets; i++) {
       const now = other.#counts[i] ?? 0;
-      this.#counts[i] = (this.#counts[i] ?? 0) + now - (mark.#counts[i] ?? 0);
+      const more = Math.max(0, now - (mark.#counts[i] ?? 0));
+      this.#counts[i] = (this.#counts[i] ?? 0) + more;
+      this.count += more;
       mark.#counts[i] = now;
     }
-    this.count += other.count - mark.count;
-    this.sumMs += other.sumMs - mark.sumMs;
+    this.sumMs += Math.max(0, other.sumMs - mark.sumMs);
     mark.count = other.count;
     mark.sumMs = other.sumMs;
   }

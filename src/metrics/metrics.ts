@@ -65,6 +65,12 @@ export class UpstreamMeter {
   }
 }
 
+/** Errors since the start: failures by their reason word, answers with 5xx as `status_503`. */
+export function errorsByReason({ failures, codes }: UpstreamMeter): Readonly<Record<string, number>> {
+  const answered = [...codes].filter(([code]) => code >= 500);
+  return Object.fromEntries([...failures, ...answered.map(([code, count]) => [`status_${code}`, count])]);
+}
+
 /** What one pool did besides its attempts. */
 export interface PoolMeter {
   /** Attempts that followed a failed one, by the reason of that. */

@@ -38,8 +38,8 @@ describe("the effective configuration", () => {
 
 describe("the effective configuration as a list", () => {
   const list = (text: string, argv = "proxy", env = {}) => {
-    const { settings } = understood("proxy", { argv, env, files: { "evenkeel.yaml": text } });
-    return settings.map(({ name, value, source }) => `${name} = ${value} (${source})`);
+    const { config, settings } = understood("proxy", { argv, env, files: { "evenkeel.yaml": text } });
+    return settings(config).map(({ name, value, source }) => `${name} = ${value} (${source})`);
   };
 
   test("has a line for each value, and one for each upstream and route", () => {

@@ -10,7 +10,12 @@ const members = pool({
   upstreams: [
     upstream("api-10", { status: "passing", traffic: traffic({ errorShare: 0.1 }) }),
     upstream("api-2", { status: "failing", fit: false }),
-    upstream("web-1", { status: "draining", weight: 3, traffic: traffic({ errorShare: 0.2 }) }),
+    upstream("web-1", {
+      status: "draining",
+      weight: 3,
+      effectiveWeight: 3,
+      traffic: traffic({ errorShare: 0.2 }),
+    }),
   ],
 });
 const idsIn = (query: Record<string, string>) => arranged(members, viewOf(query)).map(({ id }) => id);

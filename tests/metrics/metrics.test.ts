@@ -25,6 +25,25 @@ describe("a histogram", () => {
     }
   });
 
+  test("tells what another one got since a mark, and takes nothing away should that have lost some", () => {
+    const [whole, mark] = [new Histogram(), new Histogram()];
+    const since = () => {
+      const part = new Histogram();
+      part.addSince(mark, whole);
+      return part;
+    };
+    for (const value of [1, 1, 100]) whole.record(value);
+    expect(since().count).toBe(3);
+    whole.record(1_000);
+    expect(since()).toMatchObject({ count: 1, sumMs: 1_000 });
+    expect(since().count).toBe(0);
+    whole.clear();
+    for (const value of [1, 7]) whole.record(value);
+    expect(since().count).toBe(1);
+    whole.record(7);
+    expect(since()).toMatchObject({ count: 1, sumMs: 7 });
+  });
+
   test("takes anything, knows nothing when empty, and counts exactly at its edges", () => {
     const histogram = new Histogram();
     expect(histogram.percentile(0.5)).toBeUndefined();

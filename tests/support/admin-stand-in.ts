@@ -304,6 +304,7 @@ export function busySnapshot(): Snapshot {
     }),
     upstream("localhost:8083", {
       weight: 2,
+      effectiveWeight: 2,
       inFlight: 118,
       traffic: busy(951_220, 1_198.7, 88, 212),
       errorsByReason: { status_500: 212 },
