@@ -215,6 +215,7 @@ export class Balancer {
     this.#plane.tally();
     const measured = this.#fleet.members.map((member) => ({
       pool: member.pool,
+      queue: member.queue,
       retryBudget: { left: this.#plane.retriesLeft(member) },
     }));
     return exposition(families(this.#metrics, measured));

@@ -124,6 +124,16 @@ describe("an operator's mistake", () => {
   });
 });
 
+test("/metrics has a sample of every pool's gauges, the queue's too", async () => {
+  await using programs = new Programs();
+  const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+  const proxy = programs.evenkeel(...proxyFlags(origin.port));
+  const text = await (await fetch(`http://127.0.0.1:${await proxy.port("admin")}/metrics`)).text();
+  for (const name of ["panic", "retry_budget", "queue_depth"])
+    expect(text).toContain(`evenkeel_${name}{pool="main"} `);
+  await origin.close();
+});
+
 describe("a restart", () => {
   test("keeps what the operator set, with who and when, even after kill -9", async () => {
     await using programs = new Programs();
