@@ -32,7 +32,7 @@ export function planOf(before: Config, after: Config): readonly Step[] {
 }
 
 /** What the running listeners, the engine and the store were made with. */
-export const fixedKeys = ["listen", "engine", "workers", "admin", "state", "clientTimeouts"] as const;
+const fixedKeys = ["listen", "engine", "workers", "admin", "state", "clientTimeouts"] as const;
 
 /** A configuration as it can be taken without a restart. */
 export function liveOf(running: Config, next: Config): Config {

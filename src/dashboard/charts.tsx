@@ -42,7 +42,7 @@ const charts: readonly Chart[] = [
 ];
 
 /** The windows that are offered as charts; the API has longer ones. */
-export const chartWindows: readonly WindowName[] = windowNames;
+const chartWindows: readonly WindowName[] = windowNames;
 
 const windowWords: Readonly<Record<WindowName, string>> = {
   "5m": "5 minutes",

@@ -46,7 +46,7 @@ export function titleOf(picture: Picture): string {
   return `${verdictOf(picture).headline} · Evenkeel`;
 }
 
-export function VerdictBand({ picture }: { readonly picture: Picture }): JSX.Element {
+function VerdictBand({ picture }: { readonly picture: Picture }): JSX.Element {
   const { tone, headline, reasons } = verdictOf(picture);
   return (
     <section class="verdict" data-tone={tone}>
@@ -155,7 +155,7 @@ function DoorTile({ door, at }: { readonly door: FrontDoor; readonly at: number 
 }
 
 /** Sums over all pools. Percentiles do not add up: the slowest pool's stands for all. */
-export function totalOf({ pools }: Snapshot): Traffic {
+function totalOf({ pools }: Snapshot): Traffic {
   const sum = (part: (traffic: Traffic) => number) =>
     pools.reduce((all, { traffic }) => all + part(traffic), 0);
   const worst = (part: (traffic: Traffic) => number | null) => {

@@ -2,17 +2,7 @@
 
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 
-export const sortKeys = [
-  "name",
-  "status",
-  "share",
-  "in-flight",
-  "rate",
-  "errors",
-  "p50",
-  "p95",
-  "p99",
-] as const;
+const sortKeys = ["name", "status", "share", "in-flight", "rate", "errors", "p50", "p95", "p99"] as const;
 export type SortKey = (typeof sortKeys)[number];
 
 export type Direction = "up" | "down";
@@ -50,7 +40,7 @@ export function queryOf({ sort, filter }: View, further: Readonly<Record<string,
 }
 
 /** Worst first is what somebody wants who sorts by a number; names begin with A. */
-export function firstDirection(by: SortKey): Direction {
+function firstDirection(by: SortKey): Direction {
   return by === "name" ? "up" : "down";
 }
 

@@ -16,7 +16,7 @@ export interface Ranks {
 }
 
 /** Whether the operator wants traffic there. */
-export function isWanted({ mode, weight }: Upstream): boolean {
+function isWanted({ mode, weight }: Upstream): boolean {
   return mode === "ready" && weight > 0;
 }
 

@@ -5,7 +5,7 @@ import { recognise } from "./field-names.ts";
 
 /** HAProxy and NGINX allow heads of about this size. */
 export const maxHeadBytes = 16_384;
-export const maxTargetBytes = 8_192;
+const maxTargetBytes = 8_192;
 export const maxFields = 100;
 
 /** What {@link HeadReader.read} answers besides a status to refuse with. */
