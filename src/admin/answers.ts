@@ -1,4 +1,6 @@
-/** The shapes in which the admin side answers: JSON, health words, and problems. */
+/** The shapes in which the admin side answers: JSON, health words, and problems (RFC 9457). */
+
+import { STATUS_CODES } from "node:http";
 
 import type { Denied } from "../control/control.ts";
 
@@ -10,9 +12,24 @@ export function health(status: number, word: string): Response {
   return json(status, { status: word });
 }
 
-/** @param more what else is known: `problems` where several things are wrong */
-export function problem(status: number, reason: string, message: string, more: object = {}): Response {
-  return json(status, { error: { status, reason, message, ...more } });
+/**
+ * Why nothing was done, as `application/problem+json`: `detail` for people, `reason` (one word) for programs.
+ * @param more what else is known: `problems` where several things are wrong
+ */
+export function problem(status: number, reason: string, detail: string, more: object = {}): Response {
+  // RFC 9457, section 4.2.1: without a type of its own the title is the status' phrase.
+  const said = {
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Problem",
+    status,
+    detail,
+    reason,
+    ...more,
+  };
+  return Response.json(said, {
+    status,
+    headers: { "Content-Type": "application/problem+json", "Cache-Control": "no-store" },
+  });
 }
 
 export function denial({ status, reason, message, problems }: Denied): Response {

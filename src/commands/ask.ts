@@ -53,12 +53,10 @@ async function askFor(
 }
 
 function problemsIn({ status, text }: WebAnswer): string {
-  const error = mapOf(text)["error"];
-  const { message, problems } =
-    typeof error === "object" && error !== null ? (error as Record<string, unknown>) : {};
+  const { detail, problems } = mapOf(text);
   const several = stringsIn(problems);
   if (several.length > 0) return several.join("\n");
-  return typeof message === "string" ? message : `Cannot ask the balancer: it answers with status ${status}`;
+  return typeof detail === "string" ? detail : `Cannot ask the balancer: it answers with status ${status}`;
 }
 
 function mapOf(text: string): Readonly<Record<string, unknown>> {

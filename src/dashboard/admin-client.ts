@@ -111,9 +111,8 @@ function troubleOf({ status, text }: WebAnswer): Trouble {
 }
 
 function messageIn(value: unknown): string | undefined {
-  if (!isRecord(value) || !isRecord(value["error"])) return undefined;
-  const { message } = value["error"];
-  return typeof message === "string" && message !== "" ? message.replace(/\.$/, "") : undefined;
+  const detail = isRecord(value) ? value["detail"] : undefined;
+  return typeof detail === "string" && detail !== "" ? detail.replace(/\.$/, "") : undefined;
 }
 
 function parse(text: string): unknown {

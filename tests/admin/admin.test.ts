@@ -128,9 +128,9 @@ describe("the admin listener", () => {
     test(`refuses the history with ${query} and says why`, async () => {
       const answer = await ask(port, `/api/history${query}`);
       expect(answer.status).toBe(status);
-      expect(JSON.parse(answer.body).error).toMatchObject({
+      expect(JSON.parse(answer.body)).toMatchObject({
         reason,
-        message: expect.stringContaining("Cannot show"),
+        detail: expect.stringContaining("Cannot show"),
       });
     });
   }
@@ -164,14 +164,19 @@ describe("the admin listener", () => {
     test(`refuses ${what} with ${status} and says why`, async () => {
       const answer = await ask(port, modePath, init);
       expect(answer.status).toBe(status);
-      expect(JSON.parse(answer.body).error.message).toBeString();
+      expect(answer.fields["content-type"]).toBe("application/problem+json");
+      expect(JSON.parse(answer.body)).toMatchObject({
+        type: "about:blank",
+        status,
+        detail: expect.any(String),
+      });
     });
   }
 
   test("says 404 for an upstream and an address that are not there", async () => {
-    expect(
-      JSON.parse((await ask(port, "/api/upstreams/none/mode", setMode("ready"))).body).error.reason,
-    ).toBe("upstream_unknown");
+    expect(JSON.parse((await ask(port, "/api/upstreams/none/mode", setMode("ready"))).body).reason).toBe(
+      "upstream_unknown",
+    );
     expect((await ask(port, "/api/nothing")).status).toBe(404);
   });
 });

@@ -97,7 +97,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
   return standIn;
 }
 
-const missing = { error: { reason: "upstream_unknown", message: "There is no such upstream." } };
+const missing = { reason: "upstream_unknown", detail: "There is no such upstream." };
 
 /** A day of waves, the same for every series: made up from the time alone, so that two answers agree. */
 export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryAnswer | undefined {
