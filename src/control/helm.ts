@@ -1,6 +1,7 @@
 /** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first. */
 
 import type { UpstreamFile } from "../config/schema.ts";
+import type { Cancel } from "../lib/clock.ts";
 import { type Mode, originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import type { Event } from "../state/event.ts";
 import type { Forgotten, Intent } from "../state/intent.ts";
@@ -35,7 +36,8 @@ export class Helm implements Control {
     const found = fleet.find(id);
     if (!found) return unknown(id);
     if (drains.of(found.upstream)?.isLeaving) return leaving(id);
-    const refused = this.#write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
+    const refused =
+      who.condition?.() ?? this.#write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
     if (refused) return refused;
     if (mode !== "draining") drains.end(found.upstream);
     else if (!drains.of(found.upstream)) drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
@@ -52,7 +54,7 @@ export class Helm implements Control {
         weight === null
           ? { kind: "forgotten", upstream: id, aspect: "weight" }
           : { kind: "weight", upstream: id, weight, ...this.#said(who) };
-      return this.#write([wish]) ?? void (await this.#course.steer(who, "operator"));
+      return who.condition?.() ?? this.#write([wish]) ?? void (await this.#course.steer(who, "operator"));
     });
   }
 
@@ -63,7 +65,8 @@ export class Helm implements Control {
     if (force && !cutter())
       return denied(501, "force_unsupported", "Cannot cut what is left: this engine has no way to");
     if (drains.of(found.upstream)?.isLeaving) return leaving(id);
-    const refused = this.#write([{ kind: "mode", upstream: id, mode: "draining", ...this.#said(who) }]);
+    const wish: Intent = { kind: "mode", upstream: id, mode: "draining", ...this.#said(who) };
+    const refused = who.condition?.() ?? this.#write([wish]);
     if (refused) return refused;
     drains.begin(found.upstream, { waitMs, isLeaving: false });
     this.#turnTo(found, "draining", who);
@@ -92,7 +95,9 @@ export class Helm implements Control {
       const isWeighed = (given as Partial<UpstreamFile>).weight !== undefined;
       if (isConfigured && isWeighed) changes.push({ kind: "weight", weight: spec.weight, ...said });
       if (!isConfigured) changes.push({ kind: "added", pool, spec, ...said });
-      return this.#write(changes) ?? (await this.#course.steer(who, "operator"), spec.id);
+      return (
+        who.condition?.() ?? this.#write(changes) ?? (await this.#course.steer(who, "operator"), spec.id)
+      );
     });
   }
 
@@ -113,7 +118,7 @@ export class Helm implements Control {
       const address = { protocol, hostname, port };
       changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(who) });
     }
-    const refused = this.#write(changes);
+    const refused = who.condition?.() ?? this.#write(changes);
     if (refused) return refused;
     const limitMs = waitMs || leaveWithinMs;
     drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
@@ -137,6 +142,10 @@ export class Helm implements Control {
 
   events(query: EventQuery): readonly Event[] {
     return this.#course.journal.events(query);
+  }
+
+  watch(onEvent: () => void): Cancel {
+    return this.#course.journal.watch(onEvent);
   }
 
   intents(): readonly Intent[] {
