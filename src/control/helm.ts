@@ -40,8 +40,10 @@ export class Helm implements Control {
       who.condition?.() ?? this.#write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
     if (refused) return refused;
     if (mode !== "draining") drains.end(found.upstream);
-    else if (!drains.of(found.upstream)) drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
     this.#turnTo(found, mode, who);
+    if (mode === "draining" && !drains.of(found.upstream)) {
+      drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
+    }
     return undefined;
   }
 
@@ -68,8 +70,9 @@ export class Helm implements Control {
     const wish: Intent = { kind: "mode", upstream: id, mode: "draining", ...this.#said(who) };
     const refused = who.condition?.() ?? this.#write([wish]);
     if (refused) return refused;
-    drains.begin(found.upstream, { waitMs, isLeaving: false });
+    // First the mode: one that is empty already would be told to be drained before it was told to drain.
     this.#turnTo(found, "draining", who);
+    drains.begin(found.upstream, { waitMs, isLeaving: false });
     return this.#emptied(found, { waitMs, force });
   }
 
@@ -121,8 +124,8 @@ export class Helm implements Control {
     const refused = who.condition?.() ?? this.#write(changes);
     if (refused) return refused;
     const limitMs = waitMs || leaveWithinMs;
-    drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
     this.#turnTo(found, "draining", who);
+    drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
     const gone = this.#leave(found, limitMs, who);
     return waitMs > 0 ? gone : reportOf("late", found);
   }
