@@ -161,9 +161,11 @@ export class Helm implements Control {
   }
 
   async #emptied(found: Found, { waitMs, force }: DrainOrder): Promise<DrainReport> {
-    const end = await this.#course.drains.wait(found.upstream, waitMs);
-    const cut = end === "late" && force ? (this.#course.cutter()?.(found.upstream) ?? 0) : 0;
-    return reportOf(end, found, cut);
+    const { drains, cutter } = this.#course;
+    const end = await drains.wait(found.upstream, waitMs);
+    const cut = end === "late" && force ? (cutter()?.(found.upstream) ?? 0) : 0;
+    // An engine tells the ends of what it cut a little later.
+    return reportOf(cut > 0 ? await drains.wait(found.upstream, cutWithinMs) : end, found, cut);
   }
 
   #turnTo({ upstream, member: { pool } }: Found, mode: Mode, { by, why }: Who): void {
@@ -196,6 +198,9 @@ export class Helm implements Control {
   }
 }
 
+/** How long what was cut may take to be gone. */
+const cutWithinMs = 1_000;
+
 /** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
 const leaveWithinMs = 30_000;
 
@@ -212,8 +217,7 @@ function reportOf(
   { upstream: { inFlight } }: Found,
   cut = 0,
 ): DrainReport {
-  const drained = end === "drained" || (cut > 0 && inFlight === 0);
-  return { drained, inFlight, undone: end === "undone", cut };
+  return { drained: end === "drained", inFlight, undone: end === "undone", cut };
 }
 
 function unknown(id: string): Denied {
