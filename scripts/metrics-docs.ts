@@ -14,7 +14,8 @@ const labelMeanings: Readonly<Record<string, string>> = {
   code: "HTTP status",
   reason: "one of the reason words that log, API and dashboard use too",
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
-  result: "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads",
+  result:
+    "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges",
 };
 
 /** The page as it should be. Throws if a label has no meaning here. */

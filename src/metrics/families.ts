@@ -149,6 +149,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_hedges_total",
       help: "Second attempts beside one that waited for long, by whether their answer was the first.",
       type: "counter",
+      labels: ["pool", "result"],
       samples: ofPools((labels, name) =>
         byKey(metrics.ofPool(name).hedges, (result) => ({ ...labels, result })),
       ),

@@ -24,5 +24,9 @@ export const counts = (description: string) =>
 export const list = <Schema extends TSchema>(schema: Schema, description: string) =>
   Type.Array(schema, { description });
 
+/** A union's words as a list. As a map, because the compiler then misses each one that is left out. */
+export const wordsOf = <Word extends string>(words: Readonly<Record<Word, true>>) =>
+  Object.keys(words) as Word[];
+
 export const oneOf = <Word extends string>(words: readonly Word[], description: string) =>
   Type.Unsafe<Word>(Type.String({ enum: words, pattern: `^(${words.join("|")})$`, description }));

@@ -5,12 +5,12 @@ import { windowNames } from "../../history/levels.ts";
 import type { Step } from "../../control/plan.ts";
 import type { EventKind } from "../../state/event.ts";
 import { modeSchema } from "./upstream.ts";
-import { count, list, moment, nullable, oneOf, text, truth } from "./parts.ts";
+import { count, list, moment, nullable, oneOf, text, truth, wordsOf } from "./parts.ts";
 
-const eventKinds: readonly EventKind[] = [
-  ...(["probe", "outlier", "panic", "mode", "weight", "backup", "member", "drain"] as const),
-  ...(["reload", "phase", "worker"] as const),
-];
+const eventKinds = wordsOf<EventKind>({
+  ...{ probe: true, outlier: true, panic: true, mode: true, weight: true, backup: true, member: true },
+  ...{ drain: true, reload: true, phase: true, worker: true },
+});
 
 export const eventSchema = Type.Object(
   {
@@ -83,8 +83,11 @@ export const stateSchema = Type.Object({ intents: list(intentSchema, "Oldest fir
 
 const stepSchema = Type.Object(
   {
-    action: oneOf<Step["action"]>(["add", "remove", "change"], "What happens."),
-    subject: oneOf<Step["subject"]>(["setting", "pool", "upstream", "routes"], "To what."),
+    action: oneOf(wordsOf<Step["action"]>({ add: true, remove: true, change: true }), "What happens."),
+    subject: oneOf(
+      wordsOf<Step["subject"]>({ setting: true, pool: true, upstream: true, routes: true }),
+      "To what.",
+    ),
     pool: Type.Optional(text("Present for pools and upstreams.")),
     upstream: Type.Optional(text("Id; present for upstreams.")),
     key: Type.Optional(text("What of it: `policy`, `probe.path`, `weight`; present for changes.")),

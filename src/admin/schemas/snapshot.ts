@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 import type { Phase } from "../../snapshot.ts";
-import { count, counts, list, moment, nullable, oneOf, text, truth } from "./parts.ts";
+import { count, counts, list, moment, nullable, oneOf, text, truth, wordsOf } from "./parts.ts";
 import { eventSchema } from "./record.ts";
 import { policySchema, trafficSchema, upstreamSchema } from "./upstream.ts";
 
@@ -51,7 +51,10 @@ const workerSchema = Type.Object(
   { title: "Worker" },
 );
 
-export const phaseSchema = oneOf<Phase>(["starting", "ready", "draining", "stopped"], "Of the balancer.");
+const phaseSchema = oneOf(
+  wordsOf<Phase>({ starting: true, ready: true, draining: true, stopped: true }),
+  "Of the balancer.",
+);
 
 export const snapshotSchema = Type.Object(
   {

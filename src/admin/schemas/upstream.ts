@@ -4,14 +4,17 @@ import { Type } from "@sinclair/typebox";
 import { type PolicyName, policyNames } from "../../policy/policies.ts";
 import type { OutlierReason, OutlierState } from "../../pool/outlier.ts";
 import { modes, type Status } from "../../pool/upstream.ts";
-import { count, counts, list, moment, nullable, number, oneOf, text, truth } from "./parts.ts";
+import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
 
 export const policySchema = oneOf<PolicyName>(policyNames, "How one of the fit upstreams is chosen.");
 
 export const modeSchema = oneOf(modes, "The operator's intent.");
 
 const statusSchema = oneOf<Status>(
-  ["passing", "checking", "failing", "ejected", "probation", "draining", "maintenance"],
+  wordsOf<Status>({
+    ...{ passing: true, checking: true, failing: true, ejected: true },
+    ...{ probation: true, draining: true, maintenance: true },
+  }),
   "Derived from mode and verdicts.",
 );
 
@@ -44,17 +47,17 @@ const probeSchema = Type.Object(
   { title: "Probe" },
 );
 
-export const outlierStates: readonly OutlierState[] = ["up", "ejected", "probation"];
+const outlierStates = wordsOf<OutlierState>({ up: true, ejected: true, probation: true });
 
-const outlierReasons: readonly OutlierReason[] = [
-  "consecutive_failures",
-  "failure_ratio",
-  "probation_failed",
-  "unresponsive",
-  "ejection_over",
-  "answered",
-  "probe_passed",
-];
+const outlierReasons = wordsOf<OutlierReason>({
+  consecutive_failures: true,
+  failure_ratio: true,
+  probation_failed: true,
+  unresponsive: true,
+  ejection_over: true,
+  answered: true,
+  probe_passed: true,
+});
 
 const outlierSchema = Type.Object(
   {
