@@ -5,12 +5,14 @@ import { closeSync, openSync } from "node:fs";
 import { engines, runtime } from "#runtime";
 
 import { type Command, parse } from "./cli.ts";
-import { systemSurroundings } from "./cli/surroundings.ts";
+import { systemSurroundings, userName } from "./cli/surroundings.ts";
 import { askPlan, askState, type Reply } from "./commands/ask.ts";
 import { startProxy } from "./commands/proxy.ts";
 import { Misuse, type Running, type Tools } from "./commands/running.ts";
 import { startBackendCommand, startDashboardCommand } from "./commands/servers.ts";
+import type { Terminal } from "./commands/terminal.ts";
 import { startUp } from "./commands/up.ts";
+import { runVerb } from "./commands/verbs.ts";
 import { describeTrouble, type Trouble } from "./config/problem.ts";
 import type { Reread } from "./control/course.ts";
 import { configureLog, logOf } from "./lib/log.ts";
@@ -23,6 +25,7 @@ const misuseExit = 2;
 async function main(): Promise<void> {
   const command = parse(process.argv.slice(2), process.env, systemSurroundings(process.env));
   if (command.kind === "worker") return serveAsWorker();
+  if (command.kind === "verb") return runAsking(command);
   if (!isLasting(command)) return answer(command);
   if ("config" in command) runtime.liftFetchLimit();
   configureLog({ json: !process.stderr.isTTY, level: "info" });
@@ -43,16 +46,32 @@ async function main(): Promise<void> {
 }
 
 type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
-type Passing = Exclude<Command, Lasting | { kind: "worker" }> | Trouble;
+type Asking = Extract<Command, { kind: "verb" }>;
+type Passing = Exclude<Command, Lasting | Asking | { kind: "worker" }> | Trouble;
 
 function isLasting(command: Command | Trouble): command is Lasting {
   return ["up", "proxy", "backend", "dashboard"].includes(command.kind);
 }
 
+/** Asks a running balancer, and ends with what came of it. */
+async function runAsking({ verb, ask }: Asking): Promise<void> {
+  // Whoever reads the output may have seen enough, as `head` has.
+  process.stdout.on("error", () => process.exit(0));
+  const { stdout, stderr } = process;
+  const terminal: Terminal = {
+    write: (text) => void stdout.write(text),
+    warn: (line) => void stderr.write(`${line}\n`),
+    isInteractive: stdout.isTTY === true,
+    hasColour: stdout.isTTY === true && !process.env["NO_COLOR"],
+    size: () => (stdout.columns > 0 ? { columns: stdout.columns, rows: stdout.rows } : undefined),
+  };
+  process.exitCode = await runVerb(verb, { ask, actor: userName(process.env), terminal });
+}
+
 async function answer(command: Passing): Promise<void> {
   const { text, exitCode } = await replyTo(command);
   process.exitCode = exitCode;
-  const stream = exitCode === misuseExit ? process.stderr : process.stdout;
+  const stream = exitCode >= misuseExit ? process.stderr : process.stdout;
   stream.write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
