@@ -116,7 +116,7 @@ describe("a bad value is one sentence that names the flag and the value", () => 
     ],
     [
       "proxy --admin-host 0.0.0.0",
-      "Cannot use --admin-host: beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file)" +
+      "Cannot use --admin-host: beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file) or admin.users" +
         ', received "0.0.0.0"',
     ],
   ])("%s", (argv, sentence) => expect(problemsOf({ argv })).toEqual([sentence]));
