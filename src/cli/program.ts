@@ -16,7 +16,8 @@ import {
 } from "./flags.ts";
 import { misuseOf } from "./misuse.ts";
 
-export type CommandName = "up" | "proxy" | "backend" | "dashboard" | "check" | "plan" | "state" | "version";
+export type CommandName =
+  "up" | "proxy" | "backend" | "dashboard" | "check" | "plan" | "state" | "password" | "token" | "version";
 
 interface CommandEntry {
   readonly summary: string;
@@ -46,6 +47,15 @@ export const commands: Readonly<Record<CommandName, CommandEntry>> = {
     summary: "Prints what was set in a running balancer at run time, as configuration: state export.",
     flags: askFlags,
     words: ["export"],
+  },
+  password: {
+    summary: "Reads a password and prints its hash, for admin.users in the configuration.",
+    flags: [],
+  },
+  token: {
+    summary:
+      "Makes a token for a program and prints it with its hash, for admin.tokens in the configuration.",
+    flags: [],
   },
   version: { summary: "Prints the version.", flags: [] },
 };
