@@ -4,7 +4,7 @@ import { Elysia } from "elysia";
 
 import type { Access } from "../access/access.ts";
 import { isLoopback } from "../lib/loopback.ts";
-import { json, problem, wrongMethod } from "./answers.ts";
+import { json, problem } from "./answers.ts";
 import { fieldsOf } from "./asked.ts";
 import { bearerOf, callerOf } from "./callers.ts";
 
@@ -42,13 +42,12 @@ export function loginRoutes({ access, peerOf }: LoginSetting) {
           }
           const seconds = Math.ceil(answer.waitMs / 1_000);
           const detail = `Cannot log in: too many failures, try again in ${seconds} s.`;
-          const paused = problem(429, "login_paused", detail);
+          const paused = problem(429, "login_paused", detail, { retryAfterSeconds: seconds });
           paused.headers.set("Retry-After", String(seconds));
           return paused;
         },
         { parse: "none" },
       )
-      .get("/api/login", () => wrongMethod("POST"))
 
       .post(
         "/api/logout",
@@ -60,7 +59,6 @@ export function loginRoutes({ access, peerOf }: LoginSetting) {
         },
         { parse: "none" },
       )
-      .get("/api/logout", () => wrongMethod("POST"))
 
       /** `login` says whether people log in here; `name` is null for those who have none. */
       .get("/api/me", ({ request }) => {

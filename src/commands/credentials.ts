@@ -5,7 +5,7 @@ import type { Passwords } from "../runtime/runtime.ts";
 import type { Reply } from "./ask.ts";
 import { readSecret, type SecretSource } from "./secret-input.ts";
 
-/** Source: NIST SP 800-63B-4, section 3.1.1.2: fifteen where nothing but a password is asked for would be better still. */
+/** Three words have as many. NIST SP 800-63B, section 5.1.1.2, asks for eight at least. */
 const shortest = 12;
 /** The login refuses longer ones. */
 const longest = 1_024;
