@@ -25,9 +25,10 @@ export async function accountsOf(): Promise<Accounts> {
 }
 
 const upstream = { id: "a", url: "http://10.0.0.1:80", fit: true } as UpstreamDetail;
+const emptySnapshot = { phase: "ready", pools: [] } as unknown as Snapshot;
 
 /** A balancer that does what it is told, and remembers who said so. */
-export function obedient(acts: Who[]): Administered {
+export function obedient(acts: Who[], snapshot = emptySnapshot): Administered {
   const act = (who: Who) => {
     acts.push(who);
     return undefined;
@@ -59,7 +60,7 @@ export function obedient(acts: Who[]): Administered {
   };
   return {
     phase: "ready",
-    snapshot: () => ({ phase: "ready", pools: [] }) as unknown as Snapshot,
+    snapshot: () => ({ ...snapshot, at: Date.now() }),
     metricsText: () => "evenkeel_up 1\n",
     control: control as Control,
     upstream: (id) => (id === "a" ? upstream : undefined),
@@ -98,18 +99,22 @@ export interface Asked {
   readonly headers?: Record<string, string>;
 }
 
-export async function startAdminStand(accounts: Accounts): Promise<AdminStand> {
+/** @param port 0 takes any free one; a given one lets a test bring the same address back, without its sessions */
+export async function startAdminStand(
+  accounts: Accounts,
+  { snapshot = emptySnapshot, port = 0 } = {},
+): Promise<AdminStand> {
   const [acts, notes]: [Who[], LoginNote[]] = [[], []];
   const state = { accounts };
   const listener = await startAdmin(
     {
-      ...{ hostname: "127.0.0.1", port: 0, accounts: () => state.accounts },
+      ...{ hostname: "127.0.0.1", port, accounts: () => state.accounts },
       note: (note) => void notes.push(note),
       bug: (error) => {
         throw error;
       },
     },
-    obedient(acts),
+    obedient(acts, snapshot),
     runtime,
   );
   const ask: AdminStand["ask"] = async (method, path, { bearer, body, headers = {} } = {}) => {
