@@ -29,6 +29,8 @@ export type Command =
   | { readonly kind: "plan"; readonly ask: Ask; readonly file?: FileSource }
   | { readonly kind: "state"; readonly ask: Ask }
   | { readonly kind: "verb"; readonly ask: Ask; readonly verb: Verb }
+  /** Makes what the configuration needs to know a person, or a program. */
+  | { readonly kind: "password" | "token" }
   /** A process of a balancer that only serves clients; no command for people. */
   | { readonly kind: "worker" }
   | Text;
@@ -59,6 +61,9 @@ export function parse(
   switch (line.command) {
     case "version":
       return { kind: "version", text: versionText };
+    case "password":
+    case "token":
+      return { kind: line.command };
     case "backend": {
       const backend = readBackend(line, env, surroundings.hostName);
       return "kind" in backend ? backend : { kind: "backend", backend };

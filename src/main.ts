@@ -7,8 +7,10 @@ import { engines, runtime } from "#runtime";
 import { type Command, parse } from "./cli.ts";
 import { systemSurroundings, userName } from "./cli/surroundings.ts";
 import { askPlan, askState, type Reply } from "./commands/ask.ts";
+import { makePassword, makeToken } from "./commands/credentials.ts";
 import { startProxy } from "./commands/proxy.ts";
 import { Misuse, type Running, type Tools } from "./commands/running.ts";
+import type { SecretSource } from "./commands/secret-input.ts";
 import { startBackendCommand, startDashboardCommand } from "./commands/servers.ts";
 import type { Terminal } from "./commands/terminal.ts";
 import { startUp } from "./commands/up.ts";
@@ -73,6 +75,8 @@ async function answer(command: Passing): Promise<void> {
   process.exitCode = exitCode;
   const stream = exitCode >= misuseExit ? process.stderr : process.stdout;
   stream.write(text.endsWith("\n") ? text : `${text}\n`);
+  // Whoever asked on a terminal has an answer: what else may be typed there is not waited for.
+  if (command.kind === "password") process.stdin.destroy();
 }
 
 async function replyTo(command: Passing): Promise<Reply> {
@@ -83,9 +87,27 @@ async function replyTo(command: Passing): Promise<Reply> {
       return askPlan(command.ask, command.file);
     case "state":
       return askState(command.ask);
+    case "password":
+      return makePassword(standardInput(), runtime.passwords);
+    case "token":
+      return makeToken();
     default:
       return { text: command.text, exitCode: 0 };
   }
+}
+
+function standardInput(): SecretSource {
+  const { stdin, stderr } = process;
+  const texts = stdin.setEncoding("utf8")[Symbol.asyncIterator]();
+  return {
+    isTerminal: stdin.isTTY === true,
+    hide: (isHidden) => void (stdin.isTTY && stdin.setRawMode(isHidden)),
+    async next() {
+      const { done, value } = (await texts.next()) as IteratorResult<string>;
+      return done ? undefined : value;
+    },
+    prompt: (text) => void stderr.write(text),
+  };
 }
 
 /**

@@ -2,11 +2,14 @@
 
 import { Elysia } from "elysia";
 
+import { Access } from "../access/access.ts";
+import type { Accounts } from "../access/accounts.ts";
+import type { LoginNote } from "../access/ledger.ts";
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/levels.ts";
-import { systemSchedule } from "../lib/clock.ts";
+import { systemClock, systemSchedule } from "../lib/clock.ts";
 import { expositionType } from "../metrics/exposition.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot } from "../snapshot.ts";
@@ -14,7 +17,8 @@ import { health, json, problem, wrongMethod } from "./answers.ts";
 import { courseRoutes } from "./course-routes.ts";
 import { documentRoutes } from "./document-routes.ts";
 import { fleetRoutes, type Steered } from "./fleet-routes.ts";
-import { denialOf, type GuardSetting } from "./guard.ts";
+import { denialOf } from "./guard.ts";
+import { loginRoutes, type LoginSetting } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
 import { Stream } from "./stream.ts";
 import { streamRoutes } from "./stream-routes.ts";
@@ -31,9 +35,17 @@ export interface Administered extends Omit<Steered, "pool"> {
   history(query: HistoryQuery): HistoryAnswer | undefined;
 }
 
-export interface AdminSetting extends GuardSetting {
+export interface AdminSetting {
+  /** What the listener is bound to. */
+  readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Who is known, at any time; without it there is only the token. */
+  readonly accounts?: () => Accounts;
+  /** Asked of every caller but the health checks; undefined only on loopback. */
+  readonly token?: string | undefined;
+  /** Hears of logins and logouts. */
+  readonly note?: (note: LoginNote) => void;
   /** The effective configuration, with the source of each value and without secrets. */
   readonly settings?: () => readonly Setting[];
   /** Hears of faults of ours. */
@@ -46,23 +58,27 @@ export function startAdmin(
   balancer: Administered,
   runtime: Runtime,
 ): Promise<WebListener> {
-  const app = adminApp(balancer, setting);
+  const { token, accounts = () => ({ token }), note = () => {} } = setting;
+  const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, note });
+  const peers = new WeakMap<Request, string>();
+  const app = adminApp(balancer, setting, { access, peerOf: (request) => peers.get(request) ?? "" });
   return runtime.serve({
     hostname: setting.hostname,
     port: setting.port,
     bug: setting.bug,
-    handle: async (request) => {
-      const denial = denialOf(request, setting);
-      if (!denial) return app.fetch(request);
-      const answer = problem(denial.status, denial.reason, denial.message);
-      if (denial.status === 401) answer.headers.set("WWW-Authenticate", 'Bearer realm="evenkeel"');
-      return answer;
+    handle: async (request, peer) => {
+      peers.set(request, peer);
+      return denialOf(request, { hostname: setting.hostname, access }) ?? app.fetch(request);
     },
   });
 }
 
 /** Every route, for the listener and for whoever holds the document to them. */
-export function adminApp(balancer: Administered, { settings = () => [] }: Pick<AdminSetting, "settings">) {
+export function adminApp(
+  balancer: Administered,
+  { settings = () => [] }: Pick<AdminSetting, "settings">,
+  login: LoginSetting,
+) {
   const poolNamed = (name: string) => balancer.snapshot().pools.find((pool) => pool.name === name);
   const { control } = balancer;
   const snapshot = () => balancer.snapshot();
@@ -98,6 +114,7 @@ export function adminApp(balancer: Administered, { settings = () => [] }: Pick<A
     .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
     .use(courseRoutes(control))
     .use(streamRoutes(stream))
+    .use(loginRoutes(login))
     .use(documentRoutes());
   return app;
 }

@@ -122,7 +122,7 @@ export const balancerFlags: readonly Flag[] = [
     "ADMIN_HOST",
     admin.hostname,
     "admin",
-    "address of the admin side; beyond this machine only with ADMIN_TOKEN",
+    "address of the admin side; beyond this machine only with ADMIN_TOKEN or users",
   ),
   {
     variable: "ADMIN_TOKEN",
@@ -183,13 +183,18 @@ export const companionFlags: readonly Flag[] = [
     "DASHBOARD_HOST",
     dashboard.hostname,
     "dashboard",
-    "address of the dashboard; whoever reaches it can act",
+    "address of the dashboard; whoever reaches it can act, unless there are users",
   ),
 ];
 
 export const dashboardFlags: readonly Flag[] = [
   port("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
-  host("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; whoever reaches it can act"),
+  host(
+    "DASHBOARD_HOST",
+    dashboard.hostname,
+    "",
+    "address to listen on; whoever reaches it can act, unless there are users",
+  ),
   {
     name: "--balancer-url",
     value: "<url>",

@@ -18,7 +18,17 @@ import { misuseOf } from "./misuse.ts";
 import { exitCodes, isVerb, type Switch, type VerbName, verbs } from "./verbs.ts";
 
 export type CommandName =
-  "up" | "proxy" | "backend" | "dashboard" | "check" | "plan" | "state" | "version" | VerbName;
+  | "up"
+  | "proxy"
+  | "backend"
+  | "dashboard"
+  | "check"
+  | "plan"
+  | "state"
+  | "password"
+  | "token"
+  | "version"
+  | VerbName;
 
 interface CommandEntry {
   readonly summary: string;
@@ -57,6 +67,15 @@ export const commands: Readonly<Record<CommandName, CommandEntry>> = {
     words: ["export"],
   },
   ...verbEntries,
+  password: {
+    summary: "Reads a password and prints its hash, for admin.users in the configuration.",
+    flags: [],
+  },
+  token: {
+    summary:
+      "Makes a token for a program and prints it with its hash, for admin.tokens in the configuration.",
+    flags: [],
+  },
   version: { summary: "Prints the version.", flags: [] },
 };
 

@@ -1,5 +1,6 @@
 /** The effective configuration as the rest of the house sees it, and the only home of defaults. */
 
+import type { Accounts } from "../access/accounts.ts";
 import type { ClientTimeouts, ListenerTls } from "../engine/engine.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier.ts";
@@ -78,10 +79,8 @@ export interface Config {
   readonly engine: EngineName;
   /** Processes that serve clients, 1–64; "auto" is one for each core. With one everything is in a single process. */
   readonly workers: number | "auto";
-  readonly admin: ListenConfig & {
-    /** Asked of every caller that is let in; undefined only on loopback. Never shown or logged. */
-    readonly token?: string;
-  };
+  /** Without accounts only on loopback. Their secrets are never shown or logged. */
+  readonly admin: ListenConfig & Accounts;
   /** A file, or ":memory:". */
   readonly state: string;
   /** How long the balancer goes on serving after SIGTERM while readiness says 503, so that orchestrators look away first. */

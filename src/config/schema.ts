@@ -2,6 +2,7 @@
 
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { defaults, type EngineName, engineNames } from "./config.ts";
+import { accounts } from "./account-schema.ts";
 import { format } from "./formats.ts";
 import { poolWith, upstreamOrText, upstreamSchema } from "./pool-schema.ts";
 import { duration, file, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
@@ -55,8 +56,8 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         errorMessage: `a whole number from 1 to ${mostWorkers}, or auto`,
       }),
       admin: optional(
-        { ...listener, token },
-        "Health, metrics and control. Listens beyond this machine only with a token.",
+        { ...listener, token, ...accounts },
+        "Health, metrics and control. Listens beyond this machine only with a token or users.",
       ),
       state: Type.String({
         minLength: 1,

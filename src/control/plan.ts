@@ -1,5 +1,6 @@
 /** The way from one configuration to another as a list of steps: for people to read before, and for the record after. */
 
+import { accountSteps, adminOf } from "./account-plan.ts";
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { hashString } from "../lib/hash.ts";
@@ -36,7 +37,8 @@ const fixedKeys = ["listen", "engine", "workers", "admin", "state", "clientTimeo
 
 /** A configuration as it can be taken without a restart. */
 export function liveOf(running: Config, next: Config): Config {
-  const { listen, engine, workers, admin, state, clientTimeouts } = running;
+  const { listen, engine, workers, state, clientTimeouts } = running;
+  const admin = adminOf(running.admin, next.admin);
   return { ...next, listen, engine, workers, admin, state, clientTimeouts };
 }
 
@@ -45,9 +47,7 @@ function settingSteps(before: Config, after: Config): readonly Step[] {
     const isFixed = fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
     return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
   });
-  if (before.admin.token === after.admin.token) return steps;
-  // Its value is for nobody's eyes.
-  return [...steps, { action: "change", subject: "setting", key: "admin.token", needsRestart: true }];
+  return [...steps, ...accountSteps(before.admin, after.admin)];
 }
 
 function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...rest }: Config): Settings {

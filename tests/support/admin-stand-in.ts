@@ -66,6 +66,9 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       standIn.reads += 1;
       return send(response, 200, { ...standIn.snapshot, at: Date.now() });
     }
+    if (request.method === "GET" && request.url === "/api/me") {
+      return send(response, 200, { kind: "anybody", name: null, role: "admin", login: false });
+    }
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
     if (request.method === "GET" && pathname === "/api/history") {
       const answer = historyOf(standIn.snapshot, searchParams);

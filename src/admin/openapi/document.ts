@@ -44,7 +44,11 @@ export function documentOf(operations: readonly Operation[]): Document {
     paths,
     components: {
       securitySchemes: {
-        token: { type: "http", scheme: "bearer", description: "ADMIN_TOKEN, where one is set." },
+        token: {
+          type: "http",
+          scheme: "bearer",
+          description: "ADMIN_TOKEN, a token of the configuration, or a session; where any of them is set.",
+        },
       },
       schemas: Object.fromEntries([...components].map(([name, { value }]) => [name, value])),
     },
@@ -109,7 +113,7 @@ function problemsOf(
 ): { [status: string]: Json } {
   const guard: Operation["problems"] = isOpen
     ? {}
-    : { 401: ["unauthorized"], 403: ["foreign_host", "foreign_origin"] };
+    : { 401: ["unauthorized"], 403: ["foreign_host", "foreign_origin", "role_insufficient"] };
   return Object.fromEntries(
     Object.entries({ ...problems, ...guard }).map(([status, reasons]) => [
       status,

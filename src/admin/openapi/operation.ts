@@ -19,7 +19,14 @@ export interface Operation {
   readonly path: string;
   /** A heading that it stands under. */
   readonly tag:
-    "Health" | "State" | "Upstreams" | "Record" | "Configuration" | "This document" | (string & {});
+    | "Health"
+    | "State"
+    | "Upstreams"
+    | "Record"
+    | "Configuration"
+    | "Access"
+    | "This document"
+    | (string & {});
   readonly summary: string;
   readonly about?: string;
   /** Its query, each parameter with a schema that has a description. None has to be given. */

@@ -2,6 +2,7 @@
 
 import { courseOperations } from "./course-operations.ts";
 import { fleetOperations } from "./fleet-operations.ts";
+import { loginOperations } from "./login-operations.ts";
 import type { Operation } from "./operation.ts";
 import { readingOperations } from "./reading-operations.ts";
 
@@ -9,4 +10,5 @@ export const operations: readonly Operation[] = [
   ...readingOperations,
   ...fleetOperations,
   ...courseOperations,
+  ...loginOperations,
 ];
