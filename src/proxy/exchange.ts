@@ -10,6 +10,7 @@ import type { Queue, Queued } from "./queue.ts";
 import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
 import { isFree, isIdempotent, reasonNotToRetry, type RetryCause } from "./retry.ts";
 import { type Destination, type Route, routeOf } from "./route.ts";
+import type { TraceContext, Tracer } from "./trace-context.ts";
 
 /** Hears what no attempt can tell. Called synchronously; must not throw. */
 export interface ExchangeObserver extends AttemptObserver {
@@ -39,6 +40,8 @@ export interface ExchangeSetting {
   readonly routes: () => readonly Route[];
   readonly clock: Clock;
   readonly observer: ExchangeObserver;
+  /** Present where requests are traced. */
+  readonly trace?: Tracer;
 }
 
 /**
@@ -67,6 +70,8 @@ export class Exchange implements Queued {
   #parked: Parked | undefined;
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
+  /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
+  trace: TraceContext | undefined;
 
   constructor(setting: ExchangeSetting) {
     this.#setting = setting;
@@ -85,6 +90,7 @@ export class Exchange implements Queued {
     this.#destination = routeOf(this.#setting.routes(), head);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.isReplayable = true;
+    this.trace = this.#setting.trace?.(head.header("traceparent"));
     return this;
   }
 
@@ -96,6 +102,7 @@ export class Exchange implements Queued {
     this.#tried.length = 0;
     this.#keptStatus = 0;
     this.#rescues = 0;
+    this.trace = undefined;
     this.#leaveQueue();
   }
 

@@ -11,6 +11,7 @@ import { Exchange } from "../../src/proxy/exchange.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
+import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./domain.ts";
 import { testLimits } from "./upstreams.ts";
 
@@ -27,6 +28,8 @@ export interface StageSetting {
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineSetting["clientTimeouts"]>;
   readonly trusts?: EngineSetting["trusts"];
+  /** Requests are traced. */
+  readonly trace?: Tracer;
 }
 
 export interface Ended {
@@ -57,7 +60,7 @@ export const testTimeouts: Timeouts = {
 
 export async function stage(engine: Engine, setting: StageSetting): Promise<Stage> {
   const random = seededRandom(1);
-  const { ejectsAfter, queue } = setting;
+  const { ejectsAfter, queue, trace } = setting;
   const limits = {
     ...testLimits,
     ...(queue && { maxInFlight: queue.maxInFlight }),
@@ -97,12 +100,18 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     notRetried: () => {},
     refused: (_, refused) => record.refused.push(refused.reason),
   };
+  const exchanges = {
+    routes: () => [{ destination }],
+    clock: systemClock,
+    observer,
+    ...(trace && { trace }),
+  };
   const listener = await engine.listen({
     hostname: "127.0.0.1",
     port: 0,
     sharesPort: false,
     clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...setting.clientTimeouts },
-    exchange: () => new Exchange({ routes: () => [{ destination }], clock: systemClock, observer }),
+    exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
     trusts: setting.trusts ?? (() => false),
     log: { bug: (error) => void record.bugs.push(error), fault: () => {} },

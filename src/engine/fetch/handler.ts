@@ -136,7 +136,7 @@ async function tryOnce(
   attempt: Attempt,
   body: RequestBody,
 ): Promise<Response | Failure | Kept | Moved> {
-  const { request, head, exchange, requestId } = passage;
+  const { request, head, exchange } = passage;
   const timeouts = exchange.destination?.timeouts;
   if (!timeouts) throw new Error("Cannot make an attempt: the exchange has no destination");
   const watch = new AttemptWatch({
@@ -150,12 +150,11 @@ async function tryOnce(
   });
   try {
     const { method, target } = head;
-    const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
     const incoming = await setting.forward({
       method,
       target,
       upstream: attempt.upstream,
-      fields: outgoingFields(request, head, added),
+      fields: outgoingFields(setting, passage),
       body: body.take(watch.clientWait),
       signal: watch.signal,
     });
