@@ -4,16 +4,9 @@ import { Argument, Command, CommanderError } from "commander";
 import { type Trouble, trouble } from "../config/problem.ts";
 import { version } from "../config/version.ts";
 import { policies } from "../policy/policies.ts";
-import {
-  askFlags,
-  backendFlags,
-  balancerFlags,
-  companionFlags,
-  configFlag,
-  dashboardFlags,
-  type Flag,
-  watchFlag,
-} from "./flags.ts";
+import { askFlags, backendFlags, companionFlags, dashboardFlags } from "./companion-flags.ts";
+import type { Flag } from "./flag.ts";
+import { balancerFlags, configFlag, watchFlag } from "./flags.ts";
 import { misuseOf } from "./misuse.ts";
 import { exitCodes, isVerb, type Switch, type VerbName, verbs } from "./verbs.ts";
 

@@ -121,6 +121,8 @@ function fileOf({ config, dashboard }: Resolved): object {
       keepAlive: formatDuration(clientTimeouts.keepAliveMs),
     },
     trustedProxies: config.trustedProxies,
+    ...(config.accessLog && { accessLog: config.accessLog }),
+    ...(config.tracing && { tracing: config.tracing }),
     dashboard: { host: dashboard.hostname, port: dashboard.port },
     pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
     routes: config.routes.map(({ host, path, pool }) => ({

@@ -54,6 +54,8 @@ export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Reso
         keepAliveMs: time(clients?.keepAlive, defaults.clientTimeouts.keepAliveMs),
       },
       trustedProxies: file.trustedProxies ?? defaults.trustedProxies,
+      ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
+      ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
       pools,
       routes: routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name),
     },

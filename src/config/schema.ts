@@ -6,6 +6,7 @@ import { accounts } from "./account-schema.ts";
 import { format } from "./formats.ts";
 import { poolWith, upstreamOrText, upstreamSchema } from "./pool-schema.ts";
 import { duration, file, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
+import { accessLog, tracing } from "./telemetry-schema.ts";
 
 export const port = whole(0, 65_535, "0 takes any free port.");
 const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");
@@ -94,6 +95,8 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         description: "Whose X-Forwarded fields are believed.",
         errorMessage: "a list of addresses",
       }),
+      accessLog,
+      tracing: Type.Optional(tracing),
       dashboard: optional(listener, "Where `evenkeel up` shows the dashboard."),
       pools: Type.Record(Type.String({ pattern: "^[A-Za-z][\\w.-]{0,62}$" }), poolWith(entry), {
         ...strict,

@@ -33,13 +33,23 @@ export function planOf(before: Config, after: Config): readonly Step[] {
 }
 
 /** What the running listeners, the engine and the store were made with. */
-const fixedKeys = ["listen", "engine", "workers", "admin", "state", "clientTimeouts"] as const;
+const fixedKeys = [
+  "listen",
+  "engine",
+  "workers",
+  "admin",
+  "state",
+  "clientTimeouts",
+  "accessLog",
+  "tracing",
+] as const;
 
 /** A configuration as it can be taken without a restart. */
 export function liveOf(running: Config, next: Config): Config {
-  const { listen, engine, workers, state, clientTimeouts } = running;
-  const admin = adminOf(running.admin, next.admin);
-  return { ...next, listen, engine, workers, admin, state, clientTimeouts };
+  const { accessLog: _log, tracing: _tracing, ...rest } = next;
+  const { listen, engine, workers, state, clientTimeouts, accessLog, tracing } = running;
+  const fixed = { listen, engine, workers, admin: adminOf(running.admin, next.admin), state, clientTimeouts };
+  return { ...rest, ...fixed, ...(accessLog && { accessLog }), ...(tracing && { tracing }) };
 }
 
 function settingSteps(before: Config, after: Config): readonly Step[] {
@@ -68,6 +78,12 @@ function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...
     drainDelay: formatDuration(rest.drainDelayMs),
     drainTimeout: formatDuration(rest.drainTimeoutMs),
     trustedProxies: rest.trustedProxies.join(", ") || "none",
+    "accessLog.to": rest.accessLog?.to ?? "none",
+    "accessLog.format": rest.accessLog?.format ?? "none",
+    "accessLog.share": String(rest.accessLog?.share ?? "none"),
+    "tracing.endpoint": rest.tracing?.endpoint ?? "none",
+    "tracing.share": String(rest.tracing?.share ?? "none"),
+    "tracing.serviceName": rest.tracing?.serviceName ?? "none",
   };
 }
 

@@ -1,6 +1,5 @@
 /** One client request's whole journey: decides where it goes, and where it goes next if that fails. Moves no bytes. */
 
-import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import { type Failure, rescued, responded } from "../pool/outcome.ts";
 import { isGatewayFailure } from "../pool/outlier.ts";
@@ -8,19 +7,13 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Attempts } from "./attempts.ts";
 import { type Journey, whereToHedge, whereToRescue, whereToRetry } from "./elsewhere.ts";
-import type { ExchangeObserver } from "./exchange-observer.ts";
+import type { ExchangeSetting } from "./exchange-setting.ts";
 import type { Head } from "./head.ts";
 import { type Parked, type Queue, type Queued, wait, type Wait } from "./queue.ts";
 import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
 import { hedged, type RetryCause } from "./retry.ts";
-import { type Destination, type Route, routeOf } from "./route.ts";
-
-export interface ExchangeSetting {
-  /** Read anew for every exchange, so that a reload needs no new connection. */
-  readonly routes: () => readonly Route[];
-  readonly clock: Clock;
-  readonly observer: ExchangeObserver;
-}
+import { type Destination, routeOf } from "./route.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /**
  * ```
@@ -51,6 +44,8 @@ export class Exchange implements Queued {
   #parked: Parked | undefined;
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
+  /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
+  trace: TraceContext | undefined;
 
   constructor(setting: ExchangeSetting) {
     this.#setting = setting;
@@ -69,6 +64,7 @@ export class Exchange implements Queued {
     this.#destination = routeOf(this.#setting.routes(), head);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.isReplayable = true;
+    this.trace = this.#setting.trace?.(head.header("traceparent"));
     return this;
   }
 
@@ -81,6 +77,7 @@ export class Exchange implements Queued {
     this.#tried.length = 0;
     this.#keptStatus = 0;
     this.#extra = 0;
+    this.trace = undefined;
     this.#leaveQueue();
   }
 

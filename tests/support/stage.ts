@@ -12,6 +12,7 @@ import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
+import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./domain.ts";
 import { testLimits } from "./upstreams.ts";
 
@@ -30,6 +31,8 @@ export interface StageSetting {
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineSetting["clientTimeouts"]>;
   readonly trusts?: EngineSetting["trusts"];
+  /** Requests are traced. */
+  readonly trace?: Tracer;
 }
 
 export interface Ended {
@@ -61,7 +64,7 @@ export const testTimeouts: Timeouts = {
 
 export async function stage(engine: Engine, setting: StageSetting): Promise<Stage> {
   const random = seededRandom(1);
-  const { ejectsAfter, queue } = setting;
+  const { ejectsAfter, queue, trace } = setting;
   const limits = {
     ...testLimits,
     ...(queue && { maxInFlight: queue.maxInFlight }),
@@ -104,6 +107,12 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     hedged: (_, result) => record.hedged.push(result),
     refused: (_, refused) => record.refused.push(refused.reason),
   };
+  const exchanges = {
+    routes: () => [{ destination }],
+    clock: systemClock,
+    observer,
+    ...(trace && { trace }),
+  };
   const { hedgeAfterMs: after } = setting;
   const hedger = new Hedger({
     ...{ clock: systemClock, schedule: systemSchedule },
@@ -116,7 +125,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     port: 0,
     sharesPort: false,
     clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...setting.clientTimeouts },
-    exchange: () => new Exchange({ routes: () => [{ destination }], clock: systemClock, observer }),
+    exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
     trusts: setting.trusts ?? (() => false),
     log: { bug: (error) => void record.bugs.push(error), fault: () => {} },

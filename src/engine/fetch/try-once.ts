@@ -40,7 +40,7 @@ export async function tryOnce(
   passage: Passage,
   { attempt, body, legs }: Try,
 ): Promise<Tried | undefined> {
-  const { request, head, exchange, requestId } = passage;
+  const { request, head, exchange } = passage;
   const timeouts = exchange.destination?.timeouts;
   if (!timeouts) throw new Error("Cannot make an attempt: the exchange has no destination");
   const watch = new AttemptWatch({
@@ -60,12 +60,11 @@ export async function tryOnce(
   legs.name(attempt, watch);
   try {
     const { method, target } = head;
-    const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
     const incoming = await setting.forward({
       method,
       target,
       upstream: attempt.upstream,
-      fields: outgoingFields(request, head, added),
+      fields: outgoingFields(setting, passage),
       body: body.take(watch.clientWait),
       signal: watch.signal,
     });

@@ -27,14 +27,13 @@ export async function openTunnel(
 ): Promise<Tunnel | Response> {
   const passage = openPassage(setting, request, clientAddress);
   if (passage instanceof Response) return passage;
-  const { exchange, head, requestId } = passage;
+  const { exchange, head } = passage;
   let step = await turnOf(exchange, request.signal);
   if (step === "gone") return clientGone();
   for (;;) {
     if (step.kind === "refusal") return refuse(setting, passage, step);
     const { upstream } = step;
-    const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
-    const options = handshakeOptions(request, outgoingFields(request, head, added));
+    const options = handshakeOptions(request, outgoingFields(setting, passage));
     let failed: Failure;
     try {
       const tunnel = new Tunnel(step, open(webSocketUrl(step, head.target), options, upstream.address));

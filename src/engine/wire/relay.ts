@@ -67,7 +67,7 @@ export class Relay implements AnswerTaker {
     }
     this.#begin(client);
     request.id = this.#plane.setting.requestId(head.requestId);
-    this.#exchange.open(request.view);
+    request.trace = this.#exchange.open(request.view).trace;
     if (!this.#exchange.admits(request.unannouncedBytes)) {
       this.#refuse(refusal("request_too_large"));
       return to;

@@ -1,6 +1,7 @@
 /** The request side of a relay: what the client asked, how far its body has come, and the bytes as the upstream gets them. */
 
 import { answerOf, type Refusal } from "../../proxy/refusal.ts";
+import type { TraceContext } from "../../proxy/trace-context.ts";
 import { Body, framing } from "./body.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { methodNumber, type RequestHead } from "./request-head.ts";
@@ -21,6 +22,7 @@ export class RelayedRequest implements Outgoing {
   upgrades = false;
   /** Names it in log, answer and upstream. */
   id = "";
+  trace: TraceContext | undefined;
 
   /** Whether all of it has come. */
   get isComplete(): boolean {
