@@ -86,9 +86,9 @@ export class Balancer {
       onResult: (target, result, changedFrom) => this.#probed(target, result, changedFrom),
     });
     const [fleet, prober, journal, metrics] = [this.#fleet, this.#prober, this.#journal, this.#metrics];
-    const retriesLeft: Plane["retriesLeft"] = (member) => this.#plane.retriesLeft(member);
+    const measure: Plane["measure"] = (member) => this.#plane.measure(member);
     this.#pictures = new Pictures({
-      ...{ fleet, intents, drains, journal, metrics, clock, wallClock, retriesLeft },
+      ...{ fleet, intents, drains, journal, metrics, clock, wallClock, measure },
     });
     this.#course = courseOf({
       ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
@@ -214,9 +214,7 @@ export class Balancer {
   metricsText(): string {
     this.#plane.tally();
     const measured = this.#fleet.members.map((member) => ({
-      pool: member.pool,
-      queue: member.queue,
-      retryBudget: { left: this.#plane.retriesLeft(member) },
+      ...{ pool: member.pool, ...this.#plane.measure(member) },
     }));
     return exposition(families(this.#metrics, measured));
   }

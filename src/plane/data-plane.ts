@@ -32,12 +32,20 @@ export interface Plane {
   active(): number;
   /** Whether nothing is under way on an upstream, beyond doubt. */
   isEmpty(upstream: Upstream): boolean;
-  /** Retries that a pool could pay for now. */
-  retriesLeft(member: Member): number;
+  /** What a pool's exchanges know of it, everywhere. */
+  measure(member: Member): Measured;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Cuts what is left, synchronously. */
   close(): void;
+}
+
+/** Numbers of a pool that are not the sum of its attempts. */
+export interface Measured {
+  /** Retries that could be paid for now. */
+  readonly retryBudget: { readonly left: number };
+  /** Requests that wait for a place. */
+  readonly queue: { readonly size: number };
 }
 
 export interface DataPlaneSetting {
@@ -100,8 +108,8 @@ export class DataPlane implements Plane {
     return inFlight === 0;
   }
 
-  retriesLeft({ retryBudget }: Member): number {
-    return retryBudget.left;
+  measure(member: Member): Measured {
+    return member;
   }
 
   drain(): Promise<void> {

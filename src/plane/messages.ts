@@ -41,6 +41,8 @@ export interface Counts {
   readonly pools: readonly {
     readonly name: string;
     readonly retriesLeft: number;
+    /** Requests that wait for a place. */
+    readonly queued: number;
     readonly counts: PoolCounts;
   }[];
 }
@@ -94,8 +96,10 @@ export function reportOf(
     })),
   );
   const pools = [
-    { name: "", retriesLeft: 0 },
-    ...members.map(({ pool: { name }, retryBudget }) => ({ name, retriesLeft: retryBudget.left })),
+    { name: "", retriesLeft: 0, queued: 0 },
+    ...members.map(({ pool: { name }, retryBudget, queue }) => ({
+      ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
+    })),
   ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
   return { kind: "counts", revision, active, upstreams, pools };
 }

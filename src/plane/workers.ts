@@ -9,7 +9,7 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Plane } from "./data-plane.ts";
+import type { Measured, Plane } from "./data-plane.ts";
 import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
 import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
@@ -111,9 +111,12 @@ export class Workers implements Plane {
     return this.#seats.every(({ isReady, counts }) => !isReady || counts?.revision === this.#revision);
   }
 
-  retriesLeft({ pool: { name } }: Member): number {
-    const lefts = this.#seats.map(({ counts }) => counts?.pools.find((pool) => pool.name === name));
-    return lefts.reduce((sum, pool) => sum + (pool?.retriesLeft ?? 0), 0);
+  measure({ pool: { name } }: Member): Measured {
+    const parts = this.#seats.flatMap(({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? []);
+    return {
+      retryBudget: { left: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
+      queue: { size: parts.reduce((sum, { queued }) => sum + queued, 0) },
+    };
   }
 
   async drain(): Promise<void> {

@@ -1,5 +1,7 @@
-import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
@@ -12,6 +14,9 @@ import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 type Flags = readonly string[];
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-workers-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 async function balancer(programs: Programs, upstreams: readonly string[], flags: Flags) {
   const proxy = programs.evenkeel(
@@ -157,6 +162,32 @@ for (const engine of engineNames) {
       expect(await metric("evenkeel_ejections_total")).toBe(1);
       one.socket.destroy();
       await bad.close();
+    });
+
+    test("what waits for a place in either is one number, in the picture and in the metrics", async () => {
+      await using programs = new Programs();
+      const waiting: (() => void)[] = [];
+      const slow = await startOrigin(
+        (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
+      );
+      const file = join(folder, `narrow-${engine}.yaml`);
+      writeFileSync(
+        file,
+        `pools: { main: { maxInFlight: 2, queue: { timeout: 20s }, upstreams: ["${slow.url}"] } }\n`,
+      );
+      const { url, snapshot, metric } = await balancer(programs, [slow.url], [...flags, "--config", file]);
+      // One place for each of the two: the rest waits, wherever it is.
+      const answers = Array.from({ length: 12 }, async () => (await fetch(url)).text());
+      const queued = async () => (await snapshot()).pools[0]?.queued ?? 0;
+      await until(async () => (await queued()) === 12 - waiting.length && waiting.length > 0, "the queue");
+      expect(await queued()).toBeGreaterThanOrEqual(10);
+      expect(await metric("evenkeel_queue_depth")).toBe(await queued());
+      let isDone = false;
+      const all = Promise.all(answers).finally(() => (isDone = true));
+      await until(() => (waiting.splice(0).forEach((answer) => answer()), isDone), "all to be answered");
+      expect(new Set(await all)).toEqual(new Set(["late"]));
+      await until(async () => (await queued()) === 0, "the queue to be empty");
+      await slow.close();
     });
 
     test("SIGTERM lets what is under way finish, exits with 0, and no process is left", async () => {

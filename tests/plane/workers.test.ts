@@ -8,6 +8,7 @@ import { type FromWorker, reportOf, type ToWorker } from "../../src/plane/messag
 import { Workers } from "../../src/plane/workers.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
+import { until } from "../support/wait.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const observer = { outlierChanged() {}, panicChanged() {} };
@@ -133,6 +134,21 @@ describe("workers", () => {
     workers.tally();
     expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([1, 1, 16]);
     expect(workers.workers[0]).toMatchObject({ ready: false, requests: 0 });
+  });
+
+  test("add up the requests that wait for a place, and the retries that are left", async () => {
+    const { workers, listening, fleet, metrics } = setUp();
+    const [member] = fleet.members;
+    if (!member) throw new Error("no pool");
+    const both = (await listening()) as [Fake, Fake];
+    for (const [i, fake] of both.entries()) {
+      const report = reportOf(fleet, metrics, { revision: 1, active: 0 });
+      const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
+      fake.say({ ...report, pools });
+    }
+    expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { left: 3 } });
+    both[0].die("SIGKILL");
+    await until(() => workers.measure(member).queue.size === 3, "its queue to be gone with it");
   });
 
   test("prove an upstream empty only after all have heard that it gets nothing more", async () => {
