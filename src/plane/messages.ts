@@ -110,14 +110,16 @@ export function reportOf(
  */
 export function shareOf(config: Config, workers: number, port: number): Config {
   const { hostname, port: adminPort } = config.admin;
+  const partOf = (limit: number) => Math.ceil(limit / workers);
   const poolOf = (pool: PoolConfig): PoolConfig => ({
     ...pool,
-    maxInFlight: Math.max(1, Math.ceil(pool.maxInFlight / workers)),
+    maxInFlight: partOf(pool.maxInFlight),
+    queue: { ...pool.queue, maxWaiting: partOf(pool.queue.maxWaiting) },
     retryBudget: { ...pool.retryBudget, perSecond: pool.retryBudget.perSecond / workers },
   });
   return {
     ...config,
-    listen: { ...config.listen, port },
+    listen: { ...config.listen, port, maxClients: partOf(config.listen.maxClients) },
     // Without the token, which is nobody else's business.
     admin: { hostname, port: adminPort },
     pools: config.pools.map(poolOf),
