@@ -3,12 +3,14 @@
 import type { Config } from "../config/config.ts";
 import type { Fleet, Member } from "../control/fleet.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { throttle } from "../lib/throttle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { Lookout, type Sight, type Suspicion } from "../probe/lookout.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { requestIds } from "../proxy/request-id.ts";
 import { trustedBy } from "../proxy/trust.ts";
@@ -56,18 +58,29 @@ export interface DataPlaneSetting {
   readonly fleet: Fleet;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** The system's if left out. */
+  readonly schedule?: Schedule;
   readonly log: Log;
+  /** Hears of upstreams on which attempts wait for too long. */
+  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
 }
 
 /** The plane in this process: its orders and reports are function calls. */
 export class DataPlane implements Plane {
   readonly #setting: DataPlaneSetting;
   #trusts: (address: string) => boolean;
+  readonly #lookout: Lookout;
   #listener: EngineListener | undefined;
 
   constructor(setting: DataPlaneSetting) {
     this.#setting = setting;
     this.#trusts = trustedBy(setting.config.trustedProxies);
+    const { fleet, metrics, clock, schedule = systemSchedule, onSuspicion } = setting;
+    this.#lookout = new Lookout({
+      ...{ clock, schedule, onSuspicion },
+      pools: () => fleet.pools,
+      p99Ms: (upstream) => metrics.of(upstream).p99Ms(clock()),
+    });
   }
 
   get port(): number {
@@ -92,6 +105,12 @@ export class DataPlane implements Plane {
       trusts: (address) => this.#trusts(address),
       log: engineLogOf(log, clock),
     });
+    this.#lookout.start();
+  }
+
+  /** What it sees of an upstream now; see {@link Lookout.sightOf}. */
+  sightOf(pool: Pool, upstream: Upstream, since: number): Sight {
+    return this.#lookout.sightOf(pool, upstream, since);
   }
 
   follow({ trustedProxies }: Config): void {
@@ -117,6 +136,7 @@ export class DataPlane implements Plane {
   }
 
   close(): void {
+    this.#lookout.stop();
     this.#listener?.close();
   }
 }

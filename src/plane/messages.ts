@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
 import type { Health, Mode } from "../pool/upstream.ts";
+import type { Sight } from "../probe/lookout.ts";
 
 /** What is wanted of one upstream, and what is known of it. */
 export interface Standing extends Health {
@@ -23,7 +24,23 @@ export interface State {
 export type ToWorker =
   /** `now` is the control plane's clock, which the worker goes by. */
   | ({ readonly kind: "state"; readonly revision: number; readonly now: number } & State)
+  /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
+  | { readonly kind: "look"; readonly upstreams: readonly Asked[] }
   | { readonly kind: "drain" | "close" };
+
+export interface Asked {
+  /** Id. */
+  readonly id: string;
+  /** Clock time. */
+  readonly since: number;
+}
+
+/** What one worker sees of an upstream. */
+export interface Seen extends Sight {
+  readonly id: string;
+  /** It speaks up itself, and was not asked. */
+  readonly isSuspected: boolean;
+}
 
 export interface Counts {
   readonly kind: "counts";
@@ -53,6 +70,7 @@ export type FromWorker =
   | { readonly kind: "ready"; readonly port: number }
   /** It cannot listen. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | { readonly kind: "sights"; readonly sights: readonly Seen[] }
   | Counts;
 
 /** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */

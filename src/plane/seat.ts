@@ -1,7 +1,7 @@
 /** One worker's place: whoever sits there may die, the place is filled again. */
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
-import type { Counts, FromWorker, ToWorker } from "./messages.ts";
+import type { Counts, FromWorker, Seen, ToWorker } from "./messages.ts";
 
 /** A process that was started. Sending to one that is gone does nothing. */
 export interface WorkerProcess {
@@ -33,6 +33,7 @@ export interface SeatSetting {
   readonly schedule: Schedule;
   readonly onGreeting: (seat: Seat) => void;
   readonly onCounts: (seat: Seat) => void;
+  readonly onSights: (seat: Seat, sights: readonly Seen[]) => void;
   readonly onReady: (seat: Seat) => void;
   /** Hears that a worker that had served is gone, before another one is started. */
   readonly onLoss: (seat: Seat, how: string) => void;
@@ -131,7 +132,7 @@ export class Seat {
   }
 
   #hear(message: FromWorker): void {
-    const { onGreeting, onCounts, onReady } = this.#setting;
+    const { onGreeting, onCounts, onSights, onReady } = this.#setting;
     if (message.kind === "hello") {
       this.#isGreeted = true;
       onGreeting(this);
@@ -141,7 +142,8 @@ export class Seat {
     } else if (message.kind === "counts") {
       this.counts = message;
       onCounts(this);
-    } else if (message.kind === "drained") this.#drained?.();
+    } else if (message.kind === "sights") onSights(this, message.sights);
+    else if (message.kind === "drained") this.#drained?.();
   }
 
   #lost(how: string, startedAt: number): void {

@@ -9,11 +9,13 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { Suspicion } from "../probe/lookout.ts";
 import type { Measured, Plane } from "./data-plane.ts";
 import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
 import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
 import { Sums } from "./sums.ts";
+import { Witnesses } from "./witnesses.ts";
 
 /** What only the process around it can do. */
 export interface WorkerHost {
@@ -32,6 +34,8 @@ export interface WorkersSetting {
   readonly metrics: Metrics;
   /** Hears of the verdicts that workers reach. */
   readonly observer: PoolObserver;
+  /** Hears of upstreams on which attempts wait for too long, whoever waits. */
+  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
   readonly journal: Pick<Journal, "add">;
   readonly log: Log;
   readonly clock: Clock;
@@ -49,6 +53,7 @@ export class Workers implements Plane {
   readonly #setting: WorkersSetting;
   readonly #seats: readonly Seat[];
   readonly #sums: Sums;
+  readonly #witnesses: Witnesses;
   #wanted: Config;
   #port = 0;
   #revision = 0;
@@ -61,7 +66,15 @@ export class Workers implements Plane {
     this.#setting = setting;
     this.#wanted = setting.config;
     this.#sums = new Sums(setting);
-    const { host, clock, schedule } = setting;
+    const { host, fleet, clock, schedule } = setting;
+    this.#witnesses = new Witnesses({
+      ...{ fleet, clock },
+      seats: () => this.#seats.filter(({ isReady }) => isReady),
+      onSuspicion: (suspicions) => {
+        setting.onSuspicion(suspicions);
+        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#tellSoon();
+      },
+    });
     this.#seats = Array.from(
       { length: host.count },
       () =>
@@ -69,6 +82,7 @@ export class Workers implements Plane {
           ...{ spawn: host.spawn, clock, schedule },
           onGreeting: () => this.#tell(),
           onCounts: (seat) => this.#heard(seat),
+          onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
           onReady: (seat) => {
             if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
           },

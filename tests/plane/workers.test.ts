@@ -6,6 +6,7 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { type FromWorker, reportOf, type ToWorker } from "../../src/plane/messages.ts";
 import { Workers } from "../../src/plane/workers.ts";
+import type { Suspicion } from "../../src/probe/lookout.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
@@ -29,8 +30,10 @@ function setUp(count = 2) {
   const metrics = new Metrics(clock);
   const events: Happening[] = [];
   const started: { at: number; fake: Fake }[] = [];
+  const suspicions: Suspicion[] = [];
   const workers = new Workers({
     ...{ config, fleet, metrics, observer, log, clock, schedule },
+    onSuspicion: (all) => void suspicions.push(...all),
     journal: {
       add(happening) {
         events.push(happening);
@@ -77,7 +80,21 @@ function setUp(count = 2) {
   };
   const [a] = fleet.pools[0]?.upstreams ?? [];
   if (!a) throw new Error("no upstream");
-  return { time, config, fleet, metrics, events, started, workers, listening, greet, statesOf, follow, a };
+  return {
+    time,
+    config,
+    fleet,
+    metrics,
+    events,
+    started,
+    workers,
+    listening,
+    greet,
+    statesOf,
+    follow,
+    a,
+    suspicions,
+  };
 }
 
 describe("workers", () => {
@@ -149,6 +166,32 @@ describe("workers", () => {
     expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { left: 3 } });
     both[0].die("SIGKILL");
     await until(() => workers.measure(member).queue.size === 3, "its queue to be gone with it");
+  });
+
+  test("that suspect an upstream have it checked at once, and all are asked what they see of it", async () => {
+    const { listening, suspicions, a, time } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    await time.advance(1_500);
+    const seen = { id: "a", patienceMs: 1_000, othersAnsweredAt: 1_400 };
+    const mine = { ...seen, waits: [100, 200], answeredAt: 90 };
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions).toEqual([{ upstream: a, sights: [] }]);
+    const question = { kind: "look", upstreams: [{ id: "a", since: 90 }] } as const;
+    expect([one, two].map(({ heard }) => heard.at(-1))).toEqual([question, question]);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: false }] });
+    expect(suspicions).toHaveLength(1);
+    const other = { ...seen, waits: [300], answeredAt: 50 };
+    two.say({ kind: "sights", sights: [{ ...other, isSuspected: false }] });
+    expect(suspicions.at(-1)?.sights).toMatchObject([mine, other]);
+    // What one saw long ago says nothing.
+    await time.advance(600);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions.at(-1)?.sights).toEqual([]);
+    // Of one that is gone nobody waits to hear.
+    two.die("SIGKILL");
+    await time.advance(0);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions.at(-1)?.sights).toMatchObject([mine]);
   });
 
   test("prove an upstream empty only after all have heard that it gets nothing more", async () => {
