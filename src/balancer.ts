@@ -21,6 +21,7 @@ import { systemRandom } from "./lib/random.ts";
 import { exposition } from "./metrics/exposition.ts";
 import { families } from "./metrics/families.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { workerFamilies } from "./metrics/worker-families.ts";
 import { DataPlane, type DataPlaneSetting, type Plane } from "./plane/data-plane.ts";
 import { type WorkerHost, Workers } from "./plane/workers.ts";
 import type { StreakState } from "./pool/streak.ts";
@@ -215,7 +216,7 @@ export class Balancer {
     const measured = this.#fleet.members.map((member) => ({
       ...{ pool: member.pool, ...this.#plane.measure(member) },
     }));
-    return exposition(families(this.#metrics, measured));
+    return exposition([...families(this.#metrics, measured), ...workerFamilies(this.#plane.workers)]);
   }
 
   #turnTo(phase: Phase): void {

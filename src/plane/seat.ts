@@ -35,6 +35,8 @@ export interface SeatSetting {
   readonly onCounts: (seat: Seat) => void;
   readonly onSights: (seat: Seat, sights: readonly Seen[]) => void;
   readonly onReady: (seat: Seat) => void;
+  /** Hears that nothing was heard of a worker for so many seconds, before it is ended. */
+  readonly onSilence: (seat: Seat, seconds: number) => void;
   /** Hears that a worker that had served is gone, before another one is started. */
   readonly onLoss: (seat: Seat, how: string) => void;
 }
@@ -43,12 +45,18 @@ const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 /** Whoever served this long did not die of its start. */
 const provenMs = 10_000;
+/** Seconds: reports come each second, but a machine may be busy. */
+const mostSilence = 10;
+/** Seconds after which nobody waits for its word. */
+const awakeWithin = 2;
+/** Seconds: until it serves it has to load and to listen. */
+const mostStarting = 30;
 
 /**
  * ```
  *  start ──hello──▶ greeted ──ready──▶ serving ──drained──▶ drained
  *    ▲                 │                  │
- *    └──── a pause ────┴───── it dies ────┘
+ *    └──── a pause ────┴───── it dies ────┘   or falls silent, and is killed
  * ```
  */
 export class Seat {
@@ -60,6 +68,7 @@ export class Seat {
   #isGreeted = false;
   #isReady = false;
   #restarts = 0;
+  #silence = 0;
   #drained: (() => void) | undefined;
   /** The last that it reported; undefined before and after. */
   counts: Counts | undefined;
@@ -74,6 +83,11 @@ export class Seat {
 
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** Whether it serves, and has spoken lately. */
+  get isAwake(): boolean {
+    return this.#isReady && this.#silence <= awakeWithin;
   }
 
   get snapshot(): WorkerSnapshot {
@@ -93,12 +107,14 @@ export class Seat {
     const startedAt = this.#setting.clock();
     const worker = this.#setting.spawn((message) => {
       if (this.#worker !== worker) return;
+      this.#silence = 0;
       if (message.kind === "failed")
         reject(Object.assign(new Error(message.message), { code: message.code }));
       else this.#hear(message);
       if (message.kind === "ready") resolve();
     });
     this.#worker = worker;
+    this.#silence = 0;
     void worker.gone.then((how) => {
       reject(new Error(`Cannot start a worker: it ended with ${how}`));
       this.#lost(how, startedAt);
@@ -109,6 +125,18 @@ export class Seat {
   /** Nothing happens before it has greeted: it asks for its first state. */
   send(message: ToWorker): void {
     if (this.#isGreeted) this.#worker?.send(message);
+  }
+
+  /**
+   * A second has passed: ends a worker that has been silent for too many of them. They are counted, not measured, so that a
+   * machine that slept, or a control plane that was held up itself, accuses nobody.
+   */
+  tick(): void {
+    if (!this.#worker) return;
+    this.#silence += 1;
+    if (this.#silence < (this.#isReady ? mostSilence : mostStarting)) return;
+    this.#setting.onSilence(this, this.#silence);
+    this.#worker.kill();
   }
 
   /** Resolves when it has nothing under way any more, or is gone. */

@@ -46,8 +46,13 @@ export interface WorkersSetting {
 const tellEveryMs = 1_000;
 /** Changes that come together are told together. */
 const settleMs = 2;
+/** The second that workers' silence is counted in. */
+const tickMs = 1_000;
 /** How long one that has nothing to do any more may take to end. */
 const leaveWithinMs = 1_000;
+
+/** What can befall a worker, and the reason that is on record for it. */
+const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
 
 export class Workers implements Plane {
   readonly #setting: WorkersSetting;
@@ -60,6 +65,7 @@ export class Workers implements Plane {
   #told = "";
   #isTelling = false;
   #cancelTell: Cancel | undefined;
+  #cancelTick: Cancel | undefined;
   readonly cut = undefined;
 
   constructor(setting: WorkersSetting) {
@@ -69,7 +75,7 @@ export class Workers implements Plane {
     const { host, fleet, clock, schedule } = setting;
     this.#witnesses = new Witnesses({
       ...{ fleet, clock },
-      seats: () => this.#seats.filter(({ isReady }) => isReady),
+      seats: () => this.#seats.filter(({ isAwake }) => isAwake),
       onSuspicion: (suspicions) => {
         setting.onSuspicion(suspicions);
         if (suspicions.some(({ upstream }) => upstream.isDown)) this.#tellSoon();
@@ -86,6 +92,7 @@ export class Workers implements Plane {
           onReady: (seat) => {
             if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
           },
+          onSilence: (seat, seconds) => this.#record(seat, "hung", `silent for ${seconds} s`),
           onLoss: (seat, how) => this.#lost(seat, how),
         }),
     );
@@ -103,6 +110,7 @@ export class Workers implements Plane {
     const { host, config } = this.#setting;
     const port = await host.claimPort(config.listen.hostname, config.listen.port);
     this.#port = port;
+    this.#tickLater();
     await Promise.all(this.#seats.map((seat) => seat.start()));
   }
 
@@ -135,13 +143,25 @@ export class Workers implements Plane {
 
   async drain(): Promise<void> {
     await Promise.all(this.#seats.map((seat) => seat.drain()));
-    this.#cancelTell?.();
+    this.#rest();
     await Promise.race([Promise.all(this.#seats.map((seat) => seat.leave())), sleep(leaveWithinMs)]);
   }
 
   close(): void {
-    this.#cancelTell?.();
+    this.#rest();
     for (const seat of this.#seats) seat.close();
+  }
+
+  #rest(): void {
+    this.#cancelTell?.();
+    this.#cancelTick?.();
+  }
+
+  #tickLater(): void {
+    this.#cancelTick = this.#setting.schedule(tickMs, () => {
+      for (const seat of this.#seats) seat.tick();
+      this.#tickLater();
+    });
   }
 
   #tellSoon(): void {
@@ -195,14 +215,13 @@ export class Workers implements Plane {
     this.#record(seat, "gone", how);
   }
 
-  #record(seat: Seat, to: "gone" | "serving", how: string): void {
+  #record({ pid, isReady }: Seat, to: keyof typeof turns, how: string): void {
     const { journal, log } = this.#setting;
-    const { pid } = seat;
-    const from = to === "gone" ? "serving" : "gone";
+    const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
     const detail = `pid ${pid}${how && `: ${how}`}`;
     const whole = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
-    journal.add({ ...whole, from, to, reason: to === "gone" ? "died" : "restarted", detail });
-    if (to === "gone") log.warn("worker gone", { pid, how });
-    else log.info("worker restarted", { pid });
+    journal.add({ ...whole, from, to, reason: turns[to], detail });
+    if (to === "serving") log.info("worker restarted", { pid });
+    else log.warn(`worker ${to}`, { pid, how });
   }
 }

@@ -34,9 +34,13 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
     const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));
     return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   };
+  const plain = async (name: string) => {
+    const text = await (await fetch(`${admin}/metrics`)).text();
+    return Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1]);
+  };
   const events = async () =>
     ((await (await fetch(`${admin}/api/events`)).json()) as { events: Event[] }).events;
-  return { proxy, url, admin, snapshot, upstream, workers, metric, events };
+  return { proxy, url, admin, snapshot, upstream, workers, metric, plain, events };
 }
 
 /** Upstreams that name themselves, as the load expects it. */
@@ -220,6 +224,29 @@ for (const engine of engineNames) {
 }
 
 describe("workers", () => {
+  test("that hang are seen within seconds, killed and started anew, and that is told and counted", async () => {
+    await using programs = new Programs();
+    await using servers = await origins("a", "b");
+    const { proxy, url, workers, events, metric, plain } = await balancer(programs, servers.urls, []);
+    expect(await plain("evenkeel_worker_restarts_total")).toBe(0);
+    expect(await metric("evenkeel_workers")).toBe(2);
+    const victim = (await workers())[0]?.pid ?? 0;
+    process.kill(victim, "SIGSTOP");
+    await until(async () => (await workers()).some(({ restarts }) => restarts === 1), "another one", 20_000);
+    await until(async () => (await workers()).every(({ ready }) => ready), "it to serve");
+    expect(isGone(victim)).toBe(true);
+    const told = (await events()).filter(({ kind }) => kind === "worker");
+    expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual([
+      "serving hung",
+      "serving gone",
+      "gone serving",
+    ]);
+    expect(told[0]?.detail).toBe(`pid ${victim}: silent for 10 s`);
+    expect(proxy.stderr).toContain("worker hung");
+    expect(await plain("evenkeel_worker_restarts_total")).toBe(1);
+    expect(new Set(await ask(url, 20))).toEqual(new Set([200]));
+  }, 40_000);
+
   const killed = async (proxy: Program, pids: readonly number[]) => {
     process.kill(proxy.pid, "SIGKILL");
     await until(gone(pids), "the workers to leave");

@@ -121,8 +121,8 @@ describe("workers", () => {
       if (last) greet(last);
       last?.die("SIGSEGV");
       await time.advance(0);
-      await time.advance(time.waits.find((ms) => ms !== 1_000) ?? 0);
-      await time.advance(0);
+      const { length } = started;
+      while (started.length === length) await time.advance(100);
     }
     const starts = started.map(({ at }) => at);
     const pauses = starts.slice(1).map((at, i) => at - (starts[i] ?? 0));
@@ -135,6 +135,51 @@ describe("workers", () => {
       detail: "pid 1: SIGSEGV",
     });
     expect(events[1]).toMatchObject({ kind: "worker", from: "gone", to: "serving", detail: "pid 2" });
+  });
+
+  test("of which nothing is heard for ten seconds are killed and started anew, and that is on record", async () => {
+    const { started, listening, time, events, follow, greet, workers } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    for (let second = 0; second < 9; second++) {
+      follow(one);
+      await time.advance(1_000);
+    }
+    // Late, but there.
+    follow(two);
+    for (let second = 0; second < 9; second++) {
+      follow(one);
+      await time.advance(1_000);
+    }
+    expect(events).toEqual([]);
+    follow(one);
+    await time.advance(1_000);
+    expect(events.map(({ from, to, reason, detail }) => [from, to, reason, detail])).toEqual([
+      ["serving", "hung", "no_report", "pid 2: silent for 10 s"],
+      ["serving", "gone", "died", "pid 2: SIGKILL"],
+    ]);
+    await time.advance(100);
+    const third = started[2]?.fake;
+    if (third) greet(third);
+    expect(workers.workers.map(({ ready, restarts }) => [ready, restarts])).toEqual([
+      [true, 0],
+      [true, 1],
+    ]);
+    expect(events.at(-1)).toMatchObject({ from: "gone", to: "serving", detail: "pid 3" });
+    workers.close();
+    await time.advance(60_000);
+    expect(events).toHaveLength(3);
+  });
+
+  test("that never come up are not waited for without end", async () => {
+    const { workers, time, started } = setUp(1);
+    const listens = workers.listen();
+    let how = "";
+    listens.catch((error: unknown) => (how = String(error)));
+    await time.advance(29_000);
+    expect([how, started.length]).toEqual(["", 1]);
+    await time.advance(1_000);
+    expect(how).toContain("Cannot start a worker: it ended with SIGKILL");
+    workers.close();
   });
 
   test("are counted together, and one that died still counts, but for what it had under way", async () => {
