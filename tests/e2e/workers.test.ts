@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -9,7 +9,7 @@ import type { Event } from "../../src/state/event.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { startLoad } from "../support/load.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { isAlive, type Program, Programs } from "../support/program.ts";
+import { isGone, type Program, Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
@@ -66,10 +66,6 @@ async function ask(url: string, times: number): Promise<number[]> {
   return statuses;
 }
 
-/** Orphans that have ended wait in the table of processes until the first one looks. */
-const isGone = (pid: number) =>
-  !isAlive(pid) ||
-  (existsSync(`/proc/${pid}/stat`) && /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8")));
 const gone = (pids: readonly number[]) => () => pids.every(isGone);
 
 for (const engine of engineNames) {
