@@ -190,6 +190,27 @@ for (const engine of engineNames) {
       await slow.close();
     });
 
+    test("SIGTERM under load fails no request of those who heed readiness, and exits with 0", async () => {
+      await using programs = new Programs();
+      await using servers = await origins("a", "b");
+      const { proxy, url, admin, workers } = await balancer(programs, servers.urls, [
+        ...flags,
+        ...["--drain-delay", "1s"],
+      ]);
+      const load = startLoad(url, 24);
+      await until(() => load.count > 1_000, "a warm load");
+      await until(async () => (await workers()).every(({ requests }) => requests > 0), "both to serve");
+      const pids = (await workers()).map(({ pid }) => pid);
+      for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
+      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
+      const { count } = load;
+      await until(() => load.count > count + 200, "more requests, which are served all the same");
+      await load.stop();
+      expect(load.failures).toEqual([]);
+      expect(await proxy.exited).toEqual({ code: 0, signal: null });
+      expect(gone(pids)()).toBe(true);
+    });
+
     test("SIGTERM lets what is under way finish, exits with 0, and no process is left", async () => {
       await using programs = new Programs();
       const waiting: (() => void)[] = [];
