@@ -12,6 +12,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Lookout, type Sight, type Suspicion } from "../probe/lookout.ts";
 import { Exchange } from "../proxy/exchange.ts";
+import { Hedger } from "../proxy/hedger.ts";
 import { requestIds } from "../proxy/request-id.ts";
 import { trustedBy } from "../proxy/trust.ts";
 import type { WorkerSnapshot } from "./seat.ts";
@@ -71,11 +72,17 @@ export class DataPlane implements Plane {
   #trusts: (address: string) => boolean;
   readonly #lookout: Lookout;
   #listener: EngineListener | undefined;
+  readonly #hedger: Hedger;
 
   constructor(setting: DataPlaneSetting) {
     this.#setting = setting;
-    this.#trusts = trustedBy(setting.config.trustedProxies);
     const { fleet, metrics, clock, schedule = systemSchedule, onSuspicion } = setting;
+    this.#hedger = new Hedger({
+      ...{ clock, schedule },
+      pools: () => hedgedPoolsOf(fleet),
+      answering: (pool) => metrics.answering(pool),
+    });
+    this.#trusts = trustedBy(setting.config.trustedProxies);
     this.#lookout = new Lookout({
       ...{ clock, schedule, onSuspicion },
       pools: () => fleet.pools,
@@ -106,6 +113,7 @@ export class DataPlane implements Plane {
       log: engineLogOf(log, clock),
     });
     this.#lookout.start();
+    this.#hedger.wake();
   }
 
   /** What it sees of an upstream now; see {@link Lookout.sightOf}. */
@@ -114,6 +122,7 @@ export class DataPlane implements Plane {
   }
 
   follow({ trustedProxies }: Config): void {
+    this.#hedger.wake();
     this.#trusts = trustedBy(trustedProxies);
   }
 
@@ -137,8 +146,13 @@ export class DataPlane implements Plane {
 
   close(): void {
     this.#lookout.stop();
+    this.#hedger.stop();
     this.#listener?.close();
   }
+}
+
+function hedgedPoolsOf({ members }: Fleet) {
+  return members.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
 }
 
 /** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */
