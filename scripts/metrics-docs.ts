@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { families } from "../src/metrics/families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
+import { workerFamilies } from "../src/metrics/worker-families.ts";
 
 export const metricsFile = join(import.meta.dirname, "../docs/metrics.md");
 
@@ -14,13 +15,14 @@ const labelMeanings: Readonly<Record<string, string>> = {
   code: "HTTP status",
   reason: "one of the reason words that log, API and dashboard use too",
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
+  state: "`ready` or `starting`",
   result:
     "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges",
 };
 
 /** The page as it should be. Throws if a label has no meaning here. */
 export function metricsPage(): string {
-  const known = families(new Metrics(() => 0), []);
+  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([])];
   const used = [...new Set(known.flatMap(({ labels }) => labels))];
   const meanings = used.map((label) => {
     const meaning = labelMeanings[label];
@@ -43,7 +45,7 @@ export function metricsPage(): string {
     ...known.flatMap(({ name, type, labels, help }) => [
       `## ${name}`,
       "",
-      `${type === "histogram" ? "Histogram" : type === "counter" ? "Counter" : "Gauge"} with ${labels.map((label) => `\`${label}\``).join(", ")}.`,
+      `${type === "histogram" ? "Histogram" : type === "counter" ? "Counter" : "Gauge"}${withLabels(labels)}.`,
       help,
       "",
     ]),
@@ -51,6 +53,10 @@ export function metricsPage(): string {
     .join("\n")
     .trimEnd()
     .concat("\n");
+}
+
+function withLabels(labels: readonly string[]): string {
+  return labels.length === 0 ? "" : ` with ${labels.map((label) => `\`${label}\``).join(", ")}`;
 }
 
 if (import.meta.main) writeFileSync(metricsFile, metricsPage());

@@ -112,8 +112,8 @@ export class DataPlane implements Plane {
       trusts: (address) => this.#trusts(address),
       log: engineLogOf(log, clock),
     });
-    this.#hedger.wake();
     this.#lookout.start();
+    this.#hedger.wake();
   }
 
   /** What it sees of an upstream now; see {@link Lookout.sightOf}. */
@@ -145,8 +145,8 @@ export class DataPlane implements Plane {
   }
 
   close(): void {
-    this.#hedger.stop();
     this.#lookout.stop();
+    this.#hedger.stop();
     this.#listener?.close();
   }
 }
