@@ -1,6 +1,7 @@
 /** What an exchange tells of itself: apart from the exchange, because the listeners live elsewhere. */
 
 import type { AttemptObserver } from "../pool/attempt.ts";
+import type { RequestRecord } from "./record.ts";
 import type { NotRetried, Refusal } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
 
@@ -17,4 +18,6 @@ export interface ExchangeObserver extends AttemptObserver {
   hedged(poolName: string, result: HedgeResult): void;
   /** The balancer answers itself; `poolName` is undefined where no route matched or the head was not acceptable. */
   refused(poolName: string | undefined, refused: Refusal): void;
+  /** An exchange is over. Missing where nobody wants records: then none is collected. */
+  exchangeEnded?(record: RequestRecord): void;
 }

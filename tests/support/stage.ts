@@ -10,6 +10,7 @@ import { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
+import type { RequestRecord } from "../../src/proxy/record.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
 import { outlierLimits } from "./domain.ts";
@@ -47,6 +48,7 @@ export interface Stage {
   readonly retried: string[];
   readonly hedged: string[];
   readonly bugs: unknown[];
+  readonly records: RequestRecord[];
   /** Requests that wait for a place. */
   queued(): number;
   close(): void;
@@ -95,6 +97,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     retried: [] as string[],
     hedged: [] as string[],
     bugs: [] as unknown[],
+    records: [] as RequestRecord[],
   };
   const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
     attemptEnded: ({ upstream, status }, outcome) =>
@@ -103,6 +106,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     notRetried: () => {},
     hedged: (_, result) => record.hedged.push(result),
     refused: (_, refused) => record.refused.push(refused.reason),
+    exchangeEnded: (request) => record.records.push(request),
   };
   const { hedgeAfterMs: after } = setting;
   const hedger = new Hedger({

@@ -7,6 +7,7 @@ import { invalid, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { AnswerTaker } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
+import { endOf } from "./exchange-end.ts";
 import type { Plane } from "./plane.ts";
 import { RelayedAnswer } from "./relayed-answer.ts";
 import { RelayedRequest } from "./relayed-request.ts";
@@ -80,7 +81,7 @@ export class Relay implements AnswerTaker {
   #begin(client: ClientConnection): void {
     this.client = client;
     this.#keepsAlive = this.request.keepsAlive;
-    this.#answer.begin(this.request.isOld);
+    this.#answer.begin(this.request.isOld, client.writtenBytes);
   }
 
   /** Without a head that may pass: no exchange is opened. */
@@ -112,6 +113,7 @@ export class Relay implements AnswerTaker {
     }
     const keeps = this.#keepsAlive && request.isComplete && !this.#plane.isDraining;
     client.writeAll(request.refusalBytes(given, !keeps));
+    this.#answer.status = given.status;
     this.#end(keeps ? "keep" : "close");
   }
 
@@ -231,6 +233,7 @@ export class Relay implements AnswerTaker {
     this.sending.cancel();
     if (this.hasBegun) return this.#end("reset");
     this.client?.writeAll(this.request.faultBytes());
+    this.#answer.status = 500;
     this.#end("close");
   }
 
@@ -239,8 +242,8 @@ export class Relay implements AnswerTaker {
     if (!client) return;
     this.client = undefined;
     this.tunnel?.release();
+    this.#exchange.close(endOf(this, this.#answer, { client, isClientGone: ending === "gone" }));
     this.tunnel = undefined;
-    this.#exchange.reset();
     this.#plane.giveBack(this);
     client.exchangeEnded(ending);
   }
