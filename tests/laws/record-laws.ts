@@ -83,4 +83,44 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       },
     );
   },
+
+  "ends an exchange whose answer broke off with one record": (engine) =>
+    play(
+      engine,
+      (_, socket) => {
+        const head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 900000\r\n\r\n";
+        socket.write(head + "x".repeat(100_000), () => socket.destroy());
+      },
+      async ({ port, records }) => {
+        await ask(port, get("/short")).catch(() => undefined);
+        await until(() => records.length > 0);
+        expect(records).toMatchObject([{ target: "/short", reason: "body_truncated", isClientGone: false }]);
+        expect(records[0]?.attempts).toMatchObject([{ phase: "body", reason: "body_truncated" }]);
+      },
+    ),
+
+  "ends an exchange that became a WebSocket with one record": async (engine) => {
+    const echo = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no")),
+      websocket: { message: (socket, message) => void socket.send(message) },
+    });
+    const set = await stage(engine, { ports: [echo.port ?? 0] });
+    try {
+      const socket = new WebSocket(`ws://127.0.0.1:${set.port}/chat`);
+      const replies: unknown[] = [];
+      socket.onopen = () => socket.send("hello");
+      socket.onmessage = ({ data }) => replies.push(data);
+      await until(() => replies.length === 1);
+      expect(set.records).toEqual([]);
+      socket.close();
+      await until(() => set.records.length > 0);
+      expect(set.records).toMatchObject([{ target: "/chat", status: 101, reason: null }]);
+      expect(set.records[0]?.attempts).toHaveLength(1);
+    } finally {
+      set.close();
+      await echo.stop(true);
+    }
+  },
 };
