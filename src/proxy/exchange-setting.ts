@@ -2,6 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { ExchangeObserver } from "./exchange-observer.ts";
+import type { RecordTaker } from "./record.ts";
 import type { Route } from "./route.ts";
 import type { Tracer } from "./trace-context.ts";
 
@@ -12,4 +13,6 @@ export interface ExchangeSetting {
   readonly observer: ExchangeObserver;
   /** Present where requests are traced. */
   readonly trace?: Tracer;
+  /** Present where somebody reads what became of requests. */
+  readonly records?: RecordTaker;
 }

@@ -13,6 +13,7 @@ import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
+import { recordLaws } from "./record-laws.ts";
 
 /** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
 export type Exceptions = Readonly<Record<string, string>>;
@@ -63,6 +64,7 @@ const isRefused = (port: number) =>
 
 const laws: Readonly<Record<string, Law>> = {
   ...hedgeLaws,
+  ...recordLaws,
 
   "passes method, target, fields and body on, and the answer back": (engine) =>
     scene(

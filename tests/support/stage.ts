@@ -10,6 +10,7 @@ import { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
+import type { RecordTaker, RequestRecord } from "../../src/proxy/record.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
 import type { Tracer } from "../../src/proxy/trace-context.ts";
@@ -50,6 +51,7 @@ export interface Stage {
   readonly retried: string[];
   readonly hedged: string[];
   readonly bugs: unknown[];
+  readonly records: RequestRecord[];
   /** Requests that wait for a place. */
   queued(): number;
   close(): void;
@@ -98,6 +100,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     retried: [] as string[],
     hedged: [] as string[],
     bugs: [] as unknown[],
+    records: [] as RequestRecord[],
   };
   const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
     attemptEnded: ({ upstream, status }, outcome) =>
@@ -107,10 +110,17 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     hedged: (_, result) => record.hedged.push(result),
     refused: (_, refused) => record.refused.push(refused.reason),
   };
+  const records: RecordTaker = {
+    wants: () => true,
+    wantsSlow: () => true,
+    wantsFailed: () => true,
+    take: (taken) => void record.records.push(taken),
+  };
   const exchanges = {
     routes: () => [{ destination }],
     clock: systemClock,
     observer,
+    records,
     ...(trace && { trace }),
   };
   const { hedgeAfterMs: after } = setting;

@@ -23,6 +23,8 @@ export class RelayedRequest implements Outgoing {
   /** Names it in log, answer and upstream. */
   id = "";
   trace: TraceContext | undefined;
+  /** Bytes of head and body so far. */
+  receivedBytes = 0;
 
   /** Whether all of it has come. */
   get isComplete(): boolean {
@@ -46,7 +48,9 @@ export class RelayedRequest implements Outgoing {
     this.upgrades = head.upgrades;
     this.view.lookAt(head);
     this.#body.begin(head.framing, head.contentLength);
-    return this.#body.take(head.bytes, reader.end, to);
+    const stop = this.#body.take(head.bytes, reader.end, to);
+    this.receivedBytes = Math.max(stop, reader.end) - reader.methodStart;
+    return stop;
   }
 
   /** A request whose head could not be understood: nothing is known of it. */
@@ -56,6 +60,7 @@ export class RelayedRequest implements Outgoing {
     this.isHead = false;
     this.upgrades = false;
     this.id = id;
+    this.receivedBytes = 0;
     this.view.forget();
     this.#body.begin(framing.none, 0);
   }
@@ -80,6 +85,8 @@ export class RelayedRequest implements Outgoing {
 
   /** More of the body: the offset behind what belongs to it, -1 if its framing is malformed. */
   take(bytes: Buffer, from: number, to: number): number {
-    return this.#body.take(bytes, from, to);
+    const stop = this.#body.take(bytes, from, to);
+    this.receivedBytes += Math.max(stop, from) - from;
+    return stop;
   }
 }

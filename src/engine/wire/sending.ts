@@ -122,6 +122,13 @@ export class Sending implements Carrier, Parked {
     this.#other = undefined;
   }
 
+  /** A fresh connection is open. */
+  connected(upstream: UpstreamConnection): void {
+    this.hearFrom(upstream);
+    this.#attempt?.connected();
+    this.opened(upstream);
+  }
+
   /** The connection is open: all that came of the request so far goes out. */
   opened(upstream: UpstreamConnection): void {
     this.hearFrom(upstream);
