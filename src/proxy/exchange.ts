@@ -95,12 +95,9 @@ export class Exchange implements Queued {
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
     if (!destination || !this.#head) return this.refuse(refusal("no_route"));
-    if (
-      destination.maxRequestBodyBytes !== undefined &&
-      !this.admits(Number(this.#head.header("content-length") ?? 0))
-    ) {
+    const isLimited = destination.maxRequestBodyBytes !== undefined;
+    if (isLimited && !this.admits(Number(this.#head.header("content-length") ?? 0)))
       return this.refuse(refusal("request_too_large"));
-    }
     destination.retryBudget?.earn();
     const { pool, queue } = destination;
     // Whoever comes while others wait goes behind them.
@@ -125,15 +122,16 @@ export class Exchange implements Queued {
     if (!pool) return true;
     const upstream = pool.choose(this.#key, this.#tried);
     if (!upstream && (pool.isFull || queue?.limits.whenNoneFit)) return false;
-    const parked = this.leaveQueue();
-    parked?.resume(upstream ? this.#start(pool, upstream) : this.refuse(refusal("no_upstream")));
+    this.leaveQueue()?.resume(upstream ? this.#start(pool, upstream) : this.refuse(refusal("no_upstream")));
     return true;
   }
 
+  /** Called by the queue alone. */
   expire(): void {
     this.leaveQueue()?.resume(this.refuse(refusal("queue_timeout")));
   }
 
+  /** For a client that leaves before its turn. */
   leaveQueue(): Parked | undefined {
     return this.#place.leave(this);
   }

@@ -78,6 +78,8 @@ export interface RequestRecord extends ExchangeEnd {
   readonly attempts: readonly AttemptRecord[];
   /** In order; complete where somebody wanted the record from the start, else only those of further attempts. */
   readonly choices: readonly Choice[];
+  /** Of the client's `traceparent` or our own; null without one that makes sense. */
+  readonly traceId: string | null;
   /** Present where it was traced here. */
   readonly trace?: TraceContext;
 }

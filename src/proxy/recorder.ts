@@ -11,7 +11,7 @@ import type { Head } from "./head.ts";
 import type { AttemptRecord, Candidate, Choice, ExchangeEnd, RecordTaker, RequestRecord } from "./record.ts";
 import type { NotRetried, Refusal } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
-import type { TraceContext } from "./trace-context.ts";
+import { readTraceparent, type TraceContext } from "./trace-context.ts";
 
 /** Longer targets and hosts are cut: a record must stay small. */
 const mostChars = 2_048;
@@ -175,9 +175,14 @@ export class Recorder implements ExchangeObserver {
       queuedMs: this.#queuedMs,
       attempts,
       choices: [...this.#choices],
+      traceId: trace?.traceId ?? traceIdOf(head),
       ...(trace && { trace }),
     };
   }
+}
+
+function traceIdOf(head: Head | undefined): string | null {
+  return readTraceparent(head?.header("traceparent") ?? "")?.traceId ?? null;
 }
 
 function attemptOf(note: Note, exchangeAt: number): AttemptRecord {

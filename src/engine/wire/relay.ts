@@ -71,13 +71,12 @@ export class Relay implements AnswerTaker {
     this.#begin(client);
     request.id = this.#plane.setting.requestId(head.requestId);
     request.trace = this.#exchange.open(request.view).trace;
-    if (!this.#exchange.admits(request.unannouncedBytes)) {
-      this.#refuse(refusal("request_too_large"));
-      return to;
-    }
-    request.write(head, stop, client.forwarding);
-    this.sending.follow(this.#exchange.next());
-    return stop;
+    const isAdmitted = this.#exchange.admits(request.unannouncedBytes);
+    if (isAdmitted) {
+      request.write(head, stop, client.forwarding);
+      this.sending.follow(this.#exchange.next());
+    } else this.#refuse(refusal("request_too_large"));
+    return isAdmitted ? stop : to;
   }
 
   #begin(client: ClientConnection): void {
@@ -90,7 +89,6 @@ export class Relay implements AnswerTaker {
   refuseUnread(client: ClientConnection, given: Refusal): void {
     this.request.beginUnknown(this.#plane.setting.requestId(undefined));
     this.#begin(client);
-    this.#exchange.reset();
     this.#refuse(given);
   }
 

@@ -69,7 +69,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     this.#plane.wheel.disarm(this);
     if (this.#relay) {
       this.#phase = "answer";
-      this.#relay.sending.connected(this);
+      this.#relay.sending.opened(this);
     } else {
       // Its client left meanwhile; the next one need not wait.
       this.#phase = "idle";
