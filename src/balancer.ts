@@ -30,6 +30,7 @@ import { Prober, type Target } from "./probe/prober.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot } from "./snapshot.ts";
 import type { Store } from "./state/store.ts";
+import type { Onlookers } from "./telemetry/telemetry.ts";
 
 export interface BalancerSetting {
   readonly config: Config;
@@ -42,6 +43,8 @@ export interface BalancerSetting {
   readonly version: string;
   /** Present where other processes serve the clients. */
   readonly workers?: WorkerHost;
+  /** Who else learns of requests that this process serves. */
+  readonly onlookers?: Onlookers;
 }
 
 /** `starting → ready → draining → stopped` */
@@ -101,7 +104,7 @@ export class Balancer {
     const { engine, workers: host } = setting;
     this.#plane = host
       ? new Workers({ ...house, host, observer, journal })
-      : new DataPlane({ ...house, engine, sharesPort: false });
+      : new DataPlane({ ...house, engine, sharesPort: false, ...setting.onlookers });
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
     this.#history = new History({
       pools: () => this.#tallied(),
@@ -153,7 +156,7 @@ export class Balancer {
     this.#prober.stop();
     await Promise.race([this.#plane.drain(), sleep(drainTimeoutMs)]);
     const cut = this.#plane.active();
-    this.#plane.close();
+    await this.#plane.end();
     this.#history.stop();
     this.#turnTo("stopped");
     this.#journal.flush();

@@ -157,7 +157,6 @@ function serveAsWorker(): void {
   process.on("unhandledRejection", (error) => log.error("bug", { error }));
   // A terminal's Ctrl-C and a service manager's stop reach all processes at once: the parent drains, then ends this one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
-  process.on("disconnect", () => process.exit(0));
   const worker = new Worker({
     engines,
     log,
@@ -165,6 +164,7 @@ function serveAsWorker(): void {
     leave: () => process.exit(0),
   });
   process.on("message", (message) => worker.hear(message as ToWorker));
+  process.on("disconnect", () => worker.hear({ kind: "close" }));
 }
 
 /** The first signal lets everything finish, the second one ends it at once. */

@@ -13,7 +13,9 @@ import type { Upstream } from "../pool/upstream.ts";
 import { Lookout, type Sight, type Suspicion } from "../probe/lookout.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { Hedger } from "../proxy/hedger.ts";
+import type { RecordTaker } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-id.ts";
+import type { Tracer } from "../proxy/trace-context.ts";
 import { trustedBy } from "../proxy/trust.ts";
 import type { WorkerSnapshot } from "./seat.ts";
 
@@ -39,6 +41,8 @@ export interface Plane {
   measure(member: Member): Measured;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
+  /** Cuts what is left. Resolves when nothing of it is there any more. */
+  end(): Promise<void>;
   /** Cuts what is left, synchronously. */
   close(): void;
 }
@@ -64,6 +68,10 @@ export interface DataPlaneSetting {
   readonly log: Log;
   /** Hears of upstreams on which attempts wait for too long. */
   readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  readonly records?: readonly RecordTaker[];
+  readonly trace?: Tracer;
+  /** Lines of the access log that could not be written so far. */
+  readonly lostLines?: () => number;
 }
 
 /** The plane in this process: its orders and reports are function calls. */
@@ -101,13 +109,21 @@ export class DataPlane implements Plane {
 
   async listen(): Promise<void> {
     const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#setting;
+    const { records = [], trace } = this.#setting;
+    const exchanges = {
+      routes: () => fleet.routes,
+      clock,
+      observer: metrics,
+      records,
+      ...(trace && { trace }),
+    };
     const { tls, ...place } = config.listen;
     this.#listener = await engine.listen({
       ...place,
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
-      exchange: () => new Exchange({ routes: () => fleet.routes, clock, observer: metrics }),
+      exchange: () => new Exchange(exchanges),
       requestId: requestIds(systemRandom),
       trusts: (address) => this.#trusts(address),
       log: engineLogOf(log, clock),
@@ -126,7 +142,10 @@ export class DataPlane implements Plane {
     this.#trusts = trustedBy(trustedProxies);
   }
 
-  tally(): void {}
+  tally(): void {
+    const { metrics, lostLines } = this.#setting;
+    if (lostLines) metrics.lostLines = lostLines();
+  }
 
   active(): number {
     return this.#listener?.active() ?? 0;
@@ -142,6 +161,10 @@ export class DataPlane implements Plane {
 
   drain(): Promise<void> {
     return this.#listener?.drain() ?? Promise.resolve();
+  }
+
+  async end(): Promise<void> {
+    this.close();
   }
 
   close(): void {

@@ -48,6 +48,8 @@ export interface Counts {
   readonly revision: number;
   /** Requests that clients wait for. */
   readonly active: number;
+  /** Of the access log, that could not be written. */
+  readonly lostLines: number;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
@@ -119,7 +121,8 @@ export function reportOf(
       ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
     })),
   ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
-  return { kind: "counts", revision, active, upstreams, pools };
+  const { lostLines } = metrics;
+  return { kind: "counts", revision, active, lostLines, upstreams, pools };
 }
 
 /**

@@ -9,6 +9,7 @@ import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { rescueAll, type Sight } from "../probe/lookout.ts";
+import { startTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { DataPlane } from "./data-plane.ts";
 import { applyState, type Asked, type FromWorker, reportOf, type Seen, type ToWorker } from "./messages.ts";
 
@@ -52,15 +53,14 @@ export class Worker {
       case "drain":
         return void this.#drain();
       case "close":
-        this.#running?.plane.close();
-        return this.#setting.leave();
+        return void this.#close();
     }
   }
 
   #follow(state: StateMessage): void {
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
-    const { fleet, plane } = (this.#running ??= this.#begin(state));
+    const { fleet, plane, telemetry } = (this.#running ??= this.#begin(state));
     applyState(fleet, state);
     // What still waits on one that was found down moves on at once.
     for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
@@ -68,7 +68,7 @@ export class Worker {
     }
     plane.follow(state.config);
     this.#revision = state.revision;
-    if (isFirst) void this.#listen(plane);
+    if (isFirst) void this.#listen(plane, telemetry);
     else this.#report();
   }
 
@@ -85,17 +85,20 @@ export class Worker {
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
     const engine = engines[config.engine];
+    const telemetry = startTelemetry({ config, isShared: true, log });
     const plane = new DataPlane({
       ...{ config, engine, sharesPort: true, fleet, metrics, clock, schedule: this.#schedule, log },
+      ...telemetry.onlookers,
       onSuspicion: (suspicions) =>
         this.#see(suspicions.flatMap((one) => one.sights.map((sight) => seenOf(one.upstream, sight, true)))),
     });
-    return { fleet, metrics, plane };
+    return { fleet, metrics, plane, telemetry };
   }
 
-  async #listen(plane: DataPlane): Promise<void> {
+  async #listen(plane: DataPlane, { ready }: Telemetry): Promise<void> {
     const { send } = this.#setting;
     try {
+      await ready;
       await plane.listen();
       send({ kind: "ready", port: plane.port });
       this.#report();
@@ -130,6 +133,12 @@ export class Worker {
     this.#setting.send({ kind: "drained" });
   }
 
+  async #close(): Promise<void> {
+    this.#running?.plane.close();
+    await this.#running?.telemetry.close();
+    this.#setting.leave();
+  }
+
   #reportIn(delayMs: number): void {
     this.#cancelReport?.();
     this.#cancelReport = this.#schedule(delayMs, () => this.#report());
@@ -139,6 +148,7 @@ export class Worker {
     if (!this.#running) return;
     const { fleet, metrics, plane } = this.#running;
     const active = plane.active();
+    plane.tally();
     this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active }));
     const isEmptying = fleet.pools.some(({ upstreams }) =>
       upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
@@ -155,4 +165,5 @@ interface Running {
   readonly fleet: Fleet;
   readonly metrics: Metrics;
   readonly plane: DataPlane;
+  readonly telemetry: Telemetry;
 }

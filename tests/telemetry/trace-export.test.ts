@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { TracedExchange } from "../../src/telemetry/spans.ts";
+import type { TracedRecord } from "../../src/telemetry/spans.ts";
 import { openTraceExport } from "../../src/telemetry/trace-export.ts";
 
 interface Collected {
@@ -35,10 +35,11 @@ interface Attribute {
 }
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
-const exchange: TracedExchange = {
-  context: { traceId, spanId: "00f067aa0ba902b7", parentId: "b7ad6b7169203331" },
+const exchange: TracedRecord = {
+  traceId,
+  trace: { traceId, spanId: "00f067aa0ba902b7", parentId: "b7ad6b7169203331" },
   requestId: "r-1",
-  startedAt: 1_700_000_000_000.25,
+  at: 1_700_000_000_000.25,
   durationMs: 30.5,
   method: "GET",
   target: "/cart?item=7",
@@ -47,10 +48,19 @@ const exchange: TracedExchange = {
   clientAddress: "192.0.2.1",
   pool: "shop",
   status: 200,
-  reason: undefined,
+  reason: null,
+  notRetried: null,
+  retried: ["connect_refused"],
+  ...{ key: null, queuedMs: 0, choices: [], bytesIn: 90, bytesOut: 180, isClientGone: false },
   attempts: [
-    { upstream: "api-1", startMs: 0, endMs: 1, status: 0, failure: "connect_refused" },
-    { upstream: "api-2", startMs: 1, endMs: 30, status: 200, failure: undefined },
+    {
+      ...{ upstream: "api-1", startMs: 0, connectMs: null, headMs: null, endMs: 1, status: 0 },
+      ...{ outcome: "failure", phase: "connect", reason: "connect_refused" },
+    },
+    {
+      ...{ upstream: "api-2", startMs: 1, connectMs: 0.5, headMs: 20, endMs: 29, status: 200 },
+      ...{ outcome: "response", phase: null, reason: null },
+    },
   ],
 };
 
@@ -72,11 +82,14 @@ beforeAll(async () => {
 });
 afterAll(() => void collector.close());
 
-async function sent(given: TracedExchange): Promise<readonly OtlpSpan[]> {
+async function sent(given: TracedRecord): Promise<readonly OtlpSpan[]> {
   collected.length = 0;
-  const spans = openTraceExport({ endpoint, serviceName: "edge", version: "1.2.3" });
+  const setting = { endpoint, serviceName: "edge", version: "1.2.3" };
+  const failures: [spans: number, why: string][] = [];
+  const spans = openTraceExport({ ...setting, onFailure: (...failure) => failures.push(failure) });
   spans.take(given);
   await spans.close();
+  expect(failures).toEqual([]);
   return collected.flatMap(({ body }) =>
     body.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)),
   );
@@ -133,7 +146,13 @@ describe("what a collector gets of one exchange", () => {
   });
 
   test("marks a refusal as an error with its reason, and does not let a client choose names", async () => {
-    const refused = { ...exchange, method: "BREW", status: 503, reason: "no_upstream", attempts: [] };
+    const refused = {
+      ...exchange,
+      method: "BREW",
+      status: 503,
+      reason: "no_upstream",
+      attempts: [],
+    } as const;
     const [server, ...more] = await sent(refused);
     if (!server) throw new Error("Cannot go on: no span");
     expect(more).toEqual([]);
