@@ -115,7 +115,7 @@ function usedOnce(port: number): Promise<ReturnType<typeof connect>> {
 }
 
 /** Every contender once in every round; the first round warms up and is not counted. */
-async function alternate<T>(
+export async function alternate<T>(
   all: readonly Contender[],
   { rounds, seconds }: Rounds,
   play: (contender: Contender, seconds: number) => Promise<T>,
@@ -128,6 +128,6 @@ async function alternate<T>(
   return results;
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
