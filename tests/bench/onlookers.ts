@@ -25,7 +25,7 @@ const log = join(field.folder, "access.log");
 // Nobody listens on port 9: every batch of spans is lost, as with a collector that is away.
 const tracing = (share: number) => `tracing: { endpoint: "http://127.0.0.1:9", share: ${share} }`;
 const telemetry = {
-  nobody: "",
+  nobody: "{}",
   "a taker that wants nothing": `accessLog: { to: ${log}, share: 0 }`,
   "access log of all, json": `accessLog: { to: ${log} }`,
   "access log of all, common": `accessLog: { to: ${log}, format: common }`,
