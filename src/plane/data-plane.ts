@@ -3,7 +3,7 @@
 import type { Config } from "../config/config.ts";
 import type { Fleet, Member } from "../control/fleet.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
-import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
+import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { throttle } from "../lib/throttle.ts";
@@ -73,6 +73,9 @@ export interface DataPlaneSetting {
   /** Lines of the access log that could not be written so far. */
   readonly lostLines?: () => number;
 }
+
+/** Runtimes tell of connections that were cut a moment later: until then their exchanges are not over. */
+const settleMs = 50;
 
 /** The plane in this process: its orders and reports are function calls. */
 export class DataPlane implements Plane {
@@ -164,7 +167,9 @@ export class DataPlane implements Plane {
   }
 
   async end(): Promise<void> {
+    const isCutting = this.active() > 0;
     this.close();
+    if (isCutting) await sleep(settleMs);
   }
 
   close(): void {

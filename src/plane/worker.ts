@@ -134,7 +134,7 @@ export class Worker {
   }
 
   async #close(): Promise<void> {
-    this.#running?.plane.close();
+    await this.#running?.plane.end();
     await this.#running?.telemetry.close();
     this.#setting.leave();
   }

@@ -1,17 +1,21 @@
 /** The two forms of an access log line. Whatever a client sends, it can end no line and forge no field. */
 
-import { getJsonLinesFormatter, type TextFormatter } from "@logtape/logtape";
+import type { LogRecord, TextFormatter } from "@logtape/logtape";
 
 import type { AccessLogFormat } from "../config/telemetry-schema.ts";
 import type { AccessFields } from "./access-fields.ts";
 
 /** Without the end of the line, in ASCII: other programs end lines at U+0085 or U+2028, and some strings are no UTF-8. */
 export const accessFormatters: Readonly<Record<AccessLogFormat, TextFormatter>> = {
-  json: (record) => json(record).trimEnd().replace(beyondAscii, unicodeEscape),
+  json: (record) => json(record).replace(beyondAscii, unicodeEscape),
   common: ({ properties }) => common(properties as unknown as AccessFields),
 };
 
-const json = getJsonLinesFormatter({ properties: "flatten", categorySeparator: "." });
+/** As LogTape's own formatter has it, which looks into every value for what cannot be here, and takes more than twice as long for it. */
+function json({ timestamp, category, message, properties }: LogRecord): string {
+  const head = { "@timestamp": new Date(timestamp).toISOString(), level: "INFO", message: message[0] };
+  return JSON.stringify({ ...head, logger: category.join("."), ...properties });
+}
 
 /** In JSON these can only stand within strings. */
 const beyondAscii = /[\u007f-\uffff]/g;

@@ -48,7 +48,8 @@ export function openTraceExport({
     take(record) {
       for (const span of spansOf(record, setting)) processor.onEnd(span);
     },
-    close: () => processor.shutdown(),
+    // What cannot be sent was told already.
+    close: () => processor.shutdown().catch(() => undefined),
   };
 }
 

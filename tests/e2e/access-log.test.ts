@@ -43,7 +43,6 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
 const named = (name: string) =>
   startOrigin((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } }))));
 
-/** Whoever is asked to connect, for as long as a file is not there. */
 async function stopWell(proxy: Program): Promise<void> {
   expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
 }
@@ -120,7 +119,7 @@ routes:
       expect(only(lines, "/shaky")).toMatchObject({
         ...{ status: 200, upstream: "good-2", attempts: 2 },
         tries: [
-          { upstream: "bad", status: 0, reason: "connect_reset" },
+          { upstream: "bad", status: 0, reason: "upstream_reset" },
           { upstream: "good-2", status: 200, reason: null },
         ],
       });
