@@ -3,10 +3,11 @@
 import { courseOperations } from "./course-operations.ts";
 import { fleetOperations } from "./fleet-operations.ts";
 import type { Operation } from "./operation.ts";
-import { readingOperations } from "./reading-operations.ts";
+import { documentOperations, readingOperations } from "./reading-operations.ts";
 
 export const operations: readonly Operation[] = [
   ...readingOperations,
   ...fleetOperations,
   ...courseOperations,
+  ...documentOperations,
 ];
