@@ -68,6 +68,36 @@ describe("under Deno", () => {
     await origin.close();
   }, 40_000);
 
+  test("the admin side describes itself and streams, and the command line acts", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const proxy = start(programs, "proxy", ...flags, "--upstreams", `${origin.url};name=a`);
+    const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
+    await until(async () => (await fetch(`${admin}/readyz`)).ok, "the balancer", 10_000);
+    expect(await (await fetch(`${admin}/api/docs`)).text()).toContain("/api/docs/style.css");
+    expect(await (await fetch(`${admin}/api/openapi.json`)).json()).toMatchObject({ openapi: "3.1.1" });
+
+    const end = new AbortController();
+    const stream = await fetch(`${admin}/api/stream?snapshots=1s`, { signal: end.signal });
+    const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    const read = async (what: string) => {
+      while (!text.includes(what)) text += (await reader?.read())?.value ?? "";
+    };
+    await read("event: snapshot\n");
+    const drain = start(programs, "drain", "a", "--wait", "5s", "--admin-url", admin);
+    await drain.exited;
+    expect(drain.stdout).toBe("a is empty.\n");
+    await read('"to":"drained"');
+    end.abort();
+    const status = start(programs, "status", "--admin-url", admin);
+    expect((await status.exited).code).toBe(1);
+    expect(status.stdout).toContain("No upstream serves");
+    expect((await proxy.kill("SIGTERM")).code).toBe(0);
+    await origin.close();
+  }, 60_000);
+
   test("a WebSocket passes through to the demo server, and the dashboard shows it", async () => {
     if (!deno) return;
     await using programs = new Programs();
