@@ -10,13 +10,15 @@ import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/levels.ts";
 import { expositionType } from "../metrics/exposition.ts";
-import { systemClock } from "../lib/clock.ts";
+import { systemClock, systemSchedule } from "../lib/clock.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot } from "../snapshot.ts";
 import { health, json, problem } from "./answers.ts";
 import { courseRoutes } from "./course-routes.ts";
 import { fleetRoutes, type Steered } from "./fleet-routes.ts";
+import { bearerOf } from "./callers.ts";
 import { denialOf } from "./guard.ts";
+import { held } from "./held-answers.ts";
 import { loginRoutes, type LoginSetting } from "./login-routes.ts";
 
 /** What the admin side needs of the balancer. */
@@ -63,7 +65,10 @@ export function startAdmin(
     bug: setting.bug,
     handle: async (request, peer) => {
       peers.set(request, peer);
-      return denialOf(request, { hostname: setting.hostname, access }) ?? app.fetch(request);
+      const denial = denialOf(request, { hostname: setting.hostname, access });
+      if (denial) return denial;
+      const bearer = bearerOf(request);
+      return held(await app.fetch(request), () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
 }
