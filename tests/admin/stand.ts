@@ -123,7 +123,9 @@ export async function startAdminStand(
       headers: { ...(bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` }), ...headers },
       ...(body && { body: JSON.stringify(body) }),
     });
-    const text = await response.text();
+    const isEndless = response.headers.get("content-type") === "text/event-stream";
+    if (isEndless) await response.body?.cancel();
+    const text = isEndless ? "" : await response.text();
     const isJson = /json/.test(response.headers.get("content-type") ?? "");
     const parsed = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
     return { status: response.status, headers: response.headers, body: parsed, text };
