@@ -88,7 +88,8 @@ describe("under Deno", () => {
     const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-deno-"));
     const config = join(folder, "users.yaml");
-    const hash = await Bun.password.hash("otto's password", "argon2id");
+    const cost = { algorithm: "argon2id", memoryCost: 1_024, timeCost: 1 } as const;
+    const hash = await Bun.password.hash("otto's password", cost);
     const users = `[{ name: otto, role: operator, passwordHash: "${hash}" }]`;
     const upstream = `{ url: "${origin.url}", name: one }`;
     writeFileSync(config, `admin: { users: ${users} }\npools: { main: { upstreams: [${upstream}] } }\n`);
