@@ -1,6 +1,7 @@
 /** The running whole: puts the pieces together from a configuration, starts, drains and stops them. */
 
 import type { Config } from "./config/config.ts";
+import { configurationAfter } from "./control/configuration.ts";
 import type { Control } from "./control/control.ts";
 import { type Course, courseOf, type ReloadEnd, type Reread } from "./control/course.ts";
 import { Drains } from "./control/drains.ts";
@@ -27,6 +28,7 @@ import { type WorkerHost, Workers } from "./plane/workers.ts";
 import type { StreakState } from "./pool/streak.ts";
 import { type ProbeResult, probeWith } from "./probe/probe.ts";
 import { Prober, type Target } from "./probe/prober.ts";
+import { Requests } from "./requests/requests.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot } from "./snapshot.ts";
 import type { Store } from "./state/store.ts";
@@ -61,6 +63,7 @@ export class Balancer {
   #phase: Phase = "starting";
   /** What the operator can do while it runs. */
   readonly control: Control;
+  readonly requests: Requests;
 
   constructor(setting: BalancerSetting) {
     this.#setting = setting;
@@ -97,11 +100,13 @@ export class Balancer {
     });
     this.control = new Helm(this.#course);
     const onSuspicion: DataPlaneSetting["onSuspicion"] = (all) => all.forEach((one) => prober.suspect(one));
+    this.requests = new Requests({ fleet, clock, wallClock });
+    const { requests } = this;
     const house = { config: this.#course.wanted, fleet, metrics, clock, schedule, log, onSuspicion };
     const { engine, workers: host } = setting;
     this.#plane = host
-      ? new Workers({ ...house, host, observer, journal })
-      : new DataPlane({ ...house, engine, sharesPort: false });
+      ? new Workers({ ...house, host, observer, journal, onRequests: (...kept) => requests.adopt(...kept) })
+      : new DataPlane({ ...house, engine, sharesPort: false, records: requests.taker });
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
     this.#history = new History({
       pools: () => this.#tallied(),
@@ -235,13 +240,6 @@ export class Balancer {
 
   #reloaded(end: ReloadEnd): void {
     this.#metrics.reloaded(end.result);
-    const at = systemWallClock();
-    if (end.result === "refused") {
-      const { by, problems } = end;
-      this.#configuration = { ...this.#configuration, refused: { at, by, problems } };
-      return;
-    }
-    const takenAt = end.result === "applied" ? at : this.#configuration.takenAt;
-    this.#configuration = { takenAt, refused: null, needsRestart: end.needsRestart };
+    this.#configuration = configurationAfter(end, this.#configuration, systemWallClock());
   }
 }

@@ -43,10 +43,20 @@ export class Turns<T> {
     this.#heap.sort((left, right) => (isBefore(left, right) ? -1 : 1));
   }
 
-  /** Whose turn it is; counts as taken. Throws if nobody takes part. */
-  next(): T {
+  /** Whose turn it is. Throws if nobody takes part. */
+  first(): T {
+    return this.#first().item;
+  }
+
+  #first(): Turn<T> {
     const turn = this.#heap[0];
     if (!turn) throw new Error("Cannot take a turn: nobody takes part");
+    return turn;
+  }
+
+  /** Whose turn it is; counts as taken. Throws if nobody takes part. */
+  next(): T {
+    const turn = this.#first();
     this.#now = due(turn);
     turn.taken += 1;
     turn.rank = this.#ranks++;

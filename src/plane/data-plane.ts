@@ -13,6 +13,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { Lookout, type Sight, type Suspicion } from "../probe/lookout.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { Hedger } from "../proxy/hedger.ts";
+import type { RecordTaker } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-id.ts";
 import { trustedBy } from "../proxy/trust.ts";
 import type { WorkerSnapshot } from "./seat.ts";
@@ -62,6 +63,8 @@ export interface DataPlaneSetting {
   /** The system's if left out. */
   readonly schedule?: Schedule;
   readonly log: Log;
+  /** Gets what became of requests. */
+  readonly records?: RecordTaker;
   /** Hears of upstreams on which attempts wait for too long. */
   readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
 }
@@ -100,14 +103,15 @@ export class DataPlane implements Plane {
   }
 
   async listen(): Promise<void> {
-    const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#setting;
+    const { config, engine, sharesPort, fleet, metrics, clock, log, records } = this.#setting;
     const { tls, ...place } = config.listen;
+    const exchanges = { routes: () => fleet.routes, clock, observer: metrics, ...(records && { records }) };
     this.#listener = await engine.listen({
       ...place,
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
-      exchange: () => new Exchange({ routes: () => fleet.routes, clock, observer: metrics }),
+      exchange: () => new Exchange(exchanges),
       requestId: requestIds(systemRandom),
       trusts: (address) => this.#trusts(address),
       log: engineLogOf(log, clock),

@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
 import type { Health, Mode } from "../pool/upstream.ts";
+import type { RequestRecord } from "../proxy/record.ts";
 import type { Sight } from "../probe/lookout.ts";
 
 /** What is wanted of one upstream, and what is known of it. */
@@ -71,6 +72,8 @@ export type FromWorker =
   /** It cannot listen. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "sights"; readonly sights: readonly Seen[] }
+  /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
+  | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
   | Counts;
 
 /** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */

@@ -10,6 +10,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Suspicion } from "../probe/lookout.ts";
+import type { RequestRecord } from "../proxy/record.ts";
 import type { Measured, Plane } from "./data-plane.ts";
 import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
@@ -36,6 +37,8 @@ export interface WorkersSetting {
   readonly observer: PoolObserver;
   /** Hears of upstreams on which attempts wait for too long, whoever waits. */
   readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  /** Hears of requests that workers have kept, and whether there were others. */
+  readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
   readonly journal: Pick<Journal, "add">;
   readonly log: Log;
   readonly clock: Clock;
@@ -89,6 +92,7 @@ export class Workers implements Plane {
           onGreeting: () => this.#tell(),
           onCounts: (seat) => this.#heard(seat),
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
+          onRequests: setting.onRequests,
           onReady: (seat) => {
             if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
           },

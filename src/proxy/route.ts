@@ -45,12 +45,17 @@ export interface Route {
   readonly destination: Destination;
 }
 
-/** The first route that matches, in the order of the configuration; undefined if none does. */
+/** Where the first route that matches leads; undefined if none does. */
 export function routeOf(routes: readonly Route[], head: Head): Destination | undefined {
+  return matchingRoute(routes, head)?.destination;
+}
+
+/** The first route that matches, in the order of the configuration; undefined if none does. */
+export function matchingRoute(routes: readonly Route[], head: Head): Route | undefined {
   for (const route of routes) {
     if (route.host !== undefined && !matchesHost(route.host, head.host)) continue;
     if (route.path !== undefined && !matchesPath(route.path, pathOf(head))) continue;
-    return route.destination;
+    return route;
   }
   return undefined;
 }
