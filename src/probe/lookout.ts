@@ -36,13 +36,12 @@ export class Lookout {
     this.#setting = setting;
   }
 
-  /** Looks at one upstream; true if it deserves a check at once. */
-  look({ pool, upstream, plan }: Target): boolean {
+  /** Looks at one upstream; true if it deserves a check at once. @param now clock time, read once for all of a round */
+  look({ pool, upstream, plan }: Target, now: number): boolean {
     if (upstream.isDown) {
       rescueAll(upstream);
       return false;
     }
-    const now = this.#setting.clock();
     const oldest = upstream.waiting.oldest;
     // The cheap question first: percentiles are worth it only for those who wait long.
     if (!oldest || now - oldest.waitingSince < leastPatienceMs) return false;

@@ -102,9 +102,10 @@ export class Prober {
     const { lookout, schedule } = this.#setting;
     if (!lookout) return undefined;
     return schedule(lookoutMs, () => {
+      const now = lookout.clock();
       for (const watch of this.#watches.values()) {
-        const isSuspected = this.#lookout?.look(watch.target);
-        if (isSuspected && lookout.clock() >= watch.heedsFrom) void this.#check(watch, lookout);
+        const isSuspected = this.#lookout?.look(watch.target, now);
+        if (isSuspected && now >= watch.heedsFrom) void this.#check(watch, lookout);
       }
       this.#cancelLookout = this.#scheduleLookout();
     });

@@ -17,7 +17,7 @@ function setUp(setting: DomainSetting = {}, kind: ProbePlan["kind"] = "http") {
   const lookout = new Lookout({ clock: () => scene.now.ms, p99Ms: () => 10 });
   const [a, b, c] = scene.upstreams;
   if (!a || !b || !c) throw new Error("three upstreams are expected");
-  const look = () => lookout.look({ pool: scene.pool, upstream: a, plan: { ...plan, kind } });
+  const look = () => lookout.look({ pool: scene.pool, upstream: a, plan: { ...plan, kind } }, scene.now.ms);
   /** An attempt that somebody carries: moved or not is counted. */
   const moved: number[] = [];
   const waits = (count: number) =>
