@@ -16,7 +16,7 @@ export class RequestBytes {
   isWhole = true;
 
   begin(): void {
-    if (this.bytes.length > usualBytes) this.bytes = Buffer.allocUnsafeSlow(usualBytes);
+    if (this.bytes.length !== usualBytes) this.bytes = Buffer.allocUnsafeSlow(usualBytes);
     this.length = 0;
     this.isWhole = true;
   }
@@ -50,6 +50,13 @@ export class RequestBytes {
     if (text.length > loopedBytes) this.bytes.write(text, this.length, "latin1");
     else for (let i = 0; i < text.length; i++) this.bytes[this.length + i] = text.charCodeAt(i);
     this.length += text.length;
+  }
+
+  /** Keeps only the first bytes: what came with a head may be much, and an upload must not hold it for as long as it takes. */
+  letGoBehind(count: number): void {
+    this.bytes = Buffer.from(this.bytes.subarray(0, count));
+    this.length = count;
+    this.isWhole = false;
   }
 
   /** Appends them if they were sent and the limit allows it; else lets go of everything, keeping the head readable. */

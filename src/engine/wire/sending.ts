@@ -79,7 +79,7 @@ export class Sending implements Carrier, Parked {
     if (!upstream) return;
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
-    if (bytes.length > maxReplayBytes) bytes.isWhole = false;
+    if (bytes.length > maxReplayBytes) this.#request.letGoOfBody();
     if (isOut) this.flushed();
     else this.#waitFor(upstream);
   }
