@@ -39,6 +39,11 @@ export class Recent {
     if (latencyMs !== undefined) this.#sliceAt(Math.floor(second / sliceSeconds))?.record(latencyMs);
   }
 
+  /** An attempt that was given up before its head: it would have taken longer than this. */
+  waited(atLeastMs: number, now: number): void {
+    this.#sliceAt(Math.floor(now / 1000 / sliceSeconds))?.record(atLeastMs);
+  }
+
   get picture(): RecentPicture {
     const kept = this.#seconds;
     const seconds: number[] = [];
