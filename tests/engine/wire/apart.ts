@@ -12,6 +12,7 @@ const set = await stage(runsOnBun ? bunEngine : denoEngine, {
 });
 process.on("message", () => {
   if (runsOnBun) Bun.gc(true);
+  else (globalThis as { gc?: () => void }).gc?.();
   process.send?.(process.memoryUsage.rss());
 });
 process.on("disconnect", () => process.exit());

@@ -147,7 +147,7 @@ async function denoCommand(): Promise<readonly string[] | undefined> {
   await find.exited;
   const path = find.stdout.trim();
   if (!path) console.warn(`skipped: ${denoPackage} cannot be had here`);
-  return path ? [path, "run", "-A"] : undefined;
+  return path ? [path, "run", "-A", "--v8-flags=--expose-gc"] : undefined;
 }
 /** What our added fields and the origin's own heads may differ by. */
 const headBytes = 4_096;
