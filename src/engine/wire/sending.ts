@@ -128,7 +128,7 @@ export class Sending implements Carrier, Parked {
     if (isFresh) this.#attempt?.connected();
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
-    if (bytes.length > maxReplayBytes) bytes.isWhole = false;
+    if (bytes.length > maxReplayBytes) this.#request.letGoOfBody();
     return isOut ? this.flushed(upstream) : this.#waitFor(upstream);
   }
 
