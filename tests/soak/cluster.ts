@@ -28,6 +28,13 @@ export class Cluster implements AsyncDisposable {
     this.engine = engine;
   }
 
+  /** How the balancer ended, and what it said last; undefined while it lives. */
+  get death(): string | undefined {
+    const { child } = this.#balancer ?? {};
+    if (child?.exitCode === null && child.signalCode === null) return undefined;
+    return `${child?.exitCode ?? child?.signalCode}: ${this.#balancer?.stderr.slice(-2_000)}`;
+  }
+
   get pid(): number {
     return this.#balancer?.pid ?? 0;
   }
@@ -78,7 +85,7 @@ export class Cluster implements AsyncDisposable {
       await sleep(1_000);
       await this.#ask("DELETE", `/api/upstreams/extra-${round}?wait=2s`, {});
       yield "looks at everything";
-      for (const path of ["/api/snapshot", "/metrics"]) await (await fetch(this.#admin + path)).text();
+      for (const path of ["/api/snapshot", "/metrics"]) await this.#look(path);
       await sleep(300);
     }
   }
@@ -96,9 +103,14 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #ask(method: string, path: string, body: object): Promise<void> {
+    if (this.death !== undefined) return;
     const response = await fetch(this.#admin + path, { method, body: JSON.stringify(body) });
     const text = await response.text();
     if (!response.ok) throw new Error(`Cannot ${method} ${path}: ${response.status} ${text}`);
+  }
+
+  async #look(path: string): Promise<void> {
+    if (this.death === undefined) await (await fetch(this.#admin + path)).text();
   }
 
   #serve(name: string, port: number): Program {

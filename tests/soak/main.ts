@@ -43,13 +43,13 @@ async function soak(engine: EngineName): Promise<boolean> {
   }, 250);
   let faults = 0;
   for await (const fault of cluster.faults()) {
-    if (elapsed() >= seconds) break;
+    if (elapsed() >= seconds || cluster.death !== undefined) break;
     faults += 1;
     process.stderr.write(`${elapsed().toFixed(0).padStart(5)} s  ${fault}\n`);
     await sleep(100);
   }
   clearInterval(sampler);
-  const isAlive = sampleOf(cluster.pid, 0) !== undefined;
+  const { death } = cluster;
   await traffic.stop();
   const windows = windowsOf(samples, windowCount);
   const verdict = verdictOn(windows);
@@ -68,8 +68,10 @@ async function soak(engine: EngineName): Promise<boolean> {
     console.log(`${kind.padEnd(12)} ${String(done).padStart(7)} well${failed && `; ${failed}`}`);
   }
   const grown = `${(verdict.grownBytes / MiB).toFixed(1)} MiB grown after warm-up (a ${warmUpShare.toFixed(2)} of the time), ${(verdict.allowedBytes / MiB).toFixed(1)} allowed`;
-  const isWell = verdict.isFlat && isAlive;
-  console.log(`\n${engine}: ${isAlive ? (verdict.isFlat ? "flat" : "NOT FLAT") : "DEAD"}: ${grown}`);
+  const isWell = verdict.isFlat && death === undefined;
+  console.log(
+    `\n${engine}: ${death === undefined ? (verdict.isFlat ? "flat" : "NOT FLAT") : `DEAD, ${death}`}: ${grown}`,
+  );
   return isWell;
 }
 

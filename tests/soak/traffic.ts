@@ -57,19 +57,22 @@ export class Traffic {
   #trickled(): Promise<void> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.#port, "127.0.0.1");
-      let [length, wanted] = [0, Infinity];
+      let [length, wanted, isEnded] = [0, Infinity, false];
       socket.on("error", reject);
-      socket.on("data", (bytes) => {
+      socket.on("data", (bytes: Buffer) => {
         if (length === 0) {
           const head = bytes.toString("latin1").split("\r\n\r\n", 1)[0] ?? "";
-          wanted = head.length + 4 + Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 1_000_000);
+          wanted = head.length + 4 + Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? Infinity);
         }
         length += bytes.length;
+        isEnded = bytes.subarray(-5).toString("latin1") === "0\r\n\r\n";
         socket.pause();
         setTimeout(() => socket.resume(), 10);
       });
       socket.on("close", () =>
-        length >= wanted ? resolve() : reject(new Error(`cut after ${length > 0 ? "a part" : "nothing"}`)),
+        length >= wanted || isEnded
+          ? resolve()
+          : reject(new Error(`cut after ${length > 0 ? "a part" : "nothing"}`)),
       );
       socket.write("GET /work?bytes=1000000&ms=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     });
