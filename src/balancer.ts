@@ -1,6 +1,7 @@
 /** The running whole: puts the pieces together from a configuration, starts, drains and stops them. */
 
 import type { Config } from "./config/config.ts";
+import { configurationAfter } from "./control/configuration-after.ts";
 import type { Control } from "./control/control.ts";
 import { type Course, courseOf, type ReloadEnd, type Reread } from "./control/course.ts";
 import { Drains } from "./control/drains.ts";
@@ -8,7 +9,9 @@ import { Fleet, targetsOf } from "./control/fleet.ts";
 import { Helm } from "./control/helm.ts";
 import { Intents } from "./control/intents.ts";
 import { type Happening, Journal } from "./control/journal.ts";
+import type { MemoryWatch } from "./control/memory-watch.ts";
 import { eventsShown, Pictures } from "./control/pictures.ts";
+import { sheddingWatch } from "./control/shedding.ts";
 import { recordDrain, recordProbed, verdictObserver } from "./control/verdicts.ts";
 import type { UpstreamDetail } from "./detail.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -20,6 +23,7 @@ import type { Log } from "./lib/log.ts";
 import { systemRandom } from "./lib/random.ts";
 import { exposition } from "./metrics/exposition.ts";
 import { families } from "./metrics/families.ts";
+import { memoryFamilies } from "./metrics/memory-families.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { DataPlane, type Plane } from "./plane/data-plane.ts";
 import { type WorkerHost, Workers } from "./plane/workers.ts";
@@ -57,6 +61,7 @@ export class Balancer {
   #configuration: ConfigurationSnapshot;
   readonly #plane: Plane;
   readonly #history: History;
+  readonly #memory: MemoryWatch;
   #phase: Phase = "starting";
   /** What the operator can do while it runs. */
   readonly control: Control;
@@ -71,8 +76,7 @@ export class Balancer {
     this.#fleet = new Fleet({ clock, random: systemRandom, observer });
     const intents = new Intents(store);
     const drains = new Drains({
-      ...{ clock, wallClock, schedule },
-      isEmpty: (upstream) => this.#plane.isEmpty(upstream),
+      ...{ clock, wallClock, schedule, isEmpty: (upstream) => this.#plane.isEmpty(upstream) },
       onStage: (upstream, stage) => {
         const pool = this.#fleet.find(upstream.id)?.member.pool.name ?? null;
         recordDrain(this.#journal, { pool, upstream, stage });
@@ -103,6 +107,8 @@ export class Balancer {
       ? new Workers({ ...house, host, observer, journal, schedule })
       : new DataPlane({ ...house, engine, sharesPort: false });
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
+    const watched = { memory: runtime.memory, config: () => this.config, plane: this.#plane };
+    this.#memory = sheddingWatch({ ...watched, journal, log, schedule });
     this.#history = new History({
       pools: () => this.#tallied(),
       ...{ metrics, store: setting.historyStore, clock, wallClock, schedule },
@@ -136,6 +142,7 @@ export class Balancer {
       throw error;
     }
     this.#history.start();
+    this.#memory.start();
     this.#turnTo("ready");
   }
 
@@ -150,6 +157,7 @@ export class Balancer {
     const inFlight = this.#plane.active();
     this.#setting.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
+    this.#memory.stop();
     this.#prober.stop();
     await Promise.race([this.#plane.drain(), sleep(drainTimeoutMs)]);
     const cut = this.#plane.active();
@@ -162,6 +170,7 @@ export class Balancer {
 
   /** Cuts everything, and writes down what the record still holds. */
   close(): void {
+    this.#memory.stop();
     this.#prober.stop();
     this.#history.stop();
     this.#plane.close();
@@ -176,7 +185,6 @@ export class Balancer {
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#setting;
     const { listen } = this.#course.config;
-    const { workers } = this.#plane;
     this.#plane.tally();
     return {
       at: systemWallClock(),
@@ -188,7 +196,8 @@ export class Balancer {
       listen: `${listen.hostname}:${this.port || listen.port}`,
       inFlight: this.#plane.active(),
       configuration: this.#configuration,
-      ...(workers && { workers }),
+      memory: this.#memory.snapshot,
+      ...(this.#plane.workers && { workers: this.#plane.workers }),
       pools: this.#pictures.pools(),
       events: this.#journal.events({ limit: eventsShown }),
     };
@@ -214,11 +223,10 @@ export class Balancer {
   metricsText(): string {
     this.#plane.tally();
     const measured = this.#fleet.members.map((member) => ({
-      pool: member.pool,
-      queue: member.queue,
+      ...member,
       retryBudget: { left: this.#plane.retriesLeft(member) },
     }));
-    return exposition(families(this.#metrics, measured));
+    return exposition([...families(this.#metrics, measured), ...memoryFamilies(this.#memory.snapshot)]);
   }
 
   #turnTo(phase: Phase): void {
@@ -237,13 +245,6 @@ export class Balancer {
 
   #reloaded(end: ReloadEnd): void {
     this.#metrics.reloaded(end.result);
-    const at = systemWallClock();
-    if (end.result === "refused") {
-      const { by, problems } = end;
-      this.#configuration = { ...this.#configuration, refused: { at, by, problems } };
-      return;
-    }
-    const takenAt = end.result === "applied" ? at : this.#configuration.takenAt;
-    this.#configuration = { takenAt, refused: null, needsRestart: end.needsRestart };
+    this.#configuration = configurationAfter(end, this.#configuration, systemWallClock());
   }
 }

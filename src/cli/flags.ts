@@ -2,7 +2,6 @@
 
 import { defaults, engineNames } from "../config/config.ts";
 import type { Path } from "../config/problem.ts";
-import { formatTimeRange } from "../config/times.ts";
 import { splitUpstreams } from "../config/upstreams.ts";
 import { formatDuration } from "../lib/duration.ts";
 
@@ -24,20 +23,20 @@ export interface Flag {
   readonly fallback?: string;
 }
 
-const number = (text: string): unknown => (/^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text);
+export const number = (text: string): unknown => (/^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text);
 
-function port(variable: string, fallback: number, key: string, summary: string): Flag {
+export function port(variable: string, fallback: number, key: string, summary: string): Flag {
   const name = key === "" || key === "listen" ? "--port" : `--${key}-port`;
   const path = key === "" ? ["port"] : [key, "port"];
   return { name, value: "<port>", variable, path, read: number, summary, fallback: String(fallback) };
 }
 
-function host(variable: string, fallback: string, key: string, summary: string): Flag {
+export function host(variable: string, fallback: string, key: string, summary: string): Flag {
   const name = key === "" || key === "listen" ? "--host" : `--${key}-host`;
   return { name, value: "<host>", variable, path: key === "" ? ["host"] : [key, "host"], summary, fallback };
 }
 
-const { listen, admin, dashboard, backend, pool } = defaults;
+const { listen, admin, pool } = defaults;
 
 /** Settings of the balancer, for up, proxy and check. */
 export const balancerFlags: readonly Flag[] = [
@@ -65,6 +64,15 @@ export const balancerFlags: readonly Flag[] = [
     read: number,
     summary: "clients' connections at one time; more are answered with 503",
     fallback: String(defaults.maxClients),
+  },
+  {
+    name: "--max-memory",
+    value: "<size>",
+    variable: "EVENKEEL_MAX_MEMORY",
+    path: ["maxMemory"],
+    read: (text) => (text === "0" ? 0 : text),
+    summary: "memory at which new requests get 503, such as 512MiB; 0 for no limit",
+    fallback: "80 % of the control group's limit, if it has one",
   },
   {
     name: "--upstreams",
@@ -175,76 +183,3 @@ export const watchFlag: Flag = {
   read: (text) => !["0", "false", "no", "off"].includes(text.toLowerCase()),
   summary: "takes the configuration file anew whenever it changes, as SIGHUP does",
 };
-
-/** The dashboard beside the balancer, for up and check. */
-export const companionFlags: readonly Flag[] = [
-  port("DASHBOARD_PORT", dashboard.port, "dashboard", "where the dashboard is; 0 takes any free port"),
-  host(
-    "DASHBOARD_HOST",
-    dashboard.hostname,
-    "dashboard",
-    "address of the dashboard; whoever reaches it can act",
-  ),
-];
-
-export const dashboardFlags: readonly Flag[] = [
-  port("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
-  host("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; whoever reaches it can act"),
-  {
-    name: "--balancer-url",
-    value: "<url>",
-    variable: "LOAD_BALANCER_URL",
-    path: ["balancerUrl"],
-    summary: "front door of the balancer",
-    fallback: dashboard.balancerUrl,
-  },
-  {
-    name: "--admin-url",
-    value: "<url>",
-    variable: "ADMIN_URL",
-    path: ["adminUrl"],
-    summary: "admin side of the balancer",
-    fallback: dashboard.adminUrl,
-  },
-  {
-    variable: "ADMIN_TOKEN",
-    value: "",
-    path: ["adminToken"],
-    summary: "what the admin side asks of its callers",
-  },
-];
-
-/** Where a running balancer is asked. */
-export const askFlags: readonly Flag[] = dashboardFlags.filter(({ variable }) =>
-  ["ADMIN_URL", "ADMIN_TOKEN"].includes(variable),
-);
-
-export const backendFlags: readonly Flag[] = [
-  port("SERVER_PORT", backend.port, "", "where to listen; 0 takes any free port"),
-  host("SERVER_HOST", backend.hostname, "", "address to listen on"),
-  {
-    name: "--name",
-    value: "<name>",
-    variable: "SERVER_NAME",
-    path: ["name"],
-    summary: "stands in every answer",
-    fallback: "name of this machine",
-  },
-  {
-    name: "--latency",
-    value: "<time>",
-    variable: "SERVER_LATENCY",
-    path: ["latency"],
-    summary: "each answer waits for so long: 80ms, or a range",
-    fallback: formatTimeRange(backend.latencyMs),
-  },
-  {
-    name: "--fail-rate",
-    value: "<share>",
-    variable: "SERVER_FAIL_RATE",
-    path: ["failRate"],
-    read: number,
-    summary: "share of requests answered with 500, from 0 to 1",
-    fallback: String(backend.failRate),
-  },
-];

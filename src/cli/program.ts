@@ -4,17 +4,9 @@ import { Argument, Command, CommanderError } from "commander";
 import { type Trouble, trouble } from "../config/problem.ts";
 import { version } from "../config/version.ts";
 import { policies } from "../policy/policies.ts";
-import {
-  askFlags,
-  backendFlags,
-  balancerFlags,
-  companionFlags,
-  configFlag,
-  dashboardFlags,
-  type Flag,
-  watchFlag,
-} from "./flags.ts";
+import { balancerFlags, configFlag, type Flag, watchFlag } from "./flags.ts";
 import { misuseOf } from "./misuse.ts";
+import { askFlags, backendFlags, companionFlags, dashboardFlags } from "./other-flags.ts";
 
 export type CommandName = "up" | "proxy" | "backend" | "dashboard" | "check" | "plan" | "state" | "version";
 

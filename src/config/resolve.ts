@@ -46,6 +46,7 @@ export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Reso
       workers: file.workers ?? defaults.workers,
       admin: { ...listenOf(file.admin, defaults.admin), ...(token === undefined ? {} : { token }) },
       state: file.state ?? defaultState,
+      maxMemory: maxMemoryOf(file.maxMemory),
       drainDelayMs: time(file.drainDelay, defaults.drainDelayMs),
       drainTimeoutMs: time(file.drainTimeout, defaults.drainTimeoutMs),
       clientTimeouts: {
@@ -59,6 +60,10 @@ export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Reso
     },
     dashboard: listenOf(file.dashboard, defaults.dashboard),
   };
+}
+
+function maxMemoryOf(given: ConfigFile["maxMemory"] = defaults.maxMemory): Config["maxMemory"] {
+  return given === "auto" || given === 0 ? given : sizeOf(given);
 }
 
 /** Also for the commands that have no file. */

@@ -65,6 +65,7 @@ function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...
     "clientTimeouts.head": formatDuration(clientTimeouts.headMs),
     "clientTimeouts.bodyIdle": formatDuration(clientTimeouts.bodyIdleMs),
     "clientTimeouts.keepAlive": formatDuration(clientTimeouts.keepAliveMs),
+    maxMemory: String(rest.maxMemory),
     drainDelay: formatDuration(rest.drainDelayMs),
     drainTimeout: formatDuration(rest.drainTimeoutMs),
     trustedProxies: rest.trustedProxies.join(", ") || "none",

@@ -35,6 +35,10 @@ export interface Plane {
   isEmpty(upstream: Upstream): boolean;
   /** Retries that a pool could pay for now. */
   retriesLeft(member: Member): number;
+  /** What other processes of ours take, bytes. */
+  rssBytes(): number;
+  /** Refuses new requests from now on, or no longer. */
+  shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Cuts what is left, synchronously. */
@@ -58,6 +62,7 @@ export class DataPlane implements Plane {
   #trusts: (address: string) => boolean;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
+  readonly #load = { isShed: false };
 
   constructor(setting: DataPlaneSetting) {
     this.#setting = setting;
@@ -87,7 +92,8 @@ export class DataPlane implements Plane {
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
-      exchange: () => new Exchange({ routes: () => fleet.routes, clock, observer: metrics }),
+      exchange: () =>
+        new Exchange({ routes: () => fleet.routes, clock, load: this.#load, observer: metrics }),
       requestId: requestIds(systemRandom),
       trusts: (address) => this.#trusts(address),
       log: engineLogOf(log, clock),
@@ -112,6 +118,14 @@ export class DataPlane implements Plane {
 
   retriesLeft({ retryBudget }: Member): number {
     return retryBudget.left;
+  }
+
+  rssBytes(): number {
+    return 0;
+  }
+
+  shed(isShedding: boolean): void {
+    this.#load.isShed = isShedding;
   }
 
   drain(): Promise<void> {

@@ -22,7 +22,13 @@ export interface State {
 
 export type ToWorker =
   /** `now` is the control plane's clock, which the worker goes by. */
-  | ({ readonly kind: "state"; readonly revision: number; readonly now: number } & State)
+  | ({
+      readonly kind: "state";
+      readonly revision: number;
+      readonly now: number;
+      /** Whether new requests are refused. */
+      readonly shedding: boolean;
+    } & State)
   | { readonly kind: "drain" | "close" };
 
 export interface Counts {
@@ -31,6 +37,8 @@ export interface Counts {
   readonly revision: number;
   /** Requests that clients wait for. */
   readonly active: number;
+  /** What its process takes. */
+  readonly rssBytes: number;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
@@ -83,7 +91,7 @@ export function applyState(fleet: Fleet, { config, upstreams }: State): void {
 export function reportOf(
   { members }: Pick<Fleet, "members">,
   metrics: Metrics,
-  { revision, active }: Pick<Counts, "revision" | "active">,
+  own: Pick<Counts, "revision" | "active" | "rssBytes">,
 ): Counts {
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({
@@ -97,7 +105,7 @@ export function reportOf(
     { name: "", retriesLeft: 0 },
     ...members.map(({ pool: { name }, retryBudget }) => ({ name, retriesLeft: retryBudget.left })),
   ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
-  return { kind: "counts", revision, active, upstreams, pools };
+  return { kind: "counts", ...own, upstreams, pools };
 }
 
 /**

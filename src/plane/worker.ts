@@ -17,6 +17,8 @@ export interface WorkerSetting {
   readonly log: Log;
   /** Ends the process. */
   readonly leave: () => void;
+  /** What this process takes. */
+  readonly rssBytes: () => number;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
@@ -55,6 +57,7 @@ export class Worker {
   }
 
   #follow(state: StateMessage): void {
+    this.#running?.plane.shed(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
     const { fleet, plane } = (this.#running ??= this.#begin(state));
@@ -64,6 +67,7 @@ export class Worker {
       if (upstream.isDown) rescueAll(upstream);
     }
     plane.follow(state.config);
+    plane.shed(state.shedding);
     this.#revision = state.revision;
     if (isFirst) void this.#listen(plane);
     else this.#report();
@@ -115,7 +119,8 @@ export class Worker {
     if (!this.#running) return;
     const { fleet, metrics, plane } = this.#running;
     const active = plane.active();
-    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active }));
+    const rssBytes = this.#setting.rssBytes();
+    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active, rssBytes }));
     const isEmptying = fleet.pools.some(({ upstreams }) =>
       upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
     );

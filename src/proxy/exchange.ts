@@ -19,6 +19,8 @@ export interface ExchangeSetting {
   /** Read anew for every exchange, so that a reload needs no new connection. */
   readonly routes: () => readonly Route[];
   readonly clock: Clock;
+  /** Whether new requests are refused, for want of memory. */
+  readonly load?: { readonly isShed: boolean };
   readonly observer: ExchangeObserver;
 }
 
@@ -88,12 +90,10 @@ export class Exchange implements Queued {
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
     if (!destination || !this.#head) return this.refuse(refusal("no_route"));
-    if (
-      destination.maxRequestBodyBytes !== undefined &&
-      !this.admits(Number(this.#head.header("content-length") ?? 0))
-    ) {
+    if (this.#setting.load?.isShed) return this.refuse(refusal("overloaded"));
+    const isLimited = destination.maxRequestBodyBytes !== undefined;
+    if (isLimited && !this.admits(Number(this.#head.header("content-length") ?? 0)))
       return this.refuse(refusal("request_too_large"));
-    }
     destination.retryBudget?.earn();
     const { pool, queue } = destination;
     // Whoever comes while others wait goes behind them.

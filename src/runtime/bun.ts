@@ -7,6 +7,7 @@ import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { timedOut } from "./dial.ts";
+import { memorySense } from "./memory.ts";
 import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
 
@@ -129,6 +130,7 @@ export const runtime: Runtime = {
   serve,
   dial,
   probeHttp,
+  memory: memorySense(() => Bun.gc(true)),
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
   workerEnvironment: { [fetchLimit]: mostFetches, ...process.env },
   liftFetchLimit,

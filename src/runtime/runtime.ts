@@ -36,6 +36,15 @@ export interface HttpProbe {
   };
 }
 
+/** What is known of this process's memory. */
+export interface MemorySense {
+  rssBytes(): number;
+  /** What its control group may take; undefined without a limit. */
+  limitBytes(): number | undefined;
+  /** Gives back at once what is not needed any more, as far as the runtime can. Takes a while. */
+  collect(): void;
+}
+
 /** Each call rejects with an `Error` that carries the system's `code` (ECONNREFUSED, EADDRINUSE …) where there is one. */
 export interface Runtime {
   readonly name: "bun" | "deno";
@@ -46,6 +55,7 @@ export interface Runtime {
   dial(hostname: string, port: number, timeoutMs: number): Promise<void>;
   /** Status of a GET without redirects, proxies or kept connections; rejects with code ETIMEDOUT after `timeoutMs`. */
   probeHttp(probe: HttpProbe): Promise<number>;
+  readonly memory: MemorySense;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
   /** What a child process that serves clients finds in its environment. */

@@ -2,7 +2,7 @@
 
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
- * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s.
+ * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s; its `load`, which it may have to shed.
  */
 export type EventKind =
   | "probe"
@@ -15,7 +15,8 @@ export type EventKind =
   | "drain"
   | "reload"
   | "phase"
-  | "worker";
+  | "worker"
+  | "load";
 
 export interface Event {
   /** Grows from event to event and over restarts, with gaps. */

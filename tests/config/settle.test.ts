@@ -14,6 +14,7 @@ engine: fetch
 workers: auto
 admin: { port: 9001, host: 0.0.0.0, token: t }
 state: ":memory:"
+maxMemory: 1GiB
 drainTimeout: 1m
 clientTimeouts: { head: 1s, bodyIdle: 2s, keepAlive: 3s }
 trustedProxies: [10.0.0.0/8, "::1"]
@@ -52,6 +53,7 @@ routes:
     workers: "auto",
     admin: { hostname: "0.0.0.0", port: 9001, token: "t" },
     state: ":memory:",
+    maxMemory: 1_073_741_824,
     drainDelayMs: 0,
     drainTimeoutMs: 60_000,
     clientTimeouts: { headMs: 1000, bodyIdleMs: 2000, keepAliveMs: 3000 },

@@ -61,6 +61,7 @@ function setUp(count = 2) {
     const report = reportOf(fleet, new Metrics(clock), {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
       active: inFlight,
+      rssBytes: 1_000,
     });
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },

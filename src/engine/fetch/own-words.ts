@@ -25,10 +25,9 @@ export function refuse(setting: EngineSetting, { head, requestId }: Passage, giv
   if (given.notRetried === undefined) {
     setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
   }
-  return new Response(head.method === "HEAD" ? null : answer.body, {
-    status: answer.status,
-    headers: answer.fields.map(([name, value]): [string, string] => [name, value]),
-  });
+  const headers = answer.fields.map(([name, value]): [string, string] => [name, value]);
+  if (given.reason === "overloaded") headers.push(["Connection", "close"]);
+  return new Response(head.method === "HEAD" ? null : answer.body, { status: answer.status, headers });
 }
 
 /** Says what failed where, and what follows from it. */

@@ -110,7 +110,8 @@ export class Relay implements AnswerTaker {
       const fields = { requestId: request.id, reason: given.reason, status: given.status };
       this.#plane.setting.log.fault("refused", fields);
     }
-    const keeps = this.#keepsAlive && request.isComplete && !this.#plane.isDraining;
+    const isLast = this.#plane.isDraining || given.reason === "overloaded";
+    const keeps = this.#keepsAlive && request.isComplete && !isLast;
     client.writeAll(request.refusalBytes(given, !keeps));
     this.#end(keeps ? "keep" : "close");
   }
