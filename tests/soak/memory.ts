@@ -30,7 +30,7 @@ export interface Window {
 
 export interface Verdict {
   readonly isFlat: boolean;
-  /** By the medians of the first and the last third of the windows after warm-up. */
+  /** From the median of the first half of the windows after warm-up to that of the second half. */
   readonly grownBytes: number;
   readonly allowedBytes: number;
 }
@@ -55,12 +55,12 @@ export function windowsOf(samples: readonly Sample[], count: number): readonly W
   });
 }
 
-/** Flat is what did not grow from the first third after warm-up to the last by more than a collector's play. */
+/** Flat is what did not grow from the first half after warm-up to the second by more than a collector's play. */
 export function verdictOn(windows: readonly Window[]): Verdict {
   const warm = windows.slice(Math.floor(windows.length * warmUpShare));
-  const third = Math.max(1, Math.floor(warm.length / 3));
+  const half = Math.floor(warm.length / 2);
   const sizeOf = (some: readonly Window[]) => median(some.map(({ rssBytes }) => rssBytes));
-  const [first, last] = [sizeOf(warm.slice(0, third)), sizeOf(warm.slice(-third))];
+  const [first, last] = [sizeOf(warm.slice(0, half)), sizeOf(warm.slice(half))];
   const grownBytes = last - first;
   const allowedBytes = Math.max(leastAllowedBytes, first * allowedShare);
   return { isFlat: grownBytes <= allowedBytes, grownBytes, allowedBytes };
@@ -68,5 +68,6 @@ export function verdictOn(windows: readonly Window[]): Verdict {
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((one, other) => one - other);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;
 }
