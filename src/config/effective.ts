@@ -162,6 +162,7 @@ function poolFileOf(pool: PoolConfig): object {
     timeouts: {
       connect: formatDuration(timeouts.connectMs),
       head: formatDuration(timeouts.headMs),
+      total: timeouts.totalMs === undefined ? 0 : formatDuration(timeouts.totalMs),
       bodyIdle: formatDuration(timeouts.bodyIdleMs),
       tunnelIdle: formatDuration(timeouts.tunnelIdleMs),
     },

@@ -149,7 +149,9 @@ function outlierOf(given: PoolFile["outlier"]): OutlierConfig {
 
 function timeoutsOf(given: PoolFile["timeouts"]): Timeouts {
   const fallback = defaults.pool.timeouts;
+  const totalMs = time(given?.total, 0);
   return {
+    ...(totalMs > 0 && { totalMs }),
     connectMs: time(given?.connect, fallback.connectMs),
     headMs: time(given?.head, fallback.headMs),
     bodyIdleMs: time(given?.bodyIdle, fallback.bodyIdleMs),

@@ -133,6 +133,7 @@ function poolSettings(pool: PoolConfig): Settings {
     "probe.fall": String(probe.fall),
     "timeouts.connect": formatDuration(timeouts.connectMs),
     "timeouts.head": formatDuration(timeouts.headMs),
+    "timeouts.total": timeouts.totalMs === undefined ? "none" : formatDuration(timeouts.totalMs),
     "timeouts.bodyIdle": formatDuration(timeouts.bodyIdleMs),
     "timeouts.tunnelIdle": formatDuration(timeouts.tunnelIdleMs),
   };

@@ -18,6 +18,7 @@ export type RefusalReason =
 /** Why a failed attempt was not followed by another one. */
 export type NotRetried =
   | "retries_spent"
+  | "time_spent"
   | "method_not_idempotent"
   | "body_not_replayable"
   | "answer_begun"
@@ -93,6 +94,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     status: 502,
     error: "http_protocol_error",
     message: "The upstream's answer is not valid HTTP.",
+  },
+  total_timeout: {
+    status: 504,
+    error: "http_response_timeout",
+    message: "No upstream answered in the time that a request may take.",
   },
   // Never an answer of ours: who was rescued is asked elsewhere.
   rescued: { status: 502, error: "connection_terminated", message: "The upstream was found down." },
