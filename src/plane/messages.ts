@@ -3,6 +3,7 @@
 import type { Config, PoolConfig } from "../config/config.ts";
 import type { Fleet } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
+import { hashString } from "../lib/hash.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
@@ -20,12 +21,19 @@ export interface State {
   readonly upstreams: readonly Standing[];
 }
 
+/** Which one of how many workers it is. */
+export interface Place {
+  readonly index: number;
+  readonly of: number;
+}
+
 export type ToWorker =
   /** `now` is the control plane's clock, which the worker goes by. */
   | ({
       readonly kind: "state";
       readonly revision: number;
       readonly now: number;
+      readonly place: Place;
       /** Whether new requests are refused. */
       readonly shedding: boolean;
     } & State)
@@ -74,8 +82,18 @@ export function stateOf(config: Config, { pools }: Pick<Fleet, "pools">): State 
   return { config, upstreams };
 }
 
+/**
+ * How much later the next worker tries an upstream on probation, milliseconds. The first one's answer is known to all
+ * within a few; should it have no request to try it with, the next one has.
+ */
+const turnMs = 1_000;
+
 /** Makes a fleet what a state says. What a verdict has said here since stays. */
-export function applyState(fleet: Fleet, { config, upstreams }: State): void {
+export function applyState(
+  fleet: Fleet,
+  { config, upstreams }: State,
+  { index, of }: Place = { index: 0, of: 1 },
+): void {
   const standings = new Map(upstreams.map((standing) => [standing.upstream, standing]));
   fleet.adopt(fleet.next(config));
   for (const pool of fleet.pools) {
@@ -83,6 +101,8 @@ export function applyState(fleet: Fleet, { config, upstreams }: State): void {
       const standing = standings.get(identityOf(upstream));
       if (!standing) continue;
       pool.setMode(upstream, standing.mode);
+      // The first try is not always the same worker's.
+      upstream.outlier.handicapMs = ((index + hashString(standing.upstream)) % of) * turnMs;
       pool.adopt(upstream, standing);
     }
   }

@@ -61,7 +61,7 @@ export class Worker {
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
     const { fleet, plane } = (this.#running ??= this.#begin(state));
-    applyState(fleet, state);
+    applyState(fleet, state, state.place);
     // What still waits on one that was found down moves on at once.
     for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueAll(upstream);

@@ -154,8 +154,9 @@ export class Workers implements Plane {
     this.#told = text;
     this.#isTelling = false;
     const whole = { revision: this.#revision, now: clock(), shedding: this.#isShedding };
-    const message = { kind: "state", ...whole, ...state } as const;
-    for (const seat of this.#seats) seat.send(message);
+    for (const [index, seat] of this.#seats.entries()) {
+      seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
+    }
     this.#cancelTell?.();
     this.#cancelTell = schedule(tellEveryMs, () => this.#tell());
   }
