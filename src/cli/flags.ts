@@ -1,40 +1,9 @@
-/** The table of flags and variables: what each is called, what it means in the configuration, and its default. */
+/** The table of the balancer's flags and variables: what each is called, what it means in the configuration, its default. */
 
 import { defaults, engineNames } from "../config/config.ts";
-import type { Path } from "../config/problem.ts";
 import { splitUpstreams } from "../config/upstreams.ts";
 import { formatDuration } from "../lib/duration.ts";
-
-/** One setting as the command line and the environment know it. */
-export interface Flag {
-  /** "--port"; undefined for a secret: command lines are visible to every user of a machine. */
-  readonly name?: string;
-  /** What stands for its value in help: "<port>". */
-  readonly value: string;
-  readonly variable: string;
-  /** Where it belongs in the configuration; "*" stands for the first pool. */
-  readonly path: Path;
-  /** From text to the value meant there; what makes no sense stays text, for the schema to refuse. */
-  readonly read?: (text: string) => unknown;
-  /** Whether it may be given several times. */
-  readonly isList?: true;
-  readonly summary: string;
-  /** As help shows it; undefined if there is none. */
-  readonly fallback?: string;
-}
-
-export const number = (text: string): unknown => (/^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text);
-
-export function port(variable: string, fallback: number, key: string, summary: string): Flag {
-  const name = key === "" || key === "listen" ? "--port" : `--${key}-port`;
-  const path = key === "" ? ["port"] : [key, "port"];
-  return { name, value: "<port>", variable, path, read: number, summary, fallback: String(fallback) };
-}
-
-export function host(variable: string, fallback: string, key: string, summary: string): Flag {
-  const name = key === "" || key === "listen" ? "--host" : `--${key}-host`;
-  return { name, value: "<host>", variable, path: key === "" ? ["host"] : [key, "host"], summary, fallback };
-}
+import { type Flag, host, number, port } from "./flag.ts";
 
 const { listen, admin, pool } = defaults;
 
@@ -130,7 +99,7 @@ export const balancerFlags: readonly Flag[] = [
     "ADMIN_HOST",
     admin.hostname,
     "admin",
-    "address of the admin side; beyond this machine only with ADMIN_TOKEN",
+    "address of the admin side; beyond this machine only with ADMIN_TOKEN or users",
   ),
   {
     variable: "ADMIN_TOKEN",
@@ -161,6 +130,20 @@ export const balancerFlags: readonly Flag[] = [
     path: ["drainTimeout"],
     summary: "how long requests may take to finish at exit",
     fallback: formatDuration(defaults.drainTimeoutMs),
+  },
+  {
+    name: "--access-log",
+    value: "<file>",
+    variable: "EVENKEEL_ACCESS_LOG",
+    path: ["accessLog", "to"],
+    summary: "one line for each request: a file, or stdout",
+  },
+  {
+    name: "--otlp-endpoint",
+    value: "<url>",
+    variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    path: ["tracing", "endpoint"],
+    summary: "collector that spans of requests and attempts go to, OTLP over HTTP",
   },
 ];
 

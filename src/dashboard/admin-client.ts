@@ -24,7 +24,8 @@ export interface AdminClient {
 
 export interface AdminAddress {
   readonly adminUrl: string;
-  readonly adminToken?: string | undefined;
+  /** What proves the right to ask, at the moment of asking. */
+  readonly bearer: () => string | undefined;
 }
 
 /** Two missed seconds are an outage worth saying. */
@@ -32,12 +33,15 @@ const readTimeoutMs = 2_000;
 /** Somebody waits for what was asked for once, and would rather wait a little longer than ask again. */
 const patientTimeoutMs = 5_000;
 
-export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient {
-  const fields = {
-    accept: "application/json",
-    "user-agent": "evenkeel-dashboard",
-    "x-evenkeel-actor": "dashboard",
-    ...(adminToken === undefined ? {} : { authorization: `Bearer ${adminToken}` }),
+export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
+  const fieldsNow = () => {
+    const token = bearer();
+    return {
+      accept: "application/json",
+      "user-agent": "evenkeel-dashboard",
+      "x-evenkeel-actor": "dashboard",
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
   };
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
 
@@ -47,7 +51,7 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
     timeoutMs = readTimeoutMs,
   ): Promise<Told<Value>> {
     try {
-      const answer = await exchangeWeb({ method: "GET", url: url(path), fields, timeoutMs });
+      const answer = await exchangeWeb({ method: "GET", url: url(path), fields: fieldsNow(), timeoutMs });
       if (answer.status !== 200) return { trouble: troubleOf(answer) };
       const value = read(parse(answer.text));
       return value === undefined ? { trouble: notUnderstood } : { value };
@@ -80,7 +84,7 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
         const answer = await exchangeWeb({
           method: "POST",
           url: url(`api/upstreams/${encodeURIComponent(id)}/mode`),
-          fields: { ...fields, "content-type": "application/json" },
+          fields: { ...fieldsNow(), "content-type": "application/json" },
           body: JSON.stringify({ mode }),
           timeoutMs: patientTimeoutMs,
         });

@@ -7,6 +7,7 @@ import chartStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import uPlot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import style from "../../public/app.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
+import loginStyle from "../../public/login.css" with { type: "text" };
 import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
 
@@ -24,7 +25,7 @@ function asset(name: string, extension: string, type: string, text: string): Ass
 
 /** Scripts are one file: htmx and an extension that race would lose the live stream without a word. */
 export const assets = {
-  style: asset("app", "css", "text/css; charset=utf-8", `${chartStyle}\n${style}`),
+  style: asset("app", "css", "text/css; charset=utf-8", `${chartStyle}\n${style}\n${loginStyle}`),
   script: asset(
     "app",
     "js",

@@ -5,6 +5,7 @@ import { type Mode, modes } from "../pool/upstream.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import { anchorOf, attribute } from "./escape.ts";
 import { formatAgo, isoTime } from "./format.ts";
+import { CsrfField } from "./login/marks.tsx";
 import { queryOf, type View } from "./view.ts";
 
 const verbs: Readonly<Record<Mode, string>> = {
@@ -40,7 +41,8 @@ export function ModeForm({
       hx-swap="innerMorph"
       id={anchorOf("form", id)}
     >
-      <span class="modes" role="group" aria-label={attribute(`Mode of ${id}`)}>
+      <CsrfField />
+      <span class="modes" data-needs="operator" role="group" aria-label={attribute(`Mode of ${id}`)}>
         {modes.map((choice) => (
           <button
             type="submit"

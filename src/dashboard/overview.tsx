@@ -13,6 +13,7 @@ import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs } from "./upstream-feeds.ts";
 import { concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
 import type { View } from "./view.ts";
+import { WorkersPanel } from "./workers-panel.tsx";
 
 export interface OverviewProps {
   readonly picture: Picture;
@@ -36,6 +37,7 @@ export function Overview({ picture, view, chartsOf }: OverviewProps): JSX.Elemen
         ) : (
           <NothingYet adminUrl={picture.adminUrl} />
         )}
+        {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
       </div>
       <PageFoot picture={picture} />
     </>

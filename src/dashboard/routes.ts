@@ -8,7 +8,7 @@ import type { AdminClient } from "./admin-client.ts";
 import { answerAsset } from "./assets.ts";
 import { anchorOf } from "./escape.ts";
 import type { Feed } from "./feed.ts";
-import { liveStreams } from "./live-streams.ts";
+import type { LiveStreams } from "./live-streams.ts";
 import { renderNumbers } from "./numbers.tsx";
 import {
   renderConfigPage,
@@ -28,6 +28,7 @@ import { queryOf, viewOf } from "./view.ts";
 export interface RouteSetting {
   readonly feed: Feed;
   readonly upstreams: UpstreamFeeds;
+  readonly live: LiveStreams;
   readonly admin: AdminClient;
   /** Hears what a route threw. */
   readonly bug: (error: unknown) => void;
@@ -41,10 +42,10 @@ const modeForm = t.Object({
 export function routesOf({
   feed,
   upstreams,
+  live,
   admin,
   bug,
 }: RouteSetting): (request: Request) => Promise<Response> {
-  const live = liveStreams(feed, upstreams);
   const pageWith = async (query: Query, notice = "") => {
     const window = windowIn(query);
     const [picture, past] = await Promise.all([feed.current(), admin.history({ window })]);

@@ -10,7 +10,7 @@ export interface Memory {
 
 export function memoryFamilies({ rssBytes, limitBytes, shedding }: Memory): readonly Family[] {
   const gauge = (name: string, help: string, value: number): Family => ({
-    ...{ name, help, type: "gauge" },
+    ...{ name, help, type: "gauge", labels: [] },
     samples: [{ labels: {}, value }],
   });
   return [

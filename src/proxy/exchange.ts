@@ -1,6 +1,5 @@
 /** One client request's whole journey: decides where it goes, and where it goes next if that fails. Moves no bytes. */
 
-import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import { type Failure, late, rescued, responded } from "../pool/outcome.ts";
 import { isGatewayFailure } from "../pool/outlier.ts";
@@ -9,21 +8,16 @@ import type { Upstream } from "../pool/upstream.ts";
 import { Attempts } from "./attempts.ts";
 import { type Journey, whereToHedge, whereToRescue, whereToRetry } from "./elsewhere.ts";
 import type { Hurried } from "./deadlines.ts";
-import type { ExchangeObserver } from "./exchange-observer.ts";
+import type { ExchangeSetting } from "./exchange-setting.ts";
 import type { Head } from "./head.ts";
-import { type Parked, type Queue, type Queued, wait, type Wait } from "./queue.ts";
+import { Place } from "./place.ts";
+import { type Parked, type Queued, wait, type Wait } from "./queue.ts";
+import type { ExchangeEnd } from "./record.ts";
 import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
 import { hedged, type RetryCause } from "./retry.ts";
-import { type Destination, type Route, routeOf } from "./route.ts";
-
-export interface ExchangeSetting {
-  /** Read anew for every exchange, so that a reload needs no new connection. */
-  readonly routes: () => readonly Route[];
-  readonly clock: Clock;
-  /** Whether new requests are refused, for want of memory. */
-  readonly load?: { readonly isShed: boolean };
-  readonly observer: ExchangeObserver;
-}
+import { type Destination, routeOf } from "./route.ts";
+import { Recorder } from "./recorder.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /**
  * ```
@@ -39,6 +33,7 @@ export interface ExchangeSetting {
  */
 export class Exchange implements Queued, Hurried {
   readonly #setting: ExchangeSetting;
+  readonly #recorder: Recorder;
   readonly #attempts: Attempts;
   readonly #tried: Upstream[] = [];
   #head: Head | undefined;
@@ -48,15 +43,16 @@ export class Exchange implements Queued, Hurried {
   #keptStatus = 0;
   /** Attempts that are not among the retries: rescues, and a hedge. */
   #extra = 0;
-  /** Where it waits for a place, and who is told. */
-  #queue: Queue | undefined;
-  #parked: Parked | undefined;
+  readonly #place = new Place();
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
+  /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
+  trace: TraceContext | undefined;
 
   constructor(setting: ExchangeSetting) {
     this.#setting = setting;
-    this.#attempts = new Attempts(setting.clock, setting.observer);
+    this.#recorder = new Recorder(setting);
+    this.#attempts = new Attempts(setting.clock, this.#recorder);
   }
 
   /** Where the route led; undefined if none matched. */
@@ -71,6 +67,8 @@ export class Exchange implements Queued, Hurried {
     this.#destination = routeOf(this.#setting.routes(), head);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.isReplayable = true;
+    this.trace = this.#setting.trace?.(head.header("traceparent"));
+    this.#recorder.opened(head, this.#destination?.pool, this.#key);
     return this;
   }
 
@@ -78,13 +76,18 @@ export class Exchange implements Queued, Hurried {
   reset(): void {
     this.#attempts.reset();
     this.#destination?.deadlines?.leave(this);
-    this.#head = undefined;
-    this.#destination = undefined;
+    this.#recorder.begin();
+    this.#head = this.#destination = this.trace = undefined;
     this.#key = "";
     this.#tried.length = 0;
-    this.#keptStatus = 0;
-    this.#extra = 0;
-    this.#leaveQueue();
+    this.#keptStatus = this.#extra = 0;
+    this.leaveQueue();
+  }
+
+  /** The journey is over, once, after its attempts: writes the record if somebody wants it, and forgets the request. */
+  close(end: ExchangeEnd): void {
+    this.#recorder.ended(end, this.trace);
+    this.reset();
   }
 
   /** The first attempt, already counted in; or why there is none, or none yet. */
@@ -104,14 +107,14 @@ export class Exchange implements Queued, Hurried {
     if (upstream) return this.#start(pool, upstream);
     const isFull = isLast ? pool.fit.length > 0 : pool.isFull;
     if (!isFull && !queue?.limits.whenNoneFit) return this.refuse(refusal("no_upstream"));
-    if (!queue?.join(this)) return this.refuse(refusal("queue_full"));
-    this.#queue = queue;
+    if (!this.#place.join(queue, this)) return this.refuse(refusal("queue_full"));
+    this.#recorder.queued();
     return wait;
   }
 
-  /** After `next` gave "wait". A request whose client leaves is `reset`. */
+  /** After `next` gave "wait". A request whose client leaves does `leaveQueue`, or is closed. */
   park(parked: Parked): void {
-    this.#parked = parked;
+    this.#place.park(parked);
   }
 
   /** Called by the queue alone. */
@@ -120,27 +123,24 @@ export class Exchange implements Queued, Hurried {
     if (!pool) return true;
     const upstream = pool.choose(this.#key, this.#tried);
     if (!upstream && (pool.isFull || queue?.limits.whenNoneFit)) return false;
-    this.#leaveQueue()?.resume(upstream ? this.#start(pool, upstream) : this.refuse(refusal("no_upstream")));
+    this.leaveQueue()?.resume(upstream ? this.#start(pool, upstream) : this.refuse(refusal("no_upstream")));
     return true;
   }
 
   /** Also by the queue alone. */
   expire(): void {
-    this.#leaveQueue()?.resume(this.refuse(refusal("queue_timeout")));
+    this.leaveQueue()?.resume(this.refuse(refusal("queue_timeout")));
   }
 
   /** Called by the deadlines alone. An answer that has begun may go on. */
   expireWhole(): void {
-    if (this.#queue) this.#leaveQueue()?.resume(this.refuse(refusal("total_timeout")));
+    if (this.#place.isTaken) this.leaveQueue()?.resume(this.refuse(refusal("total_timeout")));
     else if (!this.#attempts.answering) this.#attempts.abandon(late);
   }
 
-  #leaveQueue(): Parked | undefined {
-    const parked = this.#parked;
-    this.#queue?.leave(this);
-    this.#queue = undefined;
-    this.#parked = undefined;
-    return parked;
+  /** For a client that leaves before its turn. */
+  leaveQueue(): Parked | undefined {
+    return this.#place.leave(this);
   }
 
   /** Whether the pool takes a request body of this size: engines ask as a body of unknown length grows. */
@@ -150,8 +150,7 @@ export class Exchange implements Queued, Hurried {
 
   /** After a failed and ended attempt: another one elsewhere, already counted in; or what to answer. */
   again(failed: Failure): Attempt | Refusal {
-    const other = this.#attempts.open;
-    if (other) return other;
+    if (this.#attempts.open) return this.#attempts.open;
     const step = this.#retry(failed);
     if (typeof step !== "string") return step;
     const refused = { ...refusal(failed.reason), notRetried: step };
@@ -193,7 +192,7 @@ export class Exchange implements Queued, Hurried {
     if (!upstream) return undefined;
     const { pool } = journey.destination;
     waiting?.end(rescued);
-    this.#setting.observer.retried(pool.name, rescued);
+    this.#recorder.retried(pool.name, rescued);
     this.#extra += 1;
     return this.#start(pool, upstream);
   }
@@ -204,8 +203,9 @@ export class Exchange implements Queued, Hurried {
     const upstream = journey && whereToHedge(journey);
     if (!upstream) return undefined;
     const { pool } = journey.destination;
-    this.#setting.observer.retried(pool.name, hedged);
+    this.#recorder.retried(pool.name, hedged);
     this.#extra += 1;
+    this.#recorder.chose(pool, upstream, true);
     this.#tried.push(upstream);
     return this.#attempts.hedge(upstream, pool);
   }
@@ -218,32 +218,32 @@ export class Exchange implements Queued, Hurried {
 
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
   refuse(refused: Refusal): Refusal {
-    this.#setting.observer.refused(this.#destination?.pool.name, refused);
+    this.#recorder.refused(this.#destination?.pool.name, refused);
     return refused;
   }
 
   #retry(cause: RetryCause): Attempt | NotRetried {
     const journey = this.#journey;
     if (!journey) throw new Error("Cannot try again: no attempt was made");
-    const [{ observer }, { pool }] = [this.#setting, journey.destination];
+    const { pool } = journey.destination;
     const chosen = whereToRetry(journey, cause, this.#attempts.last);
     if (typeof chosen === "string") {
-      observer.notRetried(pool.name, cause, chosen);
+      this.#recorder.notRetried(pool.name, cause, chosen);
       return chosen;
     }
     this.#attempts.open?.end(responded);
-    observer.retried(pool.name, cause);
+    this.#recorder.retried(pool.name, cause);
     return this.#start(pool, chosen);
   }
 
   get #journey(): Journey | undefined {
-    const [destination, head, isReplayable] = [this.#destination, this.#head, this.isReplayable];
-    if (!destination || !head) return undefined;
-    const [key, tried, extra] = [this.#key, this.#tried, this.#extra];
-    return { destination, method: head.method, key, tried, extra, isReplayable };
+    const [destination, head, key, tried] = [this.#destination, this.#head, this.#key, this.#tried];
+    const [extra, isReplayable] = [this.#extra, this.isReplayable];
+    return destination && head && { destination, method: head.method, key, tried, extra, isReplayable };
   }
 
   #start(pool: Pool, upstream: Upstream): Attempt {
+    this.#recorder.chose(pool, upstream, this.#tried.length > 0);
     this.#tried.push(upstream);
     return this.#attempts.start(upstream, pool);
   }

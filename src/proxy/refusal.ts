@@ -122,6 +122,11 @@ export function refusal(reason: RefusalReason, status = meanings[reason].status)
   return { kind: "refusal", reason, status };
 }
 
+/** Whether the client's connection is to end with this answer: it takes what is short. */
+export function isLast({ reason }: Refusal): boolean {
+  return reason === "overloaded";
+}
+
 /** A request that is refused for what it says or how slowly it comes. @param status 400, 405, 408, 414, 431, 501 or 505 */
 export function invalid(status: number): Refusal {
   return refusal(status === 414 || status === 431 ? "request_too_large" : "request_invalid", status);

@@ -45,6 +45,13 @@ export interface MemorySense {
   collect(): void;
 }
 
+/** argon2id, in the PHC string format. */
+export interface Passwords {
+  hash(password: string): Promise<string>;
+  /** Rejects if the hash is none. */
+  verify(password: string, hash: string): Promise<boolean>;
+}
+
 /** Each call rejects with an `Error` that carries the system's `code` (ECONNREFUSED, EADDRINUSE …) where there is one. */
 export interface Runtime {
   readonly name: "bun" | "deno";
@@ -56,6 +63,8 @@ export interface Runtime {
   /** Status of a GET without redirects, proxies or kept connections; rejects with code ETIMEDOUT after `timeoutMs`. */
   probeHttp(probe: HttpProbe): Promise<number>;
   readonly memory: MemorySense;
+  /** Off the thread that serves, where the runtime can. */
+  readonly passwords: Passwords;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
   /** What a child process that serves clients finds in its environment. */

@@ -2,7 +2,8 @@
 
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
- * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s; its `load`, which it may have to shed.
+ * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s;
+ * `load` is what it refuses for want of memory; `login` is who came to the admin side, was refused there, or left.
  */
 export type EventKind =
   | "probe"
@@ -16,7 +17,8 @@ export type EventKind =
   | "reload"
   | "phase"
   | "worker"
-  | "load";
+  | "load"
+  | "login";
 
 export interface Event {
   /** Grows from event to event and over restarts, with gaps. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { marks, personal } from "../../src/dashboard/login/marks.tsx";
+import { renderLogin, renderRefusal, renderRefusalPart } from "../../src/dashboard/login/pages.tsx";
 import { eventOf } from "../../src/dashboard/live.ts";
 import { renderNumbers } from "../../src/dashboard/numbers.tsx";
 import {
@@ -123,6 +125,11 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's live fragment": () => renderUpstreamLive(shown),
   "the configuration": () =>
     renderConfigPage({ value: [{ name: hostile, value: hostile, source: hostile }] }),
+  "the login": () =>
+    renderLogin({ csrf: hostile, next: hostile, name: hostile, words: hostile, tone: "bad" }),
+  "a refusal": () => renderRefusal({ title: hostile, words: hostile }),
+  "a refusal for htmx": () => renderRefusalPart({ title: hostile, words: hostile }),
+  "who is logged in": () => personal(marks.who, { name: hostile, role: "viewer", csrf: "token" }),
   "the configuration that cannot be read": () => renderConfigPage({ trouble: refused }),
 };
 

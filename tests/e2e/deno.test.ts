@@ -4,8 +4,9 @@ import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Snapshot } from "../../src/snapshot.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { Program, Programs } from "../support/program.ts";
+import { isGone, Program, Programs } from "../support/program.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
@@ -67,6 +68,36 @@ describe("under Deno", () => {
     await origin.close();
   }, 40_000);
 
+  test("the admin side describes itself and streams, and the command line acts", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const proxy = start(programs, "proxy", ...flags, "--upstreams", `${origin.url};name=a`);
+    const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
+    await until(async () => (await fetch(`${admin}/readyz`)).ok, "the balancer", 10_000);
+    expect(await (await fetch(`${admin}/api/docs`)).text()).toContain("/api/docs/style.css");
+    expect(await (await fetch(`${admin}/api/openapi.json`)).json()).toMatchObject({ openapi: "3.1.1" });
+
+    const end = new AbortController();
+    const stream = await fetch(`${admin}/api/stream?snapshots=1s`, { signal: end.signal });
+    const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    const read = async (what: string) => {
+      while (!text.includes(what)) text += (await reader?.read())?.value ?? "";
+    };
+    await read("event: snapshot\n");
+    const drain = start(programs, "drain", "a", "--wait", "5s", "--admin-url", admin);
+    await drain.exited;
+    expect(drain.stdout).toBe("a is empty.\n");
+    await read('"to":"drained"');
+    end.abort();
+    const status = start(programs, "status", "--admin-url", admin);
+    expect((await status.exited).code).toBe(1);
+    expect(status.stdout).toContain("No upstream serves");
+    expect((await proxy.kill("SIGTERM")).code).toBe(0);
+    await origin.close();
+  }, 60_000);
+
   test("a WebSocket passes through to the demo server, and the dashboard shows it", async () => {
     if (!deno) return;
     await using programs = new Programs();
@@ -80,6 +111,49 @@ describe("under Deno", () => {
     socket.close();
     const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
     expect(await page.text()).toContain("echo-server");
+  }, 40_000);
+
+  test("people log in, with hashes that Bun made, and act within their role", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const folder = mkdtempSync(join(tmpdir(), "evenkeel-deno-"));
+    const config = join(folder, "users.yaml");
+    const cost = { algorithm: "argon2id", memoryCost: 1_024, timeCost: 1 } as const;
+    const hash = await Bun.password.hash("otto's password", cost);
+    const users = `[{ name: otto, role: operator, passwordHash: "${hash}" }]`;
+    const upstream = `{ url: "${origin.url}", name: one }`;
+    writeFileSync(config, `admin: { users: ${users} }\npools: { main: { upstreams: [${upstream}] } }\n`);
+    const up = start(programs, "up", ...flags, "--dashboard-port", "0", "--config", config);
+    const url = `http://127.0.0.1:${await up.port("dashboard", 20_000)}`;
+    const cookies = new Map<string, string>();
+    const visit = async (path: string, form?: Record<string, string>) => {
+      const answer = await fetch(url + path, {
+        redirect: "manual",
+        headers: {
+          ...{ Accept: "text/html", Origin: url },
+          Cookie: [...cookies].map((pair) => pair.join("=")).join("; "),
+        },
+        ...(form && { method: "POST", body: new URLSearchParams(form) }),
+      });
+      for (const field of answer.headers.getSetCookie()) {
+        const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(field) ?? [];
+        cookies.set(name, value);
+      }
+      const html = await answer.text();
+      return { status: answer.status, html, csrf: /name="csrf" value="([^"]*)"/.exec(html)?.[1] ?? "" };
+    };
+    expect((await visit("/")).status).toBe(303);
+    const { csrf } = await visit("/login");
+    expect((await visit("/login", { csrf, name: "otto", password: "wrong" })).status).toBe(401);
+    expect((await visit("/login", { csrf, name: "otto", password: "otto's password" })).status).toBe(303);
+    const page = await visit("/");
+    expect(page.html).toContain(">otto<");
+    expect((await visit("/logout", { csrf: "forged" })).status).toBe(403);
+    expect((await visit("/logout", { csrf: page.csrf })).status).toBe(303);
+    expect((await visit("/")).status).toBe(303);
+    rmSync(folder, { recursive: true });
+    await origin.close();
   }, 40_000);
 
   test.each(["fetch", "wire"])(
@@ -128,6 +202,78 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     },
     40_000,
   );
+
+  test.each(["fetch", "wire"])(
+    "two workers share a port on the %s engine, are replaced, drain, and leave nobody behind",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const waiting: (() => void)[] = [];
+      const origin = await startOrigin(({ target }, socket) => {
+        const answer = () => socket.write(answerWith("hello"));
+        if (target === "/slow") waiting.push(answer);
+        else answer();
+      });
+      const two = ["--engine", engine, "--workers", "2", "--upstreams", origin.url];
+      const proxy = start(programs, "proxy", ...flags, ...two);
+      const port = await proxy.port("balancer", 20_000);
+      const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+      const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+      const seats = async () => (await snapshot()).workers ?? [];
+      const request = (target = "/") =>
+        ask(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+      for (let i = 0; i < 60; i++) expect((await request()).status).toBe(200);
+      const counted = async () => (await seats()).reduce((sum, { requests }) => sum + requests, 0);
+      await until(async () => (await counted()) === 60, "the counts to come in");
+      expect((await seats()).every(({ requests }) => requests > 0)).toBe(true);
+      // Nobody else gets that port, not even with workers of their own.
+      const late = start(
+        programs,
+        "proxy",
+        "--admin-port",
+        "0",
+        "--host",
+        "127.0.0.1",
+        ...two,
+        "--port",
+        `${port}`,
+      );
+      expect((await late.exited).code).toBe(2);
+      expect(late.stderr).toContain("Cannot use --port: another process listens there already");
+
+      const [victim] = (await seats()).map(({ pid }) => pid);
+      process.kill(victim ?? 0, "SIGKILL");
+      await until(async () => (await seats()).some(({ restarts }) => restarts === 1), "another one");
+      await until(async () => (await seats()).every(({ ready }) => ready), "it to serve");
+      const pids = (await seats()).map(({ pid }) => pid);
+      expect(pids).not.toContain(victim);
+      const slow = Array.from({ length: 6 }, () => request("/slow"));
+      await until(() => waiting.length === 6, "the requests to arrive");
+      proxy.child.kill("SIGTERM");
+      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
+      for (const answer of waiting.splice(0)) answer();
+      expect((await Promise.all(slow)).map(({ status }) => status)).toEqual(
+        Array.from({ length: 6 }, () => 200),
+      );
+      expect((await proxy.exited).code).toBe(0);
+      await until(() => pids.every(isGone), "the workers to leave");
+      await origin.close();
+    },
+    60_000,
+  );
+
+  test("workers go when their parent was killed", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("hello")));
+    const proxy = start(programs, "proxy", ...flags, "--workers", "2", "--upstreams", origin.url);
+    const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
+    const { workers = [] } = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+    expect(workers).toHaveLength(2);
+    await proxy.kill("SIGKILL");
+    await until(() => workers.every(({ pid }) => isGone(pid)), "the workers to leave");
+    await origin.close();
+  }, 40_000);
 
   test("the runtime keeps its laws", async () => {
     if (!deno) return;

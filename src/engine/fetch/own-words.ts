@@ -2,7 +2,7 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
-import { answerOf, type Refusal, refusal } from "../../proxy/refusal.ts";
+import { answerOf, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { EngineSetting } from "../engine.ts";
 import type { Passage } from "./handler.ts";
 import type { BodyFault } from "./request-body.ts";
@@ -20,13 +20,18 @@ export function bodyRefusal(fault: BodyFault): Refusal {
 }
 
 /** The balancer's own answer. */
-export function refuse(setting: EngineSetting, { head, requestId }: Passage, given: Refusal): Response {
+export function refuse(
+  setting: EngineSetting,
+  { head, requestId, tally }: Passage,
+  given: Refusal,
+): Response {
   const answer = answerOf(given, head.header("accept"), requestId);
+  tally.bytesOut = head.method === "HEAD" ? 0 : answer.body.length;
   if (given.notRetried === undefined) {
     setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
   }
   const headers = answer.fields.map(([name, value]): [string, string] => [name, value]);
-  if (given.reason === "overloaded") headers.push(["Connection", "close"]);
+  if (isLast(given)) headers.push(["Connection", "close"]);
   return new Response(head.method === "HEAD" ? null : answer.body, { status: answer.status, headers });
 }
 

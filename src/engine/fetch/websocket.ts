@@ -2,7 +2,7 @@
 
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure, responded } from "../../pool/outcome.ts";
+import { cancelled, type Failure, failure, type Outcome, responded } from "../../pool/outcome.ts";
 import { originOf } from "../../pool/upstream.ts";
 
 /** The client's side, as either runtime offers it. */
@@ -59,6 +59,7 @@ export function isWebSocket(request: Request): boolean {
 export class Tunnel implements Carrier {
   readonly #attempt: Attempt;
   readonly #upstream: WebSocket;
+  #onEnd: ((isClientGone: boolean) => void) | undefined;
   #client: ClientSocket | undefined;
   #early: (string | Uint8Array<ArrayBuffer>)[] = [];
   #earlyBytes = 0;
@@ -130,8 +131,21 @@ export class Tunnel implements Carrier {
   }
 
   clientClosed(code: number, reason: string): void {
-    this.#attempt.end(responded);
+    this.#end(responded);
     closeWith(this.#upstream, code, reason);
+  }
+
+  /** Told once, when it is over: at once if it is. */
+  whenEnded(onEnd: (isClientGone: boolean) => void): void {
+    if (this.#attempt.isOpen) this.#onEnd = onEnd;
+    else onEnd(false);
+  }
+
+  #end(outcome: Outcome, isClientGone = false): void {
+    const onEnd = this.#onEnd;
+    this.#onEnd = undefined;
+    this.#attempt.end(outcome);
+    onEnd?.(isClientGone);
   }
 
   /** A handshake may be done again elsewhere; a tunnel that is open has a state that no other upstream knows. */
@@ -143,7 +157,7 @@ export class Tunnel implements Carrier {
 
   /** The client left before it was joined. */
   abandon(): void {
-    this.#attempt.end(cancelled);
+    this.#end(cancelled, true);
     this.#upstream.close();
   }
 
@@ -163,7 +177,7 @@ export class Tunnel implements Carrier {
     this.#closed = { code, reason };
     // The attempt may serve another handshake by now.
     if (this.#attempt.carrier === this && this.#attempt.status !== 0) {
-      this.#attempt.end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : responded);
+      this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : responded);
     }
     if (this.#client) this.#passClose(this.#client, this.#closed);
   }
@@ -176,7 +190,7 @@ export class Tunnel implements Carrier {
   /** The operator's wish, or one side is far too slow for the other. */
   cut(_attempt?: Attempt, failed?: Failure): void {
     this.cutAs = failed;
-    this.#attempt.end(cancelled);
+    this.#end(cancelled);
     if (this.#giveUp) return this.#giveUp(new Error("cut"));
     this.#upstream.close();
     this.#client?.terminate();

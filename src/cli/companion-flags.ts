@@ -1,8 +1,8 @@
-/** Flags and variables of what stands beside the balancer: the dashboard and the demo servers. */
+/** The flags and variables of what stands beside the balancer: dashboard, demo servers, and those who ask it. */
 
 import { defaults } from "../config/config.ts";
 import { formatTimeRange } from "../config/times.ts";
-import { type Flag, host, number, port } from "./flags.ts";
+import { type Flag, host, number, port } from "./flag.ts";
 
 const { dashboard, backend } = defaults;
 
@@ -13,13 +13,13 @@ export const companionFlags: readonly Flag[] = [
     "DASHBOARD_HOST",
     dashboard.hostname,
     "dashboard",
-    "address of the dashboard; whoever reaches it can act",
+    "address of the dashboard; without users all can act",
   ),
 ];
 
 export const dashboardFlags: readonly Flag[] = [
   port("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
-  host("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; whoever reaches it can act"),
+  host("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; without users all can act"),
   {
     name: "--balancer-url",
     value: "<url>",
