@@ -57,20 +57,23 @@ export class Traffic {
   #trickled(): Promise<void> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.#port, "127.0.0.1");
-      let [length, wanted, isEnded] = [0, Infinity, false];
+      let [length, wanted, tail] = [0, Infinity, ""];
       socket.on("error", reject);
       socket.on("data", (bytes: Buffer) => {
         if (length === 0) {
           const head = bytes.toString("latin1").split("\r\n\r\n", 1)[0] ?? "";
-          wanted = head.length + 4 + Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? Infinity);
+          // Without any framing the end of the connection is the end of the answer.
+          const isChunked = /^transfer-encoding:/im.test(head);
+          const bodyLength = /^content-length: (\d+)/im.exec(head)?.[1] ?? (isChunked ? Infinity : 0);
+          wanted = head.length + 4 + Number(bodyLength);
         }
         length += bytes.length;
-        isEnded = bytes.subarray(-5).toString("latin1") === "0\r\n\r\n";
+        tail = (tail + bytes.subarray(-5).toString("latin1")).slice(-5);
         socket.pause();
         setTimeout(() => socket.resume(), 10);
       });
       socket.on("close", () =>
-        length >= wanted || isEnded
+        length >= wanted || tail === "0\r\n\r\n"
           ? resolve()
           : reject(new Error(`cut after ${length > 0 ? "a part" : "nothing"}`)),
       );
