@@ -38,6 +38,10 @@ export interface Plane {
   isEmpty(upstream: Upstream): boolean;
   /** What a pool's exchanges know of it, everywhere. */
   measure(member: Member): Measured;
+  /** What other processes of ours take, bytes. */
+  rssBytes(): number;
+  /** Refuses new requests from now on, or no longer. */
+  shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Cuts what is left, synchronously. */
@@ -76,6 +80,7 @@ export class DataPlane implements Plane {
   readonly #lookout: Lookout;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
+  readonly #load = { isShed: false };
 
   constructor(setting: DataPlaneSetting) {
     this.#setting = setting;
@@ -105,7 +110,10 @@ export class DataPlane implements Plane {
   async listen(): Promise<void> {
     const { config, engine, sharesPort, fleet, metrics, clock, log, records } = this.#setting;
     const { tls, ...place } = config.listen;
-    const exchanges = { routes: () => fleet.routes, clock, observer: metrics, ...(records && { records }) };
+    const exchanges = {
+      ...{ routes: () => fleet.routes, clock, load: this.#load, observer: metrics },
+      ...(records && { records }),
+    };
     this.#listener = await engine.listen({
       ...place,
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
@@ -142,6 +150,14 @@ export class DataPlane implements Plane {
 
   measure(member: Member): Measured {
     return member;
+  }
+
+  rssBytes(): number {
+    return 0;
+  }
+
+  shed(isShedding: boolean): void {
+    this.#load.isShed = isShedding;
   }
 
   drain(): Promise<void> {

@@ -20,6 +20,8 @@ export interface WorkerSetting {
   readonly log: Log;
   /** Ends the process. */
   readonly leave: () => void;
+  /** What this process takes. */
+  readonly rssBytes: () => number;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
@@ -62,15 +64,17 @@ export class Worker {
   }
 
   #follow(state: StateMessage): void {
+    this.#running?.plane.shed(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
     const { fleet, plane } = (this.#running ??= this.#begin(state));
-    applyState(fleet, state);
+    applyState(fleet, state, state.place);
     // What still waits on one that was found down moves on at once.
     for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueAll(upstream);
     }
     plane.follow(state.config);
+    plane.shed(state.shedding);
     this.#revision = state.revision;
     if (isFirst) void this.#listen(plane);
     else this.#report();
@@ -145,7 +149,8 @@ export class Worker {
     if (!this.#running) return;
     const { fleet, metrics, plane, sieve } = this.#running;
     const active = plane.active();
-    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active }));
+    const rssBytes = this.#setting.rssBytes();
+    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active, rssBytes }));
     if (this.#requests.length > 0) {
       this.#setting.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
       this.#requests = [];

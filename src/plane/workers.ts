@@ -67,6 +67,7 @@ export class Workers implements Plane {
   #revision = 0;
   #told = "";
   #isTelling = false;
+  #isShedding = false;
   #cancelTell: Cancel | undefined;
   #cancelTick: Cancel | undefined;
   readonly cut = undefined;
@@ -131,6 +132,15 @@ export class Workers implements Plane {
     return this.#seats.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
   }
 
+  rssBytes(): number {
+    return this.#seats.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
+  }
+
+  shed(isShedding: boolean): void {
+    this.#isShedding = isShedding;
+    this.#tellSoon();
+  }
+
   /** Only when every worker has reported after it heard that nothing shall go there any more. */
   isEmpty({ mode, inFlight }: Upstream): boolean {
     if (mode === "ready" || inFlight > 0 || this.#isTelling) return false;
@@ -184,8 +194,10 @@ export class Workers implements Plane {
     if (text !== this.#told) this.#revision += 1;
     this.#told = text;
     this.#isTelling = false;
-    const message = { kind: "state", revision: this.#revision, now: clock(), ...state } as const;
-    for (const seat of this.#seats) seat.send(message);
+    const whole = { revision: this.#revision, now: clock(), shedding: this.#isShedding };
+    for (const [index, seat] of this.#seats.entries()) {
+      seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
+    }
     this.#cancelTell?.();
     this.#cancelTell = schedule(tellEveryMs, () => this.#tell());
   }

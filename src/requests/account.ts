@@ -80,6 +80,7 @@ const whyNot: Readonly<Record<NotRetried, string>> = {
   answer_begun: "the client had a part of the answer already",
   no_other_upstream: "no other upstream was left to try",
   retry_budget: "the retry budget was spent",
+  time_spent: "the time for all of it was spent",
 };
 
 function outcome({ status, reason, isClientGone, attempts }: RequestRecord): string {

@@ -269,6 +269,7 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
     startedAt: Date.now() - 5_400_000,
     listen: "0.0.0.0:8080",
     inFlight: 0,
+    memory: { rssBytes: 90_000_000, limitBytes: null, shedding: false },
     configuration: { takenAt: Date.now() - 5_400_000, refused: null, needsRestart: [] },
     pools,
     events: [],

@@ -1,9 +1,9 @@
-/** What is known of the configuration that counts: when it was taken, what was refused since, what still waits for a restart. */
+/** How a try to take another configuration changes what is told of the one that counts. */
 
 import type { ConfigurationSnapshot } from "../snapshot.ts";
 import type { ReloadEnd } from "./course.ts";
 
-/** @param at epoch milliseconds of the reload */
+/** @param at epoch milliseconds */
 export function configurationAfter(
   end: ReloadEnd,
   before: ConfigurationSnapshot,
