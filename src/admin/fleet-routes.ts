@@ -35,7 +35,10 @@ export function fleetRoutes({ control, upstream }: Steered) {
       )
       .get("/api/upstreams/:id/mode", () => wrongMethod("POST"))
 
-      /** Answers when it is empty, or when `wait` is over with how many are left. Without `wait` it answers at once. */
+      /**
+       * Answers when it is empty, or when `wait` is over with how many are left. Without `wait` it answers at once;
+       * `deadline` then says by when it should be empty.
+       */
       .post(
         "/api/upstreams/:id/drain",
         async ({ request, params: { id } }) => {
@@ -43,8 +46,9 @@ export function fleetRoutes({ control, upstream }: Steered) {
           if (!fields) return badBody("body_invalid", '{"reason": …} or nothing');
           const query = queryOf(request);
           const waitMs = waitOf(query, 0);
-          if (waitMs === undefined) return badWait();
-          const order = { waitMs, force: isSet(query, "force") };
+          const deadlineMs = waitOf(query, waitMs ?? 0, "deadline");
+          if (waitMs === undefined || deadlineMs === undefined) return badWait();
+          const order = { waitMs, deadlineMs, force: isSet(query, "force") };
           return drained(id, await control.drain(id, order, whoOf(request, fields)));
         },
         byHand,

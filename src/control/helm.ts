@@ -56,7 +56,11 @@ export class Helm implements Control {
     });
   }
 
-  async drain(id: string, { waitMs, force }: DrainOrder, who: Who): Promise<Denied | DrainReport> {
+  async drain(
+    id: string,
+    { waitMs, force, deadlineMs = waitMs }: DrainOrder,
+    who: Who,
+  ): Promise<Denied | DrainReport> {
     const { fleet, drains, cutter } = this.#course;
     const found = fleet.find(id);
     if (!found) return unknown(id);
@@ -65,7 +69,7 @@ export class Helm implements Control {
     if (drains.of(found.upstream)?.isLeaving) return leaving(id);
     const refused = this.#write([{ kind: "mode", upstream: id, mode: "draining", ...this.#said(who) }]);
     if (refused) return refused;
-    drains.begin(found.upstream, { waitMs, isLeaving: false });
+    drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
     this.#turnTo(found, "draining", who);
     return this.#emptied(found, { waitMs, force });
   }

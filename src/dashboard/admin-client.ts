@@ -3,8 +3,8 @@
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, HistoryQuery, SeriesHistory } from "../history/history.ts";
-import type { Mode } from "../pool/upstream.ts";
 import type { Snapshot } from "../snapshot.ts";
+import { type Order, requestOf } from "./actions/order.ts";
 import type { Reading, Trouble } from "./picture.ts";
 import { describeError, exchangeWeb, type WebAnswer } from "./web-client.ts";
 
@@ -18,8 +18,10 @@ export interface AdminClient {
   /** @param urgency `patient` for what somebody asked for once and has no other way to see */
   history(query: HistoryQuery, urgency?: "patient"): Promise<Told<HistoryAnswer>>;
   settings(): Promise<Told<readonly Setting[]>>;
-  /** Undefined if the mode is set, else why it is not. */
-  setMode(id: string, mode: Mode): Promise<Trouble | undefined>;
+  /** Undefined if it is carried out, else why it is not. */
+  order(order: Order): Promise<Trouble | undefined>;
+  /** The id that the new upstream has, or why there is none. */
+  add(order: Extract<Order, { to: "add" }>): Promise<Told<string>>;
 }
 
 export interface AdminAddress {
@@ -56,6 +58,22 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
     }
   }
 
+  async function send(order: Order): Promise<Told<unknown>> {
+    const { method, path, body } = requestOf(order);
+    try {
+      const answer = await exchangeWeb({
+        ...{ method, url: url(path), timeoutMs: patientTimeoutMs },
+        fields: { ...fields, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      return [200, 201, 202].includes(answer.status)
+        ? { value: parse(answer.text) }
+        : { trouble: troubleOf(answer) };
+    } catch (error) {
+      return { trouble: unreachable(error) };
+    }
+  }
+
   return {
     async read() {
       const told = await tell("api/snapshot", (value) => (isSnapshot(value) ? value : undefined));
@@ -75,19 +93,16 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
 
     settings: () => tell("api/config", settingsIn),
 
-    async setMode(id, mode) {
-      try {
-        const answer = await exchangeWeb({
-          method: "POST",
-          url: url(`api/upstreams/${encodeURIComponent(id)}/mode`),
-          fields: { ...fields, "content-type": "application/json" },
-          body: JSON.stringify({ mode }),
-          timeoutMs: patientTimeoutMs,
-        });
-        return answer.status === 200 ? undefined : troubleOf(answer);
-      } catch (error) {
-        return unreachable(error);
-      }
+    async order(order) {
+      const told = await send(order);
+      return "trouble" in told ? told.trouble : undefined;
+    },
+
+    async add(order) {
+      const told = await send(order);
+      if ("trouble" in told) return told;
+      const id = isRecord(told.value) ? told.value["id"] : undefined;
+      return typeof id === "string" ? { value: id } : { trouble: notUnderstood };
     },
   };
 }

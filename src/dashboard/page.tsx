@@ -5,14 +5,16 @@ import type { Setting } from "../config/effective.ts";
 import type { WindowName } from "../history/levels.ts";
 import type { Columns } from "../history/point.ts";
 import type { Told } from "./admin-client.ts";
+import { Done, type DoneProps } from "./actions/done.tsx";
+import { BulkBar } from "./actions/select.tsx";
 import { Charts, ChartsStub } from "./charts.tsx";
 import { ConfigView } from "./config-page.tsx";
 import { attribute } from "./escape.ts";
 import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { Picture } from "./picture.ts";
-import { pageOf } from "./pool-table.tsx";
-import { markup, Notice, Shell } from "./shell.tsx";
+import { pageOf } from "./place.ts";
+import { markup, Shell } from "./shell.tsx";
 import type { UpstreamPicture } from "./upstream-feeds.ts";
 import { UpstreamView, upstreamTitle } from "./upstream-page.tsx";
 import { plainView, queryOf, type View } from "./view.ts";
@@ -25,10 +27,12 @@ export interface PageProps {
   readonly columnsOf?: (pool: string) => Columns | undefined;
   /** What went wrong with the action that led here. */
   readonly notice?: string;
+  /** What was just done here. */
+  readonly done?: DoneProps | undefined;
 }
 
 export function renderPage(props: PageProps): string {
-  const { picture, view = plainView, window = "5m", columnsOf = () => undefined, notice = "" } = props;
+  const { picture, view = plainView, window = "5m", columnsOf = () => undefined, notice = "", done } = props;
   const chartsOf = (name: string) => (
     <Charts
       subject={{ kind: "pool", name }}
@@ -39,11 +43,18 @@ export function renderPage(props: PageProps): string {
   );
   const live = `/live${queryOf({ ...view, filter: "" })}`;
   return markup(
-    <Shell title={titleOf(picture)} here="overview" live={live} notice={notice}>
+    <Shell
+      title={titleOf(picture)}
+      here="overview"
+      live={live}
+      notice={notice}
+      done={done && <Done {...done} />}
+    >
       <FilterBox picture={picture} view={view} />
       <main id="live" {...liveAttributes(live)}>
         <Overview picture={picture} view={view} chartsOf={chartsOf} />
       </main>
+      <BulkBar place={{ page: "overview", view }} />
     </Shell>,
   );
 }
@@ -68,6 +79,7 @@ export interface UpstreamPageProps {
   /** Its past; undefined if it could not be read. */
   readonly columns?: Columns | undefined;
   readonly notice?: string;
+  readonly done?: DoneProps | undefined;
 }
 
 export function renderUpstreamPage({
@@ -75,11 +87,18 @@ export function renderUpstreamPage({
   window = "5m",
   columns,
   notice = "",
+  done,
 }: UpstreamPageProps): string {
   const { id } = shown;
   const live = `/live/upstreams/${encodeURIComponent(id)}`;
   return markup(
-    <Shell title={upstreamTitle(shown)} here="upstream" live={live} notice={notice}>
+    <Shell
+      title={upstreamTitle(shown)}
+      here="upstream"
+      live={live}
+      notice={notice}
+      done={done && <Done {...done} />}
+    >
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
           shown={shown}
@@ -113,20 +132,6 @@ export function renderConfigPage(told: Told<readonly Setting[]>): string {
         <ConfigView told={told} />
       </main>
     </Shell>,
-  );
-}
-
-/** After an action: the live region as it is now, and no word of an earlier failure. */
-export function renderDone(live: string): string {
-  return live + renderNotice("");
-}
-
-/** Replaces the notice and nothing else, also with a status that is not swapped in. */
-export function renderNotice(notice: string): string {
-  return markup(
-    <tag of="hx-partial" {...{ "hx-target": "#notice", "hx-swap": "innerMorph" }}>
-      <Notice notice={notice} />
-    </tag>,
   );
 }
 

@@ -4,11 +4,13 @@
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { Badge } from "./badge.tsx";
 import { ErrorsCell } from "./errors-cell.tsx";
+import { RowActions } from "./actions/row-actions.tsx";
+import { AddLink, SelectBox } from "./actions/select.tsx";
 import { anchorOf, attribute } from "./escape.ts";
-import { formatAgo, formatCount, formatMs, formatRate, formatShare, formatSpan, nothing } from "./format.ts";
-import { ModeForm } from "./mode-form.tsx";
+import { formatAgo, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
+import { pageOf } from "./place.ts";
+import { setBy, statusNote, traitsOf } from "./status-note.ts";
 import { ColumnHead, columns } from "./table-head.tsx";
-import { standsBy } from "./verdict.ts";
 import { arranged, fairShareOf, haystackOf, type View } from "./view.ts";
 
 interface PoolProps {
@@ -37,6 +39,7 @@ export function PoolSection({ pool, now, view, charts }: PoolProps): JSX.Element
             <li class="refused" safe>{`${formatCount(count)} × ${reason}`}</li>
           ))}
         </ul>
+        <AddLink pool={pool.name} place={{ page: "overview", view }} />
       </header>
       {pool.panic ? (
         <p class="notice panic" role="status">
@@ -102,11 +105,6 @@ interface RowProps {
   readonly view: View;
 }
 
-/** The address of an upstream's own page. */
-export function pageOf(id: string): string {
-  return `/upstreams/${encodeURIComponent(id)}`;
-}
-
 function UpstreamRow({ upstream, share, fairShare, now, view }: RowProps): JSX.Element {
   const { id, url, status, traffic, lastProbe } = upstream;
   return (
@@ -117,6 +115,7 @@ function UpstreamRow({ upstream, share, fairShare, now, view }: RowProps): JSX.E
       data-find={attribute(haystackOf(upstream))}
     >
       <th role="rowheader" scope="row" class="c-name">
+        <SelectBox id={id} />
         <a class="name" href={attribute(pageOf(id))} safe>
           {id}
         </a>
@@ -127,7 +126,7 @@ function UpstreamRow({ upstream, share, fairShare, now, view }: RowProps): JSX.E
       <td role="cell" class="c-status" data-label="Status">
         <Badge status={status} />
         <span class="sub" safe>
-          {statusNote(upstream, now)}
+          {[statusNote(upstream, now), setBy(upstream)].filter(Boolean).join(", ")}
         </span>
       </td>
       <td role="cell" class="c-probe" data-label="Last probe">
@@ -153,29 +152,10 @@ function UpstreamRow({ upstream, share, fairShare, now, view }: RowProps): JSX.E
       <Figure kind="c-time" label="p95" value={formatMs(traffic.p95Ms)} />
       <Figure kind="c-time" label="p99" value={formatMs(traffic.p99Ms)} />
       <td role="cell" class="c-mode" data-label="Mode">
-        <ModeForm upstream={upstream} now={now} place={{ page: "overview", view }} />
+        <RowActions upstream={upstream} now={now} place={{ page: "overview", view }} />
       </td>
     </tr>
   );
-}
-
-function traitsOf({ weight, backup, slowStart }: UpstreamSnapshot): readonly string[] {
-  return [
-    ...(weight === 1 ? [] : [`weight\u00a0${weight}`]),
-    ...(backup ? ["backup"] : []),
-    ...(slowStart === null ? [] : [`slow start ${formatShare(slowStart)}`]),
-  ];
-}
-
-/** What the status means for traffic, and for how long it has been so. */
-export function statusNote(upstream: UpstreamSnapshot, now: number): string {
-  const { status, inFlight, fit, statusSince } = upstream;
-  const span = formatSpan(now - statusSince);
-  if (status === "draining" || status === "maintenance") {
-    return inFlight > 0 ? `${formatCount(inFlight)} to finish, ${span}` : "safe to stop";
-  }
-  if (standsBy(upstream)) return `stands by for ${span}`;
-  return fit ? `serves for ${span}` : `out for ${span}`;
 }
 
 interface FigureProps {

@@ -2,16 +2,18 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamDetail } from "../detail.ts";
+import type { Mark } from "../snapshot.ts";
+import { RowActions } from "./actions/row-actions.tsx";
 import { Badge, Glyph, toneShapes } from "./badge.tsx";
+import { DrainLine } from "./drain-line.tsx";
 import { ReasonList, reasonsOf } from "./errors-cell.tsx";
 import { PageFoot } from "./foot.tsx";
 import { formatAgo, formatBrief, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
 import { LatencyBars } from "./latency-bars.tsx";
 import { Sparkline } from "./line.tsx";
-import { ModeForm } from "./mode-form.tsx";
 import { balancerNow } from "./picture.ts";
-import { statusNote } from "./pool-table.tsx";
 import { ProbeStrip } from "./probe-strip.tsx";
+import { statusNote } from "./status-note.ts";
 import { Tile } from "./tile.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
@@ -32,6 +34,7 @@ export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element 
       <Head shown={shown} now={now} />
       {detail ? (
         <div class={trouble ? "known stale" : "known"}>
+          <DrainLine detail={detail} now={now} />
           <Totals shown={shown} detail={detail} />
           <section class="pool" aria-label="History">
             {charts}
@@ -98,7 +101,7 @@ function Head({ shown, now }: HeadProps): JSX.Element {
         </div>
         {detail ? (
           <ul class="facts">
-            {factsOf(detail).map((fact) => (
+            {factsOf(detail, now).map((fact) => (
               <li safe>{fact}</li>
             ))}
           </ul>
@@ -108,7 +111,7 @@ function Head({ shown, now }: HeadProps): JSX.Element {
       </div>
       {detail ? (
         <div class="head-actions">
-          <ModeForm upstream={detail} now={now} place={{ page: "upstream" }} />
+          <RowActions upstream={detail} now={now} place={{ page: "upstream", id }} />
         </div>
       ) : (
         ""
@@ -129,15 +132,38 @@ function troubleWords({ trouble, picture, detail, at }: UpstreamPicture): string
   return `${verdictOf(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
 }
 
-function why({ status, mode, modeSet, lastProbe, outlier }: UpstreamDetail): string {
-  if (mode !== "ready") return modeSet ? `set by ${modeSet.by}` : "as configured";
+function why(detail: UpstreamDetail): string {
+  const { status, mode, modeSet, lastProbe, outlier } = detail;
+  if (mode !== "ready") return modeSet ? `set by ${modeSet.by}${saying(modeSet)}` : "as configured";
   if (status === "ejected" || status === "probation") return outlier.reason ?? "";
   if (status === "passing" || !lastProbe) return "";
   return lastProbe.detail;
 }
 
-function factsOf({ url, pool, policy, weight, backup }: UpstreamDetail): readonly string[] {
-  return [url, `pool ${pool}`, policy, `weight ${weight}`, ...(backup ? ["backup"] : [])];
+/** "ann 3 min ago: kernel update" */
+function markWords(mark: Mark, now: number): string {
+  return `${mark.by} ${formatAgo(now - mark.at)}${saying(mark)}`;
+}
+
+function saying({ why: reason }: Mark): string {
+  return reason === "" ? "" : `: ${reason}`;
+}
+
+function factsOf(detail: UpstreamDetail, now: number): readonly string[] {
+  const { url, pool, policy, weight, weightSet, effectiveWeight, slowStart, backup, added, mode, modeSet } =
+    detail;
+  const grows =
+    slowStart === null
+      ? []
+      : [`slow start ${formatShare(slowStart)}, counts as weight ${formatRate(effectiveWeight)}`];
+  return [
+    ...[url, `pool ${pool}`, policy],
+    ...(mode !== "ready" && modeSet ? [`${mode} set ${formatAgo(now - modeSet.at)}`] : []),
+    `weight ${weight}${weightSet ? `, set by ${markWords(weightSet, now)}` : ""}`,
+    ...grows,
+    ...(backup ? ["backup"] : []),
+    ...(added ? [`added by ${markWords(added, now)}`] : []),
+  ];
 }
 
 interface TotalsProps {

@@ -248,7 +248,8 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     }
     expect(await page.locator(".strip rect").count()).toBe(60);
     await page.getByRole("button", { name: "Drain localhost:8083" }).click();
-    await page.getByText("Draining").waitFor();
+    await page.getByRole("dialog").locator("button.main").click();
+    await page.getByText("Draining", { exact: true }).waitFor();
     expect(admin.posts).toHaveLength(1);
     expect(await inked(page)).toBeGreaterThan(1_000);
     admin.snapshot = snapshotOf(pool());

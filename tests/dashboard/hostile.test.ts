@@ -1,11 +1,21 @@
 import { describe, expect, test } from "bun:test";
 import { eventOf } from "../../src/dashboard/live.ts";
 import { renderNumbers } from "../../src/dashboard/numbers.tsx";
+import { addingOf } from "../../src/dashboard/actions/add.tsx";
+import { acts, askedOf } from "../../src/dashboard/actions/asked.ts";
+import { Deeds, undoOfAdding } from "../../src/dashboard/actions/deeds.ts";
+import { renderActed } from "../../src/dashboard/actions/done.tsx";
+import { effectOf } from "../../src/dashboard/actions/effect.ts";
+import {
+  renderAdd,
+  renderEffect,
+  renderFailure,
+  renderPanel,
+  type RenderShape,
+} from "../../src/dashboard/actions/render.tsx";
 import {
   renderConfigPage,
-  renderDone,
   renderLive,
-  renderNotice,
   renderPage,
   renderUpstreamLive,
   renderUpstreamPage,
@@ -92,15 +102,18 @@ const pictures: Readonly<Record<string, Picture>> = {
   "no pools": { ...picture, snapshot: snapshot && { ...snapshot, pools: [] } },
 };
 
+const place = { page: "upstream", id: hostile } as const;
+const deed = new Deeds().add(hostile, [undoOfAdding(hostile)]);
+
 const renderings: Readonly<Record<string, (picture: Picture) => string>> = {
   "the page": (each) => renderPage({ picture: each, columnsOf: poisonedColumns }),
   "the page, sorted and filtered": (each) =>
     renderPage({ picture: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
   "the page with a notice": (each) => renderPage({ picture: each, notice: hostile }),
+  "the page after an act": (each) => renderPage({ picture: each, done: { deed, place } }),
   "the live fragment": (each) => renderLive(each),
   "a live event": (each) => eventOf(renderLive(each)),
-  "the answer to an action": (each) => renderDone(renderLive(each)),
-  "a notice": () => renderNotice(hostile),
+  "the answer to an act": (each) => renderActed(renderLive(each), { deed, place }),
 };
 
 const detail = poisoned(detailOf(upstreamsOf(busySnapshot())[1] as UpstreamDetail)) as UpstreamDetail;
@@ -125,6 +138,46 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
     renderConfigPage({ value: [{ name: hostile, value: hostile, source: hostile }] }),
   "the configuration that cannot be read": () => renderConfigPage({ trouble: refused }),
 };
+
+const shapes: readonly RenderShape[] = ["page", "part", "partial"];
+/** Both places that an act may come from. */
+const fieldsOf = (act: string) => [
+  new URLSearchParams({ act, upstream: hostile, at: hostile, weight: "3", reason: hostile }),
+  new URLSearchParams({ act, upstream: hostile, filter: hostile, sort: "errors-down", reason: hostile }),
+];
+
+describe("a hostile string never reaches the markup of an act raw", () => {
+  const check = (html: string) => {
+    expect(html).toContain("&lt;i");
+    for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
+  };
+  const whole = snapshot as NonNullable<typeof snapshot>;
+  for (const act of acts) {
+    test(`its confirmation: ${act}`, () => {
+      for (const fields of fieldsOf(act)) {
+        const asked = askedOf(fields) as NonNullable<ReturnType<typeof askedOf>>;
+        const effect = effectOf(whole, asked);
+        for (const shape of shapes) {
+          check(renderPanel({ asked, effect, problem: hostile }, shape));
+          const many = { ...asked, ids: [hostile, `${hostile}2`] };
+          check(renderPanel({ asked: many, effect: undefined, problem: hostile }, shape));
+        }
+        for (const raw of ["<i>", `"'`, "&raw"]) expect(renderEffect(effect, true)).not.toContain(raw);
+      }
+    });
+  }
+  test("the form for a new upstream", () => {
+    const fields = new URLSearchParams({ pool: hostile, url: hostile, name: hostile, weight: hostile });
+    for (const at of ["", hostile]) {
+      fields.set("at", at);
+      const adding = addingOf(fields) as NonNullable<ReturnType<typeof addingOf>>;
+      for (const shape of shapes) check(renderAdd({ adding, problem: hostile }, shape));
+    }
+  });
+  test("what was not done", () => {
+    for (const shape of shapes) check(renderFailure(hostile, shape, place));
+  });
+});
 
 describe("a hostile string never reaches the markup of the further pages raw", () => {
   for (const [name, render] of Object.entries(furtherRenderings)) {

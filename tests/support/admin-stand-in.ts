@@ -13,7 +13,9 @@ import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../sr
 
 export interface ModePost {
   readonly id: string;
+  /** "draining" also for what came to the drain address. */
   readonly mode: unknown;
+  readonly reason: unknown;
   readonly actor: string | undefined;
   readonly authorization: string | undefined;
 }
@@ -80,13 +82,14 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       const found = upstreamsOf(standIn.snapshot).find((each) => each.id === id);
       return found ? send(response, 200, detailOf(found)) : send(response, 404, missing);
     }
-    const match = /^\/api\/upstreams\/([^/]+)\/mode$/.exec(pathname);
+    const match = /^\/api\/upstreams\/([^/]+)\/(mode|drain)$/.exec(pathname);
     if (request.method === "POST" && match) {
       const id = decodeURIComponent(match[1] ?? "");
-      const { mode } = JSON.parse(await bodyOf(request)) as { mode: Mode };
+      const body = JSON.parse(await bodyOf(request)) as { mode?: Mode; reason: string };
+      const { mode = "draining", reason } = body;
       const { "x-evenkeel-actor": actor, authorization } = request.headers;
-      standIn.posts.push({ id, mode, actor: actor?.toString(), authorization });
-      standIn.snapshot = withMode(standIn.snapshot, id, mode, String(actor));
+      standIn.posts.push({ id, mode, reason, actor: actor?.toString(), authorization });
+      standIn.snapshot = withMode(standIn.snapshot, id, mode, { by: String(actor), why: reason });
       const changed = upstreamsOf(standIn.snapshot).find((upstream) => upstream.id === id);
       if (changed) return send(response, 200, changed);
       return send(response, 404, missing);
@@ -187,13 +190,21 @@ export function withUpstream(snapshot: Snapshot, id: string, change: Partial<Ups
   return { ...snapshot, pools };
 }
 
-function withMode(snapshot: Snapshot, id: string, mode: Mode, by: string): Snapshot {
+function withMode(
+  snapshot: Snapshot,
+  id: string,
+  mode: Mode,
+  said: { readonly by: string; readonly why: string },
+): Snapshot {
   const status: Status = mode === "ready" ? "passing" : mode;
+  const now = Date.now();
+  const drain = { since: now, deadline: now + 30_000, inFlight: 0, drained: true, leaving: false };
   return withUpstream(snapshot, id, {
     mode,
     status,
     fit: mode === "ready",
-    modeSet: { by, at: Date.now(), why: "" },
+    modeSet: { ...said, at: now },
+    drain: mode === "draining" ? drain : null,
   });
 }
 
@@ -313,7 +324,9 @@ export function busySnapshot(): Snapshot {
       mode: "draining",
       status: "draining",
       fit: false,
-      modeSet: { by: "dashboard", at: now - 95_000, why: "" },
+      modeSet: { by: "ann", at: now - 22_000, why: "kernel update" },
+      statusSince: now - 22_000,
+      drain: { since: now - 22_000, deadline: now + 38_000, inFlight: 3, drained: false, leaving: false },
       inFlight: 3,
       traffic: traffic({ ...busy(470_006, 0, 104), requestsPerSecond: 0 }),
     }),

@@ -1,0 +1,47 @@
+/* Opens and shuts the dialog in which acts are confirmed. What stands in it comes from the server, by htmx. */
+(() => {
+  const start = () => {
+    const panel = document.getElementById("panel");
+    const done = document.getElementById("done");
+    const bulk = document.getElementById("bulk");
+
+    /* Filled is open, empty is shut: whoever fills or empties it needs to know no more. */
+    new MutationObserver(() => {
+      const isFilled = panel.childElementCount > 0;
+      if (isFilled && !panel.open) panel.showModal();
+      else if (!isFilled && panel.open) panel.close();
+    }).observe(panel, { childList: true });
+    panel.addEventListener("close", () => panel.replaceChildren());
+
+    /* What was selected was for what is done now. */
+    new MutationObserver(() => {
+      if (!bulk || done.childElementCount === 0) return;
+      bulk.reset();
+      count();
+    }).observe(done, { childList: true, subtree: true });
+
+    document.addEventListener("click", (event) => {
+      const place = event.target.closest?.("[data-close]");
+      const shut = place && document.getElementById(place.dataset.close);
+      if (!shut || shut.childElementCount === 0 || !shut.contains(place)) return;
+      event.preventDefault();
+      shut.replaceChildren();
+      if (shut !== done) return;
+      const address = new URL(location.href);
+      address.searchParams.delete("done");
+      history.replaceState(null, "", address);
+    });
+
+    const count = () => {
+      const words = document.getElementById("bulk-count");
+      if (!words) return;
+      const selected = document.querySelectorAll(".pick:checked").length;
+      words.textContent = selected === 0 ? "Nothing selected" : `${selected} selected`;
+    };
+    document.addEventListener("change", (event) => {
+      if (event.target.matches?.(".pick")) count();
+    });
+    bulk?.addEventListener("reset", () => requestAnimationFrame(count));
+  };
+  document.addEventListener("DOMContentLoaded", start);
+})();
