@@ -57,7 +57,7 @@ const views: readonly Look[] = [
     ready: isDrawn,
     clicks: [`Select ${lastOne}`, `Select localhost:${Number(values["base-port"]) + 1}`],
   },
-  { name: "add", address: "/", ready: isDrawn, clicks: ["Add an upstream to main"] },
+  { name: "add", address: "/", ready: isDrawn, clicks: ["Add upstream to main"] },
   { name: "upstream", address: upstreamPage, ready: isDrawn },
   { name: "configuration", address: "/config", ready: "table" },
 ];
@@ -164,7 +164,7 @@ try {
         await page.locator(".chart, .settings").first().scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
         for (const click of clicks) await page.locator(`[aria-label="${click}"]`).click();
-        if (clicks.length > 0) await page.waitForSelector("dialog[open], .bulk:has(button)");
+        if (clicks.length > 0) await page.waitForSelector("dialog[open] .buttons, body:has(.pick:checked)");
         await page.evaluate("scrollTo(0, 0)");
         const path = join(outDir, `${name}-${width}-${theme}.png`);
         await page.screenshot({ path, fullPage: clicks.length === 0 });

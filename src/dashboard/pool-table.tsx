@@ -126,8 +126,15 @@ function UpstreamRow({ upstream, share, fairShare, now, view }: RowProps): JSX.E
       <td role="cell" class="c-status" data-label="Status">
         <Badge status={status} />
         <span class="sub" safe>
-          {[statusNote(upstream, now), setBy(upstream)].filter(Boolean).join(", ")}
+          {statusNote(upstream, now)}
         </span>
+        {setBy(upstream) === "" ? (
+          ""
+        ) : (
+          <span class="sub" safe>
+            {setBy(upstream)}
+          </span>
+        )}
       </td>
       <td role="cell" class="c-probe" data-label="Last probe">
         <span class="said" data-concern={lastProbe?.success === false ? "grave" : "none"} safe>

@@ -3,7 +3,7 @@
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../../snapshot.ts";
 import { formatCount, formatShare, formatSpan, joinWords } from "../format.ts";
 import type { Asked } from "./asked.ts";
-import { type Fate, type Forecast, forecast } from "./serving.ts";
+import { type Fate, type Forecast, forecast, type Share } from "./serving.ts";
 
 export interface Effect {
   readonly lines: readonly string[];
@@ -21,16 +21,11 @@ export function effectOf(snapshot: Snapshot, wish: Wish): Effect {
     return members.length > 0 ? [{ pool, members }] : [];
   });
   const known = new Set(touched.flatMap(({ members }) => members.map(({ id }) => id)));
-  const several = snapshot.pools.length > 1;
   const effects = touched.map(({ pool, members }) => {
     const [before, after] = [forecast(pool, new Map()), forecast(pool, fatesOf(members, wish))];
-    const place = several ? ` in pool ${pool.name}` : "";
     const isMoved = JSON.stringify(before.shares) !== JSON.stringify(after.shares);
     return {
-      lines: [
-        ...ownLines(pool, members, wish),
-        ...(isMoved ? [...shareLines(after, members, place), ...loadLines(pool, after)] : []),
-      ],
+      lines: [...ownLines(pool, members, wish), ...(isMoved ? shareLines(pool, after, members) : [])],
       dangers: dangerLines(pool, before, after),
     };
   });
@@ -127,50 +122,40 @@ function weightLines(
   return [weight === 0 ? `${what}: nothing new is sent there.` : `${what}.`];
 }
 
-const rankWords: Readonly<Record<Forecast["rank"], string>> = {
-  primaries: "",
-  backups: "The backups step in. ",
-  doubtful: "",
-  nobody: "",
-};
-
 function shareLines(
+  pool: PoolSnapshot,
   { rank, shares }: Forecast,
   acted: readonly UpstreamSnapshot[],
-  place: string,
 ): readonly string[] {
   const taking = shares.filter(({ share }) => share > 0);
-  const [first] = taking;
-  if (!first) return [];
-  const prefix = rankWords[rank];
-  if (taking.length === 1) return [`${prefix}${first.id} takes everything${place}.`];
-  const parts = taking.map(({ share }) => share);
-  const [least, most] = [Math.min(...parts), Math.max(...parts)];
-  const isEven = formatShare(least) === formatShare(most);
-  const others =
-    taking.length <= 3 ? joinWords(taking.map(({ id }) => id)) : othersWords(taking.length, acted, shares);
-  if (isEven) return [`${prefix}${others} then take ${formatShare(least)} each${place}.`];
-  if (taking.length > 3) {
-    return [
-      `${prefix}${others} then take between ${formatShare(least)} and ${formatShare(most)} each${place}.`,
-    ];
+  if (taking.length === 0) return [];
+  const stepIn = rank === "backups" ? "The backups step in. " : "";
+  return [`${stepIn}${divisionOf(taking, acted)}${loadOf(pool, taking)}`];
+}
+
+/** "api-1 and api-3 then take 50% each" */
+function divisionOf(taking: readonly Share[], acted: readonly UpstreamSnapshot[]): string {
+  if (taking.length === 1) return `${taking[0]?.id ?? ""} takes everything`;
+  const parts = taking.map(({ share }) => formatShare(share));
+  const isAmong = acted.some(({ id }) => taking.some((share) => share.id === id));
+  const all =
+    taking.length <= 3
+      ? joinWords(taking.map(({ id }) => id))
+      : `${isAmong ? "all" : "the other"} ${taking.length}`;
+  if (new Set(parts).size === 1) return `Then ${all} take ${parts[0] ?? ""} each`;
+  if (taking.length <= 3) {
+    return `Then ${joinWords(taking.map(({ id }, index) => `${id} takes ${parts[index] ?? ""}`))}`;
   }
-  const told = taking.map(({ id, share }) => `${id} ${formatShare(share)}`);
-  return [`${prefix}Then ${joinWords(told)} of the traffic${place}.`];
+  const sorted = taking.map(({ share }) => share).toSorted((left, right) => left - right);
+  return `Then ${all} take between ${formatShare(sorted[0] ?? 0)} and ${formatShare(sorted.at(-1) ?? 0)} each`;
 }
 
-function othersWords(count: number, acted: readonly UpstreamSnapshot[], shares: Forecast["shares"]): string {
-  const isAmong = acted.some(({ id }) => shares.some((share) => share.id === id));
-  return isAmong ? `All ${count}` : `The other ${count}`;
-}
-
-/** What is under way now, spread anew. Limits of one request in flight upwards; without any there is nothing to fill. */
-function loadLines(pool: PoolSnapshot, { shares }: Forecast): readonly string[] {
+/** What is under way now, spread anew over those who take it. */
+function loadOf(pool: PoolSnapshot, taking: readonly Share[]): string {
   const whole = pool.upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0);
-  const fullest = Math.max(0, ...shares.map(({ share, maxInFlight }) => (share * whole) / maxInFlight || 0));
-  if (!Number.isFinite(fullest) || fullest < 0.05) return [];
-  if (fullest < 1) return [`At most ${formatShare(fullest)} of the requests they may have in flight.`];
-  return ["That is more than they may have in flight: requests will wait in the queue."];
+  const fullest = Math.max(...taking.map(({ share, maxInFlight }) => (share * whole) / maxInFlight || 0));
+  if (fullest > 1) return ": more than they may have in flight, so requests will wait in the queue.";
+  return fullest < 0.1 ? "." : `: at most ${formatShare(fullest)} of what may be in flight there.`;
 }
 
 function dangerLines({ name }: PoolSnapshot, before: Forecast, after: Forecast): readonly string[] {

@@ -35,7 +35,7 @@ export function AddLink({ pool, place }: { readonly pool: string; readonly place
       hx-get={address}
       hx-target="#panel"
       hx-swap="innerHTML"
-      aria-label={attribute(`Add an upstream to ${pool}`)}
+      aria-label={attribute(`Add upstream to ${pool}`)}
     >
       Add upstream
     </a>
