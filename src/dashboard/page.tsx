@@ -1,14 +1,11 @@
 /** The whole documents, and what of them is sent alone. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Setting } from "../config/effective.ts";
 import type { WindowName } from "../history/levels.ts";
 import type { Columns } from "../history/point.ts";
-import type { Told } from "./admin-client.ts";
 import { Done, type DoneProps } from "./actions/done.tsx";
 import { BulkBar } from "./actions/select.tsx";
 import { Charts, ChartsStub } from "./charts.tsx";
-import { ConfigView } from "./config-page.tsx";
 import { attribute } from "./escape.ts";
 import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
@@ -122,16 +119,6 @@ export function renderUpstreamLive(shown: UpstreamPicture): string {
       <title safe>{upstreamTitle(shown)}</title>
       <UpstreamView shown={shown} charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />} />
     </>,
-  );
-}
-
-export function renderConfigPage(told: Told<readonly Setting[]>): string {
-  return markup(
-    <Shell title="Configuration · Evenkeel" here="config">
-      <main>
-        <ConfigView told={told} />
-      </main>
-    </Shell>,
   );
 }
 

@@ -9,10 +9,11 @@ import { actionRoutes } from "./actions/routes.ts";
 import type { AdminClient } from "./admin-client.ts";
 import { fresh, statusOf, text } from "./answers.ts";
 import { answerAsset } from "./assets.ts";
+import { courseRoutes } from "./course/routes.ts";
 import type { Feed } from "./feed.ts";
 import { liveStreams } from "./live-streams.ts";
 import { renderNumbers } from "./numbers.tsx";
-import { renderConfigPage, renderPage, renderUpstreamPage } from "./page.tsx";
+import { renderPage, renderUpstreamPage } from "./page.tsx";
 import type { Place } from "./place.ts";
 import type { UpstreamFeeds } from "./upstream-feeds.ts";
 import { verdictOf } from "./verdict.ts";
@@ -83,12 +84,7 @@ export function routesOf({
       return html(page.html);
     })
 
-    .get("/config", async ({ html, set }) => {
-      Object.assign(set.headers, fresh);
-      const told = await admin.settings();
-      if ("trouble" in told) set.status = statusOf(told.trouble);
-      return html(renderConfigPage(told));
-    })
+    .use(courseRoutes({ feed, admin }))
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())

@@ -254,6 +254,52 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(await done(page).textContent()).toBe("");
   });
 
+  test("shows what a reload changes before it does, and refuses what is wrong with all its problems", async () => {
+    await using stage = await scene();
+    const { room, page, url, complaints } = stage;
+    const before = readFileSync(room.file, "utf8");
+    await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
+    await page.goto(`${url}config`);
+    const overlay = page.getByRole("region", { name: "Set at run time" });
+    await overlay.getByRole("row").filter({ hasText: "mode maintenance" }).getByText("new disk").waitFor();
+    await overlay.getByText("As a configuration file").click();
+    await overlay.locator("pre").getByText("mode maintenance by ann").waitFor();
+    const card = page.getByRole("region", { name: "Reload" });
+    await card.getByRole("button", { name: "Look" }).click();
+    await card.getByText("says what it said before").waitFor();
+    room.write(`${before}    policy: p2c\n    retries: 2\n`);
+    await card.getByRole("button", { name: "Look" }).click();
+    await card.getByText("~ pool main: policy round-robin → p2c").waitFor();
+    room.write(`${before}    policy: p2c\n`);
+    await card.getByRole("button", { name: "Apply these 2 changes" }).click();
+    await card.getByText("the file has changed since you looked").waitFor();
+    expect((await room.snapshot()).pools[0]?.policy).toBe("round-robin");
+    await card.getByRole("button", { name: "Apply this change" }).click();
+    await card.getByText("This was changed:").waitFor();
+    expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
+    room.write(`${before}    policy: best\n    retries: 9\n`);
+    await card.getByRole("button", { name: "Look" }).click();
+    await card.getByText("it has 2 problems").waitFor();
+    expect(await card.locator(".problems li").count()).toBe(2);
+    expect(await seriousIssues(page)).toEqual([]);
+    await room.ask("POST", "/api/reload");
+    await page.reload();
+    await card.getByText("asked for by ann").waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("looks and applies without JavaScript too", async () => {
+    await using stage = await scene({ javaScriptEnabled: false });
+    const { room, page, url } = stage;
+    room.write(`${readFileSync(room.file, "utf8")}    policy: p2c\n`);
+    await page.goto(`${url}config`);
+    await page.getByRole("button", { name: "Look" }).click();
+    await page.getByText("~ pool main: policy round-robin → p2c").waitFor();
+    await page.getByRole("button", { name: "Apply this change" }).click();
+    await page.getByText("This was changed:").waitFor();
+    expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
+  });
+
   test("is given up with Escape, which leads back to the button", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;

@@ -13,17 +13,15 @@ import {
   renderPanel,
   type RenderShape,
 } from "../../src/dashboard/actions/render.tsx";
-import {
-  renderConfigPage,
-  renderLive,
-  renderPage,
-  renderUpstreamLive,
-  renderUpstreamPage,
-} from "../../src/dashboard/page.tsx";
+import { renderLive, renderPage, renderUpstreamLive, renderUpstreamPage } from "../../src/dashboard/page.tsx";
+import type { ReloadCardProps } from "../../src/dashboard/course/reload-card.tsx";
+import { renderConfigPage, renderReload } from "../../src/dashboard/course/render.tsx";
 import type { Picture } from "../../src/dashboard/picture.ts";
 import type { UpstreamPicture } from "../../src/dashboard/upstream-feeds.ts";
 import { viewOf } from "../../src/dashboard/view.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
+import type { Mode } from "../../src/pool/upstream.ts";
+import type { Intent } from "../../src/state/intent.ts";
 import { columnsOf } from "../../src/history/point.ts";
 import { busySnapshot, detailOf, upstreamsOf, wavesUntil } from "../support/admin-stand-in.ts";
 
@@ -121,6 +119,30 @@ const trend = { pool: hostile, upstream: hostile, columns: poisonedColumns() };
 const shown: UpstreamPicture = { at: picture.at, picture, id: hostile, detail, trend, trouble: undefined };
 const refused = { reason: "refused", message: hostile } as const;
 
+const plan = { applied: false, diff: [hostile, `+ ${hostile}`, `- ${hostile}`], needsRestart: [hostile] };
+const configuration = {
+  ...{ takenAt: 0, needsRestart: [hostile] },
+  refused: { at: 0, by: hostile, problems: [hostile] },
+};
+const reloads: readonly ReloadCardProps[] = [
+  { configuration, now: 9, looked: { way: "dry", told: { value: plan } } },
+  { configuration, now: 9 },
+  { configuration, now: 9, looked: { way: "dry", told: { value: plan }, isStale: true } },
+  { configuration, now: 9, looked: { way: "apply", told: { value: { ...plan, applied: true } } } },
+  { configuration, now: 9, looked: { way: "apply", told: { trouble: { ...refused, problems: [hostile] } } } },
+];
+const said = { upstream: hostile, by: hostile, why: hostile, at: 0 };
+const hostileAddress = { protocol: "http", hostname: hostile, port: 1 } as const;
+const hostileIntents: readonly Intent[] = [
+  { kind: "mode", mode: hostile as Mode, ...said },
+  { kind: "weight", weight: hostile as unknown as number, ...said },
+  {
+    ...{ kind: "added", pool: hostile, ...said },
+    spec: { id: hostile, address: hostileAddress, weight: 1, backup: false },
+  },
+  { kind: "removed", pool: hostile, address: hostileAddress, ...said },
+];
+
 const furtherRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's page": () => renderUpstreamPage({ shown, columns: poisonedColumns(), notice: hostile }),
   "an upstream's page without its history": () => renderUpstreamPage({ shown }),
@@ -135,8 +157,27 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
     }),
   "an upstream's live fragment": () => renderUpstreamLive(shown),
   "the configuration": () =>
-    renderConfigPage({ value: [{ name: hostile, value: hostile, source: hostile }] }),
-  "the configuration that cannot be read": () => renderConfigPage({ trouble: refused }),
+    renderConfigPage({
+      told: { value: [{ name: hostile, value: hostile, source: hostile }] },
+      intents: { value: hostileIntents },
+      exported: { value: hostile },
+      reload: reloads[0] as ReloadCardProps,
+    }),
+  "the configuration whose intents cannot be read": () =>
+    renderConfigPage({
+      told: { value: [] },
+      intents: { trouble: refused },
+      exported: { trouble: refused },
+      reload: reloads[1] as ReloadCardProps,
+    }),
+  "the configuration that cannot be read": () =>
+    renderConfigPage({
+      told: { trouble: refused },
+      intents: { trouble: refused },
+      exported: { trouble: refused },
+      reload: { configuration: undefined, now: 0 },
+    }),
+  "a reload": () => reloads.map(renderReload).join(""),
 };
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];

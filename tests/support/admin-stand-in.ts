@@ -9,6 +9,7 @@ import { windowNamed, windows } from "../../src/history/levels.ts";
 import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { SeriesKey } from "../../src/history/store.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
+import type { Intent } from "../../src/state/intent.ts";
 import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../src/snapshot.ts";
 
 export interface ModePost {
@@ -31,6 +32,7 @@ export interface AdminStandIn {
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   readonly posts: ModePost[];
   settings: readonly Setting[];
+  intents: readonly Intent[];
   close(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     answer: undefined,
     posts: [],
     settings: someSettings,
+    intents: someIntents(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -75,6 +78,24 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     }
     if (request.method === "GET" && pathname === "/api/config") {
       return send(response, 200, { settings: standIn.settings });
+    }
+    if (request.method === "GET" && pathname === "/api/state") {
+      return send(response, 200, { intents: standIn.intents });
+    }
+    if (request.method === "GET" && pathname === "/api/state/export") {
+      response.writeHead(200, { "content-type": "application/yaml" });
+      return void response.end(someExport);
+    }
+    if (request.method === "POST" && pathname === "/api/reload") {
+      return send(response, 200, {
+        ...{ applied: !searchParams.has("dry"), steps: [], needsRestart: ["listen.port"] },
+        diff: [
+          "~ setting: listen.port 8080 → 9090 (needs a restart)",
+          "~ pool main: policy round-robin → p2c",
+          "+ upstream main/api-4: http://10.0.0.4:8080 weight 1",
+          "- upstream main/localhost:8084: http://localhost:8084 weight 1",
+        ],
+      });
     }
     const one = /^\/api\/upstreams\/([^/]+)$/.exec(pathname);
     if (request.method === "GET" && one) {
@@ -176,6 +197,32 @@ const someSettings: readonly Setting[] = [
     source: "file evenkeel.yaml:7",
   },
 ];
+
+function someIntents(): readonly Intent[] {
+  const now = Date.now();
+  const ann = { by: "ann", at: now - 22_000, why: "kernel update" };
+  const address = { protocol: "http", hostname: "10.0.0.7", port: 8080 } as const;
+  const spec = { id: "api-7", address, weight: 1, backup: false };
+  return [
+    { kind: "added", upstream: "api-7", pool: "main", spec, by: "bob", at: now - 7_200_000, why: "" },
+    {
+      kind: "weight",
+      upstream: "localhost:8083",
+      weight: 2,
+      by: "bob",
+      at: now - 5_400_000,
+      why: "more memory",
+    },
+    { kind: "mode", upstream: "localhost:8084", mode: "draining", ...ann },
+  ];
+}
+
+const someExport = `# What was set at run time: these lists take the place of those in the configuration file.
+pools:
+  main:
+    upstreams:
+      - { url: http://localhost:8083, weight: 2 } # weight set by bob: more memory
+`;
 
 export function upstreamsOf(snapshot: Snapshot): readonly UpstreamSnapshot[] {
   return snapshot.pools.flatMap((pool) => pool.upstreams);

@@ -30,7 +30,7 @@ export interface Newcomer {
 export interface OrderRequest {
   readonly method: "POST" | "PATCH" | "DELETE";
   readonly path: string;
-  readonly body: object;
+  readonly body?: object;
 }
 
 export function requestOf(order: Order): OrderRequest {
