@@ -43,5 +43,13 @@
     });
     bulk?.addEventListener("reset", () => requestAnimationFrame(count));
   };
+
+  /* A page that is open for days keeps no more events than anybody scrolls through. */
+  const mostEvents = 500;
+  document.addEventListener("htmx:sse:after:message", () => {
+    const list = document.getElementById("events");
+    while (list && list.childElementCount > mostEvents) list.lastElementChild.remove();
+  });
+
   document.addEventListener("DOMContentLoaded", start);
 })();

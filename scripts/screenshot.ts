@@ -59,7 +59,10 @@ const views: readonly Look[] = [
   },
   { name: "add", address: "/", ready: isDrawn, clicks: ["Add upstream to main"] },
   { name: "upstream", address: upstreamPage, ready: isDrawn },
+  { name: "events", address: "/events", ready: "html[data-link=live] .event" },
+  { name: "audit", address: "/audit", ready: "html[data-link=live] .event" },
   { name: "configuration", address: "/config", ready: "table" },
+  { name: "reload", address: "/config", ready: "table", clicks: ["Look what would change"] },
 ];
 
 interface Source {
@@ -161,10 +164,12 @@ try {
       for (const { name, address, ready, clicks = [] } of views) {
         await page.goto(source.url + address);
         // Charts are drawn when they are seen, which on a phone is further down.
-        await page.locator(".chart, .settings").first().scrollIntoViewIfNeeded();
+        await page.locator(".chart, .settings, .event").first().scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
-        for (const click of clicks) await page.locator(`[aria-label="${click}"]`).click();
-        if (clicks.length > 0) await page.waitForSelector("dialog[open] .buttons, body:has(.pick:checked)");
+        for (const click of clicks)
+          await page.locator(`[aria-label="${click}"], button:text-is("${click}")`).click();
+        if (clicks.length > 0)
+          await page.waitForSelector("dialog[open] .buttons, body:has(.pick:checked), .diff");
         await page.evaluate("scrollTo(0, 0)");
         const path = join(outDir, `${name}-${width}-${theme}.png`);
         await page.screenshot({ path, fullPage: clicks.length === 0 });

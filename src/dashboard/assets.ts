@@ -8,6 +8,7 @@ import uPlot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import style from "../../public/app.css" with { type: "text" };
 import actionStyle from "../../public/actions.css" with { type: "text" };
 import actionScript from "../../public/actions.js" with { type: "text" };
+import eventStyle from "../../public/events.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
 import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
@@ -26,7 +27,12 @@ function asset(name: string, extension: string, type: string, text: string): Ass
 
 /** Scripts are one file: htmx and an extension that race would lose the live stream without a word. */
 export const assets = {
-  style: asset("app", "css", "text/css; charset=utf-8", [chartStyle, style, actionStyle].join("\n")),
+  style: asset(
+    "app",
+    "css",
+    "text/css; charset=utf-8",
+    [chartStyle, style, actionStyle, eventStyle].join("\n"),
+  ),
   script: asset(
     "app",
     "js",

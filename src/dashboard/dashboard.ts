@@ -4,6 +4,7 @@ import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { isLoopback } from "../lib/loopback.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";
+import { eventsFeed } from "./events/events-feed.ts";
 import { Feed } from "./feed.ts";
 import { frontDoorWatch } from "./front-door.ts";
 import { pictureAfter } from "./picture.ts";
@@ -56,7 +57,8 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
     },
   });
   const upstreams = new UpstreamFeeds({ ...common, feed, admin });
-  const answer = routesOf({ feed, upstreams, admin, bug });
+  const events = eventsFeed({ ...common, admin });
+  const answer = routesOf({ feed, upstreams, events, admin, bug });
   const onLoopback = isLoopback(hostname);
 
   const listener = await runtime.serve({
@@ -73,11 +75,13 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
     close() {
       feed.close();
       upstreams.close();
+      events.close();
       listener.close();
     },
     stop() {
       feed.close();
       upstreams.close();
+      events.close();
       return listener.drain();
     },
   };

@@ -10,6 +10,8 @@ import type { AdminClient } from "./admin-client.ts";
 import { fresh, statusOf, text } from "./answers.ts";
 import { answerAsset } from "./assets.ts";
 import { courseRoutes } from "./course/routes.ts";
+import type { EventsFeed } from "./events/events-feed.ts";
+import { eventRoutes } from "./events/routes.ts";
 import type { Feed } from "./feed.ts";
 import { liveStreams } from "./live-streams.ts";
 import { renderNumbers } from "./numbers.tsx";
@@ -22,6 +24,7 @@ import { viewOf } from "./view.ts";
 export interface RouteSetting {
   readonly feed: Feed;
   readonly upstreams: UpstreamFeeds;
+  readonly events: EventsFeed;
   readonly admin: AdminClient;
   /** Hears what a route threw. */
   readonly bug: (error: unknown) => void;
@@ -31,6 +34,7 @@ export interface RouteSetting {
 export function routesOf({
   feed,
   upstreams,
+  events,
   admin,
   bug,
 }: RouteSetting): (request: Request) => Promise<Response> {
@@ -85,6 +89,7 @@ export function routesOf({
     })
 
     .use(courseRoutes({ feed, admin }))
+    .use(eventRoutes({ feed, events, admin }))
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())

@@ -300,6 +300,54 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
   });
 
+  test("is told at once among the events, and stays in the audit trail with who and why", async () => {
+    await using stage = await scene();
+    const { room, page, url, complaints } = stage;
+    await page.goto(`${url}events?upstream=api-2`);
+    await live(page);
+    await page.evaluate("window.stayed = true");
+    await room.ask("POST", "/api/upstreams/api-1/mode", { mode: "draining", reason: "not asked for" });
+    await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "draining", reason: "kernel update" });
+    await page.getByText("kernel update").waitFor();
+    await page.getByText("draining → drained").waitFor();
+    expect(await page.getByText("not asked for").count()).toBe(0);
+    expect(await page.evaluate("window.stayed")).toBe(true);
+    expect(await seriousIssues(page)).toEqual([]);
+    await page.getByRole("link", { name: "Audit" }).click();
+    await live(page);
+    const trail = page.locator("#events > li");
+    expect(await trail.count()).toBe(2);
+    expect(await trail.first().textContent()).toContain("kernel update");
+    expect(await trail.first().locator(".event-by").textContent()).toBe("ann");
+    await page.getByLabel("Containing").fill("NOT asked");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.getByText("not asked for").waitFor();
+    expect(await trail.count()).toBe(1);
+    await page.getByLabel("Who").fill("nobody");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.getByText("Nothing here matches").waitFor();
+    expect(await seriousIssues(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test("leads through older events and back, page by page, without JavaScript", async () => {
+    await using stage = await scene({ javaScriptEnabled: false });
+    const { room, page, url } = stage;
+    for (let weight = 1; weight <= 120; weight++) await room.ask("PATCH", "/api/upstreams/api-1", { weight });
+    await page.goto(`${url}events?kind=weight`);
+    const changes = () => page.locator(".event-change").allTextContents();
+    const pages: string[][] = [await changes()];
+    for (const name of ["Older", "Older", "Newer", "Newer"]) {
+      await page.getByRole("link", { name, exact: true }).click();
+      pages.push(await changes());
+    }
+    expect(pages[0]?.[0]).toBe("119 → 120");
+    expect(pages.map((each) => each.length)).toEqual([50, 50, 19, 50, 50]);
+    expect(new Set(pages.slice(0, 3).flat()).size).toBe(119);
+    expect([pages[3], pages[4]]).toEqual([pages[1], pages[0]]);
+    expect(await page.getByRole("link", { name: "Newest" }).count()).toBe(1);
+  });
+
   test("is given up with Escape, which leads back to the button", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;

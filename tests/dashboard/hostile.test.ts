@@ -16,6 +16,10 @@ import {
 import { renderLive, renderPage, renderUpstreamLive, renderUpstreamPage } from "../../src/dashboard/page.tsx";
 import type { ReloadCardProps } from "../../src/dashboard/course/reload-card.tsx";
 import { renderConfigPage, renderReload } from "../../src/dashboard/course/render.tsx";
+import { renderEventsPage } from "../../src/dashboard/events/events-page.tsx";
+import { renderFresh } from "../../src/dashboard/events/render.tsx";
+import { soughtOf } from "../../src/dashboard/events/sought.ts";
+import type { Event, EventKind } from "../../src/state/event.ts";
 import type { Picture } from "../../src/dashboard/picture.ts";
 import type { UpstreamPicture } from "../../src/dashboard/upstream-feeds.ts";
 import { viewOf } from "../../src/dashboard/view.ts";
@@ -143,6 +147,17 @@ const hostileIntents: readonly Intent[] = [
   { kind: "removed", pool: hostile, address: hostileAddress, ...said },
 ];
 
+const event = { seq: 3, at: 0, pool: hostile, upstream: hostile, from: hostile, to: hostile };
+const hostileEvents: readonly Event[] = [
+  { ...event, kind: hostile as EventKind, reason: hostile, by: hostile, detail: `${hostile}\n${hostile}` },
+  { ...event, kind: "mode", upstream: null, reason: "operator", by: hostile, detail: hostile },
+  { ...event, seq: hostile as unknown as number, kind: "mode", reason: hostile, by: hostile, detail: "" },
+];
+const soughtFor = (isAudit: boolean) => {
+  const fields = { pool: hostile, upstream: hostile, kind: hostile, by: hostile, text: hostile };
+  return soughtOf(new URLSearchParams({ ...fields, before: "9" }), isAudit);
+};
+
 const furtherRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's page": () => renderUpstreamPage({ shown, columns: poisonedColumns(), notice: hostile }),
   "an upstream's page without its history": () => renderUpstreamPage({ shown }),
@@ -177,6 +192,15 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
       exported: { trouble: refused },
       reload: { configuration: undefined, now: 0 },
     }),
+  "the events": () =>
+    [false, true]
+      .map((isAudit) =>
+        renderEventsPage({ sought: soughtFor(isAudit), told: { value: hostileEvents }, snapshot }),
+      )
+      .join(""),
+  "events that cannot be read": () =>
+    renderEventsPage({ sought: soughtFor(false), told: { trouble: refused }, snapshot: undefined }),
+  "a new event": () => renderFresh(hostileEvents, 3),
   "a reload": () => reloads.map(renderReload).join(""),
 };
 

@@ -9,6 +9,7 @@ import { windowNamed, windows } from "../../src/history/levels.ts";
 import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { SeriesKey } from "../../src/history/store.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
+import type { Event, EventKind } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../src/snapshot.ts";
 
@@ -33,6 +34,8 @@ export interface AdminStandIn {
   readonly posts: ModePost[];
   settings: readonly Setting[];
   intents: readonly Intent[];
+  /** Oldest first. */
+  events: readonly Event[];
   close(): Promise<void>;
 }
 
@@ -58,6 +61,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     posts: [],
     settings: someSettings,
     intents: someIntents(),
+    events: someEvents(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -78,6 +82,14 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     }
     if (request.method === "GET" && pathname === "/api/config") {
       return send(response, 200, { settings: standIn.settings });
+    }
+    if (request.method === "GET" && pathname === "/api/events") {
+      const after = Number(searchParams.get("after") ?? 0);
+      const isAudit = searchParams.has("by-operators");
+      const asked = standIn.events.filter(
+        ({ seq, by }) => seq > after && !(isAudit && ["prober", "balancer"].includes(by)),
+      );
+      return send(response, 200, { events: asked });
     }
     if (request.method === "GET" && pathname === "/api/state") {
       return send(response, 200, { intents: standIn.intents });
@@ -215,6 +227,38 @@ function someIntents(): readonly Intent[] {
     },
     { kind: "mode", upstream: "localhost:8084", mode: "draining", ...ann },
   ];
+}
+
+type SomeEvent = readonly [
+  agoMs: number,
+  kind: EventKind,
+  upstream: string | null,
+  from: string,
+  to: string,
+  reason: string,
+  by: string,
+  detail: string,
+];
+
+/** A morning's, oldest first. */
+function someEvents(): readonly Event[] {
+  const rows: readonly SomeEvent[] = [
+    [9_000_000, "phase", null, "starting", "ready", "lifecycle", "balancer", ""],
+    [7_200_000, "member", "api-7", "absent", "added", "operator", "bob", ""],
+    [5_400_000, "weight", "localhost:8083", "1", "2", "operator", "bob", "more memory"],
+    [3_700_000, "outlier", "localhost:8081", "up", "ejected", "consecutive_failures", "balancer", "for 30000 ms"],
+    [3_670_000, "outlier", "localhost:8081", "ejected", "probation", "time_up", "balancer", ""],
+    [3_669_000, "outlier", "localhost:8081", "probation", "up", "success", "balancer", ""],
+    [1_900_000, "reload", null, "", "refused", "configuration", "ann", 'Cannot use pools.main.policy: it must be one of round-robin, p2c, received "best"'],
+    [1_800_000, "reload", null, "", "applied", "configuration", "ann", "~ pool main: retries 1 → 2\n+ upstream main/localhost:8084: http://localhost:8084 weight 1"],
+    [22_000, "mode", "localhost:8084", "ready", "draining", "operator", "ann", "kernel update"],
+    [14_000, "probe", "localhost:8082", "passing", "failing", "probe_failed", "prober", "connection refused"],
+  ]; // prettier-ignore
+  const now = Date.now();
+  return rows.map(([agoMs, kind, upstream, from, to, reason, by, detail], index) => ({
+    ...{ seq: index + 1, at: now - agoMs, kind, upstream, from, to, reason, by, detail },
+    pool: upstream === null ? null : "main",
+  }));
 }
 
 const someExport = `# What was set at run time: these lists take the place of those in the configuration file.
