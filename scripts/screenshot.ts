@@ -51,6 +51,7 @@ const lastOne = `localhost:${Number(values["base-port"]) + 3}`;
 const views: readonly Look[] = [
   { name: "dashboard", address: "/", ready: isDrawn },
   { name: "drain", address: "/", ready: isDrawn, clicks: [`Drain ${lastOne}`] },
+  { name: "drained", address: "/", ready: isDrawn, clicks: [`Drain ${lastOne}`, `Drain ${lastOne}`] },
   {
     name: "bulk",
     address: "/",
@@ -62,7 +63,7 @@ const views: readonly Look[] = [
   { name: "events", address: "/events", ready: "html[data-link=live] .event" },
   { name: "audit", address: "/audit", ready: "html[data-link=live] .event" },
   { name: "configuration", address: "/config", ready: "table" },
-  { name: "reload", address: "/config", ready: "table", clicks: ["Look what would change"] },
+  { name: "reload", address: "/config", ready: "table", clicks: ["See what would change"] },
 ];
 
 interface Source {
@@ -167,9 +168,9 @@ try {
         await page.locator(".chart, .settings, .event").first().scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
         for (const click of clicks)
-          await page.locator(`[aria-label="${click}"], button:text-is("${click}")`).click();
+          await page.locator(`[aria-label="${click}"], button:text-is("${click}")`).last().click();
         if (clicks.length > 0)
-          await page.waitForSelector("dialog[open] .buttons, body:has(.pick:checked), .diff");
+          await page.waitForSelector("dialog[open] .buttons, body:has(.pick:checked), .diff, .done-line");
         await page.evaluate("scrollTo(0, 0)");
         const path = join(outDir, `${name}-${width}-${theme}.png`);
         await page.screenshot({ path, fullPage: clicks.length === 0 });

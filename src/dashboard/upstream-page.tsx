@@ -15,6 +15,7 @@ import { balancerNow } from "./picture.ts";
 import { ProbeStrip } from "./probe-strip.tsx";
 import { statusNote } from "./status-note.ts";
 import { Tile } from "./tile.tsx";
+import { UpstreamEvents } from "./upstream-events.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
 import { concernOf, standsBy, type Tone, verdictOf } from "./verdict.ts";
@@ -56,7 +57,10 @@ export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element 
                 further={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} clients went away` : ""}
               />
             </div>
-            <LatencyBars bars={detail.latencies} />
+            <div class="card-stack">
+              <LatencyBars bars={detail.latencies} />
+              <UpstreamEvents detail={detail} picture={picture} />
+            </div>
           </div>
         </div>
       ) : (

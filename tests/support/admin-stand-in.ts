@@ -431,7 +431,8 @@ export function busySnapshot(): Snapshot {
     p95Ms: 147,
     p99Ms: 213,
   });
-  return { ...snapshotOf(pool({ upstreams, traffic: total, retries: 41 })), inFlight: 182 };
+  const events = someEvents().filter(({ pool: named }) => named !== null);
+  return { ...snapshotOf(pool({ upstreams, traffic: total, retries: 41, events })), inFlight: 182 };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -64,7 +64,14 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
         ""
       )}
       <div id="reload-result" role="status">
-        {looked ? <Result looked={looked} /> : ""}
+        {looked ? (
+          <Result looked={looked} />
+        ) : (
+          <p class="remark quiet">
+            Reads the configuration anew, with the same flags. Health, counts and connections stay as they
+            are.
+          </p>
+        )}
       </div>
       <div class="buttons">
         {canApply ? (
@@ -78,7 +85,7 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
         )}
         <PostForm action="/config/look" target="#reload">
           <button type="submit" class={canApply ? "" : "main"}>
-            {canApply ? "Look again" : "Look what would change"}
+            {canApply ? "Look again" : "See what would change"}
           </button>
         </PostForm>
       </div>
