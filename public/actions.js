@@ -44,6 +44,11 @@
     bulk?.addEventListener("reset", () => requestAnimationFrame(count));
   };
 
+  /* The stream leaves out what is as it was, and only says that it is still there: see src/dashboard/upstream-row.tsx. */
+  htmx.registerExtension("kept", {
+    htmx_before_morph_node: (_, { newNode }) => !newNode.hasAttribute?.("data-kept"),
+  });
+
   /* A page that is open for days keeps no more events than anybody scrolls through. */
   const mostEvents = 500;
   document.addEventListener("htmx:sse:after:message", () => {

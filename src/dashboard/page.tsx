@@ -13,6 +13,7 @@ import type { Picture } from "./picture.ts";
 import { pageOf } from "./place.ts";
 import { markup, Shell } from "./shell.tsx";
 import type { UpstreamPicture } from "./upstream-feeds.ts";
+import type { WriteRow } from "./upstream-row.tsx";
 import { UpstreamView, upstreamTitle } from "./upstream-page.tsx";
 import { plainView, queryOf, type View } from "./view.ts";
 
@@ -57,7 +58,7 @@ export function renderPage(props: PageProps): string {
 }
 
 /** Children of the live region. It has every upstream: what the page hides, it goes on hiding itself. */
-export function renderLive(picture: Picture, view: View = plainView): string {
+export function renderLive(picture: Picture, view: View = plainView, writeRow?: WriteRow): string {
   return markup(
     <>
       <title safe>{titleOf(picture)}</title>
@@ -65,6 +66,7 @@ export function renderLive(picture: Picture, view: View = plainView): string {
         picture={picture}
         view={{ ...view, filter: "" }}
         chartsOf={(name) => <ChartsStub subject={{ kind: "pool", name }} />}
+        writeRow={writeRow}
       />
     </>,
   );

@@ -244,13 +244,17 @@ describe("an action", () => {
     ]);
   });
 
-  test("by htmx answers with the new state", async () => {
+  test("by htmx answers with what was done; the new state comes with the stream", async () => {
     const { base } = await scene();
+    const live = await watch(base);
+    await live.next();
     const response = await postMode(base, "localhost:8082", "maintenance", { "HX-Request": "true" });
     const html = await response.text();
     expect(response.status).toBe(200);
     expect(html).not.toContain("<html");
-    expect(html).toContain("localhost:8082 in maintenance, set by dashboard");
+    expect(html).toContain("localhost:8082 is in maintenance");
+    expect(await live.next()).toContain("localhost:8082 in maintenance, set by dashboard");
+    await live.leave();
   });
 
   test("sends the admin token with reads and writes", async () => {

@@ -22,6 +22,7 @@ import { soughtOf } from "../../src/dashboard/events/sought.ts";
 import type { Event, EventKind } from "../../src/state/event.ts";
 import type { Picture } from "../../src/dashboard/picture.ts";
 import type { UpstreamPicture } from "../../src/dashboard/upstream-feeds.ts";
+import { type Row, rowSince } from "../../src/dashboard/upstream-row.tsx";
 import { viewOf } from "../../src/dashboard/view.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
@@ -115,7 +116,11 @@ const renderings: Readonly<Record<string, (picture: Picture) => string>> = {
   "the page after an act": (each) => renderPage({ picture: each, done: { deed, place } }),
   "the live fragment": (each) => renderLive(each),
   "a live event": (each) => eventOf(renderLive(each)),
-  "the answer to an act": (each) => renderActed(renderLive(each), { deed, place }),
+  "the answer to an act": () => renderActed({ deed, place }),
+  "a live fragment for whoever has seen another one": (each) => {
+    const other = (row: Row) => ({ ...row, cells: row.cells.map((cell, index) => (index % 2 ? cell : "")) });
+    return renderLive(each, undefined, (row) => rowSince(row, other(row)));
+  },
 };
 
 const detail = poisoned(detailOf(upstreamsOf(busySnapshot())[1] as UpstreamDetail)) as UpstreamDetail;

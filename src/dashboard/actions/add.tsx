@@ -57,7 +57,7 @@ export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX
       action="/actions/add"
       id="action"
       kind="action"
-      {...(inDialog ? { target: "#live" } : {})}
+      {...(inDialog ? { target: "#panel" } : {})}
       fields={{ pool, ...fieldsOf(place) }}
     >
       <h2 id="panel-title" safe>

@@ -17,7 +17,7 @@ export function Done({ deed: { key, words, undo }, place }: DoneProps): JSX.Elem
     <div class="done-line">
       <p safe>{words}</p>
       {undo.length > 0 ? (
-        <PostForm action={`/undo/${key}`} target="#live" fields={fieldsOf(place)}>
+        <PostForm action={`/undo/${key}`} target="#done" fields={fieldsOf(place)}>
           <button type="submit">Undo</button>
         </PostForm>
       ) : (
@@ -30,18 +30,19 @@ export function Done({ deed: { key, words, undo }, place }: DoneProps): JSX.Elem
   );
 }
 
-/** After an act that htmx asked for: says what was done, shuts the dialog, and forgets an earlier failure. */
-export function renderActed(live: string, done: DoneProps): string {
-  return (
-    live +
-    markup(
-      <>
-        <Partial target="#done">
-          <Done {...done} />
-        </Partial>
-        <Partial target="#panel">{""}</Partial>
-      </>,
-    )
+/**
+ * After an act that htmx asked for: says what was done, shuts the dialog, and forgets an earlier failure. How things are
+ * now comes with the live stream, and by it alone: it counts on what it sent before.
+ */
+export function renderActed(done: DoneProps): string {
+  return markup(
+    <>
+      <Partial target="#done">
+        <Done {...done} />
+      </Partial>
+      <Partial target="#panel">{""}</Partial>
+      <Partial target="#notice">{""}</Partial>
+    </>,
   );
 }
 

@@ -29,7 +29,7 @@ export function Panel({ asked, effect, problem = "", inDialog }: PanelProps): JS
       action="/actions"
       id="action"
       kind="action"
-      {...(inDialog ? { target: "#live" } : {})}
+      {...(inDialog ? { target: "#panel" } : {})}
       fields={{ act, ...fieldsOf(place) }}
     >
       <h2 id="panel-title" safe>

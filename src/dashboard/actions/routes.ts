@@ -4,7 +4,6 @@ import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
 import { isForPart, markupAnswer, seeOther, statusOf, text } from "../answers.ts";
 import type { Feed } from "../feed.ts";
-import { renderLive, renderUpstreamLive } from "../page.tsx";
 import { backTo, type Place, placeOf } from "../place.ts";
 import { originOf } from "../verdict.ts";
 import type { UpstreamFeeds } from "../upstream-feeds.ts";
@@ -35,13 +34,11 @@ export function actionRoutes({ feed, upstreams, admin, deeds }: ActionSetting) {
 
   /** Shows where it was asked for what was done. */
   const acted = async (request: Request, place: Place, deed: Deed, id?: string): Promise<Response> => {
-    const picture = await feed.renewed();
-    if (!isForPart(request)) return seeOther(backTo(place, { deed: deed.key, id }));
-    const live =
-      place.page === "upstream"
-        ? renderUpstreamLive(await upstreams.of(place.id).renewed())
-        : renderLive(picture, place.view);
-    return markupAnswer(renderActed(live, { deed, place }));
+    await feed.renewed();
+    if (place.page === "upstream") await upstreams.of(place.id).renewed();
+    return isForPart(request)
+      ? markupAnswer(renderActed({ deed, place }))
+      : seeOther(backTo(place, { deed: deed.key, id }));
   };
 
   const answerOf = async (request: Request, asked: Asked, { deed, failures }: Outcome): Promise<Response> => {
