@@ -6,7 +6,8 @@ import type { Address } from "../../pool/upstream.ts";
 import { refusal } from "../../proxy/refusal.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
-import { type FetchHandlerSetting, logFailure, openPassage, refuse } from "./handler.ts";
+import { type FetchHandlerSetting, openPassage } from "./handler.ts";
+import { logFailure, refuse } from "./own-words.ts";
 import { clientGone, turnOf } from "./turn.ts";
 import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
 

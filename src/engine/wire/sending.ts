@@ -2,16 +2,15 @@
 
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
-import type { Exchange, Parked, Wait } from "../../proxy/exchange.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import type { Parked, Wait } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
-import { isIdempotent } from "../../proxy/retry.ts";
+import { cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { RelayedRequest } from "./relayed-request.ts";
 import { maxReplayBytes } from "./request-bytes.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
-
-const cutDetail = "cut by the operator";
 
 /**
  * ```
@@ -21,7 +20,9 @@ const cutDetail = "cut by the operator";
  *          │        └──────failed──────▶ exchange.again ─▶ follow …
  *          ├─▶ wait ──resume──▶ follow …
  *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
+ *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
  * ```
+ * While two attempts are under way, the one of which something is heard is the present one and the other waits its turn.
  */
 export class Sending implements Carrier, Parked {
   readonly #plane: Plane;
@@ -30,6 +31,9 @@ export class Sending implements Carrier, Parked {
   readonly #relay: Relay;
   #attempt: Attempt | undefined;
   #upstream: UpstreamConnection | undefined;
+  /** The other one, while a hedged request has two under way. */
+  #other: { readonly attempt: Attempt; readonly upstream: UpstreamConnection | undefined } | undefined;
+  #isHedged = false;
 
   constructor(plane: Plane, exchange: Exchange, relay: Relay) {
     this.#plane = plane;
@@ -52,13 +56,18 @@ export class Sending implements Carrier, Parked {
   follow(step: Attempt | Refusal | Wait): void {
     if (step.kind === "refusal") return this.#relay.refused(step);
     if (step.kind === "wait") return this.#exchange.park(this);
+    if (step === this.#other?.attempt) {
+      this.#turnTo(step);
+      this.#other = undefined;
+      return this.#upstream?.resume();
+    }
     this.#attempt = step;
     step.carrier = this;
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
     this.#upstream = idle;
     idle.beginFor(this.#relay);
-    this.opened();
+    this.opened(idle);
   }
 
   resume(step: Attempt | Refusal): void {
@@ -73,14 +82,53 @@ export class Sending implements Carrier, Parked {
     this.#upstream.connectFor(this.#relay, this.timeouts.connectMs);
   }
 
+  /** That connection speaks: makes its attempt the present one. */
+  hearFrom(upstream: UpstreamConnection): void {
+    if (this.#other?.upstream === upstream) this.#turnTo(this.#other.attempt);
+  }
+
+  #turnTo(attempt: Attempt): void {
+    const [other, present, upstream] = [this.#other, this.#attempt, this.#upstream];
+    if (other?.attempt !== attempt) return;
+    this.#other = present && { attempt: present, upstream };
+    this.#attempt = attempt;
+    this.#upstream = other.upstream;
+  }
+
+  /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
+  hedge(attempt: Attempt): void {
+    const request = this.#request;
+    const isAlone = attempt === this.#attempt && !this.#other && !this.#relay.hasBegun;
+    if (!isAlone || !request.isComplete || request.upgrades) return;
+    this.#exchange.isReplayable = request.bytes.isWhole;
+    const step = this.#exchange.hedge();
+    if (!step) return;
+    this.#isHedged = true;
+    this.#other = { attempt, upstream: this.#upstream };
+    this.follow(step);
+  }
+
+  /** The present attempt's answer goes to the client: nobody waits for the other one any more. */
+  win(): void {
+    if (!this.#isHedged || !this.#attempt) return;
+    this.#isHedged = false;
+    this.#exchange.won(this.#attempt);
+    this.#dropOther();
+  }
+
+  #dropOther(): void {
+    this.#other?.attempt.end(cancelled);
+    this.#other?.upstream?.abort();
+    this.#other = undefined;
+  }
+
   /** The connection is open: all that came of the request so far goes out. */
-  opened(): void {
-    const upstream = this.#upstream;
-    if (!upstream) return;
+  opened(upstream: UpstreamConnection): void {
+    this.hearFrom(upstream);
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) bytes.isWhole = false;
-    if (isOut) this.flushed();
+    if (isOut) this.flushed(upstream);
     else this.#waitFor(upstream);
   }
 
@@ -95,10 +143,7 @@ export class Sending implements Carrier, Parked {
     }
     request.bytes.keep(bytes, from, to);
     if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
-    else if (request.isComplete) {
-      this.#attempt?.upstreamTurn();
-      upstream.expectWithin(this.timeouts.headMs);
-    }
+    else if (request.isComplete) this.flushed(upstream);
   }
 
   #waitFor(upstream: UpstreamConnection): void {
@@ -108,13 +153,14 @@ export class Sending implements Carrier, Parked {
   }
 
   /** The upstream took all that was sent. */
-  flushed(): void {
+  flushed(upstream: UpstreamConnection): void {
+    this.hearFrom(upstream);
     if (this.#request.isComplete) {
       this.#attempt?.upstreamTurn();
-      this.#upstream?.expectWithin(this.timeouts.headMs);
+      upstream.expectWithin(this.timeouts.headMs);
     } else {
       this.#attempt?.clientTurn();
-      this.#upstream?.expectNothing();
+      upstream.expectNothing();
       this.#relay.client?.resume();
     }
   }
@@ -130,13 +176,9 @@ export class Sending implements Carrier, Parked {
    */
   answered(status: number): Attempt | "pass" {
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const where = this.#attempt?.upstream.id;
+    const upstream = this.#attempt?.upstream.id ?? "";
     const step = this.#exchange.answered(status);
-    if (step !== "pass") {
-      const { id: requestId, view } = this.#request;
-      const fields = { requestId, method: view.method, upstream: where, status, retriedOn: step.upstream.id };
-      this.#plane.setting.log.fault("attempt answered badly", fields);
-    }
+    if (step !== "pass") this.#log({ upstream, how: status, next: step });
     return step;
   }
 
@@ -153,72 +195,56 @@ export class Sending implements Carrier, Parked {
     const upstream = this.#upstream;
     this.end(cancelled);
     upstream?.abort();
+    this.#dropOther();
   }
 
   /** The attempt is lost; another one, or an answer of our own, or no way to say so but a reset. */
-  failed(failed: Failure): void {
+  failed(failed: Failure, from?: UpstreamConnection): void {
+    if (from) this.hearFrom(from);
     const upstream = this.#upstream;
     const attempt = this.#attempt;
     this.#upstream = undefined;
     if (!attempt) return;
-    if (upstream && this.#isStale(upstream, failed)) return this.#connect(attempt);
-    const where = attempt.upstream.id;
+    if (upstream && isStale(upstream, failed, this.#request)) return this.#connect(attempt);
+    const loss = { upstream: attempt.upstream.id, how: failed };
     this.end(failed);
     if (this.#relay.hasBegun) {
-      this.#log(where, failed, { notRetried: "answer_begun" });
+      this.#log({ ...loss, next: undefined });
       return this.#relay.cut();
     }
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const step = this.#exchange.again(failed);
-    const isAttempt = step.kind === "attempt";
-    this.#log(where, failed, isAttempt ? { retriedOn: step.upstream.id } : { notRetried: step.notRetried });
+    this.#log({ ...loss, next: step });
     this.follow(step);
   }
 
   /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
-  rescue(): void {
-    const attempt = this.#attempt;
-    if (!attempt || this.#relay.hasBegun) return;
+  rescue(attempt: Attempt): void {
+    this.#turnTo(attempt);
+    if (!this.#attempt || this.#relay.hasBegun) return;
     const upstream = this.#upstream;
-    const where = attempt.upstream.id;
+    const loss = { upstream: attempt.upstream.id, how: rescued };
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const step = this.#exchange.rescue();
-    if (!step) return;
+    const next = this.#exchange.rescue(attempt);
+    if (!next) return;
     this.#upstream = undefined;
     upstream?.abort();
-    this.#log(where, rescued, { retriedOn: step.upstream.id });
-    this.follow(step);
+    this.#log({ ...loss, next });
+    this.follow(next);
   }
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
-  cut(): void {
+  cut(attempt: Attempt): void {
+    this.#turnTo(attempt);
     const { tunnel, hasBegun } = this.#relay;
     if (tunnel) return tunnel.upstreamClosed(new Error(cutDetail));
     const upstream = this.#upstream;
     this.#upstream = undefined;
     upstream?.abort();
-    this.failed(
-      hasBegun ? failure("body", "body_truncated", cutDetail) : failure("head", "upstream_reset", cutDetail),
-    );
+    this.failed(cutFailure(hasBegun));
   }
 
-  /**
-   * A kept connection that the upstream closed before it answered anything failed because it was idle, not because
-   * of the upstream: the same attempt goes on with a fresh one. What may have been processed is not sent again
-   * (RFC 9112 section 9.3.1).
-   */
-  #isStale(upstream: UpstreamConnection, failed: Failure): boolean {
-    const isCut = upstream.isReused && !upstream.hasAnswered && failed.reason === "upstream_reset";
-    return isCut && this.#request.bytes.isWhole && isIdempotent(this.#request.view.method);
-  }
-
-  #log(
-    upstream: string,
-    { reason, phase, detail }: Failure,
-    followed: Readonly<Record<string, unknown>>,
-  ): void {
-    const { id: requestId, view } = this.#request;
-    const fields = { requestId, method: view.method, upstream, reason, phase, detail, ...followed };
-    this.#plane.setting.log.fault("attempt failed", fields);
+  #log(loss: Parameters<typeof logLoss>[2]): void {
+    logLoss(this.#plane.setting.log, this.#request, loss);
   }
 }
