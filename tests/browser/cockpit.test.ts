@@ -79,6 +79,7 @@ function complaintsOf(page: Page): string[] {
 
 const live = (page: Page) => page.waitForSelector("html[data-link=live]");
 const drawn = (page: Page) => page.waitForSelector(".chart canvas");
+const actionPath = "/actions?act=drain&upstream=localhost%3A8081&upstream=localhost%3A8083";
 const upstreamPath = "/upstreams/localhost%3A8082";
 
 /** Twelve upstreams with rising numbers of everything, in a random order. */
@@ -199,7 +200,15 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
   test("fits every width on every page, and does not move when charts are drawn", async () => {
     await using stage = await scene({ reducedMotion: "reduce" });
     const { page, url } = stage;
-    for (const path of ["/", upstreamPath, "/config"]) {
+    for (const path of [
+      "/",
+      upstreamPath,
+      "/config",
+      "/events",
+      "/audit",
+      actionPath,
+      "/actions/add?pool=main",
+    ]) {
       await page.goto(url + path);
       for (const width of [320, 390, 820, 1280, 1440, 1920]) {
         await page.setViewportSize({ width, height: 900 });
@@ -265,9 +274,9 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     test.concurrent(`has no serious issue of accessibility on any page, ${colorScheme}`, async () => {
       await using stage = await scene({ colorScheme, reducedMotion: "reduce", path: "/?sort=errors-down" });
       const { page, url } = stage;
-      for (const path of ["/?sort=errors-down", upstreamPath, "/config"]) {
+      for (const path of ["/?sort=errors-down", upstreamPath, "/config", "/events", "/audit", actionPath]) {
         if (path !== "/?sort=errors-down") await page.goto(url + path);
-        if (path !== "/config") await live(page);
+        if (![actionPath, "/config"].includes(path)) await live(page);
         for (const summary of await page.locator("summary").all()) await summary.click();
         const popover = page.locator("[popovertarget]");
         if ((await popover.count()) > 0) await popover.first().click();
@@ -279,6 +288,35 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
         expect([path, ...found]).toEqual([path]);
       }
     });
+  }
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    test.concurrent(
+      `has no serious issue of accessibility in a dialog and what follows it, ${colorScheme}`,
+      async () => {
+        await using stage = await scene({ colorScheme, reducedMotion: "reduce" });
+        const { page, complaints } = stage;
+        const issues = async () => {
+          await page.evaluate(axe);
+          return page.evaluate<readonly string[]>(`
+          axe.run().then(({ violations }) => violations
+            .filter(({ impact }) => impact === "serious" || impact === "critical")
+            .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
+        };
+        await live(page);
+        await page.getByLabel("Select localhost:8081").check();
+        await page.getByLabel("Select localhost:8083").check();
+        await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
+        await page.getByText("Nothing serves in pool main then").waitFor();
+        expect(await issues()).toEqual([]);
+        await page.getByLabel("Yes, I mean it").check();
+        await page.getByRole("textbox", { name: "Reason" }).fill("a test");
+        await page.locator("dialog button.main").click();
+        await page.locator("#done").getByText("2 upstreams are draining").waitFor();
+        expect(await issues()).toEqual([]);
+        expect(complaints).toEqual([]);
+      },
+    );
   }
 
   test.concurrent("shows the history of a real balancer, also after its restart", async () => {
