@@ -41,6 +41,10 @@
     document.addEventListener("change", (event) => {
       if (event.target.matches?.(".pick")) count();
     });
+    document.getElementById("bulk-all")?.addEventListener("click", () => {
+      for (const box of document.querySelectorAll(".pick")) if (box.checkVisibility()) box.checked = true;
+      count();
+    });
     bulk?.addEventListener("reset", () => requestAnimationFrame(count));
   };
 

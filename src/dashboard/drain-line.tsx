@@ -57,7 +57,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
         {leaving ? (
           <span class="sub">then it leaves the pool</span>
         ) : (
-          <form {...intoPanel} class="drain-acts">
+          <form {...intoPanel} class="drain-acts" data-needs="operator">
             <HiddenFields fields={{ upstream: id, ...fieldsOf(place) }} />
             <button type="submit" name="act" value="ready">
               Undo: make ready

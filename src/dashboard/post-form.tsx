@@ -24,6 +24,7 @@ export function PostForm({ action, id, kind, target, fields = {}, children }: Po
   return (
     <form
       method="post"
+      data-needs="operator"
       action={address}
       {...(id === undefined ? {} : { id })}
       {...(kind === undefined ? {} : { class: kind })}

@@ -2,23 +2,20 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamDetail } from "../detail.ts";
-import type { Mark } from "../snapshot.ts";
-import { RowActions } from "./actions/row-actions.tsx";
-import { Badge, Glyph, toneShapes } from "./badge.tsx";
 import { DrainLine } from "./drain-line.tsx";
 import { ReasonList, reasonsOf } from "./errors-cell.tsx";
 import { PageFoot } from "./foot.tsx";
-import { formatAgo, formatBrief, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
+import { formatBrief, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
 import { LatencyBars } from "./latency-bars.tsx";
 import { Sparkline } from "./line.tsx";
 import { balancerNow } from "./picture.ts";
 import { ProbeStrip } from "./probe-strip.tsx";
-import { statusNote } from "./status-note.ts";
+import { UpstreamHead } from "./upstream-head.tsx";
 import { Tile } from "./tile.tsx";
 import { UpstreamEvents } from "./upstream-events.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
-import { concernOf, standsBy, type Tone, verdictOf } from "./verdict.ts";
+import { concernOf } from "./verdict.ts";
 import { fairShareOf } from "./view.ts";
 
 export interface UpstreamViewProps {
@@ -32,7 +29,7 @@ export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element 
   const now = balancerNow(picture);
   return (
     <>
-      <Head shown={shown} now={now} />
+      <UpstreamHead shown={shown} now={now} />
       {detail ? (
         <div class={trouble ? "known stale" : "known"}>
           <DrainLine detail={detail} now={now} />
@@ -40,6 +37,7 @@ export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element 
           <section class="pool" aria-label="History">
             {charts}
           </section>
+          {/* Further cards stand in one of the two stacks. */}
           <div class="cards">
             <div class="card-stack">
               <ProbeStrip probes={detail.probes} plan={detail.probe} now={now} />
@@ -73,101 +71,6 @@ export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element 
 
 export function upstreamTitle({ id, detail, trouble }: UpstreamPicture): string {
   return `${id}${detail && !trouble ? ` ${detail.status}` : ""} · Evenkeel`;
-}
-
-interface HeadProps {
-  readonly shown: UpstreamPicture;
-  readonly now: number;
-}
-
-function Head({ shown, now }: HeadProps): JSX.Element {
-  const { id, detail, trouble } = shown;
-  const tone = trouble || !detail ? "bad" : toneOf(detail);
-  return (
-    <section class="verdict" data-tone={tone}>
-      <Glyph shape={toneShapes[tone]} />
-      <div class="verdict-words">
-        <h1 safe>{id}</h1>
-        <div class="reasons" role="status" aria-live="polite">
-          {trouble ? (
-            <span safe>{troubleWords(shown)}</span>
-          ) : detail ? (
-            <>
-              <Badge status={detail.status} />
-              <span class="age" aria-hidden="true" safe>
-                {statusNote(detail, now)}
-              </span>
-              <span safe>{why(detail)}</span>
-            </>
-          ) : (
-            ""
-          )}
-        </div>
-        {detail ? (
-          <ul class="facts">
-            {factsOf(detail, now).map((fact) => (
-              <li safe>{fact}</li>
-            ))}
-          </ul>
-        ) : (
-          ""
-        )}
-      </div>
-      {detail ? (
-        <div class="head-actions">
-          <RowActions upstream={detail} now={now} place={{ page: "upstream", id }} />
-        </div>
-      ) : (
-        ""
-      )}
-    </section>
-  );
-}
-
-function toneOf(detail: UpstreamDetail): Tone {
-  if (detail.fit || standsBy(detail)) return "good";
-  return detail.status === "failing" || detail.status === "ejected" ? "bad" : "warn";
-}
-
-/** The page is of one upstream, but what is wrong may be the whole balancer. */
-function troubleWords({ trouble, picture, detail, at }: UpstreamPicture): string {
-  if (trouble?.reason === "missing") return "There is no such upstream, or no longer.";
-  const age = detail && picture.readAt > 0 ? `, last picture ${formatAgo(at - picture.readAt)}` : "";
-  return `${verdictOf(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
-}
-
-function why(detail: UpstreamDetail): string {
-  const { status, mode, modeSet, lastProbe, outlier } = detail;
-  if (mode !== "ready") return modeSet ? `set by ${modeSet.by}${saying(modeSet)}` : "as configured";
-  if (status === "ejected" || status === "probation") return outlier.reason ?? "";
-  if (status === "passing" || !lastProbe) return "";
-  return lastProbe.detail;
-}
-
-/** "ann 3 min ago: kernel update" */
-function markWords(mark: Mark, now: number): string {
-  return `${mark.by} ${formatAgo(now - mark.at)}${saying(mark)}`;
-}
-
-function saying({ why: reason }: Mark): string {
-  return reason === "" ? "" : `: ${reason}`;
-}
-
-function factsOf(detail: UpstreamDetail, now: number): readonly string[] {
-  const { url, pool, policy, weight, weightSet, effectiveWeight, slowStart, backup, added, mode, modeSet } =
-    detail;
-  const grows =
-    slowStart === null
-      ? []
-      : [`slow start ${formatShare(slowStart)}, counts as weight ${formatRate(effectiveWeight)}`];
-  return [
-    ...[url, `pool ${pool}`, policy],
-    ...(mode !== "ready" && modeSet ? [`${mode} set ${formatAgo(now - modeSet.at)}`] : []),
-    `weight ${weight}${weightSet ? `, set by ${markWords(weightSet, now)}` : ""}`,
-    ...grows,
-    ...(backup ? ["backup"] : []),
-    ...(added ? [`added by ${markWords(added, now)}`] : []),
-  ];
 }
 
 interface TotalsProps {

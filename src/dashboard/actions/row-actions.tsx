@@ -33,7 +33,7 @@ export function RowActions({ upstream, now, place }: RowActionsProps): JSX.Eleme
   const fields = { upstream: id, ...fieldsOf(place) };
   const isLeaving = drain?.leaving === true;
   return (
-    <div class="row-actions">
+    <div class="row-actions" data-needs="operator">
       <form {...intoPanel} id={form}>
         <HiddenFields fields={fields} />
         <span class="modes" role="group" aria-label={attribute(`Mode of ${id}`)}>

@@ -14,6 +14,7 @@ export function SelectBox({ id }: { readonly id: string }): JSX.Element {
     <input
       type="checkbox"
       class="pick"
+      data-needs="operator"
       name="upstream"
       value={attribute(id)}
       form="bulk"
@@ -30,6 +31,7 @@ export function AddLink({ pool, place }: { readonly pool: string; readonly place
   return (
     <a
       class="button add"
+      data-needs="operator"
       id={anchorOf("add", pool)}
       href={address}
       hx-get={address}
@@ -45,7 +47,13 @@ export function AddLink({ pool, place }: { readonly pool: string; readonly place
 /** Stands outside of what lives, and is seen as soon as something is selected: the style sheet looks for that. */
 export function BulkBar({ place }: { readonly place: Place }): JSX.Element {
   return (
-    <form {...intoPanel} class="bulk" id="bulk" aria-label="With the selected upstreams">
+    <form
+      {...intoPanel}
+      class="bulk"
+      id="bulk"
+      data-needs="operator"
+      aria-label="With the selected upstreams"
+    >
       <HiddenFields fields={fieldsOf(place)} />
       <span class="bulk-words" role="status">
         <span id="bulk-count">With those selected</span>
@@ -55,6 +63,9 @@ export function BulkBar({ place }: { readonly place: Place }): JSX.Element {
           {verbOf(act)}
         </button>
       ))}
+      <button type="button" class="word" id="bulk-all">
+        All shown
+      </button>
       <button type="reset" class="word">
         Clear
       </button>
