@@ -47,6 +47,16 @@
     else expectWithin(silenceMs);
   });
 
+  /* Fragments of the live stream are alike for all, so the token of this session is put into their forms here. */
+  document.addEventListener("formdata", ({ formData }) => {
+    const token = document.querySelector('meta[name="csrf"]')?.content;
+    if (formData.has("csrf") && token) formData.set("csrf", token);
+  });
+  document.addEventListener("loggedout", () => {
+    const next = encodeURIComponent(location.pathname + location.search);
+    location.assign(`/login?ended&next=${next}`);
+  });
+
   show("connecting");
   expectWithin(silenceMs);
 })();

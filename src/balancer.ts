@@ -21,7 +21,8 @@ import { systemRandom } from "./lib/random.ts";
 import { exposition } from "./metrics/exposition.ts";
 import { families } from "./metrics/families.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { DataPlane, type Plane } from "./plane/data-plane.ts";
+import { workerFamilies } from "./metrics/worker-families.ts";
+import { DataPlane, type DataPlaneSetting, type Plane } from "./plane/data-plane.ts";
 import { type WorkerHost, Workers } from "./plane/workers.ts";
 import type { StreakState } from "./pool/streak.ts";
 import { type ProbeResult, probeWith } from "./probe/probe.ts";
@@ -80,15 +81,13 @@ export class Balancer {
     });
     this.#prober = new Prober({
       probe: probeWith(runtime, clock),
-      schedule,
-      random: systemRandom,
-      lookout: { clock, p99Ms: (upstream) => this.#metrics.of(upstream).p99Ms(clock()) },
+      ...{ clock, schedule, random: systemRandom },
       onResult: (target, result, changedFrom) => this.#probed(target, result, changedFrom),
     });
     const [fleet, prober, journal, metrics] = [this.#fleet, this.#prober, this.#journal, this.#metrics];
-    const retriesLeft: Plane["retriesLeft"] = (member) => this.#plane.retriesLeft(member);
+    const measure: Plane["measure"] = (member) => this.#plane.measure(member);
     this.#pictures = new Pictures({
-      ...{ fleet, intents, drains, journal, metrics, clock, wallClock, retriesLeft },
+      ...{ fleet, intents, drains, journal, metrics, clock, wallClock, measure },
     });
     this.#course = courseOf({
       ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
@@ -97,10 +96,11 @@ export class Balancer {
       onReload: (end) => this.#reloaded(end),
     });
     this.control = new Helm(this.#course);
-    const house = { config: this.#course.wanted, fleet, metrics, clock, log };
+    const onSuspicion: DataPlaneSetting["onSuspicion"] = (all) => all.forEach((one) => prober.suspect(one));
+    const house = { config: this.#course.wanted, fleet, metrics, clock, schedule, log, onSuspicion };
     const { engine, workers: host } = setting;
     this.#plane = host
-      ? new Workers({ ...house, host, observer, journal, schedule })
+      ? new Workers({ ...house, host, observer, journal })
       : new DataPlane({ ...house, engine, sharesPort: false });
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
     this.#history = new History({
@@ -214,11 +214,9 @@ export class Balancer {
   metricsText(): string {
     this.#plane.tally();
     const measured = this.#fleet.members.map((member) => ({
-      pool: member.pool,
-      queue: member.queue,
-      retryBudget: { left: this.#plane.retriesLeft(member) },
+      ...{ pool: member.pool, ...this.#plane.measure(member) },
     }));
-    return exposition(families(this.#metrics, measured));
+    return exposition([...families(this.#metrics, measured), ...workerFamilies(this.#plane.workers)]);
   }
 
   #turnTo(phase: Phase): void {

@@ -6,6 +6,7 @@ import { configFlag, watchFlag } from "./cli/flags.ts";
 import { type Environment, givensOf } from "./cli/givens.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./cli/program.ts";
 import type { FileSource, Surroundings } from "./cli/surroundings.ts";
+import { readVerb, type Verb } from "./cli/verbs.ts";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "./config/config.ts";
 import { effectiveYaml, type Setting, settingsOf } from "./config/effective.ts";
 import { type Trouble, trouble } from "./config/problem.ts";
@@ -27,6 +28,9 @@ export type Command =
   /** Without a file the balancer looks at its own. */
   | { readonly kind: "plan"; readonly ask: Ask; readonly file?: FileSource }
   | { readonly kind: "state"; readonly ask: Ask }
+  | { readonly kind: "verb"; readonly ask: Ask; readonly verb: Verb }
+  /** Makes what the configuration needs to know a person, or a program. */
+  | { readonly kind: "password" | "token" }
   /** A process of a balancer that only serves clients; no command for people. */
   | { readonly kind: "worker" }
   | Text;
@@ -57,6 +61,9 @@ export function parse(
   switch (line.command) {
     case "version":
       return { kind: "version", text: versionText };
+    case "password":
+    case "token":
+      return { kind: line.command };
     case "backend": {
       const backend = readBackend(line, env, surroundings.hostName);
       return "kind" in backend ? backend : { kind: "backend", backend };
@@ -76,8 +83,17 @@ export function parse(
       if (problems.length > 0 || "kind" in ask) return trouble(problems);
       return { kind: "plan", ask, ...(file && "text" in file ? { file } : {}) };
     }
-    default:
+    case "up":
+    case "proxy":
+    case "check":
       return balancerCommand(line, line.command, { env, surroundings });
+    default: {
+      const ask = readAsk(line, env);
+      const verb = readVerb(line.command, line.operands, line.written);
+      const problems = [...("kind" in ask ? ask.problems : []), ...("verb" in verb ? [] : verb)];
+      if (!("verb" in verb) || "kind" in ask) return trouble(problems);
+      return { kind: "verb", ask, verb };
+    }
   }
 }
 

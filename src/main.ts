@@ -5,12 +5,16 @@ import { closeSync, openSync } from "node:fs";
 import { engines, runtime } from "#runtime";
 
 import { type Command, parse } from "./cli.ts";
-import { systemSurroundings } from "./cli/surroundings.ts";
+import { systemSurroundings, userName } from "./cli/surroundings.ts";
 import { askPlan, askState, type Reply } from "./commands/ask.ts";
+import { makePassword, makeToken } from "./commands/credentials.ts";
 import { startProxy } from "./commands/proxy.ts";
 import { Misuse, type Running, type Tools } from "./commands/running.ts";
+import type { SecretSource } from "./commands/secret-input.ts";
 import { startBackendCommand, startDashboardCommand } from "./commands/servers.ts";
+import type { Terminal } from "./commands/terminal.ts";
 import { startUp } from "./commands/up.ts";
+import { runVerb } from "./commands/verbs.ts";
 import { describeTrouble, type Trouble } from "./config/problem.ts";
 import type { Reread } from "./control/course.ts";
 import { configureLog, logOf } from "./lib/log.ts";
@@ -23,6 +27,7 @@ const misuseExit = 2;
 async function main(): Promise<void> {
   const command = parse(process.argv.slice(2), process.env, systemSurroundings(process.env));
   if (command.kind === "worker") return serveAsWorker();
+  if (command.kind === "verb") return runAsking(command);
   if (!isLasting(command)) return answer(command);
   if ("config" in command) runtime.liftFetchLimit();
   configureLog({ json: !process.stderr.isTTY, level: "info" });
@@ -43,17 +48,35 @@ async function main(): Promise<void> {
 }
 
 type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
-type Passing = Exclude<Command, Lasting | { kind: "worker" }> | Trouble;
+type Asking = Extract<Command, { kind: "verb" }>;
+type Passing = Exclude<Command, Lasting | Asking | { kind: "worker" }> | Trouble;
 
 function isLasting(command: Command | Trouble): command is Lasting {
   return ["up", "proxy", "backend", "dashboard"].includes(command.kind);
 }
 
+/** Asks a running balancer, and ends with what came of it. */
+async function runAsking({ verb, ask }: Asking): Promise<void> {
+  // Whoever reads the output may have seen enough, as `head` has.
+  process.stdout.on("error", () => process.exit(0));
+  const { stdout, stderr } = process;
+  const terminal: Terminal = {
+    write: (text) => void stdout.write(text),
+    warn: (line) => void stderr.write(`${line}\n`),
+    isInteractive: stdout.isTTY === true,
+    hasColour: stdout.isTTY === true && !process.env["NO_COLOR"],
+    size: () => (stdout.columns > 0 ? { columns: stdout.columns, rows: stdout.rows } : undefined),
+  };
+  process.exitCode = await runVerb(verb, { ask, actor: userName(process.env), terminal });
+}
+
 async function answer(command: Passing): Promise<void> {
   const { text, exitCode } = await replyTo(command);
   process.exitCode = exitCode;
-  const stream = exitCode === misuseExit ? process.stderr : process.stdout;
+  const stream = exitCode >= misuseExit ? process.stderr : process.stdout;
   stream.write(text.endsWith("\n") ? text : `${text}\n`);
+  // Whoever asked on a terminal has an answer: what else may be typed there is not waited for.
+  if (command.kind === "password") process.stdin.destroy();
 }
 
 async function replyTo(command: Passing): Promise<Reply> {
@@ -64,9 +87,27 @@ async function replyTo(command: Passing): Promise<Reply> {
       return askPlan(command.ask, command.file);
     case "state":
       return askState(command.ask);
+    case "password":
+      return makePassword(standardInput(), runtime.passwords);
+    case "token":
+      return makeToken();
     default:
       return { text: command.text, exitCode: 0 };
   }
+}
+
+function standardInput(): SecretSource {
+  const { stdin, stderr } = process;
+  const texts = stdin.setEncoding("utf8")[Symbol.asyncIterator]();
+  return {
+    isTerminal: stdin.isTTY === true,
+    hide: (isHidden) => void (stdin.isTTY && stdin.setRawMode(isHidden)),
+    async next() {
+      const { done, value } = (await texts.next()) as IteratorResult<string>;
+      return done ? undefined : value;
+    },
+    prompt: (text) => void stderr.write(text),
+  };
 }
 
 /**

@@ -26,9 +26,10 @@ function placeOf(file: string): { floor: number; family: string } {
   if (["runtime", "cli", "commands"].includes(top)) return { floor: 7, family: "process" };
   if (file === "engine/engine.ts") return { floor: 4, family: "engine" };
   if (top === "engine") return { floor: 4, family: `engine/${rest[0]}` };
-  if (["config", "control", "history", "plane"].includes(top)) return { floor: 5, family: "composition" };
+  if (["config", "control", "history", "plane", "telemetry"].includes(top))
+    return { floor: 5, family: "composition" };
   const floors: Record<string, number> = {
-    pool: 1, policy: 2, proxy: 3, probe: 3, state: 3, metrics: 3, admin: 6, dashboard: 6, backend: 6,
+    pool: 1, policy: 2, proxy: 3, probe: 3, state: 3, metrics: 3, access: 3, admin: 6, dashboard: 6, backend: 6,
   }; // prettier-ignore
   const floor = floors[top];
   if (floor === undefined) throw new Error(`${file} has no floor: add it to the plan`);

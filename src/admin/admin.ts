@@ -2,20 +2,30 @@
 
 import { Elysia } from "elysia";
 
+import { Access } from "../access/access.ts";
+import type { Accounts } from "../access/accounts.ts";
+import type { LoginNote } from "../access/ledger.ts";
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/levels.ts";
+import { systemClock, systemSchedule } from "../lib/clock.ts";
 import { expositionType } from "../metrics/exposition.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot } from "../snapshot.ts";
-import { health, json, problem } from "./answers.ts";
+import { health, json, problem, wrongMethod } from "./answers.ts";
 import { courseRoutes } from "./course-routes.ts";
+import { documentRoutes } from "./document-routes.ts";
 import { fleetRoutes, type Steered } from "./fleet-routes.ts";
-import { denialOf, type GuardSetting } from "./guard.ts";
+import { denialOf } from "./guard.ts";
+import { loginRoutes, type LoginSetting } from "./login-routes.ts";
+import { methodsAt } from "./methods.ts";
+import { Stream } from "./stream.ts";
+import { streamRoutes } from "./stream-routes.ts";
+import { taggedJson } from "./tags.ts";
 
 /** What the admin side needs of the balancer. */
-export interface Administered extends Steered {
+export interface Administered extends Omit<Steered, "pool"> {
   readonly phase: Phase;
   snapshot(): Snapshot;
   metricsText(): string;
@@ -25,9 +35,17 @@ export interface Administered extends Steered {
   history(query: HistoryQuery): HistoryAnswer | undefined;
 }
 
-export interface AdminSetting extends GuardSetting {
+export interface AdminSetting {
+  /** What the listener is bound to. */
+  readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Who is known, at any time; without it there is only the token. */
+  readonly accounts?: () => Accounts;
+  /** Asked of every caller but the health checks; undefined only on loopback. */
+  readonly token?: string | undefined;
+  /** Hears of logins and logouts. */
+  readonly note?: (note: LoginNote) => void;
   /** The effective configuration, with the source of each value and without secrets. */
   readonly settings?: () => readonly Setting[];
   /** Hears of faults of ours. */
@@ -40,52 +58,65 @@ export function startAdmin(
   balancer: Administered,
   runtime: Runtime,
 ): Promise<WebListener> {
-  const app = adminApp(balancer, setting);
+  const { token, accounts = () => ({ token }), note = () => {} } = setting;
+  const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, note });
+  const peers = new WeakMap<Request, string>();
+  const app = adminApp(balancer, setting, { access, peerOf: (request) => peers.get(request) ?? "" });
   return runtime.serve({
     hostname: setting.hostname,
     port: setting.port,
     bug: setting.bug,
-    handle: async (request) => {
-      const denial = denialOf(request, setting);
-      if (!denial) return app.fetch(request);
-      const answer = problem(denial.status, denial.reason, denial.message);
-      if (denial.status === 401) answer.headers.set("WWW-Authenticate", 'Bearer realm="evenkeel"');
-      return answer;
+    handle: async (request, peer) => {
+      peers.set(request, peer);
+      return denialOf(request, { hostname: setting.hostname, access }) ?? app.fetch(request);
     },
   });
 }
 
-function adminApp(balancer: Administered, { settings = () => [] }: AdminSetting) {
-  return (
-    new Elysia({ handler: { standardHostname: false } })
-      .onError(({ code, error }) => {
-        if (code === "NOT_FOUND") return problem(404, "not_found", "There is no such address here.");
-        throw error;
-      })
-      /** The process runs and answers. */
-      .get("/livez", () => health(200, "alive"))
-      /** It may get traffic: it listens and is not shutting down. */
-      .get("/readyz", () => health(balancer.phase === "ready" ? 200 : 503, balancer.phase))
-      /** It serves: ready, and in every pool at least one upstream is fit. */
-      .get("/healthz", () => {
-        const { pools } = balancer.snapshot();
-        const empty = pools
-          .filter(({ upstreams }) => !upstreams.some(({ fit }) => fit))
-          .map(({ name }) => name);
-        if (balancer.phase !== "ready") return health(503, balancer.phase);
-        return empty.length > 0
-          ? health(503, `no fit upstream in ${empty.join(", ")}`)
-          : health(200, "healthy");
-      })
-      .get("/metrics", () => {
-        return new Response(balancer.metricsText(), { headers: { "Content-Type": expositionType } });
-      })
-      .get("/api/snapshot", () => json(200, balancer.snapshot()))
-      .get("/api/config", () => json(200, { settings: settings() }))
-      .get("/api/history", ({ query }) => historyAnswer(balancer, query))
-      .use(fleetRoutes({ control: balancer.control, upstream: (id) => balancer.upstream(id) }))
-      .use(courseRoutes(balancer.control))
-  );
+/** Every route, for the listener and for whoever holds the document to them. */
+export function adminApp(
+  balancer: Administered,
+  { settings = () => [] }: Pick<AdminSetting, "settings">,
+  login: LoginSetting,
+) {
+  const poolNamed = (name: string) => balancer.snapshot().pools.find((pool) => pool.name === name);
+  const { control } = balancer;
+  const snapshot = () => balancer.snapshot();
+  const stream = new Stream({ control, snapshot, schedule: systemSchedule });
+  const app = new Elysia({ handler: { standardHostname: false } })
+    .onError(({ code, error, path }) => {
+      if (code !== "NOT_FOUND") throw error;
+      const methods = methodsAt(app.routes, path);
+      if (methods.length > 0) return wrongMethod(methods.join(", "));
+      return problem(404, "not_found", "There is no such address here.");
+    })
+    /** The process runs and answers. */
+    .get("/livez", () => health(200, "alive"))
+    /** It may get traffic: it listens and is not shutting down. */
+    .get("/readyz", () => health(balancer.phase === "ready" ? 200 : 503, balancer.phase))
+    /** It serves: ready, and in every pool at least one upstream is fit. */
+    .get("/healthz", () => {
+      const { pools } = balancer.snapshot();
+      const empty = pools
+        .filter(({ upstreams }) => !upstreams.some(({ fit }) => fit))
+        .map(({ name }) => name);
+      if (balancer.phase !== "ready") return health(503, balancer.phase);
+      return empty.length > 0
+        ? health(503, `no fit upstream in ${empty.join(", ")}`)
+        : health(200, "healthy");
+    })
+    .get("/metrics", () => {
+      return new Response(balancer.metricsText(), { headers: { "Content-Type": expositionType } });
+    })
+    .get("/api/snapshot", () => json(200, balancer.snapshot()))
+    .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
+    .get("/api/history", ({ query }) => historyAnswer(balancer, query))
+    .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
+    .use(courseRoutes(control))
+    .use(streamRoutes(stream))
+    .use(loginRoutes(login))
+    .use(documentRoutes());
+  return app;
 }
 
 /** `?pool=` or `?upstream=`, by default every pool; `&window=` by default 5m; `&since=` epoch milliseconds. */

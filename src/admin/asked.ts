@@ -2,6 +2,7 @@
 
 import type { Who } from "../control/control.ts";
 import { parseDuration } from "../lib/duration.ts";
+import { callerOf } from "./callers.ts";
 
 /** A mode, a name and a reason: more than this is no order. */
 const mostBodyBytes = 8_192;
@@ -33,11 +34,12 @@ export async function fieldsOf(request: Request): Promise<Fields | undefined> {
 /** Longer reasons are cut: they go into every event and every snapshot. */
 const longestReason = 500;
 
-/** Who acts, as far as the caller says: a name for the record, not a proof. And why, in the caller's own words. */
+/** Who acts, and why, in the caller's own words. Who has no name of its own is believed to act for whom it says. */
 export function whoOf(request: Request, { reason }: Fields = {}): Who {
+  const { name } = callerOf(request) ?? {};
   const given = request.headers.get("x-evenkeel-actor") ?? "";
   const why = typeof reason === "string" ? lineOf(reason, longestReason) : "";
-  return { by: /^[\w.@ -]{1,64}$/.test(given) ? given : "api", why };
+  return { by: name ?? (/^[\w.@ -]{1,64}$/.test(given) ? given : "api"), why };
 }
 
 /** On one line, without control characters, and no longer than that. */

@@ -4,9 +4,11 @@ import { Elysia } from "elysia";
 
 import { type Control, isDenied } from "../control/control.ts";
 import { describeStep } from "../control/plan.ts";
-import { denial, json, problem, wrongMethod } from "./answers.ts";
+import { denial, json, problem } from "./answers.ts";
 import { isSet, lineOf, queryOf, textOf, whoOf } from "./asked.ts";
+import { byHand } from "./bodies.ts";
 import { eventQueryOf } from "./event-query.ts";
+import { taggedJson, taggedText } from "./tags.ts";
 
 /** As much as anyone writes by hand, and a thousand pools that a program wrote. */
 const longestFile = 1024 * 1024;
@@ -22,11 +24,10 @@ export function courseRoutes(control: Control) {
         return problem(400, "query_invalid", message);
       })
 
-      .get("/api/state", () => json(200, { intents: control.intents() }))
-      .get("/api/state/export", () => {
-        const headers = { "Content-Type": "application/yaml; charset=utf-8", "Cache-Control": "no-store" };
-        return new Response(control.exportYaml(), { headers });
-      })
+      .get("/api/state", ({ request }) => taggedJson(request, { intents: control.intents() }))
+      .get("/api/state/export", ({ request }) =>
+        taggedText(request, control.exportYaml(), "application/yaml; charset=utf-8"),
+      )
 
       /** `dry=1` only says what would change, also for a file that is sent along: `name` says what to call it. */
       .post(
@@ -52,8 +53,7 @@ export function courseRoutes(control: Control) {
           if (isDenied(report)) return denial(report);
           return json(200, { ...report, diff: report.steps.map(describeStep) });
         },
-        { parse: "none" },
+        byHand,
       )
-      .get("/api/reload", () => wrongMethod("POST"))
   );
 }

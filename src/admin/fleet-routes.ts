@@ -2,38 +2,51 @@
 
 import { Elysia } from "elysia";
 
-import { type Control, type Denied, type DrainReport, isDenied } from "../control/control.ts";
-import { modes } from "../pool/upstream.ts";
-import type { UpstreamSnapshot } from "../snapshot.ts";
-import { denial, json, problem, wrongMethod } from "./answers.ts";
-import { type Fields, fieldsOf, isSet, queryOf, waitOf, whoOf } from "./asked.ts";
+import { type Control, type Denied, isDenied } from "../control/control.ts";
+import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
+import { denial, json, problem } from "./answers.ts";
+import { fieldsOf, isSet, queryOf, waitOf, whoOf } from "./asked.ts";
+import { bodyOf, byHand } from "./bodies.ts";
+import { modeBody, reasonBody, weightBody } from "./schemas/orders.ts";
+import { conditionally, poolTag, upstreamTag } from "./tags.ts";
 
 /** What these routes need of the balancer. */
 export interface Steered {
   readonly control: Control;
   upstream(id: string): UpstreamSnapshot | undefined;
+  pool(name: string): PoolSnapshot | undefined;
 }
 
-/** Bodies are read by hand: each is bounded first. */
-const byHand = { parse: "none" } as const;
-
-export function fleetRoutes({ control, upstream }: Steered) {
-  const changed = (id: string, refused: Denied | undefined, status = 200) =>
-    refused ? denial(refused) : json(status, upstream(id) ?? null);
+export function fleetRoutes({ control, upstream, pool }: Steered) {
+  /** With what is there now, and under which tag; so too where a write came too late. */
+  const shown = (id: string, status = 200, more?: object) => {
+    const found = upstream(id);
+    const answer = json(status, more ? { ...more, upstream: found ?? null } : (found ?? null));
+    if (found) answer.headers.set("ETag", upstreamTag(found));
+    return answer;
+  };
+  const refusal = (id: string, refused: Denied) => {
+    const current = refused.status === 412 ? upstream(id) : undefined;
+    return current ? tooLate(refused, current, upstreamTag(current)) : denial(refused);
+  };
+  const whoMay = (request: Request, id: string, fields: Parameters<typeof whoOf>[1]) =>
+    conditionally(whoOf(request, fields), request, () => {
+      const found = upstream(id);
+      return found && upstreamTag(found);
+    });
 
   return (
     new Elysia({ handler: { standardHostname: false } })
       .post(
         "/api/upstreams/:id/mode",
         async ({ request, params: { id } }) => {
-          const fields = await fieldsOf(request);
-          const mode = modes.find((known) => known === fields?.["mode"]);
-          if (!fields || !mode) return badBody("mode_invalid", `{"mode": …} with one of ${modes.join(", ")}`);
-          return changed(id, control.setMode(id, mode, whoOf(request, fields)));
+          const body = await bodyOf(request, modeBody);
+          if (body instanceof Response) return body;
+          const refused = control.setMode(id, body.mode, whoMay(request, id, body));
+          return refused ? refusal(id, refused) : shown(id);
         },
         byHand,
       )
-      .get("/api/upstreams/:id/mode", () => wrongMethod("POST"))
 
       /**
        * Answers when it is empty, or when `wait` is over with how many are left. Without `wait` it answers at once;
@@ -42,81 +55,83 @@ export function fleetRoutes({ control, upstream }: Steered) {
       .post(
         "/api/upstreams/:id/drain",
         async ({ request, params: { id } }) => {
-          const fields = await fieldsOf(request);
-          if (!fields) return badBody("body_invalid", '{"reason": …} or nothing');
+          const body = await bodyOf(request, reasonBody);
+          if (body instanceof Response) return body;
           const query = queryOf(request);
           const waitMs = waitOf(query, 0);
           const deadlineMs = waitOf(query, waitMs ?? 0, "deadline");
           if (waitMs === undefined || deadlineMs === undefined) return badWait();
           const order = { waitMs, deadlineMs, force: isSet(query, "force") };
-          return drained(id, await control.drain(id, order, whoOf(request, fields)));
+          const report = await control.drain(id, order, whoMay(request, id, body));
+          return isDenied(report) ? refusal(id, report) : shown(id, 200, { id, ...report });
         },
         byHand,
       )
-      .get("/api/upstreams/:id/drain", () => wrongMethod("POST"))
 
-      .get("/api/upstreams/:id", ({ params: { id } }) => {
-        const found = upstream(id);
-        return found ? json(200, found) : problem(404, "upstream_unknown", `No upstream is called ${id}.`);
-      })
+      .get("/api/upstreams/:id", ({ params: { id } }) =>
+        upstream(id) ? shown(id) : problem(404, "upstream_unknown", `No upstream is called ${id}.`),
+      )
       /** `{"weight": null}` goes back to the configured one. */
       .patch(
         "/api/upstreams/:id",
         async ({ request, params: { id } }) => {
-          const fields = await fieldsOf(request);
-          const weight = weightIn(fields);
-          if (!fields || weight === undefined) {
-            return badBody("weight_invalid", '{"weight": …} with a whole number from 0 to 256, or null');
-          }
-          return changed(id, await control.setWeight(id, weight, whoOf(request, fields)));
+          const body = await bodyOf(request, weightBody);
+          if (body instanceof Response) return body;
+          const refused = await control.setWeight(id, body.weight, whoMay(request, id, body));
+          return refused ? refusal(id, refused) : shown(id);
         },
         byHand,
       )
       .delete(
         "/api/upstreams/:id",
         async ({ request, params: { id } }) => {
-          const fields = await fieldsOf(request);
-          if (!fields) return badBody("body_invalid", '{"reason": …} or nothing');
+          const body = await bodyOf(request, reasonBody);
+          if (body instanceof Response) return body;
           const waitMs = waitOf(queryOf(request), 0);
           if (waitMs === undefined) return badWait();
-          const report = await control.remove(id, waitMs, whoOf(request, fields));
-          if (isDenied(report)) return denial(report);
-          const { drained: isEmpty, inFlight } = report;
-          const isGone = upstream(id) === undefined;
-          return json(isGone ? 200 : 202, { id, removed: isGone, drained: isEmpty, inFlight });
+          const report = await control.remove(id, waitMs, whoMay(request, id, body));
+          if (isDenied(report)) return refusal(id, report);
+          const { drained, inFlight } = report;
+          const removed = upstream(id) === undefined;
+          return json(removed ? 200 : 202, { id, removed, drained, inFlight });
         },
         byHand,
       )
 
+      .get("/api/pools/:pool", ({ params }) => {
+        const found = pool(params.pool);
+        if (!found) return problem(404, "pool_unknown", `No pool is called ${params.pool}.`);
+        const answer = json(200, found);
+        answer.headers.set("ETag", poolTag(found));
+        return answer;
+      })
       .post(
         "/api/pools/:pool/upstreams",
-        async ({ request, params: { pool } }) => {
+        async ({ request, params }) => {
           const fields = await fieldsOf(request);
-          if (!fields)
-            return badBody("body_invalid", '{"url": …, "weight": …, "backup": …, "name": …, "reason": …}');
+          if (!fields) {
+            const wanted = '{"url": …, "weight": …, "backup": …, "name": …, "reason": …}';
+            return problem(400, "body_invalid", `Cannot understand the request: send ${wanted}`);
+          }
           const { reason: _reason, ...given } = fields;
-          const answer = await control.add(pool, given, whoOf(request, fields));
-          return isDenied(answer) ? denial(answer) : changed(answer, undefined, 201);
+          const who = conditionally(whoOf(request, fields), request, () => {
+            const found = pool(params.pool);
+            return found && poolTag(found);
+          });
+          const answer = await control.add(params.pool, given, who);
+          if (!isDenied(answer)) return shown(answer, 201);
+          const current = answer.status === 412 ? pool(params.pool) : undefined;
+          return current ? tooLate(answer, current, poolTag(current)) : denial(answer);
         },
         byHand,
       )
-      .get("/api/pools/:pool/upstreams", () => wrongMethod("POST"))
   );
-
-  function drained(id: string, report: Denied | DrainReport): Response {
-    return isDenied(report) ? denial(report) : json(200, { id, ...report, upstream: upstream(id) ?? null });
-  }
 }
 
-function weightIn(fields: Fields | undefined): number | null | undefined {
-  const weight = fields?.["weight"];
-  if (weight === null) return null;
-  const isWeight = typeof weight === "number" && Number.isInteger(weight) && weight >= 0 && weight <= 256;
-  return isWeight ? weight : undefined;
-}
-
-function badBody(reason: string, wanted: string): Response {
-  return problem(400, reason, `Cannot understand the request: send ${wanted}`);
+function tooLate({ status, reason, message }: Denied, current: object, tag: string): Response {
+  const answer = problem(status, reason, message, { current });
+  answer.headers.set("ETag", tag);
+  return answer;
 }
 
 function badWait(): Response {

@@ -1,49 +1,46 @@
-/** Who may talk to the admin listener: the bearer of the token, from no foreign page, under no foreign name. */
+/** Who may talk to the admin listener: whom it knows, within the role, from no foreign page, under no foreign name. */
 
-import { timingSafeEqual } from "node:crypto";
-
+import type { Access } from "../access/access.ts";
+import { reaches } from "../access/role.ts";
 import { isLoopback } from "../lib/loopback.ts";
+import { problem } from "./answers.ts";
+import { bearerOf, remember } from "./callers.ts";
+import { roleFor } from "./route-roles.ts";
 
 export interface GuardSetting {
   /** What the listener is bound to. */
   readonly hostname: string;
-  /** Asked of every caller but the health checks; undefined only on loopback. */
-  readonly token?: string | undefined;
+  readonly access: Access;
 }
 
-export interface Denial {
-  readonly status: 401 | 403;
-  readonly reason: string;
-  readonly message: string;
-}
-
-/** Health checks come from machines that hold no token, and tell nothing. */
-const open: ReadonlySet<string> = new Set(["/livez", "/readyz", "/healthz"]);
-
-/** Why this request is not served; undefined if it is. */
-export function denialOf(request: Request, { hostname, token }: GuardSetting): Denial | undefined {
+/** The answer to a request that is not served; undefined if it is. Then it is known who sent it. */
+export function denialOf(request: Request, { hostname, access }: GuardSetting): Response | undefined {
   const host = request.headers.get("host") ?? "";
   const { pathname } = new URL(request.url, "http://admin");
-  if (open.has(pathname)) return undefined;
+  const needed = roleFor(request.method, pathname);
+  if (needed === "nobody" && request.method === "GET") return undefined;
   // A foreign name that resolves to 127.0.0.1 would make a foreign page "same origin" (DNS rebinding).
   if (isLoopback(hostname) && !isLoopback(host.replace(/:\d*$/, ""))) {
-    return {
-      status: 403,
-      reason: "foreign_host",
-      message: "The admin listener answers only to localhost here.",
-    };
+    return problem(403, "foreign_host", "The admin listener answers only to localhost here.");
   }
   if (isForeignPage(request, host)) {
-    return {
-      status: 403,
-      reason: "foreign_origin",
-      message: "A page of another origin may not use the admin API.",
-    };
+    return problem(403, "foreign_origin", "A page of another origin may not use the admin API.");
   }
-  if (token !== undefined && !bears(request, token)) {
-    return { status: 401, reason: "unauthorized", message: "Send the admin token: Authorization: Bearer …" };
-  }
-  return undefined;
+  const caller = access.identify(bearerOf(request));
+  if (caller) remember(request, caller);
+  if (needed === "nobody") return undefined;
+  if (!caller) return unauthorized(access);
+  if (reaches(caller.role, needed)) return undefined;
+  const detail = `This needs the role ${needed}; ${caller.name ?? "this caller"} is ${caller.role}.`;
+  return problem(403, "role_insufficient", detail, { needed, role: caller.role });
+}
+
+/** @returns with `login`, whether there is anybody who could log in: the dashboard goes by it */
+function unauthorized({ hasUsers: login }: Access): Response {
+  const how = login ? "a session from POST /api/login, or a token" : "the admin token";
+  const answer = problem(401, "unauthorized", `Send ${how}: Authorization: Bearer …`, { login });
+  answer.headers.set("WWW-Authenticate", 'Bearer realm="evenkeel"');
+  return answer;
 }
 
 /** Browsers say where a request comes from, and pages cannot forge it; other callers say nothing and are let through. */
@@ -52,12 +49,4 @@ function isForeignPage(request: Request, host: string): boolean {
   if (site !== null && site !== "same-origin" && site !== "none") return true;
   const origin = request.headers.get("origin");
   return origin !== null && !(URL.canParse(origin) && new URL(origin).host === host.toLowerCase());
-}
-
-/** Compares in constant time for any two tokens of one length, so that the time tells nothing of the content. */
-function bears(request: Request, token: string): boolean {
-  const given = /^Bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
-  if (given === undefined) return false;
-  const [left, right] = [Buffer.from(given), Buffer.from(token)];
-  return left.length === right.length && timingSafeEqual(left, right);
 }

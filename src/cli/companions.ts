@@ -8,7 +8,8 @@ import { listenOf } from "../config/resolve.ts";
 import { backendSchema, dashboardSchema } from "../config/schema.ts";
 import { faultsIn } from "../config/shape.ts";
 import { formatTimeRange, timeRangeOf } from "../config/times.ts";
-import { askFlags, backendFlags, dashboardFlags, type Flag } from "./flags.ts";
+import { askFlags, backendFlags, dashboardFlags } from "./companion-flags.ts";
+import type { Flag } from "./flag.ts";
 import { type Environment, givensOf } from "./givens.ts";
 import type { Line } from "./program.ts";
 

@@ -1,43 +1,11 @@
-/** The table of flags and variables: what each is called, what it means in the configuration, and its default. */
+/** The table of the balancer's flags and variables: what each is called, what it means in the configuration, its default. */
 
 import { defaults, engineNames } from "../config/config.ts";
-import type { Path } from "../config/problem.ts";
-import { formatTimeRange } from "../config/times.ts";
 import { splitUpstreams } from "../config/upstreams.ts";
 import { formatDuration } from "../lib/duration.ts";
+import { type Flag, host, number, port } from "./flag.ts";
 
-/** One setting as the command line and the environment know it. */
-export interface Flag {
-  /** "--port"; undefined for a secret: command lines are visible to every user of a machine. */
-  readonly name?: string;
-  /** What stands for its value in help: "<port>". */
-  readonly value: string;
-  readonly variable: string;
-  /** Where it belongs in the configuration; "*" stands for the first pool. */
-  readonly path: Path;
-  /** From text to the value meant there; what makes no sense stays text, for the schema to refuse. */
-  readonly read?: (text: string) => unknown;
-  /** Whether it may be given several times. */
-  readonly isList?: true;
-  readonly summary: string;
-  /** As help shows it; undefined if there is none. */
-  readonly fallback?: string;
-}
-
-const number = (text: string): unknown => (/^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text);
-
-function port(variable: string, fallback: number, key: string, summary: string): Flag {
-  const name = key === "" || key === "listen" ? "--port" : `--${key}-port`;
-  const path = key === "" ? ["port"] : [key, "port"];
-  return { name, value: "<port>", variable, path, read: number, summary, fallback: String(fallback) };
-}
-
-function host(variable: string, fallback: string, key: string, summary: string): Flag {
-  const name = key === "" || key === "listen" ? "--host" : `--${key}-host`;
-  return { name, value: "<host>", variable, path: key === "" ? ["host"] : [key, "host"], summary, fallback };
-}
-
-const { listen, admin, dashboard, backend, pool } = defaults;
+const { listen, admin, pool } = defaults;
 
 /** Settings of the balancer, for up, proxy and check. */
 export const balancerFlags: readonly Flag[] = [
@@ -122,7 +90,7 @@ export const balancerFlags: readonly Flag[] = [
     "ADMIN_HOST",
     admin.hostname,
     "admin",
-    "address of the admin side; beyond this machine only with ADMIN_TOKEN",
+    "address of the admin side; beyond this machine only with ADMIN_TOKEN or users",
   ),
   {
     variable: "ADMIN_TOKEN",
@@ -154,6 +122,20 @@ export const balancerFlags: readonly Flag[] = [
     summary: "how long requests may take to finish at exit",
     fallback: formatDuration(defaults.drainTimeoutMs),
   },
+  {
+    name: "--access-log",
+    value: "<file>",
+    variable: "EVENKEEL_ACCESS_LOG",
+    path: ["accessLog", "to"],
+    summary: "one line for each request: a file, or stdout",
+  },
+  {
+    name: "--otlp-endpoint",
+    value: "<url>",
+    variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    path: ["tracing", "endpoint"],
+    summary: "collector that spans of requests and attempts go to, OTLP over HTTP",
+  },
 ];
 
 /** Names the configuration file itself, and so is no part of it. */
@@ -175,76 +157,3 @@ export const watchFlag: Flag = {
   read: (text) => !["0", "false", "no", "off"].includes(text.toLowerCase()),
   summary: "takes the configuration file anew whenever it changes, as SIGHUP does",
 };
-
-/** The dashboard beside the balancer, for up and check. */
-export const companionFlags: readonly Flag[] = [
-  port("DASHBOARD_PORT", dashboard.port, "dashboard", "where the dashboard is; 0 takes any free port"),
-  host(
-    "DASHBOARD_HOST",
-    dashboard.hostname,
-    "dashboard",
-    "address of the dashboard; whoever reaches it can act",
-  ),
-];
-
-export const dashboardFlags: readonly Flag[] = [
-  port("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
-  host("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; whoever reaches it can act"),
-  {
-    name: "--balancer-url",
-    value: "<url>",
-    variable: "LOAD_BALANCER_URL",
-    path: ["balancerUrl"],
-    summary: "front door of the balancer",
-    fallback: dashboard.balancerUrl,
-  },
-  {
-    name: "--admin-url",
-    value: "<url>",
-    variable: "ADMIN_URL",
-    path: ["adminUrl"],
-    summary: "admin side of the balancer",
-    fallback: dashboard.adminUrl,
-  },
-  {
-    variable: "ADMIN_TOKEN",
-    value: "",
-    path: ["adminToken"],
-    summary: "what the admin side asks of its callers",
-  },
-];
-
-/** Where a running balancer is asked. */
-export const askFlags: readonly Flag[] = dashboardFlags.filter(({ variable }) =>
-  ["ADMIN_URL", "ADMIN_TOKEN"].includes(variable),
-);
-
-export const backendFlags: readonly Flag[] = [
-  port("SERVER_PORT", backend.port, "", "where to listen; 0 takes any free port"),
-  host("SERVER_HOST", backend.hostname, "", "address to listen on"),
-  {
-    name: "--name",
-    value: "<name>",
-    variable: "SERVER_NAME",
-    path: ["name"],
-    summary: "stands in every answer",
-    fallback: "name of this machine",
-  },
-  {
-    name: "--latency",
-    value: "<time>",
-    variable: "SERVER_LATENCY",
-    path: ["latency"],
-    summary: "each answer waits for so long: 80ms, or a range",
-    fallback: formatTimeRange(backend.latencyMs),
-  },
-  {
-    name: "--fail-rate",
-    value: "<share>",
-    variable: "SERVER_FAIL_RATE",
-    path: ["failRate"],
-    read: number,
-    summary: "share of requests answered with 500, from 0 to 1",
-    fallback: String(backend.failRate),
-  },
-];

@@ -1,7 +1,7 @@
 /** What an operator said on the command line and in the environment, in the order of precedence. */
 
 import type { Given } from "../config/layers.ts";
-import type { Flag } from "./flags.ts";
+import type { Flag } from "./flag.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

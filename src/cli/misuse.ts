@@ -20,8 +20,13 @@ export function misuseOf(error: CommanderError, program: Command, argv: readonly
       };
     case "commander.optionMissingArgument":
       return { action: `use ${flag}`, why: "it needs a value", received: "nothing" };
-    case "commander.excessArguments":
-      return { action, why: "it takes nothing but flags", received: quote(command?.args.join(" ")) };
+    case "commander.missingArgument":
+      return { action, why: `it needs <${quoted}>`, received: "nothing" };
+    case "commander.excessArguments": {
+      const operands = command?.registeredArguments.map((operand) => `<${operand.name()}>`) ?? [];
+      const taken = operands.length > 0 ? `${operands.join(" ")} and flags` : "flags";
+      return { action, why: `it takes nothing but ${taken}`, received: quote(command?.args.join(" ")) };
+    }
     case "commander.unknownCommand":
       return unknownCommand(quoted, program);
     case "commander.help":

@@ -4,26 +4,38 @@ import { Argument, Command, CommanderError } from "commander";
 import { type Trouble, trouble } from "../config/problem.ts";
 import { version } from "../config/version.ts";
 import { policies } from "../policy/policies.ts";
-import {
-  askFlags,
-  backendFlags,
-  balancerFlags,
-  companionFlags,
-  configFlag,
-  dashboardFlags,
-  type Flag,
-  watchFlag,
-} from "./flags.ts";
+import { askFlags, backendFlags, companionFlags, dashboardFlags } from "./companion-flags.ts";
+import type { Flag } from "./flag.ts";
+import { balancerFlags, configFlag, watchFlag } from "./flags.ts";
 import { misuseOf } from "./misuse.ts";
+import { exitCodes, isVerb, type Switch, type VerbName, verbs } from "./verbs.ts";
 
-export type CommandName = "up" | "proxy" | "backend" | "dashboard" | "check" | "plan" | "state" | "version";
+export type CommandName =
+  | "up"
+  | "proxy"
+  | "backend"
+  | "dashboard"
+  | "check"
+  | "plan"
+  | "state"
+  | "password"
+  | "token"
+  | "version"
+  | VerbName;
 
 interface CommandEntry {
   readonly summary: string;
   readonly flags: readonly Flag[];
   /** Words of which one has to follow. */
   readonly words?: readonly string[];
+  /** Words of the caller's own that have to follow. */
+  readonly operands?: readonly string[];
+  readonly switches?: readonly Switch[];
 }
+
+const verbEntries = Object.fromEntries(
+  Object.entries(verbs).map(([name, entry]) => [name, { ...entry, flags: askFlags }]),
+) as Readonly<Record<VerbName, CommandEntry>>;
 
 export const commands: Readonly<Record<CommandName, CommandEntry>> = {
   up: {
@@ -39,13 +51,23 @@ export const commands: Readonly<Record<CommandName, CommandEntry>> = {
   },
   plan: {
     summary:
-      "Prints what a configuration file would change in a running balancer: exit 0 nothing, 1 something, 2 problems.",
+      "Prints what a configuration file would change in a running balancer: exit 0 nothing, 1 something, 2 problems, 3 no answer.",
     flags: [configFlag, ...askFlags],
   },
   state: {
     summary: "Prints what was set in a running balancer at run time, as configuration: state export.",
     flags: askFlags,
     words: ["export"],
+  },
+  ...verbEntries,
+  password: {
+    summary: "Reads a password and prints its hash, for admin.users in the configuration.",
+    flags: [],
+  },
+  token: {
+    summary:
+      "Makes a token for a program and prints it with its hash, for admin.tokens in the configuration.",
+    flags: [],
   },
   version: { summary: "Prints the version.", flags: [] },
 };
@@ -56,6 +78,8 @@ export interface Line {
   readonly command: CommandName;
   /** Values of the flags as they were written, by name. */
   readonly written: ReadonlyMap<string, string>;
+  /** Words that follow the command. */
+  readonly operands: readonly string[];
 }
 
 /** Text that was asked for. */
@@ -93,21 +117,26 @@ export function readLine(argv: readonly string[]): Line | Text | Trouble {
     .helpCommand("help [command]", "show the help of a command")
     .addHelpText("after", `\n${layering}\nTry: evenkeel up`);
 
-  for (const [name, { summary, flags, words }] of Object.entries(commands)) {
+  for (const [name, entry] of Object.entries(commands)) {
+    const { summary, flags, words, operands = [], switches = [] } = entry;
     const command = configured(program.command(name)).description(summary).allowExcessArguments(false);
     if (words) command.addArgument(new Argument("<what>", "what to do").choices(words));
+    for (const operand of operands) command.argument(operand);
     if (flags.length > 0) {
       command
-        .usage([words?.join("|"), "[flags]"].filter(Boolean).join(" "))
-        .addHelpText("after", notesOn(flags));
+        .usage([words?.join("|"), ...operands, "[flags]"].filter(Boolean).join(" "))
+        .addHelpText("after", `${notesOn(flags)}${isVerb(name) ? `\n\n${exitCodes}` : ""}`);
     }
+    for (const { name: flag, value, summary: about } of switches)
+      command.option(`${flag} ${value}`.trim(), about);
     for (const flag of flags) {
       if (!flag.name) continue;
       if (flag.value === "") command.option(flag.name, describeFlag(flag));
       else command.option(`${flag.name} ${flag.value}`, describeFlag(flag), joined(flag));
     }
     command.action(() => {
-      line = { kind: "line", command: name as CommandName, written: writtenIn(command, flags) };
+      const written = writtenIn(command, [...flags, ...switches]);
+      line = { kind: "line", command: name as CommandName, written, operands: command.args };
     });
   }
   try {
@@ -127,7 +156,10 @@ function joined({ isList }: Flag): (text: string, before: string | undefined) =>
   return (text, before) => (isList && before !== undefined ? `${before},${text}` : text);
 }
 
-function writtenIn(command: Command, flags: readonly Flag[]): ReadonlyMap<string, string> {
+function writtenIn(
+  command: Command,
+  flags: readonly { readonly name?: string }[],
+): ReadonlyMap<string, string> {
   const values = command.opts<Record<string, string | true>>();
   const written = new Map<string, string>();
   for (const { name } of flags) {

@@ -1,7 +1,7 @@
 /** What the command line asks of the machine it runs on, so that tests can answer instead. */
 
 import { readFileSync } from "node:fs";
-import { homedir, hostname, platform } from "node:os";
+import { homedir, hostname, platform, userInfo } from "node:os";
 import { join } from "node:path";
 import type { ReadText } from "../config/named-files.ts";
 import { systemWallClock, type WallClock } from "../lib/clock.ts";
@@ -35,6 +35,22 @@ function read(path: string): string | undefined {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
+  }
+}
+
+/** Who sits at the machine, as far as a record can hold it. */
+export function userName(env: Environment): string {
+  const named = env["LOGNAME"] || env["USER"] || systemUserName();
+  return named.replace(/[^\w.@ -]/g, "_").slice(0, 64);
+}
+
+/** Bun goes by variables alone, and says "unknown" without them; the number at least tells people apart. */
+function systemUserName(): string {
+  try {
+    const { username, uid } = userInfo();
+    return username === "unknown" ? `uid ${uid}` : username;
+  } catch {
+    return "cli";
   }
 }
 

@@ -3,12 +3,13 @@
 import type { Ask } from "../cli/companions.ts";
 import type { FileSource } from "../cli/surroundings.ts";
 import { describeError, exchangeWeb, type WebAnswer } from "../dashboard/web-client.ts";
+import type { ExitCode } from "./terminal.ts";
 
 /** What is printed, and how the process ends. */
 export interface Reply {
-  /** Goes to standard error if the exit code is 2. */
+  /** Goes to standard error if the exit code is 2 or 3. */
   readonly text: string;
-  readonly exitCode: 0 | 1 | 2;
+  readonly exitCode: ExitCode;
 }
 
 /** First verdicts are no part of it, so this is a matter of milliseconds. */
@@ -48,7 +49,7 @@ async function askFor(
     });
     return answer.status === 200 ? answer : { text: problemsIn(answer), exitCode: 2 };
   } catch (error) {
-    return { text: `Cannot ask the balancer: ${describeError(error)}, received ${adminUrl}`, exitCode: 2 };
+    return { text: `Cannot ask the balancer: ${describeError(error)}, received ${adminUrl}`, exitCode: 3 };
   }
 }
 

@@ -1,5 +1,6 @@
 /** `evenkeel proxy`: the balancer and its admin listener. */
 
+import type { LoginNote } from "../access/ledger.ts";
 import { startAdmin } from "../admin/admin.ts";
 import type { Command } from "../cli.ts";
 import { Balancer } from "../balancer.ts";
@@ -42,7 +43,15 @@ export async function startProxy(
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
   const adminListener = await listening(
     { flag: "--admin-port", ...admin },
-    startAdmin({ ...admin, bug, settings: () => settings(balancer.config) }, balancer, runtime),
+    startAdmin(
+      {
+        ...admin,
+        ...{ bug, settings: () => settings(balancer.config), accounts: () => balancer.config.admin },
+        note: (said) => recordLogin(said, balancer, logOf("admin")),
+      },
+      balancer,
+      runtime,
+    ),
   );
   // Before the start, which takes a while: a change in between must not be missed.
   const reload = async (by: string) => void (await balancer.control.reload({ dry: false }, by));
@@ -80,6 +89,13 @@ export async function startProxy(
       historyStore.close();
     },
   };
+}
+
+function recordLogin(note: LoginNote, balancer: Pick<Balancer, "record">, log: Log): void {
+  balancer.record({ kind: "login", pool: null, upstream: null, from: "", ...note });
+  const { to, by, detail, reason } = note;
+  if (to === "refused") log.warn("login refused", { reason, detail });
+  else log.info(`login ${to}`, { by, detail });
 }
 
 /** A folder that cannot be watched must not keep the balancer from serving: SIGHUP reloads all the same. */

@@ -9,19 +9,14 @@ import type { FromWorker } from "../plane/messages.ts";
 import type { Spawn } from "../plane/seat.ts";
 import type { WorkerHost } from "../plane/workers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { Misuse } from "./running.ts";
 
 /** More than this nobody can ask for either. */
 const mostWorkers = 64;
 
-/** Undefined where this process is to do everything itself. Throws a Misuse where the runtime cannot share a port. */
+/** Undefined where this process is to do everything itself. */
 export function workerHost({ workers }: Pick<Config, "workers">, runtime: Runtime): WorkerHost | undefined {
   const count = workers === "auto" ? Math.min(mostWorkers, availableParallelism()) : workers;
   if (count === 1) return undefined;
-  if (runtime.name !== "bun") {
-    const why = "several processes on one port work only under Bun";
-    throw new Misuse({ action: "use --workers", why, received: String(workers) });
-  }
   return { count, spawn: spawnWith(runtime), claimPort };
 }
 

@@ -1,5 +1,6 @@
 /** The effective configuration as the rest of the house sees it, and the only home of defaults. */
 
+import type { Accounts } from "../access/accounts.ts";
 import type { ClientTimeouts, ListenerTls } from "../engine/engine.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier.ts";
@@ -10,6 +11,7 @@ import type { HedgeAfter } from "../proxy/hedger.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { Timeouts } from "../proxy/route.ts";
+import type { AccessLogFormat } from "./telemetry-schema.ts";
 
 export const engineNames = ["fetch", "wire"] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -68,6 +70,22 @@ export interface ListenTlsConfig extends ListenerTls {
   readonly keyPath: string;
 }
 
+export interface AccessLogConfig {
+  /** "stdout", or a file. */
+  readonly to: string;
+  readonly format: AccessLogFormat;
+  /** Share of requests that are written, 0–1; those that failed always are. */
+  readonly share: number;
+}
+
+export interface TracingConfig {
+  /** Where a collector takes OTLP over HTTP; `/v1/traces` is added. */
+  readonly endpoint: string;
+  /** Share of requests that are traced where the client does not say, 0–1. */
+  readonly share: number;
+  readonly serviceName: string;
+}
+
 export interface Config {
   readonly listen: ListenConfig & {
     /** Present where clients come over TLS. */
@@ -78,10 +96,8 @@ export interface Config {
   readonly engine: EngineName;
   /** Processes that serve clients, 1–64; "auto" is one for each core. With one everything is in a single process. */
   readonly workers: number | "auto";
-  readonly admin: ListenConfig & {
-    /** Asked of every caller that is let in; undefined only on loopback. Never shown or logged. */
-    readonly token?: string;
-  };
+  /** Without accounts only on loopback. Their secrets are never shown or logged. */
+  readonly admin: ListenConfig & Accounts;
   /** A file, or ":memory:". */
   readonly state: string;
   /** How long the balancer goes on serving after SIGTERM while readiness says 503, so that orchestrators look away first. */
@@ -91,6 +107,10 @@ export interface Config {
   readonly clientTimeouts: ClientTimeouts;
   /** Addresses and CIDR ranges whose X-Forwarded fields are believed. */
   readonly trustedProxies: readonly string[];
+  /** Without it no request is written down. */
+  readonly accessLog?: AccessLogConfig;
+  /** Without it traces only pass through. */
+  readonly tracing?: TracingConfig;
   readonly pools: readonly PoolConfig[];
   /** In order; the last one matches everything, and leads to the first pool unless the file says otherwise. */
   readonly routes: readonly RouteConfig[];
@@ -132,6 +152,9 @@ export const defaults = {
   /** NGINX: client_header_timeout shortened to 10 s, client_body_timeout halved, keepalive_timeout. */
   clientTimeouts: { headMs: 10_000, bodyIdleMs: 30_000, keepAliveMs: 75_000 },
   trustedProxies: [],
+  accessLog: { to: "stdout", format: "json", share: 1 },
+  /** One in a hundred: enough to see a pattern, and cheap. A client that decides for itself is believed. */
+  tracing: { share: 0.01, serviceName: "evenkeel" },
   pool: {
     name: "main",
     policy: "round-robin",

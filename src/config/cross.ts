@@ -2,6 +2,7 @@
 
 import { isLoopback } from "../lib/loopback.ts";
 import { authorityOf } from "../pool/upstream.ts";
+import { openAdmin, repeatedAccounts } from "./accounts.ts";
 import { defaults } from "./config.ts";
 import { entriesOf, type Layers, valueAt } from "./layers.ts";
 import { addressOf, isWildcard, whyNotOrigin, withoutBrackets } from "./network.ts";
@@ -24,6 +25,7 @@ export function crossProblems(layers: Layers, listeners: readonly ListenerKey[])
     ...uselessTls(layers),
     ...uselessRoutes(layers),
     ...openAdmin(layers),
+    ...repeatedAccounts(layers),
     ...sharedPorts(layers, listeners),
     ...loops(layers, listeners),
   ];
@@ -90,15 +92,6 @@ function uselessRoutes(layers: Layers): readonly Problem[] {
     }
     return problems;
   });
-}
-
-/** The admin side acts on the balancer: beyond this machine it has to know its callers. */
-function openAdmin(layers: Layers): readonly Problem[] {
-  const host = valueAt(layers.value, ["admin", "host"]);
-  const token = valueAt(layers.value, ["admin", "token"]);
-  if (typeof host !== "string" || isLoopback(host) || token !== undefined) return [];
-  const why = "beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file)";
-  return [layers.problemOf({ path: ["admin", "host"], why, value: host })];
 }
 
 interface FoundListener {

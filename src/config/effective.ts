@@ -4,6 +4,7 @@ import { Document, isCollection, isMap, isScalar, type Node } from "yaml";
 import { formatDuration } from "../lib/duration.ts";
 import { formatSize } from "../lib/size.ts";
 import { authorityOf, originOf, type UpstreamTls } from "../pool/upstream.ts";
+import { describeAccount } from "./accounts.ts";
 import type { PoolConfig } from "./config.ts";
 import { entriesOf } from "./layers.ts";
 import { nameOf, type Path } from "./problem.ts";
@@ -22,8 +23,12 @@ export function effectiveYaml(
     .join("\n");
   if (document.contents) annotate(document.contents, [], sourceOf);
   const admin = document.get("admin", true);
-  if (resolved.config.admin.token !== undefined && isMap(admin)) {
-    admin.comment = ` token: (set) # ${sourceOf(["admin", "token"])}`;
+  const hidden = secretSettings(resolved, sourceOf);
+  if (hidden.length > 0 && isMap(admin)) {
+    const lines = hidden.map(
+      ({ name, value, source }) => ` ${name.slice("admin.".length)}: ${value} # ${source}`,
+    );
+    admin.comment = lines.join("\n");
   }
   return document.toString({ lineWidth: 0 });
 }
@@ -50,10 +55,19 @@ export function settingsOf(resolved: Resolved, sourceOf: (path: Path) => string)
     found.push({ name: nameOf(path), value: plain(value), source: sourceOf(path) });
   };
   walk(fileOf(resolved), []);
-  if (resolved.config.admin.token === undefined) return found;
-  const secret = { name: "admin.token", value: "(set)", source: sourceOf(["admin", "token"]) };
   const place = found.findLastIndex(({ name }) => name.startsWith("admin."));
-  return found.toSpliced(place + 1, 0, secret);
+  return found.toSpliced(place + 1, 0, ...secretSettings(resolved, sourceOf));
+}
+
+/** What is told of the token and the accounts: that they are there. */
+function secretSettings({ config }: Resolved, sourceOf: (path: Path) => string): readonly Setting[] {
+  const { token, users = [], tokens = [] } = config.admin;
+  const setting = (path: Path, value: string) => ({ name: nameOf(path), value, source: sourceOf(path) });
+  return [
+    ...(token === undefined ? [] : [setting(["admin", "token"], "(set)")]),
+    ...users.map((user, index) => setting(["admin", "users", String(index)], describeAccount(user))),
+    ...tokens.map((each, index) => setting(["admin", "tokens", String(index)], describeAccount(each))),
+  ];
 }
 
 function isMapList(list: readonly unknown[]): boolean {
@@ -85,7 +99,7 @@ function annotate(node: unknown, path: Path, sourceOf: (path: Path) => string): 
   }
 }
 
-/** Everything but the token: it is shown to nobody. */
+/** Everything but the token and the accounts' hashes: they are shown to nobody. */
 function fileOf({ config, dashboard }: Resolved): object {
   const { listen, admin, clientTimeouts } = config;
   return {
@@ -107,6 +121,8 @@ function fileOf({ config, dashboard }: Resolved): object {
       keepAlive: formatDuration(clientTimeouts.keepAliveMs),
     },
     trustedProxies: config.trustedProxies,
+    ...(config.accessLog && { accessLog: config.accessLog }),
+    ...(config.tracing && { tracing: config.tracing }),
     dashboard: { host: dashboard.hostname, port: dashboard.port },
     pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
     routes: config.routes.map(({ host, path, pool }) => ({

@@ -1,6 +1,7 @@
 /** Checks that a pattern cannot make, as TypeBox formats: each says what is wrong in words. */
 
 import { FormatRegistry, Type } from "@sinclair/typebox";
+import { passwordHashPattern, whyNotPasswordHash } from "../access/password-hash.ts";
 import { durationPattern } from "../lib/duration.ts";
 import { sizePattern } from "../lib/size.ts";
 import { whyNotHost, whyNotName, whyNotOrigin, whyNotRange } from "./network.ts";
@@ -16,6 +17,7 @@ const formats = {
   delay: whyNotDelay,
   size: whyNotSize,
   "time-range": whyNotTimeRange,
+  "password-hash": whyNotPasswordHash,
 } satisfies Record<string, (text: string) => string | undefined>;
 
 type FormatName = keyof typeof formats;
@@ -38,6 +40,7 @@ const patterns: Readonly<Partial<Record<FormatName, string>>> = {
   duration: durationPattern,
   delay: `^0$|${durationPattern}`,
   size: sizePattern,
+  "password-hash": passwordHashPattern,
 };
 
 /** What a value of another type is told to be. */
@@ -50,6 +53,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
   delay: "a duration such as 250ms, 30s or 1h",
   size: "a size such as 64KiB or 10MB",
   "time-range": "a duration or a range such as 80ms or 50-150ms",
+  "password-hash": "an argon2id hash as `evenkeel password` prints it",
 };
 
 /** Why one of our formats refuses the text; undefined if it is not ours or accepts it. */

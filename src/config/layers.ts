@@ -2,6 +2,7 @@
 
 import type { FileText } from "./file.ts";
 import { nameOf, type Path, type Place, type Problem, quote } from "./problem.ts";
+import { isSecretAt } from "./secrets.ts";
 import type { Fault } from "./shape.ts";
 
 /** One value from a flag or a variable. */
@@ -68,12 +69,11 @@ export function layersOf({ givens, file, base, expand = (value) => value }: Laye
       const given = givenAt(path);
       const subject = subjectOf(path) || "the configuration";
       const received = given && given.path.length === path.length ? given.text : value;
-      const isSecret = /token/i.test(path.at(-1) ?? "");
       return {
         action: `use ${subject}`,
         ...(place ? { place } : {}),
         why,
-        ...(isKey ? {} : { received: isSecret ? "a value that is not shown" : quote(received) }),
+        ...(isKey ? {} : { received: isSecretAt(path) ? "a value that is not shown" : quote(received) }),
       };
     },
   };

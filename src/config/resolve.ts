@@ -1,5 +1,6 @@
 /** Fills a checked configuration file with defaults: what is left out gets its value here and nowhere else. */
 
+import type { Accounts } from "../access/accounts.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
 import type { Timeouts } from "../proxy/route.ts";
@@ -34,7 +35,6 @@ export interface Beside {
 export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Resolved {
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
   const clients = file.clientTimeouts;
-  const token = file.admin?.token;
   return {
     config: {
       listen: {
@@ -44,7 +44,7 @@ export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Reso
       },
       engine: file.engine ?? defaults.engine,
       workers: file.workers ?? defaults.workers,
-      admin: { ...listenOf(file.admin, defaults.admin), ...(token === undefined ? {} : { token }) },
+      admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
       state: file.state ?? defaultState,
       drainDelayMs: time(file.drainDelay, defaults.drainDelayMs),
       drainTimeoutMs: time(file.drainTimeout, defaults.drainTimeoutMs),
@@ -54,10 +54,20 @@ export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Reso
         keepAliveMs: time(clients?.keepAlive, defaults.clientTimeouts.keepAliveMs),
       },
       trustedProxies: file.trustedProxies ?? defaults.trustedProxies,
+      ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
+      ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
       pools,
       routes: routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name),
     },
     dashboard: listenOf(file.dashboard, defaults.dashboard),
+  };
+}
+
+function accountsOf({ token, users = [], tokens = [] }: NonNullable<ConfigFile["admin"]> = {}): Accounts {
+  return {
+    ...(token === undefined ? {} : { token }),
+    ...(users.length > 0 && { users }),
+    ...(tokens.length > 0 && { tokens }),
   };
 }
 

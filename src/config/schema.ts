@@ -2,9 +2,11 @@
 
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { defaults, type EngineName, engineNames } from "./config.ts";
+import { accounts } from "./account-schema.ts";
 import { format } from "./formats.ts";
 import { poolWith, upstreamOrText, upstreamSchema } from "./pool-schema.ts";
 import { duration, file, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
+import { accessLog, tracing } from "./telemetry-schema.ts";
 
 export const port = whole(0, 65_535, "0 takes any free port.");
 const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");
@@ -55,8 +57,8 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         errorMessage: `a whole number from 1 to ${mostWorkers}, or auto`,
       }),
       admin: optional(
-        { ...listener, token },
-        "Health, metrics and control. Listens beyond this machine only with a token.",
+        { ...listener, token, ...accounts },
+        "Health, metrics and control. Listens beyond this machine only with a token or users.",
       ),
       state: Type.String({
         minLength: 1,
@@ -93,6 +95,8 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         description: "Whose X-Forwarded fields are believed.",
         errorMessage: "a list of addresses",
       }),
+      accessLog,
+      tracing: Type.Optional(tracing),
       dashboard: optional(listener, "Where `evenkeel up` shows the dashboard."),
       pools: Type.Record(Type.String({ pattern: "^[A-Za-z][\\w.-]{0,62}$" }), poolWith(entry), {
         ...strict,

@@ -5,6 +5,7 @@ import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import { whyFormatRefuses } from "./formats.ts";
 import type { Path } from "./problem.ts";
+import { whyNoPassword } from "./secrets.ts";
 import { suggest } from "./suggest.ts";
 
 /** One thing that does not fit. */
@@ -41,6 +42,8 @@ function unescaped(key: string): string {
 function whyNoKey(schema: TSchema, key: string): string {
   const named: unknown = schema["propertyNames"]?.errorMessage;
   if (typeof named === "string") return `it needs ${named}`;
+  const password = whyNoPassword(key);
+  if (password !== undefined) return password;
   const known = Object.keys(schema["properties"] ?? {}).filter((name) => name !== "$schema");
   const meant = suggest(key, known);
   return meant

@@ -1,5 +1,6 @@
 /** What the operator can do while the balancer runs, as the admin side sees it: questions, orders and their answers. */
 
+import type { Cancel } from "../lib/clock.ts";
 import type { Mode } from "../pool/upstream.ts";
 import type { Event } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
@@ -10,13 +11,15 @@ import type { Step } from "./plan.ts";
 export interface Who {
   readonly by: string;
   readonly why: string;
+  /** Asked when it is the order's turn, so that nothing can come in between: what it gives is the answer. */
+  readonly condition?: () => Denied | undefined;
 }
 
 /** An order that was not carried out: nothing has changed. */
 export interface Denied {
   readonly kind: "denied";
   /** As HTTP means it. */
-  readonly status: 404 | 409 | 422 | 500 | 501;
+  readonly status: 404 | 409 | 412 | 422 | 500 | 501;
   /** One word. */
   readonly reason: string;
   readonly message: string;
@@ -73,6 +76,8 @@ export interface Control {
   reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport>;
   /** Oldest first. */
   events(query: EventQuery): readonly Event[];
+  /** Says each time that there is a further event, at once: what is told must not throw, nor take long. */
+  watch(onEvent: () => void): Cancel;
   intents(): readonly Intent[];
   /** The pools that differ from the configuration, as a configuration file. */
   exportYaml(): string;

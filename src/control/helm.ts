@@ -1,6 +1,7 @@
 /** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first. */
 
 import type { UpstreamFile } from "../config/schema.ts";
+import type { Cancel } from "../lib/clock.ts";
 import { type Mode, originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import type { Event } from "../state/event.ts";
 import type { Forgotten, Intent } from "../state/intent.ts";
@@ -35,11 +36,14 @@ export class Helm implements Control {
     const found = fleet.find(id);
     if (!found) return unknown(id);
     if (drains.of(found.upstream)?.isLeaving) return leaving(id);
-    const refused = this.#write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
+    const refused =
+      who.condition?.() ?? this.#write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
     if (refused) return refused;
     if (mode !== "draining") drains.end(found.upstream);
-    else if (!drains.of(found.upstream)) drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
     this.#turnTo(found, mode, who);
+    if (mode === "draining" && !drains.of(found.upstream)) {
+      drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
+    }
     return undefined;
   }
 
@@ -52,7 +56,7 @@ export class Helm implements Control {
         weight === null
           ? { kind: "forgotten", upstream: id, aspect: "weight" }
           : { kind: "weight", upstream: id, weight, ...this.#said(who) };
-      return this.#write([wish]) ?? void (await this.#course.steer(who, "operator"));
+      return who.condition?.() ?? this.#write([wish]) ?? void (await this.#course.steer(who, "operator"));
     });
   }
 
@@ -67,10 +71,12 @@ export class Helm implements Control {
     if (force && !cutter())
       return denied(501, "force_unsupported", "Cannot cut what is left: this engine has no way to");
     if (drains.of(found.upstream)?.isLeaving) return leaving(id);
-    const refused = this.#write([{ kind: "mode", upstream: id, mode: "draining", ...this.#said(who) }]);
+    const wish: Intent = { kind: "mode", upstream: id, mode: "draining", ...this.#said(who) };
+    const refused = who.condition?.() ?? this.#write([wish]);
     if (refused) return refused;
-    drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
+    // First the mode: one that is empty already would be told to be drained before it was told to drain.
     this.#turnTo(found, "draining", who);
+    drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
     return this.#emptied(found, { waitMs, force });
   }
 
@@ -96,7 +102,9 @@ export class Helm implements Control {
       const isWeighed = (given as Partial<UpstreamFile>).weight !== undefined;
       if (isConfigured && isWeighed) changes.push({ kind: "weight", weight: spec.weight, ...said });
       if (!isConfigured) changes.push({ kind: "added", pool, spec, ...said });
-      return this.#write(changes) ?? (await this.#course.steer(who, "operator"), spec.id);
+      return (
+        who.condition?.() ?? this.#write(changes) ?? (await this.#course.steer(who, "operator"), spec.id)
+      );
     });
   }
 
@@ -117,11 +125,11 @@ export class Helm implements Control {
       const address = { protocol, hostname, port };
       changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(who) });
     }
-    const refused = this.#write(changes);
+    const refused = who.condition?.() ?? this.#write(changes);
     if (refused) return refused;
     const limitMs = waitMs || leaveWithinMs;
-    drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
     this.#turnTo(found, "draining", who);
+    drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
     const gone = this.#leave(found, limitMs, who);
     return waitMs > 0 ? gone : reportOf("late", found);
   }
@@ -143,6 +151,10 @@ export class Helm implements Control {
     return this.#course.journal.events(query);
   }
 
+  watch(onEvent: () => void): Cancel {
+    return this.#course.journal.watch(onEvent);
+  }
+
   intents(): readonly Intent[] {
     return this.#course.intents.all;
   }
@@ -153,9 +165,11 @@ export class Helm implements Control {
   }
 
   async #emptied(found: Found, { waitMs, force }: DrainOrder): Promise<DrainReport> {
-    const end = await this.#course.drains.wait(found.upstream, waitMs);
-    const cut = end === "late" && force ? (this.#course.cutter()?.(found.upstream) ?? 0) : 0;
-    return reportOf(end, found, cut);
+    const { drains, cutter } = this.#course;
+    const end = await drains.wait(found.upstream, waitMs);
+    const cut = end === "late" && force ? (cutter()?.(found.upstream) ?? 0) : 0;
+    // An engine tells the ends of what it cut a little later.
+    return reportOf(cut > 0 ? await drains.wait(found.upstream, cutWithinMs) : end, found, cut);
   }
 
   #turnTo({ upstream, member: { pool } }: Found, mode: Mode, { by, why }: Who): void {
@@ -188,6 +202,9 @@ export class Helm implements Control {
   }
 }
 
+/** How long what was cut may take to be gone. */
+const cutWithinMs = 1_000;
+
 /** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
 const leaveWithinMs = 30_000;
 
@@ -204,8 +221,7 @@ function reportOf(
   { upstream: { inFlight } }: Found,
   cut = 0,
 ): DrainReport {
-  const drained = end === "drained" || (cut > 0 && inFlight === 0);
-  return { drained, inFlight, undone: end === "undone", cut };
+  return { drained: end === "drained", inFlight, undone: end === "undone", cut };
 }
 
 function unknown(id: string): Denied {

@@ -39,6 +39,7 @@ export class Journal {
   readonly #setting: JournalSetting;
   readonly #all: Event[];
   readonly #rings = new Map<string, Event[]>();
+  readonly #watchers = new Set<() => void>();
   #unwritten: Event[] = [];
   #cancelWrite: Cancel | undefined;
   #lastSeq = 0;
@@ -60,7 +61,14 @@ export class Journal {
     this.#file(event);
     push(this.#unwritten, event, mostUnwritten);
     this.#cancelWrite ??= this.#setting.schedule(writeDelayMs, () => this.flush());
+    for (const onEvent of this.#watchers) onEvent();
     return event;
+  }
+
+  /** Says each time that there is a further event, at once: what is told must not throw, nor take long. */
+  watch(onEvent: () => void): Cancel {
+    this.#watchers.add(onEvent);
+    return () => void this.#watchers.delete(onEvent);
   }
 
   /** Oldest first: the last ones, or the first ones after a number. */

@@ -5,6 +5,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type UpstreamDetail, upstreamDetail } from "../detail.ts";
 import { Observed } from "../observed.ts";
+import type { Plane } from "../plane/data-plane.ts";
 import { describePlan } from "../probe/probe.ts";
 import type { DrainSnapshot, Mark, PoolSnapshot, ProbeSnapshot } from "../snapshot.ts";
 import { poolSnapshot, type PoolView } from "./picture.ts";
@@ -22,8 +23,8 @@ export interface PicturesSetting {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly wallClock: WallClock;
-  /** Retries that could be paid for now. */
-  readonly retriesLeft: (member: Member) => number;
+  /** What a pool's exchanges know of it, in whatever processes they are. */
+  readonly measure: Plane["measure"];
 }
 
 /** As many events as a page shows at once. */
@@ -58,12 +59,11 @@ export class Pictures {
   }
 
   #viewOf(member: Member): PoolView {
-    const { config, pool, queue } = member;
-    const { retriesLeft, metrics, clock, wallClock, intents, journal } = this.#setting;
+    const { config, pool } = member;
+    const { measure, metrics, clock, wallClock, intents, journal } = this.#setting;
     return {
       pool,
-      retryBudget: { left: retriesLeft(member) },
-      queue,
+      ...measure(member),
       policy: config.policy,
       probe: describePlan(config.probe),
       metrics,

@@ -1,5 +1,6 @@
 /** The way from one configuration to another as a list of steps: for people to read before, and for the record after. */
 
+import { accountSteps, adminOf } from "./account-plan.ts";
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { hashString } from "../lib/hash.ts";
@@ -32,12 +33,23 @@ export function planOf(before: Config, after: Config): readonly Step[] {
 }
 
 /** What the running listeners, the engine and the store were made with. */
-const fixedKeys = ["listen", "engine", "workers", "admin", "state", "clientTimeouts"] as const;
+const fixedKeys = [
+  "listen",
+  "engine",
+  "workers",
+  "admin",
+  "state",
+  "clientTimeouts",
+  "accessLog",
+  "tracing",
+] as const;
 
 /** A configuration as it can be taken without a restart. */
 export function liveOf(running: Config, next: Config): Config {
-  const { listen, engine, workers, admin, state, clientTimeouts } = running;
-  return { ...next, listen, engine, workers, admin, state, clientTimeouts };
+  const { accessLog: _log, tracing: _tracing, ...rest } = next;
+  const { listen, engine, workers, state, clientTimeouts, accessLog, tracing } = running;
+  const fixed = { listen, engine, workers, admin: adminOf(running.admin, next.admin), state, clientTimeouts };
+  return { ...rest, ...fixed, ...(accessLog && { accessLog }), ...(tracing && { tracing }) };
 }
 
 function settingSteps(before: Config, after: Config): readonly Step[] {
@@ -45,9 +57,7 @@ function settingSteps(before: Config, after: Config): readonly Step[] {
     const isFixed = fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
     return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
   });
-  if (before.admin.token === after.admin.token) return steps;
-  // Its value is for nobody's eyes.
-  return [...steps, { action: "change", subject: "setting", key: "admin.token", needsRestart: true }];
+  return [...steps, ...accountSteps(before.admin, after.admin)];
 }
 
 function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...rest }: Config): Settings {
@@ -68,6 +78,12 @@ function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...
     drainDelay: formatDuration(rest.drainDelayMs),
     drainTimeout: formatDuration(rest.drainTimeoutMs),
     trustedProxies: rest.trustedProxies.join(", ") || "none",
+    "accessLog.to": rest.accessLog?.to ?? "none",
+    "accessLog.format": rest.accessLog?.format ?? "none",
+    "accessLog.share": String(rest.accessLog?.share ?? "none"),
+    "tracing.endpoint": rest.tracing?.endpoint ?? "none",
+    "tracing.share": String(rest.tracing?.share ?? "none"),
+    "tracing.serviceName": rest.tracing?.serviceName ?? "none",
   };
 }
 

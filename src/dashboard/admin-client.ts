@@ -47,7 +47,8 @@ export interface AdminClient {
 
 export interface AdminAddress {
   readonly adminUrl: string;
-  readonly adminToken?: string | undefined;
+  /** What proves the right to ask, at the moment of asking. */
+  readonly bearer: () => string | undefined;
 }
 
 /** Two missed seconds are an outage worth saying. */
@@ -55,12 +56,15 @@ const readTimeoutMs = 2_000;
 /** Somebody waits for what was asked for once, and would rather wait a little longer than ask again. */
 const patientTimeoutMs = 5_000;
 
-export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient {
-  const fields = {
-    accept: "application/json",
-    "user-agent": "evenkeel-dashboard",
-    "x-evenkeel-actor": "dashboard",
-    ...(adminToken === undefined ? {} : { authorization: `Bearer ${adminToken}` }),
+export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
+  const fieldsNow = () => {
+    const token = bearer();
+    return {
+      accept: "application/json",
+      "user-agent": "evenkeel-dashboard",
+      "x-evenkeel-actor": "dashboard",
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
   };
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
 
@@ -75,7 +79,7 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
 
   async function tellText(path: string, timeoutMs: number): Promise<Told<string>> {
     try {
-      const answer = await exchangeWeb({ method: "GET", url: url(path), fields, timeoutMs });
+      const answer = await exchangeWeb({ method: "GET", url: url(path), fields: fieldsNow(), timeoutMs });
       return answer.status === 200 ? { value: answer.text } : { trouble: troubleOf(answer) };
     } catch (error) {
       return { trouble: unreachable(error) };
@@ -86,7 +90,7 @@ export function adminClient({ adminUrl, adminToken }: AdminAddress): AdminClient
     try {
       const answer = await exchangeWeb({
         ...{ method, url: url(path), timeoutMs: patientTimeoutMs },
-        fields: { ...fields, ...(body && { "content-type": "application/json" }) },
+        fields: { ...fieldsNow(), ...(body && { "content-type": "application/json" }) },
         body: body ? JSON.stringify(body) : "",
       });
       return [200, 201, 202].includes(answer.status)

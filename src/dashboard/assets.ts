@@ -10,6 +10,7 @@ import actionStyle from "../../public/actions.css" with { type: "text" };
 import actionScript from "../../public/actions.js" with { type: "text" };
 import eventStyle from "../../public/events.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
+import loginStyle from "../../public/login.css" with { type: "text" };
 import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
 
@@ -31,7 +32,7 @@ export const assets = {
     "app",
     "css",
     "text/css; charset=utf-8",
-    [chartStyle, style, actionStyle, eventStyle].join("\n"),
+    [chartStyle, style, loginStyle, actionStyle, eventStyle].join("\n"),
   ),
   script: asset(
     "app",

@@ -7,6 +7,10 @@ import { adminClient } from "./admin-client.ts";
 import { eventsFeed } from "./events/events-feed.ts";
 import { Feed } from "./feed.ts";
 import { frontDoorWatch } from "./front-door.ts";
+import { liveStreams } from "./live-streams.ts";
+import { doorOf } from "./login/door.ts";
+import { loginClient } from "./login/login-client.ts";
+import { Visitors } from "./login/visitors.ts";
 import { pictureAfter } from "./picture.ts";
 import { routesOf } from "./routes.ts";
 import { refusalOf, secured } from "./security.ts";
@@ -37,7 +41,8 @@ const intervalMs = 1_000;
 /** Rejects if the port cannot be had, with the system's error code. */
 export async function startDashboard(setting: DashboardSetting, runtime: Runtime): Promise<Dashboard> {
   const { hostname, port, balancerUrl, adminUrl, adminToken, bug = () => {} } = setting;
-  const admin = adminClient({ adminUrl, adminToken });
+  // What all see alike is read once for all; what one does, and asks for, goes with that visitor's own right.
+  const admin = adminClient({ adminUrl, bearer: () => visitors.bearer });
   const lookAtFrontDoor = frontDoorWatch(
     { url: balancerUrl, clock: systemClock, wallClock: systemWallClock },
     runtime,
@@ -57,16 +62,25 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
     },
   });
   const upstreams = new UpstreamFeeds({ ...common, feed, admin });
+  const live = liveStreams(feed, upstreams);
   const events = eventsFeed({ ...common, admin });
-  const answer = routesOf({ feed, upstreams, events, admin, bug });
+  const client = loginClient({ adminUrl, ownToken: adminToken });
+  const visitors: Visitors = new Visitors({
+    ...{ client, ownToken: adminToken, clock: systemClock, schedule: systemSchedule },
+    routesWith(bearer) {
+      const own = adminClient({ adminUrl, bearer });
+      return routesOf({ feed, upstreams, live, events, admin: own, bug });
+    },
+  });
+  const answer = doorOf({ visitors, client });
   const onLoopback = isLoopback(hostname);
 
   const listener = await runtime.serve({
     hostname,
     port,
     bug,
-    async handle(request) {
-      return secured(refusalOf(request, onLoopback) ?? (await answer(request)));
+    async handle(request, address) {
+      return secured(refusalOf(request, onLoopback) ?? (await answer(request, address)));
     },
   });
 
@@ -76,12 +90,14 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
       feed.close();
       upstreams.close();
       events.close();
+      visitors.close();
       listener.close();
     },
     stop() {
       feed.close();
       upstreams.close();
       events.close();
+      visitors.close();
       return listener.drain();
     },
   };

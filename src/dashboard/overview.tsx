@@ -14,6 +14,7 @@ import { trendMs } from "./upstream-feeds.ts";
 import { wholeRow, type WriteRow } from "./upstream-row.tsx";
 import { concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
 import type { View } from "./view.ts";
+import { WorkersPanel } from "./workers-panel.tsx";
 
 export interface OverviewProps {
   readonly picture: Picture;
@@ -44,6 +45,7 @@ export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: Overv
         ) : (
           <NothingYet adminUrl={picture.adminUrl} />
         )}
+        {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
       </div>
       <PageFoot picture={picture} />
     </>

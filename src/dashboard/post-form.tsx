@@ -3,6 +3,7 @@
 
 import type { Children } from "@kitajs/html";
 import { attribute } from "./escape.ts";
+import { CsrfField } from "./login/marks.tsx";
 
 interface PostFormProps {
   readonly action: string;
@@ -30,6 +31,7 @@ export function PostForm({ action, id, kind, target, fields = {}, children }: Po
       {...(kind === undefined ? {} : { class: kind })}
       {...quicker}
     >
+      <CsrfField />
       <HiddenFields fields={fields} />
       {children}
     </form>

@@ -13,7 +13,7 @@ import { courseRoutes } from "./course/routes.ts";
 import type { EventsFeed } from "./events/events-feed.ts";
 import { eventRoutes } from "./events/routes.ts";
 import type { Feed } from "./feed.ts";
-import { liveStreams } from "./live-streams.ts";
+import type { LiveStreams } from "./live-streams.ts";
 import { renderNumbers } from "./numbers.tsx";
 import { renderPage, renderUpstreamPage } from "./page.tsx";
 import type { Place } from "./place.ts";
@@ -25,6 +25,7 @@ export interface RouteSetting {
   readonly feed: Feed;
   readonly upstreams: UpstreamFeeds;
   readonly events: EventsFeed;
+  readonly live: LiveStreams;
   readonly admin: AdminClient;
   /** Hears what a route threw. */
   readonly bug: (error: unknown) => void;
@@ -34,11 +35,11 @@ export interface RouteSetting {
 export function routesOf({
   feed,
   upstreams,
+  live,
   events,
   admin,
   bug,
 }: RouteSetting): (request: Request) => Promise<Response> {
-  const live = liveStreams(feed, upstreams);
   const deeds = new Deeds();
   const doneIn = (query: Query, place: Place) => {
     const deed = deeds.of(query["done"]);

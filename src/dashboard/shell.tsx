@@ -2,6 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import { assets } from "./assets.ts";
+import { marks } from "./login/marks.tsx";
 
 /**
  * Refusals are not swapped in, except for what names its own target. The stream comes back within five seconds: an
@@ -42,12 +43,13 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
           <meta name="viewport" content="width=device-width, initial-scale=1" />
           <meta name="color-scheme" content="light dark" />
           <meta name="htmx-config" content={htmxConfig} />
+          <meta name="csrf" content={marks.csrf} />
           <title safe>{title}</title>
           <link rel="icon" type="image/svg+xml" href={assets.icon.path} />
           <link rel="stylesheet" href={assets.style.path} />
           <script src={assets.script.path}></script>
         </head>
-        <body>
+        <body data-role={marks.role}>
           <header class="top">
             <a class="brand" href="/">
               <img src={assets.icon.path} alt="" width="28" height="28" />
@@ -61,6 +63,7 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
               ))}
             </nav>
             {live === undefined ? "" : <LinkState />}
+            {marks.who}
           </header>
           <div id="notice">
             <Notice notice={notice} />

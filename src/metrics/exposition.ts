@@ -11,6 +11,8 @@ export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
+  /** Names of the labels that each sample has, besides a histogram's `le`. */
+  readonly labels: readonly string[];
   readonly samples: readonly Sample[];
 }
 

@@ -38,6 +38,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_requests_total",
       help: "Answers by status; those of the balancer itself have an empty upstream, those without a route an empty pool.",
       type: "counter",
+      labels: ["pool", "upstream", "code"],
       samples: [
         ...ofUpstreams((labels, { meter }) => byKey(meter.codes, (code) => ({ ...labels, code }))),
         ...ofPools((labels, name) =>
@@ -49,36 +50,42 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_request_duration_seconds",
       help: "From the start of an attempt to the end of its answer.",
       type: "histogram",
+      labels: ["pool", "upstream"],
       samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.duration)),
     },
     {
       name: "evenkeel_upstream_first_byte_duration_seconds",
       help: "From the start of an attempt to the head of its answer.",
       type: "histogram",
+      labels: ["pool", "upstream"],
       samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.firstByte)),
     },
     {
       name: "evenkeel_upstream_failures_total",
       help: "Attempts that failed, by reason.",
       type: "counter",
+      labels: ["pool", "upstream", "reason"],
       samples: ofUpstreams((labels, { meter }) => byKey(meter.failures, (reason) => ({ ...labels, reason }))),
     },
     {
       name: "evenkeel_upstream_cancelled_total",
       help: "Attempts that ended because their client went away, or another attempt was answered first.",
       type: "counter",
+      labels: ["pool", "upstream"],
       samples: ofUpstreams((labels, { meter }) => [{ labels, value: meter.cancelled }]),
     },
     {
       name: "evenkeel_upstream_in_flight",
       help: "Attempts that are under way.",
       type: "gauge",
+      labels: ["pool", "upstream"],
       samples: ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.inFlight }]),
     },
     {
       name: "evenkeel_upstream_status",
       help: "1 for the present status of an upstream, 0 for the others.",
       type: "gauge",
+      labels: ["pool", "upstream", "status"],
       samples: ofUpstreams((labels, { upstream }) =>
         statuses.map((status) => ({
           labels: { ...labels, status },
@@ -90,6 +97,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_ejections_total",
       help: "Times that failed attempts took an upstream out, by reason.",
       type: "counter",
+      labels: ["pool", "upstream", "reason"],
       samples: ofUpstreams((labels, { meter }) =>
         byKey(meter.ejections, (reason) => ({ ...labels, reason })),
       ),
@@ -98,12 +106,14 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_panic",
       help: "1 while a pool serves from everybody for want of an upstream that is up.",
       type: "gauge",
+      labels: ["pool"],
       samples: pools.map(({ name, isPanicking }) => ({ labels: { pool: name }, value: isPanicking ? 1 : 0 })),
     },
     {
       name: "evenkeel_queue_depth",
       help: "Requests that wait for a place on an upstream.",
       type: "gauge",
+      labels: ["pool"],
       samples: measured.flatMap(({ pool, queue }) =>
         queue ? [{ labels: { pool: pool.name }, value: queue.size }] : [],
       ),
@@ -112,6 +122,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_retry_budget",
       help: "Retries that could be paid for now.",
       type: "gauge",
+      labels: ["pool"],
       samples: measured.flatMap(({ pool, retryBudget }) =>
         retryBudget ? [{ labels: { pool: pool.name }, value: Math.floor(retryBudget.left) }] : [],
       ),
@@ -120,6 +131,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_not_retried_total",
       help: "Failed attempts that none followed, by why not.",
       type: "counter",
+      labels: ["pool", "reason"],
       samples: ofPools((labels, name) =>
         byKey(metrics.ofPool(name).notRetried, (reason) => ({ ...labels, reason })),
       ),
@@ -128,6 +140,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_retries_total",
       help: "Attempts that followed another one, by the reason of that.",
       type: "counter",
+      labels: ["pool", "reason"],
       samples: ofPools((labels, name) =>
         byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason })),
       ),
@@ -136,6 +149,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_hedges_total",
       help: "Second attempts beside one that waited for long, by whether their answer was the first.",
       type: "counter",
+      labels: ["pool", "result"],
       samples: ofPools((labels, name) =>
         byKey(metrics.ofPool(name).hedges, (result) => ({ ...labels, result })),
       ),
@@ -144,12 +158,14 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_rescues_total",
       help: "Requests that were moved away while they waited on an upstream that was found down.",
       type: "counter",
+      labels: ["pool", "upstream"],
       samples: ofUpstreams((labels, { meter }) => [{ labels, value: meter.rescues }]),
     },
     {
       name: "evenkeel_refusals_total",
       help: "Answers of the balancer itself, by reason.",
       type: "counter",
+      labels: ["pool", "reason"],
       samples: ofPools((labels, name) =>
         byKey(metrics.ofPool(name).refusals, (reason) => ({ ...labels, reason })),
       ),
@@ -158,12 +174,14 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       name: "evenkeel_probe_total",
       help: "Active checks by result.",
       type: "counter",
+      labels: ["pool", "upstream", "result"],
       samples: ofUpstreams((labels, { meter }) => byKey(meter.probes, (result) => ({ ...labels, result }))),
     },
     {
       name: "evenkeel_config_reload_total",
       help: "Tries to take a new configuration, by result.",
       type: "counter",
+      labels: ["result"],
       samples: byKey(metrics.reloads, (result) => ({ result })),
     },
   ];

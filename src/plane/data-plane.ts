@@ -3,12 +3,14 @@
 import type { Config } from "../config/config.ts";
 import type { Fleet, Member } from "../control/fleet.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
-import { type Clock, systemSchedule } from "../lib/clock.ts";
+import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { throttle } from "../lib/throttle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { Lookout, type Sight, type Suspicion } from "../probe/lookout.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { Hedger } from "../proxy/hedger.ts";
 import { requestIds } from "../proxy/request-id.ts";
@@ -33,12 +35,20 @@ export interface Plane {
   active(): number;
   /** Whether nothing is under way on an upstream, beyond doubt. */
   isEmpty(upstream: Upstream): boolean;
-  /** Retries that a pool could pay for now. */
-  retriesLeft(member: Member): number;
+  /** What a pool's exchanges know of it, everywhere. */
+  measure(member: Member): Measured;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Cuts what is left, synchronously. */
   close(): void;
+}
+
+/** Numbers of a pool that are not the sum of its attempts. */
+export interface Measured {
+  /** Retries that could be paid for now. */
+  readonly retryBudget: { readonly left: number };
+  /** Requests that wait for a place. */
+  readonly queue: { readonly size: number };
 }
 
 export interface DataPlaneSetting {
@@ -49,25 +59,35 @@ export interface DataPlaneSetting {
   readonly fleet: Fleet;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** The system's if left out. */
+  readonly schedule?: Schedule;
   readonly log: Log;
+  /** Hears of upstreams on which attempts wait for too long. */
+  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
 }
 
 /** The plane in this process: its orders and reports are function calls. */
 export class DataPlane implements Plane {
   readonly #setting: DataPlaneSetting;
   #trusts: (address: string) => boolean;
+  readonly #lookout: Lookout;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
 
   constructor(setting: DataPlaneSetting) {
     this.#setting = setting;
-    const { fleet, metrics, clock } = setting;
+    const { fleet, metrics, clock, schedule = systemSchedule, onSuspicion } = setting;
     this.#hedger = new Hedger({
-      ...{ clock, schedule: systemSchedule },
+      ...{ clock, schedule },
       pools: () => hedgedPoolsOf(fleet),
       answering: (pool) => metrics.answering(pool),
     });
     this.#trusts = trustedBy(setting.config.trustedProxies);
+    this.#lookout = new Lookout({
+      ...{ clock, schedule, onSuspicion },
+      pools: () => fleet.pools,
+      p99Ms: (upstream) => metrics.of(upstream).p99Ms(clock()),
+    });
   }
 
   get port(): number {
@@ -92,7 +112,13 @@ export class DataPlane implements Plane {
       trusts: (address) => this.#trusts(address),
       log: engineLogOf(log, clock),
     });
+    this.#lookout.start();
     this.#hedger.wake();
+  }
+
+  /** What it sees of an upstream now; see {@link Lookout.sightOf}. */
+  sightOf(pool: Pool, upstream: Upstream, since: number): Sight {
+    return this.#lookout.sightOf(pool, upstream, since);
   }
 
   follow({ trustedProxies }: Config): void {
@@ -110,8 +136,8 @@ export class DataPlane implements Plane {
     return inFlight === 0;
   }
 
-  retriesLeft({ retryBudget }: Member): number {
-    return retryBudget.left;
+  measure(member: Member): Measured {
+    return member;
   }
 
   drain(): Promise<void> {
@@ -119,6 +145,7 @@ export class DataPlane implements Plane {
   }
 
   close(): void {
+    this.#lookout.stop();
     this.#hedger.stop();
     this.#listener?.close();
   }

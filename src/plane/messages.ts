@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
 import type { Health, Mode } from "../pool/upstream.ts";
+import type { Sight } from "../probe/lookout.ts";
 
 /** What is wanted of one upstream, and what is known of it. */
 export interface Standing extends Health {
@@ -23,7 +24,23 @@ export interface State {
 export type ToWorker =
   /** `now` is the control plane's clock, which the worker goes by. */
   | ({ readonly kind: "state"; readonly revision: number; readonly now: number } & State)
+  /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
+  | { readonly kind: "look"; readonly upstreams: readonly Asked[] }
   | { readonly kind: "drain" | "close" };
+
+export interface Asked {
+  /** Id. */
+  readonly id: string;
+  /** Clock time. */
+  readonly since: number;
+}
+
+/** What one worker sees of an upstream. */
+export interface Seen extends Sight {
+  readonly id: string;
+  /** It speaks up itself, and was not asked. */
+  readonly isSuspected: boolean;
+}
 
 export interface Counts {
   readonly kind: "counts";
@@ -41,6 +58,8 @@ export interface Counts {
   readonly pools: readonly {
     readonly name: string;
     readonly retriesLeft: number;
+    /** Requests that wait for a place. */
+    readonly queued: number;
     readonly counts: PoolCounts;
   }[];
 }
@@ -51,6 +70,7 @@ export type FromWorker =
   | { readonly kind: "ready"; readonly port: number }
   /** It cannot listen. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | { readonly kind: "sights"; readonly sights: readonly Seen[] }
   | Counts;
 
 /** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
@@ -94,8 +114,10 @@ export function reportOf(
     })),
   );
   const pools = [
-    { name: "", retriesLeft: 0 },
-    ...members.map(({ pool: { name }, retryBudget }) => ({ name, retriesLeft: retryBudget.left })),
+    { name: "", retriesLeft: 0, queued: 0 },
+    ...members.map(({ pool: { name }, retryBudget, queue }) => ({
+      ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
+    })),
   ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
   return { kind: "counts", revision, active, upstreams, pools };
 }
@@ -106,14 +128,16 @@ export function reportOf(
  */
 export function shareOf(config: Config, workers: number, port: number): Config {
   const { hostname, port: adminPort } = config.admin;
+  const partOf = (limit: number) => Math.ceil(limit / workers);
   const poolOf = (pool: PoolConfig): PoolConfig => ({
     ...pool,
-    maxInFlight: Math.max(1, Math.ceil(pool.maxInFlight / workers)),
+    maxInFlight: partOf(pool.maxInFlight),
+    queue: { ...pool.queue, maxWaiting: partOf(pool.queue.maxWaiting) },
     retryBudget: { ...pool.retryBudget, perSecond: pool.retryBudget.perSecond / workers },
   });
   return {
     ...config,
-    listen: { ...config.listen, port },
+    listen: { ...config.listen, port, maxClients: partOf(config.listen.maxClients) },
     // Without the token, which is nobody else's business.
     admin: { hostname, port: adminPort },
     pools: config.pools.map(poolOf),

@@ -1,7 +1,7 @@
 /** One worker's place: whoever sits there may die, the place is filled again. */
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
-import type { Counts, FromWorker, ToWorker } from "./messages.ts";
+import type { Counts, FromWorker, Seen, ToWorker } from "./messages.ts";
 
 /** A process that was started. Sending to one that is gone does nothing. */
 export interface WorkerProcess {
@@ -33,7 +33,10 @@ export interface SeatSetting {
   readonly schedule: Schedule;
   readonly onGreeting: (seat: Seat) => void;
   readonly onCounts: (seat: Seat) => void;
+  readonly onSights: (seat: Seat, sights: readonly Seen[]) => void;
   readonly onReady: (seat: Seat) => void;
+  /** Hears that nothing was heard of a worker for so many seconds, before it is ended. */
+  readonly onSilence: (seat: Seat, seconds: number) => void;
   /** Hears that a worker that had served is gone, before another one is started. */
   readonly onLoss: (seat: Seat, how: string) => void;
 }
@@ -42,12 +45,18 @@ const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 /** Whoever served this long did not die of its start. */
 const provenMs = 10_000;
+/** Seconds: reports come each second, but a machine may be busy. */
+const mostSilence = 10;
+/** Seconds after which nobody waits for its word. */
+const awakeWithin = 2;
+/** Seconds: until it serves it has to load and to listen. */
+const mostStarting = 30;
 
 /**
  * ```
  *  start ──hello──▶ greeted ──ready──▶ serving ──drained──▶ drained
  *    ▲                 │                  │
- *    └──── a pause ────┴───── it dies ────┘
+ *    └──── a pause ────┴───── it dies ────┘   or falls silent, and is killed
  * ```
  */
 export class Seat {
@@ -59,6 +68,7 @@ export class Seat {
   #isGreeted = false;
   #isReady = false;
   #restarts = 0;
+  #silence = 0;
   #drained: (() => void) | undefined;
   /** The last that it reported; undefined before and after. */
   counts: Counts | undefined;
@@ -73,6 +83,11 @@ export class Seat {
 
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** Whether it serves, and has spoken lately. */
+  get isAwake(): boolean {
+    return this.#isReady && this.#silence <= awakeWithin;
   }
 
   get snapshot(): WorkerSnapshot {
@@ -92,12 +107,14 @@ export class Seat {
     const startedAt = this.#setting.clock();
     const worker = this.#setting.spawn((message) => {
       if (this.#worker !== worker) return;
+      this.#silence = 0;
       if (message.kind === "failed")
         reject(Object.assign(new Error(message.message), { code: message.code }));
       else this.#hear(message);
       if (message.kind === "ready") resolve();
     });
     this.#worker = worker;
+    this.#silence = 0;
     void worker.gone.then((how) => {
       reject(new Error(`Cannot start a worker: it ended with ${how}`));
       this.#lost(how, startedAt);
@@ -108,6 +125,18 @@ export class Seat {
   /** Nothing happens before it has greeted: it asks for its first state. */
   send(message: ToWorker): void {
     if (this.#isGreeted) this.#worker?.send(message);
+  }
+
+  /**
+   * A second has passed: ends a worker that has been silent for too many of them. They are counted, not measured, so that a
+   * machine that slept, or a control plane that was held up itself, accuses nobody.
+   */
+  tick(): void {
+    if (!this.#worker) return;
+    this.#silence += 1;
+    if (this.#silence < (this.#isReady ? mostSilence : mostStarting)) return;
+    this.#setting.onSilence(this, this.#silence);
+    this.#worker.kill();
   }
 
   /** Resolves when it has nothing under way any more, or is gone. */
@@ -131,7 +160,7 @@ export class Seat {
   }
 
   #hear(message: FromWorker): void {
-    const { onGreeting, onCounts, onReady } = this.#setting;
+    const { onGreeting, onCounts, onSights, onReady } = this.#setting;
     if (message.kind === "hello") {
       this.#isGreeted = true;
       onGreeting(this);
@@ -141,7 +170,8 @@ export class Seat {
     } else if (message.kind === "counts") {
       this.counts = message;
       onCounts(this);
-    } else if (message.kind === "drained") this.#drained?.();
+    } else if (message.kind === "sights") onSights(this, message.sights);
+    else if (message.kind === "drained") this.#drained?.();
   }
 
   #lost(how: string, startedAt: number): void {

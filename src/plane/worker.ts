@@ -7,9 +7,10 @@ import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } f
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
-import { rescueAll } from "../probe/lookout.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import { rescueAll, type Sight } from "../probe/lookout.ts";
 import { DataPlane } from "./data-plane.ts";
-import { applyState, type FromWorker, reportOf, type ToWorker } from "./messages.ts";
+import { applyState, type Asked, type FromWorker, reportOf, type Seen, type ToWorker } from "./messages.ts";
 
 export interface WorkerSetting {
   readonly engines: Readonly<Record<EngineName, Engine>>;
@@ -46,6 +47,8 @@ export class Worker {
     switch (message.kind) {
       case "state":
         return this.#follow(message);
+      case "look":
+        return this.#look(message.upstreams);
       case "drain":
         return void this.#drain();
       case "close":
@@ -82,7 +85,11 @@ export class Worker {
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
     const engine = engines[config.engine];
-    const plane = new DataPlane({ config, engine, sharesPort: true, fleet, metrics, clock, log });
+    const plane = new DataPlane({
+      ...{ config, engine, sharesPort: true, fleet, metrics, clock, schedule: this.#schedule, log },
+      onSuspicion: (suspicions) =>
+        this.#see(suspicions.flatMap((one) => one.sights.map((sight) => seenOf(one.upstream, sight, true)))),
+    });
     return { fleet, metrics, plane };
   }
 
@@ -96,6 +103,23 @@ export class Worker {
       const code = error instanceof Error && "code" in error ? String(error.code) : "";
       send({ kind: "failed", code, message: String(error) });
     }
+  }
+
+  /** What it sees of upstreams that any worker suspects; the verdict is the control plane's, who hears all of them. */
+  #look(asked: readonly Asked[]): void {
+    if (!this.#running) return;
+    const { fleet, plane } = this.#running;
+    const sights = asked.flatMap(({ id, since }) => {
+      const found = fleet.find(id);
+      if (!found) return [];
+      const { member, upstream } = found;
+      return [seenOf(upstream, plane.sightOf(member.pool, upstream, since), false)];
+    });
+    this.#see(sights);
+  }
+
+  #see(sights: readonly Seen[]): void {
+    this.#setting.send({ kind: "sights", sights });
   }
 
   async #drain(): Promise<void> {
@@ -121,6 +145,10 @@ export class Worker {
     );
     this.#reportIn(this.#isDraining || isEmptying ? reportSoonMs : reportEveryMs);
   }
+}
+
+function seenOf({ id }: Upstream, sight: Sight, isSuspected: boolean): Seen {
+  return { id, isSuspected, ...sight };
 }
 
 interface Running {

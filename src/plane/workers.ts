@@ -9,11 +9,13 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Plane } from "./data-plane.ts";
+import type { Suspicion } from "../probe/lookout.ts";
+import type { Measured, Plane } from "./data-plane.ts";
 import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
 import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
 import { Sums } from "./sums.ts";
+import { Witnesses } from "./witnesses.ts";
 
 /** What only the process around it can do. */
 export interface WorkerHost {
@@ -32,6 +34,8 @@ export interface WorkersSetting {
   readonly metrics: Metrics;
   /** Hears of the verdicts that workers reach. */
   readonly observer: PoolObserver;
+  /** Hears of upstreams on which attempts wait for too long, whoever waits. */
+  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
   readonly journal: Pick<Journal, "add">;
   readonly log: Log;
   readonly clock: Clock;
@@ -42,26 +46,41 @@ export interface WorkersSetting {
 const tellEveryMs = 1_000;
 /** Changes that come together are told together. */
 const settleMs = 2;
+/** The second that workers' silence is counted in. */
+const tickMs = 1_000;
 /** How long one that has nothing to do any more may take to end. */
 const leaveWithinMs = 1_000;
+
+/** What can befall a worker, and the reason that is on record for it. */
+const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
 
 export class Workers implements Plane {
   readonly #setting: WorkersSetting;
   readonly #seats: readonly Seat[];
   readonly #sums: Sums;
+  readonly #witnesses: Witnesses;
   #wanted: Config;
   #port = 0;
   #revision = 0;
   #told = "";
   #isTelling = false;
   #cancelTell: Cancel | undefined;
+  #cancelTick: Cancel | undefined;
   readonly cut = undefined;
 
   constructor(setting: WorkersSetting) {
     this.#setting = setting;
     this.#wanted = setting.config;
     this.#sums = new Sums(setting);
-    const { host, clock, schedule } = setting;
+    const { host, fleet, clock, schedule } = setting;
+    this.#witnesses = new Witnesses({
+      ...{ fleet, clock },
+      seats: () => this.#seats.filter(({ isAwake }) => isAwake),
+      onSuspicion: (suspicions) => {
+        setting.onSuspicion(suspicions);
+        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#tellSoon();
+      },
+    });
     this.#seats = Array.from(
       { length: host.count },
       () =>
@@ -69,9 +88,11 @@ export class Workers implements Plane {
           ...{ spawn: host.spawn, clock, schedule },
           onGreeting: () => this.#tell(),
           onCounts: (seat) => this.#heard(seat),
+          onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
           onReady: (seat) => {
             if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
           },
+          onSilence: (seat, seconds) => this.#record(seat, "hung", `silent for ${seconds} s`),
           onLoss: (seat, how) => this.#lost(seat, how),
         }),
     );
@@ -89,6 +110,7 @@ export class Workers implements Plane {
     const { host, config } = this.#setting;
     const port = await host.claimPort(config.listen.hostname, config.listen.port);
     this.#port = port;
+    this.#tickLater();
     await Promise.all(this.#seats.map((seat) => seat.start()));
   }
 
@@ -111,20 +133,35 @@ export class Workers implements Plane {
     return this.#seats.every(({ isReady, counts }) => !isReady || counts?.revision === this.#revision);
   }
 
-  retriesLeft({ pool: { name } }: Member): number {
-    const lefts = this.#seats.map(({ counts }) => counts?.pools.find((pool) => pool.name === name));
-    return lefts.reduce((sum, pool) => sum + (pool?.retriesLeft ?? 0), 0);
+  measure({ pool: { name } }: Member): Measured {
+    const parts = this.#seats.flatMap(({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? []);
+    return {
+      retryBudget: { left: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
+      queue: { size: parts.reduce((sum, { queued }) => sum + queued, 0) },
+    };
   }
 
   async drain(): Promise<void> {
     await Promise.all(this.#seats.map((seat) => seat.drain()));
-    this.#cancelTell?.();
+    this.#rest();
     await Promise.race([Promise.all(this.#seats.map((seat) => seat.leave())), sleep(leaveWithinMs)]);
   }
 
   close(): void {
-    this.#cancelTell?.();
+    this.#rest();
     for (const seat of this.#seats) seat.close();
+  }
+
+  #rest(): void {
+    this.#cancelTell?.();
+    this.#cancelTick?.();
+  }
+
+  #tickLater(): void {
+    this.#cancelTick = this.#setting.schedule(tickMs, () => {
+      for (const seat of this.#seats) seat.tick();
+      this.#tickLater();
+    });
   }
 
   #tellSoon(): void {
@@ -178,14 +215,13 @@ export class Workers implements Plane {
     this.#record(seat, "gone", how);
   }
 
-  #record(seat: Seat, to: "gone" | "serving", how: string): void {
+  #record({ pid, isReady }: Seat, to: keyof typeof turns, how: string): void {
     const { journal, log } = this.#setting;
-    const { pid } = seat;
-    const from = to === "gone" ? "serving" : "gone";
+    const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
     const detail = `pid ${pid}${how && `: ${how}`}`;
     const whole = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
-    journal.add({ ...whole, from, to, reason: to === "gone" ? "died" : "restarted", detail });
-    if (to === "gone") log.warn("worker gone", { pid, how });
-    else log.info("worker restarted", { pid });
+    journal.add({ ...whole, from, to, reason: turns[to], detail });
+    if (to === "serving") log.info("worker restarted", { pid });
+    else log.warn(`worker ${to}`, { pid, how });
   }
 }

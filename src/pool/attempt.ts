@@ -57,6 +57,8 @@ export class Attempt {
   startedAt = 0;
   /** Clock time since which it is the upstream's turn. */
   waitingSince = 0;
+  /** Clock time at which a connection was opened for it; 0 on a kept one, and where the engine cannot tell. */
+  connectedAt = 0;
   /** Clock time at which the answer's head arrived; 0 before. */
   headAt = 0;
   /** Clock time at which it ended. */
@@ -97,6 +99,7 @@ export class Attempt {
     this.carrier = undefined;
     this.startedAt = this.#clock();
     this.waitingSince = this.startedAt;
+    this.connectedAt = 0;
     this.headAt = 0;
     this.endedAt = 0;
     this.status = 0;
@@ -115,6 +118,11 @@ export class Attempt {
     if (!this.isOpen || this.headAt > 0 || this.isWaiting) return;
     this.waitingSince = this.#clock();
     this.#join(this.upstream.waiting);
+  }
+
+  /** A connection was opened for it. */
+  connected(): void {
+    this.connectedAt = this.#clock();
   }
 
   /** The final answer's head has arrived (1xx heads do not count). */

@@ -1,20 +1,43 @@
-/** Watches who waits: whom to suspect of having stopped, and whose waiting requests to move. Apart from the prober's schedule. */
+/** Watches who waits: whom to suspect of having stopped, and whose waiting requests to move. Apart from the prober, which checks. */
 
-import type { Clock } from "../lib/clock.ts";
+import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Target } from "./prober.ts";
 
+/** Between two looks at who waits: costs next to nothing for each upstream, and is soon enough for people. */
+const lookMs = 100;
 /** A shorter wait is never suspicious, however fast the upstream usually is. */
 const leastPatienceMs = 1_000;
 /** So many waiting attempts are enough to eject an upstream that a TCP check cannot judge. */
 const silentAttempts = 3;
 
+/** What one process sees of an upstream; clock times, 0 for what never was. */
+export interface Sight {
+  /** How long an attempt may wait for its head before its upstream is suspected, milliseconds. */
+  readonly patienceMs: number;
+  /** Since when the first attempts wait that began after its last answer: as many as silence takes, at most. */
+  readonly waits: readonly number[];
+  readonly answeredAt: number;
+  /** That of whoever else of its pool answered last. */
+  readonly othersAnsweredAt: number;
+}
+
+/** An upstream on which attempts wait for too long. */
+export interface Suspicion {
+  readonly upstream: Upstream;
+  /** One of each process that serves clients; none while not all have told. */
+  readonly sights: readonly Sight[];
+}
+
 export interface LookoutSetting {
+  readonly pools: () => readonly Pool[];
   readonly clock: Clock;
+  readonly schedule: Schedule;
   /** The latency that 99 of 100 answers of this upstream stay below, milliseconds; undefined while unknown. */
   readonly p99Ms: (upstream: Upstream) => number | undefined;
+  /** Hears, at every look, of all who are suspected then. */
+  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
 }
 
 /** How long an attempt may wait for its head before its upstream is suspected, milliseconds. */
@@ -27,35 +50,67 @@ export function patienceMs(p99Ms = 0): number {
  *  waits too long ─▶ suspected ──check fails───────────────────────────▶ failing ──┐
  *                        └──TCP only: silent, while others answer──────▶ ejected ──┴─▶ waiting attempts are rescued
  * ```
- * One look goes over upstreams, never over attempts: the longest waiting one speaks for all.
+ * It belongs to whoever serves clients; what follows from a suspicion is the prober's. One look goes over upstreams, never
+ * over attempts: the longest waiting one speaks for all.
  */
 export class Lookout {
   readonly #setting: LookoutSetting;
+  #cancel: Cancel | undefined;
 
   constructor(setting: LookoutSetting) {
     this.#setting = setting;
   }
 
-  /** Looks at one upstream; true if it deserves a check at once. */
-  look({ pool, upstream, plan }: Target): boolean {
-    if (upstream.isDown) {
-      rescueAll(upstream);
-      return false;
-    }
-    const now = this.#setting.clock();
-    const oldest = upstream.waiting.oldest;
-    // The cheap question first: percentiles are worth it only for those who wait long.
-    if (!oldest || now - oldest.waitingSince < leastPatienceMs) return false;
-    const patience = patienceMs(this.#setting.p99Ms(upstream));
-    if (now - oldest.waitingSince < patience) return false;
-    if (plan.kind === "tcp" && isSilent(pool, upstream, now - patience)) {
-      pool.ejectSilent(upstream);
-      if (upstream.isDown) {
-        rescueAll(upstream);
-        return false;
+  /** Looks again and again until it is stopped. */
+  start(): void {
+    this.#cancel = this.#setting.schedule(lookMs, () => {
+      this.look();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  /** Looks at everybody once: tells of whom to suspect, and moves what waits on those that are down. */
+  look(): void {
+    const suspicions: Suspicion[] = [];
+    for (const pool of this.#setting.pools()) {
+      for (const upstream of pool.upstreams) {
+        if (upstream.isDown) rescueAll(upstream);
+        else if (this.#isSuspicious(upstream))
+          suspicions.push({ upstream, sights: [this.sightOf(pool, upstream)] });
       }
     }
-    return true;
+    if (suspicions.length > 0) this.#setting.onSuspicion(suspicions);
+  }
+
+  /** @param since no wait counts that began before: it has answered others then */
+  sightOf(pool: Pool, upstream: Upstream, since = 0): Sight {
+    const answeredAt = Math.max(0, upstream.answeredAt);
+    let othersAnsweredAt = 0;
+    for (const other of pool.upstreams) {
+      if (other !== upstream) othersAnsweredAt = Math.max(othersAnsweredAt, other.answeredAt);
+    }
+    return {
+      patienceMs: this.#patienceWith(upstream),
+      // Those that began before its last answer are slow, perhaps; those that began after it speak of silence.
+      waits: waitsSince(upstream, Math.max(answeredAt, since)),
+      ...{ answeredAt, othersAnsweredAt },
+    };
+  }
+
+  #isSuspicious(upstream: Upstream): boolean {
+    const { oldest } = upstream.waiting;
+    if (!oldest) return false;
+    const waitedMs = this.#setting.clock() - oldest.waitingSince;
+    // The cheap question first: percentiles are worth it only for those who wait long.
+    return waitedMs >= leastPatienceMs && waitedMs >= this.#patienceWith(upstream);
+  }
+
+  #patienceWith(upstream: Upstream): number {
+    return patienceMs(this.#setting.p99Ms(upstream));
   }
 }
 
@@ -68,20 +123,26 @@ export function rescueAll(upstream: Upstream): void {
 }
 
 /**
- * Whether several attempts wait that all began after its last answer, though others of the pool have answered since: slow
- * requests among answered ones make nobody silent.
- * @param before only those count that have waited since then
+ * Whether several attempts have waited for too long that all began after its last answer, though others of the pool have
+ * answered since: slow requests among answered ones make nobody silent.
+ * @param sights of all processes that serve clients: each of them may have had the answer that the others miss
  */
-function isSilent(pool: Pool, upstream: Upstream, before: number): boolean {
-  let left = silentAttempts;
-  let last: Attempt | undefined;
-  for (let attempt = upstream.waiting.oldest; attempt && left > 0; attempt = attempt.next) {
-    // Those that began before its last answer are slow, perhaps; those that began after it speak of silence.
-    if (attempt.waitingSince < upstream.answeredAt) continue;
-    last = attempt;
-    left -= 1;
+export function isSilent(sights: readonly Sight[], now: number): boolean {
+  const latest = (timeOf: (sight: Sight) => number) => Math.max(0, ...sights.map(timeOf));
+  const answeredAt = latest((sight) => sight.answeredAt);
+  const waits = sights
+    .flatMap((sight) => sight.waits.filter((since) => since >= answeredAt))
+    .sort((left, right) => left - right);
+  const last = waits[silentAttempts - 1];
+  if (last === undefined || last > now - latest((sight) => sight.patienceMs)) return false;
+  return latest((sight) => sight.othersAnsweredAt) > last;
+}
+
+function waitsSince({ waiting }: Upstream, since: number): number[] {
+  const waits: number[] = [];
+  let attempt: Attempt | undefined = waiting.oldest;
+  for (; attempt && waits.length < silentAttempts; attempt = attempt.next) {
+    if (attempt.waitingSince >= since) waits.push(attempt.waitingSince);
   }
-  if (!last || left > 0 || last.waitingSince > before) return false;
-  const since = last.waitingSince;
-  return pool.upstreams.some((other) => other !== upstream && other.answeredAt > since);
+  return waits;
 }

@@ -1,11 +1,11 @@
 /** When to look: keeps one check at a time going for every upstream and writes what it saw into the pool. */
 
-import { type Cancel, type Schedule, sleep } from "../lib/clock.ts";
+import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { StreakState } from "../pool/streak.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { Lookout, type LookoutSetting, rescueAll } from "./lookout.ts";
+import { isSilent, rescueAll, type Suspicion } from "./lookout.ts";
 import type { Probe, ProbePlan, ProbeResult } from "./probe.ts";
 
 /** One upstream to look at, and how. */
@@ -18,19 +18,16 @@ export interface Target {
 
 export interface ProberSetting {
   readonly probe: Probe;
+  readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
   /** Hears of every result, and of the verdict before if the result changed it. */
   readonly onResult: (target: Target, result: ProbeResult, changedFrom: StreakState | undefined) => void;
-  /** How requests that wait for too long speak up; without it nobody listens to them. */
-  readonly lookout?: LookoutSetting;
 }
 
 /** Nobody waits longer than this for first verdicts: a black hole must not keep the rest from serving. */
 const firstVerdictsMs = 3_000;
 
-/** Between two looks at who waits: costs next to nothing for each upstream, and is soon enough for people. */
-const lookoutMs = 100;
 /** A check on suspicion has no more time than this: requests already wait. */
 const suspicionMs = 1_000;
 
@@ -45,13 +42,10 @@ interface Watch {
 export class Prober {
   readonly #setting: ProberSetting;
   readonly #watches = new Map<Upstream, Watch>();
-  readonly #lookout: Lookout | undefined;
-  #cancelLookout: Cancel | undefined;
   #isStopped = false;
 
   constructor(setting: ProberSetting) {
     this.#setting = setting;
-    this.#lookout = setting.lookout && new Lookout(setting.lookout);
   }
 
   /**
@@ -59,7 +53,6 @@ export class Prober {
    * Resolves with the first verdicts of the new ones, after three seconds at the latest.
    */
   async watch(targets: readonly Target[]): Promise<void> {
-    if (!this.#isStopped) this.#cancelLookout ??= this.#scheduleLookout();
     const first = targets.flatMap((target) => {
       const known = this.#watches.get(target.upstream);
       if (this.#isStopped || (known && isSame(known.target, target))) return [];
@@ -82,8 +75,18 @@ export class Prober {
 
   stop(): void {
     this.#isStopped = true;
-    this.#cancelLookout?.();
     this.retain(new Set());
+  }
+
+  /** Requests wait there for too long: checks at once; ejects who is silent, where a check could not see that. */
+  suspect({ upstream, sights }: Suspicion): void {
+    const watch = this.#watches.get(upstream);
+    if (!watch || upstream.isDown) return;
+    const { pool, plan } = watch.target;
+    const now = this.#setting.clock();
+    if (plan.kind === "tcp" && isSilent(sights, now)) pool.ejectSilent(upstream);
+    if (upstream.isDown) rescueAll(upstream);
+    else if (now >= watch.heedsFrom) void this.#check(watch);
   }
 
   async #look(watch: Watch): Promise<void> {
@@ -98,26 +101,14 @@ export class Prober {
     watch.cancel = schedule(waitMs(target, random), () => void this.#look(watch));
   }
 
-  #scheduleLookout(): Cancel | undefined {
-    const { lookout, schedule } = this.#setting;
-    if (!lookout) return undefined;
-    return schedule(lookoutMs, () => {
-      for (const watch of this.#watches.values()) {
-        const isSuspected = this.#lookout?.look(watch.target);
-        if (isSuspected && lookout.clock() >= watch.heedsFrom) void this.#check(watch, lookout);
-      }
-      this.#cancelLookout = this.#scheduleLookout();
-    });
-  }
-
   /** Beside the schedule, whose next look may be far away, or hangs. */
-  async #check(watch: Watch, { clock }: LookoutSetting): Promise<void> {
+  async #check(watch: Watch): Promise<void> {
     const { target } = watch;
     const { pool, upstream, plan } = target;
     watch.heedsFrom = Infinity;
     const timeoutMs = Math.min(plan.timeoutMs, suspicionMs);
     const result = await this.#setting.probe(upstream.address, { ...plan, timeoutMs });
-    watch.heedsFrom = clock() + plan.changingIntervalMs;
+    watch.heedsFrom = this.#setting.clock() + plan.changingIntervalMs;
     if (this.#watches.get(upstream) !== watch) return;
     const { state } = upstream.streak;
     const changed = pool.recordProbe(upstream, result.success, true);

@@ -1,6 +1,5 @@
 /** One client request's whole journey: decides where it goes, and where it goes next if that fails. Moves no bytes. */
 
-import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import { type Failure, rescued, responded } from "../pool/outcome.ts";
 import { isGatewayFailure } from "../pool/outlier.ts";
@@ -8,19 +7,16 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Attempts } from "./attempts.ts";
 import { type Journey, whereToHedge, whereToRescue, whereToRetry } from "./elsewhere.ts";
-import type { ExchangeObserver } from "./exchange-observer.ts";
+import type { ExchangeSetting } from "./exchange-setting.ts";
 import type { Head } from "./head.ts";
-import { type Parked, type Queue, type Queued, wait, type Wait } from "./queue.ts";
+import { Place } from "./place.ts";
+import { type Parked, type Queued, wait, type Wait } from "./queue.ts";
+import type { ExchangeEnd } from "./record.ts";
 import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
 import { hedged, type RetryCause } from "./retry.ts";
-import { type Destination, type Route, routeOf } from "./route.ts";
-
-export interface ExchangeSetting {
-  /** Read anew for every exchange, so that a reload needs no new connection. */
-  readonly routes: () => readonly Route[];
-  readonly clock: Clock;
-  readonly observer: ExchangeObserver;
-}
+import { type Destination, routeOf } from "./route.ts";
+import { Recorder } from "./recorder.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /**
  * ```
@@ -37,6 +33,7 @@ export interface ExchangeSetting {
  */
 export class Exchange implements Queued {
   readonly #setting: ExchangeSetting;
+  readonly #recorder: Recorder;
   readonly #attempts: Attempts;
   readonly #tried: Upstream[] = [];
   #head: Head | undefined;
@@ -46,15 +43,16 @@ export class Exchange implements Queued {
   #keptStatus = 0;
   /** Attempts that are not among the retries: rescues, and a hedge. */
   #extra = 0;
-  /** Where it waits for a place, and who is told. */
-  #queue: Queue | undefined;
-  #parked: Parked | undefined;
+  readonly #place = new Place();
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
+  /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
+  trace: TraceContext | undefined;
 
   constructor(setting: ExchangeSetting) {
     this.#setting = setting;
-    this.#attempts = new Attempts(setting.clock, setting.observer);
+    this.#recorder = new Recorder(setting);
+    this.#attempts = new Attempts(setting.clock, this.#recorder);
   }
 
   /** Where the route led; undefined if none matched. */
@@ -69,31 +67,37 @@ export class Exchange implements Queued {
     this.#destination = routeOf(this.#setting.routes(), head);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.isReplayable = true;
+    this.trace = this.#setting.trace?.(head.header("traceparent"));
+    this.#recorder.opened(head, this.#destination?.pool, this.#key);
     return this;
   }
 
   /** Forgets the last request: also before `refuse` for a head that is not acceptable, which blames no pool. */
   reset(): void {
     this.#attempts.reset();
+    this.#recorder.begin();
     this.#head = undefined;
     this.#destination = undefined;
     this.#key = "";
     this.#tried.length = 0;
-    this.#keptStatus = 0;
-    this.#extra = 0;
-    this.#leaveQueue();
+    this.#keptStatus = this.#extra = 0;
+    this.trace = undefined;
+    this.leaveQueue();
+  }
+
+  /** The journey is over, once, after its attempts: writes the record if somebody wants it, and forgets the request. */
+  close(end: ExchangeEnd): void {
+    this.#recorder.ended(end, this.trace);
+    this.reset();
   }
 
   /** The first attempt, already counted in; or why there is none, or none yet. */
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
     if (!destination || !this.#head) return this.refuse(refusal("no_route"));
-    if (
-      destination.maxRequestBodyBytes !== undefined &&
-      !this.admits(Number(this.#head.header("content-length") ?? 0))
-    ) {
+    const isLimited = destination.maxRequestBodyBytes !== undefined;
+    if (isLimited && !this.admits(Number(this.#head.header("content-length") ?? 0)))
       return this.refuse(refusal("request_too_large"));
-    }
     destination.retryBudget?.earn();
     const { pool, queue } = destination;
     // Whoever comes while others wait goes behind them.
@@ -102,14 +106,14 @@ export class Exchange implements Queued {
     if (upstream) return this.#start(pool, upstream);
     const isFull = isLast ? pool.fit.length > 0 : pool.isFull;
     if (!isFull && !queue?.limits.whenNoneFit) return this.refuse(refusal("no_upstream"));
-    if (!queue?.join(this)) return this.refuse(refusal("queue_full"));
-    this.#queue = queue;
+    if (!this.#place.join(queue, this)) return this.refuse(refusal("queue_full"));
+    this.#recorder.queued();
     return wait;
   }
 
-  /** After `next` gave "wait". A request whose client leaves is `reset`. */
+  /** After `next` gave "wait". A request whose client leaves does `leaveQueue`, or is closed. */
   park(parked: Parked): void {
-    this.#parked = parked;
+    this.#place.park(parked);
   }
 
   /** Called by the queue alone. */
@@ -118,22 +122,18 @@ export class Exchange implements Queued {
     if (!pool) return true;
     const upstream = pool.choose(this.#key, this.#tried);
     if (!upstream && (pool.isFull || queue?.limits.whenNoneFit)) return false;
-    const parked = this.#leaveQueue();
-    parked?.resume(upstream ? this.#start(pool, upstream) : this.refuse(refusal("no_upstream")));
+    this.leaveQueue()?.resume(upstream ? this.#start(pool, upstream) : this.refuse(refusal("no_upstream")));
     return true;
   }
 
   /** Called by the queue alone. */
   expire(): void {
-    this.#leaveQueue()?.resume(this.refuse(refusal("queue_timeout")));
+    this.leaveQueue()?.resume(this.refuse(refusal("queue_timeout")));
   }
 
-  #leaveQueue(): Parked | undefined {
-    const parked = this.#parked;
-    this.#queue?.leave(this);
-    this.#queue = undefined;
-    this.#parked = undefined;
-    return parked;
+  /** For a client that leaves before its turn. */
+  leaveQueue(): Parked | undefined {
+    return this.#place.leave(this);
   }
 
   /** Whether the pool takes a request body of this size: engines ask as a body of unknown length grows. */
@@ -190,7 +190,7 @@ export class Exchange implements Queued {
     if (!upstream) return undefined;
     const { pool } = journey.destination;
     waiting?.end(rescued);
-    this.#setting.observer.retried(pool.name, rescued);
+    this.#recorder.retried(pool.name, rescued);
     this.#extra += 1;
     return this.#start(pool, upstream);
   }
@@ -204,8 +204,9 @@ export class Exchange implements Queued {
     const upstream = journey && whereToHedge(journey);
     if (!upstream) return undefined;
     const { pool } = journey.destination;
-    this.#setting.observer.retried(pool.name, hedged);
+    this.#recorder.retried(pool.name, hedged);
     this.#extra += 1;
+    this.#recorder.chose(pool, upstream, true);
     this.#tried.push(upstream);
     return this.#attempts.hedge(upstream, pool);
   }
@@ -217,33 +218,32 @@ export class Exchange implements Queued {
 
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
   refuse(refused: Refusal): Refusal {
-    this.#setting.observer.refused(this.#destination?.pool.name, refused);
+    this.#recorder.refused(this.#destination?.pool.name, refused);
     return refused;
   }
 
   #retry(cause: RetryCause): Attempt | NotRetried {
     const journey = this.#journey;
     if (!journey) throw new Error("Cannot try again: no attempt was made");
-    const { observer } = this.#setting;
     const { pool } = journey.destination;
     const chosen = whereToRetry(journey, cause, this.#attempts.last);
     if (typeof chosen === "string") {
-      observer.notRetried(pool.name, cause, chosen);
+      this.#recorder.notRetried(pool.name, cause, chosen);
       return chosen;
     }
     this.#attempts.open?.end(responded);
-    observer.retried(pool.name, cause);
+    this.#recorder.retried(pool.name, cause);
     return this.#start(pool, chosen);
   }
 
   get #journey(): Journey | undefined {
-    const [destination, head, isReplayable] = [this.#destination, this.#head, this.isReplayable];
-    if (!destination || !head) return undefined;
-    const [key, tried, extra] = [this.#key, this.#tried, this.#extra];
-    return { destination, method: head.method, key, tried, extra, isReplayable };
+    const [destination, head, key, tried] = [this.#destination, this.#head, this.#key, this.#tried];
+    const [extra, isReplayable] = [this.#extra, this.isReplayable];
+    return destination && head && { destination, method: head.method, key, tried, extra, isReplayable };
   }
 
   #start(pool: Pool, upstream: Upstream): Attempt {
+    this.#recorder.chose(pool, upstream, this.#tried.length > 0);
     this.#tried.push(upstream);
     return this.#attempts.start(upstream, pool);
   }

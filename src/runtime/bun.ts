@@ -1,5 +1,6 @@
 /** The runtime seam on Bun: the default, and what the executable is made with. */
 
+import { defaultCost } from "../access/password-hash.ts";
 import { plainAddress } from "../proxy/head.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -7,7 +8,7 @@ import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { timedOut } from "./dial.ts";
-import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
+import type { HttpProbe, Passwords, Runtime, WebListener, WebSetting } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
 
 async function serve(setting: WebSetting): Promise<WebListener> {
@@ -106,6 +107,16 @@ async function probeHttp({ url, timeoutMs, fields, tls }: HttpProbe): Promise<nu
   }
 }
 
+const passwords: Passwords = {
+  hash: (password) =>
+    Bun.password.hash(password, {
+      algorithm: "argon2id",
+      memoryCost: defaultCost.memoryKib,
+      timeCost: defaultCost.passes,
+    }),
+  verify: (password, hash) => Bun.password.verify(password, hash, "argon2id"),
+};
+
 const fetchLimit = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 
 /** The most that Bun takes. */
@@ -129,6 +140,7 @@ export const runtime: Runtime = {
   serve,
   dial,
   probeHttp,
+  passwords,
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
   workerEnvironment: { [fetchLimit]: mostFetches, ...process.env },
   liftFetchLimit,

@@ -9,6 +9,7 @@ import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/deno.ts";
 import { wireEngine } from "../engine/wire/deno.ts";
 import { plainAddress } from "../proxy/head.ts";
+import { passwords } from "./argon2.ts";
 import { dial, timedOut } from "./dial.ts";
 import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
@@ -117,6 +118,7 @@ export const runtime: Runtime = {
   serve,
   dial,
   probeHttp,
+  passwords,
   selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],
   workerEnvironment: process.env,
   liftFetchLimit() {},

@@ -36,6 +36,13 @@ export interface HttpProbe {
   };
 }
 
+/** argon2id, in the PHC string format. */
+export interface Passwords {
+  hash(password: string): Promise<string>;
+  /** Rejects if the hash is none. */
+  verify(password: string, hash: string): Promise<boolean>;
+}
+
 /** Each call rejects with an `Error` that carries the system's `code` (ECONNREFUSED, EADDRINUSE …) where there is one. */
 export interface Runtime {
   readonly name: "bun" | "deno";
@@ -46,6 +53,8 @@ export interface Runtime {
   dial(hostname: string, port: number, timeoutMs: number): Promise<void>;
   /** Status of a GET without redirects, proxies or kept connections; rejects with code ETIMEDOUT after `timeoutMs`. */
   probeHttp(probe: HttpProbe): Promise<number>;
+  /** Off the thread that serves, where the runtime can. */
+  readonly passwords: Passwords;
   /** The command line that starts this program again, for child processes. */
   readonly selfCommand: readonly string[];
   /** What a child process that serves clients finds in its environment. */

@@ -2,7 +2,8 @@
 
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
- * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s.
+ * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s;
+ * `login` is who came to the admin side, was refused there, or left.
  */
 export type EventKind =
   | "probe"
@@ -15,7 +16,8 @@ export type EventKind =
   | "drain"
   | "reload"
   | "phase"
-  | "worker";
+  | "worker"
+  | "login";
 
 export interface Event {
   /** Grows from event to event and over restarts, with gaps. */

@@ -1,14 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { backendArguments, demoBackends } from "../../src/cli/companions.ts";
-import {
-  askFlags,
-  backendFlags,
-  balancerFlags,
-  companionFlags,
-  configFlag,
-  dashboardFlags,
-  watchFlag,
-} from "../../src/cli/flags.ts";
+import { askFlags, backendFlags, companionFlags, dashboardFlags } from "../../src/cli/companion-flags.ts";
+import { balancerFlags, configFlag, watchFlag } from "../../src/cli/flags.ts";
 import { systemSurroundings } from "../../src/cli/surroundings.ts";
 import { version } from "../../src/config/version.ts";
 import { policyNames } from "../../src/policy/policies.ts";

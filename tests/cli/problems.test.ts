@@ -23,7 +23,7 @@ describe("a line that cannot be read is one sentence", () => {
     ["help bakend", 'Cannot run evenkeel "bakend": there is no such command, did you mean backend?'],
     [
       "x",
-      'Cannot run evenkeel "x": known commands are up, proxy, backend, dashboard, check, plan, state, version',
+      'Cannot run evenkeel "x": known commands are up, proxy, backend, dashboard, check, plan, state, status, ready, drain, maintenance, weight, add, remove, events, explain, password, token, version',
     ],
     ["proxy --port", "Cannot use --port: it needs a value, received nothing"],
     ["proxy 8080", 'Cannot run evenkeel proxy: it takes nothing but flags, received "8080"'],
@@ -116,7 +116,7 @@ describe("a bad value is one sentence that names the flag and the value", () => 
     ],
     [
       "proxy --admin-host 0.0.0.0",
-      "Cannot use --admin-host: beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file)" +
+      "Cannot use --admin-host: beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file) or admin.users" +
         ', received "0.0.0.0"',
     ],
   ])("%s", (argv, sentence) => expect(problemsOf({ argv })).toEqual([sentence]));

@@ -11,9 +11,3 @@ test("one worker is this process; auto is one for each core", () => {
   const cores = Math.min(64, availableParallelism());
   expect(workerHost({ workers: "auto" }, runtime)?.count ?? 1).toBe(cores);
 });
-
-test("where processes cannot share a port, that is one sentence", () => {
-  expect(() => workerHost({ workers: 2 }, { ...runtime, name: "deno" })).toThrow(
-    "Cannot use --workers: several processes on one port work only under Bun, received 2",
-  );
-});

@@ -230,7 +230,7 @@ describe("each problem of a file is one sentence with path, line and value", () 
     ],
     [
       "admin: { host: 10.0.0.1 }",
-      "admin.host at evenkeel.yaml:1:16: beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file)" +
+      "admin.host at evenkeel.yaml:1:16: beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file) or admin.users" +
         ', received "10.0.0.1"',
     ],
     [

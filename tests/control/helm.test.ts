@@ -47,8 +47,7 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
       await gate?.();
       return { success: !hosts.has(hostname), detail: "", latencyMs: 1 };
     },
-    schedule,
-    random,
+    ...{ clock, schedule, random },
     onResult: () => {},
   });
   const files: { next: Config | Trouble } = { next: config };

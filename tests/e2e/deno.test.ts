@@ -4,8 +4,9 @@ import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Snapshot } from "../../src/snapshot.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { Program, Programs } from "../support/program.ts";
+import { isGone, Program, Programs } from "../support/program.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
@@ -128,6 +129,78 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     },
     40_000,
   );
+
+  test.each(["fetch", "wire"])(
+    "two workers share a port on the %s engine, are replaced, drain, and leave nobody behind",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const waiting: (() => void)[] = [];
+      const origin = await startOrigin(({ target }, socket) => {
+        const answer = () => socket.write(answerWith("hello"));
+        if (target === "/slow") waiting.push(answer);
+        else answer();
+      });
+      const two = ["--engine", engine, "--workers", "2", "--upstreams", origin.url];
+      const proxy = start(programs, "proxy", ...flags, ...two);
+      const port = await proxy.port("balancer", 20_000);
+      const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+      const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+      const seats = async () => (await snapshot()).workers ?? [];
+      const request = (target = "/") =>
+        ask(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+      for (let i = 0; i < 60; i++) expect((await request()).status).toBe(200);
+      const counted = async () => (await seats()).reduce((sum, { requests }) => sum + requests, 0);
+      await until(async () => (await counted()) === 60, "the counts to come in");
+      expect((await seats()).every(({ requests }) => requests > 0)).toBe(true);
+      // Nobody else gets that port, not even with workers of their own.
+      const late = start(
+        programs,
+        "proxy",
+        "--admin-port",
+        "0",
+        "--host",
+        "127.0.0.1",
+        ...two,
+        "--port",
+        `${port}`,
+      );
+      expect((await late.exited).code).toBe(2);
+      expect(late.stderr).toContain("Cannot use --port: another process listens there already");
+
+      const [victim] = (await seats()).map(({ pid }) => pid);
+      process.kill(victim ?? 0, "SIGKILL");
+      await until(async () => (await seats()).some(({ restarts }) => restarts === 1), "another one");
+      await until(async () => (await seats()).every(({ ready }) => ready), "it to serve");
+      const pids = (await seats()).map(({ pid }) => pid);
+      expect(pids).not.toContain(victim);
+      const slow = Array.from({ length: 6 }, () => request("/slow"));
+      await until(() => waiting.length === 6, "the requests to arrive");
+      proxy.child.kill("SIGTERM");
+      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
+      for (const answer of waiting.splice(0)) answer();
+      expect((await Promise.all(slow)).map(({ status }) => status)).toEqual(
+        Array.from({ length: 6 }, () => 200),
+      );
+      expect((await proxy.exited).code).toBe(0);
+      await until(() => pids.every(isGone), "the workers to leave");
+      await origin.close();
+    },
+    60_000,
+  );
+
+  test("workers go when their parent was killed", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("hello")));
+    const proxy = start(programs, "proxy", ...flags, "--workers", "2", "--upstreams", origin.url);
+    const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
+    const { workers = [] } = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+    expect(workers).toHaveLength(2);
+    await proxy.kill("SIGKILL");
+    await until(() => workers.every(({ pid }) => isGone(pid)), "the workers to leave");
+    await origin.close();
+  }, 40_000);
 
   test("the runtime keeps its laws", async () => {
     if (!deno) return;

@@ -1,5 +1,7 @@
-import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
@@ -7,11 +9,14 @@ import type { Event } from "../../src/state/event.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { startLoad } from "../support/load.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { isAlive, type Program, Programs } from "../support/program.ts";
+import { isGone, type Program, Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 type Flags = readonly string[];
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-workers-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 async function balancer(programs: Programs, upstreams: readonly string[], flags: Flags) {
   const proxy = programs.evenkeel(
@@ -29,9 +34,13 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
     const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));
     return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   };
+  const plain = async (name: string) => {
+    const text = await (await fetch(`${admin}/metrics`)).text();
+    return Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1]);
+  };
   const events = async () =>
     ((await (await fetch(`${admin}/api/events`)).json()) as { events: Event[] }).events;
-  return { proxy, url, admin, snapshot, upstream, workers, metric, events };
+  return { proxy, url, admin, snapshot, upstream, workers, metric, plain, events };
 }
 
 /** Upstreams that name themselves, as the load expects it. */
@@ -57,10 +66,6 @@ async function ask(url: string, times: number): Promise<number[]> {
   return statuses;
 }
 
-/** Orphans that have ended wait in the table of processes until the first one looks. */
-const isGone = (pid: number) =>
-  !isAlive(pid) ||
-  (existsSync(`/proc/${pid}/stat`) && /\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8")));
 const gone = (pids: readonly number[]) => () => pids.every(isGone);
 
 for (const engine of engineNames) {
@@ -159,6 +164,53 @@ for (const engine of engineNames) {
       await bad.close();
     });
 
+    test("what waits for a place in either is one number, in the picture and in the metrics", async () => {
+      await using programs = new Programs();
+      const waiting: (() => void)[] = [];
+      const slow = await startOrigin(
+        (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
+      );
+      const file = join(folder, `narrow-${engine}.yaml`);
+      writeFileSync(
+        file,
+        `pools: { main: { maxInFlight: 2, queue: { timeout: 20s }, upstreams: ["${slow.url}"] } }\n`,
+      );
+      const { url, snapshot, metric } = await balancer(programs, [slow.url], [...flags, "--config", file]);
+      // One place for each of the two: the rest waits, wherever it is.
+      const answers = Array.from({ length: 12 }, async () => (await fetch(url)).text());
+      const queued = async () => (await snapshot()).pools[0]?.queued ?? 0;
+      await until(async () => (await queued()) === 12 - waiting.length && waiting.length > 0, "the queue");
+      expect(await queued()).toBeGreaterThanOrEqual(10);
+      expect(await metric("evenkeel_queue_depth")).toBe(await queued());
+      let isDone = false;
+      const all = Promise.all(answers).finally(() => (isDone = true));
+      await until(() => (waiting.splice(0).forEach((answer) => answer()), isDone), "all to be answered");
+      expect(new Set(await all)).toEqual(new Set(["late"]));
+      await until(async () => (await queued()) === 0, "the queue to be empty");
+      await slow.close();
+    });
+
+    test("SIGTERM under load fails no request of those who heed readiness, and exits with 0", async () => {
+      await using programs = new Programs();
+      await using servers = await origins("a", "b");
+      const { proxy, url, admin, workers } = await balancer(programs, servers.urls, [
+        ...flags,
+        ...["--drain-delay", "1s"],
+      ]);
+      const load = startLoad(url, 24);
+      await until(() => load.count > 1_000, "a warm load");
+      await until(async () => (await workers()).every(({ requests }) => requests > 0), "both to serve");
+      const pids = (await workers()).map(({ pid }) => pid);
+      for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
+      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
+      const { count } = load;
+      await until(() => load.count > count + 200, "more requests, which are served all the same");
+      await load.stop();
+      expect(load.failures).toEqual([]);
+      expect(await proxy.exited).toEqual({ code: 0, signal: null });
+      expect(gone(pids)()).toBe(true);
+    });
+
     test("SIGTERM lets what is under way finish, exits with 0, and no process is left", async () => {
       await using programs = new Programs();
       const waiting: (() => void)[] = [];
@@ -189,6 +241,29 @@ for (const engine of engineNames) {
 }
 
 describe("workers", () => {
+  test("that hang are seen within seconds, killed and started anew, and that is told and counted", async () => {
+    await using programs = new Programs();
+    await using servers = await origins("a", "b");
+    const { proxy, url, workers, events, metric, plain } = await balancer(programs, servers.urls, []);
+    expect(await plain("evenkeel_worker_restarts_total")).toBe(0);
+    expect(await metric("evenkeel_workers")).toBe(2);
+    const victim = (await workers())[0]?.pid ?? 0;
+    process.kill(victim, "SIGSTOP");
+    await until(async () => (await workers()).some(({ restarts }) => restarts === 1), "another one", 20_000);
+    await until(async () => (await workers()).every(({ ready }) => ready), "it to serve");
+    expect(isGone(victim)).toBe(true);
+    const told = (await events()).filter(({ kind }) => kind === "worker");
+    expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual([
+      "serving hung",
+      "serving gone",
+      "gone serving",
+    ]);
+    expect(told[0]?.detail).toBe(`pid ${victim}: silent for 10 s`);
+    expect(proxy.stderr).toContain("worker hung");
+    expect(await plain("evenkeel_worker_restarts_total")).toBe(1);
+    expect(new Set(await ask(url, 20))).toEqual(new Set([200]));
+  }, 40_000);
+
   const killed = async (proxy: Program, pids: readonly number[]) => {
     process.kill(proxy.pid, "SIGKILL");
     await until(gone(pids), "the workers to leave");

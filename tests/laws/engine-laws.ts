@@ -5,12 +5,15 @@ import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 
 import type { Engine } from "../../src/engine/engine.ts";
+import { seededRandom } from "../../src/lib/random.ts";
 import { rescueAll } from "../../src/probe/lookout.ts";
+import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
 import { answerWith, type Origin, type OriginSetting, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
+import { recordLaws } from "./record-laws.ts";
 
 /** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
 export type Exceptions = Readonly<Record<string, string>>;
@@ -39,6 +42,8 @@ async function scene(
   }
 }
 
+const clientTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 const get = (target = "/", fields = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${fields}\r\n`;
 
 const post = (body: string, fields = "") =>
@@ -59,6 +64,7 @@ const isRefused = (port: number) =>
 
 const laws: Readonly<Record<string, Law>> = {
   ...hedgeLaws,
+  ...recordLaws,
 
   "passes method, target, fields and body on, and the answer back": (engine) =>
     scene(
@@ -104,6 +110,41 @@ const laws: Readonly<Record<string, Law>> = {
         await ask(stage.port, get("/", "X-Request-Id: <script>\r\n"));
         expect(origin.requests[1]?.field("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/);
       },
+    ),
+
+  "passes a client's traceparent on as it came, unless requests are traced": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ origin, stage }) => {
+        const fields = `traceparent: ${clientTrace}\r\ntracestate: vendor=1\r\n`;
+        await ask(stage.port, get("/", fields));
+        expect(origin.requests[0]?.field("traceparent")).toBe(clientTrace);
+        expect(origin.requests[0]?.field("tracestate")).toBe("vendor=1");
+        await ask(stage.port, get("/"));
+        expect(origin.requests[1]?.field("traceparent")).toBeUndefined();
+      },
+    ),
+
+  "makes itself the parent of what upstreams do for a traced request, and of no other one": (engine) =>
+    scene(
+      engine,
+      (_, socket) => void socket.write(answerWith("ok")),
+      async ({ origin, stage }) => {
+        await ask(stage.port, get("/", `TraceParent: ${clientTrace}\r\ntracestate: vendor=1\r\n`));
+        const received = origin.requests[0];
+        expect(received?.fields.filter(([name]) => name.toLowerCase() === "traceparent")).toHaveLength(1);
+        const given = readTraceparent(received?.field("traceparent") ?? "");
+        expect(given).toMatchObject({ traceId: clientTrace.slice(3, 35), isSampled: true });
+        expect(given?.parentId).not.toBe(clientTrace.slice(36, 52));
+        expect(received?.field("tracestate")).toBe("vendor=1");
+        const untraced = clientTrace.replace(/01$/, "00");
+        await ask(stage.port, get("/", `traceparent: ${untraced}\r\n`));
+        expect(origin.requests[1]?.field("traceparent")).toBe(untraced);
+        await ask(stage.port, get("/"));
+        expect(origin.requests[2]?.field("traceparent")).toMatch(/^00-[\da-f]{32}-[\da-f]{16}-01$/);
+      },
+      { trace: tracer(1, seededRandom(1)) },
     ),
 
   "believes a trusted peer's forwarding fields and adds its address": (engine) =>

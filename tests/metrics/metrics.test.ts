@@ -6,6 +6,7 @@ import { families } from "../../src/metrics/families.ts";
 import { Histogram } from "../../src/metrics/histogram.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { Recent } from "../../src/metrics/recent.ts";
+import { workerFamilies } from "../../src/metrics/worker-families.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { cancelled, failure, responded } from "../../src/pool/outcome.ts";
@@ -52,6 +53,23 @@ describe("a histogram", () => {
     expect(histogram.below(1)).toBe(6);
     expect(histogram.count).toBe(7);
   });
+});
+
+test("workers are told by how many serve and how often they were started anew, and only where there are any", () => {
+  const seats = [
+    { ready: true, restarts: 2 },
+    { ready: false, restarts: 1 },
+    { ready: true, restarts: 0 },
+  ];
+  const lines = exposition(workerFamilies(seats))
+    .split("\n")
+    .filter((line) => line && !line.startsWith("#"));
+  expect(lines).toEqual([
+    'evenkeel_workers{state="ready"} 2',
+    'evenkeel_workers{state="starting"} 1',
+    "evenkeel_worker_restarts_total 3",
+  ]);
+  expect(workerFamilies(undefined)).toEqual([]);
 });
 
 describe("recent traffic", () => {

@@ -83,12 +83,16 @@ describe("a state", () => {
   test("divides what holds for all workers together, and tells nobody the token", () => {
     const config = configOf(
       "main: a",
-      { admin: { hostname: "::", port: 1, token: "s3cret" } },
-      { maxInFlight: 5 },
+      {
+        admin: { hostname: "::", port: 1, token: "s3cret" },
+        listen: { hostname: "::", port: 1, maxClients: 101 },
+      },
+      { maxInFlight: 5, queue: { maxWaiting: 9, timeoutMs: 1_000, whenNoneFit: false } },
     );
     const share = shareOf(config, 2, 8443);
     expect(share.pools[0]).toMatchObject({ maxInFlight: 3, retryBudget: { share: 0.2, perSecond: 1.5 } });
-    expect(share.listen.port).toBe(8443);
+    expect(share.pools[0]?.queue).toEqual({ maxWaiting: 5, timeoutMs: 1_000, whenNoneFit: false });
+    expect(share.listen).toEqual({ hostname: "::", port: 8443, maxClients: 51 });
     expect(JSON.stringify(share)).not.toContain("s3cret");
     expect(shareOf(config, 64, 1).pools[0]?.maxInFlight).toBe(1);
   });

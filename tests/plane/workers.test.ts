@@ -6,8 +6,10 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { type FromWorker, reportOf, type ToWorker } from "../../src/plane/messages.ts";
 import { Workers } from "../../src/plane/workers.ts";
+import type { Suspicion } from "../../src/probe/lookout.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
+import { until } from "../support/wait.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const observer = { outlierChanged() {}, panicChanged() {} };
@@ -28,8 +30,10 @@ function setUp(count = 2) {
   const metrics = new Metrics(clock);
   const events: Happening[] = [];
   const started: { at: number; fake: Fake }[] = [];
+  const suspicions: Suspicion[] = [];
   const workers = new Workers({
     ...{ config, fleet, metrics, observer, log, clock, schedule },
+    onSuspicion: (all) => void suspicions.push(...all),
     journal: {
       add(happening) {
         events.push(happening);
@@ -76,7 +80,21 @@ function setUp(count = 2) {
   };
   const [a] = fleet.pools[0]?.upstreams ?? [];
   if (!a) throw new Error("no upstream");
-  return { time, config, fleet, metrics, events, started, workers, listening, greet, statesOf, follow, a };
+  return {
+    time,
+    config,
+    fleet,
+    metrics,
+    events,
+    started,
+    workers,
+    listening,
+    greet,
+    statesOf,
+    follow,
+    a,
+    suspicions,
+  };
 }
 
 describe("workers", () => {
@@ -103,8 +121,8 @@ describe("workers", () => {
       if (last) greet(last);
       last?.die("SIGSEGV");
       await time.advance(0);
-      await time.advance(time.waits.find((ms) => ms !== 1_000) ?? 0);
-      await time.advance(0);
+      const { length } = started;
+      while (started.length === length) await time.advance(100);
     }
     const starts = started.map(({ at }) => at);
     const pauses = starts.slice(1).map((at, i) => at - (starts[i] ?? 0));
@@ -117,6 +135,51 @@ describe("workers", () => {
       detail: "pid 1: SIGSEGV",
     });
     expect(events[1]).toMatchObject({ kind: "worker", from: "gone", to: "serving", detail: "pid 2" });
+  });
+
+  test("of which nothing is heard for ten seconds are killed and started anew, and that is on record", async () => {
+    const { started, listening, time, events, follow, greet, workers } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    for (let second = 0; second < 9; second++) {
+      follow(one);
+      await time.advance(1_000);
+    }
+    // Late, but there.
+    follow(two);
+    for (let second = 0; second < 9; second++) {
+      follow(one);
+      await time.advance(1_000);
+    }
+    expect(events).toEqual([]);
+    follow(one);
+    await time.advance(1_000);
+    expect(events.map(({ from, to, reason, detail }) => [from, to, reason, detail])).toEqual([
+      ["serving", "hung", "no_report", "pid 2: silent for 10 s"],
+      ["serving", "gone", "died", "pid 2: SIGKILL"],
+    ]);
+    await time.advance(100);
+    const third = started[2]?.fake;
+    if (third) greet(third);
+    expect(workers.workers.map(({ ready, restarts }) => [ready, restarts])).toEqual([
+      [true, 0],
+      [true, 1],
+    ]);
+    expect(events.at(-1)).toMatchObject({ from: "gone", to: "serving", detail: "pid 3" });
+    workers.close();
+    await time.advance(60_000);
+    expect(events).toHaveLength(3);
+  });
+
+  test("that never come up are not waited for without end", async () => {
+    const { workers, time, started } = setUp(1);
+    const listens = workers.listen();
+    let how = "";
+    listens.catch((error: unknown) => (how = String(error)));
+    await time.advance(29_000);
+    expect([how, started.length]).toEqual(["", 1]);
+    await time.advance(1_000);
+    expect(how).toContain("Cannot start a worker: it ended with SIGKILL");
+    workers.close();
   });
 
   test("are counted together, and one that died still counts, but for what it had under way", async () => {
@@ -133,6 +196,47 @@ describe("workers", () => {
     workers.tally();
     expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([1, 1, 16]);
     expect(workers.workers[0]).toMatchObject({ ready: false, requests: 0 });
+  });
+
+  test("add up the requests that wait for a place, and the retries that are left", async () => {
+    const { workers, listening, fleet, metrics } = setUp();
+    const [member] = fleet.members;
+    if (!member) throw new Error("no pool");
+    const both = (await listening()) as [Fake, Fake];
+    for (const [i, fake] of both.entries()) {
+      const report = reportOf(fleet, metrics, { revision: 1, active: 0 });
+      const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
+      fake.say({ ...report, pools });
+    }
+    expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { left: 3 } });
+    both[0].die("SIGKILL");
+    await until(() => workers.measure(member).queue.size === 3, "its queue to be gone with it");
+  });
+
+  test("that suspect an upstream have it checked at once, and all are asked what they see of it", async () => {
+    const { listening, suspicions, a, time } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    await time.advance(1_500);
+    const seen = { id: "a", patienceMs: 1_000, othersAnsweredAt: 1_400 };
+    const mine = { ...seen, waits: [100, 200], answeredAt: 90 };
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions).toEqual([{ upstream: a, sights: [] }]);
+    const question = { kind: "look", upstreams: [{ id: "a", since: 90 }] } as const;
+    expect([one, two].map(({ heard }) => heard.at(-1))).toEqual([question, question]);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: false }] });
+    expect(suspicions).toHaveLength(1);
+    const other = { ...seen, waits: [300], answeredAt: 50 };
+    two.say({ kind: "sights", sights: [{ ...other, isSuspected: false }] });
+    expect(suspicions.at(-1)?.sights).toMatchObject([mine, other]);
+    // What one saw long ago says nothing.
+    await time.advance(600);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions.at(-1)?.sights).toEqual([]);
+    // Of one that is gone nobody waits to hear.
+    two.die("SIGKILL");
+    await time.advance(0);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions.at(-1)?.sights).toMatchObject([mine]);
   });
 
   test("prove an upstream empty only after all have heard that it gets nothing more", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { failure } from "../../src/pool/outcome.ts";
 import type { ProbePlan } from "../../src/probe/probe.ts";
-import { Lookout, patienceMs } from "../../src/probe/lookout.ts";
+import { isSilent, Lookout, patienceMs, type Sight } from "../../src/probe/lookout.ts";
 import { Prober } from "../../src/probe/prober.ts";
 import { domain, type DomainSetting } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -14,10 +14,31 @@ const plan: ProbePlan = {
 
 function setUp(setting: DomainSetting = {}, kind: ProbePlan["kind"] = "http") {
   const scene = domain(setting);
-  const lookout = new Lookout({ clock: () => scene.now.ms, p99Ms: () => 10 });
   const [a, b, c] = scene.upstreams;
   if (!a || !b || !c) throw new Error("three upstreams are expected");
-  const look = () => lookout.look({ pool: scene.pool, upstream: a, plan: { ...plan, kind } });
+  const { schedule } = new FakeTime();
+  const clock = () => scene.now.ms;
+  const prober = new Prober({
+    ...{ clock, schedule, random: () => 0.5, onResult() {} },
+    probe: async () => ({ success: true, detail: "", latencyMs: 1 }),
+  });
+  void prober.watch(
+    scene.upstreams.map((upstream) => ({ upstream, pool: scene.pool, plan: { ...plan, kind } })),
+  );
+  let isSuspected = false;
+  const lookout = new Lookout({
+    ...{ clock, schedule, p99Ms: () => 10, pools: () => [scene.pool] },
+    onSuspicion(suspicions) {
+      isSuspected = suspicions.some(({ upstream }) => upstream === a);
+      for (const suspicion of suspicions) prober.suspect(suspicion);
+    },
+  });
+  /** Whether it is suspected, and not out already. */
+  const look = () => {
+    isSuspected = false;
+    lookout.look();
+    return isSuspected && !a.isDown;
+  };
   /** An attempt that somebody carries: moved or not is counted. */
   const moved: number[] = [];
   const waits = (count: number) =>
@@ -120,11 +141,14 @@ describe("the prober, told of a suspicion,", () => {
         asked.push(timeoutMs);
         return { success: isUp || answers(), detail: "no answer", latencyMs: 1 };
       },
-      schedule: time.schedule,
-      random: () => 0.5,
-      onResult: () => {},
-      lookout: { clock: () => scene.now.ms, p99Ms: () => undefined },
+      ...{ clock: () => scene.now.ms, schedule: time.schedule, random: () => 0.5, onResult() {} },
     });
+    const lookout = new Lookout({
+      ...{ clock: () => scene.now.ms, schedule: time.schedule, p99Ms: () => undefined },
+      pools: () => [scene.pool],
+      onSuspicion: (suspicions) => suspicions.forEach((one) => prober.suspect(one)),
+    });
+    lookout.start();
     const advance = async (ms: number) => {
       scene.now.ms += ms;
       await time.advance(ms);
@@ -187,4 +211,22 @@ describe("the prober, told of a suspicion,", () => {
     second.end({ kind: "response" });
     expect(a.underWay.oldest).toBeUndefined();
   });
+});
+
+describe("silence, as several processes see it,", () => {
+  const sight = (waits: readonly number[], answeredAt = 0, othersAnsweredAt = 1_500): Sight => ({
+    ...{ patienceMs: 1_000, waits, answeredAt, othersAnsweredAt },
+  });
+
+  for (const [name, sights, expected] of [
+    ["is what three see who each miss one answer", [sight([1_000]), sight([1_001]), sight([1_002])], true],
+    ["needs three", [sight([1_000]), sight([1_001])], false],
+    ["is broken by an answer that one of them had", [sight([1_000, 1_001, 1_002]), sight([], 1_003)], false],
+    ["is no silence if nobody else answers", [sight([1, 2, 3], 0, 0), sight([], 0, 0)], false],
+    ["counts waits from after the last answer", [sight([1_000, 1_100]), sight([1_101, 1_102], 1_050)], true],
+    ["takes the longest patience", [sight([1, 2, 3]), { ...sight([]), patienceMs: 5_000 }], false],
+    ["is nothing that nobody has told of", [], false],
+  ] as [string, Sight[], boolean][]) {
+    test(name, () => expect(isSilent(sights, 2_500)).toBe(expected));
+  }
 });

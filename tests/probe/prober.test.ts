@@ -32,6 +32,7 @@ function setUp(answers: (id: string) => boolean, random = () => 0.5) {
       looks += 1;
       return { success: answers(ids.get(address) ?? ""), detail: "", latencyMs: 1 };
     },
+    clock: time.clock,
     schedule: time.schedule,
     random,
     onResult: ({ upstream }, _, changedFrom) =>

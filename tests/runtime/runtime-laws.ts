@@ -22,7 +22,33 @@ const hasCode = (code: string) => (error: unknown) => {
   return true;
 };
 
+/** "Kahn's öre" with other costs than the default, by Bun and by @noble/hashes: neither runtime made both. */
+const foreignHashes = [
+  "$argon2id$v=19$m=2048,t=1,p=1$MUL6bqMHAQBsFooSydzOqfmPKVgRw2XLukjgLoVkjo0$Inh3kQBk43nVUNCPRx7mXEEMrbB7QWXZ+atHEd/kDFk",
+  "$argon2id$v=19$m=1024,t=3,p=2$eGDcAKA5uVh3hNvAPEFAXg$5+3a5UxbrnjQyGbNwbI58hDiYZr0QC2zRrcDcZbDuco",
+];
+
 export const runtimeLaws: readonly RuntimeLaw[] = [
+  {
+    name: "makes password hashes that it knows again, and no two alike",
+    check: async ({ passwords }) => {
+      const [one, two] = [await passwords.hash("Kahn's öre"), await passwords.hash("Kahn's öre")];
+      assert.match(one, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{43}\$[\w+/]{43}$/);
+      assert.notEqual(one, two);
+      assert.equal(await passwords.verify("Kahn's öre", one), true);
+      assert.equal(await passwords.verify("Kahn's ore", one), false);
+    },
+  },
+  {
+    name: "knows password hashes that another runtime made, with costs of their own",
+    check: async ({ passwords }) => {
+      for (const hash of foreignHashes) {
+        assert.equal(await passwords.verify("Kahn's öre", hash), true);
+        assert.equal(await passwords.verify("", hash), false);
+      }
+      await assert.rejects(passwords.verify("x", "$argon2id$v=19$nonsense"));
+    },
+  },
   {
     name: "serves on a free port and knows the client's address",
     check: (runtime) =>

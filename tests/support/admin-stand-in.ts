@@ -75,6 +75,9 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       standIn.reads += 1;
       return send(response, 200, { ...standIn.snapshot, at: Date.now() });
     }
+    if (request.method === "GET" && request.url === "/api/me") {
+      return send(response, 200, { kind: "anybody", name: null, role: "admin", login: false });
+    }
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
     if (request.method === "GET" && pathname === "/api/history") {
       const answer = historyOf(standIn.snapshot, searchParams);
@@ -381,7 +384,7 @@ export function calmSnapshot(): Snapshot {
   );
 }
 
-/** A working day: traffic everywhere, one upstream just refused its probes, one is being emptied. */
+/** A working day: traffic everywhere, one upstream just refused its probes, one is being emptied, one worker is being started anew. */
 export function busySnapshot(): Snapshot {
   const now = Date.now();
   const busy = (requests: number, rate: number, p50Ms: number, errors = 0) =>
@@ -432,7 +435,12 @@ export function busySnapshot(): Snapshot {
     p99Ms: 213,
   });
   const events = someEvents().filter(({ pool: named }) => named !== null);
-  return { ...snapshotOf(pool({ upstreams, traffic: total, retries: 41, events })), inFlight: 182 };
+  const workers = [
+    { pid: 41_870, ready: true, restarts: 0, inFlight: 93, requests: 1_190_004 },
+    { pid: 42_113, ready: true, restarts: 1, inFlight: 89, requests: 1_182_239 },
+    { pid: 42_977, ready: false, restarts: 3, inFlight: 0, requests: 0 },
+  ];
+  return { ...snapshotOf(pool({ upstreams, traffic: total, retries: 41, events })), inFlight: 182, workers };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

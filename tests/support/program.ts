@@ -1,6 +1,7 @@
 /** The real program as a child process: started as an operator would, read by its output, ended by its id. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { until } from "./wait.ts";
@@ -96,4 +97,11 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether it has ended: an orphan that has waits in the table of processes until the first one looks. */
+export function isGone(pid: number): boolean {
+  if (!isAlive(pid)) return true;
+  const file = `/proc/${pid}/stat`;
+  return existsSync(file) && /\) Z /.test(readFileSync(file, "utf8"));
 }

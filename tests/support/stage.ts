@@ -10,8 +10,10 @@ import { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
+import type { RecordTaker, RequestRecord } from "../../src/proxy/record.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
+import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./domain.ts";
 import { testLimits } from "./upstreams.ts";
 
@@ -30,6 +32,8 @@ export interface StageSetting {
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineSetting["clientTimeouts"]>;
   readonly trusts?: EngineSetting["trusts"];
+  /** Requests are traced. */
+  readonly trace?: Tracer;
 }
 
 export interface Ended {
@@ -47,6 +51,7 @@ export interface Stage {
   readonly retried: string[];
   readonly hedged: string[];
   readonly bugs: unknown[];
+  readonly records: RequestRecord[];
   /** Requests that wait for a place. */
   queued(): number;
   close(): void;
@@ -61,7 +66,7 @@ export const testTimeouts: Timeouts = {
 
 export async function stage(engine: Engine, setting: StageSetting): Promise<Stage> {
   const random = seededRandom(1);
-  const { ejectsAfter, queue } = setting;
+  const { ejectsAfter, queue, trace } = setting;
   const limits = {
     ...testLimits,
     ...(queue && { maxInFlight: queue.maxInFlight }),
@@ -95,6 +100,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     retried: [] as string[],
     hedged: [] as string[],
     bugs: [] as unknown[],
+    records: [] as RequestRecord[],
   };
   const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
     attemptEnded: ({ upstream, status }, outcome) =>
@@ -103,6 +109,19 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     notRetried: () => {},
     hedged: (_, result) => record.hedged.push(result),
     refused: (_, refused) => record.refused.push(refused.reason),
+  };
+  const records: RecordTaker = {
+    wants: () => true,
+    wantsSlow: () => true,
+    wantsFailed: () => true,
+    take: (taken) => void record.records.push(taken),
+  };
+  const exchanges = {
+    routes: () => [{ destination }],
+    clock: systemClock,
+    observer,
+    records,
+    ...(trace && { trace }),
   };
   const { hedgeAfterMs: after } = setting;
   const hedger = new Hedger({
@@ -116,7 +135,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     port: 0,
     sharesPort: false,
     clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...setting.clientTimeouts },
-    exchange: () => new Exchange({ routes: () => [{ destination }], clock: systemClock, observer }),
+    exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
     trusts: setting.trusts ?? (() => false),
     log: { bug: (error) => void record.bugs.push(error), fault: () => {} },

@@ -15,6 +15,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   reload: "Reload",
   phase: "Balancer",
   worker: "Worker",
+  login: "Login",
 };
 
 /** One that this version does not know is called by its own word. */

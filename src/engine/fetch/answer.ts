@@ -14,7 +14,10 @@ export interface AnswerSetting {
   readonly isHead: boolean;
   readonly watch: AttemptWatch;
   /** Told when the body will be passed on piece by piece. */
-  readonly onStream: () => void;
+  readonly onStream: (status: number) => void;
+  readonly tally: { bytesOut: number };
+  /** The stream is over. */
+  readonly onEnd: (isClientGone: boolean) => void;
 }
 
 const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304]);
@@ -44,7 +47,7 @@ export async function answerClient(incoming: Incoming, setting: AnswerSetting): 
     attempt.end(responded);
     return new Response(null, init);
   }
-  setting.onStream();
+  setting.onStream(incoming.status);
   return new Response(streamedBody(body, setting), init);
 }
 
@@ -60,6 +63,7 @@ async function wholeBody(incoming: Incoming, setting: AnswerSetting): Promise<Ar
   try {
     const bytes = await limit.during(() => incoming.whole());
     setting.attempt.end(responded);
+    setting.tally.bytesOut = bytes.byteLength;
     return bytes;
   } catch (error) {
     const outcome = limit.outcomeOf(error);
@@ -105,17 +109,23 @@ function streamedBody(body: ReadableStream<Uint8Array>, setting: AnswerSetting):
       async pull(controller) {
         try {
           const { done, value } = await limit.during(() => reader.read());
-          if (!done) return controller.enqueue(value as Uint8Array);
+          if (!done) {
+            setting.tally.bytesOut += (value as Uint8Array).length;
+            return controller.enqueue(value as Uint8Array);
+          }
           attempt.end(responded);
+          setting.onEnd(false);
           controller.close();
         } catch (error) {
           attempt.end(limit.outcomeOf(error));
+          setting.onEnd(watch.isClientGone);
           // The listener resets the client's connection; an error with a value would also be printed.
           controller.error(undefined);
         }
       },
       cancel() {
         attempt.end(cancelled);
+        setting.onEnd(true);
         watch.abort();
       },
     },

@@ -1,25 +1,22 @@
 /** Applies the proxy's field rules to standard `Headers`, for requests and answers. */
 
-import type { Head } from "../../proxy/head.ts";
-import {
-  forwardingFields,
-  type ForwardingSetting,
-  hopByHop,
-  namedByConnection,
-} from "../../proxy/headers.ts";
+import { forwardingFields, hopByHop, namedByConnection } from "../../proxy/headers.ts";
+import { formatTraceparent } from "../../proxy/trace-context.ts";
+import type { FetchHandlerSetting, Passage } from "./handler.ts";
 
 /** What an upstream gets: the client's fields without this hop's, with ours. Host stays the client's. */
 export function outgoingFields(
-  request: Request,
-  head: Head,
-  added: ForwardingSetting & { readonly requestId: string },
+  { trusts, listenPort }: Pick<FetchHandlerSetting, "trusts" | "listenPort">,
+  { request, head, exchange, requestId }: Passage,
 ): Headers {
+  const forwarding = forwardingFields(head, { trusts, listenPort: listenPort() });
   const fields = endToEnd(request.headers);
   // Consumed at this hop: the listener has answered "100 Continue" already.
   fields.delete("expect");
   fields.set("Host", head.host);
-  for (const [name, value] of Object.entries(forwardingFields(head, added))) fields.set(name, value);
-  fields.set("X-Request-Id", added.requestId);
+  for (const [name, value] of Object.entries(forwarding)) fields.set(name, value);
+  fields.set("X-Request-Id", requestId);
+  if (exchange.trace) fields.set("traceparent", formatTraceparent(exchange.trace));
   return fields;
 }
 

@@ -5,6 +5,7 @@ import type { Exchange } from "../../proxy/exchange.ts";
 import type { Head } from "../../proxy/head.ts";
 import { refusal } from "../../proxy/refusal.ts";
 import type { EngineSetting } from "../engine.ts";
+import { ended, newTally, type Tally } from "./end-passage.ts";
 import type { Forward } from "./forward.ts";
 import { Legs } from "./legs.ts";
 import { bodyRefusal, bugAnswer, logFailure, logRetry, refuse } from "./own-words.ts";
@@ -33,6 +34,7 @@ export interface Passage {
   readonly requestId: string;
   /** How long the client's connection may be idle once the answer begins, milliseconds. */
   idleMs: number;
+  readonly tally: Tally;
 }
 
 /** Opens the exchange of a request; a Response if its head is refused. */
@@ -44,12 +46,19 @@ export function openPassage(
   const head = requestHead(request, clientAddress);
   const requestId = setting.requestId(head.header("x-request-id"));
   const exchange = setting.exchange();
-  const passage = { request, head, exchange, requestId, idleMs: setting.clientTimeouts.keepAliveMs };
+  const passage = {
+    request,
+    head,
+    exchange,
+    requestId,
+    idleMs: setting.clientTimeouts.keepAliveMs,
+    tally: newTally(),
+  };
   if (setting.maxClients !== undefined && setting.clients() > setting.maxClients)
-    return refuse(setting, passage, exchange.refuse(refusal("too_many_clients")));
+    return ended(passage, refuse(setting, passage, exchange.refuse(refusal("too_many_clients"))));
   const status = refusalStatus(head);
   if (status !== undefined)
-    return refuse(setting, passage, exchange.refuse(refusal("request_invalid", status)));
+    return ended(passage, refuse(setting, passage, exchange.refuse(refusal("request_invalid", status))));
   exchange.open(head);
   return passage;
 }
@@ -65,6 +74,7 @@ export async function handle(
   const response = isRefused
     ? passage
     : await carry(setting, passage).catch((error) => bugAnswer(setting, passage, error));
+  if (!isRefused && passage.tally.streamed === 0) ended(passage, response);
   setting.answering(request, isRefused ? setting.clientTimeouts.keepAliveMs : passage.idleMs);
   if (setting.isDraining()) response.headers.set("Connection", "close");
   return response;
@@ -74,7 +84,10 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
   const { request, exchange } = passage;
   const body = await requestBody(request, {
     idleMs: setting.clientTimeouts.bodyIdleMs,
-    admits: (bytes) => exchange.admits(bytes),
+    admits: (bytes) => {
+      passage.tally.bytesIn = Math.max(passage.tally.bytesIn, bytes);
+      return exchange.admits(bytes);
+    },
   });
   if (typeof body === "string") return refuse(setting, passage, exchange.refuse(bodyRefusal(body)));
   let step = await turnOf(exchange, request.signal);

@@ -20,8 +20,13 @@ export function bodyRefusal(fault: BodyFault): Refusal {
 }
 
 /** The balancer's own answer. */
-export function refuse(setting: EngineSetting, { head, requestId }: Passage, given: Refusal): Response {
+export function refuse(
+  setting: EngineSetting,
+  { head, requestId, tally }: Passage,
+  given: Refusal,
+): Response {
   const answer = answerOf(given, head.header("accept"), requestId);
+  tally.bytesOut = head.method === "HEAD" ? 0 : answer.body.length;
   if (given.notRetried === undefined) {
     setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
   }

@@ -9,6 +9,7 @@ import { outgoingFields } from "./fields.ts";
 import { failureOf, type Incoming } from "./forward.ts";
 import type { FetchHandlerSetting, Passage } from "./handler.ts";
 import type { Legs } from "./legs.ts";
+import { endPassage } from "./end-passage.ts";
 import { bodyRefusal, refuse } from "./own-words.ts";
 import type { RequestBody } from "./request-body.ts";
 import { clientGone } from "./turn.ts";
@@ -40,7 +41,7 @@ export async function tryOnce(
   passage: Passage,
   { attempt, body, legs }: Try,
 ): Promise<Tried | undefined> {
-  const { request, head, exchange, requestId } = passage;
+  const { request, head, exchange } = passage;
   const timeouts = exchange.destination?.timeouts;
   if (!timeouts) throw new Error("Cannot make an attempt: the exchange has no destination");
   const watch = new AttemptWatch({
@@ -60,12 +61,11 @@ export async function tryOnce(
   legs.name(attempt, watch);
   try {
     const { method, target } = head;
-    const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
     const incoming = await setting.forward({
       method,
       target,
       upstream: attempt.upstream,
-      fields: outgoingFields(request, head, added),
+      fields: outgoingFields(setting, passage),
       body: body.take(watch.clientWait),
       signal: watch.signal,
     });
@@ -84,7 +84,6 @@ export async function tryOnce(
   } catch (error) {
     if (watch.isClientGone || body.fault) {
       attempt.end(cancelled);
-      if (watch.isClientGone) exchange.reset();
       return body.fault && !watch.isClientGone
         ? refuse(setting, passage, exchange.refuse(bodyRefusal(body.fault)))
         : clientGone();
@@ -101,8 +100,13 @@ export async function tryOnce(
 
 function answerSetting(passage: Passage, attempt: Attempt, watch: AttemptWatch): AnswerSetting {
   const bodyIdleMs = passage.exchange.destination?.timeouts.bodyIdleMs ?? 0;
-  const onStream = () => void (passage.idleMs = bodyIdleMs);
-  return { attempt, bodyIdleMs, isHead: passage.head.method === "HEAD", watch, onStream };
+  const { tally } = passage;
+  const onStream = (status: number) => {
+    tally.streamed = status;
+    passage.idleMs = bodyIdleMs;
+  };
+  const onEnd = (isClientGone: boolean) => endPassage(passage, tally.streamed, isClientGone);
+  return { attempt, bodyIdleMs, isHead: passage.head.method === "HEAD", watch, onStream, tally, onEnd };
 }
 
 /** The last real answer of an upstream, after the attempt that was to better it has failed. All attempts have ended. */

@@ -10,7 +10,7 @@ export function turnOf(exchange: Exchange, client: AbortSignal): Promise<Attempt
   if (step.kind !== "wait") return Promise.resolve(step);
   return new Promise((resolve) => {
     const onGone = () => {
-      exchange.reset();
+      exchange.leaveQueue();
       resolve("gone");
     };
     if (client.aborted) return onGone();

@@ -6,7 +6,8 @@ import type { Address } from "../../pool/upstream.ts";
 import { refusal } from "../../proxy/refusal.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
-import { type FetchHandlerSetting, openPassage } from "./handler.ts";
+import { ended, endPassage } from "./end-passage.ts";
+import { type FetchHandlerSetting, openPassage, type Passage } from "./handler.ts";
 import { logFailure, refuse } from "./own-words.ts";
 import { clientGone, turnOf } from "./turn.ts";
 import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
@@ -27,14 +28,24 @@ export async function openTunnel(
 ): Promise<Tunnel | Response> {
   const passage = openPassage(setting, request, clientAddress);
   if (passage instanceof Response) return passage;
-  const { exchange, head, requestId } = passage;
+  const joined = await joinUpstream(setting, open, passage);
+  if (joined instanceof Response) return ended(passage, joined);
+  joined.whenEnded((isClientGone) => endPassage(passage, 101, isClientGone));
+  return joined;
+}
+
+async function joinUpstream(
+  setting: FetchHandlerSetting,
+  open: OpenWebSocket,
+  passage: Passage,
+): Promise<Tunnel | Response> {
+  const { request, exchange, head } = passage;
   let step = await turnOf(exchange, request.signal);
   if (step === "gone") return clientGone();
   for (;;) {
     if (step.kind === "refusal") return refuse(setting, passage, step);
     const { upstream } = step;
-    const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
-    const options = handshakeOptions(request, outgoingFields(request, head, added));
+    const options = handshakeOptions(request, outgoingFields(setting, passage));
     let failed: Failure;
     try {
       const tunnel = new Tunnel(step, open(webSocketUrl(step, head.target), options, upstream.address));

@@ -2,7 +2,7 @@
 
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
-import { cancelled, failure, responded } from "../../pool/outcome.ts";
+import { cancelled, failure, type Outcome, responded } from "../../pool/outcome.ts";
 import { originOf } from "../../pool/upstream.ts";
 
 /** The client's side, as either runtime offers it. */
@@ -58,6 +58,7 @@ export function isWebSocket(request: Request): boolean {
 export class Tunnel implements Carrier {
   readonly #attempt: Attempt;
   readonly #upstream: WebSocket;
+  #onEnd: ((isClientGone: boolean) => void) | undefined;
   #client: ClientSocket | undefined;
   #early: (string | Uint8Array<ArrayBuffer>)[] = [];
   #earlyBytes = 0;
@@ -109,8 +110,21 @@ export class Tunnel implements Carrier {
   }
 
   clientClosed(code: number, reason: string): void {
-    this.#attempt.end(responded);
+    this.#end(responded);
     closeWith(this.#upstream, code, reason);
+  }
+
+  /** Told once, when it is over: at once if it is. */
+  whenEnded(onEnd: (isClientGone: boolean) => void): void {
+    if (this.#attempt.isOpen) this.#onEnd = onEnd;
+    else onEnd(false);
+  }
+
+  #end(outcome: Outcome, isClientGone = false): void {
+    const onEnd = this.#onEnd;
+    this.#onEnd = undefined;
+    this.#attempt.end(outcome);
+    onEnd?.(isClientGone);
   }
 
   /** A tunnel has a state that no other upstream knows: it stays. */
@@ -118,7 +132,7 @@ export class Tunnel implements Carrier {
 
   /** The client left before it was joined. */
   abandon(): void {
-    this.#attempt.end(cancelled);
+    this.#end(cancelled, true);
     this.#upstream.close();
   }
 
@@ -137,7 +151,7 @@ export class Tunnel implements Carrier {
   #upstreamClosed(code: number, reason: string): void {
     this.#closed = { code, reason };
     if (this.#attempt.status !== 0) {
-      this.#attempt.end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : responded);
+      this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : responded);
     }
     if (this.#client) this.#passClose(this.#client, this.#closed);
   }
@@ -149,7 +163,7 @@ export class Tunnel implements Carrier {
 
   /** The operator's wish, or one side is far too slow for the other. */
   cut(): void {
-    this.#attempt.end(cancelled);
+    this.#end(cancelled);
     this.#upstream.close();
     this.#client?.terminate();
   }

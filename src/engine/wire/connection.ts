@@ -16,6 +16,8 @@ export abstract class Connection extends Timed implements SocketOwner {
   #finishes = false;
   #isPaused = false;
   isClosed = false;
+  /** Bytes that it was given to send. */
+  writtenBytes = 0;
 
   opened(socket: WireSocket): void {
     this.#socket = socket;
@@ -41,6 +43,7 @@ export abstract class Connection extends Timed implements SocketOwner {
    */
   write(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.isClosed || from === to) return true;
+    this.writtenBytes += to - from;
     let start = from;
     if (this.#queue === undefined) {
       const taken = this.#socket?.write(bytes, from, to - from) ?? -1;

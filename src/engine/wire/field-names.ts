@@ -25,6 +25,7 @@ export const known = {
   via: 16,
   requestId: 17,
   trailer: 18,
+  traceparent: 19,
 } as const;
 
 const names: ReadonlyArray<readonly [name: string, number: number]> = [
@@ -45,6 +46,7 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["via", known.via],
   ["x-request-id", known.requestId],
   ["trailer", known.trailer],
+  ["traceparent", known.traceparent],
 ];
 
 const longest = Math.max(...names.map(([name]) => name.length));
@@ -87,5 +89,5 @@ export function isHopByHop(number: number): boolean {
  * been read (RFC 9110 section 6.5.1).
  */
 export function isForbiddenInTrailers(number: number): boolean {
-  return number !== known.other && number !== known.via;
+  return number !== known.other && number !== known.via && number !== known.traceparent;
 }

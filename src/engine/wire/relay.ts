@@ -7,6 +7,7 @@ import { invalid, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { AnswerTaker } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
+import { RelayEnd } from "./exchange-end.ts";
 import type { Plane } from "./plane.ts";
 import { RelayedAnswer } from "./relayed-answer.ts";
 import { RelayedRequest } from "./relayed-request.ts";
@@ -33,6 +34,7 @@ export class Relay implements AnswerTaker {
   readonly #answer: RelayedAnswer;
   readonly request = new RelayedRequest();
   readonly sending: Sending;
+  readonly #ends: RelayEnd;
   /** Whom it serves at present. */
   client: ClientConnection | undefined;
   #keepsAlive = false;
@@ -46,6 +48,7 @@ export class Relay implements AnswerTaker {
     this.#exchange = exchange;
     this.#answer = new RelayedAnswer(plane.scratch);
     this.sending = new Sending(plane, exchange, this);
+    this.#ends = new RelayEnd(this.request, this.#answer);
   }
 
   get hasBegun(): boolean {
@@ -67,27 +70,25 @@ export class Relay implements AnswerTaker {
     }
     this.#begin(client);
     request.id = this.#plane.setting.requestId(head.requestId);
-    this.#exchange.open(request.view);
-    if (!this.#exchange.admits(request.unannouncedBytes)) {
-      this.#refuse(refusal("request_too_large"));
-      return to;
-    }
-    request.write(head, stop, client.forwarding);
-    this.sending.follow(this.#exchange.next());
-    return stop;
+    request.trace = this.#exchange.open(request.view).trace;
+    const isAdmitted = this.#exchange.admits(request.unannouncedBytes);
+    if (isAdmitted) {
+      request.write(head, stop, client.forwarding);
+      this.sending.follow(this.#exchange.next());
+    } else this.#refuse(refusal("request_too_large"));
+    return isAdmitted ? stop : to;
   }
 
   #begin(client: ClientConnection): void {
     this.client = client;
     this.#keepsAlive = this.request.keepsAlive;
-    this.#answer.begin(this.request.isOld);
+    this.#answer.begin(this.request.isOld, client.writtenBytes);
   }
 
   /** Without a head that may pass: no exchange is opened. */
   refuseUnread(client: ClientConnection, given: Refusal): void {
     this.request.beginUnknown(this.#plane.setting.requestId(undefined));
     this.#begin(client);
-    this.#exchange.reset();
     this.#refuse(given);
   }
 
@@ -112,6 +113,7 @@ export class Relay implements AnswerTaker {
     }
     const keeps = this.#keepsAlive && request.isComplete && !this.#plane.isDraining;
     client.writeAll(request.refusalBytes(given, !keeps));
+    this.#answer.status = given.status;
     this.#end(keeps ? "keep" : "close");
   }
 
@@ -231,6 +233,7 @@ export class Relay implements AnswerTaker {
     this.sending.cancel();
     if (this.hasBegun) return this.#end("reset");
     this.client?.writeAll(this.request.faultBytes());
+    this.#answer.status = 500;
     this.#end("close");
   }
 
@@ -239,8 +242,8 @@ export class Relay implements AnswerTaker {
     if (!client) return;
     this.client = undefined;
     this.tunnel?.release();
+    this.#exchange.close(this.#ends.of(client, this.tunnel, ending === "gone"));
     this.tunnel = undefined;
-    this.#exchange.reset();
     this.#plane.giveBack(this);
     client.exchangeEnded(ending);
   }

@@ -18,6 +18,10 @@ export class RelayedAnswer implements Passing {
   #unchunker: Chunks | undefined;
   /** An answer that was tried elsewhere, whole. */
   #kept: Buffer | undefined;
+  /** Status that the client was sent; 0 before. */
+  status = 0;
+  /** What its connection had been given before. */
+  writtenBefore = 0;
   /** Whether the client has got the final head. */
   hasBegun = false;
   closes = false;
@@ -29,7 +33,9 @@ export class RelayedAnswer implements Passing {
   }
 
   /** @param isOld the client speaks HTTP/1.0 */
-  begin(isOld: boolean): void {
+  begin(isOld: boolean, writtenBytes: number): void {
+    this.status = 0;
+    this.writtenBefore = writtenBytes;
     this.#kept = undefined;
     this.hasBegun = false;
     this.isOld = isOld;
@@ -62,6 +68,7 @@ export class RelayedAnswer implements Passing {
 
   /** A head alone, 1xx. @returns false if the client takes no more for now, as below */
   interim(client: Connection, head: AnswerHead): boolean {
+    if (head.reader.status === 101) this.status = 101;
     const passing = head.reader.status === 101 ? upgradePassing : interimPassing;
     return client.write(this.#scratch, 0, writeAnswer(this.#scratch, head, passing));
   }
@@ -69,6 +76,7 @@ export class RelayedAnswer implements Passing {
   /** The final head and the body up to the offset `stop`, in one write if that is small. */
   start(client: Connection, head: AnswerHead, stop: number): boolean {
     this.hasBegun = true;
+    this.status = head.reader.status;
     const scratch = this.#scratch;
     const { bytes } = head;
     let length = writeAnswer(scratch, head, this);

@@ -1,6 +1,7 @@
 /** The request side of a relay: what the client asked, how far its body has come, and the bytes as the upstream gets them. */
 
 import { answerOf, type Refusal } from "../../proxy/refusal.ts";
+import type { TraceContext } from "../../proxy/trace-context.ts";
 import { Body, framing } from "./body.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { methodNumber, type RequestHead } from "./request-head.ts";
@@ -21,6 +22,9 @@ export class RelayedRequest implements Outgoing {
   upgrades = false;
   /** Names it in log, answer and upstream. */
   id = "";
+  trace: TraceContext | undefined;
+  /** Bytes of head and body so far. */
+  receivedBytes = 0;
 
   /** Whether all of it has come. */
   get isComplete(): boolean {
@@ -44,7 +48,9 @@ export class RelayedRequest implements Outgoing {
     this.upgrades = head.upgrades;
     this.view.lookAt(head);
     this.#body.begin(head.framing, head.contentLength);
-    return this.#body.take(head.bytes, reader.end, to);
+    const stop = this.#body.take(head.bytes, reader.end, to);
+    this.receivedBytes = Math.max(stop, reader.end) - reader.methodStart;
+    return stop;
   }
 
   /** A request whose head could not be understood: nothing is known of it. */
@@ -54,6 +60,7 @@ export class RelayedRequest implements Outgoing {
     this.isHead = false;
     this.upgrades = false;
     this.id = id;
+    this.receivedBytes = 0;
     this.view.forget();
     this.#body.begin(framing.none, 0);
   }
@@ -78,6 +85,8 @@ export class RelayedRequest implements Outgoing {
 
   /** More of the body: the offset behind what belongs to it, -1 if its framing is malformed. */
   take(bytes: Buffer, from: number, to: number): number {
-    return this.#body.take(bytes, from, to);
+    const stop = this.#body.take(bytes, from, to);
+    this.receivedBytes += Math.max(stop, from) - from;
+    return stop;
   }
 }

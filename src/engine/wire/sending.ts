@@ -67,7 +67,7 @@ export class Sending implements Carrier, Parked {
     if (!idle) return this.#connect(step);
     this.#upstream = idle;
     idle.beginFor(this.#relay);
-    this.opened(idle);
+    this.opened(idle, false);
   }
 
   resume(step: Attempt | Refusal): void {
@@ -123,13 +123,13 @@ export class Sending implements Carrier, Parked {
   }
 
   /** The connection is open: all that came of the request so far goes out. */
-  opened(upstream: UpstreamConnection): void {
+  opened(upstream: UpstreamConnection, isFresh = true): void {
     this.hearFrom(upstream);
+    if (isFresh) this.#attempt?.connected();
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) bytes.isWhole = false;
-    if (isOut) this.flushed(upstream);
-    else this.#waitFor(upstream);
+    return isOut ? this.flushed(upstream) : this.#waitFor(upstream);
   }
 
   /** bytes[from..to) more of the request's body. */

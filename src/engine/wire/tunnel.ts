@@ -23,6 +23,8 @@ export interface TunnelSetting {
  */
 export class Tunnel extends Timed {
   readonly #setting: TunnelSetting;
+  /** From the client. */
+  receivedBytes = 0;
   #clientFinished = false;
   #upstreamFinished = false;
   #isEnded = false;
@@ -35,6 +37,7 @@ export class Tunnel extends Timed {
 
   fromClient(bytes: Buffer): void {
     const { client, upstream } = this.#setting;
+    this.receivedBytes += bytes.length;
     this.#pass(client, upstream, bytes);
   }
 

@@ -7,6 +7,7 @@ import {
   type ForwardingSetting,
   viaName,
 } from "../../proxy/headers.ts";
+import { formatTraceparent, type TraceContext } from "../../proxy/trace-context.ts";
 import { latin1, slash } from "./bytes.ts";
 import { isHopByHop, known } from "./field-names.ts";
 import { fieldStride } from "./head-reader.ts";
@@ -15,6 +16,7 @@ import { methodNumber, type RequestHead } from "./request-head.ts";
 import type { WrittenHead } from "./request-view.ts";
 
 const version = latin1(" HTTP/1.1\r\n");
+const beforeTrace = latin1("\r\ntraceparent: ");
 const beforeId = latin1("\r\nX-Request-Id: ");
 const headEnd = latin1("\r\n\r\n");
 const upgradeField = latin1("\r\nConnection: Upgrade");
@@ -48,6 +50,8 @@ export interface Outgoing {
   /** Empty yet. */
   readonly bytes: RequestBytes;
   readonly id: string;
+  /** What upstreams go on with; undefined where the client's own field passes. */
+  readonly trace: TraceContext | undefined;
   /** The request as the rules see it, for the cases that the prefix does not cover. */
   readonly view: Head;
   /** Gets the places that a view of the written head needs. */
@@ -63,7 +67,11 @@ export function writeRequest(outgoing: Outgoing, head: RequestHead, forwarding: 
   const { reader, bytes } = head;
   request.reserve(reader.end - reader.methodStart + (head.hostEnd - head.hostStart) + addedBytes);
   const worksOut = forwarding.isTrusted || head.hasVia;
-  appendKept(request, head, { from: appendStart(outgoing, head), dropsVia: worksOut });
+  appendKept(request, head, {
+    from: appendStart(outgoing, head),
+    dropsVia: worksOut,
+    dropsTrace: outgoing.trace !== undefined,
+  });
   if (worksOut) appendFields(request, forwardingFields(outgoing.view, forwarding.setting));
   else {
     request.append(forwarding.prefix, 0, forwarding.prefix.length);
@@ -71,6 +79,10 @@ export function writeRequest(outgoing: Outgoing, head: RequestHead, forwarding: 
   }
   request.append(beforeId, 0, beforeId.length);
   request.appendText(outgoing.id);
+  if (outgoing.trace) {
+    request.append(beforeTrace, 0, beforeTrace.length);
+    request.appendText(formatTraceparent(outgoing.trace));
+  }
   if (head.upgrades) request.append(upgradeField, 0, upgradeField.length);
   outgoing.written.fieldsEnd = request.length + 2;
   request.append(headEnd, 0, headEnd.length);
@@ -103,13 +115,13 @@ function rootOf({ method, targetStart, reader }: RequestHead): string {
 function appendKept(
   request: RequestBytes,
   { bytes, reader, upgrades }: RequestHead,
-  start: { readonly from: number; readonly dropsVia: boolean },
+  start: { readonly from: number; readonly dropsVia: boolean; readonly dropsTrace: boolean },
 ): void {
   const { fields, count, fieldsEnd } = reader;
   let { from } = start;
   for (let place = 0; place < count * fieldStride; place += fieldStride) {
     const number = fields[place + 4] as number;
-    if (number === known.other || isKept(number, upgrades, start.dropsVia)) continue;
+    if (number === known.other || isKept(number, upgrades, start)) continue;
     const lineStart = fields[place] as number;
     if (lineStart > from) request.append(bytes, from, lineStart);
     const isLast = place + fieldStride === count * fieldStride;
@@ -118,10 +130,15 @@ function appendKept(
   request.append(bytes, from, fieldsEnd);
 }
 
-function isKept(number: number, upgrades: boolean, dropsVia: boolean): boolean {
+function isKept(
+  number: number,
+  upgrades: boolean,
+  { dropsVia, dropsTrace }: { readonly dropsVia: boolean; readonly dropsTrace: boolean },
+): boolean {
   if (number === known.connection || isHopByHop(number)) return false;
   if (number === known.upgrade) return upgrades;
   if (number === known.via) return !dropsVia;
+  if (number === known.traceparent) return !dropsTrace;
   return number < known.forwardedFor || number === known.trailer;
 }
 

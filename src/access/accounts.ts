@@ -1,0 +1,29 @@
+/** Who is known to the admin side: people with passwords, programs with tokens. Hashes only, but for the one shared token. */
+
+import type { Role } from "./role.ts";
+
+export interface UserAccount {
+  readonly name: string;
+  readonly role: Role;
+  /** argon2id in PHC form: "$argon2id$v=19$m=…". */
+  readonly passwordHash: string;
+}
+
+export interface TokenAccount {
+  readonly name: string;
+  readonly role: Role;
+  /** "sha256:" and 64 hexadecimal digits; enough for a random token, which nobody can guess. */
+  readonly tokenHash: string;
+}
+
+export interface Accounts {
+  /** The nameless one, whose bearers are admins. */
+  readonly token?: string | undefined;
+  readonly users?: readonly UserAccount[];
+  readonly tokens?: readonly TokenAccount[];
+}
+
+/** Whoever reaches the listener is an admin: so only on loopback. */
+export function isOpen({ token, users = [], tokens = [] }: Accounts): boolean {
+  return token === undefined && users.length === 0 && tokens.length === 0;
+}

@@ -1,0 +1,74 @@
+/** What is told of logins: who came, who was refused, who left, each in one bounded line and never in a flood. */
+
+import type { Clock } from "../lib/clock.ts";
+import { trickle } from "./trickle.ts";
+
+export interface LoginNote {
+  readonly to: "accepted" | "refused" | "ended";
+  /** One word. */
+  readonly reason: "password_right" | "password_wrong" | "paused" | "logout";
+  /** The user's name; "nobody" where no proof was given of one. */
+  readonly by: string;
+  /** For people: from where, and what was typed as a name. */
+  readonly detail: string;
+}
+
+/** A record of two thousand events outlives a week of guessing. */
+const refusals = { burst: 10, everyMs: 600_000 };
+/** Whoever has an account can come and go, but not wash away what else happened. */
+const comings = { burst: 40, everyMs: 60_000 };
+
+const longestName = 40;
+const longestAddress = 45;
+
+export interface Login {
+  readonly name: string;
+  readonly address: string;
+}
+
+export class Ledger {
+  readonly #write: (note: LoginNote) => void;
+  readonly #refusalPasses: () => number | undefined;
+  readonly #comingPasses: () => number | undefined;
+
+  constructor(clock: Clock, write: (note: LoginNote) => void) {
+    this.#write = write;
+    this.#refusalPasses = trickle(refusals, clock);
+    this.#comingPasses = trickle(comings, clock);
+  }
+
+  accepted(login: Login): void {
+    this.#coming({ to: "accepted", reason: "password_right" }, login);
+  }
+
+  ended(login: Login): void {
+    this.#coming({ to: "ended", reason: "logout" }, login);
+  }
+
+  refused(reason: "password_wrong" | "paused", { name, address }: Login): void {
+    const held = this.#refusalPasses();
+    if (held === undefined) return;
+    const detail = `as ${quoted(name)} from ${address.slice(0, longestAddress)}${heldBack(held)}`;
+    this.#write({ to: "refused", reason, by: "nobody", detail });
+  }
+
+  #coming(what: Pick<LoginNote, "to" | "reason">, { name, address }: Login): void {
+    const held = this.#comingPasses();
+    if (held === undefined) return;
+    this.#write({ ...what, by: name, detail: `from ${address.slice(0, longestAddress)}${heldBack(held)}` });
+  }
+}
+
+/** On one line and in quotes, with everything but plain characters escaped: it was typed by a stranger. */
+function quoted(name: string): string {
+  const short = name.length > longestName ? `${name.slice(0, longestName)}…` : name;
+  const escaped = short.replace(
+    /[^\x20-\x7e…]|["\\]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return `"${escaped}"`;
+}
+
+function heldBack(count: number): string {
+  return count === 0 ? "" : `; ${count} more before it were not written down`;
+}

@@ -1,0 +1,84 @@
+/** The part of the admin API that knows people: login, logout, and who one is; apart, since only it makes sessions. */
+
+import { Elysia } from "elysia";
+
+import type { Access } from "../access/access.ts";
+import { isLoopback } from "../lib/loopback.ts";
+import { json, problem } from "./answers.ts";
+import { fieldsOf } from "./asked.ts";
+import { bearerOf, callerOf } from "./callers.ts";
+
+export interface LoginSetting {
+  readonly access: Access;
+  /** The peer of the connection that a request came on. */
+  readonly peerOf: (request: Request) => string;
+}
+
+/** Longer ones would only cost time to hash. */
+const longestName = 64;
+const longestPassword = 1_024;
+
+/**
+ * A session is a bearer like any token and never a cookie here, so that no browser sends it unasked. The dashboard, which
+ * has the forms, has the cookie too, and protects both.
+ */
+export function loginRoutes({ access, peerOf }: LoginSetting) {
+  return (
+    new Elysia({ handler: { standardHostname: false } })
+      .post(
+        "/api/login",
+        async ({ request }) => {
+          if (!access.hasUsers) return problem(404, "no_users", "Cannot log in: no users are configured.");
+          const { name, password } = (await fieldsOf(request)) ?? {};
+          if (!isText(name, longestName) || !isText(password, longestPassword)) {
+            return problem(400, "login_invalid", 'Cannot log in: send {"name": …, "password": …}');
+          }
+          const answer = await access.login({ name, password, address: addressOf(request, peerOf) });
+          if (answer.kind === "accepted") {
+            return json(200, { name, role: answer.role, session: answer.session });
+          }
+          if (answer.kind === "refused") {
+            return problem(401, "login_refused", "Cannot log in: name or password is wrong.");
+          }
+          const seconds = Math.ceil(answer.waitMs / 1_000);
+          const detail = `Cannot log in: too many failures, try again in ${seconds} s.`;
+          const paused = problem(429, "login_paused", detail, { retryAfterSeconds: seconds });
+          paused.headers.set("Retry-After", String(seconds));
+          return paused;
+        },
+        { parse: "none" },
+      )
+
+      .post(
+        "/api/logout",
+        ({ request }) => {
+          const isEnded = access.logout(bearerOf(request) ?? "", addressOf(request, peerOf));
+          return isEnded
+            ? json(200, { ended: true })
+            : problem(409, "no_session", "Cannot log out: this caller has not logged in.");
+        },
+        { parse: "none" },
+      )
+
+      /** `login` says whether people log in here; `name` is null for those who have none. */
+      .get("/api/me", ({ request }) => {
+        const { kind = "anybody", name = null, role = "viewer" } = callerOf(request) ?? {};
+        return json(200, { kind, name, role, login: access.hasUsers });
+      })
+  );
+}
+
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === "string" && value !== "" && value.length <= longest;
+}
+
+/**
+ * Whom a failure is counted for. A dashboard logs many people in, and says for whom; it is believed where it comes from
+ * this machine, whose programs have as many addresses as they like, or with the right of an admin.
+ */
+function addressOf(request: Request, peerOf: LoginSetting["peerOf"]): string {
+  const peer = peerOf(request);
+  const told = request.headers.get("x-evenkeel-client") ?? "";
+  const isBelieved = isLoopback(peer) || callerOf(request)?.role === "admin";
+  return isBelieved && /^[\da-f.:]{2,45}$/i.test(told) ? told : peer;
+}

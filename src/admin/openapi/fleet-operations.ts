@@ -1,0 +1,151 @@
+/** What the document says of the routes that act on upstreams. */
+
+import { Type } from "@sinclair/typebox";
+import {
+  drainReportSchema,
+  modeBody,
+  newcomerBody,
+  reasonBody,
+  removalSchema,
+  weightBody,
+} from "../schemas/orders.ts";
+import { text } from "../schemas/parts.ts";
+import { poolSchema } from "../schemas/snapshot.ts";
+import { upstreamDetailSchema } from "../schemas/upstream.ts";
+import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
+
+/** Of every write. */
+const fields = {
+  "If-Match": text("The ETag of what this was decided on. If that has changed since, nothing is done: 412."),
+  "X-Evenkeel-Actor": text(
+    "Who acts: a name for the record, not a proof. At most 64 letters, digits, `_.@ -`.",
+  ),
+};
+
+const wait = text(
+  "How long to wait until it is empty, at most 1h: `30s`. Without it the answer comes at once.",
+);
+const deadline = text(
+  "By when it should be empty, without anybody waiting for it: `30s`; by default as long as `wait`.",
+);
+const changed = jsonAnswer(upstreamDetailSchema, "As it is now.", { isTagged: true });
+const tooLate = ["intent_changed"];
+const notWritten = ["state_not_written"];
+
+export const fleetOperations: readonly Operation[] = [
+  {
+    method: "GET",
+    path: "/api/upstreams/:id",
+    tag: "Upstreams",
+    summary: "Everything about one upstream",
+    about:
+      "The ETag names what operators set (mode, weight, backup place, membership, and when), not what is measured: send it " +
+      "back as `If-Match` with a write. Since traffic changes all the time, this is never answered with 304.",
+    answers: {
+      200: jsonAnswer(upstreamDetailSchema, "With probes, latencies and answers.", { isTagged: true }),
+    },
+    problems: { 404: ["upstream_unknown"] },
+  },
+  {
+    method: "PATCH",
+    path: "/api/upstreams/:id",
+    tag: "Upstreams",
+    summary: "Sets its weight",
+    fields,
+    body: jsonBody(weightBody),
+    answers: { 200: changed },
+    problems: {
+      400: ["body_invalid", "weight_invalid", "reason_invalid"],
+      404: ["upstream_unknown"],
+      409: ["upstream_leaving"],
+      412: tooLate,
+      500: notWritten,
+    },
+  },
+  {
+    method: "DELETE",
+    path: "/api/upstreams/:id",
+    tag: "Upstreams",
+    summary: "Drains it, then takes it out of its pool",
+    query: { wait },
+    fields,
+    body: jsonBody(reasonBody),
+    answers: {
+      200: jsonAnswer(removalSchema, "It is gone."),
+      202: jsonAnswer(removalSchema, "It gets nothing new, and goes when it is empty."),
+    },
+    problems: {
+      400: ["body_invalid", "reason_invalid", "wait_invalid"],
+      404: ["upstream_unknown"],
+      409: ["upstream_leaving", "upstream_last"],
+      412: tooLate,
+      500: notWritten,
+    },
+  },
+  {
+    method: "POST",
+    path: "/api/upstreams/:id/mode",
+    tag: "Upstreams",
+    summary: "Sets its mode",
+    about: "`draining` and `maintenance` get nothing new; what is under way finishes. It survives restarts.",
+    fields,
+    body: jsonBody(modeBody),
+    answers: { 200: changed },
+    problems: {
+      400: ["body_invalid", "mode_invalid", "reason_invalid"],
+      404: ["upstream_unknown"],
+      409: ["upstream_leaving"],
+      412: tooLate,
+      500: notWritten,
+    },
+  },
+  {
+    method: "POST",
+    path: "/api/upstreams/:id/drain",
+    tag: "Upstreams",
+    summary: "Drains it, and answers when it is empty",
+    query: { wait, deadline, force: Type.Boolean({ description: "Cuts what is left when the time is up." }) },
+    fields,
+    body: jsonBody(reasonBody),
+    answers: {
+      200: jsonAnswer(drainReportSchema, "It is empty, the time is up, or it was undone.", {
+        isTagged: true,
+      }),
+    },
+    problems: {
+      400: ["body_invalid", "reason_invalid", "wait_invalid"],
+      404: ["upstream_unknown"],
+      409: ["upstream_leaving"],
+      412: tooLate,
+      500: notWritten,
+      501: ["force_unsupported"],
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/pools/:pool",
+    tag: "Upstreams",
+    summary: "One pool of the snapshot",
+    about: "The ETag names who belongs to it and what was set for each, for `If-Match` when one is added.",
+    answers: { 200: jsonAnswer(poolSchema, "With its upstreams.", { isTagged: true }) },
+    problems: { 404: ["pool_unknown"] },
+  },
+  {
+    method: "POST",
+    path: "/api/pools/:pool/upstreams",
+    tag: "Upstreams",
+    summary: "Adds an upstream",
+    about: "It is probed first, and serves if that is well. It survives restarts.",
+    fields,
+    body: jsonBody(newcomerBody),
+    answers: { 201: { ...changed, about: "It belongs to the pool." } },
+    problems: {
+      400: ["body_invalid"],
+      404: ["pool_unknown"],
+      409: ["upstream_exists"],
+      412: tooLate,
+      422: ["upstream_invalid"],
+      500: notWritten,
+    },
+  },
+];

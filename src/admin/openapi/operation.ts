@@ -1,0 +1,50 @@
+/** What the document says of one address and method: a table entry beside each route, so that routes stay short. */
+
+import type { TSchema } from "@sinclair/typebox";
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+export interface Answer {
+  readonly about: string;
+  /** Without one there is no body. */
+  readonly type?: string;
+  readonly schema?: TSchema;
+  /** It carries an ETag. */
+  readonly isTagged?: true;
+}
+
+export interface Operation {
+  readonly method: Method;
+  /** As the router has it: "/api/upstreams/:id". */
+  readonly path: string;
+  /** A heading that it stands under. */
+  readonly tag:
+    | "Health"
+    | "State"
+    | "Upstreams"
+    | "Record"
+    | "Configuration"
+    | "Access"
+    | "This document"
+    | (string & {});
+  readonly summary: string;
+  readonly about?: string;
+  /** Its query, each parameter with a schema that has a description. None has to be given. */
+  readonly query?: Readonly<Record<string, TSchema>>;
+  /** Request fields, likewise. */
+  readonly fields?: Readonly<Record<string, TSchema>>;
+  readonly body?: { readonly type: string; readonly schema: TSchema };
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Reason words of its problems, by status, besides those of the guard. */
+  readonly problems?: Readonly<Record<number, readonly string[]>>;
+  /** Answered to everybody. */
+  readonly isOpen?: true;
+}
+
+export function jsonAnswer(schema: TSchema, about: string, more: Pick<Answer, "isTagged"> = {}): Answer {
+  return { about, type: "application/json", schema, ...more };
+}
+
+export function jsonBody(schema: TSchema): NonNullable<Operation["body"]> {
+  return { type: "application/json", schema };
+}

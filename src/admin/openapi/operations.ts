@@ -1,0 +1,14 @@
+/** Everything that the document tells of. A route that is missing here fails a test, and so does the reverse. */
+
+import { courseOperations } from "./course-operations.ts";
+import { fleetOperations } from "./fleet-operations.ts";
+import { loginOperations } from "./login-operations.ts";
+import type { Operation } from "./operation.ts";
+import { readingOperations } from "./reading-operations.ts";
+
+export const operations: readonly Operation[] = [
+  ...readingOperations,
+  ...fleetOperations,
+  ...courseOperations,
+  ...loginOperations,
+];

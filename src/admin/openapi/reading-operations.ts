@@ -1,0 +1,126 @@
+/** What the document says of the routes that only tell: health, metrics, snapshot, history, and the document itself. */
+
+import { Type } from "@sinclair/typebox";
+import { windowNames } from "../../history/levels.ts";
+import { expositionType } from "../../metrics/exposition.ts";
+import { healthSchema } from "../schemas/orders.ts";
+import { moment, oneOf, text } from "../schemas/parts.ts";
+import { historySchema, settingsSchema } from "../schemas/record.ts";
+import { snapshotSchema } from "../schemas/snapshot.ts";
+import { jsonAnswer, type Operation } from "./operation.ts";
+
+const unchanged = { about: "Nothing has changed since `If-None-Match`." };
+const knownField = { "If-None-Match": text("The ETag of an earlier answer.") };
+
+export const readingOperations: readonly Operation[] = [
+  {
+    method: "GET",
+    path: "/livez",
+    tag: "Health",
+    summary: "Whether the process runs",
+    answers: { 200: jsonAnswer(healthSchema, "It runs and answers.") },
+    isOpen: true,
+  },
+  {
+    method: "GET",
+    path: "/readyz",
+    tag: "Health",
+    summary: "Whether it may get traffic",
+    answers: {
+      200: jsonAnswer(healthSchema, "It listens, and is not shutting down."),
+      503: jsonAnswer(healthSchema, "It starts, drains or has stopped."),
+    },
+    isOpen: true,
+  },
+  {
+    method: "GET",
+    path: "/healthz",
+    tag: "Health",
+    summary: "Whether it serves",
+    answers: {
+      200: jsonAnswer(healthSchema, "It is ready, and in every pool at least one upstream is fit."),
+      503: jsonAnswer(healthSchema, "It is not; the status says why."),
+    },
+    isOpen: true,
+  },
+  {
+    method: "GET",
+    path: "/metrics",
+    tag: "State",
+    summary: "All metrics for Prometheus",
+    answers: {
+      200: { about: "The text format, version 0.0.4.", type: expositionType, schema: Type.String() },
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/snapshot",
+    tag: "State",
+    summary: "The whole picture of now",
+    answers: { 200: jsonAnswer(snapshotSchema, "Pools, upstreams, traffic, the last events.") },
+  },
+  {
+    method: "GET",
+    path: "/api/history",
+    tag: "State",
+    summary: "The past as columns, for charts",
+    query: {
+      pool: text("Only this pool; all pools without it."),
+      upstream: text("Only this upstream, instead of pools."),
+      window: oneOf(windowNames, "How far to look back; by default 5m."),
+      since: moment("Only what ended after this."),
+    },
+    answers: { 200: jsonAnswer(historySchema, "One series for each pool, or the one that was asked for.") },
+    problems: { 400: ["window_invalid", "since_invalid"], 404: ["series_unknown"] },
+  },
+  {
+    method: "GET",
+    path: "/api/config",
+    tag: "Configuration",
+    summary: "Every value that counts, with its source and without secrets",
+    fields: knownField,
+    answers: { 200: jsonAnswer(settingsSchema, "A list.", { isTagged: true }), 304: unchanged },
+  },
+  {
+    method: "GET",
+    path: "/api/openapi.json",
+    tag: "This document",
+    summary: "This document",
+    fields: knownField,
+    answers: {
+      200: jsonAnswer(
+        Type.Object({ openapi: Type.Literal("3.1.1") }, { additionalProperties: true }),
+        "OpenAPI 3.1.",
+        { isTagged: true },
+      ),
+      304: unchanged,
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/docs",
+    tag: "This document",
+    summary: "This document for people",
+    fields: knownField,
+    answers: {
+      200: { about: "A page.", type: "text/html; charset=utf-8", schema: Type.String(), isTagged: true },
+      304: unchanged,
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/docs/style.css",
+    tag: "This document",
+    summary: "How that page looks",
+    fields: knownField,
+    answers: {
+      200: {
+        about: "A style sheet.",
+        type: "text/css; charset=utf-8",
+        schema: Type.String(),
+        isTagged: true,
+      },
+      304: unchanged,
+    },
+  },
+];

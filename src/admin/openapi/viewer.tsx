@@ -1,0 +1,194 @@
+/** The document as a page: everything in the HTML, no script. The libraries for it have megabytes, and inline styles. */
+/** @jsxImportSource @kitajs/html */
+
+import { STATUS_CODES } from "node:http";
+import type { TSchema } from "@sinclair/typebox";
+import type { Answer, Operation } from "./operation.ts";
+import type { Document, Json } from "./document.ts";
+import { SchemaTable, TypeOf } from "./schema-table.tsx";
+
+/** @param document made from these operations */
+export function renderDocument(operations: readonly Operation[], document: Document): string {
+  const tags = [...new Set(operations.map(({ tag }) => tag))];
+  const page = (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>Evenkeel admin API</title>
+        <link rel="stylesheet" href="/api/docs/style.css" />
+      </head>
+      <body>
+        <header>
+          <h1>Evenkeel admin API</h1>
+          <p>
+            For programs: <a href="/api/openapi.json">openapi.json</a>. Errors are problems (RFC 9457):{" "}
+            <code>detail</code> for people, <code>reason</code> for programs. Where a token is set, send{" "}
+            <code>Authorization: Bearer …</code>.
+          </p>
+          <nav aria-label="Sections">
+            {tags.map((tag) => (
+              <a href={`#${anchor(tag)}`} safe>
+                {tag}
+              </a>
+            ))}
+            <a href="#schemas">Schemas</a>
+          </nav>
+        </header>
+        <main>
+          {tags.map((tag) => (
+            <section aria-labelledby={anchor(tag)}>
+              <h2 id={anchor(tag)} safe>
+                {tag}
+              </h2>
+              {operations
+                .filter((operation) => operation.tag === tag)
+                .map((operation) => (
+                  <OperationEntry operation={operation} document={document} />
+                ))}
+            </section>
+          ))}
+          <section aria-labelledby="schemas">
+            <h2 id="schemas">Schemas</h2>
+            {Object.entries(document.components.schemas).map(([name, schema]) => (
+              <details id={`schema-${name}`}>
+                <summary>
+                  <code safe>{name}</code>
+                </summary>
+                <SchemaTable schema={schema} />
+              </details>
+            ))}
+          </section>
+        </main>
+      </body>
+    </html>
+  );
+  return `<!doctype html>${String(page)}`;
+}
+
+function OperationEntry(props: { readonly operation: Operation; readonly document: Document }) {
+  const {
+    method,
+    path,
+    summary,
+    about,
+    query = {},
+    fields = {},
+    body,
+    answers,
+    problems = {},
+  } = props.operation;
+  const described = props.document.paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
+  const id = String(valueIn(described, "operationId"));
+  return (
+    <details id={id}>
+      <summary>
+        <code class={`method ${method.toLowerCase()}`} safe>
+          {method}
+        </code>{" "}
+        <code safe>{path}</code> <span safe>{summary}</span>
+      </summary>
+      {about !== undefined && <p safe>{about.replaceAll("`", "")}</p>}
+      <Parameters caption="Query" entries={query} />
+      <Parameters caption="Fields" entries={fields} />
+      {body && (
+        <p>
+          Body: <code safe>{body.type}</code>, <TypeOf schema={bodySchema(described)} />
+        </p>
+      )}
+      <table>
+        <caption>Answers</caption>
+        <tbody>
+          {Object.entries(answers).map(([status, answer]) => (
+            <AnswerRow status={status} answer={answer} schema={answerSchema(described, status)} />
+          ))}
+          {Object.entries(problems).map(([status, reasons]) => (
+            <tr>
+              <th scope="row" safe>
+                {status}
+              </th>
+              <td>
+                <span safe>{STATUS_CODES[status] ?? ""}</span>: <code safe>{reasons.join(", ")}</code>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <pre>
+        <code safe>{curlOf(props.operation)}</code>
+      </pre>
+    </details>
+  );
+}
+
+function Parameters(props: {
+  readonly caption: string;
+  readonly entries: Readonly<Record<string, TSchema>>;
+}) {
+  const entries = Object.entries(props.entries);
+  if (entries.length === 0) return "";
+  return (
+    <table>
+      <caption safe>{props.caption}</caption>
+      <tbody>
+        {entries.map(([name, { description = "" }]) => (
+          <tr>
+            <th scope="row">
+              <code safe>{name}</code>
+            </th>
+            <td safe>{description.replaceAll("`", "")}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function AnswerRow(props: { readonly status: string; readonly answer: Answer; readonly schema: Json }) {
+  const { about, type, isTagged } = props.answer;
+  return (
+    <tr>
+      <th scope="row" safe>
+        {props.status}
+      </th>
+      <td>
+        <span safe>{about.replaceAll("`", "")}</span>{" "}
+        {type !== undefined && (
+          <span>
+            <code safe>{type}</code>, <TypeOf schema={props.schema} />
+            {isTagged && ", with an ETag"}
+          </span>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function curlOf({ method, path, body }: Operation): string {
+  const verb = method === "GET" ? "" : ` -X ${method}`;
+  const sent = body?.type === "application/json" ? " -d '{…}'" : "";
+  return `curl${verb} http://localhost:8091${path}${sent}`;
+}
+
+function answerSchema(described: Json | undefined, status: string): Json {
+  return contentSchema(valueIn(valueIn(described, "responses"), status));
+}
+
+function bodySchema(described: Json | undefined): Json {
+  return contentSchema(valueIn(described, "requestBody"));
+}
+
+function contentSchema(holder: Json | undefined): Json {
+  const [first] = Object.values(valueIn(holder, "content") ?? {});
+  return valueIn(first as Json | undefined, "schema") ?? {};
+}
+
+function valueIn(holder: Json | undefined, key: string): Json | undefined {
+  if (typeof holder !== "object" || holder === null || Array.isArray(holder)) return undefined;
+  return (holder as Readonly<Record<string, Json>>)[key];
+}
+
+function anchor(tag: string): string {
+  return tag.toLowerCase().replace(/\W+/g, "-");
+}

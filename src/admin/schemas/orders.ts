@@ -1,0 +1,80 @@
+/** The shapes of what callers send and of what an order is answered with. Bodies are checked against these. */
+
+import { Type } from "@sinclair/typebox";
+import { upstreamSchema as newcomerSchema } from "../../config/pool-schema.ts";
+import { strict, whole } from "../../config/schema-parts.ts";
+import { modes } from "../../pool/upstream.ts";
+import { count, oneOf, text, truth } from "./parts.ts";
+import { upstreamDetailSchema } from "./upstream.ts";
+
+const reason = Type.Optional(
+  Type.String({
+    description: "Why, in your words: kept with the change. More than 500 characters are cut.",
+    errorMessage: "a text",
+  }),
+);
+
+/** What an order without further content may say. */
+export const reasonBody = Type.Object({ reason }, { ...strict, title: "Reason", errorMessage: "a map" });
+
+export const modeBody = Type.Object(
+  {
+    mode: { ...oneOf(modes, "What is wanted."), errorMessage: `one of ${modes.join(", ")}` },
+    reason,
+  },
+  { ...strict, title: "ModeOrder", errorMessage: "a map with mode" },
+);
+
+export const weightBody = Type.Object(
+  {
+    weight: Type.Union([whole(0, 256, "Share relative to its siblings; 0 gets none."), Type.Null()], {
+      description: "Null goes back to the configured one.",
+      errorMessage: "a whole number from 0 to 256, or null",
+    }),
+    reason,
+  },
+  { ...strict, title: "WeightOrder", errorMessage: "a map with weight" },
+);
+
+/** As in the configuration file, but for `tls.ca`: files are named there alone. Checked where upstreams are added. */
+export const newcomerBody = Type.Object(
+  { ...newcomerSchema.properties, reason },
+  { ...strict, title: "Newcomer", errorMessage: "a map with url" },
+);
+
+export const drainReportSchema = Type.Object(
+  {
+    id: text("Of the upstream."),
+    drained: truth("Nothing is under way there any more."),
+    inFlight: count("How many requests are left."),
+    undone: truth("Somebody set another mode meanwhile."),
+    cut: count("How many were cut by force."),
+    upstream: Type.Union([upstreamDetailSchema, Type.Null()], { description: "Null if it is gone." }),
+  },
+  { title: "DrainReport" },
+);
+
+export const removalSchema = Type.Object(
+  {
+    id: text("Of the upstream."),
+    removed: truth("Whether it is gone; if not, it goes as soon as it is empty, after 30 s in any case."),
+    drained: truth("Nothing is under way there any more."),
+    inFlight: count("How many requests are left."),
+  },
+  { title: "Removal" },
+);
+
+export const healthSchema = Type.Object({ status: text("One word, or why not.") }, { title: "Health" });
+
+export const problemSchema = Type.Object(
+  {
+    type: text("`about:blank`: the status says what kind it is."),
+    title: text("The status in words."),
+    status: Type.Integer({ minimum: 400, maximum: 599 }),
+    detail: text("What cannot be done, and why."),
+    reason: text("One word, for programs."),
+    problems: Type.Optional(Type.Array(Type.String(), { description: "Where several things are wrong." })),
+    current: Type.Optional(Type.Unknown({ description: "With 412: what is there now." })),
+  },
+  { title: "Problem", description: "RFC 9457." },
+);

@@ -1,0 +1,155 @@
+/** The shapes of what is written down: events, intents, steps of a plan, settings, and the past as columns. */
+
+import { Type } from "@sinclair/typebox";
+import { windowNames } from "../../history/levels.ts";
+import type { Step } from "../../control/plan.ts";
+import type { EventKind } from "../../state/event.ts";
+import { modeSchema } from "./upstream.ts";
+import { count, list, moment, nullable, oneOf, text, truth, wordsOf } from "./parts.ts";
+
+const eventKinds = wordsOf<EventKind>({
+  ...{ probe: true, outlier: true, panic: true, mode: true, weight: true, backup: true, member: true },
+  ...{ drain: true, reload: true, phase: true, worker: true, login: true },
+});
+
+export const eventSchema = Type.Object(
+  {
+    seq: count("Grows from event to event and over restarts, with gaps."),
+    at: moment("When."),
+    kind: oneOf(eventKinds, "What kind of thing it is: a verdict, an intent, or the balancer itself."),
+    pool: nullable(Type.String(), "Null where the whole balancer is meant."),
+    upstream: nullable(Type.String(), "Null where a whole pool is meant."),
+    from: text("What it was."),
+    to: text("What it is now."),
+    reason: text("One word."),
+    by: text("Who did it: an operator's name, or `prober`, `watch`, `SIGHUP`, `balancer`."),
+    detail: text("What a probe saw, or why an operator says that it was done; may be empty."),
+  },
+  { title: "Event" },
+);
+
+export const eventsSchema = Type.Object({ events: list(eventSchema, "Oldest first.") }, { title: "Events" });
+
+const said = {
+  upstream: text("Id of the upstream that is meant."),
+  by: text("Who."),
+  at: moment("When."),
+  why: text("In that person's words; may be empty."),
+};
+
+const addressKeys = {
+  protocol: oneOf(["http", "https"], "How it is spoken to."),
+  hostname: text("Name or address."),
+  port: count("TCP port."),
+};
+
+const tlsSchema = Type.Object({
+  ca: Type.Optional(text("Authorities, PEM.")),
+  caPath: Type.Optional(text("Where they came from.")),
+  serverName: Type.Optional(text("Asked for and checked instead of the host.")),
+  verify: truth("False believes any certificate."),
+});
+
+const addressSchema = Type.Object({ ...addressKeys, tls: Type.Optional(tlsSchema) }, { title: "Address" });
+
+const weight = Type.Integer({ minimum: 0, maximum: 256 });
+
+const intentSchema = Type.Union(
+  [
+    Type.Object({ kind: Type.Literal("mode"), mode: modeSchema, ...said }),
+    Type.Object({ kind: Type.Literal("weight"), weight, ...said }),
+    Type.Object({
+      kind: Type.Literal("added"),
+      pool: text("Where it was added."),
+      spec: Type.Object({
+        id: text("Its name."),
+        address: addressSchema,
+        weight,
+        backup: truth("Serves only when no other is fit."),
+      }),
+      ...said,
+    }),
+    Type.Object({
+      kind: Type.Literal("removed"),
+      pool: text("Where it was."),
+      address: addressSchema,
+      ...said,
+    }),
+  ],
+  { title: "Intent", description: "What an operator set while the balancer ran." },
+);
+
+export const stateSchema = Type.Object({ intents: list(intentSchema, "Oldest first.") }, { title: "State" });
+
+const stepSchema = Type.Object(
+  {
+    action: oneOf(wordsOf<Step["action"]>({ add: true, remove: true, change: true }), "What happens."),
+    subject: oneOf(
+      wordsOf<Step["subject"]>({ setting: true, pool: true, upstream: true, routes: true }),
+      "To what.",
+    ),
+    pool: Type.Optional(text("Present for pools and upstreams.")),
+    upstream: Type.Optional(text("Id; present for upstreams.")),
+    key: Type.Optional(text("What of it: `policy`, `probe.path`, `weight`; present for changes.")),
+    from: Type.Optional(text("What it was.")),
+    to: Type.Optional(text("What it will be.")),
+    needsRestart: Type.Optional(Type.Literal(true, { description: "Takes effect only with a restart." })),
+  },
+  { title: "Step" },
+);
+
+export const reloadReportSchema = Type.Object(
+  {
+    applied: truth("Whether anything changed."),
+    steps: list(stepSchema, "What changes, or would."),
+    needsRestart: list(Type.String(), "Names of the settings that a restart has to bring."),
+    diff: list(Type.String(), "The steps, a line each, for people."),
+  },
+  { title: "ReloadReport" },
+);
+
+const settingSchema = Type.Object(
+  {
+    name: text("`pools.main.retries`"),
+    value: text("As a configuration file would say it; `(set)` for a secret."),
+    source: text("`flag --port`, `env PROXY_PORT`, `file evenkeel.yaml:3` or `default`."),
+  },
+  { title: "Setting" },
+);
+
+export const settingsSchema = Type.Object(
+  { settings: list(settingSchema, "Every value that counts.") },
+  { title: "Settings" },
+);
+
+const column = (description: string) => list(Type.Union([Type.Number(), Type.Null()]), description);
+
+const columnsSchema = Type.Object(
+  {
+    at: list(Type.Number(), "Epoch milliseconds at which each interval ended, growing."),
+    requestsPerSecond: column("Attempts that ended. Null in any column where nothing was measured."),
+    errorsPerSecond: column("Those that failed or were answered with 5xx."),
+    retriesPerSecond: column("Attempts that followed another one; of pools."),
+    inFlight: column("The most that were under way."),
+    p50Ms: column("From start to head."),
+    p95Ms: column("Likewise."),
+    p99Ms: column("Likewise."),
+  },
+  { title: "Columns", description: "Points side by side: a value for each in every column." },
+);
+
+export const historySchema = Type.Object(
+  {
+    window: oneOf(windowNames, "How far it looks back."),
+    stepMs: count("How far points are apart."),
+    series: list(
+      Type.Object({
+        pool: text("Its name."),
+        upstream: nullable(Type.String(), "Null for the pool itself."),
+        columns: columnsSchema,
+      }),
+      "One for each pool, or for the upstream that was asked for.",
+    ),
+  },
+  { title: "History" },
+);

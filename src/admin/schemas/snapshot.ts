@@ -1,0 +1,75 @@
+/** The shape of the snapshot: the whole picture of now, pools, workers and configuration included. */
+
+import { Type } from "@sinclair/typebox";
+import type { Phase } from "../../snapshot.ts";
+import { count, counts, list, moment, nullable, oneOf, text, truth, wordsOf } from "./parts.ts";
+import { eventSchema } from "./record.ts";
+import { policySchema, trafficSchema, upstreamSchema } from "./upstream.ts";
+
+export const poolSchema = Type.Object(
+  {
+    name: text("Unique."),
+    policy: policySchema,
+    probe: text("How its upstreams are probed, for people."),
+    panic: truth("Nothing but ejections was left to go by, so they are ignored: everybody serves."),
+    upstreams: list(upstreamSchema, "In the order of the configuration."),
+    traffic: trafficSchema,
+    retries: count("Attempts that followed another one."),
+    rescues: count("Those that were moved away from an upstream that was found down."),
+    retryBudget: count("Retries that could be paid for now."),
+    queued: count("Requests that wait for a place now."),
+    notRetried: counts("Failed attempts that none followed, since the start, by why not."),
+    refusals: counts("The balancer's own answers, since the start, by reason word."),
+    events: list(eventSchema, "The last twenty, oldest first."),
+  },
+  { title: "Pool" },
+);
+
+const refusedSchema = Type.Object({
+  at: moment("When."),
+  by: text("Who asked."),
+  problems: list(Type.String(), "A sentence each."),
+});
+
+const configurationSchema = Type.Object(
+  {
+    takenAt: moment("When the one that counts was taken."),
+    refused: nullable(refusedSchema, "The last try to take another one that was refused since."),
+    needsRestart: list(Type.String(), "Settings that a restart would change."),
+  },
+  { title: "Configuration" },
+);
+
+const workerSchema = Type.Object(
+  {
+    pid: count("Process id."),
+    ready: truth("Whether it serves."),
+    restarts: count("How often it was started anew."),
+    inFlight: count("Requests that clients wait for now."),
+    requests: count("Attempts that ended since this process began."),
+  },
+  { title: "Worker" },
+);
+
+const phaseSchema = oneOf(
+  wordsOf<Phase>({ starting: true, ready: true, draining: true, stopped: true }),
+  "Of the balancer.",
+);
+
+export const snapshotSchema = Type.Object(
+  {
+    at: moment("When it was taken."),
+    phase: phaseSchema,
+    version: text("Of Evenkeel."),
+    runtime: text("`bun 1.4.5`"),
+    engine: text("What moves bytes."),
+    startedAt: moment("When the balancer started."),
+    listen: text("Where clients reach it."),
+    inFlight: count("Requests that clients wait for now."),
+    configuration: configurationSchema,
+    workers: Type.Optional(list(workerSchema, "Missing where a single process does everything.")),
+    pools: list(poolSchema, "In the order of the configuration."),
+    events: list(eventSchema, "The last twenty of everything, oldest first."),
+  },
+  { title: "Snapshot" },
+);

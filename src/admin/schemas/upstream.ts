@@ -1,0 +1,143 @@
+/** The shape of one upstream as the admin API shows it, and of everything that is known of it alone. */
+
+import { Type } from "@sinclair/typebox";
+import { type PolicyName, policyNames } from "../../policy/policies.ts";
+import type { OutlierReason, OutlierState } from "../../pool/outlier.ts";
+import { modes, type Status } from "../../pool/upstream.ts";
+import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
+
+export const policySchema = oneOf<PolicyName>(policyNames, "How one of the fit upstreams is chosen.");
+
+export const modeSchema = oneOf(modes, "The operator's intent.");
+
+const statusSchema = oneOf<Status>(
+  wordsOf<Status>({
+    ...{ passing: true, checking: true, failing: true, ejected: true },
+    ...{ probation: true, draining: true, maintenance: true },
+  }),
+  "Derived from mode and verdicts.",
+);
+
+const milliseconds = (description: string) => nullable(Type.Number({ minimum: 0 }), description);
+
+export const trafficSchema = Type.Object(
+  {
+    requests: count("Attempts that ended since the start, cancelled ones excepted."),
+    errors: count("Those that failed or were answered with 5xx."),
+    requestsPerSecond: number("Over the last ten seconds."),
+    errorShare: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: "Errors ÷ requests of the last ten seconds.",
+    }),
+    p50Ms: milliseconds("From start to head, of the last minute; null without a request in it."),
+    p95Ms: milliseconds("Likewise."),
+    p99Ms: milliseconds("Likewise."),
+  },
+  { title: "Traffic" },
+);
+
+const probeSchema = Type.Object(
+  {
+    at: moment("When it ended."),
+    success: truth("Whether it passed."),
+    detail: text("What it saw: `status 200`, `connection refused`."),
+    latencyMs: number("How long it took."),
+  },
+  { title: "Probe" },
+);
+
+const outlierStates = wordsOf<OutlierState>({ up: true, ejected: true, probation: true });
+
+const outlierReasons = wordsOf<OutlierReason>({
+  consecutive_failures: true,
+  failure_ratio: true,
+  probation_failed: true,
+  unresponsive: true,
+  ejection_over: true,
+  answered: true,
+  probe_passed: true,
+});
+
+const outlierSchema = Type.Object(
+  {
+    state: oneOf(outlierStates, "What real requests say of it."),
+    since: nullable(Type.Number(), "Of the last change, epoch milliseconds; null before the first."),
+    until: nullable(Type.Number(), "When the ejection ends, epoch milliseconds; null while there is none."),
+    reason: nullable(oneOf(outlierReasons, "Why it changed last."), "Null before the first change."),
+    count: count("Ejections that count: the next one lasts one more times as long."),
+  },
+  { title: "Outlier" },
+);
+
+const markSchema = Type.Object(
+  {
+    by: text("Who set it."),
+    at: moment("When."),
+    why: text("In that person's words; may be empty."),
+  },
+  { title: "Mark" },
+);
+
+const drainSchema = Type.Object(
+  {
+    since: moment("When it began."),
+    deadline: nullable(Type.Number(), "Epoch milliseconds; null if nobody named a time."),
+    inFlight: count("Requests that are still under way there."),
+    drained: truth("Nothing is under way there any more."),
+    leaving: truth("It goes when it is empty."),
+  },
+  { title: "Drain" },
+);
+
+const upstreamKeys = {
+  id: text("Names it everywhere: API, metrics, log, dashboard."),
+  url: text("Protocol, host and port."),
+  weight: Type.Integer({ minimum: 0, maximum: 256, description: "Share relative to its siblings." }),
+  effectiveWeight: number("What it serves with now: less than the weight during a slow start."),
+  slowStart: nullable(
+    Type.Number({ minimum: 0, maximum: 1 }),
+    "How far a slow start has come; null while none is under way.",
+  ),
+  backup: truth("Serves only when no other is fit."),
+  status: statusSchema,
+  statusSince: moment("When the status became what it is."),
+  mode: modeSchema,
+  modeSet: nullable(markSchema, "Null while the mode is as configured."),
+  weightSet: nullable(markSchema, "Null while the weight is as configured."),
+  added: nullable(markSchema, "Null if it comes from the configuration."),
+  drain: nullable(drainSchema, "Null unless it is being emptied, or is kept empty."),
+  fit: truth("Whether it gets new requests now."),
+  inFlight: count("Requests under way."),
+  maxInFlight: count("The most that may be under way."),
+  rescues: count("Requests that were moved away while they waited here, since the start."),
+  outlier: outlierSchema,
+  lastProbe: nullable(probeSchema, "Null before the first."),
+  traffic: trafficSchema,
+  errorsByReason: counts("Since the start: failures by reason word, answers with 5xx as `status_503`."),
+};
+
+export const upstreamSchema = Type.Object(upstreamKeys, { title: "Upstream" });
+
+const latencyBarSchema = Type.Object(
+  {
+    fromMs: number("Lower edge."),
+    toMs: number("Upper edge."),
+    count: count("Answers of the last minute between the two."),
+  },
+  { title: "LatencyBar" },
+);
+
+export const upstreamDetailSchema = Type.Object(
+  {
+    ...upstreamKeys,
+    pool: text("Where it belongs."),
+    policy: policySchema,
+    probe: text("How it is probed, for people."),
+    probes: list(probeSchema, "The last 60, oldest first."),
+    codes: counts("Answers since the start, by status."),
+    cancelled: count("Attempts whose client went away."),
+    latencies: list(latencyBarSchema, "From start to head; empty without any."),
+  },
+  { title: "UpstreamDetail" },
+);

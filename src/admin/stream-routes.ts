@@ -1,0 +1,52 @@
+/** The address of the stream: reads what a listener wants, and says no where that cannot be. */
+
+import { Elysia } from "elysia";
+import { parseDuration } from "../lib/duration.ts";
+import { problem } from "./answers.ts";
+import { countOf, queryOf } from "./asked.ts";
+import type { Stream } from "./stream.ts";
+
+const mostSnapshotSeconds = 60;
+
+export function streamRoutes(stream: Stream) {
+  return new Elysia({ handler: { standardHostname: false } }).get("/api/stream", ({ request }) => {
+    const query = queryOf(request);
+    const after = afterOf(request, query);
+    if (after === undefined) {
+      return problem(400, "query_invalid", "Cannot follow the events: after needs a whole number");
+    }
+    const snapshotSeconds = secondsOf(query.get("snapshots"));
+    if (snapshotSeconds === undefined) {
+      const message = "Cannot send snapshots that often: snapshots needs whole seconds from 1s to 1m";
+      return problem(400, "snapshots_invalid", message);
+    }
+    const [upstream, pool] = [query.get("upstream"), query.get("pool")];
+    const only = { ...(upstream !== null && { upstream }), ...(pool !== null && { pool }) };
+    const body = stream.open({ ...only, after, snapshotSeconds });
+    if (!body) {
+      const answer = problem(503, "listeners_full", "Cannot follow the events: too many do already");
+      answer.headers.set("Retry-After", "10");
+      return answer;
+    }
+    return new Response(body, {
+      headers: {
+        "Content-Type": "text/event-stream",
+        "Cache-Control": "no-store",
+        // NGINX would collect it otherwise.
+        "X-Accel-Buffering": "no",
+      },
+    });
+  });
+}
+
+/** A browser that comes back says where it was; what makes no sense there must not keep it out for good. */
+function afterOf(request: Request, query: URLSearchParams): number | null | undefined {
+  const last = request.headers.get("last-event-id") ?? "";
+  return /^\d{1,15}$/.test(last) ? Number(last) : countOf(query, "after");
+}
+
+function secondsOf(given: string | null): number | undefined {
+  if (given === null) return 0;
+  const seconds = (parseDuration(given) ?? 0) / 1_000;
+  return Number.isInteger(seconds) && seconds >= 1 && seconds <= mostSnapshotSeconds ? seconds : undefined;
+}

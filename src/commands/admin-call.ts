@@ -1,0 +1,93 @@
+/** One call of a running balancer's admin API from the command line, with what its failing means for the exit code. */
+
+import type { Ask } from "../cli/companions.ts";
+import { describeError, exchangeWeb, type WebRequest } from "../dashboard/web-client.ts";
+import { type ExitCode, plainText } from "./terminal.ts";
+
+/** Why there is no answer to go by. */
+export interface Failed {
+  readonly kind: "failed";
+  readonly exitCode: ExitCode;
+  /** One sentence or several, a line each. */
+  readonly text: string;
+}
+
+export interface Called {
+  readonly kind: "called";
+  readonly status: number;
+  readonly value: unknown;
+}
+
+export interface Call {
+  readonly method?: WebRequest["method"];
+  /** Below the admin side's address, encoded. */
+  readonly path: string;
+  readonly body?: object;
+  /** How long the balancer may take by itself, because it was told to wait. */
+  readonly waitMs?: number;
+}
+
+/** An upstream that is added is probed first, which takes as long as its probe may. */
+const timeoutMs = 30_000;
+
+export type AdminCall = (call: Call) => Promise<Called | Failed>;
+
+/** @param actor who the record says it was */
+export function adminCalls(ask: Ask, actor: string): AdminCall {
+  return async ({ method = "GET", path, body, waitMs = 0 }) => {
+    try {
+      const { status, text } = await exchangeWeb({
+        method,
+        url: new URL(ask.adminUrl + path),
+        fields: fieldsOf(ask, actor),
+        timeoutMs: timeoutMs + waitMs,
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      const value = parsed(text);
+      return status >= 200 && status < 300 ? { kind: "called", status, value } : refused(status, value);
+    } catch (error) {
+      return unreachable(ask, error);
+    }
+  };
+}
+
+export function fieldsOf({ adminToken }: Ask, actor: string): Readonly<Record<string, string>> {
+  return {
+    accept: "application/json",
+    "user-agent": "evenkeel-cli",
+    "x-evenkeel-actor": actor,
+    ...(adminToken === undefined ? {} : { authorization: `Bearer ${adminToken}` }),
+  };
+}
+
+export function unreachable({ adminUrl }: Ask, error: unknown): Failed {
+  const text = `Cannot ask the balancer: ${describeError(error)}, received ${adminUrl}`;
+  return { kind: "failed", exitCode: 3, text };
+}
+
+/** @param value a problem (RFC 9457), or anything */
+export function refused(status: number, value: unknown): Failed {
+  const { detail, problems } = mapOf(value);
+  const several = listOf(problems).filter((problem) => typeof problem === "string");
+  const lines = several.length > 0 ? several : [typeof detail === "string" ? detail : undefined];
+  const text = lines
+    .map((line) => plainText(line ?? `Cannot ask the balancer: it answers with status ${status}`))
+    .join("\n");
+  return { kind: "failed", exitCode: 2, text };
+}
+
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function mapOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

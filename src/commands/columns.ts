@@ -1,0 +1,45 @@
+/** Rows as columns of a terminal: ten lines, for which a library would be more to look after than to write. */
+
+import { styleText } from "node:util";
+import { plainText } from "./terminal.ts";
+
+export interface Cell {
+  readonly text: string;
+  readonly tone?: "green" | "yellow" | "red" | "dim" | "bold";
+}
+
+export interface ColumnsSetting {
+  /** Numbers of the columns that are numbers, from 0. */
+  readonly right: readonly number[];
+  readonly hasColour: boolean;
+  /** No line is longer. */
+  readonly width?: number | undefined;
+}
+
+const gap = "  ";
+
+/** The last column is as long as it is, and cut where the terminal ends. */
+export function columnsOf(
+  rows: readonly (readonly (string | Cell)[])[],
+  { right, hasColour, width = Infinity }: ColumnsSetting,
+): readonly string[] {
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === "string" ? { text: cell } : cell)));
+  const texts = cells.map((row) => row.map(({ text }) => plainText(text)));
+  const last = Math.max(...texts.map((row) => row.length)) - 1;
+  const widths = Array.from({ length: last + 1 }, (_, column) =>
+    Math.max(...texts.map((row) => row[column]?.length ?? 0)),
+  );
+  return cells.map((row, index) => {
+    let left = width;
+    const padded = row.map(({ tone }: Cell, column) => {
+      const text = texts[index]?.[column] ?? "";
+      const space = " ".repeat((widths[column] ?? 0) - text.length);
+      const isEnd = column === last;
+      const whole = right.includes(column) ? space + text : isEnd ? text : text + space;
+      const shown = whole.slice(0, Math.max(0, left));
+      left -= shown.length + gap.length;
+      return tone && hasColour ? styleText(tone, shown, { validateStream: false }) : shown;
+    });
+    return padded.join(gap).trimEnd();
+  });
+}

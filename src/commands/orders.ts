@@ -1,0 +1,93 @@
+/** Orders to a running balancer, and the sentence that says what became of each. */
+
+import type { Verb } from "../cli/verbs.ts";
+import { formatDuration } from "../lib/duration.ts";
+import { type AdminCall, type Failed, mapOf } from "./admin-call.ts";
+import { type ExitCode, plainText } from "./terminal.ts";
+
+export type Order = Extract<Verb, { verb: "ready" | "maintenance" | "drain" | "weight" | "add" | "remove" }>;
+
+export interface Done {
+  readonly kind: "done";
+  readonly exitCode: ExitCode;
+  readonly text: string;
+}
+
+export async function carryOut(order: Order, call: AdminCall): Promise<Done | Failed> {
+  const body = order.reason === "" ? {} : { reason: order.reason };
+  switch (order.verb) {
+    case "ready":
+    case "maintenance": {
+      const answer = await call({
+        method: "POST",
+        path: `${pathOf(order.upstream)}/mode`,
+        body: { ...body, mode: order.verb },
+      });
+      if (answer.kind === "failed") return answer;
+      const { status, inFlight } = mapOf(answer.value);
+      const says = order.verb === "ready" ? `ready: ${status}` : "in maintenance";
+      return done(`${order.upstream} is ${says}, ${inFlight} in flight.`);
+    }
+    case "drain": {
+      const { waitMs, isForced, upstream } = order;
+      const query = queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "", force: isForced ? "1" : "" });
+      const path = `${pathOf(upstream)}/drain${query}`;
+      const answer = await call({ method: "POST", path, body, waitMs });
+      return answer.kind === "failed" ? answer : drained(order, mapOf(answer.value));
+    }
+    case "weight": {
+      const path = pathOf(order.upstream);
+      const answer = await call({ method: "PATCH", path, body: { ...body, weight: order.weight } });
+      if (answer.kind === "failed") return answer;
+      const { weight } = mapOf(answer.value);
+      return done(`${order.upstream} has weight ${weight}${order.weight === null ? ", as configured" : ""}.`);
+    }
+    case "add": {
+      const path = `/api/pools/${encodeURIComponent(order.pool)}/upstreams`;
+      const answer = await call({ method: "POST", path, body: { ...order.newcomer, ...body } });
+      if (answer.kind === "failed") return answer;
+      const { id, status, lastProbe } = mapOf(answer.value);
+      const { detail } = mapOf(lastProbe);
+      const why = status === "passing" || detail === undefined ? "" : ` (${detail})`;
+      return done(`${id} belongs to ${order.pool}: ${status}${why}.`);
+    }
+    case "remove": {
+      const { waitMs, upstream } = order;
+      const path = `${pathOf(upstream)}${queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "" })}`;
+      const answer = await call({ method: "DELETE", path, body, waitMs });
+      return answer.kind === "failed" ? answer : removed(order, mapOf(answer.value));
+    }
+  }
+}
+
+type Map = Readonly<Record<string, unknown>>;
+
+function drained({ upstream, waitMs }: Extract<Order, { verb: "drain" }>, report: Map): Done {
+  const { drained: isEmpty, inFlight, undone, cut } = report;
+  if (undone === true)
+    return done(`${upstream} was set to another mode meanwhile: ${inFlight} in flight.`, 1);
+  if (isEmpty === true) return done(`${upstream} is empty${Number(cut) > 0 ? `: ${cut} cut` : ""}.`);
+  if (waitMs === 0) return done(`${upstream} is draining: ${inFlight} in flight.`);
+  return done(`${upstream} is not empty after ${formatDuration(waitMs)}: ${inFlight} in flight.`, 1);
+}
+
+function removed({ upstream, waitMs }: Extract<Order, { verb: "remove" }>, report: Map): Done {
+  const { removed: isGone, drained: isEmpty, inFlight } = report;
+  if (isGone === true && isEmpty === true) return done(`${upstream} is gone.`);
+  if (isGone === true) return done(`${upstream} is gone; ${inFlight} in flight there still finish.`, 1);
+  const text = `${upstream} gets nothing new, and goes when it is empty: ${inFlight} in flight.`;
+  return done(text, waitMs > 0 ? 1 : 0);
+}
+
+function done(text: string, exitCode: ExitCode = 0): Done {
+  return { kind: "done", exitCode, text: plainText(text) };
+}
+
+function pathOf(upstream: string): string {
+  return `/api/upstreams/${encodeURIComponent(upstream)}`;
+}
+
+function queryOf(given: Readonly<Record<string, string>>): string {
+  const query = new URLSearchParams(Object.entries(given).filter(([, value]) => value !== ""));
+  return query.size > 0 ? `?${query}` : "";
+}

@@ -1,0 +1,117 @@
+/** A snapshot for a terminal: the verdict, then every pool with a line for each upstream. */
+
+import type { Picture } from "../dashboard/picture.ts";
+import {
+  formatAgo,
+  formatCount,
+  formatMs,
+  formatRate,
+  formatShare,
+  formatSpan,
+  nothing,
+} from "../dashboard/format.ts";
+import { verdictOf } from "../dashboard/verdict.ts";
+import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
+import { type Cell, columnsOf, type ColumnsSetting } from "./columns.ts";
+import { plainText } from "./terminal.ts";
+
+type Look = Omit<ColumnsSetting, "right">;
+
+/** @param picture with a snapshot, or with an outage and what is left of one */
+export function statusLines(picture: Picture, look: Look): readonly string[] {
+  const { tone, headline, reasons } = verdictOf(picture);
+  const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
+  const [verdict = ""] = columnsOf([[{ text: headline, tone: toneOf[tone] }]], { ...look, right: [] });
+  const told = reasons.map(({ text, age }) => `  ${plainText(text)}${age === undefined ? "" : ` (${age})`}`);
+  const { snapshot } = picture;
+  if (!snapshot) return [verdict, ...told];
+  return [
+    verdict,
+    ...told,
+    "",
+    ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, look), ""]),
+    footOf(snapshot),
+  ].map((line) => (look.hasColour ? line : line.slice(0, look.width)));
+}
+
+/** Whether clients are served: it listens, and in every pool somebody is fit. */
+export function serves({ phase, pools }: Snapshot): boolean {
+  return phase === "ready" && pools.every(({ upstreams }) => upstreams.some(({ fit }) => fit));
+}
+
+const heads = ["UPSTREAM", "STATUS", "WEIGHT", "IN FLIGHT", "RATE", "ERRORS", "P99", "WHY"];
+const numbers = [2, 3, 4, 5, 6];
+
+function poolLines(pool: PoolSnapshot, { at }: Snapshot, look: Look): readonly string[] {
+  const { traffic } = pool;
+  const facts = [
+    pool.policy,
+    `${formatRate(traffic.requestsPerSecond)}/s`,
+    `${formatShare(traffic.errorShare)} errors`,
+    `p50 ${formatMs(traffic.p50Ms)}`,
+    `p95 ${formatMs(traffic.p95Ms)}`,
+    `p99 ${formatMs(traffic.p99Ms)}`,
+    `${formatCount(pool.queued)} queued`,
+    ...(pool.panic ? ["PANIC: everybody serves"] : []),
+  ];
+  const head = columnsOf([[{ text: pool.name, tone: "bold" }, facts.join(", ")]], { ...look, right: [] });
+  const rows = [
+    heads.map((text): Cell => ({ text, tone: "dim" })),
+    ...pool.upstreams.map((upstream) => rowOf(upstream, at)),
+  ];
+  return [...head, ...columnsOf(rows, { ...look, right: numbers })];
+}
+
+const tones: Readonly<Record<string, Cell["tone"]>> = {
+  passing: "green",
+  failing: "red",
+  ejected: "red",
+};
+
+function rowOf(upstream: UpstreamSnapshot, now: number): readonly (string | Cell)[] {
+  const { id, status, weight, inFlight, traffic } = upstream;
+  return [
+    id,
+    { text: status, tone: tones[status] ?? "yellow" },
+    String(weight),
+    formatCount(inFlight),
+    formatRate(traffic.requestsPerSecond),
+    formatShare(traffic.errorShare),
+    formatMs(traffic.p99Ms),
+    whyOf(upstream, now) || nothing,
+  ];
+}
+
+/** What an operator would ask about it next; empty if there is nothing to say. */
+export function whyOf(upstream: UpstreamSnapshot, now: number): string {
+  const { status, backup, slowStart, modeSet, weightSet, added, outlier, lastProbe, drain } = upstream;
+  const whys: string[] = [];
+  if (drain && !drain.drained) {
+    const until = drain.deadline === null ? "" : `, ${formatSpan(drain.deadline - now)} left`;
+    whys.push(`${drain.leaving ? "leaving" : "emptying"}: ${drain.inFlight} in flight${until}`);
+  } else if (drain) whys.push("empty");
+  if (modeSet && status === upstream.mode) whys.push(saidOf(modeSet, now));
+  if (status === "failing" && lastProbe) {
+    whys.push(`${lastProbe.detail} ${formatAgo(now - lastProbe.at)}`);
+  }
+  if (status === "ejected" || status === "probation") {
+    const until = outlier.until === null ? "" : `, back in ${formatSpan(outlier.until - now)}`;
+    whys.push(`${outlier.reason ?? "failed requests"}${until}`);
+  }
+  if (slowStart !== null) whys.push(`slow start at ${formatShare(slowStart)}`);
+  if (backup) whys.push("backup");
+  if (weightSet) whys.push(`weight ${saidOf(weightSet, now)}`);
+  if (added) whys.push(`added ${saidOf(added, now)}`);
+  return whys.join("; ");
+}
+
+function saidOf({ by, at, why }: { by: string; at: number; why: string }, now: number): string {
+  return `by ${by} ${formatAgo(now - at)}${why === "" ? "" : `: ${why}`}`;
+}
+
+function footOf({ version, runtime, engine, listen, phase, startedAt, at, inFlight }: Snapshot): string {
+  const up = formatSpan(at - startedAt);
+  return plainText(
+    `evenkeel ${version}, ${engine} engine, ${runtime}: ${phase} on ${listen}, up ${up}, ${inFlight} in flight`,
+  );
+}

@@ -1,0 +1,63 @@
+/** Runs the commands that talk to a running balancer, and says how the process is to end. */
+
+import type { Ask } from "../cli/companions.ts";
+import type { Verb } from "../cli/verbs.ts";
+import type { Event } from "../state/event.ts";
+import { adminCalls, type AdminCall, type Failed, listOf, mapOf } from "./admin-call.ts";
+import { eventLine } from "./event-line.ts";
+import { explain } from "./explain.ts";
+import { follow } from "./follow.ts";
+import { carryOut } from "./orders.ts";
+import { showStatus } from "./status.ts";
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+export interface VerbTools {
+  readonly ask: Ask;
+  /** Who the record says it was. */
+  readonly actor: string;
+  readonly terminal: Terminal;
+}
+
+/** Never rejects for anything that the balancer or the network does. */
+export async function runVerb(verb: Verb, tools: VerbTools): Promise<ExitCode> {
+  const end = await run(verb, tools, adminCalls(tools.ask, tools.actor));
+  if (typeof end === "number") return end;
+  tools.terminal.warn(end.text);
+  return end.exitCode;
+}
+
+async function run(verb: Verb, tools: VerbTools, call: AdminCall): Promise<ExitCode | Failed> {
+  const { ask, terminal } = tools;
+  switch (verb.verb) {
+    case "status":
+      return showStatus(verb, { ask, call, terminal });
+    case "events":
+      return showEvents(verb, tools, call);
+    case "explain":
+      return explain(verb, call, terminal);
+    default: {
+      const done = await carryOut(verb, call);
+      if (done.kind === "failed") return done;
+      terminal.write(`${done.text}\n`);
+      return done.exitCode;
+    }
+  }
+}
+
+async function showEvents(
+  { isFollowed, upstream, limit, asJson }: Extract<Verb, { verb: "events" }>,
+  { ask, actor, terminal }: VerbTools,
+  call: AdminCall,
+): Promise<ExitCode | Failed> {
+  const of = upstream === undefined ? "" : `&upstream=${encodeURIComponent(upstream)}`;
+  const show = (event: Event) => terminal.write(`${asJson ? JSON.stringify(event) : eventLine(event)}\n`);
+  // One more than is shown, so that even with none there is a number to go on from.
+  const answer = await call({ path: `/api/events?limit=${limit + 1}${of}` });
+  if (answer.kind === "failed") return answer;
+  const events = listOf(mapOf(answer.value)["events"]) as readonly Event[];
+  if (limit > 0) for (const event of events.slice(-limit)) show(event);
+  if (!isFollowed) return 0;
+  const onLoss = () => terminal.warn("The stream of events has ended; trying again.");
+  const after = events.at(-1)?.seq ?? 0;
+  return follow({ ask, actor, upstream, after, onEvent: show, onLoss });
+}

@@ -1,0 +1,168 @@
+/** The door of the dashboard: who may come in, with which forms, and what they take along. Everything passes here first. */
+
+import { derivedSecret, isSameSecret, newSecret } from "../../lib/secret.ts";
+import { answerAsset } from "../assets.ts";
+import { renderNotice } from "../page.tsx";
+import { cookieField, cookieIn } from "./cookies.ts";
+import type { LoginClient } from "./login-client.ts";
+import { personal } from "./marks.tsx";
+import { type LoginProps, renderLogin, renderRefusal } from "./pages.tsx";
+import { type Visitor, Visitors } from "./visitors.ts";
+
+export interface DoorSetting {
+  readonly visitors: Visitors;
+  readonly client: LoginClient;
+}
+
+/** Says whether the dashboard lives, to machines that hold no session. */
+const openPaths: ReadonlySet<string> = new Set(["/healthz"]);
+
+export function doorOf({ visitors, client }: DoorSetting) {
+  return async (request: Request, address: string): Promise<Response> => {
+    const { pathname } = new URL(request.url);
+    if (openPaths.has(pathname)) return visitors.everybody.answer(request);
+    const asset = answerAsset(pathname);
+    if (asset) return asset;
+    if (pathname === "/login") return login(request, address);
+    const session = cookieIn(request, "session");
+    const visitor = await visitors.admit(session);
+    if (!visitor) return toLogin(request, pathname, session !== undefined);
+    if (!(await isOwnForm(request, visitor))) return forged(request);
+    if (pathname === "/logout" && request.method === "POST") return logout(request, visitor, address);
+    const answer = await visitor.answer(request);
+    if (!visitors.isWelcome(visitor)) {
+      await answer.body?.cancel();
+      return toLogin(request, pathname, session !== undefined);
+    }
+    return visitors.hold(visitor, await personally(answer, visitor));
+  };
+
+  async function login(request: Request, address: string): Promise<Response> {
+    const session = cookieIn(request, "session");
+    const visitor = await visitors.admit(session);
+    if (visitor) return seeOther(nextIn(new URL(request.url).searchParams));
+    if (request.method !== "POST") {
+      const query = new URL(request.url).searchParams;
+      const ended = { words: "The session has ended. Log in again.", tone: "calm" } as const;
+      return loginPage(request, { next: nextIn(query), ...(query.has("ended") ? ended : {}) });
+    }
+    const form = new URLSearchParams(await request.text());
+    const [name, next] = [form.get("name") ?? "", nextIn(form)];
+    const visit = cookieIn(request, "visit");
+    if (visit === undefined || !isSameSecret(form.get("csrf") ?? "", csrfOf(visit))) {
+      const words = "This form was too old, or your browser keeps no cookies. Try again.";
+      return loginPage(request, { next, name, words }, 403);
+    }
+    const outcome = await client.login({ name, password: form.get("password") ?? "", address });
+    if (outcome.kind === "refused") {
+      const page = loginPage(request, { next, name, words: outcome.words }, outcome.status);
+      if (outcome.retryAfter !== undefined) page.headers.set("Retry-After", String(outcome.retryAfter));
+      return page;
+    }
+    const answer = seeOther(next);
+    answer.headers.append("Set-Cookie", cookieField(request, "session", outcome.session));
+    answer.headers.append("Set-Cookie", cookieField(request, "visit", undefined));
+    return answer;
+  }
+
+  async function logout(request: Request, { session }: Visitor, address: string): Promise<Response> {
+    if (session !== undefined) {
+      visitors.forget(session);
+      await client.logout(session, address);
+    }
+    const answer = seeOther("/login");
+    answer.headers.append("Set-Cookie", cookieField(request, "session", undefined));
+    return answer;
+  }
+}
+
+/** The form of a login is bound to the visit, since there is no session yet: nobody can log somebody else in as himself. */
+function loginPage(request: Request, props: Omit<LoginProps, "csrf">, status = 200): Response {
+  const known = cookieIn(request, "visit");
+  const visit = known ?? newSecret();
+  const answer = page(renderLogin({ ...props, csrf: csrfOf(visit) }), status);
+  if (known === undefined) answer.headers.append("Set-Cookie", cookieField(request, "visit", visit));
+  return answer;
+}
+
+function csrfOf(visit: string): string {
+  return derivedSecret(visit, "login");
+}
+
+/** Beside its origin, which was looked at already, what changes something must come from a page of this very session. */
+async function isOwnForm(request: Request, { person }: Visitor): Promise<boolean> {
+  if (!person || request.method === "GET" || request.method === "HEAD") return true;
+  // The length was looked at too: no form is long.
+  const given =
+    request.headers.get("x-evenkeel-csrf") ?? new URLSearchParams(await request.clone().text()).get("csrf");
+  return isSameSecret(given ?? "", person.csrf);
+}
+
+function forged(request: Request): Response {
+  const title = "Nothing was changed";
+  const words =
+    "The form did not come from a page of your session. Load the page again and repeat what you did.";
+  if (isForPart(request)) return page(renderNotice(`${title}. ${words}`), 403);
+  return page(renderRefusal({ title, words }), 403);
+}
+
+/** Each in the way that it can follow: a page, a part of one, a live stream, a program. */
+function toLogin(request: Request, pathname: string, hadSession: boolean): Response {
+  if (pathname.startsWith("/live")) return Visitors.farewell();
+  const from = isForPart(request) || request.method !== "GET" ? pageBefore(request) : pathOf(request.url);
+  const query = new URLSearchParams({ next: from, ...(hadSession ? { ended: "" } : {}) });
+  const address = `/login?${query}`;
+  if (isForPart(request)) {
+    return new Response(null, { status: 401, headers: { "HX-Redirect": address, ...fresh } });
+  }
+  const wantsPage = (request.headers.get("accept") ?? "").includes("text/html");
+  if (wantsPage || request.method !== "GET") return seeOther(address);
+  return new Response("Log in first: /login.\n", {
+    status: 401,
+    headers: { ...fresh, "Content-Type": "text/plain; charset=utf-8" },
+  });
+}
+
+async function personally(answer: Response, { person }: Visitor): Promise<Response> {
+  if (!(answer.headers.get("content-type") ?? "").startsWith("text/html")) return answer;
+  const { status, headers } = answer;
+  return new Response(personal(await answer.text(), person), { status, headers });
+}
+
+function isForPart(request: Request): boolean {
+  return request.headers.get("hx-request") === "true";
+}
+
+function pageBefore(request: Request): string {
+  const referrer = request.headers.get("referer") ?? "";
+  return URL.canParse(referrer) ? pathOf(referrer) : "/";
+}
+
+function pathOf(address: string): string {
+  const { pathname, search } = new URL(address);
+  return pathname + search;
+}
+
+/** Only ever a page of ours: a link must not lead to another site by way of the login. */
+function nextIn(query: URLSearchParams): string {
+  const next = query.get("next") ?? "/";
+  const here = "http://here";
+  const isOurs = next.startsWith("/") && URL.canParse(next, here) && new URL(next, here).origin === here;
+  if (!isOurs) return "/";
+  const path = pathOf(new URL(next, here).href);
+  return path.startsWith("//") || path.startsWith("/login") || path.startsWith("/logout") ? "/" : path;
+}
+
+const fresh = { "Cache-Control": "no-store" };
+
+function page(markup: string, status: number): Response {
+  return new Response(markup, {
+    status,
+    headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" },
+  });
+}
+
+/** By hand: Elysia's own redirect fails on Deno. */
+function seeOther(location: string): Response {
+  return new Response(null, { status: 303, headers: { ...fresh, Location: location } });
+}

@@ -1,0 +1,120 @@
+/** What the admin API says of people: whether they log in there, who one is, and whether a password is right. */
+
+import { type Role, roles } from "../../access/role.ts";
+import { describeError, exchangeWeb, type WebAnswer } from "../web-client.ts";
+
+/**
+ * `open`: nobody has to log in, the dashboard acts for everybody. `closed`: people log in, and this bearer has not.
+ * `unknown`: the admin API cannot be asked, or says nothing that is understood.
+ */
+export type Standing =
+  | { readonly kind: "open" | "closed" | "unknown" }
+  | { readonly kind: "user"; readonly name: string; readonly role: Role };
+
+export type LoginOutcome =
+  | { readonly kind: "accepted"; readonly session: string }
+  | {
+      readonly kind: "refused";
+      readonly status: number;
+      readonly words: string;
+      readonly retryAfter?: number;
+    };
+
+export interface Given {
+  readonly name: string;
+  readonly password: string;
+  /** Whom failures are counted for. */
+  readonly address: string;
+}
+
+/** Nothing here rejects. */
+export interface LoginClient {
+  /** @param bearer a session, or the dashboard's own token */
+  standing(bearer: string | undefined): Promise<Standing>;
+  login(given: Given): Promise<LoginOutcome>;
+  logout(session: string, address: string): Promise<void>;
+}
+
+export interface LoginClientSetting {
+  readonly adminUrl: string;
+  /** Shows that the client addresses that are told can be believed. */
+  readonly ownToken: string | undefined;
+}
+
+const timeoutMs = 2_000;
+/** Verifying may have to wait for a processor. */
+const loginTimeoutMs = 10_000;
+
+export function loginClient({ adminUrl, ownToken }: LoginClientSetting): LoginClient {
+  const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
+  const fieldsWith = (bearer: string | undefined, address?: string) => ({
+    accept: "application/json",
+    "user-agent": "evenkeel-dashboard",
+    ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+    ...(address === undefined ? {} : { "x-evenkeel-client": address }),
+  });
+
+  return {
+    async standing(bearer) {
+      try {
+        return standingIn(
+          await exchangeWeb({ method: "GET", url: url("api/me"), fields: fieldsWith(bearer), timeoutMs }),
+        );
+      } catch {
+        return { kind: "unknown" };
+      }
+    },
+
+    async login({ name, password, address }) {
+      try {
+        const answer = await exchangeWeb({
+          ...{ method: "POST", url: url("api/login"), timeoutMs: loginTimeoutMs },
+          fields: { ...fieldsWith(ownToken, address), "content-type": "application/json" },
+          body: JSON.stringify({ name, password }),
+        });
+        return outcomeIn(answer);
+      } catch (error) {
+        const words = `The balancer cannot be asked: ${describeError(error)}.`;
+        return { kind: "refused", status: 502, words };
+      }
+    },
+
+    async logout(session, address) {
+      const fields = fieldsWith(session, address);
+      // The session is forgotten here in any case; there it ends by itself.
+      await exchangeWeb({ method: "POST", url: url("api/logout"), fields, body: "", timeoutMs }).catch(
+        () => {},
+      );
+    },
+  };
+}
+
+function standingIn({ status, text }: WebAnswer): Standing {
+  const { kind, name, role, login } = mapOf(text);
+  if (typeof login !== "boolean" || (status !== 200 && status !== 401)) return { kind: "unknown" };
+  if (!login) return { kind: "open" };
+  const known = roles.find((each) => each === role);
+  const isUser = status === 200 && kind === "user" && typeof name === "string" && known !== undefined;
+  return isUser ? { kind: "user", name, role: known } : { kind: "closed" };
+}
+
+function outcomeIn({ status, text }: WebAnswer): LoginOutcome {
+  const { session, detail, retryAfterSeconds: seconds } = mapOf(text);
+  if (status === 200 && typeof session === "string") return { kind: "accepted", session };
+  if (status === 401 || status === 400) {
+    return { kind: "refused", status: 401, words: "Name or password is wrong." };
+  }
+  const words = typeof detail === "string" ? detail : `The balancer answers with status ${status}.`;
+  if (status !== 429 || typeof seconds !== "number") return { kind: "refused", status: 502, words };
+  const paused = `Too many failures. Try again in ${seconds} s.`;
+  return { kind: "refused", status, words: paused, retryAfter: seconds };
+}
+
+function mapOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

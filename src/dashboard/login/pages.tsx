@@ -1,0 +1,104 @@
+/** The pages of those who are not in: the login, and why something was refused. They need no script. */
+/** @jsxImportSource @kitajs/html */
+
+import type { Children } from "@kitajs/html";
+import { assets } from "../assets.ts";
+import { attribute } from "../escape.ts";
+import { markup } from "../shell.tsx";
+
+export interface LoginProps {
+  /** Held against the visit's cookie. */
+  readonly csrf: string;
+  /** Where to go then: a path of ours. */
+  readonly next: string;
+  readonly name?: string;
+  /** Why the last try failed, or what has just ended. */
+  readonly words?: string;
+  readonly tone?: "bad" | "calm";
+}
+
+export function renderLogin({ csrf, next, name = "", words = "", tone = "bad" }: LoginProps): string {
+  return markup(
+    <Bare title="Log in · Evenkeel">
+      <h1>Log in</h1>
+      {words === "" ? (
+        ""
+      ) : (
+        <p class={`login-words ${tone}`} id="login-words" role={tone === "bad" ? "alert" : "status"} safe>
+          {words}
+        </p>
+      )}
+      <form method="post" action="/login" class="login">
+        <input type="hidden" name="csrf" value={attribute(csrf)} />
+        <input type="hidden" name="next" value={attribute(next)} />
+        <label for="name">Name</label>
+        <input
+          id="name"
+          name="name"
+          value={attribute(name)}
+          required
+          maxlength="64"
+          autocomplete="username"
+          autocapitalize="none"
+          spellcheck="false"
+          {...(name === "" ? { autofocus: true } : {})}
+        />
+        <label for="password">Password</label>
+        <input
+          id="password"
+          name="password"
+          type="password"
+          required
+          maxlength="1024"
+          autocomplete="current-password"
+          {...(name === "" ? {} : { autofocus: true })}
+        />
+        <button type="submit">Log in</button>
+      </form>
+    </Bare>,
+  );
+}
+
+export interface RefusalProps {
+  readonly title: string;
+  readonly words: string;
+}
+
+export function renderRefusal({ title, words }: RefusalProps): string {
+  return markup(
+    <Bare title={`${title} · Evenkeel`}>
+      <h1 safe>{title}</h1>
+      <p safe>{words}</p>
+      <p>
+        <a href="/">Back to the dashboard</a>
+      </p>
+    </Bare>,
+  );
+}
+
+function Bare({ title, children }: { readonly title: string; readonly children: Children }): JSX.Element {
+  return (
+    <>
+      {"<!doctype html>"}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <meta name="color-scheme" content="light dark" />
+          <title safe>{title}</title>
+          <link rel="icon" type="image/svg+xml" href={assets.icon.path} />
+          <link rel="stylesheet" href={assets.style.path} />
+        </head>
+        <body class="bare">
+          <main>
+            <p class="brand">
+              <img src={assets.icon.path} alt="" width="28" height="28" />
+              <span>Evenkeel</span>
+            </p>
+            {children}
+          </main>
+        </body>
+      </html>
+    </>
+  );
+}

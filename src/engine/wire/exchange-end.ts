@@ -1,0 +1,52 @@
+/** What the wire engine knows at the end of an exchange: read from the relay when asked, so that most ends make nothing. */
+
+import type { ExchangeEnd } from "../../proxy/record.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { RelayedAnswer } from "./relayed-answer.ts";
+import type { RelayedRequest } from "./relayed-request.ts";
+import type { Tunnel } from "./tunnel.ts";
+
+/** One for each relay, written anew for each of its exchanges. */
+export class RelayEnd implements ExchangeEnd {
+  readonly #request: RelayedRequest;
+  readonly #answer: RelayedAnswer;
+  #client: ClientConnection | undefined;
+  #tunnelBytes = 0;
+  isClientGone = false;
+
+  constructor(request: RelayedRequest, answer: RelayedAnswer) {
+    this.#request = request;
+    this.#answer = answer;
+  }
+
+  of(client: ClientConnection, tunnel: Tunnel | undefined, isClientGone: boolean): this {
+    this.#client = client;
+    this.#tunnelBytes = tunnel?.receivedBytes ?? 0;
+    this.isClientGone = isClientGone;
+    return this;
+  }
+
+  get requestId(): string {
+    return this.#request.id;
+  }
+
+  get clientAddress(): string {
+    return this.#client?.address ?? "";
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#client?.scheme ?? "http";
+  }
+
+  get status(): number {
+    return this.#answer.status;
+  }
+
+  get bytesIn(): number {
+    return this.#request.receivedBytes + this.#tunnelBytes;
+  }
+
+  get bytesOut(): number {
+    return (this.#client?.writtenBytes ?? 0) - this.#answer.writtenBefore;
+  }
+}

@@ -1,0 +1,18 @@
+/** What every exchange is given, whoever drives it. */
+
+import type { Clock } from "../lib/clock.ts";
+import type { ExchangeObserver } from "./exchange-observer.ts";
+import type { RecordTaker } from "./record.ts";
+import type { Route } from "./route.ts";
+import type { Tracer } from "./trace-context.ts";
+
+export interface ExchangeSetting {
+  /** Read anew for every exchange, so that a reload needs no new connection. */
+  readonly routes: () => readonly Route[];
+  readonly clock: Clock;
+  readonly observer: ExchangeObserver;
+  /** Present where requests are traced. */
+  readonly trace?: Tracer;
+  /** Present where somebody reads what became of requests. */
+  readonly records?: RecordTaker;
+}

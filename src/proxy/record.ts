@@ -1,0 +1,96 @@
+/** The plain record of an exchange that is over: what every reader of requests is given. Apart from what collects it. */
+
+import type { FailurePhase, FailureReason } from "../pool/outcome.ts";
+import type { NotRetried, RefusalReason } from "./refusal.ts";
+import type { TraceContext } from "./trace-context.ts";
+
+/** What only the engine knows when an exchange ends. */
+export interface ExchangeEnd {
+  readonly requestId: string;
+  readonly clientAddress: string;
+  readonly scheme: "http" | "https";
+  /** Status that the client was sent; 0 if no final head was sent. */
+  readonly status: number;
+  /** Bytes of the client's request; the fetch engine, which never sees heads, counts bodies alone. */
+  readonly bytesIn: number;
+  /** Bytes handed to the client's connection, counted in the same way. */
+  readonly bytesOut: number;
+  /** The client left before it had its answer. */
+  readonly isClientGone: boolean;
+}
+
+export interface AttemptRecord {
+  readonly upstream: string;
+  /** Milliseconds from the start of the exchange. */
+  readonly startMs: number;
+  /** Milliseconds from the attempt's start until a fresh connection was open; null on a kept one, or where nobody knows. */
+  readonly connectMs: number | null;
+  /** Milliseconds from the attempt's start to the answer's head; null without one. */
+  readonly headMs: number | null;
+  /** Milliseconds from the attempt's start to its end. */
+  readonly endMs: number;
+  /** 0 without an answer. */
+  readonly status: number;
+  readonly outcome: "response" | "failure" | "cancelled";
+  readonly phase: FailurePhase | null;
+  readonly reason: FailureReason | null;
+}
+
+/** One of those that an upstream was chosen from, as it stood then. */
+export interface Candidate {
+  readonly upstream: string;
+  readonly inFlight: number;
+  /** Less than the configured one during a slow start. */
+  readonly weight: number;
+  /** Peak-sensitive average of its latency; null while unmeasured. */
+  readonly latencyMs: number | null;
+}
+
+/** One decision on where an attempt goes. */
+export interface Choice {
+  readonly chosen: string;
+  /** Those that were fit, at most sixteen of them. */
+  readonly candidates: readonly Candidate[];
+  /** How many were fit in all. */
+  readonly fit: number;
+}
+
+export interface RequestRecord extends ExchangeEnd {
+  /** Epoch milliseconds at which it began. */
+  readonly at: number;
+  readonly durationMs: number;
+  /** Empty, like target and host, where the head was not acceptable. */
+  readonly method: string;
+  /** Cut at 2,048 characters, as the host is. */
+  readonly target: string;
+  readonly host: string;
+  readonly pool: string | null;
+  /** What it was pinned by; null where the pool has no key. */
+  readonly key: string | null;
+  /** Why the balancer answered itself, or why the last attempt failed. */
+  readonly reason: RefusalReason | null;
+  readonly notRetried: NotRetried | null;
+  /** Why each further attempt was made, in order. */
+  readonly retried: readonly string[];
+  /** How long it waited for a place, milliseconds. */
+  readonly queuedMs: number;
+  /** In the order of their ends. */
+  readonly attempts: readonly AttemptRecord[];
+  /** In order; complete where somebody wanted the record from the start, else only those of further attempts. */
+  readonly choices: readonly Choice[];
+  /** Of the client's `traceparent` or our own; null without one that makes sense. */
+  readonly traceId: string | null;
+  /** Present where it was traced here. */
+  readonly trace?: TraceContext;
+}
+
+/** Who gets records. Called on the request path: cheap, synchronous, and must not throw. */
+export interface RecordTaker {
+  /** Asked as each exchange opens: whether its record is wanted whatever comes of it. */
+  wants(): boolean;
+  /** Asked as one ends that nobody wanted and that took this long: whether it is wanted all the same. */
+  wantsSlow(durationMs: number): boolean;
+  /** Asked as one ends that nobody wanted and that failed, was tried again, or was refused. */
+  wantsFailed(): boolean;
+  take(record: RequestRecord): void;
+}

@@ -1,0 +1,112 @@
+/** Collects lines and writes them in batches, off the request path; what cannot be kept up with is dropped and counted. */
+
+import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import type { LineFile } from "./line-file.ts";
+
+export interface LineWriterSetting {
+  readonly file: Pick<LineFile, "append" | "lookAgain" | "close">;
+  readonly clock: Clock;
+  readonly schedule: Schedule;
+  /** Hears, once for each batch, how many lines were lost and why. */
+  readonly onLoss: (lines: number, why: string) => void;
+  /** Characters that may wait for a slow disk or reader. */
+  readonly mostWaiting?: number;
+}
+
+/** Whoever looks on does not notice a quarter of a second; a disk notices a write for each request. */
+const batchMs = 250;
+/** A batch of this many characters goes out at once. */
+const wholeBatch = 64 * 1024;
+const mostWaitingByDefault = 4 * 1024 * 1024;
+/** How often somebody may have moved the file away without telling. */
+const lookEveryMs = 1_000;
+const tooFast = "they came faster than they could be written";
+
+/**
+ * ```
+ *  waiting ──the batch is whole, or its time is up──▶ writing ──▶ waiting
+ *     │ too much waits: the line is lost                 │ an error: the batch is lost
+ * ```
+ * At most one batch is under way: lines keep their order, and a slow disk holds up nobody.
+ */
+export class LineWriter {
+  readonly #setting: LineWriterSetting;
+  readonly #mostWaiting: number;
+  #lines: string[] = [];
+  #waiting = 0;
+  #lookedAt = -Infinity;
+  #cancel: Cancel | undefined;
+  #writing: Promise<void> | undefined;
+  #isClosed = false;
+  #untold = 0;
+  /** Lines that did not get out. */
+  lost = 0;
+
+  constructor(setting: LineWriterSetting) {
+    this.#setting = setting;
+    this.#mostWaiting = setting.mostWaiting ?? mostWaitingByDefault;
+  }
+
+  /** @param line without its end */
+  write(line: string): void {
+    if (this.#isClosed || this.#waiting + line.length > this.#mostWaiting) return this.#lose(1);
+    this.#lines.push(line);
+    this.#waiting += line.length + 1;
+    this.#goOn();
+  }
+
+  /** The next batch finds out whether its file was moved away: for SIGHUP. */
+  reopen(): void {
+    this.#lookedAt = -Infinity;
+  }
+
+  /** Resolves when what waited is written, or cannot be. Later lines are lost. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancel?.();
+    await this.#writing;
+    if (this.#lines.length > 0) await this.#writeBatch();
+    await this.#setting.file.close();
+  }
+
+  #goOn(): void {
+    if (this.#writing || this.#isClosed || this.#lines.length === 0) return;
+    if (this.#waiting < wholeBatch) {
+      this.#cancel ??= this.#setting.schedule(batchMs, () => this.#begin());
+    } else this.#begin();
+  }
+
+  #begin(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#writing = this.#writeBatch().finally(() => {
+      this.#writing = undefined;
+      this.#goOn();
+    });
+  }
+
+  async #writeBatch(): Promise<void> {
+    const { file, clock } = this.#setting;
+    const lines = this.#lines;
+    this.#lines = [];
+    this.#waiting = 0;
+    let why = tooFast;
+    try {
+      if (clock() - this.#lookedAt >= lookEveryMs) {
+        this.#lookedAt = clock();
+        await file.lookAgain();
+      }
+      await file.append(Buffer.from(`${lines.join("\n")}\n`));
+    } catch (error) {
+      this.#lose(lines.length);
+      why = error instanceof Error ? error.message : String(error);
+    }
+    if (this.#untold > 0) this.#setting.onLoss(this.#untold, why);
+    this.#untold = 0;
+  }
+
+  #lose(lines: number): void {
+    this.lost += lines;
+    this.#untold += lines;
+  }
+}

@@ -1,0 +1,164 @@
+/** One exchange as OpenTelemetry sees it: a server span, and below it a client span for each attempt. */
+
+import { type Attributes, SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace";
+
+import { type Random } from "../lib/random.ts";
+import { hex, type TraceContext } from "../proxy/trace-context.ts";
+
+export interface TracedAttempt {
+  /** Id. */
+  readonly upstream: string;
+  /** Milliseconds since the exchange began. */
+  readonly startMs: number;
+  readonly endMs: number;
+  /** 0 without an answer. */
+  readonly status: number;
+  /** How it failed; undefined if it did not. */
+  readonly failure: string | undefined;
+}
+
+/** What of an exchange goes into its spans. */
+export interface TracedExchange {
+  readonly context: TraceContext;
+  readonly requestId: string;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly method: string;
+  readonly target: string;
+  readonly scheme: "http" | "https";
+  readonly host: string;
+  readonly clientAddress: string;
+  readonly pool: string | undefined;
+  /** What the client got; 0 for nothing. */
+  readonly status: number;
+  /** Why it was refused or broke off; undefined for an answer that was passed on whole. */
+  readonly reason: string | undefined;
+  readonly attempts: readonly TracedAttempt[];
+}
+
+export interface SpanSetting {
+  readonly resource: Resource;
+  readonly version: string;
+  readonly random: Random;
+}
+
+/** Methods of RFC 9110 and RFC 5789; any other one is only told in an attribute, for names must stay few. */
+const knownMethods: ReadonlySet<string> = new Set([
+  ...["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"],
+]);
+
+/** Names and attributes are those of OpenTelemetry's semantic conventions for HTTP (stable since 1.23). */
+export function spansOf(exchange: TracedExchange, setting: SpanSetting): readonly ReadableSpan[] {
+  const { context, startedAt, durationMs, status, reason } = exchange;
+  const [path = "", query] = splitOnce(exchange.target, "?");
+  const method = methodOf(exchange.method);
+  const { host, port } = authorityOf(exchange.host);
+  const server = span(
+    {
+      name: method.name,
+      kind: SpanKind.SERVER,
+      ids: [context.traceId, context.spanId, context.parentId],
+      times: [startedAt, startedAt + durationMs],
+      // A server answers for 5xx alone; 4xx is the client's own doing.
+      error: status >= 500 || status === 0 ? (reason ?? String(status)) : undefined,
+      attributes: {
+        ...method.attributes,
+        "url.path": path,
+        ...(query === undefined ? {} : { "url.query": query }),
+        "url.scheme": exchange.scheme,
+        "server.address": host,
+        ...(port === undefined ? {} : { "server.port": port }),
+        "client.address": exchange.clientAddress,
+        ...(status > 0 && { "http.response.status_code": status }),
+        "evenkeel.request_id": exchange.requestId,
+        ...(exchange.pool === undefined ? {} : { "evenkeel.pool": exchange.pool }),
+        ...(reason === undefined ? {} : { "evenkeel.reason": reason }),
+      },
+    },
+    setting,
+  );
+  const attempts = exchange.attempts.map((attempt, index) =>
+    span(
+      {
+        name: method.name,
+        kind: SpanKind.CLIENT,
+        ids: [context.traceId, hex(setting.random, 2), context.spanId],
+        times: [startedAt + attempt.startMs, startedAt + attempt.endMs],
+        error: attempt.failure ?? (attempt.status >= 400 ? String(attempt.status) : undefined),
+        attributes: {
+          ...method.attributes,
+          "evenkeel.upstream": attempt.upstream,
+          ...(attempt.status > 0 && { "http.response.status_code": attempt.status }),
+          ...(index > 0 && { "http.request.resend_count": index }),
+        },
+      },
+      setting,
+    ),
+  );
+  return [server, ...attempts];
+}
+
+interface SpanFacts {
+  readonly name: string;
+  readonly kind: SpanKind;
+  readonly ids: readonly [traceId: string, spanId: string, parentId: string | undefined];
+  /** Epoch milliseconds. */
+  readonly times: readonly [start: number, end: number];
+  readonly error: string | undefined;
+  readonly attributes: Attributes;
+}
+
+function span(
+  { name, kind, ids, times, error, attributes }: SpanFacts,
+  { resource, version }: SpanSetting,
+): ReadableSpan {
+  const [traceId, spanId, parentId] = ids;
+  const [start, end] = times;
+  const own = { traceId, spanId, traceFlags: TraceFlags.SAMPLED };
+  return {
+    ...{ name, kind, resource },
+    spanContext: () => own,
+    ...(parentId === undefined
+      ? {}
+      : { parentSpanContext: { traceId, spanId: parentId, traceFlags: TraceFlags.SAMPLED } }),
+    startTime: timeOf(start),
+    endTime: timeOf(end),
+    duration: timeOf(Math.max(0, end - start)),
+    status: { code: error === undefined ? SpanStatusCode.UNSET : SpanStatusCode.ERROR },
+    attributes: error === undefined ? attributes : { ...attributes, "error.type": error },
+    links: [],
+    events: [],
+    ended: true,
+    instrumentationScope: { name: "evenkeel", version },
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: 0,
+  };
+}
+
+/** Seconds and nanoseconds. */
+function timeOf(ms: number): [number, number] {
+  const seconds = Math.floor(ms / 1_000);
+  return [seconds, Math.round((ms - seconds * 1_000) * 1e6)];
+}
+
+function methodOf(given: string): { readonly name: string; readonly attributes: Attributes } {
+  if (knownMethods.has(given)) return { name: given, attributes: { "http.request.method": given } };
+  return {
+    name: "HTTP",
+    attributes: { "http.request.method": "_OTHER", "http.request.method_original": given },
+  };
+}
+
+function authorityOf(text: string): { readonly host: string; readonly port: number | undefined } {
+  const [, host = text, port] = /^(.*?)(?::(\d+))?$/.exec(text) ?? [];
+  return { host, port: port === undefined ? undefined : Number(port) };
+}
+
+function splitOnce(text: string, mark: string): readonly [string, string?] {
+  const place = text.indexOf(mark);
+  return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)];
+}

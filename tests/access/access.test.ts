@@ -1,0 +1,109 @@
+import { describe, expect, test } from "bun:test";
+
+import { Access } from "../../src/access/access.ts";
+import type { Accounts } from "../../src/access/accounts.ts";
+import type { LoginNote } from "../../src/access/ledger.ts";
+import { digestOf } from "../../src/lib/secret.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+
+/** Cheap ones, so that a test costs no seconds. */
+const hashOf = (password: string) =>
+  Bun.password.hash(password, { algorithm: "argon2id", memoryCost: 64, timeCost: 1 });
+const ann = { name: "ann", role: "operator", passwordHash: await hashOf("correct horse") } as const;
+const bob = { name: "bob", role: "viewer", passwordHash: await hashOf("battery staple") } as const;
+const program = { name: "ci", role: "operator", tokenHash: `sha256:${digestOf("t0ken")}` } as const;
+
+function access(accounts: Accounts) {
+  const time = { now: 0 };
+  const notes: LoginNote[] = [];
+  const verified: string[] = [];
+  const state = { accounts };
+  const made = new Access({
+    accounts: () => state.accounts,
+    passwords: {
+      ...runtime.passwords,
+      verify(password, hash) {
+        verified.push(hash);
+        return runtime.passwords.verify(password, hash);
+      },
+    },
+    clock: () => time.now,
+    note: (note) => void notes.push(note),
+  });
+  const login = (name: string, password: string) => made.login({ name, password, address: "10.0.0.1" });
+  const sessionOf = async (name: string, password: string) => {
+    const answer = await login(name, password);
+    if (answer.kind !== "accepted") throw new Error(`Cannot log in as ${name}: ${answer.kind}`);
+    return answer.session;
+  };
+  return { access: made, state, time, notes, verified, login, sessionOf };
+}
+
+describe("access", () => {
+  test("without accounts is everybody's, as admin", () => {
+    const { access: open } = access({});
+    expect(open.identify(undefined)).toEqual({ kind: "anybody", role: "admin" });
+    expect(open.hasUsers).toBe(false);
+  });
+
+  test("is told from the bearer: the token, a program's token, a user's session", async () => {
+    const { access: known, sessionOf } = access({ token: "s3cret", users: [ann, bob], tokens: [program] });
+    expect(known.identify(undefined)).toBeUndefined();
+    for (const wrong of ["", "s3cre", "s3crets", "t0kens", program.tokenHash, ann.passwordHash]) {
+      expect(known.identify(wrong)).toBeUndefined();
+    }
+    expect(known.identify("s3cret")).toEqual({ kind: "bearer", role: "admin" });
+    expect(known.identify("t0ken")).toEqual({ kind: "program", name: "ci", role: "operator" });
+    const session = await sessionOf("bob", "battery staple");
+    expect(known.identify(session)).toEqual({ kind: "user", name: "bob", role: "viewer" });
+  });
+
+  test("is refused to a wrong password and to a name that nobody has, after the same work", async () => {
+    const { notes, verified, login } = access({ users: [ann, bob] });
+    expect(await login("ann", "wrong")).toEqual({ kind: "refused" });
+    expect(await login("eve", "correct horse")).toEqual({ kind: "refused" });
+    expect(await login("eve", "battery staple")).toEqual({ kind: "refused" });
+    expect(verified).toHaveLength(3);
+    expect(verified[0]).toBe(ann.passwordHash);
+    expect(verified[1]).toBe(verified[2] ?? "");
+    expect(notes.map(({ by, to }) => `${by} ${to}`)).toEqual(Array(3).fill("nobody refused"));
+    expect(JSON.stringify(notes)).not.toMatch(/horse|staple|argon2/);
+  });
+
+  test("pauses guesses without looking at the password, even the right one", async () => {
+    const { time, verified, login } = access({ users: [ann] });
+    for (let index = 0; index < 5; index++) await login("ann", "wrong");
+    const before = verified.length;
+    expect(await login("ann", "correct horse")).toEqual({ kind: "paused", waitMs: 1_000 });
+    expect(verified).toHaveLength(before);
+    time.now += 1_000;
+    expect((await login("ann", "correct horse")).kind).toBe("accepted");
+  });
+
+  test("is verified for four at once; more wait", async () => {
+    const { login } = access({ users: [ann] });
+    const answers = await Promise.all(Array.from({ length: 6 }, (_, index) => login(`n${index}`, "x")));
+    expect(answers.map(({ kind }) => kind)).toEqual([...Array(4).fill("refused"), "paused", "paused"]);
+  });
+
+  test("follows a reload: a role at once, and a session ends with its user or password", async () => {
+    const { access: known, state, sessionOf } = access({ users: [ann, bob] });
+    const [anns, bobs] = [await sessionOf("ann", "correct horse"), await sessionOf("bob", "battery staple")];
+    state.accounts = { users: [{ ...ann, role: "viewer" }] };
+    expect(known.identify(anns)?.role).toBe("viewer");
+    expect(known.identify(bobs)).toBeUndefined();
+    state.accounts = { users: [{ ...ann, passwordHash: await hashOf("new") }, bob] };
+    expect(known.identify(anns)).toBeUndefined();
+    // It was asked for while its user was gone, and does not come back.
+    expect(known.identify(bobs)).toBeUndefined();
+  });
+
+  test("ends at the logout, which is written down once", async () => {
+    const { access: known, notes, sessionOf } = access({ users: [ann] });
+    const session = await sessionOf("ann", "correct horse");
+    expect(known.logout(session, "10.0.0.1")).toBe(true);
+    expect(known.logout(session, "10.0.0.1")).toBe(false);
+    expect(known.identify(session)).toBeUndefined();
+    expect(notes.map(({ to }) => to)).toEqual(["accepted", "ended"]);
+  });
+});

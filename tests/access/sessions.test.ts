@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+
+import { type SessionLimits, sessionLimits, Sessions } from "../../src/access/sessions.ts";
+
+const ann = { name: "ann", role: "admin", passwordHash: "$argon2id$a" } as const;
+const bob = { ...ann, name: "bob" };
+
+function sessions(change: Partial<SessionLimits> = {}) {
+  const time = { now: 0 };
+  return { time, sessions: new Sessions(() => time.now, { ...sessionLimits, ...change }) };
+}
+
+describe("a session", () => {
+  test("is found by its bearer and by nothing else", () => {
+    const { sessions: open } = sessions();
+    const bearer = open.open(ann);
+    expect(bearer).toMatch(/^[\w-]{43}$/);
+    expect(open.open(ann)).not.toBe(bearer);
+    expect(open.find(bearer)?.name).toBe("ann");
+    for (const wrong of ["", bearer.slice(0, -1), `${bearer}A`]) expect(open.find(wrong)).toBeUndefined();
+  });
+
+  test("ends when it is idle for too long, and each use puts that off", () => {
+    const { time, sessions: open } = sessions({ idleMs: 100, lifeMs: 1_000 });
+    const bearer = open.open(ann);
+    for (time.now = 0; time.now < 400; time.now += 99) expect(open.find(bearer)).toBeDefined();
+    time.now += 1;
+    expect(open.find(bearer)).toBeUndefined();
+    time.now = 0;
+    expect(open.find(bearer)).toBeUndefined();
+  });
+
+  test("ends some time after the login however much it is used", () => {
+    const { time, sessions: open } = sessions({ idleMs: 100, lifeMs: 1_000 });
+    const bearer = open.open(ann);
+    for (time.now = 0; time.now < 1_000; time.now += 50) expect(open.find(bearer)).toBeDefined();
+    expect(open.find(bearer)).toBeUndefined();
+  });
+
+  test("ends at the logout", () => {
+    const { sessions: open } = sessions();
+    const [one, other] = [open.open(ann), open.open(ann)];
+    open.end(one);
+    expect(open.find(one)).toBeUndefined();
+    expect(open.find(other)).toBeDefined();
+  });
+
+  test("makes way, as the longest unused one, when its user or all together have too many", () => {
+    const { sessions: open } = sessions({ most: 4, mostOfOne: 2 });
+    const [first, second] = [open.open(ann), open.open(ann)];
+    open.find(first);
+    const third = open.open(ann);
+    expect(open.find(second)).toBeUndefined();
+    const others = [open.open(bob), open.open(bob)];
+    open.open({ ...ann, name: "cai" });
+    expect(open.size).toBe(4);
+    expect(open.find(first)).toBeUndefined();
+    for (const bearer of [third, ...others]) expect(open.find(bearer)).toBeDefined();
+  });
+
+  test("that nobody asks for any more is forgotten at the next login", () => {
+    const { time, sessions: open } = sessions({ idleMs: 100 });
+    for (let count = 0; count < 10; count++) open.open(ann);
+    time.now = 100;
+    open.open(bob);
+    expect(open.size).toBe(1);
+  });
+});

@@ -1,0 +1,215 @@
+import { describe, expect, test } from "bun:test";
+
+import { reaches, type Role, roles } from "../../src/access/role.ts";
+import { roleNamed } from "../../src/admin/route-roles.ts";
+import { accountsOf, hashOf, routesOfAdmin, startAdminStand } from "./stand.ts";
+
+const accounts = await accountsOf();
+const who: Readonly<Record<Role, string>> = { viewer: "vera", operator: "otto", admin: "ada" };
+
+describe("the table of roles", () => {
+  test("has a row for every route of the admin API", () => {
+    const routes = routesOfAdmin();
+    expect(routes.length).toBeGreaterThan(15);
+    const missing = routes.filter(([method, path]) => roleNamed(method, path) === undefined);
+    expect(missing).toEqual([]);
+  });
+
+  test("opens nothing but health checks and the login", () => {
+    const open = routesOfAdmin().filter(([method, path]) => roleNamed(method, path) === "nobody");
+    expect(open.map(([method, path]) => `${method} ${path}`).toSorted()).toEqual([
+      ...["GET /healthz", "GET /livez", "GET /readyz", "POST /api/login"],
+    ]);
+  });
+
+  test("lets viewers change nothing, and operators neither configuration nor state", () => {
+    const named = routesOfAdmin().filter(([method]) => method !== "GET");
+    const below = (role: Role) =>
+      named
+        .filter(([method, path]) => {
+          const needed = roleNamed(method, path);
+          return needed !== "nobody" && needed !== undefined && reaches(role, needed);
+        })
+        .map(([method, path]) => `${method} ${path}`);
+    expect(below("viewer")).toEqual(["POST /api/logout"]);
+    expect(below("operator")).not.toContain("POST /api/reload");
+  });
+
+  test("says admin of what it does not know, and knows a path by its segments", () => {
+    for (const [method, path] of [
+      ["POST", "/api/upstreams/a/b/mode"],
+      ["POST", "/api/upstreams/a/mode/"],
+      ["PUT", "/api/login"],
+      ["POST", "/livez"],
+      ["POST", "/api/upstreams"],
+    ] as const) {
+      expect(roleNamed(method, path)).toBeUndefined();
+    }
+    expect(roleNamed("POST", "/api/upstreams/a%2Fb/mode")).toBe("operator");
+    expect(roleNamed("HEAD", "/metrics")).toBe("viewer");
+  });
+});
+
+describe("roles at the admin API", () => {
+  /** Bodies that make each route do something. */
+  const bodies: Readonly<Record<string, object>> = {
+    "POST /api/upstreams/:id/mode": { mode: "draining" },
+    "PATCH /api/upstreams/:id": { weight: 3 },
+    "POST /api/pools/:pool/upstreams": { url: "http://10.0.0.9" },
+  };
+  const routes = routesOfAdmin().filter(([, path]) => !["/api/login", "/api/logout"].includes(path));
+  for (const role of roles) {
+    test(`hold on every route for a ${role}`, async () => {
+      using stand = await startAdminStand(accounts);
+      const bearer = await stand.login(who[role]);
+      for (const [method, path] of routes) {
+        const body = bodies[`${method} ${path}`];
+        const real = path.replace(/:\w+/g, "a").replace(/\*/g, "x");
+        const answer = await stand.ask(method, real, { bearer, ...(body && { body }) });
+        const needed = roleNamed(method, path);
+        const isAllowed = needed === "nobody" || (needed !== undefined && reaches(role, needed));
+        const what = `${method} ${path} by ${role}: ${answer.text}`;
+        if (isAllowed) expect(answer.status === 401 || answer.status === 403, what).toBe(false);
+        else
+          expect(answer, what).toMatchObject({ status: 403, body: { reason: "role_insufficient", needed } });
+      }
+      expect(new Set(stand.acts.map(({ by }) => by))).toEqual(new Set(role === "viewer" ? [] : [who[role]]));
+    });
+  }
+
+  test("ask who it is on every route but the health checks", async () => {
+    using stand = await startAdminStand(accounts);
+    for (const [method, path] of routes) {
+      for (const bearer of [undefined, "s3cre", "vera"]) {
+        const { status } = await stand.ask(method, path.replace(/:\w+/g, "a"), bearer ? { bearer } : {});
+        if (roleNamed(method, path) === "nobody") expect(status).toBeLessThan(400);
+        else expect(status).toBe(401);
+      }
+    }
+    expect(stand.acts).toEqual([]);
+  });
+});
+
+describe("login at the admin API", () => {
+  test("gives a session that says who one is, until the logout", async () => {
+    using stand = await startAdminStand(accounts);
+    const bearer = await stand.login("otto");
+    expect((await stand.ask("GET", "/api/me", { bearer })).body).toEqual({
+      ...{ kind: "user", name: "otto", role: "operator", login: true },
+    });
+    expect((await stand.ask("POST", "/api/logout", { bearer })).body).toEqual({ ended: true });
+    const after = await stand.ask("GET", "/api/me", { bearer });
+    expect(after).toMatchObject({ status: 401, body: { reason: "unauthorized", login: true } });
+    expect(stand.notes.map(({ to, by, detail }) => `${to} ${by} ${detail}`)).toEqual([
+      ...["accepted otto from 127.0.0.1", "ended otto from 127.0.0.1"],
+    ]);
+  });
+
+  test("is refused alike for a wrong password and a name that nobody has", async () => {
+    using stand = await startAdminStand(accounts);
+    const wrong = await stand.ask("POST", "/api/login", { body: { name: "otto", password: "nope" } });
+    const nobody = await stand.ask("POST", "/api/login", { body: { name: "<b>", password: "nope" } });
+    expect(wrong).toMatchObject({ status: 401, body: { reason: "login_refused" } });
+    expect(nobody.text).toBe(wrong.text);
+    expect(stand.notes.map(({ by, detail }) => `${by} ${detail}`)).toEqual([
+      ...['nobody as "otto" from 127.0.0.1', 'nobody as "<b>" from 127.0.0.1'],
+    ]);
+    expect(JSON.stringify(stand.notes)).not.toContain("nope");
+  });
+
+  test("takes the same time for a name that nobody has", async () => {
+    const slow = await Bun.password.hash("x", { algorithm: "argon2id", memoryCost: 19_456, timeCost: 4 });
+    using stand = await startAdminStand({ users: [{ name: "ada", role: "admin", passwordHash: slow }] });
+    const timed = async (name: string) => {
+      const startedAt = performance.now();
+      await stand.ask("POST", "/api/login", { body: { name, password: "nope" } });
+      return performance.now() - startedAt;
+    };
+    const [known, unknown] = [[] as number[], [] as number[]];
+    for (let round = 0; round < 4; round++) {
+      known.push(await timed("ada"));
+      unknown.push(await timed(`nobody-${round}`));
+    }
+    // The fastest of each, since a busy machine only ever adds; without the work it would be a hundredth.
+    expect(Math.min(...unknown)).toBeGreaterThan(Math.min(...known) / 3);
+  });
+
+  test("pauses with 429 and Retry-After, even for the right password", async () => {
+    using stand = await startAdminStand(accounts);
+    for (let index = 0; index < 5; index++) {
+      await stand.ask("POST", "/api/login", { body: { name: "otto", password: "nope" } });
+    }
+    const body = { name: "otto", password: "otto's password" };
+    const paused = await stand.ask("POST", "/api/login", { body });
+    expect(paused).toMatchObject({ status: 429, body: { reason: "login_paused" } });
+    expect(Number(paused.headers.get("retry-after"))).toBe(1);
+    expect((await stand.ask("POST", "/api/login", { body: { name: "ada", password: "ada's password" } })).status).toBe(200);
+  }); // prettier-ignore
+
+  test("counts the client that a dashboard on this machine names, if it names an address", async () => {
+    using stand = await startAdminStand(accounts);
+    const from = (address: string, index: number) =>
+      stand.ask("POST", "/api/login", {
+        body: { name: `n${index}`, password: "nope" },
+        headers: { "X-Evenkeel-Client": address },
+      });
+    for (let index = 0; index < 10; index++) await from("10.0.0.1", index);
+    expect((await from("10.0.0.1", 10)).status).toBe(429);
+    expect((await from("10.0.0.2", 11)).status).toBe(401);
+    await from("<script>", 12);
+    expect(stand.notes.some(({ detail }) => detail.includes("<script>"))).toBe(false);
+  });
+
+  test.each([
+    [{}, 400],
+    [{ name: "ada" }, 400],
+    [{ name: "ada", password: "" }, 400],
+    [{ name: 5, password: ["x"] }, 400],
+    [{ name: "a".repeat(65), password: "x" }, 400],
+    [{ name: "ada", password: "x".repeat(1_025) }, 400],
+    [{ name: "ada", password: "x".repeat(20_000) }, 400],
+  ])("refuses what is no login: %j", async (body, status) => {
+    using stand = await startAdminStand(accounts);
+    expect((await stand.ask("POST", "/api/login", { body })).status).toBe(status);
+    expect(stand.notes).toEqual([]);
+  });
+
+  test("is not to be had from a foreign page or under a foreign name", async () => {
+    using stand = await startAdminStand(accounts);
+    const body = { name: "ada", password: "ada's password" };
+    for (const [name, value] of [
+      ["Origin", "https://evil.example"],
+      ["Host", "evil.example"],
+    ] as const) {
+      expect((await stand.ask("POST", "/api/login", { body, headers: { [name]: value } })).status).toBe(403);
+    }
+    expect(stand.notes).toEqual([]);
+  });
+
+  test("does not exist where nobody is configured, and ends for whom a reload removes", async () => {
+    using stand = await startAdminStand(accounts);
+    const bearer = await stand.login("vera");
+    stand.accounts = { token: "s3cret" };
+    expect((await stand.ask("GET", "/api/me", { bearer })).body).toMatchObject({ login: false });
+    const login = await stand.ask("POST", "/api/login", { body: { name: "vera", password: "vera's password" } });
+    expect(login).toMatchObject({ status: 404, body: { reason: "no_users" } });
+    const users = [{ name: "new", role: "viewer", passwordHash: await hashOf("new's password") }] as const;
+    stand.accounts = { users };
+    expect((await stand.ask("GET", "/api/me", { bearer })).status).toBe(401);
+    await stand.login("new");
+  }); // prettier-ignore
+});
+
+describe("who acted", () => {
+  const act = { body: { mode: "draining" }, headers: { "X-Evenkeel-Actor": "mallory" } };
+  test("is the user, the program, or whom the bearer of the nameless token says", async () => {
+    using stand = await startAdminStand({
+      ...accounts,
+      tokens: (accounts.tokens ?? []).map((each) => ({ ...each, role: "operator" })),
+    });
+    for (const bearer of [await stand.login("otto"), "grafana-token", "s3cret"]) {
+      expect((await stand.ask("POST", "/api/upstreams/a/mode", { ...act, bearer })).status).toBe(200);
+    }
+    expect(stand.acts.map(({ by }) => by)).toEqual(["otto", "grafana", "mallory"]);
+  });
+});

@@ -1,0 +1,310 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Static, TSchema } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
+
+import { type Document, documentOf } from "../../src/admin/openapi/document.ts";
+import type { Operation } from "../../src/admin/openapi/operation.ts";
+import { operations } from "../../src/admin/openapi/operations.ts";
+import { drainReportSchema, problemSchema } from "../../src/admin/schemas/orders.ts";
+import {
+  eventSchema,
+  historySchema,
+  reloadReportSchema,
+  settingsSchema,
+  stateSchema,
+} from "../../src/admin/schemas/record.ts";
+import { snapshotSchema } from "../../src/admin/schemas/snapshot.ts";
+import { upstreamDetailSchema } from "../../src/admin/schemas/upstream.ts";
+import { nameOf } from "../../src/config/problem.ts";
+import type { Setting } from "../../src/config/effective.ts";
+import { faultsIn } from "../../src/config/shape.ts";
+import type { DrainReport, ReloadReport } from "../../src/control/control.ts";
+import type { UpstreamDetail } from "../../src/detail.ts";
+import type { HistoryAnswer } from "../../src/history/history.ts";
+import type { Snapshot } from "../../src/snapshot.ts";
+import type { Event } from "../../src/state/event.ts";
+import type { Intent } from "../../src/state/intent.ts";
+import { ControlRoom } from "../support/control-room.ts";
+import { until } from "../support/wait.ts";
+import { routesOfAdmin } from "./stand.ts";
+
+const keyOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+
+/** The compiler holds the schemas to the types: these lines fail the type check when one of them lags behind. */
+type Frozen<T> = T extends (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+    : T;
+type Same<One, Other> = [Frozen<One>, Frozen<Other>] extends [Frozen<Other>, Frozen<One>] ? true : false;
+const agreed: true[] = [
+  true satisfies Same<Static<typeof snapshotSchema>, Snapshot>,
+  true satisfies Same<Static<typeof upstreamDetailSchema>, UpstreamDetail>,
+  true satisfies Same<Static<typeof eventSchema>, Event>,
+  true satisfies Same<Static<typeof historySchema>, HistoryAnswer>,
+  true satisfies Same<Static<typeof stateSchema>, { intents: readonly Intent[] }>,
+  true satisfies Same<Static<typeof settingsSchema>, { settings: readonly Setting[] }>,
+  true satisfies Same<Static<typeof reloadReportSchema>, ReloadReport & { diff: readonly string[] }>,
+  true satisfies Same<
+    Static<typeof drainReportSchema>,
+    DrainReport & { id: string; upstream: UpstreamDetail | null }
+  >,
+];
+
+/** Every object closed, so that a key that the document does not tell of is found. */
+function strictly(schema: TSchema): TSchema {
+  const closed: Record<string | symbol, unknown> = { ...schema };
+  if (schema["properties"]) {
+    closed["additionalProperties"] ??= false;
+    closed["properties"] = Object.fromEntries(
+      Object.entries(schema["properties"] as Record<string, TSchema>).map(([key, value]) => [
+        key,
+        strictly(value),
+      ]),
+    );
+  }
+  if (schema["items"]) closed["items"] = strictly(schema["items"]);
+  if (schema["anyOf"]) closed["anyOf"] = (schema["anyOf"] as TSchema[]).map(strictly);
+  return closed as unknown as TSchema;
+}
+
+describe("the OpenAPI document", () => {
+  test("tells of every registered route, and of none that is not there", () => {
+    const routes = routesOfAdmin()
+      .map(([method, path]) => keyOf({ method, path }))
+      .toSorted();
+    const hint = "a route needs an entry in src/admin/openapi/*-operations.ts, and an entry needs its route";
+    expect(operations.map(keyOf).toSorted(), hint).toEqual(routes);
+  });
+
+  test("has schemas that are the types", () => expect(agreed).toHaveLength(8));
+
+  test("gives each operation one id, and each reference something to point to", () => {
+    const document = documentOf(operations);
+    const text = JSON.stringify(document);
+    const ids = [...text.matchAll(/"operationId":"(\w+)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(operations.length);
+    const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name);
+    expect(references.length).toBeGreaterThan(20);
+    for (const name of references) expect(document.components.schemas).toHaveProperty(name ?? "");
+    expect(text).not.toContain("errorMessage");
+    expect(text).not.toContain("evenkeel-");
+  });
+
+  test("refuses two schemas of one name", () => {
+    const answer = (about: string) => ({
+      about,
+      type: "application/json",
+      schema: Type.Object({}, { title: "A" }),
+    });
+    const entry = { tag: "State", summary: "", answers: { 200: answer("") } } as const;
+    const twice: Operation[] = [
+      { ...entry, method: "GET", path: "/a" },
+      { ...entry, method: "GET", path: "/b", answers: { 200: answer("another") } },
+    ];
+    expect(() => documentOf(twice)).toThrow("two schemas as A");
+  });
+});
+
+/** One request and what must come of it. */
+interface Ask {
+  readonly status: number;
+  readonly path?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What is asked of the real balancer, in this order. An operation without an entry fails: add a request for each answer
+ * that the document promises, and for each problem that can be brought about.
+ */
+const asks: Readonly<Record<string, readonly Ask[]>> = {
+  "GET /livez": [{ status: 200 }],
+  "GET /readyz": [{ status: 200 }],
+  "GET /healthz": [{ status: 200 }],
+  "GET /metrics": [{ status: 200 }],
+  "GET /api/snapshot": [{ status: 200 }],
+  "GET /api/history": [
+    { status: 200 },
+    { status: 200, path: "/api/history?upstream=a&window=1h&since=0" },
+    { status: 400, path: "/api/history?window=2h" },
+    { status: 404, path: "/api/history?pool=none" },
+  ],
+  "GET /api/config": [{ status: 200 }, { status: 304 }],
+  "GET /api/openapi.json": [{ status: 200 }, { status: 304 }],
+  "GET /api/docs": [{ status: 200 }, { status: 304 }],
+  "GET /api/docs/style.css": [{ status: 200 }, { status: 304 }],
+  "GET /api/upstreams/:id": [{ status: 200 }, { status: 404, path: "/api/upstreams/none" }],
+  "POST /api/pools/:pool/upstreams": [
+    { status: 201, body: { url: "http://127.0.0.1:9", name: "gone", weight: 2, reason: "more" } },
+    { status: 400, body: [] },
+    { status: 404, path: "/api/pools/none/upstreams", body: { url: "http://127.0.0.1:9" } },
+    { status: 409, body: { url: "http://127.0.0.1:9", name: "a" } },
+    { status: 412, body: { url: "http://127.0.0.1:10", name: "late" }, headers: { "If-Match": '"old"' } },
+    { status: 422, body: { url: "nonsense", colour: "red" } },
+  ],
+  "GET /api/pools/:pool": [{ status: 200 }, { status: 404, path: "/api/pools/none" }],
+  "PATCH /api/upstreams/:id": [
+    { status: 200, body: { weight: 7 } },
+    { status: 400, body: { weight: 300 } },
+    { status: 400, body: { weight: 3, weigth: 4 } },
+    { status: 404, path: "/api/upstreams/none", body: { weight: 1 } },
+    { status: 412, body: { weight: 8 }, headers: { "If-Match": '"old"' } },
+  ],
+  "POST /api/upstreams/:id/mode": [
+    { status: 200, body: { mode: "maintenance", reason: "disk" } },
+    { status: 400, body: { mode: "asleep" } },
+    { status: 404, path: "/api/upstreams/none/mode", body: { mode: "ready" } },
+    { status: 412, body: { mode: "ready" }, headers: { "If-Match": '"old"' } },
+  ],
+  "POST /api/upstreams/:id/drain": [
+    { status: 200, body: { reason: "kernel" } },
+    { status: 400, path: "/api/upstreams/a/drain?wait=soon" },
+    { status: 404, path: "/api/upstreams/none/drain" },
+    { status: 412, headers: { "If-Match": '"old"' } },
+  ],
+  "DELETE /api/upstreams/:id": [
+    { status: 400, path: "/api/upstreams/gone?wait=soon" },
+    { status: 404, path: "/api/upstreams/none" },
+    { status: 412, path: "/api/upstreams/gone", headers: { "If-Match": '"old"' } },
+    { status: 202, path: "/api/upstreams/gone" },
+    { status: 200, path: "/api/upstreams/b?wait=5s" },
+    { status: 409, path: "/api/upstreams/a" },
+  ],
+  "GET /api/me": [{ status: 200 }],
+  "POST /api/login": [{ status: 404, body: { name: "ann", password: "secret" } }],
+  "POST /api/logout": [{ status: 409 }],
+  "GET /api/events": [{ status: 200 }, { status: 400, path: "/api/events?after=x" }],
+  "GET /api/stream": [
+    { status: 200, path: "/api/stream?snapshots=1s" },
+    { status: 400, path: "/api/stream?snapshots=1ms" },
+    { status: 400, path: "/api/stream?after=x" },
+  ],
+  "GET /api/state": [{ status: 200 }, { status: 304 }],
+  "GET /api/state/export": [{ status: 200 }, { status: 304 }],
+  "POST /api/reload": [
+    { status: 200, path: "/api/reload?dry=1" },
+    { status: 400, body: "pools: {}" },
+    { status: 413, path: "/api/reload?dry=1", body: " ".repeat(1024 * 1024 + 1) },
+    { status: 422, path: "/api/reload?dry=1", body: "pools: 3" },
+  ],
+};
+
+/** Answers that no request from outside brings about; other tests see to them. */
+const elsewhere: Readonly<Record<string, string>> = {
+  "GET /readyz 503": "it would have to be starting or stopping",
+  "GET /healthz 503": "likewise",
+  "POST /api/login 200": "it would need users, as in access.test.ts",
+  "POST /api/logout 200": "likewise",
+};
+
+describe("the real balancer", () => {
+  const room = new ControlRoom();
+  const seen = new Map<string, Set<number>>();
+
+  beforeAll(async () => {
+    await room.servers("a", "b");
+    room.write(room.poolWith(["a", "b"]));
+    await room.start();
+    for (let request = 0; request < 20; request++) await (await fetch(`${room.url}/work`)).text();
+  });
+  afterAll(() => room[Symbol.asyncDispose]());
+
+  for (const [key, list] of Object.entries(asks)) {
+    test(`answers ${key} as the document says`, async () => {
+      const operation = operations.find((known) => keyOf(known) === key);
+      expect(operation, `${key} is not in the document`).toBeDefined();
+      if (!operation) return;
+      const usual = operation.path.replace(":id", "a").replace(":pool", "main");
+      let tag = "";
+      const statuses = new Set<number>();
+      seen.set(key, statuses);
+      for (const { status, path = usual, body, headers } of list) {
+        const response = await fetch(room.admin + path, {
+          method: operation.method,
+          headers: { ...(status === 304 && { "If-None-Match": tag }), ...headers },
+          ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+        });
+        expect(`${path} ${response.status}`).toBe(`${path} ${status}`);
+        statuses.add(status);
+        await follows(operation, response);
+        if (operation.answers[status]?.isTagged) {
+          tag = response.headers.get("etag") ?? "";
+          expect(tag).toMatch(/^"[\w-]{22}"$/);
+        }
+      }
+    }, 20_000);
+  }
+
+  test("has been asked for every answer that the document promises", () => {
+    const missing = operations.flatMap((operation) =>
+      Object.keys(operation.answers)
+        .map((status) => `${keyOf(operation)} ${status}`)
+        .filter(
+          (name) =>
+            !elsewhere[name] && !seen.get(keyOf(operation))?.has(Number(name.slice(name.lastIndexOf(" ")))),
+        ),
+    );
+    expect(missing, "add a request to `asks` above").toEqual([]);
+  });
+
+  test("serves the document that the table gives, and a page without scripts that has every operation", async () => {
+    const served = (await (await fetch(`${room.admin}/api/openapi.json`)).json()) as Document;
+    expect(served).toEqual(JSON.parse(JSON.stringify(documentOf(operations))));
+    const response = await fetch(`${room.admin}/api/docs`);
+    const page = await response.text();
+    for (const { path } of operations) expect(page).toContain(`<code>${path}</code>`);
+    for (const name of Object.keys(served.components.schemas)) expect(page).toContain(`id="schema-${name}"`);
+    expect([...page.matchAll(/<script|<style|\bstyle=|\bon\w+=|(?:src|href)="(?![/#])/g)]).toEqual([]);
+    expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
+  });
+
+  test("names the methods that an address has", async () => {
+    for (const [method, path, allow] of [
+      ["GET", "/api/upstreams/a/mode", "POST"],
+      ["PUT", "/api/upstreams/a", "GET, PATCH, DELETE"],
+      ["DELETE", "/api/snapshot", "GET"],
+    ] as const) {
+      const response = await fetch(room.admin + path, { method });
+      expect(`${method} ${path} ${response.status}`).toBe(`${method} ${path} 405`);
+      expect(response.headers.get("allow")).toBe(allow);
+    }
+  });
+});
+
+/** Compares an answer with what the document says of its status. */
+async function follows(operation: Operation, response: Response): Promise<void> {
+  const { status } = response;
+  const type = response.headers.get("content-type");
+  const answer = operation.answers[status];
+  if (!answer) {
+    const body: unknown = await response.json();
+    expect(type).toBe("application/problem+json");
+    expect(faultsIn(strictly(problemSchema), body)).toEqual([]);
+    expect(operation.problems?.[status] ?? []).toContain((body as { reason: string }).reason);
+    return;
+  }
+  if (!answer.schema) {
+    expect(await response.text()).toBe("");
+    return;
+  }
+  // Bun adds a charset to JSON, which means nothing there (RFC 8259 section 11).
+  expect(answer.type === "application/json" ? type?.split(";")[0] : type).toBe(answer.type ?? "");
+  if (answer.type === "text/event-stream") return firstMessages(response);
+  const text = await response.text();
+  const value: unknown = answer.type === "application/json" ? JSON.parse(text) : text;
+  const faults = faultsIn(strictly(answer.schema), value);
+  expect(faults.map(({ path, why }) => `${nameOf(path)}: ${why}`)).toEqual([]);
+}
+
+async function firstMessages(response: Response): Promise<void> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  await until(async () => {
+    text += (await reader?.read())?.value ?? "";
+    return /event: snapshot\ndata: .*\n\n/.test(text);
+  });
+  await reader?.cancel();
+  const snapshot = /event: snapshot\ndata: (.*)\n\n/.exec(text)?.[1] ?? "null";
+  expect(faultsIn(strictly(snapshotSchema), JSON.parse(snapshot))).toEqual([]);
+}

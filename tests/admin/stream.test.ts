@@ -1,0 +1,234 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+
+import { Stream } from "../../src/admin/stream.ts";
+import { streamRoutes } from "../../src/admin/stream-routes.ts";
+import { Journal } from "../../src/control/journal.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import type { WebListener } from "../../src/runtime/runtime.ts";
+import type { Snapshot } from "../../src/snapshot.ts";
+import type { Event } from "../../src/state/event.ts";
+import { ControlRoom } from "../support/control-room.ts";
+import { FakeTime } from "../support/fake-time.ts";
+import { until } from "../support/wait.ts";
+
+const open: WebListener[] = [];
+afterAll(() => open.forEach((listener) => listener.close()));
+
+/** The stream behind a real listener; its time passes only when a test says so. */
+async function stand(bytesOfSnapshot = 10) {
+  const time = new FakeTime();
+  const journal = new Journal({
+    store: { events: () => [], record: () => {} },
+    wallClock: () => time.clock(),
+    schedule: time.schedule,
+    log: { error: () => {} },
+  });
+  let snapshots = 0;
+  const filler = "x".repeat(bytesOfSnapshot);
+  const stream = new Stream({
+    control: {
+      events: (query) => journal.events(query),
+      watch: (onEvent) => journal.watch(onEvent),
+    },
+    snapshot: () => ({ at: ++snapshots, filler }) as unknown as Snapshot,
+    schedule: time.schedule,
+  });
+  const app = streamRoutes(stream);
+  const listener = await runtime.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    handle: (request) => app.fetch(request),
+  });
+  open.push(listener);
+  const add = (to: string, upstream = "a"): Event => {
+    const named = { pool: "main", upstream, from: "", reason: "operator", by: "ann", detail: "" };
+    const event = journal.add({ kind: "mode", to, ...named });
+    void time.advance(0);
+    return event;
+  };
+  return { time, stream, add, port: listener.port, snapshots: () => snapshots };
+}
+
+/** Reads a stream's messages as they come. */
+class Reading {
+  text = "";
+  isOver = false;
+  readonly #controller = new AbortController();
+
+  static async of(url: string, headers: Record<string, string> = {}): Promise<Reading> {
+    const reading = new Reading();
+    const response = await fetch(url, { headers, signal: reading.#controller.signal });
+    expect(response.status).toBe(200);
+    void reading.#read(response);
+    await until(() => reading.text.startsWith("retry: 1000\n\n"), "the greeting");
+    return reading;
+  }
+
+  async #read(response: Response): Promise<void> {
+    const decoder = new TextDecoder();
+    try {
+      for await (const chunk of response.body ?? []) this.text += decoder.decode(chunk, { stream: true });
+    } catch {
+      // Ended from either side.
+    }
+    this.isOver = true;
+  }
+
+  get events(): { id: string; event: Event }[] {
+    return [...this.text.matchAll(/^event: event\nid: (\d+)\ndata: (.*)\n\n/gm)].map(
+      ([, id = "", data = ""]) => ({
+        id,
+        event: JSON.parse(data) as Event,
+      }),
+    );
+  }
+
+  get words(): string {
+    return this.events.map(({ event }) => event.to).join(" ");
+  }
+
+  count(pattern: RegExp): number {
+    return [...this.text.matchAll(pattern)].length;
+  }
+
+  leave(): void {
+    this.#controller.abort();
+  }
+}
+
+describe("the stream", () => {
+  test("tells every event as it happens, to everybody, with its number as id", async () => {
+    const { add, port, stream } = await stand();
+    add("before");
+    const url = `http://127.0.0.1:${port}/api/stream`;
+    const readings = await Promise.all([Reading.of(url), Reading.of(url), Reading.of(`${url}?upstream=b`)]);
+    const sent = [add("one"), add("two"), add("three", "b")];
+    await until(() => readings[1]?.words === "one two three", "the events");
+    expect(readings[0]?.events).toEqual(sent.map((event) => ({ id: String(event.seq), event })));
+    await until(() => readings[2]?.words === "three", "the event of b alone");
+    for (const reading of readings) reading.leave();
+    await until(() => stream.listeners === 0, "everybody to be gone");
+  });
+
+  test("goes on after Last-Event-ID, and begins with the next event without it", async () => {
+    const { add, port } = await stand();
+    const [first] = [add("one"), add("two"), add("three")];
+    const url = `http://127.0.0.1:${port}/api/stream`;
+    const back = await Reading.of(url, { "Last-Event-ID": String(first.seq) });
+    const asked = await Reading.of(`${url}?after=${first.seq}`);
+    const fresh = await Reading.of(url, { "Last-Event-ID": "nonsense" });
+    add("four");
+    await until(() => fresh.words === "four", "the event");
+    await until(() => back.words === "two three four" && asked.words === back.words, "the events missed");
+    for (const reading of [back, asked, fresh]) reading.leave();
+  });
+
+  test("sends snapshots as often as each wants them, made once for all, and none while nobody does", async () => {
+    const { time, port, stream, snapshots } = await stand();
+    const url = `http://127.0.0.1:${port}/api/stream`;
+    const plain = await Reading.of(url);
+    for (let second = 0; second < 5; second++) await time.advance(1_000);
+    expect(snapshots()).toBe(0);
+    const everySecond = await Reading.of(`${url}?snapshots=1s`);
+    const everyThird = await Reading.of(`${url}?snapshots=3s`);
+    const another = await Reading.of(`${url}?snapshots=1s`);
+    expect(snapshots()).toBe(3);
+    for (let second = 0; second < 6; second++) {
+      await time.advance(1_000);
+      await until(() => everySecond.count(/^event: snapshot$/gm) === second + 2, "the snapshot");
+    }
+    expect(snapshots()).toBe(9);
+    await until(() => everyThird.count(/^event: snapshot$/gm) === 3, "every third");
+    expect(everySecond.text).toContain('data: {"at":9,');
+    expect(everySecond.count(/^id:/gm)).toBe(0);
+    for (const reading of [plain, everySecond, everyThird, another]) reading.leave();
+    await until(() => stream.listeners === 0, "everybody to be gone");
+    await time.advance(60_000);
+    expect(snapshots()).toBe(9);
+    expect(time.waits.filter((waitMs) => waitMs <= 1_000)).toEqual([]);
+  });
+
+  test("sends a comment every 15 s, so that nobody takes the silence for the end", async () => {
+    const { time, port } = await stand();
+    const reading = await Reading.of(`http://127.0.0.1:${port}/api/stream`);
+    for (let second = 0; second < 30; second++) await time.advance(1_000);
+    await until(() => reading.count(/^:\n\n/gm) === 2, "two comments");
+    reading.leave();
+  });
+
+  test("takes a hundred listeners and refuses the next one", async () => {
+    const { port, stream } = await stand();
+    const url = `http://127.0.0.1:${port}/api/stream`;
+    const readings = await Promise.all(Array.from({ length: 100 }, () => Reading.of(url)));
+    const refused = await fetch(url);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("retry-after")).toBe("10");
+    expect(await refused.json()).toMatchObject({ reason: "listeners_full" });
+    readings[0]?.leave();
+    await until(() => stream.listeners === 99, "one to leave");
+    (await Reading.of(url)).leave();
+    for (const reading of readings) reading.leave();
+    await until(() => stream.listeners === 0, "everybody to be gone");
+  });
+
+  test.each(["snapshots=0", "snapshots=500ms", "snapshots=2m", "snapshots=x", "after=-1", "after=x"])(
+    "refuses ?%s and says why",
+    async (query) => {
+      const { port, stream } = await stand();
+      const answer = await fetch(`http://127.0.0.1:${port}/api/stream?${query}`);
+      expect(answer.status).toBe(400);
+      expect(await answer.json()).toMatchObject({ detail: expect.stringContaining("Cannot") });
+      expect(stream.listeners).toBe(0);
+    },
+  );
+
+  test("gives nothing more to a reader that does not read, and cuts it after two beats; others go on", async () => {
+    const { time, add, port, stream, snapshots } = await stand(2_000_000);
+    const well = await Reading.of(`http://127.0.0.1:${port}/api/stream`);
+    const socket = connect(port, "127.0.0.1");
+    let isCut = false;
+    socket.on("error", () => {}).on("close", () => (isCut = true));
+    socket.pause();
+    socket.write("GET /api/stream?snapshots=1s HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until(() => stream.listeners === 2, "the reader");
+    for (let second = 0; second < 12; second++) {
+      await time.advance(1_000);
+      await until(() => snapshots() === second + 2, "the snapshot");
+    }
+    const before = process.memoryUsage().rss;
+    for (let second = 12; second < 50 && stream.listeners === 2; second++) {
+      await time.advance(1_000);
+      await Bun.sleep(0);
+    }
+    expect(stream.listeners).toBe(1);
+    expect(process.memoryUsage().rss - before).toBeLessThan(40_000_000);
+    add("still");
+    await until(() => well.words === "still", "the others");
+    socket.resume();
+    await until(() => isCut, "the cut");
+    well.leave();
+  }, 20_000);
+});
+
+describe("the real balancer's stream", () => {
+  test("tells of a drain, and goes on after a restart where the reader was", async () => {
+    await using room = new ControlRoom();
+    await room.servers("a", "b");
+    room.write(room.poolWith(["a", "b"]));
+    await room.start();
+    const first = await Reading.of(`${room.admin}/api/stream?upstream=a&snapshots=1s`);
+    await room.ask("POST", "/api/upstreams/a/drain?wait=5s", { reason: "kernel" });
+    await until(() => first.words === "draining drained", "the drain");
+    expect(first.text).toContain('event: snapshot\ndata: {"at":');
+    const last = first.events.at(-1)?.id ?? "";
+    await room.ask("POST", "/api/upstreams/a/mode", { mode: "ready" });
+    // Written down before the process ends, so that it can be told after.
+    await room.proxy.kill("SIGTERM");
+    await until(() => first.isOver, "the end");
+    await room.restart();
+    const back = await Reading.of(`${room.admin}/api/stream?upstream=a`, { "Last-Event-ID": last });
+    await until(() => back.words.startsWith("ready"), "what was missed");
+    back.leave();
+  }, 30_000);
+});

@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { accountsOf, type AdminStand, startAdminStand } from "../admin/stand.ts";
+import { calmSnapshot } from "../support/admin-stand-in.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
+import { until } from "../support/wait.ts";
+
+const executable = findChromium();
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const { users = [] } = await accountsOf();
+
+// Bun kills the browser, and with it every other test, when one test takes longer than this.
+setDefaultTimeout(25_000);
+
+let browser: Browser;
+
+interface Scene extends AsyncDisposable {
+  readonly admin: AdminStand;
+  readonly url: string;
+  readonly page: Page;
+  /** What the browser complained about, breaches of the content security policy among it. */
+  readonly complaints: string[];
+}
+
+async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
+  const admin = await startAdminStand({ users }, { snapshot: calmSnapshot() });
+  const adminUrl = `http://127.0.0.1:${admin.port}`;
+  const where = { hostname: "127.0.0.1", port: 0, balancerUrl: adminUrl, adminUrl };
+  const dashboard = await startDashboard(where, runtime);
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  const url = `http://127.0.0.1:${dashboard.port}/`;
+  await page.goto(url);
+  return {
+    ...{ admin, url, page, complaints },
+    async [Symbol.asyncDispose]() {
+      await context.close();
+      dashboard.close();
+      admin[Symbol.dispose]();
+    },
+  };
+}
+
+async function login(page: Page, name: string, password = `${name}'s password`) {
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Log in" }).click();
+}
+
+const live = (page: Page) => page.waitForSelector("html[data-link=live]");
+const loginShown = (page: Page) => page.getByRole("heading", { name: "Log in" }).waitFor();
+const drain = (page: Page) => page.getByRole("button", { name: "Drain localhost:8082" });
+const said = (admin: AdminStand) => admin.acts.map(({ by }) => by);
+
+describe.skipIf(!executable)("the login in Chromium", () => {
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+  });
+  afterAll(() => browser?.close());
+
+  test("lets an operator in, who acts, and out again, and complains of nothing", async () => {
+    await using stage = await scene();
+    const { admin, page, url, complaints } = stage;
+    expect(page.url()).toBe(`${url}login?next=%2F`);
+    await login(page, "otto");
+    await live(page);
+    expect(page.url()).toBe(url);
+    expect(await page.locator(".who").innerText()).toMatch(/otto\s+operator\s+Log out/);
+    // The form is one of the live stream by now, which has nobody's token.
+    await page.waitForFunction(() => {
+      const page = globalThis as unknown as { document: { querySelector(s: string): { value: string } } };
+      return page.document.querySelector("#live input[name=csrf]").value.startsWith("csrf-");
+    });
+    await drain(page).click();
+    await until(() => admin.acts.length > 0, "the act");
+    expect(said(admin)).toEqual(["otto"]);
+    expect(await page.getByRole("alert").count()).toBe(0);
+    await page.getByRole("button", { name: "Log out" }).click();
+    await loginShown(page);
+    await page.goBack();
+    await loginShown(page);
+    expect(complaints).toEqual([]);
+  });
+
+  test("does all that without JavaScript", async () => {
+    await using stage = await scene({ javaScriptEnabled: false });
+    const { admin, page } = stage;
+    await login(page, "otto");
+    await drain(page).click();
+    await page.getByRole("heading", { name: "All 3 upstreams serve" }).waitFor();
+    expect(said(admin)).toEqual(["otto"]);
+    await page.getByRole("button", { name: "Log out" }).click();
+    await loginShown(page);
+  });
+
+  test("keeps out a wrong password, says so, and keeps the name", async () => {
+    await using stage = await scene();
+    const { page } = stage;
+    await login(page, "otto", "wrong");
+    await page.getByRole("alert").filter({ hasText: "Name or password is wrong." }).waitFor();
+    expect(await page.getByLabel("Name").inputValue()).toBe("otto");
+    expect(await page.getByLabel("Password").inputValue()).toBe("");
+    await page.getByLabel("Password").fill("otto's password");
+    await page.keyboard.press("Enter");
+    await live(page);
+  });
+
+  test("shows a viewer everything and no way to act", async () => {
+    await using stage = await scene();
+    const { admin, page, complaints } = stage;
+    await login(page, "vera");
+    await live(page);
+    await page.getByText("localhost:8082").first().waitFor();
+    expect(await drain(page).count()).toBe(0);
+    expect(await page.locator("main button:visible, main input:visible").count()).toBe(0);
+    expect(complaints).toEqual([]);
+    // Whoever shows the buttons again is refused by the balancer.
+    await page.evaluate("document.body.dataset.role = 'admin'");
+    await drain(page).click();
+    await page.getByRole("alert").filter({ hasText: "This needs the role operator; vera is viewer." }).waitFor();
+    expect(admin.acts).toEqual([]);
+  }); // prettier-ignore
+
+  test("refuses a forged form, as a page and as a notice", async () => {
+    await using stage = await scene();
+    const { admin, page } = stage;
+    await login(page, "ada");
+    await live(page);
+    await page.evaluate(`document.querySelector('meta[name="csrf"]').content = "forged"`);
+    await drain(page).click();
+    await page.getByRole("alert").filter({ hasText: "Nothing was changed" }).waitFor();
+    await page.evaluate(`{
+      const form = document.createElement("form");
+      form.method = "post";
+      form.action = "/upstreams/localhost%3A8082/mode";
+      form.innerHTML = '<input name="mode" value="draining">';
+      document.body.append(form);
+      form.submit();
+    }`);
+    await page.getByRole("heading", { name: "Nothing was changed" }).waitFor();
+    expect(admin.acts).toEqual([]);
+  });
+
+  test("refuses a form of another site, for all that the browser sends along", async () => {
+    await using stage = await scene();
+    const { admin, page, url } = stage;
+    await login(page, "ada");
+    await live(page);
+    const evil = Bun.serve({
+      ...{ port: 0, hostname: "127.0.0.1" },
+      fetch: () =>
+        new Response(
+          `<form method="post" action="${url}upstreams/localhost%3A8082/mode"><input name="mode" value="draining"><button>Win</button></form>`,
+          { headers: { "Content-Type": "text/html" } },
+        ),
+    });
+    try {
+      await page.goto(`http://127.0.0.1:${evil.port}/`);
+      await page.getByRole("button", { name: "Win" }).click();
+      await page.getByText("A change must come from the dashboard's own page.").waitFor();
+    } finally {
+      await evil.stop(true);
+    }
+    expect(admin.acts).toEqual([]);
+  });
+
+  test("comes by itself when the session is over, and leads back", async () => {
+    await using stage = await scene();
+    const { admin, page, url, complaints } = stage;
+    await login(page, "otto");
+    await live(page);
+    await page.goto(`${url}?sort=rate`);
+    await live(page);
+    const cookies = await page.context().cookies();
+    const bearer = cookies.find(({ name }) => name.startsWith("evenkeel-session"))?.value ?? "";
+    await admin.ask("POST", "/api/logout", { bearer });
+    await page.getByText("The session has ended. Log in again.").waitFor();
+    await login(page, "otto");
+    await live(page);
+    expect(page.url()).toBe(`${url}?sort=rate`);
+    expect(complaints).toEqual([]);
+  });
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    test.concurrent(`is usable by everybody at every width, ${colorScheme}`, async () => {
+      await using stage = await scene({ colorScheme });
+      const { page } = stage;
+      const violations = async (where: string) => {
+        await page.evaluate(axe);
+        return page.evaluate<readonly string[]>(`
+          axe.run("${where}").then(({ violations }) => violations
+            .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
+      };
+      const fits = async () => {
+        for (const width of [320, 390, 820, 1440]) {
+          await page.setViewportSize({ width, height: 844 });
+          expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+        }
+      };
+      await login(page, "otto", "wrong");
+      await page.getByRole("alert").waitFor();
+      expect(await violations("html")).toEqual([]);
+      await fits();
+      await login(page, "otto");
+      await live(page);
+      expect(await violations(".top")).toEqual([]);
+      await fits();
+    });
+  }
+});

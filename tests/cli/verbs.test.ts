@@ -1,0 +1,82 @@
+import { describe, expect, test } from "bun:test";
+
+import { userName } from "../../src/cli/surroundings.ts";
+import { type Verb, verbs } from "../../src/cli/verbs.ts";
+import { problemsOf, understood } from "./fake.ts";
+
+describe("a command for a running balancer", () => {
+  test.each<[argv: string, verb: Verb]>([
+    ["status", { verb: "status", isWatched: false, asJson: false }],
+    ["status --watch --json", { verb: "status", isWatched: true, asJson: true }],
+    ["ready a", { verb: "ready", upstream: "a", reason: "" }],
+    ["maintenance a --reason disk", { verb: "maintenance", upstream: "a", reason: "disk" }],
+    ["drain a", { verb: "drain", upstream: "a", reason: "", waitMs: 0, isForced: false }],
+    [
+      "drain a --wait 1.5s --force",
+      { verb: "drain", upstream: "a", reason: "", waitMs: 1_500, isForced: true },
+    ],
+    ["weight a 0", { verb: "weight", upstream: "a", weight: 0, reason: "" }],
+    ["weight a 256", { verb: "weight", upstream: "a", weight: 256, reason: "" }],
+    ["weight a configured", { verb: "weight", upstream: "a", weight: null, reason: "" }],
+    ["add main http://x", { verb: "add", pool: "main", newcomer: { url: "http://x" }, reason: "" }],
+    [
+      "add main http://x --weight 3 --backup --name c",
+      {
+        verb: "add",
+        pool: "main",
+        newcomer: { url: "http://x", weight: 3, backup: true, name: "c" },
+        reason: "",
+      },
+    ],
+    ["remove a --wait 1h", { verb: "remove", upstream: "a", waitMs: 3_600_000, reason: "" }],
+    ["events", { verb: "events", isFollowed: false, upstream: undefined, limit: 20, asJson: false }],
+    [
+      "events --follow --upstream a --limit 0 --json",
+      { verb: "events", isFollowed: true, upstream: "a", limit: 0, asJson: true },
+    ],
+    ["explain 0f3a", { verb: "explain", request: "0f3a", asJson: false }],
+  ])("%s is understood", (argv, verb) => {
+    const said = { argv, env: { ADMIN_URL: "http://10.0.0.1:8091", ADMIN_TOKEN: "s3cret" } };
+    const ask = { adminUrl: "http://10.0.0.1:8091", adminToken: "s3cret" };
+    expect(understood("verb", said)).toEqual({ kind: "verb", ask, verb });
+  });
+
+  test.each([
+    ["drain", "Cannot run evenkeel drain: it needs <upstream>, received nothing"],
+    ["weight a", "Cannot run evenkeel weight: it needs <weight>, received nothing"],
+    ["drain a b", 'Cannot run evenkeel drain: it takes nothing but <upstream> and flags, received "a b"'],
+    ["status a", 'Cannot run evenkeel status: it takes nothing but flags, received "a"'],
+    [
+      "weight a 257",
+      'Cannot use <weight>: it needs a whole number from 0 to 256, or configured, received "257"',
+    ],
+    ["drain a --wait 2h", 'Cannot use --wait: it needs a duration of at most 1h, such as 30s, received "2h"'],
+    [
+      "add main http://x --weight x",
+      'Cannot use --weight: it needs a whole number from 0 to 256, received "x"',
+    ],
+    ["events --limit 2001", 'Cannot use --limit: it needs a whole number from 0 to 2000, received "2001"'],
+  ])("%s is refused with a sentence", (argv, sentence) => expect(problemsOf({ argv })).toEqual([sentence]));
+
+  test("tells of everything that is wrong at once", () =>
+    expect(problemsOf({ argv: "drain a --wait soon --admin-url nowhere" })).toHaveLength(2));
+
+  for (const [name, { operands, switches }] of Object.entries(verbs)) {
+    test(`${name} --help names its words, its flags and the exit codes, within 100 columns`, () => {
+      const { text } = understood("help", { argv: `${name} --help` });
+      const words = text.replace(/\s+/g, " ");
+      expect(words).toContain(["evenkeel", name, ...operands, "[flags]"].join(" "));
+      for (const { name: flag, value, summary } of switches)
+        expect(words).toContain(`${flag} ${value} ${summary}`.replace(/\s+/g, " "));
+      expect(words).toContain("--admin-url <url>");
+      expect(words).toContain("Exit: 0 done, 1 what was asked for is not reached, 2 misuse or refused, 3 no");
+      for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+    });
+  }
+});
+
+test("the user's name is what the system says, in letters that a record takes", () => {
+  expect(userName({ USER: "ann" })).toBe("ann");
+  expect(userName({ LOGNAME: "eve\n<b>", USER: "ann" })).toBe("eve__b_");
+  expect(userName({})).toMatch(/^[\w.@ -]{1,64}$/);
+});

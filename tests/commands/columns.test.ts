@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+
+import { columnsOf } from "../../src/commands/columns.ts";
+import { eventLine } from "../../src/commands/event-line.ts";
+import { explanationOf } from "../../src/commands/explain.ts";
+import { statusLines } from "../../src/commands/status-table.ts";
+import { pictureAfter } from "../../src/dashboard/picture.ts";
+import type { Snapshot } from "../../src/snapshot.ts";
+import { busySnapshot } from "../support/admin-stand-in.ts";
+
+describe("columns", () => {
+  const rows = [
+    ["NAME", "COUNT", "WHY"],
+    ["a", "7", "because of this"],
+    ["long-name", "1,234", "x"],
+  ];
+
+  test("line up, numbers to the right, and end without spaces", () =>
+    expect(columnsOf(rows, { right: [1], hasColour: false })).toEqual([
+      "NAME       COUNT  WHY",
+      "a              7  because of this",
+      "long-name  1,234  x",
+    ]));
+
+  test("end where the terminal does, whatever their colours", () => {
+    const toned = rows.map((row) => row.map((text) => ({ text, tone: "red" as const })));
+    for (const hasColour of [false, true]) {
+      for (const line of columnsOf(toned, { right: [1], hasColour, width: 20 }))
+        expect(Bun.stripANSI(line).length).toBeLessThanOrEqual(20);
+    }
+  });
+});
+
+const hostile = "\x1b[2J\x07‮evil\r\nnext";
+/** Every string of it. */
+function poisoned(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(poisoned);
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, poisoned(item)]));
+  return typeof value === "string" ? `${value}${hostile}` : value;
+}
+
+describe("what a terminal is shown", () => {
+  const pictureOf = (snapshot: Snapshot) =>
+    pictureAfter(undefined, {
+      at: snapshot.at,
+      adminUrl: "http://localhost:8091",
+      frontDoor: { url: "", reachable: true, status: 200, detail: "", latencyMs: 0, checkedAt: 0 },
+      reading: { snapshot },
+      trends: [],
+    });
+
+  test("has every upstream with its status, and what is behind it", () => {
+    const snapshot = busySnapshot();
+    const text = statusLines(pictureOf(snapshot), { hasColour: false }).join("\n");
+    for (const { upstreams, name } of snapshot.pools) {
+      expect(text).toContain(name);
+      for (const { id, status } of upstreams) expect(text).toMatch(new RegExp(`^${id} +${status} `, "m"));
+    }
+  });
+
+  test("never has control characters from a snapshot, an event or an account", () => {
+    const snapshot = poisoned(busySnapshot()) as Snapshot;
+    const lines = [
+      ...statusLines(pictureOf(snapshot), { hasColour: false }),
+      ...snapshot.events.map(eventLine),
+      ...explanationOf({ account: [hostile], phases: [{ [hostile]: hostile }] }, false),
+    ];
+    expect(lines.join("").includes("evil")).toBe(true);
+    for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  test("of an explanation are its sentences, and its lists as tables", () => {
+    const told = {
+      account: ["It went to a.", "a answered 200."],
+      id: "0f",
+      attempts: [
+        { upstream: "a", startedAt: 1.234, nested: { x: 1 } },
+        { upstream: "bee", startedAt: 12, nested: {} },
+      ],
+    };
+    expect(explanationOf(told, false)).toEqual([
+      ...["It went to a.", "a answered 200.", "", "attempts"],
+      ...["UPSTREAM  STARTED AT", "a               1.23", "bee               12"],
+    ]);
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+
+import { passwordHashOf } from "../../src/access/password-hash.ts";
+import { makePassword } from "../../src/commands/credentials.ts";
+import type { SecretSource } from "../../src/commands/secret-input.ts";
+import { digestOf } from "../../src/lib/secret.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { fromSource } from "../support/program.ts";
+
+/** Keys as they come, and whether each prompt was shown only after the echo was off. */
+function terminal(...keys: string[]) {
+  const seen: string[] = [];
+  let isHidden = false;
+  const source: SecretSource = {
+    isTerminal: true,
+    hide: (hidden) => void (isHidden = hidden),
+    next: async () => keys.shift(),
+    prompt: (text) => void seen.push(`${isHidden ? "hidden" : "open"} ${text}`),
+  };
+  return { source, seen };
+}
+
+async function evenkeel(command: string, input: string) {
+  const [program = "", ...rest] = [...fromSource, command];
+  const child = spawn(program, rest, { stdio: ["pipe", "pipe", "pipe"] });
+  let [out, err] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
+  child.stdin.end(input);
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  return { code, out, err };
+}
+
+describe("evenkeel password", () => {
+  test("prints the hash of what is piped in, and nothing of it", async () => {
+    const { code, out } = await evenkeel("password", "correct horse battery\nmore\n");
+    expect(code).toBe(0);
+    expect(passwordHashOf(out.trim())).toMatchObject({ memoryKib: 19_456, passes: 2, lanes: 1 });
+    expect(await runtime.passwords.verify("correct horse battery", out.trim())).toBe(true);
+  });
+
+  test.each([
+    ["short\n", "it needs at least 12 characters, received a value that is not shown"],
+    ["", "it needs to be typed, received nothing"],
+    [`${"x".repeat(20_000)}\n`, "it needs at most 1024 characters"],
+  ])("refuses %j with exit 2", async (input, why) => {
+    const { code, out, err } = await evenkeel("password", input);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toContain(`Cannot use the password: ${why}`);
+  });
+
+  test("asks twice on a terminal, with the echo off, and understands its keys", async () => {
+    const { source, seen } = terminal("correct hors", "eX\u007f", " battery\r", "correct horse battery\n");
+    const { text, exitCode } = await makePassword(source, runtime.passwords);
+    expect(exitCode).toBe(0);
+    expect(await runtime.passwords.verify("correct horse battery", text)).toBe(true);
+    expect(seen).toEqual(["hidden Password: ", "open \n", "hidden Once more: ", "open \n"]);
+  });
+
+  test("refuses two that differ, and one that was given up", async () => {
+    const differing = terminal("correct horse battery\r", "correct horse batterY\r");
+    expect(await makePassword(differing.source, runtime.passwords)).toEqual({
+      text: "Cannot use the password: the two are not the same, received a value that is not shown",
+      exitCode: 2,
+    });
+    const interrupted = terminal("correct horse battery\u0003");
+    expect((await makePassword(interrupted.source, runtime.passwords)).exitCode).toBe(2);
+    expect(interrupted.seen.at(-1)).toBe("open \n");
+  });
+});
+
+test("evenkeel token prints a token and the hash that knows it, never the same one", async () => {
+  const [one, other] = [await evenkeel("token", ""), await evenkeel("token", "")];
+  const [, token = "", hash = ""] = /^token: +(\S{43})\ntokenHash: +(sha256:\S{64})\n/.exec(one.out) ?? [];
+  expect(hash).toBe(`sha256:${digestOf(token)}`);
+  expect(other.out).not.toContain(token);
+  expect([one.code, other.code]).toEqual([0, 0]);
+});

@@ -1,0 +1,210 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createServer } from "node:http";
+
+import type { Snapshot } from "../../src/snapshot.ts";
+import type { Event } from "../../src/state/event.ts";
+import { ControlRoom } from "../support/control-room.ts";
+import { type Origin, startOrigin } from "../support/origin.ts";
+import { fromSource, type Program } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+const room = new ControlRoom();
+let patient: Origin;
+const held: (() => void)[] = [];
+
+beforeAll(async () => {
+  patient = await startOrigin((request, socket) => {
+    const answer = () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    if (request.target === "/held") held.push(answer);
+    else answer();
+  });
+  await room.servers("a", "b");
+  room.write(`${room.poolWith(["a", "b"])}      - "${patient.url};name=p;weight=0"\n`);
+  await room.start();
+});
+afterAll(async () => {
+  await room[Symbol.asyncDispose]();
+  await patient.close();
+});
+
+const start = (argv: readonly string[], environment: Record<string, string> = {}): Program =>
+  room.programs.start([...fromSource, ...argv], { ADMIN_URL: room.admin, LOGNAME: "ann", ...environment });
+
+async function run(...argv: readonly string[]) {
+  const program = start(argv);
+  const { code } = await program.exited;
+  return { code, out: program.stdout, err: program.stderr };
+}
+
+describe("evenkeel status", () => {
+  test("prints the verdict and every upstream, and ends with 0 while everything serves", async () => {
+    const { code, out } = await run("status");
+    expect(out.split("\n")[0]).toContain("3 upstreams");
+    expect(out).toMatch(/^UPSTREAM +STATUS +WEIGHT +IN FLIGHT +RATE +ERRORS +P99 +WHY$/m);
+    for (const id of ["a", "b", "p"]) expect(out).toMatch(new RegExp(`^${id} +passing `, "m"));
+    expect(out).not.toContain("\x1b");
+    expect(code).toBe(0);
+  });
+
+  test("prints the snapshot as JSON", async () => {
+    const { code, out } = await run("status", "--json");
+    expect((JSON.parse(out) as Snapshot).pools[0]?.upstreams.map(({ id }) => id)).toEqual(["a", "b", "p"]);
+    expect(code).toBe(0);
+  });
+
+  test("ends with 1 where a pool has nobody fit", async () => {
+    for (const id of ["a", "b", "p"]) expect((await run("maintenance", id)).code).toBe(0);
+    const { code, out } = await run("status");
+    expect(code).toBe(1);
+    expect(out).toContain("No upstream serves");
+    expect(out).toMatch(/^a +maintenance .*by ann/m);
+    for (const id of ["a", "b", "p"]) expect((await run("ready", id)).code).toBe(0);
+  }, 20_000);
+
+  test("goes on with --watch, also while the balancer is away", async () => {
+    const watching = start(["status", "--watch"]);
+    const frames = () => watching.stdout.split("UPSTREAM").length - 1;
+    await until(() => frames() >= 2, "a second picture", 10_000);
+    const { port } = new URL(room.admin);
+    await room.proxy.kill("SIGTERM");
+    await until(() => watching.stdout.includes("The balancer cannot be reached"), "the outage", 10_000);
+    await room.start("--admin-port", port);
+    const before = watching.stdout.length;
+    await until(() => /^All 3|^[23] of 3/m.test(watching.stdout.slice(before)), "its return", 10_000);
+    await watching.kill("SIGTERM");
+  }, 20_000);
+});
+
+describe("an order", () => {
+  test("says what came of it, and the record says who gave it and why", async () => {
+    expect(await run("maintenance", "a", "--reason", "new disk")).toEqual({
+      ...{ code: 0, err: "" },
+      out: "a is in maintenance, 0 in flight.\n",
+    });
+    expect(await room.upstream("a")).toMatchObject({
+      mode: "maintenance",
+      modeSet: { by: "ann", why: "new disk" },
+    });
+    expect((await run("ready", "a")).out).toBe("a is ready: passing, 0 in flight.\n");
+    expect((await run("weight", "a", "5")).out).toBe("a has weight 5.\n");
+    expect((await run("weight", "a", "configured")).out).toBe("a has weight 1, as configured.\n");
+  }, 20_000);
+
+  test("to add and to remove is carried out", async () => {
+    const added = await run("add", "main", room.addressOf("b"), "--name", "c", "--weight", "2");
+    expect(added).toMatchObject({ code: 0, out: "c belongs to main: passing.\n" });
+    expect(await room.upstream("c")).toMatchObject({ weight: 2, added: { by: "ann" } });
+    expect(await run("remove", "c", "--wait", "10s")).toMatchObject({ code: 0, out: "c is gone.\n" });
+    expect(await room.ids()).toEqual(["a", "b", "p"]);
+  }, 20_000);
+
+  test("to drain ends with 0 when it is empty, with 1 when it is not in time, and cuts by force", async () => {
+    await run("weight", "p", "200");
+    for (const id of ["a", "b"]) await run("maintenance", id);
+    const ask = () => fetch(`${room.url}/held`).then(({ status }) => status);
+    const first = ask();
+    await until(() => held.length === 1, "a request in flight");
+    expect(await run("drain", "p")).toMatchObject({ code: 0, out: "p is draining: 1 in flight.\n" });
+    const late = await run("drain", "p", "--wait", "100ms");
+    expect(late).toMatchObject({ code: 1, out: "p is not empty after 100ms: 1 in flight.\n" });
+    const waiting = run("drain", "p", "--wait", "20s");
+    held.shift()?.();
+    expect(await waiting).toMatchObject({ code: 0, out: "p is empty.\n" });
+    expect(await first).toBe(200);
+
+    await run("ready", "p");
+    const cut = ask().catch(() => 0);
+    await until(() => held.length === 1, "another request in flight");
+    const forced = await run("drain", "p", "--wait", "50ms", "--force");
+    expect(forced).toMatchObject({ code: 0, out: "p is empty: 1 cut.\n" });
+    expect(await cut).not.toBe(200);
+    for (const id of ["a", "b", "p"]) await run("ready", id);
+  }, 40_000);
+
+  test("that is refused ends with 2 and says why on standard error", async () => {
+    expect(await run("drain", "nobody")).toEqual({
+      ...{ code: 2, out: "" },
+      err: "Cannot do that: no upstream is called nobody\n",
+    });
+    const { code, err } = await run("add", "main", "nonsense", "--name", "/");
+    expect(code).toBe(2);
+    expect(err.trim().split("\n")).toHaveLength(2);
+  }, 20_000);
+
+  test("to a balancer that does not answer ends with 3", async () => {
+    for (const argv of [
+      ["status"],
+      ["drain", "a"],
+      ["events"],
+      ["events", "--follow"],
+      ["state", "export"],
+    ]) {
+      const program = start(argv, { ADMIN_URL: "http://127.0.0.1:1" });
+      expect(`${argv.join(" ")} ${(await program.exited).code}`).toBe(`${argv.join(" ")} 3`);
+      expect(program.stderr).toBe(
+        "Cannot ask the balancer: connection refused, received http://127.0.0.1:1\n",
+      );
+    }
+  }, 20_000);
+});
+
+describe("evenkeel events", () => {
+  test("prints the last ones as lines or as JSON, of one upstream if wanted", async () => {
+    await run("maintenance", "b", "--reason", "disk");
+    await run("ready", "b");
+    const { out } = await run("events", "--upstream", "b", "--limit", "2");
+    const lines = out.trimEnd().split("\n");
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatch(
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.UTC  mode +main\/b  ready → maintenance  \(operator, by ann: disk\)$/,
+    );
+    const json = (await run("events", "--upstream", "b", "--limit", "1", "--json")).out;
+    expect(JSON.parse(json) as Event).toMatchObject({ upstream: "b", to: "ready", by: "ann" });
+    expect(await run("events", "--limit", "0")).toEqual({ code: 0, out: "", err: "" });
+  }, 20_000);
+
+  test("goes on with --follow, and misses nothing while the balancer is away", async () => {
+    // The last one is shown first: so it does not matter whether it listens already when something happens.
+    const following = start(["events", "--follow", "--json", "--limit", "1", "--upstream", "a"]);
+    const told = () =>
+      following.stdout
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => (JSON.parse(line) as Event).to)
+        .join(" ");
+    await room.ask("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
+    await until(() => told().includes("maintenance"), "the first", 10_000);
+    const { port } = new URL(room.admin);
+    await room.ask("POST", "/api/upstreams/a/mode", { mode: "ready" });
+    await room.proxy.kill("SIGTERM");
+    await until(() => following.stderr.includes("trying again"), "the loss");
+    await room.start("--admin-port", port);
+    await until(() => told().includes("maintenance ready passing"), "what came after", 15_000);
+    await room.ask("POST", "/api/upstreams/a/mode", { mode: "draining" });
+    await until(() => told().endsWith("passing draining drained"), "what comes now", 10_000);
+    await following.kill("SIGTERM");
+  }, 40_000);
+});
+
+test("evenkeel explain prints the account that the balancer gives, and its phases", async () => {
+  const server = createServer((request, response) => {
+    const isKnown = request.url === "/api/requests/0f%2F3a";
+    response.writeHead(isKnown ? 200 : 404, { "Content-Type": "application/json" });
+    const account = ["It went to a, since that was its turn.", "a answered 200."];
+    const phases = [{ phase: "connect", ms: 1.5 }];
+    response.end(JSON.stringify(isKnown ? { account, phases } : { detail: "No request is called that." }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
+  const known = start(["explain", "0f/3a"], { ADMIN_URL: url });
+  expect((await known.exited).code).toBe(0);
+  expect(known.stdout.split("\n")).toEqual([
+    ...["It went to a, since that was its turn.", "a answered 200.", ""],
+    ...["phases", "PHASE     MS", "connect  1.5", ""],
+  ]);
+  const unknown = start(["explain", "x"], { ADMIN_URL: url });
+  expect((await unknown.exited).code).toBe(2);
+  expect(unknown.stderr).toBe("No request is called that.\n");
+  server.close();
+}, 20_000);

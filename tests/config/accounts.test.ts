@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+
+import { problemsOf, understood } from "../cli/fake.ts";
+
+const hash = `$argon2id$v=19$m=19456,t=2,p=1$${"a".repeat(43)}$${"b".repeat(43)}`;
+const tokenHash = `sha256:${"c".repeat(64)}`;
+const ann = `{ name: ann, role: admin, passwordHash: "${hash}" }`;
+const ci = `{ name: ci, role: operator, tokenHash: "${tokenHash}" }`;
+const accounts = `admin: { host: 10.0.0.1, users: [${ann}], tokens: [${ci}] }`;
+
+const problems = (file: string) => problemsOf({ argv: "check", files: { "evenkeel.yaml": file } });
+const place = "evenkeel.yaml:1:";
+
+describe("accounts in the configuration", () => {
+  test("are users with a password's hash, and programs with a token's", () => {
+    const { config } = understood("check", { argv: "check", files: { "evenkeel.yaml": accounts } });
+    expect(config.admin.users).toEqual([{ name: "ann", role: "admin", passwordHash: hash }]);
+    expect(config.admin.tokens).toEqual([{ name: "ci", role: "operator", tokenHash }]);
+  });
+
+  test.each([`users: [${ann}]`, `tokens: [${ci}]`, "token: s3cret"])("let the admin side listen elsewhere: %s", (one) =>
+    expect(problems(`admin: { host: 0.0.0.0, ${one} }`)).toEqual([]),
+  ); // prettier-ignore
+
+  test.each(["", "users: []", "users: [], tokens: []"])("without any it may not: %p", (none) =>
+    expect(problems(`admin: { host: 0.0.0.0, ${none} }`)).toEqual([expect.stringContaining("or admin.users, received")]),
+  ); // prettier-ignore
+
+  const secret = "hunter2-hunter2";
+  const why = "it needs an argon2id hash as `evenkeel password` prints it, and never a password";
+  const shown = "received a value that is not shown";
+  test.each([
+    [`users: [{ name: ann, role: admin, passwordHash: ${secret} }]`, `passwordHash at ${place}58: ${why}, ${shown}`],
+    [
+      `users: [{ name: ann, role: admin, passwordHash: "${hash}", password: ${secret} }]`,
+      "a password does not belong in a file: give passwordHash what `evenkeel password` prints",
+    ],
+    [`users: [${secret}]`, `admin.users[0] at ${place}18: it needs a map with name, role and passwordHash, ${shown}`],
+    [`users: { ann: ${secret} }`, "admin.users"],
+    [`users: ${secret}`, `it needs a list of at most 256 users, ${shown}`],
+    [`tokens: [{ name: ci, role: viewer, tokenHash: ${secret} }]`, "it needs the hash that `evenkeel token` prints"],
+    [`users: [{ name: "a b", role: admin, passwordHash: "${hash}" }]`, 'received "a b"'],
+    [`users: [{ name: ann, role: root, passwordHash: "${hash}" }]`, "it needs one of viewer, operator, admin"],
+    [`users: [{ name: prober, role: admin, passwordHash: "${hash}" }]`, "the balancer calls itself so in its record"],
+    [`users: [${ann}, ${ann.replace("ann", "Ann")}]`, 'admin.users[0].name is the same name, received "Ann"'],
+    [`users: [${ann}], tokens: [${ci.replace("ci", "ann")}]`, "admin.users[0].name is the same name"],
+    [
+      `users: [${ann.replace("m=19456", "m=9999999")}]`,
+      "its costs need to be at most m=1048576, t=16, p=16, and m at least 8 times p",
+    ],
+    [`users: [${ann.replace("argon2id", "2b")}]`, why],
+  ])("are refused with a sentence that shows no secret: %s", (file, sentence) => {
+    const found = problems(`admin: { ${file} }`).join("\n");
+    expect(found).toContain(sentence);
+    expect(found).not.toContain(secret);
+    expect(found).not.toContain("aaaa");
+  }); // prettier-ignore
+
+  test("are told of in views, with names and roles and without hashes", () => {
+    const { text } = understood("check", { argv: "check", files: { "evenkeel.yaml": accounts } });
+    expect(text).toContain("# users[0]: ann (admin) # file evenkeel.yaml:1");
+    expect(text).toContain("# tokens[0]: ci (operator) # file evenkeel.yaml:1");
+    const { config, settings } = understood("proxy", { argv: "proxy", files: { "evenkeel.yaml": accounts } });
+    const list = settings(config);
+    expect(list).toContainEqual({ name: "admin.users[0]", value: "ann (admin)", source: "file evenkeel.yaml:1" });
+    for (const view of [text, JSON.stringify(list)]) expect(view).not.toMatch(/aaaa|bbbb|cccc|argon2|sha256/);
+  }); // prettier-ignore
+});

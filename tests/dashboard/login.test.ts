@@ -1,0 +1,357 @@
+import { afterEach, describe, expect, test } from "bun:test";
+
+import { digestOf } from "../../src/lib/secret.ts";
+import { startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { accountsOf, type AdminStand, startAdminStand } from "../admin/stand.ts";
+import { calmSnapshot } from "../support/admin-stand-in.ts";
+import { until } from "../support/wait.ts";
+
+const { users = [] } = await accountsOf();
+const open: Array<() => void> = [];
+
+afterEach(() => {
+  for (const close of open.splice(0).toReversed()) close();
+});
+
+interface Scene {
+  admin: AdminStand;
+  readonly base: string;
+  readonly bugs: unknown[];
+}
+
+async function scene(accounts = { users } as AdminStand["accounts"], adminToken?: string): Promise<Scene> {
+  const admin = await startAdminStand(accounts, { snapshot: calmSnapshot() });
+  const bugs: unknown[] = [];
+  const adminUrl = `http://127.0.0.1:${admin.port}`;
+  const dashboard = await startDashboard(
+    {
+      ...{ hostname: "127.0.0.1", port: 0, balancerUrl: adminUrl, adminUrl },
+      ...(adminToken === undefined ? {} : { adminToken }),
+      bug: (error) => void bugs.push(error),
+    },
+    runtime,
+  );
+  const state = { admin, base: `http://127.0.0.1:${dashboard.port}`, bugs };
+  open.push(
+    () => dashboard.close(),
+    () => state.admin[Symbol.dispose](),
+  );
+  return state;
+}
+
+/** A browser as far as cookies, forms and redirects go. */
+class Browser {
+  readonly #base: string;
+  readonly cookies = new Map<string, string>();
+  /** Every Set-Cookie field that came. */
+  readonly fields: string[] = [];
+  constructor(base: string) {
+    this.#base = base;
+  }
+
+  async ask(path: string, init: { method?: string; body?: string; headers?: Record<string, string> } = {}) {
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const form: Record<string, string> =
+      init.body === undefined ? {} : { "Content-Type": "application/x-www-form-urlencoded" };
+    const response = await fetch(this.#base + path, {
+      ...init,
+      redirect: "manual",
+      headers: { Accept: "text/html", Origin: this.#base, Cookie: cookie, ...form, ...init.headers },
+    });
+    for (const field of response.headers.getSetCookie()) {
+      this.fields.push(field);
+      const [pair = ""] = field.split(";");
+      const [name = "", value = ""] = pair.split("=");
+      if (/Max-Age=0/.test(field)) this.cookies.delete(name);
+      else this.cookies.set(name, value);
+    }
+    return response;
+  }
+
+  async text(path: string) {
+    return (await this.ask(path)).text();
+  }
+
+  post(path: string, fields: Record<string, string>, headers: Record<string, string> = {}) {
+    return this.ask(path, { method: "POST", body: new URLSearchParams(fields).toString(), headers });
+  }
+
+  async login(name: string, password = `${name}'s password`, next = "/") {
+    const csrf = csrfIn(await this.text(`/login?next=${encodeURIComponent(next)}`));
+    return this.post("/login", { name, password, csrf, next });
+  }
+
+  get session(): string {
+    return [...this.cookies].find(([name]) => name.includes("session"))?.[1] ?? "";
+  }
+}
+
+function csrfIn(html: string): string {
+  return /name="csrf" value="([^"]*)"/.exec(html)?.[1] ?? "";
+}
+
+const drain = "/upstreams/a/mode";
+
+describe("a dashboard whose balancer has users", () => {
+  test("shows nobody anything but the login, in the way that each can follow", async () => {
+    const { base, admin } = await scene();
+    const browser = new Browser(base);
+    for (const path of ["/", "/config", "/upstreams/localhost%3A8081", "/nothing?a=b"]) {
+      const page = await browser.ask(path);
+      expect([page.status, page.headers.get("location")]).toEqual([
+        303,
+        `/login?${new URLSearchParams({ next: path })}`,
+      ]);
+      expect(await page.text()).toBe("");
+    }
+    for (const path of ["/api/status", "/api/history?pool=main", "/numbers?pool=main"]) {
+      const answer = await browser.ask(path, { headers: { Accept: "*/*" } });
+      expect([answer.status, await answer.text()]).toEqual([401, "Log in first: /login.\n"]);
+    }
+    const part = await browser.ask("/", { headers: { "HX-Request": "true", Referer: `${base}/config` } });
+    expect([part.status, part.headers.get("hx-redirect")]).toEqual([401, "/login?next=%2Fconfig"]);
+    const live = await browser.ask("/live", { headers: { Accept: "text/event-stream" } });
+    expect(await live.text()).toBe("event: loggedout\ndata: {}\n\n");
+    expect((await browser.post(drain, { mode: "draining" })).status).toBe(303);
+    expect((await browser.ask("/healthz")).status).toBe(200);
+    expect(admin.acts).toEqual([]);
+  });
+
+  test("lets in who has the password, to where that person wanted to go", async () => {
+    const { base } = await scene();
+    const browser = new Browser(base);
+    const answer = await browser.login("otto", undefined, "/config?x=1");
+    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/config?x=1"]);
+    const html = await browser.text("/");
+    expect(html).toContain("All 3 upstreams serve");
+    expect(html).toContain('<body data-role="operator">');
+    expect(html).toMatch(/class="who".*>otto<.*>operator<.*Log out/s);
+    expect(html).not.toMatch(/(csrf|role|who)-[\w-]{43}(?!\w)/);
+    expect((await browser.ask("/login")).headers.get("location")).toBe("/");
+  });
+
+  test("keeps the session where no script and no other site can read it", async () => {
+    const { base } = await scene();
+    const [plain, behindTls] = [new Browser(base), new Browser(base)];
+    await plain.login("otto");
+    const port = new URL(base).port;
+    const set = plain.fields.find((field) => field.startsWith("evenkeel-session")) ?? "";
+    expect(set).toMatch(new RegExp(`^evenkeel-session-${port}=[\\w-]{43}; Path=/; HttpOnly; SameSite=Lax$`));
+    const tls = { "X-Forwarded-Proto": "https" };
+    const html = await (await behindTls.ask("/login", { headers: tls })).text();
+    const fields = { name: "otto", password: "otto's password", csrf: csrfIn(html), next: "/" };
+    await behindTls.post("/login", fields, tls);
+    expect(behindTls.fields.join("\n")).toMatch(/^__Host-evenkeel-session-\d+=.*; Secure$/m);
+  });
+
+  test.each([
+    ["a wrong password", { password: "nope" }, 401, "Name or password is wrong."],
+    ["an unknown name", { name: '<i>"' }, 401, "Name or password is wrong."],
+    ["no password", { password: "" }, 401, "Name or password is wrong."],
+    ["a token of another visit", { csrf: "x".repeat(43) }, 403, "This form was too old"],
+    ["no token", { csrf: "" }, 403, "This form was too old"],
+  ])("does not let in %s, and says so", async (_, change, status, words) => {
+    const { base } = await scene();
+    const browser = new Browser(base);
+    const csrf = csrfIn(await browser.text("/login"));
+    const fields = { name: "otto", password: "otto's password", csrf, next: "/config", ...change };
+    const answer = await browser.post("/login", fields);
+    const html = await answer.text();
+    expect(answer.status).toBe(status);
+    expect(html).toContain(words);
+    expect(html).toContain('name="next" value="/config"');
+    expect(html).not.toContain("<i>");
+    expect(html).not.toContain("otto's password");
+    expect(browser.session).toBe("");
+  });
+
+  test("says how long to wait after many failures, each for the client's own address", async () => {
+    const { base, admin } = await scene();
+    const browser = new Browser(base);
+    for (let index = 0; index < 5; index++) await browser.login("otto", "nope");
+    const answer = await browser.login("otto");
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "1"]);
+    expect(await answer.text()).toContain("Too many failures. Try again in 1 s.");
+    expect(admin.notes[0]?.detail).toBe('as "otto" from 127.0.0.1');
+  });
+
+  test("takes nobody to another site after the login", async () => {
+    const { base } = await scene();
+    for (const next of [
+      ...[
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/login?next=/",
+      ],
+      ...["/logout", "", "\t//evil.example", "/.//evil.example"],
+    ]) {
+      const answer = await new Browser(base).login("vera", undefined, next);
+      expect(answer.headers.get("location"), next).toBe("/");
+    }
+  });
+
+  test("asks for the session's own token with every form, and answers 403 without", async () => {
+    const { base, admin } = await scene();
+    const [browser, other] = [new Browser(base), new Browser(base)];
+    await browser.login("otto");
+    await other.login("otto");
+    const [own, foreign] = [csrfIn(await browser.text("/")), csrfIn(await other.text("/"))];
+    expect(own).toMatch(/^[\w-]{43}$/);
+    expect(own).not.toBe(foreign);
+    for (const csrf of ["", "x".repeat(43), foreign]) {
+      const answer = await browser.post(drain, { mode: "draining", csrf });
+      expect(answer.status).toBe(403);
+      expect(await answer.text()).toContain("Nothing was changed");
+      const part = await browser.post(drain, { mode: "draining", csrf }, { "HX-Request": "true" });
+      expect(part.status).toBe(403);
+      expect(await part.text()).toStartWith('<hx-partial hx-target="#notice"');
+      expect((await browser.post("/logout", { csrf })).status).toBe(403);
+    }
+    const crossSite = await browser.post(drain, { mode: "draining", csrf: own }, { "Sec-Fetch-Site": "cross-site" });
+    expect(crossSite.status).toBe(403);
+    expect(admin.acts).toEqual([]);
+    await browser.post(drain, { mode: "draining", csrf: own });
+    await browser.post(drain, { mode: "ready" }, { "X-Evenkeel-Csrf": own });
+    expect(admin.acts.map(({ by }) => by)).toEqual(["otto", "otto"]);
+  }); // prettier-ignore
+
+  test("has the field in every form that posts, and none of another session in the live stream", async () => {
+    const { base } = await scene();
+    const browser = new Browser(base);
+    await browser.login("otto");
+    const html = await browser.text("/");
+    const csrf = csrfIn(html);
+    const forms = html.split("<form").filter((part) => /^[^>]*method="post"/.test(part));
+    expect(forms.length).toBeGreaterThan(3);
+    for (const form of forms) expect(form.split("</form>")[0]).toContain(`name="csrf" value="${csrf}"`);
+    const live = await browser.ask("/live");
+    const reader = (live.body as ReadableStream<Uint8Array>).getReader();
+    let text = "";
+    while (!text.includes("localhost:8083")) {
+      text += new TextDecoder().decode((await reader.read()).value);
+    }
+    expect(text).not.toContain(csrf);
+    await reader.cancel();
+  });
+
+  test("acts with the visitor's right and never with its own", async () => {
+    const tokens = [
+      { name: "cockpit", role: "admin", tokenHash: `sha256:${digestOf("own-token")}` },
+    ] as const;
+    const { base, admin } = await scene({ users, tokens }, "own-token");
+    const nobody = new Browser(base);
+    expect((await nobody.ask("/")).status).toBe(303);
+    const browser = new Browser(base);
+    await browser.login("vera");
+    const csrf = csrfIn(await browser.text("/"));
+    const refused = await browser.post(drain, { mode: "draining", csrf });
+    expect(refused.status).toBe(422);
+    expect(await refused.text()).toContain("This needs the role operator; vera is viewer.");
+    expect(admin.acts).toEqual([]);
+  });
+
+  test("lets go at the logout: the page, the live stream and the session", async () => {
+    const { base, admin } = await scene();
+    const browser = new Browser(base);
+    await browser.login("ada");
+    const { session } = browser;
+    const live = (await browser.ask("/live")).text();
+    const csrf = csrfIn(await browser.text("/"));
+    const answer = await browser.post("/logout", { csrf });
+    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/login"]);
+    expect(browser.session).toBe("");
+    expect(await live).toEndWith("event: loggedout\ndata: {}\n\n");
+    expect((await admin.ask("GET", "/api/me", { bearer: session })).status).toBe(401);
+    expect((await browser.ask("/")).status).toBe(303);
+    expect(admin.notes.map(({ to, by }) => `${to} ${by}`)).toEqual(["accepted ada", "ended ada"]);
+  });
+
+  test("ends a live stream whose session ended elsewhere, and nobody else's", async () => {
+    const { base, admin } = await scene();
+    const [gone, stays] = [new Browser(base), new Browser(base)];
+    await gone.login("ada");
+    await stays.login("otto");
+    const [ended, other] = [(await gone.ask("/live")).text(), await stays.ask("/live")];
+    const reader = (other.body as ReadableStream<Uint8Array>).getReader();
+    await admin.ask("POST", "/api/logout", { bearer: gone.session });
+    expect(await ended).toEndWith("event: loggedout\ndata: {}\n\n");
+    for (let message = 0; message < 6; message++) {
+      const { done, value } = await reader.read();
+      expect(done).toBe(false);
+      expect(new TextDecoder().decode(value)).not.toContain("does not let this dashboard in");
+    }
+    await reader.cancel();
+    expect((await gone.ask("/")).headers.get("location")).toBe("/login?next=%2F&ended=");
+    expect(await gone.text("/login?ended")).toContain("The session has ended. Log in again.");
+  });
+
+  test("asks for a login as soon as a reload brings users, also of those who look already", async () => {
+    const { base, admin } = await scene({ token: "own" }, "own");
+    const browser = new Browser(base);
+    expect(await browser.text("/")).toContain("All 3 upstreams serve");
+    const live = (await browser.ask("/live")).text();
+    admin.accounts = { token: "own", users };
+    expect(await live).toEndWith("event: loggedout\ndata: {}\n\n");
+    await until(async () => (await browser.ask("/")).status === 303, "the login");
+    expect((await browser.post(drain, { mode: "draining" })).status).toBe(303);
+    expect(admin.acts).toEqual([]);
+  });
+
+  test("keeps the last picture for who is logged in while the balancer is gone, and lets nobody else in", async () => {
+    const state = await scene();
+    const browser = new Browser(state.base);
+    await browser.login("vera");
+    expect(await browser.text("/")).toContain("All 3 upstreams serve");
+    const { port } = state.admin;
+    state.admin[Symbol.dispose]();
+    await until(async () => (await browser.text("/")).includes("The balancer cannot be reached"));
+    expect(await browser.text("/")).toContain("localhost:8083");
+    const stranger = new Browser(state.base);
+    expect((await stranger.ask("/")).status).toBe(303);
+    const answer = await stranger.login("vera");
+    expect(answer.status).toBe(502);
+    expect(await answer.text()).toContain("The balancer cannot be asked: connection refused.");
+    // It comes back without its sessions.
+    state.admin = await startAdminStand({ users }, { snapshot: calmSnapshot(), port });
+    await until(async () => (await browser.ask("/")).status === 303, "the login");
+  });
+
+  test("never lends its own token while it does not know whether people log in", async () => {
+    const state = await scene({ token: "own", users }, "own");
+    const { port } = state.admin;
+    state.admin[Symbol.dispose]();
+    const browser = new Browser(state.base);
+    expect(await browser.text("/")).toContain("No balancer has answered at");
+    state.admin = await startAdminStand({ token: "own", users }, { snapshot: calmSnapshot(), port });
+    const pages = await Promise.all(Array.from({ length: 20 }, () => browser.ask("/")));
+    for (const page of pages) expect(await page.text()).not.toContain("localhost:8081");
+    expect((await browser.post(drain, { mode: "draining" })).status).toBe(303);
+    expect(state.admin.acts).toEqual([]);
+  });
+
+  test("shows a user's name as it is, whatever it is", async () => {
+    const name = "a.b@c-d_e";
+    const [user] = users.map((each) => ({ ...each, name })).slice(0, 1);
+    const { base, bugs } = await scene({ users: user ? [user] : [] });
+    const browser = new Browser(base);
+    await browser.login(name, "vera's password");
+    expect(await browser.text("/")).toContain(`>${name}<`);
+    expect(bugs).toEqual([]);
+  });
+});
+
+describe("a dashboard whose balancer has no users", () => {
+  test("asks for no login and shows none", async () => {
+    const { base } = await scene({});
+    const browser = new Browser(base);
+    const html = await browser.text("/");
+    expect(html).toContain("All 3 upstreams serve");
+    expect(html).toContain('<body data-role="">');
+    expect(html).not.toContain("Log out");
+    expect((await browser.ask("/login")).headers.get("location")).toBe("/");
+    expect((await browser.post(drain, { mode: "draining" })).status).toBe(303);
+  });
+});

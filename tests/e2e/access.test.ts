@@ -1,0 +1,109 @@
+import { describe, expect, test } from "bun:test";
+
+import { fromSource, Programs } from "../support/program.ts";
+import { ControlRoom } from "../support/control-room.ts";
+import { until } from "../support/wait.ts";
+import { hashOf } from "../admin/stand.ts";
+
+const user = async (name: string, role: string) =>
+  `{ name: ${name}, role: ${role}, passwordHash: "${await hashOf(`${name}'s password`)}" }`;
+const [ann, bob] = [await user("ann", "admin"), await user("bob", "viewer")];
+
+async function ask(room: ControlRoom, method: string, path: string, bearer = "", body?: object) {
+  const response = await fetch(room.admin + path, {
+    method,
+    headers: { Authorization: `Bearer ${bearer}` },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+const login = (room: ControlRoom, name: string, password = `${name}'s password`) =>
+  ask(room, "POST", "/api/login", "", { name, password });
+
+describe("access to a running balancer", () => {
+  test("is by users, whose acts and logins the record names, and no output has a secret", async () => {
+    await using room = new ControlRoom();
+    await room.servers("a", "b");
+    room.write(`admin: { users: [${ann}, ${bob}] }\n${room.poolWith(["a", "b"])}`);
+    await room.start();
+    expect((await login(room, "ann", "wrong password")).status).toBe(401);
+    const session = String((await login(room, "ann")).body["session"]);
+    const bobs = String((await login(room, "bob")).body["session"]);
+    const mode = "/api/upstreams/a/mode";
+    expect((await ask(room, "POST", mode, bobs, { mode: "draining" })).body["reason"]).toBe("role_insufficient");
+    expect((await ask(room, "POST", mode, session, { mode: "draining" })).status).toBe(200);
+    await ask(room, "POST", "/api/logout", bobs);
+    const { events } = (await ask(room, "GET", "/api/events?limit=2000", session)).body as {
+      events: { kind: string; to: string; by: string; detail: string }[];
+    };
+    const told = events.filter(({ kind }) => ["login", "mode"].includes(kind));
+    expect(told.map(({ kind, to, by, detail }) => [kind, to, by, detail].join(" ").trim())).toEqual([
+      'login refused nobody as "ann" from 127.0.0.1',
+      "login accepted ann from 127.0.0.1",
+      "login accepted bob from 127.0.0.1",
+      "mode draining ann",
+      "login ended bob from 127.0.0.1",
+    ]);
+    const seen = [room.proxy.stdout, room.proxy.stderr];
+    for (const path of ["/api/snapshot", "/api/config", "/api/events?limit=2000", "/api/state"]) {
+      seen.push(JSON.stringify((await ask(room, "GET", path, session)).body));
+    }
+    const { settings } = (await ask(room, "GET", "/api/config", session)).body as { settings: object[] };
+    expect(settings).toContainEqual(expect.objectContaining({ name: "admin.users[0]", value: "ann (admin)" }));
+    for (const text of seen) {
+      expect(text).not.toMatch(/argon2|password'|wrong password|ann's/);
+      expect(text).not.toContain(session);
+      expect(text).not.toContain(bobs);
+    }
+    expect(room.proxy.stderr).toContain("login refused");
+  }, 30_000); // prettier-ignore
+
+  test("changes with a reload, without a restart", async () => {
+    await using room = new ControlRoom();
+    await room.servers("a");
+    const write = (users: string) => room.write(`admin: { users: [${users}] }\n${room.poolWith(["a"])}`);
+    write(`${ann}, ${bob}`);
+    await room.start();
+    const [anns, bobs] = await Promise.all(
+      ["ann", "bob"].map(async (name) => String((await login(room, name)).body["session"])),
+    );
+    write(`${ann}, ${await user("cai", "operator")}`);
+    const report = await ask(room, "POST", "/api/reload", anns);
+    expect(report.body["diff"]).toEqual([
+      "~ setting: admin.users ann (admin), bob (viewer) → ann (admin), cai (operator)",
+    ]);
+    expect(report.body["applied"]).toBe(true);
+    expect((await ask(room, "GET", "/api/me", bobs)).status).toBe(401);
+    expect((await ask(room, "GET", "/api/me", anns)).status).toBe(200);
+    expect((await login(room, "cai")).status).toBe(200);
+    write(ann.replace("passwordHash", "password"));
+    const refused = await ask(room, "POST", "/api/reload", anns);
+    expect(refused.status).toBe(422);
+    expect(JSON.stringify(refused.body)).toContain("a password does not belong in a file");
+    expect(JSON.stringify(refused.body)).not.toContain("$argon2id$");
+    expect((await login(room, "cai")).status).toBe(200);
+  }, 30_000);
+
+  test("is asked for by the dashboard of `up` too, whose own token lends nothing", async () => {
+    await using room = new ControlRoom();
+    await using programs = new Programs();
+    await room.servers("a");
+    room.write(`admin: { token: s3cret, users: [${ann}, ${bob}] }\n${room.poolWith(["a"])}`);
+    const ports = ["--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"];
+    const up = programs.start([...fromSource, "up", ...ports, "--config", room.file]);
+    const url = `http://127.0.0.1:${await up.port("dashboard")}`;
+    const page = await fetch(url, { redirect: "manual", headers: { Accept: "text/html" } });
+    expect([page.status, page.headers.get("location")]).toEqual([303, "/login?next=%2F"]);
+    const act = await fetch(`${url}/upstreams/a/mode`, {
+      ...{ method: "POST", redirect: "manual", body: new URLSearchParams({ mode: "draining" }) },
+      headers: { Origin: url },
+    });
+    expect(act.status).toBe(303);
+    const admin = `http://127.0.0.1:${await up.port("admin")}`;
+    const snapshot = async () =>
+      (await fetch(`${admin}/api/snapshot`, { headers: { Authorization: "Bearer s3cret" } })).text();
+    await until(async () => (await snapshot()).includes('"mode":"ready"'), "the snapshot");
+    expect(await snapshot()).not.toContain('"mode":"draining"');
+  }, 30_000);
+});

@@ -1,0 +1,131 @@
+/** What every engine must write down: each exchange ends with one record. */
+
+import { expect } from "bun:test";
+
+import type { Engine } from "../../src/engine/engine.ts";
+import { answerWith, type OriginSetting, startOrigin } from "../support/origin.ts";
+import { ask, RawClient } from "../support/raw-client.ts";
+import { type Stage, stage } from "../support/stage.ts";
+import { until } from "../support/wait.ts";
+
+const get = (target: string, fields = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${fields}\r\n`;
+
+async function play(
+  engine: Engine,
+  answer: OriginSetting["answer"],
+  act: (set: Stage) => Promise<void>,
+  dead = false,
+): Promise<void> {
+  const gone = await startOrigin(() => {});
+  await gone.close();
+  const origin = await startOrigin(answer);
+  const set = await stage(engine, { ports: dead ? [gone.port, origin.port] : [origin.port] });
+  try {
+    await act(set);
+    expect(set.bugs).toEqual([]);
+  } finally {
+    set.close();
+    await origin.close();
+  }
+}
+
+const ok: OriginSetting["answer"] = (_, socket) => void socket.write(answerWith("ok"));
+
+export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
+  "ends a good exchange with one record": (engine) =>
+    play(engine, ok, async ({ port, records }) => {
+      const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+      await ask(port, get("/a?b=c", `X-Request-Id: one\r\ntraceparent: ${traceparent}\r\n`));
+      await until(() => records.length > 0);
+      await ask(port, get("/next", "X-Request-Id: two\r\n"));
+      await until(() => records.length > 1);
+      expect(records.map(({ requestId }) => requestId)).toEqual(["one", "two"]);
+      const seen = { method: "GET", target: "/a?b=c", host: "shop.example", status: 200, pool: "main" };
+      expect(records[0]).toMatchObject({
+        ...seen,
+        traceId: traceparent.slice(3, 35),
+        reason: null,
+        isClientGone: false,
+      });
+      expect(records[0]?.attempts).toMatchObject([{ status: 200, outcome: "response" }]);
+      expect(records[0]?.bytesOut).toBeGreaterThan(1);
+    }),
+
+  "ends a retried exchange with one record of both attempts": (engine) =>
+    play(
+      engine,
+      ok,
+      async ({ port, records }) => {
+        for (const target of ["/1", "/2"]) await ask(port, get(target));
+        await until(() => records.length === 2);
+        const retried = records.find(({ attempts }) => attempts.length === 2);
+        expect(retried).toMatchObject({ status: 200, retried: ["connect_refused"] });
+        expect(retried?.attempts).toMatchObject([{ reason: "connect_refused" }, { status: 200 }]);
+      },
+      true,
+    ),
+
+  "ends an exchange with a head that is refused with one record": (engine) =>
+    play(engine, ok, async ({ port, records }) => {
+      await ask(port, "TRACE / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+      await until(() => records.length > 0);
+      expect(records).toMatchObject([{ status: 405, reason: "request_invalid", pool: null, attempts: [] }]);
+    }),
+
+  "ends an exchange whose client has left with one record": (engine) => {
+    let hasAsked = false;
+    return play(
+      engine,
+      () => void (hasAsked = true),
+      async ({ port, records }) => {
+        const client = await RawClient.connect(port);
+        client.send(get("/left"));
+        await until(() => hasAsked);
+        client.destroy();
+        await until(() => records.length > 0);
+        expect(records).toMatchObject([{ target: "/left", status: 0, isClientGone: true }]);
+        expect(records[0]?.attempts).toMatchObject([{ outcome: "cancelled" }]);
+      },
+    );
+  },
+
+  "ends an exchange whose answer broke off with one record": (engine) =>
+    play(
+      engine,
+      (_, socket) => {
+        const head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 900000\r\n\r\n";
+        socket.write(head + "x".repeat(100_000), () => socket.destroy());
+      },
+      async ({ port, records }) => {
+        await ask(port, get("/short")).catch(() => undefined);
+        await until(() => records.length > 0);
+        expect(records).toMatchObject([{ target: "/short", reason: "body_truncated", isClientGone: false }]);
+        expect(records[0]?.attempts).toMatchObject([{ phase: "body", reason: "body_truncated" }]);
+      },
+    ),
+
+  "ends an exchange that became a WebSocket with one record": async (engine) => {
+    const echo = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no")),
+      websocket: { message: (socket, message) => void socket.send(message) },
+    });
+    const set = await stage(engine, { ports: [echo.port ?? 0] });
+    try {
+      const socket = new WebSocket(`ws://127.0.0.1:${set.port}/chat`);
+      const replies: unknown[] = [];
+      socket.onopen = () => socket.send("hello");
+      socket.onmessage = ({ data }) => replies.push(data);
+      await until(() => replies.length === 1);
+      expect(set.records).toEqual([]);
+      socket.close();
+      await until(() => set.records.length > 0);
+      expect(set.records).toMatchObject([{ target: "/chat", status: 101, reason: null }]);
+      expect(set.records[0]?.attempts).toHaveLength(1);
+    } finally {
+      set.close();
+      await echo.stop(true);
+    }
+  },
+};

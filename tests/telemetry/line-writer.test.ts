@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
+import { LineFile } from "../../src/telemetry/line-file.ts";
+import { LineWriter } from "../../src/telemetry/line-writer.ts";
+import { FakeTime } from "../support/fake-time.ts";
+import { until } from "../support/wait.ts";
+
+let folder = "";
+let path = "";
+let losses: [lines: number, why: string][] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "evenkeel-lines-"));
+  path = join(folder, "access.log");
+  losses = [];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const onLoss = (lines: number, why: string) => void losses.push([lines, why]);
+const writerTo = (to: string, mostWaiting?: number) =>
+  new LineWriter({
+    file: new LineFile(to),
+    clock: systemClock,
+    schedule: systemSchedule,
+    onLoss,
+    ...(mostWaiting === undefined ? {} : { mostWaiting }),
+  });
+const linesIn = (file: string) => readFileSync(file, "utf8").split("\n").slice(0, -1);
+
+describe("a line writer", () => {
+  test("writes all lines in order, in few batches, and what is left when it is closed", async () => {
+    const writer = writerTo(path);
+    const lines = Array.from({ length: 10_000 }, (_, i) => `line ${i} of many`);
+    for (const line of lines) writer.write(line);
+    await writer.close();
+    expect(linesIn(path)).toEqual(lines);
+    expect(writer.lost).toBe(0);
+  });
+
+  test("goes on in a new file when the old one was moved away", async () => {
+    const writer = writerTo(path);
+    writer.write("first");
+    await until(() => existsSync(path) && linesIn(path).length === 1, "the first line");
+    renameSync(path, `${path}.1`);
+    writer.reopen();
+    writer.write("second");
+    await writer.close();
+    expect(linesIn(`${path}.1`)).toEqual(["first"]);
+    expect(linesIn(path)).toEqual(["second"]);
+  });
+
+  test("says what is lost and why where the file cannot be written, and goes on when it can be", async () => {
+    rmSync(folder, { recursive: true });
+    const writer = writerTo(path);
+    writer.write("lost");
+    await until(() => losses.length > 0, "the loss");
+    expect(losses[0]?.[0]).toBe(1);
+    expect(losses[0]?.[1]).toContain("ENOENT");
+    mkdirSync(folder);
+    writer.write("found");
+    await writer.close();
+    expect(linesIn(path)).toEqual(["found"]);
+    expect(writer.lost).toBe(1);
+  });
+
+  test("loses what a disk cannot keep up with, and neither waits nor grows", async () => {
+    const time = new FakeTime();
+    let release: (() => void) | undefined;
+    const written: string[] = [];
+    const file = {
+      append: async (batch: Buffer) => {
+        await new Promise<void>((resolve) => (release = resolve));
+        written.push(batch.toString());
+      },
+      lookAgain: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    };
+    const writer = new LineWriter({ file, ...time, mostWaiting: 100, onLoss });
+    writer.write("a");
+    await time.advance(250);
+    for (let i = 0; i < 30; i++) writer.write("0123456789");
+    expect(writer.lost).toBe(21);
+    release?.();
+    await time.advance(250);
+    expect(losses).toEqual([[21, "they came faster than they could be written"]]);
+    release?.();
+    await time.advance(0);
+    expect(written.join("").split("\n").length - 1).toBe(10);
+  });
+
+  test("to standard output waits for a reader who is slow, without blocking", async () => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, "slow-reader-child.ts")], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let ticks = "";
+    child.stderr.on("data", (chunk: Buffer) => (ticks += chunk.toString()));
+    // Nobody reads its output: the pipe is full long before all lines are in it.
+    await until(() => ticks.includes("tick 20"), "the child to go on");
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    await new Promise((resolve) => child.stdout.once("end", resolve));
+    const lines = text.split("\n").slice(0, -1);
+    expect(lines).toHaveLength(20_000);
+    expect(lines.at(-1)).toBe(`19999 ${"x".repeat(40)}`);
+  });
+});
