@@ -13,6 +13,12 @@
     }).observe(panel, { childList: true });
     panel.addEventListener("close", () => panel.replaceChildren());
 
+    /* What is said to the whole page must not stand behind a dialog. */
+    const notice = document.getElementById("notice");
+    new MutationObserver(() => {
+      if (notice.childElementCount > 0 && panel.open) panel.close();
+    }).observe(notice, { childList: true });
+
     /* What was selected was for what is done now. */
     new MutationObserver(() => {
       if (!bulk || done.childElementCount === 0) return;

@@ -14,18 +14,28 @@ interface PostFormProps {
    * What is refused names its own target.
    */
   readonly target?: string;
+  /** The role that it takes; whoever has less does not see it. */
+  readonly needs?: "operator" | "admin";
   /** Fields that nobody sees. */
   readonly fields?: Readonly<Record<string, string>>;
   readonly children?: Children;
 }
 
-export function PostForm({ action, id, kind, target, fields = {}, children }: PostFormProps): JSX.Element {
+export function PostForm({
+  action,
+  id,
+  kind,
+  target,
+  needs = "operator",
+  fields = {},
+  children,
+}: PostFormProps): JSX.Element {
   const address = attribute(action);
   const quicker = target && { "hx-post": address, "hx-target": target, "hx-swap": "innerMorph" };
   return (
     <form
       method="post"
-      data-needs="operator"
+      data-needs={needs}
       action={address}
       {...(id === undefined ? {} : { id })}
       {...(kind === undefined ? {} : { class: kind })}

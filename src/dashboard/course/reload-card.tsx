@@ -75,7 +75,7 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
       </div>
       <div class="buttons">
         {canApply ? (
-          <PostForm action="/config/apply" target="#reload" fields={{ seen: markOf(seen) }}>
+          <PostForm action="/config/apply" target="#reload" needs="admin" fields={{ seen: markOf(seen) }}>
             <button type="submit" class="main" safe>
               {seen.diff.length === 1 ? "Apply this change" : `Apply these ${seen.diff.length} changes`}
             </button>
@@ -83,7 +83,7 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
         ) : (
           ""
         )}
-        <PostForm action="/config/look" target="#reload">
+        <PostForm action="/config/look" target="#reload" needs="admin">
           <button type="submit" class={canApply ? "" : "main"}>
             {canApply ? "Look again" : "See what would change"}
           </button>

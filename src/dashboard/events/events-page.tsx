@@ -83,7 +83,7 @@ interface FilterProps {
 }
 
 /** In the audit trail nothing stands that a machine decided. */
-const auditKinds: ReadonlySet<string> = new Set(["mode", "weight", "backup", "member", "reload"]);
+const auditKinds: ReadonlySet<string> = new Set(["mode", "weight", "backup", "member", "reload", "login"]);
 
 function EventFilters({ sought, snapshot }: FilterProps): JSX.Element {
   const { fields, isAudit } = sought;
