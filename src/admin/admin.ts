@@ -17,7 +17,9 @@ import { health, json, problem, wrongMethod } from "./answers.ts";
 import { courseRoutes } from "./course-routes.ts";
 import { documentRoutes } from "./document-routes.ts";
 import { fleetRoutes, type Steered } from "./fleet-routes.ts";
+import { bearerOf } from "./callers.ts";
 import { denialOf } from "./guard.ts";
+import { held } from "./held-answers.ts";
 import { loginRoutes, type LoginSetting } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
 import { Stream } from "./stream.ts";
@@ -68,7 +70,10 @@ export function startAdmin(
     bug: setting.bug,
     handle: async (request, peer) => {
       peers.set(request, peer);
-      return denialOf(request, { hostname: setting.hostname, access }) ?? app.fetch(request);
+      const denial = denialOf(request, { hostname: setting.hostname, access });
+      if (denial) return denial;
+      const bearer = bearerOf(request);
+      return held(await app.fetch(request), () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
 }

@@ -3,7 +3,7 @@
 
 import type { WindowName } from "../history/levels.ts";
 import type { Columns } from "../history/point.ts";
-import { Done, type DoneProps, Partial } from "./actions/done.tsx";
+import { Done, type DoneProps } from "./actions/done.tsx";
 import { BulkBar } from "./actions/select.tsx";
 import { Charts, ChartsStub } from "./charts.tsx";
 import { attribute } from "./escape.ts";
@@ -11,7 +11,7 @@ import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { Picture } from "./picture.ts";
 import { pageOf } from "./place.ts";
-import { markup, Notice, Shell } from "./shell.tsx";
+import { markup, Shell } from "./shell.tsx";
 import type { UpstreamPicture } from "./upstream-feeds.ts";
 import type { WriteRow } from "./upstream-row.tsx";
 import { UpstreamView, upstreamTitle } from "./upstream-page.tsx";
@@ -121,15 +121,6 @@ export function renderUpstreamLive(shown: UpstreamPicture): string {
       <title safe>{upstreamTitle(shown)}</title>
       <UpstreamView shown={shown} charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />} />
     </>,
-  );
-}
-
-/** Replaces the notice and nothing else, also with a status that is not swapped in. */
-export function renderNotice(notice: string): string {
-  return markup(
-    <Partial target="#notice">
-      <Notice notice={notice} />
-    </Partial>,
   );
 }
 

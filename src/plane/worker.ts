@@ -115,7 +115,7 @@ export class Worker {
       const { member, upstream } = found;
       return [seenOf(upstream, plane.sightOf(member.pool, upstream, since), false)];
     });
-    this.#see(sights);
+    if (sights.length > 0) this.#see(sights);
   }
 
   #see(sights: readonly Seen[]): void {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { marks, personal } from "../../src/dashboard/login/marks.tsx";
+import { renderLogin, renderRefusal, renderRefusalPart } from "../../src/dashboard/login/pages.tsx";
 import { eventOf } from "../../src/dashboard/live.ts";
 import { renderNumbers } from "../../src/dashboard/numbers.tsx";
 import { addingOf } from "../../src/dashboard/actions/add.tsx";
@@ -207,6 +209,11 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
     renderEventsPage({ sought: soughtFor(false), told: { trouble: refused }, snapshot: undefined }),
   "a new event": () => renderFresh(hostileEvents, 3),
   "a reload": () => reloads.map(renderReload).join(""),
+  "the login": () =>
+    renderLogin({ csrf: hostile, next: hostile, name: hostile, words: hostile, tone: "bad" }),
+  "a refusal": () => renderRefusal({ title: hostile, words: hostile }),
+  "a refusal for htmx": () => renderRefusalPart({ title: hostile, words: hostile }),
+  "who is logged in": () => personal(marks.who, { name: hostile, role: "viewer", csrf: "token" }),
 };
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];
