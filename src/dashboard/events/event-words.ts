@@ -15,6 +15,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   reload: "Reload",
   phase: "Balancer",
   worker: "Worker",
+  load: "Load shedding",
   login: "Login",
 };
 
