@@ -13,18 +13,13 @@ export const companionFlags: readonly Flag[] = [
     "DASHBOARD_HOST",
     dashboard.hostname,
     "dashboard",
-    "address of the dashboard; whoever reaches it can act, unless there are users",
+    "address of the dashboard; without users all can act",
   ),
 ];
 
 export const dashboardFlags: readonly Flag[] = [
   port("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
-  host(
-    "DASHBOARD_HOST",
-    dashboard.hostname,
-    "",
-    "address to listen on; whoever reaches it can act, unless there are users",
-  ),
+  host("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; without users all can act"),
   {
     name: "--balancer-url",
     value: "<url>",

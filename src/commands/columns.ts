@@ -31,12 +31,13 @@ export function columnsOf(
   );
   return cells.map((row, index) => {
     let left = width;
-    const padded = row.map(({ tone }: Cell, column) => {
+    const padded = row.flatMap(({ tone }: Cell, column) => {
+      if (left <= 0) return [];
       const text = texts[index]?.[column] ?? "";
       const space = " ".repeat((widths[column] ?? 0) - text.length);
       const isEnd = column === last;
       const whole = right.includes(column) ? space + text : isEnd ? text : text + space;
-      const shown = whole.slice(0, Math.max(0, left));
+      const shown = whole.slice(0, left);
       left -= shown.length + gap.length;
       return tone && hasColour ? styleText(tone, shown, { validateStream: false }) : shown;
     });

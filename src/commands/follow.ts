@@ -20,20 +20,18 @@ export interface Following {
 
 const pauseMs = 1_000;
 
-/** Resolves when it is refused; rejects never. */
+/** Resolves when it is refused; rejects never. That nobody answers does not end it: whoever follows has seen events. */
 export async function follow(following: Following): Promise<Failed> {
   let { after } = following;
-  let hadIt = false;
+  let isLost = false;
   for (;;) {
-    const end = await read(following, after, (event) => {
-      hadIt = true;
+    const { wasOpen, failed } = await read(following, after, (event) => {
       after = event.seq;
       following.onEvent(event);
     });
-    if (end.failed && end.failed.exitCode !== 3) return end.failed;
-    if (end.failed && !hadIt && !end.wasOpen) return end.failed;
-    if (end.wasOpen) following.onLoss();
-    hadIt = true;
+    if (failed && failed.exitCode !== 3) return failed;
+    if (wasOpen || !isLost) following.onLoss();
+    isLost = true;
     await sleep(pauseMs);
   }
 }

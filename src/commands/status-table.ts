@@ -22,7 +22,9 @@ export function statusLines(picture: Picture, look: Look): readonly string[] {
   const { tone, headline, reasons } = verdictOf(picture);
   const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
   const [verdict = ""] = columnsOf([[{ text: headline, tone: toneOf[tone] }]], { ...look, right: [] });
-  const told = reasons.map(({ text, age }) => `  ${plainText(text)}${age === undefined ? "" : ` (${age})`}`);
+  const told = reasons.map(({ text, age }) =>
+    `  ${plainText(text)}${age === undefined ? "" : ` (${age})`}`.slice(0, look.width),
+  );
   const { snapshot } = picture;
   if (!snapshot) return [verdict, ...told];
   return [
@@ -30,8 +32,8 @@ export function statusLines(picture: Picture, look: Look): readonly string[] {
     ...told,
     "",
     ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, look), ""]),
-    footOf(snapshot),
-  ].map((line) => (look.hasColour ? line : line.slice(0, look.width)));
+    footOf(snapshot).slice(0, look.width),
+  ];
 }
 
 /** Whether clients are served: it listens, and in every pool somebody is fit. */

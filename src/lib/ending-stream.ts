@@ -50,7 +50,7 @@ export function endingStream(
     stream,
     end() {
       if (!finish()) return;
-      sink?.enqueue(lastWord);
+      if (lastWord.length > 0) sink?.enqueue(lastWord);
       sink?.close();
       void reader.cancel().catch(() => {});
     },

@@ -39,6 +39,10 @@ export interface Plane {
   isEmpty(upstream: Upstream): boolean;
   /** What a pool's exchanges know of it, everywhere. */
   measure(member: Member): Measured;
+  /** What other processes of ours take, bytes. */
+  rssBytes(): number;
+  /** Refuses new requests from now on, or no longer. */
+  shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Cuts what is left. Resolves when nothing of it is there any more. */
@@ -68,6 +72,7 @@ export interface DataPlaneSetting {
   readonly log: Log;
   /** Hears of upstreams on which attempts wait for too long. */
   readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  /** Get what became of requests. */
   readonly records?: readonly RecordTaker[];
   readonly trace?: Tracer;
   /** Lines of the access log that could not be written so far. */
@@ -84,6 +89,7 @@ export class DataPlane implements Plane {
   readonly #lookout: Lookout;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
+  readonly #load = { isShed: false };
 
   constructor(setting: DataPlaneSetting) {
     this.#setting = setting;
@@ -112,15 +118,13 @@ export class DataPlane implements Plane {
 
   async listen(): Promise<void> {
     const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#setting;
-    const { records = [], trace } = this.#setting;
+    const { records, trace } = this.#setting;
+    const { tls, ...place } = config.listen;
     const exchanges = {
-      routes: () => fleet.routes,
-      clock,
-      observer: metrics,
-      records,
+      ...{ routes: () => fleet.routes, clock, load: this.#load, observer: metrics },
+      ...(records && { records }),
       ...(trace && { trace }),
     };
-    const { tls, ...place } = config.listen;
     this.#listener = await engine.listen({
       ...place,
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
@@ -160,6 +164,14 @@ export class DataPlane implements Plane {
 
   measure(member: Member): Measured {
     return member;
+  }
+
+  rssBytes(): number {
+    return 0;
+  }
+
+  shed(isShedding: boolean): void {
+    this.#load.isShed = isShedding;
   }
 
   drain(): Promise<void> {

@@ -9,7 +9,9 @@ import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { rescueAll, type Sight } from "../probe/lookout.ts";
-import { startTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import type { RequestRecord } from "../proxy/record.ts";
+import { Sieve } from "../requests/sieve.ts";
+import { startTelemetry, type Telemetry, withTaker } from "../telemetry/telemetry.ts";
 import { DataPlane } from "./data-plane.ts";
 import { applyState, type Asked, type FromWorker, reportOf, type Seen, type ToWorker } from "./messages.ts";
 
@@ -19,6 +21,8 @@ export interface WorkerSetting {
   readonly log: Log;
   /** Ends the process. */
   readonly leave: () => void;
+  /** What this process takes. */
+  readonly rssBytes: () => number;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
@@ -37,6 +41,8 @@ export class Worker {
   #revision = 0;
   #isDraining = false;
   #cancelReport: Cancel | undefined;
+  /** Kept since the last report; the sieve lets at most a few hundred a second through. */
+  #requests: RequestRecord[] = [];
 
   constructor(setting: WorkerSetting) {
     this.#setting = setting;
@@ -58,15 +64,17 @@ export class Worker {
   }
 
   #follow(state: StateMessage): void {
+    this.#running?.plane.shed(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
     const { fleet, plane, telemetry } = (this.#running ??= this.#begin(state));
-    applyState(fleet, state);
+    applyState(fleet, state, state.place);
     // What still waits on one that was found down moves on at once.
     for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueAll(upstream);
     }
     plane.follow(state.config);
+    plane.shed(state.shedding);
     this.#revision = state.revision;
     if (isFirst) void this.#listen(plane, telemetry);
     else this.#report();
@@ -85,14 +93,15 @@ export class Worker {
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
     const engine = engines[config.engine];
+    const sieve = new Sieve(clock, (request) => void this.#requests.push(request));
     const telemetry = startTelemetry({ config, isShared: true, log });
     const plane = new DataPlane({
       ...{ config, engine, sharesPort: true, fleet, metrics, clock, schedule: this.#schedule, log },
-      ...telemetry.onlookers,
+      ...withTaker(telemetry.onlookers, sieve),
       onSuspicion: (suspicions) =>
         this.#see(suspicions.flatMap((one) => one.sights.map((sight) => seenOf(one.upstream, sight, true)))),
     });
-    return { fleet, metrics, plane, telemetry };
+    return { fleet, metrics, plane, sieve, telemetry };
   }
 
   async #listen(plane: DataPlane, { ready }: Telemetry): Promise<void> {
@@ -118,7 +127,7 @@ export class Worker {
       const { member, upstream } = found;
       return [seenOf(upstream, plane.sightOf(member.pool, upstream, since), false)];
     });
-    this.#see(sights);
+    if (sights.length > 0) this.#see(sights);
   }
 
   #see(sights: readonly Seen[]): void {
@@ -146,10 +155,15 @@ export class Worker {
 
   #report(): void {
     if (!this.#running) return;
-    const { fleet, metrics, plane } = this.#running;
+    const { fleet, metrics, plane, sieve } = this.#running;
     const active = plane.active();
     plane.tally();
-    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active }));
+    const rssBytes = this.#setting.rssBytes();
+    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active, rssBytes }));
+    if (this.#requests.length > 0) {
+      this.#setting.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
+      this.#requests = [];
+    }
     const isEmptying = fleet.pools.some(({ upstreams }) =>
       upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
     );
@@ -166,4 +180,5 @@ interface Running {
   readonly metrics: Metrics;
   readonly plane: DataPlane;
   readonly telemetry: Telemetry;
+  readonly sieve: Sieve;
 }

@@ -19,6 +19,11 @@ export interface Onlookers {
   readonly lostLines: () => number;
 }
 
+/** Those, and one more who takes records. */
+export function withTaker(onlookers: Onlookers | undefined, taker: RecordTaker): Partial<Onlookers> {
+  return { ...onlookers, records: [taker, ...(onlookers?.records ?? [])] };
+}
+
 export interface Telemetry {
   readonly onlookers: Onlookers;
   /** Resolves when everything is there that is loaded on demand. */

@@ -98,6 +98,14 @@ describe("access", () => {
     expect(known.identify(bobs)).toBeUndefined();
   });
 
+  test("is refused to whom a reload removes while the password is verified", async () => {
+    const { access: known, state, login } = access({ users: [ann, bob] });
+    const answer = login("ann", "correct horse");
+    state.accounts = { users: [bob] };
+    expect(await answer).toEqual({ kind: "refused" });
+    expect(known.hasUsers).toBe(true);
+  });
+
   test("ends at the logout, which is written down once", async () => {
     const { access: known, notes, sessionOf } = access({ users: [ann] });
     const session = await sessionOf("ann", "correct horse");

@@ -59,6 +59,12 @@ describe("what a terminal is shown", () => {
     }
   });
 
+  test("fits the terminal, in colour too", () => {
+    const lines = statusLines(pictureOf(busySnapshot()), { hasColour: true, width: 40 });
+    expect(lines.join("")).toContain("\x1b[");
+    for (const line of lines) expect(Bun.stripANSI(line).length).toBeLessThanOrEqual(40);
+  });
+
   test("never has control characters from a snapshot, an event or an account", () => {
     const snapshot = poisoned(busySnapshot()) as Snapshot;
     const lines = [

@@ -177,11 +177,11 @@ describe("evenkeel events", () => {
     const { port } = new URL(room.admin);
     await room.ask("POST", "/api/upstreams/a/mode", { mode: "ready" });
     await room.proxy.kill("SIGTERM");
-    await until(() => following.stderr.includes("trying again"), "the loss");
+    await until(() => following.stderr.includes("trying again"), "the loss", 15_000);
     await room.start("--admin-port", port);
     await until(() => told().includes("maintenance ready passing"), "what came after", 15_000);
     await room.ask("POST", "/api/upstreams/a/mode", { mode: "draining" });
-    await until(() => told().endsWith("passing draining drained"), "what comes now", 10_000);
+    await until(() => told().endsWith("passing draining drained"), "what comes now", 15_000);
     await following.kill("SIGTERM");
   }, 40_000);
 });

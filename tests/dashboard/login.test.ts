@@ -91,7 +91,9 @@ function csrfIn(html: string): string {
   return /name="csrf" value="([^"]*)"/.exec(html)?.[1] ?? "";
 }
 
-const drain = "/upstreams/a/mode";
+/** A form that changes something. */
+const drain = "/actions";
+const draining = { act: "drain", upstream: "localhost:8081" };
 
 describe("a dashboard whose balancer has users", () => {
   test("shows nobody anything but the login, in the way that each can follow", async () => {
@@ -113,7 +115,7 @@ describe("a dashboard whose balancer has users", () => {
     expect([part.status, part.headers.get("hx-redirect")]).toEqual([401, "/login?next=%2Fconfig"]);
     const live = await browser.ask("/live", { headers: { Accept: "text/event-stream" } });
     expect(await live.text()).toBe("event: loggedout\ndata: {}\n\n");
-    expect((await browser.post(drain, { mode: "draining" })).status).toBe(303);
+    expect((await browser.post(drain, draining)).status).toBe(303);
     expect((await browser.ask("/healthz")).status).toBe(200);
     expect(admin.acts).toEqual([]);
   });
@@ -202,19 +204,19 @@ describe("a dashboard whose balancer has users", () => {
     expect(own).toMatch(/^[\w-]{43}$/);
     expect(own).not.toBe(foreign);
     for (const csrf of ["", "x".repeat(43), foreign]) {
-      const answer = await browser.post(drain, { mode: "draining", csrf });
+      const answer = await browser.post(drain, { ...draining, csrf });
       expect(answer.status).toBe(403);
       expect(await answer.text()).toContain("Nothing was changed");
-      const part = await browser.post(drain, { mode: "draining", csrf }, { "HX-Request": "true" });
+      const part = await browser.post(drain, { ...draining, csrf }, { "HX-Request": "true" });
       expect(part.status).toBe(403);
       expect(await part.text()).toStartWith('<hx-partial hx-target="#notice"');
       expect((await browser.post("/logout", { csrf })).status).toBe(403);
     }
-    const crossSite = await browser.post(drain, { mode: "draining", csrf: own }, { "Sec-Fetch-Site": "cross-site" });
+    const crossSite = await browser.post(drain, { ...draining, csrf: own }, { "Sec-Fetch-Site": "cross-site" });
     expect(crossSite.status).toBe(403);
     expect(admin.acts).toEqual([]);
-    await browser.post(drain, { mode: "draining", csrf: own });
-    await browser.post(drain, { mode: "ready" }, { "X-Evenkeel-Csrf": own });
+    await browser.post(drain, { ...draining, csrf: own });
+    await browser.post(drain, draining, { "X-Evenkeel-Csrf": own });
     expect(admin.acts.map(({ by }) => by)).toEqual(["otto", "otto"]);
   }); // prettier-ignore
 
@@ -222,7 +224,8 @@ describe("a dashboard whose balancer has users", () => {
     const { base } = await scene();
     const browser = new Browser(base);
     await browser.login("otto");
-    const html = await browser.text("/");
+    const pages = ["/", "/config", `/actions?act=drain&upstream=a`, "/actions/add?pool=main"];
+    const html = (await Promise.all(pages.map((path) => browser.text(path)))).join("");
     const csrf = csrfIn(html);
     const forms = html.split("<form").filter((part) => /^[^>]*method="post"/.test(part));
     expect(forms.length).toBeGreaterThan(3);
@@ -247,7 +250,7 @@ describe("a dashboard whose balancer has users", () => {
     const browser = new Browser(base);
     await browser.login("vera");
     const csrf = csrfIn(await browser.text("/"));
-    const refused = await browser.post(drain, { mode: "draining", csrf });
+    const refused = await browser.post(drain, { ...draining, csrf });
     expect(refused.status).toBe(422);
     expect(await refused.text()).toContain("This needs the role operator; vera is viewer.");
     expect(admin.acts).toEqual([]);
@@ -296,7 +299,7 @@ describe("a dashboard whose balancer has users", () => {
     admin.accounts = { token: "own", users };
     expect(await live).toEndWith("event: loggedout\ndata: {}\n\n");
     await until(async () => (await browser.ask("/")).status === 303, "the login");
-    expect((await browser.post(drain, { mode: "draining" })).status).toBe(303);
+    expect((await browser.post(drain, draining)).status).toBe(303);
     expect(admin.acts).toEqual([]);
   });
 
@@ -328,7 +331,7 @@ describe("a dashboard whose balancer has users", () => {
     state.admin = await startAdminStand({ token: "own", users }, { snapshot: calmSnapshot(), port });
     const pages = await Promise.all(Array.from({ length: 20 }, () => browser.ask("/")));
     for (const page of pages) expect(await page.text()).not.toContain("localhost:8081");
-    expect((await browser.post(drain, { mode: "draining" })).status).toBe(303);
+    expect((await browser.post(drain, draining)).status).toBe(303);
     expect(state.admin.acts).toEqual([]);
   });
 
@@ -352,6 +355,6 @@ describe("a dashboard whose balancer has no users", () => {
     expect(html).toContain('<body data-role="">');
     expect(html).not.toContain("Log out");
     expect((await browser.ask("/login")).headers.get("location")).toBe("/");
-    expect((await browser.post(drain, { mode: "draining" })).status).toBe(303);
+    expect((await browser.post(drain, draining)).status).toBe(303);
   });
 });

@@ -68,6 +68,36 @@ describe("under Deno", () => {
     await origin.close();
   }, 40_000);
 
+  test("the admin side describes itself and streams, and the command line acts", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const proxy = start(programs, "proxy", ...flags, "--upstreams", `${origin.url};name=a`);
+    const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
+    await until(async () => (await fetch(`${admin}/readyz`)).ok, "the balancer", 10_000);
+    expect(await (await fetch(`${admin}/api/docs`)).text()).toContain("/api/docs/style.css");
+    expect(await (await fetch(`${admin}/api/openapi.json`)).json()).toMatchObject({ openapi: "3.1.1" });
+
+    const end = new AbortController();
+    const stream = await fetch(`${admin}/api/stream?snapshots=1s`, { signal: end.signal });
+    const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    const read = async (what: string) => {
+      while (!text.includes(what)) text += (await reader?.read())?.value ?? "";
+    };
+    await read("event: snapshot\n");
+    const drain = start(programs, "drain", "a", "--wait", "5s", "--admin-url", admin);
+    await drain.exited;
+    expect(drain.stdout).toBe("a is empty.\n");
+    await read('"to":"drained"');
+    end.abort();
+    const status = start(programs, "status", "--admin-url", admin);
+    expect((await status.exited).code).toBe(1);
+    expect(status.stdout).toContain("No upstream serves");
+    expect((await proxy.kill("SIGTERM")).code).toBe(0);
+    await origin.close();
+  }, 60_000);
+
   test("a WebSocket passes through to the demo server, and the dashboard shows it", async () => {
     if (!deno) return;
     await using programs = new Programs();
@@ -81,6 +111,49 @@ describe("under Deno", () => {
     socket.close();
     const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
     expect(await page.text()).toContain("echo-server");
+  }, 40_000);
+
+  test("people log in, with hashes that Bun made, and act within their role", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const folder = mkdtempSync(join(tmpdir(), "evenkeel-deno-"));
+    const config = join(folder, "users.yaml");
+    const cost = { algorithm: "argon2id", memoryCost: 1_024, timeCost: 1 } as const;
+    const hash = await Bun.password.hash("otto's password", cost);
+    const users = `[{ name: otto, role: operator, passwordHash: "${hash}" }]`;
+    const upstream = `{ url: "${origin.url}", name: one }`;
+    writeFileSync(config, `admin: { users: ${users} }\npools: { main: { upstreams: [${upstream}] } }\n`);
+    const up = start(programs, "up", ...flags, "--dashboard-port", "0", "--config", config);
+    const url = `http://127.0.0.1:${await up.port("dashboard", 20_000)}`;
+    const cookies = new Map<string, string>();
+    const visit = async (path: string, form?: Record<string, string>) => {
+      const answer = await fetch(url + path, {
+        redirect: "manual",
+        headers: {
+          ...{ Accept: "text/html", Origin: url },
+          Cookie: [...cookies].map((pair) => pair.join("=")).join("; "),
+        },
+        ...(form && { method: "POST", body: new URLSearchParams(form) }),
+      });
+      for (const field of answer.headers.getSetCookie()) {
+        const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(field) ?? [];
+        cookies.set(name, value);
+      }
+      const html = await answer.text();
+      return { status: answer.status, html, csrf: /name="csrf" value="([^"]*)"/.exec(html)?.[1] ?? "" };
+    };
+    expect((await visit("/")).status).toBe(303);
+    const { csrf } = await visit("/login");
+    expect((await visit("/login", { csrf, name: "otto", password: "wrong" })).status).toBe(401);
+    expect((await visit("/login", { csrf, name: "otto", password: "otto's password" })).status).toBe(303);
+    const page = await visit("/");
+    expect(page.html).toContain(">otto<");
+    expect((await visit("/logout", { csrf: "forged" })).status).toBe(403);
+    expect((await visit("/logout", { csrf: page.csrf })).status).toBe(303);
+    expect((await visit("/")).status).toBe(303);
+    rmSync(folder, { recursive: true });
+    await origin.close();
   }, 40_000);
 
   test.each(["fetch", "wire"])(

@@ -59,6 +59,12 @@ describe("the executable", () => {
     expect(await (await fetch(`http://127.0.0.1:${await up.port("balancer")}/`)).text()).toBe(
       "from the origin",
     );
+    const admin = `http://127.0.0.1:${await up.port("admin")}`;
+    expect(await (await fetch(`${admin}/api/docs`)).text()).toContain("/api/docs/style.css");
+    expect(await (await fetch(`${admin}/api/docs/style.css`)).text()).toContain("color-scheme");
+    const status = run("status", "--admin-url", admin);
+    expect((await status.exited).code).toBe(0);
+    expect(status.stdout).toContain("The only upstream serves");
     expect((await up.kill("SIGTERM")).code).toBe(0);
     await origin.close();
   }, 20_000);

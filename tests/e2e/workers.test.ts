@@ -100,8 +100,12 @@ for (const engine of engineNames) {
       const before = await metric("evenkeel_requests_total");
       const [victim] = (await workers()).map(({ pid }) => pid);
       process.kill(victim ?? 0, "SIGKILL");
-      await until(async () => (await workers()).some(({ restarts }) => restarts === 1), "another one");
-      await until(async () => (await workers()).every(({ ready }) => ready), "it to serve");
+      await until(
+        async () => (await workers()).some(({ restarts }) => restarts === 1),
+        "another one",
+        15_000,
+      );
+      await until(async () => (await workers()).every(({ ready }) => ready), "it to serve", 15_000);
       const { count } = load;
       await until(() => load.count > count + 500, "more load");
       await load.stop();
@@ -250,7 +254,7 @@ describe("workers", () => {
     const victim = (await workers())[0]?.pid ?? 0;
     process.kill(victim, "SIGSTOP");
     await until(async () => (await workers()).some(({ restarts }) => restarts === 1), "another one", 20_000);
-    await until(async () => (await workers()).every(({ ready }) => ready), "it to serve");
+    await until(async () => (await workers()).every(({ ready }) => ready), "it to serve", 15_000);
     expect(isGone(victim)).toBe(true);
     const told = (await events()).filter(({ kind }) => kind === "worker");
     expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual([

@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 import { count, text } from "../schemas/parts.ts";
-import { eventsSchema, reloadReportSchema, stateSchema } from "../schemas/record.ts";
+import { eventsSchema, reloadReportSchema, settingsSchema, stateSchema } from "../schemas/record.ts";
 import { jsonAnswer, type Operation } from "./operation.ts";
 
 const unchanged = { about: "Nothing has changed since `If-None-Match`." };
@@ -17,7 +17,12 @@ export const courseOperations: readonly Operation[] = [
     summary: "What changed, who did it and why",
     query: {
       ...only,
+      kind: text("Only those of this kind; several with commas."),
+      by: text("Only those of this name."),
+      text: text("Only those that have this somewhere in them, in whatever case."),
+      "by-operators": text("`1` for what somebody did, without what the balancer found out or did itself."),
       after: count("Only later ones than this number; then the first of them."),
+      before: count("Only earlier ones than this number, the last of them."),
       limit: count("At most so many, and never more than 2000; by default 100."),
     },
     answers: { 200: jsonAnswer(eventsSchema, "The last ones, oldest first.") },
@@ -41,6 +46,14 @@ export const courseOperations: readonly Operation[] = [
     fields: { "Last-Event-ID": text("Begins after the event with this number.") },
     answers: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
     problems: { 400: ["query_invalid", "snapshots_invalid"], 503: ["listeners_full"] },
+  },
+  {
+    method: "GET",
+    path: "/api/config",
+    tag: "Configuration",
+    summary: "Every value that counts, with its source and without secrets",
+    fields: knownField,
+    answers: { 200: jsonAnswer(settingsSchema, "A list.", { isTagged: true }), 304: unchanged },
   },
   {
     method: "GET",

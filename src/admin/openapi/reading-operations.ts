@@ -5,7 +5,7 @@ import { windowNames } from "../../history/levels.ts";
 import { expositionType } from "../../metrics/exposition.ts";
 import { healthSchema } from "../schemas/orders.ts";
 import { moment, oneOf, text } from "../schemas/parts.ts";
-import { historySchema, settingsSchema } from "../schemas/record.ts";
+import { historySchema } from "../schemas/record.ts";
 import { snapshotSchema } from "../schemas/snapshot.ts";
 import { jsonAnswer, type Operation } from "./operation.ts";
 
@@ -73,14 +73,10 @@ export const readingOperations: readonly Operation[] = [
     answers: { 200: jsonAnswer(historySchema, "One series for each pool, or the one that was asked for.") },
     problems: { 400: ["window_invalid", "since_invalid"], 404: ["series_unknown"] },
   },
-  {
-    method: "GET",
-    path: "/api/config",
-    tag: "Configuration",
-    summary: "Every value that counts, with its source and without secrets",
-    fields: knownField,
-    answers: { 200: jsonAnswer(settingsSchema, "A list.", { isTagged: true }), 304: unchanged },
-  },
+];
+
+/** The last ones of the list, since nobody comes for them. */
+export const documentOperations: readonly Operation[] = [
   {
     method: "GET",
     path: "/api/openapi.json",

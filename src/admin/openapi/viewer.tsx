@@ -52,11 +52,14 @@ export function renderDocument(operations: readonly Operation[], document: Docum
           <section aria-labelledby="schemas">
             <h2 id="schemas">Schemas</h2>
             {Object.entries(document.components.schemas).map(([name, schema]) => (
-              <details id={`schema-${name}`}>
+              <details>
                 <summary>
                   <code safe>{name}</code>
                 </summary>
-                <SchemaTable schema={schema} />
+                {/* Inside: a link there opens what is around it. */}
+                <div id={`schema-${name}`}>
+                  <SchemaTable schema={schema} />
+                </div>
               </details>
             ))}
           </section>
@@ -82,42 +85,44 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
   const described = props.document.paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
   const id = String(valueIn(described, "operationId"));
   return (
-    <details id={id}>
+    <details>
       <summary>
         <code class={`method ${method.toLowerCase()}`} safe>
           {method}
         </code>{" "}
         <code safe>{path}</code> <span safe>{summary}</span>
       </summary>
-      {about !== undefined && <p safe>{about.replaceAll("`", "")}</p>}
-      <Parameters caption="Query" entries={query} />
-      <Parameters caption="Fields" entries={fields} />
-      {body && (
-        <p>
-          Body: <code safe>{body.type}</code>, <TypeOf schema={bodySchema(described)} />
-        </p>
-      )}
-      <table>
-        <caption>Answers</caption>
-        <tbody>
-          {Object.entries(answers).map(([status, answer]) => (
-            <AnswerRow status={status} answer={answer} schema={answerSchema(described, status)} />
-          ))}
-          {Object.entries(problems).map(([status, reasons]) => (
-            <tr>
-              <th scope="row" safe>
-                {status}
-              </th>
-              <td>
-                <span safe>{STATUS_CODES[status] ?? ""}</span>: <code safe>{reasons.join(", ")}</code>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      <pre>
-        <code safe>{curlOf(props.operation)}</code>
-      </pre>
+      <div id={id}>
+        {about !== undefined && <p safe>{about.replaceAll("`", "")}</p>}
+        <Parameters caption="Query" entries={query} />
+        <Parameters caption="Fields" entries={fields} />
+        {body && (
+          <p>
+            Body: <code safe>{body.type}</code>, <TypeOf schema={bodySchema(described)} />
+          </p>
+        )}
+        <table>
+          <caption>Answers</caption>
+          <tbody>
+            {Object.entries(answers).map(([status, answer]) => (
+              <AnswerRow status={status} answer={answer} schema={answerSchema(described, status)} />
+            ))}
+            {Object.entries(problems).map(([status, reasons]) => (
+              <tr>
+                <th scope="row" safe>
+                  {status}
+                </th>
+                <td>
+                  <span safe>{STATUS_CODES[status] ?? ""}</span>: <code safe>{reasons.join(", ")}</code>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        <pre>
+          <code safe>{curlOf(props.operation)}</code>
+        </pre>
+      </div>
     </details>
   );
 }

@@ -2,11 +2,10 @@
 
 import { derivedSecret, isSameSecret, newSecret } from "../../lib/secret.ts";
 import { answerAsset } from "../assets.ts";
-import { renderNotice } from "../page.tsx";
 import { cookieField, cookieIn } from "./cookies.ts";
 import type { LoginClient } from "./login-client.ts";
 import { personal } from "./marks.tsx";
-import { type LoginProps, renderLogin, renderRefusal } from "./pages.tsx";
+import { type LoginProps, renderLogin, renderRefusal, renderRefusalPart } from "./pages.tsx";
 import { type Visitor, Visitors } from "./visitors.ts";
 
 export interface DoorSetting {
@@ -102,7 +101,7 @@ function forged(request: Request): Response {
   const title = "Nothing was changed";
   const words =
     "The form did not come from a page of your session. Load the page again and repeat what you did.";
-  if (isForPart(request)) return page(renderNotice(`${title}. ${words}`), 403);
+  if (isForPart(request)) return page(renderRefusalPart({ title, words }), 403);
   return page(renderRefusal({ title, words }), 403);
 }
 

@@ -4,7 +4,7 @@
 import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";
 import { attribute } from "../escape.ts";
-import { markup } from "../shell.tsx";
+import { markup, Notice } from "../shell.tsx";
 
 export interface LoginProps {
   /** Held against the visit's cookie. */
@@ -73,6 +73,15 @@ export function renderRefusal({ title, words }: RefusalProps): string {
         <a href="/">Back to the dashboard</a>
       </p>
     </Bare>,
+  );
+}
+
+/** The same for htmx: it replaces the notice and nothing else, also with a status that is not swapped in. */
+export function renderRefusalPart({ title, words }: RefusalProps): string {
+  return markup(
+    <tag of="hx-partial" {...{ "hx-target": "#notice", "hx-swap": "innerMorph" }}>
+      <Notice notice={`${title}. ${words}`} />
+    </tag>,
   );
 }
 

@@ -1,0 +1,47 @@
+import { describe, expect, test } from "bun:test";
+
+import { held } from "../../src/admin/held-answers.ts";
+import { FakeTime } from "../support/fake-time.ts";
+
+function streamOf(type = "text/event-stream") {
+  let isCancelled = false;
+  const source = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(": hello\n\n")),
+    cancel: () => void (isCancelled = true),
+  });
+  const answer = new Response(source, { status: 201, headers: { "Content-Type": type } });
+  return { answer, isCancelled: () => isCancelled };
+}
+
+describe("an answer that goes on", () => {
+  test("is cut when the right to hear it is gone, and its source is let go", async () => {
+    const time = new FakeTime();
+    const { answer, isCancelled } = streamOf();
+    let isAllowed = true;
+    const kept = held(answer, () => isAllowed, time.schedule);
+    expect(kept.status).toBe(201);
+    await time.advance(10_000);
+    expect(isCancelled()).toBe(false);
+    isAllowed = false;
+    await time.advance(2_000);
+    expect(await kept.text()).toBe("");
+    expect(isCancelled()).toBe(true);
+    expect(time.waits).toEqual([]);
+  });
+
+  test("is not watched any more when its reader has left", async () => {
+    const time = new FakeTime();
+    const { answer, isCancelled } = streamOf();
+    const reader = (held(answer, () => true, time.schedule).body as ReadableStream<Uint8Array>).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe(": hello\n\n");
+    await time.advance(5_000);
+    await reader.cancel();
+    expect(isCancelled()).toBe(true);
+    expect(time.waits).toEqual([]);
+  });
+
+  test("is left alone if it is no stream of events", () => {
+    const { answer } = streamOf("text/plain");
+    expect(held(answer, () => false, new FakeTime().schedule)).toBe(answer);
+  });
+});

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser } from "playwright-core";
+
+import { type Administered, startAdmin } from "../../src/admin/admin.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import type { WebListener } from "../../src/runtime/runtime.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
+
+const executable = findChromium();
+if (!executable) process.stderr.write("Skipped: no Chromium found for tests/browser; set CHROMIUM_PATH.\n");
+
+setDefaultTimeout(25_000);
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+describe.skipIf(!executable)("the page of the admin API", () => {
+  let browser: Browser;
+  let admin: WebListener;
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+    const bug = (error: unknown) => {
+      throw error;
+    };
+    // The page tells of the API alone, and asks nothing of a balancer.
+    const nobody = {} as unknown as Administered;
+    admin = await startAdmin({ hostname: "127.0.0.1", port: 0, bug }, nobody, runtime);
+  });
+  afterAll(async () => {
+    await browser.close();
+    admin.close();
+  });
+
+  for (const [colorScheme, width] of [
+    ["light", 1280],
+    ["dark", 390],
+  ] as const) {
+    test(`works in Chromium without a complaint or a serious issue of accessibility, ${colorScheme}, ${width} px`, async () => {
+      const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      page.on("console", (message) => complaints.push(message.text()));
+      page.on("pageerror", (error) => complaints.push(error.message));
+      const asked: string[] = [];
+      page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
+      await page.goto(`http://127.0.0.1:${admin.port}/api/docs`);
+      expect(asked.filter((path) => path !== "/favicon.ico")).toEqual(["/api/docs", "/api/docs/style.css"]);
+
+      await page.locator("summary", { hasText: "/api/upstreams/:id/mode" }).click();
+      await page.getByRole("link", { name: "ModeOrder" }).click();
+      await page.locator("#schema-ModeOrder").getByText("ready | draining | maintenance").waitFor();
+
+      await page.evaluate(`document.querySelectorAll("details").forEach((entry) => { entry.open = true; })`);
+      const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+      expect(overflow).toBeLessThanOrEqual(0);
+      await page.evaluate(axe);
+      const found = await page.evaluate<readonly string[]>(`
+        axe.run().then(({ violations }) => violations
+          .filter(({ impact }) => impact === "serious" || impact === "critical")
+          .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
+      expect(found).toEqual([]);
+      expect(complaints.filter((text) => !text.includes("favicon"))).toEqual([]);
+      await context.close();
+    });
+  }
+});

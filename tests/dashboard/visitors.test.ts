@@ -1,0 +1,113 @@
+import { describe, expect, test } from "bun:test";
+
+import type { Standing } from "../../src/dashboard/login/login-client.ts";
+import { Visitors } from "../../src/dashboard/login/visitors.ts";
+import { FakeTime } from "../support/fake-time.ts";
+
+/** An admin API that says what the test wants it to say, and the bearers that the routes were given. */
+function lobby(ownToken?: string) {
+  const time = new FakeTime();
+  const state = { standing: { kind: "unknown" } as Standing, asked: 0 };
+  const bearers: (() => string | undefined)[] = [];
+  const visitors = new Visitors({
+    client: {
+      async standing() {
+        state.asked += 1;
+        return state.standing;
+      },
+    },
+    ownToken,
+    routesWith(bearer) {
+      bearers.push(bearer);
+      return async () => new Response("ok");
+    },
+    clock: time.clock,
+    schedule: time.schedule,
+  });
+  return { time, state, visitors, bearers };
+}
+
+const ann: Standing = { kind: "user", name: "ann", role: "admin" };
+
+describe("visitors", () => {
+  test("act with the dashboard's own token only once it is known that nobody logs in", async () => {
+    const { time, state, visitors, bearers } = lobby("own");
+    const everybody = () => bearers[0]?.();
+    expect(await visitors.admit(undefined)).toBe(visitors.everybody);
+    expect([everybody(), visitors.bearer]).toEqual([undefined, undefined]);
+    state.standing = { kind: "open" };
+    await visitors.admit(undefined);
+    expect([everybody(), visitors.bearer]).toEqual(["own", "own"]);
+    state.standing = { kind: "closed" };
+    await time.advance(1_000);
+    expect(await visitors.admit(undefined)).toBeUndefined();
+    expect(visitors.isWelcome(visitors.everybody)).toBe(false);
+    // What all see alike is read with it for those who have logged in.
+    expect([everybody(), visitors.bearer]).toEqual([undefined, "own"]);
+  });
+
+  test("are asked about once a second, however many requests they send", async () => {
+    const { time, state, visitors } = lobby();
+    state.standing = ann;
+    for (let request = 0; request < 50; request++) await visitors.admit("a");
+    expect(state.asked).toBe(1);
+    await time.advance(1_000);
+    await visitors.admit("a");
+    expect(state.asked).toBe(2);
+  });
+
+  test("share what all see alike by the session that was seen last", async () => {
+    const { time, state, visitors } = lobby();
+    state.standing = ann;
+    await visitors.admit("a");
+    await time.advance(10);
+    await visitors.admit("b");
+    expect(visitors.bearer).toBe("b");
+    visitors.forget("b");
+    expect(visitors.bearer).toBe("a");
+  });
+
+  test("stay for half an hour while the admin API says nothing, and no stranger comes in", async () => {
+    const { time, state, visitors } = lobby();
+    state.standing = ann;
+    await visitors.admit("a");
+    state.standing = { kind: "unknown" };
+    await time.advance(29 * 60_000);
+    expect((await visitors.admit("a"))?.person?.name).toBe("ann");
+    expect(await visitors.admit("b")).toBeUndefined();
+    expect(await visitors.admit(undefined)).toBeUndefined();
+    await time.advance(60_000);
+    expect(await visitors.admit("a")).toBeUndefined();
+  });
+
+  test("have the role of now, and are no more than the admin API keeps sessions", async () => {
+    const { time, state, visitors, bearers } = lobby();
+    state.standing = ann;
+    const before = await visitors.admit("a");
+    await time.advance(1_000);
+    state.standing = { kind: "user", name: "ann", role: "viewer" };
+    const after = await visitors.admit("a");
+    expect(after?.person?.role).toBe("viewer");
+    expect(after?.person?.csrf).toBe(before?.person?.csrf ?? "");
+    for (let session = 0; session < 256; session++) await visitors.admit(`s${session}`);
+    expect(bearers.length).toBe(258);
+    expect(after && visitors.isWelcome(after)).toBe(false);
+  });
+
+  test("are looked after only while a live stream is open", async () => {
+    const { time, state, visitors } = lobby();
+    state.standing = ann;
+    const visitor = await visitors.admit("a");
+    if (!visitor) throw new Error("Cannot go on: ann was not let in");
+    const live = () => new Response(new ReadableStream(), { headers: { "Content-Type": "text/event-stream" } });
+    const [left, ended] = [visitors.hold(visitor, live()), visitors.hold(visitor, live())];
+    await left.body?.cancel();
+    await time.advance(2_000);
+    expect(state.asked).toBe(2);
+    state.standing = { kind: "closed" };
+    await time.advance(2_000);
+    expect(await ended.text()).toBe("event: loggedout\ndata: {}\n\n");
+    await time.advance(2_000);
+    expect(time.waits).toEqual([]);
+  }); // prettier-ignore
+});
