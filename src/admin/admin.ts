@@ -13,6 +13,7 @@ import { health, json, problem } from "./answers.ts";
 import { courseRoutes } from "./course-routes.ts";
 import { fleetRoutes, type Steered } from "./fleet-routes.ts";
 import { denialOf, type GuardSetting } from "./guard.ts";
+import { rehearsalRoutes } from "./rehearsal-routes.ts";
 
 /** What the admin side needs of the balancer. */
 export interface Administered extends Steered {
@@ -84,6 +85,7 @@ function adminApp(balancer: Administered, { settings = () => [] }: AdminSetting)
       .get("/api/config", () => json(200, { settings: settings() }))
       .get("/api/history", ({ query }) => historyAnswer(balancer, query))
       .use(fleetRoutes({ control: balancer.control, upstream: (id) => balancer.upstream(id) }))
+      .use(rehearsalRoutes({ control: balancer.control, upstream: (id) => balancer.upstream(id) }))
       .use(courseRoutes(balancer.control))
   );
 }

@@ -3,9 +3,11 @@
 import type { Config, PoolConfig } from "../config/config.ts";
 import type { Fleet } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
+import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
+import { Rehearsal, type RehearsalPlan } from "../pool/rehearsal.ts";
 import type { Health, Mode } from "../pool/upstream.ts";
 
 /** What is wanted of one upstream, and what is known of it. */
@@ -13,6 +15,8 @@ export interface Standing extends Health {
   /** Id and origin. */
   readonly upstream: string;
   readonly mode: Mode;
+  /** A fault that is played there. */
+  readonly rehearsal?: RehearsalPlan;
 }
 
 export interface State {
@@ -61,6 +65,7 @@ export function stateOf(config: Config, { pools }: Pick<Fleet, "pools">): State 
       mode: upstream.mode,
       streak: upstream.streak.state,
       verdict: upstream.outlier.verdict,
+      ...(upstream.rehearsal && { rehearsal: upstream.rehearsal.plan }),
     })),
   );
   return { config, upstreams };
@@ -76,6 +81,7 @@ export function applyState(fleet: Fleet, { config, upstreams }: State): void {
       if (!standing) continue;
       pool.setMode(upstream, standing.mode);
       pool.adopt(upstream, standing);
+      upstream.rehearsal = standing.rehearsal && new Rehearsal(standing.rehearsal, systemRandom);
     }
   }
 }

@@ -2,7 +2,7 @@
 
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
- * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s.
+ * an upstream's `mode`, `weight`, `backup` place, its `member`ship, its `drain` and its `rehearsal`; the balancer's `reload`, `phase` and `worker`s.
  */
 export type EventKind =
   | "probe"
@@ -13,6 +13,7 @@ export type EventKind =
   | "backup"
   | "member"
   | "drain"
+  | "rehearsal"
   | "reload"
   | "phase"
   | "worker";

@@ -10,6 +10,7 @@ import { answerClient, type AnswerSetting } from "./answer.ts";
 import { AttemptWatch } from "./attempt-watch.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf, type Forward, type Incoming } from "./forward.ts";
+import { play } from "./play.ts";
 import { refusalStatus, requestHead } from "./request-head.ts";
 import { clientGone, turnOf } from "./turn.ts";
 import { type BodyFault, type RequestBody, requestBody } from "./request-body.ts";
@@ -102,7 +103,7 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
     }
     if (tried.kind === "moved") {
       step = tried.next;
-      logFailure(setting, passage, upstream.id, rescued, step);
+      if (!tried.isTold) logFailure(setting, passage, upstream.id, rescued, step);
       continue;
     }
     if (tried.kind === "kept") {
@@ -127,7 +128,7 @@ interface Kept {
 }
 
 /** It waited on an upstream that was found down; the next attempt is counted in already. */
-type Moved = { readonly kind: "moved"; readonly next: Attempt };
+type Moved = { readonly kind: "moved"; readonly next: Attempt; readonly isTold?: true };
 
 /** One attempt, which has ended or ends with the response's body when this resolves. */
 async function tryOnce(
@@ -149,6 +150,11 @@ async function tryOnce(
     },
   });
   try {
+    const { staged } = attempt;
+    const { signal } = watch;
+    const { isReplayable } = body;
+    const played = staged && (await play(setting, passage, { attempt, staged, signal, isReplayable }));
+    if (played) return played;
     const { method, target } = head;
     const added = { trusts: setting.trusts, listenPort: setting.listenPort(), requestId };
     const incoming = await setting.forward({
@@ -157,7 +163,7 @@ async function tryOnce(
       upstream: attempt.upstream,
       fields: outgoingFields(request, head, added),
       body: body.take(watch.clientWait),
-      signal: watch.signal,
+      signal,
     });
     if (watch.elsewhere) {
       incoming.discard();
@@ -225,15 +231,8 @@ export function logFailure(
   const { reason, phase, detail } = failed;
   const followed =
     next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
-  setting.log.fault("attempt failed", {
-    requestId,
-    method: head.method,
-    upstream,
-    reason,
-    phase,
-    detail,
-    ...followed,
-  });
+  const fields = { requestId, method: head.method, upstream, reason, phase, detail, ...followed };
+  setting.log.fault("attempt failed", fields);
 }
 
 /** Says which answer was not good enough to be passed on at once. */

@@ -1,10 +1,14 @@
 /** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
 
+import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
+import { rehearsalDetail, type Staged, withinTime } from "../../pool/rehearsal.ts";
 import type { Exchange, Parked, Wait } from "../../proxy/exchange.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
+import { answerForShow } from "../../proxy/rehearsed.ts";
 import { isIdempotent } from "../../proxy/retry.ts";
+import { logAnswered, logFailed } from "./fault-lines.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { RelayedRequest } from "./relayed-request.ts";
@@ -20,6 +24,7 @@ const cutDetail = "cut by the operator";
  *          ├─▶ connect ──opened──▶ sent        ▼
  *          │        └──────failed──────▶ exchange.again ─▶ follow …
  *          ├─▶ wait ──resume──▶ follow …
+ *          ├─▶ a rehearsal ──delay──▶ as above, or failed
  *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
  * ```
  */
@@ -30,6 +35,7 @@ export class Sending implements Carrier, Parked {
   readonly #relay: Relay;
   #attempt: Attempt | undefined;
   #upstream: UpstreamConnection | undefined;
+  #cancelPlay: Cancel | undefined;
 
   constructor(plane: Plane, exchange: Exchange, relay: Relay) {
     this.#plane = plane;
@@ -54,6 +60,11 @@ export class Sending implements Carrier, Parked {
     if (step.kind === "wait") return this.#exchange.park(this);
     this.#attempt = step;
     step.carrier = this;
+    if (step.staged) return this.#play(step, withinTime(step.staged, this.timeouts.headMs));
+    this.#send(step);
+  }
+
+  #send(step: Attempt): void {
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
     this.#upstream = idle;
@@ -63,6 +74,28 @@ export class Sending implements Carrier, Parked {
 
   resume(step: Attempt | Refusal): void {
     this.follow(step);
+  }
+
+  /** What is played on the upstream, before or instead of sending. Meanwhile it waits as if for a connection. */
+  #play(step: Attempt, { delayMs, end }: Staged): void {
+    this.#cancelPlay = systemSchedule(delayMs, () => {
+      this.#cancelPlay = undefined;
+      if (!end) return this.#send(step);
+      if (end.kind === "failure") return this.failed(end);
+      this.#exchange.isReplayable = this.#request.bytes.isWhole;
+      this.#attempt = undefined;
+      const where = step.upstream.id;
+      const next = answerForShow(this.#exchange, step, end.status);
+      const answered = { upstream: where, status: end.status, detail: rehearsalDetail };
+      const { log } = this.#plane.setting;
+      if (next.kind === "attempt") logAnswered(log, this.#request, { ...answered, next });
+      this.follow(next);
+    });
+  }
+
+  #stopPlay(): void {
+    this.#cancelPlay?.();
+    this.#cancelPlay = undefined;
   }
 
   #connect(attempt: Attempt): void {
@@ -132,16 +165,14 @@ export class Sending implements Carrier, Parked {
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const where = this.#attempt?.upstream.id;
     const step = this.#exchange.answered(status);
-    if (step !== "pass") {
-      const { id: requestId, view } = this.#request;
-      const fields = { requestId, method: view.method, upstream: where, status, retriedOn: step.upstream.id };
-      this.#plane.setting.log.fault("attempt answered badly", fields);
-    }
+    const { log } = this.#plane.setting;
+    if (step !== "pass") logAnswered(log, this.#request, { upstream: where, status, next: step });
     return step;
   }
 
   /** The attempt is over; the upstream's connection looks after itself. */
   end(outcome: Outcome): void {
+    this.#stopPlay();
     const attempt = this.#attempt;
     this.#attempt = undefined;
     this.#upstream = undefined;
@@ -184,6 +215,7 @@ export class Sending implements Carrier, Parked {
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const step = this.#exchange.rescue();
     if (!step) return;
+    this.#stopPlay();
     this.#upstream = undefined;
     upstream?.abort();
     this.#log(where, rescued, { retriedOn: step.upstream.id });
@@ -212,13 +244,7 @@ export class Sending implements Carrier, Parked {
     return isCut && this.#request.bytes.isWhole && isIdempotent(this.#request.view.method);
   }
 
-  #log(
-    upstream: string,
-    { reason, phase, detail }: Failure,
-    followed: Readonly<Record<string, unknown>>,
-  ): void {
-    const { id: requestId, view } = this.#request;
-    const fields = { requestId, method: view.method, upstream, reason, phase, detail, ...followed };
-    this.#plane.setting.log.fault("attempt failed", fields);
+  #log(upstream: string, failed: Failure, followed: Readonly<Record<string, unknown>>): void {
+    logFailed(this.#plane.setting.log, this.#request, { ...failed, upstream, followed });
   }
 }
