@@ -5,6 +5,7 @@ import { type Ask, demoBackends, readAsk, readBackend, readDashboard } from "./c
 import { configFlag, watchFlag } from "./cli/flags.ts";
 import { type Environment, givensOf } from "./cli/givens.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./cli/program.ts";
+import { readRehearse, type RehearseOrder } from "./cli/rehearse.ts";
 import type { FileSource, Surroundings } from "./cli/surroundings.ts";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "./config/config.ts";
 import { effectiveYaml, type Setting, settingsOf } from "./config/effective.ts";
@@ -27,6 +28,7 @@ export type Command =
   /** Without a file the balancer looks at its own. */
   | { readonly kind: "plan"; readonly ask: Ask; readonly file?: FileSource }
   | { readonly kind: "state"; readonly ask: Ask }
+  | { readonly kind: "rehearse"; readonly ask: Ask; readonly order: RehearseOrder }
   /** A process of a balancer that only serves clients; no command for people. */
   | { readonly kind: "worker" }
   | Text;
@@ -68,6 +70,13 @@ export function parse(
     case "state": {
       const ask = readAsk(line, env);
       return "kind" in ask ? ask : { kind: "state", ask };
+    }
+    case "rehearse": {
+      const ask = readAsk(line, env);
+      const order = readRehearse(line.written);
+      const problems = [...("kind" in ask ? ask.problems : []), ...("method" in order ? [] : order)];
+      if ("kind" in ask || !("method" in order)) return trouble(problems);
+      return { kind: "rehearse", ask, order };
     }
     case "plan": {
       const ask = readAsk(line, env);

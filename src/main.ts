@@ -8,6 +8,7 @@ import { type Command, parse } from "./cli.ts";
 import { systemSurroundings } from "./cli/surroundings.ts";
 import { askPlan, askState, type Reply } from "./commands/ask.ts";
 import { startProxy } from "./commands/proxy.ts";
+import { rehearse } from "./commands/rehearse.ts";
 import { Misuse, type Running, type Tools } from "./commands/running.ts";
 import { startBackendCommand, startDashboardCommand } from "./commands/servers.ts";
 import { startUp } from "./commands/up.ts";
@@ -64,6 +65,8 @@ async function replyTo(command: Passing): Promise<Reply> {
       return askPlan(command.ask, command.file);
     case "state":
       return askState(command.ask);
+    case "rehearse":
+      return rehearse(command.ask, command.order);
     default:
       return { text: command.text, exitCode: 0 };
   }

@@ -15,14 +15,19 @@ import {
   watchFlag,
 } from "./flags.ts";
 import { misuseOf } from "./misuse.ts";
+import { rehearseOperand, rehearseSwitches, type Switch } from "./rehearse.ts";
 
-export type CommandName = "up" | "proxy" | "backend" | "dashboard" | "check" | "plan" | "state" | "version";
+export type CommandName =
+  "up" | "proxy" | "backend" | "dashboard" | "check" | "plan" | "state" | "rehearse" | "version";
 
 interface CommandEntry {
   readonly summary: string;
   readonly flags: readonly Flag[];
   /** Words of which one has to follow. */
   readonly words?: readonly string[];
+  /** What stands for the word that has to follow: "<upstream>". */
+  readonly operand?: string;
+  readonly switches?: readonly Switch[];
 }
 
 export const commands: Readonly<Record<CommandName, CommandEntry>> = {
@@ -46,6 +51,12 @@ export const commands: Readonly<Record<CommandName, CommandEntry>> = {
     summary: "Prints what was set in a running balancer at run time, as configuration: state export.",
     flags: askFlags,
     words: ["export"],
+  },
+  rehearse: {
+    summary: "Plays a fault on an upstream of a running balancer for a while, or ends it.",
+    flags: askFlags,
+    operand: rehearseOperand,
+    switches: rehearseSwitches,
   },
   version: { summary: "Prints the version.", flags: [] },
 };
@@ -93,12 +104,14 @@ export function readLine(argv: readonly string[]): Line | Text | Trouble {
     .helpCommand("help [command]", "show the help of a command")
     .addHelpText("after", `\n${layering}\nTry: evenkeel up`);
 
-  for (const [name, { summary, flags, words }] of Object.entries(commands)) {
+  for (const [name, { summary, flags, words, operand, switches = [] }] of Object.entries(commands)) {
     const command = configured(program.command(name)).description(summary).allowExcessArguments(false);
     if (words) command.addArgument(new Argument("<what>", "what to do").choices(words));
+    if (operand) command.argument(operand);
+    for (const each of switches) command.option(`${each.name} ${each.value}`.trim(), each.summary);
     if (flags.length > 0) {
       command
-        .usage([words?.join("|"), "[flags]"].filter(Boolean).join(" "))
+        .usage([words?.join("|"), operand, "[flags]"].filter(Boolean).join(" "))
         .addHelpText("after", notesOn(flags));
     }
     for (const flag of flags) {
@@ -107,7 +120,11 @@ export function readLine(argv: readonly string[]): Line | Text | Trouble {
       else command.option(`${flag.name} ${flag.value}`, describeFlag(flag), joined(flag));
     }
     command.action(() => {
-      line = { kind: "line", command: name as CommandName, written: writtenIn(command, flags) };
+      line = {
+        kind: "line",
+        command: name as CommandName,
+        written: writtenIn(command, [...flags, ...switches], operand),
+      };
     });
   }
   try {
@@ -127,9 +144,14 @@ function joined({ isList }: Flag): (text: string, before: string | undefined) =>
   return (text, before) => (isList && before !== undefined ? `${before},${text}` : text);
 }
 
-function writtenIn(command: Command, flags: readonly Flag[]): ReadonlyMap<string, string> {
+function writtenIn(
+  command: Command,
+  flags: readonly Pick<Flag, "name">[],
+  operand?: string,
+): ReadonlyMap<string, string> {
   const values = command.opts<Record<string, string | true>>();
   const written = new Map<string, string>();
+  if (operand) written.set(operand, command.args[0] ?? "");
   for (const { name } of flags) {
     const key = name?.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
     const value = key === undefined ? undefined : values[key];

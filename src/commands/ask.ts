@@ -2,7 +2,7 @@
 
 import type { Ask } from "../cli/companions.ts";
 import type { FileSource } from "../cli/surroundings.ts";
-import { describeError, exchangeWeb, type WebAnswer } from "../dashboard/web-client.ts";
+import { describeError, exchangeWeb, type WebAnswer, type WebRequest } from "../dashboard/web-client.ts";
 
 /** What is printed, and how the process ends. */
 export interface Reply {
@@ -28,13 +28,14 @@ export async function askState(ask: Ask): Promise<Reply> {
   return "exitCode" in answer ? answer : { text: answer.text, exitCode: 0 };
 }
 
-async function askFor(
+export async function askFor(
   { adminUrl, adminToken }: Ask,
-  method: "GET" | "POST",
+  method: WebRequest["method"],
   { path, body }: { readonly path: string; readonly body?: string },
 ): Promise<WebAnswer | Reply> {
   const fields = {
     "user-agent": "evenkeel-cli",
+    "x-evenkeel-actor": "cli",
     ...(adminToken === undefined ? {} : { authorization: `Bearer ${adminToken}` }),
   };
   try {
