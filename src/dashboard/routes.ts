@@ -130,9 +130,8 @@ export function routesOf({
         async answer({ id, byScript, back, notice, trouble }) {
           const status = trouble ? statusOf(trouble) : 200;
           if (notice === undefined) {
-            await feed.renewed();
-            if (!byScript) return seeOther(back);
-            return markup(status, renderDone(renderUpstreamLive(await upstreams.of(id).renewed())));
+            const [shown] = await Promise.all([upstreams.of(id).renewed(), feed.renewed()]);
+            return byScript ? markup(status, renderDone(renderUpstreamLive(shown))) : seeOther(back);
           }
           if (byScript) return markup(status, renderNotice(notice));
           return markup(status, (await upstreamPageWith(id, {}, notice)).html);
