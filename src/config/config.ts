@@ -6,6 +6,7 @@ import type { OutlierLimits } from "../pool/outlier.ts";
 import type { UpstreamSpec, UpstreamTls } from "../pool/upstream.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { HashBy } from "../proxy/affinity.ts";
+import type { HedgeAfter } from "../proxy/hedger.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
 import type { Timeouts } from "../proxy/route.ts";
@@ -23,6 +24,8 @@ export interface PoolConfig {
   /** Statuses of upstreams that are tried elsewhere like failures, among 502, 503 and 504. */
   readonly retryStatuses: readonly number[];
   readonly retryBudget: RetryAllowance;
+  /** When an idempotent request that still waits gets a second attempt beside the first. */
+  readonly hedgeAfter: HedgeAfter;
   /** Attempts at the same time for each upstream. */
   readonly maxInFlight: number;
   /** For requests that find every fit upstream at its limit. */
@@ -139,6 +142,8 @@ export const defaults = {
     retryStatuses: [],
     /** Envoy's and Finagle's share; Envoy's min_retry_concurrency of 3, as a rate. */
     retryBudget: { share: 0.2, perSecond: 3 },
+    /** Which requests cost little enough to be asked twice, only the operator knows. */
+    hedgeAfter: 0,
     /** HAProxy's habit of a maxconn for each server, with room for slow ones. */
     maxInFlight: 256,
     /** HAProxy's queue with its timeout queue of 5 s, bounded. Without a fit upstream an early 503 is the better answer. */

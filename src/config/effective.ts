@@ -125,6 +125,10 @@ function poolFileOf(pool: PoolConfig): object {
     retries: pool.retries,
     retryStatuses: pool.retryStatuses,
     retryBudget: { share: pool.retryBudget.share, perSecond: pool.retryBudget.perSecond },
+    hedge:
+      typeof pool.hedgeAfter === "string" || pool.hedgeAfter === 0
+        ? pool.hedgeAfter
+        : formatDuration(pool.hedgeAfter),
     maxInFlight: pool.maxInFlight,
     queue: {
       maxWaiting: pool.queue.maxWaiting,

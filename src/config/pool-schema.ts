@@ -117,6 +117,13 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
           "How many retries there may be. Where nothing was sent yet, retries are free.",
         ),
       ),
+      hedge: Type.Optional(
+        Type.Union([Type.Literal("p99"), duration("Since when."), Type.Literal(0)], {
+          description:
+            "An idempotent request that waits for so long, or for longer than 99 of 100, gets a second attempt beside the first; 0 for none.",
+          errorMessage: "p99, a duration such as 250ms, or 0",
+        }),
+      ),
       maxInFlight: Type.Optional(whole(1, 1_000_000, "Requests at the same time for each upstream.")),
       queue: Type.Optional(
         optional(

@@ -94,6 +94,7 @@ function poolOf(name: string, pool: PoolFile, texts: Beside["texts"]): PoolConfi
     retries: pool.retries ?? defaults.pool.retries,
     retryStatuses: pool.retryStatuses ?? defaults.pool.retryStatuses,
     retryBudget: { ...defaults.pool.retryBudget, ...pool.retryBudget },
+    hedgeAfter: pool.hedge === "p99" ? "p99" : time(pool.hedge, defaults.pool.hedgeAfter),
     maxInFlight: pool.maxInFlight ?? defaults.pool.maxInFlight,
     queue: queueOf(pool.queue),
     ...(pool.maxRequestBody === undefined ? {} : { maxRequestBodyBytes: sizeOf(pool.maxRequestBody) }),

@@ -161,7 +161,7 @@ function limitsOf({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
 }
 
 function destinationOf({ config, pool, retryBudget, queue }: Member): Destination {
-  const { timeouts, retries, retryStatuses, maxRequestBodyBytes } = config;
+  const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes } = config;
   return {
     pool,
     timeouts,
@@ -169,6 +169,7 @@ function destinationOf({ config, pool, retryBudget, queue }: Member): Destinatio
     retryBudget,
     queue,
     ...(retryStatuses.length > 0 && { retryStatuses: new Set(retryStatuses) }),
+    ...(hedgeAfter !== 0 && { mayHedge: true }),
     ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
     ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }),
   };

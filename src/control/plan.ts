@@ -115,6 +115,7 @@ function poolSettings(pool: PoolConfig): Settings {
     retryStatuses: retryStatuses.join(", ") || "none",
     "retryBudget.share": String(retryBudget.share),
     "retryBudget.perSecond": String(retryBudget.perSecond),
+    hedge: typeof pool.hedgeAfter === "string" ? pool.hedgeAfter : formatDuration(pool.hedgeAfter),
     maxInFlight: String(pool.maxInFlight),
     "queue.maxWaiting": String(pool.queue.maxWaiting),
     "queue.timeout": formatDuration(pool.queue.timeoutMs),

@@ -65,7 +65,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
     },
     {
       name: "evenkeel_upstream_cancelled_total",
-      help: "Attempts that ended because their client went away.",
+      help: "Attempts that ended because their client went away, or another attempt was answered first.",
       type: "counter",
       samples: ofUpstreams((labels, { meter }) => [{ labels, value: meter.cancelled }]),
     },
@@ -136,6 +136,14 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       type: "counter",
       samples: ofPools((labels, name) =>
         byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason })),
+      ),
+    },
+    {
+      name: "evenkeel_hedges_total",
+      help: "Second attempts beside one that waited for long, by whether their answer was the first.",
+      type: "counter",
+      samples: ofPools((labels, name) =>
+        byKey(metrics.ofPool(name).hedges, (result) => ({ ...labels, result })),
       ),
     },
     {

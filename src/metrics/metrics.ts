@@ -51,6 +51,8 @@ export class UpstreamMeter {
   ended(attempt: Attempt, outcome: Outcome): void {
     if (outcome.kind === "cancelled") {
       this.cancelled += 1;
+      // Or what is hedged would drop out of the percentile that hedges go by, which would sink and sink.
+      if (outcome.isOutrun) this.recent.waited(attempt.endedAt - attempt.startedAt, attempt.endedAt);
       return;
     }
     const isError = outcome.kind === "failure" || attempt.status >= 500;
@@ -77,6 +79,8 @@ export interface PoolMeter {
   readonly retries: Map<string, number>;
   /** Attempts worth another one that none followed, by why not. */
   readonly notRetried: Map<string, number>;
+  /** Second attempts beside a first, by result: "won", "lost". */
+  readonly hedges: Map<string, number>;
   /** The balancer's own answers, by reason and by status. */
   readonly refusals: Map<string, number>;
   readonly refusalCodes: Map<number, number>;
@@ -107,6 +111,14 @@ export class Metrics implements AttemptObserver, PoolObserver {
     return meter;
   }
 
+  /** What a pool's upstreams answered in about the last minute; undefined without any answer. */
+  answering({ upstreams }: Pool): { readonly count: number; readonly p99Ms: number } | undefined {
+    const latencies = new Histogram();
+    for (const upstream of upstreams) this.of(upstream).recent.addLatencies(latencies, this.#clock());
+    const p99Ms = latencies.percentile(0.99);
+    return p99Ms === undefined ? undefined : { count: latencies.count, p99Ms };
+  }
+
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
     this.of(attempt.upstream).ended(attempt, outcome);
   }
@@ -121,6 +133,10 @@ export class Metrics implements AttemptObserver, PoolObserver {
 
   notRetried(poolName: string, _cause: unknown, why: string): void {
     count(this.ofPool(poolName).notRetried, why);
+  }
+
+  hedged(poolName: string, result: string): void {
+    count(this.ofPool(poolName).hedges, result);
   }
 
   outlierChanged(_pool: Pool, { upstream, to, reason }: OutlierChange): void {
@@ -141,7 +157,8 @@ export class Metrics implements AttemptObserver, PoolObserver {
 }
 
 function emptyPoolMeter(): PoolMeter {
-  return { retries: new Map(), notRetried: new Map(), refusals: new Map(), refusalCodes: new Map() };
+  const [retries, notRetried, hedges, refusals] = [new Map(), new Map(), new Map(), new Map()];
+  return { retries, notRetried, hedges, refusals, refusalCodes: new Map() };
 }
 
 function count<K>(counts: Map<K, number>, key: K): void {

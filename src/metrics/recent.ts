@@ -40,6 +40,11 @@ export class Recent {
     if (latencyMs !== undefined) this.#sliceAt(Math.floor(second / sliceSeconds))?.record(latencyMs);
   }
 
+  /** An attempt that was given up before its head: it would have taken longer than this. */
+  waited(atLeastMs: number, now: number): void {
+    this.#sliceAt(Math.floor(now / 1000 / sliceSeconds))?.record(atLeastMs);
+  }
+
   get picture(): RecentPicture {
     const seconds = [...this.#seconds].flatMap((second, i) =>
       second < 0 ? [] : [second, this.#requests[i] ?? 0, this.#errors[i] ?? 0],

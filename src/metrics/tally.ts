@@ -21,6 +21,7 @@ export interface MeterCounts {
 export interface PoolCounts {
   readonly retries: Counts<string>;
   readonly notRetried: Counts<string>;
+  readonly hedges: Counts<string>;
   readonly refusals: Counts<string>;
   readonly refusalCodes: Counts<number>;
 }
@@ -37,10 +38,11 @@ export function countsOf(meter: UpstreamMeter): MeterCounts {
   };
 }
 
-export function poolCountsOf({ retries, notRetried, refusals, refusalCodes }: PoolMeter): PoolCounts {
+export function poolCountsOf({ retries, notRetried, hedges, refusals, refusalCodes }: PoolMeter): PoolCounts {
   return {
     retries: [...retries],
     notRetried: [...notRetried],
+    hedges: [...hedges],
     refusals: [...refusals],
     refusalCodes: [...refusalCodes],
   };
@@ -65,11 +67,12 @@ export function sumInto(meter: UpstreamMeter, parts: readonly MeterCounts[]): vo
 
 /** Makes a pool's meter the sum of these. */
 export function sumPoolInto(meter: PoolMeter, parts: readonly PoolCounts[]): void {
-  const { retries, notRetried, refusals, refusalCodes } = meter;
-  for (const part of [retries, notRetried, refusals, refusalCodes]) part.clear();
+  const { retries, notRetried, hedges, refusals, refusalCodes } = meter;
+  for (const part of [retries, notRetried, hedges, refusals, refusalCodes]) part.clear();
   for (const part of parts) {
     addAll(retries, part.retries);
     addAll(notRetried, part.notRetried);
+    addAll(hedges, part.hedges);
     addAll(refusals, part.refusals);
     addAll(refusalCodes, part.refusalCodes);
   }

@@ -3,13 +3,14 @@
 import type { Config } from "../config/config.ts";
 import type { Fleet, Member } from "../control/fleet.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { throttle } from "../lib/throttle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Exchange } from "../proxy/exchange.ts";
+import { Hedger } from "../proxy/hedger.ts";
 import { requestIds } from "../proxy/request-id.ts";
 import { trustedBy } from "../proxy/trust.ts";
 import type { WorkerSnapshot } from "./seat.ts";
@@ -56,9 +57,16 @@ export class DataPlane implements Plane {
   readonly #setting: DataPlaneSetting;
   #trusts: (address: string) => boolean;
   #listener: EngineListener | undefined;
+  readonly #hedger: Hedger;
 
   constructor(setting: DataPlaneSetting) {
     this.#setting = setting;
+    const { fleet, metrics, clock } = setting;
+    this.#hedger = new Hedger({
+      ...{ clock, schedule: systemSchedule },
+      pools: () => hedgedPoolsOf(fleet),
+      answering: (pool) => metrics.answering(pool),
+    });
     this.#trusts = trustedBy(setting.config.trustedProxies);
   }
 
@@ -84,9 +92,11 @@ export class DataPlane implements Plane {
       trusts: (address) => this.#trusts(address),
       log: engineLogOf(log, clock),
     });
+    this.#hedger.wake();
   }
 
   follow({ trustedProxies }: Config): void {
+    this.#hedger.wake();
     this.#trusts = trustedBy(trustedProxies);
   }
 
@@ -109,8 +119,13 @@ export class DataPlane implements Plane {
   }
 
   close(): void {
+    this.#hedger.stop();
     this.#listener?.close();
   }
+}
+
+function hedgedPoolsOf({ members }: Fleet) {
+  return members.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
 }
 
 /** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */

@@ -23,9 +23,11 @@ export interface AttemptObserver {
 /** Moves an attempt's bytes: what befalls its upstream reaches the engine through it, without a closure. */
 export interface Carrier {
   /** The upstream was found down while the attempt waits: it may go elsewhere, or stay. */
-  rescue(): void;
+  rescue(attempt: Attempt): void;
   /** The operator wants nothing to be left on the upstream: what waits fails there, what is being answered breaks off. */
-  cut(): void;
+  cut(attempt: Attempt): void;
+  /** The attempt waits for longer than nearly all do: it may have company elsewhere. Missing where it may not. */
+  hedge?(attempt: Attempt): void;
 }
 
 /** What a failed attempt counts as, in milliseconds: a server that refuses at once must not look fast. */
@@ -140,6 +142,8 @@ export class Attempt {
     this.carrier = undefined;
     if (outcome.kind === "failure" && this.headAt === 0) {
       upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
+    } else if (outcome.kind === "cancelled" && outcome.isOutrun && this.headAt === 0) {
+      upstream.latency.record(this.endedAt - this.startedAt, this.endedAt);
     }
     this.#ledger?.ended(this, signOf(outcome, this.status));
     this.#observer.attemptEnded(this, outcome);

@@ -8,7 +8,7 @@ export function cutAll(upstream: Upstream): number {
   for (const attempt of [...upstream.waiting.all(), ...upstream.underWay.all()]) {
     // One that is cut can take others along.
     if (!attempt.isOpen || attempt.upstream !== upstream || !attempt.carrier) continue;
-    attempt.carrier.cut();
+    attempt.carrier.cut(attempt);
     cut += 1;
   }
   return cut;

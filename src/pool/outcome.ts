@@ -32,12 +32,14 @@ export type Outcome =
   /** The whole answer was passed on; its status is the attempt's. */
   | { readonly kind: "response" }
   | Failure
-  /** The client went away, or another attempt won: says nothing about the upstream. */
-  | { readonly kind: "cancelled" };
+  /** The client went away, or another attempt won (then `isOutrun`): says nothing against the upstream. */
+  | { readonly kind: "cancelled"; readonly isOutrun?: true };
 
 /** Shared, so that the end of a request allocates nothing. */
 export const responded: Outcome = { kind: "response" };
 export const cancelled: Outcome = { kind: "cancelled" };
+/** A second attempt of the same request was answered first: that it would have taken longer is known of this one. */
+export const outrun: Outcome = { kind: "cancelled", isOutrun: true };
 
 /** It waited on an upstream that was found down, and was moved to another one. */
 export const rescued: Failure = { kind: "failure", phase: "head", reason: "rescued" };

@@ -63,7 +63,7 @@ export class Lookout {
 export function rescueAll(upstream: Upstream): void {
   for (const attempt of upstream.waiting.all()) {
     // One that is moved can take others along: a client that cannot be written to leaves with all it has.
-    if (attempt.isWaiting && attempt.upstream === upstream) attempt.carrier?.rescue();
+    if (attempt.isWaiting && attempt.upstream === upstream) attempt.carrier?.rescue(attempt);
   }
 }
 

@@ -1,38 +1,19 @@
 /** One client request's whole journey: decides where it goes, and where it goes next if that fails. Moves no bytes. */
 
 import type { Clock } from "../lib/clock.ts";
-import { Attempt, type AttemptObserver } from "../pool/attempt.ts";
+import type { Attempt } from "../pool/attempt.ts";
 import { type Failure, rescued, responded } from "../pool/outcome.ts";
+import { isGatewayFailure } from "../pool/outlier.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { Attempts } from "./attempts.ts";
+import { type Journey, whereToHedge, whereToRescue, whereToRetry } from "./elsewhere.ts";
+import type { ExchangeObserver } from "./exchange-observer.ts";
 import type { Head } from "./head.ts";
-import type { Queue, Queued } from "./queue.ts";
+import { type Parked, type Queue, type Queued, wait, type Wait } from "./queue.ts";
 import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
-import { isFree, isIdempotent, reasonNotToRetry, type RetryCause } from "./retry.ts";
+import { hedged, type RetryCause } from "./retry.ts";
 import { type Destination, type Route, routeOf } from "./route.ts";
-
-/** Hears what no attempt can tell. Called synchronously; must not throw. */
-export interface ExchangeObserver extends AttemptObserver {
-  /** An attempt is followed by another one. */
-  retried(poolName: string, cause: RetryCause): void;
-  /** An attempt that failed, or whose answer is one to try elsewhere, is followed by none. */
-  notRetried(poolName: string, cause: RetryCause, why: NotRetried): void;
-  /** The balancer answers itself; `poolName` is undefined where no route matched or the head was not acceptable. */
-  refused(poolName: string | undefined, refused: Refusal): void;
-}
-
-/** The request has to wait for a place: the engine parks it, and does nothing until it is told. */
-export interface Wait {
-  readonly kind: "wait";
-}
-
-const wait: Wait = { kind: "wait" };
-
-/** Whom an engine parks. */
-export interface Parked {
-  /** Its turn has come, or will not come. */
-  resume(step: Attempt | Refusal): void;
-}
 
 export interface ExchangeSetting {
   /** Read anew for every exchange, so that a reload needs no new connection. */
@@ -45,23 +26,26 @@ export interface ExchangeSetting {
  * ```
  *  open ──▶ next ──▶ Attempt ──(it fails, and is ended)───────▶ again ─────▶ Attempt …
  *             │         ├──(a head that may be tried elsewhere)──▶ answered ──▶ Attempt …
- *             │         └──(it waits on one that is down)────────▶ rescue ────▶ Attempt …
+ *             │         ├──(it waits on one that is down)────────▶ rescue ────▶ Attempt …
+ *             │         └──(it waits for longer than most)───────▶ hedge ─────▶ Attempt, beside it
  *             ├────▶ Refusal ◀────────────────────────────────── again         or "pass"
  *             └────▶ Wait ──(park)──▶ resume with an Attempt or a Refusal
  * ```
- * The engine ends each failed attempt before it asks again. A connection may reuse its exchange for its next request.
+ * The engine ends each failed attempt before it asks again. While two are under way, what follows one of them is the other:
+ * `again`, `answered` and `rescue` return it then, and the engine goes on with it instead of beginning anything.
+ * A connection may reuse its exchange for its next request.
  */
 export class Exchange implements Queued {
   readonly #setting: ExchangeSetting;
-  readonly #attempt: Attempt;
+  readonly #attempts: Attempts;
   readonly #tried: Upstream[] = [];
   #head: Head | undefined;
   #destination: Destination | undefined;
   #key = "";
   /** Status of the last answer that was tried elsewhere and that the engine keeps; 0 without one. */
   #keptStatus = 0;
-  /** Attempts that were moved; they are not among the retries. */
-  #rescues = 0;
+  /** Attempts that are not among the retries: rescues, and a hedge. */
+  #extra = 0;
   /** Where it waits for a place, and who is told. */
   #queue: Queue | undefined;
   #parked: Parked | undefined;
@@ -70,7 +54,7 @@ export class Exchange implements Queued {
 
   constructor(setting: ExchangeSetting) {
     this.#setting = setting;
-    this.#attempt = new Attempt(setting.clock, setting.observer);
+    this.#attempts = new Attempts(setting.clock, setting.observer);
   }
 
   /** Where the route led; undefined if none matched. */
@@ -90,12 +74,13 @@ export class Exchange implements Queued {
 
   /** Forgets the last request: also before `refuse` for a head that is not acceptable, which blames no pool. */
   reset(): void {
+    this.#attempts.reset();
     this.#head = undefined;
     this.#destination = undefined;
     this.#key = "";
     this.#tried.length = 0;
     this.#keptStatus = 0;
-    this.#rescues = 0;
+    this.#extra = 0;
     this.#leaveQueue();
   }
 
@@ -158,6 +143,8 @@ export class Exchange implements Queued {
 
   /** After a failed and ended attempt: another one elsewhere, already counted in; or what to answer. */
   again(failed: Failure): Attempt | Refusal {
+    const other = this.#attempts.open;
+    if (other) return other;
     const step = this.#retry(failed);
     if (typeof step !== "string") return step;
     const refused = { ...refusal(failed.reason), notRetried: step };
@@ -172,28 +159,60 @@ export class Exchange implements Queued {
    * that cannot keep this answer passes it on without asking.
    */
   answered(status: number): Attempt | "pass" {
-    if (!this.#destination?.retryStatuses?.has(status)) return "pass";
-    const step = this.#retry({ kind: "answer", reason: `status_${status}` });
+    if (!this.mayBetter(status)) return "pass";
+    const answered = this.#attempts.answering;
+    const other = this.#attempts.besides(answered);
+    if (other) answered?.end(responded);
+    const step = other ?? this.#retry({ kind: "answer", reason: `status_${status}` });
     if (typeof step === "string") return "pass";
     this.#keptStatus = status;
     return step;
+  }
+
+  /** Whether `answered` may ask for a better answer than this one: then the engine has to be able to keep it. */
+  mayBetter(status: number): boolean {
+    if (this.#destination?.retryStatuses?.has(status)) return true;
+    return isGatewayFailure(status) && this.#attempts.besides(this.#attempts.answering) !== undefined;
   }
 
   /**
    * While an attempt waits for its head on an upstream that was found down: another one on an upstream that is up, already
    * counted in, in place of the one that waited, which was ended here; undefined if the request has to stay.
    */
-  rescue(): Attempt | undefined {
-    const destination = this.#destination;
-    if (!destination || !this.#head || destination.retries === 0) return undefined;
-    if (!this.isReplayable || !isIdempotent(this.#head.method)) return undefined;
-    const { pool, retryBudget } = destination;
-    const upstream = pool.choose(this.#key, this.#tried);
-    if (upstream?.outlier.state !== "up" || retryBudget?.spendRescue() === false) return undefined;
-    this.#attempt.end(rescued);
+  rescue(waiting = this.#attempts.open): Attempt | undefined {
+    const other = this.#attempts.besides(waiting);
+    if (other) {
+      waiting?.end(rescued);
+      return other;
+    }
+    const journey = this.#journey;
+    const upstream = journey && whereToRescue(journey);
+    if (!upstream) return undefined;
+    const { pool } = journey.destination;
+    waiting?.end(rescued);
     this.#setting.observer.retried(pool.name, rescued);
-    this.#rescues += 1;
+    this.#extra += 1;
     return this.#start(pool, upstream);
+  }
+
+  /**
+   * While an attempt waits for longer than nearly all do: a second one elsewhere, already counted in, beside the first;
+   * undefined if there is to be none. The first that is answered well wins.
+   */
+  hedge(): Attempt | undefined {
+    const journey = this.#attempts.isHedged ? undefined : this.#journey;
+    const upstream = journey && whereToHedge(journey);
+    if (!upstream) return undefined;
+    const { pool } = journey.destination;
+    this.#setting.observer.retried(pool.name, hedged);
+    this.#extra += 1;
+    this.#tried.push(upstream);
+    return this.#attempts.hedge(upstream, pool);
+  }
+
+  /** Of a hedged request: this attempt's answer goes to the client. The other one, should it be under way, is ended here. */
+  won(attempt: Attempt): void {
+    this.#attempts.won(attempt);
   }
 
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
@@ -203,35 +222,29 @@ export class Exchange implements Queued {
   }
 
   #retry(cause: RetryCause): Attempt | NotRetried {
-    const destination = this.#destination;
-    if (!destination || !this.#head) throw new Error("Cannot try again: no attempt was made");
+    const journey = this.#journey;
+    if (!journey) throw new Error("Cannot try again: no attempt was made");
     const { observer } = this.#setting;
-    const { pool } = destination;
-    const chosen = this.#elsewhere(destination, this.#head.method, cause);
+    const { pool } = journey.destination;
+    const chosen = whereToRetry(journey, cause, this.#attempts.last);
     if (typeof chosen === "string") {
       observer.notRetried(pool.name, cause, chosen);
       return chosen;
     }
-    this.#attempt.end(responded);
+    this.#attempts.open?.end(responded);
     observer.retried(pool.name, cause);
     return this.#start(pool, chosen);
   }
 
-  /** Where another attempt goes, already paid for; or why there is none. */
-  #elsewhere(destination: Destination, method: string, cause: RetryCause): Upstream | NotRetried {
-    const { pool, retries, retryBudget } = destination;
-    const retriesLeft = retries + 1 + this.#rescues - this.#tried.length;
-    const why = reasonNotToRetry({ cause, method, replayable: this.isReplayable, retriesLeft });
-    if (why !== undefined) return why;
-    const upstream = pool.choose(this.#key, this.#tried);
-    if (!upstream) return "no_other_upstream";
-    const isPaid = !retryBudget || isFree(cause, this.#attempt) || retryBudget.spend();
-    return isPaid ? upstream : "retry_budget";
+  get #journey(): Journey | undefined {
+    const [destination, head, isReplayable] = [this.#destination, this.#head, this.isReplayable];
+    if (!destination || !head) return undefined;
+    const [key, tried, extra] = [this.#key, this.#tried, this.#extra];
+    return { destination, method: head.method, key, tried, extra, isReplayable };
   }
 
   #start(pool: Pool, upstream: Upstream): Attempt {
     this.#tried.push(upstream);
-    this.#attempt.start(upstream, pool);
-    return this.#attempt;
+    return this.#attempts.start(upstream, pool);
   }
 }

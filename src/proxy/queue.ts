@@ -1,7 +1,9 @@
 /** Requests that wait for a place on an upstream: first in, first out, not too many and not for long. */
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { Refusal } from "./refusal.ts";
 
 export interface QueueLimits {
   /** Requests that may wait; 0 for none. */
@@ -10,6 +12,19 @@ export interface QueueLimits {
   readonly timeoutMs: number;
   /** Whether they also wait while no upstream is fit at all. */
   readonly whenNoneFit: boolean;
+}
+
+/** The request has to wait for a place: the engine parks it, and does nothing until it is told. */
+export interface Wait {
+  readonly kind: "wait";
+}
+
+export const wait: Wait = { kind: "wait" };
+
+/** Whom an engine parks. */
+export interface Parked {
+  /** Its turn has come, or will not come. */
+  resume(step: Attempt | Refusal): void;
 }
 
 /** Somebody who waits. */

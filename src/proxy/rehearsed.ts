@@ -10,6 +10,7 @@ export function answerForShow(exchange: Exchange, attempt: Attempt, status: numb
   attempt.head(status);
   const step = exchange.answered(status);
   if (step !== "pass") return step;
+  exchange.won(attempt);
   attempt.end(responded);
   return refusal("rehearsal", status);
 }

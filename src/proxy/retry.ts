@@ -7,8 +7,12 @@ import type { NotRetried } from "./refusal.ts";
 /** Methods that do the same when done twice (RFC 9110 section 9.2.2); TRACE is never forwarded. */
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
-/** What a further attempt follows from: a failure, or a status that is configured to be tried elsewhere. */
-export type RetryCause = Failure | { readonly kind: "answer"; readonly reason: `status_${number}` };
+/** What a further attempt follows from: a failure, a status that is to be tried elsewhere, or a long wait. */
+export type RetryCause =
+  Failure | { readonly kind: "answer"; readonly reason: `status_${number}` } | typeof hedged;
+
+/** It waits for longer than nearly all requests do, and another one is made beside it. */
+export const hedged = { kind: "hedge", reason: "hedged" } as const;
 
 export interface RetryCase {
   readonly cause: RetryCause;
@@ -25,7 +29,7 @@ export function reasonNotToRetry({
   replayable,
   retriesLeft,
 }: RetryCase): NotRetried | undefined {
-  const phase = cause.kind === "answer" ? "head" : cause.phase;
+  const phase = cause.kind === "failure" ? cause.phase : "head";
   if (phase === "body") return "answer_begun";
   if (retriesLeft <= 0) return "retries_spent";
   if (!replayable) return "body_not_replayable";

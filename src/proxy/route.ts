@@ -29,6 +29,8 @@ export interface Destination {
   readonly queue?: Queue;
   /** Statuses of upstreams that are tried elsewhere like failures; without it every answer is passed on. */
   readonly retryStatuses?: ReadonlySet<number>;
+  /** Whether requests that wait for long may have a second attempt beside the first. */
+  readonly mayHedge?: boolean;
   /** Longest request body, bytes; without it any is passed on. */
   readonly maxRequestBodyBytes?: number;
   /** Present where the pool's policy looks at a key. */

@@ -25,6 +25,7 @@ pools:
     retries: 2
     retryStatuses: [502, 504]
     retryBudget: { share: 0.1, perSecond: 7 }
+    hedge: 150ms
     maxInFlight: 9
     queue: { maxWaiting: 7, timeout: 2s, whenNoneFit: true }
     maxRequestBody: 1.5MiB
@@ -63,6 +64,7 @@ routes:
         retries: 2,
         retryStatuses: [502, 504],
         retryBudget: { share: 0.1, perSecond: 7 },
+        hedgeAfter: 150,
         maxInFlight: 9,
         queue: { maxWaiting: 7, timeoutMs: 2_000, whenNoneFit: true },
         maxRequestBodyBytes: 1_572_864,
@@ -100,6 +102,7 @@ routes:
         retries: defaults.pool.retries,
         retryStatuses: defaults.pool.retryStatuses,
         retryBudget: defaults.pool.retryBudget,
+        hedgeAfter: defaults.pool.hedgeAfter,
         maxInFlight: defaults.pool.maxInFlight,
         queue: defaults.pool.queue,
         slowStartMs: defaults.pool.slowStartMs,

@@ -10,6 +10,7 @@ import { answerWith, type Origin, type OriginSetting, startOrigin } from "../sup
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
+import { hedgeLaws } from "./hedge-laws.ts";
 
 /** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
 export type Exceptions = Readonly<Record<string, string>>;
@@ -57,6 +58,8 @@ const isRefused = (port: number) =>
   );
 
 const laws: Readonly<Record<string, Law>> = {
+  ...hedgeLaws,
+
   "passes method, target, fields and body on, and the answer back": (engine) =>
     scene(
       engine,

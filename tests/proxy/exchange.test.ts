@@ -6,7 +6,8 @@ import type { Attempt } from "../../src/pool/attempt.ts";
 import { failure, type FailurePhase, type FailureReason, responded } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
-import { Exchange, type Wait } from "../../src/proxy/exchange.ts";
+import { Exchange } from "../../src/proxy/exchange.ts";
+import type { Wait } from "../../src/proxy/queue.ts";
 import type { Head } from "../../src/proxy/head.ts";
 import type { NotRetried, Refusal } from "../../src/proxy/refusal.ts";
 import { Queue } from "../../src/proxy/queue.ts";
@@ -41,6 +42,7 @@ function setUp(count: number, rules: Partial<Destination> = {}) {
     observer: {
       attemptEnded: ({ upstream }, outcome) => heard.push(`${upstream.id} ${outcome.kind}`),
       retried: (name, { reason }) => heard.push(`${name} retried ${reason}`),
+      hedged: (name, result) => heard.push(`${name} hedge ${result}`),
       notRetried: (name, _, why) => heard.push(`${name} not retried ${why}`),
       refused: (name, { reason, status }) => heard.push(`${name} refused ${reason} ${status}`),
     },
@@ -314,6 +316,108 @@ describe("a request that waits on an upstream that was found down", () => {
   });
 });
 
+describe("a request that waits for long", () => {
+  const hedging = (rules: Partial<Destination> = {}, count = 3) => {
+    const scene = setUp(count, { mayHedge: true, ...rules });
+    return { ...scene, first: attemptOf(scene.exchange.open(headOf()).next()) };
+  };
+
+  test("has a second attempt elsewhere, once, beside its retries, and the first that is answered wins", () => {
+    const { exchange, first, heard } = hedging();
+    const second = exchange.hedge();
+    expect(second?.upstream).not.toBe(first.upstream);
+    expect(exchange.hedge()).toBeUndefined();
+    const failed = failure("head", "upstream_reset");
+    second?.end(failed);
+    expect(exchange.again(failed)).toBe(first);
+    first.end(failed);
+    const third = attemptOf(exchange.again(failed));
+    third.head(200);
+    exchange.won(third);
+    third.end(responded);
+    exchange.reset();
+    expect(heard.filter((line) => line.startsWith("main"))).toEqual([
+      "main retried hedged",
+      "main retried upstream_reset",
+      "main hedge lost",
+    ]);
+  });
+
+  test("is told as won when the second attempt is the one that is left", () => {
+    const { exchange, first, heard } = hedging();
+    const second = exchange.hedge() as Attempt;
+    const failed = failure("head", "upstream_reset");
+    first.end(failed);
+    expect(exchange.again(failed)).toBe(second);
+    second.head(200);
+    exchange.won(second);
+    second.end(responded);
+    expect(heard.at(-2)).toBe("main hedge won");
+    const next = attemptOf(exchange.open(headOf()).next());
+    next.head(200);
+    next.end(responded);
+    exchange.reset();
+    expect(heard.filter((line) => line.includes("hedge "))).toEqual(["main hedge won"]);
+  });
+
+  for (const [name, forbid] of [
+    ["the pool does not hedge", () => hedging({ mayHedge: false })],
+    ["there is no other upstream", () => hedging({}, 1)],
+    [
+      "the budget is spent",
+      () => hedging({ retryBudget: new RetryBudget({ share: 0, perSecond: 0 }, () => 1) }),
+    ],
+    [
+      "its body cannot be sent again",
+      () => {
+        const scene = hedging();
+        scene.exchange.isReplayable = false;
+        return scene;
+      },
+    ],
+    [
+      "others wait for a place",
+      () => {
+        const { clock, schedule } = new FakeTime();
+        const limits = { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false };
+        const queue = new Queue({ pool: setUp(1).pool, limits, clock, schedule });
+        const scene = hedging({ queue });
+        queue.join({ retry: () => false, expire() {} });
+        return scene;
+      },
+    ],
+    [
+      "the others are full",
+      () => {
+        const scene = hedging();
+        for (const upstream of scene.upstreams) scene.pool.setLimits(upstream, { maxInFlight: 0 });
+        return scene;
+      },
+    ],
+    [
+      "the others are backups",
+      () => {
+        const scene = hedging();
+        for (const upstream of scene.upstreams)
+          scene.pool.adjust(upstream, { weight: 1, backup: upstream !== scene.first.upstream });
+        return scene;
+      },
+    ],
+  ] as const) {
+    test(`waits alone if ${name}`, () => {
+      const { exchange, first } = forbid();
+      expect(exchange.hedge()).toBeUndefined();
+      expect(first.isWaiting).toBe(true);
+    });
+  }
+
+  test("waits alone if it is a POST", () => {
+    const { exchange } = setUp(3, { mayHedge: true });
+    attemptOf(exchange.open(headOf("POST")).next());
+    expect(exchange.hedge()).toBeUndefined();
+  });
+});
+
 describe("a request that finds no place", () => {
   function full(limits: { maxWaiting?: number; whenNoneFit?: boolean } = {}) {
     const time = new FakeTime();
@@ -323,7 +427,7 @@ describe("a request that finds no place", () => {
       limits: { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false, ...limits },
     });
     const heard: string[] = [];
-    const observer = { attemptEnded() {}, retried() {}, notRetried() {}, refused() {} };
+    const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused() {} };
     const destination = { pool, timeouts: testTimeouts, retries: 1, queue };
     const ask = (name: string) => {
       const exchange = new Exchange({ routes: () => [{ destination }], clock: time.clock, observer });

@@ -2,6 +2,7 @@
 
 import type { Schedule } from "../../src/lib/clock.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
 import { type Failure, failure, type Outcome, responded } from "../../src/pool/outcome.ts";
@@ -9,6 +10,7 @@ import { Pool } from "../../src/pool/pool.ts";
 import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import type { Head } from "../../src/proxy/head.ts";
+import { Hedger, type HedgeAfter } from "../../src/proxy/hedger.ts";
 import type { Refusal } from "../../src/proxy/refusal.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import { type RetryAllowance, RetryBudget } from "../../src/proxy/retry-budget.ts";
@@ -43,6 +45,7 @@ export interface WorldSetting {
   readonly limits?: Partial<UpstreamLimits>;
   readonly maxEjectedShare?: number;
   readonly queue?: QueueLimits;
+  readonly hedgeAfter?: HedgeAfter;
   readonly method?: string;
   readonly seed?: number;
 }
@@ -57,6 +60,13 @@ interface Waiting {
 interface UnderWay {
   readonly upstream: Upstream;
   finish(end: number | Failure): void;
+}
+
+/** One request, and what is under way for it. */
+interface Journey {
+  readonly exchange: Exchange;
+  readonly since: number;
+  readonly underWay: Map<Attempt, UnderWay>;
 }
 
 const defaultLimits: UpstreamLimits = {
@@ -78,6 +88,9 @@ export class World {
   attempts = 0;
   /** Attempts of which a server received something: all but those that failed to connect. */
   received = 0;
+  /** Milliseconds that each answered request took for its client. */
+  readonly latenciesMs: number[] = [];
+  readonly metrics: Metrics;
   /** Reasons of refusals with why they were not retried, and statuses of bad answers. */
   readonly errors: Record<string, number> = {};
   /** Attempts by upstream, since the last `tally`. */
@@ -87,6 +100,7 @@ export class World {
   readonly #method: string;
   readonly #exchange: () => Exchange;
   readonly #underWay = new Set<UnderWay>();
+  readonly #hedger: Hedger;
   #heap: Waiting[] = [];
   #order = 0;
   #now = 0;
@@ -122,13 +136,25 @@ export class World {
     this.#queue = setting.queue && new Queue({ pool: this.pool, limits: setting.queue, clock, schedule });
     const destination = {
       ...(this.#queue && { queue: this.#queue }),
+      mayHedge: setting.hedgeAfter !== undefined,
       pool: this.pool,
       timeouts: testTimeouts,
       retries: setting.retries ?? 1,
       ...(this.budget && { retryBudget: this.budget }),
     };
-    const observer = { attemptEnded() {}, retried() {}, notRetried() {}, refused() {} };
+    this.metrics = new Metrics(clock);
+    const { hedgeAfter: after = 0 } = setting;
+    const observer =
+      after === 0
+        ? { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused() {} }
+        : this.metrics;
     this.#exchange = () => new Exchange({ routes: () => [{ destination }], clock, observer });
+    this.#hedger = new Hedger({
+      ...{ clock, schedule },
+      // Or a world without requests would never come to rest.
+      pools: () => (after === 0 || this.inFlight === 0 ? [] : [{ pool: this.pool, after }]),
+      answering: (pool) => this.metrics.answering(pool),
+    });
   }
 
   get now(): number {
@@ -207,19 +233,29 @@ export class World {
 
   #request(): void {
     this.requests += 1;
-    const exchange = this.#exchange();
+    const journey: Journey = { exchange: this.#exchange(), since: this.#now, underWay: new Map() };
+    const { exchange } = journey;
     const step = exchange.open(headOf(this.#method)).next();
-    if (step.kind === "wait") exchange.park({ resume: (turn) => this.#follow(exchange, turn) });
-    else this.#follow(exchange, step);
+    if (step.kind === "wait") exchange.park({ resume: (turn) => this.#follow(journey, turn) });
+    else this.#follow(journey, step);
+    this.#hedger.wake();
   }
 
-  #follow(exchange: Exchange, step: Attempt | Refusal): void {
+  #follow(journey: Journey, step: Attempt | Refusal): void {
     if (step.kind === "refusal") {
       const word = step.notRetried === undefined ? step.reason : `${step.reason} ${step.notRetried}`;
       this.errors[word] = (this.errors[word] ?? 0) + 1;
       return;
     }
+    if (journey.underWay.has(step)) return;
     const { upstream } = step;
+    step.carrier = {
+      ...{ rescue() {}, cut() {} },
+      hedge: () => {
+        const second = journey.exchange.hedge();
+        if (second) this.#follow(journey, second);
+      },
+    };
     this.attempts += 1;
     this.#served.set(upstream, (this.#served.get(upstream) ?? 0) + 1);
     const doing = this.#servers[this.upstreams.indexOf(upstream)]?.(this.#dice);
@@ -232,23 +268,30 @@ export class World {
         if (isOver) return;
         isOver = true;
         this.#underWay.delete(underWay);
-        this.#finish(exchange, step, end);
+        journey.underWay.delete(step);
+        this.#finish(journey, step, end);
       },
     };
     this.#underWay.add(underWay);
+    journey.underWay.set(step, underWay);
     this.#at(this.#now + doing.afterMs, () => underWay.finish(doing.end));
   }
 
-  #finish(exchange: Exchange, attempt: Attempt, end: number | Failure): void {
+  #finish(journey: Journey, attempt: Attempt, end: number | Failure): void {
+    const { exchange, since } = journey;
+    if (!attempt.isOpen) return;
     if (typeof end === "number") {
       attempt.head(end);
+      exchange.won(attempt);
+      for (const outrun of journey.underWay.values()) outrun.finish(end);
+      this.latenciesMs.push(this.#now - since);
       attempt.end(responded satisfies Outcome);
       if (end < 500) this.succeeded += 1;
       else this.errors[`status ${end}`] = (this.errors[`status ${end}`] ?? 0) + 1;
       return;
     }
     attempt.end(end);
-    this.#follow(exchange, exchange.again(end));
+    this.#follow(journey, exchange.again(end));
   }
 
   #at(at: number, task: () => void): void {

@@ -8,6 +8,7 @@ import type { Outcome } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
+import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
@@ -23,6 +24,8 @@ export interface StageSetting {
   readonly destination?: Partial<Destination>;
   /** A queue in front of the pool, and how many attempts each upstream takes at a time. */
   readonly queue?: QueueLimits & { readonly maxInFlight: number };
+  /** Idempotent requests that wait for so long get a second attempt; none does without it. */
+  readonly hedgeAfterMs?: number;
   /** Failures in a row that eject an upstream; none does without it. */
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineSetting["clientTimeouts"]>;
@@ -42,6 +45,7 @@ export interface Stage {
   readonly ended: Ended[];
   readonly refused: string[];
   readonly retried: string[];
+  readonly hedged: string[];
   readonly bugs: unknown[];
   /** Requests that wait for a place. */
   queued(): number;
@@ -82,12 +86,14 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
   const destination: Destination = {
     ...{ pool, timeouts, retries: setting.retries ?? 1 },
     ...(line && { queue: line }),
+    ...(setting.hedgeAfterMs !== undefined && { mayHedge: true }),
     ...setting.destination,
   };
   const record = {
     ended: [] as Ended[],
     refused: [] as string[],
     retried: [] as string[],
+    hedged: [] as string[],
     bugs: [] as unknown[],
   };
   const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
@@ -95,8 +101,16 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
       record.ended.push({ upstream: upstream.id, status, outcome }),
     retried: (_, failed) => record.retried.push(failed.reason),
     notRetried: () => {},
+    hedged: (_, result) => record.hedged.push(result),
     refused: (_, refused) => record.refused.push(refused.reason),
   };
+  const { hedgeAfterMs: after } = setting;
+  const hedger = new Hedger({
+    ...{ clock: systemClock, schedule: systemSchedule },
+    pools: () => (after === undefined ? [] : [{ pool, after }]),
+    answering: () => undefined,
+  });
+  hedger.wake();
   const listener = await engine.listen({
     hostname: "127.0.0.1",
     port: 0,
@@ -113,6 +127,9 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     pool,
     ...record,
     queued: () => line?.size ?? 0,
-    close: () => listener.close(),
+    close() {
+      hedger.stop();
+      listener.close();
+    },
   };
 }

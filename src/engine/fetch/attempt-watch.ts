@@ -11,6 +11,8 @@ export interface WatchSetting {
   readonly attempt: Attempt;
   /** Ends the attempt in favour of another one; undefined if the request has to stay. */
   readonly move: () => Attempt | undefined;
+  /** Makes a second attempt beside this one, if there may be one. */
+  readonly hedge: () => void;
 }
 
 /** The clock stands still while the attempt waits for more of the client's body: that wait is not the upstream's. */
@@ -19,19 +21,23 @@ export class AttemptWatch implements Carrier {
   readonly #limitMs: number;
   readonly #attempt: Attempt;
   readonly #move: () => Attempt | undefined;
+  readonly #startHedge: () => void;
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
   isLate = false;
   isClientGone = false;
+  /** Another attempt won; this one has ended then. */
+  isOutrun = false;
   /** Where the request went instead, once it was rescued; this attempt has ended then. */
   elsewhere: Attempt | undefined;
 
-  constructor({ client, limitMs, attempt, move }: WatchSetting) {
+  constructor({ client, limitMs, attempt, move, hedge }: WatchSetting) {
     this.#client = client;
     this.#limitMs = limitMs;
     this.#attempt = attempt;
     this.#move = move;
+    this.#startHedge = hedge;
     attempt.carrier = this;
     this.#startTimer();
     if (client.aborted) this.#onGone();
@@ -58,6 +64,16 @@ export class AttemptWatch implements Carrier {
     if (this.#hasHead || this.isClientGone) return;
     this.elsewhere = this.#move();
     if (this.elsewhere) this.abort();
+  }
+
+  hedge(): void {
+    if (!this.#hasHead && !this.isClientGone) this.#startHedge();
+  }
+
+  outrun(): void {
+    if (this.#hasHead) return;
+    this.isOutrun = true;
+    this.abort();
   }
 
   /** The answer, or the wait for it, breaks off as if the upstream had closed. */

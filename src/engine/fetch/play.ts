@@ -5,7 +5,8 @@ import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
 import { rehearsalDetail, type Staged, withinTime } from "../../pool/rehearsal.ts";
 import { answerForShow } from "../../proxy/rehearsed.ts";
-import { type FetchHandlerSetting, type Passage, refuse } from "./handler.ts";
+import type { FetchHandlerSetting, Passage } from "./handler.ts";
+import { refuse } from "./own-words.ts";
 
 /** An attempt that something is in store for. */
 export interface Scene {

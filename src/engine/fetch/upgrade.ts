@@ -7,7 +7,8 @@ import type { Address } from "../../pool/upstream.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
-import { type FetchHandlerSetting, logFailure, openPassage, refuse } from "./handler.ts";
+import { type FetchHandlerSetting, openPassage } from "./handler.ts";
+import { logFailure, refuse } from "./own-words.ts";
 import { play, type Scene } from "./play.ts";
 import { clientGone, turnOf } from "./turn.ts";
 import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
@@ -41,10 +42,7 @@ export async function openTunnel(
     try {
       const { signal } = request;
       const scene: Scene | undefined = step.staged && {
-        attempt: step,
-        staged: step.staged,
-        signal,
-        isReplayable: true,
+        ...{ attempt: step, staged: step.staged, signal, isReplayable: true },
       };
       const played = scene && (await play(setting, passage, scene));
       if (played instanceof Response) return played;

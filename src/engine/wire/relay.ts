@@ -13,6 +13,7 @@ import { RelayedRequest } from "./relayed-request.ts";
 import type { RequestHead } from "./request-head.ts";
 import { Sending } from "./sending.ts";
 import { Tunnel } from "./tunnel.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
 
 /** What becomes of the client's connection after an exchange. */
 export type Ending = "keep" | "close" | "reset" | "gone";
@@ -128,9 +129,9 @@ export class Relay implements AnswerTaker {
     return -1;
   }
 
-  upstreamFlushed(): void {
+  upstreamFlushed(upstream: UpstreamConnection): void {
     if (this.tunnel) this.tunnel.upstreamFlushed();
-    else this.sending.flushed();
+    else this.sending.flushed(upstream);
   }
 
   clientFlushed(): void {
@@ -150,10 +151,11 @@ export class Relay implements AnswerTaker {
     if (!client) return;
     const { status } = head.reader;
     this.sending.head(status);
-    if (isWhole && this.#exchange.destination?.retryStatuses?.has(status) && this.#answer.keep(head, stop)) {
+    if (isWhole && this.#exchange.mayBetter(status) && this.#answer.keep(head, stop)) {
       const step = this.sending.answered(status);
       if (step !== "pass") return void (this.#elsewhere = step);
     }
+    this.sending.win();
     this.#start(client, head, stop);
   }
 
@@ -199,13 +201,8 @@ export class Relay implements AnswerTaker {
       upstream.leaveTunnel(outcome.kind === "response");
       this.#end(outcome.kind === "response" ? "close" : "reset");
     };
-    const tunnel = new Tunnel({
-      wheel: this.#plane.wheel,
-      idleMs: timeouts.tunnelIdleMs,
-      client,
-      upstream,
-      onEnd,
-    });
+    const { wheel } = this.#plane;
+    const tunnel = new Tunnel({ wheel, idleMs: timeouts.tunnelIdleMs, client, upstream, onEnd });
     this.tunnel = tunnel;
     if (to > head.reader.end) tunnel.fromUpstream(head.bytes.subarray(head.reader.end, to));
     client.enterTunnel();

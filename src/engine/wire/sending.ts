@@ -1,21 +1,17 @@
 /** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
 
-import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
-import { rehearsalDetail, type Staged, withinTime } from "../../pool/rehearsal.ts";
-import type { Exchange, Parked, Wait } from "../../proxy/exchange.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import type { Parked, Wait } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
-import { answerForShow } from "../../proxy/rehearsed.ts";
-import { isIdempotent } from "../../proxy/retry.ts";
-import { logAnswered, logFailed } from "./fault-lines.ts";
+import { cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
+import { play } from "./play.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { RelayedRequest } from "./relayed-request.ts";
 import { maxReplayBytes } from "./request-bytes.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
-
-const cutDetail = "cut by the operator";
 
 /**
  * ```
@@ -23,10 +19,11 @@ const cutDetail = "cut by the operator";
  *          │        │ was stale                │ failed
  *          ├─▶ connect ──opened──▶ sent        ▼
  *          │        └──────failed──────▶ exchange.again ─▶ follow …
- *          ├─▶ wait ──resume──▶ follow …
- *          ├─▶ a rehearsal ──delay──▶ as above, or failed
+ *          ├─▶ wait, or rehearsal ──its time──▶ follow …
  *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
+ *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
  * ```
+ * While two attempts are under way, the one of which something is heard is the present one and the other waits its turn.
  */
 export class Sending implements Carrier, Parked {
   readonly #plane: Plane;
@@ -35,7 +32,9 @@ export class Sending implements Carrier, Parked {
   readonly #relay: Relay;
   #attempt: Attempt | undefined;
   #upstream: UpstreamConnection | undefined;
-  #cancelPlay: Cancel | undefined;
+  /** The other one, while a hedged request has two under way. */
+  #other: { readonly attempt: Attempt; readonly upstream: UpstreamConnection | undefined } | undefined;
+  #isHedged = false;
 
   constructor(plane: Plane, exchange: Exchange, relay: Relay) {
     this.#plane = plane;
@@ -58,62 +57,78 @@ export class Sending implements Carrier, Parked {
   follow(step: Attempt | Refusal | Wait): void {
     if (step.kind === "refusal") return this.#relay.refused(step);
     if (step.kind === "wait") return this.#exchange.park(this);
+    if (step === this.#other?.attempt) {
+      this.turnTo(step);
+      this.#other = undefined;
+      return this.#upstream?.resume();
+    }
     this.#attempt = step;
     step.carrier = this;
-    if (step.staged) return this.#play(step, withinTime(step.staged, this.timeouts.headMs));
-    this.#send(step);
-  }
-
-  #send(step: Attempt): void {
+    if (step.staged) return play(step, step.staged, this.#relay);
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
     this.#upstream = idle;
     idle.beginFor(this.#relay);
-    this.opened();
+    this.opened(idle);
   }
 
-  resume(step: Attempt | Refusal): void {
-    this.follow(step);
-  }
-
-  /** What is played on the upstream, before or instead of sending. Meanwhile it waits as if for a connection. */
-  #play(step: Attempt, { delayMs, end }: Staged): void {
-    this.#cancelPlay = systemSchedule(delayMs, () => {
-      this.#cancelPlay = undefined;
-      if (!end) return this.#send(step);
-      if (end.kind === "failure") return this.failed(end);
-      this.#exchange.isReplayable = this.#request.bytes.isWhole;
-      this.#attempt = undefined;
-      const where = step.upstream.id;
-      const next = answerForShow(this.#exchange, step, end.status);
-      const answered = { upstream: where, status: end.status, detail: rehearsalDetail };
-      const { log } = this.#plane.setting;
-      if (next.kind === "attempt") logAnswered(log, this.#request, { ...answered, next });
-      this.follow(next);
-    });
-  }
-
-  #stopPlay(): void {
-    this.#cancelPlay?.();
-    this.#cancelPlay = undefined;
-  }
+  readonly resume = (step: Attempt | Refusal): void => this.follow(step);
 
   #connect(attempt: Attempt): void {
     const lane = this.#plane.laneOf(attempt.upstream);
     if (!lane.mayConnect)
       return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
-    this.#upstream = lane.connect();
-    this.#upstream.connectFor(this.#relay, this.timeouts.connectMs);
+    (this.#upstream = lane.connect()).connectFor(this.#relay, this.timeouts.connectMs);
+  }
+
+  /** That connection speaks: makes its attempt the present one. */
+  hearFrom(upstream: UpstreamConnection): void {
+    if (this.#other?.upstream === upstream) this.turnTo(this.#other.attempt);
+  }
+
+  /** Makes it the present one of two. */
+  turnTo(attempt: Attempt): void {
+    const [other, present, upstream] = [this.#other, this.#attempt, this.#upstream];
+    if (other?.attempt !== attempt) return;
+    this.#other = present && { attempt: present, upstream };
+    this.#attempt = attempt;
+    this.#upstream = other.upstream;
+  }
+
+  /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
+  hedge(attempt: Attempt): void {
+    const request = this.#request;
+    const isAlone = attempt === this.#attempt && !this.#other && !this.#relay.hasBegun;
+    if (!isAlone || !request.isComplete || request.upgrades) return;
+    this.#exchange.isReplayable = request.bytes.isWhole;
+    const step = this.#exchange.hedge();
+    if (!step) return;
+    this.#isHedged = true;
+    this.#other = { attempt, upstream: this.#upstream };
+    this.follow(step);
+  }
+
+  /** The present attempt's answer goes to the client: nobody waits for the other one any more. */
+  win(): void {
+    if (!this.#isHedged || !this.#attempt) return;
+    this.#isHedged = false;
+    this.#exchange.won(this.#attempt);
+    this.#dropOther();
+  }
+
+  #dropOther(): void {
+    this.#other?.attempt.end(cancelled);
+    this.#other?.upstream?.abort();
+    this.#other = undefined;
   }
 
   /** The connection is open: all that came of the request so far goes out. */
-  opened(): void {
-    const upstream = this.#upstream;
-    if (!upstream) return;
+  opened(upstream: UpstreamConnection): void {
+    this.hearFrom(upstream);
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) bytes.isWhole = false;
-    if (isOut) this.flushed();
+    if (isOut) this.flushed(upstream);
     else this.#waitFor(upstream);
   }
 
@@ -128,10 +143,7 @@ export class Sending implements Carrier, Parked {
     }
     request.bytes.keep(bytes, from, to);
     if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
-    else if (request.isComplete) {
-      this.#attempt?.upstreamTurn();
-      upstream.expectWithin(this.timeouts.headMs);
-    }
+    else if (request.isComplete) this.flushed(upstream);
   }
 
   #waitFor(upstream: UpstreamConnection): void {
@@ -141,13 +153,14 @@ export class Sending implements Carrier, Parked {
   }
 
   /** The upstream took all that was sent. */
-  flushed(): void {
+  flushed(upstream: UpstreamConnection): void {
+    this.hearFrom(upstream);
     if (this.#request.isComplete) {
       this.#attempt?.upstreamTurn();
-      this.#upstream?.expectWithin(this.timeouts.headMs);
+      upstream.expectWithin(this.timeouts.headMs);
     } else {
       this.#attempt?.clientTurn();
-      this.#upstream?.expectNothing();
+      upstream.expectNothing();
       this.#relay.client?.resume();
     }
   }
@@ -161,18 +174,16 @@ export class Sending implements Carrier, Parked {
    * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
    * and the next one waits for `follow`.
    */
-  answered(status: number): Attempt | "pass" {
+  answered(status: number, detail?: string): Attempt | "pass" {
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const where = this.#attempt?.upstream.id;
+    const upstream = this.#attempt?.upstream.id ?? "";
     const step = this.#exchange.answered(status);
-    const { log } = this.#plane.setting;
-    if (step !== "pass") logAnswered(log, this.#request, { upstream: where, status, next: step });
+    if (step !== "pass") this.#log({ upstream, how: status, detail, next: step });
     return step;
   }
 
   /** The attempt is over; the upstream's connection looks after itself. */
   end(outcome: Outcome): void {
-    this.#stopPlay();
     const attempt = this.#attempt;
     this.#attempt = undefined;
     this.#upstream = undefined;
@@ -184,67 +195,56 @@ export class Sending implements Carrier, Parked {
     const upstream = this.#upstream;
     this.end(cancelled);
     upstream?.abort();
+    this.#dropOther();
   }
 
   /** The attempt is lost; another one, or an answer of our own, or no way to say so but a reset. */
-  failed(failed: Failure): void {
+  failed(failed: Failure, from?: UpstreamConnection): void {
+    if (from) this.hearFrom(from);
     const upstream = this.#upstream;
     const attempt = this.#attempt;
     this.#upstream = undefined;
     if (!attempt) return;
-    if (upstream && this.#isStale(upstream, failed)) return this.#connect(attempt);
-    const where = attempt.upstream.id;
+    if (upstream && isStale(upstream, failed, this.#request)) return this.#connect(attempt);
+    const loss = { upstream: attempt.upstream.id, how: failed };
     this.end(failed);
     if (this.#relay.hasBegun) {
-      this.#log(where, failed, { notRetried: "answer_begun" });
+      this.#log({ ...loss, next: undefined });
       return this.#relay.cut();
     }
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const step = this.#exchange.again(failed);
-    const isAttempt = step.kind === "attempt";
-    this.#log(where, failed, isAttempt ? { retriedOn: step.upstream.id } : { notRetried: step.notRetried });
+    this.#log({ ...loss, next: step });
     this.follow(step);
   }
 
   /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
-  rescue(): void {
-    const attempt = this.#attempt;
-    if (!attempt || this.#relay.hasBegun) return;
+  rescue(attempt: Attempt): void {
+    this.turnTo(attempt);
+    if (!this.#attempt || this.#relay.hasBegun) return;
     const upstream = this.#upstream;
-    const where = attempt.upstream.id;
+    const loss = { upstream: attempt.upstream.id, how: rescued };
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const step = this.#exchange.rescue();
-    if (!step) return;
-    this.#stopPlay();
+    const next = this.#exchange.rescue(attempt);
+    if (!next) return;
     this.#upstream = undefined;
     upstream?.abort();
-    this.#log(where, rescued, { retriedOn: step.upstream.id });
-    this.follow(step);
+    this.#log({ ...loss, next });
+    this.follow(next);
   }
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
-  cut(): void {
+  cut(attempt: Attempt): void {
+    this.turnTo(attempt);
     const { tunnel, hasBegun } = this.#relay;
     if (tunnel) return tunnel.upstreamClosed(new Error(cutDetail));
     const upstream = this.#upstream;
     this.#upstream = undefined;
     upstream?.abort();
-    this.failed(
-      hasBegun ? failure("body", "body_truncated", cutDetail) : failure("head", "upstream_reset", cutDetail),
-    );
+    this.failed(cutFailure(hasBegun));
   }
 
-  /**
-   * A kept connection that the upstream closed before it answered anything failed because it was idle, not because
-   * of the upstream: the same attempt goes on with a fresh one. What may have been processed is not sent again
-   * (RFC 9112 section 9.3.1).
-   */
-  #isStale(upstream: UpstreamConnection, failed: Failure): boolean {
-    const isCut = upstream.isReused && !upstream.hasAnswered && failed.reason === "upstream_reset";
-    return isCut && this.#request.bytes.isWhole && isIdempotent(this.#request.view.method);
-  }
-
-  #log(upstream: string, failed: Failure, followed: Readonly<Record<string, unknown>>): void {
-    logFailed(this.#plane.setting.log, this.#request, { ...failed, upstream, followed });
+  #log(loss: Parameters<typeof logLoss>[2]): void {
+    logLoss(this.#plane.setting.log, this.#request, loss);
   }
 }

@@ -69,7 +69,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     this.#plane.wheel.disarm(this);
     if (this.#relay) {
       this.#phase = "answer";
-      this.#relay.sending.opened();
+      this.#relay.sending.opened(this);
     } else {
       // Its client left meanwhile; the next one need not wait.
       this.#phase = "idle";
@@ -105,6 +105,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     const relay = this.#relay;
     switch (this.#phase) {
       case "answer":
+        relay?.sending.hearFrom(this);
         if (relay) this.#act(relay, this.#reader.read(relay, chunk));
         return;
       case "tunnel":
@@ -222,7 +223,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   }
 
   protected override flushed(): void {
-    this.#relay?.upstreamFlushed();
+    this.#relay?.upstreamFlushed(this);
   }
 
   #cut(detail: string): Failure {
@@ -235,7 +236,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     const relay = this.#relay;
     this.#leave();
     this.terminate();
-    relay?.sending.failed(failed);
+    relay?.sending.failed(failed, this);
   }
 
   #leave(): void {

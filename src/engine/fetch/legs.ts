@@ -1,0 +1,69 @@
+/** The attempts of one request that are under way at the same time: tells which of them comes to something first. */
+
+import type { Attempt } from "../../pool/attempt.ts";
+
+/** What one attempt came to. */
+export interface Arrival<Result> {
+  /** Id of its upstream. */
+  readonly upstream: string;
+  readonly result: Result;
+}
+
+/** Whoever moves an attempt's bytes. */
+interface Runner {
+  /** Another attempt won: nobody wants this one's answer any more. */
+  outrun(): void;
+}
+
+/**
+ * ```
+ *  follow ──▶ under way ──▶ arrived ──▶ next()
+ *                 └──another one won──▶ forgotten
+ * ```
+ */
+export class Legs<Result> {
+  readonly #begin: (attempt: Attempt) => Promise<Result | undefined>;
+  readonly #underWay = new Map<Attempt, Runner | undefined>();
+  readonly #arrived: Promise<Arrival<Result | undefined>>[] = [];
+  #onArrival: (() => void) | undefined;
+
+  /** @param begin makes an attempt; resolves with undefined for one that was outrun */
+  constructor(begin: (attempt: Attempt) => Promise<Result | undefined>) {
+    this.#begin = begin;
+  }
+
+  /** Makes the attempt, unless it is under way already. */
+  follow(attempt: Attempt): void {
+    if (this.#underWay.has(attempt)) return;
+    this.#underWay.set(attempt, undefined);
+    const upstream = attempt.upstream.id;
+    const pending = this.#begin(attempt).then((result) => {
+      this.#underWay.delete(attempt);
+      return { upstream, result };
+    });
+    const arrive = () => {
+      this.#arrived.push(pending);
+      this.#onArrival?.();
+    };
+    pending.then(arrive, arrive);
+  }
+
+  /** Names who moves the bytes of an attempt that was begun. */
+  name(attempt: Attempt, runner: Runner): void {
+    this.#underWay.set(attempt, runner);
+  }
+
+  /** This one is answered: the others end. */
+  won(attempt: Attempt): void {
+    for (const [other, runner] of this.#underWay) if (other !== attempt) runner?.outrun();
+  }
+
+  /** What arrives next, in the order of arriving. Rejects with what an attempt threw. */
+  async next(): Promise<Arrival<Result>> {
+    for (;;) {
+      const { upstream, result } = (await this.#arrived.shift()) ?? {};
+      if (upstream !== undefined && result !== undefined) return { upstream, result };
+      if (this.#arrived.length === 0) await new Promise<void>((resolve) => (this.#onArrival = resolve));
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/** What the engine says itself: refusals, faults of ours, and what the log hears of attempts that were lost. */
+
+import type { Attempt } from "../../pool/attempt.ts";
+import type { Failure } from "../../pool/outcome.ts";
+import { answerOf, type Refusal, refusal } from "../../proxy/refusal.ts";
+import type { EngineSetting } from "../engine.ts";
+import type { Passage } from "./handler.ts";
+import type { BodyFault } from "./request-body.ts";
+
+export function bugAnswer(setting: EngineSetting, { requestId }: Passage, error: unknown): Response {
+  setting.log.bug(error, requestId);
+  return new Response(`500 internal_error: a fault of the balancer (request ${requestId})\n`, {
+    status: 500,
+    headers: { "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": requestId },
+  });
+}
+
+export function bodyRefusal(fault: BodyFault): Refusal {
+  return fault === "stalled" ? refusal("request_invalid", 408) : refusal("request_too_large");
+}
+
+/** The balancer's own answer. */
+export function refuse(setting: EngineSetting, { head, requestId }: Passage, given: Refusal): Response {
+  const answer = answerOf(given, head.header("accept"), requestId);
+  if (given.notRetried === undefined) {
+    setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
+  }
+  return new Response(head.method === "HEAD" ? null : answer.body, {
+    status: answer.status,
+    headers: answer.fields.map(([name, value]): [string, string] => [name, value]),
+  });
+}
+
+/** Says what failed where, and what follows from it. */
+export function logFailure(
+  setting: EngineSetting,
+  { head, requestId }: Passage,
+  upstream: string,
+  failed: Failure,
+  next: Attempt | Refusal,
+): void {
+  const { reason, phase, detail } = failed;
+  const followed =
+    next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
+  setting.log.fault("attempt failed", {
+    requestId,
+    method: head.method,
+    upstream,
+    reason,
+    phase,
+    detail,
+    ...followed,
+  });
+}
+
+/** Says which answer was not good enough to be passed on at once. */
+export function logRetry(
+  setting: EngineSetting,
+  { head, requestId }: Passage,
+  {
+    upstream,
+    ...answered
+  }: { readonly upstream: string; readonly status: number; readonly retriedOn: string },
+): void {
+  setting.log.fault("attempt answered badly", { requestId, method: head.method, upstream, ...answered });
+}

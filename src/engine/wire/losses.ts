@@ -1,0 +1,62 @@
+/** What is said of attempts that were lost, and which losses are nobody's fault. */
+
+import type { Attempt } from "../../pool/attempt.ts";
+import { type Failure, failure } from "../../pool/outcome.ts";
+import type { Refusal } from "../../proxy/refusal.ts";
+import { isIdempotent } from "../../proxy/retry.ts";
+import type { EngineLog } from "../engine.ts";
+import type { RelayedRequest } from "./relayed-request.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+
+export interface Loss {
+  /** Id of the upstream. */
+  readonly upstream: string;
+  /** How it failed, or the status of an answer that is to be bettered. */
+  readonly how: Failure | number;
+  /** Why such an answer came, if not from the upstream. */
+  readonly detail?: string | undefined;
+}
+
+/** @param next what comes of it; undefined where the client has a part of the answer already */
+export function logLoss(
+  log: EngineLog,
+  { id: requestId, view: { method } }: RelayedRequest,
+  { upstream, how, next, detail: why }: Loss & { readonly next: Attempt | Refusal | undefined },
+): void {
+  const followed =
+    next?.kind === "attempt"
+      ? { retriedOn: next.upstream.id }
+      : { notRetried: next ? next.notRetried : "answer_begun" };
+  if (typeof how === "number") {
+    log.fault("attempt answered badly", {
+      requestId,
+      method,
+      upstream,
+      status: how,
+      detail: why,
+      ...followed,
+    });
+  } else {
+    const { reason, phase, detail } = how;
+    log.fault("attempt failed", { requestId, method, upstream, reason, phase, detail, ...followed });
+  }
+}
+
+export const cutDetail = "cut by the operator";
+
+/** What an attempt that the operator cuts fails with. @param hasBegun the client has a part of the answer already */
+export function cutFailure(hasBegun: boolean): Failure {
+  return hasBegun
+    ? failure("body", "body_truncated", cutDetail)
+    : failure("head", "upstream_reset", cutDetail);
+}
+
+/**
+ * A kept connection that the upstream closed before it answered anything failed because it was idle, not because
+ * of the upstream: the same attempt goes on with a fresh one. What may have been processed is not sent again
+ * (RFC 9112 section 9.3.1).
+ */
+export function isStale(upstream: UpstreamConnection, failed: Failure, request: RelayedRequest): boolean {
+  const isCut = upstream.isReused && !upstream.hasAnswered && failed.reason === "upstream_reset";
+  return isCut && request.bytes.isWhole && isIdempotent(request.view.method);
+}

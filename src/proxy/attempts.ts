@@ -1,0 +1,88 @@
+/** The attempts of one exchange: one at a time as a rule, two while a request is hedged. Apart from what decides on them. */
+
+import type { Clock } from "../lib/clock.ts";
+import { Attempt } from "../pool/attempt.ts";
+import { outrun } from "../pool/outcome.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { ExchangeObserver } from "./exchange-observer.ts";
+
+/**
+ * ```
+ *  first alone ──hedge──▶ first and second ──one fails, or is answered badly──▶ the other alone
+ *                              └──one is answered──▶ that one; the other is ended as outrun
+ * ```
+ */
+export class Attempts {
+  readonly #clock: Clock;
+  readonly #observer: ExchangeObserver;
+  readonly #first: Attempt;
+  /** Made for the first request that is hedged. */
+  #second: Attempt | undefined;
+  /** Whose hedge has no result yet. */
+  #undecided: Pool | undefined;
+  /** Whether the present request has been hedged. */
+  isHedged = false;
+
+  constructor(clock: Clock, observer: ExchangeObserver) {
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#first = new Attempt(clock, observer);
+  }
+
+  /** One that is under way. */
+  get open(): Attempt | undefined {
+    if (this.#first.isOpen) return this.#first;
+    return this.#second?.isOpen ? this.#second : undefined;
+  }
+
+  /** The one whose answer's head has come. */
+  get answering(): Attempt | undefined {
+    if (this.#first.isOpen && this.#first.status > 0) return this.#first;
+    return this.#second?.isOpen && this.#second.status > 0 ? this.#second : undefined;
+  }
+
+  /** Whichever was the last to end. */
+  get last(): Attempt {
+    const second = this.#second;
+    return second && second.endedAt > this.#first.endedAt ? second : this.#first;
+  }
+
+  /** The one that is under way besides this one. */
+  besides(attempt: Attempt | undefined): Attempt | undefined {
+    const other = attempt === this.#first ? this.#second : this.#first;
+    return attempt && other?.isOpen ? other : undefined;
+  }
+
+  start(upstream: Upstream, pool: Pool): Attempt {
+    this.#first.start(upstream, pool);
+    return this.#first;
+  }
+
+  /** A second one beside the first. */
+  hedge(upstream: Upstream, pool: Pool): Attempt {
+    this.isHedged = true;
+    this.#undecided = pool;
+    const second = (this.#second ??= new Attempt(this.#clock, this.#observer));
+    second.start(upstream, pool);
+    return second;
+  }
+
+  /** The answer of this one goes to the client. */
+  won(attempt: Attempt): void {
+    this.besides(attempt)?.end(outrun);
+    this.#decide(attempt);
+  }
+
+  /** The request is over. */
+  reset(): void {
+    this.isHedged = false;
+    this.#decide(undefined);
+  }
+
+  #decide(winner: Attempt | undefined): void {
+    const pool = this.#undecided;
+    this.#undecided = undefined;
+    if (pool) this.#observer.hedged(pool.name, winner && winner === this.#second ? "won" : "lost");
+  }
+}

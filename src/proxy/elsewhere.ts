@@ -1,0 +1,54 @@
+/** Where a further attempt of a request goes, already paid for, or why there is none: after a failure, out of a wait, or beside one. */
+
+import type { Attempt } from "../pool/attempt.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { NotRetried } from "./refusal.ts";
+import { isFree, isIdempotent, reasonNotToRetry, type RetryCause } from "./retry.ts";
+import type { Destination } from "./route.ts";
+
+/** What is known of a request that may need another upstream. */
+export interface Journey {
+  readonly destination: Destination;
+  readonly method: string;
+  /** What it is pinned by. */
+  readonly key: string;
+  /** Where it has been. */
+  readonly tried: readonly Upstream[];
+  /** Attempts among those that are no retries. */
+  readonly extra: number;
+  /** Whether its body can be sent again from its first byte. */
+  readonly isReplayable: boolean;
+}
+
+/** @param last the attempt that failed, or whose answer is to be bettered */
+export function whereToRetry(journey: Journey, cause: RetryCause, last: Attempt): Upstream | NotRetried {
+  const { destination, method, key, tried, extra, isReplayable: replayable } = journey;
+  const { pool, retries, retryBudget } = destination;
+  const retriesLeft = retries + 1 + extra - tried.length;
+  const why = reasonNotToRetry({ cause, method, replayable, retriesLeft });
+  if (why !== undefined) return why;
+  const upstream = pool.choose(key, tried);
+  if (!upstream) return "no_other_upstream";
+  const isPaid = !retryBudget || isFree(cause, last) || retryBudget.spend();
+  return isPaid ? upstream : "retry_budget";
+}
+
+/** For a request that waits on an upstream that was found down. */
+export function whereToRescue({ destination, key, tried, ...asked }: Journey): Upstream | undefined {
+  const { pool, retries, retryBudget } = destination;
+  if (retries === 0 || !asked.isReplayable || !isIdempotent(asked.method)) return undefined;
+  const upstream = pool.choose(key, tried);
+  return upstream?.outlier.state === "up" && retryBudget?.spendRescue() !== false ? upstream : undefined;
+}
+
+/** For a request that waits for long: only where there is time for it, since nobody has failed. */
+export function whereToHedge({ destination, key, tried, ...asked }: Journey): Upstream | undefined {
+  const { pool, queue, retryBudget, mayHedge } = destination;
+  if (!mayHedge || !asked.isReplayable || !isIdempotent(asked.method)) return undefined;
+  if (pool.isPanicking || (queue && queue.size > 0)) return undefined;
+  const upstream = pool.choose(key, tried);
+  if (upstream?.outlier.state !== "up") return undefined;
+  // Backups are for need, and a slow answer is none.
+  if (upstream.backup && !tried.some(({ backup }) => backup)) return undefined;
+  return retryBudget?.spend() === false ? undefined : upstream;
+}

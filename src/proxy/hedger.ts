@@ -1,0 +1,95 @@
+/** Finds requests that wait for longer than nearly all do, and lets each have a second attempt. Apart from what decides whether it may. */
+
+import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+
+/** Since when a request is hedged: milliseconds, or as long as 99 of 100 answers of its pool take; 0 for never. */
+export type HedgeAfter = number | "p99";
+
+/** A pool, and when its requests are hedged. */
+export interface HedgedPool {
+  readonly pool: Pool;
+  readonly after: HedgeAfter;
+}
+
+/** What a pool's answers took of late. */
+export interface Answering {
+  /** How many answers that is known from. */
+  readonly count: number;
+  /** Milliseconds. */
+  readonly p99Ms: number;
+}
+
+export interface HedgerSetting {
+  readonly clock: Clock;
+  readonly schedule: Schedule;
+  /** Those that hedge, read anew at every look. */
+  readonly pools: () => readonly HedgedPool[];
+  /** Undefined while nothing is known. */
+  readonly answering: (pool: Pool) => Answering | undefined;
+}
+
+/** Between two looks at who waits; and a shorter wait than this is never hedged, since timers are no finer. */
+const lookMs = 10;
+/** Between two looks at the percentile, which takes longer to find. */
+const percentileMs = 1_000;
+/** Fewer answers say nothing about the hundredth. */
+const leastAnswers = 100;
+
+/** `idle ──wake, somebody hedges──▶ looking, every 10 ms ──nobody hedges any more──▶ idle` */
+export class Hedger {
+  readonly #setting: HedgerSetting;
+  readonly #known = new WeakMap<Pool, { readonly at: number; readonly afterMs: number }>();
+  #cancel: Cancel | undefined;
+
+  constructor(setting: HedgerSetting) {
+    this.#setting = setting;
+  }
+
+  /** Somebody may hedge now who did not before. */
+  wake(): void {
+    if (!this.#cancel && this.#setting.pools().length > 0) this.#lookSoon();
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #lookSoon(): void {
+    this.#cancel = this.#setting.schedule(lookMs, () => this.#look());
+  }
+
+  #look(): void {
+    const pools = this.#setting.pools();
+    this.#cancel = undefined;
+    if (pools.length === 0) return;
+    const now = this.#setting.clock();
+    for (const { pool, after } of pools) {
+      const latest = now - (after === "p99" ? this.#p99Of(pool, now) : Math.max(lookMs, after));
+      for (const upstream of pool.upstreams) hedgeAll(upstream, latest);
+    }
+    this.#lookSoon();
+  }
+
+  #p99Of(pool: Pool, now: number): number {
+    const known = this.#known.get(pool);
+    if (known && now - known.at < percentileMs) return known.afterMs;
+    const { count, p99Ms } = this.#setting.answering(pool) ?? { count: 0, p99Ms: 0 };
+    const afterMs = count < leastAnswers ? Infinity : Math.max(lookMs, p99Ms);
+    this.#known.set(pool, { at: now, afterMs });
+    return afterMs;
+  }
+}
+
+/** Every request that waits there since then or longer, the longest first: the budget may not last for all of them. */
+function hedgeAll(upstream: Upstream, latest: number): void {
+  const { oldest } = upstream.waiting;
+  if (!oldest || oldest.waitingSince > latest) return;
+  for (const attempt of upstream.waiting.all()) {
+    if (attempt.waitingSince > latest) break;
+    // One that is hedged can take others along: a client that cannot be written to leaves with all it has.
+    if (attempt.isWaiting && attempt.upstream === upstream) attempt.carrier?.hedge?.(attempt);
+  }
+}
