@@ -114,6 +114,27 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       expect(origins[0]?.requests).toHaveLength(0);
     }),
 
+  "a rehearsed delay may be hedged, and what was outrun is never sent": (engine) =>
+    scene(
+      engine,
+      async ({ origins, stage, rehearse }) => {
+        const [first] = stage.pool.upstreams;
+        rehearse({ latencyMs: 300 });
+        const startedAt = systemClock();
+        const answering = ask(stage.port, get);
+        await until(() => first?.waiting.oldest?.carrier !== undefined);
+        const waiting = first?.waiting.oldest;
+        if (waiting) waiting.carrier?.hedge?.(waiting);
+        expect((await answering).status).toBe(200);
+        expect(systemClock() - startedAt).toBeLessThan(300);
+        await until(() => stage.ended.length === 2);
+        expect(stage.ended.map(({ outcome }) => outcome.kind).toSorted()).toEqual(["cancelled", "response"]);
+        await until(() => systemClock() - startedAt > 350);
+        expect(origins[0]?.requests).toHaveLength(0);
+      },
+      { destination: { mayHedge: true } },
+    ),
+
   "a rehearsed delay beyond the time for a head is a timeout": (engine) =>
     scene(
       engine,
