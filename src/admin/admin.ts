@@ -22,6 +22,7 @@ import { denialOf } from "./guard.ts";
 import { held } from "./held-answers.ts";
 import { loginRoutes, type LoginSetting } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
+import { rehearsalRoutes } from "./rehearsal-routes.ts";
 import { Stream } from "./stream.ts";
 import { streamRoutes } from "./stream-routes.ts";
 import { taggedJson } from "./tags.ts";
@@ -117,6 +118,7 @@ export function adminApp(
     .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
     .get("/api/history", ({ query }) => historyAnswer(balancer, query))
     .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
+    .use(rehearsalRoutes({ control, upstream: (id) => balancer.upstream(id) }))
     .use(courseRoutes(control))
     .use(streamRoutes(stream))
     .use(loginRoutes(login))

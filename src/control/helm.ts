@@ -1,5 +1,7 @@
 /** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first. */
 
+import { systemClock, systemSchedule } from "../lib/clock.ts";
+import { systemRandom } from "../lib/random.ts";
 import type { UpstreamFile } from "../config/schema.ts";
 import type { Cancel } from "../lib/clock.ts";
 import { type Mode, originOf, type UpstreamSpec } from "../pool/upstream.ts";
@@ -20,15 +22,21 @@ import { exportYaml } from "./export.ts";
 import type { Found } from "./fleet.ts";
 import { forgetting } from "./intents.ts";
 import type { EventQuery } from "./journal.ts";
+import { readRehearsal } from "./rehearsal-order.ts";
+import { Rehearsals } from "./rehearsals.ts";
 import { readNewcomer } from "./newcomer.ts";
 import { reload } from "./reload.ts";
 import { wantedOf } from "./wanted.ts";
 
 export class Helm implements Control {
   readonly #course: Course;
+  readonly #rehearsals: Rehearsals;
 
   constructor(course: Course) {
     this.#course = course;
+    const { clock = systemClock, schedule = systemSchedule, journal, log, onSteered } = course;
+    const onChange = () => onSteered?.();
+    this.#rehearsals = new Rehearsals({ clock, schedule, random: systemRandom, journal, log, onChange });
   }
 
   setMode(id: string, mode: Mode, who: Who): Denied | undefined {
@@ -137,6 +145,24 @@ export class Helm implements Control {
     await inTurn(() => steer(who, "operator"));
     const { inFlight } = found.upstream;
     return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
+  }
+
+  rehearse(id: string, given: Readonly<Record<string, unknown>>, who: Who): Denied | undefined {
+    const found = this.#course.fleet.find(id);
+    if (!found) return unknown(id);
+    const order = readRehearsal(given);
+    return "kind" in order ? order : this.#rehearsals.begin(found, order, who);
+  }
+
+  endRehearsal(id: string, who: Who): Denied | undefined {
+    const found = this.#course.fleet.find(id);
+    if (!found) return unknown(id);
+    if (this.#rehearsals.end(found.upstream, { reason: "operator", ...who })) return undefined;
+    return denied(409, "rehearsal_none", `Cannot end a rehearsal on ${id}: there is none`);
+  }
+
+  endRehearsals(reason: string): void {
+    this.#rehearsals.endAll(reason);
   }
 
   reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport> {

@@ -20,7 +20,15 @@ export interface AdminClient {
   settings(): Promise<Told<readonly Setting[]>>;
   /** Undefined if the mode is set, else why it is not. */
   setMode(id: string, mode: Mode): Promise<Trouble | undefined>;
+  /** Undefined if it plays, else why it does not. */
+  rehearse(id: string, wish: RehearsalWish): Promise<Trouble | undefined>;
+  endRehearsal(id: string): Promise<Trouble | undefined>;
 }
+
+/** As somebody has filled a form in: what is wrong with it is the admin API's to say. */
+export type RehearsalWish = Readonly<
+  Record<"latencyMs" | "errorShare" | "error" | "seconds" | "probes" | "reason", unknown>
+>;
 
 export interface AdminAddress {
   readonly adminUrl: string;
@@ -60,6 +68,26 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     }
   }
 
+  /** Undefined if it is done. */
+  async function order(
+    method: "POST" | "PUT" | "DELETE",
+    path: string,
+    body: object,
+  ): Promise<Trouble | undefined> {
+    try {
+      const answer = await exchangeWeb({
+        method,
+        url: url(path),
+        fields: { ...fieldsNow(), "content-type": "application/json" },
+        body: JSON.stringify(body),
+        timeoutMs: patientTimeoutMs,
+      });
+      return answer.status === 200 ? undefined : troubleOf(answer);
+    } catch (error) {
+      return unreachable(error);
+    }
+  }
+
   return {
     async read() {
       const told = await tell("api/snapshot", (value) => (isSnapshot(value) ? value : undefined));
@@ -79,20 +107,9 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
 
     settings: () => tell("api/config", settingsIn),
 
-    async setMode(id, mode) {
-      try {
-        const answer = await exchangeWeb({
-          method: "POST",
-          url: url(`api/upstreams/${encodeURIComponent(id)}/mode`),
-          fields: { ...fieldsNow(), "content-type": "application/json" },
-          body: JSON.stringify({ mode }),
-          timeoutMs: patientTimeoutMs,
-        });
-        return answer.status === 200 ? undefined : troubleOf(answer);
-      } catch (error) {
-        return unreachable(error);
-      }
-    },
+    setMode: (id, mode) => order("POST", `api/upstreams/${encodeURIComponent(id)}/mode`, { mode }),
+    rehearse: (id, wish) => order("PUT", `api/upstreams/${encodeURIComponent(id)}/rehearsal`, wish),
+    endRehearsal: (id) => order("DELETE", `api/upstreams/${encodeURIComponent(id)}/rehearsal`, {}),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Told } from "./admin-client.ts";
 import { Charts, ChartsStub } from "./charts.tsx";
 import { ConfigView } from "./config-page.tsx";
 import { attribute } from "./escape.ts";
+import { RehearsalForm, RehearsalFormStub } from "./rehearsal-form.tsx";
 import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { Picture } from "./picture.ts";
@@ -83,6 +84,7 @@ export function renderUpstreamPage({
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
           shown={shown}
+          rehearsal={<RehearsalForm id={id} />}
           charts={
             <Charts
               subject={{ kind: "upstream", name: id }}
@@ -101,7 +103,11 @@ export function renderUpstreamLive(shown: UpstreamPicture): string {
   return markup(
     <>
       <title safe>{upstreamTitle(shown)}</title>
-      <UpstreamView shown={shown} charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />} />
+      <UpstreamView
+        shown={shown}
+        rehearsal={<RehearsalFormStub id={shown.id} />}
+        charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />}
+      />
     </>,
   );
 }

@@ -7,6 +7,7 @@ import { ErrorsCell } from "./errors-cell.tsx";
 import { anchorOf, attribute } from "./escape.ts";
 import { formatAgo, formatCount, formatMs, formatRate, formatShare, formatSpan, nothing } from "./format.ts";
 import { ModeForm } from "./mode-form.tsx";
+import { RehearsalBadge } from "./rehearsal.tsx";
 import { ColumnHead, columns } from "./table-head.tsx";
 import { standsBy } from "./verdict.ts";
 import { arranged, fairShareOf, haystackOf, type View } from "./view.ts";
@@ -129,6 +130,7 @@ function UpstreamRow({ upstream, share, fairShare, now, view }: RowProps): JSX.E
         <span class="sub" safe>
           {statusNote(upstream, now)}
         </span>
+        <RehearsalBadge upstream={upstream} now={now} />
       </td>
       <td role="cell" class="c-probe" data-label="Last probe">
         <span class="said" data-concern={lastProbe?.success === false ? "grave" : "none"} safe>

@@ -23,6 +23,7 @@ import type { Trouble } from "./picture.ts";
 import { pageOf } from "./pool-table.tsx";
 import type { UpstreamFeeds } from "./upstream-feeds.ts";
 import { verdictOf } from "./verdict.ts";
+import { rehearsalRoutes } from "./rehearsal-routes.ts";
 import { queryOf, viewOf } from "./view.ts";
 
 export interface RouteSetting {
@@ -124,6 +125,21 @@ export function routesOf({
       { body: modeForm },
     )
 
+    .use(
+      rehearsalRoutes({
+        admin,
+        async answer({ id, byScript, back, notice, trouble }) {
+          const status = trouble ? statusOf(trouble) : 200;
+          if (notice === undefined) {
+            const [shown] = await Promise.all([upstreams.of(id).renewed(), feed.renewed()]);
+            return byScript ? markup(status, renderDone(renderUpstreamLive(shown))) : seeOther(back);
+          }
+          if (byScript) return markup(status, renderNotice(notice));
+          return markup(status, (await upstreamPageWith(id, {}, notice)).html);
+        },
+      }),
+    )
+
     .get("/api/history", async ({ query }) => {
       const told = await admin.history(historyQueryOf(query), "patient");
       if ("value" in told) return Response.json(told.value, { headers: fresh });
@@ -171,6 +187,10 @@ function tooMany(): Response {
 }
 
 const fresh = { "Cache-Control": "no-store" };
+
+function markup(status: number, page: string): Response {
+  return new Response(page, { status, headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" } });
+}
 
 function text(status: number, sentence: string): Response {
   return new Response(`${sentence}\n`, {

@@ -12,6 +12,7 @@ import { ModeForm } from "./mode-form.tsx";
 import { balancerNow } from "./picture.ts";
 import { statusNote } from "./pool-table.tsx";
 import { ProbeStrip } from "./probe-strip.tsx";
+import { RehearsalState } from "./rehearsal.tsx";
 import { Tile } from "./tile.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
@@ -21,15 +22,18 @@ import { fairShareOf } from "./view.ts";
 export interface UpstreamViewProps {
   readonly shown: UpstreamPicture;
   readonly charts: JSX.Element;
+  /** The form to rehearse a fault: in full, or a stub where it is in the page already. */
+  readonly rehearsal: JSX.Element;
 }
 
 /** Children of the live region. */
-export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element {
+export function UpstreamView({ shown, charts, rehearsal }: UpstreamViewProps): JSX.Element {
   const { detail, picture, trouble } = shown;
   const now = balancerNow(picture);
   return (
     <>
       <Head shown={shown} now={now} />
+      {detail ? <RehearsalState upstream={detail} now={now} /> : ""}
       {detail ? (
         <div class={trouble ? "known stale" : "known"}>
           <Totals shown={shown} detail={detail} />
@@ -53,7 +57,10 @@ export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element 
                 further={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} clients went away` : ""}
               />
             </div>
-            <LatencyBars bars={detail.latencies} />
+            <div class="card-stack">
+              <LatencyBars bars={detail.latencies} />
+              {rehearsal}
+            </div>
           </div>
         </div>
       ) : (

@@ -3,9 +3,11 @@
 import type { Config, PoolConfig } from "../config/config.ts";
 import type { Fleet } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
+import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
+import { Rehearsal, type RehearsalPlan } from "../pool/rehearsal.ts";
 import type { Health, Mode } from "../pool/upstream.ts";
 import type { Sight } from "../probe/lookout.ts";
 
@@ -14,6 +16,8 @@ export interface Standing extends Health {
   /** Id and origin. */
   readonly upstream: string;
   readonly mode: Mode;
+  /** A fault that is played there. */
+  readonly rehearsal?: RehearsalPlan;
 }
 
 export interface State {
@@ -81,6 +85,7 @@ export function stateOf(config: Config, { pools }: Pick<Fleet, "pools">): State 
       mode: upstream.mode,
       streak: upstream.streak.state,
       verdict: upstream.outlier.verdict,
+      ...(upstream.rehearsal && { rehearsal: upstream.rehearsal.plan }),
     })),
   );
   return { config, upstreams };
@@ -96,6 +101,7 @@ export function applyState(fleet: Fleet, { config, upstreams }: State): void {
       if (!standing) continue;
       pool.setMode(upstream, standing.mode);
       pool.adopt(upstream, standing);
+      upstream.rehearsal = standing.rehearsal && new Rehearsal(standing.rehearsal, systemRandom);
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { AttemptList } from "./attempt-list.ts";
 import type { Outcome } from "./outcome.ts";
 import { isGatewayFailure, type Sign, signOf } from "./outlier.ts";
+import type { Staged } from "./rehearsal.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */
@@ -53,6 +54,8 @@ export class Attempt {
   previous: Attempt | undefined;
   /** Named by the engine once it follows this attempt; undefined where it cannot be moved. */
   carrier: Carrier | undefined;
+  /** What a rehearsal on its upstream does to it: engines play that instead of sending, or before. */
+  staged: Staged | undefined;
   /** Clock time at which this attempt began. */
   startedAt = 0;
   /** Clock time since which it is the upstream's turn. */
@@ -100,6 +103,7 @@ export class Attempt {
     this.startedAt = this.#clock();
     this.waitingSince = this.startedAt;
     this.connectedAt = 0;
+    this.staged = upstream.rehearsal?.stage(this.startedAt);
     this.headAt = 0;
     this.endedAt = 0;
     this.status = 0;

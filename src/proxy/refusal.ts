@@ -12,6 +12,7 @@ export type RefusalReason =
   | "request_invalid"
   | "request_too_large"
   | "too_many_clients"
+  | "rehearsal"
   | "draining";
 
 /** Why a failed attempt was not followed by another one. */
@@ -56,6 +57,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     status: 503,
     error: "connection_limit_reached",
     message: "No upstream had room in time.",
+  },
+  rehearsal: {
+    status: 503,
+    error: "proxy_internal_response",
+    message: "An upstream's error is being rehearsed.",
   },
   draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
   too_many_clients: {

@@ -6,6 +6,7 @@ import type { Exchange } from "../../proxy/exchange.ts";
 import type { Parked, Wait } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
+import { play } from "./play.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { RelayedRequest } from "./relayed-request.ts";
@@ -18,7 +19,7 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  *          │        │ was stale                │ failed
  *          ├─▶ connect ──opened──▶ sent        ▼
  *          │        └──────failed──────▶ exchange.again ─▶ follow …
- *          ├─▶ wait ──resume──▶ follow …
+ *          ├─▶ wait, or rehearsal ──its time──▶ follow …
  *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
  *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
  * ```
@@ -57,12 +58,13 @@ export class Sending implements Carrier, Parked {
     if (step.kind === "refusal") return this.#relay.refused(step);
     if (step.kind === "wait") return this.#exchange.park(this);
     if (step === this.#other?.attempt) {
-      this.#turnTo(step);
+      this.turnTo(step);
       this.#other = undefined;
       return this.#upstream?.resume();
     }
     this.#attempt = step;
     step.carrier = this;
+    if (step.staged) return play(step, step.staged, this.#relay);
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
     this.#upstream = idle;
@@ -70,24 +72,22 @@ export class Sending implements Carrier, Parked {
     this.opened(idle, false);
   }
 
-  resume(step: Attempt | Refusal): void {
-    this.follow(step);
-  }
+  readonly resume = (step: Attempt | Refusal): void => this.follow(step);
 
   #connect(attempt: Attempt): void {
     const lane = this.#plane.laneOf(attempt.upstream);
     if (!lane.mayConnect)
       return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
-    this.#upstream = lane.connect();
-    this.#upstream.connectFor(this.#relay, this.timeouts.connectMs);
+    (this.#upstream = lane.connect()).connectFor(this.#relay, this.timeouts.connectMs);
   }
 
   /** That connection speaks: makes its attempt the present one. */
   hearFrom(upstream: UpstreamConnection): void {
-    if (this.#other?.upstream === upstream) this.#turnTo(this.#other.attempt);
+    if (this.#other?.upstream === upstream) this.turnTo(this.#other.attempt);
   }
 
-  #turnTo(attempt: Attempt): void {
+  /** Makes it the present one of two. */
+  turnTo(attempt: Attempt): void {
     const [other, present, upstream] = [this.#other, this.#attempt, this.#upstream];
     if (other?.attempt !== attempt) return;
     this.#other = present && { attempt: present, upstream };
@@ -174,11 +174,11 @@ export class Sending implements Carrier, Parked {
    * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
    * and the next one waits for `follow`.
    */
-  answered(status: number): Attempt | "pass" {
+  answered(status: number, detail?: string): Attempt | "pass" {
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const upstream = this.#attempt?.upstream.id ?? "";
     const step = this.#exchange.answered(status);
-    if (step !== "pass") this.#log({ upstream, how: status, next: step });
+    if (step !== "pass") this.#log({ upstream, how: status, detail, next: step });
     return step;
   }
 
@@ -220,7 +220,7 @@ export class Sending implements Carrier, Parked {
 
   /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
   rescue(attempt: Attempt): void {
-    this.#turnTo(attempt);
+    this.turnTo(attempt);
     if (!this.#attempt || this.#relay.hasBegun) return;
     const upstream = this.#upstream;
     const loss = { upstream: attempt.upstream.id, how: rescued };
@@ -235,7 +235,7 @@ export class Sending implements Carrier, Parked {
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
   cut(attempt: Attempt): void {
-    this.#turnTo(attempt);
+    this.turnTo(attempt);
     const { tunnel, hasBegun } = this.#relay;
     if (tunnel) return tunnel.upstreamClosed(new Error(cutDetail));
     const upstream = this.#upstream;
