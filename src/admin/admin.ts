@@ -11,6 +11,7 @@ import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/levels.ts";
 import { systemClock, systemSchedule } from "../lib/clock.ts";
 import { expositionType } from "../metrics/exposition.ts";
+import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot } from "../snapshot.ts";
 import { health, json, problem, wrongMethod } from "./answers.ts";
@@ -23,6 +24,8 @@ import { held } from "./held-answers.ts";
 import { loginRoutes, type LoginSetting } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
 import { rehearsalRoutes } from "./rehearsal-routes.ts";
+import { requestRoutes } from "./request-routes.ts";
+import { RequestTail } from "./request-tail.ts";
 import { Stream } from "./stream.ts";
 import { streamRoutes } from "./stream-routes.ts";
 import { taggedJson } from "./tags.ts";
@@ -34,6 +37,7 @@ export interface Administered extends Omit<Steered, "pool"> {
   metricsText(): string;
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined;
+  readonly requests: Requests;
   /** Undefined if there is no such pool or upstream. */
   history(query: HistoryQuery): HistoryAnswer | undefined;
 }
@@ -89,6 +93,7 @@ export function adminApp(
   const { control } = balancer;
   const snapshot = () => balancer.snapshot();
   const stream = new Stream({ control, snapshot, schedule: systemSchedule });
+  const tail = new RequestTail({ requests: balancer.requests, schedule: systemSchedule });
   const app = new Elysia({ handler: { standardHostname: false } })
     .onError(({ code, error, path }) => {
       if (code !== "NOT_FOUND") throw error;
@@ -120,6 +125,7 @@ export function adminApp(
     .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
     .use(rehearsalRoutes({ control, upstream: (id) => balancer.upstream(id) }))
     .use(courseRoutes(control))
+    .use(requestRoutes(balancer.requests, tail))
     .use(streamRoutes(stream))
     .use(loginRoutes(login))
     .use(documentRoutes());

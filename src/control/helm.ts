@@ -4,7 +4,7 @@ import { systemClock, systemSchedule } from "../lib/clock.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { UpstreamFile } from "../config/schema.ts";
 import type { Cancel } from "../lib/clock.ts";
-import { type Mode, originOf, type UpstreamSpec } from "../pool/upstream.ts";
+import type { Mode } from "../pool/upstream.ts";
 import type { Event } from "../state/event.ts";
 import type { Forgotten, Intent } from "../state/intent.ts";
 import {
@@ -21,6 +21,7 @@ import type { Course } from "./course.ts";
 import { exportYaml } from "./export.ts";
 import type { Found } from "./fleet.ts";
 import { forgetting } from "./intents.ts";
+import { isRemovalUndone, leaving, reportOf, unknown } from "./helm-answers.ts";
 import type { EventQuery } from "./journal.ts";
 import { readRehearsal } from "./rehearsal-order.ts";
 import { Rehearsals } from "./rehearsals.ts";
@@ -68,7 +69,11 @@ export class Helm implements Control {
     });
   }
 
-  async drain(id: string, { waitMs, force }: DrainOrder, who: Who): Promise<Denied | DrainReport> {
+  async drain(
+    id: string,
+    { waitMs, force, deadlineMs = waitMs }: DrainOrder,
+    who: Who,
+  ): Promise<Denied | DrainReport> {
     const { fleet, drains, cutter } = this.#course;
     const found = fleet.find(id);
     if (!found) return unknown(id);
@@ -80,7 +85,7 @@ export class Helm implements Control {
     if (refused) return refused;
     // First the mode: one that is empty already would be told to be drained before it was told to drain.
     this.#turnTo(found, "draining", who);
-    drains.begin(found.upstream, { waitMs, isLeaving: false });
+    drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
     return this.#emptied(found, { waitMs, force });
   }
 
@@ -229,27 +234,3 @@ const cutWithinMs = 1_000;
 
 /** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
 const leaveWithinMs = 30_000;
-
-function isRemovalUndone(
-  removed: Extract<Intent, { kind: "removed" }> | undefined,
-  spec: UpstreamSpec,
-  pool: string,
-): boolean {
-  return removed?.pool === pool && originOf(removed.address) === originOf(spec.address);
-}
-
-function reportOf(
-  end: "drained" | "late" | "undone",
-  { upstream: { inFlight } }: Found,
-  cut = 0,
-): DrainReport {
-  return { drained: end === "drained", inFlight, undone: end === "undone", cut };
-}
-
-function unknown(id: string): Denied {
-  return denied(404, "upstream_unknown", `Cannot do that: no upstream is called ${id}`);
-}
-
-function leaving(id: string): Denied {
-  return denied(409, "upstream_leaving", `Cannot do that: ${id} is being removed`);
-}

@@ -6,6 +6,9 @@ import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import chartStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import uPlot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import style from "../../public/app.css" with { type: "text" };
+import actionStyle from "../../public/actions.css" with { type: "text" };
+import actionScript from "../../public/actions.js" with { type: "text" };
+import eventStyle from "../../public/events.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
 import loginStyle from "../../public/login.css" with { type: "text" };
 import script from "../../public/dashboard.js" with { type: "text" };
@@ -25,12 +28,17 @@ function asset(name: string, extension: string, type: string, text: string): Ass
 
 /** Scripts are one file: htmx and an extension that race would lose the live stream without a word. */
 export const assets = {
-  style: asset("app", "css", "text/css; charset=utf-8", `${chartStyle}\n${style}\n${loginStyle}`),
+  style: asset(
+    "app",
+    "css",
+    "text/css; charset=utf-8",
+    [chartStyle, style, loginStyle, actionStyle, eventStyle].join("\n"),
+  ),
   script: asset(
     "app",
     "js",
     "text/javascript; charset=utf-8",
-    [htmx, htmxSse, uPlot, script, charts].join(";\n"),
+    [htmx, htmxSse, uPlot, script, charts, actionScript].join(";\n"),
   ),
   icon: asset("icon", "svg", "image/svg+xml", icon),
 } as const;

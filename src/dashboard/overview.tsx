@@ -12,6 +12,7 @@ import { RehearsalBanner } from "./rehearsal.tsx";
 import { Tile } from "./tile.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs } from "./upstream-feeds.ts";
+import { wholeRow, type WriteRow } from "./upstream-row.tsx";
 import { concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
 import type { View } from "./view.ts";
 import { WorkersPanel } from "./workers-panel.tsx";
@@ -21,10 +22,11 @@ export interface OverviewProps {
   readonly view: View;
   /** The charts of a pool: in full, or a stub where they are in the page already. */
   readonly chartsOf: (pool: string) => JSX.Element;
+  readonly writeRow?: WriteRow | undefined;
 }
 
 /** Children of the live region. */
-export function Overview({ picture, view, chartsOf }: OverviewProps): JSX.Element {
+export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: OverviewProps): JSX.Element {
   const { snapshot, outage } = picture;
   return (
     <>
@@ -34,7 +36,13 @@ export function Overview({ picture, view, chartsOf }: OverviewProps): JSX.Elemen
         <Totals picture={picture} />
         {snapshot ? (
           snapshot.pools.map((pool) => (
-            <PoolSection pool={pool} now={balancerNow(picture)} view={view} charts={chartsOf(pool.name)} />
+            <PoolSection
+              pool={pool}
+              now={balancerNow(picture)}
+              view={view}
+              charts={chartsOf(pool.name)}
+              writeRow={writeRow}
+            />
           ))
         ) : (
           <NothingYet adminUrl={picture.adminUrl} />

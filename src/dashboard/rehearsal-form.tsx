@@ -2,8 +2,8 @@
 /** @jsxImportSource @kitajs/html */
 
 import { mostLatencyMs, mostRehearsalMs, rehearsedErrors, usualRehearsalMs } from "../pool/rehearsal.ts";
-import { anchorOf, attribute } from "./escape.ts";
-import { CsrfField } from "./login/marks.tsx";
+import { anchorOf } from "./escape.ts";
+import { PostForm } from "./post-form.tsx";
 
 interface FormProps {
   readonly id: string;
@@ -11,7 +11,7 @@ interface FormProps {
 
 /** Morphing leaves it alone: what somebody types must outlive the next picture. */
 export function RehearsalForm({ id }: FormProps): JSX.Element {
-  const action = attribute(`/upstreams/${encodeURIComponent(id)}/rehearsal`);
+  const action = `/upstreams/${encodeURIComponent(id)}/rehearsal`;
   return (
     <section
       class="card rehearsal"
@@ -23,16 +23,7 @@ export function RehearsalForm({ id }: FormProps): JSX.Element {
         <h2 id="rehearsal-name">Rehearse a fault</h2>
         <p class="quiet">ends by itself</p>
       </header>
-      <form
-        class="rehearsal-fields"
-        method="post"
-        action={action}
-        hx-post={action}
-        hx-target="#live"
-        hx-swap="innerMorph"
-        data-needs="operator"
-      >
-        <CsrfField />
+      <PostForm kind="rehearsal-fields" action={action} target="#done">
         <label>
           Latency added, ms
           <input type="number" name="latencyMs" min="0" max={String(mostLatencyMs)} step="1" value="0" />
@@ -76,7 +67,7 @@ export function RehearsalForm({ id }: FormProps): JSX.Element {
         <button type="submit" class="rehearsal-button">
           Begin the rehearsal
         </button>
-      </form>
+      </PostForm>
     </section>
   );
 }

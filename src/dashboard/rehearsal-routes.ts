@@ -1,64 +1,93 @@
-/** What the dashboard does when somebody begins or ends a rehearsal. */
+/** What the dashboard does when somebody begins or ends a rehearsal: an act like any other, which ending takes back. */
 
 import { Elysia } from "elysia";
-import type { AdminClient, RehearsalWish } from "./admin-client.ts";
+import type { Deeds } from "./actions/deeds.ts";
+import { renderActed } from "./actions/done.tsx";
+import type { Order, RehearsalWish } from "./actions/order.ts";
+import { renderFailure } from "./actions/render.tsx";
+import type { AdminClient } from "./admin-client.ts";
+import { isForPart, markupAnswer, seeOther, statusOf } from "./answers.ts";
+import type { Feed } from "./feed.ts";
 import type { Trouble } from "./picture.ts";
-import { pageOf } from "./pool-table.tsx";
+import { backTo, type Place } from "./place.ts";
+import type { UpstreamFeeds } from "./upstream-feeds.ts";
 
 export interface RehearsalRouteSetting {
-  readonly admin: Pick<AdminClient, "rehearse" | "endRehearsal">;
-  /** Answers with the page as it is after the order, or with what was refused. */
-  readonly answer: (done: Done) => Promise<Response>;
+  readonly admin: Pick<AdminClient, "order">;
+  readonly feed: Feed;
+  readonly upstreams: UpstreamFeeds;
+  readonly deeds: Deeds;
 }
 
-export interface Done {
-  readonly id: string;
-  readonly byScript: boolean;
-  readonly back: string;
-  /** A sentence; undefined if it was done. */
-  readonly notice: string | undefined;
-  readonly trouble: Trouble | undefined;
-}
+const byHand = { parse: "none" } as const;
 
-export function rehearsalRoutes({ admin, answer }: RehearsalRouteSetting) {
-  const done = (id: string, byScript: boolean, action: string, trouble: Trouble | undefined) =>
-    answer({
-      ...{ id, byScript, back: pageOf(id), trouble },
-      notice: trouble && `Cannot ${action} on ${id}: ${trouble.message}.`,
-    });
+export function rehearsalRoutes({ admin, feed, upstreams, deeds }: RehearsalRouteSetting) {
+  const answer = async (
+    request: Request,
+    {
+      id,
+      trouble,
+      action,
+      words,
+    }: { id: string; trouble: Trouble | undefined; action: string; words: string },
+  ): Promise<Response> => {
+    const place: Place = { page: "upstream", id };
+    if (trouble) {
+      const sentence = `Cannot ${action} on ${id}: ${trouble.message}.`;
+      return markupAnswer(
+        renderFailure(sentence, isForPart(request) ? "partial" : "page", place),
+        statusOf(trouble),
+      );
+    }
+    await Promise.all([feed.renewed(), upstreams.of(id).renewed()]);
+    const deed = deeds.add(words, []);
+    return isForPart(request)
+      ? markupAnswer(renderActed({ deed, place }))
+      : seeOther(backTo(place, { deed: deed.key }));
+  };
+
   return new Elysia({ handler: { standardHostname: false } })
-    .post("/upstreams/:id/rehearsal", async ({ params: { id }, body, headers }) => {
-      const byScript = headers["hx-request"] === "true";
-      const wish = wishIn(body);
-      const refused = "message" in wish ? wish : await admin.rehearse(id, wish);
-      return done(id, byScript, "begin a rehearsal", refused);
-    })
-    .post("/upstreams/:id/rehearsal/end", async ({ params: { id }, headers }) => {
-      const byScript = headers["hx-request"] === "true";
-      return done(id, byScript, "end the rehearsal", await admin.endRehearsal(id));
-    });
+    .post(
+      "/upstreams/:id/rehearsal",
+      async ({ request, params: { id } }) => {
+        const order = orderIn(id, new URLSearchParams(await request.text()));
+        const trouble = "message" in order ? order : await admin.order(order);
+        const words = `A rehearsal runs on ${id}`;
+        return answer(request, { id, trouble, action: "begin a rehearsal", words });
+      },
+      byHand,
+    )
+    .post(
+      "/upstreams/:id/rehearsal/end",
+      async ({ request, params: { id } }) => {
+        await request.text();
+        const trouble = await admin.order({ to: "endRehearsal", id, reason: "" });
+        const words = `The rehearsal on ${id} has ended`;
+        return answer(request, { id, trouble, action: "end the rehearsal", words });
+      },
+      byHand,
+    );
 }
 
 /** What makes no sense goes to the admin API as it is: it alone says what is wrong. */
-function wishIn(body: unknown): RehearsalWish | Trouble {
-  const fields = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
-  if (fields["confirmed"] !== "yes") {
+function orderIn(id: string, fields: URLSearchParams): Order | Trouble {
+  if (fields.get("confirmed") !== "yes") {
     return { reason: "refused", message: "confirm that this is meant for live traffic" };
   }
-  const percent = numberOr(fields["errorPercent"]);
-  return {
-    latencyMs: numberOr(fields["latencyMs"]),
+  const percent = numberOr(fields.get("errorPercent"));
+  const wish: RehearsalWish = {
+    latencyMs: numberOr(fields.get("latencyMs")),
     errorShare: typeof percent === "number" ? percent / 100 : percent,
-    error: fields["error"],
-    seconds: numberOr(fields["seconds"]),
-    probes: fields["probes"] === "yes",
-    reason: fields["reason"],
+    error: fields.get("error") ?? undefined,
+    seconds: numberOr(fields.get("seconds")),
+    probes: fields.get("probes") === "yes",
   };
+  return { to: "rehearse", id, wish, reason: fields.get("reason") ?? "" };
 }
 
 /** A number in a field; nothing if it was left empty, for the default to count. */
-function numberOr(value: unknown): unknown {
-  if (value === undefined || value === "") return undefined;
+function numberOr(value: string | null): unknown {
+  if (value === null || value === "") return undefined;
   const number = Number(value);
-  return typeof value === "string" && Number.isFinite(number) ? number : value;
+  return Number.isFinite(number) ? number : value;
 }

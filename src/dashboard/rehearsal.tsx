@@ -3,8 +3,8 @@
 
 import type { RehearsalSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { attribute } from "./escape.ts";
-import { CsrfField } from "./login/marks.tsx";
 import { formatMs, formatShare, formatSpan } from "./format.ts";
+import { PostForm } from "./post-form.tsx";
 
 /** Balancers of an earlier version say nothing of it. */
 function played(upstream: UpstreamSnapshot): RehearsalSnapshot | undefined {
@@ -90,7 +90,7 @@ export function RehearsalState({ upstream, now }: OfOne): JSX.Element {
   const rehearsal = played(upstream);
   if (!rehearsal) return <></>;
   const { by, why } = rehearsal;
-  const action = attribute(`/upstreams/${encodeURIComponent(upstream.id)}/rehearsal/end`);
+  const action = `/upstreams/${encodeURIComponent(upstream.id)}/rehearsal/end`;
   return (
     <section class="rehearsal-banner" aria-label="Rehearsal under way">
       <p>
@@ -100,19 +100,11 @@ export function RehearsalState({ upstream, now }: OfOne): JSX.Element {
           {`, ${leftOf(rehearsal, now)}`}
         </span>
       </p>
-      <form
-        method="post"
-        action={action}
-        hx-post={action}
-        hx-target="#live"
-        hx-swap="innerMorph"
-        data-needs="operator"
-      >
-        <CsrfField />
+      <PostForm action={action} target="#done">
         <button type="submit" id="rehearsal-end" class="rehearsal-button">
           End the rehearsal
         </button>
-      </form>
+      </PostForm>
     </section>
   );
 }

@@ -1,60 +1,61 @@
 /** What each address of the dashboard answers. */
 
 import { html } from "@elysiajs/html";
-import { Elysia, t } from "elysia";
+import { Elysia } from "elysia";
 import { type WindowName, windowNamed } from "../history/levels.ts";
 import type { HistoryQuery } from "../history/history.ts";
+import { Deeds } from "./actions/deeds.ts";
+import { actionRoutes } from "./actions/routes.ts";
 import type { AdminClient } from "./admin-client.ts";
+import { fresh, statusOf, text } from "./answers.ts";
 import { answerAsset } from "./assets.ts";
-import { anchorOf } from "./escape.ts";
+import { courseRoutes } from "./course/routes.ts";
+import type { EventsFeed } from "./events/events-feed.ts";
+import { eventRoutes } from "./events/routes.ts";
 import type { Feed } from "./feed.ts";
 import type { LiveStreams } from "./live-streams.ts";
 import { renderNumbers } from "./numbers.tsx";
-import {
-  renderConfigPage,
-  renderDone,
-  renderLive,
-  renderNotice,
-  renderPage,
-  renderUpstreamLive,
-  renderUpstreamPage,
-} from "./page.tsx";
-import type { Trouble } from "./picture.ts";
-import { pageOf } from "./pool-table.tsx";
+import { renderPage, renderUpstreamPage } from "./page.tsx";
+import type { Place } from "./place.ts";
 import type { UpstreamFeeds } from "./upstream-feeds.ts";
-import { verdictOf } from "./verdict.ts";
 import { rehearsalRoutes } from "./rehearsal-routes.ts";
-import { queryOf, viewOf } from "./view.ts";
+import { verdictOf } from "./verdict.ts";
+import { viewOf } from "./view.ts";
 
 export interface RouteSetting {
   readonly feed: Feed;
   readonly upstreams: UpstreamFeeds;
+  readonly events: EventsFeed;
   readonly live: LiveStreams;
   readonly admin: AdminClient;
   /** Hears what a route threw. */
   readonly bug: (error: unknown) => void;
 }
 
-const modeForm = t.Object({
-  mode: t.Union([t.Literal("ready"), t.Literal("draining"), t.Literal("maintenance")]),
-});
-
 /** A handler in the shape of `fetch`. */
 export function routesOf({
   feed,
   upstreams,
   live,
+  events,
   admin,
   bug,
 }: RouteSetting): (request: Request) => Promise<Response> {
-  const pageWith = async (query: Query, notice = "") => {
+  const deeds = new Deeds();
+  const doneIn = (query: Query, place: Place) => {
+    const deed = deeds.of(query["done"]);
+    return deed && { deed, place };
+  };
+  const pageWith = async (query: Query) => {
     const window = windowIn(query);
     const [picture, past] = await Promise.all([feed.current(), admin.history({ window })]);
     const series = "value" in past ? past.value.series : [];
     const columnsOf = (pool: string) => series.find((each) => each.pool === pool)?.columns;
-    return renderPage({ picture, view: viewOf(query), window, columnsOf, notice });
+    const view = viewOf(query);
+    const done = doneIn(query, { page: "overview", view });
+    return renderPage({ picture, view, window, columnsOf, done });
   };
-  const upstreamPageWith = async (id: string, query: Query, notice = "") => {
+  const upstreamPageWith = async (id: string, query: Query) => {
     const window = windowIn(query);
     const [shown, past] = await Promise.all([
       upstreams.of(id).current(),
@@ -62,7 +63,8 @@ export function routesOf({
     ]);
     const columns = "value" in past ? past.value.series[0]?.columns : undefined;
     const isMissing = shown.trouble?.reason === "missing";
-    return { html: renderUpstreamPage({ shown, window, columns, notice }), status: isMissing ? 404 : 200 };
+    const done = doneIn(query, { page: "upstream", id });
+    return { html: renderUpstreamPage({ shown, window, columns, done }), status: isMissing ? 404 : 200 };
   };
 
   const app = new Elysia({ handler: { standardHostname: false } })
@@ -71,9 +73,7 @@ export function routesOf({
 
     .onError(({ code, error }) => {
       if (code === "NOT_FOUND") return text(404, "There is nothing here. The dashboard is at /.");
-      if (code === "VALIDATION" || code === "PARSE") {
-        return text(422, "Cannot set the mode: it must be ready, draining or maintenance.");
-      }
+      if (code === "PARSE") return text(422, "Cannot read this form.");
       bug(error);
       return text(500, "The dashboard has a fault; the balancer is not affected.");
     })
@@ -90,55 +90,14 @@ export function routesOf({
       return html(page.html);
     })
 
-    .get("/config", async ({ html, set }) => {
-      Object.assign(set.headers, fresh);
-      const told = await admin.settings();
-      if ("trouble" in told) set.status = statusOf(told.trouble);
-      return html(renderConfigPage(told));
-    })
+    .use(courseRoutes({ feed, admin }))
+    .use(eventRoutes({ feed, events, admin }))
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())
 
-    .post(
-      "/upstreams/:id/mode",
-      async ({ params: { id }, body: { mode }, headers, html, query, set }) => {
-        const trouble = await admin.setMode(id, mode);
-        const picture = await feed.renewed();
-        const byScript = headers["hx-request"] === "true";
-        const view = viewOf(query);
-        const onUpstream = query["page"] === "upstream";
-        const back = onUpstream ? pageOf(id) : `/${queryOf(view)}#${anchorOf("upstream", id)}`;
-        if (!trouble && !byScript) return seeOther(back);
-        Object.assign(set.headers, fresh);
-        if (!trouble && onUpstream) {
-          return html(renderDone(renderUpstreamLive(await upstreams.of(id).renewed())));
-        }
-        if (!trouble) return html(renderDone(renderLive(picture, view)));
-        const notice = `Cannot set ${id} to ${mode}: ${trouble.message}.`;
-        set.status = statusOf(trouble);
-        if (byScript) return html(renderNotice(notice));
-        return html(
-          onUpstream ? (await upstreamPageWith(id, {}, notice)).html : await pageWith(query, notice),
-        );
-      },
-      { body: modeForm },
-    )
-
-    .use(
-      rehearsalRoutes({
-        admin,
-        async answer({ id, byScript, back, notice, trouble }) {
-          const status = trouble ? statusOf(trouble) : 200;
-          if (notice === undefined) {
-            const [shown] = await Promise.all([upstreams.of(id).renewed(), feed.renewed()]);
-            return byScript ? markup(status, renderDone(renderUpstreamLive(shown))) : seeOther(back);
-          }
-          if (byScript) return markup(status, renderNotice(notice));
-          return markup(status, (await upstreamPageWith(id, {}, notice)).html);
-        },
-      }),
-    )
+    .use(actionRoutes({ feed, upstreams, admin, deeds }))
+    .use(rehearsalRoutes({ feed, upstreams, admin, deeds }))
 
     .get("/api/history", async ({ query }) => {
       const told = await admin.history(historyQueryOf(query), "patient");
@@ -184,27 +143,4 @@ function historyQueryOf(query: Query): HistoryQuery {
 
 function tooMany(): Response {
   return text(503, "Too many dashboards are open.");
-}
-
-const fresh = { "Cache-Control": "no-store" };
-
-function markup(status: number, page: string): Response {
-  return new Response(page, { status, headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" } });
-}
-
-function text(status: number, sentence: string): Response {
-  return new Response(`${sentence}\n`, {
-    status,
-    headers: { ...fresh, "Content-Type": "text/plain; charset=utf-8" },
-  });
-}
-
-/** By hand: Elysia's own redirect fails on Deno. */
-function seeOther(location: string): Response {
-  return new Response(null, { status: 303, headers: { ...fresh, Location: location } });
-}
-
-/** What the admin API refused is the caller's matter; that it cannot be asked is a gateway's. */
-function statusOf({ reason }: Trouble): number {
-  return reason === "refused" || reason === "missing" ? 422 : 502;
 }

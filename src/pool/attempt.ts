@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { AttemptList } from "./attempt-list.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Failure, Outcome } from "./outcome.ts";
 import { isGatewayFailure, type Sign, signOf } from "./outlier.ts";
 import type { Staged } from "./rehearsal.ts";
 import type { Upstream } from "./upstream.ts";
@@ -24,8 +24,11 @@ export interface AttemptObserver {
 export interface Carrier {
   /** The upstream was found down while the attempt waits: it may go elsewhere, or stay. */
   rescue(attempt: Attempt): void;
-  /** The operator wants nothing to be left on the upstream: what waits fails there, what is being answered breaks off. */
-  cut(attempt: Attempt): void;
+  /**
+   * What waits fails there, what is being answered breaks off: the operator wants nothing to be left on the upstream.
+   * @param failed as what it fails, where that is something else
+   */
+  cut(attempt: Attempt, failed?: Failure): void;
   /** The attempt waits for longer than nearly all do: it may have company elsewhere. Missing where it may not. */
   hedge?(attempt: Attempt): void;
 }
@@ -56,6 +59,10 @@ export class Attempt {
   carrier: Carrier | undefined;
   /** What a rehearsal on its upstream does to it: engines play that instead of sending, or before. */
   staged: Staged | undefined;
+  /** Whether anything was in store for it. */
+  isRehearsed = false;
+  /** How long a rehearsal held it back before anything was sent, milliseconds. */
+  delayedMs = 0;
   /** Clock time at which this attempt began. */
   startedAt = 0;
   /** Clock time since which it is the upstream's turn. */
@@ -85,6 +92,11 @@ export class Attempt {
     return this.headAt > 0 ? this.headAt - this.startedAt : undefined;
   }
 
+  /** Milliseconds that a fresh connection took; undefined on a kept one, and where the engine cannot tell. */
+  get connectLatencyMs(): number | undefined {
+    return this.connectedAt > 0 ? this.connectedAt - this.startedAt - this.delayedMs : undefined;
+  }
+
   get isOpen(): boolean {
     return this.#upstream !== undefined && this.endedAt === 0;
   }
@@ -104,6 +116,8 @@ export class Attempt {
     this.waitingSince = this.startedAt;
     this.connectedAt = 0;
     this.staged = upstream.rehearsal?.stage(this.startedAt);
+    this.isRehearsed = this.staged !== undefined;
+    this.delayedMs = 0;
     this.headAt = 0;
     this.endedAt = 0;
     this.status = 0;

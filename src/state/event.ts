@@ -3,7 +3,8 @@
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
  * an upstream's `mode`, `weight`, `backup` place, its `member`ship, its `drain` and its `rehearsal`; the balancer's
- * `reload`, `phase` and `worker`s; `login` is who came to the admin side, was refused there, or left.
+ * `reload`, `phase` and `worker`s; `load` is what it refuses for want of memory; `login` is who came to the admin side, was
+ * refused there, or left.
  */
 export type EventKind =
   | "probe"
@@ -18,6 +19,7 @@ export type EventKind =
   | "reload"
   | "phase"
   | "worker"
+  | "load"
   | "login";
 
 export interface Event {

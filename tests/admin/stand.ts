@@ -7,6 +7,7 @@ import { type Administered, adminApp, startAdmin } from "../../src/admin/admin.t
 import type { Control, Who } from "../../src/control/control.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
 import { digestOf } from "../../src/lib/secret.ts";
+import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
 
@@ -54,6 +55,8 @@ export function obedient(acts: Who[], snapshot = emptySnapshot): Administered {
       acts.push({ by, why: "" });
       return { applied: false, steps: [], needsRestart: [] };
     },
+    rehearse: (_id, _given, who) => act(who),
+    endRehearsal: (_id, who) => act(who),
     events: () => [],
     watch: () => () => {},
     intents: () => [],
@@ -64,6 +67,7 @@ export function obedient(acts: Who[], snapshot = emptySnapshot): Administered {
     snapshot: () => ({ ...snapshot, at: Date.now() }),
     metricsText: () => "evenkeel_up 1\n",
     control: control as Control,
+    requests: new Requests({ fleet: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, stepMs: 1_000, series: [] }),
   };

@@ -34,6 +34,7 @@ export async function play(
   const { exchange, head, requestId } = passage;
   const { delayMs, end } = withinTime(staged, exchange.destination?.timeouts.headMs ?? 0);
   if (delayMs > 0) await waitFor(delayMs, signal);
+  attempt.delayedMs = delayMs;
   if (!end) return undefined;
   if (end.kind === "failure") {
     attempt.end(end);

@@ -1,7 +1,7 @@
 /** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
 
 import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure } from "../../pool/outcome.ts";
+import { cancelled, type Failure, rescued } from "../../pool/outcome.ts";
 import { isGatewayFailure } from "../../pool/outlier.ts";
 import type { Address } from "../../pool/upstream.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
@@ -49,11 +49,13 @@ async function joinUpstream(
     if (step.kind === "refusal") return refuse(setting, passage, step);
     const { upstream } = step;
     const options = handshakeOptions(request, outgoingFields(setting, passage));
+    const attempt = step;
     let failed: Failure;
+    let tunnel: Tunnel | undefined;
     try {
       const { signal } = request;
-      const scene: Scene | undefined = step.staged && {
-        ...{ attempt: step, staged: step.staged, signal, isReplayable: true },
+      const scene: Scene | undefined = attempt.staged && {
+        ...{ attempt, staged: attempt.staged, signal, isReplayable: true },
       };
       const played = scene && (await play(setting, passage, scene));
       if (played instanceof Response) return played;
@@ -62,18 +64,25 @@ async function joinUpstream(
         continue;
       }
       if (played) throw new Played(played);
-      const tunnel = new Tunnel(step, open(webSocketUrl(step, head.target), options, upstream.address));
+      const socket = open(webSocketUrl(attempt, head.target), options, upstream.address);
+      tunnel = new Tunnel(attempt, socket, () => exchange.rescue(attempt));
       await tunnel.opened(exchange.destination?.timeouts.headMs ?? 0);
       if (request.signal.aborted) {
         tunnel.abandon();
         return clientGone();
       }
-      step.head(101);
+      attempt.head(101);
+      exchange.won(attempt);
       return tunnel;
     } catch (error) {
-      failed = error instanceof Played ? error.failed : failureOf(error);
+      if (tunnel?.elsewhere) {
+        step = tunnel.elsewhere;
+        logFailure(setting, passage, upstream.id, rescued, step);
+        continue;
+      }
+      failed = error instanceof Played ? error.failed : (tunnel?.cutAs ?? failureOf(error));
       const isAnswer = isAnswered(error);
-      step.end(request.signal.aborted || isAnswer ? cancelled : failed);
+      attempt.end(request.signal.aborted || isAnswer ? cancelled : failed);
       if (isAnswer) return refuse(setting, passage, exchange.refuse(refusal(failed.reason)));
     }
     step = exchange.again(failed);
