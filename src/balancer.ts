@@ -157,6 +157,7 @@ export class Balancer {
    */
   async drain(): Promise<number> {
     const { drainDelayMs, drainTimeoutMs } = this.#course.config;
+    this.control.endRehearsals("draining");
     this.#turnTo("draining");
     const inFlight = this.#plane.active();
     this.#setting.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });

@@ -3,6 +3,7 @@
 import type { WorkerSnapshot } from "./plane/seat.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
+import type { RehearsedError } from "./pool/rehearsal.ts";
 import type { Mode, Status } from "./pool/upstream.ts";
 import type { Event } from "./state/event.ts";
 
@@ -73,6 +74,21 @@ export interface DrainSnapshot {
   readonly leaving: boolean;
 }
 
+/** A fault that is played on an upstream. */
+export interface RehearsalSnapshot {
+  /** Added to each attempt, milliseconds. */
+  readonly latencyMs: number;
+  /** Of the attempts that fail, 0–1. */
+  readonly errorShare: number;
+  readonly error: RehearsedError;
+  /** Whether active checks fail too. */
+  readonly probes: boolean;
+  /** Epoch milliseconds at which it ends by itself. */
+  readonly until: number;
+  readonly by: string;
+  readonly why: string;
+}
+
 export interface UpstreamSnapshot {
   readonly id: string;
   readonly url: string;
@@ -94,6 +110,8 @@ export interface UpstreamSnapshot {
   readonly added: Mark | null;
   /** Null unless it is being emptied, or is kept empty. */
   readonly drain: DrainSnapshot | null;
+  /** Null while nothing is played there. */
+  readonly rehearsal: RehearsalSnapshot | null;
   /** Whether it gets new requests now. */
   readonly fit: boolean;
   readonly inFlight: number;

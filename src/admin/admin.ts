@@ -23,6 +23,7 @@ import { denialOf } from "./guard.ts";
 import { held } from "./held-answers.ts";
 import { loginRoutes, type LoginSetting } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
+import { rehearsalRoutes } from "./rehearsal-routes.ts";
 import { requestRoutes } from "./request-routes.ts";
 import { RequestTail } from "./request-tail.ts";
 import { Stream } from "./stream.ts";
@@ -122,6 +123,7 @@ export function adminApp(
     .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
     .get("/api/history", ({ query }) => historyAnswer(balancer, query))
     .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
+    .use(rehearsalRoutes({ control, upstream: (id) => balancer.upstream(id) }))
     .use(courseRoutes(control))
     .use(requestRoutes(balancer.requests, tail))
     .use(streamRoutes(stream))

@@ -23,6 +23,8 @@ export const routeRoles: readonly (readonly [method: string, path: string, neede
   ["POST", "/api/upstreams/:id/drain", "operator"],
   ["PATCH", "/api/upstreams/:id", "operator"],
   ["DELETE", "/api/upstreams/:id", "operator"],
+  ["PUT", "/api/upstreams/:id/rehearsal", "operator"],
+  ["DELETE", "/api/upstreams/:id/rehearsal", "operator"],
   ["POST", "/api/pools/:pool/upstreams", "operator"],
   ["POST", "/api/reload", "admin"],
 ];

@@ -8,7 +8,8 @@ import { askFlags, backendFlags, companionFlags, dashboardFlags } from "./compan
 import type { Flag } from "./flag.ts";
 import { balancerFlags, configFlag, watchFlag } from "./flags.ts";
 import { misuseOf } from "./misuse.ts";
-import { exitCodes, isVerb, type Switch, type VerbName, verbs } from "./verbs.ts";
+import { exitCodes, isVerb, type VerbName, verbs } from "./verbs.ts";
+import type { Switch } from "./switch.ts";
 
 export type CommandName =
   | "up"

@@ -2,9 +2,20 @@
 
 import { type Problem, quote } from "../config/problem.ts";
 import { parseDuration } from "../lib/duration.ts";
+import { readRehearse, type RehearseOrder, rehearseSwitches } from "./rehearse.ts";
+import type { Switch } from "./switch.ts";
 
 export type VerbName =
-  "status" | "ready" | "drain" | "maintenance" | "weight" | "add" | "remove" | "events" | "explain";
+  | "status"
+  | "ready"
+  | "drain"
+  | "maintenance"
+  | "weight"
+  | "add"
+  | "remove"
+  | "rehearse"
+  | "events"
+  | "explain";
 
 /** What was said, understood. */
 export type Verb =
@@ -32,6 +43,7 @@ export type Verb =
       readonly reason: string;
     }
   | { readonly verb: "remove"; readonly upstream: string; readonly waitMs: number; readonly reason: string }
+  | ({ readonly verb: "rehearse"; readonly reason: string } & RehearseOrder)
   | {
       readonly verb: "events";
       readonly isFollowed: boolean;
@@ -40,14 +52,6 @@ export type Verb =
       readonly asJson: boolean;
     }
   | { readonly verb: "explain"; readonly request: string; readonly asJson: boolean };
-
-/** A flag that no variable stands for: it belongs to one call and to no environment. */
-export interface Switch {
-  readonly name: string;
-  /** What stands for its value in help; empty if it has none. */
-  readonly value: string;
-  readonly summary: string;
-}
 
 export interface VerbEntry {
   readonly summary: string;
@@ -104,6 +108,11 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     summary: "Drains an upstream, then takes it out of its pool.",
     operands: ["<upstream>"],
     switches: [wait, reason],
+  },
+  rehearse: {
+    summary: "Plays a fault on an upstream for a while, or ends it.",
+    operands: ["<upstream>"],
+    switches: [...rehearseSwitches, reason],
   },
   events: {
     summary: "Prints what changed, who did it and why.",
@@ -188,6 +197,12 @@ export function readVerb(
       }
       case "remove":
         return { verb, upstream: first, waitMs: waitMs(), ...said };
+      case "rehearse": {
+        const order = readRehearse(first, written);
+        if ("upstream" in order) return { verb, ...order, ...said };
+        problems.push(...order);
+        return { verb, upstream: first, method: "DELETE", body: {}, ...said };
+      }
       case "events": {
         const limit = number("--limit", written.get("--limit"), mostEvents) ?? eventsByDefault;
         const upstream = written.get("--upstream");

@@ -3,9 +3,13 @@
 import type { Verb } from "../cli/verbs.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { type AdminCall, type Failed, mapOf } from "./admin-call.ts";
+import { rehearse } from "./rehearse.ts";
 import { type ExitCode, plainText } from "./terminal.ts";
 
-export type Order = Extract<Verb, { verb: "ready" | "maintenance" | "drain" | "weight" | "add" | "remove" }>;
+export type Order = Extract<
+  Verb,
+  { verb: "ready" | "maintenance" | "drain" | "weight" | "add" | "remove" | "rehearse" }
+>;
 
 export interface Done {
   readonly kind: "done";
@@ -56,6 +60,10 @@ export async function carryOut(order: Order, call: AdminCall): Promise<Done | Fa
       const path = `${pathOf(upstream)}${queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "" })}`;
       const answer = await call({ method: "DELETE", path, body, waitMs });
       return answer.kind === "failed" ? answer : removed(order, mapOf(answer.value));
+    }
+    case "rehearse": {
+      const said = await rehearse(order, call);
+      return typeof said === "string" ? done(said) : said;
     }
   }
 }

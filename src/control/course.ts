@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Trouble } from "../config/problem.ts";
-import type { WallClock } from "../lib/clock.ts";
+import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Prober } from "../probe/prober.ts";
@@ -32,6 +32,9 @@ export interface CourseSetting {
   readonly journal: Journal;
   readonly log: Log;
   readonly wallClock: WallClock;
+  /** The system's if left out. */
+  readonly clock?: Clock;
+  readonly schedule?: Schedule;
   /** Cuts what is under way on one upstream, and says how many; undefined where the engine cannot. */
   readonly cutter: () => ((upstream: Upstream) => number) | undefined;
   /** Hears that fleet or modes have changed. */

@@ -1,8 +1,10 @@
 /** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first. */
 
+import { systemClock, systemSchedule } from "../lib/clock.ts";
+import { systemRandom } from "../lib/random.ts";
 import type { UpstreamFile } from "../config/schema.ts";
 import type { Cancel } from "../lib/clock.ts";
-import { type Mode, originOf, type UpstreamSpec } from "../pool/upstream.ts";
+import type { Mode } from "../pool/upstream.ts";
 import type { Event } from "../state/event.ts";
 import type { Forgotten, Intent } from "../state/intent.ts";
 import {
@@ -19,16 +21,23 @@ import type { Course } from "./course.ts";
 import { exportYaml } from "./export.ts";
 import type { Found } from "./fleet.ts";
 import { forgetting } from "./intents.ts";
+import { isRemovalUndone, leaving, reportOf, unknown } from "./helm-answers.ts";
 import type { EventQuery } from "./journal.ts";
+import { readRehearsal } from "./rehearsal-order.ts";
+import { Rehearsals } from "./rehearsals.ts";
 import { readNewcomer } from "./newcomer.ts";
 import { reload } from "./reload.ts";
 import { wantedOf } from "./wanted.ts";
 
 export class Helm implements Control {
   readonly #course: Course;
+  readonly #rehearsals: Rehearsals;
 
   constructor(course: Course) {
     this.#course = course;
+    const { clock = systemClock, schedule = systemSchedule, journal, log, onSteered } = course;
+    const onChange = () => onSteered?.();
+    this.#rehearsals = new Rehearsals({ clock, schedule, random: systemRandom, journal, log, onChange });
   }
 
   setMode(id: string, mode: Mode, who: Who): Denied | undefined {
@@ -143,6 +152,24 @@ export class Helm implements Control {
     return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
   }
 
+  rehearse(id: string, given: Readonly<Record<string, unknown>>, who: Who): Denied | undefined {
+    const found = this.#course.fleet.find(id);
+    if (!found) return unknown(id);
+    const order = readRehearsal(given);
+    return "kind" in order ? order : this.#rehearsals.begin(found, order, who);
+  }
+
+  endRehearsal(id: string, who: Who): Denied | undefined {
+    const found = this.#course.fleet.find(id);
+    if (!found) return unknown(id);
+    if (this.#rehearsals.end(found.upstream, { reason: "operator", ...who })) return undefined;
+    return denied(409, "rehearsal_none", `Cannot end a rehearsal on ${id}: there is none`);
+  }
+
+  endRehearsals(reason: string): void {
+    this.#rehearsals.endAll(reason);
+  }
+
   reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport> {
     return this.#course.inTurn(() => reload(this.#course, order, by));
   }
@@ -207,27 +234,3 @@ const cutWithinMs = 1_000;
 
 /** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
 const leaveWithinMs = 30_000;
-
-function isRemovalUndone(
-  removed: Extract<Intent, { kind: "removed" }> | undefined,
-  spec: UpstreamSpec,
-  pool: string,
-): boolean {
-  return removed?.pool === pool && originOf(removed.address) === originOf(spec.address);
-}
-
-function reportOf(
-  end: "drained" | "late" | "undone",
-  { upstream: { inFlight } }: Found,
-  cut = 0,
-): DrainReport {
-  return { drained: end === "drained", inFlight, undone: end === "undone", cut };
-}
-
-function unknown(id: string): Denied {
-  return denied(404, "upstream_unknown", `Cannot do that: no upstream is called ${id}`);
-}
-
-function leaving(id: string): Denied {
-  return denied(409, "upstream_leaving", `Cannot do that: ${id} is being removed`);
-}

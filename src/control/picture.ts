@@ -5,7 +5,13 @@ import { errorsByReason, type Metrics, type UpstreamMeter } from "../metrics/met
 import type { PolicyName } from "../policy/policies.ts";
 import type { Pool } from "../pool/pool.ts";
 import { originOf, type Upstream } from "../pool/upstream.ts";
-import type { OutlierSnapshot, PoolSnapshot, Traffic, UpstreamSnapshot } from "../snapshot.ts";
+import type {
+  OutlierSnapshot,
+  PoolSnapshot,
+  RehearsalSnapshot,
+  Traffic,
+  UpstreamSnapshot,
+} from "../snapshot.ts";
 import type { Event } from "../state/event.ts";
 
 /** What is known of an upstream besides what the pool and the metrics know. */
@@ -70,10 +76,16 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     maxInFlight: upstream.maxInFlight,
     rescues: metrics.of(upstream).rescues,
     outlier: outlierSnapshot(view, upstream),
+    rehearsal: rehearsalSnapshot(view, upstream),
     ...notesOf(upstream),
     traffic: trafficOf([metrics.of(upstream)], now),
     errorsByReason: errorsByReason(metrics.of(upstream)),
   };
+}
+
+function rehearsalSnapshot({ now, at }: PoolView, { rehearsal }: Upstream): RehearsalSnapshot | null {
+  if (!rehearsal || rehearsal.isOver(now)) return null;
+  return { ...rehearsal.plan, until: Math.round(at + rehearsal.plan.until - now) };
 }
 
 function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierSnapshot {

@@ -4,6 +4,7 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
+import { rehearsalDetail } from "../pool/rehearsal.ts";
 import { authorityOf, type Upstream } from "../pool/upstream.ts";
 import type { StreakState } from "../pool/streak.ts";
 import type { ProbeResult } from "../probe/probe.ts";
@@ -21,7 +22,11 @@ export function verdictObserver({ metrics, journal, log }: VerdictSetting): Pool
     outlierChanged(pool, change) {
       metrics.outlierChanged(pool, change);
       const { upstream, from, to, reason = "" } = change;
-      const detail = to === "ejected" ? `for ${ejectedMs(change)} ms` : "";
+      const details = [
+        ...(to === "ejected" ? [`for ${ejectedMs(change)} ms`] : []),
+        ...(upstream.rehearsal ? [rehearsalDetail] : []),
+      ];
+      const detail = details.join(", ");
       const named = { pool: pool.name, upstream: upstream.id };
       journal.add({ kind: "outlier", ...named, from, to, reason, by: "balancer", detail });
       logOutlier(log, pool, change);
@@ -68,9 +73,20 @@ export function recordDrain(journal: Journal, { pool, upstream, stage }: Drained
 
 function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {
   const { upstream, to, reason } = change;
-  const fields = { pool: pool.name, upstream: upstream.id, address: authorityOf(upstream.address), reason };
+  const fields = {
+    pool: pool.name,
+    upstream: upstream.id,
+    address: authorityOf(upstream.address),
+    reason,
+    ...markOf(upstream),
+  };
   if (to !== "ejected") return log.info(`upstream ${to === "up" ? "up again" : "on probation"}`, fields);
   log.warn("upstream ejected", { ...fields, forMs: ejectedMs(change) });
+}
+
+/** So that nobody looks for the cause of what was only played. */
+function markOf({ rehearsal }: Upstream): { readonly rehearsal?: true } {
+  return rehearsal ? { rehearsal: true } : {};
 }
 
 function ejectedMs({ upstream: { outlier } }: OutlierChange): number {

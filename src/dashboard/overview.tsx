@@ -8,6 +8,7 @@ import { formatAgo, formatBrief, formatCount, formatMs, formatRate, formatShare 
 import { Sparkline } from "./line.tsx";
 import { balancerNow, type FrontDoor, type Picture } from "./picture.ts";
 import { PoolSection } from "./pool-table.tsx";
+import { RehearsalBanner } from "./rehearsal.tsx";
 import { Tile } from "./tile.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs } from "./upstream-feeds.ts";
@@ -30,6 +31,7 @@ export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: Overv
   return (
     <>
       <VerdictBand picture={picture} />
+      <RehearsalBanner snapshot={snapshot} now={balancerNow(picture)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
         <Totals picture={picture} />
         {snapshot ? (

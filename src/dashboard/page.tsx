@@ -7,6 +7,7 @@ import { Done, type DoneProps } from "./actions/done.tsx";
 import { BulkBar } from "./actions/select.tsx";
 import { Charts, ChartsStub } from "./charts.tsx";
 import { attribute } from "./escape.ts";
+import { RehearsalForm, RehearsalFormStub } from "./rehearsal-form.tsx";
 import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { Picture } from "./picture.ts";
@@ -101,6 +102,7 @@ export function renderUpstreamPage({
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
           shown={shown}
+          rehearsal={<RehearsalForm id={id} />}
           charts={
             <Charts
               subject={{ kind: "upstream", name: id }}
@@ -119,7 +121,11 @@ export function renderUpstreamLive(shown: UpstreamPicture): string {
   return markup(
     <>
       <title safe>{upstreamTitle(shown)}</title>
-      <UpstreamView shown={shown} charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />} />
+      <UpstreamView
+        shown={shown}
+        rehearsal={<RehearsalFormStub id={shown.id} />}
+        charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />}
+      />
     </>,
   );
 }

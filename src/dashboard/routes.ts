@@ -18,6 +18,7 @@ import { renderNumbers } from "./numbers.tsx";
 import { renderPage, renderUpstreamPage } from "./page.tsx";
 import type { Place } from "./place.ts";
 import type { UpstreamFeeds } from "./upstream-feeds.ts";
+import { rehearsalRoutes } from "./rehearsal-routes.ts";
 import { verdictOf } from "./verdict.ts";
 import { viewOf } from "./view.ts";
 
@@ -96,6 +97,7 @@ export function routesOf({
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())
 
     .use(actionRoutes({ feed, upstreams, admin, deeds }))
+    .use(rehearsalRoutes({ feed, upstreams, admin, deeds }))
 
     .get("/api/history", async ({ query }) => {
       const told = await admin.history(historyQueryOf(query), "patient");

@@ -10,6 +10,7 @@ import { LatencyBars } from "./latency-bars.tsx";
 import { Sparkline } from "./line.tsx";
 import { balancerNow } from "./picture.ts";
 import { ProbeStrip } from "./probe-strip.tsx";
+import { RehearsalState } from "./rehearsal.tsx";
 import { UpstreamHead } from "./upstream-head.tsx";
 import { Tile } from "./tile.tsx";
 import { UpstreamEvents } from "./upstream-events.tsx";
@@ -21,15 +22,18 @@ import { fairShareOf } from "./view.ts";
 export interface UpstreamViewProps {
   readonly shown: UpstreamPicture;
   readonly charts: JSX.Element;
+  /** The form to rehearse a fault: in full, or a stub where it is in the page already. */
+  readonly rehearsal: JSX.Element;
 }
 
 /** Children of the live region. */
-export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element {
+export function UpstreamView({ shown, charts, rehearsal }: UpstreamViewProps): JSX.Element {
   const { detail, picture, trouble } = shown;
   const now = balancerNow(picture);
   return (
     <>
       <UpstreamHead shown={shown} now={now} />
+      {detail ? <RehearsalState upstream={detail} now={now} /> : ""}
       {detail ? (
         <div class={trouble ? "known stale" : "known"}>
           <DrainLine detail={detail} now={now} />
@@ -58,6 +62,7 @@ export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element 
             <div class="card-stack">
               <LatencyBars bars={detail.latencies} />
               <UpstreamEvents detail={detail} picture={picture} />
+              {rehearsal}
             </div>
           </div>
         </div>

@@ -9,6 +9,7 @@ import { ErrorsCell } from "./errors-cell.tsx";
 import { anchorOf, attribute } from "./escape.ts";
 import { formatAgo, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
 import { pageOf } from "./place.ts";
+import { RehearsalBadge } from "./rehearsal.tsx";
 import { markup } from "./shell.tsx";
 import { setBy, statusNote, traitsOf } from "./status-note.ts";
 import { haystackOf, type View } from "./view.ts";
@@ -83,6 +84,7 @@ export function rowOf({ upstream, share, fairShare, now, view }: RowProps): Row 
           {setBy(upstream)}
         </span>
       )}
+      <RehearsalBadge upstream={upstream} now={now} />
     </td>,
     <td role="cell" class="c-probe" data-label="Last probe">
       <span class="said" data-concern={lastProbe?.success === false ? "grave" : "none"} safe>

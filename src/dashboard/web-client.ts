@@ -5,7 +5,7 @@ import { request as requestSecure } from "node:https";
 import { type Schedule, systemSchedule } from "../lib/clock.ts";
 
 export interface WebRequest {
-  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: URL;
   readonly fields: Readonly<Record<string, string>>;
   readonly body?: string;

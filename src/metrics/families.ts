@@ -101,6 +101,13 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       ),
     },
     {
+      name: "evenkeel_rehearsal",
+      help: "1 while a fault is played on an upstream.",
+      type: "gauge",
+      labels: ["pool", "upstream"],
+      samples: ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.rehearsal ? 1 : 0 }]),
+    },
+    {
       name: "evenkeel_ejections_total",
       help: "Times that failed attempts took an upstream out, by reason.",
       type: "counter",

@@ -66,7 +66,7 @@ export class UpstreamMeter {
   }
 
   ended(attempt: Attempt, outcome: Outcome): void {
-    if (attempt.connectedAt > 0) this.connect.record(attempt.connectedAt - attempt.startedAt);
+    if (attempt.connectLatencyMs !== undefined) this.connect.record(attempt.connectLatencyMs);
     if (outcome.kind === "cancelled") {
       this.cancelled += 1;
       // Or what is hedged would drop out of the percentile that hedges go by, which would sink and sink.

@@ -4,9 +4,11 @@ import type { Config, PoolConfig } from "../config/config.ts";
 import type { Fleet } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
 import { hashString } from "../lib/hash.ts";
+import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
+import { Rehearsal, type RehearsalPlan } from "../pool/rehearsal.ts";
 import type { Health, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import type { Sight } from "../probe/lookout.ts";
@@ -16,6 +18,8 @@ export interface Standing extends Health {
   /** Id and origin. */
   readonly upstream: string;
   readonly mode: Mode;
+  /** A fault that is played there. */
+  readonly rehearsal?: RehearsalPlan;
 }
 
 export interface State {
@@ -102,6 +106,7 @@ export function stateOf(config: Config, { pools }: Pick<Fleet, "pools">): State 
       mode: upstream.mode,
       streak: upstream.streak.state,
       verdict: upstream.outlier.verdict,
+      ...(upstream.rehearsal && { rehearsal: upstream.rehearsal.plan }),
     })),
   );
   return { config, upstreams };
@@ -129,6 +134,7 @@ export function applyState(
       // The first try is not always the same worker's.
       upstream.outlier.handicapMs = ((index + hashString(standing.upstream)) % of) * turnMs;
       pool.adopt(upstream, standing);
+      upstream.rehearsal = standing.rehearsal && new Rehearsal(standing.rehearsal, systemRandom);
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { AttemptList } from "./attempt-list.ts";
 import type { Failure, Outcome } from "./outcome.ts";
 import { isGatewayFailure, type Sign, signOf } from "./outlier.ts";
+import type { Staged } from "./rehearsal.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */
@@ -56,6 +57,12 @@ export class Attempt {
   previous: Attempt | undefined;
   /** Named by the engine once it follows this attempt; undefined where it cannot be moved. */
   carrier: Carrier | undefined;
+  /** What a rehearsal on its upstream does to it: engines play that instead of sending, or before. */
+  staged: Staged | undefined;
+  /** Whether anything was in store for it. */
+  isRehearsed = false;
+  /** How long a rehearsal held it back before anything was sent, milliseconds. */
+  delayedMs = 0;
   /** Clock time at which this attempt began. */
   startedAt = 0;
   /** Clock time since which it is the upstream's turn. */
@@ -85,6 +92,11 @@ export class Attempt {
     return this.headAt > 0 ? this.headAt - this.startedAt : undefined;
   }
 
+  /** Milliseconds that a fresh connection took; undefined on a kept one, and where the engine cannot tell. */
+  get connectLatencyMs(): number | undefined {
+    return this.connectedAt > 0 ? this.connectedAt - this.startedAt - this.delayedMs : undefined;
+  }
+
   get isOpen(): boolean {
     return this.#upstream !== undefined && this.endedAt === 0;
   }
@@ -103,6 +115,9 @@ export class Attempt {
     this.startedAt = this.#clock();
     this.waitingSince = this.startedAt;
     this.connectedAt = 0;
+    this.staged = upstream.rehearsal?.stage(this.startedAt);
+    this.isRehearsed = this.staged !== undefined;
+    this.delayedMs = 0;
     this.headAt = 0;
     this.endedAt = 0;
     this.status = 0;

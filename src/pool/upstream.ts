@@ -4,6 +4,7 @@ import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
 import { AttemptList } from "./attempt-list.ts";
 import { neverEjected, Outlier, type OutlierLimits, type Verdict } from "./outlier.ts";
+import type { Rehearsal } from "./rehearsal.ts";
 import { SlowStart } from "./slow-start.ts";
 import { Streak, type StreakLimits, type StreakState } from "./streak.ts";
 
@@ -78,6 +79,8 @@ export class Upstream {
   weight: number;
   backup: boolean;
   mode: Mode = "ready";
+  /** The fault that is played here; undefined, nearly always, while there is none. */
+  rehearsal: Rehearsal | undefined;
   inFlight = 0;
   /** Attempts of which it is this upstream's turn to answer, longest first. */
   readonly waiting = new AttemptList();

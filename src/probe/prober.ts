@@ -3,6 +3,7 @@
 import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Pool } from "../pool/pool.ts";
+import { rehearsalDetail } from "../pool/rehearsal.ts";
 import type { StreakState } from "../pool/streak.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { isSilent, rescueAll, type Suspicion } from "./lookout.ts";
@@ -91,8 +92,8 @@ export class Prober {
 
   async #look(watch: Watch): Promise<void> {
     const { target } = watch;
-    const { probe, schedule, random, onResult } = this.#setting;
-    const result = await probe(target.upstream.address, target.plan);
+    const { schedule, random, onResult } = this.#setting;
+    const result = await this.#probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
     const { state } = target.upstream.streak;
     const changed = target.pool.recordProbe(target.upstream, result.success);
@@ -101,13 +102,19 @@ export class Prober {
     watch.cancel = schedule(waitMs(target, random), () => void this.#look(watch));
   }
 
+  /** Where a rehearsal says that checks fail, nobody is asked. */
+  #probe({ address, rehearsal }: Upstream, plan: ProbePlan): Promise<ProbeResult> {
+    if (!rehearsal?.plan.probes) return this.#setting.probe(address, plan);
+    return Promise.resolve({ success: false, detail: rehearsalDetail, latencyMs: 0 });
+  }
+
   /** Beside the schedule, whose next look may be far away, or hangs. */
   async #check(watch: Watch): Promise<void> {
     const { target } = watch;
     const { pool, upstream, plan } = target;
     watch.heedsFrom = Infinity;
     const timeoutMs = Math.min(plan.timeoutMs, suspicionMs);
-    const result = await this.#setting.probe(upstream.address, { ...plan, timeoutMs });
+    const result = await this.#probe(upstream, { ...plan, timeoutMs });
     watch.heedsFrom = this.#setting.clock() + plan.changingIntervalMs;
     if (this.#watches.get(upstream) !== watch) return;
     const { state } = upstream.streak;

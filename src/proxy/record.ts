@@ -34,6 +34,8 @@ export interface AttemptRecord {
   readonly outcome: "response" | "failure" | "cancelled";
   readonly phase: FailurePhase | null;
   readonly reason: FailureReason | null;
+  /** A rehearsal held it back, made it fail or both. */
+  readonly rehearsed: boolean;
 }
 
 /** One of those that an upstream was chosen from, as it stood then. */

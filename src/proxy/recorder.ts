@@ -23,7 +23,8 @@ const mostCandidates = 16;
 interface Note {
   upstream: Upstream;
   startedAt: number;
-  connectedAt: number;
+  connectMs: number | undefined;
+  isRehearsed: boolean;
   headAt: number;
   endedAt: number;
   status: number;
@@ -101,17 +102,29 @@ export class Recorder implements ExchangeObserver {
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
     this.#observer.attemptEnded(attempt, outcome);
     if (!this.#wishes) return;
-    const { upstream, startedAt, connectedAt, headAt, endedAt, status } = attempt;
+    const {
+      upstream,
+      startedAt,
+      connectLatencyMs: connectMs,
+      headAt,
+      endedAt,
+      status,
+      isRehearsed,
+    } = attempt;
     const note = this.#notes[this.#noted];
     if (note) {
       note.upstream = upstream;
       note.startedAt = startedAt;
-      note.connectedAt = connectedAt;
+      note.connectMs = connectMs;
+      note.isRehearsed = isRehearsed;
       note.headAt = headAt;
       note.endedAt = endedAt;
       note.status = status;
       note.outcome = outcome;
-    } else this.#notes.push({ upstream, startedAt, connectedAt, headAt, endedAt, status, outcome });
+    } else {
+      const at = { startedAt, connectMs, headAt, endedAt };
+      this.#notes.push({ upstream, ...at, status, outcome, isRehearsed });
+    }
     this.#noted += 1;
   }
 
@@ -183,18 +196,19 @@ function traceIdOf(head: Head | undefined): string | null {
 }
 
 function attemptOf(note: Note, exchangeAt: number): AttemptRecord {
-  const { upstream, startedAt, connectedAt, headAt, endedAt, status, outcome } = note;
+  const { upstream, startedAt, connectMs, headAt, endedAt, status, outcome } = note;
   const failed = outcome.kind === "failure" ? outcome : undefined;
   return {
     upstream: upstream.id,
     startMs: startedAt - exchangeAt,
-    connectMs: connectedAt > 0 ? connectedAt - startedAt : null,
+    connectMs: connectMs ?? null,
     headMs: headAt > 0 ? headAt - startedAt : null,
     endMs: endedAt - startedAt,
     status,
     outcome: outcome.kind,
     phase: failed?.phase ?? null,
     reason: failed?.reason ?? null,
+    rehearsed: note.isRehearsed,
   };
 }
 

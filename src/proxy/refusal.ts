@@ -12,6 +12,7 @@ export type RefusalReason =
   | "request_invalid"
   | "request_too_large"
   | "too_many_clients"
+  | "rehearsal"
   | "overloaded"
   | "draining";
 
@@ -58,6 +59,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     status: 503,
     error: "connection_limit_reached",
     message: "No upstream had room in time.",
+  },
+  rehearsal: {
+    status: 503,
+    error: "proxy_internal_response",
+    message: "An upstream's error is being rehearsed.",
   },
   overloaded: {
     status: 503,

@@ -11,6 +11,7 @@ export function accountOf(request: RequestRecord): readonly string[] {
     ...attempts.flatMap((attempt, index) => [
       ...chosenFor(request, attempt),
       ofAttempt(attempt),
+      ...(attempt.rehearsed ? [`A rehearsal on ${attempt.upstream} had a part in that.`] : []),
       ...again(request, index),
     ]),
     ...(request.notRetried === null ? [] : [`It was not tried again: ${whyNot[request.notRetried]}.`]),

@@ -2,8 +2,9 @@
 
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
- * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s;
- * `load` is what it refuses for want of memory; `login` is who came to the admin side, was refused there, or left.
+ * an upstream's `mode`, `weight`, `backup` place, its `member`ship, its `drain` and its `rehearsal`; the balancer's
+ * `reload`, `phase` and `worker`s; `load` is what it refuses for want of memory; `login` is who came to the admin side, was
+ * refused there, or left.
  */
 export type EventKind =
   | "probe"
@@ -14,6 +15,7 @@ export type EventKind =
   | "backup"
   | "member"
   | "drain"
+  | "rehearsal"
   | "reload"
   | "phase"
   | "worker"

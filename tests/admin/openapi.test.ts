@@ -163,6 +163,17 @@ const asks: Readonly<Record<string, readonly Ask[]>> = {
     { status: 404, path: "/api/upstreams/none/drain" },
     { status: 412, headers: { "If-Match": '"old"' } },
   ],
+  "PUT /api/upstreams/:id/rehearsal": [
+    { status: 200, path: "/api/upstreams/a/rehearsal", body: { latencyMs: 1, force: true, reason: "trial" } },
+    { status: 400, path: "/api/upstreams/a/rehearsal", body: [] },
+    { status: 404, path: "/api/upstreams/none/rehearsal", body: { latencyMs: 1 } },
+    { status: 422, path: "/api/upstreams/a/rehearsal", body: { latencyMs: -1 } },
+  ],
+  "DELETE /api/upstreams/:id/rehearsal": [
+    { status: 200, path: "/api/upstreams/a/rehearsal" },
+    { status: 409, path: "/api/upstreams/a/rehearsal" },
+    { status: 404, path: "/api/upstreams/none/rehearsal" },
+  ],
   "DELETE /api/upstreams/:id": [
     { status: 400, path: "/api/upstreams/gone?wait=soon" },
     { status: 404, path: "/api/upstreams/none" },

@@ -55,6 +55,8 @@ export function obedient(acts: Who[], snapshot = emptySnapshot): Administered {
       acts.push({ by, why: "" });
       return { applied: false, steps: [], needsRestart: [] };
     },
+    rehearse: (_id, _given, who) => act(who),
+    endRehearsal: (_id, who) => act(who),
     events: () => [],
     watch: () => () => {},
     intents: () => [],

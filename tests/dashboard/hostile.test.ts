@@ -27,6 +27,7 @@ import type { UpstreamPicture } from "../../src/dashboard/upstream-feeds.ts";
 import { type Row, rowSince } from "../../src/dashboard/upstream-row.tsx";
 import { viewOf } from "../../src/dashboard/view.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
+import type { RehearsalSnapshot } from "../../src/snapshot.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import { columnsOf } from "../../src/history/point.ts";
@@ -86,6 +87,19 @@ const backups = snapshot && {
   })),
 };
 
+/** Something is played on every upstream. */
+const rehearsed = {
+  ...{ latencyMs: 2_000, errorShare: 0.3, error: hostile, probes: true },
+  ...{ until: picture.at + 20_000, by: hostile, why: hostile },
+} as unknown as RehearsalSnapshot;
+const rehearsing = snapshot && {
+  ...snapshot,
+  pools: snapshot.pools.map((pool) => ({
+    ...pool,
+    upstreams: pool.upstreams.map((upstream) => ({ ...upstream, rehearsal: rehearsed })),
+  })),
+};
+
 const pictures: Readonly<Record<string, Picture>> = {
   "a known state": picture,
   "an outage": { ...picture, outage: { reason: "refused", message: hostile, since: picture.at } },
@@ -96,6 +110,7 @@ const pictures: Readonly<Record<string, Picture>> = {
     outage: { reason: "unreachable", message: hostile, since: picture.at },
   },
   "a shut front door": { ...picture, frontDoor: { ...picture.frontDoor, reachable: false, status: null } },
+  "rehearsals everywhere": { ...picture, snapshot: rehearsing },
   "failing backups": { ...picture, snapshot: backups },
   "an empty pool beside one that serves": {
     ...picture,
@@ -178,6 +193,8 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
       shown: { ...shown, detail: undefined, trouble: { ...refused, reason: "missing" } },
     }),
   "an upstream's live fragment": () => renderUpstreamLive(shown),
+  "an upstream's page during a rehearsal": () =>
+    renderUpstreamPage({ shown: { ...shown, detail: { ...detail, rehearsal: rehearsed } } }),
   "the configuration": () =>
     renderConfigPage({
       told: { value: [{ name: hostile, value: hostile, source: hostile }] },

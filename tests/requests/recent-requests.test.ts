@@ -5,7 +5,7 @@ import { RecentRequests } from "../../src/requests/recent-requests.ts";
 
 export const attempt = (upstream: string, more: Partial<AttemptRecord> = {}): AttemptRecord => ({
   ...{ upstream, startMs: 0, connectMs: null, headMs: 4, endMs: 5, status: 200 },
-  ...{ outcome: "response", phase: null, reason: null },
+  ...{ outcome: "response", phase: null, reason: null, rehearsed: false },
   ...more,
 });
 

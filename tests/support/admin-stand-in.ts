@@ -328,6 +328,7 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     weightSet: null,
     added: null,
     drain: null,
+    rehearsal: null,
     fit: true,
     effectiveWeight: 1,
     slowStart: null,

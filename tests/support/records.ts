@@ -4,12 +4,12 @@ import type { AttemptRecord, RequestRecord } from "../../src/proxy/record.ts";
 
 export const answeredAttempt: AttemptRecord = {
   ...{ upstream: "api-1", startMs: 0, connectMs: null, headMs: 20, endMs: 30.5 },
-  ...{ status: 200, outcome: "response", phase: null, reason: null },
+  ...{ status: 200, outcome: "response", phase: null, reason: null, rehearsed: false },
 };
 
 export const refusedAttempt: AttemptRecord = {
   ...{ upstream: "api-2", startMs: 0, connectMs: null, headMs: null, endMs: 1 },
-  ...{ status: 0, outcome: "failure", phase: "connect", reason: "connect_refused" },
+  ...{ status: 0, outcome: "failure", phase: "connect", reason: "connect_refused", rehearsed: false },
 };
 
 export const goodRecord: RequestRecord = {

@@ -25,11 +25,11 @@ const exchange: TracedRecord = {
   attempts: [
     {
       ...{ upstream: "api-1", startMs: 0, connectMs: null, headMs: null, endMs: 1, status: 0 },
-      ...{ outcome: "failure", phase: "connect", reason: "connect_refused" },
+      ...{ outcome: "failure", phase: "connect", reason: "connect_refused", rehearsed: false },
     },
     {
       ...{ upstream: "api-2", startMs: 1, connectMs: 0.5, headMs: 20, endMs: 29, status: 200 },
-      ...{ outcome: "response", phase: null, reason: null },
+      ...{ outcome: "response", phase: null, reason: null, rehearsed: false },
     },
   ],
 };

@@ -6,6 +6,7 @@ import {
   modeBody,
   newcomerBody,
   reasonBody,
+  rehearsalBody,
   removalSchema,
   weightBody,
 } from "../schemas/orders.ts";
@@ -15,11 +16,16 @@ import { upstreamDetailSchema } from "../schemas/upstream.ts";
 import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
 
 /** Of every write. */
-const fields = {
-  "If-Match": text("The ETag of what this was decided on. If that has changed since, nothing is done: 412."),
+const actor = {
   "X-Evenkeel-Actor": text(
     "Who acts: a name for the record, not a proof. At most 64 letters, digits, `_.@ -`.",
   ),
+};
+
+/** Of every write that is kept. */
+const fields = {
+  "If-Match": text("The ETag of what this was decided on. If that has changed since, nothing is done: 412."),
+  ...actor,
 };
 
 const wait = text(
@@ -120,6 +126,33 @@ export const fleetOperations: readonly Operation[] = [
       500: notWritten,
       501: ["force_unsupported"],
     },
+  },
+  {
+    method: "PUT",
+    path: "/api/upstreams/:id/rehearsal",
+    tag: "Upstreams",
+    summary: "Plays a fault on it for a while",
+    about: "It replaces the one that runs, ends by itself and survives no restart.",
+    fields: actor,
+    body: jsonBody(rehearsalBody),
+    answers: { 200: jsonAnswer(upstreamDetailSchema, "As it is now.") },
+    problems: {
+      400: ["body_invalid"],
+      403: ["role_insufficient"],
+      404: ["upstream_unknown"],
+      409: ["rehearsal_unsafe"],
+      422: ["rehearsal_invalid"],
+    },
+  },
+  {
+    method: "DELETE",
+    path: "/api/upstreams/:id/rehearsal",
+    tag: "Upstreams",
+    summary: "Ends the rehearsal that runs there",
+    fields: actor,
+    body: jsonBody(reasonBody),
+    answers: { 200: jsonAnswer(upstreamDetailSchema, "As it is now.") },
+    problems: { 400: ["body_invalid"], 404: ["upstream_unknown"], 409: ["rehearsal_none"] },
   },
   {
     method: "GET",

@@ -3,6 +3,7 @@
 import { Type } from "@sinclair/typebox";
 import { upstreamSchema as newcomerSchema } from "../../config/pool-schema.ts";
 import { strict, whole } from "../../config/schema-parts.ts";
+import { mostLatencyMs, mostRehearsalMs, rehearsedErrors } from "../../pool/rehearsal.ts";
 import { modes } from "../../pool/upstream.ts";
 import { count, oneOf, text, truth } from "./parts.ts";
 import { upstreamDetailSchema } from "./upstream.ts";
@@ -34,6 +35,26 @@ export const weightBody = Type.Object(
     reason,
   },
   { ...strict, title: "WeightOrder", errorMessage: "a map with weight" },
+);
+
+/** Only for the document: what is wrong in it is found where it is carried out, with every problem at once. */
+export const rehearsalBody = Type.Object(
+  {
+    latencyMs: Type.Optional(
+      Type.Number({ minimum: 0, maximum: mostLatencyMs, description: "Added to each attempt." }),
+    ),
+    errorShare: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: "Of the attempts that fail." }),
+    ),
+    error: Type.Optional(oneOf(rehearsedErrors, "How they fail; by default `connect_refused`.")),
+    seconds: Type.Optional(
+      Type.Number({ minimum: 1, maximum: mostRehearsalMs / 1_000, description: "By default 30." }),
+    ),
+    probes: Type.Optional(truth("Active checks fail too.")),
+    force: Type.Optional(truth("Also where the pool would be left with too few; needs the role admin.")),
+    reason,
+  },
+  { ...strict, title: "RehearsalOrder", errorMessage: "a map" },
 );
 
 /** As in the configuration file, but for `tls.ca`: files are named there alone. Checked where upstreams are added. */

@@ -23,6 +23,7 @@ const attemptSchema = Type.Object(
     outcome: oneOf(outcomes, "How it ended; `cancelled` says nothing against the upstream."),
     phase: nullable(oneOf(phases, "How far it had come."), "Null unless it failed."),
     reason: nullable(Type.String(), "One of the reason words; null unless it failed."),
+    rehearsed: truth("A rehearsal held it back, made it fail or both."),
   },
   { title: "AttemptRecord" },
 );

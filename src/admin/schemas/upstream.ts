@@ -3,6 +3,7 @@
 import { Type } from "@sinclair/typebox";
 import { type PolicyName, policyNames } from "../../policy/policies.ts";
 import type { OutlierReason, OutlierState } from "../../pool/outlier.ts";
+import { rehearsedErrors } from "../../pool/rehearsal.ts";
 import { modes, type Status } from "../../pool/upstream.ts";
 import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
 
@@ -90,6 +91,19 @@ const drainSchema = Type.Object(
   { title: "Drain" },
 );
 
+const rehearsalSchema = Type.Object(
+  {
+    latencyMs: number("Added to each attempt, milliseconds."),
+    errorShare: Type.Number({ minimum: 0, maximum: 1, description: "Of the attempts that fail." }),
+    error: oneOf(rehearsedErrors, "How they fail."),
+    probes: truth("Active checks fail too."),
+    until: moment("When it ends by itself."),
+    by: text("Who began it."),
+    why: text("In that person's words; may be empty."),
+  },
+  { title: "Rehearsal" },
+);
+
 const upstreamKeys = {
   id: text("Names it everywhere: API, metrics, log, dashboard."),
   url: text("Protocol, host and port."),
@@ -107,6 +121,7 @@ const upstreamKeys = {
   weightSet: nullable(markSchema, "Null while the weight is as configured."),
   added: nullable(markSchema, "Null if it comes from the configuration."),
   drain: nullable(drainSchema, "Null unless it is being emptied, or is kept empty."),
+  rehearsal: nullable(rehearsalSchema, "Null while nothing is played there."),
   fit: truth("Whether it gets new requests now."),
   inFlight: count("Requests under way."),
   maxInFlight: count("The most that may be under way."),

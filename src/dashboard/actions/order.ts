@@ -17,7 +17,18 @@ export type Order =
   /** @param weight null for the configured one */
   | ({ readonly to: "weight"; readonly weight: number | null } & ToUpstream)
   | ({ readonly to: "remove" } & ToUpstream)
+  | ({ readonly to: "rehearse"; readonly wish: RehearsalWish } & ToUpstream)
+  | ({ readonly to: "endRehearsal" } & ToUpstream)
   | { readonly to: "add"; readonly pool: string; readonly given: Newcomer; readonly reason: string };
+
+/** As a form has it: the admin API says what is wrong with it. */
+export interface RehearsalWish {
+  readonly latencyMs: unknown;
+  readonly errorShare: unknown;
+  readonly error: unknown;
+  readonly seconds: unknown;
+  readonly probes: boolean;
+}
 
 /** As the configuration file would have it. */
 export interface Newcomer {
@@ -28,7 +39,7 @@ export interface Newcomer {
 }
 
 export interface OrderRequest {
-  readonly method: "POST" | "PATCH" | "DELETE";
+  readonly method: "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
   readonly body?: object;
 }
@@ -51,6 +62,10 @@ export function requestOf(order: Order): OrderRequest {
       return { method: "POST", path: `${path}/drain?force=1`, body: { reason } };
     case "weight":
       return { method: "PATCH", path, body: { weight: order.weight, reason } };
+    case "rehearse":
+      return { method: "PUT", path: `${path}/rehearsal`, body: { ...order.wish, reason } };
+    case "endRehearsal":
+      return { method: "DELETE", path: `${path}/rehearsal`, body: { reason } };
     case "remove":
       return { method: "DELETE", path, body: { reason } };
   }

@@ -12,6 +12,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   backup: "Backup",
   member: "Member",
   drain: "Drain",
+  rehearsal: "Rehearsal",
   reload: "Reload",
   phase: "Balancer",
   worker: "Worker",

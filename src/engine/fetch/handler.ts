@@ -107,7 +107,7 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
     }
     if (tried.kind === "moved") {
       step = tried.next;
-      logFailure(setting, passage, upstream, rescued, step);
+      if (!tried.isTold) logFailure(setting, passage, upstream, rescued, step);
     } else if (tried.kind === "kept") {
       kept?.incoming.discard();
       kept = tried;

@@ -11,6 +11,7 @@ import type { FetchHandlerSetting, Passage } from "./handler.ts";
 import type { Legs } from "./legs.ts";
 import { endPassage } from "./end-passage.ts";
 import { bodyRefusal, refuse } from "./own-words.ts";
+import { play } from "./play.ts";
 import type { RequestBody } from "./request-body.ts";
 import { clientGone } from "./turn.ts";
 
@@ -23,7 +24,12 @@ export interface Kept {
 }
 
 /** It waited on an upstream that was found down; the next attempt is counted in already. */
-type Moved = { readonly kind: "moved"; readonly next: Attempt };
+interface Moved {
+  readonly kind: "moved";
+  readonly next: Attempt;
+  /** The log has heard why. */
+  readonly isTold?: true;
+}
 
 /** What comes of an attempt that was not outrun. */
 export type Tried = Response | Failure | Kept | Moved;
@@ -60,6 +66,12 @@ export async function tryOnce(
   });
   legs.name(attempt, watch);
   try {
+    const { staged } = attempt;
+    const { signal } = watch;
+    const { isReplayable } = body;
+    const played = staged && (await play(setting, passage, { attempt, staged, signal, isReplayable }));
+    if (played instanceof Response) legs.won(attempt);
+    if (played) return played;
     const { method, target } = head;
     const incoming = await setting.forward({
       method,
@@ -67,7 +79,7 @@ export async function tryOnce(
       upstream: attempt.upstream,
       fields: outgoingFields(setting, passage),
       body: body.take(watch.clientWait),
-      signal: watch.signal,
+      signal,
     });
     if (watch.isOutrun || watch.elsewhere) {
       incoming.discard();

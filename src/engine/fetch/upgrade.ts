@@ -1,14 +1,16 @@
 /** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
 
+import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure, rescued } from "../../pool/outcome.ts";
 import { isGatewayFailure } from "../../pool/outlier.ts";
 import type { Address } from "../../pool/upstream.ts";
-import { refusal } from "../../proxy/refusal.ts";
+import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
 import { ended, endPassage } from "./end-passage.ts";
 import { type FetchHandlerSetting, openPassage, type Passage } from "./handler.ts";
 import { logFailure, refuse } from "./own-words.ts";
+import { play, type Scene } from "./play.ts";
 import { clientGone, turnOf } from "./turn.ts";
 import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
 
@@ -40,8 +42,9 @@ async function joinUpstream(
   passage: Passage,
 ): Promise<Tunnel | Response> {
   const { request, exchange, head } = passage;
-  let step = await turnOf(exchange, request.signal);
-  if (step === "gone") return clientGone();
+  const turn = await turnOf(exchange, request.signal);
+  if (turn === "gone") return clientGone();
+  let step: Attempt | Refusal = turn;
   for (;;) {
     if (step.kind === "refusal") return refuse(setting, passage, step);
     const { upstream } = step;
@@ -50,6 +53,17 @@ async function joinUpstream(
     let failed: Failure;
     let tunnel: Tunnel | undefined;
     try {
+      const { signal } = request;
+      const scene: Scene | undefined = attempt.staged && {
+        ...{ attempt, staged: attempt.staged, signal, isReplayable: true },
+      };
+      const played = scene && (await play(setting, passage, scene));
+      if (played instanceof Response) return played;
+      if (played?.kind === "moved") {
+        step = played.next;
+        continue;
+      }
+      if (played) throw new Played(played);
       const socket = open(webSocketUrl(attempt, head.target), options, upstream.address);
       tunnel = new Tunnel(attempt, socket, () => exchange.rescue(attempt));
       await tunnel.opened(exchange.destination?.timeouts.headMs ?? 0);
@@ -66,13 +80,23 @@ async function joinUpstream(
         logFailure(setting, passage, upstream.id, rescued, step);
         continue;
       }
-      failed = tunnel?.cutAs ?? failureOf(error);
+      failed = error instanceof Played ? error.failed : (tunnel?.cutAs ?? failureOf(error));
       const isAnswer = isAnswered(error);
       attempt.end(request.signal.aborted || isAnswer ? cancelled : failed);
       if (isAnswer) return refuse(setting, passage, exchange.refuse(refusal(failed.reason)));
     }
     step = exchange.again(failed);
     logFailure(setting, passage, upstream.id, failed, step);
+  }
+}
+
+/** A failure that was played, on its way to where real ones end up. */
+class Played extends Error {
+  readonly failed: Failure;
+
+  constructor(failed: Failure) {
+    super(failed.reason);
+    this.failed = failed;
   }
 }
 

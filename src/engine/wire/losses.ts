@@ -13,20 +13,29 @@ export interface Loss {
   readonly upstream: string;
   /** How it failed, or the status of an answer that is to be bettered. */
   readonly how: Failure | number;
+  /** Why such an answer came, if not from the upstream. */
+  readonly detail?: string | undefined;
 }
 
 /** @param next what comes of it; undefined where the client has a part of the answer already */
 export function logLoss(
   log: EngineLog,
   { id: requestId, view: { method } }: RelayedRequest,
-  { upstream, how, next }: Loss & { readonly next: Attempt | Refusal | undefined },
+  { upstream, how, next, detail: why }: Loss & { readonly next: Attempt | Refusal | undefined },
 ): void {
   const followed =
     next?.kind === "attempt"
       ? { retriedOn: next.upstream.id }
       : { notRetried: next ? next.notRetried : "answer_begun" };
   if (typeof how === "number") {
-    log.fault("attempt answered badly", { requestId, method, upstream, status: how, ...followed });
+    log.fault("attempt answered badly", {
+      requestId,
+      method,
+      upstream,
+      status: how,
+      detail: why,
+      ...followed,
+    });
   } else {
     const { reason, phase, detail } = how;
     log.fault("attempt failed", { requestId, method, upstream, reason, phase, detail, ...followed });

@@ -1,11 +1,14 @@
 /** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
 
+import type { Cancel } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { Parked, Wait } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
+import { Legs } from "./legs.ts";
+import { play } from "./play.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { RelayedRequest } from "./relayed-request.ts";
@@ -18,22 +21,20 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  *          │        │ was stale                │ failed
  *          ├─▶ connect ──opened──▶ sent        ▼
  *          │        └──────failed──────▶ exchange.again ─▶ follow …
- *          ├─▶ wait ──resume──▶ follow …
+ *          ├─▶ wait, or rehearsal ──its time──▶ follow …
  *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
  *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
  * ```
- * While two attempts are under way, the one of which something is heard is the present one and the other waits its turn.
  */
 export class Sending implements Carrier, Parked {
   readonly #plane: Plane;
   readonly #exchange: Exchange;
   readonly #request: RelayedRequest;
   readonly #relay: Relay;
-  #attempt: Attempt | undefined;
-  #upstream: UpstreamConnection | undefined;
-  /** The other one, while a hedged request has two under way. */
-  #other: { readonly attempt: Attempt; readonly upstream: UpstreamConnection | undefined } | undefined;
+  readonly legs = new Legs();
   #isHedged = false;
+  /** Ends the wait for what a rehearsal has in store. */
+  #cancelPlay: Cancel | undefined;
 
   constructor(plane: Plane, exchange: Exchange, relay: Relay) {
     this.#plane = plane;
@@ -44,7 +45,7 @@ export class Sending implements Carrier, Parked {
 
   /** The connection that the request went to, while its answer is awaited or passed on. */
   get upstream(): UpstreamConnection | undefined {
-    return this.#upstream;
+    return this.legs.upstream;
   }
 
   get timeouts() {
@@ -56,16 +57,13 @@ export class Sending implements Carrier, Parked {
   follow(step: Attempt | Refusal | Wait): void {
     if (step.kind === "refusal") return this.#relay.refused(step);
     if (step.kind === "wait") return this.#exchange.park(this);
-    if (step === this.#other?.attempt) {
-      this.#turnTo(step);
-      this.#other = undefined;
-      return this.#upstream?.resume();
-    }
-    this.#attempt = step;
+    if (this.legs.resume(step)) return this.upstream?.resume();
+    this.legs.attempt = step;
     step.carrier = this;
+    if (step.staged) return void (this.#cancelPlay = play(step, step.staged, this.#relay));
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
-    this.#upstream = idle;
+    this.legs.upstream = idle;
     idle.beginFor(this.#relay);
     this.opened(idle, false);
   }
@@ -78,54 +76,35 @@ export class Sending implements Carrier, Parked {
     const lane = this.#plane.laneOf(attempt.upstream);
     if (!lane.mayConnect)
       return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
-    this.#upstream = lane.connect();
-    this.#upstream.connectFor(this.#relay, this.timeouts.connectMs);
-  }
-
-  /** That connection speaks: makes its attempt the present one. */
-  hearFrom(upstream: UpstreamConnection): void {
-    if (this.#other?.upstream === upstream) this.#turnTo(this.#other.attempt);
-  }
-
-  #turnTo(attempt: Attempt): void {
-    const [other, present, upstream] = [this.#other, this.#attempt, this.#upstream];
-    if (other?.attempt !== attempt) return;
-    this.#other = present && { attempt: present, upstream };
-    this.#attempt = attempt;
-    this.#upstream = other.upstream;
+    this.legs.upstream = lane.connect();
+    this.legs.upstream.connectFor(this.#relay, this.timeouts.connectMs);
   }
 
   /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
   hedge(attempt: Attempt): void {
     const request = this.#request;
-    const isAlone = attempt === this.#attempt && !this.#other && !this.#relay.hasBegun;
+    const isAlone = attempt === this.legs.attempt && !this.legs.isPair && !this.#relay.hasBegun;
     if (!isAlone || !request.isComplete || request.upgrades) return;
     this.#exchange.isReplayable = request.bytes.isWhole;
     const step = this.#exchange.hedge();
     if (!step) return;
     this.#isHedged = true;
-    this.#other = { attempt, upstream: this.#upstream };
+    this.legs.setAside();
     this.follow(step);
   }
 
   /** The present attempt's answer goes to the client: nobody waits for the other one any more. */
   win(): void {
-    if (!this.#isHedged || !this.#attempt) return;
+    if (!this.#isHedged || !this.legs.attempt) return;
     this.#isHedged = false;
-    this.#exchange.won(this.#attempt);
-    this.#dropOther();
-  }
-
-  #dropOther(): void {
-    this.#other?.attempt.end(cancelled);
-    this.#other?.upstream?.abort();
-    this.#other = undefined;
+    this.#exchange.won(this.legs.attempt);
+    this.legs.dropOther();
   }
 
   /** The connection is open: all that came of the request so far goes out. */
   opened(upstream: UpstreamConnection, isFresh = true): void {
-    this.hearFrom(upstream);
-    if (isFresh) this.#attempt?.connected();
+    this.legs.hearFrom(upstream);
+    if (isFresh) this.legs.attempt?.connected();
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.letGoOfBody();
@@ -134,7 +113,7 @@ export class Sending implements Carrier, Parked {
 
   /** bytes[from..to) more of the request's body. */
   send(bytes: Buffer, from: number, to: number): void {
-    const upstream = this.#upstream;
+    const upstream = this.legs.upstream;
     const request = this.#request;
     if (!upstream?.isOpen) {
       request.bytes.append(bytes, from, to);
@@ -148,18 +127,18 @@ export class Sending implements Carrier, Parked {
 
   #waitFor(upstream: UpstreamConnection): void {
     this.#relay.client?.pause();
-    this.#attempt?.upstreamTurn();
+    this.legs.attempt?.upstreamTurn();
     upstream.expectWithin(this.timeouts.bodyIdleMs);
   }
 
   /** The upstream took all that was sent. */
   flushed(upstream: UpstreamConnection): void {
-    this.hearFrom(upstream);
+    this.legs.hearFrom(upstream);
     if (this.#request.isComplete) {
-      this.#attempt?.upstreamTurn();
+      this.legs.attempt?.upstreamTurn();
       upstream.expectWithin(this.timeouts.headMs);
     } else {
-      this.#attempt?.clientTurn();
+      this.legs.attempt?.clientTurn();
       upstream.expectNothing();
       this.#relay.client?.resume();
     }
@@ -167,43 +146,45 @@ export class Sending implements Carrier, Parked {
 
   /** The final answer's head has come. */
   head(status: number): void {
-    this.#attempt?.head(status);
+    this.legs.attempt?.head(status);
   }
 
   /**
    * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
    * and the next one waits for `follow`.
    */
-  answered(status: number): Attempt | "pass" {
+  answered(status: number, detail?: string): Attempt | "pass" {
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const upstream = this.#attempt?.upstream.id ?? "";
+    const upstream = this.legs.attempt?.upstream.id ?? "";
     const step = this.#exchange.answered(status);
-    if (step !== "pass") this.#log({ upstream, how: status, next: step });
+    if (step !== "pass") this.#log({ upstream, how: status, detail, next: step });
     return step;
   }
 
   /** The attempt is over; the upstream's connection looks after itself. */
   end(outcome: Outcome): void {
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    this.#upstream = undefined;
+    const { attempt } = this.legs;
+    this.legs.attempt = undefined;
+    this.legs.upstream = undefined;
+    this.#cancelPlay?.();
+    this.#cancelPlay = undefined;
     attempt?.end(outcome);
   }
 
   /** Nobody wants the answer any more, and nobody is to blame. */
   cancel(): void {
-    const upstream = this.#upstream;
+    const upstream = this.legs.upstream;
     this.end(cancelled);
     upstream?.abort();
-    this.#dropOther();
+    this.legs.dropOther();
   }
 
   /** The attempt is lost; another one, or an answer of our own, or no way to say so but a reset. */
   failed(failed: Failure, from?: UpstreamConnection): void {
-    if (from) this.hearFrom(from);
-    const upstream = this.#upstream;
-    const attempt = this.#attempt;
-    this.#upstream = undefined;
+    if (from) this.legs.hearFrom(from);
+    const upstream = this.legs.upstream;
+    const attempt = this.legs.attempt;
+    this.legs.upstream = undefined;
     if (!attempt) return;
     if (upstream && isStale(upstream, failed, this.#request)) return this.#connect(attempt);
     const loss = { upstream: attempt.upstream.id, how: failed };
@@ -220,14 +201,14 @@ export class Sending implements Carrier, Parked {
 
   /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
   rescue(attempt: Attempt): void {
-    this.#turnTo(attempt);
-    if (!this.#attempt || this.#relay.hasBegun) return;
-    const upstream = this.#upstream;
+    this.legs.turnTo(attempt);
+    if (!this.legs.attempt || this.#relay.hasBegun) return;
+    const upstream = this.legs.upstream;
     const loss = { upstream: attempt.upstream.id, how: rescued };
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const next = this.#exchange.rescue(attempt);
     if (!next) return;
-    this.#upstream = undefined;
+    this.legs.upstream = undefined;
     upstream?.abort();
     this.#log({ ...loss, next });
     this.follow(next);
@@ -235,11 +216,11 @@ export class Sending implements Carrier, Parked {
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
   cut(attempt: Attempt, failed?: Failure): void {
-    this.#turnTo(attempt);
+    this.legs.turnTo(attempt);
     const { tunnel, hasBegun } = this.#relay;
     if (tunnel) return tunnel.upstreamClosed(new Error(cutDetail));
-    const upstream = this.#upstream;
-    this.#upstream = undefined;
+    const upstream = this.legs.upstream;
+    this.legs.upstream = undefined;
     upstream?.abort();
     this.failed(failed ?? cutFailure(hasBegun));
   }

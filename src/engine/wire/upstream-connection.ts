@@ -105,7 +105,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     const relay = this.#relay;
     switch (this.#phase) {
       case "answer":
-        relay?.sending.hearFrom(this);
+        relay?.sending.legs.hearFrom(this);
         if (relay) this.#act(relay, this.#reader.read(relay, chunk));
         return;
       case "tunnel":

@@ -1,5 +1,7 @@
 import { fetchEngine } from "../../../src/engine/fetch/bun.ts";
 import { engineLaws } from "../../laws/engine-laws.ts";
+import { rehearsalLaws } from "../../laws/rehearsal-laws.ts";
 import { fetchExceptions } from "./exceptions.ts";
 
 engineLaws(fetchEngine, fetchExceptions);
+rehearsalLaws(fetchEngine);

@@ -1,0 +1,23 @@
+/** `evenkeel rehearse`: plays a fault on an upstream of a running balancer, or ends one. */
+
+import type { Verb } from "../cli/verbs.ts";
+import { formatDuration } from "../lib/duration.ts";
+import { describeRehearsal, usualRehearsalMs } from "../pool/rehearsal.ts";
+import type { UpstreamSnapshot } from "../snapshot.ts";
+import { type AdminCall, type Failed, mapOf } from "./admin-call.ts";
+
+/** The sentence that says what became of it. */
+export async function rehearse(
+  { upstream, method, body, reason }: Extract<Verb, { verb: "rehearse" }>,
+  call: AdminCall,
+): Promise<string | Failed> {
+  const path = `/api/upstreams/${encodeURIComponent(upstream)}/rehearsal`;
+  const answer = await call({ method, path, body: reason === "" ? body : { ...body, reason } });
+  if (answer.kind === "failed") return answer;
+  if (method === "DELETE") return `The rehearsal on ${upstream} has ended.`;
+  const { rehearsal } = mapOf(answer.value) as Partial<Pick<UpstreamSnapshot, "rehearsal">>;
+  const plays = rehearsal ? describeRehearsal(rehearsal) : "nothing any more";
+  const { seconds = usualRehearsalMs / 1_000 } = body;
+  const left = formatDuration(Number(seconds) * 1_000);
+  return `Rehearsal on ${upstream}: ${plays}, for ${left}. It ends by itself.`;
+}

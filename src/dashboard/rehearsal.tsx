@@ -1,0 +1,110 @@
+/** A fault that is played on an upstream, as people see it: the badge on its row, and the banner while any is played. */
+/** @jsxImportSource @kitajs/html */
+
+import type { RehearsalSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
+import { attribute } from "./escape.ts";
+import { formatMs, formatShare, formatSpan } from "./format.ts";
+import { PostForm } from "./post-form.tsx";
+
+/** Balancers of an earlier version say nothing of it. */
+function played(upstream: UpstreamSnapshot): RehearsalSnapshot | undefined {
+  return upstream.rehearsal ?? undefined;
+}
+
+/** "+2 s, 30% connect_refused, failing probes" */
+function wordsOf({ latencyMs, errorShare, error, probes }: RehearsalSnapshot): string {
+  const isWhole = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
+  const delay = isWhole ? `${latencyMs / 1_000}\u00a0s` : formatMs(latencyMs);
+  const parts = [
+    ...(latencyMs > 0 ? [`+${delay}`] : []),
+    ...(errorShare > 0 ? [`${formatShare(errorShare)} ${error}`] : []),
+    ...(probes ? ["failing probes"] : []),
+  ];
+  return parts.join(", ");
+}
+
+function leftOf({ until }: RehearsalSnapshot, now: number): string {
+  return `${formatSpan(until - now)} left`;
+}
+
+interface OfOne {
+  readonly upstream: UpstreamSnapshot;
+  /** Epoch milliseconds by the balancer's clock. */
+  readonly now: number;
+}
+
+export function RehearsalBadge({ upstream, now }: OfOne): JSX.Element {
+  const rehearsal = played(upstream);
+  if (!rehearsal) return <></>;
+  return (
+    <span class="rehearsal-badge" safe>
+      {`rehearsal: ${wordsOf(rehearsal)}, ${leftOf(rehearsal, now)}`}
+    </span>
+  );
+}
+
+interface OfAll {
+  readonly snapshot: Snapshot | undefined;
+  readonly now: number;
+}
+
+/** More than this many are counted instead of told. */
+const mostTold = 3;
+
+export function RehearsalBanner({ snapshot, now }: OfAll): JSX.Element {
+  const upstreams = snapshot?.pools.flatMap((pool) => pool.upstreams).filter(played) ?? [];
+  if (upstreams.length === 0) return <></>;
+  return (
+    <section class="rehearsal-banner" aria-label="Rehearsals">
+      <p>
+        <strong>Rehearsal.</strong> Faults are being played on purpose; what is red below may be one of them.
+      </p>
+      <ul>
+        {upstreams.slice(0, mostTold).map((upstream) => (
+          <BannerLine upstream={upstream} now={now} />
+        ))}
+        {upstreams.length > mostTold ? <li safe>{`and ${upstreams.length - mostTold} more`}</li> : ""}
+      </ul>
+    </section>
+  );
+}
+
+function BannerLine({ upstream, now }: OfOne): JSX.Element {
+  const rehearsal = played(upstream);
+  if (!rehearsal) return <></>;
+  return (
+    <li>
+      <a href={attribute(`/upstreams/${encodeURIComponent(upstream.id)}`)} safe>
+        {upstream.id}
+      </a>
+      <span safe>{`: ${wordsOf(rehearsal)}, by ${rehearsal.by}`}</span>
+      <span class="age" aria-hidden="true" safe>
+        {`, ${leftOf(rehearsal, now)}`}
+      </span>
+    </li>
+  );
+}
+
+/** On the upstream's own page: what is played, and the way to end it. */
+export function RehearsalState({ upstream, now }: OfOne): JSX.Element {
+  const rehearsal = played(upstream);
+  if (!rehearsal) return <></>;
+  const { by, why } = rehearsal;
+  const action = `/upstreams/${encodeURIComponent(upstream.id)}/rehearsal/end`;
+  return (
+    <section class="rehearsal-banner" aria-label="Rehearsal under way">
+      <p>
+        <strong>Rehearsal.</strong>{" "}
+        <span safe>{`${wordsOf(rehearsal)}, begun by ${by}${why ? `: ${why}` : ""}`}</span>
+        <span class="age" aria-hidden="true" safe>
+          {`, ${leftOf(rehearsal, now)}`}
+        </span>
+      </p>
+      <PostForm action={action} target="#done">
+        <button type="submit" id="rehearsal-end" class="rehearsal-button">
+          End the rehearsal
+        </button>
+      </PostForm>
+    </section>
+  );
+}

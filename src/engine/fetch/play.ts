@@ -1,0 +1,66 @@
+/** Plays what a rehearsal has in store for an attempt, before or instead of sending it. */
+
+import { systemSchedule } from "../../lib/clock.ts";
+import type { Attempt } from "../../pool/attempt.ts";
+import type { Failure } from "../../pool/outcome.ts";
+import { rehearsalDetail, type Staged, withinTime } from "../../pool/rehearsal.ts";
+import { answerForShow } from "../../proxy/rehearsed.ts";
+import type { FetchHandlerSetting, Passage } from "./handler.ts";
+import { refuse } from "./own-words.ts";
+
+/** An attempt that something is in store for. */
+export interface Scene {
+  readonly attempt: Attempt;
+  readonly staged: Staged;
+  /** Aborted when the client is gone, or the request goes elsewhere. */
+  readonly signal: AbortSignal;
+  /** Whether the request's body can be sent again from its first byte. */
+  readonly isReplayable: boolean;
+}
+
+/** The next attempt is counted in already, and the log has heard why. */
+interface PlayedOut {
+  readonly kind: "moved";
+  readonly isTold: true;
+  readonly next: Attempt;
+}
+
+/** What became of the attempt, which has ended; undefined if it is to be sent now. Rejects when the signal aborts. */
+export async function play(
+  setting: FetchHandlerSetting,
+  passage: Passage,
+  { attempt, staged, signal, isReplayable }: Scene,
+): Promise<Response | Failure | PlayedOut | undefined> {
+  const { exchange, head, requestId } = passage;
+  const { delayMs, end } = withinTime(staged, exchange.destination?.timeouts.headMs ?? 0);
+  if (delayMs > 0) await waitFor(delayMs, signal);
+  attempt.delayedMs = delayMs;
+  if (!end) return undefined;
+  if (end.kind === "failure") {
+    attempt.end(end);
+    return end;
+  }
+  exchange.isReplayable = isReplayable;
+  const { id: upstream } = attempt.upstream;
+  const step = answerForShow(exchange, attempt, end.status);
+  if (step.kind === "refusal") return refuse(setting, passage, step);
+  const retriedOn = step.upstream.id;
+  const fields = { requestId, method: head.method, upstream, status: end.status, detail: rehearsalDetail };
+  setting.log.fault("attempt answered badly", { ...fields, retriedOn });
+  return { kind: "moved", isTold: true, next: step };
+}
+
+function waitFor(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      cancel();
+      reject(new Error("nobody waits any more"));
+    };
+    const cancel = systemSchedule(delayMs, () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}

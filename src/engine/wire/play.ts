@@ -1,0 +1,29 @@
+/** Plays what a rehearsal has in store for an attempt, before or instead of sending it. */
+
+import { type Cancel, systemSchedule } from "../../lib/clock.ts";
+import type { Attempt } from "../../pool/attempt.ts";
+import { responded } from "../../pool/outcome.ts";
+import { rehearsalDetail, type Staged, withinTime } from "../../pool/rehearsal.ts";
+import { refusal } from "../../proxy/refusal.ts";
+import type { Relay } from "./relay.ts";
+
+/** Meanwhile the attempt waits as if for a connection. @returns gives it up, for a request that is over */
+export function play(attempt: Attempt, staged: Staged, relay: Relay): Cancel {
+  const { sending } = relay;
+  const { delayMs, end } = withinTime(staged, sending.timeouts.headMs);
+  return systemSchedule(delayMs, () => {
+    // Rescued, outrun or left meanwhile: no two attempts have the same thing in store.
+    if (!attempt.isOpen || attempt.staged !== staged) return;
+    sending.legs.turnTo(attempt);
+    attempt.staged = undefined;
+    attempt.delayedMs = delayMs;
+    if (!end) return sending.follow(attempt);
+    if (end.kind === "failure") return sending.failed(end);
+    sending.head(end.status);
+    const next = sending.answered(end.status, rehearsalDetail);
+    if (next !== "pass") return sending.follow(next);
+    sending.win();
+    sending.end(responded);
+    relay.refused(refusal("rehearsal", end.status));
+  });
+}

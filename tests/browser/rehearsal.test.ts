@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
+import { ControlRoom } from "../support/control-room.ts";
+import { until } from "../support/wait.ts";
+
+const executable = findChromium();
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+setDefaultTimeout(60_000);
+
+let browser: Browser;
+
+interface Scene extends AsyncDisposable {
+  readonly room: ControlRoom;
+  readonly url: string;
+  readonly page: Page;
+  readonly complaints: string[];
+}
+
+/** A real balancer with three servers, and its dashboard. */
+async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
+  const room = new ControlRoom();
+  await room.servers("a", "b", "c");
+  room.write(room.poolWith(["a", "b", "c"], "    outlier: { ejection: 1s }\n    slowStart: 0\n"));
+  await room.start("--engine", "wire");
+  const dashboard = await startDashboard(
+    { hostname: "127.0.0.1", port: 0, balancerUrl: room.url, adminUrl: room.admin },
+    runtime,
+  );
+  const url = `http://127.0.0.1:${dashboard.port}`;
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  return {
+    ...{ room, url, page, complaints },
+    async [Symbol.asyncDispose]() {
+      await context.close();
+      dashboard.close();
+      await room[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const live = (page: Page) => page.waitForSelector("html[data-link=live]");
+
+async function fill(page: Page, { percent = "100", seconds = "4" } = {}): Promise<void> {
+  await page.getByLabel("Requests that fail, %").fill(percent);
+  await page.getByLabel("For, seconds").fill(seconds);
+  await page.getByLabel("Reason, for the record").fill("drill <i>");
+  await page.getByLabel("This is live traffic").check();
+}
+
+const begin = (page: Page) => page.getByRole("button", { name: "Begin the rehearsal" });
+
+async function breaches(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe);
+  return page.evaluate<readonly string[]>(`
+    axe.run().then(({ violations }) => violations
+      .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
+}
+
+describe.skipIf(!executable)("a rehearsal in Chromium", () => {
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+  });
+  afterAll(() => browser?.close());
+
+  test("is begun on the upstream's page, seen with its ejection, and ends by itself; clients see nothing", async () => {
+    await using stage = await scene();
+    const { room, url, page, complaints } = stage;
+    let isOn = true;
+    const statuses = new Set<number>();
+    const traffic = (async () => {
+      while (isOn) statuses.add((await fetch(room.url)).status);
+    })();
+    await page.goto(`${url}/upstreams/a`);
+    await live(page);
+    await fill(page);
+    // What was typed outlives the pictures that come meanwhile.
+    const facts = "document.querySelector('footer').textContent";
+    const before = await page.evaluate<string>(facts);
+    await until(async () => (await page.evaluate<string>(facts)) !== before, "another picture");
+    expect(await page.getByLabel("Reason, for the record").inputValue()).toBe("drill <i>");
+    await begin(page).click();
+    const underWay = page.getByRole("region", { name: "Rehearsal under way" });
+    await underWay.getByText("100% connect_refused, begun by dashboard: drill <i>").waitFor();
+    await page.getByText("Ejected").first().waitFor();
+    await page.goto(url);
+    await live(page);
+    const banner = page.getByRole("region", { name: "Rehearsals" });
+    await banner.getByText("100% connect_refused, by dashboard").waitFor();
+    const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: "a", exact: true }) });
+    expect(await row.locator(".rehearsal-badge").textContent()).toMatch(
+      /^rehearsal: 100% connect_refused, \d+\u00a0s left$/,
+    );
+    expect(await breaches(page)).toEqual([]);
+    await banner.waitFor({ state: "detached" });
+    await row.getByText("Passing").waitFor();
+    isOn = false;
+    await traffic;
+    expect([...statuses]).toEqual([200]);
+    expect(complaints).toEqual([]);
+  });
+
+  test("is ended by its button, and says why it was refused", async () => {
+    await using stage = await scene();
+    const { room, url, page } = stage;
+    await room.ask("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
+    await page.goto(`${url}/upstreams/a`);
+    await live(page);
+    await fill(page);
+    await begin(page).click();
+    await page.getByRole("alert").getByText("2 of 3 fit upstreams would be under rehearsal").waitFor();
+    await page.goto(`${url}/upstreams/b`);
+    await live(page);
+    expect(await breaches(page)).toEqual([]);
+    await page.getByRole("button", { name: "End the rehearsal" }).click();
+    await page.getByRole("region", { name: "Rehearsal under way" }).waitFor({ state: "detached" });
+    expect((await room.upstream("b"))?.rehearsal).toBeNull();
+  });
+
+  test("works without a script", async () => {
+    await using stage = await scene({ javaScriptEnabled: false });
+    const { room, url, page } = stage;
+    await page.goto(`${url}/upstreams/c`);
+    await fill(page, { seconds: "600" });
+    await begin(page).click();
+    await page.getByRole("region", { name: "Rehearsal under way" }).waitFor();
+    expect(new URL(page.url()).pathname).toBe("/upstreams/c");
+    await page.goto(`${url}/upstreams/a`);
+    await fill(page);
+    await begin(page).click();
+    await page.getByRole("alert").getByText("Cannot begin a rehearsal on a:").waitFor();
+    await page.goto(`${url}/upstreams/c`);
+    await page.getByRole("button", { name: "End the rehearsal" }).click();
+    await until(async () => (await room.upstream("c"))?.rehearsal === null, "its end");
+    expect(await page.getByRole("region", { name: "Rehearsal under way" }).count()).toBe(0);
+  });
+});

@@ -1,0 +1,40 @@
+import { describe, expect, test } from "bun:test";
+
+import { problemsOf, understood } from "./fake.ts";
+
+const orderOf = (argv: string) => understood("verb", { argv }).verb;
+
+describe("rehearse", () => {
+  test("says what is to be played, in the API's units", () => {
+    const argv =
+      "rehearse a --latency 2s --errors 0.3 --kind connect_reset --for 1m --probes --force --reason x";
+    expect(orderOf(argv)).toEqual({
+      verb: "rehearse",
+      reason: "x",
+      upstream: "a",
+      method: "PUT",
+      body: {
+        ...{ latencyMs: 2_000, errorShare: 0.3, error: "connect_reset", seconds: 60 },
+        ...{ probes: true, force: true },
+      },
+    });
+    expect(orderOf("rehearse a --errors 1")).toMatchObject({ body: { errorShare: 1 } });
+  });
+
+  test("ends what runs", () => {
+    const order = { verb: "rehearse", upstream: "a", method: "DELETE", body: {}, reason: "seen" } as const;
+    expect(orderOf("rehearse a --end --reason seen")).toEqual(order);
+  });
+
+  test("tells every problem at once", () => {
+    expect(problemsOf({ argv: "rehearse a --latency 2 --errors x --for soon" })).toEqual([
+      'Cannot use --latency: it needs a duration, such as 2s, received "2"',
+      'Cannot use --for: it needs a duration, such as 30s, received "soon"',
+      'Cannot use --errors: it needs a number from 0 to 1, such as 0.3, received "x"',
+    ]);
+    expect(problemsOf({ argv: "rehearse a --end --errors 1 --for 1s" })).toEqual([
+      "Cannot use --errors: it means nothing together with --end",
+      "Cannot use --for: it means nothing together with --end",
+    ]);
+  });
+});

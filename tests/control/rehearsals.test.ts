@@ -1,0 +1,158 @@
+import { describe, expect, test } from "bun:test";
+
+import { isDenied } from "../../src/control/control.ts";
+import { Fleet } from "../../src/control/fleet.ts";
+import { Journal } from "../../src/control/journal.ts";
+import { readRehearsal, type RehearsalOrder } from "../../src/control/rehearsal-order.ts";
+import { Rehearsals } from "../../src/control/rehearsals.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { applyState, stateOf } from "../../src/plane/messages.ts";
+import { openSqlite } from "../../src/state/sqlite.ts";
+import { configOf } from "../support/configs.ts";
+import { FakeTime } from "../support/fake-time.ts";
+
+const who = { by: "ann", why: "to see it" };
+
+function setUp() {
+  const time = new FakeTime();
+  const { clock, schedule } = time;
+  const store = openSqlite(":memory:");
+  const lines: string[] = [];
+  const say = (message: string) => void lines.push(message);
+  const log = { debug: say, info: say, warn: say, error: say };
+  const journal = new Journal({ store, wallClock: () => 1e12 + clock(), schedule, log });
+  const random = seededRandom(1);
+  const observer = { outlierChanged() {}, panicChanged() {} };
+  const config = configOf("main: a b c");
+  const fleetOf = () => {
+    const fleet = new Fleet({ clock, random, observer });
+    fleet.adopt(fleet.next(config));
+    for (const pool of fleet.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
+    return fleet;
+  };
+  const fleet = fleetOf();
+  const changes: number[] = [];
+  const onChange = () => void changes.push(clock());
+  const rehearsals = new Rehearsals({ clock, schedule, random, journal, log, onChange });
+  const find = (id: string) => {
+    const found = fleet.find(id);
+    if (!found) throw new Error(`no ${id}`);
+    return found;
+  };
+  const told = () =>
+    journal.events({ limit: 99 }).map(({ kind, upstream, from, to, reason, by, detail }) => {
+      return `${kind} ${upstream} ${from} → ${to} (${reason}, ${by}${detail && `: ${detail}`})`;
+    });
+  return { time, config, fleet, fleetOf, rehearsals, find, told, lines, changes };
+}
+
+const order: RehearsalOrder = {
+  ...{ latencyMs: 2_000, errorShare: 0.3, error: "connect_refused", probes: false },
+  ...{ durationMs: 30_000, force: false },
+};
+const words = "+2000 ms, 30 % connect_refused";
+
+describe("rehearsals", () => {
+  test("end by themselves at their time, and the record says who began them and why", async () => {
+    const { time, rehearsals, find, told, lines, changes } = setUp();
+    const found = find("a");
+    expect(rehearsals.begin(found, order, who)).toBeUndefined();
+    await time.advance(29_999);
+    expect(found.upstream.rehearsal).toBeDefined();
+    await time.advance(1);
+    expect(found.upstream.rehearsal).toBeUndefined();
+    expect(told()).toEqual([
+      `rehearsal a none → ${words} (operator, ann: to see it)`,
+      `rehearsal a ${words} → none (time_over, balancer)`,
+    ]);
+    expect(lines).toEqual(["rehearsal begins", "rehearsal ends"]);
+    expect(changes).toEqual([0, 30_000]);
+  });
+
+  test("end by an order, once, and no timer is left", async () => {
+    const { time, rehearsals, find, told } = setUp();
+    const { upstream } = find("a");
+    rehearsals.begin(find("a"), order, who);
+    expect(rehearsals.end(upstream, { ...who, reason: "operator" })).toBe(true);
+    expect(rehearsals.end(upstream, { ...who, reason: "operator" })).toBe(false);
+    await time.advance(60_000);
+    expect(told()).toHaveLength(2);
+  });
+
+  test("are replaced, not added up: the new one has its own time", async () => {
+    const { time, rehearsals, find } = setUp();
+    const { upstream } = find("a");
+    rehearsals.begin(find("a"), order, who);
+    await time.advance(20_000);
+    rehearsals.begin(find("a"), { ...order, latencyMs: 0 }, who);
+    await time.advance(20_000);
+    expect(upstream.rehearsal?.plan.latencyMs).toBe(0);
+    await time.advance(10_000);
+    expect(upstream.rehearsal).toBeUndefined();
+  });
+
+  test("end all together when the balancer drains", () => {
+    const { rehearsals, find, told } = setUp();
+    rehearsals.begin(find("a"), order, who);
+    rehearsals.begin(find("b"), { ...order, force: true }, who);
+    rehearsals.endAll("draining");
+    expect([find("a").upstream.rehearsal, find("b").upstream.rehearsal]).toEqual([undefined, undefined]);
+    expect(told().slice(2)).toEqual([
+      `rehearsal a ${words} → none (draining, balancer)`,
+      `rehearsal b ${words} → none (draining, balancer)`,
+    ]);
+  });
+
+  test("are refused where the pool could not bear them, unless by force", () => {
+    const { rehearsals, find } = setUp();
+    rehearsals.begin(find("a"), order, who);
+    expect(rehearsals.begin(find("b"), order, who)).toMatchObject({
+      status: 409,
+      reason: "rehearsal_unsafe",
+    });
+    expect(find("b").upstream.rehearsal).toBeUndefined();
+    expect(rehearsals.begin(find("b"), { ...order, force: true }, who)).toBeUndefined();
+  });
+
+  test("travel to workers with the state, and leave them with it", () => {
+    const { rehearsals, find, fleet, fleetOf, config } = setUp();
+    const worker = fleetOf();
+    const tell = () => applyState(worker, JSON.parse(JSON.stringify(stateOf(config, fleet))));
+    const there = () => worker.find("a")?.upstream.rehearsal?.plan;
+    rehearsals.begin(find("a"), order, who);
+    tell();
+    expect(there()).toEqual(find("a").upstream.rehearsal?.plan);
+    rehearsals.end(find("a").upstream, { ...who, reason: "operator" });
+    tell();
+    expect(there()).toBeUndefined();
+  });
+});
+
+describe("an order to rehearse", () => {
+  test("needs an effect and nothing else", () => {
+    expect(readRehearsal({ errorShare: 0.5 })).toEqual({
+      ...{ latencyMs: 0, errorShare: 0.5, error: "connect_refused" },
+      ...{ probes: false, force: false, durationMs: 30_000 },
+    });
+    expect(readRehearsal({})).toMatchObject({ status: 422, reason: "rehearsal_invalid" });
+    expect(isDenied(readRehearsal({ probes: true, seconds: 600 }))).toBe(false);
+  });
+
+  test("is refused with every problem at once", () => {
+    const given = { latencyMs: -1, errorShare: 2, error: "fire", seconds: 601, probes: 1, speed: 3 };
+    const refused = readRehearsal(given);
+    expect("problems" in refused && refused.problems).toEqual([
+      "Cannot use speed: it must be one of latencyMs, errorShare, error, seconds, probes, force, received 3",
+      "Cannot use latencyMs: it must be a number from 0 to 30000, received -1",
+      "Cannot use errorShare: it must be a number from 0 to 1, received 2",
+      "Cannot use seconds: it must be a number from 1 to 600, received 601",
+      expect.stringMatching(/^Cannot use error: it must be one of connect_refused, .*received "fire"$/),
+      "Cannot use probes: it must be true or false, received 1",
+    ]);
+  });
+
+  test("takes no number that is none", () => {
+    expect(readRehearsal({ latencyMs: Number.NaN })).toMatchObject({ status: 422 });
+    expect(readRehearsal({ errorShare: "0.3" })).toMatchObject({ status: 422 });
+  });
+});

@@ -1,0 +1,111 @@
+import { describe, expect, test } from "bun:test";
+
+import { seededRandom } from "../../src/lib/random.ts";
+import {
+  describeRehearsal,
+  Rehearsal,
+  type RehearsalPlan,
+  rehearsedErrors,
+  withinTime,
+} from "../../src/pool/rehearsal.ts";
+import { reasonNotToRehearse } from "../../src/pool/rehearsal-guard.ts";
+import { domain } from "../support/domain.ts";
+
+const plan: RehearsalPlan = {
+  ...{ latencyMs: 0, errorShare: 1, error: "connect_refused", probes: false },
+  ...{ until: 5_000, by: "ann", why: "" },
+};
+const rehearsalOf = (change: Partial<RehearsalPlan> = {}) =>
+  new Rehearsal({ ...plan, ...change }, seededRandom(1));
+
+describe("a rehearsal", () => {
+  test("ends at its time, even if nobody looks before", () => {
+    const { upstreams, start, now } = domain();
+    const [a] = upstreams;
+    if (!a) throw new Error("an upstream is expected");
+    a.rehearsal = rehearsalOf();
+    expect(start(a).staged?.end).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
+    now.ms = 4_999;
+    expect(start(a).staged).toBeDefined();
+    now.ms = 5_000;
+    expect(start(a).staged).toBeUndefined();
+  });
+
+  test("leaves an attempt alone without one, also when the attempt is used again", () => {
+    const { upstreams, start, pool } = domain();
+    const [a, b] = upstreams;
+    if (!a || !b) throw new Error("two upstreams are expected");
+    a.rehearsal = rehearsalOf();
+    const attempt = start(a);
+    attempt.end({ kind: "cancelled" });
+    attempt.start(b, pool);
+    expect(attempt.staged).toBeUndefined();
+  });
+
+  test("fails as many attempts as its share says, and delays all", () => {
+    const rehearsal = rehearsalOf({ errorShare: 0.3, latencyMs: 200 });
+    const staged = Array.from({ length: 2_000 }, () => rehearsal.stage(0));
+    expect(staged.every((each) => each?.delayMs === 200)).toBe(true);
+    const failed = staged.filter((each) => each?.end).length;
+    expect(failed).toBeGreaterThan(530);
+    expect(failed).toBeLessThan(670);
+  });
+
+  test("plays every kind it offers, connects as what any method may retry", () => {
+    const ends = rehearsedErrors.map((error) => rehearsalOf({ error }).stage(0)?.end);
+    expect(
+      ends.map((end) => (end?.kind === "answer" ? `${end.status}` : `${end?.phase} ${end?.reason}`)),
+    ).toEqual([
+      ...["connect connect_refused", "connect connect_timeout", "connect connect_reset"],
+      ...["head head_timeout", "head head_invalid", "head upstream_reset"],
+      ...["500", "502", "503", "504"],
+    ]);
+  });
+
+  test("turns a delay beyond the time for a head into a timeout", () => {
+    expect(withinTime({ delayMs: 999, end: undefined }, 1_000)).toEqual({ delayMs: 999, end: undefined });
+    expect(withinTime({ delayMs: 1_000, end: undefined }, 1_000)).toMatchObject({
+      delayMs: 1_000,
+      end: { reason: "head_timeout", phase: "head" },
+    });
+  });
+
+  test("is told in few words", () => {
+    expect(describeRehearsal({ ...plan, latencyMs: 2_000, errorShare: 0.3, probes: true })).toBe(
+      "+2000 ms, 30 % connect_refused, failing probes",
+    );
+  });
+});
+
+describe("the guard", () => {
+  test("refuses the last fit upstream, and more than half of them", () => {
+    const { pool, upstreams } = domain({ weights: [1, 1, 1, 1] });
+    const [a, b, c, d] = upstreams;
+    if (!a || !b || !c || !d) throw new Error("four upstreams are expected");
+    expect(reasonNotToRehearse(pool, a)).toBeUndefined();
+    a.rehearsal = rehearsalOf();
+    // The one that is under way already may be replaced.
+    expect(reasonNotToRehearse(pool, a)).toBeUndefined();
+    expect(reasonNotToRehearse(pool, b)).toBeUndefined();
+    b.rehearsal = rehearsalOf();
+    expect(reasonNotToRehearse(pool, c)).toContain("3 of 4");
+    pool.setMode(c, "maintenance");
+    expect(reasonNotToRehearse(pool, d)).toContain("no other upstream");
+  });
+
+  test("counts those that their rehearsal got ejected", () => {
+    const { pool, upstreams, run } = domain();
+    const [a, b] = upstreams;
+    if (!a || !b) throw new Error("upstreams are expected");
+    a.rehearsal = rehearsalOf();
+    for (let i = 0; i < 5; i++) run(a, "bad");
+    expect(a.status).toBe("ejected");
+    expect(reasonNotToRehearse(pool, b)).toContain("2 of 3");
+  });
+
+  test("refuses the only one of a pool", () => {
+    const { pool, upstreams } = domain({ weights: [1] });
+    const [a] = upstreams;
+    expect(a && reasonNotToRehearse(pool, a)).toContain("no other upstream");
+  });
+});
