@@ -33,7 +33,7 @@ export interface CourseSetting {
   readonly log: Log;
   readonly wallClock: WallClock;
   /** Cuts what is under way on one upstream, and says how many; undefined where the engine cannot. */
-  readonly cutter: () => ((upstream: Upstream) => number) | undefined;
+  readonly cutter: () => ((upstream: Upstream) => number | Promise<number>) | undefined;
   /** Hears that fleet or modes have changed. */
   readonly onSteered?: () => void;
   /** Hears how each try to reload ended. */

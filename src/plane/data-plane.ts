@@ -24,8 +24,8 @@ export interface Plane {
   readonly port: number;
   /** Missing where a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
-  /** Cuts what is under way on one upstream; missing where it has no way to. */
-  readonly cut: ((upstream: Upstream) => number) | undefined;
+  /** Cuts what is under way on one upstream, and says how many; undefined where it has no way to. */
+  readonly cut: ((upstream: Upstream) => number | Promise<number>) | undefined;
   /** Takes clients. Rejects with the system's code if the port cannot be had. */
   listen(): Promise<void>;
   /** The fleet, its modes or its health have changed: goes by this from now on. */
@@ -102,7 +102,7 @@ export class DataPlane implements Plane {
     return this.#listener?.port ?? 0;
   }
 
-  get cut(): Plane["cut"] {
+  get cut(): ((upstream: Upstream) => number) | undefined {
     const listener = this.#listener;
     return listener?.cut && ((upstream) => listener.cut?.(upstream) ?? 0);
   }

@@ -41,6 +41,8 @@ export type ToWorker =
     } & State)
   /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
   | { readonly kind: "look"; readonly upstreams: readonly Asked[] }
+  /** Ends what is under way on this one (id and origin); the answer has the same number. */
+  | { readonly kind: "cut"; readonly upstream: string; readonly request: number }
   | { readonly kind: "drain" | "close" };
 
 export interface Asked {
@@ -88,6 +90,8 @@ export type FromWorker =
   /** It cannot listen. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "sights"; readonly sights: readonly Seen[] }
+  /** What it was told to end, and how much that was. */
+  | { readonly kind: "cut"; readonly request: number; readonly count: number }
   /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
   | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
   | Counts;

@@ -2,6 +2,7 @@
 
 import type { EngineName } from "../config/config.ts";
 import { Fleet } from "../control/fleet.ts";
+import { identityOf } from "../control/wanted.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -55,6 +56,8 @@ export class Worker {
         return this.#follow(message);
       case "look":
         return this.#look(message.upstreams);
+      case "cut":
+        return this.#cut(message);
       case "drain":
         return void this.#drain();
       case "close":
@@ -126,6 +129,15 @@ export class Worker {
       return [seenOf(upstream, plane.sightOf(member.pool, upstream, since), false)];
     });
     if (sights.length > 0) this.#see(sights);
+  }
+
+  #cut({ upstream, request }: Extract<ToWorker, { kind: "cut" }>): void {
+    const { fleet, plane } = this.#running ?? {};
+    const found = fleet?.pools
+      .flatMap(({ upstreams }) => upstreams)
+      .find((one) => identityOf(one) === upstream);
+    this.#setting.send({ kind: "cut", request, count: (found && plane?.cut?.(found)) ?? 0 });
+    this.#reportIn(reportSoonMs);
   }
 
   #see(sights: readonly Seen[]): void {

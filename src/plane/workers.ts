@@ -12,6 +12,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { Suspicion } from "../probe/lookout.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import type { Measured, Plane } from "./data-plane.ts";
+import { Cuts } from "./cuts.ts";
 import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
 import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
@@ -62,6 +63,7 @@ export class Workers implements Plane {
   readonly #seats: readonly Seat[];
   readonly #sums: Sums;
   readonly #witnesses: Witnesses;
+  readonly #cuts: Cuts;
   #wanted: Config;
   #port = 0;
   #revision = 0;
@@ -70,13 +72,13 @@ export class Workers implements Plane {
   #isShedding = false;
   #cancelTell: Cancel | undefined;
   #cancelTick: Cancel | undefined;
-  readonly cut = undefined;
 
   constructor(setting: WorkersSetting) {
     this.#setting = setting;
     this.#wanted = setting.config;
     this.#sums = new Sums(setting);
     const { host, fleet, clock, schedule } = setting;
+    this.#cuts = new Cuts(schedule);
     this.#witnesses = new Witnesses({
       ...{ fleet, clock },
       seats: () => this.#seats.filter(({ isAwake }) => isAwake),
@@ -89,11 +91,11 @@ export class Workers implements Plane {
       { length: host.count },
       () =>
         new Seat({
-          ...{ spawn: host.spawn, clock, schedule },
+          ...{ spawn: host.spawn, clock, schedule, onRequests: setting.onRequests },
           onGreeting: () => this.#tell(),
           onCounts: (seat) => this.#heard(seat),
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
-          onRequests: setting.onRequests,
+          onCut: (...told) => this.#cuts.hear(...told),
           onReady: (seat) => {
             if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
           },
@@ -113,8 +115,7 @@ export class Workers implements Plane {
 
   async listen(): Promise<void> {
     const { host, config } = this.#setting;
-    const port = await host.claimPort(config.listen.hostname, config.listen.port);
-    this.#port = port;
+    this.#port = await host.claimPort(config.listen.hostname, config.listen.port);
     this.#tickLater();
     await Promise.all(this.#seats.map((seat) => seat.start()));
   }
@@ -126,6 +127,12 @@ export class Workers implements Plane {
 
   tally(): void {
     this.#sums.write(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
+  }
+
+  /** They hear first that nothing shall go there any more: what is cut and may be tried again goes elsewhere. */
+  cut(upstream: Upstream): Promise<number> {
+    this.#tell();
+    return this.#cuts.ask(this.#seats, identityOf(upstream));
   }
 
   active(): number {
@@ -192,8 +199,7 @@ export class Workers implements Plane {
     const state = stateOf(shareOf(this.#wanted, host.count, this.#port), fleet);
     const text = JSON.stringify(state);
     if (text !== this.#told) this.#revision += 1;
-    this.#told = text;
-    this.#isTelling = false;
+    [this.#told, this.#isTelling] = [text, false];
     const whole = { revision: this.#revision, now: clock(), shedding: this.#isShedding };
     for (const [index, seat] of this.#seats.entries()) {
       seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
@@ -227,6 +233,7 @@ export class Workers implements Plane {
     const { counts } = seat;
     if (counts) this.#sums.keep(counts);
     seat.counts = undefined;
+    this.#cuts.lose(seat);
     this.#count();
     this.#record(seat, "gone", how);
   }
