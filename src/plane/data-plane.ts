@@ -3,6 +3,7 @@
 import type { Config } from "../config/config.ts";
 import type { Fleet, Member } from "../control/fleet.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
+import { bugs } from "../lib/bugs.ts";
 import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -40,6 +41,8 @@ export interface Plane {
   measure(member: Member): Measured;
   /** What other processes of ours take, bytes. */
   rssBytes(): number;
+  /** Faults of ours in other processes. */
+  bugs(): number;
   /** Refuses new requests from now on, or no longer. */
   shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
@@ -156,6 +159,10 @@ export class DataPlane implements Plane {
     return 0;
   }
 
+  bugs(): number {
+    return 0;
+  }
+
   shed(isShedding: boolean): void {
     this.#load.isShed = isShedding;
   }
@@ -181,7 +188,7 @@ const faultLinesPerSecond = 10;
 function engineLogOf(log: Log, clock: Clock): EngineLog {
   const mayPass = throttle(faultLinesPerSecond, clock);
   return {
-    bug: (error, requestId) => log.error("bug", { requestId, error }),
+    bug: (error, requestId) => bugs.report(log, error, { requestId }),
     fault: (message, fields) => {
       const held = mayPass();
       if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);

@@ -67,6 +67,8 @@ export interface Counts {
   readonly active: number;
   /** What its process takes. */
   readonly rssBytes: number;
+  /** Faults of ours since its process began. */
+  readonly bugs: number;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
@@ -138,7 +140,7 @@ export function applyState(
 export function reportOf(
   { members }: Pick<Fleet, "members">,
   metrics: Metrics,
-  own: Pick<Counts, "revision" | "active" | "rssBytes">,
+  own: Pick<Counts, "revision" | "active" | "rssBytes" | "bugs">,
 ): Counts {
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({

@@ -4,6 +4,7 @@ import type { EngineName } from "../config/config.ts";
 import { Fleet } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
 import type { Engine } from "../engine/engine.ts";
+import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -162,7 +163,8 @@ export class Worker {
     const { fleet, metrics, plane, sieve } = this.#running;
     const active = plane.active();
     const rssBytes = this.#setting.rssBytes();
-    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active, rssBytes }));
+    const own = { revision: this.#revision, active, rssBytes, bugs: bugs.count };
+    this.#setting.send(reportOf(fleet, metrics, own));
     if (this.#requests.length > 0) {
       this.#setting.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
       this.#requests = [];

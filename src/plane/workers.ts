@@ -17,6 +17,7 @@ import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
 import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
 import { Sums } from "./sums.ts";
+import { recordTurn } from "./turnover.ts";
 import { Witnesses } from "./witnesses.ts";
 
 /** What only the process around it can do. */
@@ -54,9 +55,6 @@ const settleMs = 2;
 const tickMs = 1_000;
 /** How long one that has nothing to do any more may take to end. */
 const leaveWithinMs = 1_000;
-
-/** What can befall a worker, and the reason that is on record for it. */
-const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
 
 export class Workers implements Plane {
   readonly #setting: WorkersSetting;
@@ -97,9 +95,10 @@ export class Workers implements Plane {
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
           onCut: (...told) => this.#cuts.hear(...told),
           onReady: (seat) => {
-            if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
+            if (seat.snapshot.restarts > 0) recordTurn(setting, seat, { to: "serving", how: "" });
           },
-          onSilence: (seat, seconds) => this.#record(seat, "hung", `silent for ${seconds} s`),
+          onSilence: (seat, seconds) =>
+            recordTurn(setting, seat, { to: "hung", how: `silent for ${seconds} s` }),
           onLoss: (seat, how) => this.#lost(seat, how),
         }),
     );
@@ -141,6 +140,10 @@ export class Workers implements Plane {
 
   rssBytes(): number {
     return this.#seats.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
+  }
+
+  bugs(): number {
+    return this.#sums.bugs(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
   }
 
   shed(isShedding: boolean): void {
@@ -235,16 +238,6 @@ export class Workers implements Plane {
     seat.counts = undefined;
     this.#cuts.lose(seat);
     this.#count();
-    this.#record(seat, "gone", how);
-  }
-
-  #record({ pid, isReady }: Seat, to: keyof typeof turns, how: string): void {
-    const { journal, log } = this.#setting;
-    const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
-    const detail = `pid ${pid}${how && `: ${how}`}`;
-    const whole = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
-    journal.add({ ...whole, from, to, reason: turns[to], detail });
-    if (to === "serving") log.info("worker restarted", { pid });
-    else log.warn(`worker ${to}`, { pid, how });
+    recordTurn(this.#setting, seat, { to: "gone", how });
   }
 }
