@@ -122,7 +122,7 @@ export function adminApp(
     .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
     .get("/api/history", ({ query }) => historyAnswer(balancer, query))
     .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
-    .use(courseRoutes(control))
+    .use(courseRoutes(control, settings))
     .use(requestRoutes(balancer.requests, tail))
     .use(streamRoutes(stream))
     .use(loginRoutes(login))

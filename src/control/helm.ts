@@ -144,7 +144,7 @@ export class Helm implements Control {
   }
 
   reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport> {
-    return this.#course.inTurn(() => reload(this.#course, order, by));
+    return this.#course.inTurn(async () => order.condition?.() ?? reload(this.#course, order, by));
   }
 
   events(query: EventQuery): readonly Event[] {
