@@ -94,7 +94,7 @@ export class Balancer {
     });
     this.#course = courseOf({
       ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
-      cutter: () => this.#plane.cut,
+      cutter: () => this.#plane.cut?.bind(this.#plane),
       onSteered: () => this.#plane.follow(this.#course.wanted),
       onReload: (end) => this.#reloaded(end),
     });

@@ -8,7 +8,15 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { ExchangeObserver, HedgeResult } from "./exchange-observer.ts";
 import type { ExchangeSetting } from "./exchange-setting.ts";
 import type { Head } from "./head.ts";
-import type { AttemptRecord, Candidate, Choice, ExchangeEnd, RecordTaker, RequestRecord } from "./record.ts";
+import {
+  type AttemptRecord,
+  type Candidate,
+  type Choice,
+  type ExchangeEnd,
+  isTunnel,
+  type RecordTaker,
+  type RequestRecord,
+} from "./record.ts";
 import type { NotRetried, Refusal } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
 import { readTraceparent, type TraceContext } from "./trace-context.ts";
@@ -156,7 +164,7 @@ export class Recorder implements ExchangeObserver {
     const isWanted =
       this.#isWanted ||
       trace !== undefined ||
-      taker.wantsSlow(now - startedAt) ||
+      (!isTunnel(end) && taker.wantsSlow(now - startedAt)) ||
       (this.#hasFailed(end.status) && taker.wantsFailed());
     if (isWanted) taker.take(this.#recordOf(end, { startedAt, now, trace }));
   }
@@ -178,10 +186,10 @@ export class Recorder implements ExchangeObserver {
       at: this.#wallClock() - durationMs,
       durationMs,
       method: head?.method ?? "",
-      target: head?.target.slice(0, mostChars) ?? "",
-      host: head?.host.slice(0, mostChars) ?? "",
+      target: cut(head?.target ?? ""),
+      host: cut(head?.host ?? ""),
       pool: this.#pool?.name ?? null,
-      key: this.#key === "" ? null : this.#key.slice(0, mostChars),
+      key: this.#key === "" ? null : cut(this.#key),
       reason: this.#refused?.reason ?? attempts.at(-1)?.reason ?? null,
       notRetried: this.#notRetried ?? null,
       retried: [...this.#retried],
@@ -192,6 +200,11 @@ export class Recorder implements ExchangeObserver {
       ...(trace && { trace }),
     };
   }
+}
+
+/** A copy: a part of a string keeps all of it in memory, which may be a whole head. */
+function cut(text: string): string {
+  return Buffer.from(text.slice(0, mostChars)).toString();
 }
 
 function traceIdOf(head: Head | undefined): string | null {
