@@ -44,6 +44,7 @@ const views = [
   ["dashboard", "/", isDrawn],
   ["upstream", upstreamPage, isDrawn],
   ["configuration", "/config", "table"],
+  ["requests", "/requests", "[data-tail] .request"],
 ] as const;
 
 interface Source {
@@ -145,7 +146,7 @@ try {
       for (const [name, address, ready] of views) {
         await page.goto(source.url + address);
         // Charts are drawn when they are seen, which on a phone is further down.
-        await page.locator(".chart, .settings").first().scrollIntoViewIfNeeded();
+        await page.locator(".chart, .settings, .requests").first().scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
         await page.evaluate("scrollTo(0, 0)");
         const path = join(outDir, `${name}-${width}-${theme}.png`);

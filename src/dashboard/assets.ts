@@ -8,6 +8,8 @@ import uPlot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import style from "../../public/app.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
 import loginStyle from "../../public/login.css" with { type: "text" };
+import requestStyle from "../../public/requests.css" with { type: "text" };
+import requestScript from "../../public/requests.js" with { type: "text" };
 import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
 
@@ -25,12 +27,17 @@ function asset(name: string, extension: string, type: string, text: string): Ass
 
 /** Scripts are one file: htmx and an extension that race would lose the live stream without a word. */
 export const assets = {
-  style: asset("app", "css", "text/css; charset=utf-8", `${chartStyle}\n${style}\n${loginStyle}`),
+  style: asset(
+    "app",
+    "css",
+    "text/css; charset=utf-8",
+    `${chartStyle}\n${style}\n${loginStyle}\n${requestStyle}`,
+  ),
   script: asset(
     "app",
     "js",
     "text/javascript; charset=utf-8",
-    [htmx, htmxSse, uPlot, script, charts].join(";\n"),
+    [htmx, htmxSse, uPlot, script, charts, requestScript].join(";\n"),
   ),
   icon: asset("icon", "svg", "image/svg+xml", icon),
 } as const;

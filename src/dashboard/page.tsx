@@ -12,6 +12,8 @@ import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { Picture } from "./picture.ts";
 import { pageOf } from "./pool-table.tsx";
+import { FailingCard, FailingStub } from "./requests/failing-card.tsx";
+import type { RequestList } from "./requests/shapes.ts";
 import { markup, Notice, Shell } from "./shell.tsx";
 import type { UpstreamPicture } from "./upstream-feeds.ts";
 import { UpstreamView, upstreamTitle } from "./upstream-page.tsx";
@@ -68,6 +70,8 @@ export interface UpstreamPageProps {
   /** Its past; undefined if it could not be read. */
   readonly columns?: Columns | undefined;
   readonly notice?: string;
+  /** Its last failing requests, or why they are not known; undefined leaves them out. */
+  readonly failing?: Told<RequestList>;
 }
 
 export function renderUpstreamPage({
@@ -75,6 +79,7 @@ export function renderUpstreamPage({
   window = "5m",
   columns,
   notice = "",
+  failing,
 }: UpstreamPageProps): string {
   const { id } = shown;
   const live = `/live/upstreams/${encodeURIComponent(id)}`;
@@ -83,6 +88,7 @@ export function renderUpstreamPage({
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
           shown={shown}
+          failing={failing ? <FailingCard upstream={id} told={failing} /> : ""}
           charts={
             <Charts
               subject={{ kind: "upstream", name: id }}
@@ -101,7 +107,11 @@ export function renderUpstreamLive(shown: UpstreamPicture): string {
   return markup(
     <>
       <title safe>{upstreamTitle(shown)}</title>
-      <UpstreamView shown={shown} charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />} />
+      <UpstreamView
+        shown={shown}
+        charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />}
+        failing={<FailingStub upstream={shown.id} />}
+      />
     </>,
   );
 }

@@ -5,6 +5,7 @@ import { Elysia, t } from "elysia";
 import { type WindowName, windowNamed } from "../history/levels.ts";
 import type { HistoryQuery } from "../history/history.ts";
 import type { AdminClient } from "./admin-client.ts";
+import { fresh, seeOther, statusOf, text } from "./answers.ts";
 import { answerAsset } from "./assets.ts";
 import { anchorOf } from "./escape.ts";
 import type { Feed } from "./feed.ts";
@@ -19,8 +20,12 @@ import {
   renderUpstreamLive,
   renderUpstreamPage,
 } from "./page.tsx";
-import type { Trouble } from "./picture.ts";
 import { pageOf } from "./pool-table.tsx";
+import { failingAt, failingShown } from "./requests/failing-card.tsx";
+import type { RequestClient } from "./requests/request-client.ts";
+import { requestRoutes } from "./requests/routes.ts";
+import { listQuery } from "./requests/sought.ts";
+import type { Tails } from "./requests/tails.ts";
 import type { UpstreamFeeds } from "./upstream-feeds.ts";
 import { verdictOf } from "./verdict.ts";
 import { queryOf, viewOf } from "./view.ts";
@@ -30,6 +35,8 @@ export interface RouteSetting {
   readonly upstreams: UpstreamFeeds;
   readonly live: LiveStreams;
   readonly admin: AdminClient;
+  readonly requests: RequestClient;
+  readonly tails: Tails;
   /** Hears what a route threw. */
   readonly bug: (error: unknown) => void;
 }
@@ -44,6 +51,8 @@ export function routesOf({
   upstreams,
   live,
   admin,
+  requests,
+  tails,
   bug,
 }: RouteSetting): (request: Request) => Promise<Response> {
   const pageWith = async (query: Query, notice = "") => {
@@ -55,13 +64,17 @@ export function routesOf({
   };
   const upstreamPageWith = async (id: string, query: Query, notice = "") => {
     const window = windowIn(query);
-    const [shown, past] = await Promise.all([
+    const [shown, past, failing] = await Promise.all([
       upstreams.of(id).current(),
       admin.history({ upstream: id, window }),
+      requests.list(listQuery(failingAt(id), failingShown)),
     ]);
     const columns = "value" in past ? past.value.series[0]?.columns : undefined;
     const isMissing = shown.trouble?.reason === "missing";
-    return { html: renderUpstreamPage({ shown, window, columns, notice }), status: isMissing ? 404 : 200 };
+    return {
+      html: renderUpstreamPage({ shown, window, columns, notice, failing }),
+      status: isMissing ? 404 : 200,
+    };
   };
 
   const app = new Elysia({ handler: { standardHostname: false } })
@@ -95,6 +108,8 @@ export function routesOf({
       if ("trouble" in told) set.status = statusOf(told.trouble);
       return html(renderConfigPage(told));
     })
+
+    .use(requestRoutes({ feed, requests, tails }))
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())
@@ -168,23 +183,4 @@ function historyQueryOf(query: Query): HistoryQuery {
 
 function tooMany(): Response {
   return text(503, "Too many dashboards are open.");
-}
-
-const fresh = { "Cache-Control": "no-store" };
-
-function text(status: number, sentence: string): Response {
-  return new Response(`${sentence}\n`, {
-    status,
-    headers: { ...fresh, "Content-Type": "text/plain; charset=utf-8" },
-  });
-}
-
-/** By hand: Elysia's own redirect fails on Deno. */
-function seeOther(location: string): Response {
-  return new Response(null, { status: 303, headers: { ...fresh, Location: location } });
-}
-
-/** What the admin API refused is the caller's matter; that it cannot be asked is a gateway's. */
-function statusOf({ reason }: Trouble): number {
-  return reason === "refused" || reason === "missing" ? 422 : 502;
 }

@@ -17,7 +17,7 @@ const htmxConfig = JSON.stringify({
 
 interface ShellProps {
   readonly title: string;
-  readonly here: "overview" | "upstream" | "config";
+  readonly here: "overview" | "upstream" | "requests" | "config";
   /** The address of the live stream; undefined for a page that stands still. */
   readonly live?: string;
   readonly notice?: string;
@@ -26,6 +26,7 @@ interface ShellProps {
 
 const places = [
   { name: "Overview", address: "/", here: "overview" },
+  { name: "Requests", address: "/requests", here: "requests" },
   { name: "Configuration", address: "/config", here: "config" },
 ] as const;
 

@@ -21,10 +21,12 @@ import { fairShareOf } from "./view.ts";
 export interface UpstreamViewProps {
   readonly shown: UpstreamPicture;
   readonly charts: JSX.Element;
+  /** Its last failing requests. */
+  readonly failing: JSX.Element;
 }
 
 /** Children of the live region. */
-export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element {
+export function UpstreamView({ shown, charts, failing }: UpstreamViewProps): JSX.Element {
   const { detail, picture, trouble } = shown;
   const now = balancerNow(picture);
   return (
@@ -53,7 +55,10 @@ export function UpstreamView({ shown, charts }: UpstreamViewProps): JSX.Element 
                 further={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} clients went away` : ""}
               />
             </div>
-            <LatencyBars bars={detail.latencies} />
+            <div class="card-stack">
+              <LatencyBars bars={detail.latencies} />
+              {failing}
+            </div>
           </div>
         </div>
       ) : (

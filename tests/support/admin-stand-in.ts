@@ -10,6 +10,7 @@ import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { SeriesKey } from "../../src/history/store.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
 import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../src/snapshot.ts";
+import { type RequestDesk, requestDesk } from "./request-desk.ts";
 
 export interface ModePost {
   readonly id: string;
@@ -29,6 +30,7 @@ export interface AdminStandIn {
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   readonly posts: ModePost[];
   settings: readonly Setting[];
+  readonly desk: RequestDesk;
   close(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     answer: undefined,
     posts: [],
     settings: someSettings,
+    desk: requestDesk(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -77,6 +80,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && pathname === "/api/config") {
       return send(response, 200, { settings: standIn.settings });
     }
+    if (await standIn.desk.answers(request, response)) return;
     const one = /^\/api\/upstreams\/([^/]+)$/.exec(pathname);
     if (request.method === "GET" && one) {
       const id = decodeURIComponent(one[1] ?? "");

@@ -1,0 +1,32 @@
+/** The shapes in which the dashboard answers: pages, fragments, sentences, and the way back after a form. */
+
+import type { Trouble } from "./picture.ts";
+
+export const fresh = { "Cache-Control": "no-store" };
+
+export function text(status: number, sentence: string): Response {
+  return new Response(`${sentence}\n`, {
+    status,
+    headers: { ...fresh, "Content-Type": "text/plain; charset=utf-8" },
+  });
+}
+
+/** A whole page or a part of one. */
+export function markupAnswer(markup: string, status = 200): Response {
+  return new Response(markup, { status, headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" } });
+}
+
+/** By hand: Elysia's own redirect fails on Deno. */
+export function seeOther(location: string): Response {
+  return new Response(null, { status: 303, headers: { ...fresh, Location: location } });
+}
+
+/** What the admin API refused is the caller's matter; that it cannot be asked is a gateway's. */
+export function statusOf({ reason }: Trouble): number {
+  return reason === "refused" || reason === "missing" ? 422 : 502;
+}
+
+/** Whether htmx asks, which wants a part, or a browser of its own, which wants a page. */
+export function isForPart(request: Request): boolean {
+  return request.headers.get("hx-request") === "true";
+}
