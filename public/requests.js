@@ -48,7 +48,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const tell = () => {
     const words = `${formats.format(seen)} new`;
-    count.textContent = missed > 0 ? `${words}, ${formats.format(missed)} too fast to show` : words;
+    if (seen > 0)
+      count.textContent = missed > 0 ? `${words}, ${formats.format(missed)} too fast to show` : words;
     resume.hidden = held.length === 0;
     resume.textContent = `Show ${held.length === mostRows ? "the last " : ""}${held.length} held`;
     pause.setAttribute("aria-pressed", String(isPaused));

@@ -54,7 +54,7 @@ export function CandidateTable({
               </th>
               <td safe>{formatCount(candidate.inFlight)}</td>
               <td safe>{formatWeight(candidate.weight)}</td>
-              <td safe>{candidate.latencyMs === null ? "not measured" : formatMs(candidate.latencyMs)}</td>
+              <td safe>{candidate.latencyMs === null ? nothing : formatMs(candidate.latencyMs)}</td>
               {scoreOf ? <td safe>{formatScore(scoreOf(candidate))}</td> : ""}
             </tr>
           );

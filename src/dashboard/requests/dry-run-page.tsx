@@ -25,7 +25,10 @@ export function renderDryRunPage({ form, answer }: DryRunPageProps): string {
   return markup(
     <Shell title="Dry run · Evenkeel" here="requests">
       <main class="dry-run">
-        <RequestsHead words="Where would this request go? Nothing is sent, and no turn is taken." />
+        <RequestsHead
+          title="Dry run"
+          words="Where would this request go? Nothing is sent, and no turn is taken."
+        />
         <p class="request-way">
           <a href="/requests">All requests</a>
         </p>

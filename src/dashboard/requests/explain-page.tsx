@@ -101,6 +101,9 @@ function Explained({
             <li safe>{request.pool === null ? "no pool" : `pool ${request.pool}`}</li>
           </ul>
         </div>
+        <p class="head-actions request-again">
+          <a href={attribute(dryRunOf(request))}>Where would it go now?</a>
+        </p>
       </section>
       <dl class="totals explained-totals">
         <Figure name="Status" value={statusWord(request)} note={request.reason ?? statusNote(request)} />
@@ -129,9 +132,6 @@ function Explained({
               ))}
             </ol>
           </section>
-          <Identity request={request} />
-        </div>
-        <div class="card-stack">
           <section class="card" aria-labelledby="phases-name">
             <header class="card-head">
               <h2 id="phases-name">Where the time went</h2>
@@ -145,12 +145,12 @@ function Explained({
               <PhaseBars request={request} />
             )}
           </section>
+        </div>
+        <div class="card-stack">
           <Choices request={request} policy={policy} />
+          <Identity request={request} />
         </div>
       </div>
-      <p class="request-again">
-        <a href={attribute(dryRunOf(request))}>Where would it go now?</a>
-      </p>
     </>
   );
 }

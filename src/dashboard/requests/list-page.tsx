@@ -40,7 +40,7 @@ export function renderRequestsPage({ sought, told, picture }: RequestsPageProps)
   return markup(
     <Shell title="Requests · Evenkeel" here="requests" {...(isTail ? { live } : {})}>
       <main id="requests" {...streaming}>
-        <RequestsHead words={orders[sought.kind]} />
+        <RequestsHead title="Requests" words={orders[sought.kind]} />
         <RequestFilters sought={sought} snapshot={picture.snapshot} />
         <section class="pool" aria-label={`${names[sought.kind]} requests`}>
           <div class="request-bar">
@@ -56,12 +56,20 @@ export function renderRequestsPage({ sought, told, picture }: RequestsPageProps)
 }
 
 /** Above every page of requests: what is here, one request by its id, and the dry run. */
-export function RequestsHead({ words }: { readonly words: string }): JSX.Element {
+export function RequestsHead({
+  title,
+  words,
+}: {
+  readonly title: string;
+  readonly words: string;
+}): JSX.Element {
   return (
     <header class="plain-head request-page-head">
       <div>
-        <h1>Requests</h1>
-        <p class="quiet">{words}</p>
+        <h1 safe>{title}</h1>
+        <p class="quiet" safe>
+          {words}
+        </p>
       </div>
       <IdSearch />
     </header>
