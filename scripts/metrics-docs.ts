@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { families } from "../src/metrics/families.ts";
+import { memoryFamilies } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
 import { workerFamilies } from "../src/metrics/worker-families.ts";
 
@@ -22,7 +23,8 @@ const labelMeanings: Readonly<Record<string, string>> = {
 
 /** The page as it should be. Throws if a label has no meaning here. */
 export function metricsPage(): string {
-  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([])];
+  const memory = memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false });
+  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([]), ...memory];
   const used = [...new Set(known.flatMap(({ labels }) => labels))];
   const meanings = used.map((label) => {
     const meaning = labelMeanings[label];

@@ -40,12 +40,33 @@ const shapes = [
 /** What is looked at, and by what it is known to be complete. */
 const isDrawn = "html[data-link=live] .chart canvas";
 const upstreamPage = `/upstreams/${encodeURIComponent(`localhost:${Number(values["base-port"]) + 2}`)}`;
-const views = [
-  ["dashboard", "/", isDrawn],
-  ["upstream", upstreamPage, isDrawn],
-  ["configuration", "/config", "table"],
-  ["requests", "/requests", "[data-tail] .request"],
-] as const;
+interface Look {
+  readonly name: string;
+  readonly address: string;
+  readonly ready: string;
+  /** What is clicked before, by the names of the controls. */
+  readonly clicks?: readonly string[];
+}
+const lastOne = `localhost:${Number(values["base-port"]) + 3}`;
+const views: readonly Look[] = [
+  { name: "dashboard", address: "/", ready: isDrawn },
+  { name: "drain", address: "/", ready: isDrawn, clicks: [`Drain ${lastOne}`] },
+  { name: "drained", address: "/", ready: isDrawn, clicks: [`Drain ${lastOne}`, `Drain ${lastOne}`] },
+  {
+    name: "bulk",
+    address: "/",
+    ready: isDrawn,
+    clicks: [`Select ${lastOne}`, `Select localhost:${Number(values["base-port"]) + 1}`],
+  },
+  { name: "add", address: "/", ready: isDrawn, clicks: ["Add upstream to main"] },
+  { name: "upstream", address: upstreamPage, ready: isDrawn },
+  { name: "events", address: "/events", ready: "html[data-link=live] .event" },
+  { name: "audit", address: "/audit", ready: "html[data-link=live] .event" },
+  { name: "requests", address: "/requests", ready: "[data-tail] .request" },
+  { name: "dry-run", address: "/requests/dry-run", ready: ".dry-run-form" },
+  { name: "configuration", address: "/config", ready: "table" },
+  { name: "reload", address: "/config", ready: "table", clicks: ["See what would change"] },
+];
 
 interface Source {
   readonly url: string;
@@ -143,14 +164,21 @@ try {
         colorScheme: theme,
         reducedMotion: "reduce",
       });
-      for (const [name, address, ready] of views) {
+      for (const { name, address, ready, clicks = [] } of views) {
         await page.goto(source.url + address);
         // Charts are drawn when they are seen, which on a phone is further down.
-        await page.locator(".chart, .settings, .requests").first().scrollIntoViewIfNeeded();
+        await page
+          .locator(".chart, .settings, .event, .requests, .dry-run-form")
+          .first()
+          .scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
+        for (const click of clicks)
+          await page.locator(`[aria-label="${click}"], button:text-is("${click}")`).last().click();
+        if (clicks.length > 0)
+          await page.waitForSelector("dialog[open] .buttons, body:has(.pick:checked), .diff, .done-line");
         await page.evaluate("scrollTo(0, 0)");
         const path = join(outDir, `${name}-${width}-${theme}.png`);
-        await page.screenshot({ path, fullPage: true });
+        await page.screenshot({ path, fullPage: clicks.length === 0 });
         process.stdout.write(`${path}\n`);
         if (values.readme && name === "dashboard" && width === 1440 && theme === "light") {
           mkdirSync("docs", { recursive: true });

@@ -1,14 +1,18 @@
 /** The running whole: puts the pieces together from a configuration, starts, drains and stops them. */
 
 import type { Config } from "./config/config.ts";
+import { configurationAfter } from "./control/configuration-after.ts";
 import type { Control } from "./control/control.ts";
 import { type Course, courseOf, type ReloadEnd, type Reread } from "./control/course.ts";
 import { Drains } from "./control/drains.ts";
+import { metricsText } from "./control/exposed.ts";
 import { Fleet, targetsOf } from "./control/fleet.ts";
 import { Helm } from "./control/helm.ts";
 import { Intents } from "./control/intents.ts";
 import { type Happening, Journal } from "./control/journal.ts";
+import type { MemoryWatch } from "./control/memory-watch.ts";
 import { eventsShown, Pictures } from "./control/pictures.ts";
+import { sheddingWatch } from "./control/shedding.ts";
 import { recordDrain, recordProbed, verdictObserver } from "./control/verdicts.ts";
 import type { UpstreamDetail } from "./detail.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -18,15 +22,13 @@ import type { HistoryStore } from "./history/store.ts";
 import { type Clock, sleep, systemClock, systemSchedule, systemWallClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
 import { systemRandom } from "./lib/random.ts";
-import { exposition } from "./metrics/exposition.ts";
-import { families } from "./metrics/families.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { workerFamilies } from "./metrics/worker-families.ts";
 import { DataPlane, type DataPlaneSetting, type Plane } from "./plane/data-plane.ts";
 import { type WorkerHost, Workers } from "./plane/workers.ts";
 import type { StreakState } from "./pool/streak.ts";
 import { type ProbeResult, probeWith } from "./probe/probe.ts";
 import { Prober, type Target } from "./probe/prober.ts";
+import { Requests } from "./requests/requests.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot } from "./snapshot.ts";
 import type { Store } from "./state/store.ts";
@@ -58,9 +60,11 @@ export class Balancer {
   #configuration: ConfigurationSnapshot;
   readonly #plane: Plane;
   readonly #history: History;
+  readonly #memory: MemoryWatch;
   #phase: Phase = "starting";
   /** What the operator can do while it runs. */
   readonly control: Control;
+  readonly requests: Requests;
 
   constructor(setting: BalancerSetting) {
     this.#setting = setting;
@@ -72,8 +76,7 @@ export class Balancer {
     this.#fleet = new Fleet({ clock, random: systemRandom, observer });
     const intents = new Intents(store);
     const drains = new Drains({
-      ...{ clock, wallClock, schedule },
-      isEmpty: (upstream) => this.#plane.isEmpty(upstream),
+      ...{ clock, wallClock, schedule, isEmpty: (upstream) => this.#plane.isEmpty(upstream) },
       onStage: (upstream, stage) => {
         const pool = this.#fleet.find(upstream.id)?.member.pool.name ?? null;
         recordDrain(this.#journal, { pool, upstream, stage });
@@ -97,12 +100,16 @@ export class Balancer {
     });
     this.control = new Helm(this.#course);
     const onSuspicion: DataPlaneSetting["onSuspicion"] = (all) => all.forEach((one) => prober.suspect(one));
+    this.requests = new Requests({ fleet, clock, wallClock });
+    const { requests } = this;
     const house = { config: this.#course.wanted, fleet, metrics, clock, schedule, log, onSuspicion };
     const { engine, workers: host } = setting;
     this.#plane = host
-      ? new Workers({ ...house, host, observer, journal })
-      : new DataPlane({ ...house, engine, sharesPort: false });
+      ? new Workers({ ...house, host, observer, journal, onRequests: (...kept) => requests.adopt(...kept) })
+      : new DataPlane({ ...house, engine, sharesPort: false, records: requests.taker });
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
+    const watched = { memory: runtime.memory, config: () => this.config, plane: this.#plane };
+    this.#memory = sheddingWatch({ ...watched, journal, log, schedule });
     this.#history = new History({
       pools: () => this.#tallied(),
       ...{ metrics, store: setting.historyStore, clock, wallClock, schedule },
@@ -136,6 +143,7 @@ export class Balancer {
       throw error;
     }
     this.#history.start();
+    this.#memory.start();
     this.#turnTo("ready");
   }
 
@@ -150,6 +158,7 @@ export class Balancer {
     const inFlight = this.#plane.active();
     this.#setting.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
+    this.#memory.stop();
     this.#prober.stop();
     await Promise.race([this.#plane.drain(), sleep(drainTimeoutMs)]);
     const cut = this.#plane.active();
@@ -162,6 +171,7 @@ export class Balancer {
 
   /** Cuts everything, and writes down what the record still holds. */
   close(): void {
+    this.#memory.stop();
     this.#prober.stop();
     this.#history.stop();
     this.#plane.close();
@@ -176,7 +186,6 @@ export class Balancer {
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#setting;
     const { listen } = this.#course.config;
-    const { workers } = this.#plane;
     this.#plane.tally();
     return {
       at: systemWallClock(),
@@ -188,7 +197,8 @@ export class Balancer {
       listen: `${listen.hostname}:${this.port || listen.port}`,
       inFlight: this.#plane.active(),
       configuration: this.#configuration,
-      ...(workers && { workers }),
+      memory: this.#memory.snapshot,
+      ...(this.#plane.workers && { workers: this.#plane.workers }),
       pools: this.#pictures.pools(),
       events: this.#journal.events({ limit: eventsShown }),
     };
@@ -212,11 +222,8 @@ export class Balancer {
 
   /** The Prometheus text of all metrics. */
   metricsText(): string {
-    this.#plane.tally();
-    const measured = this.#fleet.members.map((member) => ({
-      ...{ pool: member.pool, ...this.#plane.measure(member) },
-    }));
-    return exposition([...families(this.#metrics, measured), ...workerFamilies(this.#plane.workers)]);
+    const [metrics, fleet, plane, memory] = [this.#metrics, this.#fleet, this.#plane, this.#memory];
+    return metricsText({ metrics, fleet, plane, memory });
   }
 
   #turnTo(phase: Phase): void {
@@ -235,13 +242,6 @@ export class Balancer {
 
   #reloaded(end: ReloadEnd): void {
     this.#metrics.reloaded(end.result);
-    const at = systemWallClock();
-    if (end.result === "refused") {
-      const { by, problems } = end;
-      this.#configuration = { ...this.#configuration, refused: { at, by, problems } };
-      return;
-    }
-    const takenAt = end.result === "applied" ? at : this.#configuration.takenAt;
-    this.#configuration = { takenAt, refused: null, needsRestart: end.needsRestart };
+    this.#configuration = configurationAfter(end, this.#configuration, systemWallClock());
   }
 }

@@ -163,6 +163,7 @@ function serveAsWorker(): void {
     log,
     send: (message) => void process.send?.(message),
     leave: () => process.exit(0),
+    rssBytes: () => runtime.memory.rssBytes(),
   });
   process.on("message", (message) => worker.hear(message as ToWorker));
 }

@@ -6,6 +6,15 @@ import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
 import type { Mode, Status } from "./pool/upstream.ts";
 import type { Event } from "./state/event.ts";
 
+/** What all processes of the balancer take, and may take. */
+export interface MemorySnapshot {
+  readonly rssBytes: number;
+  /** New requests are refused from here on; null without a limit. */
+  readonly limitBytes: number | null;
+  /** Whether they are refused now. */
+  readonly shedding: boolean;
+}
+
 /** `starting → ready → draining → stopped` */
 export type Phase = "starting" | "ready" | "draining" | "stopped";
 
@@ -145,6 +154,7 @@ export interface Snapshot {
   /** Requests that clients wait for now. */
   readonly inFlight: number;
   readonly configuration: ConfigurationSnapshot;
+  readonly memory: MemorySnapshot;
   /** Missing where a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];

@@ -26,7 +26,7 @@ function placeOf(file: string): { floor: number; family: string } {
   if (["runtime", "cli", "commands"].includes(top)) return { floor: 7, family: "process" };
   if (file === "engine/engine.ts") return { floor: 4, family: "engine" };
   if (top === "engine") return { floor: 4, family: `engine/${rest[0]}` };
-  if (["config", "control", "history", "plane", "telemetry"].includes(top))
+  if (["config", "control", "history", "plane", "requests", "telemetry"].includes(top))
     return { floor: 5, family: "composition" };
   const floors: Record<string, number> = {
     pool: 1, policy: 2, proxy: 3, probe: 3, state: 3, metrics: 3, access: 3, admin: 6, dashboard: 6, backend: 6,

@@ -11,6 +11,7 @@ import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/levels.ts";
 import { systemClock, systemSchedule } from "../lib/clock.ts";
 import { expositionType } from "../metrics/exposition.ts";
+import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot } from "../snapshot.ts";
 import { health, json, problem, wrongMethod } from "./answers.ts";
@@ -22,6 +23,8 @@ import { denialOf } from "./guard.ts";
 import { held } from "./held-answers.ts";
 import { loginRoutes, type LoginSetting } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
+import { requestRoutes } from "./request-routes.ts";
+import { RequestTail } from "./request-tail.ts";
 import { Stream } from "./stream.ts";
 import { streamRoutes } from "./stream-routes.ts";
 import { taggedJson } from "./tags.ts";
@@ -33,6 +36,7 @@ export interface Administered extends Omit<Steered, "pool"> {
   metricsText(): string;
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined;
+  readonly requests: Requests;
   /** Undefined if there is no such pool or upstream. */
   history(query: HistoryQuery): HistoryAnswer | undefined;
 }
@@ -88,6 +92,7 @@ export function adminApp(
   const { control } = balancer;
   const snapshot = () => balancer.snapshot();
   const stream = new Stream({ control, snapshot, schedule: systemSchedule });
+  const tail = new RequestTail({ requests: balancer.requests, schedule: systemSchedule });
   const app = new Elysia({ handler: { standardHostname: false } })
     .onError(({ code, error, path }) => {
       if (code !== "NOT_FOUND") throw error;
@@ -118,6 +123,7 @@ export function adminApp(
     .get("/api/history", ({ query }) => historyAnswer(balancer, query))
     .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
     .use(courseRoutes(control))
+    .use(requestRoutes(balancer.requests, tail))
     .use(streamRoutes(stream))
     .use(loginRoutes(login))
     .use(documentRoutes());

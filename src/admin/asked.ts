@@ -53,8 +53,12 @@ export function lineOf(text: string, longest: number): string {
 const longestWaitMs = 3_600_000;
 
 /** Milliseconds of a query's "wait=30s"; the fallback if there is none, undefined if it makes no sense. */
-export function waitOf(query: URLSearchParams, fallbackMs: number): number | undefined {
-  const given = query.get("wait");
+export function waitOf(
+  query: URLSearchParams,
+  fallbackMs: number,
+  name: "wait" | "deadline" = "wait",
+): number | undefined {
+  const given = query.get(name);
   const waitMs = given === null ? fallbackMs : parseDuration(given);
   return waitMs !== undefined && waitMs <= longestWaitMs ? Math.round(waitMs) : undefined;
 }

@@ -5,12 +5,10 @@ import { Elysia } from "elysia";
 import { type Control, isDenied } from "../control/control.ts";
 import { describeStep } from "../control/plan.ts";
 import { denial, json, problem } from "./answers.ts";
-import { countOf, isSet, lineOf, queryOf, textOf, whoOf } from "./asked.ts";
+import { isSet, lineOf, queryOf, textOf, whoOf } from "./asked.ts";
 import { byHand } from "./bodies.ts";
+import { eventQueryOf } from "./event-query.ts";
 import { taggedJson, taggedText } from "./tags.ts";
-
-const eventsByDefault = 100;
-const mostEvents = 2_000;
 
 /** As much as anyone writes by hand, and a thousand pools that a program wrote. */
 const longestFile = 1024 * 1024;
@@ -20,19 +18,10 @@ export function courseRoutes(control: Control) {
   return (
     new Elysia({ handler: { standardHostname: false } })
       .get("/api/events", ({ request }) => {
-        const query = queryOf(request);
-        const [limit, after] = [countOf(query, "limit"), countOf(query, "after")];
-        if (limit === undefined || after === undefined) {
-          return problem(400, "query_invalid", "Cannot read events: limit and after need whole numbers");
-        }
-        const [upstream, pool] = [query.get("upstream"), query.get("pool")];
-        const events = control.events({
-          limit: Math.min(limit ?? eventsByDefault, mostEvents),
-          ...(after === null ? {} : { after }),
-          ...(upstream === null ? {} : { upstream }),
-          ...(pool === null ? {} : { pool }),
-        });
-        return json(200, { events });
+        const query = eventQueryOf(queryOf(request));
+        if (query) return json(200, { events: control.events(query) });
+        const message = "Cannot read events: limit, after and before need whole numbers";
+        return problem(400, "query_invalid", message);
       })
 
       .get("/api/state", ({ request }) => taggedJson(request, { intents: control.intents() }))

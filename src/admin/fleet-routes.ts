@@ -48,7 +48,10 @@ export function fleetRoutes({ control, upstream, pool }: Steered) {
         byHand,
       )
 
-      /** Answers when it is empty, or when `wait` is over with how many are left. Without `wait` it answers at once. */
+      /**
+       * Answers when it is empty, or when `wait` is over with how many are left. Without `wait` it answers at once;
+       * `deadline` then says by when it should be empty.
+       */
       .post(
         "/api/upstreams/:id/drain",
         async ({ request, params: { id } }) => {
@@ -56,8 +59,9 @@ export function fleetRoutes({ control, upstream, pool }: Steered) {
           if (body instanceof Response) return body;
           const query = queryOf(request);
           const waitMs = waitOf(query, 0);
-          if (waitMs === undefined) return badWait();
-          const order = { waitMs, force: isSet(query, "force") };
+          const deadlineMs = waitOf(query, waitMs ?? 0, "deadline");
+          if (waitMs === undefined || deadlineMs === undefined) return badWait();
+          const order = { waitMs, deadlineMs, force: isSet(query, "force") };
           const report = await control.drain(id, order, whoMay(request, id, body));
           return isDenied(report) ? refusal(id, report) : shown(id, 200, { id, ...report });
         },

@@ -17,6 +17,8 @@ export const routeRoles: readonly (readonly [method: string, path: string, neede
   ["POST", "/api/login", "nobody"],
   ["POST", "/api/logout", "viewer"],
   ["GET", "*", "viewer"],
+  // It asks, and changes nothing.
+  ["POST", "/api/requests/dry-run", "viewer"],
   ["POST", "/api/upstreams/:id/mode", "operator"],
   ["POST", "/api/upstreams/:id/drain", "operator"],
   ["PATCH", "/api/upstreams/:id", "operator"],

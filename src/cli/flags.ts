@@ -35,6 +35,15 @@ export const balancerFlags: readonly Flag[] = [
     fallback: String(defaults.maxClients),
   },
   {
+    name: "--max-memory",
+    value: "<size>",
+    variable: "EVENKEEL_MAX_MEMORY",
+    path: ["maxMemory"],
+    read: (text) => (text === "0" ? 0 : text),
+    summary: "memory at which new requests get 503, such as 512MiB; 0 for no limit",
+    fallback: "80 % of the control group's limit, if it has one",
+  },
+  {
     name: "--upstreams",
     value: "<urls>",
     variable: "BACKEND_SERVERS",

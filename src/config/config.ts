@@ -100,6 +100,8 @@ export interface Config {
   readonly admin: ListenConfig & Accounts;
   /** A file, or ":memory:". */
   readonly state: string;
+  /** Bytes of memory at which new requests are refused, 0 for never; "auto" is a share of the control group's limit. */
+  readonly maxMemory: number | "auto";
   /** How long the balancer goes on serving after SIGTERM while readiness says 503, so that orchestrators look away first. */
   readonly drainDelayMs: number;
   /** How long requests in flight may take to finish after SIGTERM. */
@@ -146,6 +148,8 @@ export const defaults = {
   /** A single process, until somebody asks for more. */
   workers: 1,
   admin: { hostname: "127.0.0.1", port: 8091 },
+  /** Whoever is limited is ended by the system at that limit; whoever is not shares memory with others anyway. */
+  maxMemory: "auto",
   /** Kubernetes wants about 5 s; whoever runs it by hand wants none. */
   drainDelayMs: 0,
   drainTimeoutMs: 30_000,

@@ -113,6 +113,10 @@ function fileOf({ config, dashboard }: Resolved): object {
     workers: config.workers,
     admin: { host: admin.hostname, port: admin.port },
     state: config.state,
+    maxMemory:
+      typeof config.maxMemory === "number" && config.maxMemory > 0
+        ? formatSize(config.maxMemory)
+        : config.maxMemory,
     drainDelay: config.drainDelayMs === 0 ? 0 : formatDuration(config.drainDelayMs),
     drainTimeout: config.drainTimeoutMs === 0 ? 0 : formatDuration(config.drainTimeoutMs),
     clientTimeouts: {
@@ -174,6 +178,7 @@ function poolFileOf(pool: PoolConfig): object {
     timeouts: {
       connect: formatDuration(timeouts.connectMs),
       head: formatDuration(timeouts.headMs),
+      total: timeouts.totalMs === undefined ? 0 : formatDuration(timeouts.totalMs),
       bodyIdle: formatDuration(timeouts.bodyIdleMs),
       tunnelIdle: formatDuration(timeouts.tunnelIdleMs),
     },

@@ -151,7 +151,12 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
         optional(
           {
             connect: duration("To open a connection to an upstream."),
-            head: duration("From the request's last byte to the answer's head."),
+            head: duration("From the request's last byte to the answer's head, for each attempt."),
+            total: Type.Union([duration("A time."), Type.Literal(0)], {
+              description:
+                "From the request's head to the answer's, over all attempts and waits; 0 for no limit.",
+              errorMessage: "a duration such as 250ms, 30s or 1h, or 0",
+            }),
             bodyIdle: duration("Between two pieces of an answer's body."),
             tunnelIdle: duration("Without a byte on an upgraded connection."),
           },

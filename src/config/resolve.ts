@@ -46,6 +46,7 @@ export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Reso
       workers: file.workers ?? defaults.workers,
       admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
       state: file.state ?? defaultState,
+      maxMemory: maxMemoryOf(file.maxMemory),
       drainDelayMs: time(file.drainDelay, defaults.drainDelayMs),
       drainTimeoutMs: time(file.drainTimeout, defaults.drainTimeoutMs),
       clientTimeouts: {
@@ -61,6 +62,10 @@ export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Reso
     },
     dashboard: listenOf(file.dashboard, defaults.dashboard),
   };
+}
+
+function maxMemoryOf(given: ConfigFile["maxMemory"] = defaults.maxMemory): Config["maxMemory"] {
+  return given === "auto" || given === 0 ? given : sizeOf(given);
 }
 
 function accountsOf({ token, users = [], tokens = [] }: NonNullable<ConfigFile["admin"]> = {}): Accounts {
@@ -154,7 +159,9 @@ function outlierOf(given: PoolFile["outlier"]): OutlierConfig {
 
 function timeoutsOf(given: PoolFile["timeouts"]): Timeouts {
   const fallback = defaults.pool.timeouts;
+  const totalMs = time(given?.total, 0);
   return {
+    ...(totalMs > 0 && { totalMs }),
     connectMs: time(given?.connect, fallback.connectMs),
     headMs: time(given?.head, fallback.headMs),
     bodyIdleMs: time(given?.bodyIdle, fallback.bodyIdleMs),

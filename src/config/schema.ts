@@ -65,6 +65,11 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
         description: "File that keeps what operators set at run time, or :memory:.",
         errorMessage: "a path or :memory:",
       }),
+      maxMemory: Type.Union([Type.Literal("auto"), format("size", "A size."), Type.Literal(0)], {
+        description:
+          "When all processes together take so much memory, new requests get 503; auto is 80 % of the control group's limit, 0 none.",
+        errorMessage: "a size such as 512MiB, auto or 0",
+      }),
       drainDelay: Type.Union(
         [
           format(

@@ -30,6 +30,8 @@ export interface Denied {
 export interface DrainOrder {
   /** How long to wait until it is empty, in milliseconds; 0 does not wait. */
   readonly waitMs: number;
+  /** By when it should be empty, in milliseconds from now, without anybody waiting; by default as long as is waited. */
+  readonly deadlineMs?: number;
   /** Cuts what is left when the time is up. */
   readonly force: boolean;
 }

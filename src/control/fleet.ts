@@ -9,6 +9,7 @@ import type { PoolObserver } from "../pool/pool-observer.ts";
 import { isSameTls, Upstream } from "../pool/upstream.ts";
 import type { Target } from "../probe/prober.ts";
 import { keyOf } from "../proxy/affinity.ts";
+import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
 import type { Destination, Route } from "../proxy/route.ts";
@@ -20,6 +21,7 @@ export interface Member {
   readonly pool: Pool;
   readonly retryBudget: RetryBudget;
   readonly queue: Queue;
+  readonly deadlines: Deadlines;
 }
 
 /** What pools need of the house around them. */
@@ -119,10 +121,11 @@ export class Fleet {
     });
   }
 
-  #queuedPoolOf(config: PoolConfig): Pick<Member, "pool" | "queue"> {
+  #queuedPoolOf(config: PoolConfig): Pick<Member, "pool" | "queue" | "deadlines"> {
     const { clock, schedule = systemSchedule } = this.#setting;
     const pool = this.#poolOf(config);
-    return { pool, queue: new Queue({ pool, limits: config.queue, clock, schedule }) };
+    const queue = new Queue({ pool, limits: config.queue, clock, schedule });
+    return { pool, queue, deadlines: new Deadlines({ clock, schedule }) };
   }
 
   /** What was earned stays, unless it is earned differently from now on. */
@@ -160,7 +163,7 @@ function limitsOf({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
   return { outlier, slowStartMs, maxInFlight };
 }
 
-function destinationOf({ config, pool, retryBudget, queue }: Member): Destination {
+function destinationOf({ config, pool, retryBudget, queue, deadlines }: Member): Destination {
   const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes } = config;
   return {
     pool,
@@ -169,6 +172,7 @@ function destinationOf({ config, pool, retryBudget, queue }: Member): Destinatio
     retryBudget,
     queue,
     ...(retryStatuses.length > 0 && { retryStatuses: new Set(retryStatuses) }),
+    ...(timeouts.totalMs !== undefined && { deadlines }),
     ...(hedgeAfter !== 0 && { mayHedge: true }),
     ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
     ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }),

@@ -60,7 +60,11 @@ export class Helm implements Control {
     });
   }
 
-  async drain(id: string, { waitMs, force }: DrainOrder, who: Who): Promise<Denied | DrainReport> {
+  async drain(
+    id: string,
+    { waitMs, force, deadlineMs = waitMs }: DrainOrder,
+    who: Who,
+  ): Promise<Denied | DrainReport> {
     const { fleet, drains, cutter } = this.#course;
     const found = fleet.find(id);
     if (!found) return unknown(id);
@@ -72,7 +76,7 @@ export class Helm implements Control {
     if (refused) return refused;
     // First the mode: one that is empty already would be told to be drained before it was told to drain.
     this.#turnTo(found, "draining", who);
-    drains.begin(found.upstream, { waitMs, isLeaving: false });
+    drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
     return this.#emptied(found, { waitMs, force });
   }
 

@@ -4,15 +4,18 @@ import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Event } from "../state/event.ts";
 import type { Store } from "../state/store.ts";
+import { type EventFilter, matches } from "./event-filter.ts";
 
 /** An event before it got its number and time. */
 export type Happening = Omit<Event, "seq" | "at">;
 
-export interface EventQuery {
+export interface EventQuery extends EventFilter {
   readonly upstream?: string;
   readonly pool?: string;
   /** Only later ones than this number: then the first of them, so that nothing is missed between two queries. */
   readonly after?: number;
+  /** Only earlier ones than this number, the last of them. */
+  readonly before?: number;
   readonly limit: number;
 }
 
@@ -69,12 +72,21 @@ export class Journal {
   }
 
   /** Oldest first: the last ones, or the first ones after a number. */
-  events({ upstream, pool, after, limit }: EventQuery): readonly Event[] {
+  events(query: EventQuery): readonly Event[] {
+    const { upstream, pool, after, before, limit } = query;
     const known =
       upstream !== undefined ? `upstream ${upstream}` : pool !== undefined ? `pool ${pool}` : undefined;
     const ring = known === undefined ? this.#all : (this.#rings.get(known) ?? []);
-    const fitting =
-      upstream !== undefined && pool !== undefined ? ring.filter((event) => event.pool === pool) : ring;
+    const isNarrowed = narrowing.some((name) => query[name] !== undefined);
+    const isPlain = !isNarrowed && !(upstream !== undefined && pool !== undefined);
+    const fitting = isPlain
+      ? ring
+      : ring.filter(
+          (event) =>
+            (pool === undefined || event.pool === pool) &&
+            (before === undefined || event.seq < before) &&
+            matches(event, query),
+        );
     if (after === undefined) return limit > 0 ? fitting.slice(-limit) : [];
     const start = fitting.findIndex(({ seq }) => seq > after);
     return start < 0 ? [] : fitting.slice(start, start + limit);
@@ -107,6 +119,9 @@ export class Journal {
     if (this.#rings.size > mostRings && silent !== undefined) this.#rings.delete(silent);
   }
 }
+
+/** What takes more than a list that is kept already. */
+const narrowing = ["before", "kinds", "by", "text", "byOperators"] as const;
 
 function push(ring: Event[], event: Event, most: number): void {
   ring.push(event);

@@ -75,6 +75,7 @@ function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...
     "clientTimeouts.head": formatDuration(clientTimeouts.headMs),
     "clientTimeouts.bodyIdle": formatDuration(clientTimeouts.bodyIdleMs),
     "clientTimeouts.keepAlive": formatDuration(clientTimeouts.keepAliveMs),
+    maxMemory: String(rest.maxMemory),
     drainDelay: formatDuration(rest.drainDelayMs),
     drainTimeout: formatDuration(rest.drainTimeoutMs),
     trustedProxies: rest.trustedProxies.join(", ") || "none",
@@ -148,6 +149,7 @@ function poolSettings(pool: PoolConfig): Settings {
     "probe.fall": String(probe.fall),
     "timeouts.connect": formatDuration(timeouts.connectMs),
     "timeouts.head": formatDuration(timeouts.headMs),
+    "timeouts.total": timeouts.totalMs === undefined ? "none" : formatDuration(timeouts.totalMs),
     "timeouts.bodyIdle": formatDuration(timeouts.bodyIdleMs),
     "timeouts.tunnelIdle": formatDuration(timeouts.tunnelIdleMs),
   };

@@ -2,9 +2,22 @@
 
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
-import type { HistoryAnswer, HistoryQuery, SeriesHistory } from "../history/history.ts";
-import type { Mode } from "../pool/upstream.ts";
-import type { Snapshot } from "../snapshot.ts";
+import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
+import type { Event } from "../state/event.ts";
+import type { Intent } from "../state/intent.ts";
+import { type Order, type OrderRequest, requestOf } from "./actions/order.ts";
+import {
+  areStrings,
+  eventsIn,
+  intentsIn,
+  isDetail,
+  isHistory,
+  isRecord,
+  isSnapshot,
+  type ReloadView,
+  reloadIn,
+  settingsIn,
+} from "./admin-shapes.ts";
 import type { Reading, Trouble } from "./picture.ts";
 import { describeError, exchangeWeb, type WebAnswer } from "./web-client.ts";
 
@@ -18,8 +31,18 @@ export interface AdminClient {
   /** @param urgency `patient` for what somebody asked for once and has no other way to see */
   history(query: HistoryQuery, urgency?: "patient"): Promise<Told<HistoryAnswer>>;
   settings(): Promise<Told<readonly Setting[]>>;
-  /** Undefined if the mode is set, else why it is not. */
-  setMode(id: string, mode: Mode): Promise<Trouble | undefined>;
+  /** What operators set at run time, oldest first. */
+  intents(): Promise<Told<readonly Intent[]>>;
+  /** That, as a configuration file. */
+  exported(): Promise<Told<string>>;
+  /** @param query as the admin API has it */
+  events(query: URLSearchParams): Promise<Told<readonly Event[]>>;
+  /** Takes the configuration anew, or only says what that would change. */
+  reload(way: "dry" | "apply"): Promise<Told<ReloadView>>;
+  /** Undefined if it is carried out, else why it is not. */
+  order(order: Order): Promise<Trouble | undefined>;
+  /** The id that the new upstream has, or why there is none. */
+  add(order: Extract<Order, { to: "add" }>): Promise<Told<string>>;
 }
 
 export interface AdminAddress {
@@ -42,11 +65,29 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     read: (value: unknown) => Value | undefined,
     timeoutMs = readTimeoutMs,
   ): Promise<Told<Value>> {
+    const told = await tellText(path, timeoutMs);
+    return "value" in told ? understood(read(parse(told.value))) : told;
+  }
+
+  async function tellText(path: string, timeoutMs: number): Promise<Told<string>> {
     try {
       const answer = await exchangeWeb({ method: "GET", url: url(path), fields: fieldsNow(), timeoutMs });
-      if (answer.status !== 200) return { trouble: troubleOf(answer) };
-      const value = read(parse(answer.text));
-      return value === undefined ? { trouble: notUnderstood } : { value };
+      return answer.status === 200 ? { value: answer.text } : { trouble: troubleOf(answer) };
+    } catch (error) {
+      return { trouble: unreachable(error) };
+    }
+  }
+
+  async function send({ method, path, body }: OrderRequest): Promise<Told<unknown>> {
+    try {
+      const answer = await exchangeWeb({
+        ...{ method, url: url(path), timeoutMs: patientTimeoutMs },
+        fields: { ...fieldsNow(), ...(body && { "content-type": "application/json" }) },
+        body: body ? JSON.stringify(body) : "",
+      });
+      return [200, 201, 202].includes(answer.status)
+        ? { value: parse(answer.text) }
+        : { trouble: troubleOf(answer) };
     } catch (error) {
       return { trouble: unreachable(error) };
     }
@@ -70,20 +111,25 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     },
 
     settings: () => tell("api/config", settingsIn),
+    intents: () => tell("api/state", intentsIn),
+    exported: () => tellText("api/state/export", patientTimeoutMs),
+    events: (query) => tell(`api/events?${query}`, eventsIn, patientTimeoutMs),
 
-    async setMode(id, mode) {
-      try {
-        const answer = await exchangeWeb({
-          method: "POST",
-          url: url(`api/upstreams/${encodeURIComponent(id)}/mode`),
-          fields: { ...fieldsNow(), "content-type": "application/json" },
-          body: JSON.stringify({ mode }),
-          timeoutMs: patientTimeoutMs,
-        });
-        return answer.status === 200 ? undefined : troubleOf(answer);
-      } catch (error) {
-        return unreachable(error);
-      }
+    async reload(way) {
+      const told = await send({ method: "POST", path: way === "dry" ? "api/reload?dry=1" : "api/reload" });
+      return "value" in told ? understood(reloadIn(told.value)) : told;
+    },
+
+    async order(order) {
+      const told = await send(requestOf(order));
+      return "trouble" in told ? told.trouble : undefined;
+    },
+
+    async add(order) {
+      const told = await send(requestOf(order));
+      if ("trouble" in told) return told;
+      const id = isRecord(told.value) ? told.value["id"] : undefined;
+      return typeof id === "string" ? { value: id } : { trouble: notUnderstood };
     },
   };
 }
@@ -103,6 +149,10 @@ export const notUnderstood: Trouble = {
   message: "what answers there is not the admin API of a balancer of this version",
 };
 
+function understood<Value>(value: Value | undefined): Told<Value> {
+  return value === undefined ? { trouble: notUnderstood } : { value };
+}
+
 export function unreachable(error: unknown): Trouble {
   return { reason: "unreachable", message: describeError(error) };
 }
@@ -110,9 +160,12 @@ export function unreachable(error: unknown): Trouble {
 export function troubleOf({ status, text }: WebAnswer): Trouble {
   if (status === 401) return { reason: "unauthorized", message: "the admin API asks for another token" };
   if (status === 404) return { reason: "missing", message: messageIn(parse(text)) ?? "it is not there" };
+  const said = parse(text);
+  const problems = isRecord(said) ? said["problems"] : undefined;
   return {
     reason: "refused",
-    message: messageIn(parse(text)) ?? `the admin API answers with status ${status}`,
+    message: messageIn(said) ?? `the admin API answers with status ${status}`,
+    ...(areStrings(problems) && { problems }),
   };
 }
 
@@ -127,56 +180,4 @@ export function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** As much of the shape as keeps a foreign or older program's answer from being taken for a snapshot. */
-function isSnapshot(value: unknown): value is Snapshot {
-  return (
-    isRecord(value) &&
-    typeof value["at"] === "number" &&
-    typeof value["phase"] === "string" &&
-    Array.isArray(value["pools"]) &&
-    value["pools"].every(
-      (pool: unknown) =>
-        isRecord(pool) &&
-        isRecord(pool["traffic"]) &&
-        isRecord(pool["refusals"]) &&
-        Array.isArray(pool["upstreams"]) &&
-        pool["upstreams"].every(
-          (upstream: unknown) =>
-            isRecord(upstream) && typeof upstream["id"] === "string" && isRecord(upstream["traffic"]),
-        ),
-    )
-  );
-}
-
-function isDetail(value: unknown): value is UpstreamDetail {
-  return (
-    isRecord(value) &&
-    typeof value["id"] === "string" &&
-    isRecord(value["traffic"]) &&
-    isRecord(value["errorsByReason"]) &&
-    isRecord(value["codes"]) &&
-    Array.isArray(value["probes"]) &&
-    Array.isArray(value["latencies"])
-  );
-}
-
-function isHistory(value: unknown): value is HistoryAnswer {
-  return isRecord(value) && Array.isArray(value["series"]) && value["series"].every(isSeries);
-}
-
-function isSeries(value: unknown): value is SeriesHistory {
-  if (!isRecord(value) || typeof value["pool"] !== "string" || !isRecord(value["columns"])) return false;
-  return Object.values(value["columns"]).every(Array.isArray);
-}
-
-function settingsIn(value: unknown): readonly Setting[] | undefined {
-  const list = isRecord(value) ? value["settings"] : undefined;
-  if (!Array.isArray(list)) return undefined;
-  return list.every((entry) => isRecord(entry) && typeof entry["name"] === "string") ? list : undefined;
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

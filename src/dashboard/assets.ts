@@ -6,6 +6,9 @@ import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import chartStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import uPlot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import style from "../../public/app.css" with { type: "text" };
+import actionStyle from "../../public/actions.css" with { type: "text" };
+import actionScript from "../../public/actions.js" with { type: "text" };
+import eventStyle from "../../public/events.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
 import loginStyle from "../../public/login.css" with { type: "text" };
 import requestStyle from "../../public/requests.css" with { type: "text" };
@@ -31,13 +34,13 @@ export const assets = {
     "app",
     "css",
     "text/css; charset=utf-8",
-    `${chartStyle}\n${style}\n${loginStyle}\n${requestStyle}`,
+    [chartStyle, style, loginStyle, actionStyle, eventStyle, requestStyle].join("\n"),
   ),
   script: asset(
     "app",
     "js",
     "text/javascript; charset=utf-8",
-    [htmx, htmxSse, uPlot, script, charts, requestScript].join(";\n"),
+    [htmx, htmxSse, uPlot, script, charts, actionScript, requestScript].join(";\n"),
   ),
   icon: asset("icon", "svg", "image/svg+xml", icon),
 } as const;

@@ -1,15 +1,18 @@
 /** The effective configuration: every value, and who said so. */
 /** @jsxImportSource @kitajs/html */
 
+import type { Children } from "@kitajs/html";
 import type { Setting } from "../config/effective.ts";
 import type { Told } from "./admin-client.ts";
 import { anchorOf } from "./escape.ts";
 
 interface ConfigProps {
   readonly told: Told<readonly Setting[]>;
+  /** What stands between the heading and the values. */
+  readonly children?: Children;
 }
 
-export function ConfigView({ told }: ConfigProps): JSX.Element {
+export function ConfigView({ told, children }: ConfigProps): JSX.Element {
   if (!("value" in told)) {
     return (
       <section class="pool empty">
@@ -27,6 +30,7 @@ export function ConfigView({ told }: ConfigProps): JSX.Element {
           {`${settings.length} values, ${chosen} of them not the default. A flag wins over the environment, that over the file, that over the default.`}
         </p>
       </header>
+      {children}
       {groupsOf(settings).map(([group, members]) => (
         <section class="pool" id={anchorOf("group", group)} aria-labelledby={anchorOf("group-name", group)}>
           <header class="pool-head">

@@ -4,6 +4,7 @@ import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { isLoopback } from "../lib/loopback.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";
+import { eventsFeed } from "./events/events-feed.ts";
 import { Feed } from "./feed.ts";
 import { frontDoorWatch } from "./front-door.ts";
 import { liveStreams } from "./live-streams.ts";
@@ -66,13 +67,14 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
   const upstreams = new UpstreamFeeds({ ...common, feed, admin });
   const live = liveStreams(feed, upstreams);
   const tails = new Tails({ schedule: systemSchedule, render: renderRows });
+  const events = eventsFeed({ ...common, admin });
   const client = loginClient({ adminUrl, ownToken: adminToken });
   const visitors: Visitors = new Visitors({
     ...{ client, ownToken: adminToken, clock: systemClock, schedule: systemSchedule },
     routesWith(bearer) {
       const own = adminClient({ adminUrl, bearer });
       const requests = requestClient({ adminUrl, bearer });
-      return routesOf({ feed, upstreams, live, admin: own, requests, tails, bug });
+      return routesOf({ feed, upstreams, live, events, admin: own, requests, tails, bug });
     },
   });
   const answer = doorOf({ visitors, client });
@@ -92,12 +94,14 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
     close() {
       feed.close();
       upstreams.close();
+      events.close();
       visitors.close();
       listener.close();
     },
     stop() {
       feed.close();
       upstreams.close();
+      events.close();
       visitors.close();
       return listener.drain();
     },

@@ -25,6 +25,11 @@ declare module "*/public/requests.js" {
   export default text;
 }
 
+declare module "*/public/actions.js" {
+  const text: string;
+  export default text;
+}
+
 declare module "uplot/dist/uPlot.iife.min.js" {
   const text: string;
   export default text;

@@ -6,6 +6,7 @@ import type { Feed } from "./feed.ts";
 import { eventOf, renderedOnce, streamOf } from "./live.ts";
 import { renderLive, renderUpstreamLive } from "./page.tsx";
 import type { Picture } from "./picture.ts";
+import { type Row, rowSince, wholeRow } from "./upstream-row.tsx";
 import type { UpstreamFeeds, UpstreamPicture } from "./upstream-feeds.ts";
 import { queryOf, type View } from "./view.ts";
 
@@ -23,15 +24,24 @@ export interface LiveStreams {
 
 export function liveStreams(feed: Feed, upstreams: UpstreamFeeds): LiveStreams {
   // There are no more views than columns to sort by, in two directions.
-  const rendered = new Map<string, (picture: Picture) => Uint8Array>();
+  const rendered = new Map<string, (picture: Picture, seen?: Picture) => Uint8Array>();
   const ofView = ({ sort }: View) => {
     const view = { sort, filter: "" };
     const key = queryOf(view);
     const known = rendered.get(key);
     if (known) return known;
-    const made = renderedOnce(
-      (picture: Picture) => eventOf(renderLive(picture, view)) + pointsEvent(picture.trends),
-    );
+    // Who was sent a picture has these rows; a picture that nobody remembers takes its rows with it.
+    const rowsOf = new WeakMap<Picture, ReadonlyMap<string, Row>>();
+    const made = renderedOnce((picture: Picture, seen) => {
+      const before = seen && rowsOf.get(seen);
+      const rows = new Map<string, Row>();
+      const html = renderLive(picture, view, (row) => {
+        rows.set(row.attributes.id, row);
+        return before ? rowSince(row, before.get(row.attributes.id)) : wholeRow(row);
+      });
+      rowsOf.set(picture, rows);
+      return eventOf(html) + pointsEvent(picture.trends);
+    });
     rendered.set(key, made);
     return made;
   };

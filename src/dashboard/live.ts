@@ -1,4 +1,4 @@
-/** The live stream: server-sent events, each of which carries a whole fragment, so that a missed one does no harm. */
+/** The live stream: server-sent events, each of which brings a viewer from the picture that it was sent last to the present one. */
 
 import type { Cancel } from "../lib/clock.ts";
 import type { Drawn, Feed } from "./feed.ts";
@@ -12,19 +12,23 @@ export function eventOf(text: string, name?: string): string {
 }
 
 /**
- * Renders a picture once, however many viewers it goes to.
- * @param render gives whole events
+ * Renders a picture once, however many viewers it goes to that were sent the same one before.
+ * @param render gives whole events; `seen` is undefined for whoever comes
  */
 export function renderedOnce<Shown extends Drawn>(
-  render: (picture: Shown) => string,
-): (picture: Shown) => Uint8Array {
+  render: (picture: Shown, seen: Shown | undefined) => string,
+): (picture: Shown, seen?: Shown) => Uint8Array {
   const encoder = new TextEncoder();
-  const done = new WeakMap<Shown, Uint8Array>();
-  return (picture) => {
-    const known = done.get(picture);
+  const nothing = {};
+  // Weak both ways: a picture must not keep the one before it, which would keep the one before that.
+  const done = new WeakMap<Shown, WeakMap<object, Uint8Array>>();
+  return (picture, seen) => {
+    const since = done.get(picture) ?? new WeakMap<object, Uint8Array>();
+    done.set(picture, since);
+    const known = since.get(seen ?? nothing);
     if (known) return known;
-    const bytes = encoder.encode(render(picture));
-    done.set(picture, bytes);
+    const bytes = encoder.encode(render(picture, seen));
+    since.set(seen ?? nothing, bytes);
     return bytes;
   };
 }
@@ -37,9 +41,10 @@ const greeting = new TextEncoder().encode(":\n\n");
  */
 export function streamOf<Shown extends Drawn>(
   feed: Feed<Shown>,
-  bytesOf: (picture: Shown) => Uint8Array,
+  bytesOf: (picture: Shown, seen?: Shown) => Uint8Array,
 ): ReadableStream<Uint8Array> {
   let leave: Cancel | undefined;
+  let seen: Shown | undefined;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -47,7 +52,9 @@ export function streamOf<Shown extends Drawn>(
         controller.enqueue(greeting);
         leave = feed.watch({
           show(picture) {
-            if ((controller.desiredSize ?? 0) > 0) controller.enqueue(bytesOf(picture));
+            if ((controller.desiredSize ?? 0) <= 0) return;
+            controller.enqueue(bytesOf(picture, seen));
+            seen = picture;
           },
           end: () => controller.close(),
         });

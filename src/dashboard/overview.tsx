@@ -11,6 +11,7 @@ import { PoolSection } from "./pool-table.tsx";
 import { Tile } from "./tile.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs } from "./upstream-feeds.ts";
+import { wholeRow, type WriteRow } from "./upstream-row.tsx";
 import { concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
 import type { View } from "./view.ts";
 import { WorkersPanel } from "./workers-panel.tsx";
@@ -20,10 +21,11 @@ export interface OverviewProps {
   readonly view: View;
   /** The charts of a pool: in full, or a stub where they are in the page already. */
   readonly chartsOf: (pool: string) => JSX.Element;
+  readonly writeRow?: WriteRow | undefined;
 }
 
 /** Children of the live region. */
-export function Overview({ picture, view, chartsOf }: OverviewProps): JSX.Element {
+export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: OverviewProps): JSX.Element {
   const { snapshot, outage } = picture;
   return (
     <>
@@ -32,7 +34,13 @@ export function Overview({ picture, view, chartsOf }: OverviewProps): JSX.Elemen
         <Totals picture={picture} />
         {snapshot ? (
           snapshot.pools.map((pool) => (
-            <PoolSection pool={pool} now={balancerNow(picture)} view={view} charts={chartsOf(pool.name)} />
+            <PoolSection
+              pool={pool}
+              now={balancerNow(picture)}
+              view={view}
+              charts={chartsOf(pool.name)}
+              writeRow={writeRow}
+            />
           ))
         ) : (
           <NothingYet adminUrl={picture.adminUrl} />

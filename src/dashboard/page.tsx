@@ -1,21 +1,22 @@
 /** The whole documents, and what of them is sent alone. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Setting } from "../config/effective.ts";
 import type { WindowName } from "../history/levels.ts";
 import type { Columns } from "../history/point.ts";
 import type { Told } from "./admin-client.ts";
+import { Done, type DoneProps } from "./actions/done.tsx";
+import { BulkBar } from "./actions/select.tsx";
 import { Charts, ChartsStub } from "./charts.tsx";
-import { ConfigView } from "./config-page.tsx";
 import { attribute } from "./escape.ts";
 import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { Picture } from "./picture.ts";
-import { pageOf } from "./pool-table.tsx";
+import { pageOf } from "./place.ts";
 import { FailingCard, FailingStub } from "./requests/failing-card.tsx";
-import type { RequestList } from "./requests/shapes.ts";
-import { markup, Notice, Shell } from "./shell.tsx";
+import type { RequestList } from "../requests/request.ts";
+import { markup, Shell } from "./shell.tsx";
 import type { UpstreamPicture } from "./upstream-feeds.ts";
+import type { WriteRow } from "./upstream-row.tsx";
 import { UpstreamView, upstreamTitle } from "./upstream-page.tsx";
 import { plainView, queryOf, type View } from "./view.ts";
 
@@ -27,10 +28,12 @@ export interface PageProps {
   readonly columnsOf?: (pool: string) => Columns | undefined;
   /** What went wrong with the action that led here. */
   readonly notice?: string;
+  /** What was just done here. */
+  readonly done?: DoneProps | undefined;
 }
 
 export function renderPage(props: PageProps): string {
-  const { picture, view = plainView, window = "5m", columnsOf = () => undefined, notice = "" } = props;
+  const { picture, view = plainView, window = "5m", columnsOf = () => undefined, notice = "", done } = props;
   const chartsOf = (name: string) => (
     <Charts
       subject={{ kind: "pool", name }}
@@ -41,17 +44,24 @@ export function renderPage(props: PageProps): string {
   );
   const live = `/live${queryOf({ ...view, filter: "" })}`;
   return markup(
-    <Shell title={titleOf(picture)} here="overview" live={live} notice={notice}>
+    <Shell
+      title={titleOf(picture)}
+      here="overview"
+      live={live}
+      notice={notice}
+      done={done && <Done {...done} />}
+    >
       <FilterBox picture={picture} view={view} />
       <main id="live" {...liveAttributes(live)}>
         <Overview picture={picture} view={view} chartsOf={chartsOf} />
       </main>
+      <BulkBar place={{ page: "overview", view }} />
     </Shell>,
   );
 }
 
 /** Children of the live region. It has every upstream: what the page hides, it goes on hiding itself. */
-export function renderLive(picture: Picture, view: View = plainView): string {
+export function renderLive(picture: Picture, view: View = plainView, writeRow?: WriteRow): string {
   return markup(
     <>
       <title safe>{titleOf(picture)}</title>
@@ -59,6 +69,7 @@ export function renderLive(picture: Picture, view: View = plainView): string {
         picture={picture}
         view={{ ...view, filter: "" }}
         chartsOf={(name) => <ChartsStub subject={{ kind: "pool", name }} />}
+        writeRow={writeRow}
       />
     </>,
   );
@@ -72,6 +83,7 @@ export interface UpstreamPageProps {
   readonly notice?: string;
   /** Its last failing requests, or why they are not known; undefined leaves them out. */
   readonly failing?: Told<RequestList>;
+  readonly done?: DoneProps | undefined;
 }
 
 export function renderUpstreamPage({
@@ -80,11 +92,18 @@ export function renderUpstreamPage({
   columns,
   notice = "",
   failing,
+  done,
 }: UpstreamPageProps): string {
   const { id } = shown;
   const live = `/live/upstreams/${encodeURIComponent(id)}`;
   return markup(
-    <Shell title={upstreamTitle(shown)} here="upstream" live={live} notice={notice}>
+    <Shell
+      title={upstreamTitle(shown)}
+      here="upstream"
+      live={live}
+      notice={notice}
+      done={done && <Done {...done} />}
+    >
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
           shown={shown}
@@ -113,30 +132,6 @@ export function renderUpstreamLive(shown: UpstreamPicture): string {
         failing={<FailingStub upstream={shown.id} />}
       />
     </>,
-  );
-}
-
-export function renderConfigPage(told: Told<readonly Setting[]>): string {
-  return markup(
-    <Shell title="Configuration · Evenkeel" here="config">
-      <main>
-        <ConfigView told={told} />
-      </main>
-    </Shell>,
-  );
-}
-
-/** After an action: the live region as it is now, and no word of an earlier failure. */
-export function renderDone(live: string): string {
-  return live + renderNotice("");
-}
-
-/** Replaces the notice and nothing else, also with a status that is not swapped in. */
-export function renderNotice(notice: string): string {
-  return markup(
-    <tag of="hx-partial" {...{ "hx-target": "#notice", "hx-swap": "innerMorph" }}>
-      <Notice notice={notice} />
-    </tag>,
   );
 }
 

@@ -22,6 +22,8 @@ export interface Trouble {
   readonly reason: "unreachable" | "unauthorized" | "refused" | "missing" | "not_understood";
   /** For people, without a full stop. */
   readonly message: string;
+  /** A sentence each, where several things are wrong. */
+  readonly problems?: readonly string[];
 }
 
 /** The admin API has not answered since. */

@@ -1,26 +1,22 @@
 /** What each address of the dashboard answers. */
 
 import { html } from "@elysiajs/html";
-import { Elysia, t } from "elysia";
+import { Elysia } from "elysia";
 import { type WindowName, windowNamed } from "../history/levels.ts";
 import type { HistoryQuery } from "../history/history.ts";
+import { Deeds } from "./actions/deeds.ts";
+import { actionRoutes } from "./actions/routes.ts";
 import type { AdminClient } from "./admin-client.ts";
-import { fresh, seeOther, statusOf, text } from "./answers.ts";
+import { fresh, statusOf, text } from "./answers.ts";
 import { answerAsset } from "./assets.ts";
-import { anchorOf } from "./escape.ts";
+import { courseRoutes } from "./course/routes.ts";
+import type { EventsFeed } from "./events/events-feed.ts";
+import { eventRoutes } from "./events/routes.ts";
 import type { Feed } from "./feed.ts";
 import type { LiveStreams } from "./live-streams.ts";
 import { renderNumbers } from "./numbers.tsx";
-import {
-  renderConfigPage,
-  renderDone,
-  renderLive,
-  renderNotice,
-  renderPage,
-  renderUpstreamLive,
-  renderUpstreamPage,
-} from "./page.tsx";
-import { pageOf } from "./pool-table.tsx";
+import { renderPage, renderUpstreamPage } from "./page.tsx";
+import type { Place } from "./place.ts";
 import { failingAt, failingShown } from "./requests/failing-card.tsx";
 import type { RequestClient } from "./requests/request-client.ts";
 import { requestRoutes } from "./requests/routes.ts";
@@ -28,11 +24,12 @@ import { listQuery } from "./requests/sought.ts";
 import type { Tails } from "./requests/tails.ts";
 import type { UpstreamFeeds } from "./upstream-feeds.ts";
 import { verdictOf } from "./verdict.ts";
-import { queryOf, viewOf } from "./view.ts";
+import { viewOf } from "./view.ts";
 
 export interface RouteSetting {
   readonly feed: Feed;
   readonly upstreams: UpstreamFeeds;
+  readonly events: EventsFeed;
   readonly live: LiveStreams;
   readonly admin: AdminClient;
   readonly requests: RequestClient;
@@ -41,28 +38,32 @@ export interface RouteSetting {
   readonly bug: (error: unknown) => void;
 }
 
-const modeForm = t.Object({
-  mode: t.Union([t.Literal("ready"), t.Literal("draining"), t.Literal("maintenance")]),
-});
-
 /** A handler in the shape of `fetch`. */
 export function routesOf({
   feed,
   upstreams,
   live,
+  events,
   admin,
   requests,
   tails,
   bug,
 }: RouteSetting): (request: Request) => Promise<Response> {
-  const pageWith = async (query: Query, notice = "") => {
+  const deeds = new Deeds();
+  const doneIn = (query: Query, place: Place) => {
+    const deed = deeds.of(query["done"]);
+    return deed && { deed, place };
+  };
+  const pageWith = async (query: Query) => {
     const window = windowIn(query);
     const [picture, past] = await Promise.all([feed.current(), admin.history({ window })]);
     const series = "value" in past ? past.value.series : [];
     const columnsOf = (pool: string) => series.find((each) => each.pool === pool)?.columns;
-    return renderPage({ picture, view: viewOf(query), window, columnsOf, notice });
+    const view = viewOf(query);
+    const done = doneIn(query, { page: "overview", view });
+    return renderPage({ picture, view, window, columnsOf, done });
   };
-  const upstreamPageWith = async (id: string, query: Query, notice = "") => {
+  const upstreamPageWith = async (id: string, query: Query) => {
     const window = windowIn(query);
     const [shown, past, failing] = await Promise.all([
       upstreams.of(id).current(),
@@ -71,10 +72,9 @@ export function routesOf({
     ]);
     const columns = "value" in past ? past.value.series[0]?.columns : undefined;
     const isMissing = shown.trouble?.reason === "missing";
-    return {
-      html: renderUpstreamPage({ shown, window, columns, notice, failing }),
-      status: isMissing ? 404 : 200,
-    };
+    const done = doneIn(query, { page: "upstream", id });
+    const html = renderUpstreamPage({ shown, window, columns, done, failing });
+    return { html, status: isMissing ? 404 : 200 };
   };
 
   const app = new Elysia({ handler: { standardHostname: false } })
@@ -83,9 +83,7 @@ export function routesOf({
 
     .onError(({ code, error }) => {
       if (code === "NOT_FOUND") return text(404, "There is nothing here. The dashboard is at /.");
-      if (code === "VALIDATION" || code === "PARSE") {
-        return text(422, "Cannot set the mode: it must be ready, draining or maintenance.");
-      }
+      if (code === "PARSE") return text(422, "Cannot read this form.");
       bug(error);
       return text(500, "The dashboard has a fault; the balancer is not affected.");
     })
@@ -102,42 +100,15 @@ export function routesOf({
       return html(page.html);
     })
 
-    .get("/config", async ({ html, set }) => {
-      Object.assign(set.headers, fresh);
-      const told = await admin.settings();
-      if ("trouble" in told) set.status = statusOf(told.trouble);
-      return html(renderConfigPage(told));
-    })
+    .use(courseRoutes({ feed, admin }))
+    .use(eventRoutes({ feed, events, admin }))
 
     .use(requestRoutes({ feed, requests, tails }))
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())
 
-    .post(
-      "/upstreams/:id/mode",
-      async ({ params: { id }, body: { mode }, headers, html, query, set }) => {
-        const trouble = await admin.setMode(id, mode);
-        const picture = await feed.renewed();
-        const byScript = headers["hx-request"] === "true";
-        const view = viewOf(query);
-        const onUpstream = query["page"] === "upstream";
-        const back = onUpstream ? pageOf(id) : `/${queryOf(view)}#${anchorOf("upstream", id)}`;
-        if (!trouble && !byScript) return seeOther(back);
-        Object.assign(set.headers, fresh);
-        if (!trouble && onUpstream) {
-          return html(renderDone(renderUpstreamLive(await upstreams.of(id).renewed())));
-        }
-        if (!trouble) return html(renderDone(renderLive(picture, view)));
-        const notice = `Cannot set ${id} to ${mode}: ${trouble.message}.`;
-        set.status = statusOf(trouble);
-        if (byScript) return html(renderNotice(notice));
-        return html(
-          onUpstream ? (await upstreamPageWith(id, {}, notice)).html : await pageWith(query, notice),
-        );
-      },
-      { body: modeForm },
-    )
+    .use(actionRoutes({ feed, upstreams, admin, deeds }))
 
     .get("/api/history", async ({ query }) => {
       const told = await admin.history(historyQueryOf(query), "patient");

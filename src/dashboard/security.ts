@@ -44,8 +44,8 @@ export function refusalOf(request: Request, onLoopback: boolean): Response | und
   return Number(length) <= longestForm ? undefined : refuse(413, "This form is too long.");
 }
 
-/** Bytes; the longest of our own forms has twenty. */
-const longestForm = 4_096;
+/** Bytes; the longest of our own forms names some hundred upstreams. */
+const longestForm = 65_536;
 
 function refuse(status: number, sentence: string): Response {
   return new Response(`${sentence}\n`, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });

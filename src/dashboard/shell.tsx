@@ -17,20 +17,24 @@ const htmxConfig = JSON.stringify({
 
 interface ShellProps {
   readonly title: string;
-  readonly here: "overview" | "upstream" | "requests" | "config";
+  readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action";
   /** The address of the live stream; undefined for a page that stands still. */
   readonly live?: string;
   readonly notice?: string;
+  /** What was just done. */
+  readonly done?: JSX.Element;
   readonly children?: JSX.Element | JSX.Element[];
 }
 
 const places = [
   { name: "Overview", address: "/", here: "overview" },
   { name: "Requests", address: "/requests", here: "requests" },
+  { name: "Events", address: "/events", here: "events" },
+  { name: "Audit", address: "/audit", here: "audit" },
   { name: "Configuration", address: "/config", here: "config" },
 ] as const;
 
-export function Shell({ title, here, live, notice = "", children }: ShellProps): JSX.Element {
+export function Shell({ title, here, live, notice = "", done = "", children }: ShellProps): JSX.Element {
   return (
     <>
       {"<!doctype html>"}
@@ -66,6 +70,10 @@ export function Shell({ title, here, live, notice = "", children }: ShellProps):
             <Notice notice={notice} />
           </div>
           {children}
+          <div id="done" role="status">
+            {done}
+          </div>
+          <dialog id="panel" aria-labelledby="panel-title"></dialog>
         </body>
       </html>
     </>

@@ -2,20 +2,20 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamDetail } from "../detail.ts";
-import { Badge, Glyph, toneShapes } from "./badge.tsx";
+import { DrainLine } from "./drain-line.tsx";
 import { ReasonList, reasonsOf } from "./errors-cell.tsx";
 import { PageFoot } from "./foot.tsx";
-import { formatAgo, formatBrief, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
+import { formatBrief, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
 import { LatencyBars } from "./latency-bars.tsx";
 import { Sparkline } from "./line.tsx";
-import { ModeForm } from "./mode-form.tsx";
 import { balancerNow } from "./picture.ts";
-import { statusNote } from "./pool-table.tsx";
 import { ProbeStrip } from "./probe-strip.tsx";
+import { UpstreamHead } from "./upstream-head.tsx";
 import { Tile } from "./tile.tsx";
+import { UpstreamEvents } from "./upstream-events.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
-import { concernOf, standsBy, type Tone, verdictOf } from "./verdict.ts";
+import { concernOf } from "./verdict.ts";
 import { fairShareOf } from "./view.ts";
 
 export interface UpstreamViewProps {
@@ -31,13 +31,15 @@ export function UpstreamView({ shown, charts, failing }: UpstreamViewProps): JSX
   const now = balancerNow(picture);
   return (
     <>
-      <Head shown={shown} now={now} />
+      <UpstreamHead shown={shown} now={now} />
       {detail ? (
         <div class={trouble ? "known stale" : "known"}>
+          <DrainLine detail={detail} now={now} />
           <Totals shown={shown} detail={detail} />
           <section class="pool" aria-label="History">
             {charts}
           </section>
+          {/* Further cards stand in one of the two stacks. */}
           <div class="cards">
             <div class="card-stack">
               <ProbeStrip probes={detail.probes} plan={detail.probe} now={now} />
@@ -58,6 +60,7 @@ export function UpstreamView({ shown, charts, failing }: UpstreamViewProps): JSX
             <div class="card-stack">
               <LatencyBars bars={detail.latencies} />
               {failing}
+              <UpstreamEvents detail={detail} picture={picture} />
             </div>
           </div>
         </div>
@@ -71,78 +74,6 @@ export function UpstreamView({ shown, charts, failing }: UpstreamViewProps): JSX
 
 export function upstreamTitle({ id, detail, trouble }: UpstreamPicture): string {
   return `${id}${detail && !trouble ? ` ${detail.status}` : ""} · Evenkeel`;
-}
-
-interface HeadProps {
-  readonly shown: UpstreamPicture;
-  readonly now: number;
-}
-
-function Head({ shown, now }: HeadProps): JSX.Element {
-  const { id, detail, trouble } = shown;
-  const tone = trouble || !detail ? "bad" : toneOf(detail);
-  return (
-    <section class="verdict" data-tone={tone}>
-      <Glyph shape={toneShapes[tone]} />
-      <div class="verdict-words">
-        <h1 safe>{id}</h1>
-        <div class="reasons" role="status" aria-live="polite">
-          {trouble ? (
-            <span safe>{troubleWords(shown)}</span>
-          ) : detail ? (
-            <>
-              <Badge status={detail.status} />
-              <span class="age" aria-hidden="true" safe>
-                {statusNote(detail, now)}
-              </span>
-              <span safe>{why(detail)}</span>
-            </>
-          ) : (
-            ""
-          )}
-        </div>
-        {detail ? (
-          <ul class="facts">
-            {factsOf(detail).map((fact) => (
-              <li safe>{fact}</li>
-            ))}
-          </ul>
-        ) : (
-          ""
-        )}
-      </div>
-      {detail ? (
-        <div class="head-actions">
-          <ModeForm upstream={detail} now={now} place={{ page: "upstream" }} />
-        </div>
-      ) : (
-        ""
-      )}
-    </section>
-  );
-}
-
-function toneOf(detail: UpstreamDetail): Tone {
-  if (detail.fit || standsBy(detail)) return "good";
-  return detail.status === "failing" || detail.status === "ejected" ? "bad" : "warn";
-}
-
-/** The page is of one upstream, but what is wrong may be the whole balancer. */
-function troubleWords({ trouble, picture, detail, at }: UpstreamPicture): string {
-  if (trouble?.reason === "missing") return "There is no such upstream, or no longer.";
-  const age = detail && picture.readAt > 0 ? `, last picture ${formatAgo(at - picture.readAt)}` : "";
-  return `${verdictOf(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
-}
-
-function why({ status, mode, modeSet, lastProbe, outlier }: UpstreamDetail): string {
-  if (mode !== "ready") return modeSet ? `set by ${modeSet.by}` : "as configured";
-  if (status === "ejected" || status === "probation") return outlier.reason ?? "";
-  if (status === "passing" || !lastProbe) return "";
-  return lastProbe.detail;
-}
-
-function factsOf({ url, pool, policy, weight, backup }: UpstreamDetail): readonly string[] {
-  return [url, `pool ${pool}`, policy, `weight ${weight}`, ...(backup ? ["backup"] : [])];
 }
 
 interface TotalsProps {

@@ -22,18 +22,19 @@ export class PeakEwma {
   }
 
   record(value: number, now: number): void {
-    const current = this.read(now);
-    if (!this.measured || value >= current) {
-      this.#value = value;
-    } else {
-      const keep = Math.exp(-Math.max(0, now - this.#writtenAt) / this.#tauMs);
-      this.#value = this.#value * keep + value * (1 - keep);
-    }
+    const keep = this.measured ? this.#kept(now) : 0;
+    const decayed = this.#value * keep;
+    this.#value = value >= decayed ? value : decayed + value * (1 - keep);
     this.#writtenAt = now;
   }
 
   read(now: number): number {
     if (!this.measured) return 0;
-    return this.#value * Math.exp(-Math.max(0, now - this.#writtenAt) / this.#tauMs);
+    return this.#value * this.#kept(now);
+  }
+
+  /** How much of the value is left, 0–1. */
+  #kept(now: number): number {
+    return Math.exp(-Math.max(0, now - this.#writtenAt) / this.#tauMs);
   }
 }

@@ -1,4 +1,4 @@
-/** Takes turns in proportion to weights: whose turn is next costs O(log n), however uneven the weights are. */
+/** Takes turns in proportion to weights: whose turn is next costs O(log n), and O(1) where all weights are the same. */
 
 interface Turn<T> {
   readonly item: T;
@@ -20,12 +20,18 @@ export class Turns<T> {
   #heap: Turn<T>[] = [];
   #now = 0;
   #ranks = 0;
+  /**
+   * Where all weights are the same the earliest due one is always the next of the sorted list: its place, counted on and
+   * on. -1 where weights differ.
+   */
+  #place = -1;
 
   /**
    * Changes who takes part. Whoever stays keeps the place in the sequence, so that frequent changes do not favour
    * the first of the list; newcomers start half a turn in.
    */
   reset(items: readonly T[], weightOf: (item: T) => number): void {
+    this.#settle();
     const before = new Map(this.#heap.map((turn) => [turn.item, turn]));
     this.#heap = items.map((item) => {
       const weight = weightOf(item);
@@ -41,12 +47,41 @@ export class Turns<T> {
     });
     this.#now = 0;
     this.#heap.sort((left, right) => (isBefore(left, right) ? -1 : 1));
+    const weight = this.#heap[0]?.weight;
+    this.#place = this.#heap.every((turn) => turn.weight === weight) ? 0 : -1;
+  }
+
+  /** Writes down what a rotation has taken. */
+  #settle(): void {
+    const place = this.#place;
+    if (place <= 0) return;
+    const { length } = this.#heap;
+    for (let i = Math.max(0, place - length); i < place; i++) {
+      const turn = this.#heap[i % length] as Turn<T>;
+      this.#now = due(turn) + Math.floor(i / length) / turn.weight;
+      turn.taken += Math.floor(i / length) + 1;
+      turn.rank = this.#ranks++;
+    }
+  }
+
+  /** Whose turn it is. Throws if nobody takes part. */
+  first(): T {
+    return this.#first().item;
+  }
+
+  #first(): Turn<T> {
+    const turn = this.#heap[this.#place < 0 ? 0 : this.#place % this.#heap.length];
+    if (!turn) throw new Error("Cannot take a turn: nobody takes part");
+    return turn;
   }
 
   /** Whose turn it is; counts as taken. Throws if nobody takes part. */
   next(): T {
-    const turn = this.#heap[0];
-    if (!turn) throw new Error("Cannot take a turn: nobody takes part");
+    const turn = this.#first();
+    if (this.#place >= 0) {
+      this.#place += 1;
+      return turn.item;
+    }
     this.#now = due(turn);
     turn.taken += 1;
     turn.rank = this.#ranks++;

@@ -11,8 +11,10 @@ import { Recent } from "./recent.ts";
 
 /** Everything counted of one upstream since the start. */
 export class UpstreamMeter {
-  /** Answers by status. */
-  readonly codes = new Map<number, number>();
+  readonly #codes = new Map<number, number>();
+  /** The status of the last answers in a row and how many those are: they are put into the map when it is read. */
+  #code = 0;
+  #codeCount = 0;
   /** Failed attempts by reason. */
   readonly failures = new Map<string, number>();
   /** Start to head. */
@@ -30,6 +32,19 @@ export class UpstreamMeter {
 
   constructor(now: number) {
     this.recent = new Recent(now);
+  }
+
+  /** Answers by status. */
+  get codes(): Map<number, number> {
+    this.#noteCodes(0);
+    return this.#codes;
+  }
+
+  #noteCodes(next: number): void {
+    if (this.#codeCount > 0)
+      this.#codes.set(this.#code, (this.#codes.get(this.#code) ?? 0) + this.#codeCount);
+    this.#code = next;
+    this.#codeCount = 0;
   }
 
   /** Requests that were moved away while they waited. */
@@ -59,7 +74,10 @@ export class UpstreamMeter {
     this.requests += 1;
     if (isError) this.errors += 1;
     if (outcome.kind === "failure") count(this.failures, outcome.reason);
-    else count(this.codes, attempt.status);
+    else {
+      if (attempt.status !== this.#code) this.#noteCodes(attempt.status);
+      this.#codeCount += 1;
+    }
     const latencyMs = attempt.headLatencyMs;
     if (latencyMs !== undefined) this.firstByte.record(latencyMs);
     this.duration.record(attempt.endedAt - attempt.startedAt);

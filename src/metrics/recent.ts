@@ -24,9 +24,8 @@ export interface RecentPicture {
 /** Rings indexed by the second of the clock: writing clears what is too old, so that nothing runs when nothing happens. */
 export class Recent {
   readonly #startedAt: number;
-  readonly #seconds = new Float64Array(secondsKept + 1).fill(-1);
-  readonly #requests = new Uint32Array(secondsKept + 1);
-  readonly #errors = new Uint32Array(secondsKept + 1);
+  /** Second, requests and errors of each, side by side: with many upstreams the price of a request is the memory it touches. */
+  readonly #seconds = new Float64Array(3 * (secondsKept + 1)).fill(-1);
   readonly #slices: ({ slice: number; latency: Histogram } | undefined)[] = [];
 
   /** @param now clock time, milliseconds */
@@ -46,9 +45,10 @@ export class Recent {
   }
 
   get picture(): RecentPicture {
-    const seconds = [...this.#seconds].flatMap((second, i) =>
-      second < 0 ? [] : [second, this.#requests[i] ?? 0, this.#errors[i] ?? 0],
-    );
+    const kept = this.#seconds;
+    const seconds: number[] = [];
+    for (let i = 0; i < kept.length; i += 3)
+      if ((kept[i] ?? -1) >= 0) seconds.push(...kept.subarray(i, i + 3));
     const slices = this.#slices.filter((kept) => kept !== undefined);
     return { seconds, slices: slices.map(({ slice, latency }) => ({ slice, latency: latency.counts })) };
   }
@@ -67,26 +67,25 @@ export class Recent {
 
   /** What is older than what its place holds has been forgotten already. */
   #count(second: number, requests: number, errors: number): void {
-    const index = second % (secondsKept + 1);
-    if ((this.#seconds[index] ?? -1) > second) return;
-    if (this.#seconds[index] !== second) {
-      this.#seconds[index] = second;
-      this.#requests[index] = 0;
-      this.#errors[index] = 0;
-    }
-    this.#requests[index] = (this.#requests[index] ?? 0) + requests;
-    this.#errors[index] = (this.#errors[index] ?? 0) + errors;
+    const kept = this.#seconds;
+    const index = 3 * (second % (secondsKept + 1));
+    const known = kept[index] as number;
+    if (known > second) return;
+    const isNew = known !== second;
+    kept[index] = second;
+    kept[index + 1] = (isNew ? 0 : (kept[index + 1] as number)) + requests;
+    kept[index + 2] = (isNew ? 0 : (kept[index + 2] as number)) + errors;
   }
 
   /** The last ten whole seconds, without the one that is still running. */
   counts(now: number): RecentCounts {
     const current = Math.floor(now / 1000);
     let [requests, errors] = [0, 0];
-    for (let i = 0; i <= secondsKept; i++) {
+    for (let i = 0; i < this.#seconds.length; i += 3) {
       const second = this.#seconds[i] ?? -1;
-      if (second < current - secondsKept || second >= current) continue;
-      requests += this.#requests[i] ?? 0;
-      errors += this.#errors[i] ?? 0;
+      if (second < 0 || second < current - secondsKept || second >= current) continue;
+      requests += this.#seconds[i + 1] ?? 0;
+      errors += this.#seconds[i + 2] ?? 0;
     }
     const lived = current - Math.floor(this.#startedAt / 1000);
     return { requests, errors, seconds: Math.max(1, Math.min(secondsKept, lived)) };

@@ -13,6 +13,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { Lookout, type Sight, type Suspicion } from "../probe/lookout.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { Hedger } from "../proxy/hedger.ts";
+import type { RecordTaker } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-id.ts";
 import { trustedBy } from "../proxy/trust.ts";
 import type { WorkerSnapshot } from "./seat.ts";
@@ -37,6 +38,10 @@ export interface Plane {
   isEmpty(upstream: Upstream): boolean;
   /** What a pool's exchanges know of it, everywhere. */
   measure(member: Member): Measured;
+  /** What other processes of ours take, bytes. */
+  rssBytes(): number;
+  /** Refuses new requests from now on, or no longer. */
+  shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Cuts what is left, synchronously. */
@@ -62,6 +67,8 @@ export interface DataPlaneSetting {
   /** The system's if left out. */
   readonly schedule?: Schedule;
   readonly log: Log;
+  /** Gets what became of requests. */
+  readonly records?: RecordTaker;
   /** Hears of upstreams on which attempts wait for too long. */
   readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
 }
@@ -73,6 +80,7 @@ export class DataPlane implements Plane {
   readonly #lookout: Lookout;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
+  readonly #load = { isShed: false };
 
   constructor(setting: DataPlaneSetting) {
     this.#setting = setting;
@@ -100,14 +108,18 @@ export class DataPlane implements Plane {
   }
 
   async listen(): Promise<void> {
-    const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#setting;
+    const { config, engine, sharesPort, fleet, metrics, clock, log, records } = this.#setting;
     const { tls, ...place } = config.listen;
+    const exchanges = {
+      ...{ routes: () => fleet.routes, clock, load: this.#load, observer: metrics },
+      ...(records && { records }),
+    };
     this.#listener = await engine.listen({
       ...place,
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
-      exchange: () => new Exchange({ routes: () => fleet.routes, clock, observer: metrics }),
+      exchange: () => new Exchange(exchanges),
       requestId: requestIds(systemRandom),
       trusts: (address) => this.#trusts(address),
       log: engineLogOf(log, clock),
@@ -138,6 +150,14 @@ export class DataPlane implements Plane {
 
   measure(member: Member): Measured {
     return member;
+  }
+
+  rssBytes(): number {
+    return 0;
+  }
+
+  shed(isShedding: boolean): void {
+    this.#load.isShed = isShedding;
   }
 
   drain(): Promise<void> {

@@ -3,10 +3,12 @@
 import type { Config, PoolConfig } from "../config/config.ts";
 import type { Fleet } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
+import { hashString } from "../lib/hash.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
 import type { Health, Mode } from "../pool/upstream.ts";
+import type { RequestRecord } from "../proxy/record.ts";
 import type { Sight } from "../probe/lookout.ts";
 
 /** What is wanted of one upstream, and what is known of it. */
@@ -21,9 +23,22 @@ export interface State {
   readonly upstreams: readonly Standing[];
 }
 
+/** Which one of how many workers it is. */
+export interface Place {
+  readonly index: number;
+  readonly of: number;
+}
+
 export type ToWorker =
   /** `now` is the control plane's clock, which the worker goes by. */
-  | ({ readonly kind: "state"; readonly revision: number; readonly now: number } & State)
+  | ({
+      readonly kind: "state";
+      readonly revision: number;
+      readonly now: number;
+      readonly place: Place;
+      /** Whether new requests are refused. */
+      readonly shedding: boolean;
+    } & State)
   /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
   | { readonly kind: "look"; readonly upstreams: readonly Asked[] }
   | { readonly kind: "drain" | "close" };
@@ -48,6 +63,8 @@ export interface Counts {
   readonly revision: number;
   /** Requests that clients wait for. */
   readonly active: number;
+  /** What its process takes. */
+  readonly rssBytes: number;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
@@ -71,6 +88,8 @@ export type FromWorker =
   /** It cannot listen. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "sights"; readonly sights: readonly Seen[] }
+  /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
+  | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
   | Counts;
 
 /** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
@@ -86,8 +105,18 @@ export function stateOf(config: Config, { pools }: Pick<Fleet, "pools">): State 
   return { config, upstreams };
 }
 
+/**
+ * How much later the next worker tries an upstream on probation, milliseconds. The first one's answer is known to all
+ * within a few; should it have no request to try it with, the next one has.
+ */
+const turnMs = 1_000;
+
 /** Makes a fleet what a state says. What a verdict has said here since stays. */
-export function applyState(fleet: Fleet, { config, upstreams }: State): void {
+export function applyState(
+  fleet: Fleet,
+  { config, upstreams }: State,
+  { index, of }: Place = { index: 0, of: 1 },
+): void {
   const standings = new Map(upstreams.map((standing) => [standing.upstream, standing]));
   fleet.adopt(fleet.next(config));
   for (const pool of fleet.pools) {
@@ -95,6 +124,8 @@ export function applyState(fleet: Fleet, { config, upstreams }: State): void {
       const standing = standings.get(identityOf(upstream));
       if (!standing) continue;
       pool.setMode(upstream, standing.mode);
+      // The first try is not always the same worker's.
+      upstream.outlier.handicapMs = ((index + hashString(standing.upstream)) % of) * turnMs;
       pool.adopt(upstream, standing);
     }
   }
@@ -103,7 +134,7 @@ export function applyState(fleet: Fleet, { config, upstreams }: State): void {
 export function reportOf(
   { members }: Pick<Fleet, "members">,
   metrics: Metrics,
-  { revision, active }: Pick<Counts, "revision" | "active">,
+  own: Pick<Counts, "revision" | "active" | "rssBytes">,
 ): Counts {
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({
@@ -119,7 +150,7 @@ export function reportOf(
       ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
     })),
   ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
-  return { kind: "counts", revision, active, upstreams, pools };
+  return { kind: "counts", ...own, upstreams, pools };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** One worker's place: whoever sits there may die, the place is filled again. */
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import type { RequestRecord } from "../proxy/record.ts";
 import type { Counts, FromWorker, Seen, ToWorker } from "./messages.ts";
 
 /** A process that was started. Sending to one that is gone does nothing. */
@@ -34,6 +35,7 @@ export interface SeatSetting {
   readonly onGreeting: (seat: Seat) => void;
   readonly onCounts: (seat: Seat) => void;
   readonly onSights: (seat: Seat, sights: readonly Seen[]) => void;
+  readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
   readonly onReady: (seat: Seat) => void;
   /** Hears that nothing was heard of a worker for so many seconds, before it is ended. */
   readonly onSilence: (seat: Seat, seconds: number) => void;
@@ -160,7 +162,7 @@ export class Seat {
   }
 
   #hear(message: FromWorker): void {
-    const { onGreeting, onCounts, onSights, onReady } = this.#setting;
+    const { onGreeting, onCounts, onSights, onRequests, onReady } = this.#setting;
     if (message.kind === "hello") {
       this.#isGreeted = true;
       onGreeting(this);
@@ -171,6 +173,7 @@ export class Seat {
       this.counts = message;
       onCounts(this);
     } else if (message.kind === "sights") onSights(this, message.sights);
+    else if (message.kind === "requests") onRequests(message.requests, message.isSampled);
     else if (message.kind === "drained") this.#drained?.();
   }
 

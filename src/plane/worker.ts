@@ -9,6 +9,8 @@ import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { rescueAll, type Sight } from "../probe/lookout.ts";
+import type { RequestRecord } from "../proxy/record.ts";
+import { Sieve } from "../requests/sieve.ts";
 import { DataPlane } from "./data-plane.ts";
 import { applyState, type Asked, type FromWorker, reportOf, type Seen, type ToWorker } from "./messages.ts";
 
@@ -18,6 +20,8 @@ export interface WorkerSetting {
   readonly log: Log;
   /** Ends the process. */
   readonly leave: () => void;
+  /** What this process takes. */
+  readonly rssBytes: () => number;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
 }
@@ -36,6 +40,8 @@ export class Worker {
   #revision = 0;
   #isDraining = false;
   #cancelReport: Cancel | undefined;
+  /** Kept since the last report; the sieve lets at most a few hundred a second through. */
+  #requests: RequestRecord[] = [];
 
   constructor(setting: WorkerSetting) {
     this.#setting = setting;
@@ -58,15 +64,17 @@ export class Worker {
   }
 
   #follow(state: StateMessage): void {
+    this.#running?.plane.shed(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
     const { fleet, plane } = (this.#running ??= this.#begin(state));
-    applyState(fleet, state);
+    applyState(fleet, state, state.place);
     // What still waits on one that was found down moves on at once.
     for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueAll(upstream);
     }
     plane.follow(state.config);
+    plane.shed(state.shedding);
     this.#revision = state.revision;
     if (isFirst) void this.#listen(plane);
     else this.#report();
@@ -85,12 +93,14 @@ export class Worker {
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
     const engine = engines[config.engine];
+    const sieve = new Sieve(clock, (request) => void this.#requests.push(request));
     const plane = new DataPlane({
       ...{ config, engine, sharesPort: true, fleet, metrics, clock, schedule: this.#schedule, log },
+      records: sieve,
       onSuspicion: (suspicions) =>
         this.#see(suspicions.flatMap((one) => one.sights.map((sight) => seenOf(one.upstream, sight, true)))),
     });
-    return { fleet, metrics, plane };
+    return { fleet, metrics, plane, sieve };
   }
 
   async #listen(plane: DataPlane): Promise<void> {
@@ -137,9 +147,14 @@ export class Worker {
 
   #report(): void {
     if (!this.#running) return;
-    const { fleet, metrics, plane } = this.#running;
+    const { fleet, metrics, plane, sieve } = this.#running;
     const active = plane.active();
-    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active }));
+    const rssBytes = this.#setting.rssBytes();
+    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active, rssBytes }));
+    if (this.#requests.length > 0) {
+      this.#setting.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
+      this.#requests = [];
+    }
     const isEmptying = fleet.pools.some(({ upstreams }) =>
       upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
     );
@@ -155,4 +170,5 @@ interface Running {
   readonly fleet: Fleet;
   readonly metrics: Metrics;
   readonly plane: DataPlane;
+  readonly sieve: Sieve;
 }

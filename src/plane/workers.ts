@@ -10,6 +10,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Suspicion } from "../probe/lookout.ts";
+import type { RequestRecord } from "../proxy/record.ts";
 import type { Measured, Plane } from "./data-plane.ts";
 import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
@@ -36,6 +37,8 @@ export interface WorkersSetting {
   readonly observer: PoolObserver;
   /** Hears of upstreams on which attempts wait for too long, whoever waits. */
   readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  /** Hears of requests that workers have kept, and whether there were others. */
+  readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
   readonly journal: Pick<Journal, "add">;
   readonly log: Log;
   readonly clock: Clock;
@@ -64,6 +67,7 @@ export class Workers implements Plane {
   #revision = 0;
   #told = "";
   #isTelling = false;
+  #isShedding = false;
   #cancelTell: Cancel | undefined;
   #cancelTick: Cancel | undefined;
   readonly cut = undefined;
@@ -89,6 +93,7 @@ export class Workers implements Plane {
           onGreeting: () => this.#tell(),
           onCounts: (seat) => this.#heard(seat),
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
+          onRequests: setting.onRequests,
           onReady: (seat) => {
             if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
           },
@@ -125,6 +130,15 @@ export class Workers implements Plane {
 
   active(): number {
     return this.#seats.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
+  }
+
+  rssBytes(): number {
+    return this.#seats.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
+  }
+
+  shed(isShedding: boolean): void {
+    this.#isShedding = isShedding;
+    this.#tellSoon();
   }
 
   /** Only when every worker has reported after it heard that nothing shall go there any more. */
@@ -180,8 +194,10 @@ export class Workers implements Plane {
     if (text !== this.#told) this.#revision += 1;
     this.#told = text;
     this.#isTelling = false;
-    const message = { kind: "state", revision: this.#revision, now: clock(), ...state } as const;
-    for (const seat of this.#seats) seat.send(message);
+    const whole = { revision: this.#revision, now: clock(), shedding: this.#isShedding };
+    for (const [index, seat] of this.#seats.entries()) {
+      seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
+    }
     this.#cancelTell?.();
     this.#cancelTell = schedule(tellEveryMs, () => this.#tell());
   }

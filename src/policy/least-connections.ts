@@ -12,13 +12,18 @@ export function leastConnections(): Policy {
   return {
     pick(fit) {
       start = (start + 1) % fit.length;
-      let best = fit[start] as Upstream;
-      for (let i = 1; i < fit.length && best.inFlight > 0; i++) {
-        const candidate = fit[(start + i) % fit.length] as Upstream;
-        if (candidate.inFlight * best.effectiveWeight < best.inFlight * candidate.effectiveWeight)
-          best = candidate;
-      }
-      return best;
+      return leastFrom(fit, start);
     },
+    peek: (fit) => leastFrom(fit, (start + 1) % fit.length),
   };
+}
+
+function leastFrom(fit: readonly Upstream[], start: number): Upstream {
+  let best = fit[start] as Upstream;
+  for (let i = 1; i < fit.length && best.inFlight > 0; i++) {
+    const candidate = fit[(start + i) % fit.length] as Upstream;
+    if (candidate.inFlight * best.effectiveWeight < best.inFlight * candidate.effectiveWeight)
+      best = candidate;
+  }
+  return best;
 }

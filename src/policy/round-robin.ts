@@ -8,13 +8,19 @@ import type { Upstream } from "../pool/upstream.ts";
 export function roundRobin(): Policy {
   const turns = new Turns<Upstream>();
   let known: readonly Upstream[] = [];
+  const follow = (fit: readonly Upstream[]) => {
+    if (fit === known) return;
+    turns.reset(fit, (upstream) => upstream.effectiveWeight);
+    known = fit;
+  };
   return {
     pick(fit) {
-      if (fit !== known) {
-        turns.reset(fit, (upstream) => upstream.effectiveWeight);
-        known = fit;
-      }
+      follow(fit);
       return turns.next();
+    },
+    peek(fit) {
+      follow(fit);
+      return turns.first();
     },
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { AttemptList } from "./attempt-list.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Failure, Outcome } from "./outcome.ts";
 import { isGatewayFailure, type Sign, signOf } from "./outlier.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -23,8 +23,11 @@ export interface AttemptObserver {
 export interface Carrier {
   /** The upstream was found down while the attempt waits: it may go elsewhere, or stay. */
   rescue(attempt: Attempt): void;
-  /** The operator wants nothing to be left on the upstream: what waits fails there, what is being answered breaks off. */
-  cut(attempt: Attempt): void;
+  /**
+   * What waits fails there, what is being answered breaks off: the operator wants nothing to be left on the upstream.
+   * @param failed as what it fails, where that is something else
+   */
+  cut(attempt: Attempt, failed?: Failure): void;
   /** The attempt waits for longer than nearly all do: it may have company elsewhere. Missing where it may not. */
   hedge?(attempt: Attempt): void;
 }

@@ -16,6 +16,7 @@ export type FailureReason =
   | "head_timeout"
   | "head_invalid"
   | "rescued"
+  | "total_timeout"
   | "upstream_reset"
   | "body_timeout"
   | "body_truncated";
@@ -43,6 +44,9 @@ export const outrun: Outcome = { kind: "cancelled", isOutrun: true };
 
 /** It waited on an upstream that was found down, and was moved to another one. */
 export const rescued: Failure = { kind: "failure", phase: "head", reason: "rescued" };
+
+/** Its request had to be answered by now. */
+export const late: Failure = { kind: "failure", phase: "head", reason: "total_timeout" };
 
 export function failure(phase: FailurePhase, reason: FailureReason, detail?: string): Failure {
   return detail === undefined

@@ -72,6 +72,8 @@ export class Outlier {
   since = 0;
   /** Clock time at which the ejection ends; Infinity while there is none. */
   endsAt = Infinity;
+  /** How much later than others this process tries it again: of several one has the first try. Milliseconds. */
+  handicapMs = 0;
   /** Ejections that count: one more with each, one less for each first ejection's length spent up. */
   ejections = 0;
   /** What the last change followed from; undefined before the first. */
@@ -112,6 +114,11 @@ export class Outlier {
       this.#failures = new SlidingCount(limits.windowMs);
     }
     this.#limits = limits;
+  }
+
+  /** Clock time from which on it is on probation here; Infinity while it is not ejected. */
+  get triedFrom(): number {
+    return this.endsAt + this.handicapMs;
   }
 
   /** Whether it lets one more attempt in. */
@@ -159,7 +166,7 @@ export class Outlier {
 
   /** Ends an ejection that has run out; true if the state changed. */
   settle(now: number): boolean {
-    if (this.#state !== "ejected" || now < this.endsAt) return false;
+    if (this.#state !== "ejected" || now < this.triedFrom) return false;
     return this.#become("probation", "ejection_over", now);
   }
 

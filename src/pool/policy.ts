@@ -12,4 +12,15 @@ export interface Policy {
    * @param key what the request is pinned by; empty where the pool has no key
    */
   pick(fit: readonly Upstream[], key: string): Upstream;
+  /** What `pick` would return now, without taking the turn. Missing where picking changes nothing but the dice. */
+  peek?(fit: readonly Upstream[], key: string): Upstream;
+}
+
+export function pick(policy: Policy, fit: readonly Upstream[], key: string): Upstream {
+  return policy.pick(fit, key);
+}
+
+/** What `pick` would say. */
+export function peek(policy: Policy, fit: readonly Upstream[], key: string): Upstream {
+  return policy.peek?.(fit, key) ?? policy.pick(fit, key);
 }

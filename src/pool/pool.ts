@@ -5,7 +5,7 @@ import type { Random } from "../lib/random.ts";
 import type { Attempt, Ledger } from "./attempt.ts";
 import { elsewhere, lighterOfTwo } from "./draw.ts";
 import { neverEjected, type OutlierState, type Sign } from "./outlier.ts";
-import type { Policy } from "./policy.ts";
+import { peek, pick, type Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
 import { isCandidate } from "./ranks.ts";
 import { type Standing, standingOf } from "./standing.ts";
@@ -68,7 +68,7 @@ export class Pool implements Ledger {
   /** Whether it gets new requests now. */
   serves(upstream: Upstream): boolean {
     const serving = this.#current().tiers.find((tier) => !tier.isFull);
-    return serving !== undefined && serving.members.includes(upstream) && this.#hasRoom(upstream);
+    return serving?.members.includes(upstream) === true && this.#hasRoom(upstream);
   }
 
   /**
@@ -76,13 +76,14 @@ export class Pool implements Ledger {
    * @param key what the request is pinned by; empty where the pool has no key
    * @param tried where it has failed already. A retry is not a turn: it asks no policy, or one dead upstream of
    *   three would push three quarters of the traffic onto one survivor. Nor is what a full upstream leaves to others.
+   * @param isImagined nothing is sent: no turn is taken
    */
-  choose(key: string, tried: readonly Upstream[]): Upstream | undefined {
+  choose(key: string, tried: readonly Upstream[], isImagined = false): Upstream | undefined {
     if (tried.length > 0) return elsewhere(this.#current(), tried, this.#random);
     const { tiers } = this.#current();
     const best = tiers[0];
     if (best && !best.isFull) {
-      const picked = this.#policy.pick(best.members, key);
+      const picked = (isImagined ? peek : pick)(this.#policy, best.members, key);
       return this.#hasRoom(picked) ? picked : lighterOfTwo(best.open, this.#random);
     }
     const next = tiers.find((tier) => !tier.isFull);
@@ -172,7 +173,6 @@ export class Pool implements Ledger {
     this.#announce(upstream, from);
   }
 
-  /** Called by an attempt alone. */
   began(upstream: Upstream): void {
     upstream.outlier.began();
     if (this.#hasRoom(upstream) || !this.#standing) return;

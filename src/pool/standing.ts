@@ -29,7 +29,7 @@ export function standingOf(
     const from = upstream.outlier.state;
     if (upstream.outlier.settle(now)) settled.push([upstream, from]);
     upstream.slowStart.settle(now);
-    dueAt = Math.min(dueAt, upstream.outlier.endsAt, upstream.slowStart.dueAt(now));
+    dueAt = Math.min(dueAt, upstream.outlier.triedFrom, upstream.slowStart.dueAt(now));
   }
   const ranks = ranksAmong(upstreams);
   const hasRoom = (upstream: Upstream) =>

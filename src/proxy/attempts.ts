@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { Attempt } from "../pool/attempt.ts";
-import { outrun } from "../pool/outcome.ts";
+import { cancelled, type Failure, outrun } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { ExchangeObserver } from "./exchange-observer.ts";
@@ -72,6 +72,15 @@ export class Attempts {
   won(attempt: Attempt): void {
     this.besides(attempt)?.end(outrun);
     this.#decide(attempt);
+  }
+
+  /** Nobody waits for any of them any more; their upstreams are not to blame. @param as what the engine is to take it for */
+  abandon(as: Failure): void {
+    for (let open = this.open; open; open = this.open) {
+      const { carrier } = open;
+      open.end(cancelled);
+      carrier?.cut(open, as);
+    }
   }
 
   /** The request is over. */

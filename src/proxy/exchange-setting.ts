@@ -10,6 +10,8 @@ export interface ExchangeSetting {
   /** Read anew for every exchange, so that a reload needs no new connection. */
   readonly routes: () => readonly Route[];
   readonly clock: Clock;
+  /** Whether new requests are refused, for want of memory. */
+  readonly load?: { readonly isShed: boolean };
   readonly observer: ExchangeObserver;
   /** Present where requests are traced. */
   readonly trace?: Tracer;

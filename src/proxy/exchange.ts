@@ -1,12 +1,13 @@
 /** One client request's whole journey: decides where it goes, and where it goes next if that fails. Moves no bytes. */
 
 import type { Attempt } from "../pool/attempt.ts";
-import { type Failure, rescued, responded } from "../pool/outcome.ts";
+import { type Failure, late, rescued, responded } from "../pool/outcome.ts";
 import { isGatewayFailure } from "../pool/outlier.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Attempts } from "./attempts.ts";
 import { type Journey, whereToHedge, whereToRescue, whereToRetry } from "./elsewhere.ts";
+import type { Hurried } from "./deadlines.ts";
 import type { ExchangeSetting } from "./exchange-setting.ts";
 import type { Head } from "./head.ts";
 import { Place } from "./place.ts";
@@ -28,10 +29,9 @@ import type { TraceContext } from "./trace-context.ts";
  *             └────▶ Wait ──(park)──▶ resume with an Attempt or a Refusal
  * ```
  * The engine ends each failed attempt before it asks again. While two are under way, what follows one of them is the other:
- * `again`, `answered` and `rescue` return it then, and the engine goes on with it instead of beginning anything.
- * A connection may reuse its exchange for its next request.
+ * `again`, `answered` and `rescue` return it then, and the engine goes on with it. A connection may reuse its exchange.
  */
-export class Exchange implements Queued {
+export class Exchange implements Queued, Hurried {
   readonly #setting: ExchangeSetting;
   readonly #recorder: Recorder;
   readonly #attempts: Attempts;
@@ -75,13 +75,12 @@ export class Exchange implements Queued {
   /** Forgets the last request: also before `refuse` for a head that is not acceptable, which blames no pool. */
   reset(): void {
     this.#attempts.reset();
+    this.#destination?.deadlines?.leave(this);
     this.#recorder.begin();
-    this.#head = undefined;
-    this.#destination = undefined;
+    this.#head = this.#destination = this.trace = undefined;
     this.#key = "";
     this.#tried.length = 0;
     this.#keptStatus = this.#extra = 0;
-    this.trace = undefined;
     this.leaveQueue();
   }
 
@@ -95,11 +94,13 @@ export class Exchange implements Queued {
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
     if (!destination || !this.#head) return this.refuse(refusal("no_route"));
+    if (this.#setting.load?.isShed) return this.refuse(refusal("overloaded"));
     const isLimited = destination.maxRequestBodyBytes !== undefined;
     if (isLimited && !this.admits(Number(this.#head.header("content-length") ?? 0)))
       return this.refuse(refusal("request_too_large"));
     destination.retryBudget?.earn();
-    const { pool, queue } = destination;
+    const { pool, queue, deadlines, timeouts } = destination;
+    deadlines?.join(this, timeouts.totalMs ?? Infinity);
     // Whoever comes while others wait goes behind them.
     const isLast = queue !== undefined && queue.size > 0;
     const upstream = isLast ? undefined : pool.choose(this.#key, this.#tried);
@@ -126,9 +127,15 @@ export class Exchange implements Queued {
     return true;
   }
 
-  /** Called by the queue alone. */
+  /** Also by the queue alone. */
   expire(): void {
     this.leaveQueue()?.resume(this.refuse(refusal("queue_timeout")));
+  }
+
+  /** Called by the deadlines alone. An answer that has begun may go on. */
+  expireWhole(): void {
+    if (this.#place.isTaken) this.leaveQueue()?.resume(this.refuse(refusal("total_timeout")));
+    else if (!this.#attempts.answering) this.#attempts.abandon(late);
   }
 
   /** For a client that leaves before its turn. */
@@ -143,8 +150,7 @@ export class Exchange implements Queued {
 
   /** After a failed and ended attempt: another one elsewhere, already counted in; or what to answer. */
   again(failed: Failure): Attempt | Refusal {
-    const other = this.#attempts.open;
-    if (other) return other;
+    if (this.#attempts.open) return this.#attempts.open;
     const step = this.#retry(failed);
     if (typeof step !== "string") return step;
     const refused = { ...refusal(failed.reason), notRetried: step };
@@ -153,10 +159,9 @@ export class Exchange implements Queued {
   }
 
   /**
-   * After the head of an answer, which the attempt has been told: whether the answer goes to the client. If not, its
-   * attempt was ended here, and the one returned is counted in. The engine keeps the answer then, unread or whole: should
-   * the new attempt fail, `again` may ask for it with `passesKept`; should it answer, the kept one is dropped. An engine
-   * that cannot keep this answer passes it on without asking.
+   * After the head of an answer, which the attempt has been told: whether it goes to the client. If not, its attempt was
+   * ended here, and the one returned is counted in. The engine keeps the answer then: should the new attempt fail, `again`
+   * may ask for it with `passesKept`; else it is dropped. An engine that cannot keep it passes it on without asking.
    */
   answered(status: number): Attempt | "pass" {
     if (!this.mayBetter(status)) return "pass";
@@ -175,10 +180,7 @@ export class Exchange implements Queued {
     return isGatewayFailure(status) && this.#attempts.besides(this.#attempts.answering) !== undefined;
   }
 
-  /**
-   * While an attempt waits for its head on an upstream that was found down: another one on an upstream that is up, already
-   * counted in, in place of the one that waited, which was ended here; undefined if the request has to stay.
-   */
+  /** While an attempt waits on an upstream that was found down: another one in its place, which was ended here, if it may move. */
   rescue(waiting = this.#attempts.open): Attempt | undefined {
     const other = this.#attempts.besides(waiting);
     if (other) {
@@ -195,10 +197,7 @@ export class Exchange implements Queued {
     return this.#start(pool, upstream);
   }
 
-  /**
-   * While an attempt waits for longer than nearly all do: a second one elsewhere, already counted in, beside the first;
-   * undefined if there is to be none. The first that is answered well wins.
-   */
+  /** While an attempt waits for longer than nearly all do: a second one beside it, already counted in, if it may have one. */
   hedge(): Attempt | undefined {
     const journey = this.#attempts.isHedged ? undefined : this.#journey;
     const upstream = journey && whereToHedge(journey);
@@ -213,6 +212,7 @@ export class Exchange implements Queued {
 
   /** Of a hedged request: this attempt's answer goes to the client. The other one, should it be under way, is ended here. */
   won(attempt: Attempt): void {
+    this.#destination?.deadlines?.leave(this);
     this.#attempts.won(attempt);
   }
 

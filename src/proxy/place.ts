@@ -7,6 +7,10 @@ export class Place {
   #queue: Queue | undefined;
   #parked: Parked | undefined;
 
+  get isTaken(): boolean {
+    return this.#queue !== undefined;
+  }
+
   /** False if the queue is full, or there is none. */
   join(queue: Queue | undefined, queued: Queued): boolean {
     if (!queue?.join(queued)) return false;

@@ -12,11 +12,13 @@ export type RefusalReason =
   | "request_invalid"
   | "request_too_large"
   | "too_many_clients"
+  | "overloaded"
   | "draining";
 
 /** Why a failed attempt was not followed by another one. */
 export type NotRetried =
   | "retries_spent"
+  | "time_spent"
   | "method_not_idempotent"
   | "body_not_replayable"
   | "answer_begun"
@@ -57,6 +59,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     error: "connection_limit_reached",
     message: "No upstream had room in time.",
   },
+  overloaded: {
+    status: 503,
+    error: "proxy_internal_response",
+    message: "The balancer has no memory left for further requests.",
+  },
   draining: { status: 503, error: "destination_unavailable", message: "The balancer is shutting down." },
   too_many_clients: {
     status: 503,
@@ -88,6 +95,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
     error: "http_protocol_error",
     message: "The upstream's answer is not valid HTTP.",
   },
+  total_timeout: {
+    status: 504,
+    error: "http_response_timeout",
+    message: "No upstream answered in the time that a request may take.",
+  },
   // Never an answer of ours: who was rescued is asked elsewhere.
   rescued: { status: 502, error: "connection_terminated", message: "The upstream was found down." },
   upstream_reset: {
@@ -108,6 +120,11 @@ const meanings: Readonly<Record<RefusalReason, Meaning>> = {
 /** @param status where it is not the reason's usual one, as 405 or 501 for `request_invalid` */
 export function refusal(reason: RefusalReason, status = meanings[reason].status): Refusal {
   return { kind: "refusal", reason, status };
+}
+
+/** Whether the client's connection is to end with this answer: it takes what is short. */
+export function isLast({ reason }: Refusal): boolean {
+  return reason === "overloaded";
 }
 
 /** A request that is refused for what it says or how slowly it comes. @param status 400, 405, 408, 414, 431, 501 or 505 */

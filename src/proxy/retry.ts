@@ -31,6 +31,7 @@ export function reasonNotToRetry({
 }: RetryCase): NotRetried | undefined {
   const phase = cause.kind === "failure" ? cause.phase : "head";
   if (phase === "body") return "answer_begun";
+  if (cause.reason === "total_timeout") return "time_spent";
   if (retriesLeft <= 0) return "retries_spent";
   if (!replayable) return "body_not_replayable";
   if (phase === "head" && !idempotent.has(method)) return "method_not_idempotent";

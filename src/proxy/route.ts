@@ -2,6 +2,7 @@
 
 import type { Pool } from "../pool/pool.ts";
 import type { KeyOf } from "./affinity.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { type Head, pathOf } from "./head.ts";
 import type { Queue } from "./queue.ts";
 import type { RetryBudget } from "./retry-budget.ts";
@@ -11,6 +12,8 @@ export interface Timeouts {
   readonly connectMs: number;
   /** From the request's last byte to the answer's head. */
   readonly headMs: number;
+  /** From the request's head to the answer's, over all attempts and waits; without it as long as the others allow. */
+  readonly totalMs?: number;
   /** Between two pieces of an answer's body. */
   readonly bodyIdleMs: number;
   /** Without a byte in either direction of an upgraded connection. */
@@ -25,6 +28,8 @@ export interface Destination {
   readonly retries: number;
   /** What pays for them; without it all are allowed. */
   readonly retryBudget?: RetryBudget;
+  /** Present where `timeouts.totalMs` is. */
+  readonly deadlines?: Deadlines;
   /** Where requests wait for a place; without it those that find none are refused. */
   readonly queue?: Queue;
   /** Statuses of upstreams that are tried elsewhere like failures; without it every answer is passed on. */
@@ -45,12 +50,17 @@ export interface Route {
   readonly destination: Destination;
 }
 
-/** The first route that matches, in the order of the configuration; undefined if none does. */
+/** Where the first route that matches leads; undefined if none does. */
 export function routeOf(routes: readonly Route[], head: Head): Destination | undefined {
+  return matchingRoute(routes, head)?.destination;
+}
+
+/** The first route that matches, in the order of the configuration; undefined if none does. */
+export function matchingRoute(routes: readonly Route[], head: Head): Route | undefined {
   for (const route of routes) {
     if (route.host !== undefined && !matchesHost(route.host, head.host)) continue;
     if (route.path !== undefined && !matchesPath(route.path, pathOf(head))) continue;
-    return route.destination;
+    return route;
   }
   return undefined;
 }

@@ -8,6 +8,7 @@ import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { timedOut } from "./dial.ts";
+import { memorySense } from "./memory.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebSetting } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
 
@@ -140,6 +141,7 @@ export const runtime: Runtime = {
   serve,
   dial,
   probeHttp,
+  memory: memorySense(() => Bun.gc(true)),
   passwords,
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
   workerEnvironment: { [fetchLimit]: mostFetches, ...process.env },

@@ -11,6 +11,7 @@ import { wireEngine } from "../engine/wire/deno.ts";
 import { plainAddress } from "../proxy/head.ts";
 import { passwords } from "./argon2.ts";
 import { dial, timedOut } from "./dial.ts";
+import { memorySense } from "./memory.ts";
 import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
 
@@ -118,6 +119,7 @@ export const runtime: Runtime = {
   serve,
   dial,
   probeHttp,
+  memory: memorySense(),
   passwords,
   selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],
   workerEnvironment: process.env,

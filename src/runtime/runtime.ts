@@ -36,6 +36,15 @@ export interface HttpProbe {
   };
 }
 
+/** What is known of this process's memory. */
+export interface MemorySense {
+  rssBytes(): number;
+  /** What its control group may take; undefined without a limit. */
+  limitBytes(): number | undefined;
+  /** Gives back at once what is not needed any more, as far as the runtime can. Takes a while. */
+  collect(): void;
+}
+
 /** argon2id, in the PHC string format. */
 export interface Passwords {
   hash(password: string): Promise<string>;
@@ -53,6 +62,7 @@ export interface Runtime {
   dial(hostname: string, port: number, timeoutMs: number): Promise<void>;
   /** Status of a GET without redirects, proxies or kept connections; rejects with code ETIMEDOUT after `timeoutMs`. */
   probeHttp(probe: HttpProbe): Promise<number>;
+  readonly memory: MemorySense;
   /** Off the thread that serves, where the runtime can. */
   readonly passwords: Passwords;
   /** The command line that starts this program again, for child processes. */

@@ -3,7 +3,7 @@
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
  * an upstream's `mode`, `weight`, `backup` place, its `member`ship and its `drain`; the balancer's `reload`, `phase` and `worker`s;
- * `login` is who came to the admin side, was refused there, or left.
+ * `load` is what it refuses for want of memory; `login` is who came to the admin side, was refused there, or left.
  */
 export type EventKind =
   | "probe"
@@ -17,6 +17,7 @@ export type EventKind =
   | "reload"
   | "phase"
   | "worker"
+  | "load"
   | "login";
 
 export interface Event {

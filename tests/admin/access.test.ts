@@ -31,7 +31,8 @@ describe("the table of roles", () => {
           return needed !== "nobody" && needed !== undefined && reaches(role, needed);
         })
         .map(([method, path]) => `${method} ${path}`);
-    expect(below("viewer")).toEqual(["POST /api/logout"]);
+    // A dry run asks, and sends nothing.
+    expect(below("viewer").toSorted()).toEqual(["POST /api/logout", "POST /api/requests/dry-run"]);
     expect(below("operator")).not.toContain("POST /api/reload");
   });
 

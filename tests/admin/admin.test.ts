@@ -5,6 +5,7 @@ import { type Administered, startAdmin } from "../../src/admin/admin.ts";
 import { type Control, denied } from "../../src/control/control.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
+import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 import type { Phase, Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
@@ -26,6 +27,7 @@ function stand(phase: Phase = "ready", fit = true) {
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
     metricsText: () => "evenkeel_up 1\n",
     control: control as Control,
+    requests: new Requests({ fleet: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) =>
       id === upstream.id
         ? ({ ...upstream, pool: "main", mode: set.at(-1)?.[1] ?? "ready" } as UpstreamDetail)

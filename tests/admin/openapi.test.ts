@@ -171,6 +171,23 @@ const asks: Readonly<Record<string, readonly Ask[]>> = {
     { status: 200, path: "/api/upstreams/b?wait=5s" },
     { status: 409, path: "/api/upstreams/a" },
   ],
+  "GET /api/requests": [
+    { status: 200 },
+    { status: 200, path: "/api/requests?which=slowest&status=2xx&method=GET&path=/w&limit=3" },
+    { status: 400, path: "/api/requests?which=best" },
+    { status: 400, path: "/api/requests?status=4x" },
+    { status: 400, path: "/api/requests?limit=many" },
+  ],
+  "GET /api/requests/stream": [{ status: 200 }, { status: 400, path: "/api/requests/stream?status=ok" }],
+  "GET /api/requests/:id": [
+    { status: 200, path: "/api/requests/asked-1" },
+    { status: 404, path: "/api/requests/none" },
+  ],
+  "POST /api/requests/dry-run": [
+    { status: 200, body: { host: "shop.example", target: "/x", headers: { Cookie: "a=b" } } },
+    { status: 400, body: { method: 3 } },
+    { status: 400, body: { colour: "red" } },
+  ],
   "GET /api/me": [{ status: 200 }],
   "POST /api/login": [{ status: 404, body: { name: "ann", password: "secret" } }],
   "POST /api/logout": [{ status: 409 }],
@@ -206,7 +223,10 @@ describe("the real balancer", () => {
     await room.servers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
-    for (let request = 0; request < 20; request++) await (await fetch(`${room.url}/work`)).text();
+    for (let request = 0; request < 20; request++) {
+      const headers = { "X-Request-Id": `asked-${request}` };
+      await (await fetch(`${room.url}/work`, { headers })).text();
+    }
   });
   afterAll(() => room[Symbol.asyncDispose]());
 
@@ -290,7 +310,9 @@ async function follows(operation: Operation, response: Response): Promise<void> 
   }
   // Bun adds a charset to JSON, which means nothing there (RFC 8259 section 11).
   expect(answer.type === "application/json" ? type?.split(";")[0] : type).toBe(answer.type ?? "");
-  if (answer.type === "text/event-stream") return firstMessages(response);
+  if (answer.type === "text/event-stream") {
+    return operation.path === "/api/stream" ? firstMessages(response) : response.body?.cancel();
+  }
   const text = await response.text();
   const value: unknown = answer.type === "application/json" ? JSON.parse(text) : text;
   const faults = faultsIn(strictly(answer.schema), value);

@@ -7,6 +7,7 @@ import { type Administered, adminApp, startAdmin } from "../../src/admin/admin.t
 import type { Control, Who } from "../../src/control/control.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
 import { digestOf } from "../../src/lib/secret.ts";
+import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
 
@@ -64,6 +65,7 @@ export function obedient(acts: Who[], snapshot = emptySnapshot): Administered {
     snapshot: () => ({ ...snapshot, at: Date.now() }),
     metricsText: () => "evenkeel_up 1\n",
     control: control as Control,
+    requests: new Requests({ fleet: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, stepMs: 1_000, series: [] }),
   };

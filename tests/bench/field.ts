@@ -9,6 +9,8 @@ import { originCommand, type Peer } from "./peers.ts";
 /** Proxies on one core; load and servers on the other. */
 export const proxyCore = 0;
 export const loadCore = 1;
+/** For what is about several cores: load and servers share them then. */
+export const bothCores = `${proxyCore},${loadCore}`;
 
 /** A proxy that runs and answers. */
 export interface Contender extends Peer {
@@ -24,12 +26,12 @@ export class Field implements AsyncDisposable {
   /** @param sizes of the files that the servers behind the proxies offer, as /<size>.bin */
   constructor(sizes: readonly number[]) {
     this.#smallest = Math.min(...sizes);
-    this.#start(loadCore, originCommand(this.folder, sizes));
+    this.#start(String(loadCore), originCommand(this.folder, sizes));
   }
 
   /** Starts a proxy and waits until it answers. */
-  async enter(peer: Peer): Promise<Contender> {
-    const child = this.#start(proxyCore, peer.command);
+  async enter(peer: Peer, cores = String(proxyCore)): Promise<Contender> {
+    const child = this.#start(cores, peer.command);
     await answers(`http://127.0.0.1:${peer.port}/${this.#smallest}.bin`);
     const stop = async () => {
       child.kill();
@@ -38,8 +40,8 @@ export class Field implements AsyncDisposable {
     return { ...peer, pid: child.pid, stop };
   }
 
-  #start(core: number, command: readonly string[]): Bun.Subprocess {
-    const pinned = ["taskset", "-c", String(core), ...command];
+  #start(cores: string, command: readonly string[]): Bun.Subprocess {
+    const pinned = ["taskset", "-c", cores, ...command];
     const child = Bun.spawn(pinned, { stdout: "ignore", stderr: "ignore" });
     this.#started.push(child);
     return child;

@@ -18,13 +18,14 @@ import {
   type Table,
   throughput,
 } from "./scenarios.ts";
+import { secondWorker } from "./workers.ts";
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "4" },
     sizes: { type: "string", default: "120,16384,1048576" },
-    only: { type: "string", default: "throughput,half,many,idle" },
+    only: { type: "string", default: "throughput,half,many,idle,workers" },
   },
 });
 const rounds = { rounds: Number(options.rounds), seconds: Number(options.seconds) };
@@ -62,4 +63,6 @@ if (wanted.has("throughput"))
   for (const scenario of scenarios) print(await throughput(all, scenario, rounds));
 if (wanted.has("half")) print(await halfLoad(all, rounds));
 if (wanted.has("idle")) print(await idleConnections(all, 10_000));
-if (wanted.has("many")) print(await manyUpstreams(field, engineNames.at(-1) ?? "fetch", rounds));
+const fastest = engineNames.at(-1) ?? "fetch";
+if (wanted.has("many")) print(await manyUpstreams(field, fastest, rounds));
+if (wanted.has("workers")) print(await secondWorker(field, fastest, rounds));

@@ -1,6 +1,6 @@
 /** One run of load against one proxy, and what that cost the proxy: CPU time from /proc, which a noisy machine distorts least. */
 
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -41,6 +41,29 @@ export async function measure({ pid, port }: Contender, shape: LoadShape): Promi
     p99Ms: latency(text, 99),
     memoryMiB: memoryOf(pid),
   };
+}
+
+/** Milliseconds of CPU time in each second that nobody asks anything: probes and whatever else goes by the clock. */
+export async function idleCost({ pid }: Contender, seconds: number): Promise<number> {
+  const before = ticksOf(familyOf(pid));
+  await Bun.sleep(seconds * 1_000);
+  return ((ticksOf(familyOf(pid)) - before) * microsPerTick) / 1_000 / seconds;
+}
+
+/** Answers a second, of any status, to clients that send sixteen requests at a time: the cheapest load there is. */
+export async function pipelined({ port }: Contender, folder: string, shape: LoadShape): Promise<number> {
+  const script = join(folder, "pipelined.lua");
+  const lines = [
+    `init = function() local all = {}; for i = 1, 16 do all[i] = wrk.format("GET", "${shape.path}") end`,
+    "  sixteen = table.concat(all) end",
+    "request = function() return sixteen end",
+  ];
+  writeFileSync(script, lines.join("\n"));
+  const text = await output([
+    ...["wrk", "-t1", `-c${shape.connections}`, `-d${shape.seconds}s`, "-s", script],
+    `http://127.0.0.1:${port}${shape.path}`,
+  ]);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? Number.NaN);
 }
 
 /** The 99th percentile at a steady rate below saturation, milliseconds; h2load paces its clients. */

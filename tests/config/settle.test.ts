@@ -14,6 +14,7 @@ engine: fetch
 workers: auto
 admin: { port: 9001, host: 0.0.0.0, token: t }
 state: ":memory:"
+maxMemory: 1GiB
 drainTimeout: 1m
 clientTimeouts: { head: 1s, bodyIdle: 2s, keepAlive: 3s }
 trustedProxies: [10.0.0.0/8, "::1"]
@@ -32,7 +33,7 @@ pools:
     slowStart: 0
     outlier: { consecutiveFailures: 2, failureRatio: 0.3, minimumVolume: 11, window: 12s, ejection: 13s, maxEjection: 14m, maxEjected: 0.4 }
     probe: { path: "/readyz?full=1", interval: 4s, changingInterval: 500ms, jitter: 0.2, timeout: 1s, rise: 5, fall: 6 }
-    timeouts: { connect: 7s, head: 8s, bodyIdle: 9s, tunnelIdle: 10m }
+    timeouts: { connect: 7s, head: 8s, total: 20s, bodyIdle: 9s, tunnelIdle: 10m }
     upstreams:
       - http://10.0.0.1:8080
       - http://10.0.0.1:8081;weight=0;backup
@@ -52,6 +53,7 @@ routes:
     workers: "auto",
     admin: { hostname: "0.0.0.0", port: 9001, token: "t" },
     state: ":memory:",
+    maxMemory: 1_073_741_824,
     drainDelayMs: 0,
     drainTimeoutMs: 60_000,
     clientTimeouts: { headMs: 1000, bodyIdleMs: 2000, keepAliveMs: 3000 },
@@ -88,7 +90,7 @@ routes:
           rise: 5,
           fall: 6,
         },
-        timeouts: { connectMs: 7000, headMs: 8000, bodyIdleMs: 9000, tunnelIdleMs: 600_000 },
+        timeouts: { connectMs: 7000, headMs: 8000, totalMs: 20_000, bodyIdleMs: 9000, tunnelIdleMs: 600_000 },
         upstreams: [
           { id: "10.0.0.1:8080", address: address("http", "10.0.0.1", 8080), weight: 1, backup: false },
           { id: "10.0.0.1:8081", address: address("http", "10.0.0.1", 8081), weight: 0, backup: true },

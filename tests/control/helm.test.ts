@@ -190,6 +190,20 @@ describe("the helm", () => {
 });
 
 describe("a drain", () => {
+  test("drains with a deadline that nobody waits for", async () => {
+    const { helm, course, upstream, time, stages } = setUp(configOf("main: a b"));
+    upstream("a").inFlight = 1;
+    const order = { waitMs: 0, deadlineMs: 1_000, force: false };
+    expect(await helm.drain("a", order, who)).toMatchObject({ drained: false, inFlight: 1 });
+    const drain = course.drains.of(upstream("a"));
+    expect((drain?.deadline ?? 0) - (drain?.since ?? 0)).toBe(1_000);
+    await time.advance(1_100);
+    expect(stages).toEqual(["a late"]);
+    upstream("a").inFlight = 0;
+    await time.advance(100);
+    expect(stages).toEqual(["a late", "a drained"]);
+  });
+
   test("ends when it is empty, when the time is up, or when it is undone", async () => {
     const { helm, upstream, time, stages } = setUp(configOf("main: a b"));
     const a = upstream("a");

@@ -9,6 +9,8 @@ function happening(upstream: string | null, to: string, pool: string | null = "m
   return { kind: "probe", pool, upstream, from: "", to, reason: "probe_failed", by: "prober", detail: "" };
 }
 
+const operated: Happening = { ...happening("c", "draining"), kind: "mode", reason: "operator", by: "ann", detail: "Kernel update" }; // prettier-ignore
+
 function setUp(store = openSqlite(":memory:"), time = new FakeTime()) {
   const errors: string[] = [];
   const log = { error: (message: string) => void errors.push(message) };
@@ -19,6 +21,23 @@ function setUp(store = openSqlite(":memory:"), time = new FakeTime()) {
 const words = (events: readonly Event[]) => events.map(({ to }) => to).join(" ");
 
 describe("the journal", () => {
+  test("finds events by kind, by who, by words, and those that operators made", () => {
+    const { journal } = setUp();
+    journal.add(happening("a", "failing"));
+    journal.add(operated);
+    journal.add({ ...happening(null, "applied", null), kind: "reload", by: "watch" });
+    const found = (query: Omit<Parameters<typeof journal.events>[0], "limit">) =>
+      words(journal.events({ ...query, limit: 9 }));
+    expect(found({ kinds: new Set(["mode", "reload"]) })).toBe("draining applied");
+    expect(found({ by: "ann" })).toBe("draining");
+    expect(found({ by: "an" })).toBe("");
+    expect(found({ text: "KERNEL up" })).toBe("draining");
+    expect(found({ text: "probe" })).toBe("failing applied");
+    expect(found({ byOperators: true })).toBe("draining");
+    expect(found({ byOperators: true, upstream: "a" })).toBe("");
+    expect(found({ pool: "main", kinds: new Set(["probe"]) })).toBe("failing");
+  });
+
   test("finds events by upstream and by pool, the last ones or those after a number, oldest first", () => {
     const { journal } = setUp();
     for (const [upstream, to] of [
@@ -38,6 +57,9 @@ describe("the journal", () => {
     expect(words(journal.events({ upstream: "a", limit: 9 }))).toBe("1 4");
     expect(words(journal.events({ upstream: "a", pool: "other", limit: 9 }))).toBe("");
     expect(words(journal.events({ upstream: "nobody", limit: 9 }))).toBe("");
+    const [, , third] = journal.events({ limit: 9 });
+    expect(words(journal.events({ before: third?.seq ?? 0, limit: 9 }))).toBe("1 2");
+    expect(words(journal.events({ before: third?.seq ?? 0, limit: 1 }))).toBe("2");
     const [first] = journal.events({ limit: 9 });
     expect(words(journal.events({ after: first?.seq ?? 0, limit: 3 }))).toBe("2 3 4");
     expect(words(journal.events({ after: 1e15, limit: 3 }))).toBe("");

@@ -57,11 +57,20 @@ function postMode(
   mode: string,
   headers: Record<string, string> = {},
 ): Promise<Response> {
-  return fetch(`${base}/upstreams/${encodeURIComponent(id)}/mode`, {
+  const fields = { upstream: id, reason: "a test", confirmed: "yes" };
+  return act(base, { act: mode === "draining" ? "drain" : mode, ...fields }, headers);
+}
+
+function act(
+  base: string,
+  fields: Record<string, string>,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(`${base}/actions`, {
     method: "POST",
     redirect: "manual",
     headers: { Origin: base, "Content-Type": "application/x-www-form-urlencoded", ...headers },
-    body: new URLSearchParams({ mode }).toString(),
+    body: new URLSearchParams(fields).toString(),
   });
 }
 
@@ -107,7 +116,8 @@ describe("the page", () => {
       "localhost:8082",
       "Reachable",
       "status 200",
-      'action="/upstreams/localhost%3A8081/mode"',
+      'name="upstream" value="localhost:8081"',
+      'action="/actions"',
     ]) {
       expect(html).toContain(words);
     }
@@ -158,7 +168,7 @@ describe("the further pages", () => {
       "9 of the last 60 probes failed",
       "connect_refused",
       "answers of the last minute",
-      'action="/upstreams/localhost%3A8082/mode?page=upstream"',
+      'name="at" value="localhost:8082"',
     ]) {
       expect(html).toContain(words);
     }
@@ -196,18 +206,15 @@ describe("the further pages", () => {
 
   test("lead back to themselves after an action", async () => {
     const { base } = await scene();
-    const post = (query: string) =>
-      fetch(`${base}/upstreams/localhost%3A8082/mode${query}`, {
-        method: "POST",
-        redirect: "manual",
-        headers: { Origin: base, "Content-Type": "application/x-www-form-urlencoded" },
-        body: "mode=draining",
-      });
-    expect((await post("?page=upstream")).headers.get("location")).toBe("/upstreams/localhost%3A8082");
-    expect((await post("?sort=errors-down")).headers.get("location")).toBe(
-      "/?sort=errors-down#upstream-localhost_3a_8082",
+    const post = async (place: Record<string, string>) => {
+      const answer = await act(base, { act: "drain", upstream: "localhost:8082", ...place });
+      return answer.headers.get("location")?.replace(/done=[\w-]+/, "done=KEY");
+    };
+    expect(await post({ at: "localhost:8082" })).toBe("/upstreams/localhost%3A8082?done=KEY");
+    expect(await post({ sort: "errors-down" })).toBe(
+      "/?sort=errors-down&done=KEY#upstream-localhost_3a_8082",
     );
-    expect((await post("?page=//evil.example")).headers.get("location")).toStartWith("/#upstream-");
+    expect(await post({ at: "//evil.example" })).toBe("/upstreams/%2F%2Fevil.example?done=KEY");
   });
 
   test("pass the history on, and its refusals", async () => {
@@ -224,20 +231,30 @@ describe("an action", () => {
     const { admin, base } = await scene();
     const response = await postMode(base, "localhost:8082", "draining");
     expect(response.status).toBe(303);
-    expect(response.headers.get("location")).toBe("/#upstream-localhost_3a_8082");
-    expect(await (await fetch(base)).text()).toContain('id="upstream-localhost_3a_8082"');
+    const location = response.headers.get("location") ?? "";
+    expect(location).toEndWith("#upstream-localhost_3a_8082");
+    const html = await (await fetch(base + location)).text();
+    expect(html).toContain('id="upstream-localhost_3a_8082"');
+    expect(html).toContain("localhost:8082 is draining");
     expect(admin.posts).toEqual([
-      { id: "localhost:8082", mode: "draining", actor: "dashboard", authorization: undefined },
+      {
+        ...{ id: "localhost:8082", mode: "draining", reason: "a test" },
+        ...{ actor: "dashboard", authorization: undefined },
+      },
     ]);
   });
 
-  test("by htmx answers with the new state", async () => {
+  test("by htmx answers with what was done; the new state comes with the stream", async () => {
     const { base } = await scene();
+    const live = await watch(base);
+    await live.next();
     const response = await postMode(base, "localhost:8082", "maintenance", { "HX-Request": "true" });
     const html = await response.text();
     expect(response.status).toBe(200);
     expect(html).not.toContain("<html");
-    expect(html).toContain("localhost:8082 in maintenance, set by dashboard");
+    expect(html).toContain("localhost:8082 is in maintenance");
+    expect(await live.next()).toContain("localhost:8082 in maintenance, set by dashboard");
+    await live.leave();
   });
 
   test("sends the admin token with reads and writes", async () => {
@@ -269,20 +286,52 @@ describe("an action", () => {
     });
   }
 
+  test("is taken back by a plain form as well, once, and not over somebody else's", async () => {
+    const { admin, base } = await scene();
+    const draining = async () => {
+      const location = (await postMode(base, "localhost:8082", "draining")).headers.get("location") ?? "";
+      const html = await (await fetch(base + location)).text();
+      return /action="(\/undo\/[\w-]+)"/.exec(html)?.[1] ?? "";
+    };
+    const undo = (path: string) =>
+      fetch(base + path, { method: "POST", redirect: "manual", headers: { Origin: base }, body: "" });
+    const first = await draining();
+    expect((await undo(first)).status).toBe(303);
+    expect(admin.posts.map(({ mode }) => mode)).toEqual(["draining", "ready"]);
+    const again = await undo(first);
+    expect(again.status).toBe(422);
+    expect(await again.text()).toContain("Cannot undo that any more");
+    const second = await draining();
+    admin.snapshot = withUpstream(admin.snapshot, "localhost:8082", { mode: "maintenance" });
+    expect(await (await undo(second)).text()).toContain("localhost:8082 was set to maintenance since");
+    expect(admin.posts).toHaveLength(3);
+  });
+
+  test("that would leave a pool with nobody has to be confirmed, and some need a reason", async () => {
+    const { admin, base } = await scene({ snapshot: snapshotOf(pool({ upstreams: [upstream("only")] })) });
+    const unconfirmed = await act(base, { act: "drain", upstream: "only" });
+    expect(unconfirmed.status).toBe(422);
+    expect(await unconfirmed.text()).toContain("Nothing serves in pool main then: clients get 503.");
+    const silent = await act(base, { act: "maintenance", upstream: "only", confirmed: "yes" });
+    expect(await silent.text()).toContain("Say why");
+    expect((await act(base, { act: "drain", upstream: "only", confirmed: "yes" })).status).toBe(303);
+    expect(admin.posts).toHaveLength(1);
+  });
+
   test("with an unknown mode is refused", async () => {
     const { admin, base } = await scene();
     expect((await postMode(base, "localhost:8081", "asleep")).status).toBe(422);
     expect(admin.posts).toEqual([]);
   });
 
-  test("that fails says so: as a page, and to htmx as a notice", async () => {
+  test("that fails says so: as a page, and to htmx where it was asked", async () => {
     const { base } = await scene();
     const page = await postMode(base, "nobody", "draining");
     expect(page.status).toBe(422);
-    expect(await page.text()).toContain("Cannot set nobody to draining: There is no such upstream.");
+    expect(await page.text()).toContain("There is no such upstream.");
     const notice = await postMode(base, "nobody", "draining", { "HX-Request": "true" });
     expect(notice.status).toBe(422);
-    expect(await notice.text()).toStartWith('<hx-partial hx-target="#notice"');
+    expect(await notice.text()).toStartWith('<hx-partial hx-target="#panel"');
   });
 
   test("fails with 502 when the admin API is down", async () => {

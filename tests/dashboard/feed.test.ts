@@ -160,6 +160,27 @@ describe("the live stream", () => {
     expect(rendered).toBe(1);
   });
 
+  test("renders for each what it has seen last, once for all who have seen the same", async () => {
+    const rendered: string[] = [];
+    const bytesOf = renderedOnce((picture: Picture, seen) => {
+      rendered.push(`${seen?.at ?? "none"} to ${picture.at}`);
+      return eventOf(rendered.at(-1) ?? "");
+    });
+    const shared = feed();
+    const viewers = [streamOf(shared, bytesOf).getReader(), streamOf(shared, bytesOf).getReader()];
+    const read = async () => {
+      for (const reader of viewers) await textOf(reader);
+      await settle();
+    };
+    await settle();
+    for (let i = 0; i < 2; i++) await read();
+    await pass(1_000);
+    await read();
+    viewers.push(streamOf(shared, bytesOf).getReader());
+    await pass(1_000);
+    expect(rendered).toEqual(["none to 0", "0 to 1000", "1000 to 2000", "none to 2000"]);
+  });
+
   test("keeps next to nothing for a viewer that does not read, and leaves with it", async () => {
     const shared = feed();
     const reader = streamOf(

@@ -3,19 +3,32 @@ import { marks, personal } from "../../src/dashboard/login/marks.tsx";
 import { renderLogin, renderRefusal, renderRefusalPart } from "../../src/dashboard/login/pages.tsx";
 import { eventOf } from "../../src/dashboard/live.ts";
 import { renderNumbers } from "../../src/dashboard/numbers.tsx";
+import { addingOf } from "../../src/dashboard/actions/add.tsx";
+import { acts, askedOf } from "../../src/dashboard/actions/asked.ts";
+import { Deeds, undoOfAdding } from "../../src/dashboard/actions/deeds.ts";
+import { renderActed } from "../../src/dashboard/actions/done.tsx";
+import { effectOf } from "../../src/dashboard/actions/effect.ts";
 import {
-  renderConfigPage,
-  renderDone,
-  renderLive,
-  renderNotice,
-  renderPage,
-  renderUpstreamLive,
-  renderUpstreamPage,
-} from "../../src/dashboard/page.tsx";
+  renderAdd,
+  renderEffect,
+  renderFailure,
+  renderPanel,
+  type RenderShape,
+} from "../../src/dashboard/actions/render.tsx";
+import { renderLive, renderPage, renderUpstreamLive, renderUpstreamPage } from "../../src/dashboard/page.tsx";
+import type { ReloadCardProps } from "../../src/dashboard/course/reload-card.tsx";
+import { renderConfigPage, renderReload } from "../../src/dashboard/course/render.tsx";
+import { renderEventsPage } from "../../src/dashboard/events/events-page.tsx";
+import { renderFresh } from "../../src/dashboard/events/render.tsx";
+import { soughtOf } from "../../src/dashboard/events/sought.ts";
+import type { Event, EventKind } from "../../src/state/event.ts";
 import type { Picture } from "../../src/dashboard/picture.ts";
 import type { UpstreamPicture } from "../../src/dashboard/upstream-feeds.ts";
+import { type Row, rowSince } from "../../src/dashboard/upstream-row.tsx";
 import { viewOf } from "../../src/dashboard/view.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
+import type { Mode } from "../../src/pool/upstream.ts";
+import type { Intent } from "../../src/state/intent.ts";
 import { columnsOf } from "../../src/history/point.ts";
 import { busySnapshot, detailOf, upstreamsOf, wavesUntil } from "../support/admin-stand-in.ts";
 
@@ -94,21 +107,63 @@ const pictures: Readonly<Record<string, Picture>> = {
   "no pools": { ...picture, snapshot: snapshot && { ...snapshot, pools: [] } },
 };
 
+const place = { page: "upstream", id: hostile } as const;
+const deed = new Deeds().add(hostile, [undoOfAdding(hostile)]);
+
 const renderings: Readonly<Record<string, (picture: Picture) => string>> = {
   "the page": (each) => renderPage({ picture: each, columnsOf: poisonedColumns }),
   "the page, sorted and filtered": (each) =>
     renderPage({ picture: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
   "the page with a notice": (each) => renderPage({ picture: each, notice: hostile }),
+  "the page after an act": (each) => renderPage({ picture: each, done: { deed, place } }),
   "the live fragment": (each) => renderLive(each),
   "a live event": (each) => eventOf(renderLive(each)),
-  "the answer to an action": (each) => renderDone(renderLive(each)),
-  "a notice": () => renderNotice(hostile),
+  "the answer to an act": () => renderActed({ deed, place }),
+  "a live fragment for whoever has seen another one": (each) => {
+    const other = (row: Row) => ({ ...row, cells: row.cells.map((cell, index) => (index % 2 ? cell : "")) });
+    return renderLive(each, undefined, (row) => rowSince(row, other(row)));
+  },
 };
 
 const detail = poisoned(detailOf(upstreamsOf(busySnapshot())[1] as UpstreamDetail)) as UpstreamDetail;
 const trend = { pool: hostile, upstream: hostile, columns: poisonedColumns() };
 const shown: UpstreamPicture = { at: picture.at, picture, id: hostile, detail, trend, trouble: undefined };
 const refused = { reason: "refused", message: hostile } as const;
+
+const plan = { applied: false, diff: [hostile, `+ ${hostile}`, `- ${hostile}`], needsRestart: [hostile] };
+const configuration = {
+  ...{ takenAt: 0, needsRestart: [hostile] },
+  refused: { at: 0, by: hostile, problems: [hostile] },
+};
+const reloads: readonly ReloadCardProps[] = [
+  { configuration, now: 9, looked: { way: "dry", told: { value: plan } } },
+  { configuration, now: 9 },
+  { configuration, now: 9, looked: { way: "dry", told: { value: plan }, isStale: true } },
+  { configuration, now: 9, looked: { way: "apply", told: { value: { ...plan, applied: true } } } },
+  { configuration, now: 9, looked: { way: "apply", told: { trouble: { ...refused, problems: [hostile] } } } },
+];
+const said = { upstream: hostile, by: hostile, why: hostile, at: 0 };
+const hostileAddress = { protocol: "http", hostname: hostile, port: 1 } as const;
+const hostileIntents: readonly Intent[] = [
+  { kind: "mode", mode: hostile as Mode, ...said },
+  { kind: "weight", weight: hostile as unknown as number, ...said },
+  {
+    ...{ kind: "added", pool: hostile, ...said },
+    spec: { id: hostile, address: hostileAddress, weight: 1, backup: false },
+  },
+  { kind: "removed", pool: hostile, address: hostileAddress, ...said },
+];
+
+const event = { seq: 3, at: 0, pool: hostile, upstream: hostile, from: hostile, to: hostile };
+const hostileEvents: readonly Event[] = [
+  { ...event, kind: hostile as EventKind, reason: hostile, by: hostile, detail: `${hostile}\n${hostile}` },
+  { ...event, kind: "mode", upstream: null, reason: "operator", by: hostile, detail: hostile },
+  { ...event, seq: hostile as unknown as number, kind: "mode", reason: hostile, by: hostile, detail: "" },
+];
+const soughtFor = (isAudit: boolean) => {
+  const fields = { pool: hostile, upstream: hostile, kind: hostile, by: hostile, text: hostile };
+  return soughtOf(new URLSearchParams({ ...fields, before: "9" }), isAudit);
+};
 
 const furtherRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's page": () => renderUpstreamPage({ shown, columns: poisonedColumns(), notice: hostile }),
@@ -124,14 +179,82 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
     }),
   "an upstream's live fragment": () => renderUpstreamLive(shown),
   "the configuration": () =>
-    renderConfigPage({ value: [{ name: hostile, value: hostile, source: hostile }] }),
+    renderConfigPage({
+      told: { value: [{ name: hostile, value: hostile, source: hostile }] },
+      intents: { value: hostileIntents },
+      exported: { value: hostile },
+      reload: reloads[0] as ReloadCardProps,
+    }),
+  "the configuration whose intents cannot be read": () =>
+    renderConfigPage({
+      told: { value: [] },
+      intents: { trouble: refused },
+      exported: { trouble: refused },
+      reload: reloads[1] as ReloadCardProps,
+    }),
+  "the configuration that cannot be read": () =>
+    renderConfigPage({
+      told: { trouble: refused },
+      intents: { trouble: refused },
+      exported: { trouble: refused },
+      reload: { configuration: undefined, now: 0 },
+    }),
+  "the events": () =>
+    [false, true]
+      .map((isAudit) =>
+        renderEventsPage({ sought: soughtFor(isAudit), told: { value: hostileEvents }, snapshot }),
+      )
+      .join(""),
+  "events that cannot be read": () =>
+    renderEventsPage({ sought: soughtFor(false), told: { trouble: refused }, snapshot: undefined }),
+  "a new event": () => renderFresh(hostileEvents, 3),
+  "a reload": () => reloads.map(renderReload).join(""),
   "the login": () =>
     renderLogin({ csrf: hostile, next: hostile, name: hostile, words: hostile, tone: "bad" }),
   "a refusal": () => renderRefusal({ title: hostile, words: hostile }),
   "a refusal for htmx": () => renderRefusalPart({ title: hostile, words: hostile }),
   "who is logged in": () => personal(marks.who, { name: hostile, role: "viewer", csrf: "token" }),
-  "the configuration that cannot be read": () => renderConfigPage({ trouble: refused }),
 };
+
+const shapes: readonly RenderShape[] = ["page", "part", "partial"];
+/** Both places that an act may come from. */
+const fieldsOf = (act: string) => [
+  new URLSearchParams({ act, upstream: hostile, at: hostile, weight: "3", reason: hostile }),
+  new URLSearchParams({ act, upstream: hostile, filter: hostile, sort: "errors-down", reason: hostile }),
+];
+
+describe("a hostile string never reaches the markup of an act raw", () => {
+  const check = (html: string) => {
+    expect(html).toContain("&lt;i");
+    for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
+  };
+  const whole = snapshot as NonNullable<typeof snapshot>;
+  for (const act of acts) {
+    test(`its confirmation: ${act}`, () => {
+      for (const fields of fieldsOf(act)) {
+        const asked = askedOf(fields) as NonNullable<ReturnType<typeof askedOf>>;
+        const effect = effectOf(whole, asked);
+        for (const shape of shapes) {
+          check(renderPanel({ asked, effect, problem: hostile }, shape));
+          const many = { ...asked, ids: [hostile, `${hostile}2`] };
+          check(renderPanel({ asked: many, effect: undefined, problem: hostile }, shape));
+        }
+        for (const raw of ["<i>", `"'`, "&raw"]) expect(renderEffect(effect, true)).not.toContain(raw);
+      }
+    });
+  }
+  test("the form for a new upstream", () => {
+    const fields = new URLSearchParams({ pool: hostile, url: hostile, name: hostile, weight: hostile });
+    for (const at of ["", hostile]) {
+      fields.set("at", at);
+      const adding = addingOf(fields) as NonNullable<ReturnType<typeof addingOf>>;
+      for (const shape of shapes) check(renderAdd({ adding, problem: hostile }, shape));
+    }
+  });
+  test("what was not done", () => {
+    for (const shape of shapes) check(renderFailure(hostile, shape, place));
+  });
+});
 
 describe("a hostile string never reaches the markup of the further pages raw", () => {
   for (const [name, render] of Object.entries(furtherRenderings)) {

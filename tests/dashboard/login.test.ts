@@ -92,8 +92,8 @@ function csrfIn(html: string): string {
 }
 
 /** A form that changes something. */
-const drain = "/upstreams/localhost%3A8081/mode";
-const draining = { mode: "draining" };
+const drain = "/actions";
+const draining = { act: "drain", upstream: "localhost:8081" };
 
 describe("a dashboard whose balancer has users", () => {
   test("shows nobody anything but the login, in the way that each can follow", async () => {
@@ -224,7 +224,8 @@ describe("a dashboard whose balancer has users", () => {
     const { base } = await scene();
     const browser = new Browser(base);
     await browser.login("otto");
-    const html = await browser.text("/");
+    const pages = ["/", "/config", `/actions?act=drain&upstream=a`, "/actions/add?pool=main"];
+    const html = (await Promise.all(pages.map((path) => browser.text(path)))).join("");
     const csrf = csrfIn(html);
     const forms = html.split("<form").filter((part) => /^[^>]*method="post"/.test(part));
     expect(forms.length).toBeGreaterThan(3);

@@ -12,6 +12,7 @@ import { answerWith, type Origin, type OriginSetting, startOrigin } from "../sup
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
+import { deadlineLaws } from "./deadline-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 
@@ -64,6 +65,7 @@ const isRefused = (port: number) =>
 
 const laws: Readonly<Record<string, Law>> = {
   ...hedgeLaws,
+  ...deadlineLaws,
   ...recordLaws,
 
   "passes method, target, fields and body on, and the answer back": (engine) =>

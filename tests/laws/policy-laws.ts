@@ -35,6 +35,17 @@ export function policyLaws(name: PolicyName): void {
       }
     });
 
+    test("says who would be next without taking the turn, unless dice decide", () => {
+      const fit = upstreamsOf(weights);
+      const policy = create(name);
+      if (!policy.peek) return expect(["random", "p2c", "hash", "first"]).toContain(name);
+      for (let i = 0; i < 50; i++) {
+        const foreseen = policy.peek(fit, `key-${i}`);
+        expect(policy.peek(fit, `key-${i}`)).toBe(foreseen);
+        expect(policy.pick(fit, `key-${i}`)).toBe(foreseen);
+      }
+    });
+
     test("returns the only one there is", () => {
       const [only] = upstreamsOf([1]) as [Upstream];
       expect(create(name).pick([only], "any")).toBe(only);

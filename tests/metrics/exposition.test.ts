@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 
 import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
 import { families } from "../../src/metrics/families.ts";
+import { memoryFamilies } from "../../src/metrics/memory-families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
@@ -95,7 +96,8 @@ describe("the real metrics", () => {
   test("are without fault", () => expect(read.problems).toEqual([]));
 
   test("are the families of the table, all of them, each with the labels that it names", () => {
-    const table = families(new Metrics(() => 0), []);
+    const memory = memoryFamilies({ rssBytes: 1, limitBytes: null, shedding: false });
+    const table = [...families(new Metrics(() => 0), []), ...memory];
     expect([...read.families.keys()]).toEqual(table.map(({ name }) => name));
     for (const { name, type, labels } of table) {
       expect(read.families.get(name)?.type).toBe(type);

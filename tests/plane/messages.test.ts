@@ -49,7 +49,7 @@ function setUp(pools = "main: a b c") {
   };
   const report = (worker: number) => {
     const fleet = workers[worker] ?? parent;
-    return overTheWire(reportOf(fleet, new Metrics(clock), { revision: 1, active: 0 }));
+    return overTheWire(reportOf(fleet, new Metrics(clock), { revision: 1, active: 0, rssBytes: 0 }));
   };
   const hear = (worker: number) => hearVerdicts(parent, report(worker), { observer, now: now.ms });
   const status = (id: string) =>
@@ -124,6 +124,30 @@ describe("a passive verdict", () => {
     tell();
     expect(status("a")).toEqual(["probation", "probation", "passing"]);
     hear(1);
+    tell();
+    expect(status("a")).toEqual(["passing", "passing", "passing"]);
+  });
+
+  test("has its first try in one process alone, and the other tries only if that one has nothing to try it with", () => {
+    const { eject, hear, parent, workers, config, status, run, now } = setUp();
+    const tell = () => {
+      const state = overTheWire(stateOf(config, parent));
+      for (const [index, worker] of workers.entries()) applyState(worker, state, { index, of: 2 });
+    };
+    const first = () => status("a").slice(1).indexOf("probation");
+    eject(0, "a");
+    hear(0);
+    tell();
+    now.ms += 30_000;
+    tell();
+    expect(status("a").slice(1).toSorted()).toEqual(["ejected", "probation"]);
+    const [one, other] = [first(), 1 - first()];
+    now.ms += 999;
+    expect(status("a")[1 + other]).toBe("ejected");
+    now.ms += 1;
+    expect(status("a")[1 + other]).toBe("probation");
+    run(one, "a", true);
+    hear(one);
     tell();
     expect(status("a")).toEqual(["passing", "passing", "passing"]);
   });

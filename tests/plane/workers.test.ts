@@ -7,6 +7,7 @@ import { Metrics } from "../../src/metrics/metrics.ts";
 import { type FromWorker, reportOf, type ToWorker } from "../../src/plane/messages.ts";
 import { Workers } from "../../src/plane/workers.ts";
 import type { Suspicion } from "../../src/probe/lookout.ts";
+import type { RequestRecord } from "../../src/proxy/record.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
@@ -31,9 +32,11 @@ function setUp(count = 2) {
   const events: Happening[] = [];
   const started: { at: number; fake: Fake }[] = [];
   const suspicions: Suspicion[] = [];
+  const requests: [kept: readonly RequestRecord[], isSampled: boolean][] = [];
   const workers = new Workers({
     ...{ config, fleet, metrics, observer, log, clock, schedule },
     onSuspicion: (all) => void suspicions.push(...all),
+    onRequests: (kept, isSampled) => void requests.push([kept, isSampled]),
     journal: {
       add(happening) {
         events.push(happening);
@@ -65,6 +68,7 @@ function setUp(count = 2) {
     const report = reportOf(fleet, new Metrics(clock), {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
       active: inFlight,
+      rssBytes: 1_000,
     });
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
@@ -94,6 +98,7 @@ function setUp(count = 2) {
     follow,
     a,
     suspicions,
+    requests,
   };
 }
 
@@ -204,7 +209,7 @@ describe("workers", () => {
     if (!member) throw new Error("no pool");
     const both = (await listening()) as [Fake, Fake];
     for (const [i, fake] of both.entries()) {
-      const report = reportOf(fleet, metrics, { revision: 1, active: 0 });
+      const report = reportOf(fleet, metrics, { revision: 1, active: 0, rssBytes: 0 });
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
       fake.say({ ...report, pools });
     }
@@ -284,4 +289,16 @@ describe("workers", () => {
     await time.advance(20_000);
     expect(started).toHaveLength(2);
   });
+});
+
+test("requests that workers have kept come together", async () => {
+  const { listening, requests } = setUp();
+  const [one, other] = await listening();
+  const kept = [{ requestId: "one" }] as unknown as readonly RequestRecord[];
+  one?.say({ kind: "requests", requests: kept, isSampled: false });
+  other?.say({ kind: "requests", requests: kept, isSampled: true });
+  expect(requests).toEqual([
+    [kept, false],
+    [kept, true],
+  ]);
 });

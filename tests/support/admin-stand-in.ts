@@ -9,12 +9,16 @@ import { windowNamed, windows } from "../../src/history/levels.ts";
 import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { SeriesKey } from "../../src/history/store.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
+import type { Event, EventKind } from "../../src/state/event.ts";
+import type { Intent } from "../../src/state/intent.ts";
 import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../src/snapshot.ts";
 import { type RequestDesk, requestDesk } from "./request-desk.ts";
 
 export interface ModePost {
   readonly id: string;
+  /** "draining" also for what came to the drain address. */
   readonly mode: unknown;
+  readonly reason: unknown;
   readonly actor: string | undefined;
   readonly authorization: string | undefined;
 }
@@ -31,6 +35,9 @@ export interface AdminStandIn {
   readonly posts: ModePost[];
   settings: readonly Setting[];
   readonly desk: RequestDesk;
+  intents: readonly Intent[];
+  /** Oldest first. */
+  events: readonly Event[];
   close(): Promise<void>;
 }
 
@@ -56,6 +63,8 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     posts: [],
     settings: someSettings,
     desk: requestDesk(),
+    intents: someIntents(),
+    events: someEvents(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -81,19 +90,46 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       return send(response, 200, { settings: standIn.settings });
     }
     if (await standIn.desk.answers(request, response)) return;
+    if (request.method === "GET" && pathname === "/api/events") {
+      const after = Number(searchParams.get("after") ?? 0);
+      const isAudit = searchParams.has("by-operators");
+      const asked = standIn.events.filter(
+        ({ seq, by }) => seq > after && !(isAudit && ["prober", "balancer"].includes(by)),
+      );
+      return send(response, 200, { events: asked });
+    }
+    if (request.method === "GET" && pathname === "/api/state") {
+      return send(response, 200, { intents: standIn.intents });
+    }
+    if (request.method === "GET" && pathname === "/api/state/export") {
+      response.writeHead(200, { "content-type": "application/yaml" });
+      return void response.end(someExport);
+    }
+    if (request.method === "POST" && pathname === "/api/reload") {
+      return send(response, 200, {
+        ...{ applied: !searchParams.has("dry"), steps: [], needsRestart: ["listen.port"] },
+        diff: [
+          "~ setting: listen.port 8080 → 9090 (needs a restart)",
+          "~ pool main: policy round-robin → p2c",
+          "+ upstream main/api-4: http://10.0.0.4:8080 weight 1",
+          "- upstream main/localhost:8084: http://localhost:8084 weight 1",
+        ],
+      });
+    }
     const one = /^\/api\/upstreams\/([^/]+)$/.exec(pathname);
     if (request.method === "GET" && one) {
       const id = decodeURIComponent(one[1] ?? "");
       const found = upstreamsOf(standIn.snapshot).find((each) => each.id === id);
       return found ? send(response, 200, detailOf(found)) : send(response, 404, missing);
     }
-    const match = /^\/api\/upstreams\/([^/]+)\/mode$/.exec(pathname);
+    const match = /^\/api\/upstreams\/([^/]+)\/(mode|drain)$/.exec(pathname);
     if (request.method === "POST" && match) {
       const id = decodeURIComponent(match[1] ?? "");
-      const { mode } = JSON.parse(await bodyOf(request)) as { mode: Mode };
+      const body = JSON.parse(await bodyOf(request)) as { mode?: Mode; reason: string };
+      const { mode = "draining", reason } = body;
       const { "x-evenkeel-actor": actor, authorization } = request.headers;
-      standIn.posts.push({ id, mode, actor: actor?.toString(), authorization });
-      standIn.snapshot = withMode(standIn.snapshot, id, mode, String(actor));
+      standIn.posts.push({ id, mode, reason, actor: actor?.toString(), authorization });
+      standIn.snapshot = withMode(standIn.snapshot, id, mode, { by: String(actor), why: reason });
       const changed = upstreamsOf(standIn.snapshot).find((upstream) => upstream.id === id);
       if (changed) return send(response, 200, changed);
       return send(response, 404, missing);
@@ -181,6 +217,64 @@ const someSettings: readonly Setting[] = [
   },
 ];
 
+function someIntents(): readonly Intent[] {
+  const now = Date.now();
+  const ann = { by: "ann", at: now - 22_000, why: "kernel update" };
+  const address = { protocol: "http", hostname: "10.0.0.7", port: 8080 } as const;
+  const spec = { id: "api-7", address, weight: 1, backup: false };
+  return [
+    { kind: "added", upstream: "api-7", pool: "main", spec, by: "bob", at: now - 7_200_000, why: "" },
+    {
+      kind: "weight",
+      upstream: "localhost:8083",
+      weight: 2,
+      by: "bob",
+      at: now - 5_400_000,
+      why: "more memory",
+    },
+    { kind: "mode", upstream: "localhost:8084", mode: "draining", ...ann },
+  ];
+}
+
+type SomeEvent = readonly [
+  agoMs: number,
+  kind: EventKind,
+  upstream: string | null,
+  from: string,
+  to: string,
+  reason: string,
+  by: string,
+  detail: string,
+];
+
+/** A morning's, oldest first. */
+function someEvents(): readonly Event[] {
+  const rows: readonly SomeEvent[] = [
+    [9_000_000, "phase", null, "starting", "ready", "lifecycle", "balancer", ""],
+    [7_200_000, "member", "api-7", "absent", "added", "operator", "bob", ""],
+    [5_400_000, "weight", "localhost:8083", "1", "2", "operator", "bob", "more memory"],
+    [3_700_000, "outlier", "localhost:8081", "up", "ejected", "consecutive_failures", "balancer", "for 30000 ms"],
+    [3_670_000, "outlier", "localhost:8081", "ejected", "probation", "time_up", "balancer", ""],
+    [3_669_000, "outlier", "localhost:8081", "probation", "up", "success", "balancer", ""],
+    [1_900_000, "reload", null, "", "refused", "configuration", "ann", 'Cannot use pools.main.policy: it must be one of round-robin, p2c, received "best"'],
+    [1_800_000, "reload", null, "", "applied", "configuration", "ann", "~ pool main: retries 1 → 2\n+ upstream main/localhost:8084: http://localhost:8084 weight 1"],
+    [22_000, "mode", "localhost:8084", "ready", "draining", "operator", "ann", "kernel update"],
+    [14_000, "probe", "localhost:8082", "passing", "failing", "probe_failed", "prober", "connection refused"],
+  ]; // prettier-ignore
+  const now = Date.now();
+  return rows.map(([agoMs, kind, upstream, from, to, reason, by, detail], index) => ({
+    ...{ seq: index + 1, at: now - agoMs, kind, upstream, from, to, reason, by, detail },
+    pool: upstream === null ? null : "main",
+  }));
+}
+
+const someExport = `# What was set at run time: these lists take the place of those in the configuration file.
+pools:
+  main:
+    upstreams:
+      - { url: http://localhost:8083, weight: 2 } # weight set by bob: more memory
+`;
+
 export function upstreamsOf(snapshot: Snapshot): readonly UpstreamSnapshot[] {
   return snapshot.pools.flatMap((pool) => pool.upstreams);
 }
@@ -194,13 +288,21 @@ export function withUpstream(snapshot: Snapshot, id: string, change: Partial<Ups
   return { ...snapshot, pools };
 }
 
-function withMode(snapshot: Snapshot, id: string, mode: Mode, by: string): Snapshot {
+function withMode(
+  snapshot: Snapshot,
+  id: string,
+  mode: Mode,
+  said: { readonly by: string; readonly why: string },
+): Snapshot {
   const status: Status = mode === "ready" ? "passing" : mode;
+  const now = Date.now();
+  const drain = { since: now, deadline: now + 30_000, inFlight: 0, drained: true, leaving: false };
   return withUpstream(snapshot, id, {
     mode,
     status,
     fit: mode === "ready",
-    modeSet: { by, at: Date.now(), why: "" },
+    modeSet: { ...said, at: now },
+    drain: mode === "draining" ? drain : null,
   });
 }
 
@@ -273,6 +375,7 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
     startedAt: Date.now() - 5_400_000,
     listen: "0.0.0.0:8080",
     inFlight: 0,
+    memory: { rssBytes: 90_000_000, limitBytes: null, shedding: false },
     configuration: { takenAt: Date.now() - 5_400_000, refused: null, needsRestart: [] },
     pools,
     events: [],
@@ -320,7 +423,9 @@ export function busySnapshot(): Snapshot {
       mode: "draining",
       status: "draining",
       fit: false,
-      modeSet: { by: "dashboard", at: now - 95_000, why: "" },
+      modeSet: { by: "ann", at: now - 22_000, why: "kernel update" },
+      statusSince: now - 22_000,
+      drain: { since: now - 22_000, deadline: now + 38_000, inFlight: 3, drained: false, leaving: false },
       inFlight: 3,
       traffic: traffic({ ...busy(470_006, 0, 104), requestsPerSecond: 0 }),
     }),
@@ -334,12 +439,13 @@ export function busySnapshot(): Snapshot {
     p95Ms: 147,
     p99Ms: 213,
   });
+  const events = someEvents().filter(({ pool: named }) => named !== null);
   const workers = [
     { pid: 41_870, ready: true, restarts: 0, inFlight: 93, requests: 1_190_004 },
     { pid: 42_113, ready: true, restarts: 1, inFlight: 89, requests: 1_182_239 },
     { pid: 42_977, ready: false, restarts: 3, inFlight: 0, requests: 0 },
   ];
-  return { ...snapshotOf(pool({ upstreams, traffic: total, retries: 41 })), inFlight: 182, workers };
+  return { ...snapshotOf(pool({ upstreams, traffic: total, retries: 41, events })), inFlight: 182, workers };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

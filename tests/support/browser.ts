@@ -1,7 +1,8 @@
 /** The machine's own Chromium, without a download: for browser tests and the project's pictures. */
 
-import { existsSync } from "node:fs";
-import { type Browser, chromium } from "playwright-core";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { type Browser, chromium, type Page } from "playwright-core";
 
 const places = [
   process.env["CHROMIUM_PATH"],
@@ -30,4 +31,15 @@ export function launchChromium(executablePath: string): Promise<Browser> {
       "--disable-sync",
     ],
   });
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe-core finds that keeps people out: the rule and the element. @param rules options of its run, as JavaScript */
+export async function seriousIssues(page: Page, rules = "{}"): Promise<readonly string[]> {
+  await page.evaluate(axe);
+  return page.evaluate<readonly string[]>(`
+    axe.run(${rules}).then(({ violations }) => violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
 }

@@ -1,15 +1,15 @@
 /** The part of the admin stand-in that tells of requests: some that are kept, streams of new ones, and a dry run. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { DryRun, DryRunAsk, KeptRequest } from "../../src/dashboard/requests/shapes.ts";
+import type { Foreseen, Imagined, KeptRequest } from "../../src/requests/request.ts";
 import type { AttemptRecord, Candidate, Choice } from "../../src/proxy/record.ts";
 
 export interface RequestDesk {
   /** Newest first. */
   requests: KeptRequest[];
   sampled: boolean;
-  dryRun: DryRun;
-  readonly asked: DryRunAsk[];
+  dryRun: Foreseen;
+  readonly asked: Imagined[];
   /** What the lists and streams were asked for. */
   readonly queries: string[];
   /** How many streams are open. */
@@ -51,7 +51,7 @@ export function requestDesk(): RequestDesk {
       if (pathname === "/api/requests/dry-run" && request.method === "POST") {
         let body = "";
         for await (const chunk of request) body += String(chunk);
-        desk.asked.push(JSON.parse(body) as DryRunAsk);
+        desk.asked.push(JSON.parse(body) as Imagined);
         return send(response, 200, desk.dryRun);
       }
       if (pathname === "/api/requests/stream") {
@@ -246,7 +246,7 @@ function accountOf({ attempts, retried, pool, status }: KeptRequest): readonly s
   ];
 }
 
-const someDryRun: DryRun = {
+const someDryRun: Foreseen = {
   route: { host: "shop.example", path: "/cart" },
   ...{ pool: "main", policy: "p2c", key: null, chosen: "localhost:8083", candidates, refusal: null },
   others: [

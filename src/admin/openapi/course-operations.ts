@@ -17,7 +17,12 @@ export const courseOperations: readonly Operation[] = [
     summary: "What changed, who did it and why",
     query: {
       ...only,
+      kind: text("Only those of this kind; several with commas."),
+      by: text("Only those of this name."),
+      text: text("Only those that have this somewhere in them, in whatever case."),
+      "by-operators": text("`1` for what somebody did, without what the balancer found out or did itself."),
       after: count("Only later ones than this number; then the first of them."),
+      before: count("Only earlier ones than this number, the last of them."),
       limit: count("At most so many, and never more than 2000; by default 100."),
     },
     answers: { 200: jsonAnswer(eventsSchema, "The last ones, oldest first.") },

@@ -25,6 +25,9 @@ const fields = {
 const wait = text(
   "How long to wait until it is empty, at most 1h: `30s`. Without it the answer comes at once.",
 );
+const deadline = text(
+  "By when it should be empty, without anybody waiting for it: `30s`; by default as long as `wait`.",
+);
 const changed = jsonAnswer(upstreamDetailSchema, "As it is now.", { isTagged: true });
 const tooLate = ["intent_changed"];
 const notWritten = ["state_not_written"];
@@ -101,7 +104,7 @@ export const fleetOperations: readonly Operation[] = [
     path: "/api/upstreams/:id/drain",
     tag: "Upstreams",
     summary: "Drains it, and answers when it is empty",
-    query: { wait, force: Type.Boolean({ description: "Cuts what is left when the time is up." }) },
+    query: { wait, deadline, force: Type.Boolean({ description: "Cuts what is left when the time is up." }) },
     fields,
     body: jsonBody(reasonBody),
     answers: {

@@ -4,12 +4,14 @@ import { courseOperations } from "./course-operations.ts";
 import { fleetOperations } from "./fleet-operations.ts";
 import { loginOperations } from "./login-operations.ts";
 import type { Operation } from "./operation.ts";
+import { requestOperations } from "./request-operations.ts";
 import { documentOperations, readingOperations } from "./reading-operations.ts";
 
 export const operations: readonly Operation[] = [
   ...readingOperations,
   ...fleetOperations,
   ...courseOperations,
+  ...requestOperations,
   ...loginOperations,
   ...documentOperations,
 ];

@@ -40,6 +40,15 @@ const configurationSchema = Type.Object(
   { title: "Configuration" },
 );
 
+const memorySchema = Type.Object(
+  {
+    rssBytes: count("What all processes of the balancer take."),
+    limitBytes: nullable(Type.Integer(), "New requests are refused from here on; null without a limit."),
+    shedding: truth("Whether they are refused now."),
+  },
+  { title: "Memory" },
+);
+
 const workerSchema = Type.Object(
   {
     pid: count("Process id."),
@@ -67,6 +76,7 @@ export const snapshotSchema = Type.Object(
     listen: text("Where clients reach it."),
     inFlight: count("Requests that clients wait for now."),
     configuration: configurationSchema,
+    memory: memorySchema,
     workers: Type.Optional(list(workerSchema, "Missing where a single process does everything.")),
     pools: list(poolSchema, "In the order of the configuration."),
     events: list(eventSchema, "The last twenty of everything, oldest first."),

@@ -5,7 +5,7 @@ import type { Candidate } from "../../proxy/record.ts";
 import { Glyph } from "../badge.tsx";
 import { attribute } from "../escape.ts";
 import { formatCount, formatMs, nothing } from "../format.ts";
-import { pageOf } from "../pool-table.tsx";
+import { pageOf } from "../place.ts";
 import type { Scoring } from "./scores.ts";
 
 interface CandidatesProps {

@@ -5,16 +5,16 @@ import type { Told } from "../admin-client.ts";
 import { Glyph } from "../badge.tsx";
 import { attribute } from "../escape.ts";
 import { CsrfField } from "../login/marks.tsx";
-import { pageOf } from "../pool-table.tsx";
+import { pageOf } from "../place.ts";
 import { markup, Shell } from "../shell.tsx";
 import { CandidateTable } from "./candidates.tsx";
 import type { DryRunForm } from "./dry-run-form.ts";
 import { RequestsHead } from "./list-page.tsx";
 import { scoringOf } from "./scores.ts";
-import type { DryRun } from "./shapes.ts";
+import type { Foreseen } from "../../requests/request.ts";
 
 /** What came of the form; undefined before it was sent. */
-export type DryRunAnswer = Told<DryRun> | { readonly problems: readonly string[] } | undefined;
+export type DryRunAnswer = Told<Foreseen> | { readonly problems: readonly string[] } | undefined;
 
 export interface DryRunPageProps {
   readonly form: DryRunForm;
@@ -145,7 +145,7 @@ function troubleOf({ trouble: { reason, message } }: Extract<Told<unknown>, { tr
   return `Cannot tell: ${message}.`;
 }
 
-function Destination({ run }: { readonly run: DryRun }): JSX.Element {
+function Destination({ run }: { readonly run: Foreseen }): JSX.Element {
   const { chosen, pool, policy, key, candidates, others, refusal } = run;
   const scoring = scoringOf(policy ?? undefined, false);
   return (
@@ -213,7 +213,7 @@ function Fact({ name, value }: { readonly name: string; readonly value: string |
   );
 }
 
-function routeWords({ route }: DryRun): string | null {
+function routeWords({ route }: Foreseen): string | null {
   if (!route) return null;
   const parts = [
     ...(route.host === null ? [] : [`host ${route.host}`]),

@@ -11,7 +11,7 @@ import { Choices } from "./choices.tsx";
 import { Identity } from "./identity.tsx";
 import { IdSearch } from "./list-page.tsx";
 import { PhaseBars } from "./phases.tsx";
-import type { ExplainedRequest } from "./shapes.ts";
+import type { ExplainedRequest } from "../../requests/request.ts";
 import { addressWord, formatBytes, formatInstant, type RequestTone, statusWord, toneOf } from "./words.ts";
 
 export interface ExplainPageProps {

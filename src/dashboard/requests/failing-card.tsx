@@ -6,7 +6,7 @@ import { anchorOf, attribute } from "../escape.ts";
 import { markup } from "../shell.tsx";
 import { troubleWords } from "./list-page.tsx";
 import { RequestRows } from "./row.tsx";
-import type { RequestList } from "./shapes.ts";
+import type { RequestList } from "../../requests/request.ts";
 import { addressOf, type Sought } from "./sought.ts";
 
 export const failingShown = 10;

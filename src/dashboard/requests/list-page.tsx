@@ -8,7 +8,7 @@ import { markup, Shell } from "../shell.tsx";
 import { originOf } from "../verdict.ts";
 import { RequestFilters } from "./filters.tsx";
 import { RequestRows, RowHead } from "./row.tsx";
-import type { RequestList } from "./shapes.ts";
+import type { RequestList } from "../../requests/request.ts";
 import { addressOf, filterQuery, isFiltered, type Kind, kinds, type Sought } from "./sought.ts";
 
 export interface RequestsPageProps {

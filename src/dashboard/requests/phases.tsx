@@ -4,7 +4,7 @@
 import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
 import { attribute } from "../escape.ts";
 import { formatMs } from "../format.ts";
-import { pageOf } from "../pool-table.tsx";
+import { pageOf } from "../place.ts";
 import { outcomeWords } from "./words.ts";
 
 type Phase = "queued" | "connect" | "wait" | "body";

@@ -1,30 +1,27 @@
 /** Asks the admin API about requests, with the right of whoever looks. Apart from what the other pages ask. */
 
 import type { Cancel } from "../../lib/clock.ts";
+import type {
+  ExplainedRequest,
+  Foreseen,
+  Imagined,
+  KeptRequest,
+  RequestList,
+} from "../../requests/request.ts";
 import {
   type AdminAddress,
   fieldsWith,
-  isRecord,
   notUnderstood,
   parse,
   type Told,
   troubleOf,
   unreachable,
 } from "../admin-client.ts";
+import { isRecord } from "../admin-shapes.ts";
 import type { Trouble } from "../picture.ts";
 import { exchangeWeb, type WebRequest } from "../web-client.ts";
 import { readEvents } from "./event-reader.ts";
-import {
-  type DryRun,
-  type DryRunAsk,
-  dryRunIn,
-  type ExplainedRequest,
-  explainedIn,
-  type KeptRequest,
-  requestIn,
-  type RequestList,
-  requestsIn,
-} from "./shapes.ts";
+import { dryRunIn, explainedIn, requestIn, requestsIn } from "./shapes.ts";
 
 export interface RequestListener {
   readonly opened: () => void;
@@ -40,7 +37,7 @@ export interface RequestClient {
   /** @param query as the admin API has it */
   list(query: URLSearchParams): Promise<Told<RequestList>>;
   explain(requestId: string): Promise<Told<ExplainedRequest>>;
-  dryRun(ask: DryRunAsk): Promise<Told<DryRun>>;
+  dryRun(ask: Imagined): Promise<Told<Foreseen>>;
   /** Follows what comes from now on. @param filter as the admin API has it */
   follow(filter: URLSearchParams, listener: RequestListener): Cancel;
 }

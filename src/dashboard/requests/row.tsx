@@ -4,7 +4,7 @@
 import { attribute } from "../escape.ts";
 import { formatMs, isoTime, nothing } from "../format.ts";
 import { markup } from "../shell.tsx";
-import type { KeptRequest } from "./shapes.ts";
+import type { KeptRequest } from "../../requests/request.ts";
 import { explanationOf } from "./sought.ts";
 import { addressWord, formatInstant, remarksOf, statusWord, toneOf, upstreamOf } from "./words.ts";
 

@@ -1,47 +1,7 @@
 /** What the admin API tells of requests, and whether an answer is that: another version may say anything. */
 
-import type { Candidate, RequestRecord } from "../../proxy/record.ts";
-import { isRecord } from "../admin-client.ts";
-
-/** A request that the balancer still remembers. */
-export interface KeptRequest extends RequestRecord {
-  /** Rises with each request that is kept. */
-  readonly seq: number;
-}
-
-export interface RequestList {
-  readonly requests: readonly KeptRequest[];
-  /** Whether more requests came than are kept. */
-  readonly sampled: boolean;
-}
-
-export interface ExplainedRequest extends KeptRequest {
-  /** What happened, sentence by sentence. */
-  readonly account: readonly string[];
-}
-
-/** A request that is only thought of. */
-export interface DryRunAsk {
-  readonly method: string;
-  readonly host: string;
-  readonly target: string;
-  readonly clientAddress: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** Where it would go. */
-export interface DryRun {
-  readonly route: { readonly host: string | null; readonly path: string | null } | null;
-  readonly pool: string | null;
-  readonly policy: string | null;
-  readonly key: string | null;
-  readonly chosen: string | null;
-  readonly candidates: readonly Candidate[];
-  /** Those that are out, and why. */
-  readonly others: readonly { readonly upstream: string; readonly why: string }[];
-  /** Why the balancer would answer itself. */
-  readonly refusal: string | null;
-}
+import type { ExplainedRequest, Foreseen, KeptRequest, RequestList } from "../../requests/request.ts";
+import { isRecord } from "../admin-shapes.ts";
 
 export function requestIn(value: unknown): KeptRequest | undefined {
   const isOne =
@@ -72,7 +32,7 @@ export function explainedIn(value: unknown): ExplainedRequest | undefined {
   return request && areStrings(account) ? { ...request, account } : undefined;
 }
 
-export function dryRunIn(value: unknown): DryRun | undefined {
+export function dryRunIn(value: unknown): Foreseen | undefined {
   const isOne =
     isRecord(value) &&
     areNamed(value["candidates"]) &&
@@ -81,7 +41,7 @@ export function dryRunIn(value: unknown): DryRun | undefined {
     ["pool", "policy", "key", "chosen", "refusal"].every(
       (name) => value[name] === null || typeof value[name] === "string",
     );
-  return isOne ? (value as unknown as DryRun) : undefined;
+  return isOne ? (value as unknown as Foreseen) : undefined;
 }
 
 function areNamed(value: unknown): boolean {

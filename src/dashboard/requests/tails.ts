@@ -4,7 +4,7 @@ import type { Cancel, Schedule } from "../../lib/clock.ts";
 import { eventOf } from "../live.ts";
 import type { Trouble } from "../picture.ts";
 import type { RequestClient } from "./request-client.ts";
-import type { KeptRequest } from "./shapes.ts";
+import type { KeptRequest } from "../../requests/request.ts";
 import { filterQuery, listQuery, type Sought } from "./sought.ts";
 
 export interface TailSetting {

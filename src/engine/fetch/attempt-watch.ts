@@ -2,6 +2,7 @@
 
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
+import type { Failure } from "../../pool/outcome.ts";
 import type { ClientWait } from "./request-body.ts";
 
 export interface WatchSetting {
@@ -27,6 +28,8 @@ export class AttemptWatch implements Carrier {
   #hasHead = false;
   isLate = false;
   isClientGone = false;
+  /** What it fails as, since it was cut. */
+  cutAs: Failure | undefined;
   /** Another attempt won; this one has ended then. */
   isOutrun = false;
   /** Where the request went instead, once it was rescued; this attempt has ended then. */
@@ -77,7 +80,8 @@ export class AttemptWatch implements Carrier {
   }
 
   /** The answer, or the wait for it, breaks off as if the upstream had closed. */
-  cut(): void {
+  cut(_attempt: Attempt, failed?: Failure): void {
+    this.cutAs = failed;
     this.abort();
   }
 

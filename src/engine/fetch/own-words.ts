@@ -2,7 +2,7 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
-import { answerOf, type Refusal, refusal } from "../../proxy/refusal.ts";
+import { answerOf, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { EngineSetting } from "../engine.ts";
 import type { Passage } from "./handler.ts";
 import type { BodyFault } from "./request-body.ts";
@@ -30,10 +30,9 @@ export function refuse(
   if (given.notRetried === undefined) {
     setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
   }
-  return new Response(head.method === "HEAD" ? null : answer.body, {
-    status: answer.status,
-    headers: answer.fields.map(([name, value]): [string, string] => [name, value]),
-  });
+  const headers = answer.fields.map(([name, value]): [string, string] => [name, value]);
+  if (isLast(given)) headers.push(["Connection", "close"]);
+  return new Response(head.method === "HEAD" ? null : answer.body, { status: answer.status, headers });
 }
 
 /** Says what failed where, and what follows from it. */

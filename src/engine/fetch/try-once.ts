@@ -90,7 +90,7 @@ export async function tryOnce(
     }
     if (watch.isOutrun) return undefined;
     if (watch.elsewhere) return { kind: "moved", next: watch.elsewhere };
-    const failed = watch.isLate ? failure("head", "head_timeout") : failureOf(error);
+    const failed = watch.cutAs ?? (watch.isLate ? failure("head", "head_timeout") : failureOf(error));
     attempt.end(failed);
     return failed;
   } finally {

@@ -1,6 +1,6 @@
 /** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
 
-import { cancelled, type Failure } from "../../pool/outcome.ts";
+import { cancelled, type Failure, rescued } from "../../pool/outcome.ts";
 import { isGatewayFailure } from "../../pool/outlier.ts";
 import type { Address } from "../../pool/upstream.ts";
 import { refusal } from "../../proxy/refusal.ts";
@@ -46,20 +46,29 @@ async function joinUpstream(
     if (step.kind === "refusal") return refuse(setting, passage, step);
     const { upstream } = step;
     const options = handshakeOptions(request, outgoingFields(setting, passage));
+    const attempt = step;
     let failed: Failure;
+    let tunnel: Tunnel | undefined;
     try {
-      const tunnel = new Tunnel(step, open(webSocketUrl(step, head.target), options, upstream.address));
+      const socket = open(webSocketUrl(attempt, head.target), options, upstream.address);
+      tunnel = new Tunnel(attempt, socket, () => exchange.rescue(attempt));
       await tunnel.opened(exchange.destination?.timeouts.headMs ?? 0);
       if (request.signal.aborted) {
         tunnel.abandon();
         return clientGone();
       }
-      step.head(101);
+      attempt.head(101);
+      exchange.won(attempt);
       return tunnel;
     } catch (error) {
-      failed = failureOf(error);
+      if (tunnel?.elsewhere) {
+        step = tunnel.elsewhere;
+        logFailure(setting, passage, upstream.id, rescued, step);
+        continue;
+      }
+      failed = tunnel?.cutAs ?? failureOf(error);
       const isAnswer = isAnswered(error);
-      step.end(request.signal.aborted || isAnswer ? cancelled : failed);
+      attempt.end(request.signal.aborted || isAnswer ? cancelled : failed);
       if (isAnswer) return refuse(setting, passage, exchange.refuse(refusal(failed.reason)));
     }
     step = exchange.again(failed);

@@ -2,7 +2,7 @@
 
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
-import { cancelled, failure, type Outcome, responded } from "../../pool/outcome.ts";
+import { cancelled, type Failure, failure, type Outcome, responded } from "../../pool/outcome.ts";
 import { originOf } from "../../pool/upstream.ts";
 
 /** The client's side, as either runtime offers it. */
@@ -52,7 +52,8 @@ export function isWebSocket(request: Request): boolean {
 /**
  * ```
  *  dialling ──opened──▶ waiting ──attach──▶ joined ──either side closes──▶ ended
- *     └───refused──────────┴────────────────────────────────────────────────▲
+ *     ├───refused, cut─────┴────────────────────────────────────────────────▲
+ *     └───its upstream found down: the handshake goes elsewhere─────────────┘
  * ```
  */
 export class Tunnel implements Carrier {
@@ -63,9 +64,18 @@ export class Tunnel implements Carrier {
   #early: (string | Uint8Array<ArrayBuffer>)[] = [];
   #earlyBytes = 0;
   #closed: { code: number; reason: string } | undefined;
+  #move: () => Attempt | undefined;
+  /** Gives the handshake up; undefined once that is over. */
+  #giveUp: ((why: Error) => void) | undefined;
+  /** Where the handshake went instead, once it was rescued; this attempt has ended then. */
+  elsewhere: Attempt | undefined;
+  /** What the handshake fails as, since it was cut. */
+  cutAs: Failure | undefined;
 
-  constructor(attempt: Attempt, upstream: WebSocket) {
+  /** @param move ends the attempt in favour of another one; undefined if the handshake has to stay */
+  constructor(attempt: Attempt, upstream: WebSocket, move: () => Attempt | undefined) {
     this.#attempt = attempt;
+    this.#move = move;
     attempt.carrier = this;
     this.#upstream = upstream;
     upstream.binaryType = "arraybuffer";
@@ -80,19 +90,30 @@ export class Tunnel implements Carrier {
 
   /** Resolves when the upstream has agreed; rejects if it has not within `limitMs`. */
   opened(limitMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const cancel = systemSchedule(limitMs, () => {
-        reject(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" }));
-        this.#upstream.close();
-      });
-      this.#upstream.addEventListener("open", () => (cancel(), resolve()), { once: true });
-      this.#upstream.addEventListener("error", (event) => (cancel(), reject(errorOf(event))), { once: true });
-      this.#upstream.addEventListener(
-        "close",
-        () => (cancel(), reject(new Error("the handshake was refused"))),
-        { once: true },
-      );
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const cancel = systemSchedule(limitMs, () => {
+      this.#giveUp?.(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" }));
     });
+    const settle = (end: () => void) => () => {
+      cancel();
+      this.#giveUp = undefined;
+      end();
+    };
+    this.#giveUp = (why) => {
+      settle(() => reject(why))();
+      this.#upstream.close();
+    };
+    const refused = new Error("the handshake was refused");
+    this.#upstream.addEventListener("open", settle(resolve), { once: true });
+    this.#upstream.addEventListener("error", (event) => settle(() => reject(errorOf(event)))(), {
+      once: true,
+    });
+    this.#upstream.addEventListener(
+      "close",
+      settle(() => reject(refused)),
+      { once: true },
+    );
+    return promise;
   }
 
   /** The client's side is there: what came before it goes out first. */
@@ -127,8 +148,12 @@ export class Tunnel implements Carrier {
     onEnd?.(isClientGone);
   }
 
-  /** A tunnel has a state that no other upstream knows: it stays. */
-  rescue(): void {}
+  /** A handshake may be done again elsewhere; a tunnel that is open has a state that no other upstream knows. */
+  rescue(): void {
+    if (!this.#giveUp) return;
+    this.elsewhere = this.#move();
+    if (this.elsewhere) this.#giveUp(new Error("moved"));
+  }
 
   /** The client left before it was joined. */
   abandon(): void {
@@ -150,7 +175,8 @@ export class Tunnel implements Carrier {
 
   #upstreamClosed(code: number, reason: string): void {
     this.#closed = { code, reason };
-    if (this.#attempt.status !== 0) {
+    // The attempt may serve another handshake by now.
+    if (this.#attempt.carrier === this && this.#attempt.status !== 0) {
       this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : responded);
     }
     if (this.#client) this.#passClose(this.#client, this.#closed);
@@ -162,8 +188,10 @@ export class Tunnel implements Carrier {
   }
 
   /** The operator's wish, or one side is far too slow for the other. */
-  cut(): void {
+  cut(_attempt?: Attempt, failed?: Failure): void {
+    this.cutAs = failed;
     this.#end(cancelled);
+    if (this.#giveUp) return this.#giveUp(new Error("cut"));
     this.#upstream.close();
     this.#client?.terminate();
   }

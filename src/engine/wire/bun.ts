@@ -49,7 +49,8 @@ const bunSockets: Sockets = {
         socket: {
           ...handlers,
           open(socket) {
-            const owner = accept(socket.remoteAddress);
+            // Who has reset already has no address any more, whatever the types say.
+            const owner = accept((socket.remoteAddress as string | undefined) ?? "");
             socket.data = owner;
             owner.opened(socket);
           },

@@ -3,7 +3,7 @@
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Outcome, responded } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
-import { invalid, type Refusal, refusal } from "../../proxy/refusal.ts";
+import { invalid, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { AnswerTaker } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
@@ -111,7 +111,7 @@ export class Relay implements AnswerTaker {
       const fields = { requestId: request.id, reason: given.reason, status: given.status };
       this.#plane.setting.log.fault("refused", fields);
     }
-    const keeps = this.#keepsAlive && request.isComplete && !this.#plane.isDraining;
+    const keeps = this.#keepsAlive && request.isComplete && !isLast(given) && !this.#plane.isDraining;
     client.writeAll(request.refusalBytes(given, !keeps));
     this.#answer.status = given.status;
     this.#end(keeps ? "keep" : "close");

@@ -4,7 +4,7 @@ import { AnswerHead, type Asked } from "./answer-head.ts";
 import { framing } from "./body.ts";
 import { Chunks } from "./chunks.ts";
 import type { Connection } from "./connection.ts";
-import { type Passing, writeAnswer } from "./write-answer.ts";
+import { type Passing, trimAnswer, writeAnswer } from "./write-answer.ts";
 
 /** Up to this size a piece of an answer is copied behind its head, so that both leave in one write. */
 export const smallPieceBytes = 65_536;
@@ -79,6 +79,8 @@ export class RelayedAnswer implements Passing {
     this.status = head.reader.status;
     const scratch = this.#scratch;
     const { bytes } = head;
+    const inPlace = trimAnswer(head, this);
+    if (inPlace >= 0) return client.write(bytes, inPlace, stop);
     let length = writeAnswer(scratch, head, this);
     const from = head.reader.end;
     if (this.isOld && head.framing === framing.chunked) {

@@ -73,6 +73,12 @@ export class RelayedRequest implements Outgoing {
     this.view.moveTo(this.bytes.bytes, this.written);
   }
 
+  /** All of it was sent, and is more than is kept for another attempt: only the head stays. */
+  letGoOfBody(): void {
+    this.bytes.letGoBehind(this.written.fieldsEnd + 2);
+    this.view.moveTo(this.bytes.bytes, this.written);
+  }
+
   /** An answer of our own to it, whole. */
   refusalBytes(given: Refusal, closes: boolean): Buffer {
     const { isOld, isHead } = this;

@@ -6,6 +6,9 @@ export const maxReplayBytes = 65_536;
 /** Room for nearly every head and many a small body; one stays with each relay. */
 const usualBytes = 4_096;
 
+/** Up to this many bytes a loop is faster than a call into the runtime. */
+const loopedBytes = 40;
+
 export class RequestBytes {
   bytes: Buffer = Buffer.allocUnsafeSlow(usualBytes);
   length = 0;
@@ -13,7 +16,7 @@ export class RequestBytes {
   isWhole = true;
 
   begin(): void {
-    if (this.bytes.length > usualBytes) this.bytes = Buffer.allocUnsafeSlow(usualBytes);
+    if (this.bytes.length !== usualBytes) this.bytes = Buffer.allocUnsafeSlow(usualBytes);
     this.length = 0;
     this.isWhole = true;
   }
@@ -30,14 +33,30 @@ export class RequestBytes {
   append(source: Buffer, from: number, to: number): void {
     if (from === to) return;
     this.reserve(to - from);
-    source.copy(this.bytes, this.length, from, to);
+    if (to - from > loopedBytes) source.copy(this.bytes, this.length, from, to);
+    else this.#appendByByte(source, from, to);
     this.length += to - from;
+  }
+
+  #appendByByte(source: Buffer, from: number, to: number): void {
+    const { bytes } = this;
+    let at = this.length;
+    for (let i = from; i < to; i++) bytes[at++] = source[i] as number;
   }
 
   /** Latin1: each character is the byte of the same number. */
   appendText(text: string): void {
     this.reserve(text.length);
-    this.length += this.bytes.write(text, this.length, "latin1");
+    if (text.length > loopedBytes) this.bytes.write(text, this.length, "latin1");
+    else for (let i = 0; i < text.length; i++) this.bytes[this.length + i] = text.charCodeAt(i);
+    this.length += text.length;
+  }
+
+  /** Keeps only the first bytes: what came with a head may be much, and an upload must not hold it for as long as it takes. */
+  letGoBehind(count: number): void {
+    this.bytes = Buffer.from(this.bytes.subarray(0, count));
+    this.length = count;
+    this.isWhole = false;
   }
 
   /** Appends them if they were sent and the limit allows it; else lets go of everything, keeping the head readable. */

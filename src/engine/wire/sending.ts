@@ -128,7 +128,7 @@ export class Sending implements Carrier, Parked {
     if (isFresh) this.#attempt?.connected();
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
-    if (bytes.length > maxReplayBytes) bytes.isWhole = false;
+    if (bytes.length > maxReplayBytes) this.#request.letGoOfBody();
     return isOut ? this.flushed(upstream) : this.#waitFor(upstream);
   }
 
@@ -234,14 +234,14 @@ export class Sending implements Carrier, Parked {
   }
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
-  cut(attempt: Attempt): void {
+  cut(attempt: Attempt, failed?: Failure): void {
     this.#turnTo(attempt);
     const { tunnel, hasBegun } = this.#relay;
     if (tunnel) return tunnel.upstreamClosed(new Error(cutDetail));
     const upstream = this.#upstream;
     this.#upstream = undefined;
     upstream?.abort();
-    this.failed(cutFailure(hasBegun));
+    this.failed(failed ?? cutFailure(hasBegun));
   }
 
   #log(loss: Parameters<typeof logLoss>[2]): void {

@@ -45,6 +45,39 @@ export function writeAnswer(target: Buffer, head: AnswerHead, passing: Passing):
   return length + lineEnd.copy(target, length);
 }
 
+/**
+ * Makes the head fit for the client where it stands, so that nothing behind it has to be copied: what is kept closes up
+ * over what is dropped. Afterwards nobody may read the head again.
+ * @returns where it begins now; -1, with nothing changed, if something has to be added and it must be written anew
+ */
+export function trimAnswer(head: AnswerHead, passing: Passing): number {
+  if (passing.closes || passing.isOld || passing.upgrades || head.isInterim) return -1;
+  const { bytes } = head;
+  const { fields, count, fieldsEnd, statusStart } = head.reader;
+  let start = fieldsEnd;
+  let keptEnd = fieldsEnd;
+  let lineEnd = fieldsEnd;
+  for (let place = (count - 1) * fieldStride; place >= 0; place -= fieldStride) {
+    const number = fields[place + 4] as number;
+    const lineStart = fields[place] as number;
+    if (number !== known.other && !isKept(number, head, passing)) {
+      start = moveBefore(bytes, start, lineEnd, keptEnd);
+      keptEnd = lineStart;
+    }
+    lineEnd = lineStart;
+  }
+  start = moveBefore(bytes, start, statusStart - version.length, keptEnd);
+  bytes[start + version.length - 2] = 0x31;
+  return start;
+}
+
+/** Puts bytes[from..to) before the offset `end`; returns where they begin then. */
+function moveBefore(bytes: Buffer, end: number, from: number, to: number): number {
+  const start = end - (to - from);
+  if (start !== from && to > from) bytes.copyWithin(start, from, to);
+  return start;
+}
+
 function isKept(number: number, head: AnswerHead, passing: Passing): boolean {
   switch (number) {
     case known.connection:

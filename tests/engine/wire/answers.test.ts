@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { AnswerHead } from "../../../src/engine/wire/answer-head.ts";
 import { AnswerReader, type AnswerTaker, type Progress } from "../../../src/engine/wire/answer-reader.ts";
-import { writeAnswer } from "../../../src/engine/wire/write-answer.ts";
+import { trimAnswer, writeAnswer } from "../../../src/engine/wire/write-answer.ts";
 import { bytesOf, oneByOne } from "./reading.ts";
 
 interface Asked {
@@ -135,8 +135,33 @@ describe("what a client gets", () => {
     answerHead.reader.beginAnswer(0);
     answerHead.reader.read(bytes, bytes.length);
     expect(answerHead.judge(bytes, { isHead: false, upgrades: false, ...asked })).toBe(true);
-    return target.toString("latin1", 0, writeAnswer(target, answerHead, { ...passing, ...how }));
+    const anew = target.toString("latin1", 0, writeAnswer(target, answerHead, { ...passing, ...how }));
+    const inPlace = trimAnswer(answerHead, { ...passing, ...how });
+    if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, answerHead.reader.end)).toBe(anew);
+    return anew;
   }
+
+  test("is the same where it stands, whatever is dropped and wherever that is", () => {
+    const lines = [
+      "A: 1\r\n",
+      "Connection: x-b\r\n",
+      "Bb: 22\r\n",
+      "X-B: 3\r\n",
+      "Keep-Alive: timeout=9\r\n",
+    ];
+    for (let i = 0; i < lines.length ** 4; i++) {
+      const fields = [1, 5, 25, 125].map((step) => lines[Math.floor(i / step) % lines.length]);
+      for (const start of ["HTTP/1.1 200 OK", "HTTP/1.0 404"]) {
+        const kept = fields.filter(
+          (line) =>
+            line === lines[0] || line === lines[2] || (!fields.includes(lines[1]) && line === lines[3]),
+        );
+        expect(written(head(fields.join(""), start))).toBe(
+          `${start.replace("1.0", "1.1")}\r\n${kept.join("")}\r\n`,
+        );
+      }
+    }
+  });
 
   test("is the upstream's bytes without what ends here", () => {
     const answer =

@@ -1,0 +1,73 @@
+/** What the document says of the routes about requests. */
+
+import { Type } from "@sinclair/typebox";
+import { count, oneOf, text } from "../schemas/parts.ts";
+import { explainedSchema, foreseenSchema, imaginedBody, requestsSchema } from "../schemas/request.ts";
+import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
+
+const filter = {
+  pool: text("Only those of this pool."),
+  upstream: text("Only those that tried this upstream."),
+  method: text("Only those with this method."),
+  status: text("Only those answered so: `404`, or `5xx`."),
+  path: text("Only those whose target begins so."),
+  reason: text("Only those with this reason word, wherever it stands."),
+};
+
+export const requestOperations: readonly Operation[] = [
+  {
+    method: "GET",
+    path: "/api/requests",
+    tag: "Requests",
+    summary: "The requests of late",
+    about:
+      "Kept are the last thousand, the last five hundred that failed or were tried again, and the hundred slowest of ten " +
+      "minutes. Of more than 50 a second a sample is kept, and of more than 200 failed ones.",
+    query: {
+      which: oneOf(["recent", "slowest", "failed"], "Which list; by default recent."),
+      ...filter,
+      limit: count("At most so many, and never more than 500; by default 50."),
+      before: count("Only those with a smaller number."),
+    },
+    answers: { 200: jsonAnswer(requestsSchema, "Those that are kept.") },
+    problems: { 400: ["query_invalid"] },
+  },
+  {
+    method: "GET",
+    path: "/api/requests/stream",
+    tag: "Requests",
+    summary: "Requests as they end, as server-sent events",
+    about:
+      "A message `request` has one of those that are kept as data; `missed` says how many a slow reader did not get.",
+    query: filter,
+    answers: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
+    problems: { 400: ["query_invalid"], 503: ["listeners_full"] },
+  },
+  {
+    method: "POST",
+    path: "/api/requests/dry-run",
+    tag: "Requests",
+    summary: "Where a request would go now",
+    about: "Nothing is sent, and no turn is taken.",
+    body: jsonBody(imaginedBody),
+    answers: { 200: jsonAnswer(foreseenSchema, "What a real one would meet.") },
+    problems: {
+      400: [
+        "body_invalid",
+        "method_invalid",
+        "host_invalid",
+        "target_invalid",
+        "clientAddress_invalid",
+        "headers_invalid",
+      ],
+    },
+  },
+  {
+    method: "GET",
+    path: "/api/requests/:id",
+    tag: "Requests",
+    summary: "One request, explained",
+    answers: { 200: jsonAnswer(explainedSchema, "Candidates, attempts, times, and all of it in sentences.") },
+    problems: { 404: ["request_unknown"] },
+  },
+];

@@ -1,0 +1,100 @@
+/** The part of the admin API that is about requests: those of late, one explained, live, and imagined ones. */
+
+import { Elysia } from "elysia";
+
+import type { Requests } from "../requests/requests.ts";
+import type { RequestQuery, WhichRequests } from "../requests/request.ts";
+import { json, problem } from "./answers.ts";
+import { countOf, queryOf } from "./asked.ts";
+import { bodyOf, byHand } from "./bodies.ts";
+import type { RequestTail, TailQuery } from "./request-tail.ts";
+import { imaginedBody } from "./schemas/request.ts";
+
+const usualLimit = 50;
+const mostAtOnce = 500;
+const lists: readonly WhichRequests[] = ["recent", "slowest", "failed"];
+
+export function requestRoutes(requests: Requests, tail: RequestTail) {
+  return new Elysia({ handler: { standardHostname: false } })
+    .get("/api/requests", ({ request }) => {
+      const query = listQueryOf(queryOf(request));
+      return typeof query === "string"
+        ? problem(400, "query_invalid", query)
+        : json(200, requests.list(query));
+    })
+
+    .get("/api/requests/stream", ({ request }) => {
+      const query = filterOf(queryOf(request));
+      if (typeof query === "string") return problem(400, "query_invalid", query);
+      const body = tail.open(query);
+      if (!body) {
+        const answer = problem(503, "listeners_full", "Cannot follow the requests: too many do already");
+        answer.headers.set("Retry-After", "10");
+        return answer;
+      }
+      return new Response(body, {
+        headers: {
+          "Content-Type": "text/event-stream",
+          "Cache-Control": "no-store",
+          // NGINX would collect it otherwise.
+          "X-Accel-Buffering": "no",
+        },
+      });
+    })
+
+    .post(
+      "/api/requests/dry-run",
+      async ({ request }) => {
+        const given = await bodyOf(request, imaginedBody);
+        if (given instanceof Response) return given;
+        const { method = "GET", host = "", target = "/", clientAddress = "127.0.0.1", headers = {} } = given;
+        const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+        return json(
+          200,
+          requests.foresee({ method, host, target, clientAddress, headers: Object.fromEntries(lower) }),
+        );
+      },
+      byHand,
+    )
+
+    .get("/api/requests/:id", ({ params: { id } }) => {
+      const found = requests.explain(id);
+      if (found) return json(200, found);
+      const kept =
+        "kept are the last thousand, those that failed, and the slowest of ten minutes; of a flood a sample";
+      return problem(
+        404,
+        "request_unknown",
+        `Cannot explain ${id}: it is not among the requests that are kept; ${kept}`,
+      );
+    });
+}
+
+/** A sentence that says what is wrong with it. */
+function listQueryOf(query: URLSearchParams): RequestQuery | string {
+  const which = lists.find((known) => known === (query.get("which") ?? "recent"));
+  if (!which) return `Cannot list requests: which must be one of ${lists.join(", ")}`;
+  const [limit, before] = [countOf(query, "limit"), countOf(query, "before")];
+  if (limit === undefined || before === undefined) {
+    return "Cannot list requests: limit and before need whole numbers";
+  }
+  const filter = filterOf(query);
+  if (typeof filter === "string") return filter;
+  return {
+    ...{ which, limit: Math.min(limit ?? usualLimit, mostAtOnce) },
+    ...(before !== null && { before }),
+    ...filter,
+  };
+}
+
+function filterOf(query: URLSearchParams): TailQuery | string {
+  const status = query.get("status");
+  if (status && !/^\d(\d\d|xx)$/.test(status)) {
+    return "Cannot filter requests: status needs a status such as 404, or a class such as 4xx";
+  }
+  const names = ["pool", "upstream", "method", "status", "path", "reason"] as const;
+  // An empty one comes from an empty field of a form, and filters nothing.
+  return Object.fromEntries(
+    names.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])),
+  );
+}

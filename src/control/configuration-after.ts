@@ -1,0 +1,18 @@
+/** How a try to take another configuration changes what is told of the one that counts. */
+
+import type { ConfigurationSnapshot } from "../snapshot.ts";
+import type { ReloadEnd } from "./course.ts";
+
+/** @param at epoch milliseconds */
+export function configurationAfter(
+  end: ReloadEnd,
+  before: ConfigurationSnapshot,
+  at: number,
+): ConfigurationSnapshot {
+  if (end.result === "refused") {
+    const { by, problems } = end;
+    return { ...before, refused: { at, by, problems } };
+  }
+  const takenAt = end.result === "applied" ? at : before.takenAt;
+  return { takenAt, refused: null, needsRestart: end.needsRestart };
+}

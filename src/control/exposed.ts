@@ -1,0 +1,28 @@
+/** Everything that /metrics tells, put together from those who count. */
+
+import { exposition } from "../metrics/exposition.ts";
+import { families } from "../metrics/families.ts";
+import { memoryFamilies } from "../metrics/memory-families.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { workerFamilies } from "../metrics/worker-families.ts";
+import type { Plane } from "../plane/data-plane.ts";
+import type { Fleet } from "./fleet.ts";
+import type { MemoryWatch } from "./memory-watch.ts";
+
+export interface Exposed {
+  readonly metrics: Metrics;
+  readonly fleet: Pick<Fleet, "members">;
+  readonly plane: Plane;
+  readonly memory: Pick<MemoryWatch, "snapshot">;
+}
+
+/** The Prometheus text of all metrics, brought up to date. */
+export function metricsText({ metrics, fleet, plane, memory }: Exposed): string {
+  plane.tally();
+  const measured = fleet.members.map((member) => ({ pool: member.pool, ...plane.measure(member) }));
+  return exposition([
+    ...families(metrics, measured),
+    ...workerFamilies(plane.workers),
+    ...memoryFamilies(memory.snapshot),
+  ]);
+}

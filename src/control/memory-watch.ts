@@ -1,0 +1,60 @@
+/** Watches how much memory the balancer takes, and says when it must take no more requests: before the system ends it. */
+
+import type { Cancel, Schedule } from "../lib/clock.ts";
+import type { MemorySnapshot } from "../snapshot.ts";
+
+export interface MemoryWatchSetting {
+  readonly schedule: Schedule;
+  /** What all of its processes take, bytes. */
+  readonly rssBytes: () => number;
+  /** What they may take together, read anew each time; undefined for no limit. */
+  readonly limitBytes: () => number | undefined;
+  /** Gives back at once what is not needed any more: what is resident would else fall late, or never. */
+  readonly collect: () => void;
+  /** Hears of every turn. */
+  readonly onTurn: (memory: MemorySnapshot) => void;
+}
+
+const lookMs = 1_000;
+/** Shedding ends when so much is free again, as a share of the limit, or it would begin anew at once. */
+const slack = 0.1;
+
+/**
+ * ```
+ *  calm ──at the limit──▶ shedding ──a tenth below it──▶ calm
+ * ```
+ */
+export class MemoryWatch {
+  readonly #setting: MemoryWatchSetting;
+  #cancel: Cancel | undefined;
+  #isShedding = false;
+
+  constructor(setting: MemoryWatchSetting) {
+    this.#setting = setting;
+  }
+
+  get snapshot(): MemorySnapshot {
+    const { rssBytes, limitBytes } = this.#setting;
+    return { rssBytes: rssBytes(), limitBytes: limitBytes() ?? null, shedding: this.#isShedding };
+  }
+
+  /** Looks now and from then on. */
+  start(): void {
+    this.#look();
+    this.#cancel = this.#setting.schedule(lookMs, () => this.start());
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  #look(): void {
+    const { rssBytes, limitBytes, collect, onTurn } = this.#setting;
+    if (this.#isShedding) collect();
+    const limit = limitBytes() ?? Infinity;
+    const isOver = rssBytes() >= (this.#isShedding ? limit * (1 - slack) : limit);
+    if (isOver === this.#isShedding) return;
+    this.#isShedding = isOver;
+    onTurn(this.snapshot);
+  }
+}

@@ -1,0 +1,75 @@
+/** What an operator asks for: read from the query of a confirmation or from the form that confirms it. */
+
+import { type Place, placeOf } from "../place.ts";
+
+export const acts = ["ready", "drain", "maintenance", "weight", "remove", "cut"] as const;
+/** `cut`: end by force what is left of a drain. */
+export type Act = (typeof acts)[number];
+
+/** Acts that several upstreams can be asked for at once. */
+export const bulkActs = ["ready", "drain", "maintenance", "weight"] as const satisfies readonly Act[];
+
+export interface Asked {
+  readonly act: Act;
+  /** Ids, each once. */
+  readonly ids: readonly string[];
+  /** 0–256; null for the configured one; undefined if nothing was said or it makes no sense. */
+  readonly weight: number | null | undefined;
+  /** By when it should be empty; 0 names no time. */
+  readonly deadlineMs: number;
+  readonly reason: string;
+  /** That what would leave a pool with nobody is meant. */
+  readonly confirmed: boolean;
+  readonly place: Place;
+}
+
+/** More than anybody selects by hand. */
+const mostAtOnce = 500;
+
+/** The admin API keeps no more either. */
+export const longestReason = 200;
+
+export const deadlines = [
+  { name: "10 seconds", ms: 10_000 },
+  { name: "30 seconds", ms: 30_000 },
+  { name: "1 minute", ms: 60_000 },
+  { name: "5 minutes", ms: 300_000 },
+  { name: "30 minutes", ms: 1_800_000 },
+  { name: "no deadline", ms: 0 },
+] as const;
+
+const defaultDeadlineMs = 30_000;
+
+/** Undefined if it names no act, or nobody. */
+export function askedOf(fields: URLSearchParams): Asked | undefined {
+  const act = acts.find((known) => known === fields.get("act"));
+  const ids = [...new Set(fields.getAll("upstream"))].filter(Boolean).slice(0, mostAtOnce);
+  if (!act || ids.length === 0) return undefined;
+  const deadline = Number(fields.get("deadline") ?? defaultDeadlineMs);
+  return {
+    act,
+    ids,
+    weight: weightIn(fields.get("weight")),
+    deadlineMs: deadlines.some(({ ms }) => ms === deadline) ? deadline : defaultDeadlineMs,
+    reason: reasonIn(fields),
+    confirmed: fields.get("confirmed") === "yes",
+    place: placeOf(fields),
+  };
+}
+
+export function reasonIn(fields: URLSearchParams): string {
+  return (fields.get("reason") ?? "").trim().slice(0, longestReason);
+}
+
+/** An empty field is the configured weight. */
+function weightIn(given: string | null): number | null | undefined {
+  if (given === null) return undefined;
+  const trimmed = given.trim();
+  if (trimmed === "") return null;
+  return /^\d{1,3}$/.test(trimmed) && Number(trimmed) <= 256 ? Number(trimmed) : undefined;
+}
+
+/** What is not undone with a click, or takes several at once, has to be explained to whoever reads the record. */
+export function needsReason({ act, ids }: Pick<Asked, "act" | "ids">): boolean {
+  return ids.length > 1 || act === "maintenance" || act === "remove" || act === "cut";
+}

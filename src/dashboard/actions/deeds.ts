@@ -1,0 +1,95 @@
+/** What was done from here lately, and the orders that would take it back; kept in memory, the last hundred. */
+
+import { randomUUID } from "node:crypto";
+import type { UpstreamSnapshot } from "../../snapshot.ts";
+import type { Asked } from "./asked.ts";
+import type { Order } from "./order.ts";
+
+/** One order that takes something back, as long as nobody else has changed it since. */
+export interface Undo {
+  readonly id: string;
+  readonly order: Order;
+  /** Why it must not be taken back any more; undefined if it may. */
+  readonly obstacle: (now: UpstreamSnapshot | undefined) => string | undefined;
+}
+
+export interface Deed {
+  readonly key: string;
+  /** "api-2 is draining" */
+  readonly words: string;
+  /** Empty where nothing can be taken back. */
+  readonly undo: readonly Undo[];
+}
+
+/** Older ones are nothing that one click should take back. */
+const mostKept = 100;
+
+export class Deeds {
+  readonly #kept = new Map<string, Deed>();
+
+  add(words: string, undo: readonly Undo[]): Deed {
+    const deed = { key: randomUUID(), words, undo };
+    this.#kept.set(deed.key, deed);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > mostKept && oldest !== undefined) this.#kept.delete(oldest);
+    return deed;
+  }
+
+  of(key: string | undefined): Deed | undefined {
+    return key === undefined ? undefined : this.#kept.get(key);
+  }
+
+  /** It was taken back: not twice. */
+  forget(key: string): void {
+    this.#kept.delete(key);
+  }
+}
+
+const undoReason = "undone";
+
+/** How an act on this upstream is taken back; undefined where it cannot be. */
+export function undoOf({ act, weight }: Asked, before: UpstreamSnapshot, pool: string): Undo | undefined {
+  const { id } = before;
+  const common = { id, reason: undoReason };
+  if (act === "cut") return undefined;
+  if (act === "remove") {
+    const { url, weight: had, backup } = before;
+    return {
+      id,
+      order: { to: "add", pool, given: { url, name: id, weight: had, backup }, reason: undoReason },
+      obstacle: (now) =>
+        now?.drain?.leaving
+          ? `${id} is still leaving, so it cannot be added again yet`
+          : now && `there is another ${id} by now`,
+    };
+  }
+  if (act === "weight") {
+    return {
+      id,
+      order: { to: "weight", weight: before.weightSet ? before.weight : null, ...common },
+      obstacle: (now) =>
+        !now
+          ? `${id} is gone`
+          : typeof weight === "number" && now.weight !== weight
+            ? `${id} has weight ${now.weight} by now`
+            : undefined,
+    };
+  }
+  const mode = act === "drain" ? "draining" : act;
+  if (mode === before.mode) return undefined;
+  return {
+    id,
+    order: { to: "mode", mode: before.mode, ...common },
+    obstacle: (now) =>
+      !now ? `${id} is gone` : now.mode !== mode ? `${id} was set to ${now.mode} since` : undefined,
+  };
+}
+
+/** How an upstream that was added is taken away again. */
+export function undoOfAdding(id: string): Undo {
+  return {
+    id,
+    order: { to: "remove", id, reason: undoReason },
+    obstacle: (now) => (now ? undefined : `${id} is gone`),
+  };
+}

@@ -1,0 +1,59 @@
+/** Confirmations as pages of their own, as the inside of a dialog, or as what replaces it. */
+/** @jsxImportSource @kitajs/html */
+
+import { attribute } from "../escape.ts";
+import { backTo, type Place } from "../place.ts";
+import { markup, Notice, Shell } from "../shell.tsx";
+import { AddPanel, type AddPanelProps } from "./add.tsx";
+import { Partial } from "./done.tsx";
+import type { Effect } from "./effect.ts";
+import { EffectLines, Panel, type PanelProps } from "./panel.tsx";
+import { orderWords } from "./words.ts";
+
+/** `part`: what htmx asked for; `partial`: names its own target, so that it is swapped in with any status. */
+export type RenderShape = "page" | "part" | "partial";
+
+export function renderPanel(panel: Omit<PanelProps, "inDialog">, shape: RenderShape): string {
+  return shaped(<Panel {...panel} inDialog={shape !== "page"} />, orderWords(panel.asked), shape);
+}
+
+export function renderAdd(panel: Omit<AddPanelProps, "inDialog">, shape: RenderShape): string {
+  return shaped(<AddPanel {...panel} inDialog={shape !== "page"} />, "Add an upstream", shape);
+}
+
+export function renderEffect(effect: Effect, confirmed: boolean): string {
+  return markup(<EffectLines effect={effect} confirmed={confirmed} />);
+}
+
+/** Where there is nothing to confirm: the sentence, and the way back. */
+export function renderFailure(words: string, shape: RenderShape, place: Place): string {
+  if (shape === "page") {
+    return shaped(
+      <div class="action">
+        <Notice notice={words} />
+        <p>
+          <a href={attribute(backTo(place))}>Back</a>
+        </p>
+      </div>,
+      "Not done",
+      shape,
+    );
+  }
+  return markup(
+    <Partial target="#notice">
+      <Notice notice={words} />
+    </Partial>,
+  );
+}
+
+function shaped(panel: JSX.Element, title: string, shape: RenderShape): string {
+  if (shape === "part") return markup(panel);
+  if (shape === "partial") return markup(<Partial target="#panel">{panel}</Partial>);
+  return markup(
+    <Shell title={`${title} · Evenkeel`} here="action">
+      <main class="alone">
+        <section class="pool">{panel}</section>
+      </main>
+    </Shell>,
+  );
+}

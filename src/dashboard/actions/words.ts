@@ -1,0 +1,66 @@
+/** How acts are called: on their buttons, over their confirmations, and when they are done. */
+
+import type { Asked } from "./asked.ts";
+
+interface Words {
+  /** On a button. */
+  readonly verb: string;
+  /** Over a confirmation and on its button. */
+  readonly order: (names: string) => string;
+  /** "api-2 is draining", "3 upstreams are draining" */
+  readonly done: (names: string, isOne: boolean) => string;
+}
+
+const weightWords = (weight: Asked["weight"]) =>
+  typeof weight === "number" ? `weight ${weight}` : "the configured weight";
+
+const words = {
+  ready: {
+    verb: "Ready",
+    order: (names) => `Make ${names} ready`,
+    done: (names, isOne) => `${names} ${isOne ? "is" : "are"} ready`,
+  },
+  drain: {
+    verb: "Drain",
+    order: (names) => `Drain ${names}`,
+    done: (names, isOne) => `${names} ${isOne ? "is" : "are"} draining`,
+  },
+  maintenance: {
+    verb: "Maintenance",
+    order: (names) => `Put ${names} in maintenance`,
+    done: (names, isOne) => `${names} ${isOne ? "is" : "are"} in maintenance`,
+  },
+  weight: {
+    verb: "Weight",
+    order: (names) => `Set the weight of ${names}`,
+    done: (names, isOne) => `${names} ${isOne ? "has" : "have"}`,
+  },
+  remove: {
+    verb: "Remove",
+    order: (names) => `Remove ${names}`,
+    done: (names, isOne) => `${names} ${isOne ? "leaves" : "leave"}`,
+  },
+  cut: {
+    verb: "Cut what is left",
+    order: (names) => `Cut what is left on ${names}`,
+    done: (names) => `What was left on ${names} is cut`,
+  },
+} as const satisfies Readonly<Record<Asked["act"], Words>>;
+
+export function verbOf(act: Asked["act"]): string {
+  return words[act].verb;
+}
+
+export function orderWords({ act, ids }: Pick<Asked, "act" | "ids">): string {
+  return words[act].order(namesOf(ids));
+}
+
+export function doneWords({ act, weight }: Pick<Asked, "act" | "weight">, ids: readonly string[]): string {
+  const done = words[act].done(namesOf(ids), ids.length === 1);
+  return act === "weight" ? `${done} ${weightWords(weight)}` : done;
+}
+
+/** "api-2", "3 upstreams" */
+export function namesOf(ids: readonly string[]): string {
+  return ids.length === 1 ? (ids[0] ?? "") : `${ids.length} upstreams`;
+}

@@ -1,0 +1,69 @@
+/** The configuration page: what counts, what operators set over it, and taking it anew after a look at what changes. */
+
+import { Elysia } from "elysia";
+import type { AdminClient } from "../admin-client.ts";
+import { fresh, isForPart, markupAnswer, statusOf, text } from "../answers.ts";
+import type { Feed } from "../feed.ts";
+import { balancerNow } from "../picture.ts";
+import { renderConfigPage, renderReload } from "./render.tsx";
+import { type Looked, markOf } from "./reload-card.tsx";
+
+interface CourseSetting {
+  readonly feed: Feed;
+  readonly admin: AdminClient;
+}
+
+const byHand = { parse: "none" } as const;
+
+export function courseRoutes({ feed, admin }: CourseSetting) {
+  const reloadWith = async (looked?: Looked) => {
+    const picture = await feed.renewed();
+    return { configuration: picture.snapshot?.configuration, now: balancerNow(picture), looked };
+  };
+  const page = async (looked?: Looked): Promise<Response> => {
+    const [told, intents, exported, reload] = await Promise.all([
+      admin.settings(),
+      admin.intents(),
+      admin.exported(),
+      reloadWith(looked),
+    ]);
+    const trouble = "trouble" in told ? told.trouble : looked && troubleIn(looked);
+    return markupAnswer(
+      renderConfigPage({ told, intents, exported, reload }),
+      trouble ? statusOf(trouble) : 200,
+    );
+  };
+  /** Whatever was found out is shown in the card, as what it is: an answer, and no failure of the page. */
+  const answer = async (request: Request, looked: Looked): Promise<Response> =>
+    isForPart(request) ? markupAnswer(renderReload(await reloadWith(looked))) : page(looked);
+
+  return new Elysia({ handler: { standardHostname: false } })
+    .get("/config", () => page())
+    .get("/config/export", async () => {
+      const told = await admin.exported();
+      if ("trouble" in told) return text(statusOf(told.trouble), `Cannot export: ${told.trouble.message}.`);
+      return new Response(told.value, {
+        headers: { ...fresh, "Content-Type": "application/yaml; charset=utf-8" },
+      });
+    })
+    .post(
+      "/config/look",
+      async ({ request }) => answer(request, { way: "dry", told: await admin.reload("dry") }),
+      byHand,
+    )
+    .post(
+      "/config/apply",
+      async ({ request }) => {
+        const seen = new URLSearchParams(await request.text()).get("seen");
+        const told = await admin.reload("dry");
+        if ("trouble" in told) return answer(request, { way: "dry", told });
+        if (markOf(told.value) !== seen) return answer(request, { way: "dry", told, isStale: true });
+        return answer(request, { way: "apply", told: await admin.reload("apply") });
+      },
+      byHand,
+    );
+}
+
+function troubleIn({ told }: Looked) {
+  return "trouble" in told ? told.trouble : undefined;
+}

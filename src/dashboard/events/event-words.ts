@@ -1,0 +1,49 @@
+/** Events in words: what kind of thing happened, to what, and how much it should draw the eye. */
+
+import type { Event, EventKind } from "../../state/event.ts";
+import type { Tone } from "../verdict.ts";
+
+export const kindNames: Readonly<Record<EventKind, string>> = {
+  probe: "Probe",
+  outlier: "Outlier",
+  panic: "Panic",
+  mode: "Mode",
+  weight: "Weight",
+  backup: "Backup",
+  member: "Member",
+  drain: "Drain",
+  reload: "Reload",
+  phase: "Balancer",
+  worker: "Worker",
+  load: "Load shedding",
+  login: "Login",
+};
+
+/** One that this version does not know is called by its own word. */
+export function kindName(kind: string): string {
+  return Object.hasOwn(kindNames, kind) ? kindNames[kind as EventKind] : kind;
+}
+
+const bad: ReadonlySet<string> = new Set(["failing", "ejected", "panic", "refused", "gone"]);
+const warn: ReadonlySet<string> = new Set(["probation", "late"]);
+const good: ReadonlySet<string> = new Set(["passing", "up", "calm", "drained", "ready"]);
+
+export function toneOf({ to }: Event): Tone | "calm" {
+  return bad.has(to) ? "bad" : warn.has(to) ? "warn" : good.has(to) ? "good" : "calm";
+}
+
+/** "passing → failing" */
+export function changeOf({ from, to }: Event): string {
+  return from === "" ? to : `${from} → ${to}`;
+}
+
+/** These say no more than who did it. */
+const silent: ReadonlySet<string> = new Set(["operator", "configuration", "lifecycle"]);
+
+/** Why, a line each. */
+export function whyOf({ reason, detail }: Event): readonly string[] {
+  const lines = detail.split("\n").filter((line) => line !== "");
+  return silent.has(reason)
+    ? lines
+    : [[reason, lines[0] ?? ""].filter(Boolean).join(": "), ...lines.slice(1)];
+}

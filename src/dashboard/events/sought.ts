@@ -1,0 +1,70 @@
+/** Which events somebody looks for, as the page's address and the admin API's query have it. */
+
+import type { Event } from "../../state/event.ts";
+
+const names = ["pool", "upstream", "kind", "by", "text"] as const;
+type Name = (typeof names)[number];
+
+export interface Sought {
+  /** Only what operators did. */
+  readonly isAudit: boolean;
+  /** Empty where nothing is asked for. */
+  readonly fields: Readonly<Record<Name, string>>;
+  /** Numbers of events; undefined for the newest. */
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+}
+
+/** More than this is not typed by anybody. */
+const longest = 200;
+
+export const eventsPerPage = 50;
+
+export function soughtOf(query: URLSearchParams, isAudit: boolean): Sought {
+  const said = (name: string) => (query.get(name) ?? "").trim().slice(0, longest);
+  const numberIn = (name: string) => (/^\d{1,15}$/.test(said(name)) ? Number(said(name)) : undefined);
+  const [pool, upstream, kind, by, text] = names.map(said) as [string, string, string, string, string];
+  return {
+    isAudit,
+    fields: { pool, upstream, kind, by, text },
+    before: numberIn("before"),
+    after: numberIn("after"),
+  };
+}
+
+/** For the admin API. One more than a page has tells whether there are older ones; of later ones the first are asked for. */
+export function apiQueryOf({ isAudit, fields, before, after }: Sought): URLSearchParams {
+  const limit = after === undefined ? eventsPerPage + 1 : eventsPerPage;
+  return new URLSearchParams({
+    ...saidIn(fields),
+    limit: String(limit),
+    ...(isAudit ? { "by-operators": "1" } : {}),
+    ...(before === undefined ? {} : { before: String(before) }),
+    ...(after === undefined ? {} : { after: String(after) }),
+  });
+}
+
+/** The address of this page, or of another part of it. */
+export function addressOf(
+  { isAudit, fields }: Sought,
+  path: "page" | "live",
+  further: Readonly<Record<string, string>> = {},
+): string {
+  const query = new URLSearchParams({ ...saidIn(fields), ...further });
+  const page = isAudit ? "/audit" : "/events";
+  return `${path === "live" ? "/live" : ""}${page}${query.size > 0 ? `?${query}` : ""}`;
+}
+
+function saidIn(fields: Sought["fields"]): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+}
+
+/** Whether nothing narrows the list down. */
+export function isPlain({ fields }: Sought): boolean {
+  return Object.keys(saidIn(fields)).length === 0;
+}
+
+/** Oldest first in, newest first out. */
+export function newestFirst(events: readonly Event[]): readonly Event[] {
+  return events.toReversed();
+}

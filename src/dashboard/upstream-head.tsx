@@ -1,0 +1,106 @@
+/** The top of an upstream's page: what it is, how it is and why, and what can be done about it. */
+/** @jsxImportSource @kitajs/html */
+
+import type { UpstreamDetail } from "../detail.ts";
+import type { Mark } from "../snapshot.ts";
+import { RowActions } from "./actions/row-actions.tsx";
+import { Badge, Glyph, toneShapes } from "./badge.tsx";
+import { formatAgo, formatRate, formatShare } from "./format.ts";
+import { statusNote } from "./status-note.ts";
+import type { UpstreamPicture } from "./upstream-feeds.ts";
+import { standsBy, type Tone, verdictOf } from "./verdict.ts";
+
+interface HeadProps {
+  readonly shown: UpstreamPicture;
+  readonly now: number;
+}
+
+export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
+  const { id, detail, trouble } = shown;
+  const tone = trouble || !detail ? "bad" : toneOf(detail);
+  return (
+    <section class="verdict" data-tone={tone}>
+      <Glyph shape={toneShapes[tone]} />
+      <div class="verdict-words">
+        <h1 safe>{id}</h1>
+        <div class="reasons" role="status" aria-live="polite">
+          {trouble ? (
+            <span safe>{troubleWords(shown)}</span>
+          ) : detail ? (
+            <>
+              <Badge status={detail.status} />
+              <span class="age" aria-hidden="true" safe>
+                {statusNote(detail, now)}
+              </span>
+              <span safe>{why(detail)}</span>
+            </>
+          ) : (
+            ""
+          )}
+        </div>
+        {detail ? (
+          <ul class="facts">
+            {factsOf(detail, now).map((fact) => (
+              <li safe>{fact}</li>
+            ))}
+          </ul>
+        ) : (
+          ""
+        )}
+      </div>
+      {detail ? (
+        <div class="head-actions">
+          <RowActions upstream={detail} now={now} place={{ page: "upstream", id }} />
+        </div>
+      ) : (
+        ""
+      )}
+    </section>
+  );
+}
+
+function toneOf(detail: UpstreamDetail): Tone {
+  if (detail.fit || standsBy(detail)) return "good";
+  return detail.status === "failing" || detail.status === "ejected" ? "bad" : "warn";
+}
+
+/** The page is of one upstream, but what is wrong may be the whole balancer. */
+function troubleWords({ trouble, picture, detail, at }: UpstreamPicture): string {
+  if (trouble?.reason === "missing") return "There is no such upstream, or no longer.";
+  const age = detail && picture.readAt > 0 ? `, last picture ${formatAgo(at - picture.readAt)}` : "";
+  return `${verdictOf(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
+}
+
+function why(detail: UpstreamDetail): string {
+  const { status, mode, modeSet, lastProbe, outlier } = detail;
+  if (mode !== "ready") return modeSet ? `set by ${modeSet.by}${saying(modeSet)}` : "as configured";
+  if (status === "ejected" || status === "probation") return outlier.reason ?? "";
+  if (status === "passing" || !lastProbe) return "";
+  return lastProbe.detail;
+}
+
+/** "ann 3 min ago: kernel update" */
+function markWords(mark: Mark, now: number): string {
+  return `${mark.by} ${formatAgo(now - mark.at)}${saying(mark)}`;
+}
+
+function saying({ why: reason }: Mark): string {
+  return reason === "" ? "" : `: ${reason}`;
+}
+
+function factsOf(detail: UpstreamDetail, now: number): readonly string[] {
+  const { url, pool, policy, weight, weightSet, effectiveWeight, slowStart, backup, added, mode, modeSet } =
+    detail;
+  const grows =
+    slowStart === null
+      ? []
+      : [`slow start ${formatShare(slowStart)}, counts as weight ${formatRate(effectiveWeight)}`];
+  return [
+    ...[url, `pool ${pool}`, policy],
+    ...(mode !== "ready" && modeSet ? [`${mode} set ${formatAgo(now - modeSet.at)}`] : []),
+    `weight ${weight}${weightSet ? `, set by ${markWords(weightSet, now)}` : ""}`,
+    ...grows,
+    ...(backup ? ["backup"] : []),
+    ...(added ? [`added by ${markWords(added, now)}`] : []),
+  ];
+}

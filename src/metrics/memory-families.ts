@@ -1,0 +1,23 @@
+/** Metrics of the process itself: apart from those of pools and upstreams, which are counted. */
+
+import type { Family } from "./exposition.ts";
+
+export interface Memory {
+  readonly rssBytes: number;
+  readonly limitBytes: number | null;
+  readonly shedding: boolean;
+}
+
+export function memoryFamilies({ rssBytes, limitBytes, shedding }: Memory): readonly Family[] {
+  const gauge = (name: string, help: string, value: number): Family => ({
+    ...{ name, help, type: "gauge", labels: [] },
+    samples: [{ labels: {}, value }],
+  });
+  return [
+    gauge("evenkeel_resident_memory_bytes", "What all processes of the balancer take.", rssBytes),
+    ...(limitBytes === null
+      ? []
+      : [gauge("evenkeel_memory_limit_bytes", "New requests are refused from here on.", limitBytes)]),
+    gauge("evenkeel_shedding", "1 while new requests are refused for want of memory.", shedding ? 1 : 0),
+  ];
+}

@@ -1,0 +1,57 @@
+/** Where a request would go now: asks what a real one would be asked, and takes no turn. */
+
+import type { Fleet } from "../control/fleet.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Head } from "../proxy/head.ts";
+import { candidatesOf } from "../proxy/recorder.ts";
+import { matchingRoute } from "../proxy/route.ts";
+import type { Foreseen, Imagined } from "./request.ts";
+
+export function foresee(
+  fleet: Pick<Fleet, "routes" | "members">,
+  imagined: Imagined,
+  clock: Clock,
+): Foreseen {
+  const head = headOf(imagined);
+  const found = matchingRoute(fleet.routes, head);
+  const nothing = { pool: null, policy: null, key: null, chosen: null, candidates: [], others: [] };
+  if (!found) return { route: null, ...nothing, refusal: "no_route" };
+  const { host = null, path = null, destination } = found;
+  const { pool, keyOf, queue } = destination;
+  const key = keyOf?.(head) ?? "";
+  const chosen = pool.choose(key, [], true);
+  const candidates = candidatesOf(pool, clock());
+  const member = fleet.members.find((one) => one.pool === pool);
+  const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
+  return {
+    route: { host, path },
+    pool: pool.name,
+    policy: member?.config.policy ?? null,
+    key: keyOf ? key : null,
+    chosen: chosen?.id ?? null,
+    candidates,
+    others: pool.upstreams
+      .filter((upstream) => !pool.fit.includes(upstream))
+      .map((upstream) => ({ upstream: upstream.id, why: whyOut(upstream, clock()) })),
+    refusal: chosen ? null : refusal,
+  };
+}
+
+function headOf({ method, host, target, clientAddress, headers }: Imagined): Head {
+  const fields: Readonly<Record<string, string>> = { ...headers, host };
+  return {
+    ...{ method, host, target, clientAddress, scheme: "http" },
+    header: (name) => (Object.hasOwn(fields, name) ? fields[name] : undefined),
+  };
+}
+
+function whyOut({ mode, weight, streak, outlier, backup }: Upstream, now: number): string {
+  if (mode !== "ready") return `its mode is ${mode}`;
+  if (weight === 0) return "its weight is 0";
+  if (streak.state === "failing") return "its probes fail";
+  if (outlier.state === "ejected")
+    return `it is ejected for another ${Math.ceil((outlier.endsAt - now) / 1_000)} s`;
+  if (streak.state === "checking") return "it has not been checked yet, and others have";
+  return backup ? "it is a backup, and others are fit" : "others come first";
+}

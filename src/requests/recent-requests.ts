@@ -1,0 +1,106 @@
+/** The requests of late, in memory: the last ones, the failed and the slowest, so that a flood of good ones washes nothing away. */
+
+import type { WallClock } from "../lib/clock.ts";
+import type { RequestRecord } from "../proxy/record.ts";
+import type { KeptRequest, RequestQuery } from "./request.ts";
+import { mostSlow, slowSpanMs } from "./sieve.ts";
+
+/** About a kilobyte each, with long targets at most five. */
+const mostRecent = 1_000;
+const mostFailed = 500;
+
+export class RecentRequests {
+  readonly #wallClock: WallClock;
+  readonly #recent: KeptRequest[] = [];
+  readonly #failed: KeptRequest[] = [];
+  #slowest: KeptRequest[] = [];
+  readonly #watchers = new Set<(request: KeptRequest) => void>();
+  #seq = 0;
+
+  constructor(wallClock: WallClock) {
+    this.#wallClock = wallClock;
+  }
+
+  take(record: RequestRecord): void {
+    const request = { ...record, seq: (this.#seq += 1) };
+    push(this.#recent, request, mostRecent);
+    if (isFailed(request)) push(this.#failed, request, mostFailed);
+    this.#rank(request);
+    for (const watcher of this.#watchers) watcher(request);
+  }
+
+  /** Newest first; the slowest ones slowest first. */
+  select({ which, limit, before, ...wanted }: RequestQuery): readonly KeptRequest[] {
+    const all = which === "slowest" ? this.#slow() : this.#listOf(which).toReversed();
+    const found: KeptRequest[] = [];
+    for (const request of all) {
+      if (found.length === limit) break;
+      if ((before === undefined || request.seq < before) && matches(request, wanted)) found.push(request);
+    }
+    return found;
+  }
+
+  /** The last one of this id: clients may use one twice. */
+  find(id: string): KeptRequest | undefined {
+    const isIt = ({ requestId }: KeptRequest) => requestId === id;
+    return this.#recent.findLast(isIt) ?? this.#failed.findLast(isIt) ?? this.#slowest.find(isIt);
+  }
+
+  /** @returns ends it */
+  watch(watcher: (request: KeptRequest) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  #listOf(which: "recent" | "failed"): readonly KeptRequest[] {
+    return which === "failed" ? this.#failed : this.#recent;
+  }
+
+  #slow(): readonly KeptRequest[] {
+    const oldest = this.#wallClock() - slowSpanMs;
+    return (this.#slowest = this.#slowest.filter(({ at }) => at >= oldest));
+  }
+
+  #rank(request: KeptRequest): void {
+    const last = this.#slowest.at(-1);
+    if (last && this.#slowest.length >= mostSlow && request.durationMs <= last.durationMs) return;
+    const place = this.#slow().findIndex(({ durationMs }) => durationMs < request.durationMs);
+    this.#slowest.splice(place < 0 ? this.#slowest.length : place, 0, request);
+    this.#slowest.length = Math.min(this.#slowest.length, mostSlow);
+  }
+}
+
+/** Half is dropped at once when it is twice too long, so that a request costs no shifting of all. */
+function push(list: KeptRequest[], request: KeptRequest, most: number): void {
+  list.push(request);
+  if (list.length >= 2 * most) list.splice(0, list.length - most);
+}
+
+/** Refused, broken off, answered with 5xx, or saved by another attempt. */
+export function isFailed({ status, reason, retried, isClientGone }: RequestRecord): boolean {
+  return reason !== null || status >= 500 || retried.length > 0 || (status === 0 && !isClientGone);
+}
+
+/** Whether a filter lets it through. */
+export function matches(
+  request: KeptRequest,
+  { pool, upstream, method, status, path, reason }: Omit<RequestQuery, "which" | "limit" | "before">,
+): boolean {
+  if (pool !== undefined && request.pool !== pool) return false;
+  if (upstream !== undefined && !request.attempts.some((attempt) => attempt.upstream === upstream))
+    return false;
+  if (method !== undefined && request.method !== method) return false;
+  if (status !== undefined && !fits(request.status, status)) return false;
+  if (path !== undefined && !request.target.startsWith(path)) return false;
+  return reason === undefined || reasonsOf(request).includes(reason);
+}
+
+/** "404", or "4xx" for the class. */
+function fits(status: number, wanted: string): boolean {
+  const text = String(status);
+  return wanted.endsWith("xx") ? text.startsWith(wanted.charAt(0)) && text.length === 3 : text === wanted;
+}
+
+function reasonsOf({ reason, notRetried, attempts, retried }: KeptRequest): readonly (string | null)[] {
+  return [reason, notRetried, ...retried, ...attempts.map((attempt) => attempt.reason)];
+}

@@ -1,0 +1,356 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
+import { ControlRoom } from "../support/control-room.ts";
+import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { until } from "../support/wait.ts";
+
+const executable = findChromium();
+
+// Bun kills the browser, and with it every other test, when one test takes longer than this.
+setDefaultTimeout(25_000);
+
+let browser: Browser;
+
+interface Scene extends AsyncDisposable {
+  readonly room: ControlRoom;
+  readonly page: Page;
+  readonly url: string;
+  /** What the browser complained about, breaches of the content security policy among it. */
+  readonly complaints: string[];
+  /** Requests that wait for their answer; they get it when released. */
+  hold(count: number): Promise<void>;
+  release(): Promise<void>;
+}
+
+const names = ["api-1", "api-2", "api-3"];
+
+/** A real balancer with three upstreams that answer at once, but for /held; and a dashboard on it. */
+async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
+  const room = new ControlRoom();
+  const held: (() => void)[] = [];
+  const start = (): Promise<Origin> =>
+    startOrigin(({ target }, socket) => {
+      if (target !== "/held") return void socket.write(answerWith("ok"));
+      held.push(() => void socket.write(answerWith("at last")));
+    });
+  const origins = await Promise.all(names.map(start));
+  const lines = origins.map(({ url }, index) => `      - "${url};name=${names[index]}"\n`);
+  room.write(`pools:\n  main:\n    probe: { path: / }\n    upstreams:\n${lines.join("")}`);
+  await room.start("--engine", "wire");
+  const dashboard = await startDashboard(
+    { hostname: "127.0.0.1", port: 0, balancerUrl: room.url, adminUrl: room.admin },
+    runtime,
+  );
+  const url = `http://127.0.0.1:${dashboard.port}/`;
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(url);
+  const answers: Promise<unknown>[] = [];
+  const release = async () => {
+    for (const answer of held.splice(0)) answer();
+    await Promise.all(answers.splice(0));
+  };
+  return {
+    ...{ room, page, url, complaints, release },
+    async hold(count) {
+      for (let i = 0; i < count; i++) {
+        answers.push(fetch(`${room.url}/held`).then((answer) => answer.text(), () => undefined)); // prettier-ignore
+      }
+      await until(() => held.length === count, "the requests at their upstreams");
+    },
+    async [Symbol.asyncDispose]() {
+      await release();
+      await context.close();
+      dashboard.close();
+      await room[Symbol.asyncDispose]();
+      await Promise.all(origins.map((origin) => origin.close()));
+    },
+  };
+}
+
+const live = (page: Page) => page.waitForSelector("html[data-link=live]");
+const row = (page: Page, id: string) =>
+  page.getByRole("row").filter({ has: page.getByText(id, { exact: true }) });
+const dialog = (page: Page) => page.getByRole("dialog");
+const click = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
+const confirm = (page: Page) => dialog(page).locator("button.main").click();
+const done = (page: Page) => page.locator("#done");
+const reason = (page: Page) => page.getByRole("textbox", { name: "Reason" });
+
+describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+  });
+  afterAll(() => browser?.close());
+
+  test("drains with a countdown, says what finishes, and is undone", async () => {
+    await using stage = await scene();
+    const { room, page, complaints } = stage;
+    await stage.hold(3);
+    await live(page);
+    await row(page, "api-2").getByText("1", { exact: true }).first().waitFor();
+    await click(page, "Drain api-2");
+    for (const words of [
+      "api-2 gets nothing new; the request under way finishes.",
+      "What is left after 30\u00a0s goes on until you cut it.",
+      "Then api-1 and api-3 take 50% each.",
+    ]) {
+      await dialog(page).getByText(words).waitFor();
+    }
+    await dialog(page).getByLabel("Should be empty within").selectOption("10 seconds");
+    await dialog(page).getByText("What is left after 10\u00a0s").waitFor();
+    await reason(page).fill("kernel update");
+    await confirm(page);
+    await done(page).getByText("api-2 is draining").waitFor();
+    await dialog(page).waitFor({ state: "hidden" });
+    const note = row(page, "api-2").locator(".c-status .sub").first();
+    const left = async () => Number(/^1 to finish, (\d+)\s/.exec((await note.textContent()) ?? "")?.[1]);
+    const first = await left();
+    expect(first).toBeLessThanOrEqual(10);
+    await until(async () => (await left()) < first, "the countdown");
+    expect((await room.upstream("api-2"))?.modeSet).toMatchObject({ by: "dashboard", why: "kernel update" });
+    await done(page).getByRole("button", { name: "Undo" }).click();
+    await done(page).getByText("Undone: api-2 is as before").waitFor();
+    await row(page, "api-2").getByText("Passing").waitFor();
+    expect((await room.upstream("api-2"))?.mode).toBe("ready");
+    expect(complaints).toEqual([]);
+  });
+
+  test("cuts what is left when the time is up, from the page of the upstream", async () => {
+    await using stage = await scene();
+    const { room, page, url, complaints } = stage;
+    await stage.hold(3);
+    await room.ask("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
+    await page.goto(`${url}upstreams/api-3`);
+    await live(page);
+    const drain = page.getByRole("region", { name: "Drain" });
+    await drain.getByText("late").waitFor();
+    expect(await seriousIssues(page)).toEqual([]);
+    await drain.getByRole("button", { name: "Cut what is left" }).click();
+    await dialog(page).getByText("The request still under way on api-3 is cut").waitFor();
+    await reason(page).fill("it hangs");
+    await confirm(page);
+    await done(page).getByText("What was left on api-3 is cut").waitFor();
+    await drain.getByText("Empty").waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("sets a weight that was typed into the row, which live updates leave alone", async () => {
+    await using stage = await scene();
+    const { room, page, complaints } = stage;
+    await live(page);
+    const weight = page.getByLabel("Weight of api-1", { exact: true });
+    await weight.fill("6");
+    const seen = page.locator(".foot").getByText("read from");
+    const before = await seen.textContent();
+    await until(async () => (await seen.textContent()) !== before, "an update");
+    expect(await weight.inputValue()).toBe("6");
+    await weight.press("Enter");
+    await dialog(page).getByText("The weight of api-1 goes from 1 to 6.").waitFor();
+    await dialog(page).getByLabel("Weight").fill("2");
+    await dialog(page).getByText("Then api-1 takes 50%, api-2 takes 25% and api-3 takes 25%.").waitFor();
+    await confirm(page);
+    await done(page).getByText("api-1 has weight 2").waitFor();
+    expect((await room.upstream("api-1"))?.weight).toBe(2);
+    await done(page).getByRole("button", { name: "Undo" }).click();
+    await done(page).getByText("Undone").waitFor();
+    expect(await room.upstream("api-1")).toMatchObject({ weight: 1, weightSet: null });
+    await until(async () => (await weight.inputValue()) === "1", "the weight in the row");
+    expect(complaints).toEqual([]);
+  });
+
+  test("adds an upstream, says what is wrong with one at the form, and removes it again", async () => {
+    await using stage = await scene();
+    const { room, page, complaints } = stage;
+    const newcomer = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    await live(page);
+    await page.getByRole("link", { name: "Add upstream to main" }).click();
+    await page.getByLabel("Address").fill(newcomer.url);
+    await page.getByLabel("Name").fill("api-1");
+    await confirm(page);
+    await dialog(page).getByRole("alert").filter({ hasText: "Cannot add api-1" }).waitFor();
+    expect(await page.getByLabel("Address").inputValue()).toBe(newcomer.url);
+    await page.getByLabel("Name").fill("api-4");
+    await confirm(page);
+    await done(page).getByText("api-4 belongs to main").waitFor();
+    await row(page, "api-4").getByText("Passing").waitFor();
+    await click(page, "Remove api-4");
+    await dialog(page).getByText("to have it back, add it again").waitFor();
+    await reason(page).fill("only a trial");
+    await confirm(page);
+    await done(page).getByText("api-4 leaves").waitFor();
+    await row(page, "api-4").waitFor({ state: "detached" });
+    const why = (await room.events("upstream=api-4")).map(({ detail }) => detail);
+    expect(why).toContain("only a trial");
+    // The browser itself tells of the refusal.
+    expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
+    await newcomer.close();
+  });
+
+  test("acts on several at once, and asks twice before a pool is left with nobody", async () => {
+    await using stage = await scene();
+    const { room, page, complaints } = stage;
+    await live(page);
+    const bar = page.getByRole("form", { name: "With the selected upstreams" });
+    await bar.waitFor({ state: "hidden" });
+    await page.getByLabel("Select api-2").check();
+    await bar.getByText("1 selected").waitFor();
+    await bar.getByRole("button", { name: "All shown" }).click();
+    await bar.getByText("3 selected").waitFor();
+    await bar.getByRole("button", { name: "Maintenance" }).click();
+    await dialog(page).getByText("Nothing serves in pool main then: clients get 503.").waitFor();
+    expect(await seriousIssues(page)).toEqual([]);
+    await dialog(page).getByRole("link", { name: "Cancel" }).click();
+    await dialog(page).waitFor({ state: "hidden" });
+    await page.getByLabel("Select api-1").uncheck();
+    await bar.getByRole("button", { name: "Maintenance" }).click();
+    await dialog(page).getByText("api-1 takes everything").waitFor();
+    await reason(page).fill("new switch");
+    await confirm(page);
+    await done(page).getByText("2 upstreams are in maintenance").waitFor();
+    await bar.waitFor({ state: "hidden" });
+    expect((await room.snapshot()).pools[0]?.upstreams.map(({ mode }) => mode).join(" ")).toBe(
+      "ready maintenance maintenance",
+    );
+    await done(page).getByRole("button", { name: "Undo" }).click();
+    await done(page).getByText("Undone: 2 upstreams are as before").waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("needs no JavaScript: drains several, and undoes it", async () => {
+    await using stage = await scene({ javaScriptEnabled: false, viewport: { width: 390, height: 800 } });
+    const { room, page } = stage;
+    for (const id of ["api-1", "api-2"]) await page.getByLabel(`Select ${id}`).check();
+    await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
+    await page.getByText("api-3 takes everything").waitFor();
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
+    await reason(page).fill("new switch");
+    await click(page, "Drain 2 upstreams");
+    await done(page).getByText("2 upstreams are draining").waitFor();
+    expect((await room.upstream("api-2"))?.mode).toBe("draining");
+    await done(page).getByRole("button", { name: "Undo" }).click();
+    await done(page).getByText("Undone: 2 upstreams are as before").waitFor();
+    expect((await room.upstream("api-2"))?.mode).toBe("ready");
+    await page.getByRole("link", { name: "Dismiss" }).click();
+    await page.getByRole("heading", { name: "All 3 upstreams serve" }).waitFor();
+    expect(await done(page).textContent()).toBe("");
+  });
+
+  test("shows what a reload changes before it does, and refuses what is wrong with all its problems", async () => {
+    await using stage = await scene();
+    const { room, page, url, complaints } = stage;
+    const before = readFileSync(room.file, "utf8");
+    await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
+    await page.goto(`${url}config`);
+    const overlay = page.getByRole("region", { name: "Set at run time" });
+    await overlay.getByRole("row").filter({ hasText: "mode maintenance" }).getByText("new disk").waitFor();
+    await overlay.getByText("As a configuration file").click();
+    await overlay.locator("pre").getByText("mode maintenance by ann").waitFor();
+    const card = page.getByRole("region", { name: "Reload" });
+    await card.getByRole("button", { name: /^(See|Look)/ }).click();
+    await card.getByText("says what it said before").waitFor();
+    room.write(`${before}    policy: p2c\n    retries: 2\n`);
+    await card.getByRole("button", { name: /^(See|Look)/ }).click();
+    await card.getByText("~ pool main: policy round-robin → p2c").waitFor();
+    room.write(`${before}    policy: p2c\n`);
+    await card.getByRole("button", { name: "Apply these 2 changes" }).click();
+    await card.getByText("the file has changed since you looked").waitFor();
+    expect((await room.snapshot()).pools[0]?.policy).toBe("round-robin");
+    await card.getByRole("button", { name: "Apply this change" }).click();
+    await card.getByText("This was changed:").waitFor();
+    expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
+    room.write(`${before}    policy: best\n    retries: 9\n`);
+    await card.getByRole("button", { name: /^(See|Look)/ }).click();
+    await card.getByText("it has 2 problems").waitFor();
+    expect(await card.locator(".problems li").count()).toBe(2);
+    expect(await seriousIssues(page)).toEqual([]);
+    await room.ask("POST", "/api/reload");
+    await page.reload();
+    await card.getByText("asked for by ann").waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("looks and applies without JavaScript too", async () => {
+    await using stage = await scene({ javaScriptEnabled: false });
+    const { room, page, url } = stage;
+    room.write(`${readFileSync(room.file, "utf8")}    policy: p2c\n`);
+    await page.goto(`${url}config`);
+    await page.getByRole("button", { name: "See what would change" }).click();
+    await page.getByText("~ pool main: policy round-robin → p2c").waitFor();
+    await page.getByRole("button", { name: "Apply this change" }).click();
+    await page.getByText("This was changed:").waitFor();
+    expect((await room.snapshot()).pools[0]?.policy).toBe("p2c");
+  });
+
+  test("is told at once among the events, and stays in the audit trail with who and why", async () => {
+    await using stage = await scene();
+    const { room, page, url, complaints } = stage;
+    await page.goto(`${url}events?upstream=api-2`);
+    await live(page);
+    await page.evaluate("window.stayed = true");
+    await room.ask("POST", "/api/upstreams/api-1/mode", { mode: "draining", reason: "not asked for" });
+    await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "draining", reason: "kernel update" });
+    await page.getByText("kernel update").waitFor();
+    await page.getByText("draining → drained").waitFor();
+    expect(await page.getByText("not asked for").count()).toBe(0);
+    expect(await page.evaluate("window.stayed")).toBe(true);
+    expect(await seriousIssues(page)).toEqual([]);
+    await page.getByRole("link", { name: "Audit" }).click();
+    await live(page);
+    const trail = page.locator("#events > li");
+    expect(await trail.count()).toBe(2);
+    expect(await trail.first().textContent()).toContain("kernel update");
+    expect(await trail.first().locator(".event-by").textContent()).toBe("ann");
+    await page.getByLabel("Containing").fill("NOT asked");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.getByText("not asked for").waitFor();
+    expect(await trail.count()).toBe(1);
+    await page.getByLabel("Who").fill("nobody");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.getByText("Nothing here matches").waitFor();
+    expect(await seriousIssues(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test("leads through older events and back, page by page, without JavaScript", async () => {
+    await using stage = await scene({ javaScriptEnabled: false });
+    const { room, page, url } = stage;
+    for (let weight = 1; weight <= 120; weight++) await room.ask("PATCH", "/api/upstreams/api-1", { weight });
+    await page.goto(`${url}events?kind=weight`);
+    const changes = () => page.locator(".event-change").allTextContents();
+    const pages: string[][] = [await changes()];
+    for (const name of ["Older", "Older", "Newer", "Newer"]) {
+      await page.getByRole("link", { name, exact: true }).click();
+      pages.push(await changes());
+    }
+    expect(pages[0]?.[0]).toBe("119 → 120");
+    expect(pages.map((each) => each.length)).toEqual([50, 50, 19, 50, 50]);
+    expect(new Set(pages.slice(0, 3).flat()).size).toBe(119);
+    expect([pages[3], pages[4]]).toEqual([pages[1], pages[0]]);
+    expect(await page.getByRole("link", { name: "Newest" }).count()).toBe(1);
+  });
+
+  test("is given up with Escape, which leads back to the button", async () => {
+    await using stage = await scene();
+    const { room, page, complaints } = stage;
+    await live(page);
+    await page.getByRole("button", { name: "Drain api-1" }).focus();
+    await page.keyboard.press("Enter");
+    await dialog(page).waitFor();
+    await page.keyboard.press("Escape");
+    await dialog(page).waitFor({ state: "hidden" });
+    expect(await page.evaluate("document.activeElement?.ariaLabel")).toBe("Drain api-1");
+    expect((await room.upstream("api-1"))?.mode).toBe("ready");
+    expect(complaints).toEqual([]);
+  });
+});

@@ -1,0 +1,37 @@
+import { expect, test } from "bun:test";
+import { rowOf, rowSince, wholeRow } from "../../src/dashboard/upstream-row.tsx";
+import { plainView } from "../../src/dashboard/view.ts";
+import { traffic, upstream } from "../support/admin-stand-in.ts";
+
+const now = Date.now();
+const still = { at: now, success: true, detail: "status 200", latencyMs: 1 };
+const row = (change: Parameters<typeof upstream>[1] = {}) =>
+  rowOf({
+    upstream: upstream("api-1", { lastProbe: still, statusSince: now - 7_200_000, ...change }),
+    ...{ share: 0.5, fairShare: 0.5, now, view: plainView },
+  });
+
+test("a row that is as it was is only named", () => {
+  expect(rowSince(row(), row())).toBe('<tr id="upstream-api-1" data-kept></tr>');
+});
+
+test("of a row that changed, only the cells that did are sent", () => {
+  const seen = row();
+  const changed = row({ inFlight: 7, traffic: traffic({ p50Ms: 12 }) });
+  const html = rowSince(changed, seen);
+  expect(html.match(/<t[dh] data-kept/g)).toHaveLength(9);
+  expect(html).toContain('data-label="In flight"');
+  expect(html).toContain('data-label="p50"');
+  expect(html).not.toContain("form");
+  expect(html.length).toBeLessThan(wholeRow(changed).length / 3);
+});
+
+test("a row's own marks are sent even if no cell has changed", () => {
+  const changed = row();
+  const seen = { ...changed, attributes: { ...changed.attributes, "data-fit": "no" } };
+  expect(rowSince(changed, seen)).toStartWith('<tr role="row" id="upstream-api-1" data-fit="yes"');
+});
+
+test("whoever has seen nothing gets it whole", () => {
+  expect(rowSince(row(), undefined)).toBe(wholeRow(row()));
+});

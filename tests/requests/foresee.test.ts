@@ -1,0 +1,56 @@
+import { describe, expect, test } from "bun:test";
+
+import { Fleet } from "../../src/control/fleet.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { foresee } from "../../src/requests/foresee.ts";
+import { configOf } from "../support/configs.ts";
+
+const observer = { outlierChanged() {}, panicChanged() {} };
+
+function fleetOf(text: string): Fleet {
+  const fleet = new Fleet({ clock: () => 0, random: seededRandom(1), observer });
+  fleet.adopt(fleet.next(configOf(text)));
+  for (const pool of fleet.pools) for (const upstream of pool.upstreams) pool.recordProbe(upstream, true);
+  return fleet;
+}
+
+const imagined = {
+  method: "GET",
+  host: "shop.example",
+  target: "/",
+  clientAddress: "192.0.2.1",
+  headers: {},
+};
+
+describe("an imagined request", () => {
+  test("goes where the next real one goes, and takes no turn", () => {
+    const fleet = fleetOf("main: a b c");
+    const [pool] = fleet.pools;
+    for (let i = 0; i < 7; i++) {
+      const first = foresee(fleet, imagined, () => 0);
+      expect(foresee(fleet, imagined, () => 0).chosen).toBe(first.chosen);
+      expect(pool?.choose("", [])?.id).toBe(first.chosen ?? "");
+    }
+  });
+
+  test("is told its pool, the candidates, and why the others are out", () => {
+    const fleet = fleetOf("main: a b c");
+    const [pool] = fleet.pools;
+    const [a, b, c] = pool?.upstreams ?? [];
+    if (!pool || !a || !b || !c) throw new Error("Cannot go on: the pool is not there");
+    pool.setMode(b, "maintenance");
+    for (let i = 0; i < 3; i++) pool.recordProbe(c, false);
+    const found = foresee(fleet, imagined, () => 0);
+    expect(found).toMatchObject({
+      ...{ pool: "main", policy: "round-robin", key: null, chosen: a.id, refusal: null },
+      route: { host: null, path: null },
+    });
+    expect(found.candidates).toEqual([{ upstream: a.id, inFlight: 0, weight: 1, latencyMs: null }]);
+    expect(found.others).toEqual([
+      { upstream: b.id, why: "its mode is maintenance" },
+      { upstream: c.id, why: "its probes fail" },
+    ]);
+    pool.setMode(a, "draining");
+    expect(foresee(fleet, imagined, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
+  });
+});

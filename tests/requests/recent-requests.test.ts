@@ -1,0 +1,88 @@
+import { describe, expect, test } from "bun:test";
+
+import type { AttemptRecord, RequestRecord } from "../../src/proxy/record.ts";
+import { RecentRequests } from "../../src/requests/recent-requests.ts";
+
+export const attempt = (upstream: string, more: Partial<AttemptRecord> = {}): AttemptRecord => ({
+  ...{ upstream, startMs: 0, connectMs: null, headMs: 4, endMs: 5, status: 200 },
+  ...{ outcome: "response", phase: null, reason: null },
+  ...more,
+});
+
+export const recordOf = (id: string, more: Partial<RequestRecord> = {}): RequestRecord => ({
+  ...{ requestId: id, clientAddress: "127.0.0.1", scheme: "http", status: 200, bytesIn: 80, bytesOut: 200 },
+  ...{ isClientGone: false, at: 1_000, durationMs: 5, method: "GET", target: "/", host: "shop.example" },
+  ...{ pool: "main", key: null, reason: null, notRetried: null, retried: [], queuedMs: 0 },
+  ...{ attempts: [attempt("a")], choices: [], traceId: null },
+  ...more,
+});
+
+const ids = (list: readonly RequestRecord[]) => list.map(({ requestId }) => requestId);
+
+describe("the requests of late", () => {
+  test("are told newest first, page by page", () => {
+    const recent = new RecentRequests(() => 2_000);
+    for (let i = 1; i <= 5; i++) recent.take(recordOf(`r${i}`));
+    const page = recent.select({ which: "recent", limit: 2 });
+    expect(ids(page)).toEqual(["r5", "r4"]);
+    const before = page.at(-1)?.seq ?? 0;
+    expect(ids(recent.select({ which: "recent", limit: 9, before }))).toEqual(["r3", "r2", "r1"]);
+  });
+
+  test("are bounded, but a flood of good ones washes no failed and no slow one away", () => {
+    const recent = new RecentRequests(() => 2_000);
+    recent.take(recordOf("failed", { status: 503, reason: "no_upstream" }));
+    recent.take(recordOf("slow", { durationMs: 9_000 }));
+    for (let i = 0; i < 10_000; i++) recent.take(recordOf(`good ${i}`));
+    expect(recent.select({ which: "recent", limit: 100_000 }).length).toBeLessThan(2_000);
+    expect(ids(recent.select({ which: "failed", limit: 9 }))).toEqual(["failed"]);
+    expect(ids(recent.select({ which: "slowest", limit: 1 }))).toEqual(["slow"]);
+    expect(recent.select({ which: "slowest", limit: 100_000 })).toHaveLength(100);
+    for (const id of ["failed", "slow", "good 9999"]) expect(recent.find(id)?.requestId).toBe(id);
+    expect(recent.find("good 500")).toBeUndefined();
+  });
+
+  test("that were slow are forgotten after ten minutes", () => {
+    const now = { ms: 2_000 };
+    const recent = new RecentRequests(() => now.ms);
+    recent.take(recordOf("slow", { durationMs: 9_000, at: 1_000 }));
+    now.ms = 602_000;
+    expect(recent.select({ which: "slowest", limit: 9 })).toEqual([]);
+  });
+
+  for (const [filter, found] of [
+    [{ pool: "main" }, ["a", "b"]],
+    [{ upstream: "x" }, ["b"]],
+    [{ method: "POST" }, ["b"]],
+    [{ status: "2xx" }, ["a"]],
+    [{ status: "502" }, ["b"]],
+    [{ path: "/cart" }, ["a", "b"]],
+    [{ path: "/cart/7" }, ["a"]],
+    [{ reason: "connect_refused" }, ["b"]],
+    [{ reason: "retry_budget" }, ["b"]],
+    [{ pool: "main", method: "POST", status: "2xx" }, []],
+  ] as const) {
+    test(`filtered by ${JSON.stringify(filter)} are ${found.join(" and ") || "none"}`, () => {
+      const recent = new RecentRequests(() => 2_000);
+      recent.take(recordOf("a", { target: "/cart/7" }));
+      recent.take(
+        recordOf("b", {
+          ...{ method: "POST", target: "/cart", status: 502, reason: "connect_refused" },
+          ...{ notRetried: "retry_budget", attempts: [attempt("x", { reason: "connect_refused" })] },
+        }),
+      );
+      recent.take(recordOf("c", { pool: "other", status: 404, target: "/", attempts: [] }));
+      expect(ids(recent.select({ which: "recent", limit: 9, ...filter })).toSorted()).toEqual([...found]);
+    });
+  }
+
+  test("are told to whoever watches, until that ends", () => {
+    const recent = new RecentRequests(() => 2_000);
+    const seen: string[] = [];
+    const end = recent.watch(({ requestId }) => void seen.push(requestId));
+    recent.take(recordOf("one"));
+    end();
+    recent.take(recordOf("two"));
+    expect(seen).toEqual(["one"]);
+  });
+});

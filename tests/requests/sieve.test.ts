@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+
+import type { RequestRecord } from "../../src/proxy/record.ts";
+import { Sieve } from "../../src/requests/sieve.ts";
+
+const record = (durationMs: number) => ({ durationMs }) as RequestRecord;
+
+function setUp() {
+  const now = { ms: 0 };
+  const taken: RequestRecord[] = [];
+  const sieve = new Sieve(
+    () => now.ms,
+    (one) => void taken.push(one),
+  );
+  return { now, taken, sieve };
+}
+
+describe("a sieve of requests", () => {
+  test("keeps everything of a quiet balancer, and a sample of a busy one", () => {
+    const { now, sieve } = setUp();
+    for (let second = 0; second < 3; second++) {
+      now.ms = second * 1_000;
+      const wanted = Array.from({ length: 40 }, () => sieve.wants());
+      expect(wanted.every(Boolean)).toBe(true);
+    }
+    expect(sieve.passedOver).toBe(0);
+    now.ms = 5_000;
+    const wanted = Array.from({ length: 10_000 }, () => sieve.wants());
+    expect(wanted.filter(Boolean)).toHaveLength(50);
+    expect(sieve.passedOver).toBe(9_950);
+  });
+
+  test("keeps failed ones besides, but not every one of an outage", () => {
+    const { now, sieve } = setUp();
+    now.ms = 1_000;
+    for (let i = 0; i < 50; i++) sieve.wants();
+    expect(Array.from({ length: 1_000 }, () => sieve.wantsFailed()).filter(Boolean)).toHaveLength(200);
+  });
+
+  test("keeps whatever is slower than the hundredth slowest, for ten minutes", () => {
+    const { now, sieve, taken } = setUp();
+    for (let ms = 1; ms <= 100; ms++) {
+      expect(sieve.wantsSlow(ms)).toBe(true);
+      sieve.take(record(ms));
+    }
+    expect(sieve.wantsSlow(1)).toBe(false);
+    expect(sieve.wantsSlow(1.5)).toBe(true);
+    sieve.take(record(1.5));
+    expect(sieve.wantsSlow(1.5)).toBe(false);
+    now.ms = 700_000;
+    sieve.take(record(500));
+    expect(sieve.wantsSlow(0.1)).toBe(true);
+    expect(taken).toHaveLength(102);
+  });
+});

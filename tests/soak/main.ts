@@ -1,0 +1,80 @@
+/**
+ * `npm run soak`: minutes of steady load with one fault after the other on real processes, and whether the balancer's
+ * memory stays flat. Exit 1 if it does not. `-- --engine wire --seconds 120`; without an engine both, one after the other.
+ */
+
+import { parseArgs } from "node:util";
+
+import { type EngineName, engineNames } from "../../src/config/config.ts";
+import { sleep } from "../../src/lib/clock.ts";
+import { Cluster } from "./cluster.ts";
+import { type Sample, sampleOf, verdictOn, warmUpShare, windowsOf } from "./memory.ts";
+import { Traffic } from "./traffic.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    engine: { type: "string", default: engineNames.join(",") },
+    seconds: { type: "string", default: "120" },
+    windows: { type: "string", default: "12" },
+  },
+});
+const engines = options.engine
+  .split(",")
+  .filter((name): name is EngineName => engineNames.some((known) => known === name));
+const [seconds, windowCount] = [Number(options.seconds), Number(options.windows)];
+if (engines.length === 0 || !(seconds >= 12) || !(windowCount >= 3) || process.platform !== "linux") {
+  console.error(
+    `Cannot soak: it needs Linux, an engine among ${engineNames.join(", ")}, 12 seconds and 3 windows, received ${JSON.stringify(options)}`,
+  );
+  process.exit(2);
+}
+
+const MiB = 2 ** 20;
+
+async function soak(engine: EngineName): Promise<boolean> {
+  await using cluster = await new Cluster(engine).start();
+  const traffic = new Traffic(cluster.port);
+  const startedAt = performance.now();
+  const elapsed = () => (performance.now() - startedAt) / 1_000;
+  const samples: Sample[] = [];
+  const sampler = setInterval(() => {
+    const sample = sampleOf(cluster.pid, elapsed());
+    if (sample) samples.push(sample);
+  }, 250);
+  let faults = 0;
+  for await (const fault of cluster.faults()) {
+    if (elapsed() >= seconds || cluster.death !== undefined) break;
+    faults += 1;
+    process.stderr.write(`${elapsed().toFixed(0).padStart(5)} s  ${fault}\n`);
+    await sleep(100);
+  }
+  clearInterval(sampler);
+  const { death } = cluster;
+  await traffic.stop();
+  const windows = windowsOf(samples, windowCount);
+  const verdict = verdictOn(windows);
+  console.log(
+    `\n${engine} engine, ${seconds} s, ${faults} faults\n\n|  seconds | resident, MiB | open files |\n| -------: | ------------: | ---------: |`,
+  );
+  for (const { fromSeconds, toSeconds, rssBytes, files } of windows) {
+    const span = `${fromSeconds.toFixed(0)}–${toSeconds.toFixed(0)}`;
+    console.log(
+      `| ${span.padStart(8)} | ${(rssBytes / MiB).toFixed(1).padStart(13)} | ${String(files).padStart(10)} |`,
+    );
+  }
+  console.log("");
+  for (const [kind, { done, failures }] of traffic.tallies) {
+    const failed = [...failures].map(([what, count]) => `${count} × ${what}`).join(", ");
+    console.log(`${kind.padEnd(12)} ${String(done).padStart(7)} well${failed && `; ${failed}`}`);
+  }
+  const grown = `${(verdict.grownBytes / MiB).toFixed(1)} MiB grown after warm-up (a ${warmUpShare.toFixed(2)} of the time), ${(verdict.allowedBytes / MiB).toFixed(1)} allowed`;
+  const isWell = verdict.isFlat && death === undefined;
+  console.log(
+    `\n${engine}: ${death === undefined ? (verdict.isFlat ? "flat" : "NOT FLAT") : `DEAD, ${death}`}: ${grown}`,
+  );
+  return isWell;
+}
+
+let areAllFlat = true;
+for (const engine of engines) areAllFlat = (await soak(engine)) && areAllFlat;
+process.exit(areAllFlat ? 0 : 1);
