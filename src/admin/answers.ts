@@ -42,3 +42,20 @@ export function wrongMethod(allow: string): Response {
   answer.headers.set("Allow", allow);
   return answer;
 }
+
+/** Server-sent events that go on, or why nobody more may listen. @param what is followed: "the events" */
+export function eventStream(body: ReadableStream<Uint8Array> | undefined, what: string): Response {
+  if (!body) {
+    const answer = problem(503, "listeners_full", `Cannot follow ${what}: too many do already`);
+    answer.headers.set("Retry-After", "10");
+    return answer;
+  }
+  return new Response(body, {
+    headers: {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-store",
+      // NGINX would collect it otherwise.
+      "X-Accel-Buffering": "no",
+    },
+  });
+}

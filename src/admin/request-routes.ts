@@ -4,7 +4,7 @@ import { Elysia } from "elysia";
 
 import type { Requests } from "../requests/requests.ts";
 import type { RequestQuery, WhichRequests } from "../requests/request.ts";
-import { json, problem } from "./answers.ts";
+import { eventStream, json, problem } from "./answers.ts";
 import { countOf, queryOf } from "./asked.ts";
 import { bodyOf, byHand } from "./bodies.ts";
 import type { RequestTail, TailQuery } from "./request-tail.ts";
@@ -26,20 +26,7 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
     .get("/api/requests/stream", ({ request }) => {
       const query = filterOf(queryOf(request));
       if (typeof query === "string") return problem(400, "query_invalid", query);
-      const body = tail.open(query);
-      if (!body) {
-        const answer = problem(503, "listeners_full", "Cannot follow the requests: too many do already");
-        answer.headers.set("Retry-After", "10");
-        return answer;
-      }
-      return new Response(body, {
-        headers: {
-          "Content-Type": "text/event-stream",
-          "Cache-Control": "no-store",
-          // NGINX would collect it otherwise.
-          "X-Accel-Buffering": "no",
-        },
-      });
+      return eventStream(tail.open(query), "the requests");
     })
 
     .post(

@@ -2,7 +2,7 @@
 
 import { Elysia } from "elysia";
 import { parseDuration } from "../lib/duration.ts";
-import { problem } from "./answers.ts";
+import { eventStream, problem } from "./answers.ts";
 import { countOf, queryOf } from "./asked.ts";
 import type { Stream } from "./stream.ts";
 
@@ -22,20 +22,7 @@ export function streamRoutes(stream: Stream) {
     }
     const [upstream, pool] = [query.get("upstream"), query.get("pool")];
     const only = { ...(upstream !== null && { upstream }), ...(pool !== null && { pool }) };
-    const body = stream.open({ ...only, after, snapshotSeconds });
-    if (!body) {
-      const answer = problem(503, "listeners_full", "Cannot follow the events: too many do already");
-      answer.headers.set("Retry-After", "10");
-      return answer;
-    }
-    return new Response(body, {
-      headers: {
-        "Content-Type": "text/event-stream",
-        "Cache-Control": "no-store",
-        // NGINX would collect it otherwise.
-        "X-Accel-Buffering": "no",
-      },
-    });
+    return eventStream(stream.open({ ...only, after, snapshotSeconds }), "the events");
   });
 }
 

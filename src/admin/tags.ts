@@ -18,7 +18,7 @@ export function poolTag({ name, policy, upstreams }: PoolSnapshot): string {
   return tagOf([name, policy, upstreams.map(intentOf)]);
 }
 
-export function textTag(text: string): string {
+function textTag(text: string): string {
   return `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
 }
 

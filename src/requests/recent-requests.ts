@@ -77,7 +77,7 @@ function push(list: KeptRequest[], request: KeptRequest, most: number): void {
 }
 
 /** Refused, broken off, answered with 5xx, or saved by another attempt. */
-export function isFailed({ status, reason, retried, isClientGone }: RequestRecord): boolean {
+function isFailed({ status, reason, retried, isClientGone }: RequestRecord): boolean {
   return reason !== null || status >= 500 || retried.length > 0 || (status === 0 && !isClientGone);
 }
 
