@@ -9,7 +9,7 @@ import { pageOf } from "../place.ts";
 import { markup, Shell } from "../shell.tsx";
 import { CandidateTable } from "./candidates.tsx";
 import type { DryRunForm } from "./dry-run-form.ts";
-import { RequestsHead } from "./list-page.tsx";
+import { RequestWay } from "./list-page.tsx";
 import { scoringOf } from "./scores.ts";
 import type { Foreseen } from "../../requests/request.ts";
 
@@ -25,13 +25,11 @@ export function renderDryRunPage({ form, answer }: DryRunPageProps): string {
   return markup(
     <Shell title="Dry run · Evenkeel" here="requests">
       <main class="dry-run">
-        <RequestsHead
-          title="Dry run"
-          words="Where would this request go? Nothing is sent, and no turn is taken."
-        />
-        <p class="request-way">
-          <a href="/requests">All requests</a>
-        </p>
+        <RequestWay />
+        <header class="plain-head">
+          <h1>Dry run</h1>
+          <p class="quiet">Where would this request go? Nothing is sent, and no turn is taken.</p>
+        </header>
         <div class="dry-run-parts">
           <Form form={form} />
           <div id="dry-run-answer" role="status" aria-live="polite">

@@ -9,7 +9,7 @@ import type { Picture } from "../picture.ts";
 import { markup, Shell } from "../shell.tsx";
 import { Choices } from "./choices.tsx";
 import { Identity } from "./identity.tsx";
-import { IdSearch } from "./list-page.tsx";
+import { RequestWay } from "./list-page.tsx";
 import { PhaseBars } from "./phases.tsx";
 import type { ExplainedRequest } from "../../requests/request.ts";
 import { addressWord, formatBytes, formatInstant, type RequestTone, statusWord, toneOf } from "./words.ts";
@@ -31,10 +31,7 @@ export function renderExplainPage({ requestId, told, picture }: ExplainPageProps
   return markup(
     <Shell title={`${title} · Evenkeel`} here="requests">
       <main class="explained">
-        <div class="request-way">
-          <a href="/requests">All requests</a>
-          <IdSearch />
-        </div>
+        <RequestWay />
         {"value" in told ? (
           <Explained request={told.value} picture={picture} />
         ) : (

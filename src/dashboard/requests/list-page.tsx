@@ -40,7 +40,7 @@ export function renderRequestsPage({ sought, told, picture }: RequestsPageProps)
   return markup(
     <Shell title="Requests · Evenkeel" here="requests" {...(isTail ? { live } : {})}>
       <main id="requests" {...streaming}>
-        <RequestsHead title="Requests" words={orders[sought.kind]} />
+        <RequestsHead words={orders[sought.kind]} />
         <RequestFilters sought={sought} snapshot={picture.snapshot} />
         <section class="pool" aria-label={`${names[sought.kind]} requests`}>
           <div class="request-bar">
@@ -55,18 +55,11 @@ export function renderRequestsPage({ sought, told, picture }: RequestsPageProps)
   );
 }
 
-/** Above every page of requests: what is here, one request by its id, and the dry run. */
-export function RequestsHead({
-  title,
-  words,
-}: {
-  readonly title: string;
-  readonly words: string;
-}): JSX.Element {
+function RequestsHead({ words }: { readonly words: string }): JSX.Element {
   return (
     <header class="plain-head request-page-head">
       <div>
-        <h1 safe>{title}</h1>
+        <h1>Requests</h1>
         <p class="quiet" safe>
           {words}
         </p>
@@ -76,7 +69,17 @@ export function RequestsHead({
   );
 }
 
-export function IdSearch(): JSX.Element {
+/** Above what is about one request: the way back, and to another one. */
+export function RequestWay(): JSX.Element {
+  return (
+    <div class="request-way">
+      <a href="/requests">All requests</a>
+      <IdSearch />
+    </div>
+  );
+}
+
+function IdSearch(): JSX.Element {
   return (
     <form class="request-search" method="get" action="/requests/find" role="search" aria-label="One request">
       <label class="unseen" for="request-id">

@@ -28,7 +28,7 @@ export function renderRows(requests: readonly KeptRequest[]): string {
 }
 
 function RequestRow({ request }: { readonly request: KeptRequest }): JSX.Element {
-  const { requestId, method, at, durationMs } = request;
+  const { requestId, method, host, at, durationMs } = request;
   const address = addressWord(request);
   const remarks = remarksOf(request).join(", ");
   const upstream = upstreamOf(request);
@@ -40,8 +40,17 @@ function RequestRow({ request }: { readonly request: KeptRequest }): JSX.Element
       <span class="request-method" safe>
         {method || nothing}
       </span>
-      <a class="request-address" href={attribute(explanationOf(requestId))} title={attribute(address)} safe>
-        {address}
+      <a class="request-address" href={attribute(explanationOf(requestId))} title={attribute(address)}>
+        {address.startsWith(host) ? (
+          <>
+            <span class="request-host" safe>
+              {host}
+            </span>
+            <span safe>{address.slice(host.length)}</span>
+          </>
+        ) : (
+          <span safe>{address}</span>
+        )}
       </a>
       <span class="request-status">
         <span class="unseen">status </span>

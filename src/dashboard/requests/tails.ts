@@ -128,7 +128,9 @@ class Tail {
     const told = await client.list(listQuery({ ...sought, before: undefined }, mostFresh));
     if (this.#isOver) return;
     this.#trouble = "trouble" in told ? told.trouble : undefined;
-    if ("value" in told) this.#fresh.unshift(...told.value.requests.toReversed());
+    if (!("value" in told)) return;
+    // Where nobody reads, only the newest are worth keeping.
+    this.#fresh = [...told.value.requests.toReversed(), ...this.#fresh].slice(-2 * mostFresh);
   }
 
   #take(request: KeptRequest): void {
