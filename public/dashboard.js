@@ -43,7 +43,7 @@
   document.addEventListener("htmx:sse:error", doubt);
   document.addEventListener("htmx:error", doubt);
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) clearTimeout(alarm);
+    if (document.hidden || !root.dataset.link) clearTimeout(alarm);
     else expectWithin(silenceMs);
   });
 
@@ -59,4 +59,10 @@
 
   show("connecting");
   expectWithin(silenceMs);
+  /* A page without a stream stands still and is not lost for that. */
+  document.addEventListener("DOMContentLoaded", () => {
+    if (document.querySelector(".link")) return;
+    clearTimeout(alarm);
+    delete root.dataset.link;
+  });
 })();

@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { bugFamilies } from "../src/metrics/bug-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { memoryFamilies } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
@@ -24,7 +25,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
 /** The page as it should be. Throws if a label has no meaning here. */
 export function metricsPage(): string {
   const memory = memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false });
-  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([]), ...memory];
+  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([]), ...memory, ...bugFamilies(0)];
   const used = [...new Set(known.flatMap(({ labels }) => labels))];
   const meanings = used.map((label) => {
     const meaning = labelMeanings[label];

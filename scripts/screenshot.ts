@@ -62,6 +62,8 @@ const views: readonly Look[] = [
   { name: "upstream", address: upstreamPage, ready: isDrawn },
   { name: "events", address: "/events", ready: "html[data-link=live] .event" },
   { name: "audit", address: "/audit", ready: "html[data-link=live] .event" },
+  { name: "requests", address: "/requests", ready: "[data-tail] .request" },
+  { name: "dry-run", address: "/requests/dry-run", ready: ".dry-run-form" },
   { name: "configuration", address: "/config", ready: "table" },
   { name: "reload", address: "/config", ready: "table", clicks: ["See what would change"] },
 ];
@@ -165,7 +167,10 @@ try {
       for (const { name, address, ready, clicks = [] } of views) {
         await page.goto(source.url + address);
         // Charts are drawn when they are seen, which on a phone is further down.
-        await page.locator(".chart, .settings, .event").first().scrollIntoViewIfNeeded();
+        await page
+          .locator(".chart, .settings, .event, .requests, .dry-run-form")
+          .first()
+          .scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
         for (const click of clicks)
           await page.locator(`[aria-label="${click}"], button:text-is("${click}")`).last().click();

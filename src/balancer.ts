@@ -45,7 +45,6 @@ export interface BalancerSetting {
   readonly version: string;
   /** Present where other processes serve the clients. */
   readonly workers?: WorkerHost;
-  /** Who else learns of requests that this process serves. */
   readonly onlookers?: Onlookers;
 }
 
@@ -97,7 +96,7 @@ export class Balancer {
     });
     this.#course = courseOf({
       ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
-      cutter: () => this.#plane.cut,
+      cutter: () => this.#plane.cut?.bind(this.#plane),
       onSteered: () => this.#plane.follow(this.#course.wanted),
       onReload: (end) => this.#reloaded(end),
     });

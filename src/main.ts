@@ -17,7 +17,8 @@ import { startUp } from "./commands/up.ts";
 import { runVerb } from "./commands/verbs.ts";
 import { describeTrouble, type Trouble } from "./config/problem.ts";
 import type { Reread } from "./control/course.ts";
-import { configureLog, logOf } from "./lib/log.ts";
+import { bugs } from "./lib/bugs.ts";
+import { configureLog, type Log, logOf } from "./lib/log.ts";
 import type { ToWorker } from "./plane/messages.ts";
 import { Worker } from "./plane/worker.ts";
 
@@ -32,19 +33,32 @@ async function main(): Promise<void> {
   if ("config" in command) runtime.liftFetchLimit();
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("main");
-  // A stray rejection is a fault of ours, but no reason to drop every client's connection.
-  process.on("unhandledRejection", (error) => log.error("bug", { error }));
+  process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
   // Until it has started there is nothing to reload: the configuration was read a moment ago.
   const onEarlyHangup = () => hasLostTerminal() && process.exit(128 + 1);
   if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
     mindSignals(await start(command, { runtime, log, say, ...readingsOf(command) }));
     process.off("SIGHUP", onEarlyHangup);
+    outliveBugs(log);
     process.send?.("listening");
   } catch (error) {
-    if (!(error instanceof Misuse)) throw error;
+    if (!(error instanceof Misuse)) return failToStart(error);
     process.stderr.write(`${error.message}\n`, () => process.exit(misuseExit));
   }
+}
+
+/** Nobody is served yet: what cannot start well says so and ends. */
+function failToStart(error: unknown): void {
+  const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`Cannot start: a fault of evenkeel itself: ${why}\n`, () => process.exit(1));
+}
+
+/** What nobody caught is a fault of ours, but no reason to drop every client's connection, once there are some. */
+function outliveBugs(log: Log): void {
+  process.off("uncaughtException", failToStart).off("unhandledRejection", failToStart);
+  const report = (error: unknown) => bugs.report(log, error);
+  process.on("uncaughtException", report).on("unhandledRejection", report);
 }
 
 type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
@@ -154,13 +168,16 @@ function serveAsWorker(): void {
   }
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("worker");
-  process.on("unhandledRejection", (error) => log.error("bug", { error }));
+  process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
   // A terminal's Ctrl-C and a service manager's stop reach all processes at once: the parent drains, then ends this one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const worker = new Worker({
     engines,
     log,
-    send: (message) => void process.send?.(message),
+    send(message) {
+      if (message.kind === "ready") outliveBugs(log);
+      process.send?.(message);
+    },
     leave: () => process.exit(0),
     rssBytes: () => runtime.memory.rssBytes(),
   });
@@ -184,7 +201,7 @@ function mindSignals(running: Running): void {
     running.stop().then(
       () => leave(0),
       (error: unknown) => {
-        logOf("main").error("bug", { error });
+        bugs.report(logOf("main"), error);
         leave(1);
       },
     );

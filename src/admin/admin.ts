@@ -124,7 +124,7 @@ export function adminApp(
     .get("/api/history", ({ query }) => historyAnswer(balancer, query))
     .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
     .use(rehearsalRoutes({ control, upstream: (id) => balancer.upstream(id) }))
-    .use(courseRoutes(control))
+    .use(courseRoutes(control, settings))
     .use(requestRoutes(balancer.requests, tail))
     .use(streamRoutes(stream))
     .use(loginRoutes(login))

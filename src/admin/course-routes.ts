@@ -2,19 +2,28 @@
 
 import { Elysia } from "elysia";
 
-import { type Control, isDenied } from "../control/control.ts";
+import type { Setting } from "../config/effective.ts";
+import { type Control, denied, isDenied } from "../control/control.ts";
 import { describeStep } from "../control/plan.ts";
 import { denial, json, problem } from "./answers.ts";
 import { isSet, lineOf, queryOf, textOf, whoOf } from "./asked.ts";
 import { byHand } from "./bodies.ts";
 import { eventQueryOf } from "./event-query.ts";
-import { taggedJson, taggedText } from "./tags.ts";
+import { conditionally, jsonTag, taggedJson, taggedText } from "./tags.ts";
 
 /** As much as anyone writes by hand, and a thousand pools that a program wrote. */
 const longestFile = 1024 * 1024;
 const longestName = 200;
 
-export function courseRoutes(control: Control) {
+const changedSince = denied(
+  412,
+  "configuration_changed",
+  "Cannot do that: somebody has taken the configuration anew since you looked",
+);
+
+/** @param settings the effective configuration, whose tag a reload may have to name */
+export function courseRoutes(control: Control, settings: () => readonly Setting[]) {
+  const tagNow = () => jsonTag({ settings: settings() });
   return (
     new Elysia({ handler: { standardHostname: false } })
       .get("/api/events", ({ request }) => {
@@ -29,7 +38,7 @@ export function courseRoutes(control: Control) {
         taggedText(request, control.exportYaml(), "application/yaml; charset=utf-8"),
       )
 
-      /** `dry=1` only says what would change, also for a file that is sent along: `name` says what to call it. */
+      /** With `If-Match` only if that is still the configuration. `dry=1` only says what would change, also for a file that is sent along: `name` says what to call it. */
       .post(
         "/api/reload",
         async ({ request }) => {
@@ -49,9 +58,13 @@ export function courseRoutes(control: Control) {
             text === ""
               ? {}
               : { file: { name: lineOf(query.get("name") ?? "", longestName) || "the file", text } };
-          const report = await control.reload({ dry, ...file }, whoOf(request).by);
-          if (isDenied(report)) return denial(report);
-          return json(200, { ...report, diff: report.steps.map(describeStep) });
+          const { by, condition } = conditionally(whoOf(request), request, tagNow, changedSince);
+          const report = await control.reload({ dry, ...file, ...(condition && { condition }) }, by);
+          const answer = isDenied(report)
+            ? denial(report)
+            : json(200, { ...report, diff: report.steps.map(describeStep) });
+          answer.headers.set("ETag", tagNow());
+          return answer;
         },
         byHand,
       )

@@ -5,7 +5,7 @@ import { reaches } from "../access/role.ts";
 import { isLoopback } from "../lib/loopback.ts";
 import { problem } from "./answers.ts";
 import { bearerOf, remember } from "./callers.ts";
-import { roleFor } from "./route-roles.ts";
+import { isHealthCheck, roleFor } from "./route-roles.ts";
 
 export interface GuardSetting {
   /** What the listener is bound to. */
@@ -17,8 +17,7 @@ export interface GuardSetting {
 export function denialOf(request: Request, { hostname, access }: GuardSetting): Response | undefined {
   const host = request.headers.get("host") ?? "";
   const { pathname } = new URL(request.url, "http://admin");
-  const needed = roleFor(request.method, pathname);
-  if (needed === "nobody" && request.method === "GET") return undefined;
+  if (isHealthCheck(request.method, pathname)) return undefined;
   // A foreign name that resolves to 127.0.0.1 would make a foreign page "same origin" (DNS rebinding).
   if (isLoopback(hostname) && !isLoopback(host.replace(/:\d*$/, ""))) {
     return problem(403, "foreign_host", "The admin listener answers only to localhost here.");
@@ -26,6 +25,7 @@ export function denialOf(request: Request, { hostname, access }: GuardSetting): 
   if (isForeignPage(request, host)) {
     return problem(403, "foreign_origin", "A page of another origin may not use the admin API.");
   }
+  const needed = roleFor(request.method, pathname);
   const caller = access.identify(bearerOf(request));
   if (caller) remember(request, caller);
   if (needed === "nobody") return undefined;

@@ -5,15 +5,23 @@ import { type Role, roles } from "../access/role.ts";
 /** `nobody` is asked who it is. */
 export type Needed = Role | "nobody";
 
+/** They come from machines that hold no token, under whatever name those know this one by, and are told nothing. */
+const healthChecks: readonly string[] = ["/livez", "/readyz", "/healthz"];
+
+export function isHealthCheck(method: string, path: string): boolean {
+  return method === "GET" && healthChecks.includes(path);
+}
+
 /**
  * The first row that fits counts; a segment with a colon stands for any one, a star at the end for any rest. Reading is
  * for viewers, acting on upstreams for operators; what changes what the balancer is, is for admins.
  */
 export const routeRoles: readonly (readonly [method: string, path: string, needed: Needed])[] = [
-  // Health checks come from machines that hold no token, and tell nothing.
-  ["GET", "/livez", "nobody"],
-  ["GET", "/readyz", "nobody"],
-  ["GET", "/healthz", "nobody"],
+  ...healthChecks.map((path) => ["GET", path, "nobody"] as const),
+  // They hold nothing that is not in every copy of the program, and a browser's address line sends no bearer.
+  ["GET", "/api/docs", "nobody"],
+  ["GET", "/api/docs/style.css", "nobody"],
+  ["GET", "/api/openapi.json", "nobody"],
   ["POST", "/api/login", "nobody"],
   ["POST", "/api/logout", "viewer"],
   ["GET", "*", "viewer"],

@@ -30,11 +30,22 @@ function intentOf({ id, url, weight, backup, mode, modeSet, weightSet, added, dr
   return [id, url, weight, backup, mode, modeSet, weightSet, added, drain?.leaving ?? false];
 }
 
+const changedSince = denied(
+  412,
+  "intent_changed",
+  "Cannot do that: somebody has changed it since you looked",
+);
+
 /**
  * The same order, given under the condition that the request's `If-Match` names the present state.
  * @param tagNow undefined if there is nothing any more
  */
-export function conditionally(who: Who, request: Request, tagNow: () => string | undefined): Who {
+export function conditionally(
+  who: Who,
+  request: Request,
+  tagNow: () => string | undefined,
+  otherwise = changedSince,
+): Who {
   const wanted = request.headers.get("if-match");
   if (wanted === null || wanted.trim() === "*") return who;
   return {
@@ -42,7 +53,7 @@ export function conditionally(who: Who, request: Request, tagNow: () => string |
     condition() {
       const now = tagNow();
       if (now === undefined || strongTagsIn(wanted).includes(now)) return undefined;
-      return denied(412, "intent_changed", "Cannot do that: somebody has changed it since you looked");
+      return otherwise;
     },
   };
 }
@@ -61,6 +72,11 @@ export function taggedText(request: Request, text: string, type: string): Respon
   const tags: readonly string[] = known?.match(/"[^"]*"/g) ?? [];
   const isKnown = known?.trim() === "*" || tags.includes(tag);
   return isKnown ? new Response(null, { status: 304, headers }) : new Response(text, { headers });
+}
+
+/** The tag under which {@link taggedJson} answers. */
+export function jsonTag(value: unknown): string {
+  return textTag(JSON.stringify(value));
 }
 
 export function taggedJson(request: Request, value: unknown): Response {

@@ -17,17 +17,22 @@ export async function explain(
   return 0;
 }
 
-/** @param told `account` has the sentences; each other list of maps becomes a table */
+/** @param told `account` has the sentences; each other list of maps becomes a table, with the names of what is in a row */
 export function explanationOf(told: unknown, hasColour: boolean): readonly string[] {
   const { account, ...details } = mapOf(told);
-  const sentences = listOf(account).map((sentence) => plainText(String(sentence)));
+  const sentences = [
+    ...headingOf(details),
+    ...listOf(account).map((sentence) => plainText(String(sentence))),
+  ];
   const tables = Object.entries(details).flatMap(([name, value]) => {
     const rows = listOf(value).map(mapOf);
     const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((key) =>
-      rows.every((row) => typeof row[key] !== "object" || row[key] === null),
+      rows.every((row) => typeof row[key] !== "object" || row[key] === null || Array.isArray(row[key])),
     );
     if (rows.length === 0 || keys.length === 0) return [];
-    const isNumber = (key: string) => rows.every((row) => typeof row[key] === "number");
+    const isNumber = (key: string) =>
+      rows.every((row) => typeof row[key] === "number" || row[key] === null) &&
+      rows.some((row) => row[key] !== null);
     const lines = columnsOf(
       [
         keys.map((key) => ({ text: wordsOf(key).toUpperCase(), tone: "dim" as const })),
@@ -40,6 +45,13 @@ export function explanationOf(told: unknown, hasColour: boolean): readonly strin
   return [...sentences, ...tables];
 }
 
+/** Which request it was. */
+function headingOf({ at, method, host, target, clientAddress }: ReturnType<typeof mapOf>): readonly string[] {
+  if (typeof at !== "number" || typeof method !== "string" || method === "") return [];
+  const asked = `${method} ${String(target)} of ${String(host)}, from ${String(clientAddress)}`;
+  return [plainText(`${asked}, at ${new Date(at).toISOString()}`)];
+}
+
 /** "startedAt" → "started at" */
 function wordsOf(key: string): string {
   return plainText(key.replace(/([A-Z])/g, " $1").toLowerCase());
@@ -47,5 +59,15 @@ function wordsOf(key: string): string {
 
 function shown(value: unknown): string {
   if (value === undefined || value === null) return "";
+  if (Array.isArray(value)) return value.map(nameOf).join(", ");
   return typeof value === "number" ? String(Math.round(value * 100) / 100) : String(value);
+}
+
+/** What a thing in a list is called: its first text. */
+function nameOf(item: unknown): string {
+  return typeof item === "object" ? String(Object.values(mapOf(item)).find(isText) ?? "") : String(item);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }

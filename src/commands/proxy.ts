@@ -10,6 +10,7 @@ import { warningsIn } from "../config/warnings.ts";
 import type { Engine } from "../engine/engine.ts";
 import { historyFileOf, openHistory } from "../history/sqlite.ts";
 import type { HistoryStore } from "../history/store.ts";
+import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
@@ -44,7 +45,7 @@ export async function startProxy(
   const house = { config, reread, runtime, engine, store, historyStore, log, version };
   const { onlookers } = telemetry ?? {};
   const balancer = new Balancer({ ...house, ...(workers ? { workers } : onlookers && { onlookers }) });
-  const bug = (error: unknown) => logOf("admin").error("bug", { error });
+  const bug = (error: unknown) => bugs.report(logOf("admin"), error);
   const { admin, listen } = config;
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
   const adminListener = await listening(

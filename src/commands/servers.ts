@@ -3,11 +3,12 @@
 import { startBackend } from "../backend/backend.ts";
 import type { BackendConfig, DashboardConfig } from "../config/config.ts";
 import { type Dashboard, startDashboard } from "../dashboard/dashboard.ts";
+import { bugs } from "../lib/bugs.ts";
 import { logOf } from "../lib/log.ts";
 import { listening, type Running, type Tools } from "./running.ts";
 
 export async function startBackendCommand(config: BackendConfig, { runtime, say }: Tools): Promise<Running> {
-  const bug = (error: unknown) => logOf("backend").error("bug", { error });
+  const bug = (error: unknown) => bugs.report(logOf("backend"), error);
   const backend = await listening({ flag: "--port", ...config }, startBackend(config, runtime, { bug }));
   say(`backend    http://${config.hostname}:${backend.port}   ${config.name}`);
   return { stop: () => backend.stop(), close: () => backend.close() };
@@ -19,7 +20,7 @@ export async function startDashboardCommand(
   { runtime, say }: Tools,
   flag = "--port",
 ): Promise<Running & Pick<Dashboard, "port">> {
-  const bug = (error: unknown) => logOf("dashboard").error("bug", { error });
+  const bug = (error: unknown) => bugs.report(logOf("dashboard"), error);
   const dashboard = await listening({ flag, ...config }, startDashboard({ ...config, bug }, runtime));
   say(`dashboard  http://${config.hostname}:${dashboard.port}`);
   return { port: dashboard.port, stop: () => dashboard.stop(), close: () => dashboard.close() };

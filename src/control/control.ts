@@ -51,6 +51,8 @@ export interface ReloadOrder {
   readonly dry: boolean;
   /** A configuration file to look at instead of the balancer's own; only for a dry run. */
   readonly file?: { readonly name: string; readonly text: string };
+  /** As with {@link Who}: asked when it is the order's turn. */
+  readonly condition?: () => Denied | undefined;
 }
 
 export interface ReloadReport {

@@ -36,7 +36,7 @@ export interface CourseSetting {
   readonly clock?: Clock;
   readonly schedule?: Schedule;
   /** Cuts what is under way on one upstream, and says how many; undefined where the engine cannot. */
-  readonly cutter: () => ((upstream: Upstream) => number) | undefined;
+  readonly cutter: () => ((upstream: Upstream) => number | Promise<number>) | undefined;
   /** Hears that fleet or modes have changed. */
   readonly onSteered?: () => void;
   /** Hears how each try to reload ended. */

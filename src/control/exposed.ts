@@ -1,5 +1,7 @@
 /** Everything that /metrics tells, put together from those who count. */
 
+import { bugs } from "../lib/bugs.ts";
+import { bugFamilies } from "../metrics/bug-families.ts";
 import { exposition } from "../metrics/exposition.ts";
 import { families } from "../metrics/families.ts";
 import { memoryFamilies } from "../metrics/memory-families.ts";
@@ -24,5 +26,6 @@ export function metricsText({ metrics, fleet, plane, memory }: Exposed): string 
     ...families(metrics, measured),
     ...workerFamilies(plane.workers),
     ...memoryFamilies(memory.snapshot),
+    ...bugFamilies(bugs.count + plane.bugs()),
   ]);
 }

@@ -171,7 +171,7 @@ export class Helm implements Control {
   }
 
   reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport> {
-    return this.#course.inTurn(() => reload(this.#course, order, by));
+    return this.#course.inTurn(async () => order.condition?.() ?? reload(this.#course, order, by));
   }
 
   events(query: EventQuery): readonly Event[] {
@@ -194,9 +194,10 @@ export class Helm implements Control {
   async #emptied(found: Found, { waitMs, force }: DrainOrder): Promise<DrainReport> {
     const { drains, cutter } = this.#course;
     const end = await drains.wait(found.upstream, waitMs);
-    const cut = end === "late" && force ? (cutter()?.(found.upstream) ?? 0) : 0;
-    // An engine tells the ends of what it cut a little later.
-    return reportOf(cut > 0 ? await drains.wait(found.upstream, cutWithinMs) : end, found, cut);
+    if (end !== "late" || !force) return reportOf(end, found);
+    const cut = (await cutter()?.(found.upstream)) ?? 0;
+    // An engine tells the ends of what it cut a little later, and workers that there was nothing to cut.
+    return reportOf(await drains.wait(found.upstream, cutWithinMs), found, cut);
   }
 
   #turnTo({ upstream, member: { pool } }: Found, mode: Mode, { by, why }: Who): void {

@@ -57,15 +57,7 @@ const readTimeoutMs = 2_000;
 const patientTimeoutMs = 5_000;
 
 export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
-  const fieldsNow = () => {
-    const token = bearer();
-    return {
-      accept: "application/json",
-      "user-agent": "evenkeel-dashboard",
-      "x-evenkeel-actor": "dashboard",
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    };
-  };
+  const fieldsNow = () => fieldsWith(bearer());
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
 
   async function tell<Value>(
@@ -142,7 +134,17 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
   };
 }
 
-const notUnderstood: Trouble = {
+/** What every request to the admin API carries. */
+export function fieldsWith(token: string | undefined): Readonly<Record<string, string>> {
+  return {
+    accept: "application/json",
+    "user-agent": "evenkeel-dashboard",
+    "x-evenkeel-actor": "dashboard",
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+}
+
+export const notUnderstood: Trouble = {
   reason: "not_understood",
   message: "what answers there is not the admin API of a balancer of this version",
 };
@@ -151,11 +153,11 @@ function understood<Value>(value: Value | undefined): Told<Value> {
   return value === undefined ? { trouble: notUnderstood } : { value };
 }
 
-function unreachable(error: unknown): Trouble {
+export function unreachable(error: unknown): Trouble {
   return { reason: "unreachable", message: describeError(error) };
 }
 
-function troubleOf({ status, text }: WebAnswer): Trouble {
+export function troubleOf({ status, text }: WebAnswer): Trouble {
   if (status === 401) return { reason: "unauthorized", message: "the admin API asks for another token" };
   if (status === 404) return { reason: "missing", message: messageIn(parse(text)) ?? "it is not there" };
   const said = parse(text);
@@ -172,7 +174,7 @@ function messageIn(value: unknown): string | undefined {
   return typeof detail === "string" && detail !== "" ? detail.replace(/\.$/, "") : undefined;
 }
 
-function parse(text: string): unknown {
+export function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

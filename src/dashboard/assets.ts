@@ -11,6 +11,8 @@ import actionScript from "../../public/actions.js" with { type: "text" };
 import eventStyle from "../../public/events.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
 import loginStyle from "../../public/login.css" with { type: "text" };
+import requestStyle from "../../public/requests.css" with { type: "text" };
+import requestScript from "../../public/requests.js" with { type: "text" };
 import script from "../../public/dashboard.js" with { type: "text" };
 import icon from "../../public/icon.svg" with { type: "text" };
 
@@ -32,13 +34,13 @@ export const assets = {
     "app",
     "css",
     "text/css; charset=utf-8",
-    [chartStyle, style, loginStyle, actionStyle, eventStyle].join("\n"),
+    [chartStyle, style, loginStyle, actionStyle, eventStyle, requestStyle].join("\n"),
   ),
   script: asset(
     "app",
     "js",
     "text/javascript; charset=utf-8",
-    [htmx, htmxSse, uPlot, script, charts, actionScript].join(";\n"),
+    [htmx, htmxSse, uPlot, script, charts, actionScript, requestScript].join(";\n"),
   ),
   icon: asset("icon", "svg", "image/svg+xml", icon),
 } as const;

@@ -12,6 +12,9 @@ import { doorOf } from "./login/door.ts";
 import { loginClient } from "./login/login-client.ts";
 import { Visitors } from "./login/visitors.ts";
 import { pictureAfter } from "./picture.ts";
+import { requestClient } from "./requests/request-client.ts";
+import { renderRows } from "./requests/row.tsx";
+import { Tails } from "./requests/tails.ts";
 import { routesOf } from "./routes.ts";
 import { refusalOf, secured } from "./security.ts";
 import { trendSince, UpstreamFeeds } from "./upstream-feeds.ts";
@@ -63,13 +66,15 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
   });
   const upstreams = new UpstreamFeeds({ ...common, feed, admin });
   const live = liveStreams(feed, upstreams);
+  const tails = new Tails({ schedule: systemSchedule, render: renderRows });
   const events = eventsFeed({ ...common, admin });
   const client = loginClient({ adminUrl, ownToken: adminToken });
   const visitors: Visitors = new Visitors({
     ...{ client, ownToken: adminToken, clock: systemClock, schedule: systemSchedule },
     routesWith(bearer) {
       const own = adminClient({ adminUrl, bearer });
-      return routesOf({ feed, upstreams, live, events, admin: own, bug });
+      const requests = requestClient({ adminUrl, bearer });
+      return routesOf({ feed, upstreams, live, events, admin: own, requests, tails, bug });
     },
   });
   const answer = doorOf({ visitors, client });

@@ -20,6 +20,11 @@ declare module "*/public/charts.js" {
   export default text;
 }
 
+declare module "*/public/requests.js" {
+  const text: string;
+  export default text;
+}
+
 declare module "*/public/actions.js" {
   const text: string;
   export default text;

@@ -3,6 +3,7 @@
 
 import type { WindowName } from "../history/levels.ts";
 import type { Columns } from "../history/point.ts";
+import type { Told } from "./admin-client.ts";
 import { Done, type DoneProps } from "./actions/done.tsx";
 import { BulkBar } from "./actions/select.tsx";
 import { Charts, ChartsStub } from "./charts.tsx";
@@ -12,6 +13,8 @@ import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { Picture } from "./picture.ts";
 import { pageOf } from "./place.ts";
+import { FailingCard, FailingStub } from "./requests/failing-card.tsx";
+import type { RequestList } from "../requests/request.ts";
 import { markup, Shell } from "./shell.tsx";
 import type { UpstreamPicture } from "./upstream-feeds.ts";
 import type { WriteRow } from "./upstream-row.tsx";
@@ -79,6 +82,8 @@ export interface UpstreamPageProps {
   /** Its past; undefined if it could not be read. */
   readonly columns?: Columns | undefined;
   readonly notice?: string;
+  /** Its last failing requests, or why they are not known; undefined leaves them out. */
+  readonly failing?: Told<RequestList>;
   readonly done?: DoneProps | undefined;
 }
 
@@ -87,6 +92,7 @@ export function renderUpstreamPage({
   window = "5m",
   columns,
   notice = "",
+  failing,
   done,
 }: UpstreamPageProps): string {
   const { id } = shown;
@@ -103,6 +109,7 @@ export function renderUpstreamPage({
         <UpstreamView
           shown={shown}
           rehearsal={<RehearsalForm id={id} />}
+          failing={failing ? <FailingCard upstream={id} told={failing} /> : ""}
           charts={
             <Charts
               subject={{ kind: "upstream", name: id }}
@@ -125,6 +132,7 @@ export function renderUpstreamLive(shown: UpstreamPicture): string {
         shown={shown}
         rehearsal={<RehearsalFormStub id={shown.id} />}
         charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />}
+        failing={<FailingStub upstream={shown.id} />}
       />
     </>,
   );

@@ -17,6 +17,11 @@ import type { LiveStreams } from "./live-streams.ts";
 import { renderNumbers } from "./numbers.tsx";
 import { renderPage, renderUpstreamPage } from "./page.tsx";
 import type { Place } from "./place.ts";
+import { failingAt, failingShown } from "./requests/failing-card.tsx";
+import type { RequestClient } from "./requests/request-client.ts";
+import { requestRoutes } from "./requests/routes.ts";
+import { listQuery } from "./requests/sought.ts";
+import type { Tails } from "./requests/tails.ts";
 import type { UpstreamFeeds } from "./upstream-feeds.ts";
 import { rehearsalRoutes } from "./rehearsal-routes.ts";
 import { verdictOf } from "./verdict.ts";
@@ -28,6 +33,8 @@ export interface RouteSetting {
   readonly events: EventsFeed;
   readonly live: LiveStreams;
   readonly admin: AdminClient;
+  readonly requests: RequestClient;
+  readonly tails: Tails;
   /** Hears what a route threw. */
   readonly bug: (error: unknown) => void;
 }
@@ -39,6 +46,8 @@ export function routesOf({
   live,
   events,
   admin,
+  requests,
+  tails,
   bug,
 }: RouteSetting): (request: Request) => Promise<Response> {
   const deeds = new Deeds();
@@ -57,14 +66,16 @@ export function routesOf({
   };
   const upstreamPageWith = async (id: string, query: Query) => {
     const window = windowIn(query);
-    const [shown, past] = await Promise.all([
+    const [shown, past, failing] = await Promise.all([
       upstreams.of(id).current(),
       admin.history({ upstream: id, window }),
+      requests.list(listQuery(failingAt(id), failingShown)),
     ]);
     const columns = "value" in past ? past.value.series[0]?.columns : undefined;
     const isMissing = shown.trouble?.reason === "missing";
     const done = doneIn(query, { page: "upstream", id });
-    return { html: renderUpstreamPage({ shown, window, columns, done }), status: isMissing ? 404 : 200 };
+    const html = renderUpstreamPage({ shown, window, columns, done, failing });
+    return { html, status: isMissing ? 404 : 200 };
   };
 
   const app = new Elysia({ handler: { standardHostname: false } })
@@ -92,6 +103,8 @@ export function routesOf({
 
     .use(courseRoutes({ feed, admin }))
     .use(eventRoutes({ feed, events, admin }))
+
+    .use(requestRoutes({ feed, requests, tails }))
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())

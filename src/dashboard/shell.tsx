@@ -17,7 +17,7 @@ const htmxConfig = JSON.stringify({
 
 interface ShellProps {
   readonly title: string;
-  readonly here: "overview" | "upstream" | "events" | "audit" | "config" | "action";
+  readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action";
   /** The address of the live stream; undefined for a page that stands still. */
   readonly live?: string;
   readonly notice?: string;
@@ -28,6 +28,7 @@ interface ShellProps {
 
 const places = [
   { name: "Overview", address: "/", here: "overview" },
+  { name: "Requests", address: "/requests", here: "requests" },
   { name: "Events", address: "/events", here: "events" },
   { name: "Audit", address: "/audit", here: "audit" },
   { name: "Configuration", address: "/config", here: "config" },

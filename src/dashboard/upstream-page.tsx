@@ -24,10 +24,12 @@ export interface UpstreamViewProps {
   readonly charts: JSX.Element;
   /** The form to rehearse a fault: in full, or a stub where it is in the page already. */
   readonly rehearsal: JSX.Element;
+  /** Its last failing requests. */
+  readonly failing: JSX.Element;
 }
 
 /** Children of the live region. */
-export function UpstreamView({ shown, charts, rehearsal }: UpstreamViewProps): JSX.Element {
+export function UpstreamView({ shown, charts, rehearsal, failing }: UpstreamViewProps): JSX.Element {
   const { detail, picture, trouble } = shown;
   const now = balancerNow(picture);
   return (
@@ -61,6 +63,7 @@ export function UpstreamView({ shown, charts, rehearsal }: UpstreamViewProps): J
             </div>
             <div class="card-stack">
               <LatencyBars bars={detail.latencies} />
+              {failing}
               <UpstreamEvents detail={detail} picture={picture} />
               {rehearsal}
             </div>

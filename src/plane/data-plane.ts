@@ -3,6 +3,7 @@
 import type { Config } from "../config/config.ts";
 import type { Fleet, Member } from "../control/fleet.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
+import { bugs } from "../lib/bugs.ts";
 import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -25,8 +26,8 @@ export interface Plane {
   readonly port: number;
   /** Missing where a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
-  /** Cuts what is under way on one upstream; missing where it has no way to. */
-  readonly cut: ((upstream: Upstream) => number) | undefined;
+  /** Cuts what is under way on one upstream, and says how many; undefined where it has no way to. */
+  readonly cut: ((upstream: Upstream) => number | Promise<number>) | undefined;
   /** Takes clients. Rejects with the system's code if the port cannot be had. */
   listen(): Promise<void>;
   /** The fleet, its modes or its health have changed: goes by this from now on. */
@@ -41,6 +42,8 @@ export interface Plane {
   measure(member: Member): Measured;
   /** What other processes of ours take, bytes. */
   rssBytes(): number;
+  /** Faults of ours in other processes. */
+  bugs(): number;
   /** Refuses new requests from now on, or no longer. */
   shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
@@ -111,7 +114,7 @@ export class DataPlane implements Plane {
     return this.#listener?.port ?? 0;
   }
 
-  get cut(): Plane["cut"] {
+  get cut(): ((upstream: Upstream) => number) | undefined {
     const listener = this.#listener;
     return listener?.cut && ((upstream) => listener.cut?.(upstream) ?? 0);
   }
@@ -170,6 +173,10 @@ export class DataPlane implements Plane {
     return 0;
   }
 
+  bugs(): number {
+    return 0;
+  }
+
   shed(isShedding: boolean): void {
     this.#load.isShed = isShedding;
   }
@@ -201,7 +208,7 @@ const faultLinesPerSecond = 10;
 function engineLogOf(log: Log, clock: Clock): EngineLog {
   const mayPass = throttle(faultLinesPerSecond, clock);
   return {
-    bug: (error, requestId) => log.error("bug", { requestId, error }),
+    bug: (error, requestId) => bugs.report(log, error, { requestId }),
     fault: (message, fields) => {
       const held = mayPass();
       if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);

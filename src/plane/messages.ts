@@ -45,6 +45,8 @@ export type ToWorker =
     } & State)
   /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
   | { readonly kind: "look"; readonly upstreams: readonly Asked[] }
+  /** Ends what is under way on this one (id and origin); the answer has the same number. */
+  | { readonly kind: "cut"; readonly upstream: string; readonly request: number }
   | { readonly kind: "drain" | "close" };
 
 export interface Asked {
@@ -71,6 +73,8 @@ export interface Counts {
   readonly lostLines: number;
   /** What its process takes. */
   readonly rssBytes: number;
+  /** Faults of ours since its process began. */
+  readonly bugs: number;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
@@ -94,6 +98,8 @@ export type FromWorker =
   /** It cannot listen. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "sights"; readonly sights: readonly Seen[] }
+  /** What it was told to end, and how much that was. */
+  | { readonly kind: "cut"; readonly request: number; readonly count: number }
   /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
   | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
   | Counts;
@@ -142,7 +148,7 @@ export function applyState(
 export function reportOf(
   { members }: Pick<Fleet, "members">,
   metrics: Metrics,
-  own: Pick<Counts, "revision" | "active" | "rssBytes">,
+  own: Pick<Counts, "revision" | "active" | "rssBytes" | "bugs">,
 ): Counts {
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({

@@ -36,6 +36,8 @@ export interface SeatSetting {
   readonly onCounts: (seat: Seat) => void;
   readonly onSights: (seat: Seat, sights: readonly Seen[]) => void;
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
+  /** Hears how many it has ended, as it was told to. */
+  readonly onCut: (seat: Seat, request: number, count: number) => void;
   readonly onReady: (seat: Seat) => void;
   /** Hears that nothing was heard of a worker for so many seconds, before it is ended. */
   readonly onSilence: (seat: Seat, seconds: number) => void;
@@ -162,7 +164,7 @@ export class Seat {
   }
 
   #hear(message: FromWorker): void {
-    const { onGreeting, onCounts, onSights, onRequests, onReady } = this.#setting;
+    const { onGreeting, onCounts, onSights, onRequests, onCut, onReady } = this.#setting;
     if (message.kind === "hello") {
       this.#isGreeted = true;
       onGreeting(this);
@@ -174,6 +176,7 @@ export class Seat {
       onCounts(this);
     } else if (message.kind === "sights") onSights(this, message.sights);
     else if (message.kind === "requests") onRequests(message.requests, message.isSampled);
+    else if (message.kind === "cut") onCut(this, message.request, message.count);
     else if (message.kind === "drained") this.#drained?.();
   }
 

@@ -18,6 +18,7 @@ export class Sums {
   readonly #setting: SumsSetting;
   /** Of the workers that are gone. */
   readonly #past: Metrics;
+  #pastBugs = 0;
 
   constructor(setting: SumsSetting) {
     this.#setting = setting;
@@ -27,6 +28,12 @@ export class Sums {
   /** Keeps the last counts of a worker that is gone: no counter may go back. */
   keep(counts: Counts): void {
     this.#add([counts], this.#past);
+    this.#pastBugs += counts.bugs;
+  }
+
+  /** @param reports of all workers that serve, one each */
+  bugs(reports: readonly Counts[]): number {
+    return reports.reduce((sum, { bugs }) => sum + bugs, this.#pastBugs);
   }
 
   /** @param reports of all workers that serve, one each */

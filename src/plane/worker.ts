@@ -2,7 +2,9 @@
 
 import type { EngineName } from "../config/config.ts";
 import { Fleet } from "../control/fleet.ts";
+import { identityOf } from "../control/wanted.ts";
 import type { Engine } from "../engine/engine.ts";
+import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -56,6 +58,8 @@ export class Worker {
         return this.#follow(message);
       case "look":
         return this.#look(message.upstreams);
+      case "cut":
+        return this.#cut(message);
       case "drain":
         return void this.#drain();
       case "close":
@@ -130,6 +134,15 @@ export class Worker {
     if (sights.length > 0) this.#see(sights);
   }
 
+  #cut({ upstream, request }: Extract<ToWorker, { kind: "cut" }>): void {
+    const { fleet, plane } = this.#running ?? {};
+    const found = fleet?.pools
+      .flatMap(({ upstreams }) => upstreams)
+      .find((one) => identityOf(one) === upstream);
+    this.#setting.send({ kind: "cut", request, count: (found && plane?.cut?.(found)) ?? 0 });
+    this.#reportIn(reportSoonMs);
+  }
+
   #see(sights: readonly Seen[]): void {
     this.#setting.send({ kind: "sights", sights });
   }
@@ -159,7 +172,8 @@ export class Worker {
     const active = plane.active();
     plane.tally();
     const rssBytes = this.#setting.rssBytes();
-    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active, rssBytes }));
+    const own = { revision: this.#revision, active, rssBytes, bugs: bugs.count };
+    this.#setting.send(reportOf(fleet, metrics, own));
     if (this.#requests.length > 0) {
       this.#setting.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
       this.#requests = [];

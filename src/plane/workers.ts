@@ -12,10 +12,12 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { Suspicion } from "../probe/lookout.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import type { Measured, Plane } from "./data-plane.ts";
+import { Cuts } from "./cuts.ts";
 import { hearVerdicts } from "./hearsay.ts";
 import { shareOf, stateOf } from "./messages.ts";
 import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
 import { Sums } from "./sums.ts";
+import { recordTurn } from "./turnover.ts";
 import { Witnesses } from "./witnesses.ts";
 
 /** What only the process around it can do. */
@@ -54,14 +56,12 @@ const tickMs = 1_000;
 /** How long one that has nothing to do any more may take to end: what it writes may take two seconds. */
 const leaveWithinMs = 3_000;
 
-/** What can befall a worker, and the reason that is on record for it. */
-const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
-
 export class Workers implements Plane {
   readonly #setting: WorkersSetting;
   readonly #seats: readonly Seat[];
   readonly #sums: Sums;
   readonly #witnesses: Witnesses;
+  readonly #cuts: Cuts;
   #wanted: Config;
   #port = 0;
   #revision = 0;
@@ -70,13 +70,13 @@ export class Workers implements Plane {
   #isShedding = false;
   #cancelTell: Cancel | undefined;
   #cancelTick: Cancel | undefined;
-  readonly cut = undefined;
 
   constructor(setting: WorkersSetting) {
     this.#setting = setting;
     this.#wanted = setting.config;
     this.#sums = new Sums(setting);
     const { host, fleet, clock, schedule } = setting;
+    this.#cuts = new Cuts(schedule);
     this.#witnesses = new Witnesses({
       ...{ fleet, clock },
       seats: () => this.#seats.filter(({ isAwake }) => isAwake),
@@ -89,15 +89,16 @@ export class Workers implements Plane {
       { length: host.count },
       () =>
         new Seat({
-          ...{ spawn: host.spawn, clock, schedule },
+          ...{ spawn: host.spawn, clock, schedule, onRequests: setting.onRequests },
           onGreeting: () => this.#tell(),
           onCounts: (seat) => this.#heard(seat),
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
-          onRequests: setting.onRequests,
+          onCut: (...told) => this.#cuts.hear(...told),
           onReady: (seat) => {
-            if (seat.snapshot.restarts > 0) this.#record(seat, "serving", "");
+            if (seat.snapshot.restarts > 0) recordTurn(setting, seat, { to: "serving", how: "" });
           },
-          onSilence: (seat, seconds) => this.#record(seat, "hung", `silent for ${seconds} s`),
+          onSilence: (seat, seconds) =>
+            recordTurn(setting, seat, { to: "hung", how: `silent for ${seconds} s` }),
           onLoss: (seat, how) => this.#lost(seat, how),
         }),
     );
@@ -113,8 +114,7 @@ export class Workers implements Plane {
 
   async listen(): Promise<void> {
     const { host, config } = this.#setting;
-    const port = await host.claimPort(config.listen.hostname, config.listen.port);
-    this.#port = port;
+    this.#port = await host.claimPort(config.listen.hostname, config.listen.port);
     this.#tickLater();
     await Promise.all(this.#seats.map((seat) => seat.start()));
   }
@@ -128,12 +128,22 @@ export class Workers implements Plane {
     this.#sums.write(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
   }
 
+  /** They hear first that nothing shall go there any more: what is cut and may be tried again goes elsewhere. */
+  cut(upstream: Upstream): Promise<number> {
+    this.#tell();
+    return this.#cuts.ask(this.#seats, identityOf(upstream));
+  }
+
   active(): number {
     return this.#seats.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
   }
 
   rssBytes(): number {
     return this.#seats.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
+  }
+
+  bugs(): number {
+    return this.#sums.bugs(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
   }
 
   shed(isShedding: boolean): void {
@@ -198,8 +208,7 @@ export class Workers implements Plane {
     const state = stateOf(shareOf(this.#wanted, host.count, this.#port), fleet);
     const text = JSON.stringify(state);
     if (text !== this.#told) this.#revision += 1;
-    this.#told = text;
-    this.#isTelling = false;
+    [this.#told, this.#isTelling] = [text, false];
     const whole = { revision: this.#revision, now: clock(), shedding: this.#isShedding };
     for (const [index, seat] of this.#seats.entries()) {
       seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
@@ -233,17 +242,8 @@ export class Workers implements Plane {
     const { counts } = seat;
     if (counts) this.#sums.keep(counts);
     seat.counts = undefined;
+    this.#cuts.lose(seat);
     this.#count();
-    this.#record(seat, "gone", how);
-  }
-
-  #record({ pid, isReady }: Seat, to: keyof typeof turns, how: string): void {
-    const { journal, log } = this.#setting;
-    const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
-    const detail = `pid ${pid}${how && `: ${how}`}`;
-    const whole = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
-    journal.add({ ...whole, from, to, reason: turns[to], detail });
-    if (to === "serving") log.info("worker restarted", { pid });
-    else log.warn(`worker ${to}`, { pid, how });
+    recordTurn(this.#setting, seat, { to: "gone", how });
   }
 }

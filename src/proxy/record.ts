@@ -86,6 +86,11 @@ export interface RequestRecord extends ExchangeEnd {
   readonly trace?: TraceContext;
 }
 
+/** Whether it became a connection that both sides keep for as long as they like: how long that was says nothing. */
+export function isTunnel({ status }: Pick<ExchangeEnd, "status">): boolean {
+  return status === 101;
+}
+
 /** Who gets records: those that it wanted, and no others. Called on the request path: cheap, synchronous, and must not throw. */
 export interface RecordTaker {
   /** Whether it wants all that are traced here, whatever else it answers. */

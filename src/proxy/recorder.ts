@@ -8,7 +8,14 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { ExchangeObserver, HedgeResult } from "./exchange-observer.ts";
 import type { ExchangeSetting } from "./exchange-setting.ts";
 import type { Head } from "./head.ts";
-import type { AttemptRecord, Candidate, Choice, ExchangeEnd, RequestRecord } from "./record.ts";
+import {
+  type AttemptRecord,
+  type Candidate,
+  type Choice,
+  type ExchangeEnd,
+  isTunnel,
+  type RequestRecord,
+} from "./record.ts";
 import type { NotRetried, Refusal } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
 import { readTraceparent, type TraceContext } from "./trace-context.ts";
@@ -154,7 +161,9 @@ export class Recorder implements ExchangeObserver {
     const now = this.#clock();
     const startedAt = this.#startedAt || now;
     if (this.#queuedAt > 0) this.#endWait();
-    wishes.end(now - startedAt, this.#hasFailed(end), trace !== undefined);
+    // How long a tunnel was kept says nothing.
+    const durationMs = isTunnel(end) ? 0 : now - startedAt;
+    wishes.end(durationMs, this.#hasFailed(end), trace !== undefined);
     if (wishes.isWanted) wishes.give(this.#recordOf(end, { startedAt, now, trace }));
   }
 
@@ -175,10 +184,10 @@ export class Recorder implements ExchangeObserver {
       at: this.#wallClock() - durationMs,
       durationMs,
       method: head?.method ?? "",
-      target: head?.target.slice(0, mostChars) ?? "",
-      host: head?.host.slice(0, mostChars) ?? "",
+      target: cut(head?.target ?? ""),
+      host: cut(head?.host ?? ""),
       pool: this.#pool?.name ?? null,
-      key: this.#key === "" ? null : this.#key.slice(0, mostChars),
+      key: this.#key === "" ? null : cut(this.#key),
       reason: this.#refused?.reason ?? attempts.at(-1)?.reason ?? null,
       notRetried: this.#notRetried ?? null,
       retried: [...this.#retried],
@@ -189,6 +198,11 @@ export class Recorder implements ExchangeObserver {
       ...(trace && { trace }),
     };
   }
+}
+
+/** A copy: a part of a string keeps all of it in memory, which may be a whole head. */
+function cut(text: string): string {
+  return Buffer.from(text.slice(0, mostChars)).toString();
 }
 
 function traceIdOf(head: Head | undefined): string | null {

@@ -29,15 +29,21 @@ function whither({ pool, key, method, reason }: RequestRecord): string {
     : `Its route leads to pool ${pool}; its key there is "${key}".`;
 }
 
-/** The choice that led to this attempt, if it was noted. */
-function chosenFor({ choices }: RequestRecord, { upstream }: AttemptRecord): readonly string[] {
+/** The choice that led to this attempt, if it was noted. Nobody is asked twice: those before it were no choice any more. */
+function chosenFor({ choices, attempts }: RequestRecord, attempt: AttemptRecord): readonly string[] {
+  const { upstream, startMs } = attempt;
   const choice = choices.find(({ chosen }) => chosen === upstream);
-  return choice ? [`${upstream} was chosen ${among(choice)}.`] : [];
+  const tried = attempts.filter((other) => other !== attempt && other.startMs < startMs);
+  const asked = new Set(tried.map((other) => other.upstream));
+  return choice ? [`${upstream} was chosen ${among(choice, asked)}.`] : [];
 }
 
-function among({ candidates, chosen, fit }: Choice): string {
-  const others = candidates.filter(({ upstream }) => upstream !== chosen).map(({ upstream }) => upstream);
-  const unnamed = fit - candidates.length;
+function among({ candidates, chosen, fit: allFit }: Choice, asked: ReadonlySet<string>): string {
+  const left = candidates.filter(({ upstream }) => !asked.has(upstream));
+  const others = left.filter(({ upstream }) => upstream !== chosen).map(({ upstream }) => upstream);
+  const unnamed = allFit - candidates.length;
+  const fit = left.length + unnamed;
+  if (asked.size > 0 && fit <= 1 && others.length === 0) return "as the only one that was left";
   if (fit <= 1 && others.length === 0) return "as the only one that was fit";
   return `among ${fit} that were fit, beside ${listed(others)}${unnamed > 0 ? ` and ${unnamed} more` : ""}`;
 }

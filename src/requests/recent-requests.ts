@@ -1,7 +1,7 @@
 /** The requests of late, in memory: the last ones, the failed and the slowest, so that a flood of good ones washes nothing away. */
 
 import type { WallClock } from "../lib/clock.ts";
-import type { RequestRecord } from "../proxy/record.ts";
+import { isTunnel, type RequestRecord } from "../proxy/record.ts";
 import type { KeptRequest, RequestQuery } from "./request.ts";
 import { mostSlow, slowSpanMs } from "./sieve.ts";
 
@@ -58,13 +58,15 @@ export class RecentRequests {
 
   #slow(): readonly KeptRequest[] {
     const oldest = this.#wallClock() - slowSpanMs;
-    return (this.#slowest = this.#slowest.filter(({ at }) => at >= oldest));
+    return (this.#slowest = this.#slowest.filter(({ at, durationMs }) => at + durationMs >= oldest));
   }
 
   #rank(request: KeptRequest): void {
-    const last = this.#slowest.at(-1);
-    if (last && this.#slowest.length >= mostSlow && request.durationMs <= last.durationMs) return;
-    const place = this.#slow().findIndex(({ durationMs }) => durationMs < request.durationMs);
+    if (isTunnel(request)) return;
+    // What is too old holds no place, also if nobody has looked since.
+    const slow = this.#slow();
+    if (slow.length >= mostSlow && request.durationMs <= (slow.at(-1)?.durationMs ?? 0)) return;
+    const place = slow.findIndex(({ durationMs }) => durationMs < request.durationMs);
     this.#slowest.splice(place < 0 ? this.#slowest.length : place, 0, request);
     this.#slowest.length = Math.min(this.#slowest.length, mostSlow);
   }

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { throttle } from "../lib/throttle.ts";
-import type { RecordTaker, RequestRecord } from "../proxy/record.ts";
+import { isTunnel, type RecordTaker, type RequestRecord } from "../proxy/record.ts";
 
 /** Requests kept a second whatever comes of them: more than anybody can read. */
 const sampledPerSecond = 50;
@@ -48,7 +48,7 @@ export class Sieve implements RecordTaker {
   }
 
   take(record: RequestRecord): void {
-    this.#noteSlow(record.durationMs);
+    if (!isTunnel(record)) this.#noteSlow(record.durationMs);
     this.#take(record);
   }
 

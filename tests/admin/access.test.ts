@@ -15,9 +15,10 @@ describe("the table of roles", () => {
     expect(missing).toEqual([]);
   });
 
-  test("opens nothing but health checks and the login", () => {
+  test("opens nothing but health checks, the login, and what describes the API", () => {
     const open = routesOfAdmin().filter(([method, path]) => roleNamed(method, path) === "nobody");
     expect(open.map(([method, path]) => `${method} ${path}`).toSorted()).toEqual([
+      ...["GET /api/docs", "GET /api/docs/style.css", "GET /api/openapi.json"],
       ...["GET /healthz", "GET /livez", "GET /readyz", "POST /api/login"],
     ]);
   });
@@ -51,6 +52,29 @@ describe("the table of roles", () => {
   });
 });
 
+test("the description of the API is for everybody, but for no foreign page and under no foreign name", async () => {
+  using stand = await startAdminStand(accounts);
+  for (const path of ["/api/docs", "/api/docs/style.css", "/api/openapi.json"]) {
+    expect((await stand.ask("GET", path)).status, path).toBe(200);
+    // A browser keeps the bearer of a session that has ended.
+    expect((await stand.ask("GET", path, { bearer: "gone" })).status, path).toBe(200);
+    for (const [headers, reason] of [
+      [{ Host: "evil.example" }, "foreign_host"],
+      [{ Origin: "http://evil.example" }, "foreign_origin"],
+      [{ "Sec-Fetch-Site": "cross-site" }, "foreign_origin"],
+    ] as const) {
+      expect(await stand.ask("GET", path, { headers }), path).toMatchObject({
+        status: 403,
+        body: { reason },
+      });
+    }
+  }
+  const probe = { headers: { Host: "10.0.0.1:8091", Origin: "http://elsewhere" } };
+  for (const path of ["/livez", "/readyz", "/healthz"]) {
+    expect((await stand.ask("GET", path, probe)).status, path).toBe(200);
+  }
+});
+
 describe("roles at the admin API", () => {
   /** Bodies that make each route do something. */
   const bodies: Readonly<Record<string, object>> = {
@@ -78,7 +102,7 @@ describe("roles at the admin API", () => {
     });
   }
 
-  test("ask who it is on every route but the health checks", async () => {
+  test("ask who it is on every route but those for nobody in particular", async () => {
     using stand = await startAdminStand(accounts);
     for (const [method, path] of routes) {
       for (const bearer of [undefined, "s3cre", "vera"]) {

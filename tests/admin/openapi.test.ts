@@ -213,6 +213,7 @@ const asks: Readonly<Record<string, readonly Ask[]>> = {
   "POST /api/reload": [
     { status: 200, path: "/api/reload?dry=1" },
     { status: 400, body: "pools: {}" },
+    { status: 412, headers: { "If-Match": '"old"' } },
     { status: 413, path: "/api/reload?dry=1", body: " ".repeat(1024 * 1024 + 1) },
     { status: 422, path: "/api/reload?dry=1", body: "pools: 3" },
   ],

@@ -47,6 +47,38 @@ describe("a text that was seen before", () => {
   });
 });
 
+describe("a reload with If-Match", () => {
+  test("is done while the configuration is the one that was looked at, and refused with 412 when it is not", async () => {
+    await using room = new ControlRoom();
+    await room.servers("a", "b");
+    room.write(room.poolWith(["a", "b"]));
+    await room.start();
+    const seen = async () => (await fetch(`${room.admin}/api/config`)).headers.get("etag") ?? "";
+    const reload = async (tag: string, query = "") => {
+      const headers = { "If-Match": tag };
+      const answer = await fetch(`${room.admin}/api/reload${query}`, { method: "POST", headers });
+      const body = (await answer.json()) as Record<string, unknown>;
+      return { status: answer.status, body, tag: answer.headers.get("etag") ?? "" };
+    };
+    const first = await seen();
+    room.write(room.poolWith(["a", "b;weight=2"]));
+    // Looking changes nothing, and says under which tag it looked.
+    const looked = await reload(first, "?dry=1");
+    expect(looked).toMatchObject({ status: 200, body: { applied: false } });
+    const done = await reload(looked.tag);
+    expect(done).toMatchObject({ status: 200, body: { applied: true } });
+    expect(done.tag).toBe(await seen());
+    room.write(room.poolWith(["a", "b;weight=3"]));
+    const late = await reload(first);
+    expect(late).toMatchObject({ status: 412, body: { reason: "configuration_changed" }, tag: done.tag });
+    expect((await room.upstream("b"))?.weight).toBe(2);
+    expect(await reload(`W/${done.tag}`)).toMatchObject({ status: 412 });
+    expect(await reload(first, "?dry=1")).toMatchObject({ status: 412 });
+    expect(await reload(`"old", ${done.tag}`)).toMatchObject({ status: 200, body: { applied: true } });
+    expect(await reload("*")).toMatchObject({ status: 200, body: { applied: false } });
+  }, 20_000);
+});
+
 describe("a write with If-Match", () => {
   const room = new ControlRoom();
   beforeAll(async () => {

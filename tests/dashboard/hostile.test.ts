@@ -21,6 +21,14 @@ import { renderConfigPage, renderReload } from "../../src/dashboard/course/rende
 import { renderEventsPage } from "../../src/dashboard/events/events-page.tsx";
 import { renderFresh } from "../../src/dashboard/events/render.tsx";
 import { soughtOf } from "../../src/dashboard/events/sought.ts";
+import { renderDryRunAnswer, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
+import { renderExplainPage } from "../../src/dashboard/requests/explain-page.tsx";
+import { renderFailing } from "../../src/dashboard/requests/failing-card.tsx";
+import { renderRequestsPage } from "../../src/dashboard/requests/list-page.tsx";
+import { renderRows } from "../../src/dashboard/requests/row.tsx";
+import { filterNames, soughtOf as requestsSought } from "../../src/dashboard/requests/sought.ts";
+import type { Foreseen, KeptRequest } from "../../src/requests/request.ts";
+import { requestDesk, retriedRequest } from "../support/request-desk.ts";
 import type { Event, EventKind } from "../../src/state/event.ts";
 import type { Picture } from "../../src/dashboard/picture.ts";
 import type { UpstreamPicture } from "../../src/dashboard/upstream-feeds.ts";
@@ -180,6 +188,57 @@ const soughtFor = (isAudit: boolean) => {
   return soughtOf(new URLSearchParams({ ...fields, before: "9" }), isAudit);
 };
 
+const request = poisoned(retriedRequest(1)) as KeptRequest;
+const explained = { ...request, account: [hostile] };
+const filter = requestsSought(
+  new URLSearchParams(Object.fromEntries(filterNames.map((name) => [name, hostile]))),
+);
+const found = { value: { requests: [request], sampled: true } };
+const imagined = {
+  method: hostile,
+  host: hostile,
+  target: hostile,
+  clientAddress: hostile,
+  headers: hostile,
+};
+const foreseen = poisoned(requestDesk().dryRun) as Foreseen;
+
+const requestRenderings: Readonly<Record<string, () => string>> = {
+  requests: () => renderRequestsPage({ sought: filter, told: found, picture }),
+  "older requests": () => renderRequestsPage({ sought: { ...filter, before: 9 }, told: found, picture }),
+  "no requests": () =>
+    renderRequestsPage({
+      ...{ sought: requestsSought(new URLSearchParams()), picture },
+      told: { value: { requests: [], sampled: false } },
+    }),
+  "requests that cannot be read": () =>
+    renderRequestsPage({ sought: filter, told: { trouble: refused }, picture }),
+  "rows of the tail": () => renderRows([request]),
+  "a request explained": () => renderExplainPage({ requestId: hostile, told: { value: explained }, picture }),
+  "a request without attempts": () =>
+    renderExplainPage({
+      ...{ requestId: hostile, picture },
+      told: { value: { ...explained, attempts: [], choices: [], isClientGone: true } },
+    }),
+  "a request that is not retried": () =>
+    renderExplainPage({
+      ...{ requestId: hostile, picture },
+      told: { value: { ...explained, choices: explained.choices.slice(1), status: 0 } },
+    }),
+  "a request that is not remembered": () =>
+    renderExplainPage({ requestId: hostile, told: { trouble: { ...refused, reason: "missing" } }, picture }),
+  "a dry run": () => renderDryRunPage({ form: imagined, answer: { value: foreseen } }),
+  "a dry run that nobody would serve": () =>
+    renderDryRunPage({ form: imagined, answer: { value: { ...foreseen, chosen: null } } }),
+  "a part of a dry run": () => renderDryRunAnswer({ value: foreseen }),
+  "a dry run with mistakes": () => renderDryRunAnswer({ problems: [hostile] }),
+  "a refused dry run": () => renderDryRunAnswer({ trouble: refused }),
+  "failing requests": () => renderFailing({ upstream: hostile, told: found }),
+  "failing requests that cannot be read": () =>
+    renderFailing({ upstream: hostile, told: { trouble: refused } }),
+  "an upstream's page with its failing requests": () => renderUpstreamPage({ shown, failing: found }),
+};
+
 const furtherRenderings: Readonly<Record<string, () => string>> = {
   "an upstream's page": () => renderUpstreamPage({ shown, columns: poisonedColumns(), notice: hostile }),
   "an upstream's page without its history": () => renderUpstreamPage({ shown }),
@@ -274,7 +333,7 @@ describe("a hostile string never reaches the markup of an act raw", () => {
 });
 
 describe("a hostile string never reaches the markup of the further pages raw", () => {
-  for (const [name, render] of Object.entries(furtherRenderings)) {
+  for (const [name, render] of Object.entries({ ...furtherRenderings, ...requestRenderings })) {
     test(name, () => {
       const html = render();
       expect(html).toContain("&lt;i");
@@ -309,5 +368,12 @@ test("numbers that are not numbers become no markup either", () => {
 test("numbers of an upstream that are not numbers become no markup either", () => {
   const text = JSON.stringify(detail, (_, value) => (typeof value === "number" ? hostile : value));
   const html = renderUpstreamPage({ shown: { ...shown, detail: JSON.parse(text) as UpstreamDetail } });
+  for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
+});
+
+test("numbers of a request that are not numbers become no markup either", () => {
+  const text = JSON.stringify(explained, (_, value) => (typeof value === "number" ? hostile : value));
+  const value = JSON.parse(text) as typeof explained;
+  const html = renderExplainPage({ requestId: hostile, told: { value }, picture }) + renderRows([value]);
   for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
 });

@@ -86,6 +86,13 @@ describe("under Deno", () => {
       while (!text.includes(what)) text += (await reader?.read())?.value ?? "";
     };
     await read("event: snapshot\n");
+    const asked = { headers: { "X-Request-Id": "asked" } };
+    await (await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/page`, asked)).text();
+    await until(async () => (await fetch(`${admin}/api/requests/asked`)).ok, "the record");
+    const explained = start(programs, "explain", "asked", "--admin-url", admin);
+    expect((await explained.exited).code).toBe(0);
+    expect(explained.stdout).toContain("GET /page of ");
+    expect(explained.stdout).toContain("The client got 200.");
     const drain = start(programs, "drain", "a", "--wait", "5s", "--admin-url", admin);
     await drain.exited;
     expect(drain.stdout).toBe("a is empty.\n");

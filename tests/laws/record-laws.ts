@@ -115,7 +115,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     try {
       const socket = new WebSocket(`ws://127.0.0.1:${set.port}/chat`);
       const replies: unknown[] = [];
-      socket.onopen = () => socket.send("hello");
+      socket.onopen = () => socket.send("hellö");
       socket.onmessage = ({ data }) => replies.push(data);
       await until(() => replies.length === 1);
       expect(set.records).toEqual([]);
@@ -123,6 +123,9 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       await until(() => set.records.length > 0);
       expect(set.records).toMatchObject([{ target: "/chat", status: 101, reason: null }]);
       expect(set.records[0]?.attempts).toHaveLength(1);
+      // "hellö" has six bytes each way; the wire engine counts frames and heads too.
+      expect(set.records[0]?.bytesIn).toBeGreaterThanOrEqual(6);
+      expect(set.records[0]?.bytesOut).toBeGreaterThanOrEqual(6);
     } finally {
       set.close();
       await echo.stop(true);

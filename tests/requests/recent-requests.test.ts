@@ -46,7 +46,7 @@ describe("the requests of late", () => {
     const now = { ms: 2_000 };
     const recent = new RecentRequests(() => now.ms);
     recent.take(recordOf("slow", { durationMs: 9_000, at: 1_000 }));
-    now.ms = 602_000;
+    now.ms = 611_000;
     expect(recent.select({ which: "slowest", limit: 9 })).toEqual([]);
   });
 
@@ -84,5 +84,34 @@ describe("the requests of late", () => {
     end();
     recent.take(recordOf("two"));
     expect(seen).toEqual(["one"]);
+  });
+});
+
+describe("the slowest requests", () => {
+  const slowest = (recent: RecentRequests) => ids(recent.select({ which: "slowest", limit: 200 }));
+
+  test("of an hour ago keep no slower ones of now away, also if nobody looked meanwhile", () => {
+    let now = 0;
+    const recent = new RecentRequests(() => now);
+    for (let i = 0; i < 100; i++) recent.take(recordOf(`old ${i}`, { at: 0, durationMs: 30_000 }));
+    now = 3_600_000;
+    recent.take(recordOf("new", { at: now - 1_000, durationMs: 1_000 }));
+    expect(slowest(recent)).toEqual(["new"]);
+  });
+
+  test("count by their ends: one that took an hour is among them for ten minutes", () => {
+    let now = 3_600_000;
+    const recent = new RecentRequests(() => now);
+    recent.take(recordOf("long", { at: 0, durationMs: 3_600_000 }));
+    expect(slowest(recent)).toEqual(["long"]);
+    now += 600_001;
+    expect(slowest(recent)).toEqual([]);
+  });
+
+  test("are no WebSockets, which are open for hours because that is what they are for", () => {
+    const recent = new RecentRequests(() => 2_000);
+    recent.take(recordOf("tunnel", { status: 101, durationMs: 900_000 }));
+    recent.take(recordOf("slow", { durationMs: 900 }));
+    expect(slowest(recent)).toEqual(["slow"]);
   });
 });

@@ -53,3 +53,10 @@ describe("a sieve of requests", () => {
     expect(taken).toHaveLength(102);
   });
 });
+
+test("a sieve lets no WebSockets raise what a slow request has to exceed", () => {
+  const { sieve, now } = setUp();
+  now.ms = 1_000;
+  for (let i = 0; i < 200; i++) sieve.take({ durationMs: 3_600_000, status: 101 } as RequestRecord);
+  expect(sieve.wantsSlow(900)).toBe(true);
+});

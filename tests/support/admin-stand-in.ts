@@ -12,6 +12,7 @@ import type { Mode, Status } from "../../src/pool/upstream.ts";
 import type { Event, EventKind } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../src/snapshot.ts";
+import { type RequestDesk, requestDesk } from "./request-desk.ts";
 
 export interface ModePost {
   readonly id: string;
@@ -33,6 +34,7 @@ export interface AdminStandIn {
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   readonly posts: ModePost[];
   settings: readonly Setting[];
+  readonly desk: RequestDesk;
   intents: readonly Intent[];
   /** Oldest first. */
   events: readonly Event[];
@@ -60,6 +62,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     answer: undefined,
     posts: [],
     settings: someSettings,
+    desk: requestDesk(),
     intents: someIntents(),
     events: someEvents(),
     close: () =>
@@ -86,6 +89,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && pathname === "/api/config") {
       return send(response, 200, { settings: standIn.settings });
     }
+    if (await standIn.desk.answers(request, response)) return;
     if (request.method === "GET" && pathname === "/api/events") {
       const after = Number(searchParams.get("after") ?? 0);
       const isAudit = searchParams.has("by-operators");

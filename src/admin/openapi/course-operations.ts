@@ -89,12 +89,22 @@ export const courseOperations: readonly Operation[] = [
       dry: Type.Boolean({ description: "Only says what would change." }),
       name: text("What to call a file that is sent along."),
     },
-    fields: { "X-Evenkeel-Actor": text("Who acts: a name for the record, not a proof.") },
+    fields: {
+      "X-Evenkeel-Actor": text("Who acts: a name for the record, not a proof."),
+      "If-Match": text(
+        "The ETag of the configuration, from GET /api/config or a dry run: 412 if it has changed since.",
+      ),
+    },
     body: {
       type: "application/yaml",
       schema: Type.String({ description: "Another file to look at, at most 1 MiB; only with `dry`." }),
     },
-    answers: { 200: jsonAnswer(reloadReportSchema, "What changed, or would.") },
-    problems: { 400: ["file_unexpected"], 413: ["file_too_long"], 422: ["configuration_invalid"] },
+    answers: { 200: jsonAnswer(reloadReportSchema, "What changed, or would.", { isTagged: true }) },
+    problems: {
+      400: ["file_unexpected"],
+      412: ["configuration_changed"],
+      413: ["file_too_long"],
+      422: ["configuration_invalid"],
+    },
   },
 ];

@@ -10,6 +10,8 @@ import { snapshotSchema } from "../schemas/snapshot.ts";
 import { jsonAnswer, type Operation } from "./operation.ts";
 
 const unchanged = { about: "Nothing has changed since `If-None-Match`." };
+/** Open to everybody, but not to foreign pages. */
+const foreign = { 403: ["foreign_host", "foreign_origin"] };
 const knownField = { "If-None-Match": text("The ETag of an earlier answer.") };
 
 export const readingOperations: readonly Operation[] = [
@@ -81,6 +83,8 @@ export const documentOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/openapi.json",
     tag: "This document",
+    isOpen: true,
+    problems: foreign,
     summary: "This document",
     fields: knownField,
     answers: {
@@ -96,6 +100,8 @@ export const documentOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/docs",
     tag: "This document",
+    isOpen: true,
+    problems: foreign,
     summary: "This document for people",
     fields: knownField,
     answers: {
@@ -107,6 +113,8 @@ export const documentOperations: readonly Operation[] = [
     method: "GET",
     path: "/api/docs/style.css",
     tag: "This document",
+    isOpen: true,
+    problems: foreign,
     summary: "How that page looks",
     fields: knownField,
     answers: {

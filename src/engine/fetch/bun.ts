@@ -130,8 +130,7 @@ async function upgrade(
   if (tunnel instanceof Response) return tunnel;
   const headers = tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : undefined;
   if (server.upgrade(request, { data: tunnel, headers })) return undefined;
-  tunnel.abandon();
-  return new Response("400 request_invalid: not a valid WebSocket handshake\n", { status: 400 });
+  return tunnel.refuse();
 }
 
 function clientSocket(socket: ServerWebSocket<Tunnel>) {

@@ -187,7 +187,14 @@ async function upgrade(
   const tunnel = await openTunnel(setting, openWebSocket, request, clientAddress);
   if (tunnel instanceof Response) return tunnel;
   const protocol = tunnel.protocol ? { protocol: tunnel.protocol } : {};
-  const { socket, response } = Deno.upgradeWebSocket(request, { ...protocol, idleTimeout: pingSeconds });
+  let upgraded: ReturnType<typeof Deno.upgradeWebSocket>;
+  try {
+    upgraded = Deno.upgradeWebSocket(request, { ...protocol, idleTimeout: pingSeconds });
+  } catch {
+    // That is what Deno does where the client's handshake is none.
+    return tunnel.refuse();
+  }
+  const { socket, response } = upgraded;
   socket.binaryType = "arraybuffer";
   tunnels.add(tunnel);
   socket.onopen = () => tunnel.attach(clientSocket(socket));

@@ -26,7 +26,7 @@ export function refuse(
   given: Refusal,
 ): Response {
   const answer = answerOf(given, head.header("accept"), requestId);
-  tally.bytesOut = head.method === "HEAD" ? 0 : answer.body.length;
+  tally.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(answer.body);
   if (given.notRetried === undefined) {
     setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
   }

@@ -9,7 +9,7 @@ import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
 import { ended, endPassage } from "./end-passage.ts";
 import { type FetchHandlerSetting, openPassage, type Passage } from "./handler.ts";
-import { logFailure, refuse } from "./own-words.ts";
+import { bugAnswer, logFailure, refuse } from "./own-words.ts";
 import { play, type Scene } from "./play.ts";
 import { clientGone, turnOf } from "./turn.ts";
 import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
@@ -30,9 +30,15 @@ export async function openTunnel(
 ): Promise<Tunnel | Response> {
   const passage = openPassage(setting, request, clientAddress);
   if (passage instanceof Response) return passage;
-  const joined = await joinUpstream(setting, open, passage);
+  const joined = await joinUpstream(setting, open, passage).catch((error) =>
+    bugAnswer(setting, passage, error),
+  );
   if (joined instanceof Response) return ended(passage, joined);
-  joined.whenEnded((isClientGone) => endPassage(passage, 101, isClientGone));
+  joined.whenEnded((isClientGone) => {
+    passage.tally.bytesIn += joined.bytesIn;
+    passage.tally.bytesOut += joined.bytesOut;
+    endPassage(passage, joined.status, isClientGone);
+  });
   return joined;
 }
 

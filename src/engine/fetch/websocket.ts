@@ -4,6 +4,7 @@ import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, responded } from "../../pool/outcome.ts";
 import { originOf } from "../../pool/upstream.ts";
+import { errorOf } from "./websocket-error.ts";
 
 /** The client's side, as either runtime offers it. */
 export interface ClientSocket {
@@ -69,6 +70,11 @@ export class Tunnel implements Carrier {
   #giveUp: ((why: Error) => void) | undefined;
   /** Where the handshake went instead, once it was rescued; this attempt has ended then. */
   elsewhere: Attempt | undefined;
+  /** What the client is answered with. */
+  status = 101;
+  /** Bytes of messages, from the client and to it. */
+  bytesIn = 0;
+  bytesOut = 0;
   /** What the handshake fails as, since it was cut. */
   cutAs: Failure | undefined;
 
@@ -126,6 +132,7 @@ export class Tunnel implements Carrier {
 
   fromClient(message: string | Uint8Array<ArrayBuffer>): void {
     if (this.#upstream.readyState !== WebSocket.OPEN) return;
+    this.bytesIn += sizeOf(message);
     this.#upstream.send(message);
     if (this.#upstream.bufferedAmount > mostBufferedBytes) this.cut();
   }
@@ -161,8 +168,19 @@ export class Tunnel implements Carrier {
     this.#upstream.close();
   }
 
+  /** The upstream agreed, but the client's handshake is none: it gets this instead. */
+  refuse(): Response {
+    const words = "400 request_invalid: not a valid WebSocket handshake\n";
+    this.status = 400;
+    this.bytesOut = words.length;
+    this.#end(cancelled);
+    this.#upstream.close();
+    return new Response(words, { status: 400 });
+  }
+
   #fromUpstream(data: string | ArrayBuffer): void {
     const message = typeof data === "string" ? data : new Uint8Array(data);
+    this.bytesOut += sizeOf(message);
     if (this.#client) {
       this.#client.send(message);
       if (this.#client.bufferedAmount() > mostBufferedBytes) this.cut();
@@ -197,6 +215,10 @@ export class Tunnel implements Carrier {
   }
 }
 
+function sizeOf(message: string | Uint8Array): number {
+  return typeof message === "string" ? Buffer.byteLength(message) : message.byteLength;
+}
+
 /** Reported when a connection ends without a closing handshake (RFC 6455 section 7.4.1). */
 const abnormal = 1006;
 const noStatus = 1005;
@@ -213,21 +235,4 @@ function closeWith(
   } catch {
     socket.close(1000, reason);
   }
-}
-
-function errorOf(event: Event): Error {
-  if ("error" in event && isSystemError(event.error)) return event.error;
-  const message = "message" in event ? String(event.message) : "";
-  const refused = /connect|refused/i.test(message);
-  const code = /certificate/i.test(message)
-    ? { code: "CERT_NOT_ACCEPTED" }
-    : refused
-      ? { code: "ECONNREFUSED" }
-      : {};
-  return Object.assign(new Error(message || "the handshake failed"), code);
-}
-
-/** Not the exceptions of the web, whose codes are numbers that say nothing. */
-function isSystemError(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && typeof error.code === "string";
 }

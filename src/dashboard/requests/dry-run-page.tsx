@@ -1,0 +1,221 @@
+/** The dry run: a request that is only thought of, where it would go, and why not elsewhere. */
+/** @jsxImportSource @kitajs/html */
+
+import type { Told } from "../admin-client.ts";
+import { Glyph } from "../badge.tsx";
+import { attribute } from "../escape.ts";
+import { CsrfField } from "../login/marks.tsx";
+import { pageOf } from "../place.ts";
+import { markup, Shell } from "../shell.tsx";
+import { CandidateTable } from "./candidates.tsx";
+import type { DryRunForm } from "./dry-run-form.ts";
+import { RequestWay } from "./list-page.tsx";
+import { scoringOf } from "./scores.ts";
+import type { Foreseen } from "../../requests/request.ts";
+
+/** What came of the form; undefined before it was sent. */
+export type DryRunAnswer = Told<Foreseen> | { readonly problems: readonly string[] } | undefined;
+
+export interface DryRunPageProps {
+  readonly form: DryRunForm;
+  readonly answer: DryRunAnswer;
+}
+
+export function renderDryRunPage({ form, answer }: DryRunPageProps): string {
+  return markup(
+    <Shell title="Dry run · Evenkeel" here="requests">
+      <main class="dry-run">
+        <RequestWay />
+        <header class="plain-head">
+          <h1>Dry run</h1>
+          <p class="quiet">Where would this request go? Nothing is sent, and no turn is taken.</p>
+        </header>
+        <div class="dry-run-parts">
+          <Form form={form} />
+          <div id="dry-run-answer" role="status" aria-live="polite">
+            <Answer answer={answer} />
+          </div>
+        </div>
+      </main>
+    </Shell>,
+  );
+}
+
+/** Into the page that asked; it names its target, so it is shown with any status. */
+export function renderDryRunAnswer(answer: DryRunAnswer): string {
+  return markup(
+    <tag of="hx-partial" {...{ "hx-target": "#dry-run-answer", "hx-swap": "innerMorph" }}>
+      <Answer answer={answer} />
+    </tag>,
+  );
+}
+
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+function Form({ form }: { readonly form: DryRunForm }): JSX.Element {
+  const offered = methods.includes(form.method) ? methods : [...methods, form.method];
+  return (
+    <form
+      class="card dry-run-form"
+      method="post"
+      action="/requests/dry-run"
+      hx-post="/requests/dry-run"
+      hx-swap="none"
+      aria-label="A request that is only thought of"
+    >
+      <CsrfField />
+      <label class="request-field">
+        <span>Method</span>
+        <select name="method">
+          {offered.map((method) => (
+            <option value={attribute(method)} {...(method === form.method ? { selected: true } : {})} safe>
+              {method}
+            </option>
+          ))}
+        </select>
+      </label>
+      <Line name="host" label="Host" value={form.host} hint="shop.example" isNeeded />
+      <Line name="target" label="Target" value={form.target} hint="/cart?id=7" isNeeded />
+      <Line name="clientAddress" label="Client address" value={form.clientAddress} hint="192.0.2.1" />
+      <label class="request-field">
+        <span>Header lines, if any</span>
+        <textarea name="headers" rows="3" placeholder="cookie: session=…" spellcheck="false" safe>
+          {form.headers}
+        </textarea>
+      </label>
+      <div class="request-buttons">
+        <button type="submit">Where would it go?</button>
+      </div>
+    </form>
+  );
+}
+
+interface LineProps {
+  readonly name: keyof DryRunForm;
+  readonly label: string;
+  readonly value: string;
+  readonly hint: string;
+  readonly isNeeded?: boolean;
+}
+
+function Line({ name, label, value, hint, isNeeded = false }: LineProps): JSX.Element {
+  return (
+    <label class="request-field">
+      <span>{label}</span>
+      <input
+        type="text"
+        name={name}
+        value={attribute(value)}
+        placeholder={hint}
+        autocomplete="off"
+        spellcheck="false"
+        {...(isNeeded ? { required: true } : {})}
+      />
+    </label>
+  );
+}
+
+function Answer({ answer }: { readonly answer: DryRunAnswer }): JSX.Element {
+  if (answer === undefined) {
+    return (
+      <p class="card empty">
+        The answer comes here: the route, the pool, the key, the candidates with their scores, and why the
+        others are out.
+      </p>
+    );
+  }
+  if ("value" in answer) return <Destination run={answer.value} />;
+  const words =
+    "problems" in answer ? answer.problems.map((problem) => `Cannot ask: ${problem}.`) : [troubleOf(answer)];
+  return (
+    <section class="card dry-run-refused" data-tone="bad">
+      {words.map((sentence) => (
+        <p safe>{sentence}</p>
+      ))}
+    </section>
+  );
+}
+
+function troubleOf({ trouble: { reason, message } }: Extract<Told<unknown>, { trouble: unknown }>): string {
+  if (reason === "missing" || reason === "not_understood") {
+    return "This balancer knows no dry run: it is of an older version than this dashboard.";
+  }
+  return `Cannot tell: ${message}.`;
+}
+
+function Destination({ run }: { readonly run: Foreseen }): JSX.Element {
+  const { chosen, pool, policy, key, candidates, others, refusal } = run;
+  const scoring = scoringOf(policy ?? undefined, false);
+  return (
+    <section class="card destination" data-tone={chosen === null ? "bad" : "good"}>
+      <h2 class="destination-head">
+        <Glyph shape={chosen === null ? "cross" : "check"} />
+        {chosen === null ? (
+          <span safe>{`It would be refused: ${refusal ?? "nobody is fit"}`}</span>
+        ) : (
+          <span>
+            It would go to{" "}
+            <a href={attribute(pageOf(chosen))} safe>
+              {chosen}
+            </a>
+          </span>
+        )}
+      </h2>
+      <dl class="identity">
+        <Fact name="Route" value={routeWords(run)} />
+        <Fact name="Pool" value={pool} />
+        <Fact name="Policy" value={policy} />
+        <Fact name="Key" value={key} />
+      </dl>
+      {candidates.length > 0 ? (
+        <>
+          <CandidateTable caption="Candidates" candidates={candidates} chosen={chosen} scoring={scoring} />
+          {scoring.words === "" ? (
+            ""
+          ) : (
+            <p class="choice-words quiet" safe>
+              {scoring.words}
+            </p>
+          )}
+        </>
+      ) : (
+        ""
+      )}
+      {others.length > 0 ? (
+        <>
+          <h3>Out</h3>
+          <dl class="identity">
+            {others.map(({ upstream, why }) => (
+              <Fact name={upstream} value={why} />
+            ))}
+          </dl>
+        </>
+      ) : (
+        ""
+      )}
+      <p class="choice-end quiet">
+        Nothing was sent, and no turn was taken: the next real request may go elsewhere.
+      </p>
+    </section>
+  );
+}
+
+function Fact({ name, value }: { readonly name: string; readonly value: string | null }): JSX.Element {
+  return (
+    <div>
+      <dt safe>{name}</dt>
+      <dd class={value === null ? "quiet" : ""} safe>
+        {value ?? "none"}
+      </dd>
+    </div>
+  );
+}
+
+function routeWords({ route }: Foreseen): string | null {
+  if (!route) return null;
+  const parts = [
+    ...(route.host === null ? [] : [`host ${route.host}`]),
+    ...(route.path === null ? [] : [`path ${route.path}`]),
+  ];
+  return parts.length > 0 ? parts.join(", ") : "the one that takes everything";
+}

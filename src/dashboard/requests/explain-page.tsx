@@ -1,0 +1,183 @@
+/** One request explained: what happened in plain words, where the time went, and why it went where it went. */
+/** @jsxImportSource @kitajs/html */
+
+import type { Told } from "../admin-client.ts";
+import { Glyph } from "../badge.tsx";
+import { attribute } from "../escape.ts";
+import { formatCount, formatMs, isoTime } from "../format.ts";
+import type { Picture } from "../picture.ts";
+import { markup, Shell } from "../shell.tsx";
+import { Choices } from "./choices.tsx";
+import { Identity } from "./identity.tsx";
+import { RequestWay } from "./list-page.tsx";
+import { PhaseBars } from "./phases.tsx";
+import type { ExplainedRequest } from "../../requests/request.ts";
+import { addressWord, formatBytes, formatInstant, type RequestTone, statusWord, toneOf } from "./words.ts";
+
+export interface ExplainPageProps {
+  readonly requestId: string;
+  readonly told: Told<ExplainedRequest>;
+  readonly picture: Picture;
+}
+
+const shapes = { calm: "dots", good: "check", warn: "bang", bad: "cross" } as const satisfies Record<
+  RequestTone,
+  string
+>;
+
+export function renderExplainPage({ requestId, told, picture }: ExplainPageProps): string {
+  const request = "value" in told ? told.value : undefined;
+  const title = request ? `${request.method} ${addressWord(request)}` : `Request ${requestId}`;
+  return markup(
+    <Shell title={`${title} · Evenkeel`} here="requests">
+      <main class="explained">
+        <RequestWay />
+        {"value" in told ? (
+          <Explained request={told.value} picture={picture} />
+        ) : (
+          <Unexplained requestId={requestId} trouble={told.trouble} />
+        )}
+      </main>
+    </Shell>,
+  );
+}
+
+function Unexplained({
+  requestId,
+  trouble,
+}: {
+  readonly requestId: string;
+  readonly trouble: Extract<ExplainPageProps["told"], { trouble: unknown }>["trouble"];
+}): JSX.Element {
+  return (
+    <section class="verdict" data-tone="warn">
+      <Glyph shape="bang" />
+      <div class="verdict-words">
+        <h1>
+          {trouble.reason === "missing" ? "This request is not remembered" : "The request cannot be read"}
+        </h1>
+        <p class="reasons" safe>{`${trouble.message}.`}</p>
+        <p class="quiet">
+          Asked for:{" "}
+          <code class="copied" safe>
+            {requestId}
+          </code>
+        </p>
+      </div>
+    </section>
+  );
+}
+
+function Explained({
+  request,
+  picture,
+}: {
+  readonly request: ExplainedRequest;
+  readonly picture: Picture;
+}): JSX.Element {
+  const tone = toneOf(request);
+  const policy = picture.snapshot?.pools.find(({ name }) => name === request.pool)?.policy;
+  return (
+    <>
+      <section class="verdict" data-tone={tone}>
+        <Glyph shape={shapes[tone]} />
+        <div class="verdict-words">
+          <h1>
+            <span class="explained-method" safe>
+              {request.method}
+            </span>{" "}
+            <span safe>{addressWord(request)}</span>
+          </h1>
+          <ul class="facts">
+            <li>
+              <time datetime={isoTime(request.at)} safe>
+                {`${isoTime(request.at).slice(0, 10)} ${formatInstant(request.at)} UTC`}
+              </time>
+            </li>
+            <li safe>{`from ${request.clientAddress}`}</li>
+            <li safe>{request.pool === null ? "no pool" : `pool ${request.pool}`}</li>
+          </ul>
+        </div>
+        <p class="head-actions request-again">
+          <a href={attribute(dryRunOf(request))}>Where would it go now?</a>
+        </p>
+      </section>
+      <dl class="totals explained-totals">
+        <Figure name="Status" value={statusWord(request)} note={request.reason ?? statusNote(request)} />
+        <Figure
+          name="Took"
+          value={formatMs(request.durationMs)}
+          note={request.queuedMs > 0 ? `${formatMs(request.queuedMs)} of it queued` : "not queued"}
+        />
+        <Figure
+          name="Attempts"
+          value={formatCount(request.attempts.length)}
+          note={request.retried.join(", ") || (request.notRetried ?? "no further one")}
+        />
+        <Figure name="Received" value={formatBytes(request.bytesIn)} note="from the client" />
+        <Figure name="Sent" value={formatBytes(request.bytesOut)} note="to the client" />
+      </dl>
+      <div class="cards explained-cards">
+        <div class="card-stack">
+          <section class="card" aria-labelledby="account-name">
+            <header class="card-head">
+              <h2 id="account-name">What happened</h2>
+            </header>
+            <ol class="account">
+              {request.account.map((sentence) => (
+                <li safe>{sentence}</li>
+              ))}
+            </ol>
+          </section>
+          <section class="card" aria-labelledby="phases-name">
+            <header class="card-head">
+              <h2 id="phases-name">Where the time went</h2>
+              <p class="quiet" safe>
+                {formatMs(request.durationMs)}
+              </p>
+            </header>
+            {request.attempts.length === 0 && request.queuedMs === 0 ? (
+              <p class="empty">No upstream was asked.</p>
+            ) : (
+              <PhaseBars request={request} />
+            )}
+          </section>
+        </div>
+        <div class="card-stack">
+          <Choices request={request} policy={policy} />
+          <Identity request={request} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function statusNote({ status, isClientGone }: ExplainedRequest): string {
+  if (isClientGone) return "the client left";
+  return status === 0 ? "no answer was sent" : "as the upstream said";
+}
+
+/** The same question once more, in the form of the dry run. */
+function dryRunOf({ method, host, target, clientAddress }: ExplainedRequest): string {
+  return `/requests/dry-run?${new URLSearchParams({ method, host, target, clientAddress })}`;
+}
+
+interface FigureProps {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+}
+
+function Figure({ name, value, note }: FigureProps): JSX.Element {
+  return (
+    <div class="tile">
+      <dt safe>{name}</dt>
+      <dd class="figure" safe>
+        {value}
+      </dd>
+      <dd class="sub" title={attribute(note)} safe>
+        {note}
+      </dd>
+    </div>
+  );
+}

@@ -1,0 +1,100 @@
+/** Asks the admin API about requests, with the right of whoever looks. Apart from what the other pages ask. */
+
+import type { Cancel } from "../../lib/clock.ts";
+import type {
+  ExplainedRequest,
+  Foreseen,
+  Imagined,
+  KeptRequest,
+  RequestList,
+} from "../../requests/request.ts";
+import {
+  type AdminAddress,
+  fieldsWith,
+  notUnderstood,
+  parse,
+  type Told,
+  troubleOf,
+  unreachable,
+} from "../admin-client.ts";
+import { isRecord } from "../admin-shapes.ts";
+import type { Trouble } from "../picture.ts";
+import { exchangeWeb, type WebRequest } from "../web-client.ts";
+import { readEvents } from "./event-reader.ts";
+import { dryRunIn, explainedIn, requestIn, requestsIn } from "./shapes.ts";
+
+export interface RequestListener {
+  readonly opened: () => void;
+  readonly request: (request: KeptRequest) => void;
+  /** So many more came than the stream could carry. */
+  readonly missed: (count: number) => void;
+  /** Called once; without a trouble the stream came to its end. */
+  readonly ended: (trouble: Trouble | undefined) => void;
+}
+
+/** Nothing here rejects: what goes wrong is the result. */
+export interface RequestClient {
+  /** @param query as the admin API has it */
+  list(query: URLSearchParams): Promise<Told<RequestList>>;
+  explain(requestId: string): Promise<Told<ExplainedRequest>>;
+  dryRun(ask: Imagined): Promise<Told<Foreseen>>;
+  /** Follows what comes from now on. @param filter as the admin API has it */
+  follow(filter: URLSearchParams, listener: RequestListener): Cancel;
+}
+
+/** Somebody waits for each of these. */
+const timeoutMs = 5_000;
+
+export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient {
+  const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
+
+  async function tell<Value>(
+    { path, ...request }: Pick<WebRequest, "method" | "body"> & { readonly path: string },
+    read: (value: unknown) => Value | undefined,
+  ): Promise<Told<Value>> {
+    try {
+      const fields = {
+        ...fieldsWith(bearer()),
+        ...(request.body !== undefined && { "content-type": "application/json" }),
+      };
+      const answer = await exchangeWeb({ ...request, url: url(path), fields, timeoutMs });
+      if (answer.status !== 200) return { trouble: troubleOf(answer) };
+      const value = read(parse(answer.text));
+      return value === undefined ? { trouble: notUnderstood } : { value };
+    } catch (error) {
+      return { trouble: unreachable(error) };
+    }
+  }
+
+  return {
+    list: (query) => tell({ method: "GET", path: `api/requests?${query}` }, requestsIn),
+
+    explain: (requestId) =>
+      tell({ method: "GET", path: `api/requests/${encodeURIComponent(requestId)}` }, explainedIn),
+
+    dryRun: (ask) =>
+      tell({ method: "POST", path: "api/requests/dry-run", body: JSON.stringify(ask) }, dryRunIn),
+
+    follow: (filter, { opened, request, missed, ended }) =>
+      readEvents({
+        url: url(`api/requests/stream?${filter}`),
+        fields: fieldsWith(bearer()),
+        onOpen: opened,
+        onEvent(name, data) {
+          const value = parse(data);
+          if (name === "missed") return missed(countIn(value));
+          const known = name === "request" ? requestIn(value) : undefined;
+          if (known) request(known);
+        },
+        onEnd({ answer, error }) {
+          if (answer) return ended(answer.status === 200 ? notUnderstood : troubleOf(answer));
+          ended(error && unreachable(error));
+        },
+      }),
+  };
+}
+
+function countIn(value: unknown): number {
+  const count = isRecord(value) ? value["count"] : undefined;
+  return typeof count === "number" && count > 0 ? count : 0;
+}

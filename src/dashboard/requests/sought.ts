@@ -1,0 +1,68 @@
+/** Which requests somebody wants to see. It lives in the address of the page, so that it can be passed on. */
+
+export const kinds = ["recent", "slowest", "failed"] as const;
+export type Kind = (typeof kinds)[number];
+
+export const filterNames = ["pool", "upstream", "method", "status", "path", "reason"] as const;
+export type FilterName = (typeof filterNames)[number];
+
+export interface Sought {
+  readonly kind: Kind;
+  /** Only what is asked for is in it; what it means is the admin API's to say. */
+  readonly filter: Readonly<Partial<Record<FilterName, string>>>;
+  /** Older than this one; for going back. */
+  readonly before: number | undefined;
+}
+
+export const plainSought: Sought = { kind: "recent", filter: {}, before: undefined };
+
+/** More than this is not typed by anybody. */
+const longestWord = 200;
+
+/** What makes no sense is as good as nothing said: an old bookmark still opens. */
+export function soughtOf(query: URLSearchParams): Sought {
+  const filter: Partial<Record<FilterName, string>> = {};
+  for (const name of filterNames) {
+    const word = (query.get(name) ?? "").trim().slice(0, longestWord);
+    if (word !== "") filter[name] = name === "method" ? word.toUpperCase() : word;
+  }
+  const before = query.get("before") ?? "";
+  return {
+    kind: kinds.find((known) => known === query.get("which")) ?? "recent",
+    filter,
+    before: /^\d{1,15}$/.test(before) ? Number(before) : undefined,
+  };
+}
+
+/** The filter alone, as the admin API and our own addresses have it. */
+export function filterQuery({ filter }: Pick<Sought, "filter">): URLSearchParams {
+  return new URLSearchParams(filter);
+}
+
+export function listQuery({ kind, filter, before }: Sought, limit: number): URLSearchParams {
+  return new URLSearchParams({
+    which: kind,
+    ...filter,
+    limit: String(limit),
+    ...(before === undefined ? {} : { before: String(before) }),
+  });
+}
+
+/** The address of the page that shows this. */
+export function addressOf({ kind, filter, before }: Sought): string {
+  const query = new URLSearchParams({
+    ...(kind === "recent" ? {} : { which: kind }),
+    ...filter,
+    ...(before === undefined ? {} : { before: String(before) }),
+  });
+  return query.size > 0 ? `/requests?${query}` : "/requests";
+}
+
+export function isFiltered({ filter }: Sought): boolean {
+  return Object.keys(filter).length > 0;
+}
+
+/** The page that explains one request. */
+export function explanationOf(requestId: string): string {
+  return `/requests/${encodeURIComponent(requestId)}`;
+}

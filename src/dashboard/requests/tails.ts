@@ -1,0 +1,142 @@
+/** The live tails of requests: one stream from the admin API for each viewer, with that viewer's right and filter. */
+
+import type { Cancel, Schedule } from "../../lib/clock.ts";
+import { eventOf } from "../live.ts";
+import type { Trouble } from "../picture.ts";
+import type { RequestClient } from "./request-client.ts";
+import type { KeptRequest } from "../../requests/request.ts";
+import { filterQuery, listQuery, type Sought } from "./sought.ts";
+
+export interface TailSetting {
+  readonly schedule: Schedule;
+  /** The rows of these requests, in this order. */
+  readonly render: (requests: readonly KeptRequest[]) => string;
+}
+
+/** Each holds a stream of the admin side as well. */
+const mostTails = 50;
+
+/** Often enough to be called live, seldom enough to be read. */
+const intervalMs = 500;
+/** What comes faster than this is counted instead of shown: nobody reads a hundred rows a second. */
+export const mostFresh = 50;
+const retryMs = 1_000;
+
+const greeting = ":\n\n";
+
+export class Tails {
+  readonly #setting: TailSetting;
+  #open = 0;
+
+  constructor(setting: TailSetting) {
+    this.#setting = setting;
+  }
+
+  get viewers(): number {
+    return this.#open;
+  }
+
+  /** Undefined if there are too many. */
+  open(client: RequestClient, sought: Sought): ReadableStream<Uint8Array> | undefined {
+    if (this.#open >= mostTails) return undefined;
+    this.#open += 1;
+    const tail = new Tail({ ...this.#setting, client, sought });
+    const encoder = new TextEncoder();
+    let cancelTick: Cancel | undefined;
+    const { schedule } = this.#setting;
+    const leave = () => {
+      cancelTick?.();
+      tail.stop();
+      this.#open -= 1;
+    };
+    return new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          // A comment, so that the head leaves at once: Bun holds it back until there is a body.
+          controller.enqueue(encoder.encode(greeting));
+          const tick = () => {
+            // Whoever reads too slowly gets the newest when there is room again.
+            if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(tail.news()));
+            cancelTick = schedule(intervalMs, tick);
+          };
+          cancelTick = schedule(intervalMs, tick);
+          tail.connect();
+        },
+        cancel: leave,
+      },
+      { highWaterMark: 2 },
+    );
+  }
+}
+
+/**
+ * ```
+ *                  opened: asks for the latest as well
+ *   connecting ──────────────────────────────────────▶ following
+ *       ▲  ▲ │ refused, unreachable                        │ ended
+ *       │  └─┴───────────── retryMs later ─────────────────┘
+ *       │
+ *     start; a viewer that leaves stops it everywhere
+ * ```
+ */
+class Tail {
+  readonly #setting: TailSetting & { readonly client: RequestClient; readonly sought: Sought };
+  #fresh: KeptRequest[] = [];
+  #missed = 0;
+  #trouble: Trouble | undefined;
+  #cancel: Cancel = () => {};
+  #isOver = false;
+
+  constructor(setting: TailSetting & { readonly client: RequestClient; readonly sought: Sought }) {
+    this.#setting = setting;
+  }
+
+  connect(): void {
+    const { client, sought, schedule } = this.#setting;
+    this.#cancel = client.follow(filterQuery(sought), {
+      // What came while nobody followed; the page drops what it has already.
+      opened: () => void this.#catchUp(),
+      request: (request) => this.#take(request),
+      missed: (count) => (this.#missed += count),
+      ended: (trouble) => {
+        this.#trouble = trouble ?? { reason: "unreachable", message: "the balancer has ended the stream" };
+        if (!this.#isOver) this.#cancel = schedule(retryMs, () => this.connect());
+      },
+    });
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#cancel();
+  }
+
+  /** One event with all that is new, newest first; without anything it is a sign of life. */
+  news(): string {
+    const { render } = this.#setting;
+    const bySeq = new Map(this.#fresh.map((request) => [request.seq, request]));
+    const requests = [...bySeq.values()].toSorted((left, right) => right.seq - left.seq);
+    const rows = requests.length > 0 ? render(requests) : "";
+    const trouble = this.#trouble?.message ?? null;
+    const told = eventOf(JSON.stringify({ rows, missed: this.#missed, trouble }), "requests");
+    this.#fresh = [];
+    this.#missed = 0;
+    return told;
+  }
+
+  async #catchUp(): Promise<void> {
+    const { client, sought } = this.#setting;
+    const told = await client.list(listQuery({ ...sought, before: undefined }, mostFresh));
+    if (this.#isOver) return;
+    this.#trouble = "trouble" in told ? told.trouble : undefined;
+    if (!("value" in told)) return;
+    // Where nobody reads, only the newest are worth keeping.
+    this.#fresh = [...told.value.requests.toReversed(), ...this.#fresh].slice(-2 * mostFresh);
+  }
+
+  #take(request: KeptRequest): void {
+    this.#fresh.push(request);
+    if (this.#fresh.length <= 2 * mostFresh) return;
+    this.#fresh.shift();
+    this.#missed += 1;
+  }
+}

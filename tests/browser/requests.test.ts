@@ -1,0 +1,332 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { type AdminStandIn, busySnapshot, startAdminStandIn } from "../support/admin-stand-in.ts";
+import { findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { Programs } from "../support/program.ts";
+import { retriedRequest, someRequest } from "../support/request-desk.ts";
+import { until } from "../support/wait.ts";
+
+const executable = findChromium();
+
+// Bun kills the browser, and with it every other test, when one test takes longer than this.
+setDefaultTimeout(25_000);
+
+let browser: Browser;
+
+interface Scene extends AsyncDisposable {
+  readonly admin: AdminStandIn;
+  readonly url: string;
+  readonly page: Page;
+  /** What the browser complained about, breaches of the content security policy among it. */
+  readonly complaints: string[];
+}
+
+async function scene(path: string, options: BrowserContextOptions = {}): Promise<Scene> {
+  const admin = await startAdminStandIn(busySnapshot());
+  const dashboard = await startDashboard(
+    { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
+    runtime,
+  );
+  const url = `http://127.0.0.1:${dashboard.port}`;
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints = complaintsOf(page);
+  await page.goto(url + path);
+  return {
+    ...{ admin, url, page, complaints },
+    async [Symbol.asyncDispose]() {
+      await context.close();
+      dashboard.close();
+      await admin.close();
+    },
+  };
+}
+
+function complaintsOf(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  return complaints;
+}
+
+const live = (page: Page) => page.waitForSelector("html[data-link=live]");
+const rows = (page: Page) => page.locator(".requests > .request");
+const first = (page: Page) => rows(page).first().getAttribute("id");
+const begins = (page: Page, seq: number) =>
+  until(
+    async () => (await first(page))?.startsWith(`request-${seq}-`) ?? false,
+    `request ${seq} on top`,
+    8_000,
+  );
+const explained = "/requests/6f1e0c2a-000062";
+
+describe.skipIf(!executable)("requests in Chromium", () => {
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+  });
+  afterAll(() => browser?.close());
+
+  test.concurrent("new requests come on top, and no more stay than anybody reads", async () => {
+    await using stage = await scene("/requests");
+    const { admin, page, complaints } = stage;
+    await live(page);
+    expect(await rows(page).count()).toBe(40);
+    admin.desk.arrive(retriedRequest(101));
+    await begins(page, 101);
+    expect(await rows(page).count()).toBe(41);
+    expect(await rows(page).first().textContent()).toContain("retried: connect_refused");
+    for (let from = 102; from < 402; from += 60) {
+      for (let seq = from; seq < from + 60; seq++) admin.desk.arrive(someRequest(seq));
+      await begins(page, from + 59);
+    }
+    expect(await rows(page).count()).toBe(200);
+    admin.desk.miss(12);
+    await page.getByText("313 new, 12 too fast to show").waitFor();
+    expect(await page.locator(".requests").getAttribute("aria-live")).toBe("off");
+    await page.locator("[data-role=spoken]").getByText("new requests").waitFor({ state: "attached" });
+    expect(complaints).toEqual([]);
+  });
+
+  test.concurrent("holds new requests back while paused, pointed at or focused", async () => {
+    await using stage = await scene("/requests");
+    const { admin, page, complaints } = stage;
+    await live(page);
+    await page.getByRole("button", { name: "Pause" }).click();
+    admin.desk.arrive(someRequest(101));
+    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    expect(await first(page)).toStartWith("request-100-");
+    await page.getByRole("button", { name: "Resume" }).click();
+    expect(await first(page)).toStartWith("request-101-");
+
+    await rows(page).nth(2).hover();
+    admin.desk.arrive(someRequest(102));
+    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    await page.mouse.move(1, 1);
+    await begins(page, 102);
+
+    await rows(page).nth(1).getByRole("link").focus();
+    admin.desk.arrive(someRequest(103));
+    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    const focused = () => page.evaluate("document.activeElement.closest('li').id");
+    expect(await focused()).toStartWith("request-101-");
+    await page.getByRole("button", { name: "Show 1 held" }).click();
+    expect(await first(page)).toStartWith("request-103-");
+    expect(complaints).toEqual([]);
+  });
+
+  test.concurrent("keeps what somebody reads further down where it is", async () => {
+    await using stage = await scene("/requests", { viewport: { width: 1440, height: 500 } });
+    const { admin, page } = stage;
+    await live(page);
+    await page.mouse.move(1, 1);
+    const read = rows(page).nth(20);
+    const id = await read.getAttribute("id");
+    await page.evaluate("scrollTo(0, 700)");
+    const place = () => page.evaluate<number>(`document.getElementById("${id}").getBoundingClientRect().top`);
+    const before = await place();
+    for (let seq = 101; seq < 111; seq++) admin.desk.arrive(someRequest(seq));
+    await begins(page, 110);
+    expect(Math.abs((await place()) - before)).toBeLessThanOrEqual(1);
+  });
+
+  test.concurrent(
+    "says that the tail is interrupted, and goes on after a restart without gap or double",
+    async () => {
+      await using stage = await scene("/requests");
+      const { admin, page, complaints } = stage;
+      await live(page);
+      await until(() => admin.desk.streams === 1, "the stream");
+      admin.desk.cut();
+      await page.getByText("The tail is interrupted").waitFor();
+      admin.desk.requests.unshift(someRequest(101));
+      await begins(page, 101);
+      admin.desk.arrive(someRequest(102));
+      await begins(page, 102);
+      expect(await rows(page).count()).toBe(42);
+      await page.getByText("The tail is interrupted").waitFor({ state: "hidden" });
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  test.concurrent("filters, by keyboard alone, and follows what the filter lets through", async () => {
+    await using stage = await scene("/requests");
+    const { admin, page, url, complaints } = stage;
+    await page.getByLabel("Status").fill("5xx");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`${url}/requests?**`);
+    await live(page);
+    expect(await page.getByLabel("Status").inputValue()).toBe("5xx");
+    const shown = await rows(page).locator(".request-status").allTextContents();
+    expect(shown.map((words) => words.replace("status ", "")).toSorted()).toEqual(["502", "503", "504"]);
+    await until(() => admin.desk.queries.some((query) => query.startsWith("stream") && query.includes("status=5xx")), "the filtered stream"); // prettier-ignore
+    await page.getByRole("link", { name: "Slowest" }).click();
+    await page.waitForURL(/which=slowest/);
+    expect(await page.locator(".request-status").nth(1).textContent()).toContain("504");
+    await page.getByRole("link", { name: "Clear" }).click();
+    expect(await rows(page).count()).toBe(40);
+    expect(complaints).toEqual([]);
+  });
+
+  test.concurrent("leads from a row to the explanation, and from there to a dry run", async () => {
+    await using stage = await scene("/requests");
+    const { admin, page, complaints } = stage;
+    await live(page);
+    await page.getByRole("link", { name: "shop.example/cart/checkout" }).click();
+    await page.getByRole("heading", { name: "GET shop.example/cart/checkout?step=2" }).waitFor();
+    expect(await page.locator(".phase-bar").count()).toBe(3);
+    const widths = await page
+      .locator(".phase.p-wait")
+      .evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect().width));
+    expect(widths.every((width) => width > 2)).toBe(true);
+    await page.getByText("failed while connecting: connect_refused").waitFor();
+    expect(await page.locator("[data-chosen=yes]").count()).toBe(2);
+    await page.getByRole("link", { name: "Where would it go now?" }).click();
+    expect(await page.getByLabel("Host").inputValue()).toBe("shop.example");
+    await page.getByRole("button", { name: "Where would it go?" }).click();
+    await page.getByRole("heading", { name: "It would go to localhost:8083" }).waitFor();
+    expect(admin.desk.asked).toHaveLength(1);
+    await page.getByLabel("Target").fill("cart");
+    await page.getByRole("button", { name: "Where would it go?" }).click();
+    await page.getByText("Cannot ask: the target begins with /").waitFor();
+    expect(admin.desk.asked).toHaveLength(1);
+    // The refusal itself is an answer of 422, which the browser logs on its own.
+    expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
+  });
+
+  test.concurrent("copies an id, and finds a request by it", async () => {
+    await using stage = await scene(explained);
+    const { page, url, complaints } = stage;
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByRole("button", { name: "Copy request id" }).click();
+    await page.getByText("Copied").waitFor();
+    const copied = await page.evaluate<string>("navigator.clipboard.readText()");
+    await page.goto(`${url}/requests`);
+    await page.getByLabel("Request id").fill(copied);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(url + explained);
+    expect(complaints).toEqual([]);
+  });
+
+  test.concurrent("a page that stands still is not shown as lost", async () => {
+    await using stage = await scene(explained);
+    const { page } = stage;
+    expect(await page.locator("html").getAttribute("data-link")).toBeNull();
+  });
+
+  test.concurrent(
+    "shows what failed last at an upstream, over live updates, and all of it at a click",
+    async () => {
+      await using stage = await scene("/upstreams/localhost%3A8083");
+      const { admin, page, complaints } = stage;
+      await live(page);
+      const card = page.getByRole("region", { name: "Last failing requests" });
+      expect(await card.locator(".request").count()).toBe(3);
+      admin.desk.requests.unshift(retriedRequest(101));
+      await until(
+        async () => (await card.locator(".request").count()) === 4,
+        "the new failing request",
+        12_000,
+      );
+      await card.getByRole("link", { name: "All of them" }).click();
+      await page.waitForURL(/which=failed&upstream=localhost%3A8083/);
+      expect(await rows(page).count()).toBe(4);
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  test.concurrent("works without JavaScript", async () => {
+    await using stage = await scene("/requests", { javaScriptEnabled: false });
+    const { page } = stage;
+    expect(await rows(page).count()).toBe(40);
+    expect(await page.getByRole("button", { name: "Pause" }).isVisible()).toBe(false);
+    await page.getByRole("link", { name: "Refresh" }).click();
+    await page.getByLabel("Path begins with").fill("/orders");
+    await page.getByRole("button", { name: "Filter" }).click();
+    expect(await rows(page).count()).toBe(1);
+    await page.getByRole("link", { name: "Dry run" }).click();
+    await page.getByLabel("Host").fill("shop.example");
+    await page.getByRole("button", { name: "Where would it go?" }).click();
+    await page.getByRole("heading", { name: "It would go to localhost:8083" }).waitFor();
+  });
+
+  const pages = ["/requests", "/requests?which=slowest", explained, "/requests/nobody", "/requests/dry-run"];
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    test(`has no serious issue of accessibility, ${colorScheme}`, async () => {
+      await using stage = await scene("/requests", { colorScheme, reducedMotion: "reduce" });
+      const { admin, page, url } = stage;
+      admin.desk.sampled = true;
+      for (const path of pages) {
+        await page.goto(url + path);
+        if (path === "/requests") await live(page);
+        if (path === "/requests/dry-run") {
+          await page.getByLabel("Host").fill("shop.example");
+          await page.getByRole("button", { name: "Where would it go?" }).click();
+          await page.getByText("It would go to").waitFor();
+        }
+        expect([path, ...(await seriousIssues(page))]).toEqual([path]);
+      }
+    });
+  }
+
+  test("fits every width", async () => {
+    await using stage = await scene("/requests", { reducedMotion: "reduce" });
+    const { page, url } = stage;
+    for (const path of pages) {
+      await page.goto(url + path);
+      for (const width of [320, 390, 820, 1280, 1440, 1920]) {
+        await page.setViewportSize({ width, height: 900 });
+        const wide = await page.evaluate<number>("document.documentElement.scrollWidth");
+        expect([path, wide <= width ? width : wide]).toEqual([path, width]);
+      }
+    }
+  });
+
+  test.concurrent(
+    "tells of a real balancer: a retried request live, both attempts, and where the next would go",
+    async () => {
+      await using programs = new Programs();
+      const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+      const broken = await startOrigin((_, socket) => void socket.destroy());
+      const program = programs.evenkeel(
+        ...["up", "--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"],
+        ...["--upstreams", `${origin.url},${broken.url}`],
+      );
+      const url = `http://127.0.0.1:${await program.port("balancer")}/shop?step=2`;
+      const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+      const complaints = complaintsOf(page);
+      await page.goto(`http://127.0.0.1:${await program.port("dashboard")}/requests`);
+      await live(page);
+      const retried = page.locator(".requests > .request", { hasText: "retried: upstream_reset" });
+      await until(
+        async () => {
+          expect(await (await fetch(url)).text()).toBe("ok");
+          return (await retried.count()) > 0;
+        },
+        "a retried request in the tail",
+        10_000,
+      );
+      await retried.first().getByRole("link").click();
+      await page.getByRole("heading", { name: "What happened" }).waitFor();
+      const attempts = await page.locator(".phase-name a").allTextContents();
+      const names = [broken.url, origin.url].map((each) => each.replace("http://", ""));
+      expect(attempts).toEqual(names);
+      await page.getByText("failed before the answer: upstream_reset").waitFor();
+      expect(await page.locator(".account li").count()).toBeGreaterThan(2);
+      await page.getByRole("link", { name: "Where would it go now?" }).click();
+      await page.getByRole("button", { name: "Where would it go?" }).click();
+      const answer = await page.getByRole("heading", { name: /It would go to/ }).textContent();
+      expect(names.some((name) => answer?.includes(name))).toBe(true);
+      expect(complaints).toEqual([]);
+      await page.close();
+      await origin.close();
+      await broken.close();
+    },
+  );
+});

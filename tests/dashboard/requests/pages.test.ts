@@ -1,0 +1,261 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { startDashboard } from "../../../src/dashboard/dashboard.ts";
+import { runtime } from "../../../src/runtime/bun.ts";
+import { type AdminStandIn, startAdminStandIn } from "../../support/admin-stand-in.ts";
+import { retriedRequest, someRequest } from "../../support/request-desk.ts";
+import { until } from "../../support/wait.ts";
+
+const open: Array<() => void | Promise<void>> = [];
+
+afterEach(async () => {
+  for (const close of open.splice(0).toReversed()) await close();
+});
+
+async function scene(): Promise<{ admin: AdminStandIn; base: string }> {
+  const admin = await startAdminStandIn();
+  open.push(() => admin.close());
+  const where = { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url };
+  const dashboard = await startDashboard(where, runtime);
+  open.push(() => dashboard.close());
+  return { admin, base: `http://127.0.0.1:${dashboard.port}` };
+}
+
+async function page(address: string): Promise<{ status: number; text: string }> {
+  const answer = await fetch(address);
+  return { status: answer.status, text: await answer.text() };
+}
+
+interface News {
+  readonly rows: string;
+  readonly missed: number;
+  readonly trouble: string | null;
+}
+
+/** Everything that a tail has told so far. */
+async function tail(address: string): Promise<{ news: News[]; leave(): Promise<void> }> {
+  const answer = await fetch(address);
+  expect(answer.headers.get("content-type")).toBe("text/event-stream");
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+  const decoder = new TextDecoder();
+  const news: News[] = [];
+  let text = "";
+  const read = async () => {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      text += decoder.decode(value, { stream: true });
+      const events = text.split("\n\n");
+      text = events.pop() ?? "";
+      for (const event of events) {
+        const data = /^event: requests\ndata: (.*)$/.exec(event)?.[1];
+        if (data !== undefined) news.push(JSON.parse(data) as News);
+      }
+    }
+  };
+  const reading = read().catch(() => {});
+  const leave = async () => {
+    await reader.cancel().catch(() => {});
+    await reading;
+  };
+  open.push(leave);
+  return { news, leave };
+}
+
+describe("the page of requests", () => {
+  test("asks the admin API for what its address says, and shows it as links to the explanations", async () => {
+    const { admin, base } = await scene();
+    const { status, text } = await page(`${base}/requests?which=failed&pool=main&status=5xx`);
+    expect(status).toBe(200);
+    expect(admin.desk.queries).toEqual(["list which=failed&pool=main&status=5xx&limit=50"]);
+    expect(text).toContain('href="/requests/6f1e0c2a-00005b"');
+    expect(text).toContain("queue_timeout");
+    expect(text).not.toContain("hx-sse:connect");
+  });
+
+  test("is a list with a form and a link to load it again where there is no script", async () => {
+    const { base } = await scene();
+    const { text } = await page(`${base}/requests`);
+    expect(text).toContain('<form class="request-filters" method="get" action="/requests"');
+    expect(text).toContain("Not live.");
+    expect(text.match(/<li class="request"/g)).toHaveLength(40);
+  });
+
+  test("says where to send a first request", async () => {
+    const { admin, base } = await scene();
+    admin.desk.requests = [];
+    expect((await page(`${base}/requests`)).text).toContain(`No requests yet: send one to ${admin.url}.`);
+    const { text } = await page(`${base}/requests?method=PUT`);
+    expect(text).toContain("No request that is remembered matches this filter.");
+  });
+
+  test("pages back, and leads to the newest again", async () => {
+    const { admin, base } = await scene();
+    admin.desk.requests = Array.from({ length: 120 }, (_, index) => someRequest(120 - index));
+    expect((await page(`${base}/requests`)).text).toContain('href="/requests?before=71"');
+    const { text } = await page(`${base}/requests?before=71`);
+    expect(text).toContain('href="/requests?before=21"');
+    expect(text).toContain('<a href="/requests">Newest</a>');
+  });
+
+  test("repeats what the admin API says of a filter that makes no sense", async () => {
+    const { base } = await scene();
+    const { status, text } = await page(`${base}/requests?status=teapot`);
+    expect(status).toBe(422);
+    expect(text).toContain("status must be a number or a class like 4xx");
+  });
+
+  test("tells an older balancer, a refused role and an admin API that is away apart", async () => {
+    const { admin, base } = await scene();
+    const answer = (status: number, detail: string) => {
+      admin.answer = (request, response) => {
+        const isOurs = request.url?.startsWith("/api/requests") ?? false;
+        response.writeHead(isOurs ? status : 200, { "content-type": "application/json" });
+        const me = { kind: "anybody", name: null, role: "admin", login: false };
+        response.end(JSON.stringify(isOurs ? { detail } : me));
+      };
+    };
+    answer(404, "There is nothing here.");
+    expect((await page(`${base}/requests`)).text).toContain("it is of an older version than this dashboard");
+    answer(403, "This asks for the role operator.");
+    const refused = await page(`${base}/requests`);
+    expect(refused).toMatchObject({ status: 422 });
+    expect(refused.text).toContain("The requests cannot be read: This asks for the role operator.");
+    await admin.close();
+    const away = await page(`${base}/requests`);
+    expect(away.status).toBe(502);
+    expect(away.text).toContain("The requests cannot be read: connection refused.");
+  });
+});
+
+describe("the explanation of a request", () => {
+  test("has the account, both attempts, both choices and the ids", async () => {
+    const { admin, base } = await scene();
+    admin.desk.requests.unshift(retriedRequest(101, { requestId: "shop/cart:1" }));
+    const { status, text } = await page(`${base}/requests/${encodeURIComponent("shop/cart:1")}`);
+    expect(status).toBe(200);
+    for (const words of [
+      ...["It was tried again at localhost:8083", "failed while connecting: connect_refused", "answered 200"],
+      ...["after connect_refused", "tried before", "shop/cart:1", "4bf92f3577b34da6a3ce929d0e0e4736"],
+    ]) {
+      expect(text).toContain(words);
+    }
+    expect(text.match(/data-chosen="yes"/g)).toHaveLength(2);
+    expect(text).not.toContain("style=");
+  });
+
+  test("is found by the request's id", async () => {
+    const { base } = await scene();
+    const answer = await fetch(`${base}/requests/find?id=+shop%2Fcart `, { redirect: "manual" });
+    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/requests/shop%2Fcart"]);
+  });
+
+  test("of one that is not kept says which are", async () => {
+    const { base } = await scene();
+    const { status, text } = await page(`${base}/requests/nobody-1`);
+    expect(status).toBe(404);
+    expect(text).toContain("This request is not remembered");
+    expect(text).toContain("The last 1,000 requests are kept");
+  });
+});
+
+describe("the dry run", () => {
+  const ask = (base: string, fields: Record<string, string>) =>
+    fetch(`${base}/requests/dry-run`, {
+      method: "POST",
+      headers: { Origin: base, "Content-Type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams(fields).toString(),
+    });
+
+  test("asks the admin API and names the upstream, the score and why the others are out", async () => {
+    const { admin, base } = await scene();
+    const answer = await ask(base, { host: "shop.example", target: "/cart", headers: "Cookie: a=1" });
+    const text = await answer.text();
+    expect(answer.status).toBe(200);
+    expect(admin.desk.asked).toEqual([
+      {
+        ...{ method: "GET", host: "shop.example", target: "/cart", clientAddress: "127.0.0.1" },
+        headers: { cookie: "a=1" },
+      },
+    ]);
+    for (const words of [
+      "It would go to",
+      "localhost:8083",
+      "5,260",
+      "draining, set by ann",
+      "Nothing was sent",
+    ]) {
+      expect(text).toContain(words);
+    }
+  });
+
+  test("does not ask what cannot be asked, and keeps what was typed", async () => {
+    const { admin, base } = await scene();
+    const answer = await ask(base, { host: "", target: "/kept" });
+    const text = await answer.text();
+    expect(answer.status).toBe(422);
+    expect(text).toContain("Cannot ask: the host is missing.");
+    expect(text).toContain('value="/kept"');
+    expect(admin.desk.asked).toEqual([]);
+  });
+});
+
+describe("the live tail", () => {
+  const rows = (news: readonly News[]) => news.map((each) => each.rows).join("");
+
+  test("begins with the latest, brings what comes, and counts what could not be carried", async () => {
+    const { admin, base } = await scene();
+    const { news } = await tail(`${base}/live/requests?pool=main`);
+    await until(() => rows(news).includes("request-100-"), "the latest");
+    expect(admin.desk.queries).toEqual(["stream pool=main", "list which=recent&pool=main&limit=50"]);
+    admin.desk.arrive(retriedRequest(101));
+    admin.desk.miss(7);
+    await until(() => rows(news).includes("request-101-"), "the new request");
+    await until(() => news.some(({ missed }) => missed === 7), "the count of what was missed");
+    expect(news.filter(({ trouble }) => trouble !== null)).toEqual([]);
+  });
+
+  test("says that the balancer is away, and goes on when it is back", async () => {
+    const { admin, base } = await scene();
+    const { news } = await tail(`${base}/live/requests`);
+    await until(() => admin.desk.streams === 1, "the stream");
+    admin.desk.cut();
+    await until(() => news.some(({ trouble }) => trouble !== null), "the trouble");
+    await until(() => admin.desk.streams === 1, "the next stream");
+    admin.desk.arrive(someRequest(102));
+    await until(() => rows(news).includes("request-102-"), "what came after it");
+    expect(news.at(-1)?.trouble).toBeNull();
+  });
+
+  test("shows no more at a time than can be read", async () => {
+    const { admin, base } = await scene();
+    admin.desk.requests = [];
+    const { news } = await tail(`${base}/live/requests`);
+    await until(() => admin.desk.streams === 1, "the stream");
+    for (let seq = 1; seq <= 1_000; seq++) admin.desk.arrive(someRequest(seq));
+    await until(() => rows(news).includes("request-1000-"), "the newest");
+    const shown = rows(news).match(/<li class="request"/g)?.length ?? 0;
+    const missed = news.reduce((sum, each) => sum + each.missed, 0);
+    expect(shown).toBeLessThanOrEqual(500);
+    expect(missed).toBeGreaterThanOrEqual(500);
+  });
+
+  test("lets go of the admin side when its viewer leaves", async () => {
+    const { admin, base } = await scene();
+    const { leave } = await tail(`${base}/live/requests`);
+    await until(() => admin.desk.streams === 1, "the stream");
+    await leave();
+    await until(() => admin.desk.streams === 0, "its end");
+  });
+
+  test("is refused to more viewers than there can be, and allowed again when one leaves", async () => {
+    const { base } = await scene();
+    const tails = await Promise.all(Array.from({ length: 50 }, () => tail(`${base}/live/requests`)));
+    expect((await fetch(`${base}/live/requests`)).status).toBe(503);
+    await tails[0]?.leave();
+    await until(async () => {
+      const answer = await fetch(`${base}/live/requests`);
+      await answer.body?.cancel();
+      return answer.status === 200;
+    }, "a free place");
+  });
+});

@@ -1,0 +1,90 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { Snapshot } from "../../src/snapshot.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { fromSource, isGone, Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-bugs-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const flags = ["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
+const faulty = (environment: Record<string, string> = {}) => ({
+  BUN_OPTIONS: `--preload ${join(import.meta.dirname, "../support/fault.ts")}`,
+  FAULT_THROWN: join(folder, "thrown"),
+  ...environment,
+});
+const hasThrown = (pid: number) => () => existsSync(join(folder, `thrown.${pid}`));
+
+describe("an exception that nobody catches", () => {
+  test("ends neither the balancer nor a request, and is logged and counted in a flood", async () => {
+    await using programs = new Programs();
+    const waiting: (() => void)[] = [];
+    const origin = await startOrigin(
+      (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
+    );
+    const environment = faulty({ FAULT_TIMES: "500" });
+    const proxy = programs.start([...fromSource, ...flags, "--upstreams", origin.url], environment);
+    const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
+    const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+    const answer = fetch(url);
+    await until(() => waiting.length === 1, "a request under way");
+    process.kill(proxy.pid, "SIGUSR2");
+    await until(hasThrown(proxy.pid), "the faults");
+    const metrics = await (await fetch(`${admin}/metrics`)).text();
+    expect(metrics).toMatch(/^evenkeel_bugs_total 500$/m);
+    waiting[0]?.();
+    expect(await (await answer).text()).toBe("late");
+    const lines = proxy.stderr.split("\n").filter((line) => line.includes("a fault for the test"));
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.length).toBeLessThan(40);
+    expect(proxy.stderr).toContain("fault.ts");
+    expect((await proxy.kill("SIGTERM")).code).toBe(0);
+    await origin.close();
+  }, 20_000);
+
+  test("ends no worker either, and the counts of all processes are one", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("here")));
+    const proxy = programs.start(
+      [...fromSource, ...flags, "--workers", "2", "--upstreams", origin.url],
+      faulty(),
+    );
+    await proxy.port("balancer");
+    const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+    const { workers = [] } = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+    const pids = [proxy.pid, ...workers.map(({ pid }) => pid)];
+    expect(pids.length).toBe(3);
+    for (const pid of pids) process.kill(pid, "SIGUSR2");
+    const count = async () =>
+      /^evenkeel_bugs_total (\d+)$/m.exec(await (await fetch(`${admin}/metrics`)).text())?.[1];
+    await until(async () => (await count()) === "3", "the counts of all");
+    const [, one = 0] = pids;
+    process.kill(one, "SIGKILL");
+    await until(() => isGone(one), "one worker to be gone");
+    const isRestarted = async () => {
+      const after = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+      return after.workers?.every(({ ready, pid }) => ready && pid !== one);
+    };
+    await until(isRestarted, "another one", 15_000);
+    expect(await count()).toBe("3");
+    await origin.close();
+  }, 30_000);
+
+  test("during the start ends the process with a message and a code", async () => {
+    await using programs = new Programs();
+    // It accepts and says nothing: the first verdict takes its time.
+    const silent = await startOrigin(() => {});
+    const proxy = programs.start(
+      [...fromSource, ...flags, "--probe-path", "/ready", "--upstreams", silent.url],
+      faulty({ FAULT_AT_START: "1" }),
+    );
+    expect((await proxy.exited).code).toBe(1);
+    expect(proxy.stderr).toStartWith("Cannot start: a fault of evenkeel itself: Error: a fault for the test");
+    expect(proxy.stdout).toBe("");
+    await silent.close();
+  }, 20_000);
+});

@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+
+import { engineNames } from "../../src/config/config.ts";
+import type { Snapshot } from "../../src/snapshot.ts";
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { Programs } from "../support/program.ts";
+import { until } from "../support/wait.ts";
+
+/** Keeps whoever comes: WebSockets stay open, answers begin and never end. */
+function startKeeper() {
+  return Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request, server) {
+      if (server.upgrade(request, { data: undefined })) return undefined;
+      const body = new ReadableStream({
+        start: (controller) => controller.enqueue("a beginning".repeat(8_000)),
+      });
+      return new Response(body);
+    },
+    websocket: { message: (socket, message) => void socket.send(message) },
+  });
+}
+
+describe.each([...engineNames])("a forced drain with two workers and the %s engine", (engine) => {
+  test("ends tunnels and slow answers in every worker, and says how many", async () => {
+    await using programs = new Programs();
+    const keeper = startKeeper();
+    const spare = await startOrigin((_, socket) => void socket.write(answerWith("spare")));
+    const proxy = programs.evenkeel(
+      ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--workers", "2"],
+      ...["--engine", engine],
+      ...[
+        "--upstreams",
+        `http://127.0.0.1:${keeper.port};name=a,http://127.0.0.1:${spare.port};name=b;backup`,
+      ],
+    );
+    const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
+    const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+    const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
+    const inFlight = async () => (await snapshot()).pools[0]?.upstreams[0]?.inFlight;
+    const ends: string[] = [];
+    let opened = 0;
+    const openBoth = async () => {
+      const socket = new WebSocket(`${url.replace("http", "ws")}/chat`);
+      socket.onclose = ({ code }) => void ends.push(`tunnel ${code}`);
+      const answer = await fetch(`${url}/slow`, { headers: { connection: "close" } });
+      answer.text().then(
+        () => ends.push("whole answer"),
+        () => ends.push("broken answer"),
+      );
+      await until(() => socket.readyState === WebSocket.OPEN, "the WebSocket");
+      opened += 2;
+      await until(async () => (await inFlight()) === opened, "it to be counted");
+    };
+    // The system spreads connections as it likes: some for both.
+    const bothHave = async () => (await snapshot()).workers?.every((worker) => worker.inFlight > 0);
+    do await openBoth();
+    while (!(await bothHave()) && opened < 60);
+    expect(await bothHave()).toBe(true);
+    const forced = await fetch(`${admin}/api/upstreams/a/drain?force=1`, { method: "POST" });
+    expect([forced.status, await forced.json()]).toMatchObject([
+      200,
+      { drained: true, inFlight: 0, cut: opened },
+    ]);
+    await until(() => ends.length === opened, "all of them to end");
+    expect(ends.filter((end) => end === "broken answer").length).toBe(opened / 2);
+    expect(ends.filter((end) => end.startsWith("tunnel")).length).toBe(opened / 2);
+    expect(await (await fetch(url)).text()).toBe("spare");
+    const again = await fetch(`${admin}/api/upstreams/a/drain?force=1`, { method: "POST" });
+    expect(await again.json()).toMatchObject({ drained: true, cut: 0 });
+    await Promise.all([keeper.stop(true), spare.close()]);
+  }, 40_000);
+});

@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+
+import { fetchEngine } from "../../../src/engine/fetch/bun.ts";
+import { refuse } from "../../../src/engine/fetch/own-words.ts";
+import { newTally } from "../../../src/engine/fetch/end-passage.ts";
+import type { Passage } from "../../../src/engine/fetch/handler.ts";
+import { refusal } from "../../../src/proxy/refusal.ts";
+import { ask } from "../../support/raw-client.ts";
+import { stage } from "../../support/stage.ts";
+import { until } from "../../support/wait.ts";
+
+function startEcho() {
+  return Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no")),
+    websocket: { message: (socket, message) => void socket.send(message) },
+  });
+}
+
+describe("the fetch engine's records", () => {
+  test("say 400 where the upstream agreed to a WebSocket that the client did not ask for well", async () => {
+    const echo = startEcho();
+    const set = await stage(fetchEngine, { ports: [echo.port ?? 0] });
+    try {
+      const fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+      const answer = await ask(set.port, `GET /chat HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+      expect(answer.status).toBe(400);
+      await until(() => set.records.length > 0);
+      expect(set.records).toMatchObject([{ target: "/chat", status: 400, isClientGone: false }]);
+      expect(set.records[0]?.bytesOut).toBe(answer.body.length);
+      expect(set.records[0]?.attempts).toMatchObject([{ outcome: "cancelled" }]);
+    } finally {
+      set.close();
+      await echo.stop(true);
+    }
+  });
+
+  test("count the bytes of a refusal, not its characters", () => {
+    const passage = {
+      head: { method: "GET", header: () => undefined },
+      ...{ requestId: "größe", tally: newTally() },
+    } as unknown as Passage;
+    const setting = { log: { bug() {}, fault() {} } } as unknown as Parameters<typeof refuse>[0];
+    refuse(setting, passage, refusal("no_upstream"));
+    const { bytesOut } = passage.tally;
+    expect(bytesOut).toBeGreaterThan(20);
+    // Two of the characters of this id take two bytes.
+    const plain = { ...passage, requestId: "grosse", tally: newTally() };
+    refuse(setting, plain, refusal("no_upstream"));
+    expect(bytesOut).toBe(plain.tally.bytesOut + 1);
+  });
+});

@@ -1,0 +1,256 @@
+/** The part of the admin stand-in that tells of requests: some that are kept, streams of new ones, and a dry run. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Foreseen, Imagined, KeptRequest } from "../../src/requests/request.ts";
+import type { AttemptRecord, Candidate, Choice } from "../../src/proxy/record.ts";
+
+export interface RequestDesk {
+  /** Newest first. */
+  requests: KeptRequest[];
+  sampled: boolean;
+  dryRun: Foreseen;
+  readonly asked: Imagined[];
+  /** What the lists and streams were asked for. */
+  readonly queries: string[];
+  /** How many streams are open. */
+  readonly streams: number;
+  /** Keeps it and sends it to every stream. */
+  arrive(request: KeptRequest): void;
+  miss(count: number): void;
+  /** Ends every stream, as a balancer that restarts. */
+  cut(): void;
+  /** Whether the request was for this desk. */
+  answers(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+}
+
+export function requestDesk(): RequestDesk {
+  const streams = new Set<ServerResponse>();
+  const tell = (name: string, value: unknown) => {
+    for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(value)}\n\n`);
+  };
+  const desk: RequestDesk = {
+    requests: someRequests(),
+    sampled: false,
+    dryRun: someDryRun,
+    asked: [],
+    queries: [],
+    get streams() {
+      return streams.size;
+    },
+    arrive(request) {
+      desk.requests.unshift(request);
+      tell("request", request);
+    },
+    miss: (count) => tell("missed", { count }),
+    cut() {
+      for (const stream of streams) stream.end();
+    },
+    async answers(request, response) {
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
+      if (!pathname.startsWith("/api/requests")) return false;
+      if (pathname === "/api/requests/dry-run" && request.method === "POST") {
+        let body = "";
+        for await (const chunk of request) body += String(chunk);
+        desk.asked.push(JSON.parse(body) as Imagined);
+        return send(response, 200, desk.dryRun);
+      }
+      if (pathname === "/api/requests/stream") {
+        desk.queries.push(`stream ${searchParams}`);
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        response.write(":\n\n");
+        streams.add(response);
+        response.on("close", () => streams.delete(response));
+        return true;
+      }
+      if (pathname === "/api/requests") {
+        desk.queries.push(`list ${searchParams}`);
+        if (searchParams.get("status") === "teapot") return send(response, 400, badQuery);
+        return send(response, 200, { requests: listed(desk.requests, searchParams), sampled: desk.sampled });
+      }
+      const id = decodeURIComponent(pathname.slice("/api/requests/".length));
+      const found = desk.requests.find(({ requestId }) => requestId === id);
+      return found
+        ? send(response, 200, { ...found, account: accountOf(found) })
+        : send(response, 404, unknown);
+    },
+  };
+  return desk;
+}
+
+const badQuery = {
+  reason: "query_invalid",
+  detail: 'Cannot list requests: status must be a number or a class like 4xx, received "teapot".',
+};
+
+const unknown = {
+  reason: "request_unknown",
+  detail: "The last 1,000 requests are kept, and of the failed and the slowest 200 each.",
+};
+
+function send(response: ServerResponse, status: number, value: unknown): true {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(value));
+  return true;
+}
+
+function listed(requests: readonly KeptRequest[], query: URLSearchParams): readonly KeptRequest[] {
+  const [which, status] = [query.get("which"), query.get("status")];
+  const before = Number(query.get("before") ?? Number.POSITIVE_INFINITY);
+  const fits = requests
+    .filter(({ seq }) => seq < before)
+    .filter(({ method }) => (query.get("method") ?? method) === method)
+    .filter(({ target }) => target.startsWith(query.get("path") ?? ""))
+    .filter(({ status: own }) => status === null || String(own).startsWith(status.replace(/x+$/, "")))
+    .filter(
+      ({ attempts }) =>
+        !query.has("upstream") || attempts.some(({ upstream }) => upstream === query.get("upstream")),
+    )
+    .filter(({ reason, retried }) => which !== "failed" || reason !== null || retried.length > 0);
+  const inOrder =
+    which === "slowest" ? fits.toSorted((left, right) => right.durationMs - left.durationMs) : fits;
+  return inOrder.slice(0, Number(query.get("limit") ?? 50));
+}
+
+export function someRequest(seq: number, change: Partial<KeptRequest> = {}): KeptRequest {
+  return {
+    ...{ seq, requestId: `6f1e0c2a-${seq.toString(16).padStart(6, "0")}`, clientAddress: "192.0.2.14" },
+    ...{ scheme: "http", status: 200, bytesIn: 412, bytesOut: 18_240, isClientGone: false },
+    ...{
+      at: Date.now() - (100 - seq) * 730,
+      durationMs: 12.4,
+      method: "GET",
+      target: "/",
+      host: "shop.example",
+    },
+    ...{ pool: "main", key: null, reason: null, notRetried: null, retried: [], queuedMs: 0 },
+    attempts: [someAttempt("localhost:8081")],
+    choices: [someChoice("localhost:8081")],
+    traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+    ...change,
+  };
+}
+
+export function someAttempt(upstream: string, change: Partial<AttemptRecord> = {}): AttemptRecord {
+  return {
+    ...{ upstream, startMs: 0.2, connectMs: null, headMs: 11.1, endMs: 12.1, status: 200 },
+    ...{ outcome: "response", phase: null, reason: null, rehearsed: false },
+    ...change,
+  };
+}
+
+const candidates: readonly Candidate[] = [
+  { upstream: "localhost:8081", inFlight: 61, weight: 1, latencyMs: 96.2 },
+  { upstream: "localhost:8082", inFlight: 2, weight: 0.4, latencyMs: null },
+  { upstream: "localhost:8083", inFlight: 118, weight: 2, latencyMs: 88.4 },
+];
+
+export function someChoice(chosen: string): Choice {
+  return { chosen, candidates, fit: candidates.length };
+}
+
+/** One that was tried twice: refused at the first upstream, answered by the second. */
+export function retriedRequest(seq: number, change: Partial<KeptRequest> = {}): KeptRequest {
+  return someRequest(seq, {
+    ...{ target: "/cart/checkout?step=2", durationMs: 148.2, queuedMs: 21.5, reason: null },
+    retried: ["connect_refused"],
+    attempts: [
+      someAttempt("localhost:8082", {
+        ...{ startMs: 21.7, connectMs: null, headMs: null, endMs: 3.1, status: 0 },
+        ...{ outcome: "failure", phase: "connect", reason: "connect_refused" },
+      }),
+      someAttempt("localhost:8083", { startMs: 25, connectMs: 6.2, headMs: 97.4, endMs: 123.1 }),
+    ],
+    choices: [someChoice("localhost:8082"), someChoice("localhost:8083")],
+    ...change,
+  });
+}
+
+const targets = [
+  ...[
+    "/",
+    "/products?page=3",
+    "/products/4711",
+    "/cart",
+    "/assets/app.3f2a91.css",
+    "/api/prices?currency=eur",
+  ],
+  ...["/search?q=walking+boots&sort=price", "/products/92/reviews", "/account/orders"],
+];
+
+/** Forty of a working day, newest first. */
+export function someRequests(): KeptRequest[] {
+  const broken = { status: 0, outcome: "failure", headMs: null } as const;
+  const special: Readonly<Record<number, KeptRequest>> = {
+    98: retriedRequest(98),
+    95: someRequest(95, { ...{ method: "POST", target: "/cart", status: 201, durationMs: 44.1 } }),
+    91: someRequest(91, {
+      ...{ method: "POST", target: "/orders", status: 502, reason: "upstream_reset", durationMs: 1_204.6 },
+      notRetried: "method_not_idempotent",
+      attempts: [
+        someAttempt("localhost:8083", { ...broken, endMs: 1_204.3, phase: "head", reason: "upstream_reset" }),
+      ],
+      choices: [someChoice("localhost:8083")],
+    }),
+    88: someRequest(88, { ...{ target: "/favicon.ico", status: 404, durationMs: 3.2 } }),
+    86: someRequest(86, {
+      ...{
+        target: "/reports/2026-11.pdf",
+        durationMs: 6_120.9,
+        status: 200,
+        isClientGone: true,
+        pool: "main",
+      },
+      attempts: [someAttempt("localhost:8081", { outcome: "cancelled", headMs: 402.2, endMs: 6_120.4 })],
+    }),
+    81: someRequest(81, {
+      ...{
+        host: "old.example",
+        target: "/legacy",
+        status: 404,
+        reason: "no_route",
+        durationMs: 0.3,
+        pool: null,
+      },
+      ...{ attempts: [], choices: [], traceId: null },
+    }),
+    77: someRequest(77, {
+      ...{ target: "/search?q=tents", status: 503, reason: "queue_timeout", durationMs: 1_000.4 },
+      ...{ queuedMs: 1_000.2, attempts: [], choices: [] },
+    }),
+    72: retriedRequest(72, {
+      ...{ target: "/api/prices?currency=usd", status: 504, reason: "head_timeout", durationMs: 30_041.8 },
+      ...{ queuedMs: 0, notRetried: "retries_spent" },
+    }),
+  };
+  return Array.from({ length: 40 }, (_, index) => 100 - index).map(
+    (seq) =>
+      special[seq] ??
+      someRequest(seq, {
+        target: targets[seq % targets.length] ?? "/",
+        durationMs: 4 + (seq % 13) * 9.7,
+        attempts: [someAttempt(seq % 3 === 0 ? "localhost:8083" : "localhost:8081")],
+      }),
+  );
+}
+
+function accountOf({ attempts, retried, pool, status }: KeptRequest): readonly string[] {
+  const [first, ...rest] = attempts;
+  if (!first) return [`The balancer answered itself with ${status}, without asking any upstream.`];
+  return [
+    `It came in for pool ${pool ?? "none"}; three upstreams were fit.`,
+    `${first.upstream} was chosen, and ${first.reason === null ? `answered with ${first.status}` : `failed: ${first.reason}`}.`,
+    ...rest.map(
+      ({ upstream, status: own }) => `It was tried again at ${upstream}, which answered with ${own}.`,
+    ),
+    retried.length > 0 ? "The client noticed nothing but the time." : `The client was sent ${status}.`,
+  ];
+}
+
+const someDryRun: Foreseen = {
+  route: { host: "shop.example", path: "/cart" },
+  ...{ pool: "main", policy: "p2c", key: null, chosen: "localhost:8083", candidates, refusal: null },
+  others: [
+    { upstream: "localhost:8084", why: "draining, set by ann" },
+    { upstream: "localhost:8085", why: "failing: connection refused" },
+  ],
+};
