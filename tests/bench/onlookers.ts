@@ -1,6 +1,6 @@
 /**
  * `bun tests/bench/onlookers.ts`: what it costs that somebody learns of requests, as a multiple of the same engine where
- * nobody does. Needs wrk, taskset and NGINX; alternating rounds, medians of the ratios within a round.
+ * only the store of recent requests does. Needs wrk, taskset and NGINX; alternating rounds, medians of the ratios within a round.
  */
 
 import { writeFileSync } from "node:fs";
@@ -25,8 +25,8 @@ const log = join(field.folder, "access.log");
 // Nobody listens on port 9: every batch of spans is lost, as with a collector that is away.
 const tracing = (share: number) => `tracing: { endpoint: "http://127.0.0.1:9", share: ${share} }`;
 const telemetry = {
-  nobody: "{}",
-  "a taker that wants nothing": `accessLog: { to: ${log}, share: 0 }`,
+  "the store of requests alone": "{}",
+  "and a taker that wants none": `accessLog: { to: ${log}, share: 0 }`,
   "access log of all, json": `accessLog: { to: ${log} }`,
   "access log of all, common": `accessLog: { to: ${log}, format: common }`,
   "access log of 1 %": `accessLog: { to: ${log}, share: 0.01 }`,
