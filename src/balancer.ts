@@ -112,6 +112,7 @@ export class Balancer {
     this.#memory = sheddingWatch({ ...watched, journal, log, schedule });
     this.#history = new History({
       pools: () => this.#tallied(),
+      queuedIn: (pool) => this.#pictures.queuedIn(pool),
       ...{ metrics, store: setting.historyStore, clock, wallClock, schedule },
       onLook: (upstream) => this.#pictures.look(upstream),
       onFailure: historyReports(log, clock),
