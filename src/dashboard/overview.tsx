@@ -147,7 +147,7 @@ function Totals({ picture }: { readonly picture: Picture }): JSX.Element {
         name="Queue"
         spark={spark("queued", "k-in-flight")}
         value={pools && formatCount(sumOf(pools, ({ queued }) => queued))}
-        note="wait for a place"
+        note="queued now"
       />
       <Tile
         name="Retries/s"
