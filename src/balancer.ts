@@ -32,6 +32,7 @@ import { Requests } from "./requests/requests.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot } from "./snapshot.ts";
 import type { Store } from "./state/store.ts";
+import { type Onlookers, withTaker } from "./telemetry/telemetry.ts";
 
 export interface BalancerSetting {
   readonly config: Config;
@@ -44,6 +45,7 @@ export interface BalancerSetting {
   readonly version: string;
   /** Present where other processes serve the clients. */
   readonly workers?: WorkerHost;
+  readonly onlookers?: Onlookers;
 }
 
 /** `starting → ready → draining → stopped` */
@@ -103,10 +105,10 @@ export class Balancer {
     this.requests = new Requests({ fleet, clock, wallClock });
     const { requests } = this;
     const house = { config: this.#course.wanted, fleet, metrics, clock, schedule, log, onSuspicion };
-    const { engine, workers: host } = setting;
+    const { engine, workers: host, onlookers } = setting;
     this.#plane = host
       ? new Workers({ ...house, host, observer, journal, onRequests: (...kept) => requests.adopt(...kept) })
-      : new DataPlane({ ...house, engine, sharesPort: false, records: requests.taker });
+      : new DataPlane({ ...house, ...withTaker(onlookers, requests.taker), engine, sharesPort: false });
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
     const watched = { memory: runtime.memory, config: () => this.config, plane: this.#plane };
     this.#memory = sheddingWatch({ ...watched, journal, log, schedule });
@@ -164,7 +166,7 @@ export class Balancer {
     this.#prober.stop();
     await Promise.race([this.#plane.drain(), sleep(drainTimeoutMs)]);
     const cut = this.#plane.active();
-    this.#plane.close();
+    await this.#plane.end();
     this.#history.stop();
     this.#turnTo("stopped");
     this.#journal.flush();

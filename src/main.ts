@@ -171,7 +171,6 @@ function serveAsWorker(): void {
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
   // A terminal's Ctrl-C and a service manager's stop reach all processes at once: the parent drains, then ends this one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
-  process.on("disconnect", () => process.exit(0));
   const worker = new Worker({
     engines,
     log,
@@ -183,6 +182,7 @@ function serveAsWorker(): void {
     rssBytes: () => runtime.memory.rssBytes(),
   });
   process.on("message", (message) => worker.hear(message as ToWorker));
+  process.on("disconnect", () => worker.hear({ kind: "close" }));
 }
 
 /** The first signal lets everything finish, the second one ends it at once. */

@@ -13,6 +13,7 @@ import type { HistoryStore } from "../history/store.ts";
 import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
+import { startTelemetry } from "../telemetry/telemetry.ts";
 import { openSqlite } from "../state/sqlite.ts";
 import type { Store } from "../state/store.ts";
 import { listening, type Running, type Tools } from "./running.ts";
@@ -37,8 +38,13 @@ export async function startProxy(
   const workers = workerHost(config, runtime);
   const store = storeFor(config.state, log);
   const historyStore = historyFor(config.state, log);
+  const telemetry = workers
+    ? undefined
+    : startTelemetry({ config, isShared: false, log: logOf("telemetry") });
+  await telemetry?.ready;
   const house = { config, reread, runtime, engine, store, historyStore, log, version };
-  const balancer = new Balancer({ ...house, ...(workers && { workers }) });
+  const { onlookers } = telemetry ?? {};
+  const balancer = new Balancer({ ...house, ...(workers ? { workers } : onlookers && { onlookers }) });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);
   const { admin, listen } = config;
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
@@ -55,7 +61,10 @@ export async function startProxy(
     ),
   );
   // Before the start, which takes a while: a change in between must not be missed.
-  const reload = async (by: string) => void (await balancer.control.reload({ dry: false }, by));
+  const reload = async (by: string) => {
+    if (by === "SIGHUP") telemetry?.reopen();
+    await balancer.control.reload({ dry: false }, by);
+  };
   const endWatch = configFile.isWatched
     ? watchFor(configFile.path, () => void reload("watch"), log)
     : () => {};
@@ -78,6 +87,7 @@ export async function startProxy(
       endWatch();
       const cut = await balancer.drain();
       if (cut > 0) log.warn("drain deadline passed", { cut });
+      await telemetry?.close();
       adminListener.close();
       store.close();
       historyStore.close();

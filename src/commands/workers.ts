@@ -14,18 +14,23 @@ import type { Runtime } from "../runtime/runtime.ts";
 const mostWorkers = 64;
 
 /** Undefined where this process is to do everything itself. */
-export function workerHost({ workers }: Pick<Config, "workers">, runtime: Runtime): WorkerHost | undefined {
+export function workerHost(
+  { workers, accessLog }: Pick<Config, "workers" | "accessLog">,
+  runtime: Runtime,
+): WorkerHost | undefined {
   const count = workers === "auto" ? Math.min(mostWorkers, availableParallelism()) : workers;
   if (count === 1) return undefined;
-  return { count, spawn: spawnWith(runtime), claimPort };
+  return { count, spawn: spawnWith(runtime, accessLog?.to === "stdout"), claimPort };
 }
 
 /** The channel tells the child when its parent is gone, however that ended: it then exits and is nobody's orphan. */
-function spawnWith({ selfCommand: [program = "", ...rest], workerEnvironment }: Runtime): Spawn {
+function spawnWith(runtime: Runtime, writesOutput: boolean): Spawn {
+  const { selfCommand, workerEnvironment } = runtime;
+  const [program = "", ...rest] = selfCommand;
   return (hear) => {
     const child = spawn(program, [...rest, "worker"], {
       env: workerEnvironment,
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      stdio: ["ignore", writesOutput ? "inherit" : "ignore", "inherit", "ipc"],
     });
     child.on("message", (message) => hear(message as FromWorker));
     return {

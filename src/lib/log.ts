@@ -2,10 +2,12 @@
 
 import {
   configureSync,
+  getConfig,
   getConsoleSink,
   getJsonLinesFormatter,
   getLogger,
   getTextFormatter,
+  type Sink,
 } from "@logtape/logtape";
 
 export interface Log {
@@ -40,6 +42,25 @@ export function logOf(part: string): Log {
     warn: (message, fields) => logger.warn(verbatim(message), { ...fields }),
     error: (message, fields) => logger.error(verbatim(message), { ...fields }),
   };
+}
+
+/** What is said once for each request: no words, only fields. */
+export type FieldLog = (fields: LogFields) => void;
+
+/** A log with a place of its own: its lines go to this sink, and not to standard error. @param message the same in all */
+export function fieldLogTo(sink: Sink, part: string, message: string): FieldLog {
+  const config = getConfig();
+  const others = (config?.loggers ?? []).filter(({ category }) => category[1] !== part);
+  configureSync({
+    reset: true,
+    sinks: { ...config?.sinks, [part]: sink },
+    loggers: [
+      ...(config ? others : [{ category: ["logtape", "meta"], sinks: [] }]),
+      { category: ["evenkeel", part], lowestLevel: "info", sinks: [part], parentSinks: "override" },
+    ],
+  });
+  const logger = getLogger(["evenkeel", part]);
+  return (fields) => logger.info(message, fields);
 }
 
 const allToStandardError = {

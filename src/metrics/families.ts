@@ -54,6 +54,13 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.duration)),
     },
     {
+      name: "evenkeel_upstream_connect_duration_seconds",
+      help: "From the start of an attempt to its open connection, where none was kept; the fetch engine cannot tell.",
+      type: "histogram",
+      labels: ["pool", "upstream"],
+      samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.connect)),
+    },
+    {
       name: "evenkeel_upstream_first_byte_duration_seconds",
       help: "From the start of an attempt to the head of its answer.",
       type: "histogram",
@@ -190,6 +197,13 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       type: "counter",
       labels: ["result"],
       samples: byKey(metrics.reloads, (result) => ({ result })),
+    },
+    {
+      name: "evenkeel_access_log_lost_total",
+      help: "Lines of the access log that could not be written: the disk or the reader was too slow, or is gone.",
+      type: "counter",
+      labels: [],
+      samples: [{ labels: {}, value: metrics.lostLines }],
     },
   ];
 }

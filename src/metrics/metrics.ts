@@ -17,6 +17,8 @@ export class UpstreamMeter {
   #codeCount = 0;
   /** Failed attempts by reason. */
   readonly failures = new Map<string, number>();
+  /** Start to an open connection, where a fresh one was needed. */
+  readonly connect = new Histogram();
   /** Start to head. */
   readonly firstByte = new Histogram();
   /** Start to end. */
@@ -64,6 +66,7 @@ export class UpstreamMeter {
   }
 
   ended(attempt: Attempt, outcome: Outcome): void {
+    if (attempt.connectLatencyMs !== undefined) this.connect.record(attempt.connectLatencyMs);
     if (outcome.kind === "cancelled") {
       this.cancelled += 1;
       // Or what is hedged would drop out of the percentile that hedges go by, which would sink and sink.
@@ -110,6 +113,8 @@ export class Metrics implements AttemptObserver, PoolObserver {
   readonly #upstreams = new WeakMap<Upstream, UpstreamMeter>();
   /** Tries to take a new configuration, by result: "applied", "unchanged", "refused". */
   readonly reloads = new Map<string, number>();
+  /** Lines of the access log that could not be written. */
+  lostLines = 0;
   readonly #pools = new Map<string, PoolMeter>();
 
   constructor(clock: Clock) {

@@ -13,6 +13,7 @@ export interface MeterCounts {
   readonly cancelled: number;
   readonly codes: Counts<number>;
   readonly failures: Counts<string>;
+  readonly connect: HistogramCounts;
   readonly firstByte: HistogramCounts;
   readonly duration: HistogramCounts;
   readonly recent: RecentPicture;
@@ -27,11 +28,12 @@ export interface PoolCounts {
 }
 
 export function countsOf(meter: UpstreamMeter): MeterCounts {
-  const { requests, errors, cancelled, codes, failures, firstByte, duration, recent } = meter;
+  const { requests, errors, cancelled, codes, failures, connect, firstByte, duration, recent } = meter;
   return {
     ...{ requests, errors, cancelled },
     codes: [...codes],
     failures: [...failures],
+    connect: connect.counts,
     firstByte: firstByte.counts,
     duration: duration.counts,
     recent: recent.picture,
@@ -50,8 +52,8 @@ export function poolCountsOf({ retries, notRetried, hedges, refusals, refusalCod
 
 /** Makes a meter the sum of these, as far as they count: its probes and ejections stay. */
 export function sumInto(meter: UpstreamMeter, parts: readonly MeterCounts[]): void {
-  const { codes, failures, firstByte, duration, recent } = meter;
-  for (const part of [codes, failures, firstByte, duration, recent]) part.clear();
+  const { codes, failures, connect, firstByte, duration, recent } = meter;
+  for (const part of [codes, failures, connect, firstByte, duration, recent]) part.clear();
   [meter.requests, meter.errors, meter.cancelled] = [0, 0, 0];
   for (const part of parts) {
     meter.requests += part.requests;
@@ -59,6 +61,7 @@ export function sumInto(meter: UpstreamMeter, parts: readonly MeterCounts[]): vo
     meter.cancelled += part.cancelled;
     addAll(codes, part.codes);
     addAll(failures, part.failures);
+    connect.addCounts(part.connect);
     firstByte.addCounts(part.firstByte);
     duration.addCounts(part.duration);
     recent.add(part.recent);

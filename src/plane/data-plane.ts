@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Fleet, Member } from "../control/fleet.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
-import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
+import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { throttle } from "../lib/throttle.ts";
@@ -16,6 +16,7 @@ import { Exchange } from "../proxy/exchange.ts";
 import { Hedger } from "../proxy/hedger.ts";
 import type { RecordTaker } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-id.ts";
+import type { Tracer } from "../proxy/trace-context.ts";
 import { trustedBy } from "../proxy/trust.ts";
 import type { WorkerSnapshot } from "./seat.ts";
 
@@ -47,6 +48,8 @@ export interface Plane {
   shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
+  /** Cuts what is left. Resolves when nothing of it is there any more. */
+  end(): Promise<void>;
   /** Cuts what is left, synchronously. */
   close(): void;
 }
@@ -70,11 +73,17 @@ export interface DataPlaneSetting {
   /** The system's if left out. */
   readonly schedule?: Schedule;
   readonly log: Log;
-  /** Gets what became of requests. */
-  readonly records?: RecordTaker;
   /** Hears of upstreams on which attempts wait for too long. */
   readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  /** Get what became of requests. */
+  readonly records?: readonly RecordTaker[];
+  readonly trace?: Tracer;
+  /** Lines of the access log that could not be written so far. */
+  readonly lostLines?: () => number;
 }
+
+/** Runtimes tell of connections that were cut a moment later: until then their exchanges are not over. */
+const settleMs = 50;
 
 /** The plane in this process: its orders and reports are function calls. */
 export class DataPlane implements Plane {
@@ -111,11 +120,13 @@ export class DataPlane implements Plane {
   }
 
   async listen(): Promise<void> {
-    const { config, engine, sharesPort, fleet, metrics, clock, log, records } = this.#setting;
+    const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#setting;
+    const { records, trace } = this.#setting;
     const { tls, ...place } = config.listen;
     const exchanges = {
       ...{ routes: () => fleet.routes, clock, load: this.#load, observer: metrics },
       ...(records && { records }),
+      ...(trace && { trace }),
     };
     this.#listener = await engine.listen({
       ...place,
@@ -141,7 +152,10 @@ export class DataPlane implements Plane {
     this.#trusts = trustedBy(trustedProxies);
   }
 
-  tally(): void {}
+  tally(): void {
+    const { metrics, lostLines } = this.#setting;
+    if (lostLines) metrics.lostLines = lostLines();
+  }
 
   active(): number {
     return this.#listener?.active() ?? 0;
@@ -169,6 +183,12 @@ export class DataPlane implements Plane {
 
   drain(): Promise<void> {
     return this.#listener?.drain() ?? Promise.resolve();
+  }
+
+  async end(): Promise<void> {
+    const isCutting = this.active() > 0;
+    this.close();
+    if (isCutting) await sleep(settleMs);
   }
 
   close(): void {

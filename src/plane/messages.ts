@@ -69,6 +69,8 @@ export interface Counts {
   readonly revision: number;
   /** Requests that clients wait for. */
   readonly active: number;
+  /** Of the access log, that could not be written. */
+  readonly lostLines: number;
   /** What its process takes. */
   readonly rssBytes: number;
   /** Faults of ours since its process began. */
@@ -162,7 +164,7 @@ export function reportOf(
       ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
     })),
   ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
-  return { kind: "counts", ...own, upstreams, pools };
+  return { kind: "counts", ...own, lostLines: metrics.lostLines, upstreams, pools };
 }
 
 /**

@@ -44,6 +44,7 @@ export class Sums {
   /** The past of whatever there is now, and these. */
   #add(reports: readonly Counts[], into: Metrics): void {
     const { pools } = this.#setting.fleet;
+    into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#past.lostLines);
     const upstreams = reports.map(
       (report) => new Map(report.upstreams.map((one) => [one.upstream, one.counts])),
     );

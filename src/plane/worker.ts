@@ -13,6 +13,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { rescueAll, type Sight } from "../probe/lookout.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { Sieve } from "../requests/sieve.ts";
+import { startTelemetry, type Telemetry, withTaker } from "../telemetry/telemetry.ts";
 import { DataPlane } from "./data-plane.ts";
 import { applyState, type Asked, type FromWorker, reportOf, type Seen, type ToWorker } from "./messages.ts";
 
@@ -62,8 +63,7 @@ export class Worker {
       case "drain":
         return void this.#drain();
       case "close":
-        this.#running?.plane.close();
-        return this.#setting.leave();
+        return void this.#close();
     }
   }
 
@@ -71,7 +71,7 @@ export class Worker {
     this.#running?.plane.shed(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
-    const { fleet, plane } = (this.#running ??= this.#begin(state));
+    const { fleet, plane, telemetry } = (this.#running ??= this.#begin(state));
     applyState(fleet, state, state.place);
     // What still waits on one that was found down moves on at once.
     for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
@@ -80,7 +80,7 @@ export class Worker {
     plane.follow(state.config);
     plane.shed(state.shedding);
     this.#revision = state.revision;
-    if (isFirst) void this.#listen(plane);
+    if (isFirst) void this.#listen(plane, telemetry);
     else this.#report();
   }
 
@@ -98,18 +98,20 @@ export class Worker {
     });
     const engine = engines[config.engine];
     const sieve = new Sieve(clock, (request) => void this.#requests.push(request));
+    const telemetry = startTelemetry({ config, isShared: true, log });
     const plane = new DataPlane({
       ...{ config, engine, sharesPort: true, fleet, metrics, clock, schedule: this.#schedule, log },
-      records: sieve,
+      ...withTaker(telemetry.onlookers, sieve),
       onSuspicion: (suspicions) =>
         this.#see(suspicions.flatMap((one) => one.sights.map((sight) => seenOf(one.upstream, sight, true)))),
     });
-    return { fleet, metrics, plane, sieve };
+    return { fleet, metrics, plane, sieve, telemetry };
   }
 
-  async #listen(plane: DataPlane): Promise<void> {
+  async #listen(plane: DataPlane, { ready }: Telemetry): Promise<void> {
     const { send } = this.#setting;
     try {
+      await ready;
       await plane.listen();
       send({ kind: "ready", port: plane.port });
       this.#report();
@@ -153,6 +155,12 @@ export class Worker {
     this.#setting.send({ kind: "drained" });
   }
 
+  async #close(): Promise<void> {
+    await this.#running?.plane.end();
+    await this.#running?.telemetry.close();
+    this.#setting.leave();
+  }
+
   #reportIn(delayMs: number): void {
     this.#cancelReport?.();
     this.#cancelReport = this.#schedule(delayMs, () => this.#report());
@@ -162,6 +170,7 @@ export class Worker {
     if (!this.#running) return;
     const { fleet, metrics, plane, sieve } = this.#running;
     const active = plane.active();
+    plane.tally();
     const rssBytes = this.#setting.rssBytes();
     const own = { revision: this.#revision, active, rssBytes, bugs: bugs.count };
     this.#setting.send(reportOf(fleet, metrics, own));
@@ -184,5 +193,6 @@ interface Running {
   readonly fleet: Fleet;
   readonly metrics: Metrics;
   readonly plane: DataPlane;
+  readonly telemetry: Telemetry;
   readonly sieve: Sieve;
 }

@@ -53,8 +53,8 @@ const tellEveryMs = 1_000;
 const settleMs = 2;
 /** The second that workers' silence is counted in. */
 const tickMs = 1_000;
-/** How long one that has nothing to do any more may take to end. */
-const leaveWithinMs = 1_000;
+/** How long one that has nothing to do any more may take to end: what it writes may take two seconds. */
+const leaveWithinMs = 3_000;
 
 export class Workers implements Plane {
   readonly #setting: WorkersSetting;
@@ -168,7 +168,13 @@ export class Workers implements Plane {
   async drain(): Promise<void> {
     await Promise.all(this.#seats.map((seat) => seat.drain()));
     this.#rest();
+  }
+
+  /** They write down what they did; whoever does not leave is ended. */
+  async end(): Promise<void> {
+    this.#rest();
     await Promise.race([Promise.all(this.#seats.map((seat) => seat.leave())), sleep(leaveWithinMs)]);
+    this.close();
   }
 
   close(): void {

@@ -15,6 +15,6 @@ export interface ExchangeSetting {
   readonly observer: ExchangeObserver;
   /** Present where requests are traced. */
   readonly trace?: Tracer;
-  /** Present where somebody reads what became of requests. */
-  readonly records?: RecordTaker;
+  /** Who reads what became of requests; nothing is collected where there is nobody. */
+  readonly records?: readonly RecordTaker[];
 }

@@ -91,13 +91,15 @@ export function isTunnel({ status }: Pick<ExchangeEnd, "status">): boolean {
   return status === 101;
 }
 
-/** Who gets records. Called on the request path: cheap, synchronous, and must not throw. */
+/** Who gets records: those that it wanted, and no others. Called on the request path: cheap, synchronous, and must not throw. */
 export interface RecordTaker {
+  /** Whether it wants all that are traced here, whatever else it answers. */
+  readonly wantsTraced?: boolean;
   /** Asked as each exchange opens: whether its record is wanted whatever comes of it. */
   wants(): boolean;
-  /** Asked as one ends that nobody wanted and that took this long: whether it is wanted all the same. */
+  /** Asked as one ends that it did not want and that took this long: whether it is wanted all the same. */
   wantsSlow(durationMs: number): boolean;
-  /** Asked as one ends that nobody wanted and that failed, was tried again, or was refused. */
+  /** Asked as one ends that it did not want and that failed, was tried again, was refused, or lost its client. */
   wantsFailed(): boolean;
   take(record: RequestRecord): void;
 }

@@ -14,12 +14,12 @@ import {
   type Choice,
   type ExchangeEnd,
   isTunnel,
-  type RecordTaker,
   type RequestRecord,
 } from "./record.ts";
 import type { NotRetried, Refusal } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
 import { readTraceparent, type TraceContext } from "./trace-context.ts";
+import { Wishes } from "./wishes.ts";
 
 /** Longer targets and hosts are cut: a record must stay small. */
 const mostChars = 2_048;
@@ -46,8 +46,8 @@ export class Recorder implements ExchangeObserver {
   readonly #clock: Clock;
   readonly #wallClock: WallClock = systemWallClock;
   readonly #observer: ExchangeObserver;
-  readonly #taker: RecordTaker | undefined;
-  #isWanted = false;
+  /** Undefined where nobody takes records. */
+  readonly #wishes: Wishes | undefined;
   #head: Head | undefined;
   #pool: Pool | undefined;
   #key = "";
@@ -61,10 +61,10 @@ export class Recorder implements ExchangeObserver {
   readonly #notes: Note[] = [];
   #noted = 0;
 
-  constructor({ clock, observer, records }: ExchangeSetting) {
+  constructor({ clock, observer, records = [] }: ExchangeSetting) {
     this.#clock = clock;
     this.#observer = observer;
-    this.#taker = records;
+    this.#wishes = records.length > 0 ? new Wishes(records) : undefined;
   }
 
   /** The next request's notes begin. */
@@ -77,27 +77,27 @@ export class Recorder implements ExchangeObserver {
     this.#notRetried = undefined;
     this.#retried.length = 0;
     this.#choices.length = 0;
-    this.#isWanted = false;
+    this.#wishes?.forget();
   }
 
   opened(head: Head, pool: Pool | undefined, key: string): void {
-    if (!this.#taker) return;
+    if (!this.#wishes) return;
     this.#head = head;
     this.#pool = pool;
     this.#key = key;
     this.#startedAt = this.#clock();
-    this.#isWanted = this.#taker.wants();
+    this.#wishes.open();
   }
 
   /** It waits for a place. */
   queued(): void {
-    if (this.#taker) this.#queuedAt = this.#clock();
+    if (this.#wishes) this.#queuedAt = this.#clock();
   }
 
   /** Told before the attempt is counted in, so that the numbers are those that the policy saw. */
   chose(pool: Pool, chosen: Upstream, isFurther: boolean): void {
     if (this.#queuedAt > 0) this.#endWait();
-    if (this.#isWanted || (isFurther && this.#taker))
+    if (this.#wishes && (isFurther || this.#wishes.isWanted))
       this.#choices.push(choiceOf(pool, chosen, this.#clock()));
   }
 
@@ -108,7 +108,7 @@ export class Recorder implements ExchangeObserver {
 
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
     this.#observer.attemptEnded(attempt, outcome);
-    if (!this.#taker) return;
+    if (!this.#wishes) return;
     const {
       upstream,
       startedAt,
@@ -154,23 +154,21 @@ export class Recorder implements ExchangeObserver {
     this.#refused = refused;
   }
 
-  /** @param trace where it stands in a trace, which makes it wanted */
+  /** @param trace where it stands in a trace */
   ended(end: ExchangeEnd, trace: TraceContext | undefined): void {
-    const taker = this.#taker;
-    if (!taker) return;
+    const wishes = this.#wishes;
+    if (!wishes) return;
     const now = this.#clock();
     const startedAt = this.#startedAt || now;
     if (this.#queuedAt > 0) this.#endWait();
-    const isWanted =
-      this.#isWanted ||
-      trace !== undefined ||
-      (!isTunnel(end) && taker.wantsSlow(now - startedAt)) ||
-      (this.#hasFailed(end.status) && taker.wantsFailed());
-    if (isWanted) taker.take(this.#recordOf(end, { startedAt, now, trace }));
+    // How long a tunnel was kept says nothing.
+    const durationMs = isTunnel(end) ? 0 : now - startedAt;
+    wishes.end(durationMs, this.#hasFailed(end), trace !== undefined);
+    if (wishes.isWanted) wishes.give(this.#recordOf(end, { startedAt, now, trace }));
   }
 
-  #hasFailed(status: number): boolean {
-    if (this.#refused || this.#retried.length > 0 || status >= 500) return true;
+  #hasFailed({ status, isClientGone }: ExchangeEnd): boolean {
+    if (this.#refused || this.#retried.length > 0 || isClientGone || status >= 500) return true;
     return this.#noted > 0 && this.#notes[this.#noted - 1]?.outcome.kind === "failure";
   }
 

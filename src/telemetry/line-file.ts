@@ -7,6 +7,8 @@ import { sleep } from "../lib/clock.ts";
 const stdout = 1;
 /** While a pipe takes nothing for now. */
 const pauseMs = 50;
+/** What a pipe takes at once or not at all (POSIX's smallest PIPE_BUF is less, Linux has this): others may write there too. */
+export const mostInPipe = 4_096;
 /** Readable for the group, as log collectors run under other names. */
 const mode = 0o640;
 
@@ -27,9 +29,8 @@ export class LineFile {
     ));
     for (let from = 0; from < batch.length;) {
       try {
-        from += await promised<number>((done) =>
-          write(descriptor, batch, from, batch.length - from, null, done),
-        );
+        const length = descriptor === stdout ? pieceOf(batch, from) : batch.length - from;
+        from += await promised<number>((done) => write(descriptor, batch, from, length, null, done));
       } catch (error) {
         if (!isFull(error)) {
           await this.close();
@@ -57,6 +58,15 @@ export class LineFile {
     this.#descriptor = undefined;
     await promised<void>((done) => close(descriptor, done)).catch(() => undefined);
   }
+}
+
+/** Whole lines, as many as a pipe takes at once: workers share it, and their lines must not end up within each other. */
+function pieceOf(batch: Buffer, from: number): number {
+  if (batch.length - from <= mostInPipe) return batch.length - from;
+  const end = batch.lastIndexOf("\n", from + mostInPipe - 1) + 1;
+  if (end > from) return end - from;
+  const next = batch.indexOf("\n", from) + 1;
+  return (next > 0 ? next : batch.length) - from;
 }
 
 /** A pipe whose reader is slow; it was opened by somebody else, and may not block. */

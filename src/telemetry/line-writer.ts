@@ -7,7 +7,7 @@ export interface LineWriterSetting {
   readonly file: Pick<LineFile, "append" | "lookAgain" | "close">;
   readonly clock: Clock;
   readonly schedule: Schedule;
-  /** Hears, once for each batch, how many lines were lost and why. */
+  /** Hears, as it happens, how many lines were lost and why. */
   readonly onLoss: (lines: number, why: string) => void;
   /** Characters that may wait for a slow disk or reader. */
   readonly mostWaiting?: number;
@@ -38,7 +38,6 @@ export class LineWriter {
   #cancel: Cancel | undefined;
   #writing: Promise<void> | undefined;
   #isClosed = false;
-  #untold = 0;
   /** Lines that did not get out. */
   lost = 0;
 
@@ -49,7 +48,7 @@ export class LineWriter {
 
   /** @param line without its end */
   write(line: string): void {
-    if (this.#isClosed || this.#waiting + line.length > this.#mostWaiting) return this.#lose(1);
+    if (this.#isClosed || this.#waiting + line.length > this.#mostWaiting) return this.#lose(1, tooFast);
     this.#lines.push(line);
     this.#waiting += line.length + 1;
     this.#goOn();
@@ -90,7 +89,6 @@ export class LineWriter {
     const lines = this.#lines;
     this.#lines = [];
     this.#waiting = 0;
-    let why = tooFast;
     try {
       if (clock() - this.#lookedAt >= lookEveryMs) {
         this.#lookedAt = clock();
@@ -98,15 +96,12 @@ export class LineWriter {
       }
       await file.append(Buffer.from(`${lines.join("\n")}\n`));
     } catch (error) {
-      this.#lose(lines.length);
-      why = error instanceof Error ? error.message : String(error);
+      this.#lose(lines.length, error instanceof Error ? error.message : String(error));
     }
-    if (this.#untold > 0) this.#setting.onLoss(this.#untold, why);
-    this.#untold = 0;
   }
 
-  #lose(lines: number): void {
+  #lose(lines: number, why: string): void {
     this.lost += lines;
-    this.#untold += lines;
+    this.#setting.onLoss(lines, why);
   }
 }

@@ -5,39 +5,11 @@ import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 
 import { type Random } from "../lib/random.ts";
+import type { RequestRecord } from "../proxy/record.ts";
 import { hex, type TraceContext } from "../proxy/trace-context.ts";
 
-export interface TracedAttempt {
-  /** Id. */
-  readonly upstream: string;
-  /** Milliseconds since the exchange began. */
-  readonly startMs: number;
-  readonly endMs: number;
-  /** 0 without an answer. */
-  readonly status: number;
-  /** How it failed; undefined if it did not. */
-  readonly failure: string | undefined;
-}
-
-/** What of an exchange goes into its spans. */
-export interface TracedExchange {
-  readonly context: TraceContext;
-  readonly requestId: string;
-  /** Epoch milliseconds. */
-  readonly startedAt: number;
-  readonly durationMs: number;
-  readonly method: string;
-  readonly target: string;
-  readonly scheme: "http" | "https";
-  readonly host: string;
-  readonly clientAddress: string;
-  readonly pool: string | undefined;
-  /** What the client got; 0 for nothing. */
-  readonly status: number;
-  /** Why it was refused or broke off; undefined for an answer that was passed on whole. */
-  readonly reason: string | undefined;
-  readonly attempts: readonly TracedAttempt[];
-}
+/** The record of an exchange that was traced here. */
+export type TracedRecord = RequestRecord & { readonly trace: TraceContext };
 
 export interface SpanSetting {
   readonly resource: Resource;
@@ -51,43 +23,44 @@ const knownMethods: ReadonlySet<string> = new Set([
 ]);
 
 /** Names and attributes are those of OpenTelemetry's semantic conventions for HTTP (stable since 1.23). */
-export function spansOf(exchange: TracedExchange, setting: SpanSetting): readonly ReadableSpan[] {
-  const { context, startedAt, durationMs, status, reason } = exchange;
-  const [path = "", query] = splitOnce(exchange.target, "?");
-  const method = methodOf(exchange.method);
-  const { host, port } = authorityOf(exchange.host);
+export function spansOf(record: TracedRecord, setting: SpanSetting): readonly ReadableSpan[] {
+  const { trace, at, durationMs, status, isClientGone } = record;
+  const reason = record.reason ?? (isClientGone ? "client_gone" : null);
+  const [path = "", query] = splitOnce(record.target, "?");
+  const method = methodOf(record.method);
+  const { host, port } = authorityOf(record.host);
   const server = span(
     {
       name: method.name,
       kind: SpanKind.SERVER,
-      ids: [context.traceId, context.spanId, context.parentId],
-      times: [startedAt, startedAt + durationMs],
+      ids: [trace.traceId, trace.spanId, trace.parentId],
+      times: [at, at + durationMs],
       // A server answers for 5xx alone; 4xx is the client's own doing.
       error: status >= 500 || status === 0 ? (reason ?? String(status)) : undefined,
       attributes: {
         ...method.attributes,
         "url.path": path,
         ...(query === undefined ? {} : { "url.query": query }),
-        "url.scheme": exchange.scheme,
+        "url.scheme": record.scheme,
         "server.address": host,
         ...(port === undefined ? {} : { "server.port": port }),
-        "client.address": exchange.clientAddress,
+        "client.address": record.clientAddress,
         ...(status > 0 && { "http.response.status_code": status }),
-        "evenkeel.request_id": exchange.requestId,
-        ...(exchange.pool === undefined ? {} : { "evenkeel.pool": exchange.pool }),
-        ...(reason === undefined ? {} : { "evenkeel.reason": reason }),
+        "evenkeel.request_id": record.requestId,
+        ...(record.pool === null ? {} : { "evenkeel.pool": record.pool }),
+        ...(reason === null ? {} : { "evenkeel.reason": reason }),
       },
     },
     setting,
   );
-  const attempts = exchange.attempts.map((attempt, index) =>
+  const attempts = record.attempts.map((attempt, index) =>
     span(
       {
         name: method.name,
         kind: SpanKind.CLIENT,
-        ids: [context.traceId, hex(setting.random, 2), context.spanId],
-        times: [startedAt + attempt.startMs, startedAt + attempt.endMs],
-        error: attempt.failure ?? (attempt.status >= 400 ? String(attempt.status) : undefined),
+        ids: [trace.traceId, hex(setting.random, 2), trace.spanId],
+        times: [at + attempt.startMs, at + attempt.startMs + attempt.endMs],
+        error: attempt.reason ?? (attempt.status >= 400 ? String(attempt.status) : undefined),
         attributes: {
           ...method.attributes,
           "evenkeel.upstream": attempt.upstream,

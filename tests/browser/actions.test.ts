@@ -85,7 +85,7 @@ const dialog = (page: Page) => page.getByRole("dialog");
 const click = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
 const confirm = (page: Page) => dialog(page).locator("button.main").click();
 const done = (page: Page) => page.locator("#done");
-const reason = (page: Page) => page.getByRole("textbox", { name: "Reason" });
+const reason = (page: Page) => page.locator(".action").getByRole("textbox", { name: "Reason" });
 
 describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
   beforeAll(async () => {

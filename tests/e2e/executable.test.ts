@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
+import { startCollector } from "../support/collector.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Program } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -68,6 +69,23 @@ describe("the executable", () => {
     expect((await up.kill("SIGTERM")).code).toBe(0);
     await origin.close();
   }, 20_000);
+
+  test("has inside what only some configurations load: access log and traces", async () => {
+    const collector = await startCollector();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const proxy = run(
+      ...["proxy", "--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", origin.url],
+      ...["--access-log", "stdout", "--otlp-endpoint", collector.url],
+    );
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const url = `http://127.0.0.1:${await proxy.port("balancer")}/seen`;
+    expect((await fetch(url, { headers: { traceparent } })).status).toBe(200);
+    expect((await proxy.kill("SIGTERM")).code).toBe(0);
+    expect(proxy.stdout).toContain('"target":"/seen"');
+    expect(collector.spans().map(({ kind }) => kind)).toEqual([2, 3]);
+    collector.close();
+    await origin.close();
+  });
 
   test("carries more than 256 requests at once", async () => {
     let waiting = 0;

@@ -77,6 +77,10 @@ for (const engine of engineNames) {
       const { url, proxy, snapshot, workers, metric } = await balancer(programs, servers.urls, flags);
       await ask(url, 100);
       await until(async () => (await snapshot()).pools[0]?.traffic.requests === 100, "the counts to come in");
+      // Kept connections serve most; the fetch engine cannot tell.
+      const connected = await metric("evenkeel_upstream_connect_duration_seconds_count");
+      if (engine === "wire") expect(connected).toBeWithin(2, 100);
+      else expect(connected).toBe(0);
       const seats = await workers();
       expect(seats.map(({ requests }) => requests > 0)).toEqual([true, true]);
       expect(seats.reduce((sum, { requests }) => sum + requests, 0)).toBe(100);

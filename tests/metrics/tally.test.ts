@@ -26,7 +26,9 @@ test("the sum of several meters is the meter of one that saw everything", () => 
       attemptEnded: (ended, outcome) => observers.forEach((metrics) => metrics.attemptEnded(ended, outcome)),
     });
     attempt.start(upstream);
-    now.ms += dice() * 30;
+    now.ms += dice() * 5;
+    if (dice() < 0.3) attempt.connected();
+    now.ms += dice() * 25;
     if (dice() < 0.9) attempt.head(dice() < 0.8 ? 200 : 503);
     attempt.end(dice() < 0.8 ? responded : dice() < 0.5 ? cancelled : failure("body", "upstream_reset"));
     if (dice() > 0.1) continue;

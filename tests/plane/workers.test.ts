@@ -283,10 +283,11 @@ describe("workers", () => {
     expect([one, two].map(({ heard }) => heard.at(-1)?.kind)).toEqual(["drain", "drain"]);
     one.say({ kind: "drained" });
     two.die("SIGKILL");
-    await time.advance(0);
+    await drained;
+    const ended = workers.end();
     expect(one.heard.at(-1)?.kind).toBe("close");
     one.die("exit 0");
-    await drained;
+    await ended;
     await time.advance(20_000);
     expect(started).toHaveLength(2);
   });

@@ -19,7 +19,7 @@ function recording(wantsSlow: (durationMs: number) => boolean = () => false) {
     take: (record: RequestRecord) => void records.push(record),
   };
   let now = 0;
-  const recorder = new Recorder({ routes: () => [], clock: () => (now += 1), observer, records: taker });
+  const recorder = new Recorder({ routes: () => [], clock: () => (now += 1), observer, records: [taker] });
   return { records, recorder };
 }
 

@@ -120,7 +120,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     routes: () => [{ destination }],
     clock: systemClock,
     observer,
-    records,
+    records: [records],
     ...(trace && { trace }),
   };
   const { hedgeAfterMs: after } = setting;

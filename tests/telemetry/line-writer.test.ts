@@ -87,7 +87,9 @@ describe("a line writer", () => {
     expect(writer.lost).toBe(21);
     release?.();
     await time.advance(250);
-    expect(losses).toEqual([[21, "they came faster than they could be written"]]);
+    expect(losses).toEqual(
+      Array.from({ length: 21 }, () => [1, "they came faster than they could be written"]),
+    );
     release?.();
     await time.advance(0);
     expect(written.join("").split("\n").length - 1).toBe(10);

@@ -1,44 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
-import type { TracedExchange } from "../../src/telemetry/spans.ts";
+import type { TracedRecord } from "../../src/telemetry/spans.ts";
 import { openTraceExport } from "../../src/telemetry/trace-export.ts";
-
-interface Collected {
-  readonly url: string;
-  readonly body: OtlpBody;
-}
-
-interface OtlpBody {
-  readonly resourceSpans: readonly {
-    readonly resource: { readonly attributes: readonly Attribute[] };
-    readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
-  }[];
-}
-
-interface OtlpSpan {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly name: string;
-  readonly kind: number;
-  readonly startTimeUnixNano: string;
-  readonly endTimeUnixNano: string;
-  readonly status: { readonly code: number };
-  readonly attributes: readonly Attribute[];
-}
-
-interface Attribute {
-  readonly key: string;
-  readonly value: Readonly<Record<string, unknown>>;
-}
+import { attributesOf, type Collector, type OtlpSpan, startCollector } from "../support/collector.ts";
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
-const exchange: TracedExchange = {
-  context: { traceId, spanId: "00f067aa0ba902b7", parentId: "b7ad6b7169203331" },
+const exchange: TracedRecord = {
+  traceId,
+  trace: { traceId, spanId: "00f067aa0ba902b7", parentId: "b7ad6b7169203331" },
   requestId: "r-1",
-  startedAt: 1_700_000_000_000.25,
+  at: 1_700_000_000_000.25,
   durationMs: 30.5,
   method: "GET",
   target: "/cart?item=7",
@@ -47,49 +18,41 @@ const exchange: TracedExchange = {
   clientAddress: "192.0.2.1",
   pool: "shop",
   status: 200,
-  reason: undefined,
+  reason: null,
+  notRetried: null,
+  retried: ["connect_refused"],
+  ...{ key: null, queuedMs: 0, choices: [], bytesIn: 90, bytesOut: 180, isClientGone: false },
   attempts: [
-    { upstream: "api-1", startMs: 0, endMs: 1, status: 0, failure: "connect_refused" },
-    { upstream: "api-2", startMs: 1, endMs: 30, status: 200, failure: undefined },
+    {
+      ...{ upstream: "api-1", startMs: 0, connectMs: null, headMs: null, endMs: 1, status: 0 },
+      ...{ outcome: "failure", phase: "connect", reason: "connect_refused", rehearsed: false },
+    },
+    {
+      ...{ upstream: "api-2", startMs: 1, connectMs: 0.5, headMs: 20, endMs: 29, status: 200 },
+      ...{ outcome: "response", phase: null, reason: null, rehearsed: false },
+    },
   ],
 };
 
-let collector: Server;
-let endpoint = "";
-const collected: Collected[] = [];
+let collector: Collector;
+beforeEach(async () => void (collector = await startCollector()));
+afterEach(() => collector.close());
 
-beforeAll(async () => {
-  collector = createServer((request, response) => {
-    let text = "";
-    request.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    request.on("end", () => {
-      collected.push({ url: request.url ?? "", body: JSON.parse(text) as OtlpBody });
-      response.setHeader("content-type", "application/json").end("{}");
-    });
-  });
-  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
-  endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}/`;
-});
-afterAll(() => void collector.close());
-
-async function sent(given: TracedExchange): Promise<readonly OtlpSpan[]> {
-  collected.length = 0;
-  const spans = openTraceExport({ endpoint, serviceName: "edge", version: "1.2.3" });
+async function sent(given: TracedRecord): Promise<readonly OtlpSpan[]> {
+  const setting = { endpoint: `${collector.url}/`, serviceName: "edge", version: "1.2.3" };
+  const failures: [spans: number, why: string][] = [];
+  const spans = openTraceExport({ ...setting, onFailure: (...failure) => failures.push(failure) });
   spans.take(given);
   await spans.close();
-  return collected.flatMap(({ body }) =>
-    body.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)),
-  );
+  expect(failures).toEqual([]);
+  return collector.spans();
 }
-
-const attributesOf = ({ attributes }: { readonly attributes: readonly Attribute[] }) =>
-  Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 
 describe("what a collector gets of one exchange", () => {
   test("is a server span with the client's for its parent, and a client span for each attempt below it", async () => {
     const [server, first, second, ...more] = await sent(exchange);
     expect(more).toEqual([]);
-    expect(collected[0]?.url).toBe("/v1/traces");
+    expect(collector.paths).toEqual(["/v1/traces"]);
     expect(server).toMatchObject({ traceId, spanId: "00f067aa0ba902b7", parentSpanId: "b7ad6b7169203331" });
     expect(server).toMatchObject({ name: "GET", kind: 2 });
     for (const attempt of [first, second])
@@ -125,15 +88,20 @@ describe("what a collector gets of one exchange", () => {
     });
     expect(first.status.code).toBe(2);
     expect(Number(attributesOf(second)["http.request.resend_count"])).toBe(1);
-    const [resource] = collected[0]?.body.resourceSpans ?? [];
-    expect(resource && attributesOf(resource.resource)).toMatchObject({
+    expect(collector.resource()).toMatchObject({
       "service.name": "edge",
       "service.version": "1.2.3",
     });
   });
 
   test("marks a refusal as an error with its reason, and does not let a client choose names", async () => {
-    const refused = { ...exchange, method: "BREW", status: 503, reason: "no_upstream", attempts: [] };
+    const refused = {
+      ...exchange,
+      method: "BREW",
+      status: 503,
+      reason: "no_upstream",
+      attempts: [],
+    } as const;
     const [server, ...more] = await sent(refused);
     if (!server) throw new Error("Cannot go on: no span");
     expect(more).toEqual([]);
@@ -145,4 +113,17 @@ describe("what a collector gets of one exchange", () => {
       "error.type": "no_upstream",
     });
   });
+});
+
+describe("a collector that does not take spans", () => {
+  test("is told of with how many were lost", async () => {
+    collector.close();
+    const failures: [spans: number, why: string][] = [];
+    const setting = { endpoint: collector.url, serviceName: "edge", version: "1.2.3" };
+    const spans = openTraceExport({ ...setting, onFailure: (...failure) => failures.push(failure) });
+    spans.take(exchange);
+    await spans.close();
+    expect(failures.map(([lost]) => lost)).toEqual([3]);
+    expect(failures[0]?.[1]).not.toBe("");
+  }, 20_000);
 });

@@ -1,0 +1,69 @@
+/** What leaves the house about single requests, as configured: access log and traces, opened and closed as one. */
+
+import type { Config } from "../config/config.ts";
+import { version } from "../config/version.ts";
+import { type Clock, type Schedule, sleep, systemClock, systemSchedule } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { type Random, systemRandom } from "../lib/random.ts";
+import type { RecordTaker } from "../proxy/record.ts";
+import type { Tracer } from "../proxy/trace-context.ts";
+import { openAccessLog } from "./access-log.ts";
+import { openTracing } from "./tracing.ts";
+
+/** What a data plane is given of it. */
+export interface Onlookers {
+  readonly records: readonly RecordTaker[];
+  /** Missing where nothing is traced. */
+  readonly trace?: Tracer;
+  /** Lines of the access log that could not be written. */
+  readonly lostLines: () => number;
+}
+
+/** Those, and one more who takes records. */
+export function withTaker(onlookers: Onlookers | undefined, taker: RecordTaker): Partial<Onlookers> {
+  return { ...onlookers, records: [taker, ...(onlookers?.records ?? [])] };
+}
+
+export interface Telemetry {
+  readonly onlookers: Onlookers;
+  /** Resolves when everything is there that is loaded on demand. */
+  readonly ready: Promise<void>;
+  /** Files may have been moved away. */
+  reopen(): void;
+  /** Resolves when what waited has left the house, or cannot within two seconds. */
+  close(): Promise<void>;
+}
+
+export interface TelemetrySetting {
+  readonly config: Pick<Config, "accessLog" | "tracing">;
+  /** Other processes write to the same places. */
+  readonly isShared: boolean;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly schedule?: Schedule;
+  readonly random?: Random;
+}
+
+/** A reader or a collector that hangs must not keep the process from ending. */
+const flushWithinMs = 2_000;
+
+export function startTelemetry(setting: TelemetrySetting): Telemetry {
+  const { config, isShared, log } = setting;
+  const { clock = systemClock, schedule = systemSchedule, random = systemRandom } = setting;
+  const accessLog =
+    config.accessLog && openAccessLog({ config: config.accessLog, isShared, clock, schedule, random, log });
+  const tracing = config.tracing && openTracing({ config: config.tracing, version, clock, random, log });
+  return {
+    onlookers: {
+      records: [accessLog?.taker, tracing?.taker].filter((taker) => taker !== undefined),
+      ...(tracing && { trace: tracing.trace }),
+      lostLines: () => accessLog?.lostLines ?? 0,
+    },
+    ready: tracing?.ready ?? Promise.resolve(),
+    reopen: () => accessLog?.reopen(),
+    async close() {
+      const all = Promise.allSettled([accessLog?.close(), tracing?.close()]);
+      await Promise.race([all, sleep(flushWithinMs)]);
+    },
+  };
+}

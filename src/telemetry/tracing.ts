@@ -1,0 +1,60 @@
+/** Traces requests as configured; what sends the spans is loaded only here, since it is large and most do without. */
+
+import type { TracingConfig } from "../config/config.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import { throttle } from "../lib/throttle.ts";
+import type { RecordTaker } from "../proxy/record.ts";
+import { type Tracer, tracer } from "../proxy/trace-context.ts";
+import type { TraceExport } from "./trace-export.ts";
+
+export interface TracingSetting {
+  readonly config: TracingConfig;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Tracing {
+  readonly trace: Tracer;
+  readonly taker: RecordTaker;
+  /** Resolves when spans can be sent. */
+  readonly ready: Promise<void>;
+  /** Sends what waits. */
+  close(): Promise<void>;
+}
+
+/** Between two warnings. */
+const warnEveryMs = 10_000;
+
+export function openTracing({ config, version, clock, random, log }: TracingSetting): Tracing {
+  const mayWarn = throttle(1, () => (clock() * 1_000) / warnEveryMs);
+  let untold = 0;
+  const onFailure = (spans: number, why: string) => {
+    untold += spans;
+    if (mayWarn() === undefined) return;
+    log.warn("spans lost", { spans: untold, endpoint: config.endpoint, why });
+    untold = 0;
+  };
+  let exporter: TraceExport | undefined;
+  const ready = import("./trace-export.ts").then(({ openTraceExport }) => {
+    exporter = openTraceExport({ ...config, version, onFailure });
+  });
+  return {
+    trace: tracer(config.share, random),
+    taker: {
+      wantsTraced: true,
+      wants: () => false,
+      wantsSlow: () => false,
+      wantsFailed: () => false,
+      take(record) {
+        const { trace } = record;
+        if (trace) exporter?.take({ ...record, trace });
+      },
+    },
+    ready,
+    close: async () => exporter?.close(),
+  };
+}

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "bun:test";
+
+import type { RecordTaker, RequestRecord } from "../../src/proxy/record.ts";
+import { Wishes } from "../../src/proxy/wishes.ts";
+import { goodRecord } from "../support/records.ts";
+
+interface Taken extends RecordTaker {
+  readonly records: RequestRecord[];
+}
+
+function taker(wants: {
+  readonly always?: boolean;
+  readonly slowMs?: number;
+  readonly failed?: boolean;
+  readonly traced?: boolean;
+}): Taken {
+  const records: RequestRecord[] = [];
+  return {
+    records,
+    ...(wants.traced && { wantsTraced: true }),
+    wants: () => wants.always ?? false,
+    wantsSlow: (durationMs) => durationMs >= (wants.slowMs ?? Infinity),
+    wantsFailed: () => wants.failed ?? false,
+    take: (record) => void records.push(record),
+  };
+}
+
+const all = taker({ always: true });
+const slow = taker({ slowMs: 100 });
+const failed = taker({ failed: true });
+const traced = taker({ traced: true });
+const takers = [all, slow, failed, traced];
+
+/** How many each of them got. */
+function given(takersThen: readonly Taken[], end: Parameters<Wishes["end"]>): number[] {
+  for (const { records } of takersThen) records.length = 0;
+  const wishes = new Wishes(takersThen);
+  wishes.open();
+  wishes.end(...end);
+  if (wishes.isWanted) wishes.give(goodRecord);
+  return takersThen.map(({ records }) => records.length);
+}
+
+describe("several takers of records", () => {
+  test.each([
+    ["that went well", 10, false, false, [1, 0, 0, 0]],
+    ["that was slow", 100, false, false, [1, 1, 0, 0]],
+    ["that failed", 10, true, false, [1, 0, 1, 0]],
+    ["that was traced", 10, false, true, [1, 0, 0, 1]],
+    ["that was all of this", 100, true, true, [1, 1, 1, 1]],
+  ])("get one %s only if they want it, and once", (_, durationMs, hasFailed, isTraced, expected) => {
+    expect(given(takers, [durationMs, hasFailed, isTraced])).toEqual(expected);
+  });
+
+  test("that want nothing cause no record, and are forgotten with the exchange", () => {
+    expect(given([slow, failed, traced], [10, false, false])).toEqual([0, 0, 0]);
+    const wishes = new Wishes([all]);
+    wishes.open();
+    expect(wishes.isWanted).toBe(true);
+    wishes.forget();
+    expect(wishes.isWanted).toBe(false);
+  });
+
+  test("draw their lots for every exchange, whatever the others want", () => {
+    let drawn = 0;
+    const lots: RecordTaker = { ...taker({}), wants: () => ++drawn % 2 === 0 };
+    const wishes = new Wishes([all, lots]);
+    for (let i = 0; i < 10; i++) wishes.open();
+    expect(drawn).toBe(10);
+  });
+});
