@@ -102,8 +102,7 @@ export class Balancer {
     });
     this.control = new Helm(this.#course);
     const onSuspicion: DataPlaneSetting["onSuspicion"] = (all) => all.forEach((one) => prober.suspect(one));
-    this.requests = new Requests({ fleet, clock, wallClock });
-    const { requests } = this;
+    const requests = (this.requests = new Requests({ fleet, clock, wallClock }));
     const house = { config: this.#course.wanted, fleet, metrics, clock, schedule, log, onSuspicion };
     const { engine, workers: host, onlookers } = setting;
     this.#plane = host
@@ -114,6 +113,7 @@ export class Balancer {
     this.#memory = sheddingWatch({ ...watched, journal, log, schedule });
     this.#history = new History({
       pools: () => this.#tallied(),
+      queuedIn: (pool) => this.#pictures.queuedIn(pool),
       ...{ metrics, store: setting.historyStore, clock, wallClock, schedule },
       onLook: (upstream) => this.#pictures.look(upstream),
       onFailure: historyReports(log, clock),

@@ -2,6 +2,7 @@
 
 import type { Clock, WallClock } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type UpstreamDetail, upstreamDetail } from "../detail.ts";
 import { Observed } from "../observed.ts";
@@ -56,6 +57,12 @@ export class Pictures {
   upstream(id: string): UpstreamDetail | undefined {
     const found = this.#setting.fleet.find(id);
     return found && upstreamDetail(this.#viewOf(found.member), found.upstream, this.#observed);
+  }
+
+  /** Requests that wait for a place in a pool, in whatever processes. */
+  queuedIn(pool: Pool): number {
+    const member = this.#setting.fleet.members.find((each) => each.pool === pool);
+    return member ? this.#setting.measure(member).queue.size : 0;
   }
 
   #viewOf(member: Member): PoolView {

@@ -2,6 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Snapshot, Traffic } from "../snapshot.ts";
+import { Alerts } from "./alerts.tsx";
 import { Glyph, toneShapes } from "./badge.tsx";
 import { PageFoot } from "./foot.tsx";
 import { formatAgo, formatBrief, formatCount, formatMs, formatRate, formatShare } from "./format.ts";
@@ -10,7 +11,7 @@ import { balancerNow, type FrontDoor, type Picture } from "./picture.ts";
 import { PoolSection } from "./pool-table.tsx";
 import { RehearsalBanner } from "./rehearsal.tsx";
 import { Tile } from "./tile.tsx";
-import { type Quantity, trendOf } from "./trend.ts";
+import { latestOf, type Quantity, trendOf } from "./trend.ts";
 import { trendMs } from "./upstream-feeds.ts";
 import { wholeRow, type WriteRow } from "./upstream-row.tsx";
 import { concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
@@ -33,6 +34,7 @@ export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: Overv
       <VerdictBand picture={picture} />
       <RehearsalBanner snapshot={snapshot} now={balancerNow(picture)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
+        {snapshot ? <Alerts snapshot={snapshot} /> : ""}
         <Totals picture={picture} />
         {snapshot ? (
           snapshot.pools.map((pool) => (
@@ -97,6 +99,7 @@ function Totals({ picture }: { readonly picture: Picture }): JSX.Element {
   const spark = (quantity: Quantity, kind: string) => (
     <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
   );
+  const pools = snapshot?.pools;
   const total = snapshot ? totalOf(snapshot) : undefined;
   const several = (snapshot?.pools.length ?? 0) > 1;
   const latencyNote = several ? "slowest pool" : "last minute";
@@ -140,8 +143,30 @@ function Totals({ picture }: { readonly picture: Picture }): JSX.Element {
         value={snapshot && formatCount(snapshot.inFlight)}
         note="clients waiting"
       />
+      <Tile
+        name="Queue"
+        spark={spark("queued", "k-in-flight")}
+        value={pools && formatCount(sumOf(pools, ({ queued }) => queued))}
+        note="queued now"
+      />
+      <Tile
+        name="Retries/s"
+        spark={spark("retriesPerSecond", "k-rate")}
+        value={pools && formatRate(latestOf(trendOf(columns, "retriesPerSecond")) ?? 0)}
+        note={`${formatBrief(sumOf(pools ?? [], ({ retries }) => retries))} total`}
+      />
+      <Tile
+        name="Rescues/s"
+        spark={spark("rescuesPerSecond", "k-rate")}
+        value={pools && formatRate(latestOf(trendOf(columns, "rescuesPerSecond")) ?? 0)}
+        note={`${formatBrief(sumOf(pools ?? [], ({ rescues }) => rescues))} total`}
+      />
     </dl>
   );
+}
+
+function sumOf(pools: Snapshot["pools"], part: (pool: Snapshot["pools"][number]) => number): number {
+  return pools.reduce((sum, pool) => sum + part(pool), 0);
 }
 
 function DoorTile({ door, at }: { readonly door: FrontDoor; readonly at: number }): JSX.Element {

@@ -97,7 +97,11 @@ export function rowOf({ upstream, share, fairShare, now, view }: RowProps): Row 
     <td role="cell" class="c-share" data-label="Share">
       <ShareBar share={share} fairShare={fairShare} />
     </td>,
-    <Figure label="In flight" value={formatCount(upstream.inFlight)} />,
+    <Figure
+      label="In flight"
+      value={formatCount(upstream.inFlight)}
+      sub={`of ${formatCount(upstream.maxInFlight)}`}
+    />,
     <Figure
       kind="c-rate"
       label="Requests/s"

@@ -132,16 +132,28 @@ function tell(out: readonly UpstreamSnapshot[], now: number): Reason[] {
 
 const modeWords: Readonly<Record<string, string | undefined>> = { maintenance: "in maintenance" };
 
-const outlierWords = { ejected: "ejected after failed requests", probation: "on probation" } as const;
+const outlierWords = { ejected: "ejected", probation: "on probation" } as const;
 
-function reasonOf({ id, status, mode, modeSet, lastProbe }: UpstreamSnapshot, now: number): Reason {
+/** What the verdict went by, and the failure that has been counted most since the start. */
+function outlierReason({ outlier, errorsByReason }: UpstreamSnapshot): string {
+  const [most] = Object.entries(errorsByReason).toSorted(([, left], [, right]) => right - left);
+  const errors = most && most[1] > 0 ? `errors mostly ${most[0]}` : undefined;
+  const words = [outlier.reason, errors].filter((each) => each);
+  return words.length > 0 ? `: ${words.join(", ")}` : "";
+}
+
+function reasonOf(upstream: UpstreamSnapshot, now: number): Reason {
+  const { id, status, mode, modeSet, lastProbe, outlier } = upstream;
   if (mode !== "ready") {
     const words = `${id} ${modeWords[mode] ?? mode}`;
     if (!modeSet) return { text: `${words}, as configured` };
     return { text: `${words}, set by ${modeSet.by}`, age: formatAgo(now - modeSet.at) };
   }
   if (status === "passing") return { text: `${id} gets no new requests` };
-  if (status === "ejected" || status === "probation") return { text: `${id} ${outlierWords[status]}` };
+  if (status === "ejected" || status === "probation") {
+    const text = `${id} ${outlierWords[status]}${outlierReason(upstream)}`;
+    return outlier.since === null ? { text } : { text, age: formatAgo(now - outlier.since) };
+  }
   if (!lastProbe) return { text: `${id} ${status}` };
   return { text: `${id} ${status}: ${lastProbe.detail}`, age: formatAgo(now - lastProbe.at) };
 }

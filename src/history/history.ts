@@ -13,6 +13,8 @@ export interface HistorySetting {
   /** Read anew every second: pools and upstreams come and go. */
   readonly pools: () => readonly Pool[];
   readonly metrics: Metrics;
+  /** Requests that wait for a place in a pool now. */
+  readonly queuedIn: (pool: Pool) => number;
   readonly store: HistoryStore;
   readonly clock: Clock;
   readonly wallClock: WallClock;
@@ -162,12 +164,13 @@ export class History {
   }
 
   #observe(at: number, due: readonly Due[]): void {
-    const { pools, metrics, clock, onLook } = this.#setting;
+    const { pools, metrics, queuedIn, clock, onLook } = this.#setting;
     const now = clock();
     const spanMs = Math.max(1, now - this.#lookedAt);
     this.#lookedAt = now;
     const seen = new Set<Series>();
-    for (const { name, upstreams } of pools()) {
+    for (const pool of pools()) {
+      const { name, upstreams } = pool;
       const whole = this.#seriesOf({ pool: name, upstream: null });
       seen.add(whole);
       for (const upstream of upstreams) {
@@ -178,12 +181,13 @@ export class History {
         part.second.addSince(part.mark, metrics.of(upstream));
         whole.second.addBeside(part.second);
       }
-      const retries = metrics
-        .ofPool(name)
-        .retries.values()
-        .reduce((sum, count) => sum + count, 0);
+      const counts = metrics.ofPool(name).retries;
+      const retries = counts.values().reduce((sum, count) => sum + count, 0);
+      const rescues = counts.get("rescued") ?? 0;
       whole.second.retries = Math.max(0, retries - whole.retriesRead);
-      whole.retriesRead = retries;
+      whole.second.rescues = Math.max(0, rescues - whole.rescuesRead);
+      whole.second.queued = queuedIn(pool);
+      [whole.retriesRead, whole.rescuesRead] = [retries, rescues];
     }
     for (const [key, series] of this.#series) {
       if (seen.has(series)) this.#waiting.push(...series.close(at, spanMs, due));

@@ -2,9 +2,20 @@
 
 import type { Point } from "./point.ts";
 
-const fields = ["spanMs", "requests", "errors", "retries", "inFlight", "p50Ms", "p95Ms", "p99Ms"] as const;
+const fields = [
+  "spanMs",
+  "requests",
+  "errors",
+  "retries",
+  "rescues",
+  "queued",
+  "inFlight",
+  "p50Ms",
+  "p95Ms",
+  "p99Ms",
+] as const;
 
-/** Takes 40 bytes a point; a value is exact to seven digits. */
+/** Takes 48 bytes a point; a value is exact to seven digits. */
 export class PointRing {
   readonly #capacity: number;
   readonly #at: Float64Array;
@@ -48,10 +59,12 @@ export class PointRing {
       requests: value(1),
       errors: value(2),
       retries: value(3),
-      inFlight: value(4),
-      p50Ms: orNull(value(5)),
-      p95Ms: orNull(value(6)),
-      p99Ms: orNull(value(7)),
+      rescues: value(4),
+      queued: value(5),
+      inFlight: value(6),
+      p50Ms: orNull(value(7)),
+      p95Ms: orNull(value(8)),
+      p99Ms: orNull(value(9)),
     };
   }
 }

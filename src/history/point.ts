@@ -11,6 +11,10 @@ export interface Point {
   readonly errors: number;
   /** Attempts that followed a failed one; counted for pools, 0 for upstreams. */
   readonly retries: number;
+  /** Those of them that were moved away from an upstream that was found down; of pools. */
+  readonly rescues: number;
+  /** The most that waited for a place at one of its seconds; of pools. */
+  readonly queued: number;
   /** The most that were under way at one of its seconds. */
   readonly inFlight: number;
   /** Milliseconds from start to head, of the answers in this interval alone; null without any. */
@@ -26,6 +30,8 @@ export interface Columns {
   readonly requestsPerSecond: readonly (number | null)[];
   readonly errorsPerSecond: readonly (number | null)[];
   readonly retriesPerSecond: readonly (number | null)[];
+  readonly rescuesPerSecond: readonly (number | null)[];
+  readonly queued: readonly (number | null)[];
   readonly inFlight: readonly (number | null)[];
   readonly p50Ms: readonly (number | null)[];
   readonly p95Ms: readonly (number | null)[];
@@ -59,6 +65,8 @@ function joined(one: Point, other: Point): Point {
     requests: one.requests + other.requests,
     errors: one.errors + other.errors,
     retries: one.retries + other.retries,
+    rescues: one.rescues + other.rescues,
+    queued: Math.max(one.queued, other.queued),
     inFlight: Math.max(one.inFlight, other.inFlight),
     p50Ms: worst(one.p50Ms, other.p50Ms),
     p95Ms: worst(one.p95Ms, other.p95Ms),
@@ -95,6 +103,8 @@ export function columnsOf(points: readonly Point[]): Columns {
     requestsPerSecond: column(({ requests, spanMs }) => (requests * 1_000) / spanMs),
     errorsPerSecond: column(({ errors, spanMs }) => (errors * 1_000) / spanMs),
     retriesPerSecond: column(({ retries, spanMs }) => (retries * 1_000) / spanMs),
+    rescuesPerSecond: column(({ rescues, spanMs }) => (rescues * 1_000) / spanMs),
+    queued: column(({ queued }) => queued),
     inFlight: column(({ inFlight }) => inFlight),
     p50Ms: column(({ p50Ms }) => p50Ms),
     p95Ms: column(({ p95Ms }) => p95Ms),

@@ -20,8 +20,9 @@ export class Series {
   readonly mark = new Mark();
   /** The second that runs now. Whoever observes counts into it. */
   readonly second = new Tally();
-  /** Retries as they were counted at the last observation; of a pool. */
+  /** Retries and rescues as they were counted at the last observation; of a pool. */
   retriesRead = 0;
+  rescuesRead = 0;
   readonly #open = coarser.map((level) => ({ level, tally: new Tally(), spanMs: 0 }));
   readonly #recent = new PointRing(finest.keptMs / finest.stepMs);
 

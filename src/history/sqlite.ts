@@ -9,8 +9,11 @@ import { type Level, levels } from "./levels.ts";
 import type { Point } from "./point.ts";
 import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
 
-/** Raised whenever the tables change. Another version's past is dropped: it is only the past. */
-const schemaVersion = 1;
+/** Raised whenever the tables change. A past that cannot be carried over is dropped: it is only the past. */
+const schemaVersion = 2;
+
+/** Columns that version 1 did not have. They stand last, so that an old file and a new one have the same order. */
+const sinceVersion2 = ["rescues", "queued"].map((name) => `${name} INTEGER NOT NULL DEFAULT 0`);
 
 /** "state.db" → "state-history.db"; ":memory:" stays. */
 export function historyFileOf(stateFile: string): string {
@@ -47,6 +50,7 @@ const tables = `
     at INTEGER NOT NULL, span_ms INTEGER NOT NULL,
     requests INTEGER NOT NULL, errors INTEGER NOT NULL, retries INTEGER NOT NULL, in_flight INTEGER NOT NULL,
     p50_us INTEGER, p95_us INTEGER, p99_us INTEGER,
+    ${sinceVersion2.join(", ")},
     PRIMARY KEY (series, step_ms, slot)
   ) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${schemaVersion};
@@ -58,10 +62,10 @@ const sum = (name: string) => `${name} = excluded.${name} + iif(${isSame}, ${nam
 const most = (name: string) =>
   `${name} = iif(${isSame}, coalesce(max(${name}, excluded.${name}), ${name}, excluded.${name}), excluded.${name})`;
 const put = `
-  INSERT INTO point VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  INSERT INTO point VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (series, step_ms, slot) DO UPDATE SET
-    ${["span_ms", "requests", "errors", "retries"].map(sum).join(", ")},
-    ${["in_flight", "p50_us", "p95_us", "p99_us"].map(most).join(", ")},
+    ${["span_ms", "requests", "errors", "retries", "rescues"].map(sum).join(", ")},
+    ${["queued", "in_flight", "p50_us", "p95_us", "p99_us"].map(most).join(", ")},
     at = excluded.at`;
 
 /** As the empty text: a column that is part of a unique key takes any number of nulls. */
@@ -140,7 +144,10 @@ function prepare(database: DatabaseSync, now: number): void {
   // Nobody waits for the medium: a lost second of the past is no loss, and a locked file is tried again soon.
   database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-  if (version !== schemaVersion) database.exec("DROP TABLE IF EXISTS point; DROP TABLE IF EXISTS series;");
+  if (version === 1) {
+    for (const column of sinceVersion2) database.exec(`ALTER TABLE point ADD COLUMN ${column}`);
+  } else if (version !== schemaVersion)
+    database.exec("DROP TABLE IF EXISTS point; DROP TABLE IF EXISTS series;");
   database.exec(tables);
   const longest = Math.max(...levels.map(({ keptMs }) => keptMs));
   // Upstreams come and go; what is left of those that went is forgotten as any other past.
@@ -151,9 +158,9 @@ function prepare(database: DatabaseSync, now: number): void {
 
 function numbersOf(point: Point): readonly (number | null)[] {
   const micros = (ms: number | null) => (ms === null ? null : Math.round(ms * 1_000));
-  const { requests, errors, retries, inFlight } = point;
+  const { requests, errors, retries, rescues, queued, inFlight } = point;
   const counts = [Math.round(point.at), Math.round(point.spanMs), requests, errors, retries, inFlight];
-  return [...counts, micros(point.p50Ms), micros(point.p95Ms), micros(point.p99Ms)];
+  return [...counts, micros(point.p50Ms), micros(point.p95Ms), micros(point.p99Ms), rescues, queued];
 }
 
 function pointOf(row: Readonly<Record<string, unknown>>): Point {
@@ -165,6 +172,8 @@ function pointOf(row: Readonly<Record<string, unknown>>): Point {
     requests: number("requests"),
     errors: number("errors"),
     retries: number("retries"),
+    rescues: number("rescues"),
+    queued: number("queued"),
     inFlight: number("in_flight"),
     p50Ms: millis("p50_us"),
     p95Ms: millis("p95_us"),

@@ -9,17 +9,21 @@ export class Tally {
   requests = 0;
   errors = 0;
   retries = 0;
+  rescues = 0;
+  queued = 0;
   inFlight = 0;
 
   /** Both go on at once: what two upstreams of a pool did in the same time. */
   addBeside(other: Tally): void {
     this.#count(other);
+    this.queued += other.queued;
     this.inFlight += other.inFlight;
   }
 
   /** One follows the other: what one series did in two intervals. */
   addAfter(other: Tally): void {
     this.#count(other);
+    this.queued = Math.max(this.queued, other.queued);
     this.inFlight = Math.max(this.inFlight, other.inFlight);
   }
 
@@ -38,10 +42,10 @@ export class Tally {
    * @param spanMs how long it was
    */
   pointAt(at: number, spanMs: number): Point {
-    const { requests, errors, retries, inFlight } = this;
+    const { requests, errors, retries, rescues, queued, inFlight } = this;
     const percentile = (share: number) => this.#latencies.percentile(share) ?? null;
     return {
-      ...{ at, spanMs, requests, errors, retries, inFlight },
+      ...{ at, spanMs, requests, errors, retries, rescues, queued, inFlight },
       ...{ p50Ms: percentile(0.5), p95Ms: percentile(0.95), p99Ms: percentile(0.99) },
     };
   }
@@ -50,6 +54,8 @@ export class Tally {
     this.requests = 0;
     this.errors = 0;
     this.retries = 0;
+    this.rescues = 0;
+    this.queued = 0;
     this.inFlight = 0;
     if (this.#latencies.count > 0) this.#latencies.clear();
   }
@@ -58,6 +64,7 @@ export class Tally {
     this.requests += other.requests;
     this.errors += other.errors;
     this.retries += other.retries;
+    this.rescues += other.rescues;
     if (other.#latencies.count > 0) this.#latencies.add(other.#latencies);
   }
 }

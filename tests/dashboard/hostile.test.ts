@@ -80,6 +80,15 @@ const picture: Picture = {
   trends: [{ pool: hostile, upstream: hostile, columns: poisonedColumns() }],
 };
 const { snapshot } = picture;
+
+/** With all that is told of the balancer as a whole. */
+function inNeed(each: Picture): Picture {
+  if (!each.snapshot) return each;
+  const refused = { at: Date.now(), by: hostile, problems: [hostile] };
+  const configuration = { takenAt: Date.now(), refused, needsRestart: [hostile] };
+  const memory = { rssBytes: 2, limitBytes: 1, shedding: true };
+  return { ...each, snapshot: { ...each.snapshot, configuration, memory } };
+}
 const backups = snapshot && {
   ...snapshot,
   pools: snapshot.pools.map((pool) => ({
@@ -134,6 +143,7 @@ const place = { page: "upstream", id: hostile } as const;
 const deed = new Deeds().add(hostile, [undoOfAdding(hostile)]);
 
 const renderings: Readonly<Record<string, (picture: Picture) => string>> = {
+  "the page in need": (each) => renderPage({ picture: inNeed(each), columnsOf: poisonedColumns }),
   "the page": (each) => renderPage({ picture: each, columnsOf: poisonedColumns }),
   "the page, sorted and filtered": (each) =>
     renderPage({ picture: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),

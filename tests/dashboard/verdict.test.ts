@@ -41,6 +41,15 @@ const failing = upstream("b:2", {
   fit: false,
   lastProbe: { at: now - 14_000, success: false, detail: "connection refused", latencyMs: 1 },
 });
+const ejected = upstream("e:5", {
+  status: "ejected",
+  fit: false,
+  outlier: {
+    ...{ state: "ejected", since: now - 14_000, until: now + 16_000 },
+    ...{ reason: "consecutive_failures", count: 1 },
+  },
+  errorsByReason: { status_503: 2, connect_refused: 31 },
+});
 const draining = upstream("c:3", {
   status: "draining",
   mode: "draining",
@@ -68,6 +77,11 @@ describe("the verdict", () => {
       "a backup that waits is no loss",
       pictureOf(of(a, resting)),
       "good: The only upstream serves; 1 backup standing by",
+    ],
+    [
+      "one is ejected",
+      pictureOf(of(a, ejected, upstream("c:3"))),
+      "warn: 2 of 3 upstreams serve; e:5 ejected: consecutive_failures, errors mostly connect_refused, 14 s ago",
     ],
     [
       "none serves",

@@ -66,7 +66,7 @@ describe("a view", () => {
 });
 
 describe("a trend", () => {
-  const point = { spanMs: 1_000, errors: 0, retries: 0, p95Ms: null, p99Ms: null };
+  const point = { spanMs: 1_000, errors: 0, retries: 0, rescues: 0, queued: 0, p95Ms: null, p99Ms: null };
   const one = columnsOf([
     { ...point, at: 1_000, requests: 10, inFlight: 1, p50Ms: 5 },
     { ...point, at: 2_000, requests: 20, inFlight: 2, p50Ms: null },

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 
 import { History, type HistoryQuery } from "../../src/history/history.ts";
 import { levels } from "../../src/history/levels.ts";
@@ -10,7 +11,7 @@ import type { HistoryStore, Kept } from "../../src/history/store.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { failure, responded } from "../../src/pool/outcome.ts";
+import { failure, rescued, responded } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -42,10 +43,19 @@ function stage({
   const policy = policyEntry("first").create({ random: () => 0, clock: time.clock });
   const pool = new Pool({ name: "main", policy, upstreams, random: () => 0, clock: time.clock });
   const pools = [pool];
+  const queue = { size: 0 };
   const failures: [error: unknown, lost: number][] = [];
   const wallClock = () => epoch + time.clock();
   const history = new History({
-    ...{ pools: () => pools, metrics, store, clock: time.clock, wallClock, schedule: time.schedule },
+    ...{
+      pools: () => pools,
+      queuedIn: () => queue.size,
+      metrics,
+      store,
+      clock: time.clock,
+      wallClock,
+      schedule: time.schedule,
+    },
     onFailure: (error, lost) => void failures.push([error, lost]),
   });
   let now = 0;
@@ -55,6 +65,7 @@ function stage({
     time,
     failures,
     pools,
+    queue,
     metrics,
     /** One request that took this long; a negative time fails instead. */
     request(upstream: Upstream, latencyMs: number) {
@@ -115,6 +126,50 @@ describe("history", () => {
     await time.advance(9_000);
     expect(columns({ pool: "main", window: "5m" }).retriesPerSecond.slice(0, 2)).toEqual([1, 0]);
     expect(columns({ pool: "main", window: "1h" })).toMatchObject({ retriesPerSecond: [0.1], inFlight: [7] });
+  });
+
+  test("counts rescues among the retries, and the longest queue", async () => {
+    const { history, time, metrics, queue, columns } = stage();
+    history.start();
+    queue.size = 5;
+    metrics.retried("main", rescued);
+    metrics.retried("main", failure("connect", "connect_refused"));
+    await time.advance(1_000);
+    queue.size = 2;
+    await time.advance(9_000);
+    const fine = columns({ pool: "main", window: "5m" });
+    expect(fine.retriesPerSecond.slice(0, 2)).toEqual([2, 0]);
+    expect(fine.rescuesPerSecond.slice(0, 2)).toEqual([1, 0]);
+    expect(fine.queued.slice(0, 2)).toEqual([5, 2]);
+    expect(columns({ pool: "main", window: "1h" })).toMatchObject({ rescuesPerSecond: [0.1], queued: [5] });
+    expect(columns({ upstream: "a", window: "5m" }).queued[0]).toBe(0);
+  });
+
+  test("carries a past over that was kept before rescues and queues were", () => {
+    const file = join(folder, "version-1.db");
+    const old = new DatabaseSync(file);
+    old.exec(`
+      CREATE TABLE series (id INTEGER PRIMARY KEY, pool TEXT NOT NULL, upstream TEXT NOT NULL,
+        last_at INTEGER NOT NULL, UNIQUE (pool, upstream)) STRICT;
+      CREATE TABLE point (series INTEGER NOT NULL, step_ms INTEGER NOT NULL, slot INTEGER NOT NULL,
+        at INTEGER NOT NULL, span_ms INTEGER NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL,
+        retries INTEGER NOT NULL, in_flight INTEGER NOT NULL, p50_us INTEGER, p95_us INTEGER, p99_us INTEGER,
+        PRIMARY KEY (series, step_ms, slot)) STRICT, WITHOUT ROWID;
+      INSERT INTO series VALUES (1, 'main', '', ${epoch});
+      INSERT INTO point VALUES (1, 10000, 1, ${epoch}, 10000, 70, 3, 2, 9, 12000, 34000, NULL);
+      PRAGMA user_version = 1`);
+    old.close();
+    const series = { pool: "main", upstream: null };
+    const kept = { at: epoch, spanMs: 10_000, requests: 70, errors: 3, retries: 2, rescues: 0, queued: 0 };
+    const past = { ...kept, inFlight: 9, p50Ms: 12, p95Ms: 34, p99Ms: null };
+    const next = { ...past, at: epoch + 10_000, rescues: 4, queued: 8 };
+    const carried = openHistory(file, () => epoch);
+    expect(carried.read(series, levels[1], 0)).toEqual([past]);
+    carried.write([{ series, level: levels[1], point: next }]);
+    carried.close();
+    const again = openHistory(file, () => epoch);
+    expect(again.read(series, levels[1], 0)).toEqual([past, next]);
+    again.close();
   });
 
   test("becomes coarser with age, at every level from all answers of the interval", async () => {
@@ -246,7 +301,7 @@ describe("the history file", () => {
     spanMs: 1,
     requests: 1,
     errors: 0,
-    retries: 0,
+    ...{ retries: 0, rescues: 0, queued: 0 },
     inFlight: 0,
     p50Ms: null,
     p95Ms: 1.5,

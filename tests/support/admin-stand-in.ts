@@ -174,7 +174,14 @@ export function wavesUntil(now: number, { spanMs, stepMs, since }: Waves): reado
       const perSecond = 600 + 180 * wave(at, 2) + 60 * wave(at, 23);
       const p50Ms = 92 + 14 * wave(at, 3) + 6 * wave(at, 31);
       return {
-        ...{ at, spanMs: stepMs, retries: 0, inFlight: Math.round(60 + 20 * wave(at, 5)) },
+        ...{
+          at,
+          spanMs: stepMs,
+          retries: 0,
+          rescues: 0,
+          queued: 0,
+          inFlight: Math.round(60 + 20 * wave(at, 5)),
+        },
         requests: Math.round((perSecond * stepMs) / 1_000),
         errors: wave(at, 4) > 0.93 ? Math.round((9 * stepMs) / 1_000) : 0,
         ...{ p50Ms, p95Ms: p50Ms * 1.6, p99Ms: p50Ms * (2.3 + 0.3 * wave(at, 13)) },

@@ -130,6 +130,8 @@ const columnsSchema = Type.Object(
     requestsPerSecond: column("Attempts that ended. Null in any column where nothing was measured."),
     errorsPerSecond: column("Those that failed or were answered with 5xx."),
     retriesPerSecond: column("Attempts that followed another one; of pools."),
+    rescuesPerSecond: column("Those that were moved away from an upstream that was found down; of pools."),
+    queued: column("The most that waited for a place; of pools."),
     inFlight: column("The most that were under way."),
     p50Ms: column("From start to head."),
     p95Ms: column("Likewise."),
