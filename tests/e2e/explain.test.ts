@@ -36,8 +36,8 @@ test.each([...engineNames])(
     expect(sentences).toContain("The client got 200.");
     const [title, head = "", first = "", second = ""] = attempts.split("\n");
     expect(title).toBe("attempts");
-    expect(first).toMatch(/^broken +[\d.]+ .* 0  failure +head +upstream_reset$/);
-    expect(second).toMatch(/^whole +[\d.]+ .* 200  response$/);
+    expect(first).toMatch(/^broken +[\d.]+ .* 0  failure +head +upstream_reset +false$/);
+    expect(second).toMatch(/^whole +[\d.]+ .* 200  response +false$/);
     // Numbers stand below the ends of their names, also where some are missing.
     const headEnd = head.indexOf("HEAD MS") + "HEAD MS".length;
     expect(second.slice(0, headEnd)).toMatch(/\d$/);
