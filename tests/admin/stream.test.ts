@@ -196,12 +196,15 @@ describe("the stream", () => {
       await time.advance(1_000);
       await until(() => snapshots() === second + 2, "the snapshot");
     }
+    Bun.gc(true);
     const before = process.memoryUsage().rss;
     for (let second = 12; second < 50 && stream.listeners === 2; second++) {
       await time.advance(1_000);
       await Bun.sleep(0);
     }
     expect(stream.listeners).toBe(1);
+    // What is waste already does not count: only what is kept for the reader would grow.
+    Bun.gc(true);
     expect(process.memoryUsage().rss - before).toBeLessThan(40_000_000);
     add("still");
     await until(() => well.words === "still", "the others");
