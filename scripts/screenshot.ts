@@ -1,6 +1,6 @@
 /**
  * Pictures of the dashboard in every width and theme, of the real system under load:
- * bun scripts/screenshot.ts [outDir] [--base-port 8080] [--url http://… | --sample] [--minutes 5] [--readme]
+ * bun scripts/screenshot.ts [outDir] [--base-port 8080] [--url http://… | --sample] [--minutes 5] [--only dashboard] [--readme]
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -25,6 +25,8 @@ const { values, positionals } = parseArgs({
     sample: { type: "boolean", default: false },
     // For how long the system runs before it is pictured: charts of a young system are empty.
     minutes: { type: "string", default: "0" },
+    // The views that are wanted, by their names with commas; all of them without it.
+    only: { type: "string", default: "" },
     // Writes docs/dashboard.png as well.
     readme: { type: "boolean", default: false },
   },
@@ -149,6 +151,8 @@ function startSource(): Source | Promise<Source> {
 }
 
 const outDir = positionals[0] ?? "dist/screenshots";
+const names = values.only.split(",").filter((name) => name !== "");
+const wanted = views.filter(({ name }) => names.length === 0 || names.includes(name));
 const executable = findChromium();
 if (!executable) throw new Error("Cannot take pictures: no Chromium found; install it or set CHROMIUM_PATH");
 
@@ -164,7 +168,7 @@ try {
         colorScheme: theme,
         reducedMotion: "reduce",
       });
-      for (const { name, address, ready, clicks = [] } of views) {
+      for (const { name, address, ready, clicks = [] } of wanted) {
         await page.goto(source.url + address);
         // Charts are drawn when they are seen, which on a phone is further down.
         await page
@@ -172,8 +176,12 @@ try {
           .first()
           .scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
-        for (const click of clicks)
-          await page.locator(`[aria-label="${click}"], button:text-is("${click}")`).last().click();
+        for (const click of clicks) {
+          // A dialog that is open covers the rest.
+          const dialog = page.locator("dialog[open]");
+          const place = (await dialog.count()) > 0 ? dialog : page;
+          await place.locator(`[aria-label="${click}"], button:text-is("${click}")`).last().click();
+        }
         if (clicks.length > 0)
           await page.waitForSelector("dialog[open] .buttons, body:has(.pick:checked), .diff, .done-line");
         await page.evaluate("scrollTo(0, 0)");
