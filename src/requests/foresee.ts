@@ -21,7 +21,8 @@ export function foresee(
   const { pool, keyOf, queue } = destination;
   const key = keyOf?.(head) ?? "";
   const chosen = pool.choose(key, [], true);
-  const candidates = candidatesOf(pool, clock());
+  const now = clock();
+  const fit = new Set(pool.fit);
   const member = fleet.members.find((one) => one.pool === pool);
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
   return {
@@ -30,10 +31,10 @@ export function foresee(
     policy: member?.config.policy ?? null,
     key: keyOf ? key : null,
     chosen: chosen?.id ?? null,
-    candidates,
+    candidates: candidatesOf(pool, now),
     others: pool.upstreams
-      .filter((upstream) => !pool.fit.includes(upstream))
-      .map((upstream) => ({ upstream: upstream.id, why: whyOut(upstream, clock()) })),
+      .filter((upstream) => !fit.has(upstream))
+      .map((upstream) => ({ upstream: upstream.id, why: whyOut(upstream, now) })),
     refusal: chosen ? null : refusal,
   };
 }

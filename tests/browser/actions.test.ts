@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import { findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
+import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { until } from "../support/wait.ts";
@@ -49,11 +49,7 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
+  const complaints = complaintsOf(page);
   await page.goto(url);
   const answers: Promise<unknown>[] = [];
   const release = async () => {

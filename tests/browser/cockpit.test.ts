@@ -15,7 +15,7 @@ import {
   upstream,
   withUpstream,
 } from "../support/admin-stand-in.ts";
-import { findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
+import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
@@ -64,15 +64,6 @@ async function scene({
       await admin.close();
     },
   };
-}
-
-function complaintsOf(page: Page): string[] {
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  return complaints;
 }
 
 const live = (page: Page) => page.waitForSelector("html[data-link=live]");

@@ -8,7 +8,7 @@ import {
   startAdminStandIn,
   withUpstream,
 } from "../support/admin-stand-in.ts";
-import { findChromium, launchChromium } from "../support/browser.ts";
+import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -38,11 +38,7 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
+  const complaints = complaintsOf(page);
   await page.goto(url);
   return {
     admin,

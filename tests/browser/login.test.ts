@@ -6,7 +6,7 @@ import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { accountsOf, type AdminStand, startAdminStand } from "../admin/stand.ts";
 import { calmSnapshot } from "../support/admin-stand-in.ts";
-import { findChromium, launchChromium } from "../support/browser.ts";
+import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -34,11 +34,7 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
+  const complaints = complaintsOf(page);
   const url = `http://127.0.0.1:${dashboard.port}/`;
   await page.goto(url);
   return {

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import { findChromium, launchChromium } from "../support/browser.ts";
+import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { until } from "../support/wait.ts";
 
@@ -36,11 +36,7 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
+  const complaints = complaintsOf(page);
   return {
     ...{ room, url, page, complaints },
     async [Symbol.asyncDispose]() {

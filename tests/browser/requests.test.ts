@@ -3,7 +3,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { type AdminStandIn, busySnapshot, startAdminStandIn } from "../support/admin-stand-in.ts";
-import { findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
+import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { retriedRequest, someRequest } from "../support/request-desk.ts";
@@ -44,15 +44,6 @@ async function scene(path: string, options: BrowserContextOptions = {}): Promise
       await admin.close();
     },
   };
-}
-
-function complaintsOf(page: Page): string[] {
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  return complaints;
 }
 
 const live = (page: Page) => page.waitForSelector("html[data-link=live]");

@@ -33,6 +33,16 @@ export function launchChromium(executablePath: string): Promise<Browser> {
   });
 }
 
+/** What the page complains of from now on: errors and warnings of its console, and what nobody caught. */
+export function complaintsOf(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  return complaints;
+}
+
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** What axe-core finds that keeps people out: the rule and the element. @param rules options of its run, as JavaScript */
