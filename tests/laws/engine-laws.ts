@@ -13,7 +13,9 @@ import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
+import { faultLaws } from "./fault-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
+import { oddityLaws } from "./oddity-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 
 /** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
@@ -67,6 +69,8 @@ const laws: Readonly<Record<string, Law>> = {
   ...hedgeLaws,
   ...deadlineLaws,
   ...recordLaws,
+  ...faultLaws,
+  ...oddityLaws,
 
   "passes method, target, fields and body on, and the answer back": (engine) =>
     scene(
