@@ -1,7 +1,7 @@
 /** The live tails of requests: one stream from the admin API for each viewer, with that viewer's right and filter. */
 
 import type { Cancel, Schedule } from "../../lib/clock.ts";
-import { eventOf } from "../live.ts";
+import { eventOf, messageStream } from "../live.ts";
 import type { Trouble } from "../picture.ts";
 import type { RequestClient } from "./request-client.ts";
 import type { KeptRequest } from "../../requests/request.ts";
@@ -22,8 +22,6 @@ const intervalMs = 500;
 export const mostFresh = 50;
 const retryMs = 1_000;
 
-const greeting = ":\n\n";
-
 export class Tails {
   readonly #setting: TailSetting;
   #open = 0;
@@ -41,31 +39,21 @@ export class Tails {
     if (this.#open >= mostTails) return undefined;
     this.#open += 1;
     const tail = new Tail({ ...this.#setting, client, sought });
-    const encoder = new TextEncoder();
-    let cancelTick: Cancel | undefined;
     const { schedule } = this.#setting;
-    const leave = () => {
-      cancelTick?.();
-      tail.stop();
-      this.#open -= 1;
-    };
-    return new ReadableStream<Uint8Array>(
-      {
-        start(controller) {
-          // A comment, so that the head leaves at once: Bun holds it back until there is a body.
-          controller.enqueue(encoder.encode(greeting));
-          const tick = () => {
-            // Whoever reads too slowly gets the newest when there is room again.
-            if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(tail.news()));
-            cancelTick = schedule(intervalMs, tick);
-          };
-          cancelTick = schedule(intervalMs, tick);
-          tail.connect();
-        },
-        cancel: leave,
-      },
-      { highWaterMark: 2 },
-    );
+    return messageStream(({ offer }) => {
+      // Whoever reads too slowly gets the newest when there is room again.
+      const tick = () => {
+        cancelTick = schedule(intervalMs, tick);
+        offer(() => tail.news());
+      };
+      let cancelTick = schedule(intervalMs, tick);
+      tail.connect();
+      return () => {
+        cancelTick();
+        tail.stop();
+        this.#open -= 1;
+      };
+    });
   }
 }
 
