@@ -7,6 +7,8 @@ import type { RequestClient } from "./request-client.ts";
 import type { KeptRequest } from "../../requests/request.ts";
 import { filterQuery, listQuery, type Sought } from "./sought.ts";
 
+export type TailClient = Pick<RequestClient, "follow" | "list">;
+
 export interface TailSetting {
   readonly schedule: Schedule;
   /** The rows of these requests, in this order. */
@@ -35,7 +37,7 @@ export class Tails {
   }
 
   /** Undefined if there are too many. */
-  open(client: RequestClient, sought: Sought): ReadableStream<Uint8Array> | undefined {
+  open(client: TailClient, sought: Sought): ReadableStream<Uint8Array> | undefined {
     if (this.#open >= mostTails) return undefined;
     this.#open += 1;
     const tail = new Tail({ ...this.#setting, client, sought });
@@ -68,14 +70,16 @@ export class Tails {
  * ```
  */
 class Tail {
-  readonly #setting: TailSetting & { readonly client: RequestClient; readonly sought: Sought };
+  readonly #setting: TailSetting & { readonly client: TailClient; readonly sought: Sought };
   #fresh: KeptRequest[] = [];
   #missed = 0;
   #trouble: Trouble | undefined;
   #cancel: Cancel = () => {};
+  /** How many streams have ended: what was asked during one of those says nothing of now. */
+  #turn = 0;
   #isOver = false;
 
-  constructor(setting: TailSetting & { readonly client: RequestClient; readonly sought: Sought }) {
+  constructor(setting: TailSetting & { readonly client: TailClient; readonly sought: Sought }) {
     this.#setting = setting;
   }
 
@@ -87,6 +91,7 @@ class Tail {
       request: (request) => this.#take(request),
       missed: (count) => (this.#missed += count),
       ended: (trouble) => {
+        this.#turn += 1;
         this.#trouble = trouble ?? { reason: "unreachable", message: "the balancer has ended the stream" };
         if (!this.#isOver) this.#cancel = schedule(retryMs, () => this.connect());
       },
@@ -113,8 +118,9 @@ class Tail {
 
   async #catchUp(): Promise<void> {
     const { client, sought } = this.#setting;
+    const turn = this.#turn;
     const told = await client.list(listQuery({ ...sought, before: undefined }, mostFresh));
-    if (this.#isOver) return;
+    if (this.#isOver || this.#turn !== turn) return;
     this.#trouble = "trouble" in told ? told.trouble : undefined;
     if (!("value" in told)) return;
     // Where nobody reads, only the newest are worth keeping.
