@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { startDashboard } from "../../src/dashboard/dashboard.ts";
-import { runtime } from "../../src/runtime/bun.ts";
 import { type AdminStandIn, busySnapshot, startAdminStandIn } from "../support/admin-stand-in.ts";
 import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { retriedRequest, someRequest } from "../support/request-desk.ts";
+import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -16,37 +15,23 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends AsyncDisposable {
+interface Scene extends Visit {
   readonly admin: AdminStandIn;
-  readonly url: string;
-  readonly page: Page;
-  /** What the browser complained about, breaches of the content security policy among it. */
-  readonly complaints: string[];
 }
 
 async function scene(path: string, options: BrowserContextOptions = {}): Promise<Scene> {
   const admin = await startAdminStandIn(busySnapshot());
-  const dashboard = await startDashboard(
-    { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
-    runtime,
-  );
-  const url = `http://127.0.0.1:${dashboard.port}`;
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const complaints = complaintsOf(page);
-  await page.goto(url + path);
+  const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
+  await visited.page.goto(visited.url + path);
   return {
-    ...{ admin, url, page, complaints },
+    ...{ admin, ...visited },
     async [Symbol.asyncDispose]() {
-      await context.close();
-      dashboard.close();
+      await visited[Symbol.asyncDispose]();
       await admin.close();
     },
   };
 }
 
-const live = (page: Page) => page.waitForSelector("html[data-link=live]");
 const rows = (page: Page) => page.locator(".requests > .request");
 const first = (page: Page) => rows(page).first().getAttribute("id");
 const begins = (page: Page, seq: number) =>
