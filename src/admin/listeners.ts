@@ -1,6 +1,6 @@
 /** Who listens to a stream of server-sent events: lets so many in, gives each what it reads, and cuts whoever reads nothing. */
 
-import type { Cancel, Schedule } from "../lib/clock.ts";
+import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 
 export interface ListenersSetting {
   /** More at one time is a mistake or an attack. */
@@ -105,17 +105,15 @@ export class Listeners<State> {
     this.#all.add(listener);
     if (this.#all.size > 1) return;
     const { schedule, begin } = this.#setting;
-    let cancelBeat: Cancel;
-    const beat = () => {
-      cancelBeat = schedule(beatMs, beat);
-      for (const each of this.#all) {
-        if (each.beat()) continue;
-        this.#leave(each);
-        each.cut();
-      }
-    };
-    cancelBeat = schedule(beatMs, beat);
-    this.#cancels = [begin(), () => cancelBeat()];
+    this.#cancels = [begin(), repeat(schedule, beatMs, () => this.#beat())];
+  }
+
+  #beat(): void {
+    for (const listener of this.#all) {
+      if (listener.beat()) continue;
+      this.#leave(listener);
+      listener.cut();
+    }
   }
 
   #leave(listener: Listener<State>): void {

@@ -2,7 +2,7 @@
 
 import type { Control } from "../control/control.ts";
 import type { EventQuery } from "../control/journal.ts";
-import type { Cancel, Schedule } from "../lib/clock.ts";
+import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Event } from "../state/event.ts";
 import { type Listener, Listeners } from "./listeners.ts";
@@ -42,7 +42,6 @@ export class Stream {
   readonly #setting: StreamSetting;
   readonly #listeners: Listeners<State>;
   readonly #texts = new WeakMap<Event, string>();
-  #cancelTick: Cancel | undefined;
   #cancelFlush: Cancel | undefined;
 
   constructor(setting: StreamSetting) {
@@ -76,10 +75,10 @@ export class Stream {
 
   #begin(): Cancel {
     const leave = this.#setting.control.watch(() => this.#wake());
-    this.#tickLater();
+    const cancelTick = repeat(this.#setting.schedule, tickMs, () => this.#tick());
     return () => {
       leave();
-      this.#cancelTick?.();
+      cancelTick();
       this.#cancelFlush?.();
       this.#cancelFlush = undefined;
     };
@@ -93,16 +92,13 @@ export class Stream {
     });
   }
 
-  #tickLater(): void {
-    this.#cancelTick = this.#setting.schedule(tickMs, () => {
-      this.#tickLater();
-      let picture: Uint8Array | undefined;
-      for (const listener of this.#listeners) {
-        const { state } = listener;
-        if (state.query.snapshotSeconds === 0 || --state.snapshotIn > 0) continue;
-        this.#show(listener, (picture ??= this.#picture()));
-      }
-    });
+  #tick(): void {
+    let picture: Uint8Array | undefined;
+    for (const listener of this.#listeners) {
+      const { state } = listener;
+      if (state.query.snapshotSeconds === 0 || --state.snapshotIn > 0) continue;
+      this.#show(listener, (picture ??= this.#picture()));
+    }
   }
 
   #show(listener: Listener<State>, picture: Uint8Array): void {

@@ -34,11 +34,23 @@ export class Deadlines {
   join(hurried: Hurried, withinMs: number): void {
     this.#hurried.delete(hurried);
     this.#hurried.set(hurried, this.#setting.clock() + withinMs);
-    this.#cancel ??= this.#setting.schedule(lookMs, () => this.#look());
+    this.#lookSoon();
   }
 
   leave(hurried: Hurried): void {
     this.#hurried.delete(hurried);
+  }
+
+  /** As long as somebody is hurried, whatever becomes of those whose time is up. */
+  #lookSoon(): void {
+    this.#cancel ??= this.#setting.schedule(lookMs, () => {
+      this.#cancel = undefined;
+      try {
+        this.#look();
+      } finally {
+        if (this.size > 0) this.#lookSoon();
+      }
+    });
   }
 
   #look(): void {
@@ -48,6 +60,5 @@ export class Deadlines {
       this.#hurried.delete(hurried);
       hurried.expireWhole();
     }
-    this.#cancel = this.size > 0 ? this.#setting.schedule(lookMs, () => this.#look()) : undefined;
   }
 }

@@ -77,7 +77,7 @@ export class Queue {
   join(queued: Queued): boolean {
     if (this.size >= this.limits.maxWaiting) return false;
     this.#waiting.set(queued, this.#setting.clock());
-    this.#cancel ??= this.#setting.schedule(lookMs, () => this.#look());
+    this.#lookSoon();
     return true;
   }
 
@@ -97,6 +97,18 @@ export class Queue {
     for (const queued of this.#waiting.keys()) if (!queued.retry()) return;
   }
 
+  /** As long as somebody waits, whatever becomes of those who are looked at. */
+  #lookSoon(): void {
+    this.#cancel ??= this.#setting.schedule(lookMs, () => {
+      this.#cancel = undefined;
+      try {
+        this.#look();
+      } finally {
+        if (this.size > 0) this.#lookSoon();
+      }
+    });
+  }
+
   #look(): void {
     const latest = this.#setting.clock() - this.limits.timeoutMs;
     for (const [queued, since] of this.#waiting) {
@@ -105,6 +117,5 @@ export class Queue {
       queued.expire();
     }
     this.#serveFirst();
-    this.#cancel = this.size > 0 ? this.#setting.schedule(lookMs, () => this.#look()) : undefined;
   }
 }

@@ -86,6 +86,24 @@ describe("the prober", () => {
     }
   });
 
+  test("goes on looking though somebody throws who hears of a result", async () => {
+    const { targets, time, looks, prober, pool } = setUp(() => true);
+    const hears = { isFaulty: true };
+    const other = new Prober({
+      ...{ clock: time.clock, schedule: time.schedule, random: () => 0.5 },
+      probe: async () => ({ success: true, detail: "", latencyMs: 1 }),
+      onResult: () => {
+        if (hears.isFaulty) throw new Error("a bug for the test");
+      },
+    });
+    expect(await other.watch(targets).catch(String)).toBe("Error: a bug for the test");
+    hears.isFaulty = false;
+    expect(time.waits).toEqual([5_000, 5_000]);
+    other.stop();
+    prober.stop();
+    expect([looks(), pool.fit.length]).toEqual([0, 2]);
+  });
+
   test("looks no more once stopped", async () => {
     const { prober, start, time, looks } = setUp(() => true);
     await start();

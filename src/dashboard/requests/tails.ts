@@ -1,6 +1,6 @@
 /** The live tails of requests: one stream from the admin API for each viewer, with that viewer's right and filter. */
 
-import type { Cancel, Schedule } from "../../lib/clock.ts";
+import { type Cancel, repeat, type Schedule } from "../../lib/clock.ts";
 import { eventOf, messageStream } from "../live.ts";
 import type { Trouble } from "../picture.ts";
 import type { RequestClient } from "./request-client.ts";
@@ -44,11 +44,7 @@ export class Tails {
     const { schedule } = this.#setting;
     return messageStream(({ offer }) => {
       // Whoever reads too slowly gets the newest when there is room again.
-      const tick = () => {
-        cancelTick = schedule(intervalMs, tick);
-        offer(() => tail.news());
-      };
-      let cancelTick = schedule(intervalMs, tick);
+      const cancelTick = repeat(schedule, intervalMs, () => offer(() => tail.news()));
       tail.connect();
       return () => {
         cancelTick();
