@@ -118,9 +118,10 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       const { admin, page, complaints } = stage;
       await live(page);
       await until(() => admin.desk.streams === 1, "the stream");
-      admin.desk.cut();
+      admin.desk.leave();
       await page.getByText("The tail is interrupted").waitFor();
       admin.desk.requests.unshift(someRequest(101));
+      admin.desk.back();
       await begins(page, 101);
       admin.desk.arrive(someRequest(102));
       await begins(page, 102);
