@@ -11,7 +11,6 @@ import { Helm } from "./control/helm.ts";
 import { Intents } from "./control/intents.ts";
 import { type Happening, Journal } from "./control/journal.ts";
 import type { MemoryWatch } from "./control/memory-watch.ts";
-import { eventsShown, Pictures } from "./control/pictures.ts";
 import { sheddingWatch } from "./control/shedding.ts";
 import { recordDrain, recordProbed, verdictObserver } from "./control/verdicts.ts";
 import type { UpstreamDetail } from "./detail.ts";
@@ -23,6 +22,7 @@ import { type Clock, sleep, systemClock, systemSchedule, systemWallClock } from 
 import type { Log } from "./lib/log.ts";
 import { systemRandom } from "./lib/random.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { eventsShown, Pictures } from "./picture/pictures.ts";
 import { DataPlane, type DataPlaneSetting, type Plane } from "./plane/data-plane.ts";
 import { type WorkerHost, Workers } from "./plane/workers.ts";
 import type { StreakState } from "./pool/streak.ts";
