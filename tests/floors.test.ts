@@ -11,6 +11,7 @@ function placeOf(file: string): { floor: number; family: string } {
     const floor: Record<string, number> = {
       "main.ts": 7,
       "cli.ts": 7,
+      "assembly.ts": 5,
       "balancer.ts": 5,
       "detail.ts": 5,
       "snapshot.ts": 5,
