@@ -72,7 +72,7 @@ export function settingsFileOf(config: Config): object {
   };
 }
 
-export function poolFileOf(pool: PoolConfig): object {
+function poolFileOf(pool: PoolConfig): object {
   const { upstreams, upstreamTls } = pool;
   return {
     ...poolSettingsFileOf(pool),

@@ -2,21 +2,12 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import {
-  type AdminStandIn,
-  busySnapshot,
-  pool,
-  snapshotOf,
-  startAdminStandIn,
-  traffic,
-  upstream,
-  withUpstream,
-} from "../support/admin-stand-in.ts";
+import type { Browser, Page } from "playwright-core";
+import { pool, snapshotOf, traffic, upstream, withUpstream } from "../support/admin-stand-in.ts";
 import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
-import { live, type Visit, visit } from "../support/visit.ts";
+import { live, type StandInSetting, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -26,31 +17,7 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends Visit {
-  readonly admin: AdminStandIn;
-}
-
-interface SceneSetting extends BrowserContextOptions {
-  readonly snapshot?: AdminStandIn["snapshot"];
-  readonly path?: string;
-}
-
-async function scene({
-  snapshot = busySnapshot(),
-  path = "/",
-  ...options
-}: SceneSetting = {}): Promise<Scene> {
-  const admin = await startAdminStandIn(snapshot);
-  const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
-  await visited.page.goto(visited.url + path);
-  return {
-    ...{ admin, ...visited },
-    async [Symbol.asyncDispose]() {
-      await visited[Symbol.asyncDispose]();
-      await admin.close();
-    },
-  };
-}
+const scene = (setting: StandInSetting = {}) => visitStandIn(browser, setting);
 
 const drawn = (page: Page) => page.waitForSelector(".chart canvas");
 const actionPath = "/actions?act=drain&upstream=localhost%3A8081&upstream=localhost%3A8083";

@@ -1,13 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import {
-  type AdminStandIn,
-  calmSnapshot,
-  startAdminStandIn,
-  withUpstream,
-} from "../support/admin-stand-in.ts";
+import { calmSnapshot, withUpstream } from "../support/admin-stand-in.ts";
 import { findChromium, launchChromium } from "../support/browser.ts";
-import { live, type Visit, visit } from "../support/visit.ts";
+import { live, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -18,22 +13,8 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends Visit {
-  readonly admin: AdminStandIn;
-}
-
-async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
-  const admin = await startAdminStandIn(calmSnapshot());
-  const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
-  await visited.page.goto(visited.url);
-  return {
-    ...{ admin, ...visited },
-    async [Symbol.asyncDispose]() {
-      await visited[Symbol.asyncDispose]();
-      await admin.close();
-    },
-  };
-}
+const scene = (options: BrowserContextOptions = {}) =>
+  visitStandIn(browser, { snapshot: calmSnapshot(), ...options });
 
 const headline = (page: Page) => page.locator("h1");
 const row = (page: Page, id: string) =>

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { type AdminStandIn, busySnapshot, startAdminStandIn } from "../support/admin-stand-in.ts";
 import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { retriedRequest, someRequest } from "../support/request-desk.ts";
-import { live, type Visit, visit } from "../support/visit.ts";
+import { live, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -15,22 +14,8 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends Visit {
-  readonly admin: AdminStandIn;
-}
-
-async function scene(path: string, options: BrowserContextOptions = {}): Promise<Scene> {
-  const admin = await startAdminStandIn(busySnapshot());
-  const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
-  await visited.page.goto(visited.url + path);
-  return {
-    ...{ admin, ...visited },
-    async [Symbol.asyncDispose]() {
-      await visited[Symbol.asyncDispose]();
-      await admin.close();
-    },
-  };
-}
+const scene = (path: string, options: BrowserContextOptions = {}) =>
+  visitStandIn(browser, { path, ...options });
 
 const rows = (page: Page) => page.locator(".requests > .request");
 const first = (page: Page) => rows(page).first().getAttribute("id");

@@ -1,22 +1,18 @@
 /** What engines must do when a bug of ours throws in the middle of a request: 500, and nothing stays in flight. */
 
 import { expect } from "bun:test";
-import type { Socket } from "node:net";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import type { Exchange } from "../../src/proxy/exchange.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { answerWith, startStuck, type StuckOrigins } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
 type Step = "next" | "again" | "answered" | "hedge";
 
-interface Scene {
+interface Scene extends StuckOrigins {
   readonly stage: Stage;
-  readonly origins: readonly Origin[];
-  /** Connections whose requests wait for an answer. */
-  readonly stuck: Socket[];
 }
 
 const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
@@ -41,9 +37,7 @@ async function play(
   act: (scene: Scene) => Promise<void>,
   setting: Partial<StageSetting> = {},
 ): Promise<void> {
-  const stuck: Socket[] = [];
-  const answer = (_: unknown, socket: Socket) => void stuck.push(socket);
-  const origins = [await startOrigin(answer), await startOrigin(answer)];
+  const { origins, stuck } = await startStuck(2);
   const fault = { isLeft: true };
   const faulty: Engine = {
     name: engine.name,

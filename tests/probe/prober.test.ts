@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { defaults } from "../../src/config/config.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Pool } from "../../src/pool/pool.ts";
@@ -9,15 +10,7 @@ import { FakeTime } from "../support/fake-time.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
-const plan: ProbePlan = {
-  kind: "tcp",
-  intervalMs: 5_000,
-  changingIntervalMs: 1_000,
-  jitter: 0.1,
-  timeoutMs: 2_000,
-  rise: 2,
-  fall: 3,
-};
+const plan: ProbePlan = defaults.pool.probe;
 
 function setUp(answers: (id: string) => boolean, random = () => 0.5) {
   const time = new FakeTime();

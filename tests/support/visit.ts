@@ -3,6 +3,7 @@
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
+import { type AdminStandIn, busySnapshot, startAdminStandIn } from "./admin-stand-in.ts";
 import { complaintsOf } from "./browser.ts";
 
 /** Whose picture the dashboard shows. */
@@ -46,6 +47,33 @@ export async function visit(
     async [Symbol.asyncDispose]() {
       await context.close();
       dashboard.close();
+    },
+  };
+}
+
+export interface StandInVisit extends Visit {
+  readonly admin: AdminStandIn;
+}
+
+export interface StandInSetting extends BrowserContextOptions {
+  readonly snapshot?: AdminStandIn["snapshot"];
+  /** Where the page is at first. */
+  readonly path?: string;
+}
+
+/** A dashboard on a played balancer, and a page of it. */
+export async function visitStandIn(
+  browser: Browser,
+  { snapshot = busySnapshot(), path = "/", ...options }: StandInSetting = {},
+): Promise<StandInVisit> {
+  const admin = await startAdminStandIn(snapshot);
+  const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
+  await visited.page.goto(visited.url + path);
+  return {
+    ...{ admin, ...visited },
+    async [Symbol.asyncDispose]() {
+      await visited[Symbol.asyncDispose]();
+      await admin.close();
     },
   };
 }

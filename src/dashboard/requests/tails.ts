@@ -21,7 +21,7 @@ const mostTails = 50;
 /** Often enough to be called live, seldom enough to be read. */
 const intervalMs = 500;
 /** What comes faster than this is counted instead of shown: nobody reads a hundred rows a second. */
-export const mostFresh = 50;
+const mostFresh = 50;
 const retryMs = 1_000;
 
 export class Tails {
