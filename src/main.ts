@@ -5,7 +5,9 @@ import { closeSync, openSync } from "node:fs";
 import { engines, runtime } from "#runtime";
 
 import { type Command, parse } from "./cli.ts";
+import type { Ask } from "./cli/companions.ts";
 import { systemSurroundings, userName } from "./cli/surroundings.ts";
+import { type AdminCall, adminCalls, type Failed } from "./commands/admin-call.ts";
 import { askPlan, askState, type Reply } from "./commands/ask.ts";
 import { makePassword, makeToken } from "./commands/credentials.ts";
 import { startProxy } from "./commands/proxy.ts";
@@ -93,14 +95,14 @@ async function answer(command: Passing): Promise<void> {
   if (command.kind === "password") process.stdin.destroy();
 }
 
-async function replyTo(command: Passing): Promise<Reply> {
+async function replyTo(command: Passing): Promise<Reply | Failed> {
   switch (command.kind) {
     case "trouble":
       return { text: describeTrouble(command), exitCode: misuseExit };
     case "plan":
-      return askPlan(command.ask, command.file);
+      return askPlan(callsTo(command.ask), command.file);
     case "state":
-      return askState(command.ask);
+      return askState(callsTo(command.ask));
     case "password":
       return makePassword(standardInput(), runtime.passwords);
     case "token":
@@ -108,6 +110,10 @@ async function replyTo(command: Passing): Promise<Reply> {
     default:
       return { text: command.text, exitCode: 0 };
   }
+}
+
+function callsTo(ask: Ask): AdminCall {
+  return adminCalls(ask, userName(process.env));
 }
 
 function standardInput(): SecretSource {

@@ -11,12 +11,10 @@ function placeOf(file: string): { floor: number; family: string } {
     const floor: Record<string, number> = {
       "main.ts": 7,
       "cli.ts": 7,
+      "assembly.ts": 5,
       "balancer.ts": 5,
-      "config.ts": 5,
       "detail.ts": 5,
-      "observed.ts": 5,
       "snapshot.ts": 5,
-      "verdicts.ts": 5,
     };
     const known = floor[top];
     if (known === undefined) throw new Error(`${file} has no floor: add it to the plan`);
@@ -26,7 +24,7 @@ function placeOf(file: string): { floor: number; family: string } {
   if (["runtime", "cli", "commands"].includes(top)) return { floor: 7, family: "process" };
   if (file === "engine/engine.ts") return { floor: 4, family: "engine" };
   if (top === "engine") return { floor: 4, family: `engine/${rest[0]}` };
-  if (["config", "control", "history", "plane", "requests", "telemetry"].includes(top))
+  if (["config", "control", "history", "picture", "plane", "requests", "telemetry"].includes(top))
     return { floor: 5, family: "composition" };
   const floors: Record<string, number> = {
     pool: 1, policy: 2, proxy: 3, probe: 3, state: 3, metrics: 3, access: 3, admin: 6, dashboard: 6, backend: 6,

@@ -16,7 +16,7 @@ export function isHealthCheck(method: string, path: string): boolean {
  * The first row that fits counts; a segment with a colon stands for any one, a star at the end for any rest. Reading is
  * for viewers, acting on upstreams for operators; what changes what the balancer is, is for admins.
  */
-export const routeRoles: readonly (readonly [method: string, path: string, needed: Needed])[] = [
+const routeRoles: readonly (readonly [method: string, path: string, needed: Needed])[] = [
   ...healthChecks.map((path) => ["GET", path, "nobody"] as const),
   // They hold nothing that is not in every copy of the program, and a browser's address line sends no bearer.
   ["GET", "/api/docs", "nobody"],

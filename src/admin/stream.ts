@@ -2,9 +2,10 @@
 
 import type { Control } from "../control/control.ts";
 import type { EventQuery } from "../control/journal.ts";
-import type { Cancel, Schedule } from "../lib/clock.ts";
+import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Event } from "../state/event.ts";
+import { type Listener, Listeners } from "./listeners.ts";
 
 export interface StreamQuery extends Pick<EventQuery, "upstream" | "pool"> {
   /** Begins after the event with this number; null with the next one that happens. */
@@ -19,31 +20,17 @@ export interface StreamSetting {
   readonly schedule: Schedule;
 }
 
-interface Listener {
+interface State {
   readonly query: StreamQuery;
-  readonly controller: ReadableStreamDefaultController<Uint8Array>;
   /** The last event that it got. */
   cursor: number;
   /** Seconds until its next snapshot. */
   snapshotIn: number;
-  /** Beats in a row for which it had not read what it has. */
-  missedBeats: number;
 }
 
-/** Dashboards of a team and its scripts; more is a mistake or an attack. */
-const mostListeners = 100;
-const tickMs = 1_000;
-const ticksPerBeat = 15;
-/** Whoever reads nothing for this many beats is cut. What it missed it finds in the record when it comes back. */
-const mostMissedBeats = 2;
-/** Bytes that wait for one reader before it gets nothing more. */
-const mostWaitingBytes = 64 * 1024;
-const eventsAtOnce = 500;
-
 const encoder = new TextEncoder();
-/** The first bytes, so that the head leaves at once; browsers that are cut come back after a second. */
-const greeting = encoder.encode("retry: 1000\n\n");
-const heartbeat = encoder.encode(":\n\n");
+const tickMs = 1_000;
+const eventsAtOnce = 500;
 
 /**
  * Nothing is kept for a listener but the number of the last event it got: what it has not read waits in the record.
@@ -53,14 +40,19 @@ const heartbeat = encoder.encode(":\n\n");
  */
 export class Stream {
   readonly #setting: StreamSetting;
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners: Listeners<State>;
   readonly #texts = new WeakMap<Event, string>();
-  #tick = 0;
-  #cancels: Cancel[] = [];
   #cancelFlush: Cancel | undefined;
 
   constructor(setting: StreamSetting) {
     this.#setting = setting;
+    this.#listeners = new Listeners({
+      // Dashboards of a team and its scripts.
+      most: 100,
+      mostWaitingBytes: 64 * 1024,
+      schedule: setting.schedule,
+      begin: () => this.#begin(),
+    });
   }
 
   get listeners(): number {
@@ -69,38 +61,27 @@ export class Stream {
 
   /** Undefined if too many listen already. */
   open(query: StreamQuery): ReadableStream<Uint8Array> | undefined {
-    if (this.#listeners.size >= mostListeners) return undefined;
-    let listener: Listener | undefined;
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          const cursor = query.after ?? this.#setting.control.events({ limit: 1 }).at(-1)?.seq ?? 0;
-          listener = { query, controller, cursor, snapshotIn: query.snapshotSeconds, missedBeats: 0 };
-          controller.enqueue(greeting);
-          this.#join(listener);
-        },
-        pull: () => listener && this.#tell(listener),
-        cancel: () => listener && this.#leave(listener),
+    const { snapshotSeconds } = query;
+    const cursor = () => query.after ?? this.#setting.control.events({ limit: 1 }).at(-1)?.seq ?? 0;
+    return this.#listeners.open(
+      // The first snapshot is sent at once.
+      () => ({ query, cursor: cursor(), snapshotIn: 0 }),
+      (listener) => {
+        this.#tell(listener);
+        if (snapshotSeconds > 0 && listener.state.snapshotIn === 0) this.#show(listener, this.#picture());
       },
-      { highWaterMark: mostWaitingBytes, size: (chunk) => chunk?.byteLength ?? 0 },
     );
   }
 
-  #join(listener: Listener): void {
-    this.#listeners.add(listener);
-    this.#tell(listener);
-    if (listener.query.snapshotSeconds > 0) this.#send(listener, this.#picture());
-    if (this.#listeners.size > 1) return;
-    this.#cancels = [this.#setting.control.watch(() => this.#wake())];
-    this.#tickLater();
-  }
-
-  #leave(listener: Listener): void {
-    this.#listeners.delete(listener);
-    if (this.#listeners.size > 0) return;
-    for (const cancel of this.#cancels) cancel();
-    this.#cancelFlush?.();
-    [this.#cancels, this.#cancelFlush] = [[], undefined];
+  #begin(): Cancel {
+    const leave = this.#setting.control.watch(() => this.#wake());
+    const cancelTick = repeat(this.#setting.schedule, tickMs, () => this.#tick());
+    return () => {
+      leave();
+      cancelTick();
+      this.#cancelFlush?.();
+      this.#cancelFlush = undefined;
+    };
   }
 
   /** An event may happen on the way of a request: telling it waits for the next turn, and many are told at once. */
@@ -111,39 +92,30 @@ export class Stream {
     });
   }
 
-  #tickLater(): void {
-    const cancel = this.#setting.schedule(tickMs, () => {
-      this.#tickLater();
-      this.#tick += 1;
-      let picture: Uint8Array | undefined;
-      for (const listener of this.#listeners) {
-        if (this.#tick % ticksPerBeat === 0) this.#beat(listener);
-        if (listener.query.snapshotSeconds === 0 || --listener.snapshotIn > 0) continue;
-        listener.snapshotIn = listener.query.snapshotSeconds;
-        this.#send(listener, (picture ??= this.#picture()));
-      }
-    });
-    this.#cancels = [...this.#cancels.slice(0, 1), cancel];
+  #tick(): void {
+    let picture: Uint8Array | undefined;
+    for (const listener of this.#listeners) {
+      const { state } = listener;
+      if (state.query.snapshotSeconds === 0 || --state.snapshotIn > 0) continue;
+      this.#show(listener, (picture ??= this.#picture()));
+    }
   }
 
-  #beat(listener: Listener): void {
-    const isRead = this.#send(listener, heartbeat);
-    listener.missedBeats = isRead ? 0 : listener.missedBeats + 1;
-    if (listener.missedBeats < mostMissedBeats) return;
-    this.#leave(listener);
-    listener.controller.error(new Error("Cannot go on: the listener does not read"));
+  #show(listener: Listener<State>, picture: Uint8Array): void {
+    listener.state.snapshotIn = listener.state.query.snapshotSeconds;
+    listener.send(picture);
   }
 
   /** The events that it does not have yet, as long as it takes them. */
-  #tell(listener: Listener): void {
-    const { upstream, pool } = listener.query;
+  #tell(listener: Listener<State>): void {
+    const { state } = listener;
+    const { upstream, pool } = state.query;
     const only = { ...(upstream !== undefined && { upstream }), ...(pool !== undefined && { pool }) };
-    for (;;) {
-      if (!this.#listeners.has(listener) || !isReady(listener)) return;
-      const events = this.#setting.control.events({ ...only, after: listener.cursor, limit: eventsAtOnce });
+    while (listener.isReady && this.#listeners.has(listener)) {
+      const events = this.#setting.control.events({ ...only, after: state.cursor, limit: eventsAtOnce });
       if (events.length === 0) return;
-      listener.cursor = events.at(-1)?.seq ?? listener.cursor;
-      this.#send(listener, encoder.encode(events.map((event) => this.#textOf(event)).join("")));
+      state.cursor = events.at(-1)?.seq ?? state.cursor;
+      listener.send(events.map((event) => this.#textOf(event)).join(""));
     }
   }
 
@@ -160,15 +132,4 @@ export class Stream {
   #picture(): Uint8Array {
     return encoder.encode(`event: snapshot\ndata: ${JSON.stringify(this.#setting.snapshot())}\n\n`);
   }
-
-  /** Whether it could be sent: a reader that is behind gets nothing new. */
-  #send(listener: Listener, bytes: Uint8Array): boolean {
-    if (!isReady(listener)) return false;
-    listener.controller.enqueue(bytes);
-    return true;
-  }
-}
-
-function isReady({ controller }: Listener): boolean {
-  return (controller.desiredSize ?? 0) > 0;
 }

@@ -2,6 +2,7 @@
 
 import type { Ask } from "../cli/companions.ts";
 import { describeError, exchangeWeb, type WebRequest } from "../dashboard/web-client.ts";
+import { listOf, mapOf, parseJson } from "../lib/json.ts";
 import { type ExitCode, plainText } from "./terminal.ts";
 
 /** Why there is no answer to go by. */
@@ -15,6 +16,8 @@ export interface Failed {
 export interface Called {
   readonly kind: "called";
   readonly status: number;
+  readonly text: string;
+  /** Of a text that is JSON. */
   readonly value: unknown;
 }
 
@@ -22,7 +25,8 @@ export interface Call {
   readonly method?: WebRequest["method"];
   /** Below the admin side's address, encoded. */
   readonly path: string;
-  readonly body?: object;
+  /** A map, or a text as it is. */
+  readonly body?: object | string;
   /** How long the balancer may take by itself, because it was told to wait. */
   readonly waitMs?: number;
 }
@@ -41,10 +45,10 @@ export function adminCalls(ask: Ask, actor: string): AdminCall {
         url: new URL(ask.adminUrl + path),
         fields: fieldsOf(ask, actor),
         timeoutMs: timeoutMs + waitMs,
-        ...(body && { body: JSON.stringify(body) }),
+        ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
       });
-      const value = parsed(text);
-      return status >= 200 && status < 300 ? { kind: "called", status, value } : refused(status, value);
+      const value = parseJson(text);
+      return status >= 200 && status < 300 ? { kind: "called", status, text, value } : refused(status, value);
     } catch (error) {
       return unreachable(ask, error);
     }
@@ -74,20 +78,4 @@ export function refused(status: number, value: unknown): Failed {
     .map((line) => plainText(line ?? `Cannot ask the balancer: it answers with status ${status}`))
     .join("\n");
   return { kind: "failed", exitCode: 2, text };
-}
-
-export function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-export function mapOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

@@ -1,8 +1,8 @@
 /** `evenkeel plan` and `evenkeel state`: ask a running balancer, print what it says, and end. */
 
-import type { Ask } from "../cli/companions.ts";
 import type { FileSource } from "../cli/surroundings.ts";
-import { describeError, exchangeWeb, type WebAnswer } from "../dashboard/web-client.ts";
+import { listOf, mapOf } from "../lib/json.ts";
+import type { AdminCall, Failed } from "./admin-call.ts";
 import type { ExitCode } from "./terminal.ts";
 
 /** What is printed, and how the process ends. */
@@ -12,63 +12,16 @@ export interface Reply {
   readonly exitCode: ExitCode;
 }
 
-/** First verdicts are no part of it, so this is a matter of milliseconds. */
-const timeoutMs = 10_000;
-
 /** Exit 0 if nothing would change, 1 if something would, 2 if there are problems. */
-export async function askPlan(ask: Ask, file: FileSource | undefined): Promise<Reply> {
+export async function askPlan(call: AdminCall, file: FileSource | undefined): Promise<Reply | Failed> {
   const name = file ? `&name=${encodeURIComponent(file.name)}` : "";
-  const answer = await askFor(ask, "POST", { path: `/api/reload?dry=1${name}`, body: file?.text ?? "" });
-  if ("exitCode" in answer) return answer;
-  const lines = stringsIn(mapOf(answer.text)["diff"]);
+  const answer = await call({ method: "POST", path: `/api/reload?dry=1${name}`, body: file?.text ?? "" });
+  if (answer.kind === "failed") return answer;
+  const lines = listOf(mapOf(answer.value)["diff"]).map(String);
   return lines.length === 0 ? { text: "No changes.", exitCode: 0 } : { text: lines.join("\n"), exitCode: 1 };
 }
 
-export async function askState(ask: Ask): Promise<Reply> {
-  const answer = await askFor(ask, "GET", { path: "/api/state/export" });
-  return "exitCode" in answer ? answer : { text: answer.text, exitCode: 0 };
-}
-
-async function askFor(
-  { adminUrl, adminToken }: Ask,
-  method: "GET" | "POST",
-  { path, body }: { readonly path: string; readonly body?: string },
-): Promise<WebAnswer | Reply> {
-  const fields = {
-    "user-agent": "evenkeel-cli",
-    ...(adminToken === undefined ? {} : { authorization: `Bearer ${adminToken}` }),
-  };
-  try {
-    const url = new URL(adminUrl + path);
-    const answer = await exchangeWeb({
-      method,
-      url,
-      fields,
-      timeoutMs,
-      ...(body === undefined ? {} : { body }),
-    });
-    return answer.status === 200 ? answer : { text: problemsIn(answer), exitCode: 2 };
-  } catch (error) {
-    return { text: `Cannot ask the balancer: ${describeError(error)}, received ${adminUrl}`, exitCode: 3 };
-  }
-}
-
-function problemsIn({ status, text }: WebAnswer): string {
-  const { detail, problems } = mapOf(text);
-  const several = stringsIn(problems);
-  if (several.length > 0) return several.join("\n");
-  return typeof detail === "string" ? detail : `Cannot ask the balancer: it answers with status ${status}`;
-}
-
-function mapOf(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
-}
-
-function stringsIn(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
+export async function askState(call: AdminCall): Promise<Reply | Failed> {
+  const answer = await call({ path: "/api/state/export" });
+  return answer.kind === "failed" ? answer : { text: answer.text, exitCode: 0 };
 }

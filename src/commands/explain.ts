@@ -1,7 +1,8 @@
 /** `evenkeel explain`: what became of one request, in sentences, and its attempts and phases as tables. */
 
 import type { Verb } from "../cli/verbs.ts";
-import { type AdminCall, type Failed, listOf, mapOf } from "./admin-call.ts";
+import { listOf, mapOf } from "../lib/json.ts";
+import type { AdminCall, Failed } from "./admin-call.ts";
 import { columnsOf } from "./columns.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 

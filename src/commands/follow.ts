@@ -1,11 +1,11 @@
 /** Reads the admin API's stream of events for as long as anybody wants, also over restarts of the balancer. */
 
-import { request as requestPlain } from "node:http";
-import { request as requestSecure } from "node:https";
 import type { Ask } from "../cli/companions.ts";
+import { readEvents } from "../dashboard/event-reader.ts";
 import { sleep } from "../lib/clock.ts";
+import { parseJson } from "../lib/json.ts";
 import type { Event } from "../state/event.ts";
-import { type Failed, fieldsOf, parsed, refused, unreachable } from "./admin-call.ts";
+import { type Failed, fieldsOf, refused, unreachable } from "./admin-call.ts";
 
 export interface Following {
   readonly ask: Ask;
@@ -47,42 +47,26 @@ function read(
   hear: (event: Event) => void,
 ): Promise<End> {
   const query = new URLSearchParams({ after: String(after), ...(upstream !== undefined && { upstream }) });
-  const url = new URL(`${ask.adminUrl}/api/stream?${query}`);
-  const send = url.protocol === "https:" ? requestSecure : requestPlain;
+  let wasOpen = false;
   return new Promise((resolve) => {
-    const request = send(url, {
-      agent: false,
-      headers: { ...fieldsOf(ask, actor), accept: "text/event-stream" },
+    readEvents({
+      url: new URL(`${ask.adminUrl}/api/stream?${query}`),
+      fields: fieldsOf(ask, actor),
+      onOpen: () => void (wasOpen = true),
+      onEvent(name, data) {
+        const event = name === "event" ? parseJson(data) : undefined;
+        if (event !== undefined) hear(event as Event);
+      },
+      onEnd({ answer, error }) {
+        if (answer) return resolve({ wasOpen, failed: refusal(answer) });
+        resolve({ wasOpen, ...(error && !wasOpen && { failed: unreachable(ask, error) }) });
+      },
     });
-    request.on("error", (error) => resolve({ wasOpen: false, failed: unreachable(ask, error) }));
-    request.on("response", (response) => {
-      let text = "";
-      const isOpen = response.statusCode === 200;
-      response.setEncoding("utf8").on("data", (chunk: string) => {
-        text += chunk;
-        if (isOpen) text = hearMessages(text, hear);
-      });
-      const end = () => resolve(isOpen ? { wasOpen: true } : notOpen(response.statusCode ?? 0, text));
-      response.on("end", end).on("error", end).on("aborted", end);
-    });
-    request.end();
   });
 }
 
 /** A balancer that is full says so and may have room later. */
-function notOpen(status: number, text: string): End {
-  const failed = refused(status, parsed(text));
-  return { wasOpen: false, failed: status === 503 ? { ...failed, exitCode: 3 } : failed };
-}
-
-/** @returns what is not a whole message yet */
-function hearMessages(text: string, hear: (event: Event) => void): string {
-  const messages = text.split("\n\n");
-  const rest = messages.pop() ?? "";
-  for (const message of messages) {
-    const data = /^event: event\n(?:.*\n)*?data: (.*)$/m.exec(message)?.[1];
-    const event = data === undefined ? undefined : parsed(data);
-    if (event !== undefined) hear(event as Event);
-  }
-  return rest;
+function refusal({ status, text }: { readonly status: number; readonly text: string }): Failed {
+  const failed = refused(status, parseJson(text));
+  return status === 503 ? { ...failed, exitCode: 3 } : failed;
 }

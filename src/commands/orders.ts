@@ -2,7 +2,8 @@
 
 import type { Verb } from "../cli/verbs.ts";
 import { formatDuration } from "../lib/duration.ts";
-import { type AdminCall, type Failed, mapOf } from "./admin-call.ts";
+import { mapOf } from "../lib/json.ts";
+import type { AdminCall, Failed } from "./admin-call.ts";
 import { rehearse } from "./rehearse.ts";
 import { type ExitCode, plainText } from "./terminal.ts";
 

@@ -4,7 +4,8 @@ import type { Verb } from "../cli/verbs.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { describeRehearsal, usualRehearsalMs } from "../pool/rehearsal.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";
-import { type AdminCall, type Failed, mapOf } from "./admin-call.ts";
+import { mapOf } from "../lib/json.ts";
+import type { AdminCall, Failed } from "./admin-call.ts";
 
 /** The sentence that says what became of it. */
 export async function rehearse(

@@ -3,7 +3,8 @@
 import type { Ask } from "../cli/companions.ts";
 import type { Verb } from "../cli/verbs.ts";
 import type { Event } from "../state/event.ts";
-import { adminCalls, type AdminCall, type Failed, listOf, mapOf } from "./admin-call.ts";
+import { listOf, mapOf } from "../lib/json.ts";
+import { adminCalls, type AdminCall, type Failed } from "./admin-call.ts";
 import { eventLine } from "./event-line.ts";
 import { explain } from "./explain.ts";
 import { follow } from "./follow.ts";

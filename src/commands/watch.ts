@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 
 import { type Cancel, type Schedule, systemSchedule } from "../lib/clock.ts";
 
-/** Editors write in several steps: this long after the last one the file is whole. */
+/** Editors write in several steps: a file that is the same after this long is whole. */
 const settledMs = 200;
 
 /**
@@ -15,18 +15,27 @@ const settledMs = 200;
  */
 export function watchFile(path: string, onChange: () => void, schedule: Schedule = systemSchedule): Cancel {
   let known = textOf(path);
+  let seen = known;
   let cancel: Cancel | undefined;
+  // No wait for quiet in the folder: a log that is written there would put it off for ever.
+  const lookSoon = () => {
+    cancel ??= schedule(settledMs, () => {
+      cancel = undefined;
+      look();
+    });
+  };
   const look = () => {
     const text = textOf(path);
     // Missing for a moment is how files are replaced.
-    if (text === undefined || text === known) return;
+    if (text === undefined || text === known) return void (seen = known);
+    if (text !== seen) {
+      seen = text;
+      return lookSoon();
+    }
     known = text;
     onChange();
   };
-  const watcher = watch(dirname(path), () => {
-    cancel?.();
-    cancel = schedule(settledMs, look);
-  });
+  const watcher = watch(dirname(path), lookSoon);
   watcher.on("error", () => {});
   return () => {
     cancel?.();

@@ -4,7 +4,7 @@ import { Type } from "@sinclair/typebox";
 
 import { file, optional, share, strict, text, word } from "./schema-parts.ts";
 
-export const accessLogFormats = ["json", "common"] as const;
+const accessLogFormats = ["json", "common"] as const;
 export type AccessLogFormat = (typeof accessLogFormats)[number];
 
 export const accessLog = optional(

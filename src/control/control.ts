@@ -74,12 +74,12 @@ export interface Control {
   add(pool: string, given: unknown, who: Who): Promise<Denied | string>;
   /** Drains it first; resolves when it is gone, or at once if there is nothing to wait for. */
   remove(id: string, waitMs: number, who: Who): Promise<Denied | DrainReport>;
-  /** Takes the configuration anew. Refused as a whole if anything is wrong with it: the old one goes on. */
   /** Plays a fault there for a while. @param given see `readRehearsal` */
   rehearse(id: string, given: Readonly<Record<string, unknown>>, who: Who): Denied | undefined;
   endRehearsal(id: string, who: Who): Denied | undefined;
   /** @param reason one word */
   endRehearsals(reason: string): void;
+  /** Takes the configuration anew. Refused as a whole if anything is wrong with it: the old one goes on. */
   reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport>;
   /** Oldest first. */
   events(query: EventQuery): readonly Event[];

@@ -2,7 +2,7 @@
 
 import { Document, isMap, isSeq } from "yaml";
 import type { Config } from "../config/config.ts";
-import { upstreamTlsFileOf } from "../config/effective.ts";
+import { upstreamTlsFileOf } from "../config/file-form.ts";
 import { authorityOf, originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import type { Intent } from "../state/intent.ts";
 import { identityOf } from "./wanted.ts";

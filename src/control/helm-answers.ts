@@ -1,18 +1,7 @@
 /** What the helm answers: reports of orders that were carried out, and the usual refusals. */
 
-import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
-import type { Intent } from "../state/intent.ts";
 import { type Denied, denied, type DrainReport } from "./control.ts";
 import type { Found } from "./fleet.ts";
-
-/** Whether an upstream comes back as it was configured. */
-export function isRemovalUndone(
-  removed: Extract<Intent, { kind: "removed" }> | undefined,
-  spec: UpstreamSpec,
-  pool: string,
-): boolean {
-  return removed?.pool === pool && originOf(removed.address) === originOf(spec.address);
-}
 
 /** @param cut how many were cut by force */
 export function reportOf(

@@ -18,14 +18,15 @@ import {
   type Who,
 } from "./control.ts";
 import type { Course } from "./course.ts";
+import { departed, emptied } from "./emptying.ts";
 import { exportYaml } from "./export.ts";
 import type { Found } from "./fleet.ts";
 import { forgetting } from "./intents.ts";
-import { isRemovalUndone, leaving, reportOf, unknown } from "./helm-answers.ts";
+import { leaving, unknown } from "./helm-answers.ts";
 import type { EventQuery } from "./journal.ts";
 import { readRehearsal } from "./rehearsal-order.ts";
 import { Rehearsals } from "./rehearsals.ts";
-import { readNewcomer } from "./newcomer.ts";
+import { changesFor, readNewcomer } from "./newcomer.ts";
 import { reload } from "./reload.ts";
 import { wantedOf } from "./wanted.ts";
 
@@ -86,7 +87,7 @@ export class Helm implements Control {
     // First the mode: one that is empty already would be told to be drained before it was told to drain.
     this.#turnTo(found, "draining", who);
     drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
-    return this.#emptied(found, { waitMs, force });
+    return emptied(this.#course, found, { waitMs, force });
   }
 
   add(pool: string, given: unknown, who: Who): Promise<Denied | string> {
@@ -97,20 +98,10 @@ export class Helm implements Control {
       }
       const spec = readNewcomer(given, wanted, pool);
       if ("kind" in spec) return spec;
-      const said = { upstream: spec.id, ...this.#said(who) };
-      // What was removed and comes back as it was configured needs no intent of its own.
-      const isConfigured = config.pools.some(({ upstreams }) => upstreams.some(({ id }) => id === spec.id));
-      if (isConfigured && !isRemovalUndone(intents.of("removed", spec.id), spec, pool)) {
-        return denied(
-          409,
-          "upstream_exists",
-          `Cannot add ${spec.id}: the configuration uses the name for another one`,
-        );
-      }
-      const changes: (Intent | Forgotten)[] = [...forgetting(spec.id)];
       const isWeighed = (given as Partial<UpstreamFile>).weight !== undefined;
-      if (isConfigured && isWeighed) changes.push({ kind: "weight", weight: spec.weight, ...said });
-      if (!isConfigured) changes.push({ kind: "added", pool, spec, ...said });
+      const joining = { pool, spec, isWeighed, said: this.#said(who) };
+      const changes = changesFor(joining, config, intents);
+      if ("kind" in changes) return changes;
       return (
         who.condition?.() ?? this.#write(changes) ?? (await this.#course.steer(who, "operator"), spec.id)
       );
@@ -136,20 +127,8 @@ export class Helm implements Control {
     }
     const refused = who.condition?.() ?? this.#write(changes);
     if (refused) return refused;
-    const limitMs = waitMs || leaveWithinMs;
     this.#turnTo(found, "draining", who);
-    drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
-    const gone = this.#leave(found, limitMs, who);
-    return waitMs > 0 ? gone : reportOf("late", found);
-  }
-
-  async #leave(found: Found, limitMs: number, who: Who): Promise<DrainReport> {
-    const { drains, inTurn, steer } = this.#course;
-    await drains.wait(found.upstream, limitMs);
-    drains.finish(found.upstream);
-    await inTurn(() => steer(who, "operator"));
-    const { inFlight } = found.upstream;
-    return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
+    return departed(this.#course, found, { waitMs, who });
   }
 
   rehearse(id: string, given: Readonly<Record<string, unknown>>, who: Who): Denied | undefined {
@@ -191,15 +170,6 @@ export class Helm implements Control {
     return exportYaml(config, wantedOf(config, intents.all), intents.all);
   }
 
-  async #emptied(found: Found, { waitMs, force }: DrainOrder): Promise<DrainReport> {
-    const { drains, cutter } = this.#course;
-    const end = await drains.wait(found.upstream, waitMs);
-    if (end !== "late" || !force) return reportOf(end, found);
-    const cut = (await cutter()?.(found.upstream)) ?? 0;
-    // An engine tells the ends of what it cut a little later, and workers that there was nothing to cut.
-    return reportOf(await drains.wait(found.upstream, cutWithinMs), found, cut);
-  }
-
   #turnTo({ upstream, member: { pool } }: Found, mode: Mode, { by, why }: Who): void {
     const { journal, log } = this.#course;
     const from = upstream.mode;
@@ -229,9 +199,3 @@ export class Helm implements Control {
     }
   }
 }
-
-/** How long what was cut may take to be gone. */
-const cutWithinMs = 1_000;
-
-/** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
-const leaveWithinMs = 30_000;

@@ -1,6 +1,6 @@
 /** Watches how much memory the balancer takes, and says when it must take no more requests: before the system ends it. */
 
-import type { Cancel, Schedule } from "../lib/clock.ts";
+import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 import type { MemorySnapshot } from "../snapshot.ts";
 
 export interface MemoryWatchSetting {
@@ -40,8 +40,8 @@ export class MemoryWatch {
 
   /** Looks now and from then on. */
   start(): void {
+    this.#cancel = repeat(this.#setting.schedule, lookMs, () => this.#look());
     this.#look();
-    this.#cancel = this.#setting.schedule(lookMs, () => this.start());
   }
 
   stop(): void {

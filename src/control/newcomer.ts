@@ -1,4 +1,4 @@
-/** Reads an upstream that somebody wants to add: the same rules as in the configuration file, all problems at once. */
+/** An upstream that somebody wants to add: read by the rules of the configuration file, all problems at once, and what is kept of it. */
 
 import type { Config } from "../config/config.ts";
 import { nameOf, quote, sentenceOf } from "../config/problem.ts";
@@ -8,7 +8,9 @@ import { faultsIn } from "../config/shape.ts";
 import { upstreamOf } from "../config/upstreams.ts";
 import { isLoopback } from "../lib/loopback.ts";
 import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
+import type { Forgotten, Intent, Said } from "../state/intent.ts";
 import { type Denied, denied } from "./control.ts";
+import { forgetting, type Intents } from "./intents.ts";
 
 /**
  * @param given as the file would have it: url, name, weight, backup, tls without ca
@@ -58,4 +60,31 @@ export function readNewcomer(given: unknown, wanted: Config, pool: string): Upst
     );
   }
   return spec;
+}
+
+export interface Joining {
+  readonly pool: string;
+  readonly spec: UpstreamSpec;
+  /** Whether it was told how much it weighs. */
+  readonly isWeighed: boolean;
+  readonly said: Omit<Said, "upstream">;
+}
+
+/** What has to be kept for it to belong; a refusal if the configuration uses its name for another one. */
+export function changesFor(
+  { pool, spec, isWeighed, said }: Joining,
+  { pools }: Config,
+  intents: Pick<Intents, "of">,
+): readonly (Intent | Forgotten)[] | Denied {
+  const { id, weight } = spec;
+  const isConfigured = pools.some(({ upstreams }) => upstreams.some((configured) => configured.id === id));
+  const named = { upstream: id, ...said };
+  if (!isConfigured) return [...forgetting(id), { kind: "added", pool, spec, ...named }];
+  // What was removed and comes back as it was configured needs no intent of its own.
+  const removed = intents.of("removed", id);
+  if (removed?.pool !== pool || originOf(removed.address) !== originOf(spec.address)) {
+    const message = `Cannot add ${id}: the configuration uses the name for another one`;
+    return denied(409, "upstream_exists", message);
+  }
+  return isWeighed ? [...forgetting(id), { kind: "weight", weight, ...named }] : forgetting(id);
 }

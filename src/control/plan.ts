@@ -2,7 +2,8 @@
 
 import { accountSteps, adminOf } from "./account-plan.ts";
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
-import { formatDuration } from "../lib/duration.ts";
+import { leavesOf, poolSettingsFileOf, settingsFileOf } from "../config/file-form.ts";
+import { nameOf } from "../config/problem.ts";
 import { hashString } from "../lib/hash.ts";
 import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import { identityOf } from "./wanted.ts";
@@ -60,31 +61,11 @@ function settingSteps(before: Config, after: Config): readonly Step[] {
   return [...steps, ...accountSteps(before.admin, after.admin)];
 }
 
-function settingsOf({ listen, engine, workers, admin, state, clientTimeouts, ...rest }: Config): Settings {
+function settingsOf(config: Config): Settings {
+  const { tls } = config.listen;
   return {
-    "listen.host": listen.hostname,
-    "listen.port": String(listen.port),
-    "listen.tls.cert": pemOf(listen.tls?.certPath, listen.tls?.cert, "none"),
-    "listen.tls.key": listen.tls?.keyPath ?? "none",
-    "listen.maxClients": String(listen.maxClients),
-    engine,
-    workers: String(workers),
-    "admin.host": admin.hostname,
-    "admin.port": String(admin.port),
-    state,
-    "clientTimeouts.head": formatDuration(clientTimeouts.headMs),
-    "clientTimeouts.bodyIdle": formatDuration(clientTimeouts.bodyIdleMs),
-    "clientTimeouts.keepAlive": formatDuration(clientTimeouts.keepAliveMs),
-    maxMemory: String(rest.maxMemory),
-    drainDelay: formatDuration(rest.drainDelayMs),
-    drainTimeout: formatDuration(rest.drainTimeoutMs),
-    trustedProxies: rest.trustedProxies.join(", ") || "none",
-    "accessLog.to": rest.accessLog?.to ?? "none",
-    "accessLog.format": rest.accessLog?.format ?? "none",
-    "accessLog.share": String(rest.accessLog?.share ?? "none"),
-    "tracing.endpoint": rest.tracing?.endpoint ?? "none",
-    "tracing.share": String(rest.tracing?.share ?? "none"),
-    "tracing.serviceName": rest.tracing?.serviceName ?? "none",
+    ...textsOf(settingsFileOf(config)),
+    ...(tls && { "listen.tls.cert": pemOf(tls.certPath, tls.cert, "none") }),
   };
 }
 
@@ -101,7 +82,10 @@ function poolSteps(before: Config, after: Config): readonly Step[] {
     ...after.pools.flatMap((pool): readonly Step[] => {
       const old = olds.get(pool.name);
       if (!old) return [{ action: "add", subject: "pool", pool: pool.name, to: pool.policy }];
-      const changed = [...differences(poolSettings(old), poolSettings(pool)), ...reordered(old, pool)];
+      const changed = [
+        ...differences(textsOf(poolSettingsFileOf(old)), textsOf(poolSettingsFileOf(pool))),
+        ...reordered(old, pool),
+      ];
       return changed.map((difference) => ({
         ...{ action: "change", subject: "pool", pool: pool.name },
         ...difference,
@@ -121,38 +105,6 @@ function reordered(before: PoolConfig, after: PoolConfig): readonly Difference[]
       .join(", ");
   const [from, to] = [listOf(before, news), listOf(after, olds)];
   return from === to ? [] : [{ key: "order", from, to }];
-}
-
-function poolSettings(pool: PoolConfig): Settings {
-  const { policy, hashBy, retries, retryStatuses, retryBudget, probe, timeouts, outlier } = pool;
-  return {
-    policy,
-    hashBy,
-    retries: String(retries),
-    retryStatuses: retryStatuses.join(", ") || "none",
-    "retryBudget.share": String(retryBudget.share),
-    "retryBudget.perSecond": String(retryBudget.perSecond),
-    hedge: typeof pool.hedgeAfter === "string" ? pool.hedgeAfter : formatDuration(pool.hedgeAfter),
-    maxInFlight: String(pool.maxInFlight),
-    "queue.maxWaiting": String(pool.queue.maxWaiting),
-    "queue.timeout": formatDuration(pool.queue.timeoutMs),
-    "queue.whenNoneFit": String(pool.queue.whenNoneFit),
-    maxRequestBody: String(pool.maxRequestBodyBytes ?? "no limit"),
-    slowStart: formatDuration(pool.slowStartMs),
-    ...Object.fromEntries(Object.entries(outlier).map(([key, value]) => [`outlier.${key}`, String(value)])),
-    "probe.path": probe.path ?? "none (TCP)",
-    "probe.interval": formatDuration(probe.intervalMs),
-    "probe.changingInterval": formatDuration(probe.changingIntervalMs),
-    "probe.jitter": String(probe.jitter),
-    "probe.timeout": formatDuration(probe.timeoutMs),
-    "probe.rise": String(probe.rise),
-    "probe.fall": String(probe.fall),
-    "timeouts.connect": formatDuration(timeouts.connectMs),
-    "timeouts.head": formatDuration(timeouts.headMs),
-    "timeouts.total": timeouts.totalMs === undefined ? "none" : formatDuration(timeouts.totalMs),
-    "timeouts.bodyIdle": formatDuration(timeouts.bodyIdleMs),
-    "timeouts.tunnelIdle": formatDuration(timeouts.tunnelIdleMs),
-  };
 }
 
 interface Placed {
@@ -218,11 +170,25 @@ interface Difference {
   readonly to: string;
 }
 
+/** What is not said on one side is "none" there. */
 function differences(before: Settings, after: Settings): readonly Difference[] {
-  return Object.entries(after).flatMap(([key, to]) => {
-    const from = before[key] ?? "";
+  const keys = new Set([...Object.keys(after), ...Object.keys(before)]);
+  return [...keys].flatMap((key) => {
+    const [from, to] = [before[key] ?? none, after[key] ?? none];
     return from === to ? [] : [{ key, from, to }];
   });
+}
+
+const none = "none";
+
+/** By the names that a configuration file has for them. */
+function textsOf(file: object): Settings {
+  const texts = leavesOf(file).map(({ path, value }) => [nameOf(path), textOf(value)] as const);
+  return Object.fromEntries(texts);
+}
+
+function textOf(value: unknown): string {
+  return Array.isArray(value) ? value.join(", ") || none : String(value);
 }
 
 const signs = { add: "+", remove: "-", change: "~" } as const;

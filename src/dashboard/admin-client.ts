@@ -3,16 +3,15 @@
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
+import { areStrings, isRecord, parseJson } from "../lib/json.ts";
 import type { Event } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 import { type Order, type OrderRequest, requestOf } from "./actions/order.ts";
 import {
-  areStrings,
   eventsIn,
   intentsIn,
   isDetail,
   isHistory,
-  isRecord,
   isSnapshot,
   type ReloadView,
   reloadIn,
@@ -66,7 +65,7 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     timeoutMs = readTimeoutMs,
   ): Promise<Told<Value>> {
     const told = await tellText(path, timeoutMs);
-    return "value" in told ? understood(read(parse(told.value))) : told;
+    return "value" in told ? understood(read(parseJson(told.value))) : told;
   }
 
   async function tellText(path: string, timeoutMs: number): Promise<Told<string>> {
@@ -86,7 +85,7 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
         body: body ? JSON.stringify(body) : "",
       });
       return [200, 201, 202].includes(answer.status)
-        ? { value: parse(answer.text) }
+        ? { value: parseJson(answer.text) }
         : { trouble: troubleOf(answer) };
     } catch (error) {
       return { trouble: unreachable(error) };
@@ -159,8 +158,8 @@ export function unreachable(error: unknown): Trouble {
 
 export function troubleOf({ status, text }: WebAnswer): Trouble {
   if (status === 401) return { reason: "unauthorized", message: "the admin API asks for another token" };
-  if (status === 404) return { reason: "missing", message: messageIn(parse(text)) ?? "it is not there" };
-  const said = parse(text);
+  if (status === 404) return { reason: "missing", message: messageIn(parseJson(text)) ?? "it is not there" };
+  const said = parseJson(text);
   const problems = isRecord(said) ? said["problems"] : undefined;
   return {
     reason: "refused",
@@ -172,12 +171,4 @@ export function troubleOf({ status, text }: WebAnswer): Trouble {
 function messageIn(value: unknown): string | undefined {
   const detail = isRecord(value) ? value["detail"] : undefined;
   return typeof detail === "string" && detail !== "" ? detail.replace(/\.$/, "") : undefined;
-}
-
-export function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

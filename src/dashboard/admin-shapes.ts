@@ -3,6 +3,7 @@
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, SeriesHistory } from "../history/history.ts";
+import { areStrings, isRecord } from "../lib/json.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { Event } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
@@ -55,10 +56,6 @@ export function settingsIn(value: unknown): readonly Setting[] | undefined {
   return list.every((entry) => isRecord(entry) && typeof entry["name"] === "string") ? list : undefined;
 }
 
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** An event of a kind that this version does not know is shown by its own words. */
 export function eventsIn(value: unknown): readonly Event[] | undefined {
   const list = isRecord(value) ? value["events"] : undefined;
@@ -94,8 +91,4 @@ export interface ReloadView {
 export function reloadIn(value: unknown): ReloadView | undefined {
   if (!isRecord(value) || !areStrings(value["diff"]) || !areStrings(value["needsRestart"])) return undefined;
   return { applied: value["applied"] === true, diff: value["diff"], needsRestart: value["needsRestart"] };
-}
-
-export function areStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }

@@ -33,28 +33,33 @@ export function renderedOnce<Shown extends Drawn>(
   };
 }
 
-const greeting = new TextEncoder().encode(":\n\n");
+/** One viewer's end of a stream. */
+export interface Outlet {
+  /** Sends a message if the viewer has room for one; what it would say is asked only then. */
+  offer(message: () => Uint8Array | string): void;
+  /** There will be no further one. */
+  end(): void;
+}
+
+const encoder = new TextEncoder();
+/** A comment, so that the head leaves at once: Bun holds it back until there is a body. */
+const greeting = encoder.encode(":\n\n");
 
 /**
- * One viewer's stream. At most two messages wait in it: whoever reads too slowly misses pictures, and the next one
- * that fits is right again.
+ * One viewer's stream of events. At most two messages wait in it: whoever reads too slowly is offered the next one.
+ * @param begin what it returns is called once the viewer has left
  */
-export function streamOf<Shown extends Drawn>(
-  feed: Feed<Shown>,
-  bytesOf: (picture: Shown, seen?: Shown) => Uint8Array,
-): ReadableStream<Uint8Array> {
+export function messageStream(begin: (outlet: Outlet) => Cancel): ReadableStream<Uint8Array> {
   let leave: Cancel | undefined;
-  let seen: Shown | undefined;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        // A comment, so that the head leaves at once: Bun holds it back until there is a body.
         controller.enqueue(greeting);
-        leave = feed.watch({
-          show(picture) {
+        leave = begin({
+          offer(message) {
             if ((controller.desiredSize ?? 0) <= 0) return;
-            controller.enqueue(bytesOf(picture, seen));
-            seen = picture;
+            const told = message();
+            controller.enqueue(typeof told === "string" ? encoder.encode(told) : told);
           },
           end: () => controller.close(),
         });
@@ -63,4 +68,21 @@ export function streamOf<Shown extends Drawn>(
     },
     { highWaterMark: 2 },
   );
+}
+
+/** A stream of pictures: whoever reads too slowly misses some, and the next one that fits is right again. */
+export function streamOf<Shown extends Drawn>(
+  feed: Feed<Shown>,
+  bytesOf: (picture: Shown, seen?: Shown) => Uint8Array,
+): ReadableStream<Uint8Array> {
+  let seen: Shown | undefined;
+  return messageStream(({ offer, end }) => {
+    const show = (picture: Shown) =>
+      offer(() => {
+        const bytes = bytesOf(picture, seen);
+        seen = picture;
+        return bytes;
+      });
+    return feed.watch({ show, end });
+  });
 }

@@ -1,7 +1,8 @@
-/** What all pages have around them: the document's head, the way between pages, and whether they are live. */
+/** What all pages have around them: the way between pages, notices, and whether they are live. */
 /** @jsxImportSource @kitajs/html */
 
 import { assets } from "./assets.ts";
+import { Brand, Document } from "./document.tsx";
 import { marks } from "./login/marks.tsx";
 
 /**
@@ -36,46 +37,40 @@ const places = [
 
 export function Shell({ title, here, live, notice = "", done = "", children }: ShellProps): JSX.Element {
   return (
-    <>
-      {"<!doctype html>"}
-      <html lang="en">
-        <head>
-          <meta charset="utf-8" />
-          <meta name="viewport" content="width=device-width, initial-scale=1" />
-          <meta name="color-scheme" content="light dark" />
-          <meta name="htmx-config" content={htmxConfig} />
-          <meta name="csrf" content={marks.csrf} />
-          <title safe>{title}</title>
-          <link rel="icon" type="image/svg+xml" href={assets.icon.path} />
-          <link rel="stylesheet" href={assets.style.path} />
-          <script src={assets.script.path}></script>
-        </head>
-        <body data-role={marks.role}>
-          <header class="top">
-            <a class="brand" href="/">
-              <img src={assets.icon.path} alt="" width="28" height="28" />
-              <span>Evenkeel</span>
+    <Document title={title} head={<LiveHead />} body={{ "data-role": marks.role }}>
+      <header class="top">
+        <a class="brand" href="/">
+          <Brand />
+        </a>
+        <nav class="places" aria-label="Pages">
+          {places.map((place) => (
+            <a href={place.address} {...(place.here === here ? { "aria-current": "page" } : {})}>
+              {place.name}
             </a>
-            <nav class="places" aria-label="Pages">
-              {places.map((place) => (
-                <a href={place.address} {...(place.here === here ? { "aria-current": "page" } : {})}>
-                  {place.name}
-                </a>
-              ))}
-            </nav>
-            {live === undefined ? "" : <LinkState />}
-            {marks.who}
-          </header>
-          <div id="notice">
-            <Notice notice={notice} />
-          </div>
-          {children}
-          <div id="done" role="status">
-            {done}
-          </div>
-          <dialog id="panel" aria-labelledby="panel-title"></dialog>
-        </body>
-      </html>
+          ))}
+        </nav>
+        {live === undefined ? "" : <LinkState />}
+        {marks.who}
+      </header>
+      <div id="notice">
+        <Notice notice={notice} />
+      </div>
+      {children}
+      <div id="done" role="status">
+        {done}
+      </div>
+      <dialog id="panel" aria-labelledby="panel-title"></dialog>
+    </Document>
+  );
+}
+
+/** htmx reads its configuration as it is loaded. */
+function LiveHead(): JSX.Element {
+  return (
+    <>
+      <meta name="htmx-config" content={htmxConfig} />
+      <meta name="csrf" content={marks.csrf} />
+      <script src={assets.script.path}></script>
     </>
   );
 }

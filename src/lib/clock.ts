@@ -20,6 +20,19 @@ export const systemSchedule: Schedule = (delayMs, task) => {
   return () => clearTimeout(timer);
 };
 
+/**
+ * Runs the task every `everyMs` milliseconds until the returned function is called. What it throws costs one turn: the next
+ * one is on its way by then, or a single fault would be the end of looking.
+ */
+export function repeat(schedule: Schedule, everyMs: number, task: () => void): Cancel {
+  const turn = () => {
+    cancel = schedule(everyMs, turn);
+    task();
+  };
+  let cancel = schedule(everyMs, turn);
+  return () => cancel();
+}
+
 /** Resolves after `delayMs` milliseconds. */
 export function sleep(delayMs: number): Promise<void> {
   return new Promise((resolve) => void systemSchedule(delayMs, resolve));

@@ -146,7 +146,11 @@ export class Seat {
   /** Resolves when it has nothing under way any more, or is gone. */
   drain(): Promise<void> {
     this.#stopFilling();
-    if (!this.#isReady) return Promise.resolve();
+    if (!this.#isReady) {
+      // It would begin to listen when the others have stopped.
+      this.#worker?.kill();
+      return Promise.resolve();
+    }
     this.send({ kind: "drain" });
     return new Promise((resolve) => (this.#drained = resolve));
   }

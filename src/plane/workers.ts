@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Fleet, Member } from "../control/fleet.ts";
 import type { Journal } from "../control/journal.ts";
 import { identityOf } from "../control/wanted.ts";
-import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
+import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
@@ -115,7 +115,9 @@ export class Workers implements Plane {
   async listen(): Promise<void> {
     const { host, config } = this.#setting;
     this.#port = await host.claimPort(config.listen.hostname, config.listen.port);
-    this.#tickLater();
+    this.#cancelTick = repeat(this.#setting.schedule, tickMs, () => {
+      for (const seat of this.#seats) seat.tick();
+    });
     await Promise.all(this.#seats.map((seat) => seat.start()));
   }
 
@@ -185,13 +187,6 @@ export class Workers implements Plane {
   #rest(): void {
     this.#cancelTell?.();
     this.#cancelTick?.();
-  }
-
-  #tickLater(): void {
-    this.#cancelTick = this.#setting.schedule(tickMs, () => {
-      for (const seat of this.#seats) seat.tick();
-      this.#tickLater();
-    });
   }
 
   #tellSoon(): void {

@@ -1,6 +1,6 @@
 /** Watches who waits: whom to suspect of having stopped, and whose waiting requests to move. Apart from the prober, which checks. */
 
-import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import { type Cancel, type Clock, repeat, type Schedule } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -63,10 +63,7 @@ export class Lookout {
 
   /** Looks again and again until it is stopped. */
   start(): void {
-    this.#cancel = this.#setting.schedule(lookMs, () => {
-      this.look();
-      this.start();
-    });
+    this.#cancel = repeat(this.#setting.schedule, lookMs, () => this.look());
   }
 
   stop(): void {

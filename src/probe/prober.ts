@@ -97,9 +97,10 @@ export class Prober {
     if (this.#watches.get(target.upstream) !== watch) return;
     const { state } = target.upstream.streak;
     const changed = target.pool.recordProbe(target.upstream, result.success);
+    // First of all: whatever those who hear of it throw, it is looked at again.
+    watch.cancel = schedule(waitMs(target, random), () => void this.#look(watch));
     onResult(target, result, changed ? state : undefined);
     if (target.upstream.isDown) rescueAll(target.upstream);
-    watch.cancel = schedule(waitMs(target, random), () => void this.#look(watch));
   }
 
   /** Where a rehearsal says that checks fail, nobody is asked. */

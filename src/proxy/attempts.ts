@@ -83,7 +83,12 @@ export class Attempts {
     }
   }
 
-  /** The request is over. */
+  /** The request is over: what is still open then was left so by a bug, and is nobody's to end any more. */
+  settle(): void {
+    for (let open = this.open; open; open = this.open) open.end(cancelled);
+  }
+
+  /** Forgets the request. */
   reset(): void {
     this.isHedged = false;
     this.#decide(undefined);

@@ -1,6 +1,7 @@
 /** When requests have to be answered at the latest, whatever they wait for: one time for all of a pool. */
 
-import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import type { Clock, Schedule } from "../lib/clock.ts";
+import { Roll } from "./roll.ts";
 
 /** Somebody who has to be answered in time. */
 export interface Hurried {
@@ -13,18 +14,17 @@ export interface DeadlinesSetting {
   readonly schedule: Schedule;
 }
 
-/** Between two looks at who is late. */
-const lookMs = 100;
-
-/** `join ──▶ hurried ──time──▶ expireWhole`, or `leave` before. In the order of joining, so that a look costs next to nothing. */
+/** `join ──▶ hurried ──time──▶ expireWhole`, or `leave` before. */
 export class Deadlines {
-  readonly #setting: DeadlinesSetting;
+  readonly #clock: Clock;
   /** With the clock time by which each has to be answered. */
-  readonly #hurried = new Map<Hurried, number>();
-  #cancel: Cancel | undefined;
+  readonly #hurried: Roll<Hurried>;
 
-  constructor(setting: DeadlinesSetting) {
-    this.#setting = setting;
+  constructor({ clock, schedule }: DeadlinesSetting) {
+    this.#clock = clock;
+    this.#hurried = new Roll(schedule, () =>
+      this.#hurried.takeUntil(clock(), (hurried) => hurried.expireWhole()),
+    );
   }
 
   get size(): number {
@@ -32,22 +32,10 @@ export class Deadlines {
   }
 
   join(hurried: Hurried, withinMs: number): void {
-    this.#hurried.delete(hurried);
-    this.#hurried.set(hurried, this.#setting.clock() + withinMs);
-    this.#cancel ??= this.#setting.schedule(lookMs, () => this.#look());
+    this.#hurried.join(hurried, this.#clock() + withinMs);
   }
 
   leave(hurried: Hurried): void {
-    this.#hurried.delete(hurried);
-  }
-
-  #look(): void {
-    const now = this.#setting.clock();
-    for (const [hurried, dueAt] of this.#hurried) {
-      if (dueAt > now) break;
-      this.#hurried.delete(hurried);
-      hurried.expireWhole();
-    }
-    this.#cancel = this.size > 0 ? this.#setting.schedule(lookMs, () => this.#look()) : undefined;
+    this.#hurried.leave(hurried);
   }
 }

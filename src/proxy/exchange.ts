@@ -84,8 +84,9 @@ export class Exchange implements Queued, Hurried {
     this.leaveQueue();
   }
 
-  /** The journey is over, once, after its attempts: writes the record if somebody wants it, and forgets the request. */
+  /** The journey is over, once, and so are its attempts: writes the record if somebody wants it, and forgets the request. */
   close(end: ExchangeEnd): void {
+    this.#attempts.settle();
     this.#recorder.ended(end, this.trace);
     this.reset();
   }
@@ -205,9 +206,7 @@ export class Exchange implements Queued, Hurried {
     const { pool } = journey.destination;
     this.#recorder.retried(pool.name, hedged);
     this.#extra += 1;
-    this.#recorder.chose(pool, upstream, true);
-    this.#tried.push(upstream);
-    return this.#attempts.hedge(upstream, pool);
+    return this.#start(pool, upstream, true);
   }
 
   /** Of a hedged request: this attempt's answer goes to the client. The other one, should it be under way, is ended here. */
@@ -242,9 +241,9 @@ export class Exchange implements Queued, Hurried {
     return destination && head && { destination, method: head.method, key, tried, extra, isReplayable };
   }
 
-  #start(pool: Pool, upstream: Upstream): Attempt {
+  #start(pool: Pool, upstream: Upstream, isBeside = false): Attempt {
     this.#recorder.chose(pool, upstream, this.#tried.length > 0);
     this.#tried.push(upstream);
-    return this.#attempts.start(upstream, pool);
+    return isBeside ? this.#attempts.hedge(upstream, pool) : this.#attempts.start(upstream, pool);
   }
 }

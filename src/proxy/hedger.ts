@@ -65,12 +65,12 @@ export class Hedger {
     const pools = this.#setting.pools();
     this.#cancel = undefined;
     if (pools.length === 0) return;
+    this.#lookSoon();
     const now = this.#setting.clock();
     for (const { pool, after } of pools) {
       const latest = now - (after === "p99" ? this.#p99Of(pool, now) : Math.max(lookMs, after));
       for (const upstream of pool.upstreams) hedgeAll(upstream, latest);
     }
-    this.#lookSoon();
   }
 
   #p99Of(pool: Pool, now: number): number {

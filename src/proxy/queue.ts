@@ -1,9 +1,10 @@
 /** Requests that wait for a place on an upstream: first in, first out, not too many and not for long. */
 
-import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import type { Clock, Schedule } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Refusal } from "./refusal.ts";
+import { Roll } from "./roll.ts";
 
 export interface QueueLimits {
   /** Requests that may wait; 0 for none. */
@@ -42,9 +43,6 @@ export interface QueueSetting {
   readonly schedule: Schedule;
 }
 
-/** Between two looks at who has waited for too long, and at what no attempt's end tells: modes, ejections that run out. */
-const lookMs = 100;
-
 /**
  * ```
  *  join ──▶ waiting ──a place is free, its turn──▶ retry
@@ -54,19 +52,23 @@ const lookMs = 100;
  * Serving happens after the turn of the event loop that freed a place: nobody is moved in the middle of another's end.
  */
 export class Queue {
-  readonly #setting: QueueSetting;
-  /** In the order of joining, with the clock time of that. */
-  readonly #waiting = new Map<Queued, number>();
+  readonly #clock: Clock;
+  /** With the clock time of joining. */
+  readonly #waiting: Roll<Queued>;
   readonly #serve = () => this.#serveFirst();
   #isServing = false;
-  #cancel: Cancel | undefined;
   /** Those who wait already keep to new ones too. */
   limits: QueueLimits;
 
-  constructor(setting: QueueSetting) {
-    this.#setting = setting;
-    this.limits = setting.limits;
-    setting.pool.onRoom = () => this.wake();
+  constructor({ pool, limits, clock, schedule }: QueueSetting) {
+    this.#clock = clock;
+    this.limits = limits;
+    this.#waiting = new Roll(schedule, () => {
+      this.#waiting.takeUntil(clock() - this.limits.timeoutMs, (queued) => queued.expire());
+      // Some things no attempt's end tells: modes, and ejections that run out.
+      this.#serveFirst();
+    });
+    pool.onRoom = () => this.wake();
   }
 
   get size(): number {
@@ -76,13 +78,12 @@ export class Queue {
   /** At its end; false if it is full. */
   join(queued: Queued): boolean {
     if (this.size >= this.limits.maxWaiting) return false;
-    this.#waiting.set(queued, this.#setting.clock());
-    this.#cancel ??= this.#setting.schedule(lookMs, () => this.#look());
+    this.#waiting.join(queued, this.#clock());
     return true;
   }
 
   leave(queued: Queued): void {
-    this.#waiting.delete(queued);
+    this.#waiting.leave(queued);
   }
 
   /** There may be room. */
@@ -94,17 +95,6 @@ export class Queue {
 
   #serveFirst(): void {
     this.#isServing = false;
-    for (const queued of this.#waiting.keys()) if (!queued.retry()) return;
-  }
-
-  #look(): void {
-    const latest = this.#setting.clock() - this.limits.timeoutMs;
-    for (const [queued, since] of this.#waiting) {
-      if (since > latest) break;
-      this.#waiting.delete(queued);
-      queued.expire();
-    }
-    this.#serveFirst();
-    this.#cancel = this.size > 0 ? this.#setting.schedule(lookMs, () => this.#look()) : undefined;
+    for (const queued of this.#waiting.members) if (!queued.retry()) return;
   }
 }

@@ -1,5 +1,6 @@
 /** The operator's intent, one wish at a time: what was set while the balancer ran, by whom, when and why. */
 
+import { mapOf, parseJson } from "../lib/json.ts";
 import { type Address, type Mode, modes, type UpstreamSpec, type UpstreamTls } from "../pool/upstream.ts";
 
 export interface Said {
@@ -61,7 +62,7 @@ export function contentOf(intent: Intent): string {
 
 /** From {@link contentOf}'s JSON; undefined if it is not understood, which costs one intent and not the file. */
 export function intentOf(said: Said, json: string): Intent | undefined {
-  const content = mapOf(parse(json));
+  const content = mapOf(parseJson(json));
   const { kind } = content;
   if (kind === "mode") {
     const mode = modes.find((known) => known === content["mode"]);
@@ -107,16 +108,4 @@ function tlsIn(value: unknown): UpstreamTls | undefined {
   if (value === undefined) return undefined;
   const { serverName, verify } = mapOf(value);
   return { verify: verify !== false, ...(typeof serverName === "string" && { serverName }) };
-}
-
-function mapOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { startDashboard } from "../../src/dashboard/dashboard.ts";
-import { runtime } from "../../src/runtime/bun.ts";
-import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
+import { findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -15,12 +14,8 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends AsyncDisposable {
+interface Scene extends Visit {
   readonly room: ControlRoom;
-  readonly page: Page;
-  readonly url: string;
-  /** What the browser complained about, breaches of the content security policy among it. */
-  readonly complaints: string[];
   /** Requests that wait for their answer; they get it when released. */
   hold(count: number): Promise<void>;
   release(): Promise<void>;
@@ -41,23 +36,15 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const lines = origins.map(({ url }, index) => `      - "${url};name=${names[index]}"\n`);
   room.write(`pools:\n  main:\n    probe: { path: / }\n    upstreams:\n${lines.join("")}`);
   await room.start("--engine", "wire");
-  const dashboard = await startDashboard(
-    { hostname: "127.0.0.1", port: 0, balancerUrl: room.url, adminUrl: room.admin },
-    runtime,
-  );
-  const url = `http://127.0.0.1:${dashboard.port}/`;
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const complaints = complaintsOf(page);
-  await page.goto(url);
+  const visited = await visit(browser, { balancerUrl: room.url, adminUrl: room.admin }, options);
+  await visited.page.goto(visited.url);
   const answers: Promise<unknown>[] = [];
   const release = async () => {
     for (const answer of held.splice(0)) answer();
     await Promise.all(answers.splice(0));
   };
   return {
-    ...{ room, page, url, complaints, release },
+    ...{ ...visited, room, release },
     async hold(count) {
       for (let i = 0; i < count; i++) {
         answers.push(fetch(`${room.url}/held`).then((answer) => answer.text(), () => undefined)); // prettier-ignore
@@ -66,15 +53,13 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
     },
     async [Symbol.asyncDispose]() {
       await release();
-      await context.close();
-      dashboard.close();
+      await visited[Symbol.asyncDispose]();
       await room[Symbol.asyncDispose]();
       await Promise.all(origins.map((origin) => origin.close()));
     },
   };
 }
 
-const live = (page: Page) => page.waitForSelector("html[data-link=live]");
 const row = (page: Page, id: string) =>
   page.getByRole("row").filter({ has: page.getByText(id, { exact: true }) });
 const dialog = (page: Page) => page.getByRole("dialog");
@@ -127,7 +112,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     const { room, page, url, complaints } = stage;
     await stage.hold(3);
     await room.ask("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
-    await page.goto(`${url}upstreams/api-3`);
+    await page.goto(`${url}/upstreams/api-3`);
     await live(page);
     const drain = page.getByRole("region", { name: "Drain" });
     await drain.getByText("late").waitFor();
@@ -247,7 +232,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     const { room, page, url, complaints } = stage;
     const before = readFileSync(room.file, "utf8");
     await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
-    await page.goto(`${url}config`);
+    await page.goto(`${url}/config`);
     const overlay = page.getByRole("region", { name: "Set at run time" });
     await overlay.getByRole("row").filter({ hasText: "mode maintenance" }).getByText("new disk").waitFor();
     await overlay.getByText("As a configuration file").click();
@@ -280,7 +265,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page, url } = stage;
     room.write(`${readFileSync(room.file, "utf8")}    policy: p2c\n`);
-    await page.goto(`${url}config`);
+    await page.goto(`${url}/config`);
     await page.getByRole("button", { name: "See what would change" }).click();
     await page.getByText("~ pool main: policy round-robin → p2c").waitFor();
     await page.getByRole("button", { name: "Apply this change" }).click();
@@ -291,7 +276,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
   test("is told at once among the events, and stays in the audit trail with who and why", async () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
-    await page.goto(`${url}events?upstream=api-2`);
+    await page.goto(`${url}/events?upstream=api-2`);
     await live(page);
     await page.evaluate("window.stayed = true");
     await room.ask("POST", "/api/upstreams/api-1/mode", { mode: "draining", reason: "not asked for" });
@@ -322,7 +307,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page, url } = stage;
     for (let weight = 1; weight <= 120; weight++) await room.ask("PATCH", "/api/upstreams/api-1", { weight });
-    await page.goto(`${url}events?kind=weight`);
+    await page.goto(`${url}/events?kind=weight`);
     const changes = () => page.locator(".event-change").allTextContents();
     const pages: string[][] = [await changes()];
     for (const name of ["Older", "Older", "Newer", "Newer"]) {

@@ -2,22 +2,12 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { startDashboard } from "../../src/dashboard/dashboard.ts";
-import { runtime } from "../../src/runtime/bun.ts";
-import {
-  type AdminStandIn,
-  busySnapshot,
-  pool,
-  snapshotOf,
-  startAdminStandIn,
-  traffic,
-  upstream,
-  withUpstream,
-} from "../support/admin-stand-in.ts";
+import type { Browser, Page } from "playwright-core";
+import { pool, snapshotOf, traffic, upstream, withUpstream } from "../support/admin-stand-in.ts";
 import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
+import { live, type StandInSetting, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -27,46 +17,8 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends AsyncDisposable {
-  readonly admin: AdminStandIn;
-  readonly url: string;
-  readonly page: Page;
-  /** What the browser complained about, breaches of the content security policy among it. */
-  readonly complaints: string[];
-}
+const scene = (setting: StandInSetting = {}) => visitStandIn(browser, setting);
 
-interface SceneSetting extends BrowserContextOptions {
-  readonly snapshot?: AdminStandIn["snapshot"];
-  readonly path?: string;
-}
-
-async function scene({
-  snapshot = busySnapshot(),
-  path = "/",
-  ...options
-}: SceneSetting = {}): Promise<Scene> {
-  const admin = await startAdminStandIn(snapshot);
-  const dashboard = await startDashboard(
-    { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
-    runtime,
-  );
-  const url = `http://127.0.0.1:${dashboard.port}`;
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const complaints = complaintsOf(page);
-  await page.goto(url + path);
-  return {
-    ...{ admin, url, page, complaints },
-    async [Symbol.asyncDispose]() {
-      await context.close();
-      dashboard.close();
-      await admin.close();
-    },
-  };
-}
-
-const live = (page: Page) => page.waitForSelector("html[data-link=live]");
 const drawn = (page: Page) => page.waitForSelector(".chart canvas");
 const actionPath = "/actions?act=drain&upstream=localhost%3A8081&upstream=localhost%3A8083";
 const upstreamPath = "/upstreams/localhost%3A8082";

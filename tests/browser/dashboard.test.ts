@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
-import { runtime } from "../../src/runtime/bun.ts";
-import {
-  type AdminStandIn,
-  calmSnapshot,
-  startAdminStandIn,
-  withUpstream,
-} from "../support/admin-stand-in.ts";
-import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import { calmSnapshot, withUpstream } from "../support/admin-stand-in.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
+import { live, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -19,49 +13,13 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-/** Everything a test needs, gone when the test is. */
-interface Scene extends AsyncDisposable {
-  readonly admin: AdminStandIn;
-  readonly url: string;
-  readonly page: Page;
-  /** What the browser complained about. */
-  readonly complaints: string[];
-  stopDashboard(): void;
-  startDashboard(): Promise<void>;
-}
-
-async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
-  const admin = await startAdminStandIn(calmSnapshot());
-  const setting = { hostname: "127.0.0.1", balancerUrl: admin.url, adminUrl: admin.url };
-  let dashboard: Dashboard = await startDashboard({ ...setting, port: 0 }, runtime);
-  const url = `http://127.0.0.1:${dashboard.port}/`;
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const complaints = complaintsOf(page);
-  await page.goto(url);
-  return {
-    admin,
-    url,
-    page,
-    complaints,
-    stopDashboard: () => dashboard.close(),
-    async startDashboard() {
-      dashboard = await startDashboard({ ...setting, port: Number(new URL(url).port) }, runtime);
-    },
-    async [Symbol.asyncDispose]() {
-      await context.close();
-      dashboard.close();
-      await admin.close();
-    },
-  };
-}
+const scene = (options: BrowserContextOptions = {}) =>
+  visitStandIn(browser, { snapshot: calmSnapshot(), ...options });
 
 const headline = (page: Page) => page.locator("h1");
 const row = (page: Page, id: string) =>
   page.getByRole("row").filter({ has: page.getByText(id, { exact: true }) });
 const confirm = (page: Page) => page.getByRole("dialog").locator("button.main").click();
-const live = (page: Page) => page.waitForSelector("html[data-link=live]");
 const showing = (page: Page, text: string) => headline(page).filter({ hasText: text }).waitFor();
 
 // Those that mostly wait run at once; the others have the processor to themselves.
@@ -95,7 +53,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     await row(page, "localhost:8082").getByText("Draining").waitFor();
     expect(await button.getAttribute("aria-pressed")).toBe("true");
     expect(admin.posts.map(({ id, mode }) => `${id} ${String(mode)}`)).toEqual(["localhost:8082 draining"]);
-    expect(page.url()).toBe(url);
+    expect(page.url()).toBe(`${url}/`);
     expect(complaints).toEqual([]);
   });
 
@@ -107,7 +65,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     await page.getByText("Then localhost:8081 and localhost:8083 take 50% each.").waitFor();
     await page.getByRole("button", { name: "Drain localhost:8082" }).click();
     await showing(page, "2 of 3 upstreams serve");
-    expect(page.url().replace(/\?done=[\w-]+/, "")).toBe(`${url}#upstream-localhost_3a_8082`);
+    expect(page.url().replace(/\?done=[\w-]+/, "")).toBe(`${url}/#upstream-localhost_3a_8082`);
     expect(admin.posts).toHaveLength(1);
     expect(await page.getByText("Not live.").isVisible()).toBe(true);
   });

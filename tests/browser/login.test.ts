@@ -2,11 +2,10 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { startDashboard } from "../../src/dashboard/dashboard.ts";
-import { runtime } from "../../src/runtime/bun.ts";
 import { accountsOf, type AdminStand, startAdminStand } from "../admin/stand.ts";
 import { calmSnapshot } from "../support/admin-stand-in.ts";
-import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
+import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -18,30 +17,19 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends AsyncDisposable {
+interface Scene extends Visit {
   readonly admin: AdminStand;
-  readonly url: string;
-  readonly page: Page;
-  /** What the browser complained about, breaches of the content security policy among it. */
-  readonly complaints: string[];
 }
 
 async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   const admin = await startAdminStand({ users }, { snapshot: calmSnapshot() });
   const adminUrl = `http://127.0.0.1:${admin.port}`;
-  const where = { hostname: "127.0.0.1", port: 0, balancerUrl: adminUrl, adminUrl };
-  const dashboard = await startDashboard(where, runtime);
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const complaints = complaintsOf(page);
-  const url = `http://127.0.0.1:${dashboard.port}/`;
-  await page.goto(url);
+  const visited = await visit(browser, { balancerUrl: adminUrl, adminUrl }, options);
+  await visited.page.goto(visited.url);
   return {
-    ...{ admin, url, page, complaints },
+    ...{ admin, ...visited },
     async [Symbol.asyncDispose]() {
-      await context.close();
-      dashboard.close();
+      await visited[Symbol.asyncDispose]();
       admin[Symbol.dispose]();
     },
   };
@@ -53,7 +41,6 @@ async function login(page: Page, name: string, password = `${name}'s password`) 
   await page.getByRole("button", { name: "Log in" }).click();
 }
 
-const live = (page: Page) => page.waitForSelector("html[data-link=live]");
 const loginShown = (page: Page) => page.getByRole("heading", { name: "Log in" }).waitFor();
 const drain = (page: Page) => page.getByRole("button", { name: "Drain localhost:8082" });
 const confirm = (page: Page) => page.getByRole("dialog").locator("button.main").click();
@@ -68,10 +55,10 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   test("lets an operator in, who acts, and out again, and complains of nothing", async () => {
     await using stage = await scene();
     const { admin, page, url, complaints } = stage;
-    expect(page.url()).toBe(`${url}login?next=%2F`);
+    expect(page.url()).toBe(`${url}/login?next=%2F`);
     await login(page, "otto");
     await live(page);
-    expect(page.url()).toBe(url);
+    expect(page.url()).toBe(`${url}/`);
     expect(await page.locator(".who").innerText()).toMatch(/otto\s+operator\s+Log out/);
     await drain(page).click();
     await confirm(page);
@@ -157,7 +144,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
       ...{ port: 0, hostname: "127.0.0.1" },
       fetch: () =>
         new Response(
-          `<form method="post" action="${url}actions"><input name="act" value="drain"><input name="upstream" value="localhost:8082"><button>Win</button></form>`,
+          `<form method="post" action="${url}/actions"><input name="act" value="drain"><input name="upstream" value="localhost:8082"><button>Win</button></form>`,
           { headers: { "Content-Type": "text/html" } },
         ),
     });
@@ -176,7 +163,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     const { admin, page, url, complaints } = stage;
     await login(page, "otto");
     await live(page);
-    await page.goto(`${url}?sort=rate`);
+    await page.goto(`${url}/?sort=rate`);
     await live(page);
     const cookies = await page.context().cookies();
     const bearer = cookies.find(({ name }) => name.startsWith("evenkeel-session"))?.value ?? "";
@@ -184,7 +171,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await page.getByText("The session has ended. Log in again.").waitFor();
     await login(page, "otto");
     await live(page);
-    expect(page.url()).toBe(`${url}?sort=rate`);
+    expect(page.url()).toBe(`${url}/?sort=rate`);
     expect(complaints).toEqual([]);
   });
 

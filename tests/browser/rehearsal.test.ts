@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { startDashboard } from "../../src/dashboard/dashboard.ts";
-import { runtime } from "../../src/runtime/bun.ts";
-import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import { findChromium, launchChromium } from "../support/browser.ts";
 import { ControlRoom } from "../support/control-room.ts";
+import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -15,11 +14,8 @@ setDefaultTimeout(60_000);
 
 let browser: Browser;
 
-interface Scene extends AsyncDisposable {
+interface Scene extends Visit {
   readonly room: ControlRoom;
-  readonly url: string;
-  readonly page: Page;
-  readonly complaints: string[];
 }
 
 /** A real balancer with three servers, and its dashboard. */
@@ -28,26 +24,15 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   await room.servers("a", "b", "c");
   room.write(room.poolWith(["a", "b", "c"], "    outlier: { ejection: 1s }\n    slowStart: 0\n"));
   await room.start("--engine", "wire");
-  const dashboard = await startDashboard(
-    { hostname: "127.0.0.1", port: 0, balancerUrl: room.url, adminUrl: room.admin },
-    runtime,
-  );
-  const url = `http://127.0.0.1:${dashboard.port}`;
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const complaints = complaintsOf(page);
+  const visited = await visit(browser, { balancerUrl: room.url, adminUrl: room.admin }, options);
   return {
-    ...{ room, url, page, complaints },
+    ...{ room, ...visited },
     async [Symbol.asyncDispose]() {
-      await context.close();
-      dashboard.close();
+      await visited[Symbol.asyncDispose]();
       await room[Symbol.asyncDispose]();
     },
   };
 }
-
-const live = (page: Page) => page.waitForSelector("html[data-link=live]");
 
 async function fill(page: Page, { percent = "100", seconds = "4" } = {}): Promise<void> {
   await page.getByLabel("Requests that fail, %").fill(percent);

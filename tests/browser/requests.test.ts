@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { startDashboard } from "../../src/dashboard/dashboard.ts";
-import { runtime } from "../../src/runtime/bun.ts";
-import { type AdminStandIn, busySnapshot, startAdminStandIn } from "../support/admin-stand-in.ts";
 import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { retriedRequest, someRequest } from "../support/request-desk.ts";
+import { live, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -16,37 +14,9 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-interface Scene extends AsyncDisposable {
-  readonly admin: AdminStandIn;
-  readonly url: string;
-  readonly page: Page;
-  /** What the browser complained about, breaches of the content security policy among it. */
-  readonly complaints: string[];
-}
+const scene = (path: string, options: BrowserContextOptions = {}) =>
+  visitStandIn(browser, { path, ...options });
 
-async function scene(path: string, options: BrowserContextOptions = {}): Promise<Scene> {
-  const admin = await startAdminStandIn(busySnapshot());
-  const dashboard = await startDashboard(
-    { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
-    runtime,
-  );
-  const url = `http://127.0.0.1:${dashboard.port}`;
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const complaints = complaintsOf(page);
-  await page.goto(url + path);
-  return {
-    ...{ admin, url, page, complaints },
-    async [Symbol.asyncDispose]() {
-      await context.close();
-      dashboard.close();
-      await admin.close();
-    },
-  };
-}
-
-const live = (page: Page) => page.waitForSelector("html[data-link=live]");
 const rows = (page: Page) => page.locator(".requests > .request");
 const first = (page: Page) => rows(page).first().getAttribute("id");
 const begins = (page: Page, seq: number) =>
@@ -133,9 +103,10 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       const { admin, page, complaints } = stage;
       await live(page);
       await until(() => admin.desk.streams === 1, "the stream");
-      admin.desk.cut();
+      admin.desk.leave();
       await page.getByText("The tail is interrupted").waitFor();
       admin.desk.requests.unshift(someRequest(101));
+      admin.desk.back();
       await begins(page, 101);
       admin.desk.arrive(someRequest(102));
       await begins(page, 102);

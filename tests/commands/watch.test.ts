@@ -1,9 +1,18 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { watchFile } from "../../src/commands/watch.ts";
+import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 
 const root = mkdtempSync(join(tmpdir(), "evenkeel-watch-"));
@@ -58,6 +67,35 @@ describe("a watched file", () => {
     writeFileSync(file, "two");
     await until(() => changes() === 1, "the only change");
     end();
+  });
+
+  test("is seen to change in a folder where others write all the time, as a log does", async () => {
+    const { folder, file, changes, start } = watched("busy");
+    writeFileSync(file, "one");
+    const end = start();
+    const noise = setInterval(() => writeFileSync(join(folder, "access.log"), String(Math.random())), 20);
+    writeFileSync(file, "two");
+    await until(() => changes() === 1, "the change");
+    clearInterval(noise);
+    end();
+  });
+
+  test("is taken only when it is whole, however long its writer takes", async () => {
+    const time = new FakeTime();
+    const { folder, file } = watched("slow");
+    writeFileSync(file, "one");
+    const taken: string[] = [];
+    const end = watchFile(file, () => taken.push(readFileSync(file, "utf8")), time.schedule);
+    for (const text of ["t", "tw", "two"]) {
+      writeFileSync(file, text);
+      await until(() => time.waits.length > 0, "the folder to be heard");
+      await time.advance(200);
+    }
+    await time.advance(400);
+    expect(taken).toEqual(["two"]);
+    expect(time.waits).toEqual([]);
+    end();
+    rmSync(folder, { recursive: true });
   });
 
   test("in a folder that is not there is the system's error", () =>

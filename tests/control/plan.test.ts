@@ -14,6 +14,10 @@ const probe = {
   path: "/up",
   rise: 5,
 } as Config["pools"][0]["probe"];
+const outlier = {
+  ...configOf(main).pools[0]?.outlier,
+  windowMs: 20_000,
+} as Config["pools"][0]["outlier"];
 const routes = [{ host: "x.example", path: "/y", pool: "main" }, { pool: "main" }];
 
 const listenWith = (cert: string) => ({
@@ -84,9 +88,16 @@ const rows: readonly (readonly [
       "~ pool main: policy round-robin → hash",
       "~ pool main: hashBy client-address → uri",
       "~ pool main: retries 1 → 2",
-      "~ pool main: probe.path none (TCP) → /up",
+      "~ pool main: probe.path none → /up",
       "~ pool main: probe.rise 2 → 5",
     ],
+  ],
+  [
+    "settings by the names that the file has for them, also one that is there no more",
+    configOf(main, {}, { maxRequestBodyBytes: 65_536 }),
+    configOf(main, {}, { outlier }),
+    [],
+    ["~ pool main: outlier.window 10s → 20s", "~ pool main: maxRequestBody 64KiB → none"],
   ],
   [
     "routes",

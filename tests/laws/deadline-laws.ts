@@ -1,13 +1,12 @@
 /** What engines must do when the time that a request may take as a whole is up, and where WebSocket handshakes go that wait in vain. */
 
 import { expect } from "bun:test";
-import type { Socket } from "node:net";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { rescueAll } from "../../src/probe/lookout.ts";
 import { Deadlines } from "../../src/proxy/deadlines.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { answerWith, startOrigin, startStuck, type StuckOrigins } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
@@ -15,11 +14,8 @@ import { until } from "../support/wait.ts";
 const get = (target = "/") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n\r\n`;
 const totalMs = 300;
 
-interface Scene {
+interface Scene extends StuckOrigins {
   readonly stage: Stage;
-  readonly origins: readonly Origin[];
-  /** Connections whose requests wait for an answer. */
-  readonly stuck: Socket[];
   readonly deadlines: Deadlines;
 }
 
@@ -28,9 +24,7 @@ async function play(
   act: (scene: Scene) => Promise<void>,
   setting: Partial<StageSetting> = {},
 ): Promise<void> {
-  const stuck: Socket[] = [];
-  const answer = (_: unknown, socket: Socket) => void stuck.push(socket);
-  const origins = [await startOrigin(answer), await startOrigin(answer)];
+  const { origins, stuck } = await startStuck(2);
   const deadlines = new Deadlines({ clock: systemClock, schedule: systemSchedule });
   const set = await stage(engine, {
     ports: origins.map(({ port }) => port),

@@ -13,7 +13,9 @@ import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
+import { faultLaws } from "./fault-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
+import { oddityLaws } from "./oddity-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 
 /** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
@@ -43,6 +45,25 @@ async function scene(
   }
 }
 
+/** A client whose request waits at its upstream, until that is told to finish. */
+function underWay(
+  engine: Engine,
+  play: (scene: Scene & { readonly client: RawClient; readonly finish: () => void }) => Promise<void>,
+): Promise<void> {
+  let finish = () => {};
+  return scene(
+    engine,
+    (_, socket) => void (finish = () => socket.write(answerWith("late"))),
+    async ({ origin, stage }) => {
+      const client = await RawClient.connect(stage.port);
+      client.send(get());
+      await until(() => origin.requests.length === 1, "the request to arrive");
+      await play({ origin, stage, client, finish });
+      client.destroy();
+    },
+  );
+}
+
 const clientTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 const get = (target = "/", fields = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${fields}\r\n`;
@@ -67,6 +88,8 @@ const laws: Readonly<Record<string, Law>> = {
   ...hedgeLaws,
   ...deadlineLaws,
   ...recordLaws,
+  ...faultLaws,
+  ...oddityLaws,
 
   "passes method, target, fields and body on, and the answer back": (engine) =>
     scene(
@@ -786,27 +809,17 @@ const laws: Readonly<Record<string, Law>> = {
       expect(seen.closed).toEqual({ code: 4002, reason: "done" });
     }),
 
-  "finishes what is under way before a drain ends, and takes nothing new": (engine) => {
-    let finish = () => {};
-    return scene(
-      engine,
-      (_, socket) => void (finish = () => socket.write(answerWith("late"))),
-      async ({ origin, stage }) => {
-        const client = await RawClient.connect(stage.port);
-        client.send(get());
-        await until(() => origin.requests.length === 1, "the request to arrive");
-        expect(stage.listener.active()).toBe(1);
-        let isDrained = false;
-        const drained = stage.listener.drain().then(() => (isDrained = true));
-        await until(() => isRefused(stage.port), "new connections to be refused");
-        expect(isDrained).toBe(false);
-        finish();
-        expect((await client.answer()).body.toString()).toBe("late");
-        await drained;
-        client.destroy();
-      },
-    );
-  },
+  "finishes what is under way before a drain ends, and takes nothing new": (engine) =>
+    underWay(engine, async ({ stage, client, finish }) => {
+      expect(stage.listener.active()).toBe(1);
+      let isDrained = false;
+      const drained = stage.listener.drain().then(() => (isDrained = true));
+      await until(() => isRefused(stage.port), "new connections to be refused");
+      expect(isDrained).toBe(false);
+      finish();
+      expect((await client.answer()).body.toString()).toBe("late");
+      await drained;
+    }),
 
   "lets a slow client read its answer to the end before a drain ends": (engine) => {
     const whole = patterned(24 * 1024 * 1024);
@@ -843,23 +856,14 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "tells clients to close while it drains": (engine) => {
-    let finish = () => {};
-    return scene(
-      engine,
-      (_, socket) => void (finish = () => socket.write(answerWith("late"))),
-      async ({ origin, stage }) => {
-        const client = await RawClient.connect(stage.port);
-        client.send(get());
-        await until(() => origin.requests.length === 1, "the request to arrive");
-        const drained = stage.listener.drain();
-        finish();
-        expect((await client.answer()).field("connection")?.toLowerCase()).toBe("close");
-        await drained;
-        await until(() => client.isClosed, "the connection to be closed");
-      },
-    );
-  },
+  "tells clients to close while it drains": (engine) =>
+    underWay(engine, async ({ stage, client, finish }) => {
+      const drained = stage.listener.drain();
+      finish();
+      expect((await client.answer()).field("connection")?.toLowerCase()).toBe("close");
+      await drained;
+      await until(() => client.isClosed, "the connection to be closed");
+    }),
 
   "closes a connection that its client leaves idle": (engine) =>
     scene(

@@ -293,6 +293,23 @@ describe("workers", () => {
   });
 });
 
+test("a worker that is only starting when a drain begins takes no clients any more", async () => {
+  const { workers, listening, started, time, greet } = setUp();
+  const [one, two] = (await listening()) as [Fake, Fake];
+  one.die("SIGKILL");
+  await time.advance(200);
+  const late = started[2]?.fake;
+  late?.say({ kind: "hello" });
+  const drained = workers.drain();
+  two.say({ kind: "drained" });
+  await drained;
+  if (late) greet(late);
+  expect(workers.workers.map(({ pid, ready }) => [pid > 0, ready])).toEqual([
+    [false, false],
+    [true, true],
+  ]);
+});
+
 test("requests that workers have kept come together", async () => {
   const { listening, requests } = setUp();
   const [one, other] = await listening();

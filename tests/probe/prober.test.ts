@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { defaults } from "../../src/config/config.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Pool } from "../../src/pool/pool.ts";
@@ -9,15 +10,7 @@ import { FakeTime } from "../support/fake-time.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
-const plan: ProbePlan = {
-  kind: "tcp",
-  intervalMs: 5_000,
-  changingIntervalMs: 1_000,
-  jitter: 0.1,
-  timeoutMs: 2_000,
-  rise: 2,
-  fall: 3,
-};
+const plan: ProbePlan = defaults.pool.probe;
 
 function setUp(answers: (id: string) => boolean, random = () => 0.5) {
   const time = new FakeTime();
@@ -84,6 +77,24 @@ describe("the prober", () => {
       expect(time.waits[0]).toBeCloseTo(wait);
       prober.stop();
     }
+  });
+
+  test("goes on looking though somebody throws who hears of a result", async () => {
+    const { targets, time, looks, prober, pool } = setUp(() => true);
+    const hears = { isFaulty: true };
+    const other = new Prober({
+      ...{ clock: time.clock, schedule: time.schedule, random: () => 0.5 },
+      probe: async () => ({ success: true, detail: "", latencyMs: 1 }),
+      onResult: () => {
+        if (hears.isFaulty) throw new Error("a bug for the test");
+      },
+    });
+    expect(await other.watch(targets).catch(String)).toBe("Error: a bug for the test");
+    hears.isFaulty = false;
+    expect(time.waits).toEqual([5_000, 5_000]);
+    other.stop();
+    prober.stop();
+    expect([looks(), pool.fit.length]).toEqual([0, 2]);
   });
 
   test("looks no more once stopped", async () => {

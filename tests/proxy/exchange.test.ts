@@ -459,6 +459,20 @@ describe("a request that finds no place", () => {
     expect(queue.size).toBe(1);
   });
 
+  test("is refused after its time, though another one throws as it is refused", async () => {
+    const { time, heard, ask, queue } = full();
+    const faulty = ask("faulty");
+    faulty.park({
+      resume() {
+        throw new Error("a bug for the test");
+      },
+    });
+    ask("late");
+    expect(await time.advance(5_100).catch(String)).toBe("Error: a bug for the test");
+    await time.advance(200);
+    expect([heard, queue.size, time.waits]).toEqual([["late queue_timeout"], 0, []]);
+  });
+
   test("is refused after its time, and the queue then needs no timer", async () => {
     const { time, heard, ask } = full();
     ask("late");

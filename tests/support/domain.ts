@@ -1,5 +1,6 @@
 /** A pool on a clock that tests move by hand, with attempts that end as told: the domain without any engine. */
 
+import { defaults } from "../../src/config/config.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
@@ -10,14 +11,7 @@ import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 import { testLimits } from "./upstreams.ts";
 
 /** As the configuration has them by default. */
-export const outlierLimits: OutlierLimits = {
-  consecutiveFailures: 5,
-  failureRatio: 0.5,
-  minimumVolume: 50,
-  windowMs: 10_000,
-  ejectionMs: 30_000,
-  maxEjectionMs: 300_000,
-};
+export const outlierLimits: OutlierLimits = defaults.pool.outlier;
 
 export interface DomainSetting {
   readonly weights?: readonly number[];

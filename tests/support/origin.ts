@@ -42,6 +42,19 @@ export interface OriginSetting {
   readonly port?: number;
 }
 
+/** Origins that answer nobody by themselves. */
+export interface StuckOrigins {
+  readonly origins: readonly Origin[];
+  /** Connections whose requests wait for an answer, in the order of arriving. */
+  readonly stuck: Socket[];
+}
+
+export async function startStuck(count: number): Promise<StuckOrigins> {
+  const stuck: Socket[] = [];
+  const start = () => startOrigin((_, socket) => void stuck.push(socket));
+  return { origins: await Promise.all(Array.from({ length: count }, start)), stuck };
+}
+
 export async function startOrigin(setting: Answer | OriginSetting): Promise<Origin> {
   const script: OriginSetting = typeof setting === "function" ? { answer: setting } : setting;
   const requests: ReceivedRequest[] = [];

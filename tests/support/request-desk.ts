@@ -17,14 +17,16 @@ export interface RequestDesk {
   /** Keeps it and sends it to every stream. */
   arrive(request: KeptRequest): void;
   miss(count: number): void;
-  /** Ends every stream, as a balancer that restarts. */
-  cut(): void;
+  /** Ends every stream, and takes no further one until {@link back}: as a balancer that restarts. */
+  leave(): void;
+  back(): void;
   /** Whether the request was for this desk. */
   answers(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 }
 
 export function requestDesk(): RequestDesk {
   const streams = new Set<ServerResponse>();
+  let isAway = false;
   const tell = (name: string, value: unknown) => {
     for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(value)}\n\n`);
   };
@@ -42,8 +44,12 @@ export function requestDesk(): RequestDesk {
       tell("request", request);
     },
     miss: (count) => tell("missed", { count }),
-    cut() {
+    leave() {
+      isAway = true;
       for (const stream of streams) stream.end();
+    },
+    back() {
+      isAway = false;
     },
     async answers(request, response) {
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
@@ -55,6 +61,7 @@ export function requestDesk(): RequestDesk {
         return send(response, 200, desk.dryRun);
       }
       if (pathname === "/api/requests/stream") {
+        if (isAway) return send(response, 503, { reason: "away", detail: "Cannot follow the requests now" });
         desk.queries.push(`stream ${searchParams}`);
         response.writeHead(200, { "content-type": "text/event-stream" });
         response.write(":\n\n");

@@ -53,7 +53,7 @@ const traceSchema = Type.Object({
   parentId: Type.Optional(Type.String({ description: "Of the client's span." })),
 });
 
-export const requestSchema = Type.Object(
+const requestSchema = Type.Object(
   {
     seq: count("Grows from request to request; begins anew at each start."),
     requestId: text("As in X-Request-Id, log and answer."),

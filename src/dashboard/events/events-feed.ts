@@ -1,10 +1,10 @@
 /** The events of the last minutes, read on while somebody looks: one reader for all, and a stream for each viewer. */
 
 import { matches } from "../../control/event-filter.ts";
-import type { Cancel } from "../../lib/clock.ts";
 import type { Event } from "../../state/event.ts";
 import type { AdminClient } from "../admin-client.ts";
 import { Feed, type FeedSetting } from "../feed.ts";
+import { messageStream } from "../live.ts";
 import type { Sought } from "./sought.ts";
 
 export interface EventsPicture {
@@ -64,29 +64,16 @@ export interface EventStreamSetting {
   readonly render: (fresh: readonly Event[], last: number) => string;
 }
 
-const encoder = new TextEncoder();
-
 /** Whoever reads too slowly misses nothing: the next message has what was not sent. */
 export function eventStream({ feed, sought, since, render }: EventStreamSetting): ReadableStream<Uint8Array> {
   let last = since;
-  let leave: Cancel | undefined;
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        // A comment, so that the head leaves at once: Bun holds it back until there is a body.
-        controller.enqueue(encoder.encode(":\n\n"));
-        leave = feed.watch({
-          show({ events }) {
-            if ((controller.desiredSize ?? 0) <= 0) return;
-            const fresh = events.filter((event) => event.seq > last && isSought(event, sought));
-            last = Math.max(last, events.at(-1)?.seq ?? 0);
-            controller.enqueue(encoder.encode(render(fresh, last)));
-          },
-          end: () => controller.close(),
-        });
-      },
-      cancel: () => leave?.(),
-    },
-    { highWaterMark: 2 },
-  );
+  return messageStream(({ offer, end }) => {
+    const show = ({ events }: EventsPicture) =>
+      offer(() => {
+        const fresh = events.filter((event) => event.seq > last && isSought(event, sought));
+        last = Math.max(last, events.at(-1)?.seq ?? 0);
+        return render(fresh, last);
+      });
+    return feed.watch({ show, end });
+  });
 }

@@ -1,6 +1,7 @@
 /** What the admin API says of people: whether they log in there, who one is, and whether a password is right. */
 
 import { type Role, roles } from "../../access/role.ts";
+import { mapOf, parseJson } from "../../lib/json.ts";
 import { describeError, exchangeWeb, type WebAnswer } from "../web-client.ts";
 
 /**
@@ -90,7 +91,7 @@ export function loginClient({ adminUrl, ownToken }: LoginClientSetting): LoginCl
 }
 
 function standingIn({ status, text }: WebAnswer): Standing {
-  const { kind, name, role, login } = mapOf(text);
+  const { kind, name, role, login } = mapOf(parseJson(text));
   if (typeof login !== "boolean" || (status !== 200 && status !== 401)) return { kind: "unknown" };
   if (!login) return { kind: "open" };
   const known = roles.find((each) => each === role);
@@ -99,7 +100,7 @@ function standingIn({ status, text }: WebAnswer): Standing {
 }
 
 function outcomeIn({ status, text }: WebAnswer): LoginOutcome {
-  const { session, detail, retryAfterSeconds: seconds } = mapOf(text);
+  const { session, detail, retryAfterSeconds: seconds } = mapOf(parseJson(text));
   if (status === 200 && typeof session === "string") return { kind: "accepted", session };
   if (status === 401 || status === 400) {
     return { kind: "refused", status: 401, words: "Name or password is wrong." };
@@ -108,13 +109,4 @@ function outcomeIn({ status, text }: WebAnswer): LoginOutcome {
   if (status !== 429 || typeof seconds !== "number") return { kind: "refused", status: 502, words };
   const paused = `Too many failures. Try again in ${seconds} s.`;
   return { kind: "refused", status, words: paused, retryAfter: seconds };
-}
-
-function mapOf(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }

@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
-import { assets } from "../assets.ts";
+import { Brand, Document } from "../document.tsx";
 import { attribute } from "../escape.ts";
 import { markup, Notice } from "../shell.tsx";
 
@@ -87,27 +87,13 @@ export function renderRefusalPart({ title, words }: RefusalProps): string {
 
 function Bare({ title, children }: { readonly title: string; readonly children: Children }): JSX.Element {
   return (
-    <>
-      {"<!doctype html>"}
-      <html lang="en">
-        <head>
-          <meta charset="utf-8" />
-          <meta name="viewport" content="width=device-width, initial-scale=1" />
-          <meta name="color-scheme" content="light dark" />
-          <title safe>{title}</title>
-          <link rel="icon" type="image/svg+xml" href={assets.icon.path} />
-          <link rel="stylesheet" href={assets.style.path} />
-        </head>
-        <body class="bare">
-          <main>
-            <p class="brand">
-              <img src={assets.icon.path} alt="" width="28" height="28" />
-              <span>Evenkeel</span>
-            </p>
-            {children}
-          </main>
-        </body>
-      </html>
-    </>
+    <Document title={title} body={{ class: "bare" }}>
+      <main>
+        <p class="brand">
+          <Brand />
+        </p>
+        {children}
+      </main>
+    </Document>
   );
 }

@@ -12,15 +12,14 @@ import {
   type AdminAddress,
   fieldsWith,
   notUnderstood,
-  parse,
   type Told,
   troubleOf,
   unreachable,
 } from "../admin-client.ts";
-import { isRecord } from "../admin-shapes.ts";
+import { isRecord, parseJson } from "../../lib/json.ts";
 import type { Trouble } from "../picture.ts";
 import { exchangeWeb, type WebRequest } from "../web-client.ts";
-import { readEvents } from "./event-reader.ts";
+import { readEvents } from "../event-reader.ts";
 import { dryRunIn, explainedIn, requestIn, requestsIn } from "./shapes.ts";
 
 export interface RequestListener {
@@ -59,7 +58,7 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
       };
       const answer = await exchangeWeb({ ...request, url: url(path), fields, timeoutMs });
       if (answer.status !== 200) return { trouble: troubleOf(answer) };
-      const value = read(parse(answer.text));
+      const value = read(parseJson(answer.text));
       return value === undefined ? { trouble: notUnderstood } : { value };
     } catch (error) {
       return { trouble: unreachable(error) };
@@ -81,7 +80,7 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
         fields: fieldsWith(bearer()),
         onOpen: opened,
         onEvent(name, data) {
-          const value = parse(data);
+          const value = parseJson(data);
           if (name === "missed") return missed(countIn(value));
           const known = name === "request" ? requestIn(value) : undefined;
           if (known) request(known);

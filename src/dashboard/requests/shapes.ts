@@ -1,7 +1,7 @@
 /** What the admin API tells of requests, and whether an answer is that: another version may say anything. */
 
 import type { ExplainedRequest, Foreseen, KeptRequest, RequestList } from "../../requests/request.ts";
-import { isRecord } from "../admin-shapes.ts";
+import { areStrings, isRecord } from "../../lib/json.ts";
 
 export function requestIn(value: unknown): KeptRequest | undefined {
   const isOne =
@@ -49,8 +49,4 @@ function areNamed(value: unknown): boolean {
     Array.isArray(value) &&
     value.every((entry: unknown) => isRecord(entry) && typeof entry["upstream"] === "string")
   );
-}
-
-function areStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }

@@ -1,11 +1,13 @@
 /** The live tails of requests: one stream from the admin API for each viewer, with that viewer's right and filter. */
 
-import type { Cancel, Schedule } from "../../lib/clock.ts";
-import { eventOf } from "../live.ts";
+import { type Cancel, repeat, type Schedule } from "../../lib/clock.ts";
+import { eventOf, messageStream } from "../live.ts";
 import type { Trouble } from "../picture.ts";
 import type { RequestClient } from "./request-client.ts";
 import type { KeptRequest } from "../../requests/request.ts";
 import { filterQuery, listQuery, type Sought } from "./sought.ts";
+
+export type TailClient = Pick<RequestClient, "follow" | "list">;
 
 export interface TailSetting {
   readonly schedule: Schedule;
@@ -19,10 +21,8 @@ const mostTails = 50;
 /** Often enough to be called live, seldom enough to be read. */
 const intervalMs = 500;
 /** What comes faster than this is counted instead of shown: nobody reads a hundred rows a second. */
-export const mostFresh = 50;
+const mostFresh = 50;
 const retryMs = 1_000;
-
-const greeting = ":\n\n";
 
 export class Tails {
   readonly #setting: TailSetting;
@@ -37,35 +37,21 @@ export class Tails {
   }
 
   /** Undefined if there are too many. */
-  open(client: RequestClient, sought: Sought): ReadableStream<Uint8Array> | undefined {
+  open(client: TailClient, sought: Sought): ReadableStream<Uint8Array> | undefined {
     if (this.#open >= mostTails) return undefined;
     this.#open += 1;
     const tail = new Tail({ ...this.#setting, client, sought });
-    const encoder = new TextEncoder();
-    let cancelTick: Cancel | undefined;
     const { schedule } = this.#setting;
-    const leave = () => {
-      cancelTick?.();
-      tail.stop();
-      this.#open -= 1;
-    };
-    return new ReadableStream<Uint8Array>(
-      {
-        start(controller) {
-          // A comment, so that the head leaves at once: Bun holds it back until there is a body.
-          controller.enqueue(encoder.encode(greeting));
-          const tick = () => {
-            // Whoever reads too slowly gets the newest when there is room again.
-            if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(tail.news()));
-            cancelTick = schedule(intervalMs, tick);
-          };
-          cancelTick = schedule(intervalMs, tick);
-          tail.connect();
-        },
-        cancel: leave,
-      },
-      { highWaterMark: 2 },
-    );
+    return messageStream(({ offer }) => {
+      // Whoever reads too slowly gets the newest when there is room again.
+      const cancelTick = repeat(schedule, intervalMs, () => offer(() => tail.news()));
+      tail.connect();
+      return () => {
+        cancelTick();
+        tail.stop();
+        this.#open -= 1;
+      };
+    });
   }
 }
 
@@ -80,14 +66,16 @@ export class Tails {
  * ```
  */
 class Tail {
-  readonly #setting: TailSetting & { readonly client: RequestClient; readonly sought: Sought };
+  readonly #setting: TailSetting & { readonly client: TailClient; readonly sought: Sought };
   #fresh: KeptRequest[] = [];
   #missed = 0;
   #trouble: Trouble | undefined;
   #cancel: Cancel = () => {};
+  /** How many streams have ended: what was asked during one of those says nothing of now. */
+  #turn = 0;
   #isOver = false;
 
-  constructor(setting: TailSetting & { readonly client: RequestClient; readonly sought: Sought }) {
+  constructor(setting: TailSetting & { readonly client: TailClient; readonly sought: Sought }) {
     this.#setting = setting;
   }
 
@@ -99,6 +87,7 @@ class Tail {
       request: (request) => this.#take(request),
       missed: (count) => (this.#missed += count),
       ended: (trouble) => {
+        this.#turn += 1;
         this.#trouble = trouble ?? { reason: "unreachable", message: "the balancer has ended the stream" };
         if (!this.#isOver) this.#cancel = schedule(retryMs, () => this.connect());
       },
@@ -125,8 +114,9 @@ class Tail {
 
   async #catchUp(): Promise<void> {
     const { client, sought } = this.#setting;
+    const turn = this.#turn;
     const told = await client.list(listQuery({ ...sought, before: undefined }, mostFresh));
-    if (this.#isOver) return;
+    if (this.#isOver || this.#turn !== turn) return;
     this.#trouble = "trouble" in told ? told.trouble : undefined;
     if (!("value" in told)) return;
     // Where nobody reads, only the newest are worth keeping.

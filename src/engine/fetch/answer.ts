@@ -47,8 +47,9 @@ export async function answerClient(incoming: Incoming, setting: AnswerSetting): 
     attempt.end(responded);
     return new Response(null, init);
   }
+  const response = new Response(streamedBody(body, setting), init);
   setting.onStream(incoming.status);
-  return new Response(streamedBody(body, setting), init);
+  return response;
 }
 
 /** Known to fit the buffer; without Content-Type the listener would invent one for a buffered body. */

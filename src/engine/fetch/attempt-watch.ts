@@ -2,7 +2,9 @@
 
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
-import type { Failure } from "../../pool/outcome.ts";
+import { type Failure, failure } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import { failureOf } from "./forward.ts";
 import type { ClientWait } from "./request-body.ts";
 
 export interface WatchSetting {
@@ -13,7 +15,21 @@ export interface WatchSetting {
   /** Ends the attempt in favour of another one; undefined if the request has to stay. */
   readonly move: () => Attempt | undefined;
   /** Makes a second attempt beside this one, if there may be one. */
-  readonly hedge: () => void;
+  readonly hedge?: () => void;
+}
+
+/** The shared limit on the time to connect and to the answer's head: the fetch client does not tell them apart. */
+export function headLimitMs({ destination }: Exchange): number {
+  if (!destination) throw new Error("Cannot make an attempt: the exchange has no destination");
+  return destination.timeouts.connectMs + destination.timeouts.headMs;
+}
+
+/** The request went elsewhere; the next attempt is counted in already. */
+export interface Moved {
+  readonly kind: "moved";
+  readonly next: Attempt;
+  /** The log has heard why. */
+  readonly isTold?: true;
 }
 
 /** The clock stands still while the attempt waits for more of the client's body: that wait is not the upstream's. */
@@ -22,18 +38,18 @@ export class AttemptWatch implements Carrier {
   readonly #limitMs: number;
   readonly #attempt: Attempt;
   readonly #move: () => Attempt | undefined;
-  readonly #startHedge: () => void;
+  readonly #startHedge: (() => void) | undefined;
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
-  isLate = false;
-  isClientGone = false;
+  #isLate = false;
   /** What it fails as, since it was cut. */
-  cutAs: Failure | undefined;
+  #cutAs: Failure | undefined;
+  /** Where the request went instead, once it was rescued; this attempt has ended then. */
+  #elsewhere: Attempt | undefined;
+  isClientGone = false;
   /** Another attempt won; this one has ended then. */
   isOutrun = false;
-  /** Where the request went instead, once it was rescued; this attempt has ended then. */
-  elsewhere: Attempt | undefined;
 
   constructor({ client, limitMs, attempt, move, hedge }: WatchSetting) {
     this.#client = client;
@@ -65,12 +81,12 @@ export class AttemptWatch implements Carrier {
 
   rescue(): void {
     if (this.#hasHead || this.isClientGone) return;
-    this.elsewhere = this.#move();
-    if (this.elsewhere) this.abort();
+    this.#elsewhere = this.#move();
+    if (this.#elsewhere) this.abort();
   }
 
   hedge(): void {
-    if (!this.#hasHead && !this.isClientGone) this.#startHedge();
+    if (!this.#hasHead && !this.isClientGone) this.#startHedge?.();
   }
 
   outrun(): void {
@@ -81,8 +97,21 @@ export class AttemptWatch implements Carrier {
 
   /** The answer, or the wait for it, breaks off as if the upstream had closed. */
   cut(_attempt: Attempt, failed?: Failure): void {
-    this.cutAs = failed;
+    this.#cutAs = failed;
     this.abort();
+  }
+
+  /** Whether the request went elsewhere: its answer comes too late. */
+  get hasMoved(): boolean {
+    return this.#elsewhere !== undefined;
+  }
+
+  /** What became of an attempt that has no answer for its client, who is still there. It has ended then. */
+  lost(error: unknown): Moved | Failure {
+    if (this.#elsewhere) return { kind: "moved", next: this.#elsewhere };
+    const failed = this.#cutAs ?? (this.#isLate ? failure("head", "head_timeout") : failureOf(error));
+    this.#attempt.end(failed);
+    return failed;
   }
 
   /** Not any more when the attempt, which is reused, serves the next try. */
@@ -109,7 +138,7 @@ export class AttemptWatch implements Carrier {
     this.#cancelTimer?.();
     if (this.#hasHead) return;
     this.#cancelTimer = systemSchedule(this.#limitMs, () => {
-      this.isLate = true;
+      this.#isLate = true;
       this.abort();
     });
   }

@@ -103,7 +103,7 @@ function forwardWith(session: Bun.FetchSession): Forward {
       fields: answered,
       stream: () => response.body,
       whole: () => response.arrayBuffer(),
-      discard() {},
+      discard: () => void response.body?.cancel().catch(() => {}),
     };
   };
 }

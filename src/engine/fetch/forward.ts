@@ -21,7 +21,7 @@ export interface Incoming {
   /** Exactly one of these three is called, once: each is the cheapest way to its end. */
   stream(): ReadableStream<Uint8Array> | null;
   whole(): Promise<ArrayBuffer>;
-  /** For answers that have no body. */
+  /** For a body that there is none of, or that nobody wants. */
   discard(): void;
 }
 
@@ -51,6 +51,11 @@ const meanings: Readonly<Record<string, readonly [FailurePhase, FailureReason]>>
   EPIPE: reset,
   ConnectionClosed: reset,
 };
+
+/** Whether a standard `Response` can carry it, as it must to be passed on. */
+export function isPassable(status: number): boolean {
+  return status === 101 || (status >= 200 && status <= 599);
+}
 
 /** An error that came instead of an answer's head, as a failure. */
 export function failureOf(error: unknown): Failure {

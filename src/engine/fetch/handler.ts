@@ -1,15 +1,17 @@
 /** Drives an exchange with the standard fetch types: from a client's `Request` to its `Response`. */
 
-import { rescued } from "../../pool/outcome.ts";
+import type { Attempt } from "../../pool/attempt.ts";
+import { type Failure, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { Head } from "../../proxy/head.ts";
-import { refusal } from "../../proxy/refusal.ts";
+import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { EngineSetting } from "../engine.ts";
+import type { Moved } from "./attempt-watch.ts";
 import { ended, newTally, type Tally } from "./end-passage.ts";
 import type { Forward } from "./forward.ts";
 import { Legs } from "./legs.ts";
 import { bodyRefusal, bugAnswer, logFailure, logRetry, refuse } from "./own-words.ts";
-import { requestBody } from "./request-body.ts";
+import { type RequestBody, requestBody } from "./request-body.ts";
 import { refusalStatus, requestHead } from "./request-head.ts";
 import { type Kept, passOn, type Tried, tryOnce } from "./try-once.ts";
 import { clientGone, turnOf } from "./turn.ts";
@@ -90,37 +92,70 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
     },
   });
   if (typeof body === "string") return refuse(setting, passage, exchange.refuse(bodyRefusal(body)));
-  let step = await turnOf(exchange, request.signal);
-  if (step === "gone") return clientGone();
+  const first = await turnOf(exchange, request.signal);
+  if (first === "gone") return clientGone();
   const legs: Legs<Tried> = new Legs((attempt) => tryOnce(setting, passage, { attempt, body, legs }));
-  let kept: Kept | undefined;
-  for (;;) {
-    if (step.kind === "refusal") {
-      if (step.passesKept && kept) return passOn(setting, passage, kept);
-      return refuse(setting, passage, step);
-    }
-    legs.follow(step);
-    const { upstream, result: tried } = await legs.next();
-    if (tried instanceof Response) {
-      kept?.incoming.discard();
-      return tried;
-    }
-    if (tried.kind === "moved") {
-      step = tried.next;
-      if (!tried.isTold) logFailure(setting, passage, upstream, rescued, step);
-    } else if (tried.kind === "kept") {
-      kept?.incoming.discard();
-      kept = tried;
-      step = tried.next;
-      logRetry(setting, passage, {
-        upstream,
-        status: tried.incoming.status,
-        retriedOn: step.upstream.id,
-      });
-    } else {
-      exchange.isReplayable = body.isReplayable;
-      step = exchange.again(tried);
-      logFailure(setting, passage, upstream, tried, step);
-    }
+  try {
+    return await follow(setting, passage, { first, body, legs });
+  } catch (bug) {
+    legs.drop();
+    throw bug;
   }
+}
+
+interface Course {
+  readonly first: Attempt | Refusal;
+  readonly body: RequestBody;
+  readonly legs: Legs<Tried>;
+}
+
+/** From step to step, until one of them is answered or there is none left. */
+async function follow(
+  setting: FetchHandlerSetting,
+  passage: Passage,
+  { first, body, legs }: Course,
+): Promise<Response> {
+  let step = first;
+  let kept: Kept | undefined;
+  try {
+    for (;;) {
+      if (step.kind === "refusal") {
+        const last = step.passesKept && kept;
+        if (!last) return refuse(setting, passage, step);
+        kept = undefined;
+        return passOn(setting, passage, last);
+      }
+      legs.follow(step);
+      const { upstream, result: tried } = await legs.next();
+      if (tried instanceof Response) return tried;
+      if (tried.kind === "kept") {
+        kept?.incoming.discard();
+        kept = tried;
+        step = tried.next;
+        const answered = { upstream, status: tried.incoming.status, retriedOn: step.upstream.id };
+        logRetry(setting, passage, answered);
+      } else {
+        passage.exchange.isReplayable = body.isReplayable;
+        step = stepAfter(setting, passage, upstream, tried);
+      }
+    }
+  } finally {
+    kept?.incoming.discard();
+  }
+}
+
+/** What follows an attempt on that upstream which has no answer; the log hears why. */
+export function stepAfter(
+  setting: FetchHandlerSetting,
+  passage: Passage,
+  upstream: string,
+  tried: Moved | Failure,
+): Attempt | Refusal {
+  if (tried.kind === "moved") {
+    if (!tried.isTold) logFailure(setting, passage, upstream, rescued, tried.next);
+    return tried.next;
+  }
+  const step = passage.exchange.again(tried);
+  logFailure(setting, passage, upstream, tried, step);
+  return step;
 }

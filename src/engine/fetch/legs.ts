@@ -58,6 +58,11 @@ export class Legs<Result> {
     for (const [other, runner] of this.#underWay) if (other !== attempt) runner?.outrun();
   }
 
+  /** Nobody waits for any of them any more. */
+  drop(): void {
+    for (const runner of this.#underWay.values()) runner?.outrun();
+  }
+
   /** What arrives next, in the order of arriving. Rejects with what an attempt threw. */
   async next(): Promise<Arrival<Result>> {
     for (;;) {

@@ -5,6 +5,7 @@ import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
 import { rehearsalDetail, type Staged, withinTime } from "../../pool/rehearsal.ts";
 import { answerForShow } from "../../proxy/rehearsed.ts";
+import type { Moved } from "./attempt-watch.ts";
 import type { FetchHandlerSetting, Passage } from "./handler.ts";
 import { refuse } from "./own-words.ts";
 
@@ -18,22 +19,15 @@ export interface Scene {
   readonly isReplayable: boolean;
 }
 
-/** The next attempt is counted in already, and the log has heard why. */
-interface PlayedOut {
-  readonly kind: "moved";
-  readonly isTold: true;
-  readonly next: Attempt;
-}
-
-/** What became of the attempt, which has ended; undefined if it is to be sent now. Rejects when the signal aborts. */
+/** What became of the attempt, which has ended; undefined if it is to be sent now. "aborted": the signal was, and the attempt is as it was. */
 export async function play(
   setting: FetchHandlerSetting,
   passage: Passage,
   { attempt, staged, signal, isReplayable }: Scene,
-): Promise<Response | Failure | PlayedOut | undefined> {
+): Promise<Response | Failure | Moved | "aborted" | undefined> {
   const { exchange, head, requestId } = passage;
   const { delayMs, end } = withinTime(staged, exchange.destination?.timeouts.headMs ?? 0);
-  if (delayMs > 0) await waitFor(delayMs, signal);
+  if (delayMs > 0 && !(await waitFor(delayMs, signal))) return "aborted";
   attempt.delayedMs = delayMs;
   if (!end) return undefined;
   if (end.kind === "failure") {
@@ -50,15 +44,16 @@ export async function play(
   return { kind: "moved", isTold: true, next: step };
 }
 
-function waitFor(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** Whether the time went by without an end of the signal. */
+function waitFor(delayMs: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
     const onAbort = () => {
       cancel();
-      reject(new Error("nobody waits any more"));
+      resolve(false);
     };
     const cancel = systemSchedule(delayMs, () => {
       signal.removeEventListener("abort", onAbort);
-      resolve();
+      resolve(true);
     });
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });

@@ -1,12 +1,12 @@
 /** One attempt of a request: sends it, waits for the answer's head, and says what came of it. */
 
 import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure } from "../../pool/outcome.ts";
+import { cancelled, type Failure } from "../../pool/outcome.ts";
 import { refusal } from "../../proxy/refusal.ts";
 import { answerClient, type AnswerSetting } from "./answer.ts";
-import { AttemptWatch } from "./attempt-watch.ts";
+import { AttemptWatch, headLimitMs, type Moved } from "./attempt-watch.ts";
 import { outgoingFields } from "./fields.ts";
-import { failureOf, type Incoming } from "./forward.ts";
+import { type Incoming, isPassable } from "./forward.ts";
 import type { FetchHandlerSetting, Passage } from "./handler.ts";
 import type { Legs } from "./legs.ts";
 import { endPassage } from "./end-passage.ts";
@@ -23,14 +23,6 @@ export interface Kept {
   readonly next: Attempt;
 }
 
-/** It waited on an upstream that was found down; the next attempt is counted in already. */
-interface Moved {
-  readonly kind: "moved";
-  readonly next: Attempt;
-  /** The log has heard why. */
-  readonly isTold?: true;
-}
-
 /** What comes of an attempt that was not outrun. */
 export type Tried = Response | Failure | Kept | Moved;
 
@@ -45,14 +37,64 @@ export interface Try {
 export async function tryOnce(
   setting: FetchHandlerSetting,
   passage: Passage,
-  { attempt, body, legs }: Try,
+  given: Try,
 ): Promise<Tried | undefined> {
-  const { request, head, exchange } = passage;
-  const timeouts = exchange.destination?.timeouts;
-  if (!timeouts) throw new Error("Cannot make an attempt: the exchange has no destination");
-  const watch = new AttemptWatch({
+  const { head, exchange } = passage;
+  const { attempt, body, legs } = given;
+  const watch = watchOf(passage, given);
+  legs.name(attempt, watch);
+  const unanswered = (error: unknown): Tried | undefined => {
+    if (!watch.isClientGone && !body.fault) return watch.isOutrun ? undefined : watch.lost(error);
+    attempt.end(cancelled);
+    if (watch.isClientGone || !body.fault) return clientGone();
+    return refuse(setting, passage, exchange.refuse(bodyRefusal(body.fault)));
+  };
+  try {
+    const { signal } = watch;
+    const { staged } = attempt;
+    const { isReplayable } = body;
+    const played = staged && (await play(setting, passage, { attempt, staged, signal, isReplayable }));
+    if (played === "aborted") return unanswered(played);
+    if (played instanceof Response) legs.won(attempt);
+    if (played) return played;
+    const { method, target } = head;
+    const { upstream } = attempt;
+    const fields = outgoingFields(setting, passage);
+    const outgoing = { method, target, upstream, fields, body: body.take(watch.clientWait), signal };
+    let incoming: Incoming;
+    try {
+      incoming = await setting.forward(outgoing);
+    } catch (error) {
+      return unanswered(error);
+    }
+    if (watch.isOutrun || watch.hasMoved) {
+      incoming.discard();
+      return unanswered(undefined);
+    }
+    if (!isPassable(incoming.status)) {
+      incoming.discard();
+      return unanswered(Object.assign(new Error(`status ${incoming.status}`), { code: "InvalidStatus" }));
+    }
+    watch.headArrived();
+    attempt.head(incoming.status);
+    exchange.isReplayable = body.isReplayable;
+    const next = exchange.answered(incoming.status);
+    if (next !== "pass") return { kind: "kept", incoming, watch, next };
+    exchange.won(attempt);
+    legs.won(attempt);
+    return await answerClient(incoming, answerSetting(passage, attempt, watch));
+  } catch (bug) {
+    watch.abort();
+    throw bug;
+  } finally {
+    watch.release();
+  }
+}
+
+function watchOf({ request, exchange }: Passage, { attempt, body, legs }: Try): AttemptWatch {
+  return new AttemptWatch({
     client: request.signal,
-    limitMs: timeouts.connectMs + timeouts.headMs,
+    limitMs: headLimitMs(exchange),
     attempt,
     move: () => {
       exchange.isReplayable = body.isReplayable;
@@ -64,50 +106,6 @@ export async function tryOnce(
       if (second) legs.follow(second);
     },
   });
-  legs.name(attempt, watch);
-  try {
-    const { staged } = attempt;
-    const { signal } = watch;
-    const { isReplayable } = body;
-    const played = staged && (await play(setting, passage, { attempt, staged, signal, isReplayable }));
-    if (played instanceof Response) legs.won(attempt);
-    if (played) return played;
-    const { method, target } = head;
-    const incoming = await setting.forward({
-      method,
-      target,
-      upstream: attempt.upstream,
-      fields: outgoingFields(setting, passage),
-      body: body.take(watch.clientWait),
-      signal,
-    });
-    if (watch.isOutrun || watch.elsewhere) {
-      incoming.discard();
-      return watch.elsewhere && { kind: "moved", next: watch.elsewhere };
-    }
-    watch.headArrived();
-    attempt.head(incoming.status);
-    exchange.isReplayable = body.isReplayable;
-    const next = exchange.answered(incoming.status);
-    if (next !== "pass") return { kind: "kept", incoming, watch, next };
-    exchange.won(attempt);
-    legs.won(attempt);
-    return await answerClient(incoming, answerSetting(passage, attempt, watch));
-  } catch (error) {
-    if (watch.isClientGone || body.fault) {
-      attempt.end(cancelled);
-      return body.fault && !watch.isClientGone
-        ? refuse(setting, passage, exchange.refuse(bodyRefusal(body.fault)))
-        : clientGone();
-    }
-    if (watch.isOutrun) return undefined;
-    if (watch.elsewhere) return { kind: "moved", next: watch.elsewhere };
-    const failed = watch.cutAs ?? (watch.isLate ? failure("head", "head_timeout") : failureOf(error));
-    attempt.end(failed);
-    return failed;
-  } finally {
-    watch.release();
-  }
 }
 
 function answerSetting(passage: Passage, attempt: Attempt, watch: AttemptWatch): AnswerSetting {

@@ -1,18 +1,19 @@
 /** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
 
 import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, rescued } from "../../pool/outcome.ts";
+import { cancelled, type Failure } from "../../pool/outcome.ts";
 import { isGatewayFailure } from "../../pool/outlier.ts";
 import type { Address } from "../../pool/upstream.ts";
-import { type Refusal, refusal } from "../../proxy/refusal.ts";
+import { refusal } from "../../proxy/refusal.ts";
+import { AttemptWatch, headLimitMs, type Moved } from "./attempt-watch.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
 import { ended, endPassage } from "./end-passage.ts";
-import { type FetchHandlerSetting, openPassage, type Passage } from "./handler.ts";
-import { bugAnswer, logFailure, refuse } from "./own-words.ts";
-import { play, type Scene } from "./play.ts";
+import { type FetchHandlerSetting, openPassage, type Passage, stepAfter } from "./handler.ts";
+import { bugAnswer, refuse } from "./own-words.ts";
+import { play } from "./play.ts";
 import { clientGone, turnOf } from "./turn.ts";
-import { handshakeOptions, Tunnel, webSocketUrl } from "./websocket.ts";
+import { handshakeOptions, isSound, Tunnel, webSocketUrl } from "./websocket.ts";
 
 /** Opens an upstream's WebSocket: the standard constructor cannot send fields, each runtime's own can. */
 export type OpenWebSocket = (
@@ -47,62 +48,62 @@ async function joinUpstream(
   open: OpenWebSocket,
   passage: Passage,
 ): Promise<Tunnel | Response> {
-  const { request, exchange, head } = passage;
-  const turn = await turnOf(exchange, request.signal);
-  if (turn === "gone") return clientGone();
-  let step: Attempt | Refusal = turn;
+  if (!isSound(passage.request)) {
+    return refuse(setting, passage, passage.exchange.refuse(refusal("request_invalid")));
+  }
+  const first = await turnOf(passage.exchange, passage.request.signal);
+  if (first === "gone") return clientGone();
+  let step = first;
   for (;;) {
     if (step.kind === "refusal") return refuse(setting, passage, step);
-    const { upstream } = step;
-    const options = handshakeOptions(request, outgoingFields(setting, passage));
-    const attempt = step;
-    let failed: Failure;
-    let tunnel: Tunnel | undefined;
-    try {
-      const { signal } = request;
-      const scene: Scene | undefined = attempt.staged && {
-        ...{ attempt, staged: attempt.staged, signal, isReplayable: true },
-      };
-      const played = scene && (await play(setting, passage, scene));
-      if (played instanceof Response) return played;
-      if (played?.kind === "moved") {
-        step = played.next;
-        continue;
-      }
-      if (played) throw new Played(played);
-      const socket = open(webSocketUrl(attempt, head.target), options, upstream.address);
-      tunnel = new Tunnel(attempt, socket, () => exchange.rescue(attempt));
-      await tunnel.opened(exchange.destination?.timeouts.headMs ?? 0);
-      if (request.signal.aborted) {
-        tunnel.abandon();
-        return clientGone();
-      }
-      attempt.head(101);
-      exchange.won(attempt);
-      return tunnel;
-    } catch (error) {
-      if (tunnel?.elsewhere) {
-        step = tunnel.elsewhere;
-        logFailure(setting, passage, upstream.id, rescued, step);
-        continue;
-      }
-      failed = error instanceof Played ? error.failed : (tunnel?.cutAs ?? failureOf(error));
-      const isAnswer = isAnswered(error);
-      attempt.end(request.signal.aborted || isAnswer ? cancelled : failed);
-      if (isAnswer) return refuse(setting, passage, exchange.refuse(refusal(failed.reason)));
-    }
-    step = exchange.again(failed);
-    logFailure(setting, passage, upstream.id, failed, step);
+    const { id } = step.upstream;
+    const joined = await shakeHands(setting, open, passage, step);
+    if (joined instanceof Tunnel || joined instanceof Response) return joined;
+    step = stepAfter(setting, passage, id, joined);
   }
 }
 
-/** A failure that was played, on its way to where real ones end up. */
-class Played extends Error {
-  readonly failed: Failure;
-
-  constructor(failed: Failure) {
-    super(failed.reason);
-    this.failed = failed;
+/** One attempt of a handshake, which has ended unless this resolves with its tunnel. */
+async function shakeHands(
+  setting: FetchHandlerSetting,
+  open: OpenWebSocket,
+  passage: Passage,
+  attempt: Attempt,
+): Promise<Tunnel | Response | Moved | Failure> {
+  const { request, exchange, head } = passage;
+  const watch = new AttemptWatch({
+    client: request.signal,
+    limitMs: headLimitMs(exchange),
+    attempt,
+    move: () => exchange.rescue(attempt),
+  });
+  const { signal } = watch;
+  const unanswered = (error: unknown): Response | Moved | Failure => {
+    if (!watch.isClientGone) return watch.lost(error);
+    attempt.end(cancelled);
+    return clientGone();
+  };
+  try {
+    const { staged } = attempt;
+    const played = staged && (await play(setting, passage, { attempt, staged, signal, isReplayable: true }));
+    if (played === "aborted") return unanswered(played);
+    if (played) return played;
+    const options = handshakeOptions(request, outgoingFields(setting, passage));
+    const url = webSocketUrl(attempt, head.target);
+    const tunnel = new Tunnel(attempt, open(url, options, attempt.upstream.address));
+    try {
+      await tunnel.opened(signal);
+      signal.throwIfAborted();
+    } catch (error) {
+      if (signal.aborted || !isAnswered(error)) return unanswered(error);
+      attempt.end(cancelled);
+      return refuse(setting, passage, exchange.refuse(refusal(failureOf(error).reason)));
+    }
+    exchange.won(attempt);
+    tunnel.begin();
+    return tunnel;
+  } finally {
+    watch.release();
   }
 }
 

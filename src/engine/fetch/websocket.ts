@@ -1,8 +1,7 @@
 /** Joins a client's WebSocket with an upstream's: messages and close codes pass in both directions. */
 
-import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, Carrier } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure, type Outcome, responded } from "../../pool/outcome.ts";
+import { cancelled, failure, type Outcome, responded } from "../../pool/outcome.ts";
 import { originOf } from "../../pool/upstream.ts";
 import { errorOf } from "./websocket-error.ts";
 
@@ -38,11 +37,18 @@ export function handshakeOptions(
   fields: Headers,
 ): { headers: Record<string, string>; protocols: string[] } {
   for (const name of handshakeFields) fields.delete(name);
-  const offered = request.headers.get("sec-websocket-protocol")?.split(",") ?? [];
-  return {
-    headers: Object.fromEntries(fields),
-    protocols: offered.map((protocol) => protocol.trim()).filter((protocol) => protocol !== ""),
-  };
+  return { headers: Object.fromEntries(fields), protocols: offeredProtocols(request) };
+}
+
+/** Each once, since the runtimes' constructors throw at a second one. */
+function offeredProtocols({ headers }: Request): string[] {
+  const offered = headers.get("sec-websocket-protocol")?.split(",") ?? [];
+  return [...new Set(offered.map((protocol) => protocol.trim()).filter((protocol) => protocol !== ""))];
+}
+
+/** Whether its subprotocols are what they may be (RFC 6455 section 4.1): the constructors take no others. */
+export function isSound(request: Request): boolean {
+  return offeredProtocols(request).every((protocol) => /^[\w!#$%&'*+.^`|~-]+$/.test(protocol));
 }
 
 /** Whether this is a WebSocket handshake (RFC 6455 section 4.2.1). */
@@ -52,9 +58,8 @@ export function isWebSocket(request: Request): boolean {
 
 /**
  * ```
- *  dialling ──opened──▶ waiting ──attach──▶ joined ──either side closes──▶ ended
- *     ├───refused, cut─────┴────────────────────────────────────────────────▲
- *     └───its upstream found down: the handshake goes elsewhere─────────────┘
+ *  dialling ──opened, begin──▶ waiting ──attach──▶ joined ──either side closes──▶ ended
+ *     └──refused, given up        └──cut─────────────┴──────────────────────────────▲
  * ```
  */
 export class Tunnel implements Carrier {
@@ -65,24 +70,14 @@ export class Tunnel implements Carrier {
   #early: (string | Uint8Array<ArrayBuffer>)[] = [];
   #earlyBytes = 0;
   #closed: { code: number; reason: string } | undefined;
-  #move: () => Attempt | undefined;
-  /** Gives the handshake up; undefined once that is over. */
-  #giveUp: ((why: Error) => void) | undefined;
-  /** Where the handshake went instead, once it was rescued; this attempt has ended then. */
-  elsewhere: Attempt | undefined;
   /** What the client is answered with. */
   status = 101;
   /** Bytes of messages, from the client and to it. */
   bytesIn = 0;
   bytesOut = 0;
-  /** What the handshake fails as, since it was cut. */
-  cutAs: Failure | undefined;
 
-  /** @param move ends the attempt in favour of another one; undefined if the handshake has to stay */
-  constructor(attempt: Attempt, upstream: WebSocket, move: () => Attempt | undefined) {
+  constructor(attempt: Attempt, upstream: WebSocket) {
     this.#attempt = attempt;
-    this.#move = move;
-    attempt.carrier = this;
     this.#upstream = upstream;
     upstream.binaryType = "arraybuffer";
     upstream.addEventListener("message", (event) => this.#fromUpstream(event.data));
@@ -94,32 +89,26 @@ export class Tunnel implements Carrier {
     return this.#upstream.protocol;
   }
 
-  /** Resolves when the upstream has agreed; rejects if it has not within `limitMs`. */
-  opened(limitMs: number): Promise<void> {
+  /** Resolves when the upstream has agreed; rejects if it does not, or gives up when the signal aborts. */
+  opened(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const cancel = systemSchedule(limitMs, () => {
-      this.#giveUp?.(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" }));
-    });
-    const settle = (end: () => void) => () => {
-      cancel();
-      this.#giveUp = undefined;
-      end();
-    };
-    this.#giveUp = (why) => {
-      settle(() => reject(why))();
+    const giveUp = () => {
+      reject(new Error("given up"));
       this.#upstream.close();
     };
-    const refused = new Error("the handshake was refused");
-    this.#upstream.addEventListener("open", settle(resolve), { once: true });
-    this.#upstream.addEventListener("error", (event) => settle(() => reject(errorOf(event)))(), {
-      once: true,
-    });
-    this.#upstream.addEventListener(
-      "close",
-      settle(() => reject(refused)),
-      { once: true },
-    );
-    return promise;
+    const once = { once: true };
+    this.#upstream.addEventListener("open", () => resolve(), once);
+    this.#upstream.addEventListener("error", (event) => reject(errorOf(event)), once);
+    this.#upstream.addEventListener("close", () => reject(new Error("the handshake was refused")), once);
+    if (signal.aborted) giveUp();
+    else signal.addEventListener("abort", giveUp, once);
+    return promise.finally(() => signal.removeEventListener("abort", giveUp));
+  }
+
+  /** The upstream has agreed: from here on the tunnel carries the attempt. */
+  begin(): void {
+    this.#attempt.head(101);
+    this.#attempt.carrier = this;
   }
 
   /** The client's side is there: what came before it goes out first. */
@@ -155,18 +144,8 @@ export class Tunnel implements Carrier {
     onEnd?.(isClientGone);
   }
 
-  /** A handshake may be done again elsewhere; a tunnel that is open has a state that no other upstream knows. */
-  rescue(): void {
-    if (!this.#giveUp) return;
-    this.elsewhere = this.#move();
-    if (this.elsewhere) this.#giveUp(new Error("moved"));
-  }
-
-  /** The client left before it was joined. */
-  abandon(): void {
-    this.#end(cancelled, true);
-    this.#upstream.close();
-  }
+  /** It stays: its state is known to no other upstream. */
+  rescue(): void {}
 
   /** The upstream agreed, but the client's handshake is none: it gets this instead. */
   refuse(): Response {
@@ -193,8 +172,8 @@ export class Tunnel implements Carrier {
 
   #upstreamClosed(code: number, reason: string): void {
     this.#closed = { code, reason };
-    // The attempt may serve another handshake by now.
-    if (this.#attempt.carrier === this && this.#attempt.status !== 0) {
+    // Before it carries the attempt, that may serve another handshake.
+    if (this.#attempt.carrier === this) {
       this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : responded);
     }
     if (this.#client) this.#passClose(this.#client, this.#closed);
@@ -206,10 +185,8 @@ export class Tunnel implements Carrier {
   }
 
   /** The operator's wish, or one side is far too slow for the other. */
-  cut(_attempt?: Attempt, failed?: Failure): void {
-    this.cutAs = failed;
+  cut(): void {
     this.#end(cancelled);
-    if (this.#giveUp) return this.#giveUp(new Error("cut"));
     this.#upstream.close();
     this.#client?.terminate();
   }

@@ -179,8 +179,19 @@ export class Sending implements Carrier, Parked {
     this.legs.dropOther();
   }
 
-  /** The attempt is lost; another one, or an answer of our own, or no way to say so but a reset. */
+  /**
+   * The attempt is lost; another one, or an answer of our own, or no way to say so but a reset. Its connection knows the
+   * relay no more, so a bug on the way would leave the client waiting.
+   */
   failed(failed: Failure, from?: UpstreamConnection): void {
+    try {
+      this.#goOnAfter(failed, from);
+    } catch (bug) {
+      this.#relay.client?.faulted(bug as Error);
+    }
+  }
+
+  #goOnAfter(failed: Failure, from: UpstreamConnection | undefined): void {
     if (from) this.legs.hearFrom(from);
     const upstream = this.legs.upstream;
     const attempt = this.legs.attempt;

@@ -218,8 +218,9 @@ describe("the live tail", () => {
     const { admin, base } = await scene();
     const { news } = await tail(`${base}/live/requests`);
     await until(() => admin.desk.streams === 1, "the stream");
-    admin.desk.cut();
+    admin.desk.leave();
     await until(() => news.some(({ trouble }) => trouble !== null), "the trouble");
+    admin.desk.back();
     await until(() => admin.desk.streams === 1, "the next stream");
     admin.desk.arrive(someRequest(102));
     await until(() => rows(news).includes("request-102-"), "what came after it");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { askOf, emptyForm, formIn } from "../../../src/dashboard/requests/dry-run-form.ts";
-import { hearEvents } from "../../../src/dashboard/requests/event-reader.ts";
+import { hearEvents } from "../../../src/dashboard/event-reader.ts";
 import { segmentsOf } from "../../../src/dashboard/requests/phases.tsx";
 import { scoringOf } from "../../../src/dashboard/requests/scores.ts";
 import { addressOf, listQuery, soughtOf } from "../../../src/dashboard/requests/sought.ts";

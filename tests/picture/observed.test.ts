@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import { upstreamDetail } from "../src/detail.ts";
-import { Metrics } from "../src/metrics/metrics.ts";
-import { Observed } from "../src/observed.ts";
-import { policyEntry } from "../src/policy/policies.ts";
-import { Attempt } from "../src/pool/attempt.ts";
-import { cancelled, failure, responded } from "../src/pool/outcome.ts";
-import { Pool } from "../src/pool/pool.ts";
-import { upstreamOf } from "./support/upstreams.ts";
+import { upstreamDetail } from "../../src/picture/upstream-detail.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { Observed } from "../../src/picture/observed.ts";
+import { policyEntry } from "../../src/policy/policies.ts";
+import { Attempt } from "../../src/pool/attempt.ts";
+import { cancelled, failure, responded } from "../../src/pool/outcome.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { upstreamOf } from "../support/upstreams.ts";
 
 const probe = (at: number) => ({ at, success: true, detail: "connected", latencyMs: 1 });
 

@@ -2,7 +2,7 @@
 
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
-import type { Cancel } from "../../lib/clock.ts";
+import type { Cancel } from "../lib/clock.ts";
 
 /** What ended a stream: an answer that was no stream, an error, or neither if it simply came to its end. */
 export interface StreamEnd {

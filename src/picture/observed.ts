@@ -1,8 +1,8 @@
 /** What the balancer has seen of each upstream besides its traffic: the last probes, and since when its status holds. */
 
-import type { WallClock } from "./lib/clock.ts";
-import type { Status, Upstream } from "./pool/upstream.ts";
-import type { ProbeSnapshot } from "./snapshot.ts";
+import type { WallClock } from "../lib/clock.ts";
+import type { Status, Upstream } from "../pool/upstream.ts";
+import type { ProbeSnapshot } from "../snapshot.ts";
 
 /** Five minutes at the usual interval. */
 const probesKept = 60;

@@ -1,20 +1,21 @@
 /** Takes the pictures that readers see: pools and upstreams with what is known of each from every side. */
 
+import type { Drains } from "../control/drains.ts";
+import type { Fleet, Member } from "../control/fleet.ts";
+import type { Intents } from "../control/intents.ts";
+import type { Journal } from "../control/journal.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { type UpstreamDetail, upstreamDetail } from "../detail.ts";
-import { Observed } from "../observed.ts";
+import type { UpstreamDetail } from "../detail.ts";
 import type { Plane } from "../plane/data-plane.ts";
 import { describePlan } from "../probe/probe.ts";
 import type { DrainSnapshot, Mark, PoolSnapshot, ProbeSnapshot } from "../snapshot.ts";
-import { poolSnapshot, type PoolView } from "./picture.ts";
 import type { Said } from "../state/intent.ts";
-import type { Drains } from "./drains.ts";
-import type { Fleet, Member } from "./fleet.ts";
-import type { Intents } from "./intents.ts";
-import type { Journal } from "./journal.ts";
+import { Observed } from "./observed.ts";
+import { poolSnapshot, type PoolView } from "./pool-picture.ts";
+import { upstreamDetail } from "./upstream-detail.ts";
 
 export interface PicturesSetting {
   readonly fleet: Fleet;

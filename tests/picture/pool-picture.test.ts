@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
-import { Metrics } from "../src/metrics/metrics.ts";
-import { poolSnapshot, type PoolView } from "../src/control/picture.ts";
-import { domain } from "./support/domain.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { poolSnapshot, type PoolView } from "../../src/picture/pool-picture.ts";
+import { domain } from "../support/domain.ts";
 
 function setUp() {
   const scene = domain();

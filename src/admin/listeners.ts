@@ -1,0 +1,124 @@
+/** Who listens to a stream of server-sent events: lets so many in, gives each what it reads, and cuts whoever reads nothing. */
+
+import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
+
+export interface ListenersSetting {
+  /** More at one time is a mistake or an attack. */
+  readonly most: number;
+  /** Bytes that wait for one reader before it gets nothing more. */
+  readonly mostWaitingBytes: number;
+  readonly schedule: Schedule;
+  /** The first one comes; what this returns is called when the last one has gone. */
+  readonly begin: () => Cancel;
+}
+
+const beatMs = 15_000;
+/** Whoever reads nothing for this many beats is cut: it may come back. */
+const mostMissedBeats = 2;
+
+const encoder = new TextEncoder();
+/** The first bytes, so that the head leaves at once; browsers that are cut come back after a second. */
+const greeting = encoder.encode("retry: 1000\n\n");
+const heartbeat = encoder.encode(":\n\n");
+
+/** One of them. */
+export class Listener<State> {
+  /** What it asked for, and how far it has got. */
+  readonly state: State;
+  readonly #controller: ReadableStreamDefaultController<Uint8Array>;
+  /** Beats in a row for which it had not read what it has. */
+  #missedBeats = 0;
+
+  constructor(state: State, controller: ReadableStreamDefaultController<Uint8Array>) {
+    this.state = state;
+    this.#controller = controller;
+  }
+
+  /** Whether it reads fast enough to get more. */
+  get isReady(): boolean {
+    return (this.#controller.desiredSize ?? 0) > 0;
+  }
+
+  /** Whether it could be sent: a reader that is behind gets nothing new. */
+  send(bytes: Uint8Array | string): boolean {
+    const { isReady } = this;
+    if (isReady) this.#controller.enqueue(typeof bytes === "string" ? encoder.encode(bytes) : bytes);
+    return isReady;
+  }
+
+  /** False if it has read nothing for too long. */
+  beat(): boolean {
+    this.#missedBeats = this.send(heartbeat) ? 0 : this.#missedBeats + 1;
+    return this.#missedBeats < mostMissedBeats;
+  }
+
+  cut(): void {
+    this.#controller.error(new Error("Cannot go on: the listener does not read"));
+  }
+}
+
+/** `resting ──first listener──▶ beating ──last one gone──▶ resting` */
+export class Listeners<State> {
+  readonly #setting: ListenersSetting;
+  readonly #all = new Set<Listener<State>>();
+  #cancels: readonly Cancel[] = [];
+
+  constructor(setting: ListenersSetting) {
+    this.#setting = setting;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  has(listener: Listener<State>): boolean {
+    return this.#all.has(listener);
+  }
+
+  [Symbol.iterator](): Iterator<Listener<State>> {
+    return this.#all.values();
+  }
+
+  /** Undefined if too many listen already. @param wants called when one comes, and whenever it has room again */
+  open(
+    state: () => State,
+    wants: (listener: Listener<State>) => void = () => {},
+  ): ReadableStream<Uint8Array> | undefined {
+    const { most, mostWaitingBytes } = this.#setting;
+    if (this.#all.size >= most) return undefined;
+    let listener: Listener<State> | undefined;
+    return new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          listener = new Listener(state(), controller);
+          listener.send(greeting);
+          this.#join(listener);
+        },
+        pull: () => listener && wants(listener),
+        cancel: () => listener && this.#leave(listener),
+      },
+      { highWaterMark: mostWaitingBytes, size: (chunk) => chunk?.byteLength ?? 0 },
+    );
+  }
+
+  #join(listener: Listener<State>): void {
+    this.#all.add(listener);
+    if (this.#all.size > 1) return;
+    const { schedule, begin } = this.#setting;
+    this.#cancels = [begin(), repeat(schedule, beatMs, () => this.#beat())];
+  }
+
+  #beat(): void {
+    for (const listener of this.#all) {
+      if (listener.beat()) continue;
+      this.#leave(listener);
+      listener.cut();
+    }
+  }
+
+  #leave(listener: Listener<State>): void {
+    if (!this.#all.delete(listener) || this.#all.size > 0) return;
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels = [];
+  }
+}

@@ -1,0 +1,45 @@
+/** What follows once an upstream gets nothing new: somebody waits until it is empty, what is left is cut, or it goes. */
+
+import type { DrainOrder, DrainReport, Who } from "./control.ts";
+import type { Course } from "./course.ts";
+import type { Found } from "./fleet.ts";
+import { reportOf } from "./helm-answers.ts";
+
+/** How long what was cut may take to be gone. */
+const cutWithinMs = 1_000;
+
+/** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
+const leaveWithinMs = 30_000;
+
+/** Resolves when it is empty, when the time is up, or when it is undone by another mode. */
+export async function emptied(
+  { drains, cutter }: Course,
+  found: Found,
+  { waitMs, force }: Pick<DrainOrder, "waitMs" | "force">,
+): Promise<DrainReport> {
+  const end = await drains.wait(found.upstream, waitMs);
+  if (end !== "late" || !force) return reportOf(end, found);
+  const cut = (await cutter()?.(found.upstream)) ?? 0;
+  // An engine tells the ends of what it cut a little later, and workers that there was nothing to cut.
+  return reportOf(await drains.wait(found.upstream, cutWithinMs), found, cut);
+}
+
+/** Lets it go when it is empty. Resolves when it is gone, or at once if there is nothing to wait for. @param waitMs 0 waits for nothing */
+export async function departed(
+  { drains, inTurn, steer }: Course,
+  found: Found,
+  { waitMs, who }: { readonly waitMs: number; readonly who: Who },
+): Promise<DrainReport> {
+  const { upstream } = found;
+  const limitMs = waitMs || leaveWithinMs;
+  drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
+  const leave = async (): Promise<DrainReport> => {
+    await drains.wait(upstream, limitMs);
+    drains.finish(upstream);
+    await inTurn(() => steer(who, "operator"));
+    const { inFlight } = upstream;
+    return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
+  };
+  const gone = leave();
+  return waitMs > 0 ? gone : reportOf("late", found);
+}

@@ -1,0 +1,82 @@
+/** A dashboard, and a page of Chromium that looks at it: set up and taken down together. */
+
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import { type AdminStandIn, busySnapshot, startAdminStandIn } from "./admin-stand-in.ts";
+import { complaintsOf } from "./browser.ts";
+
+/** Whose picture the dashboard shows. */
+export interface Visited {
+  readonly balancerUrl: string;
+  readonly adminUrl: string;
+}
+
+export interface Visit extends AsyncDisposable {
+  /** Of the dashboard, without a path. */
+  readonly url: string;
+  readonly page: Page;
+  /** What the browser complained about, breaches of the content security policy among it. */
+  readonly complaints: string[];
+  stopDashboard(): void;
+  /** Again, on the same port. */
+  startDashboard(): Promise<void>;
+}
+
+/** The page is empty at first. */
+export async function visit(
+  browser: Browser,
+  visited: Visited,
+  options: BrowserContextOptions = {},
+): Promise<Visit> {
+  const start = (port: number): Promise<Dashboard> =>
+    startDashboard({ hostname: "127.0.0.1", port, ...visited }, runtime);
+  let dashboard = await start(0);
+  const { port } = dashboard;
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    page,
+    complaints: complaintsOf(page),
+    stopDashboard: () => dashboard.close(),
+    async startDashboard() {
+      dashboard = await start(port);
+    },
+    async [Symbol.asyncDispose]() {
+      await context.close();
+      dashboard.close();
+    },
+  };
+}
+
+export interface StandInVisit extends Visit {
+  readonly admin: AdminStandIn;
+}
+
+export interface StandInSetting extends BrowserContextOptions {
+  readonly snapshot?: AdminStandIn["snapshot"];
+  /** Where the page is at first. */
+  readonly path?: string;
+}
+
+/** A dashboard on a played balancer, and a page of it. */
+export async function visitStandIn(
+  browser: Browser,
+  { snapshot = busySnapshot(), path = "/", ...options }: StandInSetting = {},
+): Promise<StandInVisit> {
+  const admin = await startAdminStandIn(snapshot);
+  const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
+  await visited.page.goto(visited.url + path);
+  return {
+    ...{ admin, ...visited },
+    async [Symbol.asyncDispose]() {
+      await visited[Symbol.asyncDispose]();
+      await admin.close();
+    },
+  };
+}
+
+/** Until the page's stream of pictures has begun. */
+export const live = (page: Page) => page.waitForSelector("html[data-link=live]");
