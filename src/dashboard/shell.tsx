@@ -5,14 +5,14 @@ import { assets } from "./assets.ts";
 import { marks } from "./login/marks.tsx";
 
 /**
- * Refusals are not swapped in, except for what names its own target. The stream comes back within five seconds: an
+ * Refusals are not swapped in, except for what names its own target. The stream comes back within two seconds: an
  * operator in an incident does not wait for a back-off of a minute.
  */
 const htmxConfig = JSON.stringify({
   noSwap: [204, 304, "4xx", "5xx"],
   includeIndicatorCSS: false,
   history: false,
-  sse: { reconnectDelay: 500, reconnectMaxDelay: 5_000 },
+  sse: { reconnectDelay: 500, reconnectMaxDelay: 2_000 },
 });
 
 interface ShellProps {

@@ -33,9 +33,12 @@ export function launchChromium(executablePath: string): Promise<Browser> {
   });
 }
 
-/** What the page complains of from now on: errors and warnings of its console, and what nobody caught. */
-export function complaintsOf(page: Page): string[] {
-  const complaints: string[] = [];
+/**
+ * What the page complains of from now on: errors and warnings of its console, breaches of the content security policy
+ * among them, and what nobody caught.
+ * @param complaints where to note them: several pages may share a list
+ */
+export function complaintsOf(page: Page, complaints: string[] = []): string[] {
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
   });

@@ -22,6 +22,11 @@ export function EventItems({ events }: EventItemsProps): JSX.Element {
   );
 }
 
+/** What stands above the events while they cannot be read. */
+export function TroubleWords({ words }: { readonly words: string }): JSX.Element {
+  return words === "" ? "" : <span safe>{words}</span>;
+}
+
 /** A reload that changes a thousand upstreams has a thousand lines. */
 const linesShown = 8;
 
