@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import { complaintsOf, findChromium, launchChromium, seriousIssues } from "../support/browser.ts";
+import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { until } from "../support/wait.ts";
@@ -131,7 +131,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await live(page);
     const drain = page.getByRole("region", { name: "Drain" });
     await drain.getByText("late").waitFor();
-    expect(await seriousIssues(page)).toEqual([]);
+    expect(await breaches(page)).toEqual([]);
     await drain.getByRole("button", { name: "Cut what is left" }).click();
     await dialog(page).getByText("The request still under way on api-3 is cut").waitFor();
     await reason(page).fill("it hangs");
@@ -205,7 +205,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await bar.getByText("3 selected").waitFor();
     await bar.getByRole("button", { name: "Maintenance" }).click();
     await dialog(page).getByText("Nothing serves in pool main then: clients get 503.").waitFor();
-    expect(await seriousIssues(page)).toEqual([]);
+    expect(await breaches(page)).toEqual([]);
     await dialog(page).getByRole("link", { name: "Cancel" }).click();
     await dialog(page).waitFor({ state: "hidden" });
     await page.getByLabel("Select api-1").uncheck();
@@ -269,7 +269,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await card.getByRole("button", { name: /^(See|Look)/ }).click();
     await card.getByText("it has 2 problems").waitFor();
     expect(await card.locator(".problems li").count()).toBe(2);
-    expect(await seriousIssues(page)).toEqual([]);
+    expect(await breaches(page)).toEqual([]);
     await room.ask("POST", "/api/reload");
     await page.reload();
     await card.getByText("asked for by ann").waitFor();
@@ -300,7 +300,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await page.getByText("draining → drained").waitFor();
     expect(await page.getByText("not asked for").count()).toBe(0);
     expect(await page.evaluate("window.stayed")).toBe(true);
-    expect(await seriousIssues(page)).toEqual([]);
+    expect(await breaches(page)).toEqual([]);
     await page.getByRole("link", { name: "Audit" }).click();
     await live(page);
     const trail = page.locator("#events > li");
@@ -314,7 +314,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await page.getByLabel("Who").fill("nobody");
     await page.getByRole("button", { name: "Filter" }).click();
     await page.getByText("Nothing here matches").waitFor();
-    expect(await seriousIssues(page)).toEqual([]);
+    expect(await breaches(page)).toEqual([]);
     expect(complaints).toEqual([]);
   });
 

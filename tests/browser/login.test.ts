@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { accountsOf, type AdminStand, startAdminStand } from "../admin/stand.ts";
 import { calmSnapshot } from "../support/admin-stand-in.ts";
-import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const { users = [] } = await accountsOf();
 
 // Bun kills the browser, and with it every other test, when one test takes longer than this.
@@ -192,12 +189,6 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     test.concurrent(`is usable by everybody at every width, ${colorScheme}`, async () => {
       await using stage = await scene({ colorScheme });
       const { page } = stage;
-      const violations = async (where: string) => {
-        await page.evaluate(axe);
-        return page.evaluate<readonly string[]>(`
-          axe.run("${where}").then(({ violations }) => violations
-            .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
-      };
       const fits = async () => {
         for (const width of [320, 390, 820, 1440]) {
           await page.setViewportSize({ width, height: 844 });
@@ -206,11 +197,11 @@ describe.skipIf(!executable)("the login in Chromium", () => {
       };
       await login(page, "otto", "wrong");
       await page.getByRole("alert").waitFor();
-      expect(await violations("html")).toEqual([]);
+      expect(await breaches(page)).toEqual([]);
       await fits();
       await login(page, "otto");
       await live(page);
-      expect(await violations(".top")).toEqual([]);
+      expect(await breaches(page, { within: ".top" })).toEqual([]);
       await fits();
     });
   }

@@ -48,11 +48,18 @@ export function complaintsOf(page: Page, complaints: string[] = []): string[] {
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What axe-core finds that keeps people out: the rule and the element. @param rules options of its run, as JavaScript */
-export async function seriousIssues(page: Page, rules = "{}"): Promise<readonly string[]> {
+export interface AxeSetting {
+  /** A selector; the whole page without it. */
+  readonly within?: string;
+  /** Only these rules of its. */
+  readonly only?: readonly string[];
+}
+
+/** What axe-core holds against the page, however small: the rule and the element. */
+export async function breaches(page: Page, { within = "html", only }: AxeSetting = {}): Promise<string[]> {
   await page.evaluate(axe);
-  return page.evaluate<readonly string[]>(`
-    axe.run(${rules}).then(({ violations }) => violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
+  const options = only ? { runOnly: only } : {};
+  return page.evaluate<string[]>(`
+    axe.run(${JSON.stringify(within)}, ${JSON.stringify(options)}).then(({ violations }) => violations
       .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
 }

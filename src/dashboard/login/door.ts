@@ -11,12 +11,14 @@ import { type Visitor, Visitors } from "./visitors.ts";
 export interface DoorSetting {
   readonly visitors: Visitors;
   readonly client: LoginClient;
+  /** Whether only this machine can reach the dashboard. */
+  readonly onLoopback: boolean;
 }
 
 /** Says whether the dashboard lives, to machines that hold no session. */
 const openPaths: ReadonlySet<string> = new Set(["/healthz"]);
 
-export function doorOf({ visitors, client }: DoorSetting) {
+export function doorOf({ visitors, client, onLoopback }: DoorSetting) {
   return async (request: Request, address: string): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (openPaths.has(pathname)) return visitors.everybody.answer(request);
@@ -26,6 +28,7 @@ export function doorOf({ visitors, client }: DoorSetting) {
     const session = cookieIn(request, "session");
     const visitor = await visitors.admit(session);
     if (!visitor) return toLogin(request, pathname, session !== undefined);
+    if (!visitor.person && !onLoopback) return shut(visitors.isClosed === undefined);
     if (!(await isOwnForm(request, visitor))) return forged(request);
     if (pathname === "/logout" && request.method === "POST") return logout(request, visitor, address);
     const answer = await visitor.answer(request);
@@ -39,7 +42,10 @@ export function doorOf({ visitors, client }: DoorSetting) {
   async function login(request: Request, address: string): Promise<Response> {
     const session = cookieIn(request, "session");
     const visitor = await visitors.admit(session);
-    if (visitor) return seeOther(nextIn(new URL(request.url).searchParams));
+    if (visitor?.person || (visitor && onLoopback)) {
+      return seeOther(nextIn(new URL(request.url).searchParams));
+    }
+    if (visitor) return shut(visitors.isClosed === undefined);
     if (request.method !== "POST") {
       const query = new URL(request.url).searchParams;
       const ended = { words: "The session has ended. Log in again.", tone: "calm" } as const;
@@ -103,6 +109,14 @@ function forged(request: Request): Response {
     "The form did not come from a page of your session. Load the page again and repeat what you did.";
   if (isForPart(request)) return page(renderRefusalPart({ title, words }), 403);
   return page(renderRefusal({ title, words }), 403);
+}
+
+/** Who reaches it from elsewhere must not act as the dashboard itself. */
+function shut(isUnknown: boolean): Response {
+  const words = isUnknown
+    ? "The balancer cannot be asked yet who may look. Try again in a moment."
+    : "This dashboard can be reached from other machines, and its balancer knows no users: anybody could act here. Name users under admin.users, or let it listen on 127.0.0.1.";
+  return page(renderRefusal({ title: "Nobody can log in here", words }), isUnknown ? 503 : 403);
 }
 
 /** Each in the way that it can follow: a page, a part of one, a live stream, a program. */
