@@ -7,8 +7,14 @@ import type { Requests } from "../requests/requests.ts";
 
 export type TailQuery = Omit<RequestQuery, "which" | "limit" | "before">;
 
+export interface TailStart {
+  readonly query: TailQuery;
+  /** Begins after the request with this number; null with the next one that ends. */
+  readonly after: number | null;
+}
+
 export interface RequestTailSetting {
-  readonly requests: Pick<Requests, "watch">;
+  readonly requests: Pick<Requests, "since" | "watch">;
   readonly schedule: Schedule;
 }
 
@@ -42,7 +48,7 @@ export class RequestTail {
   }
 
   /** Undefined if too many listen already. */
-  open(query: TailQuery): ReadableStream<Uint8Array> | undefined {
+  open({ query, after }: TailStart): ReadableStream<Uint8Array> | undefined {
     if (this.#listeners.size >= mostListeners) return undefined;
     let listener: Listener | undefined;
     return new ReadableStream<Uint8Array>(
@@ -50,6 +56,8 @@ export class RequestTail {
         start: (controller) => {
           listener = { query, controller, missed: 0, missedBeats: 0 };
           controller.enqueue(greeting);
+          if (after !== null)
+            for (const request of this.#setting.requests.since(after)) this.#tell(request, [listener]);
           this.#join(listener);
         },
         cancel: () => listener && this.#leave(listener),
@@ -82,9 +90,9 @@ export class RequestTail {
   }
 
   /** The text is made once for all of them, and only if one of them wants it. */
-  #tell(request: KeptRequest): void {
+  #tell(request: KeptRequest, listeners: Iterable<Listener> = this.#listeners): void {
     let bytes: Uint8Array | undefined;
-    for (const listener of this.#listeners) {
+    for (const listener of listeners) {
       if (!matches(request, listener.query)) continue;
       bytes ??= encoder.encode(`event: request\nid: ${request.seq}\ndata: ${JSON.stringify(request)}\n\n`);
       this.#send(listener, bytes);

@@ -156,13 +156,16 @@ export class Helm implements Control {
     const found = this.#course.fleet.find(id);
     if (!found) return unknown(id);
     const order = readRehearsal(given);
-    return "kind" in order ? order : this.#rehearsals.begin(found, order, who);
+    if ("kind" in order) return order;
+    return who.condition?.() ?? this.#rehearsals.begin(found, order, personIn(who));
   }
 
   endRehearsal(id: string, who: Who): Denied | undefined {
     const found = this.#course.fleet.find(id);
     if (!found) return unknown(id);
-    if (this.#rehearsals.end(found.upstream, { reason: "operator", ...who })) return undefined;
+    const refused = who.condition?.();
+    if (refused) return refused;
+    if (this.#rehearsals.end(found.upstream, { reason: "operator", ...personIn(who) })) return undefined;
     return denied(409, "rehearsal_none", `Cannot end a rehearsal on ${id}: there is none`);
   }
 
@@ -235,3 +238,8 @@ const cutWithinMs = 1_000;
 
 /** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
 const leaveWithinMs = 30_000;
+
+/** Without the condition, which is over once it was met. */
+function personIn({ by, why }: Who): Who {
+  return { by, why };
+}

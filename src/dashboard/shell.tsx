@@ -17,7 +17,7 @@ const htmxConfig = JSON.stringify({
 
 interface ShellProps {
   readonly title: string;
-  readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action";
+  readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action" | "lost";
   /** The address of the live stream; undefined for a page that stands still. */
   readonly live?: string;
   readonly notice?: string;

@@ -22,12 +22,12 @@ export interface EventsPageProps {
 const wordings = {
   events: {
     title: "Events",
-    words: "What the balancer saw and did, and what it was told to do. Newest first.",
+    words: "What the balancer saw and did, and what it was told to do. Newest first, times in UTC.",
     empty: "Nothing has happened yet.",
   },
   audit: {
     title: "Audit",
-    words: "What operators did: who, when, what and why. Newest first.",
+    words: "What operators did: who, when, what and why. Newest first, times in UTC.",
     empty: "No operator has done anything yet.",
   },
 } as const;
