@@ -242,6 +242,32 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     expect(await done(page).textContent()).toBe("");
   });
 
+  test("needs no JavaScript: adds one, with what was typed kept where it is refused, weighs and removes it", async () => {
+    await using stage = await scene({ javaScriptEnabled: false });
+    const { room, page } = stage;
+    const newcomer = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    await page.getByRole("link", { name: "Add upstream to main" }).click();
+    await page.getByLabel("Address").fill(newcomer.url);
+    await page.getByLabel("Name").fill("api-1");
+    await page.getByRole("button", { name: "Add upstream" }).click();
+    await page.getByRole("alert").filter({ hasText: "Cannot add api-1" }).waitFor();
+    expect(await page.getByLabel("Address").inputValue()).toBe(newcomer.url);
+    await page.getByLabel("Name").fill("api-4");
+    await page.getByRole("button", { name: "Add upstream" }).click();
+    await done(page).getByText("api-4 belongs to main").waitFor();
+    await page.getByLabel("Weight of api-4", { exact: true }).fill("5");
+    await page.getByLabel("Weight of api-4", { exact: true }).press("Enter");
+    await page.getByText("The weight of api-4 goes from 1 to 5.").waitFor();
+    await page.locator("button.main").click();
+    await done(page).getByText("api-4 has weight 5").waitFor();
+    await click(page, "Remove api-4");
+    await reason(page).fill("only a trial");
+    await page.locator("button.main").click();
+    await done(page).getByText("api-4 leaves").waitFor();
+    await until(async () => !(await room.ids()).includes("api-4"), "its end");
+    await newcomer.close();
+  });
+
   test("shows what a reload changes before it does, and refuses what is wrong with all its problems", async () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
@@ -269,6 +295,8 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await card.getByRole("button", { name: /^(See|Look)/ }).click();
     await card.getByText("it has 2 problems").waitFor();
     expect(await card.locator(".problems li").count()).toBe(2);
+    // Where the pointer is, words must be legible too.
+    await card.locator("button.main").hover();
     expect(await breaches(page)).toEqual([]);
     await room.ask("POST", "/api/reload");
     await page.reload();

@@ -4,6 +4,7 @@ import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
 import { isForPart, markupAnswer, seeOther, statusOf, text } from "../answers.ts";
 import type { Feed } from "../feed.ts";
+import { troubleSentence } from "../picture.ts";
 import { backTo, type Place, placeOf } from "../place.ts";
 import { originOf } from "../verdict.ts";
 import type { UpstreamFeeds } from "../upstream-feeds.ts";
@@ -113,7 +114,7 @@ export function actionRoutes({ feed, upstreams, admin, deeds }: ActionSetting) {
         const answer = await admin.add({ to: "add", pool, given: newcomerOf(adding), reason });
         if ("trouble" in answer) {
           const shape = isForPart(request) ? "partial" : "page";
-          const problem = `${answer.trouble.message}.`;
+          const problem = troubleSentence(answer.trouble);
           return markupAnswer(renderAdd({ adding, problem }, shape), statusOf(answer.trouble));
         }
         const deed = deeds.add(`${answer.value} belongs to ${pool}`, [undoOfAdding(answer.value)]);

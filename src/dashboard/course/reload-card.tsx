@@ -7,6 +7,7 @@ import type { Told } from "../admin-client.ts";
 import type { ReloadView } from "../admin-shapes.ts";
 import { Glyph } from "../badge.tsx";
 import { formatAgo, formatTime, isoTime, joinWords } from "../format.ts";
+import { troubleSentence } from "../picture.ts";
 import { PostForm } from "../post-form.tsx";
 
 /** What somebody did last with this card; undefined before. */
@@ -131,7 +132,7 @@ function Result({ looked: { way, told, isStale } }: { readonly looked: Looked })
       <div class="danger" data-tone="bad">
         <Glyph shape="cross" />
         <div>
-          <p safe>{`${told.trouble.message}.`}</p>
+          <p safe>{troubleSentence(told.trouble)}</p>
           <Problems problems={told.trouble.problems ?? []} />
         </div>
       </div>

@@ -128,7 +128,14 @@ function Words({ name, label, value }: WordsProps): JSX.Element {
   return (
     <label class="field">
       <span>{label}</span>
-      <input type="text" name={name} value={attribute(value)} autocomplete="off" spellcheck="false" />
+      <input
+        type="text"
+        name={name}
+        value={attribute(value)}
+        placeholder="any"
+        autocomplete="off"
+        spellcheck="false"
+      />
     </label>
   );
 }
@@ -148,7 +155,7 @@ function Choice({ name, label, chosen, choices }: ChoiceProps): JSX.Element {
     <label class="field">
       <span>{label}</span>
       <select name={name}>
-        <option value="">All</option>
+        <option value="">any</option>
         {all.map(([value, words]) => (
           <option value={attribute(value)} {...(value === chosen ? { selected: true } : {})} safe>
             {words}
