@@ -261,18 +261,20 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     ["dark", { only: ["color-contrast"] }],
   ] as const;
   const overview = "/?sort=errors-down";
-  const pages = [overview, upstreamPath, "/config", "/events", "/audit", actionPath];
+  const nowhere = "/nothing/here";
+  const pages = [overview, upstreamPath, "/config", "/events", "/audit", actionPath, nowhere];
 
   for (const [colorScheme, axe] of themes) {
     for (const path of pages) {
       test(`is usable by everybody on ${path.split("?")[0]}, ${colorScheme}`, async () => {
         await using stage = await scene({ colorScheme, reducedMotion: "reduce", path });
-        const { page } = stage;
-        if (![actionPath, "/config"].includes(path)) await live(page);
+        const { page, complaints } = stage;
+        if (![actionPath, "/config", nowhere].includes(path)) await live(page);
         for (const summary of await page.locator("summary").all()) await summary.click();
         const popover = page.locator("[popovertarget]");
         if ((await popover.count()) > 0) await popover.first().click();
         expect(await breaches(page, axe)).toEqual([]);
+        expect(complaints.filter((words) => !words.includes("404"))).toEqual([]);
       });
     }
 

@@ -190,7 +190,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
       await using stage = await scene({ colorScheme });
       const { page } = stage;
       const fits = async () => {
-        for (const width of [320, 390, 820, 1440]) {
+        for (const width of [320, 390, 820, 1024, 1440]) {
           await page.setViewportSize({ width, height: 844 });
           expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
         }
@@ -202,6 +202,9 @@ describe.skipIf(!executable)("the login in Chromium", () => {
       await login(page, "otto");
       await live(page);
       expect(await breaches(page, { within: ".top" })).toEqual([]);
+      await page.evaluate(`document.documentElement.dataset.link = "connecting"`);
+      await fits();
+      await page.evaluate(`document.documentElement.dataset.link = "lost"`);
       await fits();
     });
   }

@@ -251,7 +251,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
   for (const colorScheme of ["light", "dark"] as const) {
     test(`is usable by everybody, ${colorScheme}`, async () => {
       await using stage = await scene("/requests", { colorScheme, reducedMotion: "reduce" });
-      const { admin, page, url } = stage;
+      const { admin, page, url, complaints } = stage;
       admin.desk.sampled = true;
       for (const path of pages) {
         await page.goto(url + path);
@@ -263,6 +263,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
         }
         expect([path, ...(await breaches(page))]).toEqual([path]);
       }
+      expect(complaints.filter((words) => !words.includes("404"))).toEqual([]);
     });
   }
 
