@@ -109,12 +109,17 @@ describe.skipIf(!executable)("the login in Chromium", () => {
 
   test("shows a viewer everything and no way to act", async () => {
     await using stage = await scene();
-    const { admin, page, complaints } = stage;
+    const { admin, page, url, complaints } = stage;
     await login(page, "vera");
     await live(page);
     await page.getByText("localhost:8082").first().waitFor();
     expect(await drain(page).count()).toBe(0);
     expect(await page.locator("main button:visible, main input:visible").count()).toBe(0);
+    await page.goto(`${url}actions?act=drain&upstream=localhost%3A8082`);
+    await page.getByText("It takes an operator to do that").waitFor();
+    expect(await page.locator("main button:visible").count()).toBe(0);
+    await page.goto(url);
+    await live(page);
     expect(complaints).toEqual([]);
     // Whoever shows the buttons again is refused by the balancer.
     await page.evaluate("document.body.dataset.role = 'admin'");

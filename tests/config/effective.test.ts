@@ -29,7 +29,9 @@ describe("the effective configuration", () => {
 
   test("says each pool's values in full, without a reference to another's", () => {
     const { text } = check("pools: { a: { upstreams: [http://a] }, b: { upstreams: [http://b] } }");
-    expect(text.match(/retryStatuses: .*/g)).toEqual(Array(2).fill("retryStatuses: [] # default"));
+    expect([...(text.match(/retryStatuses: .*/g) ?? [])]).toEqual(
+      Array<string>(2).fill("retryStatuses: [] # default"),
+    );
   });
 
   test("says that there is a token, and never which", () => {

@@ -55,7 +55,12 @@ function shaped(panel: JSX.Element, title: string, shape: RenderShape): string {
   return markup(
     <Shell title={`${title} · Evenkeel`} here="action">
       <main class="alone">
-        <section class="pool">{panel}</section>
+        <section class="pool">
+          {panel}
+          <p class="empty" data-lacks="operator">
+            It takes an operator to do that: you may look, and change nothing.
+          </p>
+        </section>
       </main>
     </Shell>,
   );

@@ -74,6 +74,9 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
           </p>
         )}
       </div>
+      <p class="remark quiet" data-lacks="admin">
+        It takes an admin to reload.
+      </p>
       <div class="buttons">
         {canApply ? (
           <PostForm action="/config/apply" target="#reload" needs="admin" fields={{ seen: markOf(seen) }}>
