@@ -41,33 +41,77 @@ const shapes = [
 
 /** What is looked at, and by what it is known to be complete. */
 const isDrawn = "html[data-link=live] .chart canvas";
-const upstreamPage = `/upstreams/${encodeURIComponent(`localhost:${Number(values["base-port"]) + 2}`)}`;
+const [, second, third] = [1, 2, 3].map((offset) => `localhost:${Number(values["base-port"]) + offset}`);
+const button = (name: string) => `[aria-label="${name}"], button:text-is("${name}")`;
 interface Look {
   readonly name: string;
   readonly address: string;
   readonly ready: string;
-  /** What is clicked before, by the names of the controls. */
+  /** What is clicked before, as selectors. */
   readonly clicks?: readonly string[];
+  /** By what the answer to the clicks is known; then only what is in the window is pictured. */
+  readonly then?: string;
 }
-const lastOne = `localhost:${Number(values["base-port"]) + 3}`;
 const views: readonly Look[] = [
   { name: "dashboard", address: "/", ready: isDrawn },
-  { name: "drain", address: "/", ready: isDrawn, clicks: [`Drain ${lastOne}`] },
-  { name: "drained", address: "/", ready: isDrawn, clicks: [`Drain ${lastOne}`, `Drain ${lastOne}`] },
+  {
+    name: "drain",
+    address: "/",
+    ready: isDrawn,
+    clicks: [button(`Drain ${third}`)],
+    then: "dialog[open] .buttons",
+  },
+  {
+    name: "drained",
+    address: "/",
+    ready: isDrawn,
+    clicks: [button(`Drain ${third}`), "dialog[open] button.main"],
+    then: ".done-line",
+  },
   {
     name: "bulk",
     address: "/",
     ready: isDrawn,
-    clicks: [`Select ${lastOne}`, `Select localhost:${Number(values["base-port"]) + 1}`],
+    clicks: [button(`Select ${second}`), button(`Select ${third}`)],
+    then: "body:has(.pick:checked)",
   },
-  { name: "add", address: "/", ready: isDrawn, clicks: ["Add upstream to main"] },
-  { name: "upstream", address: upstreamPage, ready: isDrawn },
+  {
+    name: "add",
+    address: "/",
+    ready: isDrawn,
+    clicks: [button("Add upstream to main")],
+    then: "dialog[open] .buttons",
+  },
+  { name: "upstream", address: `/upstreams/${encodeURIComponent(second ?? "")}`, ready: isDrawn },
   { name: "events", address: "/events", ready: "html[data-link=live] .event" },
   { name: "audit", address: "/audit", ready: "html[data-link=live] .event" },
-  { name: "requests", address: "/requests", ready: "[data-tail] .request" },
+  // The first of them is the list's head, which a phone does not show.
+  { name: "requests", address: "/requests", ready: "html[data-link=live] .requests > .request" },
+  { name: "slowest", address: "/requests?which=slowest", ready: ".requests > .request" },
+  {
+    name: "explain",
+    address: "/requests?which=slowest",
+    ready: ".requests > .request",
+    clicks: [".requests a"],
+    then: ".account",
+  },
   { name: "dry-run", address: "/requests/dry-run", ready: ".dry-run-form" },
-  { name: "configuration", address: "/config", ready: "table" },
-  { name: "reload", address: "/config", ready: "table", clicks: ["See what would change"] },
+  {
+    name: "foreseen",
+    address: "/requests/dry-run?host=shop.example&target=/cart",
+    ready: ".dry-run-form",
+    clicks: [button("Where would it go?")],
+    then: ".destination",
+  },
+  { name: "configuration", address: "/config", ready: ".settings" },
+  {
+    name: "reload",
+    address: "/config",
+    ready: ".settings",
+    clicks: [button("See what would change")],
+    then: "#reload-result .remark:not(.quiet)",
+  },
+  { name: "nothing", address: "/nothing/here", ready: "h1" },
 ];
 
 interface Source {
@@ -168,25 +212,17 @@ try {
         colorScheme: theme,
         reducedMotion: "reduce",
       });
-      for (const { name, address, ready, clicks = [] } of wanted) {
+      for (const { name, address, ready, clicks = [], then } of wanted) {
         await page.goto(source.url + address);
         // Charts are drawn when they are seen, which on a phone is further down.
-        await page
-          .locator(".chart, .settings, .event, .requests, .dry-run-form")
-          .first()
-          .scrollIntoViewIfNeeded();
+        const chart = page.locator(".chart").first();
+        if ((await chart.count()) > 0) await chart.scrollIntoViewIfNeeded();
         await page.waitForSelector(ready);
-        for (const click of clicks) {
-          // A dialog that is open covers the rest.
-          const dialog = page.locator("dialog[open]");
-          const place = (await dialog.count()) > 0 ? dialog : page;
-          await place.locator(`[aria-label="${click}"], button:text-is("${click}")`).last().click();
-        }
-        if (clicks.length > 0)
-          await page.waitForSelector("dialog[open] .buttons, body:has(.pick:checked), .diff, .done-line");
+        for (const click of clicks) await page.locator(click).first().click();
+        if (then !== undefined) await page.waitForSelector(then);
         await page.evaluate("scrollTo(0, 0)");
         const path = join(outDir, `${name}-${width}-${theme}.png`);
-        await page.screenshot({ path, fullPage: clicks.length === 0 });
+        await page.screenshot({ path, fullPage: then === undefined });
         process.stdout.write(`${path}\n`);
         if (values.readme && name === "dashboard" && width === 1440 && theme === "light") {
           mkdirSync("docs", { recursive: true });

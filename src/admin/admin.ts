@@ -14,7 +14,7 @@ import { expositionType } from "../metrics/exposition.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot } from "../snapshot.ts";
-import { health, json, problem, wrongMethod } from "./answers.ts";
+import { health, json, problem, unsniffed, wrongMethod } from "./answers.ts";
 import { courseRoutes } from "./course-routes.ts";
 import { documentRoutes } from "./document-routes.ts";
 import { fleetRoutes, type Steered } from "./fleet-routes.ts";
@@ -76,9 +76,10 @@ export function startAdmin(
     handle: async (request, peer) => {
       peers.set(request, peer);
       const denial = denialOf(request, { hostname: setting.hostname, access });
-      if (denial) return denial;
+      if (denial) return unsniffed(denial);
       const bearer = bearerOf(request);
-      return held(await app.fetch(request), () => access.identify(bearer) !== undefined, systemSchedule);
+      const answer = unsniffed(await app.fetch(request));
+      return held(answer, () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
 }

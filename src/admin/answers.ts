@@ -59,3 +59,9 @@ export function eventStream(body: ReadableStream<Uint8Array> | undefined, what: 
     },
   });
 }
+
+/** The same answer, which no browser takes for anything but what it says that it is. */
+export function unsniffed(answer: Response): Response {
+  answer.headers.set("X-Content-Type-Options", "nosniff");
+  return answer;
+}

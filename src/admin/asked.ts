@@ -1,35 +1,9 @@
-/** What a caller of the admin API asks for: reads bodies, times and names, and bounds them. */
+/** What a caller of the admin API asks for: reads times and names, and bounds them. */
 
 import type { Who } from "../control/control.ts";
 import { parseDuration } from "../lib/duration.ts";
+import type { Fields } from "./bodies.ts";
 import { callerOf } from "./callers.ts";
-
-/** A mode, a name and a reason: more than this is no order. */
-const mostBodyBytes = 8_192;
-
-/** The body's text; undefined if it is longer than allowed, or does not say how long it is. */
-export async function textOf(request: Request, mostBytes = mostBodyBytes): Promise<string | undefined> {
-  const field = request.headers.get("content-length");
-  if (field === null) return request.headers.has("transfer-encoding") ? undefined : "";
-  return Number(field) <= mostBytes ? request.text() : undefined;
-}
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** The body as a JSON map; an empty one if there is no body; undefined if it is anything else. */
-export async function fieldsOf(request: Request): Promise<Fields | undefined> {
-  const text = await textOf(request);
-  if (text === undefined) return undefined;
-  if (text.trim() === "") return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Fields)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Longer reasons are cut: they go into every event and every snapshot. */
 const longestReason = 500;
@@ -78,4 +52,13 @@ export function countOf(query: URLSearchParams, name: string): number | undefine
 
 export function queryOf(request: Request): URLSearchParams {
   return new URL(request.url, "http://admin").searchParams;
+}
+
+/**
+ * Where a stream goes on: after the number of `Last-Event-ID` or of the query; null with what happens next, undefined if
+ * the query makes no sense. A browser that comes back must not be kept out for good by what makes no sense in its field.
+ */
+export function afterOf(request: Request): number | undefined | null {
+  const last = request.headers.get("last-event-id") ?? "";
+  return /^\d{1,15}$/.test(last) ? Number(last) : countOf(queryOf(request), "after");
 }

@@ -4,10 +4,53 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import { nameOf, quote, sentenceOf } from "../config/problem.ts";
 import { faultsIn } from "../config/shape.ts";
 import { problem } from "./answers.ts";
-import { fieldsOf } from "./asked.ts";
 
 /** Bodies are read by hand: each is bounded first. */
 export const byHand = { parse: "none" } as const;
+
+/** A mode, a name and a reason: more than this is no order. */
+const mostBodyBytes = 8_192;
+
+/** The body's text, whether its length was said before or not; undefined if it is longer than allowed. */
+export async function textOf(request: Request, mostBytes = mostBodyBytes): Promise<string | undefined> {
+  if (Number(request.headers.get("content-length") ?? 0) > mostBytes) return undefined;
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > mostBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** The body as a JSON map, an empty one if there is no body, or why it cannot be read. */
+export async function fieldsOf(request: Request): Promise<Fields | Response> {
+  const text = await textOf(request);
+  if (text === undefined) {
+    return problem(413, "body_too_long", "Cannot read the body: it may have 8 KiB at most");
+  }
+  if (text.trim() === "") return {};
+  // Forms of foreign pages can say text/plain and two more, but not this (Fetch standard, CORS-safelisted request headers).
+  const type = request.headers.get("content-type") ?? "application/json";
+  if (!/^application\/(?:[\w.+-]+\+)?json *(?:;|$)/i.test(type)) {
+    const why = `it needs Content-Type: application/json, received ${quote(type)}`;
+    return problem(415, "type_unsupported", `Cannot read the body: ${why}`);
+  }
+  const value = parsed(text);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
+  return problem(400, "body_invalid", "Cannot read the body: it needs a JSON map");
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** What the body says, or the answer that names everything that is wrong with it. No body is an empty map. */
 export async function bodyOf<Schema extends TSchema>(
@@ -15,10 +58,7 @@ export async function bodyOf<Schema extends TSchema>(
   schema: Schema,
 ): Promise<Static<Schema> | Response> {
   const fields = await fieldsOf(request);
-  if (!fields) {
-    const message = "Cannot read the body: it needs a JSON map of at most 8 KiB, with its Content-Length";
-    return problem(400, "body_invalid", message);
-  }
+  if (fields instanceof Response) return fields;
   const faults = faultsIn(schema, fields);
   const [first] = faults;
   if (!first) return fields as Static<Schema>;

@@ -6,8 +6,8 @@ import type { Setting } from "../config/effective.ts";
 import { type Control, denied, isDenied } from "../control/control.ts";
 import { describeStep } from "../control/plan.ts";
 import { denial, json, problem } from "./answers.ts";
-import { isSet, lineOf, queryOf, textOf, whoOf } from "./asked.ts";
-import { byHand } from "./bodies.ts";
+import { isSet, lineOf, queryOf, whoOf } from "./asked.ts";
+import { byHand, textOf } from "./bodies.ts";
 import { eventQueryOf } from "./event-query.ts";
 import { conditionally, jsonTag, taggedJson, taggedText } from "./tags.ts";
 

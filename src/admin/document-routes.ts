@@ -25,7 +25,6 @@ export function documentRoutes() {
     .get("/api/docs", ({ request }) => {
       const answer = taggedText(request, (made ??= make()).page, "text/html; charset=utf-8");
       answer.headers.set("Content-Security-Policy", policy);
-      answer.headers.set("X-Content-Type-Options", "nosniff");
       answer.headers.set("Referrer-Policy", "same-origin");
       return answer;
     })

@@ -2,13 +2,14 @@
 
 import { Elysia } from "elysia";
 
-import { type Control, type Denied, isDenied } from "../control/control.ts";
+import { type Control, isDenied } from "../control/control.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { denial, json, problem } from "./answers.ts";
-import { fieldsOf, isSet, queryOf, waitOf, whoOf } from "./asked.ts";
-import { bodyOf, byHand } from "./bodies.ts";
+import { isSet, queryOf, waitOf, whoOf } from "./asked.ts";
+import { bodyOf, byHand, fieldsOf } from "./bodies.ts";
 import { modeBody, reasonBody, weightBody } from "./schemas/orders.ts";
-import { conditionally, poolTag, upstreamTag } from "./tags.ts";
+import { conditionally, poolTag } from "./tags.ts";
+import { tooLate, upstreamAnswers } from "./upstream-answers.ts";
 
 /** What these routes need of the balancer. */
 export interface Steered {
@@ -18,23 +19,7 @@ export interface Steered {
 }
 
 export function fleetRoutes({ control, upstream, pool }: Steered) {
-  /** With what is there now, and under which tag; so too where a write came too late. */
-  const shown = (id: string, status = 200, more?: object) => {
-    const found = upstream(id);
-    const answer = json(status, more ? { ...more, upstream: found ?? null } : (found ?? null));
-    if (found) answer.headers.set("ETag", upstreamTag(found));
-    return answer;
-  };
-  const refusal = (id: string, refused: Denied) => {
-    const current = refused.status === 412 ? upstream(id) : undefined;
-    return current ? tooLate(refused, current, upstreamTag(current)) : denial(refused);
-  };
-  const whoMay = (request: Request, id: string, fields: Parameters<typeof whoOf>[1]) =>
-    conditionally(whoOf(request, fields), request, () => {
-      const found = upstream(id);
-      return found && upstreamTag(found);
-    });
-
+  const { shown, refusal, whoMay } = upstreamAnswers(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
       .post(
@@ -109,10 +94,7 @@ export function fleetRoutes({ control, upstream, pool }: Steered) {
         "/api/pools/:pool/upstreams",
         async ({ request, params }) => {
           const fields = await fieldsOf(request);
-          if (!fields) {
-            const wanted = '{"url": …, "weight": …, "backup": …, "name": …, "reason": …}';
-            return problem(400, "body_invalid", `Cannot understand the request: send ${wanted}`);
-          }
+          if (fields instanceof Response) return fields;
           const { reason: _reason, ...given } = fields;
           const who = conditionally(whoOf(request, fields), request, () => {
             const found = pool(params.pool);
@@ -126,12 +108,6 @@ export function fleetRoutes({ control, upstream, pool }: Steered) {
         byHand,
       )
   );
-}
-
-function tooLate({ status, reason, message }: Denied, current: object, tag: string): Response {
-  const answer = problem(status, reason, message, { current });
-  answer.headers.set("ETag", tag);
-  return answer;
 }
 
 function badWait(): Response {

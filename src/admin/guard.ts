@@ -25,6 +25,13 @@ export function denialOf(request: Request, { hostname, access }: GuardSetting): 
   if (isForeignPage(request, host)) {
     return problem(403, "foreign_origin", "A page of another origin may not use the admin API.");
   }
+  if (!isDecodable(pathname)) {
+    return problem(
+      400,
+      "path_invalid",
+      "Cannot read the address: a percent sign needs two hexadecimal digits.",
+    );
+  }
   const needed = roleFor(request.method, pathname);
   const caller = access.identify(bearerOf(request));
   if (caller) remember(request, caller);
@@ -49,4 +56,13 @@ function isForeignPage(request: Request, host: string): boolean {
   if (site !== null && site !== "same-origin" && site !== "none") return true;
   const origin = request.headers.get("origin");
   return origin !== null && !(URL.canParse(origin) && new URL(origin).host === host.toLowerCase());
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }

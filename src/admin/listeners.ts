@@ -57,6 +57,14 @@ export class Listener<State> {
   }
 }
 
+/** What a stream does for one listener apart from all others. */
+export interface Welcome<State> {
+  /** It comes: what it is sent now stands before all that happens later. */
+  readonly joins?: (listener: Listener<State>) => void;
+  /** It has room, from the beginning or again. */
+  readonly wants?: (listener: Listener<State>) => void;
+}
+
 /** `resting ──first listener──▶ beating ──last one gone──▶ resting` */
 export class Listeners<State> {
   readonly #setting: ListenersSetting;
@@ -79,11 +87,8 @@ export class Listeners<State> {
     return this.#all.values();
   }
 
-  /** Undefined if too many listen already. @param wants called when one comes, and whenever it has room again */
-  open(
-    state: () => State,
-    wants: (listener: Listener<State>) => void = () => {},
-  ): ReadableStream<Uint8Array> | undefined {
+  /** Undefined if too many listen already. */
+  open(state: () => State, { joins, wants }: Welcome<State>): ReadableStream<Uint8Array> | undefined {
     const { most, mostWaitingBytes } = this.#setting;
     if (this.#all.size >= most) return undefined;
     let listener: Listener<State> | undefined;
@@ -92,9 +97,10 @@ export class Listeners<State> {
         start: (controller) => {
           listener = new Listener(state(), controller);
           listener.send(greeting);
+          joins?.(listener);
           this.#join(listener);
         },
-        pull: () => listener && wants(listener),
+        pull: () => listener && wants?.(listener),
         cancel: () => listener && this.#leave(listener),
       },
       { highWaterMark: mostWaitingBytes, size: (chunk) => chunk?.byteLength ?? 0 },

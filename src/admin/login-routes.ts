@@ -5,7 +5,7 @@ import { Elysia } from "elysia";
 import type { Access } from "../access/access.ts";
 import { isLoopback } from "../lib/loopback.ts";
 import { json, problem } from "./answers.ts";
-import { fieldsOf } from "./asked.ts";
+import { fieldsOf } from "./bodies.ts";
 import { bearerOf, callerOf } from "./callers.ts";
 
 export interface LoginSetting {
@@ -29,7 +29,9 @@ export function loginRoutes({ access, peerOf }: LoginSetting) {
         "/api/login",
         async ({ request }) => {
           if (!access.hasUsers) return problem(404, "no_users", "Cannot log in: no users are configured.");
-          const { name, password } = (await fieldsOf(request)) ?? {};
+          const fields = await fieldsOf(request);
+          if (fields instanceof Response) return fields;
+          const { name, password } = fields;
           if (!isText(name, longestName) || !isText(password, longestPassword)) {
             return problem(400, "login_invalid", 'Cannot log in: send {"name": …, "password": …}');
           }

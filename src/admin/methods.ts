@@ -5,7 +5,9 @@ export function methodsAt(
   routes: readonly { readonly method: string; readonly path: string }[],
   path: string,
 ): readonly string[] {
-  return routes.filter((route) => isAt(route.path, path)).map(({ method }) => method);
+  return routes
+    .filter((route) => isAt(route.path, path))
+    .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
 }
 
 /** @param pattern as the router has it: "/api/upstreams/:id" */

@@ -5,7 +5,7 @@ import { Elysia } from "elysia";
 import type { Requests } from "../requests/requests.ts";
 import type { RequestQuery, WhichRequests } from "../requests/request.ts";
 import { eventStream, json, problem } from "./answers.ts";
-import { countOf, queryOf } from "./asked.ts";
+import { afterOf, countOf, queryOf } from "./asked.ts";
 import { bodyOf, byHand } from "./bodies.ts";
 import type { RequestTail, TailQuery } from "./request-tail.ts";
 import { imaginedBody } from "./schemas/request.ts";
@@ -26,7 +26,11 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
     .get("/api/requests/stream", ({ request }) => {
       const query = filterOf(queryOf(request));
       if (typeof query === "string") return problem(400, "query_invalid", query);
-      return eventStream(tail.open(query), "the requests");
+      const after = afterOf(request);
+      if (after === undefined) {
+        return problem(400, "query_invalid", "Cannot follow the requests: after needs a whole number");
+      }
+      return eventStream(tail.open({ query, after }), "the requests");
     })
 
     .post(

@@ -8,8 +8,14 @@ import { type Listener, Listeners } from "./listeners.ts";
 
 export type TailQuery = Omit<RequestQuery, "which" | "limit" | "before">;
 
+export interface TailStart {
+  readonly query: TailQuery;
+  /** Begins after the request with this number; null with the next one that ends. */
+  readonly after: number | null;
+}
+
 export interface RequestTailSetting {
-  readonly requests: Pick<Requests, "watch">;
+  readonly requests: Pick<Requests, "since" | "watch">;
   readonly schedule: Schedule;
 }
 
@@ -23,9 +29,12 @@ const encoder = new TextEncoder();
 
 /** `resting ──first listener──▶ hearing of every kept request ──last one gone──▶ resting` */
 export class RequestTail {
+  readonly #setting: RequestTailSetting;
   readonly #listeners: Listeners<State>;
 
-  constructor({ requests, schedule }: RequestTailSetting) {
+  constructor(setting: RequestTailSetting) {
+    this.#setting = setting;
+    const { requests, schedule } = setting;
     this.#listeners = new Listeners({
       most: 50,
       mostWaitingBytes: 256 * 1024,
@@ -39,14 +48,19 @@ export class RequestTail {
   }
 
   /** Undefined if too many listen already. */
-  open(query: TailQuery): ReadableStream<Uint8Array> | undefined {
-    return this.#listeners.open(() => ({ query, missed: 0 }));
+  open({ query, after }: TailStart): ReadableStream<Uint8Array> | undefined {
+    return this.#listeners.open(() => ({ query, missed: 0 }), {
+      joins: (listener) => {
+        const missed = after === null ? [] : this.#setting.requests.since(after);
+        for (const request of missed) this.#tell(request, [listener]);
+      },
+    });
   }
 
   /** The text is made once for all of them, and only if one of them wants it. */
-  #tell(request: KeptRequest): void {
+  #tell(request: KeptRequest, listeners: Iterable<Listener<State>> = this.#listeners): void {
     let bytes: Uint8Array | undefined;
-    for (const listener of this.#listeners) {
+    for (const listener of listeners) {
       if (!matches(request, listener.state.query)) continue;
       bytes ??= encoder.encode(`event: request\nid: ${request.seq}\ndata: ${JSON.stringify(request)}\n\n`);
       this.#send(listener, bytes);

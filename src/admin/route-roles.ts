@@ -9,7 +9,7 @@ export type Needed = Role | "nobody";
 const healthChecks: readonly string[] = ["/livez", "/readyz", "/healthz"];
 
 export function isHealthCheck(method: string, path: string): boolean {
-  return method === "GET" && healthChecks.includes(path);
+  return (method === "GET" || method === "HEAD") && healthChecks.includes(path);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { Elysia } from "elysia";
 import { parseDuration } from "../lib/duration.ts";
 import { eventStream, problem } from "./answers.ts";
-import { countOf, queryOf } from "./asked.ts";
+import { afterOf, queryOf } from "./asked.ts";
 import type { Stream } from "./stream.ts";
 
 const mostSnapshotSeconds = 60;
@@ -11,7 +11,7 @@ const mostSnapshotSeconds = 60;
 export function streamRoutes(stream: Stream) {
   return new Elysia({ handler: { standardHostname: false } }).get("/api/stream", ({ request }) => {
     const query = queryOf(request);
-    const after = afterOf(request, query);
+    const after = afterOf(request);
     if (after === undefined) {
       return problem(400, "query_invalid", "Cannot follow the events: after needs a whole number");
     }
@@ -24,12 +24,6 @@ export function streamRoutes(stream: Stream) {
     const only = { ...(upstream !== null && { upstream }), ...(pool !== null && { pool }) };
     return eventStream(stream.open({ ...only, after, snapshotSeconds }), "the events");
   });
-}
-
-/** A browser that comes back says where it was; what makes no sense there must not keep it out for good. */
-function afterOf(request: Request, query: URLSearchParams): number | null | undefined {
-  const last = request.headers.get("last-event-id") ?? "";
-  return /^\d{1,15}$/.test(last) ? Number(last) : countOf(query, "after");
 }
 
 function secondsOf(given: string | null): number | undefined {

@@ -66,9 +66,11 @@ export class Stream {
     return this.#listeners.open(
       // The first snapshot is sent at once.
       () => ({ query, cursor: cursor(), snapshotIn: 0 }),
-      (listener) => {
-        this.#tell(listener);
-        if (snapshotSeconds > 0 && listener.state.snapshotIn === 0) this.#show(listener, this.#picture());
+      {
+        wants: (listener) => {
+          this.#tell(listener);
+          if (snapshotSeconds > 0 && listener.state.snapshotIn === 0) this.#show(listener, this.#picture());
+        },
       },
     );
   }

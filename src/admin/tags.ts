@@ -26,8 +26,11 @@ function tagOf(value: unknown): string {
   return textTag(JSON.stringify(value));
 }
 
-function intentOf({ id, url, weight, backup, mode, modeSet, weightSet, added, drain }: UpstreamSnapshot) {
-  return [id, url, weight, backup, mode, modeSet, weightSet, added, drain?.leaving ?? false];
+function intentOf(upstream: UpstreamSnapshot) {
+  const { id, url, weight, backup, mode, modeSet, weightSet, added, drain, rehearsal } = upstream;
+  // Its end is told by another clock than it is kept by, and may differ by a millisecond from look to look.
+  const { until: _until, ...played } = rehearsal ?? { until: null };
+  return [id, url, weight, backup, mode, modeSet, weightSet, added, drain?.leaving ?? false, played];
 }
 
 const changedSince = denied(

@@ -29,6 +29,15 @@ export function openAdmin(layers: Layers): readonly Problem[] {
   return [layers.problemOf({ path: ["admin", "host"], why, value: host })];
 }
 
+/** It acts for whoever reaches it, unless people log in; a token of its own tells nobody apart. */
+export function openDashboard(layers: Layers, isOpened: boolean): readonly Problem[] {
+  const host = valueAt(layers.value, ["dashboard", "host"]);
+  if (!isOpened || typeof host !== "string" || isLoopback(host)) return [];
+  if (entriesOf(valueAt(layers.value, ["admin", "users"])).length > 0) return [];
+  const why = "beyond this machine the dashboard needs admin.users, who log in";
+  return [layers.problemOf({ path: ["dashboard", "host"], why, value: host })];
+}
+
 /** People and programs share one set of names, since the record has only that; case does not tell them apart. */
 export function repeatedAccounts(layers: Layers): readonly Problem[] {
   const owners = new Map<string, Path>();

@@ -2,7 +2,7 @@
 
 import { isLoopback } from "../lib/loopback.ts";
 import { authorityOf } from "../pool/upstream.ts";
-import { openAdmin, repeatedAccounts } from "./accounts.ts";
+import { openAdmin, openDashboard, repeatedAccounts } from "./accounts.ts";
 import { defaults } from "./config.ts";
 import { entriesOf, type Layers, valueAt } from "./layers.ts";
 import { addressOf, isWildcard, whyNotOrigin, withoutBrackets } from "./network.ts";
@@ -25,6 +25,7 @@ export function crossProblems(layers: Layers, listeners: readonly ListenerKey[])
     ...uselessTls(layers),
     ...uselessRoutes(layers),
     ...openAdmin(layers),
+    ...openDashboard(layers, listeners.includes("dashboard")),
     ...repeatedAccounts(layers),
     ...sharedPorts(layers, listeners),
     ...loops(layers, listeners),

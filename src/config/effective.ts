@@ -12,7 +12,7 @@ export function effectiveYaml(
   sourceOf: (path: Path) => string,
   warnings: readonly string[] = [],
 ): string {
-  const document = new Document(fileOf(resolved));
+  const document = new Document(fileOf(resolved), { aliasDuplicateObjects: false });
   const told = ["ok: the effective configuration, and where each value comes from"];
   document.commentBefore = [...told, ...warnings.map((warning) => `warning: ${warning}`)]
     .map((line) => ` ${line}`)

@@ -135,13 +135,16 @@ export class Helm implements Control {
     const found = this.#course.fleet.find(id);
     if (!found) return unknown(id);
     const order = readRehearsal(given);
-    return "kind" in order ? order : this.#rehearsals.begin(found, order, who);
+    if ("kind" in order) return order;
+    return who.condition?.() ?? this.#rehearsals.begin(found, order, personIn(who));
   }
 
   endRehearsal(id: string, who: Who): Denied | undefined {
     const found = this.#course.fleet.find(id);
     if (!found) return unknown(id);
-    if (this.#rehearsals.end(found.upstream, { reason: "operator", ...who })) return undefined;
+    const refused = who.condition?.();
+    if (refused) return refused;
+    if (this.#rehearsals.end(found.upstream, { reason: "operator", ...personIn(who) })) return undefined;
     return denied(409, "rehearsal_none", `Cannot end a rehearsal on ${id}: there is none`);
   }
 
@@ -198,4 +201,9 @@ export class Helm implements Control {
       );
     }
   }
+}
+
+/** Without the condition, which is over once it was met. */
+function personIn({ by, why }: Who): Who {
+  return { by, why };
 }

@@ -30,3 +30,8 @@ export function statusOf({ reason }: Trouble): number {
 export function isForPart(request: Request): boolean {
   return request.headers.get("hx-request") === "true";
 }
+
+/** Whether a person waits for it in a browser, who wants a way on, or a program, for which a sentence is enough. */
+export function isForPage(request: Request): boolean {
+  return !isForPart(request) && (request.headers.get("accept") ?? "").includes("text/html");
+}

@@ -10,6 +10,7 @@ import actionStyle from "../../public/actions.css" with { type: "text" };
 import actionScript from "../../public/actions.js" with { type: "text" };
 import eventStyle from "../../public/events.css" with { type: "text" };
 import charts from "../../public/charts.js" with { type: "text" };
+import configStyle from "../../public/config.css" with { type: "text" };
 import loginStyle from "../../public/login.css" with { type: "text" };
 import requestStyle from "../../public/requests.css" with { type: "text" };
 import requestScript from "../../public/requests.js" with { type: "text" };
@@ -34,7 +35,7 @@ export const assets = {
     "app",
     "css",
     "text/css; charset=utf-8",
-    [chartStyle, style, loginStyle, actionStyle, eventStyle, requestStyle].join("\n"),
+    [chartStyle, style, loginStyle, actionStyle, eventStyle, requestStyle, configStyle].join("\n"),
   ),
   script: asset(
     "app",

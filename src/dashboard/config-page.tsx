@@ -8,63 +8,89 @@ import { anchorOf } from "./escape.ts";
 
 interface ConfigProps {
   readonly told: Told<readonly Setting[]>;
+  /** Without what is as it is by default. */
+  readonly onlyChosen?: boolean;
   /** What stands between the heading and the values. */
   readonly children?: Children;
 }
 
-export function ConfigView({ told, children }: ConfigProps): JSX.Element {
-  if (!("value" in told)) {
-    return (
-      <section class="pool empty">
-        <p safe>{`The configuration cannot be read: ${told.trouble.message}.`}</p>
-      </section>
-    );
-  }
-  const settings = told.value;
-  const chosen = settings.filter(({ source }) => source !== "default").length;
+export function ConfigView({ told, onlyChosen = false, children }: ConfigProps): JSX.Element {
+  const settings = "value" in told ? told.value : [];
+  const chosen = settings.filter(({ source }) => source !== "default");
   return (
     <>
       <header class="plain-head">
         <h1>Configuration</h1>
-        <p class="quiet" safe>
-          {`${settings.length} values, ${chosen} of them not the default. A flag wins over the environment, that over the file, that over the default.`}
+        <p class="quiet">
+          What counts, and where it comes from: a flag wins over the environment, that over the file, that
+          over the default.
         </p>
       </header>
       {children}
-      {groupsOf(settings).map(([group, members]) => (
-        <section class="pool" id={anchorOf("group", group)} aria-labelledby={anchorOf("group-name", group)}>
-          <header class="pool-head">
-            <h2 id={anchorOf("group-name", group)} safe>
-              {group}
-            </h2>
-          </header>
-          <table class="settings">
-            <thead class="unseen">
-              <tr>
-                <th scope="col">Setting</th>
-                <th scope="col">Value</th>
-                <th scope="col">Source</th>
-              </tr>
-            </thead>
-            <tbody>
-              {members.map(({ name, value, source }) => (
-                <tr data-chosen={source === "default" ? "no" : "yes"}>
-                  <th scope="row" safe>
-                    {name.startsWith(`${group}.`) ? name.slice(group.length + 1) : name}
-                  </th>
-                  <td>
-                    <code safe>{value}</code>
-                  </td>
-                  <td class="source" safe>
-                    {source}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+      {"trouble" in told ? (
+        <section class="pool empty">
+          <p role="alert" safe>{`The configuration cannot be read: ${told.trouble.message}.`}</p>
         </section>
+      ) : (
+        <nav class="windows config-choice" aria-label="Which values">
+          <Choice href="/config" words={`All ${settings.length} values`} isHere={!onlyChosen} />
+          <Choice href="/config?only=set" words={`The ${chosen.length} that are set`} isHere={onlyChosen} />
+        </nav>
+      )}
+      {groupsOf(onlyChosen ? chosen : settings).map((group) => (
+        <GroupTable group={group} />
       ))}
     </>
+  );
+}
+
+interface ChoiceProps {
+  readonly href: string;
+  readonly words: string;
+  readonly isHere: boolean;
+}
+
+function Choice({ href, words, isHere }: ChoiceProps): JSX.Element {
+  return (
+    <a href={href} {...(isHere ? { "aria-current": "page" } : {})} safe>
+      {words}
+    </a>
+  );
+}
+
+function GroupTable({ group: [group, members] }: { readonly group: Group }): JSX.Element {
+  return (
+    <section class="pool" id={anchorOf("group", group)} aria-labelledby={anchorOf("group-name", group)}>
+      <header class="pool-head">
+        <h2 id={anchorOf("group-name", group)} safe>
+          {group}
+        </h2>
+      </header>
+      <table class="settings">
+        <thead class="unseen">
+          <tr>
+            <th scope="col">Setting</th>
+            <th scope="col">Value</th>
+            <th scope="col">Source</th>
+          </tr>
+        </thead>
+        <tbody>
+          {members.map(({ name, value, source }) => (
+            <tr data-chosen={source === "default" ? "no" : "yes"}>
+              <th scope="row" safe>
+                {name.startsWith(`${group}.`) ? name.slice(group.length + 1) : name}
+              </th>
+              <td>
+                <code safe>{value}</code>
+              </td>
+              <td class="source" safe>
+                {source}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
   );
 }
 

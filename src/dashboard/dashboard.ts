@@ -77,8 +77,8 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
       return routesOf({ feed, upstreams, live, events, admin: own, requests, tails, bug });
     },
   });
-  const answer = doorOf({ visitors, client });
   const onLoopback = isLoopback(hostname);
+  const answer = doorOf({ visitors, client, onLoopback });
 
   const listener = await runtime.serve({
     hostname,

@@ -26,6 +26,11 @@ export interface Trouble {
   readonly problems?: readonly string[];
 }
 
+/** As a sentence of its own: what the admin API says is one already, that it says nothing is not. */
+export function troubleSentence({ reason, message }: Trouble): string {
+  return reason === "unreachable" ? `The balancer cannot be asked: ${message}.` : `${message}.`;
+}
+
 /** The admin API has not answered since. */
 export interface Outage extends Trouble {
   /** Epoch milliseconds of the first read that failed. */

@@ -57,12 +57,15 @@ export function RehearsalForm({ id }: FormProps): JSX.Element {
           <input type="text" name="reason" maxlength="200" autocomplete="off" />
         </label>
         <label class="rehearsal-check">
-          <input type="checkbox" name="probes" value="yes" /> Probes fail too
+          <input type="checkbox" name="probes" value="yes" />
+          <span>Probes fail too</span>
         </label>
         <label class="rehearsal-check">
-          <input type="checkbox" name="confirmed" value="yes" required /> This is live traffic: retries hide
-          failures from clients unless the budget is spent; added latency they feel until the upstream is
-          suspected.
+          <input type="checkbox" name="confirmed" value="yes" required />
+          <span>
+            This is live traffic: retries hide failures from clients unless the budget is spent; added latency
+            they feel until the upstream is suspected.
+          </span>
         </label>
         <button type="submit" class="rehearsal-button">
           Begin the rehearsal

@@ -7,16 +7,17 @@ import type { HistoryQuery } from "../history/history.ts";
 import { Deeds } from "./actions/deeds.ts";
 import { actionRoutes } from "./actions/routes.ts";
 import type { AdminClient } from "./admin-client.ts";
-import { fresh, statusOf, text } from "./answers.ts";
+import { fresh, seeOther, statusOf, text } from "./answers.ts";
 import { answerAsset } from "./assets.ts";
 import { courseRoutes } from "./course/routes.ts";
 import type { EventsFeed } from "./events/events-feed.ts";
 import { eventRoutes } from "./events/routes.ts";
 import type { Feed } from "./feed.ts";
 import type { LiveStreams } from "./live-streams.ts";
+import { lostAnswer } from "./lost-page.tsx";
 import { renderNumbers } from "./numbers.tsx";
 import { renderPage, renderUpstreamPage } from "./page.tsx";
-import type { Place } from "./place.ts";
+import { pageOf, type Place } from "./place.ts";
 import { failingAt, failingShown } from "./requests/failing-card.tsx";
 import type { RequestClient } from "./requests/request-client.ts";
 import { requestRoutes } from "./requests/routes.ts";
@@ -82,11 +83,11 @@ export function routesOf({
     // Detection would take any answer that looks like a tag for a page, also one that only quotes one.
     .use(html({ autoDetect: false, autoDoctype: false, contentType: "text/html; charset=utf-8" }))
 
-    .onError(({ code, error }) => {
-      if (code === "NOT_FOUND") return text(404, "There is nothing here. The dashboard is at /.");
+    .onError(({ code, error, request }) => {
+      if (code === "NOT_FOUND") return lostAnswer(request, nothingHere);
       if (code === "PARSE") return text(422, "Cannot read this form.");
       bug(error);
-      return text(500, "The dashboard has a fault; the balancer is not affected.");
+      return lostAnswer(request, fault);
     })
 
     .get("/", async ({ html, query, set }) => {
@@ -105,6 +106,8 @@ export function routesOf({
     .use(eventRoutes({ feed, events, admin }))
 
     .use(requestRoutes({ feed, requests, tails }))
+
+    .use(formAddresses())
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())
@@ -136,6 +139,29 @@ export function routesOf({
     .get("/assets/*", ({ path }) => answerAsset(path) ?? text(404, "No such asset."));
 
   return async (request) => app.fetch(request);
+}
+
+const nothingHere = {
+  status: 404,
+  title: "There is nothing here",
+  words: "The address leads to no page of this dashboard.",
+};
+
+const fault = {
+  status: 500,
+  title: "The dashboard has a fault",
+  words: "The balancer is not affected, and goes on. The log of the dashboard has what went wrong.",
+};
+
+/** Where forms are sent without a script stands in the address line then: whoever asks for it again is led to its page. */
+function formAddresses() {
+  return new Elysia({ handler: { standardHostname: false } })
+    .get("/config/look", () => seeOther("/config"))
+    .get("/config/apply", () => seeOther("/config"))
+    .get("/upstreams/:id/rehearsal", ({ params: { id } }) => seeOther(pageOf(id)))
+    .get("/upstreams/:id/rehearsal/end", ({ params: { id } }) => seeOther(pageOf(id)))
+    .get("/undo/:key", () => seeOther("/"))
+    .get("/logout", () => seeOther("/"));
 }
 
 type Query = Readonly<Record<string, string | undefined>>;

@@ -6,19 +6,19 @@ import { Brand, Document } from "./document.tsx";
 import { marks } from "./login/marks.tsx";
 
 /**
- * Refusals are not swapped in, except for what names its own target. The stream comes back within five seconds: an
+ * Refusals are not swapped in, except for what names its own target. The stream comes back within two seconds: an
  * operator in an incident does not wait for a back-off of a minute.
  */
 const htmxConfig = JSON.stringify({
   noSwap: [204, 304, "4xx", "5xx"],
   includeIndicatorCSS: false,
   history: false,
-  sse: { reconnectDelay: 500, reconnectMaxDelay: 5_000 },
+  sse: { reconnectDelay: 500, reconnectMaxDelay: 2_000 },
 });
 
 interface ShellProps {
   readonly title: string;
-  readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action";
+  readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action" | "lost";
   /** The address of the live stream; undefined for a page that stands still. */
   readonly live?: string;
   readonly notice?: string;

@@ -15,10 +15,12 @@ export class RecentRequests {
   readonly #failed: KeptRequest[] = [];
   #slowest: KeptRequest[] = [];
   readonly #watchers = new Set<(request: KeptRequest) => void>();
-  #seq = 0;
+  #seq: number;
 
   constructor(wallClock: WallClock) {
     this.#wallClock = wallClock;
+    // Far fewer than a thousand a second are kept, so that numbers go on rising over a restart.
+    this.#seq = Math.floor(wallClock());
   }
 
   take(record: RequestRecord): void {
@@ -38,6 +40,11 @@ export class RecentRequests {
       if ((before === undefined || request.seq < before) && matches(request, wanted)) found.push(request);
     }
     return found;
+  }
+
+  /** Those of late that came after the one with this number, oldest first. */
+  since(seq: number): readonly KeptRequest[] {
+    return this.#recent.slice(this.#recent.findLastIndex((request) => request.seq <= seq) + 1);
   }
 
   /** The last one of this id: clients may use one twice. */

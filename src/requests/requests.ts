@@ -50,6 +50,11 @@ export class Requests {
     return { requests: this.#recent.select(query), sampled: this.#isSampled || this.#sieve.passedOver > 0 };
   }
 
+  /** Those of late that came after the one with this number, oldest first. */
+  since(seq: number): readonly KeptRequest[] {
+    return this.#recent.since(seq);
+  }
+
   /** Undefined if it is not among those that are kept. */
   explain(id: string): ExplainedRequest | undefined {
     const request = this.#recent.find(id);

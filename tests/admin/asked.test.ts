@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { countOf, fieldsOf, isSet, textOf, waitOf, whoOf } from "../../src/admin/asked.ts";
+import { afterOf, countOf, isSet, waitOf, whoOf } from "../../src/admin/asked.ts";
 
 const asked = (body?: string, headers: Record<string, string> = {}) =>
   new Request("http://admin/", {
@@ -12,27 +12,6 @@ const asked = (body?: string, headers: Record<string, string> = {}) =>
 const query = (text: string) => new URLSearchParams(text);
 
 describe("what a caller asks for", () => {
-  test("has the fields of a small map and nothing else", async () => {
-    for (const [body, fields] of [
-      [undefined, {}],
-      ["", {}],
-      ['{"a":1}', { a: 1 }],
-      ["[]", undefined],
-      ["null", undefined],
-      ["{", undefined],
-      [JSON.stringify({ reason: "x".repeat(9_000) }), undefined],
-    ] as const) {
-      expect(await fieldsOf(asked(body))).toEqual(fields);
-    }
-  });
-
-  test("has no body if nobody says how long that is", async () => {
-    const endless = asked(undefined, { "transfer-encoding": "chunked" });
-    expect(await textOf(endless)).toBeUndefined();
-    expect(await textOf(asked("abc"), 2)).toBeUndefined();
-    expect(await textOf(asked("abc"), 3)).toBe("abc");
-  });
-
   test("has an actor and a reason that are fit for a log", () => {
     expect(whoOf(asked())).toEqual({ by: "api", why: "" });
     expect(
@@ -65,5 +44,17 @@ describe("what a caller asks for", () => {
     }
     for (const on of ["dry=1", "dry", "dry=true"]) expect(isSet(query(on), "dry")).toBe(true);
     for (const off of ["", "dry=0", "dry=false", "other"]) expect(isSet(query(off), "dry")).toBe(false);
+  });
+
+  test("goes on where a browser was, or where the query says", () => {
+    const at = (query: string, last?: string) =>
+      afterOf(
+        new Request(`http://admin/?${query}`, {
+          headers: last === undefined ? {} : { "Last-Event-ID": last },
+        }),
+      );
+    expect([at(""), at("after=3"), at("after=3", "7"), at("after=3", "x"), at("after=x")]).toEqual([
+      ...[null, 3, 7, 3, undefined],
+    ]);
   });
 });

@@ -13,7 +13,7 @@ function stand() {
     watchers.add(watcher);
     return () => void watchers.delete(watcher);
   };
-  const tail = new RequestTail({ requests: { watch }, schedule: time.schedule });
+  const tail = new RequestTail({ requests: { since: () => [], watch }, schedule: time.schedule });
   let seq = 0;
   const add = (more: Partial<KeptRequest> = {}) => {
     seq += 1;
@@ -29,7 +29,7 @@ async function read(reader: { read(): Promise<{ value?: Uint8Array | undefined }
 
 test("a listener gets what its filter lets through, and the tail rests when the last one has left", async () => {
   const { time, tail, add, watchers } = stand();
-  const reader = tail.open({ status: "5xx" })?.getReader();
+  const reader = tail.open({ query: { status: "5xx" }, after: null })?.getReader();
   if (!reader) throw new Error("refused");
   expect(await read(reader)).toBe("retry: 1000\n\n");
   add();
@@ -43,7 +43,7 @@ test("a listener gets what its filter lets through, and the tail rests when the 
 
 test("a listener that is behind misses requests, is told how many, and is cut after two beats of reading nothing", async () => {
   const { time, tail, add } = stand();
-  const reader = tail.open({})?.getReader();
+  const reader = tail.open({ query: {}, after: null })?.getReader();
   if (!reader) throw new Error("refused");
   expect(await read(reader)).toBe("retry: 1000\n\n");
   const target = `/${"x".repeat(99_999)}`;

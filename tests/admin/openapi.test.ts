@@ -3,7 +3,7 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 
 import { type Document, documentOf } from "../../src/admin/openapi/document.ts";
-import type { Operation } from "../../src/admin/openapi/operation.ts";
+import { type Operation, reasonsOf } from "../../src/admin/openapi/operation.ts";
 import { operations } from "../../src/admin/openapi/operations.ts";
 import { drainReportSchema, problemSchema } from "../../src/admin/schemas/orders.ts";
 import {
@@ -155,6 +155,8 @@ const asks: Readonly<Record<string, readonly Ask[]>> = {
     { status: 200, body: { mode: "maintenance", reason: "disk" } },
     { status: 400, body: { mode: "asleep" } },
     { status: 404, path: "/api/upstreams/none/mode", body: { mode: "ready" } },
+    { status: 413, body: { mode: "ready", reason: "x".repeat(9_000) } },
+    { status: 415, body: { mode: "ready" }, headers: { "Content-Type": "text/plain" } },
     { status: 412, body: { mode: "ready" }, headers: { "If-Match": '"old"' } },
   ],
   "POST /api/upstreams/:id/drain": [
@@ -167,9 +169,11 @@ const asks: Readonly<Record<string, readonly Ask[]>> = {
     { status: 200, path: "/api/upstreams/a/rehearsal", body: { latencyMs: 1, force: true, reason: "trial" } },
     { status: 400, path: "/api/upstreams/a/rehearsal", body: [] },
     { status: 404, path: "/api/upstreams/none/rehearsal", body: { latencyMs: 1 } },
+    { status: 412, body: { latencyMs: 1, force: true }, headers: { "If-Match": '"old"' } },
     { status: 422, path: "/api/upstreams/a/rehearsal", body: { latencyMs: -1 } },
   ],
   "DELETE /api/upstreams/:id/rehearsal": [
+    { status: 412, headers: { "If-Match": '"old"' } },
     { status: 200, path: "/api/upstreams/a/rehearsal" },
     { status: 409, path: "/api/upstreams/a/rehearsal" },
     { status: 404, path: "/api/upstreams/none/rehearsal" },
@@ -254,7 +258,11 @@ describe("the real balancer", () => {
       for (const { status, path = usual, body, headers } of list) {
         const response = await fetch(room.admin + path, {
           method: operation.method,
-          headers: { ...(status === 304 && { "If-None-Match": tag }), ...headers },
+          headers: {
+            "Content-Type": "application/json",
+            ...(status === 304 && { "If-None-Match": tag }),
+            ...headers,
+          },
           ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
         });
         expect(`${path} ${response.status}`).toBe(`${path} ${status}`);
@@ -291,11 +299,20 @@ describe("the real balancer", () => {
     expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
   });
 
+  test("refuses what is no address at all, as a problem too", async () => {
+    for (const path of ["/api/upstreams/%zz", "/api/upstreams/%/mode"]) {
+      const response = await fetch(room.admin + path, { method: path.endsWith("mode") ? "POST" : "GET" });
+      expect(response.status).toBe(400);
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+      expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    }
+  });
+
   test("names the methods that an address has", async () => {
     for (const [method, path, allow] of [
       ["GET", "/api/upstreams/a/mode", "POST"],
-      ["PUT", "/api/upstreams/a", "GET, PATCH, DELETE"],
-      ["DELETE", "/api/snapshot", "GET"],
+      ["PUT", "/api/upstreams/a", "GET, HEAD, PATCH, DELETE"],
+      ["DELETE", "/api/snapshot", "GET, HEAD"],
     ] as const) {
       const response = await fetch(room.admin + path, { method });
       expect(`${method} ${path} ${response.status}`).toBe(`${method} ${path} 405`);
@@ -313,7 +330,7 @@ async function follows(operation: Operation, response: Response): Promise<void> 
     const body: unknown = await response.json();
     expect(type).toBe("application/problem+json");
     expect(faultsIn(strictly(problemSchema), body)).toEqual([]);
-    expect(operation.problems?.[status] ?? []).toContain((body as { reason: string }).reason);
+    expect(reasonsOf(operation)[status] ?? []).toContain((body as { reason: string }).reason);
     return;
   }
   if (!answer.schema) {

@@ -1,19 +1,15 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Browser } from "playwright-core";
 
 import { type Administered, startAdmin } from "../../src/admin/admin.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
-import { findChromium, launchChromium } from "../support/browser.ts";
+import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 
 const executable = findChromium();
 if (!executable) process.stderr.write("Skipped: no Chromium found for tests/browser; set CHROMIUM_PATH.\n");
 
 setDefaultTimeout(25_000);
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 describe.skipIf(!executable)("the page of the admin API", () => {
   let browser: Browser;
@@ -36,12 +32,10 @@ describe.skipIf(!executable)("the page of the admin API", () => {
     ["light", 1280],
     ["dark", 390],
   ] as const) {
-    test(`works in Chromium without a complaint or a serious issue of accessibility, ${colorScheme}, ${width} px`, async () => {
+    test(`works in Chromium without a complaint or a breach of accessibility, ${colorScheme}, ${width} px`, async () => {
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
       const page = await context.newPage();
-      const complaints: string[] = [];
-      page.on("console", (message) => complaints.push(message.text()));
-      page.on("pageerror", (error) => complaints.push(error.message));
+      const complaints = complaintsOf(page);
       const asked: string[] = [];
       page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
       await page.goto(`http://127.0.0.1:${admin.port}/api/docs`);
@@ -54,12 +48,7 @@ describe.skipIf(!executable)("the page of the admin API", () => {
       await page.evaluate(`document.querySelectorAll("details").forEach((entry) => { entry.open = true; })`);
       const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
       expect(overflow).toBeLessThanOrEqual(0);
-      await page.evaluate(axe);
-      const found = await page.evaluate<readonly string[]>(`
-        axe.run().then(({ violations }) => violations
-          .filter(({ impact }) => impact === "serious" || impact === "critical")
-          .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
-      expect(found).toEqual([]);
+      expect(await breaches(page)).toEqual([]);
       expect(complaints.filter((text) => !text.includes("favicon"))).toEqual([]);
       await context.close();
     });

@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { findChromium, launchChromium } from "../support/browser.ts";
+import { breaches, findChromium, launchChromium } from "../support/browser.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 setDefaultTimeout(60_000);
 
@@ -42,13 +39,6 @@ async function fill(page: Page, { percent = "100", seconds = "4" } = {}): Promis
 }
 
 const begin = (page: Page) => page.getByRole("button", { name: "Begin the rehearsal" });
-
-async function breaches(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe);
-  return page.evaluate<readonly string[]>(`
-    axe.run().then(({ violations }) => violations
-      .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
-}
 
 describe.skipIf(!executable)("a rehearsal in Chromium", () => {
   beforeAll(async () => {

@@ -119,8 +119,8 @@ const companionRows: readonly Row<Resolved>[] = [
     read: ({ dashboard }) => dashboard.port,
   },
   {
-    flag: ["--dashboard-host", "10.0.0.1", "10.0.0.1"],
-    env: ["DASHBOARD_HOST", "::", "::"],
+    flag: ["--dashboard-host", "127.0.0.2", "127.0.0.2"],
+    env: ["DASHBOARD_HOST", "::1", "::1"],
     file: ["dashboard: { host: localhost }", "localhost"],
     fallback: "127.0.0.1",
     read: ({ dashboard }) => dashboard.hostname,

@@ -26,6 +26,14 @@ describe("accounts in the configuration", () => {
     expect(problems(`admin: { host: 0.0.0.0, ${none} }`)).toEqual([expect.stringContaining("or admin.users, received")]),
   ); // prettier-ignore
 
+  test("let the dashboard be seen elsewhere; a token does not, since it tells nobody apart", () => {
+    const settings = (admin: string) => `dashboard: { host: 0.0.0.0 }\nadmin: { ${admin} }`;
+    expect(problems(settings(`users: [${ann}]`))).toEqual([]);
+    for (const none of ["token: s3cret", `tokens: [${ci}]`, ""]) {
+      expect(problems(settings(none))).toEqual([expect.stringContaining("the dashboard needs admin.users")]);
+    }
+  });
+
   const secret = "hunter2-hunter2";
   const why = "it needs an argon2id hash as `evenkeel password` prints it, and never a password";
   const shown = "received a value that is not shown";

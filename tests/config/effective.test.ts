@@ -27,6 +27,13 @@ describe("the effective configuration", () => {
     expect(values.filter((line) => !/ # (default|flag|env|file) ?/.test(line))).toEqual([]);
   });
 
+  test("says each pool's values in full, without a reference to another's", () => {
+    const { text } = check("pools: { a: { upstreams: [http://a] }, b: { upstreams: [http://b] } }");
+    expect([...(text.match(/retryStatuses: .*/g) ?? [])]).toEqual(
+      Array<string>(2).fill("retryStatuses: [] # default"),
+    );
+  });
+
   test("says that there is a token, and never which", () => {
     const { text, config } = check(undefined, "check --admin-host ::", { ADMIN_TOKEN: "s3cret" });
     expect(config.admin.token).toBe("s3cret");

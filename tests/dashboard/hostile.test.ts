@@ -293,7 +293,7 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
       .join(""),
   "events that cannot be read": () =>
     renderEventsPage({ sought: soughtFor(false), told: { trouble: refused }, snapshot: undefined }),
-  "a new event": () => renderFresh(hostileEvents, 3),
+  "a new event": () => renderFresh({ fresh: hostileEvents, last: 3, trouble: hostile }),
   "a reload": () => reloads.map(renderReload).join(""),
   "the login": () =>
     renderLogin({ csrf: hostile, next: hostile, name: hostile, words: hostile, tone: "bad" }),

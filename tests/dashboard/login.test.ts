@@ -20,13 +20,17 @@ interface Scene {
   readonly bugs: unknown[];
 }
 
-async function scene(accounts = { users } as AdminStand["accounts"], adminToken?: string): Promise<Scene> {
+async function scene(
+  accounts = { users } as AdminStand["accounts"],
+  adminToken?: string,
+  hostname = "127.0.0.1",
+): Promise<Scene> {
   const admin = await startAdminStand(accounts, { snapshot: calmSnapshot() });
   const bugs: unknown[] = [];
   const adminUrl = `http://127.0.0.1:${admin.port}`;
   const dashboard = await startDashboard(
     {
-      ...{ hostname: "127.0.0.1", port: 0, balancerUrl: adminUrl, adminUrl },
+      ...{ hostname, port: 0, balancerUrl: adminUrl, adminUrl },
       ...(adminToken === undefined ? {} : { adminToken }),
       bug: (error) => void bugs.push(error),
     },
@@ -357,4 +361,25 @@ describe("a dashboard whose balancer has no users", () => {
     expect((await browser.ask("/login")).headers.get("location")).toBe("/");
     expect((await browser.post(drain, draining)).status).toBe(303);
   });
+
+  test("that other machines can reach shows nothing and does nothing, whatever its own token may", async () => {
+    const { admin, base } = await scene({ token: "own" }, "own", "0.0.0.0");
+    const browser = new Browser(base);
+    for (const path of ["/", "/config", "/live", "/api/status", "/login"]) {
+      const answer = await browser.ask(path);
+      expect([path, answer.status]).toEqual([path, 403]);
+      expect(await answer.text()).toContain("admin.users");
+    }
+    expect((await browser.post(drain, draining)).status).toBe(403);
+    expect(admin.acts).toEqual([]);
+    expect((await browser.ask("/healthz")).status).toBe(200);
+  });
+});
+
+test("a dashboard that other machines can reach lets in who logs in", async () => {
+  const { base } = await scene({ users }, undefined, "0.0.0.0");
+  const browser = new Browser(base);
+  expect((await browser.ask("/")).status).toBe(303);
+  await browser.login("vera", "vera's password");
+  expect(await browser.text("/")).toContain("All 3 upstreams serve");
 });

@@ -33,9 +33,12 @@ export function launchChromium(executablePath: string): Promise<Browser> {
   });
 }
 
-/** What the page complains of from now on: errors and warnings of its console, and what nobody caught. */
-export function complaintsOf(page: Page): string[] {
-  const complaints: string[] = [];
+/**
+ * What the page complains of from now on: errors and warnings of its console, breaches of the content security policy
+ * among them, and what nobody caught.
+ * @param complaints where to note them: several pages may share a list
+ */
+export function complaintsOf(page: Page, complaints: string[] = []): string[] {
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
   });
@@ -45,11 +48,18 @@ export function complaintsOf(page: Page): string[] {
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What axe-core finds that keeps people out: the rule and the element. @param rules options of its run, as JavaScript */
-export async function seriousIssues(page: Page, rules = "{}"): Promise<readonly string[]> {
+export interface AxeSetting {
+  /** A selector; the whole page without it. */
+  readonly within?: string;
+  /** Only these rules of its. */
+  readonly only?: readonly string[];
+}
+
+/** What axe-core holds against the page, however small: the rule and the element. */
+export async function breaches(page: Page, { within = "html", only }: AxeSetting = {}): Promise<string[]> {
   await page.evaluate(axe);
-  return page.evaluate<readonly string[]>(`
-    axe.run(${rules}).then(({ violations }) => violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
+  const options = only ? { runOnly: only } : {};
+  return page.evaluate<string[]>(`
+    axe.run(${JSON.stringify(within)}, ${JSON.stringify(options)}).then(({ violations }) => violations
       .flatMap(({ id, nodes }) => nodes.map(({ target }) => id + " " + target)))`);
 }

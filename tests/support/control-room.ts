@@ -68,7 +68,7 @@ export class ControlRoom implements AsyncDisposable {
 
   async ask(method: string, path: string, body?: object | string): Promise<Answer> {
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    const headers = { "X-Evenkeel-Actor": "ann" };
+    const headers = { "X-Evenkeel-Actor": "ann", "Content-Type": "application/json" };
     const response = await fetch(this.admin + path, {
       method,
       headers,

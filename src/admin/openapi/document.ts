@@ -4,7 +4,7 @@ import { STATUS_CODES } from "node:http";
 import type { TSchema } from "@sinclair/typebox";
 import { version } from "../../config/version.ts";
 import { problemSchema } from "../schemas/orders.ts";
-import type { Answer, Operation } from "./operation.ts";
+import { type Answer, type Operation, reasonsOf } from "./operation.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -107,15 +107,12 @@ function answerOf({ about, type, schema, isTagged }: Answer, components: Compone
   };
 }
 
-function problemsOf(
-  { problems = {}, isOpen }: Operation,
-  components: Components,
-): { [status: string]: Json } {
-  const guard: Operation["problems"] = isOpen
+function problemsOf(operation: Operation, components: Components): { [status: string]: Json } {
+  const guard: Operation["problems"] = operation.isOpen
     ? {}
     : { 401: ["unauthorized"], 403: ["foreign_host", "foreign_origin", "role_insufficient"] };
   return Object.fromEntries(
-    Object.entries({ ...problems, ...guard }).map(([status, reasons]) => [
+    Object.entries({ ...reasonsOf(operation), ...guard }).map(([status, reasons]) => [
       status,
       {
         description: `${STATUS_CODES[status] ?? status}: ${reasons.map((reason) => `\`${reason}\``).join(", ")}`,

@@ -45,7 +45,7 @@ export const fleetOperations: readonly Operation[] = [
     tag: "Upstreams",
     summary: "Everything about one upstream",
     about:
-      "The ETag names what operators set (mode, weight, backup place, membership, and when), not what is measured: send it " +
+      "The ETag names what operators set (mode, weight, backup place, membership, a rehearsal, and when), not what is measured: send it " +
       "back as `If-Match` with a write. Since traffic changes all the time, this is never answered with 304.",
     answers: {
       200: jsonAnswer(upstreamDetailSchema, "With probes, latencies and answers.", { isTagged: true }),
@@ -133,14 +133,15 @@ export const fleetOperations: readonly Operation[] = [
     tag: "Upstreams",
     summary: "Plays a fault on it for a while",
     about: "It replaces the one that runs, ends by itself and survives no restart.",
-    fields: actor,
+    fields,
     body: jsonBody(rehearsalBody),
-    answers: { 200: jsonAnswer(upstreamDetailSchema, "As it is now.") },
+    answers: { 200: changed },
     problems: {
       400: ["body_invalid"],
       403: ["role_insufficient"],
       404: ["upstream_unknown"],
       409: ["rehearsal_unsafe"],
+      412: tooLate,
       422: ["rehearsal_invalid"],
     },
   },
@@ -149,10 +150,15 @@ export const fleetOperations: readonly Operation[] = [
     path: "/api/upstreams/:id/rehearsal",
     tag: "Upstreams",
     summary: "Ends the rehearsal that runs there",
-    fields: actor,
+    fields,
     body: jsonBody(reasonBody),
-    answers: { 200: jsonAnswer(upstreamDetailSchema, "As it is now.") },
-    problems: { 400: ["body_invalid"], 404: ["upstream_unknown"], 409: ["rehearsal_none"] },
+    answers: { 200: changed },
+    problems: {
+      400: ["body_invalid", "reason_invalid"],
+      404: ["upstream_unknown"],
+      409: ["rehearsal_none"],
+      412: tooLate,
+    },
   },
   {
     method: "GET",

@@ -48,3 +48,9 @@ export function jsonAnswer(schema: TSchema, about: string, more: Pick<Answer, "i
 export function jsonBody(schema: TSchema): NonNullable<Operation["body"]> {
   return { type: "application/json", schema };
 }
+
+/** Reason words of its problems by status, those that every JSON body can have among them. */
+export function reasonsOf({ body, problems = {} }: Operation): NonNullable<Operation["problems"]> {
+  if (body?.type !== "application/json") return problems;
+  return { 413: ["body_too_long"], 415: ["type_unsupported"], ...problems };
+}

@@ -38,8 +38,13 @@ export const requestOperations: readonly Operation[] = [
     tag: "Requests",
     summary: "Requests as they end, as server-sent events",
     about:
-      "A message `request` has one of those that are kept as data; `missed` says how many a slow reader did not get.",
-    query: filter,
+      "A message `request` has one of those that are kept as data and its number as id: whoever comes back with " +
+      "`Last-Event-ID`, as browsers do, misses none of the last thousand. `missed` says how many a slow reader did not get.",
+    query: {
+      ...filter,
+      after: count("Begins after the request with this number; for callers that cannot send Last-Event-ID."),
+    },
+    fields: { "Last-Event-ID": text("Begins after the request with this number.") },
     answers: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
     problems: { 400: ["query_invalid"], 503: ["listeners_full"] },
   },

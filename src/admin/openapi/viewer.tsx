@@ -3,7 +3,8 @@
 
 import { STATUS_CODES } from "node:http";
 import type { TSchema } from "@sinclair/typebox";
-import type { Answer, Operation } from "./operation.ts";
+import { type Answer, type Operation, reasonsOf } from "./operation.ts";
+import { type Needed, roleFor } from "../route-roles.ts";
 import type { Document, Json } from "./document.ts";
 import { SchemaTable, TypeOf } from "./schema-table.tsx";
 
@@ -71,17 +72,7 @@ export function renderDocument(operations: readonly Operation[], document: Docum
 }
 
 function OperationEntry(props: { readonly operation: Operation; readonly document: Document }) {
-  const {
-    method,
-    path,
-    summary,
-    about,
-    query = {},
-    fields = {},
-    body,
-    answers,
-    problems = {},
-  } = props.operation;
+  const { method, path, summary, about, query = {}, fields = {}, body, answers } = props.operation;
   const described = props.document.paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
   const id = String(valueIn(described, "operationId"));
   return (
@@ -94,6 +85,7 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
       </summary>
       <div id={id}>
         {about !== undefined && <p safe>{about.replaceAll("`", "")}</p>}
+        <p safe>{needsWords(roleFor(method, path))}</p>
         <Parameters caption="Query" entries={query} />
         <Parameters caption="Fields" entries={fields} />
         {body && (
@@ -107,7 +99,7 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
             {Object.entries(answers).map(([status, answer]) => (
               <AnswerRow status={status} answer={answer} schema={answerSchema(described, status)} />
             ))}
-            {Object.entries(problems).map(([status, reasons]) => (
+            {Object.entries(reasonsOf(props.operation)).map(([status, reasons]) => (
               <tr>
                 <th scope="row" safe>
                   {status}
@@ -125,6 +117,12 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
       </div>
     </details>
   );
+}
+
+function needsWords(needed: Needed): string {
+  return needed === "nobody"
+    ? "Asks nobody who it is."
+    : `Needs the role ${needed}, where there are accounts.`;
 }
 
 function Parameters(props: {
@@ -172,7 +170,7 @@ function AnswerRow(props: { readonly status: string; readonly answer: Answer; re
 
 function curlOf({ method, path, body }: Operation): string {
   const verb = method === "GET" ? "" : ` -X ${method}`;
-  const sent = body?.type === "application/json" ? " -d '{…}'" : "";
+  const sent = body?.type === "application/json" ? " --json '{…}'" : "";
   return `curl${verb} http://localhost:8091${path}${sent}`;
 }
 

@@ -6,7 +6,7 @@ import { backTo, fieldsOf, type Place, placeOf } from "../place.ts";
 import { PostForm } from "../post-form.tsx";
 import { longestReason, reasonIn } from "./asked.ts";
 import type { Newcomer } from "./order.ts";
-import { Problem, ReasonField } from "./panel.tsx";
+import { PanelTitle, Problem, ReasonField } from "./panel.tsx";
 
 export interface Adding {
   readonly pool: string;
@@ -60,9 +60,7 @@ export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX
       {...(inDialog ? { target: "#panel" } : {})}
       fields={{ pool, ...fieldsOf(place) }}
     >
-      <h2 id="panel-title" safe>
-        {`Add an upstream to ${pool}`}
-      </h2>
+      <PanelTitle text={`Add an upstream to ${pool}`} inDialog={inDialog} />
       <div id="effect" class="effect">
         <ul>
           <li>It is probed first, and gets its share as soon as it passes.</li>

@@ -36,6 +36,13 @@ export function effectOf(snapshot: Snapshot, wish: Wish): Effect {
   };
 }
 
+/** What a form begins with, so that whoever sends it off as it is changes nothing; null where they differ. */
+export function presentWeight(snapshot: Snapshot, ids: readonly string[]): number | null {
+  const members = snapshot.pools.flatMap(({ upstreams }) => upstreams.filter(({ id }) => ids.includes(id)));
+  const [weight = null, ...others] = new Set(members.map((member) => member.weight));
+  return others.length === 0 ? weight : null;
+}
+
 function fatesOf(members: readonly UpstreamSnapshot[], { act, weight }: Wish): ReadonlyMap<string, Fate> {
   return new Map(
     members.map(({ id }): [string, Fate] => {

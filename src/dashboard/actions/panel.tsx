@@ -32,9 +32,7 @@ export function Panel({ asked, effect, problem = "", inDialog }: PanelProps): JS
       {...(inDialog ? { target: "#panel" } : {})}
       fields={{ act, ...fieldsOf(place) }}
     >
-      <h2 id="panel-title" safe>
-        {order}
-      </h2>
+      <PanelTitle text={order} inDialog={inDialog} />
       {ids.map((id) => (
         <input type="hidden" name="upstream" value={attribute(id)} />
       ))}
@@ -55,6 +53,15 @@ export function Panel({ asked, effect, problem = "", inDialog }: PanelProps): JS
         </a>
       </div>
     </PostForm>
+  );
+}
+
+/** A page of its own has its own first heading. */
+export function PanelTitle({ text, inDialog }: { readonly text: string; readonly inDialog: boolean }) {
+  return (
+    <tag of={inDialog ? "h2" : "h1"} id="panel-title" class="action-title" safe>
+      {text}
+    </tag>
   );
 }
 

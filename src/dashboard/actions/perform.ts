@@ -2,7 +2,7 @@
 
 import type { UpstreamSnapshot } from "../../snapshot.ts";
 import type { AdminClient } from "../admin-client.ts";
-import type { Picture, Trouble } from "../picture.ts";
+import { type Picture, type Trouble, troubleSentence } from "../picture.ts";
 import type { Asked } from "./asked.ts";
 import { type Deed, type Deeds, undoOf } from "./deeds.ts";
 import type { Order } from "./order.ts";
@@ -87,11 +87,11 @@ function orderOf({ act, weight, deadlineMs, reason }: Asked, id: string): Order 
 
 /** Told at the place where it was asked for: the same reason is told once. */
 export function failureWords(failures: readonly Failure[]): string {
-  const byMessage = Map.groupBy(failures, ({ trouble }) => trouble.message);
+  const byMessage = Map.groupBy(failures, ({ trouble }) => troubleSentence(trouble));
   return [...byMessage]
     .slice(0, mostTold)
     .map(([message, those]) =>
-      byMessage.size === 1 ? `${message}.` : `${namesOf(those.map(({ id }) => id))}: ${message}.`,
+      byMessage.size === 1 ? message : `${namesOf(those.map(({ id }) => id))}: ${message}`,
     )
     .join(" ");
 }

@@ -7,7 +7,7 @@ import { markup, Notice, Shell } from "../shell.tsx";
 import { AddPanel, type AddPanelProps } from "./add.tsx";
 import { Partial } from "./done.tsx";
 import type { Effect } from "./effect.ts";
-import { EffectLines, Panel, type PanelProps } from "./panel.tsx";
+import { EffectLines, Panel, type PanelProps, PanelTitle } from "./panel.tsx";
 import { orderWords } from "./words.ts";
 
 /** `part`: what htmx asked for; `partial`: names its own target, so that it is swapped in with any status. */
@@ -30,12 +30,15 @@ export function renderFailure(words: string, shape: RenderShape, place: Place): 
   if (shape === "page") {
     return shaped(
       <div class="action">
+        <PanelTitle text="Nothing was done" inDialog={false} />
         <Notice notice={words} />
-        <p>
-          <a href={attribute(backTo(place))}>Back</a>
-        </p>
+        <div class="buttons">
+          <a class="button" href={attribute(backTo(place))}>
+            Back
+          </a>
+        </div>
       </div>,
-      "Not done",
+      "Nothing was done",
       shape,
     );
   }
@@ -52,7 +55,12 @@ function shaped(panel: JSX.Element, title: string, shape: RenderShape): string {
   return markup(
     <Shell title={`${title} · Evenkeel`} here="action">
       <main class="alone">
-        <section class="pool">{panel}</section>
+        <section class="pool">
+          {panel}
+          <p class="empty" data-lacks="operator">
+            It takes an operator to do that: you may look, and change nothing.
+          </p>
+        </section>
       </main>
     </Shell>,
   );

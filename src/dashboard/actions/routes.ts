@@ -4,6 +4,7 @@ import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
 import { isForPart, markupAnswer, seeOther, statusOf, text } from "../answers.ts";
 import type { Feed } from "../feed.ts";
+import { troubleSentence } from "../picture.ts";
 import { backTo, type Place, placeOf } from "../place.ts";
 import { originOf } from "../verdict.ts";
 import type { UpstreamFeeds } from "../upstream-feeds.ts";
@@ -11,7 +12,7 @@ import { addingOf, newcomerOf } from "./add.tsx";
 import { type Asked, askedOf, needsReason } from "./asked.ts";
 import { type Deed, type Deeds, undoOfAdding } from "./deeds.ts";
 import { renderActed } from "./done.tsx";
-import { type Effect, effectOf } from "./effect.ts";
+import { type Effect, effectOf, presentWeight } from "./effect.ts";
 import { failureWords, type Outcome, perform, takeBack } from "./perform.ts";
 import { renderAdd, renderEffect, renderFailure, renderPanel } from "./render.tsx";
 
@@ -30,6 +31,11 @@ export function actionRoutes({ feed, upstreams, admin, deeds }: ActionSetting) {
   const effectNow = async (asked: Asked): Promise<Effect | undefined> => {
     const { snapshot, outage } = await feed.current();
     return snapshot && !outage ? effectOf(snapshot, asked) : undefined;
+  };
+
+  const withWeight = async (asked: Asked): Promise<Asked> => {
+    const { snapshot } = await feed.current();
+    return snapshot ? { ...asked, weight: presentWeight(snapshot, asked.ids) } : asked;
   };
 
   /** Shows where it was asked for what was done. */
@@ -63,11 +69,15 @@ export function actionRoutes({ feed, upstreams, admin, deeds }: ActionSetting) {
 
   return new Elysia({ handler: { standardHostname: false } })
     .get("/actions", async ({ request }) => {
-      const asked = askedOf(queryIn(request));
+      const given = askedOf(queryIn(request));
       const shape = isForPart(request) ? "part" : "page";
-      if (!asked) return markupAnswer(renderFailure(nobodySelected, shape, placeOf(queryIn(request))), 422);
+      if (!given) return markupAnswer(renderFailure(nobodySelected, shape, placeOf(queryIn(request))), 422);
+      const asked = given.weight === undefined ? await withWeight(given) : given;
       const effect = await effectNow(asked);
       const problem = effect ? unknownWords(effect) : await cannotAsk();
+      if (effect && effect.unknown.length === asked.ids.length) {
+        return markupAnswer(renderFailure(problem, shape, asked.place), 422);
+      }
       return markupAnswer(renderPanel({ asked, effect, problem }, shape));
     })
     .get("/actions/effect", async ({ request }) => {
@@ -104,7 +114,7 @@ export function actionRoutes({ feed, upstreams, admin, deeds }: ActionSetting) {
         const answer = await admin.add({ to: "add", pool, given: newcomerOf(adding), reason });
         if ("trouble" in answer) {
           const shape = isForPart(request) ? "partial" : "page";
-          const problem = `${answer.trouble.message}.`;
+          const problem = troubleSentence(answer.trouble);
           return markupAnswer(renderAdd({ adding, problem }, shape), statusOf(answer.trouble));
         }
         const deed = deeds.add(`${answer.value} belongs to ${pool}`, [undoOfAdding(answer.value)]);
@@ -145,8 +155,8 @@ function firstOf({ ids, act }: Asked): string | undefined {
 function unknownWords({ unknown }: Effect): string {
   if (unknown.length === 0) return "";
   return unknown.length === 1
-    ? `There is no upstream called ${unknown[0]} any more.`
-    : `${unknown.length} of these upstreams are not there any more.`;
+    ? `There is no upstream called ${unknown[0]}, or no longer.`
+    : `${unknown.length} of these upstreams are not there, or no longer.`;
 }
 
 /** Why it is not even tried; a browser that runs no script may send what its form would not let through. */

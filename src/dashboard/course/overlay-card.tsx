@@ -60,15 +60,19 @@ function IntentTable({
                   {intent.upstream}
                 </a>
               </th>
-              <td safe>{wordsOf(intent)}</td>
-              <td safe>{intent.by}</td>
-              <td>
+              <td class="said-what" safe>
+                {wordsOf(intent)}
+              </td>
+              <td class="said-by" safe>
+                {intent.by}
+              </td>
+              <td class="said-when">
                 <time datetime={isoTime(intent.at)} safe>
                   {formatAgo(now - intent.at)}
                 </time>
               </td>
               <td class="why" safe>
-                {intent.why === "" ? "–" : intent.why}
+                {intent.why}
               </td>
             </tr>
           ))}

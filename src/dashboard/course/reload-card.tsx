@@ -7,6 +7,7 @@ import type { Told } from "../admin-client.ts";
 import type { ReloadView } from "../admin-shapes.ts";
 import { Glyph } from "../badge.tsx";
 import { formatAgo, formatTime, isoTime, joinWords } from "../format.ts";
+import { troubleSentence } from "../picture.ts";
 import { PostForm } from "../post-form.tsx";
 
 /** What somebody did last with this card; undefined before. */
@@ -73,6 +74,9 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
           </p>
         )}
       </div>
+      <p class="remark quiet" data-lacks="admin">
+        It takes an admin to reload.
+      </p>
       <div class="buttons">
         {canApply ? (
           <PostForm action="/config/apply" target="#reload" needs="admin" fields={{ seen: markOf(seen) }}>
@@ -131,7 +135,7 @@ function Result({ looked: { way, told, isStale } }: { readonly looked: Looked })
       <div class="danger" data-tone="bad">
         <Glyph shape="cross" />
         <div>
-          <p safe>{`${told.trouble.message}.`}</p>
+          <p safe>{troubleSentence(told.trouble)}</p>
           <Problems problems={told.trouble.problems ?? []} />
         </div>
       </div>

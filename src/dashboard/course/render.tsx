@@ -10,14 +10,21 @@ import { ReloadCard, type ReloadCardProps } from "./reload-card.tsx";
 
 export interface ConfigPageProps extends Pick<OverlayCardProps, "intents" | "exported"> {
   readonly told: Told<readonly Setting[]>;
+  readonly onlyChosen?: boolean;
   readonly reload: ReloadCardProps;
 }
 
-export function renderConfigPage({ told, intents, exported, reload }: ConfigPageProps): string {
+export function renderConfigPage({
+  told,
+  onlyChosen = false,
+  intents,
+  exported,
+  reload,
+}: ConfigPageProps): string {
   return markup(
     <Shell title="Configuration · Evenkeel" here="config">
       <main>
-        <ConfigView told={told}>
+        <ConfigView told={told} onlyChosen={onlyChosen}>
           <div class="cards">
             <section class="card" id="reload" aria-labelledby="reload-name">
               <ReloadCard {...reload} />

@@ -13,6 +13,11 @@ interface CourseSetting {
   readonly admin: AdminClient;
 }
 
+interface PageWish {
+  readonly looked?: Looked;
+  readonly onlyChosen?: boolean;
+}
+
 const byHand = { parse: "none" } as const;
 
 export function courseRoutes({ feed, admin }: CourseSetting) {
@@ -20,7 +25,7 @@ export function courseRoutes({ feed, admin }: CourseSetting) {
     const picture = await feed.renewed();
     return { configuration: picture.snapshot?.configuration, now: balancerNow(picture), looked };
   };
-  const page = async (looked?: Looked): Promise<Response> => {
+  const page = async ({ looked, onlyChosen = false }: PageWish = {}): Promise<Response> => {
     const [told, intents, exported, reload] = await Promise.all([
       admin.settings(),
       admin.intents(),
@@ -29,16 +34,16 @@ export function courseRoutes({ feed, admin }: CourseSetting) {
     ]);
     const trouble = "trouble" in told ? told.trouble : looked && troubleIn(looked);
     return markupAnswer(
-      renderConfigPage({ told, intents, exported, reload }),
+      renderConfigPage({ told, onlyChosen, intents, exported, reload }),
       trouble ? statusOf(trouble) : 200,
     );
   };
   /** Whatever was found out is shown in the card, as what it is: an answer, and no failure of the page. */
   const answer = async (request: Request, looked: Looked): Promise<Response> =>
-    isForPart(request) ? markupAnswer(renderReload(await reloadWith(looked))) : page(looked);
+    isForPart(request) ? markupAnswer(renderReload(await reloadWith(looked))) : page({ looked });
 
   return new Elysia({ handler: { standardHostname: false } })
-    .get("/config", () => page())
+    .get("/config", ({ query }) => page({ onlyChosen: query["only"] === "set" }))
     .get("/config/export", async () => {
       const told = await admin.exported();
       if ("trouble" in told) return text(statusOf(told.trouble), `Cannot export: ${told.trouble.message}.`);

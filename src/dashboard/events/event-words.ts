@@ -33,13 +33,26 @@ export function toneOf({ to }: Event): Tone | "calm" {
   return bad.has(to) ? "bad" : warn.has(to) ? "warn" : good.has(to) ? "good" : "calm";
 }
 
+const logins: Readonly<Record<string, string>> = {
+  accepted: "logged in",
+  refused: "login refused",
+  ended: "logged out",
+};
+
 /** "passing → failing" */
-export function changeOf({ from, to }: Event): string {
+export function changeOf({ kind, from, to }: Event): string {
+  if (kind === "login") return logins[to] ?? to;
   return from === "" ? to : `${from} → ${to}`;
 }
 
 /** These say no more than who did it. */
-const silent: ReadonlySet<string> = new Set(["operator", "configuration", "lifecycle"]);
+const silent: ReadonlySet<string> = new Set([
+  "operator",
+  "configuration",
+  "lifecycle",
+  "password_right",
+  "logout",
+]);
 
 /** Why, a line each. */
 export function whyOf({ reason, detail }: Event): readonly string[] {

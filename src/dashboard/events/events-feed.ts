@@ -5,12 +5,15 @@ import type { Event } from "../../state/event.ts";
 import type { AdminClient } from "../admin-client.ts";
 import { Feed, type FeedSetting } from "../feed.ts";
 import { messageStream } from "../live.ts";
+import type { Trouble } from "../picture.ts";
 import type { Sought } from "./sought.ts";
 
 export interface EventsPicture {
   readonly at: number;
   /** Oldest first, at most {@link mostKept}. */
   readonly events: readonly Event[];
+  /** Why nothing newer is known; undefined while they can be read. */
+  readonly trouble?: Trouble | undefined;
 }
 
 /** A page that was away for longer than these took is looked at anew. */
@@ -34,9 +37,9 @@ export function eventsFeed({ admin, ...setting }: EventsFeedSetting): EventsFeed
         ...(last && { after: String(last.seq) }),
       });
       const told = await admin.events(query);
-      const fresh = "value" in told ? told.value : [];
       const at = setting.wallClock();
-      return { at, events: fresh.length === 0 ? known : [...known, ...fresh].slice(-mostKept) };
+      if ("trouble" in told) return { at, events: known, trouble: told.trouble };
+      return { at, events: told.value.length === 0 ? known : [...known, ...told.value].slice(-mostKept) };
     },
   });
 }
@@ -55,24 +58,42 @@ export function isSought(event: Event, { isAudit, fields }: Sought): boolean {
   );
 }
 
+/** Empty without a trouble. */
+export function troubleWords(trouble: Trouble | undefined): string {
+  return trouble ? `The events cannot be read: ${trouble.message}.` : "";
+}
+
 export interface EventStreamSetting {
   readonly feed: EventsFeed;
   readonly sought: Sought;
   /** Number of the last event that the viewer has. */
   readonly since: number;
-  /** A whole message of the stream; what it is called is what a reconnect asks for. */
-  readonly render: (fresh: readonly Event[], last: number) => string;
+  /** A whole message of the stream. */
+  readonly render: (news: EventNews) => string;
+}
+
+export interface EventNews {
+  /** Oldest first. */
+  readonly fresh: readonly Event[];
+  /** What the message is called, and what a reconnect asks for. */
+  readonly last: number;
+  /** What stands above the events from now on, empty while all is well; undefined if that is as it was. */
+  readonly trouble: string | undefined;
 }
 
 /** Whoever reads too slowly misses nothing: the next message has what was not sent. */
 export function eventStream({ feed, sought, since, render }: EventStreamSetting): ReadableStream<Uint8Array> {
   let last = since;
+  let told: string | undefined;
   return messageStream(({ offer, end }) => {
-    const show = ({ events }: EventsPicture) =>
+    const show = ({ events, trouble }: EventsPicture) =>
       offer(() => {
         const fresh = events.filter((event) => event.seq > last && isSought(event, sought));
         last = Math.max(last, events.at(-1)?.seq ?? 0);
-        return render(fresh, last);
+        const words = troubleWords(trouble);
+        const news = { fresh, last, trouble: words === told ? undefined : words };
+        told = words;
+        return render(news);
       });
     return feed.watch({ show, end });
   });

@@ -7,8 +7,9 @@ import type { Told } from "../admin-client.ts";
 import { attribute } from "../escape.ts";
 import { markup, Shell } from "../shell.tsx";
 import { kindNames } from "./event-words.ts";
+import { troubleWords } from "./events-feed.ts";
 import { addressOf, eventsPerPage, isPlain, type Sought } from "./sought.ts";
-import { EventItems } from "./timeline.tsx";
+import { EventItems, TroubleWords } from "./timeline.tsx";
 
 export interface EventsPageProps {
   readonly sought: Sought;
@@ -21,12 +22,12 @@ export interface EventsPageProps {
 const wordings = {
   events: {
     title: "Events",
-    words: "What the balancer saw and did, and what it was told to do. Newest first.",
+    words: "What the balancer saw and did, and what it was told to do. Newest first, times in UTC.",
     empty: "Nothing has happened yet.",
   },
   audit: {
     title: "Audit",
-    words: "What operators did: who, when, what and why. Newest first.",
+    words: "What operators did: who, when, what and why. Newest first, times in UTC.",
     empty: "No operator has done anything yet.",
   },
 } as const;
@@ -53,18 +54,15 @@ export function renderEventsPage({ sought, told, snapshot }: EventsPageProps): s
         </header>
         <EventFilters sought={sought} snapshot={snapshot} />
         <section class="pool events-list" aria-label={title}>
-          {"trouble" in told ? (
-            <p class="empty" safe>{`The events cannot be read: ${told.trouble.message}.`}</p>
-          ) : (
-            <>
-              <ol class="events" id="events" data-kind={here}>
-                <EventItems events={shown} />
-              </ol>
-              <p class="empty no-events">
-                {isPlain(sought) && isNewest ? empty : "Nothing here matches what is asked for."}
-              </p>
-            </>
-          )}
+          <p class="events-trouble" id="events-trouble" role="status">
+            <TroubleWords words={troubleWords("trouble" in told ? told.trouble : undefined)} />
+          </p>
+          <ol class="events" id="events" data-kind={here}>
+            <EventItems events={shown} />
+          </ol>
+          <p class="empty no-events">
+            {isPlain(sought) && isNewest ? empty : "Nothing here matches what is asked for."}
+          </p>
         </section>
         <Paging
           sought={sought}
@@ -83,7 +81,15 @@ interface FilterProps {
 }
 
 /** In the audit trail nothing stands that a machine decided. */
-const auditKinds: ReadonlySet<string> = new Set(["mode", "weight", "backup", "member", "reload", "login"]);
+const auditKinds: ReadonlySet<string> = new Set([
+  "mode",
+  "weight",
+  "backup",
+  "member",
+  "rehearsal",
+  "reload",
+  "login",
+]);
 
 function EventFilters({ sought, snapshot }: FilterProps): JSX.Element {
   const { fields, isAudit } = sought;
@@ -122,7 +128,14 @@ function Words({ name, label, value }: WordsProps): JSX.Element {
   return (
     <label class="field">
       <span>{label}</span>
-      <input type="text" name={name} value={attribute(value)} autocomplete="off" spellcheck="false" />
+      <input
+        type="text"
+        name={name}
+        value={attribute(value)}
+        placeholder="any"
+        autocomplete="off"
+        spellcheck="false"
+      />
     </label>
   );
 }
@@ -142,7 +155,7 @@ function Choice({ name, label, chosen, choices }: ChoiceProps): JSX.Element {
     <label class="field">
       <span>{label}</span>
       <select name={name}>
-        <option value="">All</option>
+        <option value="">any</option>
         {all.map(([value, words]) => (
           <option value={attribute(value)} {...(value === chosen ? { selected: true } : {})} safe>
             {words}

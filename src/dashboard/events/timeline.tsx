@@ -3,7 +3,7 @@
 
 import type { Event } from "../../state/event.ts";
 import { attribute } from "../escape.ts";
-import { formatTime, isoTime } from "../format.ts";
+import { isoTime } from "../format.ts";
 import { pageOf } from "../place.ts";
 import { changeOf, kindName, toneOf, whyOf } from "./event-words.ts";
 
@@ -22,34 +22,31 @@ export function EventItems({ events }: EventItemsProps): JSX.Element {
   );
 }
 
+/** What stands above the events while they cannot be read. */
+export function TroubleWords({ words }: { readonly words: string }): JSX.Element {
+  return words === "" ? "" : <span safe>{words}</span>;
+}
+
 /** A reload that changes a thousand upstreams has a thousand lines. */
 const linesShown = 8;
 
 function EventItem({ event }: { readonly event: Event }): JSX.Element {
-  const { seq, at, kind, pool, upstream, by } = event;
+  const { seq, at, kind, by } = event;
   const why = whyOf(event);
   return (
     <li class="event" id={attribute(`event-${seq}`)} data-tone={toneOf(event)}>
       <time class="event-time" datetime={isoTime(at)}>
-        <span safe>{formatTime(at)}</span>
-        <span class="sub" safe>
+        <span class="event-day" safe>
           {isoTime(at).slice(0, 10)}
-        </span>
+        </span>{" "}
+        <span safe>{isoTime(at).slice(11, 19)}</span>
       </time>
       <span class="event-kind" safe>
         {kindName(kind)}
       </span>
       <div class="event-what">
         <p>
-          {upstream === null ? (
-            <span class="event-whom" safe>
-              {pool ?? "the balancer"}
-            </span>
-          ) : (
-            <a class="event-whom" href={attribute(pageOf(upstream))} safe>
-              {upstream}
-            </a>
-          )}{" "}
+          <Whom event={event} />{" "}
           <span class="event-change" safe>
             {changeOf(event)}
           </span>
@@ -69,5 +66,22 @@ function EventItem({ event }: { readonly event: Event }): JSX.Element {
         {by}
       </span>
     </li>
+  );
+}
+
+function Whom({ event: { kind, pool, upstream } }: { readonly event: Event }): JSX.Element {
+  if (upstream !== null) {
+    return (
+      <a class="event-whom" href={attribute(pageOf(upstream))} safe>
+        {upstream}
+      </a>
+    );
+  }
+  // Who logs in does nothing to anybody.
+  if (kind === "login") return "";
+  return (
+    <span class="event-whom" safe>
+      {pool ?? "the balancer"}
+    </span>
   );
 }

@@ -1,6 +1,7 @@
 /** The door of the dashboard: who may come in, with which forms, and what they take along. Everything passes here first. */
 
 import { derivedSecret, isSameSecret, newSecret } from "../../lib/secret.ts";
+import { fresh, isForPage, isForPart, markupAnswer, seeOther, text } from "../answers.ts";
 import { answerAsset } from "../assets.ts";
 import { cookieField, cookieIn } from "./cookies.ts";
 import type { LoginClient } from "./login-client.ts";
@@ -11,12 +12,14 @@ import { type Visitor, Visitors } from "./visitors.ts";
 export interface DoorSetting {
   readonly visitors: Visitors;
   readonly client: LoginClient;
+  /** Whether only this machine can reach the dashboard. */
+  readonly onLoopback: boolean;
 }
 
 /** Says whether the dashboard lives, to machines that hold no session. */
 const openPaths: ReadonlySet<string> = new Set(["/healthz"]);
 
-export function doorOf({ visitors, client }: DoorSetting) {
+export function doorOf({ visitors, client, onLoopback }: DoorSetting) {
   return async (request: Request, address: string): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (openPaths.has(pathname)) return visitors.everybody.answer(request);
@@ -26,6 +29,7 @@ export function doorOf({ visitors, client }: DoorSetting) {
     const session = cookieIn(request, "session");
     const visitor = await visitors.admit(session);
     if (!visitor) return toLogin(request, pathname, session !== undefined);
+    if (!visitor.person && !onLoopback) return shut(visitors.isClosed === undefined);
     if (!(await isOwnForm(request, visitor))) return forged(request);
     if (pathname === "/logout" && request.method === "POST") return logout(request, visitor, address);
     const answer = await visitor.answer(request);
@@ -39,7 +43,10 @@ export function doorOf({ visitors, client }: DoorSetting) {
   async function login(request: Request, address: string): Promise<Response> {
     const session = cookieIn(request, "session");
     const visitor = await visitors.admit(session);
-    if (visitor) return seeOther(nextIn(new URL(request.url).searchParams));
+    if (visitor?.person || (visitor && onLoopback)) {
+      return seeOther(nextIn(new URL(request.url).searchParams));
+    }
+    if (visitor) return shut(visitors.isClosed === undefined);
     if (request.method !== "POST") {
       const query = new URL(request.url).searchParams;
       const ended = { words: "The session has ended. Log in again.", tone: "calm" } as const;
@@ -79,7 +86,7 @@ export function doorOf({ visitors, client }: DoorSetting) {
 function loginPage(request: Request, props: Omit<LoginProps, "csrf">, status = 200): Response {
   const known = cookieIn(request, "visit");
   const visit = known ?? newSecret();
-  const answer = page(renderLogin({ ...props, csrf: csrfOf(visit) }), status);
+  const answer = markupAnswer(renderLogin({ ...props, csrf: csrfOf(visit) }), status);
   if (known === undefined) answer.headers.append("Set-Cookie", cookieField(request, "visit", visit));
   return answer;
 }
@@ -101,8 +108,16 @@ function forged(request: Request): Response {
   const title = "Nothing was changed";
   const words =
     "The form did not come from a page of your session. Load the page again and repeat what you did.";
-  if (isForPart(request)) return page(renderRefusalPart({ title, words }), 403);
-  return page(renderRefusal({ title, words }), 403);
+  if (isForPart(request)) return markupAnswer(renderRefusalPart({ title, words }), 403);
+  return markupAnswer(renderRefusal({ title, words }), 403);
+}
+
+/** Who reaches it from elsewhere must not act as the dashboard itself. */
+function shut(isUnknown: boolean): Response {
+  const words = isUnknown
+    ? "The balancer cannot be asked yet who may look. Try again in a moment."
+    : "This dashboard can be reached from other machines, and its balancer knows no users: anybody could act here. Name users under admin.users, or let it listen on 127.0.0.1.";
+  return markupAnswer(renderRefusal({ title: "Nobody can log in here", words }), isUnknown ? 503 : 403);
 }
 
 /** Each in the way that it can follow: a page, a part of one, a live stream, a program. */
@@ -114,22 +129,14 @@ function toLogin(request: Request, pathname: string, hadSession: boolean): Respo
   if (isForPart(request)) {
     return new Response(null, { status: 401, headers: { "HX-Redirect": address, ...fresh } });
   }
-  const wantsPage = (request.headers.get("accept") ?? "").includes("text/html");
-  if (wantsPage || request.method !== "GET") return seeOther(address);
-  return new Response("Log in first: /login.\n", {
-    status: 401,
-    headers: { ...fresh, "Content-Type": "text/plain; charset=utf-8" },
-  });
+  if (isForPage(request) || request.method !== "GET") return seeOther(address);
+  return text(401, "Log in first: /login.");
 }
 
 async function personally(answer: Response, { person }: Visitor): Promise<Response> {
   if (!(answer.headers.get("content-type") ?? "").startsWith("text/html")) return answer;
   const { status, headers } = answer;
   return new Response(personal(await answer.text(), person), { status, headers });
-}
-
-function isForPart(request: Request): boolean {
-  return request.headers.get("hx-request") === "true";
 }
 
 function pageBefore(request: Request): string {
@@ -150,18 +157,4 @@ function nextIn(query: URLSearchParams): string {
   if (!isOurs) return "/";
   const path = pathOf(new URL(next, here).href);
   return path.startsWith("//") || path.startsWith("/login") || path.startsWith("/logout") ? "/" : path;
-}
-
-const fresh = { "Cache-Control": "no-store" };
-
-function page(markup: string, status: number): Response {
-  return new Response(markup, {
-    status,
-    headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" },
-  });
-}
-
-/** By hand: Elysia's own redirect fails on Deno. */
-function seeOther(location: string): Response {
-  return new Response(null, { status: 303, headers: { ...fresh, Location: location } });
 }

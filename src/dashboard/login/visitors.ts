@@ -49,7 +49,6 @@ export class Visitors {
   /** Who was seen last comes last. */
   readonly #known = new Map<string, Known>();
   readonly #everybody: Known;
-  /** Undefined until the admin API has said it once. */
   #isClosed: boolean | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
   #cancelCheck: Cancel | undefined;
@@ -60,6 +59,11 @@ export class Visitors {
     const answer = setting.routesWith(() => (this.#isClosed === false ? setting.ownToken : undefined));
     const visitor = { person: undefined, session: undefined, answer };
     this.#everybody = { visitor, checkedAt: 0, streams: new Set() };
+  }
+
+  /** Whether people log in; undefined until the admin API has said so once. */
+  get isClosed(): boolean | undefined {
+    return this.#isClosed;
   }
 
   /** For what nobody has to log in for. */

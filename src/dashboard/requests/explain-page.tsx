@@ -5,7 +5,7 @@ import type { Told } from "../admin-client.ts";
 import { Glyph } from "../badge.tsx";
 import { attribute } from "../escape.ts";
 import { formatCount, formatMs, isoTime } from "../format.ts";
-import type { Picture } from "../picture.ts";
+import { type Picture, troubleSentence } from "../picture.ts";
 import { markup, Shell } from "../shell.tsx";
 import { Choices } from "./choices.tsx";
 import { Identity } from "./identity.tsx";
@@ -56,7 +56,9 @@ function Unexplained({
         <h1>
           {trouble.reason === "missing" ? "This request is not remembered" : "The request cannot be read"}
         </h1>
-        <p class="reasons" safe>{`${trouble.message}.`}</p>
+        <p class="reasons" safe>
+          {troubleSentence(trouble)}
+        </p>
         <p class="quiet">
           Asked for:{" "}
           <code class="copied" safe>

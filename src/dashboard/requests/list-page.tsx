@@ -138,17 +138,12 @@ function Reload({ sought }: { readonly sought: Sought }): JSX.Element {
 }
 
 function ListOf({ sought, told, picture }: RequestsPageProps): JSX.Element {
-  if ("trouble" in told) {
-    return (
-      <p class="empty" role="alert" safe>
-        {troubleWords(told.trouble)}
-      </p>
-    );
-  }
-  const { requests, sampled } = told.value;
+  const { requests, sampled } = "value" in told ? told.value : { requests: [], sampled: false };
   return (
     <>
-      <p class="tail-trouble" data-role="trouble" role="status"></p>
+      <p class="tail-trouble" data-role="trouble" role="status">
+        {"trouble" in told ? <span safe>{troubleWords(told.trouble)}</span> : ""}
+      </p>
       <RowHead />
       <ol class="requests" data-role="rows" aria-live="off">
         <RequestRows requests={requests} />

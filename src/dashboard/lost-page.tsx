@@ -1,0 +1,36 @@
+/** What stands where there is no page, or none that can be shown: the sentence, and the ways on around it. */
+/** @jsxImportSource @kitajs/html */
+
+import { isForPage, markupAnswer, text } from "./answers.ts";
+import { markup, Shell } from "./shell.tsx";
+
+export interface Lost {
+  readonly status: number;
+  readonly title: string;
+  readonly words: string;
+}
+
+/** In the shape that the caller can use. */
+export function lostAnswer(request: Request, { status, title, words }: Lost): Response {
+  return isForPage(request)
+    ? markupAnswer(renderLost({ title, words }), status)
+    : text(status, `${title}. ${words}`);
+}
+
+export function renderLost({ title, words }: Pick<Lost, "title" | "words">): string {
+  return markup(
+    <Shell title={`${title} · Evenkeel`} here="lost">
+      <main class="lost">
+        <h1 safe>{title}</h1>
+        <p class="quiet" safe>
+          {words}
+        </p>
+        <p>
+          <a class="button" href="/">
+            To the overview
+          </a>
+        </p>
+      </main>
+    </Shell>,
+  );
+}

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
+import { ControlRoom } from "../support/control-room.ts";
+import type { Program } from "../support/program.ts";
+
+const executable = findChromium();
+
+// Bun kills the browser, and with it every other test, when one test takes longer than this.
+setDefaultTimeout(25_000);
+
+let browser: Browser;
+
+/** What each page says of a balancer that is gone. */
+const lost: Readonly<Record<string, string>> = {
+  "/": "The balancer cannot be reached",
+  "/upstreams/a": "The balancer cannot be reached",
+  "/requests": "The tail is interrupted",
+  "/events": "The events cannot be read",
+  "/audit": "The events cannot be read",
+};
+/** A few seconds, in which somebody who looks still believes what stands there. */
+const soonMs = 6_000;
+
+interface Scene extends AsyncDisposable {
+  readonly room: ControlRoom;
+  /** Each page that lives, by its address. */
+  readonly pages: readonly (readonly [path: string, page: Page])[];
+  readonly complaints: string[];
+  /** Opens all of them once more. */
+  open(): Promise<Scene["pages"]>;
+  killBalancer(): Promise<unknown>;
+  startBalancer(): Promise<void>;
+  killDashboard(): Promise<unknown>;
+  startDashboard(): Promise<void>;
+}
+
+/** Balancer and dashboard as processes of their own, and every page that lives open in a tab. */
+async function scene(): Promise<Scene> {
+  const room = new ControlRoom();
+  await room.servers("a", "b");
+  room.write(room.poolWith(["a", "b"]));
+  await room.start();
+  const [url, admin] = [new URL(room.url), new URL(room.admin)];
+  const dashboardOn = (port: string): Program =>
+    room.programs.evenkeel(
+      ...["dashboard", "--host", "127.0.0.1", "--port", port],
+      ...["--balancer-url", room.url, "--admin-url", room.admin],
+    );
+  let dashboard = dashboardOn("0");
+  const port = await dashboard.port("dashboard");
+  const contexts: BrowserContext[] = [];
+  const complaints: string[] = [];
+  const open = async () => {
+    // Each of its own: Chromium has no more than six connections to a server, of which a live page holds one.
+    const context = await browser.newContext();
+    contexts.push(context);
+    return Promise.all(
+      Object.keys(lost).map(async (path) => {
+        const page = await context.newPage();
+        page.setDefaultTimeout(soonMs);
+        await page.goto(`http://127.0.0.1:${port}${path}`);
+        await page.evaluate("window.stayed = true");
+        return [path, page] as const;
+      }),
+    );
+  };
+  const pages = await open();
+  await onEach(pages, (page) => page.waitForSelector("html[data-link=live]"));
+  for (const [, page] of pages) complaintsOf(page, complaints);
+  return {
+    ...{ room, pages, complaints, open },
+    killBalancer: () => room.proxy.kill("SIGKILL"),
+    startBalancer: () => room.start("--port", url.port, "--admin-port", admin.port),
+    killDashboard: () => dashboard.kill("SIGKILL"),
+    async startDashboard() {
+      dashboard = dashboardOn(String(port));
+      await dashboard.port("dashboard");
+    },
+    async [Symbol.asyncDispose]() {
+      for (const context of contexts) await context.close();
+      await room[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const onEach = (pages: Scene["pages"], look: (page: Page, path: string) => Promise<unknown>) =>
+  Promise.all(pages.map(([path, page]) => look(page, path)));
+
+interface Happening {
+  readonly room: ControlRoom;
+  readonly path: string;
+  readonly weight: number;
+}
+
+/** Makes something happen of which every page tells, and waits until it does. */
+async function areLive(pages: Scene["pages"], { room, path, weight }: Happening): Promise<void> {
+  const reason = `what ${path} is about`;
+  await room.ask("PATCH", "/api/upstreams/a", { weight, reason });
+  for (let i = 0; i < 200; i++) await (await fetch(room.url + path)).text();
+  await onEach(pages, async (page, address) => {
+    const [where, words] = {
+      "/requests": [".requests", path] as const,
+      "/events": ["#events", reason] as const,
+      "/audit": ["#events", reason] as const,
+    }[address] ?? ["#live", /[1-9]\d\d total/];
+    await page.locator(where).filter({ hasText: words }).waitFor();
+    expect(await page.evaluate("window.stayed")).toBe(true);
+  });
+}
+
+describe.skipIf(!executable)("an outage of one of ours, in Chromium", () => {
+  let stage: Scene;
+  beforeAll(async () => {
+    browser = await launchChromium(executable ?? "");
+    stage = await scene();
+  });
+  afterAll(async () => {
+    await stage?.[Symbol.asyncDispose]();
+    await browser?.close();
+  });
+
+  test("a balancer that dies alone is missed on every page, and its return seen without a reload", async () => {
+    const { room, pages, complaints } = stage;
+    await stage.killBalancer();
+    await onEach(pages, (page, path) =>
+      page
+        .getByText(lost[path] ?? "")
+        .first()
+        .waitFor(),
+    );
+    const opened = await stage.open();
+    await stage.startBalancer();
+    await areLive([...pages, ...opened], { room, path: "/after-the-balancer", weight: 7 });
+    await onEach([...pages, ...opened], (page, path) =>
+      page.getByText(lost[path] ?? "").waitFor({ state: "hidden" }),
+    );
+    // The dashboard answered all the time: nothing failed to load.
+    expect(complaints).toEqual([]);
+  });
+
+  test("a dashboard that dies alone is missed on every page, which comes back with it", async () => {
+    const { room, pages } = stage;
+    await stage.killDashboard();
+    await onEach(pages, (page) => page.getByText("Reconnecting").waitFor());
+    await stage.startDashboard();
+    await onEach(pages, (page) => page.waitForSelector("html[data-link=live]"));
+    await areLive(pages, { room, path: "/after-the-dashboard", weight: 8 });
+  });
+});
