@@ -93,6 +93,7 @@ export class Balancer {
     const measure: Plane["measure"] = (member) => this.#plane.measure(member);
     this.#pictures = new Pictures({
       ...{ fleet, intents, drains, journal, metrics, clock, wallClock, measure },
+      uptimeOf: (pool, upstream) => this.#history.uptimeOf(pool, upstream),
     });
     this.#course = courseOf({
       ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
@@ -191,9 +192,7 @@ export class Balancer {
     const { listen } = this.#course.config;
     this.#plane.tally();
     return {
-      at: systemWallClock(),
-      phase: this.#phase,
-      version,
+      ...{ at: systemWallClock(), phase: this.#phase, version },
       runtime: `${runtime.name} ${runtime.version}`,
       engine: engine.name,
       startedAt: this.#startedAt,

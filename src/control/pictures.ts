@@ -8,7 +8,7 @@ import { type UpstreamDetail, upstreamDetail } from "../detail.ts";
 import { Observed } from "../observed.ts";
 import type { Plane } from "../plane/data-plane.ts";
 import { describePlan } from "../probe/probe.ts";
-import type { DrainSnapshot, Mark, PoolSnapshot, ProbeSnapshot } from "../snapshot.ts";
+import type { DrainSnapshot, Mark, PoolSnapshot, ProbeSnapshot, UptimeSnapshot } from "../snapshot.ts";
 import { poolSnapshot, type PoolView } from "./picture.ts";
 import type { Said } from "../state/intent.ts";
 import type { Drains } from "./drains.ts";
@@ -26,6 +26,7 @@ export interface PicturesSetting {
   readonly wallClock: WallClock;
   /** What a pool's exchanges know of it, in whatever processes they are. */
   readonly measure: Plane["measure"];
+  readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
 }
 
 /** As many events as a page shows at once. */
@@ -67,7 +68,7 @@ export class Pictures {
 
   #viewOf(member: Member): PoolView {
     const { config, pool } = member;
-    const { measure, metrics, clock, wallClock, intents, journal } = this.#setting;
+    const { measure, metrics, clock, wallClock, intents, journal, uptimeOf } = this.#setting;
     return {
       pool,
       ...measure(member),
@@ -79,6 +80,8 @@ export class Pictures {
       events: journal.events({ pool: pool.name, limit: eventsShown }),
       notesOf: (upstream) => ({
         lastProbe: this.#observed.probesOf(upstream).at(-1) ?? null,
+        probeHistory: this.#observed.probeHistoryOf(upstream),
+        uptime: uptimeOf(pool, upstream),
         statusSince: this.#observed.statusSince(upstream),
         modeSet: markOf(intents.of("mode", upstream.id)),
         weightSet: markOf(intents.of("weight", upstream.id)),

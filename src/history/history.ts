@@ -6,8 +6,10 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Level, levels, storedLevels, type WindowName, windows } from "./levels.ts";
 import { type Columns, columnsOf, type Point, thinned } from "./point.ts";
+import type { UptimeSnapshot } from "../snapshot.ts";
 import { type Due, Series } from "./series.ts";
 import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
+import { Uptime } from "./uptime.ts";
 
 export interface HistorySetting {
   /** Read anew every second: pools and upstreams come and go. */
@@ -108,6 +110,11 @@ export class History {
     return { window, stepMs, series };
   }
 
+  /** How long an upstream has been up: as of the last full second. */
+  uptimeOf({ name }: Pool, { id }: Upstream): UptimeSnapshot {
+    return this.#seriesOf({ pool: name, upstream: id }).uptime.snapshot(this.#setting.wallClock());
+  }
+
   #keys(): readonly SeriesKey[] {
     return this.#setting
       .pools()
@@ -138,8 +145,19 @@ export class History {
   #seriesOf(key: SeriesKey): Series {
     const name = `${key.pool}\n${key.upstream ?? ""}`;
     let series = this.#series.get(name);
-    if (!series) this.#series.set(name, (series = new Series(key)));
+    if (!series) this.#series.set(name, (series = new Series(key, this.#uptimeBefore(key))));
     return series;
+  }
+
+  #uptimeBefore(key: SeriesKey): Uptime {
+    const at = this.#setting.wallClock();
+    if (key.upstream === null) return new Uptime(at);
+    try {
+      return Uptime.from(this.#setting.store.uptime(key), at);
+    } catch (error) {
+      this.#setting.onFailure(error, 0);
+      return new Uptime(at);
+    }
   }
 
   /** At each full second of the wall clock, so that the times in a chart are round ones. */
@@ -177,6 +195,7 @@ export class History {
         const part = this.#seriesOf({ pool: name, upstream: upstream.id });
         seen.add(part);
         onLook?.(upstream);
+        part.uptime.look(upstream.status, at);
         part.second.inFlight = upstream.inFlight;
         part.second.addSince(part.mark, metrics.of(upstream));
         whole.second.addBeside(part.second);
