@@ -110,9 +110,12 @@ export class History {
     return { window, stepMs, series };
   }
 
-  /** How long an upstream has been up: as of the last full second. */
-  uptimeOf({ name }: Pool, { id }: Upstream): UptimeSnapshot {
-    return this.#seriesOf({ pool: name, upstream: id }).uptime.snapshot(this.#setting.wallClock());
+  /** How long an upstream has been up, as of now. */
+  uptimeOf({ name }: Pool, { id, status }: Upstream): UptimeSnapshot {
+    const { uptime } = this.#seriesOf({ pool: name, upstream: id });
+    const at = this.#setting.wallClock();
+    uptime.look(status, at);
+    return uptime.snapshot(at);
   }
 
   #keys(): readonly SeriesKey[] {
@@ -182,8 +185,8 @@ export class History {
   }
 
   #observe(at: number, due: readonly Due[]): void {
-    const { pools, metrics, queuedIn, clock, onLook } = this.#setting;
-    const now = clock();
+    const { pools, metrics, queuedIn, clock, wallClock, onLook } = this.#setting;
+    const [now, lookedAt] = [clock(), wallClock()];
     const spanMs = Math.max(1, now - this.#lookedAt);
     this.#lookedAt = now;
     const seen = new Set<Series>();
@@ -195,7 +198,7 @@ export class History {
         const part = this.#seriesOf({ pool: name, upstream: upstream.id });
         seen.add(part);
         onLook?.(upstream);
-        part.uptime.look(upstream.status, at);
+        part.uptime.look(upstream.status, lookedAt);
         part.second.inFlight = upstream.inFlight;
         part.second.addSince(part.mark, metrics.of(upstream));
         whole.second.addBeside(part.second);

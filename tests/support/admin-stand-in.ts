@@ -314,6 +314,7 @@ function withMode(
     mode,
     status,
     fit: mode === "ready",
+    statusSince: now,
     modeSet: { ...said, at: now },
     drain: mode === "draining" ? drain : null,
   });
