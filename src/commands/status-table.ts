@@ -42,7 +42,7 @@ export function serves({ phase, pools }: Snapshot): boolean {
 }
 
 const heads = [
-  ...["UPSTREAM", "STATUS", "UPTIME", "OF 24 H", "WEIGHT", "IN FLIGHT"],
+  ...["UPSTREAM", "STATUS", "UPTIME", "UP/24H", "WEIGHT", "IN FLIGHT"],
   ...["RATE", "ERRORS", "P99", "WHY"],
 ];
 const numbers = [2, 3, 4, 5, 6, 7, 8];

@@ -33,7 +33,9 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
               <span class="age" aria-hidden="true" safe>
                 {statusNote(detail, now)}
               </span>
-              <span safe>{whyOf(detail)}</span>
+              <span data-concern={tone === "bad" ? "grave" : "none"} safe>
+                {whyOf(detail)}
+              </span>
             </>
           ) : (
             ""

@@ -398,7 +398,12 @@ describe("without the admin API", () => {
     await admin.close();
     let message = "";
     await until(async () => (message = await live.next()).includes("The balancer cannot be reached"));
-    for (const words of ["connection refused", "last known picture", "upstream-localhost_3a_8083", "known stale"]) {
+    for (const words of [
+      "connection refused",
+      "last known picture",
+      "upstream-localhost_3a_8083",
+      "known stale",
+    ]) {
       expect(message).toContain(words);
     }
     const revived = await startAdminStandIn(calmSnapshot(), admin.port);
