@@ -69,9 +69,7 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
       <a class="name" href={attribute(pageOf(id))} safe>
         {id}
       </a>
-      <span class="sub" safe>
-        {url}
-      </span>
+      <UpstreamUrl url={url} />
       {traitsOf(upstream).map((trait) => (
         <span class="sub" safe>
           {trait}
@@ -102,6 +100,18 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
     </td>,
   ];
   return { attributes, cells: cells.map(markup) };
+}
+
+/** Where there is no room for it, it breaks after the protocol and not in the middle of the port. */
+function UpstreamUrl({ url }: { readonly url: string }): JSX.Element {
+  const host = url.indexOf("//") + 2;
+  return (
+    <span class="sub">
+      <span safe>{url.slice(0, host)}</span>
+      <wbr />
+      <span safe>{url.slice(host)}</span>
+    </span>
+  );
 }
 
 interface FigureProps {
