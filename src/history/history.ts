@@ -198,6 +198,8 @@ export class History {
         const part = this.#seriesOf({ pool: name, upstream: upstream.id });
         seen.add(part);
         onLook?.(upstream);
+        // Another server by the same name, as after a reload, has not been up for as long as the one before.
+        if (part.mark.meter && part.mark.meter !== metrics.of(upstream)) part.uptime = new Uptime(lookedAt);
         part.uptime.look(upstream.status, lookedAt);
         part.second.inFlight = upstream.inFlight;
         part.second.addSince(part.mark, metrics.of(upstream));

@@ -19,7 +19,7 @@ export interface Due {
 export class Series {
   readonly key: SeriesKey;
   /** Of an upstream; of a pool nobody looks. */
-  readonly uptime: Uptime;
+  uptime: Uptime;
   readonly mark = new Mark();
   /** The second that runs now. Whoever observes counts into it. */
   readonly second = new Tally();

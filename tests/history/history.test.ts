@@ -299,6 +299,20 @@ describe("history", () => {
     history.stop();
   });
 
+  test("begins an uptime anew for another server by the same name", async () => {
+    const [a, other] = [upstreamOf("a"), upstreamOf("a")];
+    for (const each of [a, other]) each.streak.record(true);
+    const { history, time, pools } = stage({ upstreams: [a] });
+    history.start();
+    await time.advance(30_000);
+    const [pool] = pools;
+    pool?.setUpstreams([other]);
+    await time.advance(5_000);
+    if (!pool) throw new Error("Cannot go on: there is no pool");
+    expect(history.uptimeOf(pool, other)).toMatchObject({ since: epoch + 31_000, countedMs: 4_000 });
+    history.stop();
+  });
+
   test("serves on when the store takes nothing, keeps a bounded part of it, and writes that later", async () => {
     const working = memoryStore();
     let broken = true;
