@@ -26,11 +26,12 @@ interface StatusProps extends CellProps {
 export function StatusCell({ upstream, now, isPanicking }: StatusProps): JSX.Element {
   const { status } = upstream;
   const isWrong = status === "failing" || status === "ejected" || status === "probation";
+  const why = <Line text={whyOf(upstream)} concern={isWrong ? "grave" : "none"} />;
+  const note = <Line text={rowNote(upstream, now, isPanicking)} concern="none" />;
   return (
     <td role="cell" class="c-status" data-label="Status">
       <Badge status={status} />
-      <Line text={whyOf(upstream)} concern={isWrong ? "grave" : "none"} />
-      <Line text={rowNote(upstream, now, isPanicking)} concern="none" />
+      {isWrong ? [why, note] : [note, why]}
       <SlowStart upstream={upstream} />
       <RehearsalBadge upstream={upstream} now={now} />
     </td>
