@@ -264,7 +264,8 @@
     tell(index, isLatest) {
       for (const key of this.keys) {
         const column = this.panel.columns[key.dataset.quantity];
-        const value = isLatest ? column.findLast((each) => each !== null) : column[index];
+        /* As src/dashboard/trend.ts: what was longer ago than ten points is not the present. */
+        const value = isLatest ? column.slice(-10).findLast((each) => each !== null) : column[index];
         const told = value === null || value === undefined ? "–" : formats[this.unit](value);
         key.querySelector(".key-value").textContent = told;
       }

@@ -83,6 +83,7 @@ export function assemble(setting: BalancerSetting, onReload: (end: ReloadEnd) =>
   const pictures = new Pictures({
     ...{ fleet, intents, drains, journal, metrics, clock, wallClock },
     measure: (member) => plane.measure(member),
+    uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
   const course = courseOf({
     ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },

@@ -51,6 +51,8 @@ export interface OutlierSnapshot {
   readonly until: number | null;
   /** Why it changed last; null before the first change. */
   readonly reason: OutlierReason | null;
+  /** How the attempt failed that took it out, as a reason word; null while it is up, and where none answered at all. */
+  readonly cause: string | null;
   /** Ejections that count: the next one lasts one more times as long. */
   readonly count: number;
 }
@@ -72,6 +74,20 @@ export interface DrainSnapshot {
   readonly drained: boolean;
   /** It goes when it is empty. */
   readonly leaving: boolean;
+}
+
+/** `unknown` before the first verdict; `out` while an operator drains it or keeps it in maintenance. */
+export type UptimeState = "unknown" | "up" | "down" | "out";
+
+/** How long it has been up, and how much of the time. Restarts of the balancer that take less than five minutes do not end it. */
+export interface UptimeSnapshot {
+  readonly state: UptimeState;
+  /** Epoch milliseconds at which that began. */
+  readonly since: number;
+  /** Time up ÷ time up or down, 0–1, of the last 24 hours as far as it was watched; null before any. */
+  readonly share: number | null;
+  /** The time that the share is of, milliseconds: what an operator took out of it is not in it. */
+  readonly countedMs: number;
 }
 
 /** A fault that is played on an upstream. */
@@ -111,6 +127,9 @@ export interface UpstreamSnapshot {
   readonly rescues: number;
   readonly outlier: OutlierSnapshot;
   readonly lastProbe: ProbeSnapshot | null;
+  /** The last 60 probes, oldest first: `+` passed, `-` failed. */
+  readonly probeHistory: string;
+  readonly uptime: UptimeSnapshot;
   readonly traffic: Traffic;
   /** Errors since the start: failures by their reason word, answers with 5xx as `status_503`. */
   readonly errorsByReason: Readonly<Record<string, number>>;
@@ -128,6 +147,8 @@ export interface PoolSnapshot {
   readonly retries: number;
   /** Those of them that were moved away while they waited on an upstream that was found down. */
   readonly rescues: number;
+  /** Attempts beside one that took long: those whose answers were passed on, and those in vain. */
+  readonly hedges: { readonly won: number; readonly lost: number };
   /** Retries that could be paid for now. */
   readonly retryBudget: number;
   /** Requests that wait for a place now. */

@@ -10,6 +10,8 @@ import {
   formatSpan,
   nothing,
 } from "../dashboard/format.ts";
+import { sentenceOf } from "../dashboard/reasons.ts";
+import { formatUptime, uptimeSpan } from "../dashboard/uptime-words.ts";
 import { verdictOf } from "../dashboard/verdict.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { type Cell, columnsOf, type ColumnsSetting } from "./columns.ts";
@@ -22,9 +24,7 @@ export function statusLines(picture: Picture, look: Look): readonly string[] {
   const { tone, headline, reasons } = verdictOf(picture);
   const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
   const [verdict = ""] = columnsOf([[{ text: headline, tone: toneOf[tone] }]], { ...look, right: [] });
-  const told = reasons.map(({ text, age }) =>
-    `  ${plainText(text)}${age === undefined ? "" : ` (${age})`}`.slice(0, look.width),
-  );
+  const told = reasons.map((reason) => `  ${plainText(sentenceOf(reason))}`.slice(0, look.width));
   const { snapshot } = picture;
   if (!snapshot) return [verdict, ...told];
   return [
@@ -41,11 +41,15 @@ export function serves({ phase, pools }: Snapshot): boolean {
   return phase === "ready" && pools.every(({ upstreams }) => upstreams.some(({ fit }) => fit));
 }
 
-const heads = ["UPSTREAM", "STATUS", "WEIGHT", "IN FLIGHT", "RATE", "ERRORS", "P99", "WHY"];
-const numbers = [2, 3, 4, 5, 6];
+const heads = [
+  ...["UPSTREAM", "STATUS", "UPTIME", "UP/24H", "WEIGHT", "IN FLIGHT"],
+  ...["RATE", "ERRORS", "P99", "WHY"],
+];
+const numbers = [2, 3, 4, 5, 6, 7, 8];
 
 function poolLines(pool: PoolSnapshot, { at }: Snapshot, look: Look): readonly string[] {
   const { traffic } = pool;
+  const hedged = pool.hedges.won + pool.hedges.lost;
   const facts = [
     pool.policy,
     `${formatRate(traffic.requestsPerSecond)}/s`,
@@ -54,6 +58,7 @@ function poolLines(pool: PoolSnapshot, { at }: Snapshot, look: Look): readonly s
     `p95 ${formatMs(traffic.p95Ms)}`,
     `p99 ${formatMs(traffic.p99Ms)}`,
     `${formatCount(pool.queued)} queued`,
+    ...(hedged > 0 ? [`${formatCount(hedged)} hedges, ${formatCount(pool.hedges.won)} won`] : []),
     ...(pool.panic ? ["PANIC: everybody serves"] : []),
   ];
   const head = columnsOf([[{ text: pool.name, tone: "bold" }, facts.join(", ")]], { ...look, right: [] });
@@ -71,10 +76,12 @@ const tones: Readonly<Record<string, Cell["tone"]>> = {
 };
 
 function rowOf(upstream: UpstreamSnapshot, now: number): readonly (string | Cell)[] {
-  const { id, status, weight, inFlight, traffic } = upstream;
+  const { id, status, uptime, weight, inFlight, traffic } = upstream;
   return [
     id,
     { text: status, tone: tones[status] ?? "yellow" },
+    uptimeSpan(uptime, now),
+    uptime.share === null ? nothing : formatUptime(uptime.share),
     String(weight),
     formatCount(inFlight),
     formatRate(traffic.requestsPerSecond),
@@ -98,7 +105,7 @@ export function whyOf(upstream: UpstreamSnapshot, now: number): string {
   }
   if (status === "ejected" || status === "probation") {
     const until = outlier.until === null ? "" : `, back in ${formatSpan(outlier.until - now)}`;
-    whys.push(`${outlier.reason ?? "failed requests"}${until}`);
+    whys.push(`${outlier.cause ?? outlier.reason ?? "failed requests"}${until}`);
   }
   if (slowStart !== null) whys.push(`slow start at ${formatShare(slowStart)}`);
   if (backup) whys.push("backup");

@@ -23,6 +23,7 @@ export function verdictObserver({ metrics, journal, log }: VerdictSetting): Pool
       metrics.outlierChanged(pool, change);
       const { upstream, from, to, reason = "" } = change;
       const details = [
+        ...(to === "ejected" && upstream.outlier.cause ? [upstream.outlier.cause] : []),
         ...(to === "ejected" ? [`for ${ejectedMs(change)} ms`] : []),
         ...(upstream.rehearsal ? [rehearsalDetail] : []),
       ];
@@ -81,7 +82,8 @@ function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {
     ...markOf(upstream),
   };
   if (to !== "ejected") return log.info(`upstream ${to === "up" ? "up again" : "on probation"}`, fields);
-  log.warn("upstream ejected", { ...fields, forMs: ejectedMs(change) });
+  const { cause } = upstream.outlier;
+  log.warn("upstream ejected", { ...fields, ...(cause && { cause }), forMs: ejectedMs(change) });
 }
 
 /** So that nobody looks for the cause of what was only played. */

@@ -23,7 +23,10 @@ export function isSnapshot(value: unknown): value is Snapshot {
         Array.isArray(pool["upstreams"]) &&
         pool["upstreams"].every(
           (upstream: unknown) =>
-            isRecord(upstream) && typeof upstream["id"] === "string" && isRecord(upstream["traffic"]),
+            isRecord(upstream) &&
+            typeof upstream["id"] === "string" &&
+            isRecord(upstream["traffic"]) &&
+            isRecord(upstream["uptime"]),
         ),
     )
   );

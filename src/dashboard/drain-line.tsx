@@ -3,6 +3,7 @@
 
 import type { UpstreamDetail } from "../detail.ts";
 import { intoPanel, isLate } from "./actions/row-actions.tsx";
+import { Bar } from "./bar.tsx";
 import { formatCount, formatSpan, formatTime, isoTime } from "./format.ts";
 import { fieldsOf, type Place } from "./place.ts";
 import { HiddenFields } from "./post-form.tsx";
@@ -20,7 +21,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
   const late = isLate(detail, now);
   const { deadline, since, inFlight, drained, leaving } = drain;
   const whole = deadline === null ? 0 : deadline - since;
-  const part = drained ? 1 : whole > 0 ? Math.min(1, Math.max(0, (now - since) / whole)) : 0;
+  const part = drained ? 1 : whole > 0 ? (now - since) / whole : 0;
   return (
     <section class="drain" data-tone={late ? "bad" : drained ? "good" : "calm"} aria-label="Drain">
       <p class="drain-count">
@@ -33,10 +34,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
             : (timeLeft(detail, now) ?? `for ${formatSpan(now - since)}, no deadline`)}
         </span>
       </p>
-      <svg class="bar" width="100%" height="6" aria-hidden="true">
-        <rect class="bar-rest" width="100%" height="6" rx="3" />
-        <rect class="bar-part" width={`${(part * 100).toFixed(1)}%`} height="6" rx="3" />
-      </svg>
+      <Bar part={part} height={6} />
       <div class="drain-more">
         <span class="sub">
           since{" "}

@@ -14,7 +14,8 @@ import { Tile } from "./tile.tsx";
 import { latestOf, type Quantity, trendOf } from "./trend.ts";
 import { trendMs } from "./upstream-feeds.ts";
 import { wholeRow, type WriteRow } from "./upstream-row.tsx";
-import { concernOf, originOf, type Reason, verdictOf } from "./verdict.ts";
+import type { Reason } from "./reasons.ts";
+import { concernOf, originOf, verdictOf } from "./verdict.ts";
 import type { View } from "./view.ts";
 import { WorkersPanel } from "./workers-panel.tsx";
 
@@ -78,7 +79,7 @@ function VerdictBand({ picture }: { readonly picture: Picture }): JSX.Element {
 }
 
 /** The age is hidden from screen readers: it would be read out every second. */
-function ReasonItem({ reason: { text, age } }: { readonly reason: Reason }): JSX.Element {
+function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason }): JSX.Element {
   return (
     <li>
       <span safe>{text}</span>
@@ -86,9 +87,10 @@ function ReasonItem({ reason: { text, age } }: { readonly reason: Reason }): JSX
         ""
       ) : (
         <span class="age" aria-hidden="true" safe>
-          {`, ${age}`}
+          {` ${age}`}
         </span>
       )}
+      {why === undefined ? "" : <span safe>{`: ${why}`}</span>}
     </li>
   );
 }

@@ -32,7 +32,9 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
         <ul class="facts">
           <li safe>{pool.policy}</li>
           <li safe>{`probe: ${pool.probe}`}</li>
-          <li safe>{`${formatCount(pool.retries)} retries`}</li>
+          {countsOf(pool).map((fact) => (
+            <li safe>{fact}</li>
+          ))}
           {refused.map(([reason, count]) => (
             <li class="refused" safe>{`${formatCount(count)} × ${reason}`}</li>
           ))}
@@ -58,6 +60,17 @@ export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): J
       )}
     </section>
   );
+}
+
+/** Since the start; what never happened is not told. */
+function countsOf({ retries, rescues, hedges, queued }: PoolSnapshot): readonly string[] {
+  const hedged = hedges.won + hedges.lost;
+  return [
+    `${formatCount(retries)} retries`,
+    ...(rescues > 0 ? [`${formatCount(rescues)} of them rescues`] : []),
+    ...(hedged > 0 ? [`${formatCount(hedged)} hedges, ${formatCount(hedges.won)} won`] : []),
+    ...(queued > 0 ? [`${formatCount(queued)} in the queue`] : []),
+  ];
 }
 
 interface TableProps extends Omit<PoolProps, "charts"> {
@@ -86,6 +99,7 @@ function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.El
               share: whole > 0 ? upstream.traffic.requestsPerSecond / whole : 0,
               fairShare: fairShareOf(pool, upstream),
               now,
+              isPanicking: pool.panic,
               view,
             }),
           ),

@@ -3,6 +3,7 @@
 
 import type { ProbeSnapshot } from "../snapshot.ts";
 import { attribute } from "./escape.ts";
+import { ProbeRuns } from "./probe-runs.tsx";
 import { formatAgo, formatCount, formatMs, formatTime, nothing } from "./format.ts";
 
 interface StripProps {
@@ -59,9 +60,10 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
       <p class="strip-words">
         <span safe>{probes.length === 0 ? "No probe yet" : words}</span>
         <span class="quiet" safe>
-          {last ? `last ${formatAgo(now - last.at)}: ${last.detail} in ${formatMs(last.latencyMs)}` : nothing}
+          {last ? `last ${formatAgo(now - last.at)}` : nothing}
         </span>
       </p>
+      <ProbeRuns probes={probes} />
     </section>
   );
 }

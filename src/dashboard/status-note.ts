@@ -1,19 +1,37 @@
-/** What a status means for traffic, and for how long it has been so, in a few words. */
+/** What an upstream's status means for traffic, and for how long it has been so, in a few words. */
 
 import type { UpstreamSnapshot } from "../snapshot.ts";
-import { formatCount, formatShare, formatSpan } from "./format.ts";
+import { formatCount, formatSpan } from "./format.ts";
 import { standsBy } from "./verdict.ts";
 
 /** @param now epoch milliseconds by the balancer's clock */
 export function statusNote(upstream: UpstreamSnapshot, now: number): string {
-  const { status, inFlight, fit, statusSince } = upstream;
+  const { status, fit, statusSince } = upstream;
   const span = formatSpan(now - statusSince);
-  if (status === "draining" || status === "maintenance") {
-    if (inFlight === 0) return upstream.drain?.leaving ? "leaves now" : "safe to stop";
-    return `${formatCount(inFlight)} to finish, ${timeLeft(upstream, now) ?? span}`;
-  }
+  if (status === "draining" || status === "maintenance") return outNote(upstream, now);
   if (standsBy(upstream)) return `stands by for ${span}`;
   return fit ? `serves for ${span}` : `out for ${span}`;
+}
+
+/**
+ * The same where the time it is up stands beside it: only what is not a matter of course, and what comes next.
+ * @param isPanicking whether its pool panics
+ */
+export function rowNote(upstream: UpstreamSnapshot, now: number, isPanicking: boolean): string {
+  const { status, outlier } = upstream;
+  if (status === "draining" || status === "maintenance") return outNote(upstream, now);
+  if (status === "ejected" || status === "probation") {
+    if (isPanicking) return "serves for want of others";
+    if (status === "probation") return "one request on trial";
+    return outlier.until === null ? "" : `tried again in ${formatSpan(outlier.until - now + 999)}`;
+  }
+  return standsBy(upstream) ? "stands by" : "";
+}
+
+function outNote(upstream: UpstreamSnapshot, now: number): string {
+  const { drain, inFlight, statusSince } = upstream;
+  if (inFlight === 0) return drain?.leaving ? "leaves now" : "safe to stop";
+  return `${formatCount(inFlight)} to finish, ${timeLeft(upstream, now) ?? formatSpan(now - statusSince)}`;
 }
 
 /** "22 s left", "5 s late"; undefined where no time was named. */
@@ -25,15 +43,6 @@ export function timeLeft({ drain }: UpstreamSnapshot, now: number): string | und
 }
 
 /** What is special about it. */
-export function traitsOf({ backup, slowStart, added }: UpstreamSnapshot): readonly string[] {
-  return [
-    ...(backup ? ["backup"] : []),
-    ...(added ? ["added"] : []),
-    ...(slowStart === null ? [] : [`slow start ${formatShare(slowStart)}`]),
-  ];
-}
-
-/** Who set the mode, where it is not as configured: "by ann". */
-export function setBy({ mode, modeSet }: UpstreamSnapshot): string {
-  return mode !== "ready" && modeSet ? `by ${modeSet.by}` : "";
+export function traitsOf({ backup, added }: UpstreamSnapshot): readonly string[] {
+  return [...(backup ? ["backup"] : []), ...(added ? ["added"] : [])];
 }

@@ -14,7 +14,8 @@ interface Column {
 export const columns: readonly Column[] = [
   { name: "Upstream", kind: "c-name", sort: "name" },
   { name: "Status", kind: "c-status", sort: "status" },
-  { name: "Last probe", kind: "c-probe" },
+  { name: "Uptime", kind: "c-uptime", sort: "uptime" },
+  { name: "Last 60 probes", kind: "c-probe" },
   { name: "Share", kind: "c-share", sort: "share" },
   { name: "In flight", kind: "c-count", sort: "in-flight" },
   { name: "Requests/s", kind: "c-rate", sort: "rate" },

@@ -32,9 +32,12 @@ export function trendOf(series: readonly Columns[], quantity: Quantity): Trend {
   return { at, values: at.map((time) => byTime.get(time) ?? null) };
 }
 
-/** The last value that is known; null if none is. */
+/** A second without an answer has no latency; ten of them mean that there is none. */
+const latestPoints = 10;
+
+/** The last value that is known of the last points; null if none is. */
 export function latestOf({ values }: Trend): number | null {
-  return values.findLast((value) => value !== null) ?? null;
+  return values.slice(-latestPoints).findLast((value) => value !== null) ?? null;
 }
 
 /** The highest value; 0 if none is known. */

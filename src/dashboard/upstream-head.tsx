@@ -5,7 +5,8 @@ import type { UpstreamDetail } from "../detail.ts";
 import type { Mark } from "../snapshot.ts";
 import { RowActions } from "./actions/row-actions.tsx";
 import { Badge, Glyph, toneShapes } from "./badge.tsx";
-import { formatAgo, formatRate, formatShare } from "./format.ts";
+import { formatAgo } from "./format.ts";
+import { whyOf } from "./reasons.ts";
 import { statusNote } from "./status-note.ts";
 import type { UpstreamPicture } from "./upstream-feeds.ts";
 import { standsBy, type Tone, verdictOf } from "./verdict.ts";
@@ -32,7 +33,9 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
               <span class="age" aria-hidden="true" safe>
                 {statusNote(detail, now)}
               </span>
-              <span safe>{why(detail)}</span>
+              <span data-concern={tone === "bad" ? "grave" : "none"} safe>
+                {whyOf(detail)}
+              </span>
             </>
           ) : (
             ""
@@ -71,14 +74,6 @@ function troubleWords({ trouble, picture, detail, at }: UpstreamPicture): string
   return `${verdictOf(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
 }
 
-function why(detail: UpstreamDetail): string {
-  const { status, mode, modeSet, lastProbe, outlier } = detail;
-  if (mode !== "ready") return modeSet ? `set by ${modeSet.by}${saying(modeSet)}` : "as configured";
-  if (status === "ejected" || status === "probation") return outlier.reason ?? "";
-  if (status === "passing" || !lastProbe) return "";
-  return lastProbe.detail;
-}
-
 /** "ann 3 min ago: kernel update" */
 function markWords(mark: Mark, now: number): string {
   return `${mark.by} ${formatAgo(now - mark.at)}${saying(mark)}`;
@@ -89,17 +84,11 @@ function saying({ why: reason }: Mark): string {
 }
 
 function factsOf(detail: UpstreamDetail, now: number): readonly string[] {
-  const { url, pool, policy, weight, weightSet, effectiveWeight, slowStart, backup, added, mode, modeSet } =
-    detail;
-  const grows =
-    slowStart === null
-      ? []
-      : [`slow start ${formatShare(slowStart)}, counts as weight ${formatRate(effectiveWeight)}`];
+  const { url, pool, policy, weight, weightSet, backup, added, mode, modeSet } = detail;
   return [
     ...[url, `pool ${pool}`, policy],
     ...(mode !== "ready" && modeSet ? [`${mode} set ${formatAgo(now - modeSet.at)}`] : []),
     `weight ${weight}${weightSet ? `, set by ${markWords(weightSet, now)}` : ""}`,
-    ...grows,
     ...(backup ? ["backup"] : []),
     ...(added ? [`added by ${markWords(added, now)}`] : []),
   ];

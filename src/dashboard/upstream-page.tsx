@@ -11,11 +11,13 @@ import { Sparkline } from "./line.tsx";
 import { balancerNow } from "./picture.ts";
 import { ProbeStrip } from "./probe-strip.tsx";
 import { RehearsalState } from "./rehearsal.tsx";
+import { SlowStart } from "./slow-start.tsx";
 import { UpstreamHead } from "./upstream-head.tsx";
 import { Tile } from "./tile.tsx";
 import { UpstreamEvents } from "./upstream-events.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
+import { uptimeShare, uptimeSpan } from "./uptime-words.ts";
 import { concernOf } from "./verdict.ts";
 import { fairShareOf } from "./view.ts";
 
@@ -39,7 +41,14 @@ export function UpstreamView({ shown, charts, rehearsal, failing }: UpstreamView
       {detail ? (
         <div class={trouble ? "known stale" : "known"}>
           <DrainLine detail={detail} now={now} />
-          <Totals shown={shown} detail={detail} />
+          {detail.slowStart === null ? (
+            ""
+          ) : (
+            <section class="ramp-line" aria-label="Slow start">
+              <SlowStart upstream={detail} isFull />
+            </section>
+          )}
+          <Totals shown={shown} detail={detail} now={now} />
           <section class="pool" aria-label="History">
             {charts}
           </section>
@@ -84,9 +93,10 @@ export function upstreamTitle({ id, detail, trouble }: UpstreamPicture): string 
 interface TotalsProps {
   readonly shown: UpstreamPicture;
   readonly detail: UpstreamDetail;
+  readonly now: number;
 }
 
-function Totals({ shown, detail }: TotalsProps): JSX.Element {
+function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
   const { traffic } = detail;
   const columns = shown.trend ? [shown.trend.columns] : [];
   const spark = (quantity: Quantity, kind: string) => (
@@ -97,6 +107,12 @@ function Totals({ shown, detail }: TotalsProps): JSX.Element {
   const fair = pool ? fairShareOf(pool, detail) : 0;
   return (
     <dl class="totals of-one">
+      <Tile
+        name="Uptime"
+        value={uptimeSpan(detail.uptime, now)}
+        note={uptimeShare(detail.uptime)}
+        concern={detail.uptime.state === "down" ? "grave" : "none"}
+      />
       <Tile
         name="Share of pool"
         value={formatShare(whole > 0 ? Math.min(1, traffic.requestsPerSecond / whole) : 0)}
@@ -122,7 +138,7 @@ function Totals({ shown, detail }: TotalsProps): JSX.Element {
         name="In flight"
         spark={spark("inFlight", "k-in-flight")}
         value={formatCount(detail.inFlight)}
-        note="under way"
+        note={`of ${formatCount(detail.maxInFlight)}`}
       />
     </dl>
   );

@@ -4,14 +4,13 @@
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import { RowActions } from "./actions/row-actions.tsx";
 import { SelectBox } from "./actions/select.tsx";
-import { Badge } from "./badge.tsx";
 import { ErrorsCell } from "./errors-cell.tsx";
 import { anchorOf, attribute } from "./escape.ts";
-import { formatAgo, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
+import { formatCount, formatMs, formatRate } from "./format.ts";
 import { pageOf } from "./place.ts";
-import { RehearsalBadge } from "./rehearsal.tsx";
 import { markup } from "./shell.tsx";
-import { setBy, statusNote, traitsOf } from "./status-note.ts";
+import { traitsOf } from "./status-note.ts";
+import { ProbesCell, ShareCell, StatusCell, UptimeCell } from "./upstream-cells.tsx";
 import { haystackOf, type View } from "./view.ts";
 
 export interface Row {
@@ -51,11 +50,13 @@ interface RowProps {
   /** What its weight stands for, 0–1. */
   readonly fairShare: number;
   readonly now: number;
+  /** Whether its pool panics. */
+  readonly isPanicking: boolean;
   readonly view: View;
 }
 
-export function rowOf({ upstream, share, fairShare, now, view }: RowProps): Row {
-  const { id, url, status, traffic, lastProbe } = upstream;
+export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: RowProps): Row {
+  const { id, url, traffic } = upstream;
   const attributes = {
     role: "row",
     id: anchorOf("upstream", id),
@@ -68,35 +69,17 @@ export function rowOf({ upstream, share, fairShare, now, view }: RowProps): Row 
       <a class="name" href={attribute(pageOf(id))} safe>
         {id}
       </a>
-      <span class="sub" safe>
-        {[url, ...traitsOf(upstream)].join(" · ")}
-      </span>
-    </th>,
-    <td role="cell" class="c-status" data-label="Status">
-      <Badge status={status} />
-      <span class="sub" safe>
-        {statusNote(upstream, now)}
-      </span>
-      {setBy(upstream) === "" ? (
-        ""
-      ) : (
+      <UpstreamUrl url={url} />
+      {traitsOf(upstream).map((trait) => (
         <span class="sub" safe>
-          {setBy(upstream)}
+          {trait}
         </span>
-      )}
-      <RehearsalBadge upstream={upstream} now={now} />
-    </td>,
-    <td role="cell" class="c-probe" data-label="Last probe">
-      <span class="said" data-concern={lastProbe?.success === false ? "grave" : "none"} safe>
-        {lastProbe ? lastProbe.detail : "none yet"}
-      </span>
-      <span class="sub" safe>
-        {lastProbe ? `${formatMs(lastProbe.latencyMs)}, ${formatAgo(now - lastProbe.at)}` : nothing}
-      </span>
-    </td>,
-    <td role="cell" class="c-share" data-label="Share">
-      <ShareBar share={share} fairShare={fairShare} />
-    </td>,
+      ))}
+    </th>,
+    <StatusCell upstream={upstream} now={now} isPanicking={isPanicking} />,
+    <UptimeCell upstream={upstream} now={now} />,
+    <ProbesCell upstream={upstream} />,
+    <ShareCell share={share} fairShare={fairShare} />,
     <Figure
       label="In flight"
       value={formatCount(upstream.inFlight)}
@@ -117,6 +100,18 @@ export function rowOf({ upstream, share, fairShare, now, view }: RowProps): Row 
     </td>,
   ];
   return { attributes, cells: cells.map(markup) };
+}
+
+/** Where there is no room for it, it breaks after the protocol and not in the middle of the port. */
+function UpstreamUrl({ url }: { readonly url: string }): JSX.Element {
+  const host = url.indexOf("//") + 2;
+  return (
+    <span class="sub">
+      <span safe>{url.slice(0, host)}</span>
+      <wbr />
+      <span safe>{url.slice(host)}</span>
+    </span>
+  );
 }
 
 interface FigureProps {
@@ -140,32 +135,5 @@ function Figure({ label, value, sub, kind = "c-count" }: FigureProps): JSX.Eleme
         </span>
       )}
     </td>
-  );
-}
-
-interface ShareProps {
-  readonly share: number;
-  readonly fairShare: number;
-}
-
-/** SVG, because a width in a style attribute is what the content security policy forbids. */
-function ShareBar({ share, fairShare }: ShareProps): JSX.Element {
-  const percent = (part: number) => `${(part * 100).toFixed(1)}%`;
-  return (
-    <>
-      <span class="share">
-        <svg class="bar" width="100%" height="10" aria-hidden="true">
-          <rect class="bar-rest" y="2" width="100%" height="6" rx="3" />
-          <rect class="bar-part" y="2" width={percent(share)} height="6" rx="3" />
-          {fairShare > 0 ? <rect class="bar-fair" x={percent(fairShare)} width="2" height="10" /> : ""}
-        </svg>
-        <span class="share-word" safe>
-          {formatShare(share)}
-        </span>
-      </span>
-      <span class="sub" safe>
-        {`fair ${fairShare > 0 ? formatShare(fairShare) : nothing}`}
-      </span>
-    </>
   );
 }

@@ -1,18 +1,12 @@
 /** The state of everything in one sentence: what an operator should know before reading a single number. */
 
-import type { Status } from "../pool/upstream.ts";
 import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { formatAgo, formatTime, joinWords } from "./format.ts";
 import { balancerNow, type Picture } from "./picture.ts";
+import { errorReason, errorWeightOf, type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves, with less than it could. `bad`: clients notice. */
 export type Tone = "good" | "warn" | "bad";
-
-export interface Reason {
-  readonly text: string;
-  /** How old it is; apart, because it changes every second and must not be read aloud each time. */
-  readonly age?: string;
-}
 
 export interface Verdict {
   readonly tone: Tone;
@@ -29,17 +23,14 @@ export function concernOf(errorShare: number): Concern {
   return errorShare < 0.01 ? "slight" : "grave";
 }
 
-/** More than this many reasons are counted instead of told. */
-const reasonsTold = 3;
-
 export function verdictOf(picture: Picture): Verdict {
   const { snapshot, outage, adminUrl, at, readAt } = picture;
   if (outage) {
     const known = snapshot
-      ? { text: "below is the last known picture", age: formatAgo(at - readAt) }
+      ? { text: "below is the last known picture,", age: formatAgo(at - readAt) }
       : { text: "this page keeps trying" };
     const since = {
-      text: `${outage.message} at ${originOf(adminUrl)} since ${formatTime(outage.since)}`,
+      text: `${outage.message} at ${originOf(adminUrl)} since ${formatTime(outage.since)},`,
       age: formatAgo(at - outage.since),
     };
     return { tone: "bad", headline: outageWords[outage.reason], reasons: [since, known] };
@@ -72,21 +63,37 @@ function withFrontDoor(verdict: Verdict, { frontDoor }: Picture): Verdict {
   };
 }
 
-function serviceOf(snapshot: Snapshot, now: number): Verdict {
-  const upstreams = snapshot.pools.flatMap((pool) => pool.upstreams);
+function serviceOf({ pools, phase }: Snapshot, now: number): Verdict {
+  const upstreams = pools.flatMap((pool) => pool.upstreams);
   const standby = upstreams.filter(standsBy);
   const expected = upstreams.filter((upstream) => !standsBy(upstream));
   const serving = expected.filter((upstream) => upstream.fit).length;
-  const out = expected.filter((upstream) => !upstream.fit).toSorted(byUrgency);
-  const reasons = tell(out, now);
+  const panicking = pools.filter(({ panic }) => panic);
+  const inPanic = new Set(panicking.flatMap((pool) => pool.upstreams.filter(isEjected)));
+  const out = expected.filter((upstream) => !upstream.fit && !inPanic.has(upstream));
+  const erring = pools.filter((pool) => errorWeightOf(pool) !== "none");
+  const reasons = [...erring.map(errorReason), ...reasonsFor([...inPanic], out, now)];
   if (standby.length > 0) reasons.push({ text: `${countOf(standby.length, "backup")} standing by` });
 
-  const passing = phaseWords[snapshot.phase];
+  const passing = phaseWords[phase];
   if (passing !== undefined) return { tone: "bad", headline: passing, reasons };
-  const empty = snapshot.pools.filter((pool) => !pool.upstreams.some((upstream) => upstream.fit));
-  if (empty.length > 0) return { tone: "bad", headline: emptyWords(snapshot, empty), reasons };
-  const tone = out.length > 0 ? "warn" : "good";
-  return { tone, headline: servingWords(serving, expected.length), reasons };
+  const empty = pools.filter((pool) => !pool.upstreams.some((upstream) => upstream.fit));
+  if (empty.length > 0) return { tone: "bad", headline: emptyWords(pools, empty), reasons };
+  if (panicking.length > 0) {
+    const headline = `PANIC in ${named(panicking)}: only ejected upstreams are left to serve`;
+    return { tone: "bad", headline, reasons };
+  }
+  const served = servingWords(serving, expected.length);
+  if (erring.length > 0) {
+    const isBad = erring.some((pool) => errorWeightOf(pool) === "most");
+    const failing = `${isBad ? "most" : "many"} attempts fail in ${named(erring)}`;
+    return { tone: isBad ? "bad" : "warn", headline: `${served}, but ${failing}`, reasons };
+  }
+  return { tone: out.length > 0 ? "warn" : "good", headline: served, reasons };
+}
+
+function isEjected({ status }: UpstreamSnapshot): boolean {
+  return status === "ejected" || status === "probation";
 }
 
 const phaseWords: Readonly<Record<string, string | undefined>> = {
@@ -101,61 +108,18 @@ function servingWords(serving: number, total: number): string {
   return total === 1 ? "The only upstream serves" : `All ${total} upstreams serve`;
 }
 
-function emptyWords(snapshot: Snapshot, empty: Snapshot["pools"]): string {
-  if (empty.length === snapshot.pools.length) return "No upstream serves";
-  return `Nothing serves in ${empty.length === 1 ? "pool" : "pools"} ${joinWords(empty.map((pool) => pool.name))}`;
+function emptyWords(pools: Snapshot["pools"], empty: Snapshot["pools"]): string {
+  return empty.length === pools.length ? "No upstream serves" : `Nothing serves in ${named(empty)}`;
+}
+
+/** "pool api", "pools api and shop" */
+function named(pools: Snapshot["pools"]): string {
+  return `${pools.length === 1 ? "pool" : "pools"} ${joinWords(pools.map(({ name }) => name))}`;
 }
 
 /** A backup that is well and waits for the primaries to fail is where it should be. */
 export function standsBy(upstream: UpstreamSnapshot): boolean {
   return upstream.backup && !upstream.fit && upstream.status === "passing";
-}
-
-const urgency: readonly Status[] = [
-  "failing",
-  "ejected",
-  "probation",
-  "checking",
-  "draining",
-  "maintenance",
-  "passing",
-];
-
-function byUrgency(left: UpstreamSnapshot, right: UpstreamSnapshot): number {
-  return urgency.indexOf(left.status) - urgency.indexOf(right.status);
-}
-
-function tell(out: readonly UpstreamSnapshot[], now: number): Reason[] {
-  const told = out.slice(0, reasonsTold).map((upstream) => reasonOf(upstream, now));
-  return out.length > reasonsTold ? [...told, { text: `and ${out.length - reasonsTold} more` }] : told;
-}
-
-const modeWords: Readonly<Record<string, string | undefined>> = { maintenance: "in maintenance" };
-
-const outlierWords = { ejected: "ejected", probation: "on probation" } as const;
-
-/** What the verdict went by, and the failure that has been counted most since the start. */
-function outlierReason({ outlier, errorsByReason }: UpstreamSnapshot): string {
-  const [most] = Object.entries(errorsByReason).toSorted(([, left], [, right]) => right - left);
-  const errors = most && most[1] > 0 ? `errors mostly ${most[0]}` : undefined;
-  const words = [outlier.reason, errors].filter((each) => each);
-  return words.length > 0 ? `: ${words.join(", ")}` : "";
-}
-
-function reasonOf(upstream: UpstreamSnapshot, now: number): Reason {
-  const { id, status, mode, modeSet, lastProbe, outlier } = upstream;
-  if (mode !== "ready") {
-    const words = `${id} ${modeWords[mode] ?? mode}`;
-    if (!modeSet) return { text: `${words}, as configured` };
-    return { text: `${words}, set by ${modeSet.by}`, age: formatAgo(now - modeSet.at) };
-  }
-  if (status === "passing") return { text: `${id} gets no new requests` };
-  if (status === "ejected" || status === "probation") {
-    const text = `${id} ${outlierWords[status]}${outlierReason(upstream)}`;
-    return outlier.since === null ? { text } : { text, age: formatAgo(now - outlier.since) };
-  }
-  if (!lastProbe) return { text: `${id} ${status}` };
-  return { text: `${id} ${status}: ${lastProbe.detail}`, age: formatAgo(now - lastProbe.at) };
 }
 
 function countOf(count: number, noun: string): string {

@@ -2,7 +2,10 @@
 
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 
-const sortKeys = ["name", "status", "share", "in-flight", "rate", "errors", "p50", "p95", "p99"] as const;
+const sortKeys = [
+  ...(["name", "status", "uptime", "share", "in-flight"] as const),
+  ...(["rate", "errors", "p50", "p95", "p99"] as const),
+];
 export type SortKey = (typeof sortKeys)[number];
 
 export type Direction = "up" | "down";
@@ -39,9 +42,9 @@ export function queryOf({ sort, filter }: View, further: Readonly<Record<string,
   return query.size > 0 ? `?${query}` : "";
 }
 
-/** Worst first is what somebody wants who sorts by a number; names begin with A. */
+/** Worst first is what somebody wants who sorts by a number, and of uptimes the shortest is worst; names begin with A. */
 function firstDirection(by: SortKey): Direction {
-  return by === "name" ? "up" : "down";
+  return by === "name" || by === "uptime" ? "up" : "down";
 }
 
 /** What a click on a column's head leads to: its first direction, then the other, then the configuration's order. */
@@ -66,6 +69,8 @@ const unknownRank = 3.5;
 
 const ranks: Readonly<Record<Exclude<SortKey, "name">, (upstream: UpstreamSnapshot) => number>> = {
   status: ({ status }) => statusRanks[status] ?? unknownRank,
+  // By the share of time, because everybody was up at some time; what nobody knows is not bad.
+  uptime: ({ uptime }) => uptime.share ?? 2,
   share: ({ traffic }) => traffic.requestsPerSecond,
   "in-flight": ({ inFlight }) => inFlight,
   rate: ({ traffic }) => traffic.requestsPerSecond,

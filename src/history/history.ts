@@ -6,8 +6,10 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Level, levels, storedLevels, type WindowName, windows } from "./levels.ts";
 import { type Columns, columnsOf, type Point, thinned } from "./point.ts";
+import type { UptimeSnapshot } from "../snapshot.ts";
 import { type Due, Series } from "./series.ts";
 import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
+import { Uptime } from "./uptime.ts";
 
 export interface HistorySetting {
   /** Read anew every second: pools and upstreams come and go. */
@@ -108,6 +110,14 @@ export class History {
     return { window, stepMs, series };
   }
 
+  /** How long an upstream has been up, as of now. */
+  uptimeOf({ name }: Pool, { id, status }: Upstream): UptimeSnapshot {
+    const { uptime } = this.#seriesOf({ pool: name, upstream: id });
+    const at = this.#setting.wallClock();
+    uptime.look(status, at);
+    return uptime.snapshot(at);
+  }
+
   #keys(): readonly SeriesKey[] {
     return this.#setting
       .pools()
@@ -138,8 +148,19 @@ export class History {
   #seriesOf(key: SeriesKey): Series {
     const name = `${key.pool}\n${key.upstream ?? ""}`;
     let series = this.#series.get(name);
-    if (!series) this.#series.set(name, (series = new Series(key)));
+    if (!series) this.#series.set(name, (series = new Series(key, this.#uptimeBefore(key))));
     return series;
+  }
+
+  #uptimeBefore(key: SeriesKey): Uptime {
+    const at = this.#setting.wallClock();
+    if (key.upstream === null) return new Uptime(at);
+    try {
+      return Uptime.from(this.#setting.store.uptime(key), at);
+    } catch (error) {
+      this.#setting.onFailure(error, 0);
+      return new Uptime(at);
+    }
   }
 
   /** At each full second of the wall clock, so that the times in a chart are round ones. */
@@ -164,8 +185,8 @@ export class History {
   }
 
   #observe(at: number, due: readonly Due[]): void {
-    const { pools, metrics, queuedIn, clock, onLook } = this.#setting;
-    const now = clock();
+    const { pools, metrics, queuedIn, clock, wallClock, onLook } = this.#setting;
+    const [now, lookedAt] = [clock(), wallClock()];
     const spanMs = Math.max(1, now - this.#lookedAt);
     this.#lookedAt = now;
     const seen = new Set<Series>();
@@ -177,6 +198,9 @@ export class History {
         const part = this.#seriesOf({ pool: name, upstream: upstream.id });
         seen.add(part);
         onLook?.(upstream);
+        // Another server by the same name, as after a reload, has not been up for as long as the one before.
+        if (part.mark.meter && part.mark.meter !== metrics.of(upstream)) part.uptime = new Uptime(lookedAt);
+        part.uptime.look(upstream.status, lookedAt);
         part.second.inFlight = upstream.inFlight;
         part.second.addSince(part.mark, metrics.of(upstream));
         whole.second.addBeside(part.second);

@@ -5,6 +5,7 @@ import type { Point } from "./point.ts";
 import { PointRing } from "./point-ring.ts";
 import type { Kept, SeriesKey } from "./store.ts";
 import { Mark, Tally } from "./tally.ts";
+import type { Uptime } from "./uptime.ts";
 
 const [finest, ...coarser] = levels;
 
@@ -17,6 +18,8 @@ export interface Due {
 
 export class Series {
   readonly key: SeriesKey;
+  /** Of an upstream; of a pool nobody looks. */
+  uptime: Uptime;
   readonly mark = new Mark();
   /** The second that runs now. Whoever observes counts into it. */
   readonly second = new Tally();
@@ -26,8 +29,9 @@ export class Series {
   readonly #open = coarser.map((level) => ({ level, tally: new Tally(), spanMs: 0 }));
   readonly #recent = new PointRing(finest.keptMs / finest.stepMs);
 
-  constructor(key: SeriesKey) {
+  constructor(key: SeriesKey, uptime: Uptime) {
     this.key = key;
+    this.uptime = uptime;
   }
 
   /**
@@ -45,7 +49,8 @@ export class Series {
       open.spanMs += finishedMs;
       const end = due.find(({ level }) => level === open.level);
       if (!end) break;
-      kept.push({ series: this.key, level: open.level, point: open.tally.pointAt(end.at, open.spanMs) });
+      const point = open.tally.pointAt(end.at, open.spanMs);
+      kept.push({ series: this.key, level: open.level, point, ...this.#uptimeWith(open.level) });
       [finished, finishedMs] = [open.tally, open.spanMs];
     }
     this.second.clear();
@@ -56,6 +61,11 @@ export class Series {
       open.spanMs = 0;
     }
     return kept;
+  }
+
+  /** Once a minute, with the coarsest points. */
+  #uptimeWith(level: Level): Pick<Kept, "uptime"> {
+    return this.key.upstream !== null && level === levels.at(-1) ? { uptime: this.uptime.record } : {};
   }
 
   /** The finest points that ended after this moment, oldest first. */

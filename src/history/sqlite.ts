@@ -10,10 +10,13 @@ import type { Point } from "./point.ts";
 import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
 
 /** Raised whenever the tables change. A past that cannot be carried over is dropped: it is only the past. */
-const schemaVersion = 2;
+const schemaVersion = 3;
 
 /** Columns that version 1 did not have. They stand last, so that an old file and a new one have the same order. */
 const sinceVersion2 = ["rescues", "queued"].map((name) => `${name} INTEGER NOT NULL DEFAULT 0`);
+
+/** Stands after what version 2 had. */
+const sinceVersion3 = "uptime TEXT NOT NULL DEFAULT ''";
 
 /** "state.db" → "state-history.db"; ":memory:" stays. */
 export function historyFileOf(stateFile: string): string {
@@ -43,6 +46,7 @@ export function openHistory(file: string, wallClock: WallClock): HistoryStore {
 const tables = `
   CREATE TABLE IF NOT EXISTS series (
     id INTEGER PRIMARY KEY, pool TEXT NOT NULL, upstream TEXT NOT NULL, last_at INTEGER NOT NULL,
+    ${sinceVersion3},
     UNIQUE (pool, upstream)
   ) STRICT;
   CREATE TABLE IF NOT EXISTS point (
@@ -78,6 +82,8 @@ class SqliteHistory implements HistoryStore {
   readonly #touch: StatementSync;
   readonly #put: StatementSync;
   readonly #list: StatementSync;
+  readonly #keepUptime: StatementSync;
+  readonly #uptime: StatementSync;
 
   constructor(file: string, wallClock: WallClock) {
     if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -90,6 +96,8 @@ class SqliteHistory implements HistoryStore {
         INSERT INTO series (pool, upstream, last_at) VALUES (?, ?, ?)
         ON CONFLICT (pool, upstream) DO UPDATE SET last_at = excluded.last_at RETURNING id`);
       this.#put = database.prepare(put);
+      this.#keepUptime = database.prepare("UPDATE series SET uptime = ? WHERE id = ?");
+      this.#uptime = database.prepare("SELECT uptime FROM series WHERE pool = ? AND upstream = ?");
       this.#list = database.prepare(
         "SELECT * FROM point WHERE series = ? AND step_ms = ? AND at > ? ORDER BY at",
       );
@@ -102,9 +110,11 @@ class SqliteHistory implements HistoryStore {
   write(points: readonly Kept[]): void {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
-      for (const { series, level, point } of points) {
+      for (const { series, level, point, uptime } of points) {
         const slot = Math.ceil(point.at / level.stepMs) % (level.keptMs / level.stepMs);
-        this.#put.run(this.#idFor(series, point.at), level.stepMs, slot, ...numbersOf(point));
+        const id = this.#idFor(series, point.at);
+        this.#put.run(id, level.stepMs, slot, ...numbersOf(point));
+        if (uptime !== undefined) this.#keepUptime.run(uptime, id);
       }
       this.#database.exec("COMMIT");
     } catch (error) {
@@ -120,6 +130,10 @@ class SqliteHistory implements HistoryStore {
   read({ pool, upstream }: SeriesKey, level: Level, after: number): readonly Point[] {
     const id = this.#find.get(pool, upstream ?? ofPool)?.["id"];
     return typeof id === "number" ? this.#list.all(id, level.stepMs, after).map(pointOf) : [];
+  }
+
+  uptime({ pool, upstream }: SeriesKey): string {
+    return String(this.#uptime.get(pool, upstream ?? ofPool)?.["uptime"] ?? "");
   }
 
   close(): void {
@@ -144,10 +158,13 @@ function prepare(database: DatabaseSync, now: number): void {
   // Nobody waits for the medium: a lost second of the past is no loss, and a locked file is tried again soon.
   database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-  if (version === 1) {
-    for (const column of sinceVersion2) database.exec(`ALTER TABLE point ADD COLUMN ${column}`);
-  } else if (version !== schemaVersion)
+  if (version < 1 || version > schemaVersion) {
     database.exec("DROP TABLE IF EXISTS point; DROP TABLE IF EXISTS series;");
+  } else {
+    if (version < 2)
+      for (const column of sinceVersion2) database.exec(`ALTER TABLE point ADD COLUMN ${column}`);
+    if (version < 3) database.exec(`ALTER TABLE series ADD COLUMN ${sinceVersion3}`);
+  }
   database.exec(tables);
   const longest = Math.max(...levels.map(({ keptMs }) => keptMs));
   // Upstreams come and go; what is left of those that went is forgotten as any other past.

@@ -15,6 +15,8 @@ export interface Kept {
   readonly series: SeriesKey;
   readonly level: Level;
   readonly point: Point;
+  /** How long the series' upstream has been up, in its own words; missing where it is no news. */
+  readonly uptime?: string;
 }
 
 /** Synchronous; never called on the way of a request. Every call throws what the medium throws. */
@@ -23,6 +25,8 @@ export interface HistoryStore {
   write(points: readonly Kept[]): void;
   /** Points of a series at a level that ended after this moment (epoch milliseconds), oldest first. */
   read(series: SeriesKey, level: Level, after: number): readonly Point[];
+  /** The last one that was written; empty if none ever was. */
+  uptime(series: SeriesKey): string;
   /** Does nothing the second time. */
   close(): void;
 }

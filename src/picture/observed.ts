@@ -12,6 +12,8 @@ interface Seen {
   /** Epoch milliseconds. */
   since: number;
   readonly probes: ProbeSnapshot[];
+  /** A sign for each of them. */
+  history: string;
 }
 
 /** Upstreams that nobody holds any more are forgotten with everything seen of them. */
@@ -24,14 +26,20 @@ export class Observed {
   }
 
   probed(upstream: Upstream, probe: ProbeSnapshot): void {
-    const { probes } = this.look(upstream);
-    probes.push(probe);
-    if (probes.length > probesKept) probes.shift();
+    const seen = this.look(upstream);
+    seen.probes.push(probe);
+    if (seen.probes.length > probesKept) seen.probes.shift();
+    seen.history = (seen.history + (probe.success ? "+" : "-")).slice(-probesKept);
   }
 
   /** Oldest first. */
   probesOf(upstream: Upstream): readonly ProbeSnapshot[] {
     return this.look(upstream).probes;
+  }
+
+  /** The same, oldest first: `+` passed, `-` failed. */
+  probeHistoryOf(upstream: Upstream): string {
+    return this.look(upstream).history;
   }
 
   /** Epoch milliseconds; as exact as the looks are frequent. */
@@ -48,7 +56,7 @@ export class Observed {
     const known = this.#seen.get(upstream);
     if (known?.status === status) return known;
     const since = this.#wallClock();
-    const seen = known ? Object.assign(known, { status, since }) : { status, since, probes: [] };
+    const seen = known ? Object.assign(known, { status, since }) : { status, since, probes: [], history: "" };
     this.#seen.set(upstream, seen);
     return seen;
   }

@@ -11,7 +11,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { Plane } from "../plane/data-plane.ts";
 import { describePlan } from "../probe/probe.ts";
-import type { DrainSnapshot, Mark, PoolSnapshot, ProbeSnapshot } from "../snapshot.ts";
+import type { DrainSnapshot, Mark, PoolSnapshot, ProbeSnapshot, UptimeSnapshot } from "../snapshot.ts";
 import type { Said } from "../state/intent.ts";
 import { Observed } from "./observed.ts";
 import { poolSnapshot, type PoolView } from "./pool-picture.ts";
@@ -27,6 +27,7 @@ export interface PicturesSetting {
   readonly wallClock: WallClock;
   /** What a pool's exchanges know of it, in whatever processes they are. */
   readonly measure: Plane["measure"];
+  readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
 }
 
 /** As many events as a page shows at once. */
@@ -68,7 +69,7 @@ export class Pictures {
 
   #viewOf(member: Member): PoolView {
     const { config, pool } = member;
-    const { measure, metrics, clock, wallClock, intents, journal } = this.#setting;
+    const { measure, metrics, clock, wallClock, intents, journal, uptimeOf } = this.#setting;
     return {
       pool,
       ...measure(member),
@@ -80,6 +81,8 @@ export class Pictures {
       events: journal.events({ pool: pool.name, limit: eventsShown }),
       notesOf: (upstream) => ({
         lastProbe: this.#observed.probesOf(upstream).at(-1) ?? null,
+        probeHistory: this.#observed.probeHistoryOf(upstream),
+        uptime: uptimeOf(pool, upstream),
         statusSince: this.#observed.statusSince(upstream),
         modeSet: markOf(intents.of("mode", upstream.id)),
         weightSet: markOf(intents.of("weight", upstream.id)),

@@ -17,7 +17,7 @@ import type { Event } from "../state/event.ts";
 /** What is known of an upstream besides what the pool and the metrics know. */
 export type UpstreamNotes = Pick<
   UpstreamSnapshot,
-  "lastProbe" | "statusSince" | "modeSet" | "weightSet" | "added" | "drain"
+  "lastProbe" | "probeHistory" | "uptime" | "statusSince" | "modeSet" | "weightSet" | "added" | "drain"
 >;
 
 export interface PoolView {
@@ -50,6 +50,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     ),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
     rescues: meter.retries.get("rescued") ?? 0,
+    hedges: { won: meter.hedges.get("won") ?? 0, lost: meter.hedges.get("lost") ?? 0 },
     retryBudget: Math.floor(view.retryBudget.left),
     queued: view.queue.size,
     notRetried: Object.fromEntries(meter.notRetried),
@@ -89,12 +90,13 @@ function rehearsalSnapshot({ now, at }: PoolView, { rehearsal }: Upstream): Rehe
 }
 
 function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierSnapshot {
-  const { state, since, endsAt, reason, ejections: count } = outlier;
+  const { state, since, endsAt, reason, cause, ejections: count } = outlier;
   return {
     state,
     since: reason === undefined ? null : Math.round(at + since - now),
     until: endsAt === Infinity ? null : Math.round(at + endsAt - now),
     reason: reason ?? null,
+    cause: cause ?? null,
     count,
   };
 }

@@ -3,7 +3,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { AttemptList } from "./attempt-list.ts";
 import type { Failure, Outcome } from "./outcome.ts";
-import { isGatewayFailure, type Sign, signOf } from "./outlier.ts";
+import { failureWord, isGatewayFailure, type Sign, signOf } from "./outlier.ts";
 import type { Staged } from "./rehearsal.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -167,7 +167,9 @@ export class Attempt {
     } else if (outcome.kind === "cancelled" && outcome.isOutrun && this.headAt === 0) {
       upstream.latency.record(this.endedAt - this.startedAt, this.endedAt);
     }
-    this.#ledger?.ended(this, signOf(outcome, this.status));
+    const sign = signOf(outcome, this.status);
+    if (sign === "failure") upstream.outlier.blame(failureWord(outcome, this.status));
+    this.#ledger?.ended(this, sign);
     this.#observer.attemptEnded(this, outcome);
   }
 

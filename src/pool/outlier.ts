@@ -34,6 +34,7 @@ export interface Verdict {
   /** Null while there is no ejection. */
   readonly endsAt: number | null;
   readonly reason?: OutlierReason | undefined;
+  readonly cause?: string | undefined;
   readonly ejections: number;
 }
 
@@ -68,6 +69,7 @@ export class Outlier {
   #consecutive = 0;
   #admitted = 0;
   #decidedAt = 0;
+  #lastFailure: string | undefined;
   /** Clock time of the last change of state. */
   since = 0;
   /** Clock time at which the ejection ends; Infinity while there is none. */
@@ -78,6 +80,8 @@ export class Outlier {
   ejections = 0;
   /** What the last change followed from; undefined before the first. */
   reason: OutlierReason | undefined;
+  /** How the attempt failed that took it out, as a reason word: it stays until the upstream is up again. */
+  cause: string | undefined;
 
   constructor(limits: OutlierLimits) {
     this.#limits = limits;
@@ -91,18 +95,19 @@ export class Outlier {
   }
 
   get verdict(): Verdict {
-    const { state, since, endsAt, reason, ejections } = this;
+    const { state, since, endsAt, reason, cause, ejections } = this;
     const decidedAt = this.#decidedAt;
-    return { state, decidedAt, since, endsAt: endsAt === Infinity ? null : endsAt, reason, ejections };
+    return { state, decidedAt, since, endsAt: endsAt === Infinity ? null : endsAt, reason, cause, ejections };
   }
 
   /** Takes a verdict over that was decided later than this one; true if the state changed. */
-  adopt({ state, decidedAt, since, endsAt, reason, ejections }: Verdict): boolean {
+  adopt({ state, decidedAt, since, endsAt, reason, cause, ejections }: Verdict): boolean {
     if (decidedAt <= this.#decidedAt) return false;
     const before = this.#state;
     this.#become(state, reason, since);
     this.#decidedAt = decidedAt;
     this.endsAt = endsAt ?? Infinity;
+    this.cause = cause;
     this.ejections = ejections;
     return this.#state !== before;
   }
@@ -136,6 +141,11 @@ export class Outlier {
     if (this.#state === "probation") this.#admitted += 1;
   }
 
+  /** Names the failure that is recorded next. @param failure a reason word */
+  blame(failure: string): void {
+    this.#lastFailure = failure;
+  }
+
   /**
    * Takes the end of an attempt in, or the good head of its answer.
    * @param mayEject whether the pool can do without this upstream
@@ -160,6 +170,7 @@ export class Outlier {
 
   /** Takes it out for answering nothing at all. */
   silence(now: number): void {
+    this.#lastFailure = undefined;
     this.#forgive(now);
     this.#eject("unresponsive", now);
   }
@@ -198,6 +209,7 @@ export class Outlier {
     const { ejectionMs, maxEjectionMs } = this.#limits;
     this.ejections = Math.min(this.ejections + 1, Math.ceil(maxEjectionMs / ejectionMs));
     this.#become("ejected", reason, now);
+    this.cause = this.#lastFailure;
     this.endsAt = now + Math.min(ejectionMs * this.ejections, maxEjectionMs);
     return true;
   }
@@ -206,6 +218,7 @@ export class Outlier {
     this.#state = state;
     if (reason !== "ejection_over") this.#decidedAt = now;
     this.reason = reason;
+    if (state === "up") this.cause = undefined;
     this.since = now;
     this.endsAt = Infinity;
     this.#consecutive = 0;
@@ -224,6 +237,11 @@ export function signOf(outcome: Outcome, status: number): Sign {
   if (outcome === rescued) return "cancelled";
   if (outcome.kind !== "response") return outcome.kind;
   return isGatewayFailure(status) ? "failure" : "success";
+}
+
+/** What a failure is called, one vocabulary for log, metrics and dashboard: `connect_refused`, `status_503`. */
+export function failureWord(outcome: Outcome, status: number): string {
+  return outcome.kind === "failure" ? outcome.reason : `status_${status}`;
 }
 
 /** 502 Bad Gateway, 503 Service Unavailable, 504 Gateway Timeout. */

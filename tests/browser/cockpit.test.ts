@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
+import type { OutlierSnapshot } from "../../src/snapshot.ts";
 import { pool, snapshotOf, traffic, upstream, withUpstream } from "../support/admin-stand-in.ts";
 import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
@@ -135,6 +136,59 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(await names(page)).toHaveLength(4);
     await page.getByRole("searchbox").fill("");
     expect(await names(page)).toHaveLength(12);
+    expect(complaints).toEqual([]);
+  });
+
+  test.concurrent(
+    "shows uptime, probes and a slow start in the table, and what changes in place",
+    async () => {
+      const uptime = (share: number) => ({ state: "up", since: 0, share, countedMs: 86_400_000 }) as const;
+      const upstreams = [
+        upstream("good", { uptime: uptime(1) }),
+        upstream("slow", { uptime: uptime(0.98), slowStart: 0.25 }),
+        upstream("flaps", { uptime: uptime(0.91), probeHistory: `${"+".repeat(50)}${"-+".repeat(5)}` }),
+      ];
+      await using stage = await scene({ snapshot: snapshotOf(pool({ upstreams })) });
+      const { admin, page, complaints } = stage;
+      await live(page);
+      const row = (id: string) => page.locator(`#upstream-${id}`);
+      await row("flaps").getByRole("img", { name: "Last probes of flaps: 5 of 60 failed" }).waitFor();
+      await row("flaps").getByText("91% of 24 h".replaceAll(" 24 ", " 24\u00a0")).waitFor();
+      const [whole = 0, part = 0] = await page.evaluate<number[]>(
+        `[...document.querySelectorAll("#upstream-slow .ramp rect")].map((rect) => rect.getBoundingClientRect().width)`,
+      );
+      expect(part / whole).toBeCloseTo(0.25, 1);
+      const place = () => row("flaps").boundingBox();
+      const before = await place();
+      admin.snapshot = withUpstream(admin.snapshot, "slow", { slowStart: 0.75 });
+      await page.getByText("slow start 75%").waitFor();
+      admin.snapshot = withUpstream(admin.snapshot, "flaps", { probeHistory: "-".repeat(60) });
+      await row("flaps").getByText("60 of 60 failed").waitFor();
+      expect(await place()).toEqual(before);
+      await page.getByRole("link", { name: "Uptime" }).click();
+      expect(await names(page)).toEqual(["flaps", "slow", "good"]);
+      expect(await page.locator('th[aria-sort="ascending"]').textContent()).toBe("Uptime");
+      expect(await breaches(page)).toEqual([]);
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  test.concurrent("says at once that a pool panics", async () => {
+    const outlier: OutlierSnapshot = {
+      ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
+      ...{ reason: "consecutive_failures", cause: "connect_refused" },
+    };
+    const upstreams = [upstream("api-1", { status: "ejected", outlier })];
+    await using stage = await scene({ snapshot: snapshotOf(pool({ panic: true, upstreams })) });
+    const { page, complaints } = stage;
+    await live(page);
+    expect(await page.locator("h1").textContent()).toStartWith("PANIC in pool main");
+    expect(await page.locator(".reasons li").first().textContent()).toMatch(
+      /^api-1 ejected .*: connect_refused$/,
+    );
+    await page.getByText("serves for want of others").waitFor();
+    await page.getByText("PANIC: only ejected upstreams are left").waitFor();
+    expect(await breaches(page)).toEqual([]);
     expect(complaints).toEqual([]);
   });
 

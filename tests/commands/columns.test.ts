@@ -5,8 +5,8 @@ import { eventLine } from "../../src/commands/event-line.ts";
 import { explanationOf } from "../../src/commands/explain.ts";
 import { statusLines } from "../../src/commands/status-table.ts";
 import { pictureAfter } from "../../src/dashboard/picture.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
-import { busySnapshot } from "../support/admin-stand-in.ts";
+import type { OutlierSnapshot, Snapshot } from "../../src/snapshot.ts";
+import { busySnapshot, pool, snapshotOf, upstream } from "../support/admin-stand-in.ts";
 
 describe("columns", () => {
   const rows = [
@@ -57,6 +57,22 @@ describe("what a terminal is shown", () => {
       expect(text).toContain(name);
       for (const { id, status } of upstreams) expect(text).toMatch(new RegExp(`^${id} +${status} `, "m"));
     }
+    const plain = text.replaceAll("\u00a0", " ");
+    expect(plain).toMatch(/^localhost:8082 +failing +down 14 s +99\.98% /m);
+    expect(plain).toMatch(/^localhost:8084 +draining +out 22 s +100% /m);
+  });
+
+  test("tells of hedges, of a slow start, and of what an ejection followed from", () => {
+    const outlier: OutlierSnapshot = {
+      ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
+      ...{ reason: "consecutive_failures", cause: "connect_refused" },
+    };
+    const upstreams = [upstream("a", { slowStart: 0.4 }), upstream("b", { status: "ejected", outlier })];
+    const snapshot = snapshotOf(pool({ upstreams, hedges: { won: 3, lost: 4 } }));
+    const text = statusLines(pictureOf(snapshot), { hasColour: false }).join("\n");
+    expect(text).toContain("7 hedges, 3 won");
+    expect(text).toMatch(/^a .* slow start at 40%$/m);
+    expect(text).toMatch(/^b .* connect_refused$/m);
   });
 
   test("fits the terminal, in colour too", () => {

@@ -40,7 +40,7 @@ describe("evenkeel status", () => {
   test("prints the verdict and every upstream, and ends with 0 while everything serves", async () => {
     const { code, out } = await run("status");
     expect(out.split("\n")[0]).toContain("3 upstreams");
-    expect(out).toMatch(/^UPSTREAM +STATUS +WEIGHT +IN FLIGHT +RATE +ERRORS +P99 +WHY$/m);
+    expect(out).toMatch(/^UPSTREAM +STATUS +UPTIME +UP\/24H +WEIGHT +IN FLIGHT +RATE +ERRORS +P99 +WHY$/m);
     for (const id of ["a", "b", "p"]) expect(out).toMatch(new RegExp(`^${id} +passing `, "m"));
     expect(out).not.toContain("\x1b");
     expect(code).toBe(0);

@@ -117,7 +117,24 @@ const rehearsing = snapshot && {
   })),
 };
 
+/** All are ejected and come back slowly, with a weight that somebody set. */
+const panicking = snapshot && {
+  ...snapshot,
+  pools: snapshot.pools.map((pool) => ({
+    ...pool,
+    panic: true,
+    traffic: { ...pool.traffic, errorShare: 0.9 },
+    hedges: { won: 1, lost: 2 },
+    upstreams: pool.upstreams.map((upstream) => ({
+      ...{ ...upstream, mode: "ready" as const, status: "ejected" as const, slowStart: 0.4 },
+      outlier: { ...upstream.outlier, since: 1, cause: hostile },
+      weightSet: { by: hostile, at: 0, why: hostile },
+    })),
+  })),
+};
+
 const pictures: Readonly<Record<string, Picture>> = {
+  "a panic": { ...picture, snapshot: panicking },
   "a known state": picture,
   "an outage": { ...picture, outage: { reason: "refused", message: hostile, since: picture.at } },
   "an outage from the start": {

@@ -7,8 +7,13 @@ const now = Date.now();
 const still = { at: now, success: true, detail: "status 200", latencyMs: 1 };
 const row = (change: Parameters<typeof upstream>[1] = {}) =>
   rowOf({
-    upstream: upstream("api-1", { lastProbe: still, statusSince: now - 7_200_000, ...change }),
-    ...{ share: 0.5, fairShare: 0.5, now, view: plainView },
+    upstream: upstream("api-1", {
+      lastProbe: still,
+      statusSince: now - 7_200_000,
+      uptime: { state: "up", since: now - 7_200_000, share: 1, countedMs: 7_200_000 },
+      ...change,
+    }),
+    ...{ share: 0.5, fairShare: 0.5, now, isPanicking: false, view: plainView },
   });
 
 test("a row that is as it was is only named", () => {
@@ -19,7 +24,7 @@ test("of a row that changed, only the cells that did are sent", () => {
   const seen = row();
   const changed = row({ inFlight: 7, traffic: traffic({ p50Ms: 12 }) });
   const html = rowSince(changed, seen);
-  expect(html.match(/<t[dh] data-kept/g)).toHaveLength(9);
+  expect(html.match(/<t[dh] data-kept/g)).toHaveLength(10);
   expect(html).toContain('data-label="In flight"');
   expect(html).toContain('data-label="p50"');
   expect(html).not.toContain("form");

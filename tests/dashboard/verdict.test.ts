@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { FrontDoor, Picture } from "../../src/dashboard/picture.ts";
 import { pictureAfter } from "../../src/dashboard/picture.ts";
+import { sentenceOf } from "../../src/dashboard/reasons.ts";
 import { verdictOf } from "../../src/dashboard/verdict.ts";
 import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
-import { pool, snapshotOf, upstream } from "../support/admin-stand-in.ts";
+import { pool, snapshotOf, traffic, upstream } from "../support/admin-stand-in.ts";
 
 const now = 1_800_000_000_000;
 const door: FrontDoor = {
@@ -31,13 +32,13 @@ function pictureOf(snapshot: Snapshot, change: Partial<Picture> = {}): Picture {
 
 function told(picture: Picture): string {
   const { tone, headline, reasons } = verdictOf(picture);
-  const sentences = reasons.map(({ text, age }) => (age === undefined ? text : `${text}, ${age}`));
-  return [`${tone}: ${headline}`, ...sentences].join("; ").replaceAll("\u00a0", " ");
+  return [`${tone}: ${headline}`, ...reasons.map(sentenceOf)].join("; ").replaceAll("\u00a0", " ");
 }
 
 const of = (...upstreams: UpstreamSnapshot[]) => snapshotOf(pool({ upstreams }));
 const failing = upstream("b:2", {
   status: "failing",
+  statusSince: now - 14_000,
   fit: false,
   lastProbe: { at: now - 14_000, success: false, detail: "connection refused", latencyMs: 1 },
 });
@@ -46,16 +47,19 @@ const ejected = upstream("e:5", {
   fit: false,
   outlier: {
     ...{ state: "ejected", since: now - 14_000, until: now + 16_000 },
-    ...{ reason: "consecutive_failures", count: 1 },
+    ...{ reason: "consecutive_failures", cause: "connect_refused", count: 1 },
   },
   errorsByReason: { status_503: 2, connect_refused: 31 },
 });
 const draining = upstream("c:3", {
+  statusSince: now - 120_000,
   status: "draining",
   mode: "draining",
   fit: false,
   modeSet: { by: "anna", at: now - 120_000, why: "" },
 });
+const erring = (errorShare: number, upstreams: readonly UpstreamSnapshot[], requestsPerSecond = 90) =>
+  pool({ upstreams, traffic: traffic({ errorShare, requestsPerSecond }) });
 const resting = upstream("d:4", { status: "passing", backup: true, fit: false });
 const [a, b] = [upstream("a:1"), upstream("b:2")];
 
@@ -66,12 +70,12 @@ describe("the verdict", () => {
     [
       "one fails",
       pictureOf(of(a, failing, upstream("c:3"))),
-      "warn: 2 of 3 upstreams serve; b:2 failing: connection refused, 14 s ago",
+      "warn: 2 of 3 upstreams serve; b:2 failing for 14 s: connection refused",
     ],
     [
       "failures before intentions",
       pictureOf(of(a, draining, failing)),
-      "warn: 1 of 3 upstreams serves; b:2 failing: connection refused, 14 s ago; c:3 draining, set by anna, 2 min ago",
+      "warn: 1 of 3 upstreams serves; b:2 failing for 14 s: connection refused; c:3 draining for 2 min: by anna",
     ],
     [
       "a backup that waits is no loss",
@@ -81,23 +85,60 @@ describe("the verdict", () => {
     [
       "one is ejected",
       pictureOf(of(a, ejected, upstream("c:3"))),
-      "warn: 2 of 3 upstreams serve; e:5 ejected: consecutive_failures, errors mostly connect_refused, 14 s ago",
+      "warn: 2 of 3 upstreams serve; e:5 ejected 14 s ago: connect_refused",
     ],
     [
       "none serves",
       pictureOf(of(failing)),
-      "bad: No upstream serves; b:2 failing: connection refused, 14 s ago",
+      "bad: No upstream serves; b:2 failing for 14 s: connection refused",
+    ],
+    [
+      "one is ejected that answered nothing",
+      pictureOf(of(a, { ...ejected, outlier: { ...ejected.outlier, reason: "unresponsive", cause: null } })),
+      "warn: 1 of 2 upstreams serves; e:5 ejected 14 s ago: unresponsive",
+    ],
+    [
+      "a pool panics, though all of it serves",
+      pictureOf(
+        snapshotOf(
+          pool({ upstreams: [failing, a] }),
+          pool({ name: "api", panic: true, upstreams: [{ ...ejected, fit: true }] }),
+        ),
+      ),
+      "bad: PANIC in pool api: only ejected upstreams are left to serve; e:5 ejected 14 s ago: connect_refused; b:2 failing for 14 s: connection refused",
+    ],
+    [
+      "all serve, and some of what they answer is errors",
+      pictureOf(snapshotOf(erring(0.06, [a, b]))),
+      "warn: All 2 upstreams serve, but many attempts fail in pool main; attempts failing in pool main: 6.0%",
+    ],
+    [
+      "all serve, and most of what they answer is errors",
+      pictureOf(snapshotOf(erring(0.7, [a, b]))),
+      "bad: All 2 upstreams serve, but most attempts fail in pool main; attempts failing in pool main: 70%",
+    ],
+    [
+      "a few errors are no news",
+      pictureOf(snapshotOf(erring(0.04, [a, b]), erring(1, [upstream("c:3")], 0.5))),
+      "good: All 3 upstreams serve",
+    ],
+    [
+      "one has no weight, another one no room",
+      pictureOf(
+        of(a, upstream("b:2", { fit: false, weight: 0 }), upstream("c:3", { fit: false, inFlight: 256 })),
+      ),
+      "warn: 1 of 3 upstreams serves; b:2 gets no new requests: its weight is 0; c:3 gets no new requests: all 256 places are taken",
     ],
     ["a pool without upstreams", pictureOf(of()), "bad: No upstream serves"],
     [
       "one pool of two is empty",
       pictureOf(snapshotOf(pool({ upstreams: [a] }), pool({ name: "api", upstreams: [failing] }))),
-      "bad: Nothing serves in pool api; b:2 failing: connection refused, 14 s ago",
+      "bad: Nothing serves in pool api; b:2 failing for 14 s: connection refused",
     ],
     [
       "many reasons are counted",
       pictureOf(of(a, ...["v", "w", "x", "y", "z"].map((id) => ({ ...failing, id, lastProbe: null })))),
-      "warn: 1 of 6 upstreams serves; v failing; w failing; x failing; and 2 more",
+      "warn: 1 of 6 upstreams serves; v failing for 14 s; w failing for 14 s; x failing for 14 s; and 2 more",
     ],
     [
       "the balancer drains",

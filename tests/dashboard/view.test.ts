@@ -60,6 +60,14 @@ describe("a view", () => {
     expect(afterClick(second, "name").sort).toEqual({ by: "name", direction: "up" });
   });
 
+  test("sorts uptimes by the share of time, the shortest first, and what nobody knows last", () => {
+    const shared = (id: string, share: number | null) =>
+      upstream(id, { uptime: { state: "up", since: 0, share, countedMs: 1 } });
+    const upstreams = [shared("new", null), shared("good", 1), shared("bad", 0.2)];
+    const view = afterClick(plainView, "uptime");
+    expect(arranged(pool({ upstreams }), view).map(({ id }) => id)).toEqual(["bad", "good", "new"]);
+  });
+
   test("knows the fair share of those that serve", () => {
     expect(members.upstreams.map((each) => fairShareOf(members, each))).toEqual([0.25, 0, 0.75]);
   });
@@ -89,6 +97,8 @@ describe("a trend", () => {
     expect(latestOf(trendOf([one], "p50Ms"))).toBe(5);
     expect(peakOf(trendOf([one], "p50Ms"))).toBe(5);
     expect(latestOf(trendOf([one], "p95Ms"))).toBeNull();
+    expect(latestOf({ at: [], values: [5, ...Array<null>(9).fill(null)] })).toBe(5);
+    expect(latestOf({ at: [], values: [5, ...Array<null>(10).fill(null)] })).toBeNull();
   });
 });
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { HistoryAnswer } from "../../src/history/history.ts";
+import type { Snapshot } from "../../src/snapshot.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
@@ -36,6 +37,29 @@ describe("history", () => {
     for (const window of ["5m", "1h", "24h"]) expect(await requestsSeen(second, window)).toBeGreaterThan(0);
     await origin.close();
   });
+
+  test("of an upstream's uptime goes on over a restart, with the probes of the new process", async () => {
+    await using programs = new Programs();
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const seen = async (program: Program) => {
+      const url = `http://127.0.0.1:${await program.port("admin")}/api/snapshot`;
+      const { pools } = (await (await fetch(url)).json()) as Snapshot;
+      const [upstream] = pools[0]?.upstreams ?? [];
+      if (!upstream) throw new Error("Cannot go on: there is no upstream");
+      return upstream;
+    };
+    const first = programs.evenkeel(...flags(origin.url, "uptime.db"));
+    await until(async () => (await seen(first)).uptime.countedMs > 1_000, "a second of it", 10_000);
+    const before = (await seen(first)).uptime;
+    expect(before).toMatchObject({ state: "up", share: 1 });
+    expect((await first.kill("SIGTERM")).code).toBe(0);
+    const second = programs.evenkeel(...flags(origin.url, "uptime.db"));
+    const { uptime, probeHistory } = await seen(second);
+    expect(uptime).toMatchObject({ state: "up", since: before.since, share: 1 });
+    expect(uptime.countedMs).toBeGreaterThanOrEqual(before.countedMs);
+    expect(probeHistory).toMatch(/^\++$/);
+    await origin.close();
+  }, 20_000);
 
   test("that cannot be kept is said clearly, and the balancer serves all the same", async () => {
     await using programs = new Programs();

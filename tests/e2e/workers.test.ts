@@ -163,7 +163,9 @@ for (const engine of engineNames) {
         await one.answer();
       }
       await until(async () => (await upstream("bad"))?.status === "ejected", "the ejection");
-      expect((await upstream("bad"))?.outlier).toMatchObject({ reason: "consecutive_failures", count: 1 });
+      expect((await upstream("bad"))?.outlier).toMatchObject({
+        ...{ reason: "consecutive_failures", cause: "upstream_reset", count: 1 },
+      });
       expect(new Set(await ask(url, 60))).toEqual(new Set([200]));
       // Each of them alone would have needed five.
       expect(bad.requests.length).toBeLessThan(10);

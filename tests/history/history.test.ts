@@ -15,7 +15,7 @@ import { failure, rescued, responded } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { FakeTime } from "../support/fake-time.ts";
-import { upstreamOf } from "../support/upstreams.ts";
+import { testLimits, upstreamOf } from "../support/upstreams.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evenkeel-history-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -269,12 +269,56 @@ describe("history", () => {
     expect(columns?.requestsPerSecond).toEqual([0, 0, null, 0, 0]);
   });
 
+  test("knows how long each upstream has been up, also from before a restart", async () => {
+    const [store, time, a] = [memoryStore(), new FakeTime(), upstreamOf("a")];
+    a.streak.record(true);
+    const first = stage({ upstreams: [a], store, time });
+    first.history.start();
+    await time.advance(30_000);
+    for (let i = 0; i < testLimits.fall; i++) a.streak.record(false);
+    await time.advance(10_000);
+    for (let i = 0; i < testLimits.rise; i++) a.streak.record(true);
+    await time.advance(20_000);
+    const [pool] = first.pools;
+    if (!pool) throw new Error("Cannot go on: there is no pool");
+    const before = first.history.uptimeOf(pool, a);
+    expect(before).toMatchObject({ state: "up", since: epoch + 41_000 });
+    expect(before.share).toBeCloseTo(49 / 59, 2);
+    first.history.stop();
+
+    await time.advance(5_000);
+    const anew = upstreamOf("a");
+    const { history } = stage({ upstreams: [anew], store, time });
+    history.start();
+    await time.advance(1_000);
+    expect(history.uptimeOf(pool, anew)).toMatchObject({ state: "up", since: epoch + 41_000 });
+    anew.streak.record(true);
+    await time.advance(10_000);
+    expect(history.uptimeOf(pool, anew)).toMatchObject({ state: "up", since: epoch + 41_000 });
+    expect(history.uptimeOf(pool, anew).countedMs).toBeGreaterThan(before.countedMs);
+    history.stop();
+  });
+
+  test("begins an uptime anew for another server by the same name", async () => {
+    const [a, other] = [upstreamOf("a"), upstreamOf("a")];
+    for (const each of [a, other]) each.streak.record(true);
+    const { history, time, pools } = stage({ upstreams: [a] });
+    history.start();
+    await time.advance(30_000);
+    const [pool] = pools;
+    pool?.setUpstreams([other]);
+    await time.advance(5_000);
+    if (!pool) throw new Error("Cannot go on: there is no pool");
+    expect(history.uptimeOf(pool, other)).toMatchObject({ since: epoch + 31_000, countedMs: 4_000 });
+    history.stop();
+  });
+
   test("serves on when the store takes nothing, keeps a bounded part of it, and writes that later", async () => {
     const working = memoryStore();
     let broken = true;
     const written: number[] = [];
     const store: HistoryStore = {
-      ...{ read: working.read.bind(working), close: () => working.close() },
+      ...{ read: working.read.bind(working), uptime: () => "", close: () => working.close() },
       write(points: readonly Kept[]) {
         if (broken) throw new Error("disk full");
         written.push(points.length);
@@ -338,6 +382,32 @@ describe("the history file", () => {
     expect(store.read({ pool: "main", upstream: "old" }, levels[2], 0)).toEqual([]);
     expect(store.read({ pool: "main", upstream: "new" }, levels[2], 0)).toHaveLength(1);
     store.close();
+  });
+
+  test("keeps how long an upstream has been up, and takes a file of version 2 over", () => {
+    const file = join(folder, "uptime.db");
+    const key = { pool: "main", upstream: "a" };
+    const old = new DatabaseSync(file);
+    old.exec(`CREATE TABLE series (
+        id INTEGER PRIMARY KEY, pool TEXT NOT NULL, upstream TEXT NOT NULL, last_at INTEGER NOT NULL,
+        UNIQUE (pool, upstream)) STRICT;
+      CREATE TABLE point (
+        series INTEGER NOT NULL, step_ms INTEGER NOT NULL, slot INTEGER NOT NULL,
+        at INTEGER NOT NULL, span_ms INTEGER NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL,
+        retries INTEGER NOT NULL, in_flight INTEGER NOT NULL, p50_us INTEGER, p95_us INTEGER, p99_us INTEGER,
+        rescues INTEGER NOT NULL DEFAULT 0, queued INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (series, step_ms, slot)) STRICT, WITHOUT ROWID;
+      INSERT INTO series VALUES (1, 'main', 'a', ${epoch});
+      PRAGMA user_version = 2`);
+    old.close();
+    const carried = openHistory(file, () => epoch);
+    expect(carried.uptime(key)).toBe("");
+    carried.write([{ series: key, level: levels[2], point: { ...point, at: epoch }, uptime: "1 2 3" }]);
+    carried.close();
+    const again = openHistory(file, () => epoch);
+    expect(again.uptime(key)).toBe("1 2 3");
+    expect(again.uptime({ pool: "main", upstream: "b" })).toBe("");
+    again.close();
   });
 
   test("undoes a batch that fails halfway", () => {

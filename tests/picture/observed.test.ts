@@ -7,6 +7,7 @@ import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { cancelled, failure, responded } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
+import { upFor } from "../support/admin-stand-in.ts";
 import { upstreamOf } from "../support/upstreams.ts";
 
 const probe = (at: number) => ({ at, success: true, detail: "connected", latencyMs: 1 });
@@ -55,7 +56,7 @@ describe("the detail of an upstream", () => {
         ...{ pool, policy: "first", probe: "TCP connect every 5s", metrics, now },
         ...{ at: now, events: [], retryBudget: { left: 0 }, queue: { size: 0 } },
         notesOf: () => ({
-          ...{ lastProbe: null, modeSet: null, statusSince: 0 },
+          ...{ lastProbe: null, probeHistory: "", uptime: upFor(0), modeSet: null, statusSince: 0 },
           ...{ weightSet: null, added: null, drain: null },
         }),
       },

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { poolSnapshot, type PoolView } from "../../src/picture/pool-picture.ts";
+import { upFor } from "../support/admin-stand-in.ts";
 import { domain } from "../support/domain.ts";
 
 function setUp() {
@@ -21,6 +22,8 @@ function setUp() {
       ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
       notesOf: () => ({
         lastProbe: null,
+        probeHistory: "",
+        uptime: upFor(0),
         statusSince: 0,
         modeSet: null,
         weightSet: null,
@@ -37,7 +40,7 @@ test("a snapshot shows the way of an ejection, in the time of people", () => {
   const { upstreams, now, pool, run, snapshot } = setUp();
   const [a] = upstreams;
   expect(snapshot()).toMatchObject({ panic: false, retryBudget: 7 });
-  const calm = { state: "up", since: null, until: null, reason: null, count: 0 } as const;
+  const calm = { state: "up", since: null, until: null, reason: null, cause: null, count: 0 } as const;
   expect(snapshot().upstreams[0]).toMatchObject({
     outlier: calm,
     slowStart: null,
@@ -54,6 +57,7 @@ test("a snapshot shows the way of an ejection, in the time of people", () => {
       since: 1_001_000,
       until: 1_031_000,
       reason: "consecutive_failures",
+      cause: "upstream_reset",
       count: 1,
     },
   });

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
 import { failure, responded } from "../../src/pool/outcome.ts";
-import { Outlier, type OutlierLimits, type OutlierState, signOf } from "../../src/pool/outlier.ts";
+import {
+  failureWord,
+  Outlier,
+  type OutlierLimits,
+  type OutlierState,
+  signOf,
+  type Verdict,
+} from "../../src/pool/outlier.ts";
 
 const limits: OutlierLimits = {
   consecutiveFailures: 3,
@@ -103,6 +110,30 @@ describe("an outlier verdict", () => {
     expect(reasonAfter("--- p")).toBe("probe_passed");
   });
 
+  test("names the failure that took it out until it is up again, and tells other processes", () => {
+    const outlier = new Outlier(limits);
+    const fail = (word: string, now: number) => {
+      outlier.blame(word);
+      return outlier.record("failure", now, true);
+    };
+    for (const word of ["head_timeout", "head_timeout"]) expect(fail(word, 0)).toBe(false);
+    expect(outlier.cause).toBeUndefined();
+    expect(fail("connect_refused", 0)).toBe(true);
+    expect(outlier.cause).toBe("connect_refused");
+    outlier.settle(30_000);
+    expect(outlier.cause).toBe("connect_refused");
+    outlier.began();
+    fail("status_503", 30_001);
+    expect(outlier.cause).toBe("status_503");
+    const other = new Outlier(limits);
+    other.adopt(JSON.parse(JSON.stringify(outlier.verdict)) as Verdict);
+    expect(other.cause).toBe("status_503");
+    outlier.restore(30_002);
+    expect(outlier.cause).toBeUndefined();
+    outlier.silence(30_003);
+    expect(outlier.cause).toBeUndefined();
+  });
+
   test("knows which attempts an ejection left behind", () => {
     const { outlier } = play("5s ---");
     expect(outlier.leftBehind(4_000)).toBe(true);
@@ -110,6 +141,11 @@ describe("an outlier verdict", () => {
     outlier.settle(99_000);
     expect(outlier.leftBehind(4_000)).toBe(false);
   });
+});
+
+test("a failure is called by its reason, or by the status that was one", () => {
+  expect(failureWord(failure("connect", "connect_refused"), 0)).toBe("connect_refused");
+  expect(failureWord(responded, 503)).toBe("status_503");
 });
 
 describe("the sign of an attempt's end", () => {

@@ -11,7 +11,13 @@ import type { SeriesKey } from "../../src/history/store.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
 import type { Event, EventKind } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
-import type { PoolSnapshot, Snapshot, Traffic, UpstreamSnapshot } from "../../src/snapshot.ts";
+import type {
+  PoolSnapshot,
+  Snapshot,
+  Traffic,
+  UpstreamSnapshot,
+  UptimeSnapshot,
+} from "../../src/snapshot.ts";
 import { type RequestDesk, requestDesk } from "./request-desk.ts";
 
 export interface ModePost {
@@ -308,6 +314,7 @@ function withMode(
     mode,
     status,
     fit: mode === "ready",
+    statusSince: now,
     modeSet: { ...said, at: now },
     drain: mode === "draining" ? drain : null,
   });
@@ -346,12 +353,19 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     inFlight: 0,
     maxInFlight: 256,
     rescues: 0,
-    outlier: { state: "up", since: null, until: null, reason: null, count: 0 },
+    outlier: { state: "up", since: null, until: null, reason: null, cause: null, count: 0 },
     lastProbe: { at: Date.now() - 2_000, success: true, detail: "status 200", latencyMs: 1.3 },
+    probeHistory: "+".repeat(60),
+    uptime: upFor(3_600_000),
     traffic: traffic(),
     errorsByReason: {},
     ...change,
   };
+}
+
+/** @param share of the time that is counted: since it is up, and a day at most */
+export function upFor(sinceMs: number, share = 1): UptimeSnapshot {
+  return { state: "up", since: Date.now() - sinceMs, share, countedMs: Math.min(sinceMs, 86_400_000) };
 }
 
 export function pool(change: Partial<PoolSnapshot> = {}): PoolSnapshot {
@@ -364,6 +378,7 @@ export function pool(change: Partial<PoolSnapshot> = {}): PoolSnapshot {
     traffic: traffic(),
     retries: 0,
     rescues: 0,
+    hedges: { won: 0, lost: 0 },
     retryBudget: 30,
     queued: 0,
     notRetried: {},
@@ -411,12 +426,18 @@ export function busySnapshot(): Snapshot {
       p99Ms: p50Ms * 2.31,
     });
   const upstreams = [
-    upstream("localhost:8081", { inFlight: 61, traffic: busy(482_114, 611.4, 96) }),
+    upstream("localhost:8081", {
+      inFlight: 61,
+      uptime: upFor(3_700_000, 0.9996),
+      traffic: busy(482_114, 611.4, 96),
+    }),
     upstream("localhost:8082", {
       status: "failing",
       fit: false,
       lastProbe: { at: now - 1_000, success: false, detail: "connection refused", latencyMs: 0.6 },
       statusSince: now - 14_000,
+      probeHistory: `${"+".repeat(51)}---------`,
+      uptime: { state: "down", since: now - 14_000, share: 0.99984, countedMs: 86_400_000 },
       traffic: traffic({ ...busy(468_903, 0, 101, 37), requestsPerSecond: 0, errorShare: 0 }),
       errorsByReason: { connect_refused: 31, head_timeout: 4, status_503: 2 },
     }),
@@ -433,6 +454,7 @@ export function busySnapshot(): Snapshot {
       fit: false,
       modeSet: { by: "ann", at: now - 22_000, why: "kernel update" },
       statusSince: now - 22_000,
+      uptime: { state: "out", since: now - 22_000, share: 1, countedMs: 86_400_000 },
       drain: { since: now - 22_000, deadline: now + 38_000, inFlight: 3, drained: false, leaving: false },
       inFlight: 3,
       traffic: traffic({ ...busy(470_006, 0, 104), requestsPerSecond: 0 }),

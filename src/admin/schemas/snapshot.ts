@@ -16,6 +16,10 @@ export const poolSchema = Type.Object(
     traffic: trafficSchema,
     retries: count("Attempts that followed another one."),
     rescues: count("Those that were moved away from an upstream that was found down."),
+    hedges: Type.Object(
+      { won: count("Their answers were passed on."), lost: count("They were in vain.") },
+      { title: "Hedges", description: "Attempts beside one that took long." },
+    ),
     retryBudget: count("Retries that could be paid for now."),
     queued: count("Requests that wait for a place now."),
     notRetried: counts("Failed attempts that none followed, since the start, by why not."),

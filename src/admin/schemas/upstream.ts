@@ -5,6 +5,7 @@ import { type PolicyName, policyNames } from "../../policy/policies.ts";
 import type { OutlierReason, OutlierState } from "../../pool/outlier.ts";
 import { rehearsedErrors } from "../../pool/rehearsal.ts";
 import { modes, type Status } from "../../pool/upstream.ts";
+import type { UptimeState } from "../../snapshot.ts";
 import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
 
 export const policySchema = oneOf<PolicyName>(policyNames, "How one of the fit upstreams is chosen.");
@@ -66,9 +67,29 @@ const outlierSchema = Type.Object(
     since: nullable(Type.Number(), "Of the last change, epoch milliseconds; null before the first."),
     until: nullable(Type.Number(), "When the ejection ends, epoch milliseconds; null while there is none."),
     reason: nullable(oneOf(outlierReasons, "Why it changed last."), "Null before the first change."),
+    cause: nullable(
+      Type.String(),
+      "How the attempt failed that took it out, `connect_refused` or `status_503`; null while it is up.",
+    ),
     count: count("Ejections that count: the next one lasts one more times as long."),
   },
   { title: "Outlier" },
+);
+
+const uptimeSchema = Type.Object(
+  {
+    state: oneOf(
+      wordsOf<UptimeState>({ unknown: true, up: true, down: true, out: true }),
+      "`unknown` before the first verdict; `out` while an operator drains it or keeps it in maintenance.",
+    ),
+    since: moment("When that began; restarts of the balancer below five minutes do not end it."),
+    share: nullable(
+      Type.Number({ minimum: 0, maximum: 1 }),
+      "Time up ÷ time up or down, of the last 24 hours as far as it was watched; null before any.",
+    ),
+    countedMs: number("The time that the share is of: what an operator took out is not in it."),
+  },
+  { title: "Uptime" },
 );
 
 const markSchema = Type.Object(
@@ -128,6 +149,11 @@ const upstreamKeys = {
   rescues: count("Requests that were moved away while they waited here, since the start."),
   outlier: outlierSchema,
   lastProbe: nullable(probeSchema, "Null before the first."),
+  probeHistory: Type.String({
+    pattern: "^[+-]{0,60}$",
+    description: "The last 60 probes, oldest first: `+` passed, `-` failed.",
+  }),
+  uptime: uptimeSchema,
   traffic: trafficSchema,
   errorsByReason: counts("Since the start: failures by reason word, answers with 5xx as `status_503`."),
 };

@@ -28,7 +28,7 @@ export const intoPanel = {
 const acts: Readonly<Record<Mode, Act>> = { ready: "ready", draining: "drain", maintenance: "maintenance" };
 
 export function RowActions({ upstream, now, place }: RowActionsProps): JSX.Element {
-  const { id, mode, drain } = upstream;
+  const { id, mode, drain, weightSet } = upstream;
   const form = anchorOf("form", id);
   const fields = { upstream: id, ...fieldsOf(place) };
   const isLeaving = drain?.leaving === true;
@@ -72,6 +72,17 @@ export function RowActions({ upstream, now, place }: RowActionsProps): JSX.Eleme
           <button type="submit" class="set" aria-label={attribute(`Set the weight of ${id}`)}>
             Set
           </button>
+          {weightSet ? (
+            <span
+              class="mark"
+              title={attribute(`Weight set by ${weightSet.by}. ${weightSet.why}`.trim())}
+              safe
+            >
+              {`by ${weightSet.by}`}
+            </span>
+          ) : (
+            ""
+          )}
         </form>
         {isLate(upstream, now) && !isLeaving ? (
           <button

@@ -1,0 +1,99 @@
+/** Why the verdict is not better, a sentence for each upstream that does not serve as it should: the most urgent first. */
+
+import type { Status } from "../pool/upstream.ts";
+import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
+import { formatAgo, formatCount, formatShare, formatSpan } from "./format.ts";
+
+/** "api-2 ejected", "14 s ago", "connect_refused": what, since when, and why. */
+export interface Reason {
+  readonly text: string;
+  /** How old it is, or how much; apart, because it changes every second and must not be read aloud each time. */
+  readonly age?: string;
+  readonly why?: string;
+}
+
+/** More than this many are counted instead of told. */
+const mostTold = 3;
+
+/**
+ * @param first those that are told of before all others
+ * @param now epoch milliseconds by the balancer's clock
+ */
+export function reasonsFor(
+  first: readonly UpstreamSnapshot[],
+  others: readonly UpstreamSnapshot[],
+  now: number,
+): readonly Reason[] {
+  const byUrgency = (left: UpstreamSnapshot, right: UpstreamSnapshot) =>
+    urgency.indexOf(left.status) - urgency.indexOf(right.status);
+  const all = [...first, ...others.toSorted(byUrgency)];
+  const told = all.slice(0, mostTold).map((upstream) => reasonFor(upstream, now));
+  const more = all.length - told.length;
+  return more > 0 ? [...told, { text: `and ${more} more` }] : told;
+}
+
+const urgency: readonly Status[] = [
+  "failing",
+  "ejected",
+  "probation",
+  "checking",
+  "draining",
+  "maintenance",
+  "passing",
+];
+
+function reasonFor(upstream: UpstreamSnapshot, now: number): Reason {
+  const { id, status, statusSince, outlier } = upstream;
+  const why = whyOf(upstream);
+  const told = why === "" ? {} : { why };
+  if (status === "passing") return { text: `${id} gets no new requests`, ...told };
+  if (status === "ejected" && outlier.since !== null) {
+    return { text: `${id} ejected`, age: formatAgo(now - outlier.since), ...told };
+  }
+  const text = `${id} ${statusWords[status] ?? status}`;
+  return { text, age: `for ${formatSpan(now - statusSince)}`, ...told };
+}
+
+const statusWords: Readonly<Record<string, string | undefined>> = {
+  probation: "on probation",
+  maintenance: "in maintenance",
+};
+
+/**
+ * Why an upstream is what it is, in the words of the log: what the probe saw, how the attempt failed that took it out,
+ * who took it out. Empty where there is nothing to say.
+ */
+export function whyOf(upstream: UpstreamSnapshot): string {
+  const { status, mode, modeSet, weight, inFlight, maxInFlight, fit, lastProbe, outlier } = upstream;
+  if (mode !== "ready") {
+    if (!modeSet) return "as configured";
+    return modeSet.why === "" ? `by ${modeSet.by}` : `by ${modeSet.by}, ${modeSet.why}`;
+  }
+  if (status === "ejected" || status === "probation") return outlier.cause ?? outlier.reason ?? "";
+  if (status === "failing") return lastProbe?.detail ?? "";
+  if (fit || status !== "passing") return "";
+  if (weight === 0) return "its weight is 0";
+  return inFlight >= maxInFlight ? `all ${formatCount(maxInFlight)} places are taken` : "";
+}
+
+/** From here on an operator should look; from half on no retry can hide it. */
+const [manyErrors, mostErrors] = [0.05, 0.5];
+
+export type ErrorWeight = "none" | "many" | "most";
+
+/** How much of a pool's traffic fails. A handful of requests says nothing. */
+export function errorWeightOf({ traffic }: PoolSnapshot): ErrorWeight {
+  const { errorShare, requestsPerSecond } = traffic;
+  if (requestsPerSecond < 1 || errorShare < manyErrors) return "none";
+  return errorShare < mostErrors ? "many" : "most";
+}
+
+/** Attempts, because some of the requests were answered by another upstream. */
+export function errorReason({ name, traffic }: PoolSnapshot): Reason {
+  return { text: `attempts failing in pool ${name}:`, age: formatShare(traffic.errorShare) };
+}
+
+/** In one line, where nothing is read aloud. */
+export function sentenceOf({ text, age, why }: Reason): string {
+  return `${text}${age === undefined ? "" : ` ${age}`}${why === undefined ? "" : `: ${why}`}`;
+}
