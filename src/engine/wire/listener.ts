@@ -23,6 +23,7 @@ async function listen(setting: EngineSetting, sockets: Sockets): Promise<EngineL
     port: setting.port,
     sharesPort: setting.sharesPort,
     ...(setting.tls && { tls: setting.tls }),
+    handshakeMs: setting.clientTimeouts.headMs,
     accept: (address) => new ClientConnection(plane, plainAddress(address), scheme),
   });
   plane.listenPort = listener.port;
