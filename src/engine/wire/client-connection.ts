@@ -49,8 +49,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
       return this.#begin().refuseUnread(this, refusal("too_many_clients"));
     }
     clients.add(this);
-    const { headMs, keepAliveMs } = setting.clientTimeouts;
-    wheel.arm(this, this.scheme === "https" ? headMs : keepAliveMs);
+    wheel.arm(this, setting.clientTimeouts[this.scheme === "https" ? "headMs" : "keepAliveMs"]);
   }
 
   secured(): void {
@@ -86,13 +85,14 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     else this.expectReader();
   }
 
-  /** It takes no more bytes for now; it has this long to take one. */
+  /** It takes no more bytes for now, and has this long to take one. */
   expectReader(): void {
     this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.bodyIdleMs);
   }
 
   protected override progressed(): void {
-    this.expectReader();
+    if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
+    else this.expectReader();
   }
 
   override resume(): void {

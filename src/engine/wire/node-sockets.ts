@@ -76,7 +76,14 @@ class NodeSocket implements WireSocket {
   }
 }
 
-function listen({ hostname, port, sharesPort, tls, accept, handshakeMs }: ListenSetting): Promise<WireListener> {
+function listen({
+  hostname,
+  port,
+  sharesPort,
+  tls,
+  accept,
+  handshakeMs,
+}: ListenSetting): Promise<WireListener> {
   const onSocket = (socket: Socket) => {
     const owner = accept(socket.remoteAddress ?? "");
     owner.opened(new NodeSocket(socket, owner));

@@ -65,8 +65,7 @@ export class RequestHead {
     if (ofFields !== 0) return ofFields;
     if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd)) return 400;
     if (reader.version === 10 && this.framing === framing.chunked) return 400;
-    // A body before the switch would be read as the new protocol by one side only.
-    if (reader.version === 10 || this.framing !== framing.none) this.upgrades = false;
+    if (reader.version === 10) this.upgrades = false;
     return this.#judgeTarget(bytes);
   }
 

@@ -219,7 +219,8 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   }
 
   protected override progressed(): void {
-    if (this.#relay) this.expectWithin(this.#relay.sending.timeouts.bodyIdleMs);
+    if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
+    else if (this.#relay) this.expectWithin(this.#relay.sending.timeouts.bodyIdleMs);
   }
 
   protected override flushed(): void {
