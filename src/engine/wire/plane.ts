@@ -56,6 +56,7 @@ export class Plane {
   }
 
   giveBack(relay: Relay): void {
+    relay.request.rest();
     if (this.#spare.length < maxSpareRelays) this.#spare.push(relay);
   }
 

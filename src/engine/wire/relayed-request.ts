@@ -70,6 +70,12 @@ export class RelayedRequest implements Outgoing {
     this.#body.begin(framing.none, 0);
   }
 
+  /** The request is over: nothing of it stays, and no room that only a few need. */
+  rest(): void {
+    this.bytes.begin();
+    this.view.forget();
+  }
+
   /** Makes the bytes for the upstream from the head and the body up to `stop`; the view looks at them from now on. */
   write(head: RequestHead, stop: number, forwarding: Forwarding): void {
     this.bytes.begin();
