@@ -44,11 +44,10 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const { clients, setting, wheel } = this.#plane;
-    if (setting.maxClients !== undefined && clients.size >= setting.maxClients) {
-      return this.#begin().refuseUnread(this, refusal("too_many_clients"));
-    }
-    clients.add(this);
+    const { setting, wheel } = this.#plane;
+    const place = this.#plane.placeFor(this);
+    if (place === "none") return this.leave(true);
+    if (place === "away") return this.#begin().refuseUnread(this, refusal("too_many_clients"));
     wheel.arm(this, setting.clientTimeouts[this.scheme === "https" ? "headMs" : "keepAliveMs"]);
   }
 
@@ -242,7 +241,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     relay?.cancel();
     this.#settle();
     this.#inbox.clear();
-    this.#plane.clients.delete(this);
+    this.#plane.left(this);
     this.#plane.wheel.forget(this);
     if (abruptly) this.terminate();
     else this.close();
