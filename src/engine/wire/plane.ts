@@ -31,7 +31,10 @@ export class Plane {
   /** Every client's connection that is served. */
   readonly clients = new Set<ClientConnection>();
   readonly #turnedAway = new Set<ClientConnection>();
-  readonly #lanes = new Map<Upstream, Lane>();
+  /** Weak, because nobody tells of upstreams that have left. */
+  readonly #lanes = new WeakMap<Upstream, Lane>();
+  /** Those in which connections wait. */
+  readonly restingLanes = new Set<Lane>();
   readonly #spare: Relay[] = [];
   #active = 0;
   readonly #onQuiet: Array<() => void> = [];
@@ -98,6 +101,6 @@ export class Plane {
   }
 
   closeIdle(): void {
-    for (const lane of this.#lanes.values()) lane.closeIdle();
+    for (const lane of this.restingLanes) lane.closeIdle();
   }
 }
