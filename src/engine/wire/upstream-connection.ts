@@ -127,7 +127,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
         this.#phase = "tunnel";
         return;
       case "headInvalid":
-        return this.#fail(failure("head", "head_invalid"));
+        return this.#fail(failure("head", "head_invalid", this.#reader.complaint));
       case "bodyInvalid":
         return this.#fail(failure("body", "body_truncated", "malformed chunk"));
     }
