@@ -114,6 +114,24 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
+  "lets no client say where it comes from by another spelling, which servers of the CGI family take for the same":
+    (engine) =>
+      scene(
+        engine,
+        (_, socket) => void socket.write(answerWith("ok")),
+        async ({ origin, stage }) => {
+          const lies = ["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED-HOST", "X_Forwarded_Port"];
+          const fields = lies.map((name) => `${name}: 6.6.6.6\r\n`).join("");
+          await ask(stage.port, get("/", `${fields}X_Own: kept\r\n`));
+          const names = origin.requests[0]?.fields.map(([name]) => name.toLowerCase()) ?? [];
+          expect(names.filter((name) => /^x.forwarded/.test(name)).toSorted()).toEqual(
+            ["for", "host", "port", "proto"].map((part) => `x-forwarded-${part}`),
+          );
+          expect(origin.requests[0]?.field("x-forwarded-for")).toBe("127.0.0.1");
+          expect(origin.requests[0]?.field("x_own")).toBe("kept");
+        },
+      ),
+
   "passes a client's traceparent on as it came, unless requests are traced": (engine) =>
     scene(
       engine,
