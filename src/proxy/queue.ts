@@ -105,7 +105,7 @@ export class Queue {
       this.#waiting.delete(queued);
       queued.expire();
     }
-    if (this.size > 0) relieve(this.#setting.pool.upstreams, this.size, this.#setting.clock());
+    if (this.size > 0) relieve(this.#setting.pool.fit, this.size, this.#setting.clock());
     this.#serveFirst();
     this.#cancel = this.size > 0 ? this.#setting.schedule(lookMs, () => this.#look()) : undefined;
   }
