@@ -182,7 +182,8 @@ function serveAsWorker(): void {
     log,
     send(message) {
       if (message.kind === "ready") outliveBugs(log);
-      process.send?.(message);
+      // Deno tells of a parent that is gone only once: here, if something was sent before that was noticed.
+      process.send?.(message, undefined, undefined, (error) => error && worker.hear({ kind: "close" }));
     },
     leave: () => process.exit(0),
     rssBytes: () => runtime.memory.rssBytes(),

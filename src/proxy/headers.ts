@@ -14,6 +14,19 @@ export const hopByHop: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
+/** Lower-case names of the fields below that say where a request comes from. */
+const forwardedNames: readonly string[] = ["for", "proto", "host", "port"].map(
+  (part) => `x-forwarded-${part}`,
+);
+
+/**
+ * Whether a lower-case name is one of those with underscores. Servers of the CGI family (RFC 3875 section 4.1.18) take both
+ * spellings for one field, and a client's word for ours.
+ */
+export function isForwardedMisspelt(name: string): boolean {
+  return name.includes("_") && forwardedNames.includes(name.replaceAll("_", "-"));
+}
+
 /** Lower-case names that a Connection field lists; they end at this hop too. */
 export function namedByConnection(connection: string | undefined): readonly string[] {
   if (connection === undefined) return [];

@@ -3,6 +3,7 @@
 import type { Clock, Schedule } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
+import { relieve } from "../pool/relief.ts";
 import type { Refusal } from "./refusal.ts";
 import { Roll } from "./roll.ts";
 
@@ -65,6 +66,7 @@ export class Queue {
     this.limits = limits;
     this.#waiting = new Roll(schedule, () => {
       this.#waiting.takeUntil(clock() - this.limits.timeoutMs, (queued) => queued.expire());
+      if (this.size > 0) relieve(pool.fit, this.size, clock());
       // Some things no attempt's end tells: modes, and ejections that run out.
       this.#serveFirst();
     });

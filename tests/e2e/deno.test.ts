@@ -282,6 +282,14 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     await origin.close();
   }, 40_000);
 
+  test("a worker leaves when nobody hears it any more, though it did not hear of its parent's end", async () => {
+    if (!deno) return;
+    await using programs = new Programs();
+    const parent = join(root, "tests/support/half-dead-parent.pl");
+    const worker = programs.start(["perl", parent, deno, "run", "-A", join(root, "src/main.ts"), "worker"]);
+    expect([await worker.exited, worker.stderr]).toEqual([{ code: 0, signal: null }, ""]);
+  }, 30_000);
+
   test("the runtime keeps its laws", async () => {
     if (!deno) return;
     const laws = new Program([deno, "test", "-A", "--no-check", join(root, "tests/runtime/deno-smoke.ts")]);

@@ -16,6 +16,8 @@ export interface WatchSetting {
   readonly move: () => Attempt | undefined;
   /** Makes a second attempt beside this one, if there may be one. */
   readonly hedge?: () => void;
+  /** Gives the request's body up if its client sends it too slowly, so long after the attempt began; says whether. */
+  readonly giveUp?: (ms: number) => boolean;
 }
 
 /** The shared limit on the time to connect and to the answer's head: the fetch client does not tell them apart. */
@@ -39,6 +41,7 @@ export class AttemptWatch implements Carrier {
   readonly #attempt: Attempt;
   readonly #move: () => Attempt | undefined;
   readonly #startHedge: (() => void) | undefined;
+  readonly #giveUp: WatchSetting["giveUp"];
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
@@ -51,12 +54,13 @@ export class AttemptWatch implements Carrier {
   /** Another attempt won; this one has ended then. */
   isOutrun = false;
 
-  constructor({ client, limitMs, attempt, move, hedge }: WatchSetting) {
+  constructor({ client, limitMs, attempt, move, hedge, giveUp }: WatchSetting) {
     this.#client = client;
     this.#limitMs = limitMs;
     this.#attempt = attempt;
     this.#move = move;
     this.#startHedge = hedge;
+    this.#giveUp = giveUp;
     attempt.carrier = this;
     this.#startTimer();
     if (client.aborted) this.#onGone();
@@ -87,6 +91,12 @@ export class AttemptWatch implements Carrier {
 
   hedge(): void {
     if (!this.#hasHead && !this.isClientGone) this.#startHedge?.();
+  }
+
+  giveWay(attempt: Attempt, now: number): boolean {
+    if (this.#hasHead || this.isClientGone || !this.#giveUp?.(now - attempt.startedAt)) return false;
+    this.abort();
+    return true;
   }
 
   outrun(): void {

@@ -1,6 +1,6 @@
 /** Applies the proxy's field rules to standard `Headers`, for requests and answers. */
 
-import { forwardingFields, hopByHop, namedByConnection } from "../../proxy/headers.ts";
+import { forwardingFields, hopByHop, isForwardedMisspelt, namedByConnection } from "../../proxy/headers.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
 import type { FetchHandlerSetting, Passage } from "./handler.ts";
 
@@ -13,6 +13,7 @@ export function outgoingFields(
   const fields = endToEnd(request.headers);
   // Consumed at this hop: the listener has answered "100 Continue" already.
   fields.delete("expect");
+  for (const name of [...fields.keys()]) if (isForwardedMisspelt(name)) fields.delete(name);
   fields.set("Host", head.host);
   for (const [name, value] of Object.entries(forwarding)) fields.set(name, value);
   fields.set("X-Request-Id", requestId);

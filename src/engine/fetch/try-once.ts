@@ -105,6 +105,7 @@ function watchOf({ request, exchange }: Passage, { attempt, body, legs }: Try): 
       const second = exchange.hedge();
       if (second) legs.follow(second);
     },
+    giveUp: (ms) => body.giveUp(ms),
   });
 }
 

@@ -6,7 +6,7 @@ import { type HeadTaker, Inbox } from "./inbox.ts";
 import type { Plane } from "./plane.ts";
 import type { Ending, Relay } from "./relay.ts";
 import type { RequestHead } from "./request-head.ts";
-import type { WireSocket } from "./socket.ts";
+import type { ClientOwner, WireSocket } from "./socket.ts";
 import { type Forwarding, forwardingOf } from "./write-request.ts";
 
 /** How long we wait for a client to notice our FIN before we close (RFC 9112 section 9.6). */
@@ -22,7 +22,7 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  *  closed         lingering           └──client gone, answer cut──▶ closed
  * ```
  */
-export class ClientConnection extends Connection implements HeadTaker {
+export class ClientConnection extends Connection implements ClientOwner, HeadTaker {
   readonly #plane: Plane;
   readonly address: string;
   readonly scheme: "http" | "https";
@@ -44,12 +44,15 @@ export class ClientConnection extends Connection implements HeadTaker {
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const { clients, setting, wheel } = this.#plane;
-    if (setting.maxClients !== undefined && clients.size >= setting.maxClients) {
-      return this.#begin().refuseUnread(this, refusal("too_many_clients"));
-    }
-    clients.add(this);
-    wheel.arm(this, setting.clientTimeouts.keepAliveMs);
+    const { setting, wheel } = this.#plane;
+    const place = this.#plane.placeFor(this);
+    if (place === "none") return this.leave(true);
+    if (place === "away") return this.#begin().refuseUnread(this, refusal("too_many_clients"));
+    wheel.arm(this, setting.clientTimeouts[this.scheme === "https" ? "headMs" : "keepAliveMs"]);
+  }
+
+  secured(): void {
+    if (this.#phase === "idle") this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.keepAliveMs);
   }
 
   /** The forwarding fields that are the same for all of its requests. */
@@ -66,8 +69,7 @@ export class ClientConnection extends Connection implements HeadTaker {
         const relay = this.#relay as Relay;
         const from = relay.request.isComplete ? 0 : relay.requestBody(chunk, 0, chunk.length);
         if (from < 0 || this.#relay !== relay) return;
-        if (relay.request.isComplete) this.#plane.wheel.disarm(this);
-        else this.#expectBody();
+        this.#expectBody();
         return this.#keepAhead(chunk, from);
       }
       case "flushing":
@@ -78,17 +80,18 @@ export class ClientConnection extends Connection implements HeadTaker {
   }
 
   #expectBody(): void {
-    if (this.isPaused) this.#plane.wheel.disarm(this);
-    else this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.bodyIdleMs);
+    if (this.isPaused || this.#relay?.request.isComplete) this.#plane.wheel.disarm(this);
+    else this.expectReader();
   }
 
-  /** It takes no more bytes for now; it has this long to take one. */
+  /** It takes no more bytes for now, and has this long to take one. */
   expectReader(): void {
     this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.bodyIdleMs);
   }
 
   protected override progressed(): void {
-    this.expectReader();
+    if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
+    else this.expectReader();
   }
 
   override resume(): void {
@@ -165,18 +168,14 @@ export class ClientConnection extends Connection implements HeadTaker {
       this.#settle();
       this.#phase = "idle";
       this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.keepAliveMs);
-      this.#readAhead();
+      const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
+      super.resume();
+      if (ahead) this.#read(ahead);
     } else if (this.#phase === "lingering") this.#startLingering();
     else {
       if (this.#relay?.request.isComplete) this.#plane.wheel.disarm(this);
       this.#relay?.clientFlushed();
     }
-  }
-
-  #readAhead(): void {
-    const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
-    super.resume();
-    if (ahead) this.#read(ahead);
   }
 
   /** FIN behind the last byte; what the client still sends is read and dropped, or its kernel would discard the answer. */
@@ -242,7 +241,7 @@ export class ClientConnection extends Connection implements HeadTaker {
     relay?.cancel();
     this.#settle();
     this.#inbox.clear();
-    this.#plane.clients.delete(this);
+    this.#plane.left(this);
     this.#plane.wheel.forget(this);
     if (abruptly) this.terminate();
     else this.close();

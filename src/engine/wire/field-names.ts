@@ -49,6 +49,9 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["traceparent", known.traceparent],
 ];
 
+const underscore = 0x5f;
+const hyphen = 0x2d;
+
 const longest = Math.max(...names.map(([name]) => name.length));
 const literals: readonly Buffer[] = names.map(([name]) => latin1(name));
 const numbers = Uint8Array.from(names, ([, number]) => number);
@@ -71,12 +74,33 @@ function keyOf(length: number, first: number): number {
 export function recognise(bytes: Uint8Array, from: number, to: number): number {
   const length = to - from;
   if (length > longest) return known.other;
-  let place = firstOf[keyOf(length, lower[bytes[from] as number] as number)] as number;
-  while (place !== 0) {
+  const first = firstOf[keyOf(length, lower[bytes[from] as number] as number)] as number;
+  for (let place = first; place !== 0; place = nextOf[place] as number) {
     if (equalsAnyCase(bytes, from, to, literals[place - 1] as Buffer)) return numbers[place - 1] as number;
-    place = nextOf[place] as number;
+  }
+  return misspelt(bytes, from, first);
+}
+
+/**
+ * A forwarding field with underscores, to be replaced as well: servers of the CGI family (RFC 3875 section 4.1.18) take both
+ * spellings for one field, and a client's word for ours.
+ */
+function misspelt(bytes: Uint8Array, from: number, first: number): number {
+  for (let place = first; place !== 0; place = nextOf[place] as number) {
+    const number = numbers[place - 1] as number;
+    const isForwarding = number >= known.forwardedFor && number <= known.forwardedPort;
+    if (isForwarding && equalsFolded(bytes, from, literals[place - 1] as Buffer)) return number;
   }
   return known.other;
+}
+
+/** As `equalsAnyCase`, with underscores for hyphens. */
+function equalsFolded(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
+  for (let i = 0; i < literal.length; i++) {
+    const byte = lower[bytes[from + i] as number];
+    if (byte !== literal[i] && !(byte === underscore && literal[i] === hyphen)) return false;
+  }
+  return true;
 }
 
 /** Whether a field of this number ends at this hop whatever it says, framing and upgrades apart. */

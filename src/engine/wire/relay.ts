@@ -200,7 +200,7 @@ export class Relay implements AnswerTaker {
     this.#answer.interim(client, head);
     const onEnd = (outcome: Outcome) => {
       this.sending.end(outcome);
-      upstream.leaveTunnel(outcome.kind === "response");
+      upstream[outcome.kind === "response" ? "close" : "terminate"]();
       this.#end(outcome.kind === "response" ? "close" : "reset");
     };
     const { wheel } = this.#plane;

@@ -51,14 +51,15 @@ export class Lane {
     const isOutdated = connection.address !== this.upstream.address;
     if (this.#plane.isDraining || isOutdated || this.#idle.length >= maxIdle || waitMs <= 0)
       return connection.close();
-    this.#idle.push(connection);
+    if (this.#idle.push(connection) === 1) this.#plane.restingLanes.add(this);
     this.#plane.wheel.arm(connection, waitMs);
   }
 
-  /** It was closed while it waited. */
+  /** It is closed, whether it waited or not. */
   drop(connection: UpstreamConnection): void {
     const place = this.#idle.lastIndexOf(connection);
     if (place >= 0) this.#idle.splice(place, 1);
+    if (this.#idle.length === 0) this.#plane.restingLanes.delete(this);
   }
 
   /** Nobody needs idle ones any more. */
