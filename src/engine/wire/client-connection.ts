@@ -2,15 +2,13 @@
 
 import { invalid, refusal } from "../../proxy/refusal.ts";
 import { Connection } from "./connection.ts";
+import type { Ending } from "./exchange-end.ts";
 import { type HeadTaker, Inbox } from "./inbox.ts";
 import type { Plane } from "./plane.ts";
-import type { Ending, Relay } from "./relay.ts";
+import type { Relay } from "./relay.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { WireSocket } from "./socket.ts";
 import { type Forwarding, forwardingOf } from "./write-request.ts";
-
-/** How long we wait for a client to notice our FIN before we close (RFC 9112 section 9.6). */
-const lingerMs = 2_000;
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
 
@@ -44,12 +42,12 @@ export class ClientConnection extends Connection implements HeadTaker {
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const { clients, setting, wheel } = this.#plane;
+    const { clients, setting, times } = this.#plane;
     if (setting.maxClients !== undefined && clients.size >= setting.maxClients) {
       return this.#begin().refuseUnread(this, refusal("too_many_clients"));
     }
     clients.add(this);
-    wheel.arm(this, setting.clientTimeouts.keepAliveMs);
+    times.forRequest(this);
   }
 
   /** The forwarding fields that are the same for all of its requests. */
@@ -66,8 +64,8 @@ export class ClientConnection extends Connection implements HeadTaker {
         const relay = this.#relay as Relay;
         const from = relay.request.isComplete ? 0 : relay.requestBody(chunk, 0, chunk.length);
         if (from < 0 || this.#relay !== relay) return;
-        if (relay.request.isComplete) this.#plane.wheel.disarm(this);
-        else this.#expectBody();
+        if (relay.request.isComplete) this.#plane.times.forNothing(this);
+        else this.#plane.times.forBody(this);
         return this.#keepAhead(chunk, from);
       }
       case "flushing":
@@ -77,14 +75,9 @@ export class ClientConnection extends Connection implements HeadTaker {
     }
   }
 
-  #expectBody(): void {
-    if (this.isPaused) this.#plane.wheel.disarm(this);
-    else this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.bodyIdleMs);
-  }
-
   /** It takes no more bytes for now; it has this long to take one. */
   expectReader(): void {
-    this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.bodyIdleMs);
+    this.#plane.times.forReader(this);
   }
 
   protected override progressed(): void {
@@ -94,7 +87,8 @@ export class ClientConnection extends Connection implements HeadTaker {
   override resume(): void {
     if (this.#inbox.isFull) return;
     super.resume();
-    if (this.#phase === "exchange" && this.#relay?.request.isComplete === false) this.#expectBody();
+    if (this.#phase === "exchange" && this.#relay?.request.isComplete === false)
+      this.#plane.times.forBody(this);
   }
 
   #keepAhead(bytes: Buffer, from: number): void {
@@ -107,7 +101,7 @@ export class ClientConnection extends Connection implements HeadTaker {
     this.#isReading = true;
     for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#inbox.takeAhead()) {
       if (!this.#inbox.readHead(bytes, 0, this)) {
-        if (this.#phase === "idle") this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.headMs);
+        if (this.#phase === "idle") this.#plane.times.forHead(this);
         this.#phase = "head";
         break;
       }
@@ -126,7 +120,7 @@ export class ClientConnection extends Connection implements HeadTaker {
       return to;
     }
     const next = relay.start(this, head, to);
-    if (this.#relay === relay && !relay.request.isComplete) this.#expectBody();
+    if (this.#relay === relay && !relay.request.isComplete) this.#plane.times.forBody(this);
     return next;
   }
 
@@ -134,13 +128,13 @@ export class ClientConnection extends Connection implements HeadTaker {
     this.#phase = "exchange";
     this.#isActive = true;
     this.#plane.began();
-    this.#plane.wheel.disarm(this);
+    this.#plane.times.forNothing(this);
     return (this.#relay = this.#plane.takeRelay());
   }
 
   enterTunnel(): void {
     this.#phase = "tunnel";
-    this.#plane.wheel.disarm(this);
+    this.#plane.times.forNothing(this);
     if (!this.#isReading) this.#sendAhead();
   }
 
@@ -154,7 +148,12 @@ export class ClientConnection extends Connection implements HeadTaker {
   exchangeEnded(ending: Ending): void {
     this.#relay = undefined;
     if (ending === "reset" || ending === "gone") return this.leave(ending === "reset");
-    if (ending === "close" || this.#plane.isDraining) return this.#linger();
+    if (ending === "last" && this.scheme === "http" && !this.#inbox.hasAhead) {
+      // Nothing can come that would make its kernel discard the answer, so the connection ends without a farewell.
+      this.#hasPeerEnded = true;
+      if (this.isFlushed) return this.leave(false);
+    }
+    if (ending !== "keep" || this.#plane.isDraining) return this.#linger();
     this.#phase = "flushing";
     if (this.isFlushed) this.flushed();
     else this.expectReader();
@@ -164,11 +163,11 @@ export class ClientConnection extends Connection implements HeadTaker {
     if (this.#phase === "flushing") {
       this.#settle();
       this.#phase = "idle";
-      this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.keepAliveMs);
+      this.#plane.times.forRequest(this);
       this.#readAhead();
     } else if (this.#phase === "lingering") this.#startLingering();
     else {
-      if (this.#relay?.request.isComplete) this.#plane.wheel.disarm(this);
+      if (this.#relay?.request.isComplete) this.#plane.times.forNothing(this);
       this.#relay?.clientFlushed();
     }
   }
@@ -192,7 +191,7 @@ export class ClientConnection extends Connection implements HeadTaker {
   #startLingering(): void {
     this.#settle();
     if (this.#hasPeerEnded) return this.leave(false);
-    this.#plane.wheel.arm(this, lingerMs);
+    this.#plane.times.forFarewell(this);
   }
 
   /** What was under way is over. */

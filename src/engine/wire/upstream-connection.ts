@@ -1,9 +1,10 @@
 /** One connection to an upstream: sends requests, reads answers and believes nothing that two readers could read differently. */
 
-import { failure, type Failure, type FailureReason } from "../../pool/outcome.ts";
+import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../pool/upstream.ts";
 import { AnswerReader, type Progress } from "./answer-reader.ts";
 import { Connection } from "./connection.ts";
+import { breakFailure, connectFailure } from "./losses.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { ConnectOwner, WireSocket } from "./socket.ts";
@@ -65,6 +66,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
+    this.#plane.upstreams.add(this);
     if (this.#phase !== "connecting") return this.terminate();
     this.#plane.wheel.disarm(this);
     if (this.#relay) {
@@ -79,12 +81,8 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   refused(code: string): void {
     if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
-    const timedOut = code === "ETIMEDOUT";
-    const reset = code === "ECONNRESET";
     this.isClosed = true;
-    this.#fail(
-      failure("connect", timedOut ? "connect_timeout" : reset ? "connect_reset" : "connect_refused", code),
-    );
+    this.#fail(connectFailure(code));
   }
 
   /** Until its answer begins the upstream has this long to do its part: to answer, or to take more of the request. */
@@ -165,18 +163,19 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamFinished();
     if (this.#phase === "answer" && this.#relay && this.#reader.ended()) return this.#complete(this.#relay);
     if (this.#phase === "idle") return this.close();
-    this.#fail(this.#cut("FIN"));
+    this.#fail(breakFailure(this.#reader.inBody, "FIN"));
   }
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
+    this.#plane.upstreams.delete(this);
     if (this.#phase === "idle") this.#lane.drop(this);
     if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
     if (this.#phase === "tunnel") {
       return this.#relay?.tunnel?.upstreamClosed(error);
     }
-    this.#fail(this.#cut(error?.message ?? "closed"));
+    this.#fail(breakFailure(this.#reader.inBody, error?.message ?? "closed"));
   }
 
   faulted(error: Error): void {
@@ -200,6 +199,11 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
       case "idle":
         return this.close();
     }
+  }
+
+  /** For a drain: between two requests it can go. */
+  leaveIfIdle(): void {
+    if (this.#phase === "idle") this.close();
   }
 
   /** The relay needs it no more, whatever it was doing. */
@@ -226,12 +230,6 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     this.#relay?.upstreamFlushed(this);
   }
 
-  #cut(detail: string): Failure {
-    return this.#reader.inBody
-      ? failure("body", "body_truncated", detail)
-      : failure("head", resetReason, detail);
-  }
-
   #fail(failed: Failure): void {
     const relay = this.#relay;
     this.#leave();
@@ -245,5 +243,3 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     this.#phase = "closed";
   }
 }
-
-const resetReason: FailureReason = "upstream_reset";
