@@ -31,6 +31,8 @@ export interface Carrier {
   cut(attempt: Attempt, failed?: Failure): void;
   /** The attempt waits for longer than nearly all do: it may have company elsewhere. Missing where it may not. */
   hedge?(attempt: Attempt): void;
+  /** Others wait for its place: ends the request if its client sends it too slowly, and says whether. */
+  giveWay?(attempt: Attempt, now: number): boolean;
 }
 
 /** What a failed attempt counts as, in milliseconds: a server that refuses at once must not look fast. */

@@ -3,6 +3,7 @@
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
+import { relieve } from "../pool/relief.ts";
 import type { Refusal } from "./refusal.ts";
 
 export interface QueueLimits {
@@ -104,6 +105,7 @@ export class Queue {
       this.#waiting.delete(queued);
       queued.expire();
     }
+    if (this.size > 0) relieve(this.#setting.pool.upstreams, this.size, this.#setting.clock());
     this.#serveFirst();
     this.#cancel = this.size > 0 ? this.#setting.schedule(lookMs, () => this.#look()) : undefined;
   }

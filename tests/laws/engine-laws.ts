@@ -265,6 +265,43 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
+  "takes the places of clients that trickle their bodies back, but only when others wait": (engine) =>
+    scene(
+      engine,
+      {
+        answer: (_, socket) => void socket.write(answerWith("ok")),
+        onHead: ({ method }) => method === "POST",
+      },
+      async ({ origin, stage }) => {
+        const slow = await Promise.all([1, 2].map(() => RawClient.connect(stage.port)));
+        for (const client of slow)
+          client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+        const trickle = setInterval(
+          () => slow.forEach((client) => client.socket.writable && client.send("x")),
+          50,
+        );
+        try {
+          await until(() => origin.requests.length === 2, "both places to be taken");
+          const [upstream] = stage.pool.upstreams;
+          const since = performance.now();
+          await until(() => performance.now() - since > 2_200, "the time that a client has");
+          expect(upstream?.inFlight).toBe(2);
+          expect((await ask(stage.port, get())).body.toString()).toBe("ok");
+          await until(
+            () => slow.some((client) => client.received.length > 0 || client.isClosed),
+            "one to be let go",
+          );
+          const [given, kept] = slow[0]?.received.length ? slow : slow.toReversed();
+          expect(given?.received.toString()).toStartWith("HTTP/1.1 408");
+          expect([kept?.received.length, kept?.isClosed]).toEqual([0, false]);
+        } finally {
+          clearInterval(trickle);
+          for (const client of slow) client.destroy();
+        }
+      },
+      { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 2 } },
+    ),
+
   "cuts what is under way on one upstream: answers break off, what waits may go elsewhere, a POST is refused":
     async (engine) => {
       const begun = Buffer.from(

@@ -14,6 +14,8 @@ export interface WatchSetting {
   readonly move: () => Attempt | undefined;
   /** Makes a second attempt beside this one, if there may be one. */
   readonly hedge: () => void;
+  /** Gives the request's body up if its client sends it too slowly, so long after the attempt began; says whether. */
+  readonly giveUp: (ms: number) => boolean;
 }
 
 /** The clock stands still while the attempt waits for more of the client's body: that wait is not the upstream's. */
@@ -23,6 +25,7 @@ export class AttemptWatch implements Carrier {
   readonly #attempt: Attempt;
   readonly #move: () => Attempt | undefined;
   readonly #startHedge: () => void;
+  readonly #giveUp: WatchSetting["giveUp"];
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
@@ -35,12 +38,13 @@ export class AttemptWatch implements Carrier {
   /** Where the request went instead, once it was rescued; this attempt has ended then. */
   elsewhere: Attempt | undefined;
 
-  constructor({ client, limitMs, attempt, move, hedge }: WatchSetting) {
+  constructor({ client, limitMs, attempt, move, hedge, giveUp }: WatchSetting) {
     this.#client = client;
     this.#limitMs = limitMs;
     this.#attempt = attempt;
     this.#move = move;
     this.#startHedge = hedge;
+    this.#giveUp = giveUp;
     attempt.carrier = this;
     this.#startTimer();
     if (client.aborted) this.#onGone();
@@ -71,6 +75,12 @@ export class AttemptWatch implements Carrier {
 
   hedge(): void {
     if (!this.#hasHead && !this.isClientGone) this.#startHedge();
+  }
+
+  giveWay(attempt: Attempt, now: number): boolean {
+    if (this.#hasHead || this.isClientGone || !this.#giveUp(now - attempt.startedAt)) return false;
+    this.abort();
+    return true;
   }
 
   outrun(): void {

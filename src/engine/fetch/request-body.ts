@@ -1,6 +1,7 @@
 /** A request's body as attempts need it: sent again if it was small or not yet touched, streamed otherwise. */
 
 import { systemSchedule } from "../../lib/clock.ts";
+import { trickles } from "../../proxy/slow-body.ts";
 
 /** Bodies of known length up to this are held in memory, which costs no throughput and makes them replayable. */
 export const bufferedBytes = 64 * 1024;
@@ -18,6 +19,8 @@ export interface RequestBody {
   readonly isReplayable: boolean;
   /** What the client did wrong while it was sent on: then a failure is not the upstream's. */
   readonly fault: BodyFault | undefined;
+  /** Others wait: a client that trickles counts as stalled, so long after its attempt began; says whether. */
+  giveUp(ms: number): boolean;
 }
 
 /** The client stopped sending, or sends more than the pool takes. */
@@ -41,7 +44,7 @@ export async function requestBody(request: Request, limits: BodyLimits): Promise
 }
 
 function heldBody(bytes: Uint8Array<ArrayBuffer> | null): RequestBody {
-  return { take: () => bytes, isReplayable: true, fault: undefined };
+  return { take: () => bytes, isReplayable: true, fault: undefined, giveUp: () => false };
 }
 
 /** Nothing is read before an upstream asks for it, so a refused connect leaves the body whole. */
@@ -85,6 +88,11 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
     },
     get fault() {
       return fault;
+    },
+    giveUp(ms) {
+      if (!trickles(sentBytes, ms)) return false;
+      fault ??= "stalled";
+      return true;
     },
   };
 }

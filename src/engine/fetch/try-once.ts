@@ -63,6 +63,7 @@ export async function tryOnce(
       const second = exchange.hedge();
       if (second) legs.follow(second);
     },
+    giveUp: (ms) => body.giveUp(ms),
   });
   legs.name(attempt, watch);
   try {

@@ -36,8 +36,11 @@ export class AnswerHead {
     return this.reader.status < 200 && this.reader.status !== 101;
   }
 
-  /** Judges a head that was read whole; false if what follows it cannot be told for certain. RFC 9112 section 6.3. */
-  judge(bytes: Buffer, asked: Asked): boolean {
+  /**
+   * Judges a head that was read whole. RFC 9112 section 6.3.
+   * @returns why what follows it cannot be told for certain; empty if it can
+   */
+  judge(bytes: Buffer, asked: Asked): string {
     const { reader } = this;
     this.bytes = bytes;
     const { fields, status } = reader;
@@ -55,11 +58,11 @@ export class AnswerHead {
         case known.contentLength:
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
-          if (this.contentLength < 0) return false;
+          if (this.contentLength < 0) return "Content-Length is no number";
           break;
         case known.transferEncoding:
           codings += 1;
-          if (transferCoding(bytes, from, to) !== 0) return false;
+          if (transferCoding(bytes, from, to) !== 0) return "Transfer-Encoding is not chunked";
           break;
         case known.connection:
           options |= connectionOptions(reader, bytes, from, to);
@@ -72,10 +75,11 @@ export class AnswerHead {
           break;
       }
     }
-    if (lengths > 1 || codings > 1 || lengths + codings > 1) return false;
-    if (codings > 0 && reader.version === 10) return false;
-    if ((options & option.malformed) !== 0) return false;
-    if (status === 101 && !(asked.upgrades && (options & option.upgrade) !== 0)) return false;
+    if (lengths + codings > 1) return "more than one Content-Length or Transfer-Encoding";
+    if (codings > 0 && reader.version === 10) return "chunks on HTTP/1.0";
+    if ((options & option.malformed) !== 0) return "Connection names too many fields";
+    if (status === 101 && !(asked.upgrades && (options & option.upgrade) !== 0))
+      return "101 that nobody asked for";
     const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
     this.keepsAlive = wantsKept && (options & option.close) === 0;
     this.dropsFraming = status < 200 || status === 204;
@@ -84,7 +88,7 @@ export class AnswerHead {
     else if (lengths > 0) this.framing = framing.length;
     else this.framing = framing.untilClose;
     if (this.framing === framing.untilClose) this.keepsAlive = false;
-    return true;
+    return "";
   }
 }
 

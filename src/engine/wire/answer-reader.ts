@@ -3,7 +3,10 @@
 import { AnswerHead, type Asked } from "./answer-head.ts";
 import { Body } from "./body.ts";
 import { Gathered } from "./gathered.ts";
-import { isWhole, needsMore } from "./head-reader.ts";
+import { isWhole, maxFields, maxHeadBytes, needsMore } from "./head-reader.ts";
+
+/** Far more than anybody needs: 1xx heads without end would keep a core busy for as long as a head may take. */
+const maxInterims = 100;
 
 /** Who waits for an answer. Bytes are only valid during the call. */
 export interface AnswerTaker {
@@ -40,6 +43,9 @@ export class AnswerReader {
   keepsAlive = false;
   /** From `Keep-Alive: timeout`; -1 if it says nothing. */
   keepAliveSeconds = -1;
+  /** What is wrong with an invalid head, for the log. */
+  complaint = "";
+  #interims = 0;
 
   /** @param shared reads the heads that come whole; nobody holds on to it between two events */
   constructor(shared: AnswerHead) {
@@ -49,6 +55,7 @@ export class AnswerReader {
   begin(): void {
     this.hasStarted = false;
     this.inBody = false;
+    this.#interims = 0;
     this.#gathered = undefined;
   }
 
@@ -77,9 +84,11 @@ export class AnswerReader {
         return "more";
       }
       goesOn = false;
-      if (verdict !== isWhole || !head.judge(bytes, taker.request)) return "headInvalid";
+      const complaint = verdict === isWhole ? head.judge(bytes, taker.request) : complaintOf(verdict);
+      if (complaint !== "") return this.#refuse(complaint);
       from = head.reader.end;
       if (!head.isInterim) return this.#begin(taker, head, to);
+      if (++this.#interims > maxInterims) return this.#refuse("too many interim answers");
       taker.interim(head);
     }
     this.#gathered = undefined;
@@ -102,13 +111,18 @@ export class AnswerReader {
     }
     this.#body.begin(head.framing, head.contentLength);
     const stop = this.#body.take(head.bytes, head.reader.end, to);
-    if (stop < 0) return "headInvalid";
+    if (stop < 0) return this.#refuse("malformed chunk");
     this.inBody = true;
     // Bytes behind an answer that nobody asked for must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
     this.keepAliveSeconds = head.keepAliveSeconds;
     taker.answer(head, stop, this.#body.isComplete);
     return this.#body.isComplete ? "complete" : "more";
+  }
+
+  #refuse(complaint: string): Progress {
+    this.complaint = complaint;
+    return "headInvalid";
   }
 
   #readBody(taker: AnswerTaker, bytes: Buffer): Progress {
@@ -121,4 +135,10 @@ export class AnswerReader {
     }
     return this.#body.isComplete ? "complete" : "more";
   }
+}
+
+/** @param verdict a status of the head's reader */
+function complaintOf(verdict: number): string {
+  if (verdict === 431) return `head larger than ${maxHeadBytes} bytes or ${maxFields} fields`;
+  return verdict === 505 ? "unknown version of HTTP" : "malformed head";
 }

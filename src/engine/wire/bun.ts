@@ -4,7 +4,7 @@ import { beginTurn, endTurn } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
-import type { ConnectOwner, Sockets, SocketOwner } from "./socket.ts";
+import type { ClientOwner, ConnectOwner, Sockets, SocketOwner } from "./socket.ts";
 
 /** One table of handlers for all connections: the owner rides on the socket. */
 const handlers: Bun.SocketHandler<SocketOwner> = {
@@ -48,14 +48,16 @@ const trustingHandlers: Bun.SocketHandler<ConnectOwner> = {
 const bunSockets: Sockets = {
   listen({ hostname, port, sharesPort, tls, accept }) {
     return new Promise((resolve) => {
-      const listener = Bun.listen<SocketOwner>({
+      const listener = Bun.listen<ClientOwner>({
         hostname,
         port,
         ...(sharesPort && { reusePort: true }),
         allowHalfOpen: true,
         ...(tls && { tls }),
         socket: {
-          ...handlers,
+          ...(handlers as Bun.SocketHandler<ClientOwner>),
+          // Without this one Bun would tell of a connection only when its handshake is done, if that is ever.
+          handshake: (socket, isSecure) => void (isSecure && socket.data.secured()),
           open(socket) {
             // Who has reset already has no address any more, whatever the types say.
             const owner = accept((socket.remoteAddress as string | undefined) ?? "");

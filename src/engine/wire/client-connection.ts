@@ -7,7 +7,7 @@ import { type HeadTaker, Inbox } from "./inbox.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { RequestHead } from "./request-head.ts";
-import type { WireSocket } from "./socket.ts";
+import type { ClientOwner, WireSocket } from "./socket.ts";
 import { type Forwarding, forwardingOf } from "./write-request.ts";
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
@@ -20,7 +20,7 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  *  closed         lingering           └──client gone, answer cut──▶ closed
  * ```
  */
-export class ClientConnection extends Connection implements HeadTaker {
+export class ClientConnection extends Connection implements ClientOwner, HeadTaker {
   readonly #plane: Plane;
   readonly address: string;
   readonly scheme: "http" | "https";
@@ -42,12 +42,15 @@ export class ClientConnection extends Connection implements HeadTaker {
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const { clients, setting, times } = this.#plane;
-    if (setting.maxClients !== undefined && clients.size >= setting.maxClients) {
-      return this.#begin().refuseUnread(this, refusal("too_many_clients"));
-    }
-    clients.add(this);
-    times.forRequest(this);
+    const place = this.#plane.placeFor(this);
+    if (place === "none") return this.leave(true);
+    if (place === "away") return this.#begin().refuseUnread(this, refusal("too_many_clients"));
+    if (this.scheme === "https") this.#plane.times.forHead(this);
+    else this.#plane.times.forRequest(this);
+  }
+
+  secured(): void {
+    if (this.#phase === "idle") this.#plane.times.forRequest(this);
   }
 
   /** The forwarding fields that are the same for all of its requests. */
@@ -64,8 +67,7 @@ export class ClientConnection extends Connection implements HeadTaker {
         const relay = this.#relay as Relay;
         const from = relay.request.isComplete ? 0 : relay.requestBody(chunk, 0, chunk.length);
         if (from < 0 || this.#relay !== relay) return;
-        if (relay.request.isComplete) this.#plane.times.forNothing(this);
-        else this.#plane.times.forBody(this);
+        this.#expectBody();
         return this.#keepAhead(chunk, from);
       }
       case "flushing":
@@ -75,13 +77,14 @@ export class ClientConnection extends Connection implements HeadTaker {
     }
   }
 
-  /** It takes no more bytes for now; it has this long to take one. */
-  expectReader(): void {
-    this.#plane.times.forReader(this);
+  #expectBody(): void {
+    if (this.#relay?.request.isComplete) this.#plane.times.forNothing(this);
+    else this.#plane.times.forBody(this);
   }
 
   protected override progressed(): void {
-    this.expectReader();
+    if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
+    else this.#plane.times.forReader(this);
   }
 
   override resume(): void {
@@ -156,7 +159,7 @@ export class ClientConnection extends Connection implements HeadTaker {
     if (ending !== "keep" || this.#plane.isDraining) return this.#linger();
     this.#phase = "flushing";
     if (this.isFlushed) this.flushed();
-    else this.expectReader();
+    else this.#plane.times.forReader(this);
   }
 
   protected override flushed(): void {
@@ -164,18 +167,14 @@ export class ClientConnection extends Connection implements HeadTaker {
       this.#settle();
       this.#phase = "idle";
       this.#plane.times.forRequest(this);
-      this.#readAhead();
+      const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
+      super.resume();
+      if (ahead) this.#read(ahead);
     } else if (this.#phase === "lingering") this.#startLingering();
     else {
       if (this.#relay?.request.isComplete) this.#plane.times.forNothing(this);
       this.#relay?.clientFlushed();
     }
-  }
-
-  #readAhead(): void {
-    const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
-    super.resume();
-    if (ahead) this.#read(ahead);
   }
 
   /** FIN behind the last byte; what the client still sends is read and dropped, or its kernel would discard the answer. */
@@ -185,7 +184,7 @@ export class ClientConnection extends Connection implements HeadTaker {
     super.resume();
     this.finish();
     if (this.isFlushed) this.#startLingering();
-    else this.expectReader();
+    else this.#plane.times.forReader(this);
   }
 
   #startLingering(): void {
@@ -241,7 +240,7 @@ export class ClientConnection extends Connection implements HeadTaker {
     relay?.cancel();
     this.#settle();
     this.#inbox.clear();
-    this.#plane.clients.delete(this);
+    this.#plane.left(this);
     this.#plane.wheel.forget(this);
     if (abruptly) this.terminate();
     else this.close();

@@ -5,6 +5,7 @@ import { cutAll } from "../../pool/cut.ts";
 import { plainAddress } from "../../proxy/head.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
+import { mostClients } from "./open-files.ts";
 import { Plane } from "./plane.ts";
 import type { Sockets } from "./socket.ts";
 import { TimerWheel } from "./timer-wheel.ts";
@@ -14,7 +15,8 @@ export function wireEngineOver(sockets: Sockets): Engine {
   return { name: "wire", listen: (setting) => listen(setting, sockets) };
 }
 
-async function listen(setting: EngineSetting, sockets: Sockets): Promise<EngineListener> {
+async function listen(given: EngineSetting, sockets: Sockets): Promise<EngineListener> {
+  const setting = withinFiles(given);
   const wheel = new TimerWheel(systemClock, systemSchedule);
   const scheme = setting.tls ? "https" : "http";
   const plane = new Plane(setting, sockets, wheel);
@@ -23,6 +25,7 @@ async function listen(setting: EngineSetting, sockets: Sockets): Promise<EngineL
     port: setting.port,
     sharesPort: setting.sharesPort,
     ...(setting.tls && { tls: setting.tls }),
+    handshakeMs: setting.clientTimeouts.headMs,
     accept: (address) => new ClientConnection(plane, plainAddress(address), scheme),
   });
   plane.listenPort = listener.port;
@@ -46,4 +49,14 @@ async function listen(setting: EngineSetting, sockets: Sockets): Promise<EngineL
       wheel.stop();
     },
   };
+}
+
+/** As many clients as wanted, if the system has room for them. */
+function withinFiles(setting: EngineSetting): EngineSetting {
+  const { maxClients: wanted = Infinity, log } = setting;
+  const most = mostClients();
+  if (wanted <= most) return setting;
+  const why = "the limit on open files";
+  if (wanted < Infinity) log.fault("fewer clients than wanted", { wanted, maxClients: most, why });
+  return { ...setting, maxClients: most };
 }

@@ -5,6 +5,7 @@ import { type Failure, failure } from "../../pool/outcome.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { isIdempotent } from "../../proxy/retry.ts";
 import type { EngineLog } from "../engine.ts";
+import type { Relay } from "./relay.ts";
 import type { RelayedRequest } from "./relayed-request.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
@@ -68,4 +69,10 @@ export function cutFailure(hasBegun: boolean): Failure {
 export function isStale(upstream: UpstreamConnection, failed: Failure, request: RelayedRequest): boolean {
   const isCut = upstream.isReused && !upstream.hasAnswered && failed.reason === "upstream_reset";
   return isCut && request.bytes.isWhole && isIdempotent(request.view.method);
+}
+
+/** A bug came to light on a connection that may have left the relay already: the request must not hang for it. */
+export function blame(relay: Relay | undefined, error: unknown, log: EngineLog): void {
+  if (!relay?.client) return log.bug(error, "");
+  relay.client.faulted(error instanceof Error ? error : new Error(String(error)));
 }

@@ -76,14 +76,24 @@ class NodeSocket implements WireSocket {
   }
 }
 
-function listen({ hostname, port, sharesPort, tls, accept }: ListenSetting): Promise<WireListener> {
+function listen({
+  hostname,
+  port,
+  sharesPort,
+  tls,
+  accept,
+  handshakeMs,
+}: ListenSetting): Promise<WireListener> {
   const onSocket = (socket: Socket) => {
     const owner = accept(socket.remoteAddress ?? "");
     owner.opened(new NodeSocket(socket, owner));
+    if (tls) owner.secured();
   };
   const server: Server = tls
-    ? createTlsServer({ ...tls, allowHalfOpen: true }, onSocket)
+    ? createTlsServer({ ...tls, allowHalfOpen: true, handshakeTimeout: handshakeMs }, onSocket)
     : createServer({ allowHalfOpen: true }, onSocket);
+  // Deno tells of the time that is up, and leaves the rest to us.
+  server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port, host: hostname, ...(sharesPort && { reusePort: true }) }, () => {

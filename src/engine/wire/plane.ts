@@ -18,6 +18,9 @@ import { Lane } from "./upstreams.ts";
 /** Relays that wait for a request; more are left to the collector. */
 const maxSpareRelays = 1_024;
 
+/** So many hear at a time that there are too many clients: others would take the room of those who are served. */
+const mostTurnedAway = 64;
+
 export class Plane {
   readonly setting: EngineSetting;
   readonly sockets: Sockets;
@@ -28,10 +31,11 @@ export class Plane {
   /** Heads that came whole are read with these; nobody holds on to them across events. */
   readonly requestHead = new RequestHead();
   readonly answerHead = new AnswerHead();
-  /** Every client's connection that is open. */
+  /** Every client's connection that is served. */
   readonly clients = new Set<ClientConnection>();
   /** Every connection to an upstream that is open. */
   readonly upstreams = new Set<UpstreamConnection>();
+  readonly #turnedAway = new Set<ClientConnection>();
   readonly #spare: Relay[] = [];
   #active = 0;
   readonly #onQuiet: Array<() => void> = [];
@@ -63,7 +67,21 @@ export class Plane {
   }
 
   giveBack(relay: Relay): void {
+    relay.request.rest();
     if (this.#spare.length < maxSpareRelays) this.#spare.push(relay);
+  }
+
+  /** Whether one more client is served, is told that there are too many, or not even that. */
+  placeFor(client: ClientConnection): "served" | "away" | "none" {
+    const isFull = this.clients.size >= (this.setting.maxClients ?? Infinity);
+    if (isFull && this.#turnedAway.size >= mostTurnedAway) return "none";
+    (isFull ? this.#turnedAway : this.clients).add(client);
+    return isFull ? "away" : "served";
+  }
+
+  left(client: ClientConnection): void {
+    this.clients.delete(client);
+    this.#turnedAway.delete(client);
   }
 
   /** Exchanges and tunnels under way, the sending of their last bytes included. */

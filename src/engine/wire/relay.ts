@@ -175,7 +175,7 @@ export class Relay implements AnswerTaker {
   #pass(client: ClientConnection, isOut: boolean): void {
     if (isOut) return;
     this.sending.upstream?.pause();
-    client.expectReader();
+    this.#plane.times.forReader(client);
   }
 
   /** The whole answer was passed on; the upstream's connection is free or closed already. */
@@ -197,7 +197,7 @@ export class Relay implements AnswerTaker {
     this.#answer.interim(client, head);
     const onEnd = (outcome: Outcome) => {
       this.sending.end(outcome);
-      upstream.leaveTunnel(outcome.kind === "response");
+      upstream[outcome.kind === "response" ? "close" : "terminate"]();
       this.#end(outcome.kind === "response" ? "close" : "reset");
     };
     const { wheel } = this.#plane;

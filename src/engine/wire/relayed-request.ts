@@ -19,7 +19,7 @@ export class RelayedRequest implements Outgoing {
   /** Whether the client wants to keep its connection. */
   keepsAlive = false;
   isHead = false;
-  upgrades = false;
+  #upgrades = false;
   /** Names it in log, answer and upstream. */
   id = "";
   trace: TraceContext | undefined;
@@ -29,6 +29,11 @@ export class RelayedRequest implements Outgoing {
   /** Whether all of it has come. */
   get isComplete(): boolean {
     return this.#body.isComplete;
+  }
+
+  /** Whether the upstream may switch protocols now: what is left of a body would be read as the new one by one side only. */
+  get upgrades(): boolean {
+    return this.#upgrades && this.isComplete;
   }
 
   /** Bytes of the body so far, where its length was not announced; else 0. */
@@ -45,7 +50,7 @@ export class RelayedRequest implements Outgoing {
     this.isOld = reader.version === 10;
     this.keepsAlive = head.keepsAlive;
     this.isHead = head.method === methodNumber.head;
-    this.upgrades = head.upgrades;
+    this.#upgrades = head.upgrades;
     this.view.lookAt(head);
     this.#body.begin(head.framing, head.contentLength);
     const stop = this.#body.take(head.bytes, reader.end, to);
@@ -58,11 +63,17 @@ export class RelayedRequest implements Outgoing {
     this.isOld = false;
     this.keepsAlive = false;
     this.isHead = false;
-    this.upgrades = false;
+    this.#upgrades = false;
     this.id = id;
     this.receivedBytes = 0;
     this.view.forget();
     this.#body.begin(framing.none, 0);
+  }
+
+  /** The request is over: nothing of it stays, and no room that only a few need. */
+  rest(): void {
+    this.bytes.begin();
+    this.view.forget();
   }
 
   /** Makes the bytes for the upstream from the head and the body up to `stop`; the view looks at them from now on. */

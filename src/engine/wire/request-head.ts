@@ -2,7 +2,7 @@
 
 import { framing } from "./body.ts";
 import {
-  colon, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash,
+  colon, cr, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash, space,
 } from "./bytes.ts"; // prettier-ignore
 import { known } from "./field-names.ts";
 import { fieldStride, HeadReader } from "./head-reader.ts";
@@ -65,8 +65,7 @@ export class RequestHead {
     if (ofFields !== 0) return ofFields;
     if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd)) return 400;
     if (reader.version === 10 && this.framing === framing.chunked) return 400;
-    // A body before the switch would be read as the new protocol by one side only.
-    if (reader.version === 10 || this.framing !== framing.none) this.upgrades = false;
+    if (reader.version === 10) this.upgrades = false;
     return this.#judgeTarget(bytes);
   }
 
@@ -116,13 +115,13 @@ export class RequestHead {
         case known.contentLength:
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
-          if (this.contentLength < 0) return 400;
+          if (this.contentLength < 0 || !standsPlain(bytes, from, to)) return 400;
           break;
         case known.transferEncoding: {
           codings += 1;
           const verdict = transferCoding(bytes, from, to);
           if (verdict === 501 && reader.version === 11) return 501;
-          if (verdict !== 0) return 400;
+          if (verdict !== 0 || !standsPlain(bytes, from, to)) return 400;
           break;
         }
         case known.connection:
@@ -176,6 +175,16 @@ export class RequestHead {
     }
     return true;
   }
+}
+
+/**
+ * Whether nothing but spaces stands before a value, and nothing behind it. Some servers strip neither tabs nor what is
+ * behind, and then do not see what frames the message: "Transfer-Encoding:\tchunked" is an old trick.
+ */
+function standsPlain(bytes: Uint8Array, from: number, to: number): boolean {
+  let before = from - 1;
+  while (bytes[before] === space) before -= 1;
+  return bytes[before] === colon && bytes[to] === cr;
 }
 
 /** Prior-knowledge HTTP/2 inside our connection would hide its requests from every rule here. */

@@ -11,11 +11,13 @@ export interface WrittenHead {
   fieldsEnd: number;
 }
 
+const nothing: Buffer = Buffer.alloc(0);
+
 /** Looks at the received bytes while they are valid, and later at those that went to the upstream. */
 export class RequestView implements Head {
   clientAddress = "";
   scheme: "http" | "https" = "http";
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = nothing;
   #methodNumber = 0;
   #methodStart = 0;
   #methodEnd = 0;
@@ -49,6 +51,7 @@ export class RequestView implements Head {
 
   /** There is no head to look at. */
   forget(): void {
+    this.#bytes = nothing;
     this.#fieldsStart = 0;
     this.#fieldsEnd = 0;
   }

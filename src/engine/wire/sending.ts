@@ -6,6 +6,7 @@ import { cancelled, type Failure, failure, type Outcome, rescued } from "../../p
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { Parked, Wait } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
+import { trickles } from "../../proxy/slow-body.ts";
 import { cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
 import { Legs } from "./legs.ts";
 import { play } from "./play.ts";
@@ -212,6 +213,15 @@ export class Sending implements Carrier, Parked {
     upstream?.abort();
     this.#log({ ...loss, next });
     this.follow(next);
+  }
+
+  /** Others wait: a client that trickles makes room for them. */
+  giveWay(attempt: Attempt, now: number): boolean {
+    const { isComplete, receivedBytes } = this.#request;
+    if (attempt !== this.legs.attempt || isComplete || this.#relay.hasBegun) return false;
+    if (!trickles(receivedBytes, now - attempt.startedAt)) return false;
+    this.#relay.clientStalled();
+    return true;
   }
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */

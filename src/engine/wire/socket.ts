@@ -31,6 +31,12 @@ export interface SocketOwner {
   faulted(error: Error): void;
 }
 
+/** Whoever connected to us. `opened` comes before a handshake of TLS, where the runtime can tell: it must end as well. */
+export interface ClientOwner extends SocketOwner {
+  /** The handshake is done; until then nothing can be sent. */
+  secured(): void;
+}
+
 export interface ConnectOwner extends SocketOwner {
   /** Instead of `opened`; `code` is the system's: ECONNREFUSED, ENOTFOUND … */
   refused(code: string): void;
@@ -43,7 +49,9 @@ export interface ListenSetting {
   readonly sharesPort: boolean;
   readonly tls?: ListenerTls;
   /** Makes the owner of a new connection. @param address the peer's IP address */
-  readonly accept: (address: string) => SocketOwner;
+  readonly accept: (address: string) => ClientOwner;
+  /** How long a handshake of TLS may take, in milliseconds, where `opened` comes behind it. */
+  readonly handshakeMs: number;
 }
 
 export interface WireListener {

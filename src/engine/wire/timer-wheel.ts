@@ -17,6 +17,8 @@ export abstract class Timed {
 
 const tickMs = 100;
 const slotCount = 512;
+/** A turn that comes later than this tells of a process that stood still, and could hear nobody meanwhile. */
+const stallMs = 3 * tickMs;
 
 /**
  * ```
@@ -34,8 +36,9 @@ export class TimerWheel {
   readonly #turn = () => this.#onTurn();
   #entries = 0;
   #tick = 0;
-  /** Time of the last turn: at most one tick old while the wheel turns. */
+  /** Time of the last turn: at most one tick old while the wheel turns. Time in which the process stood still is left out. */
   #now = 0;
+  #lostMs = 0;
   #cancel: Cancel | undefined;
 
   constructor(clock: Clock, schedule: Schedule) {
@@ -82,21 +85,28 @@ export class TimerWheel {
   }
 
   #start(): void {
-    this.#now = this.#clock();
+    this.#now = this.#clock() - this.#lostMs;
     this.#tick = Math.floor(this.#now / tickMs);
     this.#cancel = this.#schedule(tickMs, this.#turn);
   }
 
   #onTurn(): void {
-    this.#now = this.#clock();
+    const lateMs = this.#clock() - this.#lostMs - this.#now - tickMs;
+    if (lateMs > stallMs) this.#lostMs += lateMs;
+    this.#now = this.#clock() - this.#lostMs;
     const last = Math.floor(this.#now / tickMs);
-    // After a long pause of the process one round sees every slot.
-    if (last - this.#tick > slotCount) this.#tick = last - slotCount;
-    while (this.#tick < last) {
-      this.#tick += 1;
-      this.#visit(this.#tick % slotCount);
+    try {
+      while (this.#tick < last) {
+        this.#tick += 1;
+        this.#visit(this.#tick % slotCount);
+      }
+    } catch (error) {
+      // Somebody's bug is nobody else's: the rest of this slot has its turn with the next one.
+      this.#tick -= 1;
+      throw error;
+    } finally {
+      this.#cancel = this.#entries > 0 ? this.#schedule(tickMs, this.#turn) : undefined;
     }
-    this.#cancel = this.#entries > 0 ? this.#schedule(tickMs, this.#turn) : undefined;
   }
 
   /** Takes one entry at a time off the list, because what expires may forget its neighbours. */

@@ -47,8 +47,13 @@ export class Tunnel extends Timed {
   }
 
   #pass(source: Connection, target: Connection, bytes: Buffer): void {
-    this.#setting.wheel.arm(this, this.#setting.idleMs);
+    this.progressed();
     if (!target.write(bytes, 0, bytes.length)) source.pause();
+  }
+
+  /** A slow reader took something: nobody is idle. */
+  progressed(): void {
+    this.#setting.wheel.arm(this, this.#setting.idleMs);
   }
 
   clientFlushed(): void {

@@ -4,7 +4,7 @@ import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../pool/upstream.ts";
 import { AnswerReader, type Progress } from "./answer-reader.ts";
 import { Connection } from "./connection.ts";
-import { breakFailure, connectFailure } from "./losses.ts";
+import { blame, breakFailure, connectFailure } from "./losses.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { ConnectOwner, WireSocket } from "./socket.ts";
@@ -29,7 +29,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   #phase: Phase = "connecting";
   /** As it was when this connection began; another one since then means another way to judge certificates. */
   readonly address: Address;
-  /** Whether it has answered a request before. */
+  /** Whether it has been idle before. */
   isReused = false;
 
   constructor(plane: Plane, lane: Lane) {
@@ -75,12 +75,12 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     } else {
       // Its client left meanwhile; the next one need not wait.
       this.#phase = "idle";
+      this.isReused = true;
       this.#lane.put(this, -1);
     }
   }
 
   refused(code: string): void {
-    if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
     this.isClosed = true;
     this.#fail(connectFailure(code));
   }
@@ -126,7 +126,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
         this.#phase = "tunnel";
         return;
       case "headInvalid":
-        return this.#fail(failure("head", "head_invalid"));
+        return this.#fail(failure("head", "head_invalid", this.#reader.complaint));
       case "bodyInvalid":
         return this.#fail(failure("body", "body_truncated", "malformed chunk"));
     }
@@ -151,12 +151,12 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
       this.#phase = "idle";
       this.isReused = true;
       this.#lane.put(this, this.#reader.keepAliveSeconds);
-    } else {
-      this.#phase = "closed";
-      this.#plane.wheel.forget(this);
-      this.close();
+    } else this.close();
+    try {
+      relay.answered();
+    } catch (error) {
+      blame(relay, error, this.#plane.setting.log);
     }
-    relay.answered();
   }
 
   ended(): void {
@@ -168,21 +168,15 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
-    this.#plane.upstreams.delete(this);
-    if (this.#phase === "idle") this.#lane.drop(this);
-    if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
-    if (this.#phase === "tunnel") {
-      return this.#relay?.tunnel?.upstreamClosed(error);
-    }
+    if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamClosed(error);
     this.#fail(breakFailure(this.#reader.inBody, error?.message ?? "closed"));
   }
 
   faulted(error: Error): void {
     const relay = this.#relay;
-    this.#leave();
     this.terminate();
-    relay?.client?.faulted(error);
+    blame(relay, error, this.#plane.setting.log);
   }
 
   override expired(): void {
@@ -206,24 +200,25 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     if (this.#phase === "idle") this.close();
   }
 
+  override close(): void {
+    this.#leave();
+    super.close();
+  }
+
+  override terminate(): void {
+    this.#leave();
+    super.terminate();
+  }
+
   /** The relay needs it no more, whatever it was doing. */
   abort(): void {
     if (this.#phase === "connecting") this.#relay = undefined;
-    else {
-      this.#leave();
-      this.terminate();
-    }
-  }
-
-  /** Both directions are done, or broken. */
-  leaveTunnel(isClean: boolean): void {
-    this.#leave();
-    if (isClean) this.close();
     else this.terminate();
   }
 
   protected override progressed(): void {
-    if (this.#relay) this.expectWithin(this.#relay.sending.timeouts.bodyIdleMs);
+    if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
+    else if (this.#relay) this.expectWithin(this.#relay.sending.timeouts.bodyIdleMs);
   }
 
   protected override flushed(): void {
@@ -232,12 +227,19 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   #fail(failed: Failure): void {
     const relay = this.#relay;
-    this.#leave();
     this.terminate();
-    relay?.sending.failed(failed, this);
+    try {
+      relay?.sending.failed(failed, this);
+    } catch (error) {
+      blame(relay, error, this.#plane.setting.log);
+    }
   }
 
+  /** At once, however long its socket takes to close: nobody may take it any more. */
   #leave(): void {
+    this.#plane.upstreams.delete(this);
+    if (this.#phase === "idle") this.#lane.drop(this);
+    if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
     this.#plane.wheel.forget(this);
     this.#relay = undefined;
     this.#phase = "closed";

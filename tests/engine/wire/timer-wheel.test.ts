@@ -16,12 +16,14 @@ function fakeWheel() {
     wheel,
     now: () => now,
     isTurning: () => due !== undefined,
+    /** The process stands still: time passes, and nothing happens. */
+    stall: (byMs: number) => void (now += byMs),
     advance(byMs: number) {
       const end = now + byMs;
       while (due && due.at <= end) {
         const { at, task } = due;
         due = undefined;
-        now = at;
+        now = Math.max(now, at);
         task();
       }
       now = end;
@@ -102,7 +104,7 @@ describe("the timer wheel", () => {
     expect(wheel.size).toBe(0);
   });
 
-  test("catches up after the process was stopped for long", () => {
+  test("catches up where its slots are fewer than the ticks", () => {
     const { wheel, advance } = fakeWheel();
     const probes = [100, 5_000, 60_000, 500_000].map((delayMs) => {
       const probe = new Probe();
@@ -112,6 +114,49 @@ describe("the timer wheel", () => {
     advance(200_000);
     expect(probes.map(({ expirations }) => expirations)).toEqual([1, 1, 1, 0]);
   });
+});
+
+describe("the timer wheel, after the process stood still for long", () => {
+  test("gives whoever waited meanwhile the time that was lost: what came for them was not read", () => {
+    const { wheel, advance, stall } = fakeWheel();
+    const probe = new Probe();
+    wheel.arm(probe, 5_000);
+    advance(3_000);
+    stall(60_000);
+    advance(1_000);
+    expect(probe.expirations).toBe(0);
+    advance(1_500);
+    expect(probe.expirations).toBe(1);
+  });
+
+  test("does not fire early what was armed before it noticed", () => {
+    const { wheel, advance, stall } = fakeWheel();
+    const [old, young] = [new Probe(), new Probe()];
+    wheel.arm(old, 60_000);
+    advance(250);
+    stall(4_000);
+    wheel.arm(young, 3_000);
+    advance(2_900);
+    expect(young.expirations).toBe(0);
+    advance(400);
+    expect(young.expirations).toBe(1);
+  });
+});
+
+test("a bug in what expires stops neither the wheel nor its neighbours", () => {
+  const { wheel, advance } = fakeWheel();
+  const probes = Array.from({ length: 3 }, () => new Probe());
+  for (const probe of probes) wheel.arm(probe, 500);
+  const [, bad] = probes as [Probe, Probe, Probe];
+  bad.onExpired = () => {
+    throw new Error("a bug");
+  };
+  expect(() => advance(1_000)).toThrow("a bug");
+  advance(1_000);
+  expect(probes.map(({ expirations }) => expirations)).toEqual([1, 1, 1]);
+  wheel.arm(bad, 500);
+  expect(() => advance(1_000)).toThrow("a bug");
+  expect(wheel.size).toBe(0);
 });
 
 test("a stopped wheel holds nothing and can be armed again", () => {

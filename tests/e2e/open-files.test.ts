@@ -1,0 +1,45 @@
+/** What becomes of service when clients want more connections than the system lets the process have. */
+
+import { afterAll, expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
+
+import { answerWith, startOrigin } from "../support/origin.ts";
+import { fromSource, Programs } from "../support/program.ts";
+import { ask, RawClient } from "../support/raw-client.ts";
+import { until } from "../support/wait.ts";
+
+const sockets: Socket[] = [];
+afterAll(() => void sockets.forEach((socket) => socket.destroy()));
+
+const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+test("a flood of clients beyond the limit on open files takes neither upstreams nor the admin side away from those who are served", async () => {
+  await using programs = new Programs();
+  const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+  const limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", ...fromSource];
+  const flags = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", "wire"];
+  const proxy = programs.start([...limited, "proxy", ...flags, "--upstreams", origin.url]);
+  const port = await proxy.port("balancer");
+  const admin = await proxy.port("admin");
+  expect(proxy.stderr).toContain("fewer clients than wanted");
+  const served = await RawClient.connect(port);
+  let opened = 0;
+  for (let i = 0; i < 600; i++) {
+    const socket = connect({ port, host: "127.0.0.1" }, () => (opened += 1));
+    socket.on("error", () => {});
+    sockets.push(socket);
+  }
+  await until(() => opened === 600, "the flood");
+  expect((await served.send(get).answer()).body.toString()).toBe("ok");
+  expect((await fetch(`http://127.0.0.1:${admin}/readyz`)).status).toBe(200);
+  await until(
+    async () => (await ask(port, get).catch(() => undefined))?.status === 503,
+    "one too many to be told",
+  );
+  expect((await served.send(get).answer()).body.toString()).toBe("ok");
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await ask(port, get).catch(() => undefined))?.status === 200, "room again");
+  expect(proxy.stderr).not.toContain("connect_refused");
+  served.destroy();
+  await origin.close();
+}, 30_000);

@@ -1,0 +1,102 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { connect as connectPlain, type Socket } from "node:net";
+import { join } from "node:path";
+import { connect } from "node:tls";
+
+import { wireEngine } from "../../../src/engine/wire/bun.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { answerWith, startOrigin } from "../../support/origin.ts";
+import { stage } from "../../support/stage.ts";
+import { until } from "../../support/wait.ts";
+import { get } from "./scene.ts";
+
+const pem = (name: string) => readFileSync(join(import.meta.dirname, "certificates", name), "utf8");
+const [ca, cert, key] = [pem("authority.crt"), pem("server.crt"), pem("server.key")];
+
+/** What a TLS client says first, cut off in its middle. */
+const halfHello = Buffer.from("1603010200010001fc0303", "hex");
+
+const sockets: Socket[] = [];
+afterAll(() => void sockets.forEach((socket) => socket.destroy()));
+
+/** A client that never finishes its handshake. */
+function staller(port: number, says: Buffer) {
+  const staller = { isOpen: false, isClosed: false };
+  const socket = connectPlain(port, "127.0.0.1", () => {
+    if (says.length > 0) socket.write(says);
+    staller.isOpen = true;
+  });
+  socket.on("error", () => {});
+  socket.on("data", () => {});
+  socket.on("close", () => (staller.isClosed = true));
+  sockets.push(socket);
+  return staller;
+}
+
+async function askSecurely(port: number): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", ca, servername: "up.example" });
+  sockets.push(socket);
+  let received = "";
+  socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
+  socket.on("error", () => {});
+  socket.on("secureConnect", () => socket.write(get()));
+  await until(() => received.includes("\r\n\r\n") || socket.destroyed, "an answer");
+  return received;
+}
+
+describe.each([
+  ["Bun's sockets", wireEngine],
+  ["node's sockets", denoEngine],
+] as const)("a TLS handshake on %s", (_, { listen, name }) => {
+  const play = async (
+    setting: { maxClients?: number; headMs: number },
+    scene: (port: number) => Promise<void>,
+  ) => {
+    const { headMs, ...limit } = setting;
+    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const engine = { name, listen: (usual: Parameters<typeof listen>[0]) => listen({ ...usual, ...limit, tls: { cert, key } }) }; // prettier-ignore
+    const set = await stage(engine, { ports: [origin.port], clientTimeouts: { headMs, keepAliveMs: 3_000 } });
+    try {
+      await scene(set.port);
+      await until(() => set.listener.active() === 0, "nothing to be under way");
+    } finally {
+      set.close();
+      await origin.close();
+    }
+  };
+
+  test("that does not end is given up, silent or begun, and stops nobody's service", () =>
+    play({ headMs: 300 }, async (port) => {
+      const stallers = [staller(port, Buffer.alloc(0)), staller(port, halfHello)];
+      expect(await askSecurely(port)).toStartWith("HTTP/1.1 200");
+      await until(() => stallers.every(({ isClosed }) => isClosed), "the connections to be closed", 2_500);
+    }));
+
+  test("that has ended leaves a client as much time for its first request as for the next", () =>
+    play({ headMs: 300 }, async (port) => {
+      const socket = connect({ port, host: "127.0.0.1", ca, servername: "up.example" });
+      sockets.push(socket);
+      await new Promise((resolve) => socket.once("secureConnect", resolve));
+      const silent = staller(port, Buffer.alloc(0));
+      await until(() => silent.isClosed, "the time for a handshake to pass");
+      let received = "";
+      socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
+      socket.write(get());
+      await until(() => received.startsWith("HTTP/1.1 200"), "an answer");
+    }));
+});
+
+test("clients in the middle of their handshakes count; one too many is answered when its own is done", async () => {
+  const engine = { ...wireEngine, listen: (usual: Parameters<typeof wireEngine.listen>[0]) => wireEngine.listen({ ...usual, maxClients: 2, tls: { cert, key } }) }; // prettier-ignore
+  const set = await stage(engine, { ports: [9], clientTimeouts: { headMs: 500 } });
+  try {
+    const stallers = [1, 2].map(() => staller(set.port, halfHello));
+    await until(() => stallers.every(({ isOpen }) => isOpen), "two clients");
+    expect(await askSecurely(set.port)).toMatch(/^HTTP\/1.1 503 [^]*too_many_clients/);
+    await until(() => stallers.every(({ isClosed }) => isClosed), "their places to be free");
+    expect(await askSecurely(set.port)).toStartWith("HTTP/1.1 502");
+  } finally {
+    set.close();
+  }
+});

@@ -1,0 +1,118 @@
+import { expect, test } from "bun:test";
+import type { Socket } from "node:net";
+
+import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
+import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
+import type { ConnectOwner, Sockets } from "../../../src/engine/wire/socket.ts";
+import { answerWith, startOrigin } from "../../support/origin.ts";
+import { RawClient } from "../../support/raw-client.ts";
+import { stage } from "../../support/stage.ts";
+import { until } from "../../support/wait.ts";
+import { get, post } from "./scene.ts";
+
+/** Sockets that say `closed` only when they are asked to: what the runtime says late for one reason or another. */
+function lateSockets() {
+  const held: (() => void)[] = [];
+  const owners: ConnectOwner[] = [];
+  const sockets: Sockets = {
+    ...nodeSockets,
+    connect(address, owner) {
+      const closed = owner.closed.bind(owner);
+      owner.closed = (error) => void held.push(() => closed(error));
+      owners.push(owner);
+      nodeSockets.connect(address, owner);
+    },
+  };
+  return { sockets, owners, release: () => held.splice(0).forEach((tell) => tell()) };
+}
+
+const reasons: Readonly<Record<string, (socket: Socket, owner: ConnectOwner) => void>> = {
+  "has said what nobody asked for": (socket) => socket.write("HTTP/1.1 408 Request Timeout\r\n\r\n"),
+  "has been closed by its upstream": (socket) => socket.end(),
+};
+
+for (const [reason, happen] of Object.entries(reasons)) {
+  test(`an idle connection that ${reason} serves no POST any more, however late its socket closes`, async () => {
+    const { sockets, owners, release } = lateSockets();
+    const accepted: Socket[] = [];
+    const origin = await startOrigin({
+      answer: ({ body }, socket) => void socket.write(answerWith(body)),
+      onConnect: (socket) => void accepted.push(socket),
+    });
+    const set = await stage(wireEngineOver(sockets), { ports: [origin.port] });
+    const client = await RawClient.connect(set.port);
+    try {
+      await client.send(get()).answer();
+      const [socket, owner] = [accepted[0] as Socket, owners[0] as ConnectOwner];
+      happen(socket, owner);
+      await until(() => socket.destroyed, "the engine to close it");
+      const answer = await client.send(post("pay")).answer();
+      expect([answer.status, answer.body.toString()]).toEqual([200, "pay"]);
+      release();
+      expect((await client.send(post("again")).answer()).body.toString()).toBe("again");
+      expect(origin.connections()).toBe(2);
+    } finally {
+      client.destroy();
+      set.close();
+      release();
+      await origin.close();
+    }
+  });
+}
+
+test("an idle connection whose time is up serves no POST any more, however late its socket closes", async () => {
+  const { sockets, release } = lateSockets();
+  const origin = await startOrigin(
+    ({ body }, socket) => void socket.write(answerWith(body, ["Keep-Alive: timeout=2"])),
+  );
+  const set = await stage(wireEngineOver(sockets), { ports: [origin.port] });
+  const client = await RawClient.connect(set.port);
+  try {
+    await client.send(get()).answer();
+    await until(() => origin.open() === 0, "its time to be up");
+    expect((await client.send(post("pay")).answer()).body.toString()).toBe("pay");
+    release();
+    expect((await client.send(post("again")).answer()).body.toString()).toBe("again");
+    expect(origin.connections()).toBe(2);
+  } finally {
+    client.destroy();
+    set.close();
+    release();
+    await origin.close();
+  }
+});
+
+test("a connection that was opened for a client who left is no upstream's fault when it closes before its first answer", async () => {
+  const waiting: (() => void)[] = [];
+  const sockets: Sockets = {
+    ...nodeSockets,
+    connect(address, owner) {
+      const opened = owner.opened.bind(owner);
+      owner.opened = (socket) => void waiting.push(() => opened(socket));
+      nodeSockets.connect(address, owner);
+    },
+  };
+  const origin = await startOrigin(({ connection }, socket) => {
+    if (connection === 1) socket.destroy();
+    else socket.write(answerWith("ok"));
+  });
+  const set = await stage(wireEngineOver(sockets), { ports: [origin.port], retries: 0 });
+  try {
+    const hurried = await RawClient.connect(set.port);
+    hurried.send(get());
+    await until(() => waiting.length === 1, "a connection");
+    hurried.destroy();
+    await until(() => set.ended.length === 1, "the client to be missed");
+    waiting[0]?.();
+    const client = await RawClient.connect(set.port);
+    client.send(get());
+    await until(() => waiting.length === 2, "another connection");
+    waiting[1]?.();
+    expect((await client.answer()).body.toString()).toBe("ok");
+    expect(set.ended.map(({ outcome }) => outcome.kind)).toEqual(["cancelled", "response"]);
+    client.destroy();
+  } finally {
+    set.close();
+    await origin.close();
+  }
+});

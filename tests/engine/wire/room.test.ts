@@ -1,0 +1,58 @@
+import { expect, test } from "bun:test";
+
+import { AnswerHead } from "../../../src/engine/wire/answer-head.ts";
+import { Connection } from "../../../src/engine/wire/connection.ts";
+import { RelayedAnswer } from "../../../src/engine/wire/relayed-answer.ts";
+import { RelayedRequest } from "../../../src/engine/wire/relayed-request.ts";
+import { RequestHead } from "../../../src/engine/wire/request-head.ts";
+import { forwardingOf } from "../../../src/engine/wire/write-request.ts";
+import { bytesOf } from "./reading.ts";
+
+/** A connection of which only the writes are of interest. */
+class Written extends Connection {
+  readonly pieces: string[] = [];
+  override write(bytes: Buffer, from: number, to: number): boolean {
+    this.pieces.push(bytes.toString("latin1", from, to));
+    return true;
+  }
+  override received(): void {}
+  override ended(): void {}
+  override closed(): void {}
+  override faulted(): void {}
+  override expired(): void {}
+  protected override flushed(): void {}
+  protected override progressed(): void {}
+}
+
+test("many small chunks leave in one write where a client of HTTP/1.0 gets their data alone", () => {
+  const answer = new RelayedAnswer(Buffer.alloc(128 * 1024));
+  const bytes = bytesOf(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\na\r\n".repeat(1_000)}`);
+  const head = new AnswerHead();
+  head.reader.beginAnswer(0);
+  head.reader.read(bytes, bytes.length);
+  head.judge(bytes, { isHead: false, upgrades: false });
+  const client = new Written();
+  answer.begin(true, 0);
+  answer.closes = true;
+  answer.start(client, head, bytes.length);
+  answer.continue(client, bytesOf(`${"1;x\r\nb\r\n".repeat(1_000)}0\r\nX-Sum: 1\r\n\r\n`));
+  expect(client.pieces.slice(1)).toEqual(["a".repeat(1_000), "b".repeat(1_000)]);
+});
+
+test("a request that is over keeps no room that only a few need, and nothing of its head", () => {
+  const request = new RelayedRequest();
+  const small = request.bytes.bytes.length;
+  const bytes = bytesOf(
+    `PUT /secret HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n${"x".repeat(50_000)}`,
+  );
+  const head = new RequestHead();
+  head.reader.beginRequest(0);
+  head.reader.read(bytes, bytes.length);
+  head.judge(bytes);
+  const stop = request.begin(head, bytes.length);
+  request.write(head, stop, forwardingOf("192.0.2.1", "http", { trusts: () => false, listenPort: 80 }));
+  expect(request.bytes.bytes.length).toBeGreaterThan(50_000);
+  request.rest();
+  expect(request.bytes.bytes.length).toBe(small);
+  expect([request.view.header("host"), request.view.target]).toEqual([undefined, "/"]);
+});
