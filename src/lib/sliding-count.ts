@@ -1,9 +1,15 @@
 /** How often something happened in the last seconds: forgets by itself, and costs the same whatever the rate. */
 
-/** A ring of whole seconds with their running sum. Asking late clears what has grown old; nothing runs in between. */
+/**
+ * A ring of whole seconds with their running sum. Asking late clears what has grown old; nothing runs in between. The second
+ * that is still running is counted apart, so that most calls touch nothing but this object.
+ */
 export class SlidingCount {
   readonly #seconds: Float64Array;
   #newest = -1;
+  /** Counted in the newest second. */
+  #running = 0;
+  /** Counted in the seconds before it. */
   #sum = 0;
 
   /** @param windowMs rounded up to whole seconds, the one that is still running included */
@@ -14,30 +20,36 @@ export class SlidingCount {
   /** Counts one more. */
   add(now: number): void {
     this.#advance(now);
-    const index = this.#newest % this.#seconds.length;
-    this.#seconds[index] = (this.#seconds[index] ?? 0) + 1;
-    this.#sum += 1;
+    this.#running += 1;
   }
 
   /** How many there were in the window that ends now. */
   sum(now: number): number {
     this.#advance(now);
-    return this.#sum;
+    return this.#sum + this.#running;
   }
 
   clear(): void {
     this.#seconds.fill(0);
     this.#sum = 0;
+    this.#running = 0;
   }
 
   #advance(now: number): void {
     const second = Math.floor(now / 1000);
-    const passed = Math.min(second - this.#newest, this.#seconds.length);
-    for (let i = 1; i <= passed; i++) {
-      const index = (this.#newest + i) % this.#seconds.length;
+    if (second <= this.#newest) return;
+    const { length } = this.#seconds;
+    if (this.#running > 0) {
+      this.#seconds[this.#newest % length] = this.#running;
+      this.#sum += this.#running;
+      this.#running = 0;
+    }
+    const passed = Math.min(second - this.#newest, length);
+    for (let i = 0; i < passed; i++) {
+      const index = (second - i) % length;
       this.#sum -= this.#seconds[index] ?? 0;
       this.#seconds[index] = 0;
     }
-    this.#newest = Math.max(this.#newest, second);
+    this.#newest = second;
   }
 }

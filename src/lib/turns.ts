@@ -21,10 +21,12 @@ export class Turns<T> {
   #now = 0;
   #ranks = 0;
   /**
-   * Where all weights are the same the earliest due one is always the next of the sorted list: its place, counted on and
-   * on. -1 where weights differ.
+   * Where all weights are the same the earliest due one is always the next of the sorted list, so the items take turns
+   * as they stand there. Empty where weights differ.
    */
-  #place = -1;
+  #rotation: readonly T[] = [];
+  /** Turns that the rotation has given. */
+  #given = 0;
 
   /**
    * Changes who takes part. Whoever stays keeps the place in the sequence, so that frequent changes do not favour
@@ -48,15 +50,15 @@ export class Turns<T> {
     this.#now = 0;
     this.#heap.sort((left, right) => (isBefore(left, right) ? -1 : 1));
     const weight = this.#heap[0]?.weight;
-    this.#place = this.#heap.every((turn) => turn.weight === weight) ? 0 : -1;
+    const isEven = this.#heap.every((turn) => turn.weight === weight);
+    this.#rotation = isEven ? this.#heap.map(({ item }) => item) : [];
+    this.#given = 0;
   }
 
   /** Writes down what a rotation has taken. */
   #settle(): void {
-    const place = this.#place;
-    if (place <= 0) return;
     const { length } = this.#heap;
-    for (let i = Math.max(0, place - length); i < place; i++) {
+    for (let i = Math.max(0, this.#given - length); i < this.#given; i++) {
       const turn = this.#heap[i % length] as Turn<T>;
       this.#now = due(turn) + Math.floor(i / length) / turn.weight;
       turn.taken += Math.floor(i / length) + 1;
@@ -66,22 +68,21 @@ export class Turns<T> {
 
   /** Whose turn it is. Throws if nobody takes part. */
   first(): T {
-    return this.#first().item;
+    const { length } = this.#rotation;
+    return length > 0 ? (this.#rotation[this.#given % length] as T) : this.#earliest.item;
   }
 
-  #first(): Turn<T> {
-    const turn = this.#heap[this.#place < 0 ? 0 : this.#place % this.#heap.length];
+  get #earliest(): Turn<T> {
+    const turn = this.#heap[0];
     if (!turn) throw new Error("Cannot take a turn: nobody takes part");
     return turn;
   }
 
   /** Whose turn it is; counts as taken. Throws if nobody takes part. */
   next(): T {
-    const turn = this.#first();
-    if (this.#place >= 0) {
-      this.#place += 1;
-      return turn.item;
-    }
+    const { length } = this.#rotation;
+    if (length > 0) return this.#rotation[this.#given++ % length] as T;
+    const turn = this.#earliest;
     this.#now = due(turn);
     turn.taken += 1;
     turn.rank = this.#ranks++;

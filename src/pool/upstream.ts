@@ -88,6 +88,8 @@ export class Upstream {
   readonly underWay = new AttemptList();
   /** Clock time of the last head; -Infinity before the first. */
   answeredAt = -Infinity;
+  /** What the engine that serves it keeps for it, and nobody else looks at: here, so that finding it costs nothing. */
+  carriage: unknown;
 
   constructor(spec: UpstreamSpec, limits: UpstreamLimits) {
     this.id = spec.id;

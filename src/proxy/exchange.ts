@@ -79,7 +79,7 @@ export class Exchange implements Queued, Hurried {
     this.#recorder.begin();
     this.#head = this.#destination = this.trace = undefined;
     this.#key = "";
-    this.#tried.length = 0;
+    while (this.#tried.pop()); // Setting the length would be a call into the runtime.
     this.#keptStatus = this.#extra = 0;
     this.leaveQueue();
   }

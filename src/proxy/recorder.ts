@@ -75,8 +75,9 @@ export class Recorder implements ExchangeObserver {
     this.#startedAt = this.#queuedAt = this.#queuedMs = this.#noted = 0;
     this.#refused = undefined;
     this.#notRetried = undefined;
-    this.#retried.length = 0;
-    this.#choices.length = 0;
+    // Setting the length of a list is a call into the runtime, even where it is empty: nearly always.
+    if (this.#retried.length > 0) this.#retried.length = 0;
+    if (this.#choices.length > 0) this.#choices.length = 0;
     this.#wishes?.forget();
   }
 

@@ -1,6 +1,6 @@
 /** One run of load against one proxy, and what that cost the proxy: CPU time from /proc, which a noisy machine distorts least. */
 
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -50,22 +50,6 @@ export async function idleCost({ pid }: Contender, seconds: number): Promise<num
   return ((ticksOf(familyOf(pid)) - before) * microsPerTick) / 1_000 / seconds;
 }
 
-/** Answers a second, of any status, to clients that send sixteen requests at a time: the cheapest load there is. */
-export async function pipelined({ port }: Contender, folder: string, shape: LoadShape): Promise<number> {
-  const script = join(folder, "pipelined.lua");
-  const lines = [
-    `init = function() local all = {}; for i = 1, 16 do all[i] = wrk.format("GET", "${shape.path}") end`,
-    "  sixteen = table.concat(all) end",
-    "request = function() return sixteen end",
-  ];
-  writeFileSync(script, lines.join("\n"));
-  const text = await output([
-    ...["wrk", "-t1", `-c${shape.connections}`, `-d${shape.seconds}s`, "-s", script],
-    `http://127.0.0.1:${port}${shape.path}`,
-  ]);
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? Number.NaN);
-}
-
 /** The 99th percentile at a steady rate below saturation, milliseconds; h2load paces its clients. */
 export async function p99AtRate({ port }: Contender, shape: LoadShape, perSecond: number): Promise<number> {
   const log = join(tmpdir(), `evenkeel-h2load-${process.pid}.log`);
@@ -111,9 +95,13 @@ function latency(text: string, percent: number): number {
   return Number(match?.[1] ?? Number.NaN) * unit;
 }
 
-function familyOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
-  return [pid, ...children.filter(Boolean).map(Number).flatMap(familyOf)];
+  return children.filter(Boolean).map(Number);
+}
+
+function familyOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(familyOf)];
 }
 
 function ticksOf(pids: readonly number[]): number {

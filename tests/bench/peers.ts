@@ -37,12 +37,18 @@ export function peers(folder: string): readonly Peer[] {
 }
 
 /** @param upstreams how many the balancer is to have; they are names for the same three servers */
-export function evenkeelPeer(engine: string, port: number, upstreams = originPorts.length): Peer {
+export function evenkeelPeer(
+  engine: string,
+  port: number,
+  upstreams = originPorts.length,
+  adminPort = 0,
+): Peer {
   const urls = Array.from(
     { length: upstreams },
     (_, index) => `http://127.0.0.1:${originPorts[index % originPorts.length]};name=server-${index}`,
   );
-  const flags = ["--host", "127.0.0.1", "--port", String(port), "--admin-port", "0", "--state", ":memory:"];
+  const ports = ["--port", String(port), "--admin-port", String(adminPort)];
+  const flags = ["--host", "127.0.0.1", ...ports, "--state", ":memory:"];
   const main = join(import.meta.dirname, "../../src/main.ts");
   const command = [
     process.execPath,

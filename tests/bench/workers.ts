@@ -1,48 +1,50 @@
 /**
- * What a second worker brings on a second core. A machine with two cores cannot show it outright, since load and servers
- * need them too; so there are two figures, and each has its limits.
+ * What a second worker brings. Load and servers need cores of their own, which a machine with two does not have; so each
+ * process that serves clients gets a fixed share of a core, as in a container, and the rest is for load and servers. Two
+ * workers with a share each against one process with one: as many cores as one likes, at a smaller scale.
  *
- * Calculated: with cores of their own for load and servers, workers are busy for as long as their requests take CPU time,
- * and the one that got most connections is the first to be full. So 2 × (CPU per request of one ÷ of two) × balance, where
- * balance = half ÷ the larger share of the requests. It leaves out what cores take from each other (caches, memory, the
- * kernel's locks).
- *
- * Seen: answers a second where load is as cheap as can be: requests that no route takes, sixteen at a time, which need no
- * server. The load still takes its part of one of the two cores from the second worker, so this is less than there would be.
+ * Where processes cannot be limited, what is left is a calculation: with cores of their own for load and servers, workers
+ * are busy for as long as their requests take CPU time, and the one that got most connections is the first to be full. So
+ * 2 × (CPU per request of one ÷ of two) × balance, where balance = half ÷ the larger share of the requests. It leaves out
+ * what cores take from each other (caches, memory, the kernel's locks), as the shares do in part.
  */
 
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-
 import { bothCores, type Contender, type Field } from "./field.ts";
-import { measure, pipelined } from "./measure.ts";
-import { originPorts, type Peer } from "./peers.ts";
+import { childrenOf, measure } from "./measure.ts";
+import { evenkeelPeer, originPorts, type Peer } from "./peers.ts";
+import { rationing } from "./ration.ts";
 import { alternate, median, type Rounds, type Table } from "./scenarios.ts";
 
 const path = "/120.bin";
 /** Connections are dealt by the hash of their addresses: the more, the more evenly. */
 const connections = 256;
+/** Of a core, for each process that serves clients. */
+const share = 0.3;
 
 export async function secondWorker(field: Field, engine: string, rounds: Rounds): Promise<Table> {
-  const one = await field.enter(peer(field.folder, { engine, workers: 1 }), bothCores);
-  const two = await field.enter(peer(field.folder, { engine, workers: 2 }), bothCores);
+  const one = await field.enter(peer(engine, 1), bothCores);
+  const two = await field.enter(peer(engine, 2), bothCores);
   const all = [one, two];
-  const runs = await alternate(all, rounds, async (contender, seconds) => {
+  const shape = { path, connections, isFresh: false };
+  const calculated = await alternate(all, rounds, async (contender, seconds) => {
     const before = await requestsOf(contender);
-    const { cpuMicros } = await measure(contender, { path, connections, seconds, isFresh: false });
+    const { cpuMicros } = await measure(contender, { ...shape, seconds });
     const after = await requestsOf(contender);
     const counts = after.map((count, i) => count - (before[i] ?? 0));
     const largest = Math.max(...counts) / counts.reduce((sum, count) => sum + count, 0);
     return { cpuMicros, balance: 1 / counts.length / largest };
   });
-  const unrouted = { path: "/nowhere", connections, isFresh: false };
-  const refusals = await alternate(all, rounds, (contender, seconds) =>
-    pipelined(contender, field.folder, { ...unrouted, seconds }),
-  );
+  const ration = rationing();
+  const seen =
+    ration &&
+    (await alternate(all, rounds, async (contender, seconds) => {
+      using _ = rationAll(servingOf(contender), ration);
+      return (await measure(contender, { ...shape, seconds })).perSecond;
+    }));
   await Promise.all(all.map((contender) => contender.stop()));
   const of = (name: string, key: "cpuMicros" | "balance") =>
-    median((runs.get(name) ?? []).map((run) => run[key]));
-  const seen = (name: string) => median(refusals.get(name) ?? []);
+    median((calculated.get(name) ?? []).map((run) => run[key]));
+  const perSecond = (name: string) => median(seen?.get(name) ?? []);
   const rows = all.map(({ name }, i) => {
     const capacity = ((i + 1) * of(one.name, "cpuMicros") * of(name, "balance")) / of(name, "cpuMicros");
     return [
@@ -50,32 +52,39 @@ export async function secondWorker(field: Field, engine: string, rounds: Rounds)
       of(name, "cpuMicros").toFixed(1),
       of(name, "balance").toFixed(2),
       capacity.toFixed(2),
-      seen(name).toFixed(0),
-      (seen(name) / seen(one.name)).toFixed(2),
+      perSecond(name).toFixed(0),
+      (perSecond(name) / perSecond(one.name)).toFixed(2),
     ];
   });
   return {
-    title: `A second worker on a second core, ${connections} clients`,
-    head: ["", "CPU µs/request", "balance", "× 1 worker, calculated", "refusals/s", "× 1 worker, seen"],
+    title: `A second worker, ${connections} clients; each process that serves has ${share} of a core where answers a second are counted`,
+    head: ["", "CPU µs/request", "balance", "× 1 worker, calculated", "answers/s", "× 1 worker, seen"],
     rows,
   };
+}
+
+/** The processes that serve clients: a single one does so itself. */
+function servingOf({ pid }: Contender): readonly number[] {
+  const workers = childrenOf(pid);
+  return workers.length > 0 ? workers : [pid];
+}
+
+function rationAll(pids: readonly number[], ration: NonNullable<ReturnType<typeof rationing>>): Disposable {
+  const stack = new DisposableStack();
+  for (const pid of pids) stack.use(ration(pid, share));
+  return stack;
 }
 
 /** The port of the admin API goes with the port for clients. */
 const adminPortOf = (port: number) => port + 100;
 
-function peer(folder: string, { engine, workers }: { engine: string; workers: number }): Peer {
+function peer(engine: string, workers: number): Peer {
   const port = 29192 + workers;
-  const file = join(folder, "routed.json");
-  const upstreams = originPorts.map((origin) => `http://127.0.0.1:${origin}`);
-  writeFileSync(file, JSON.stringify({ pools: { main: { upstreams } }, routes: [{ path, pool: "main" }] }));
-  const flags = ["--host", "127.0.0.1", "--port", String(port), "--admin-port", String(adminPortOf(port))];
-  const main = join(import.meta.dirname, "../../src/main.ts");
-  const more = ["--state", ":memory:", "--engine", engine, "--workers", String(workers), "--config", file];
+  const { command } = evenkeelPeer(engine, port, originPorts.length, adminPortOf(port));
   return {
     name: `${workers} worker${workers > 1 ? "s" : ""}`,
     port,
-    command: [process.execPath, main, "proxy", ...flags, ...more],
+    command: [...command, "--workers", String(workers)],
   };
 }
 

@@ -1,5 +1,6 @@
 /** The wire engine on Bun's sockets. */
 
+import { beginTurn, endTurn } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
@@ -7,7 +8,14 @@ import type { ClientOwner, ConnectOwner, Sockets, SocketOwner } from "./socket.t
 
 /** One table of handlers for all connections: the owner rides on the socket. */
 const handlers: Bun.SocketHandler<SocketOwner> = {
-  data: (socket, chunk) => socket.data.received(chunk),
+  data(socket, chunk) {
+    beginTurn();
+    try {
+      socket.data.received(chunk);
+    } finally {
+      endTurn();
+    }
+  },
   drain: (socket) => socket.data.drained(),
   end: (socket) => socket.data.ended(),
   close: (socket, error) => socket.data.closed(error),

@@ -2,15 +2,13 @@
 
 import { invalid, refusal } from "../../proxy/refusal.ts";
 import { Connection } from "./connection.ts";
+import type { Ending } from "./exchange-end.ts";
 import { type HeadTaker, Inbox } from "./inbox.ts";
 import type { Plane } from "./plane.ts";
-import type { Ending, Relay } from "./relay.ts";
+import type { Relay } from "./relay.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { ClientOwner, WireSocket } from "./socket.ts";
 import { type Forwarding, forwardingOf } from "./write-request.ts";
-
-/** How long we wait for a client to notice our FIN before we close (RFC 9112 section 9.6). */
-const lingerMs = 2_000;
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
 
@@ -44,15 +42,15 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const { setting, wheel } = this.#plane;
     const place = this.#plane.placeFor(this);
     if (place === "none") return this.leave(true);
     if (place === "away") return this.#begin().refuseUnread(this, refusal("too_many_clients"));
-    wheel.arm(this, setting.clientTimeouts[this.scheme === "https" ? "headMs" : "keepAliveMs"]);
+    if (this.scheme === "https") this.#plane.times.forHead(this);
+    else this.#plane.times.forRequest(this);
   }
 
   secured(): void {
-    if (this.#phase === "idle") this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.keepAliveMs);
+    if (this.#phase === "idle") this.#plane.times.forRequest(this);
   }
 
   /** The forwarding fields that are the same for all of its requests. */
@@ -80,24 +78,20 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   }
 
   #expectBody(): void {
-    if (this.isPaused || this.#relay?.request.isComplete) this.#plane.wheel.disarm(this);
-    else this.expectReader();
-  }
-
-  /** It takes no more bytes for now, and has this long to take one. */
-  expectReader(): void {
-    this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.bodyIdleMs);
+    if (this.#relay?.request.isComplete) this.#plane.times.forNothing(this);
+    else this.#plane.times.forBody(this);
   }
 
   protected override progressed(): void {
     if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
-    else this.expectReader();
+    else this.#plane.times.forReader(this);
   }
 
   override resume(): void {
     if (this.#inbox.isFull) return;
     super.resume();
-    if (this.#phase === "exchange" && this.#relay?.request.isComplete === false) this.#expectBody();
+    if (this.#phase === "exchange" && this.#relay?.request.isComplete === false)
+      this.#plane.times.forBody(this);
   }
 
   #keepAhead(bytes: Buffer, from: number): void {
@@ -110,7 +104,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     this.#isReading = true;
     for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#inbox.takeAhead()) {
       if (!this.#inbox.readHead(bytes, 0, this)) {
-        if (this.#phase === "idle") this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.headMs);
+        if (this.#phase === "idle") this.#plane.times.forHead(this);
         this.#phase = "head";
         break;
       }
@@ -129,7 +123,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
       return to;
     }
     const next = relay.start(this, head, to);
-    if (this.#relay === relay && !relay.request.isComplete) this.#expectBody();
+    if (this.#relay === relay && !relay.request.isComplete) this.#plane.times.forBody(this);
     return next;
   }
 
@@ -137,13 +131,13 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     this.#phase = "exchange";
     this.#isActive = true;
     this.#plane.began();
-    this.#plane.wheel.disarm(this);
+    this.#plane.times.forNothing(this);
     return (this.#relay = this.#plane.takeRelay());
   }
 
   enterTunnel(): void {
     this.#phase = "tunnel";
-    this.#plane.wheel.disarm(this);
+    this.#plane.times.forNothing(this);
     if (!this.#isReading) this.#sendAhead();
   }
 
@@ -157,23 +151,28 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   exchangeEnded(ending: Ending): void {
     this.#relay = undefined;
     if (ending === "reset" || ending === "gone") return this.leave(ending === "reset");
-    if (ending === "close" || this.#plane.isDraining) return this.#linger();
+    if (ending === "last" && this.scheme === "http" && !this.#inbox.hasAhead) {
+      // Nothing can come that would make its kernel discard the answer, so the connection ends without a farewell.
+      this.#hasPeerEnded = true;
+      if (this.isFlushed) return this.leave(false);
+    }
+    if (ending !== "keep" || this.#plane.isDraining) return this.#linger();
     this.#phase = "flushing";
     if (this.isFlushed) this.flushed();
-    else this.expectReader();
+    else this.#plane.times.forReader(this);
   }
 
   protected override flushed(): void {
     if (this.#phase === "flushing") {
       this.#settle();
       this.#phase = "idle";
-      this.#plane.wheel.arm(this, this.#plane.setting.clientTimeouts.keepAliveMs);
+      this.#plane.times.forRequest(this);
       const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
       super.resume();
       if (ahead) this.#read(ahead);
     } else if (this.#phase === "lingering") this.#startLingering();
     else {
-      if (this.#relay?.request.isComplete) this.#plane.wheel.disarm(this);
+      if (this.#relay?.request.isComplete) this.#plane.times.forNothing(this);
       this.#relay?.clientFlushed();
     }
   }
@@ -185,13 +184,13 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     super.resume();
     this.finish();
     if (this.isFlushed) this.#startLingering();
-    else this.expectReader();
+    else this.#plane.times.forReader(this);
   }
 
   #startLingering(): void {
     this.#settle();
     if (this.#hasPeerEnded) return this.leave(false);
-    this.#plane.wheel.arm(this, lingerMs);
+    this.#plane.times.forFarewell(this);
   }
 
   /** What was under way is over. */

@@ -6,6 +6,16 @@ import type { RelayedAnswer } from "./relayed-answer.ts";
 import type { RelayedRequest } from "./relayed-request.ts";
 import type { Tunnel } from "./tunnel.ts";
 
+/** What becomes of the client's connection after an exchange; `last`: it closes, and the client said that it sends no more. */
+export type Ending = "keep" | "last" | "close" | "reset" | "gone";
+
+/** After a whole answer. @param keepsAlive whether the connection may serve another request */
+export function endingOf(request: RelayedRequest, keepsAlive: boolean): Ending {
+  if (!request.isComplete) return "close";
+  if (!request.keepsAlive) return "last";
+  return keepsAlive ? "keep" : "close";
+}
+
 /** One for each relay, written anew for each of its exchanges. */
 export class RelayEnd implements ExchangeEnd {
   readonly #request: RelayedRequest;

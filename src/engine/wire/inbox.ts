@@ -35,6 +35,11 @@ export class Inbox {
     return this.#gathered !== undefined;
   }
 
+  /** Whether anything came that nobody has taken. */
+  get hasAhead(): boolean {
+    return this.#ahead !== undefined || this.#rest !== undefined;
+  }
+
   /** Whether the client should wait. */
   get isFull(): boolean {
     return (this.#ahead?.length ?? this.#rest?.length ?? 0) > maxAheadBytes;

@@ -43,13 +43,22 @@ export function logLoss(
   }
 }
 
+/** What an attempt fails with whose connection was not opened. @param code the system's */
+export function connectFailure(code: string): Failure {
+  const reasons = { ETIMEDOUT: "connect_timeout", ECONNRESET: "connect_reset" } as const;
+  return failure("connect", reasons[code as keyof typeof reasons] ?? "connect_refused", code);
+}
+
+/** What one fails with whose connection broke off. @param inBody the head of the answer has come already */
+export function breakFailure(inBody: boolean, detail: string): Failure {
+  return failure(inBody ? "body" : "head", inBody ? "body_truncated" : "upstream_reset", detail);
+}
+
 export const cutDetail = "cut by the operator";
 
 /** What an attempt that the operator cuts fails with. @param hasBegun the client has a part of the answer already */
 export function cutFailure(hasBegun: boolean): Failure {
-  return hasBegun
-    ? failure("body", "body_truncated", cutDetail)
-    : failure("head", "upstream_reset", cutDetail);
+  return breakFailure(hasBegun, cutDetail);
 }
 
 /**

@@ -5,12 +5,14 @@ import type { ForwardingSetting } from "../../proxy/headers.ts";
 import type { EngineSetting } from "../engine.ts";
 import { AnswerHead } from "./answer-head.ts";
 import type { ClientConnection } from "./client-connection.ts";
+import { ClientTimes } from "./client-times.ts";
 import { maxHeadBytes } from "./head-reader.ts";
 import { Relay } from "./relay.ts";
 import { smallPieceBytes } from "./relayed-answer.ts";
 import { RequestHead } from "./request-head.ts";
 import type { Sockets } from "./socket.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
 import { Lane } from "./upstreams.ts";
 
 /** Relays that wait for a request; more are left to the collector. */
@@ -23,6 +25,7 @@ export class Plane {
   readonly setting: EngineSetting;
   readonly sockets: Sockets;
   readonly wheel: TimerWheel;
+  readonly times: ClientTimes;
   /** Where heads are put together; valid until the next head. */
   readonly scratch = Buffer.allocUnsafeSlow(maxHeadBytes + smallPieceBytes + 1_024);
   /** Heads that came whole are read with these; nobody holds on to them across events. */
@@ -30,11 +33,9 @@ export class Plane {
   readonly answerHead = new AnswerHead();
   /** Every client's connection that is served. */
   readonly clients = new Set<ClientConnection>();
+  /** Every connection to an upstream that is open. */
+  readonly upstreams = new Set<UpstreamConnection>();
   readonly #turnedAway = new Set<ClientConnection>();
-  /** Weak, because nobody tells of upstreams that have left. */
-  readonly #lanes = new WeakMap<Upstream, Lane>();
-  /** Those in which connections wait. */
-  readonly restingLanes = new Set<Lane>();
   readonly #spare: Relay[] = [];
   #active = 0;
   readonly #onQuiet: Array<() => void> = [];
@@ -46,6 +47,7 @@ export class Plane {
     this.setting = setting;
     this.sockets = sockets;
     this.wheel = wheel;
+    this.times = new ClientTimes(wheel, setting.clientTimeouts);
   }
 
   get forwarding(): ForwardingSetting {
@@ -53,8 +55,10 @@ export class Plane {
   }
 
   laneOf(upstream: Upstream): Lane {
-    let lane = this.#lanes.get(upstream);
-    if (!lane) this.#lanes.set(upstream, (lane = new Lane(this, upstream)));
+    const { carriage } = upstream;
+    if (carriage instanceof Lane && carriage.plane === this) return carriage;
+    const lane = new Lane(this, upstream);
+    upstream.carriage = lane;
     return lane;
   }
 
@@ -101,6 +105,6 @@ export class Plane {
   }
 
   closeIdle(): void {
-    for (const lane of this.restingLanes) lane.closeIdle();
+    for (const upstream of [...this.upstreams]) upstream.leaveIfIdle();
   }
 }

@@ -7,7 +7,7 @@ import { invalid, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { AnswerTaker } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import { RelayEnd } from "./exchange-end.ts";
+import { type Ending, endingOf, RelayEnd } from "./exchange-end.ts";
 import type { Plane } from "./plane.ts";
 import { RelayedAnswer } from "./relayed-answer.ts";
 import { RelayedRequest } from "./relayed-request.ts";
@@ -15,9 +15,6 @@ import type { RequestHead } from "./request-head.ts";
 import { Sending } from "./sending.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
-
-/** What becomes of the client's connection after an exchange. */
-export type Ending = "keep" | "close" | "reset" | "gone";
 
 /**
  * ```
@@ -178,7 +175,7 @@ export class Relay implements AnswerTaker {
   #pass(client: ClientConnection, isOut: boolean): void {
     if (isOut) return;
     this.sending.upstream?.pause();
-    client.expectReader();
+    this.#plane.times.forReader(client);
   }
 
   /** The whole answer was passed on; the upstream's connection is free or closed already. */
@@ -187,7 +184,7 @@ export class Relay implements AnswerTaker {
     this.#elsewhere = undefined;
     if (elsewhere) return this.sending.follow(elsewhere);
     this.sending.end(responded);
-    this.#end(this.#keepsAlive && this.request.isComplete ? "keep" : "close");
+    this.#end(endingOf(this.request, this.#keepsAlive));
   }
 
   /** 101: from here on both sides speak another protocol; what is behind the head is its first. */

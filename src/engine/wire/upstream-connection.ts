@@ -4,7 +4,7 @@ import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../pool/upstream.ts";
 import { AnswerReader, type Progress } from "./answer-reader.ts";
 import { Connection } from "./connection.ts";
-import { blame } from "./losses.ts";
+import { blame, breakFailure, connectFailure } from "./losses.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { ConnectOwner, WireSocket } from "./socket.ts";
@@ -66,6 +66,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
+    this.#plane.upstreams.add(this);
     if (this.#phase !== "connecting") return this.terminate();
     this.#plane.wheel.disarm(this);
     if (this.#relay) {
@@ -81,9 +82,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   refused(code: string): void {
     this.isClosed = true;
-    const isReset = code === "ECONNRESET";
-    const reason = code === "ETIMEDOUT" ? "connect_timeout" : isReset ? "connect_reset" : "connect_refused";
-    this.#fail(failure("connect", reason, code));
+    this.#fail(connectFailure(code));
   }
 
   /** Until its answer begins the upstream has this long to do its part: to answer, or to take more of the request. */
@@ -164,14 +163,14 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamFinished();
     if (this.#phase === "answer" && this.#relay && this.#reader.ended()) return this.#complete(this.#relay);
     if (this.#phase === "idle") return this.close();
-    this.#fail(this.#cut("FIN"));
+    this.#fail(breakFailure(this.#reader.inBody, "FIN"));
   }
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamClosed(error);
-    this.#fail(this.#cut(error?.message ?? "closed"));
+    this.#fail(breakFailure(this.#reader.inBody, error?.message ?? "closed"));
   }
 
   faulted(error: Error): void {
@@ -194,6 +193,11 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
       case "idle":
         return this.close();
     }
+  }
+
+  /** For a drain: between two requests it can go. */
+  leaveIfIdle(): void {
+    if (this.#phase === "idle") this.close();
   }
 
   override close(): void {
@@ -221,12 +225,6 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     this.#relay?.upstreamFlushed(this);
   }
 
-  #cut(detail: string): Failure {
-    return this.#reader.inBody
-      ? failure("body", "body_truncated", detail)
-      : failure("head", "upstream_reset", detail);
-  }
-
   #fail(failed: Failure): void {
     const relay = this.#relay;
     this.terminate();
@@ -239,7 +237,8 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   /** At once, however long its socket takes to close: nobody may take it any more. */
   #leave(): void {
-    this.#lane.drop(this);
+    this.#plane.upstreams.delete(this);
+    if (this.#phase === "idle") this.#lane.drop(this);
     if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
     this.#plane.wheel.forget(this);
     this.#relay = undefined;

@@ -16,13 +16,13 @@ const maxAbandoned = 8;
 /** One upstream's connections. */
 export class Lane {
   readonly upstream: Upstream;
-  readonly #plane: Plane;
+  readonly plane: Plane;
   readonly #idle: UpstreamConnection[] = [];
   /** Timed-out connects that the system still works at. */
   abandoned = 0;
 
   constructor(plane: Plane, upstream: Upstream) {
-    this.#plane = plane;
+    this.plane = plane;
     this.upstream = upstream;
   }
 
@@ -42,24 +42,23 @@ export class Lane {
 
   /** A new one, which is not open yet. */
   connect(): UpstreamConnection {
-    return new UpstreamConnection(this.#plane, this);
+    return new UpstreamConnection(this.plane, this);
   }
 
   /** @param seconds of `Keep-Alive: timeout`, or -1 */
   put(connection: UpstreamConnection, seconds: number): void {
     const waitMs = seconds < 0 ? idleMs : Math.min(idleMs, seconds * 1_000 - marginMs);
     const isOutdated = connection.address !== this.upstream.address;
-    if (this.#plane.isDraining || isOutdated || this.#idle.length >= maxIdle || waitMs <= 0)
+    if (this.plane.isDraining || isOutdated || this.#idle.length >= maxIdle || waitMs <= 0)
       return connection.close();
-    if (this.#idle.push(connection) === 1) this.#plane.restingLanes.add(this);
-    this.#plane.wheel.arm(connection, waitMs);
+    this.#idle.push(connection);
+    this.plane.wheel.arm(connection, waitMs);
   }
 
-  /** It is closed, whether it waited or not. */
+  /** It was closed while it waited. */
   drop(connection: UpstreamConnection): void {
     const place = this.#idle.lastIndexOf(connection);
     if (place >= 0) this.#idle.splice(place, 1);
-    if (this.#idle.length === 0) this.#plane.restingLanes.delete(this);
   }
 
   /** Nobody needs idle ones any more. */

@@ -71,6 +71,25 @@ describe("a client's connection", () => {
       },
     ));
 
+  test("whose client says that it sends no more is closed behind the whole answer, and is never reset", () =>
+    wireScene(
+      ({ target }, socket) => void socket.write(answerWith("x".repeat(target === "/large" ? 4_000_000 : 10))),
+      async ({ client, stage }) => {
+        for (const [target, behind] of [["/"], ["/large"], ["/", "more than was announced"]] as const) {
+          const one = await client();
+          one.socket.pause();
+          one.send(get(target, "Connection: close\r\n") + (behind ?? ""));
+          await until(() => stage.ended.length > 0, "the end of the attempt");
+          one.socket.resume();
+          expect((await one.answer()).body.length).toBe(target === "/large" ? 4_000_000 : 10);
+          await until(() => one.isEnded, "the end");
+          expect(one.isReset).toBe(false);
+          one.destroy();
+          await until(() => stage.listener.active() === 0);
+        }
+      },
+    ));
+
   test("of HTTP/1.0 is closed after its answer, or kept if it asks, and never gets chunks or 1xx", () =>
     wireScene(
       ({ target }, socket) => {
