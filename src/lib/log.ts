@@ -1,14 +1,18 @@
-/** What the process says about itself, on standard error. LogTape does the work: it has no dependencies and runs everywhere. */
+/** What the process says about itself, on standard error. LogTape does the work; only the writing is ours, for it must hold up nobody. */
 
 import {
   configureSync,
   getConfig,
-  getConsoleSink,
   getJsonLinesFormatter,
   getLogger,
   getTextFormatter,
+  type LogRecord,
   type Sink,
 } from "@logtape/logtape";
+
+import { sleep, systemClock, systemSchedule } from "./clock.ts";
+import { LineFile } from "./line-file.ts";
+import { LineWriter } from "./line-writer.ts";
 
 export interface Log {
   debug(message: string, fields?: LogFields): void;
@@ -20,17 +24,55 @@ export interface Log {
 export type LogFields = Readonly<Record<string, unknown>>;
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
+/** Characters that may wait for a reader who is slow. */
+const mostWaiting = 1024 * 1024;
+/** A reader who reads no more must not keep the process from ending. */
+const flushWithinMs = 500;
+
+const writer = new LineWriter({
+  file: new LineFile("stderr"),
+  ...{ clock: systemClock, schedule: systemSchedule, batchMs: 0, mostWaiting },
+  // They are told once somebody reads again, and before that in the metrics.
+  onLoss() {},
+});
+
 /** Chooses form and lowest level, once, at the start. Text is for people, JSON lines for collectors. */
 export function configureLog(setting: { readonly json: boolean; readonly level: LogLevel }): void {
   const formatter = setting.json ? jsonLines : text;
+  const write = (record: LogRecord) => writer.write(formatter(record).trimEnd());
+  let told = 0;
+  const stderr: Sink = (record) => {
+    const lines = writer.lost - told;
+    if (lines > 0 && writer.hasRoom) {
+      told += lines;
+      write(lossRecord(record, lines));
+    }
+    write(record);
+  };
   configureSync({
     reset: true,
-    sinks: { stderr: getConsoleSink({ formatter, levelMap: allToStandardError }) },
+    sinks: { stderr },
     loggers: [
       { category: "evenkeel", lowestLevel: setting.level, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });
+}
+
+/** Before the process ends: resolves when what was said is written, or cannot be for now. */
+export async function flushLog(): Promise<void> {
+  await Promise.race([writer.flush(), sleep(flushWithinMs)]);
+}
+
+/** Lines of this process that nobody read in time. */
+export function lostLogLines(): number {
+  return writer.lost;
+}
+
+function lossRecord(before: LogRecord, lines: number): LogRecord {
+  const said = "log lines lost";
+  const place = { category: ["evenkeel", "log"], level: "warning" } as const;
+  return { ...before, ...place, message: [said], rawMessage: said, properties: { lines } };
 }
 
 /** A log whose lines name the part of the house that speaks. */
@@ -62,15 +104,6 @@ export function fieldLogTo(sink: Sink, part: string, message: string): FieldLog 
   const logger = getLogger(["evenkeel", part]);
   return (fields) => logger.info(message, fields);
 }
-
-const allToStandardError = {
-  trace: "error",
-  debug: "error",
-  info: "error",
-  warning: "error",
-  error: "error",
-  fatal: "error",
-} as const;
 
 const jsonLines = getJsonLinesFormatter({ properties: "flatten", categorySeparator: "." });
 

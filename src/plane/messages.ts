@@ -6,6 +6,7 @@ import { identityOf } from "../control/wanted.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { OwnCounts } from "../metrics/own-families.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
 import { Rehearsal, type RehearsalPlan } from "../pool/rehearsal.ts";
@@ -73,8 +74,7 @@ export interface Counts {
   readonly lostLines: number;
   /** What its process takes. */
   readonly rssBytes: number;
-  /** Faults of ours since its process began. */
-  readonly bugs: number;
+  readonly own: OwnCounts;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
@@ -148,7 +148,7 @@ export function applyState(
 export function reportOf(
   { members }: Pick<Fleet, "members">,
   metrics: Metrics,
-  own: Pick<Counts, "revision" | "active" | "rssBytes" | "bugs">,
+  own: Pick<Counts, "revision" | "active" | "rssBytes" | "own">,
 ): Counts {
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({

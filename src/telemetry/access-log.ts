@@ -8,8 +8,8 @@ import { throttle } from "../lib/throttle.ts";
 import type { RecordTaker } from "../proxy/record.ts";
 import { accessFieldsOf } from "./access-fields.ts";
 import { accessFormatters } from "./access-format.ts";
-import { LineFile, mostInPipe } from "./line-file.ts";
-import { LineWriter } from "./line-writer.ts";
+import { LineFile, mostInPipe } from "../lib/line-file.ts";
+import { LineWriter } from "../lib/line-writer.ts";
 
 export interface AccessLogSetting {
   readonly config: AccessLogConfig;
