@@ -2,7 +2,6 @@
 
 import {
   configureSync,
-  getConfig,
   getJsonLinesFormatter,
   getLogger,
   getTextFormatter,
@@ -84,25 +83,6 @@ export function logOf(part: string): Log {
     warn: (message, fields) => logger.warn(verbatim(message), { ...fields }),
     error: (message, fields) => logger.error(verbatim(message), { ...fields }),
   };
-}
-
-/** What is said once for each request: no words, only fields. */
-export type FieldLog = (fields: LogFields) => void;
-
-/** A log with a place of its own: its lines go to this sink, and not to standard error. @param message the same in all */
-export function fieldLogTo(sink: Sink, part: string, message: string): FieldLog {
-  const config = getConfig();
-  const others = (config?.loggers ?? []).filter(({ category }) => category[1] !== part);
-  configureSync({
-    reset: true,
-    sinks: { ...config?.sinks, [part]: sink },
-    loggers: [
-      ...(config ? others : [{ category: ["logtape", "meta"], sinks: [] }]),
-      { category: ["evenkeel", part], lowestLevel: "info", sinks: [part], parentSinks: "override" },
-    ],
-  });
-  const logger = getLogger(["evenkeel", part]);
-  return (fields) => logger.info(message, fields);
 }
 
 const jsonLines = getJsonLinesFormatter({ properties: "flatten", categorySeparator: "." });

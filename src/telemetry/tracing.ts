@@ -49,7 +49,7 @@ export function openTracing({ config, version, clock, random, log }: TracingSett
       wants: () => false,
       wantsSlow: () => false,
       wantsFailed: () => false,
-      take(record) {
+      take({ record }) {
         const { trace } = record;
         if (trace) exporter?.take({ ...record, trace });
       },
