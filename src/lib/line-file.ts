@@ -4,7 +4,9 @@ import { close, fstat, open, type Stats, stat, write } from "node:fs";
 
 import { sleep } from "./clock.ts";
 
-const descriptors: Readonly<Record<string, number>> = { stdout: 1, stderr: 2 };
+const stdout = 1;
+const stderr = 2;
+const descriptors: Readonly<Record<string, number>> = { stdout, stderr };
 /** While a pipe takes nothing for now. */
 const pauseMs = 50;
 /** What a pipe takes at once or not at all (POSIX's smallest PIPE_BUF is less, Linux has this): others may write there too. */
@@ -24,14 +26,20 @@ export class LineFile {
   readonly #path: string;
   /** Of the process, and not ours to close. */
   readonly #isStream: boolean;
+  readonly #isShared: boolean;
   #descriptor: number | undefined;
-  #isPipe: boolean | undefined;
+  /** Whether lines of others may come in between two writes. */
+  #isMixed: boolean | undefined;
   /** The last line in it was cut off: the next one must not go on there. */
   #isTorn = false;
 
-  /** @param to "stdout", "stderr", or a path; opened with the first batch */
-  constructor(to: string) {
+  /**
+   * @param to "stdout", "stderr", or a path; opened with the first batch
+   * @param isShared whether other processes write there too
+   */
+  constructor(to: string, isShared: boolean) {
     this.#path = to;
+    this.#isShared = isShared;
     this.#descriptor = descriptors[to];
     this.#isStream = this.#descriptor !== undefined;
   }
@@ -46,9 +54,9 @@ export class LineFile {
       if (this.#isTorn && (await statOf(descriptor)).size > 0)
         await writeSome(descriptor, Buffer.from([lineEnd]), 0, 1);
       this.#isTorn = false;
-      const isPipe = (this.#isPipe ??= await isPipeOrSocket(descriptor));
+      const isMixed = (this.#isMixed ??= await this.#mixes(descriptor));
       while (written < batch.length) {
-        const length = isPipe ? pieceOf(batch, written) : batch.length - written;
+        const length = isMixed ? pieceOf(batch, written) : batch.length - written;
         written += await writeSome(descriptor, batch, written, length);
       }
       return undefined;
@@ -57,6 +65,15 @@ export class LineFile {
       await this.close();
       return { written, why: error instanceof Error ? error.message : String(error) };
     }
+  }
+
+  /** In files each write is whole. The other stream of the process may be the same pipe, as with `2>&1`. */
+  async #mixes(descriptor: number): Promise<boolean> {
+    const own = await statOf(descriptor);
+    if (!own.isFIFO() && !own.isSocket()) return false;
+    if (this.#isShared || !this.#isStream) return this.#isShared;
+    const other = await statOf(descriptor === stdout ? stderr : stdout).catch(() => undefined);
+    return other?.ino === own.ino && other.dev === own.dev;
   }
 
   /** Lets go of a file that is no longer the one under its path: for tools that move it away, with a signal or without. */
@@ -73,7 +90,7 @@ export class LineFile {
   async close(): Promise<void> {
     const descriptor = this.#descriptor;
     if (descriptor === undefined || this.#isStream) return;
-    this.#descriptor = this.#isPipe = undefined;
+    this.#descriptor = this.#isMixed = undefined;
     await promised<void>((done) => close(descriptor, done)).catch(() => undefined);
   }
 }
@@ -99,11 +116,6 @@ async function writeSome(descriptor: number, batch: Buffer, from: number, length
 
 function statOf(descriptor: number): Promise<Stats> {
   return promised<Stats>((done) => fstat(descriptor, done));
-}
-
-async function isPipeOrSocket(descriptor: number): Promise<boolean> {
-  const found = await statOf(descriptor);
-  return found.isFIFO() || found.isSocket();
 }
 
 /** A pipe whose reader is slow; it was opened by somebody else, and may not block. */

@@ -29,7 +29,8 @@ const mostWaiting = 1024 * 1024;
 const flushWithinMs = 500;
 
 const writer = new LineWriter({
-  file: new LineFile("stderr"),
+  // Workers have the same standard error.
+  file: new LineFile("stderr", true),
   ...{ clock: systemClock, schedule: systemSchedule, batchMs: 0, mostWaiting },
   // They are told once somebody reads again, and before that in the metrics.
   onLoss() {},

@@ -52,7 +52,7 @@ export function openAccessLog({
   const mayWarn = throttle(1, () => (clock() * 1_000) / warnEveryMs);
   let untold = 0;
   const writer = new LineWriter({
-    file: new LineFile(to),
+    file: new LineFile(to, isShared),
     ...{ clock, schedule },
     onLoss(lines, why) {
       untold += lines;

@@ -7,7 +7,7 @@ import { LineFile } from "../../src/lib/line-file.ts";
 import { LineWriter } from "../../src/lib/line-writer.ts";
 
 const path = process.argv[2] ?? "";
-const file = new LineFile(path);
+const file = new LineFile(path, false);
 const writer = new LineWriter({ file, clock: systemClock, schedule: systemSchedule, onLoss() {} });
 for (let i = 0; i < 100; i++) writer.write("x".repeat(99));
 await writer.flush();

@@ -24,7 +24,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const onLoss = (lines: number, why: string) => void losses.push([lines, why]);
 const writerTo = (to: string, mostWaiting?: number) =>
   new LineWriter({
-    file: new LineFile(to),
+    file: new LineFile(to, false),
     clock: systemClock,
     schedule: systemSchedule,
     onLoss,
