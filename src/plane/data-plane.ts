@@ -81,6 +81,8 @@ export interface DataPlaneSetting {
   readonly trace?: Tracer;
   /** Lines of the access log that could not be written so far. */
   readonly lostLines?: () => number;
+  /** Spans that did not get to the collector so far. */
+  readonly lostSpans?: () => number;
 }
 
 /** Runtimes tell of connections that were cut a moment later: until then their exchanges are not over. */
@@ -154,8 +156,9 @@ export class DataPlane implements Plane {
   }
 
   tally(): void {
-    const { metrics, lostLines } = this.#setting;
+    const { metrics, lostLines, lostSpans } = this.#setting;
     if (lostLines) metrics.lostLines = lostLines();
+    if (lostSpans) metrics.lostSpans = lostSpans();
   }
 
   active(): number {

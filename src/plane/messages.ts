@@ -72,6 +72,8 @@ export interface Counts {
   readonly active: number;
   /** Of the access log, that could not be written. */
   readonly lostLines: number;
+  /** Of the traces, that did not get to the collector. */
+  readonly lostSpans: number;
   /** What its process takes. */
   readonly rssBytes: number;
   readonly own: OwnCounts;
@@ -164,7 +166,14 @@ export function reportOf(
       ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
     })),
   ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
-  return { kind: "counts", ...own, lostLines: metrics.lostLines, upstreams, pools };
+  return {
+    kind: "counts",
+    ...own,
+    lostLines: metrics.lostLines,
+    lostSpans: metrics.lostSpans,
+    upstreams,
+    pools,
+  };
 }
 
 /**

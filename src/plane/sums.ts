@@ -46,6 +46,7 @@ export class Sums {
   #add(reports: readonly Counts[], into: Metrics): void {
     const { pools } = this.#setting.fleet;
     into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#past.lostLines);
+    into.lostSpans = reports.reduce((sum, { lostSpans }) => sum + lostSpans, this.#past.lostSpans);
     const upstreams = reports.map(
       (report) => new Map(report.upstreams.map((one) => [one.upstream, one.counts])),
     );
