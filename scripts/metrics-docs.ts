@@ -3,10 +3,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { bugFamilies } from "../src/metrics/bug-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { memoryFamilies } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
+import { ownFamilies } from "../src/metrics/own-families.ts";
 import { workerFamilies } from "../src/metrics/worker-families.ts";
 
 export const metricsFile = join(import.meta.dirname, "../docs/metrics.md");
@@ -25,7 +25,8 @@ const labelMeanings: Readonly<Record<string, string>> = {
 /** The page as it should be. Throws if a label has no meaning here. */
 export function metricsPage(): string {
   const memory = memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false });
-  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([]), ...memory, ...bugFamilies(0)];
+  const own = ownFamilies({ bugs: 0, lostLogLines: 0 });
+  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([]), ...memory, ...own];
   const used = [...new Set(known.flatMap(({ labels }) => labels))];
   const meanings = used.map((label) => {
     const meaning = labelMeanings[label];

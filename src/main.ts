@@ -20,7 +20,7 @@ import { runVerb } from "./commands/verbs.ts";
 import { describeTrouble, type Trouble } from "./config/problem.ts";
 import type { Reread } from "./control/course.ts";
 import { bugs } from "./lib/bugs.ts";
-import { configureLog, type Log, logOf } from "./lib/log.ts";
+import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
 import type { ToWorker } from "./plane/messages.ts";
 import { Worker } from "./plane/worker.ts";
 
@@ -46,14 +46,24 @@ async function main(): Promise<void> {
     process.send?.("listening");
   } catch (error) {
     if (!(error instanceof Misuse)) return failToStart(error);
-    process.stderr.write(`${error.message}\n`, () => process.exit(misuseExit));
+    await exitSaying(error.message, misuseExit);
   }
+}
+
+async function exitSaying(text: string, code: number): Promise<void> {
+  await flushLog();
+  process.stderr.write(`${text}\n`, () => process.exit(code));
+}
+
+async function exitQuietly(code: number): Promise<void> {
+  await flushLog();
+  process.exit(code);
 }
 
 /** Nobody is served yet: what cannot start well says so and ends. */
 function failToStart(error: unknown): void {
   const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`Cannot start: a fault of evenkeel itself: ${why}\n`, () => process.exit(1));
+  void exitSaying(`Cannot start: a fault of evenkeel itself: ${why}`, 1);
 }
 
 /** What nobody caught is a fault of ours, but no reason to drop every client's connection, once there are some. */
@@ -185,7 +195,7 @@ function serveAsWorker(): void {
       // Deno tells of a parent that is gone only once: here, if something was sent before that was noticed.
       process.send?.(message, undefined, undefined, (error) => error && worker.hear({ kind: "close" }));
     },
-    leave: () => process.exit(0),
+    leave: () => void exitQuietly(0),
     rssBytes: () => runtime.memory.rssBytes(),
   });
   process.on("message", (message) => worker.hear(message as ToWorker));
@@ -199,7 +209,7 @@ function mindSignals(running: Running): void {
     try {
       running.close();
     } finally {
-      process.exit(code);
+      void exitQuietly(code);
     }
   };
   const onSignal = (code: number) => {

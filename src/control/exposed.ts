@@ -1,11 +1,12 @@
 /** Everything that /metrics tells, put together from those who count. */
 
 import { bugs } from "../lib/bugs.ts";
-import { bugFamilies } from "../metrics/bug-families.ts";
+import { lostLogLines } from "../lib/log.ts";
 import { exposition } from "../metrics/exposition.ts";
 import { families } from "../metrics/families.ts";
 import { memoryFamilies } from "../metrics/memory-families.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { ownFamilies, sumOwn } from "../metrics/own-families.ts";
 import { workerFamilies } from "../metrics/worker-families.ts";
 import type { Plane } from "../plane/data-plane.ts";
 import type { Fleet } from "./fleet.ts";
@@ -26,6 +27,6 @@ export function metricsText({ metrics, fleet, plane, memory }: Exposed): string 
     ...families(metrics, measured),
     ...workerFamilies(plane.workers),
     ...memoryFamilies(memory.snapshot),
-    ...bugFamilies(bugs.count + plane.bugs()),
+    ...ownFamilies(sumOwn([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.own()])),
   ]);
 }

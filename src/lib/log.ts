@@ -1,14 +1,17 @@
-/** What the process says about itself, on standard error. LogTape does the work: it has no dependencies and runs everywhere. */
+/** What the process says about itself, on standard error. LogTape does the work; only the writing is ours, for it must hold up nobody. */
 
 import {
   configureSync,
-  getConfig,
-  getConsoleSink,
   getJsonLinesFormatter,
   getLogger,
   getTextFormatter,
+  type LogRecord,
   type Sink,
 } from "@logtape/logtape";
+
+import { sleep, systemClock, systemSchedule } from "./clock.ts";
+import { LineFile } from "./line-file.ts";
+import { LineWriter } from "./line-writer.ts";
 
 export interface Log {
   debug(message: string, fields?: LogFields): void;
@@ -20,17 +23,56 @@ export interface Log {
 export type LogFields = Readonly<Record<string, unknown>>;
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
+/** Characters that may wait for a reader who is slow. */
+const mostWaiting = 1024 * 1024;
+/** A reader who reads no more must not keep the process from ending. */
+const flushWithinMs = 500;
+
+const writer = new LineWriter({
+  // Workers have the same standard error.
+  file: new LineFile("stderr", true),
+  ...{ clock: systemClock, schedule: systemSchedule, batchMs: 0, mostWaiting },
+  // They are told once somebody reads again, and before that in the metrics.
+  onLoss() {},
+});
+
 /** Chooses form and lowest level, once, at the start. Text is for people, JSON lines for collectors. */
 export function configureLog(setting: { readonly json: boolean; readonly level: LogLevel }): void {
   const formatter = setting.json ? jsonLines : text;
+  const write = (record: LogRecord) => writer.write(formatter(record).trimEnd());
+  let told = 0;
+  const stderr: Sink = (record) => {
+    const lines = writer.lost - told;
+    if (lines > 0 && writer.hasRoom) {
+      told += lines;
+      write(lossRecord(record, lines));
+    }
+    write(record);
+  };
   configureSync({
     reset: true,
-    sinks: { stderr: getConsoleSink({ formatter, levelMap: allToStandardError }) },
+    sinks: { stderr },
     loggers: [
       { category: "evenkeel", lowestLevel: setting.level, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });
+}
+
+/** Before the process ends: resolves when what was said is written, or cannot be for now. */
+export async function flushLog(): Promise<void> {
+  await Promise.race([writer.flush(), sleep(flushWithinMs)]);
+}
+
+/** Lines of this process that nobody read in time. */
+export function lostLogLines(): number {
+  return writer.lost;
+}
+
+function lossRecord(before: LogRecord, lines: number): LogRecord {
+  const said = "log lines lost";
+  const place = { category: ["evenkeel", "log"], level: "warning" } as const;
+  return { ...before, ...place, message: [said], rawMessage: said, properties: { lines } };
 }
 
 /** A log whose lines name the part of the house that speaks. */
@@ -43,34 +85,6 @@ export function logOf(part: string): Log {
     error: (message, fields) => logger.error(verbatim(message), { ...fields }),
   };
 }
-
-/** What is said once for each request: no words, only fields. */
-export type FieldLog = (fields: LogFields) => void;
-
-/** A log with a place of its own: its lines go to this sink, and not to standard error. @param message the same in all */
-export function fieldLogTo(sink: Sink, part: string, message: string): FieldLog {
-  const config = getConfig();
-  const others = (config?.loggers ?? []).filter(({ category }) => category[1] !== part);
-  configureSync({
-    reset: true,
-    sinks: { ...config?.sinks, [part]: sink },
-    loggers: [
-      ...(config ? others : [{ category: ["logtape", "meta"], sinks: [] }]),
-      { category: ["evenkeel", part], lowestLevel: "info", sinks: [part], parentSinks: "override" },
-    ],
-  });
-  const logger = getLogger(["evenkeel", part]);
-  return (fields) => logger.info(message, fields);
-}
-
-const allToStandardError = {
-  trace: "error",
-  debug: "error",
-  info: "error",
-  warning: "error",
-  error: "error",
-  fatal: "error",
-} as const;
 
 const jsonLines = getJsonLinesFormatter({ properties: "flatten", categorySeparator: "." });
 

@@ -205,6 +205,13 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       labels: [],
       samples: [{ labels: {}, value: metrics.lostLines }],
     },
+    {
+      name: "evenkeel_spans_lost_total",
+      help: "Spans that the collector did not get: it was too slow, refused them, or is away.",
+      type: "counter",
+      labels: [],
+      samples: [{ labels: {}, value: metrics.lostSpans }],
+    },
   ];
 }
 

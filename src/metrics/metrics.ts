@@ -115,6 +115,8 @@ export class Metrics implements AttemptObserver, PoolObserver {
   readonly reloads = new Map<string, number>();
   /** Lines of the access log that could not be written. */
   lostLines = 0;
+  /** Spans that did not get to the collector. */
+  lostSpans = 0;
   readonly #pools = new Map<string, PoolMeter>();
 
   constructor(clock: Clock) {

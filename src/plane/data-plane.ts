@@ -9,6 +9,7 @@ import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { throttle } from "../lib/throttle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { type OwnCounts, sumOwn } from "../metrics/own-families.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Lookout, type Sight, type Suspicion } from "../probe/lookout.ts";
@@ -42,8 +43,8 @@ export interface Plane {
   measure(member: Member): Measured;
   /** What other processes of ours take, bytes. */
   rssBytes(): number;
-  /** Faults of ours in other processes. */
-  bugs(): number;
+  /** Failings of our other processes. */
+  own(): OwnCounts;
   /** Refuses new requests from now on, or no longer. */
   shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
@@ -80,6 +81,8 @@ export interface DataPlaneSetting {
   readonly trace?: Tracer;
   /** Lines of the access log that could not be written so far. */
   readonly lostLines?: () => number;
+  /** Spans that did not get to the collector so far. */
+  readonly lostSpans?: () => number;
 }
 
 /** Runtimes tell of connections that were cut a moment later: until then their exchanges are not over. */
@@ -153,8 +156,9 @@ export class DataPlane implements Plane {
   }
 
   tally(): void {
-    const { metrics, lostLines } = this.#setting;
+    const { metrics, lostLines, lostSpans } = this.#setting;
     if (lostLines) metrics.lostLines = lostLines();
+    if (lostSpans) metrics.lostSpans = lostSpans();
   }
 
   active(): number {
@@ -173,8 +177,8 @@ export class DataPlane implements Plane {
     return 0;
   }
 
-  bugs(): number {
-    return 0;
+  own(): OwnCounts {
+    return sumOwn([]);
   }
 
   shed(isShedding: boolean): void {

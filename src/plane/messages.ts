@@ -6,6 +6,7 @@ import { identityOf } from "../control/wanted.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { OwnCounts } from "../metrics/own-families.ts";
 import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
 import type { Verdict } from "../pool/outlier.ts";
 import { Rehearsal, type RehearsalPlan } from "../pool/rehearsal.ts";
@@ -71,10 +72,11 @@ export interface Counts {
   readonly active: number;
   /** Of the access log, that could not be written. */
   readonly lostLines: number;
+  /** Of the traces, that did not get to the collector. */
+  readonly lostSpans: number;
   /** What its process takes. */
   readonly rssBytes: number;
-  /** Faults of ours since its process began. */
-  readonly bugs: number;
+  readonly own: OwnCounts;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
@@ -148,7 +150,7 @@ export function applyState(
 export function reportOf(
   { members }: Pick<Fleet, "members">,
   metrics: Metrics,
-  own: Pick<Counts, "revision" | "active" | "rssBytes" | "bugs">,
+  own: Pick<Counts, "revision" | "active" | "rssBytes" | "own">,
 ): Counts {
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({
@@ -164,7 +166,14 @@ export function reportOf(
       ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
     })),
   ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
-  return { kind: "counts", ...own, lostLines: metrics.lostLines, upstreams, pools };
+  return {
+    kind: "counts",
+    ...own,
+    lostLines: metrics.lostLines,
+    lostSpans: metrics.lostSpans,
+    upstreams,
+    pools,
+  };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Fleet } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
 import type { Clock } from "../lib/clock.ts";
 import { Metrics } from "../metrics/metrics.ts";
+import { type OwnCounts, sumOwn } from "../metrics/own-families.ts";
 import { countsOf, poolCountsOf, sumInto, sumPoolInto } from "../metrics/tally.ts";
 import type { Counts } from "./messages.ts";
 
@@ -18,7 +19,7 @@ export class Sums {
   readonly #setting: SumsSetting;
   /** Of the workers that are gone. */
   readonly #past: Metrics;
-  #pastBugs = 0;
+  #pastOwn = sumOwn([]);
 
   constructor(setting: SumsSetting) {
     this.#setting = setting;
@@ -28,12 +29,12 @@ export class Sums {
   /** Keeps the last counts of a worker that is gone: no counter may go back. */
   keep(counts: Counts): void {
     this.#add([counts], this.#past);
-    this.#pastBugs += counts.bugs;
+    this.#pastOwn = sumOwn([this.#pastOwn, counts.own]);
   }
 
   /** @param reports of all workers that serve, one each */
-  bugs(reports: readonly Counts[]): number {
-    return reports.reduce((sum, { bugs }) => sum + bugs, this.#pastBugs);
+  own(reports: readonly Counts[]): OwnCounts {
+    return sumOwn([this.#pastOwn, ...reports.map(({ own }) => own)]);
   }
 
   /** @param reports of all workers that serve, one each */
@@ -45,6 +46,7 @@ export class Sums {
   #add(reports: readonly Counts[], into: Metrics): void {
     const { pools } = this.#setting.fleet;
     into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#past.lostLines);
+    into.lostSpans = reports.reduce((sum, { lostSpans }) => sum + lostSpans, this.#past.lostSpans);
     const upstreams = reports.map(
       (report) => new Map(report.upstreams.map((one) => [one.upstream, one.counts])),
     );

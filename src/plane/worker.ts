@@ -6,7 +6,7 @@ import { identityOf } from "../control/wanted.ts";
 import type { Engine } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
+import { type Log, lostLogLines } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -172,8 +172,8 @@ export class Worker {
     const active = plane.active();
     plane.tally();
     const rssBytes = this.#setting.rssBytes();
-    const own = { revision: this.#revision, active, rssBytes, bugs: bugs.count };
-    this.#setting.send(reportOf(fleet, metrics, own));
+    const own = { bugs: bugs.count, lostLogLines: lostLogLines() };
+    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active, rssBytes, own }));
     if (this.#requests.length > 0) {
       this.#setting.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
       this.#requests = [];

@@ -7,6 +7,7 @@ import { identityOf } from "../control/wanted.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { OwnCounts } from "../metrics/own-families.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Suspicion } from "../probe/lookout.ts";
@@ -144,8 +145,8 @@ export class Workers implements Plane {
     return this.#seats.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
   }
 
-  bugs(): number {
-    return this.#sums.bugs(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
+  own(): OwnCounts {
+    return this.#sums.own(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
   }
 
   shed(isShedding: boolean): void {

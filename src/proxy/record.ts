@@ -78,7 +78,7 @@ export interface RequestRecord extends ExchangeEnd {
   readonly queuedMs: number;
   /** In the order of their ends. */
   readonly attempts: readonly AttemptRecord[];
-  /** In order; complete where somebody wanted the record from the start, else only those of further attempts. */
+  /** In order; complete where somebody wanted them from the start, else only those of further attempts. */
   readonly choices: readonly Choice[];
   /** Of the client's `traceparent` or our own; null without one that makes sense. */
   readonly traceId: string | null;
@@ -86,20 +86,31 @@ export interface RequestRecord extends ExchangeEnd {
   readonly trace?: TraceContext;
 }
 
+/**
+ * An exchange that has just ended, as its takers are given it: to be read at once, for the next one is written over it.
+ * What it tells is made when it is asked for.
+ */
+export interface EndedExchange extends Omit<RequestRecord, "key" | "retried" | "choices" | "trace"> {
+  /** All of it, to keep: made once for all who ask. */
+  readonly record: RequestRecord;
+}
+
 /** Whether it became a connection that both sides keep for as long as they like: how long that was says nothing. */
 export function isTunnel({ status }: Pick<ExchangeEnd, "status">): boolean {
   return status === 101;
 }
 
-/** Who gets records: those that it wanted, and no others. Called on the request path: cheap, synchronous, and must not throw. */
+/** Who is given exchanges that ended: those that it wanted, and no others. Called on the request path: cheap, synchronous, and must not throw. */
 export interface RecordTaker {
   /** Whether it wants all that are traced here, whatever else it answers. */
   readonly wantsTraced?: boolean;
-  /** Asked as each exchange opens: whether its record is wanted whatever comes of it. */
+  /** Whether it looks at the choices of those that it wants from the start. */
+  readonly wantsChoices?: boolean;
+  /** Asked as each exchange opens: whether it is wanted whatever comes of it. */
   wants(): boolean;
   /** Asked as one ends that it did not want and that took this long: whether it is wanted all the same. */
   wantsSlow(durationMs: number): boolean;
   /** Asked as one ends that it did not want and that failed, was tried again, was refused, or lost its client. */
   wantsFailed(): boolean;
-  take(record: RequestRecord): void;
+  take(exchange: EndedExchange): void;
 }

@@ -1,20 +1,27 @@
-/** Who wants the record of one exchange: each taker gets only what it asked for, and the record is made once for all. */
+/** Who wants to be given one exchange when it ends: each taker gets only what it asked for. */
 
-import type { RecordTaker, RequestRecord } from "./record.ts";
+import type { EndedExchange, RecordTaker } from "./record.ts";
 
 export class Wishes {
   readonly #takers: readonly RecordTaker[];
-  /** One bit for each taker. */
+  /** One bit for each taker, as in `#wanted`. */
+  readonly #choosy: number;
   #wanted = 0;
 
   /** @param takers at most 31 */
   constructor(takers: readonly RecordTaker[]) {
     this.#takers = takers;
+    this.#choosy = takers.reduce((bits, { wantsChoices }, i) => bits | (wantsChoices ? 1 << i : 0), 0);
   }
 
   /** Whether somebody wants it, as far as is known. */
   get isWanted(): boolean {
     return this.#wanted !== 0;
+  }
+
+  /** Whether one of those looks at choices. */
+  get wantsChoices(): boolean {
+    return (this.#wanted & this.#choosy) !== 0;
   }
 
   forget(): void {
@@ -43,9 +50,9 @@ export class Wishes {
     }
   }
 
-  give(record: RequestRecord): void {
-    this.#takers.forEach((taker, i) => {
-      if ((this.#wanted & (1 << i)) !== 0) taker.take(record);
-    });
+  give(exchange: EndedExchange): void {
+    for (let i = 0; i < this.#takers.length; i++) {
+      if ((this.#wanted & (1 << i)) !== 0) (this.#takers[i] as RecordTaker).take(exchange);
+    }
   }
 }

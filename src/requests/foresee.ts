@@ -8,6 +8,9 @@ import { candidatesOf } from "../proxy/recorder.ts";
 import { matchingRoute } from "../proxy/route.ts";
 import type { Foreseen, Imagined } from "./request.ts";
 
+/** A pool may have thousands; nobody reads on. */
+const mostOthers = 50;
+
 export function foresee(
   fleet: Pick<Fleet, "routes" | "members">,
   imagined: Imagined,
@@ -15,14 +18,16 @@ export function foresee(
 ): Foreseen {
   const head = headOf(imagined);
   const found = matchingRoute(fleet.routes, head);
-  const nothing = { pool: null, policy: null, key: null, chosen: null, candidates: [], others: [] };
-  if (!found) return { route: null, ...nothing, refusal: "no_route" };
+  const nothing = { pool: null, policy: null, key: null, chosen: null };
+  const nobody = { candidates: [], fit: 0, others: [], out: 0 };
+  if (!found) return { route: null, ...nothing, ...nobody, refusal: "no_route" };
   const { host = null, path = null, destination } = found;
   const { pool, keyOf, queue } = destination;
   const key = keyOf?.(head) ?? "";
   const chosen = pool.choose(key, [], true);
   const now = clock();
   const fit = new Set(pool.fit);
+  const others = pool.upstreams.filter((upstream) => !fit.has(upstream));
   const member = fleet.members.find((one) => one.pool === pool);
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
   return {
@@ -32,9 +37,11 @@ export function foresee(
     key: keyOf ? key : null,
     chosen: chosen?.id ?? null,
     candidates: candidatesOf(pool, now),
-    others: pool.upstreams
-      .filter((upstream) => !fit.has(upstream))
+    fit: fit.size,
+    others: others
+      .slice(0, mostOthers)
       .map((upstream) => ({ upstream: upstream.id, why: whyOut(upstream, now) })),
+    out: others.length,
     refusal: chosen ? null : refusal,
   };
 }

@@ -1,6 +1,7 @@
 /** The requests of late, in memory: the last ones, the failed and the slowest, so that a flood of good ones washes nothing away. */
 
 import type { WallClock } from "../lib/clock.ts";
+import { Latest } from "../lib/latest.ts";
 import { isTunnel, type RequestRecord } from "../proxy/record.ts";
 import type { KeptRequest, RequestQuery } from "./request.ts";
 import { mostSlow, slowSpanMs } from "./sieve.ts";
@@ -11,8 +12,8 @@ const mostFailed = 500;
 
 export class RecentRequests {
   readonly #wallClock: WallClock;
-  readonly #recent: KeptRequest[] = [];
-  readonly #failed: KeptRequest[] = [];
+  readonly #recent = new Latest<KeptRequest>(mostRecent);
+  readonly #failed = new Latest<KeptRequest>(mostFailed);
   #slowest: KeptRequest[] = [];
   readonly #watchers = new Set<(request: KeptRequest) => void>();
   #seq: number;
@@ -25,15 +26,15 @@ export class RecentRequests {
 
   take(record: RequestRecord): void {
     const request = { ...record, seq: (this.#seq += 1) };
-    push(this.#recent, request, mostRecent);
-    if (isFailed(request)) push(this.#failed, request, mostFailed);
+    this.#recent.push(request);
+    if (isFailed(request)) this.#failed.push(request);
     this.#rank(request);
     for (const watcher of this.#watchers) watcher(request);
   }
 
   /** Newest first; the slowest ones slowest first. */
   select({ which, limit, before, ...wanted }: RequestQuery): readonly KeptRequest[] {
-    const all = which === "slowest" ? this.#slow() : this.#listOf(which).toReversed();
+    const all = which === "slowest" ? this.#slow() : this.#listOf(which);
     const found: KeptRequest[] = [];
     for (const request of all) {
       if (found.length === limit) break;
@@ -44,13 +45,20 @@ export class RecentRequests {
 
   /** Those of late that came after the one with this number, oldest first. */
   since(seq: number): readonly KeptRequest[] {
-    return this.#recent.slice(this.#recent.findLastIndex((request) => request.seq <= seq) + 1);
+    const later: KeptRequest[] = [];
+    for (const request of this.#recent) {
+      if (request.seq <= seq) break;
+      later.push(request);
+    }
+    return later.reverse();
   }
 
   /** The last one of this id: clients may use one twice. */
   find(id: string): KeptRequest | undefined {
-    const isIt = ({ requestId }: KeptRequest) => requestId === id;
-    return this.#recent.findLast(isIt) ?? this.#failed.findLast(isIt) ?? this.#slowest.find(isIt);
+    for (const list of [this.#recent, this.#failed, this.#slowest]) {
+      for (const request of list) if (request.requestId === id) return request;
+    }
+    return undefined;
   }
 
   /** @returns ends it */
@@ -59,7 +67,7 @@ export class RecentRequests {
     return () => void this.#watchers.delete(watcher);
   }
 
-  #listOf(which: "recent" | "failed"): readonly KeptRequest[] {
+  #listOf(which: "recent" | "failed"): Latest<KeptRequest> {
     return which === "failed" ? this.#failed : this.#recent;
   }
 
@@ -77,12 +85,6 @@ export class RecentRequests {
     this.#slowest.splice(place < 0 ? this.#slowest.length : place, 0, request);
     this.#slowest.length = Math.min(this.#slowest.length, mostSlow);
   }
-}
-
-/** Half is dropped at once when it is twice too long, so that a request costs no shifting of all. */
-function push(list: KeptRequest[], request: KeptRequest, most: number): void {
-  list.push(request);
-  if (list.length >= 2 * most) list.splice(0, list.length - most);
 }
 
 /** Refused, broken off, answered with 5xx, or saved by another attempt. */

@@ -59,8 +59,14 @@ export interface Foreseen {
   readonly key: string | null;
   /** Where policies throw dice, another time may give another one. */
   readonly chosen: string | null;
+  /** Those that are fit, at most sixteen of them. */
   readonly candidates: readonly Candidate[];
+  /** How many are fit in all. */
+  readonly fit: number;
+  /** Those that are not, at most fifty of them. */
   readonly others: readonly { readonly upstream: string; readonly why: string }[];
+  /** How many are not, in all. */
+  readonly out: number;
   /** What it would be refused with. */
   readonly refusal: RefusalReason | null;
 }

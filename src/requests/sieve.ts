@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { throttle } from "../lib/throttle.ts";
-import { isTunnel, type RecordTaker, type RequestRecord } from "../proxy/record.ts";
+import { type EndedExchange, isTunnel, type RecordTaker, type RequestRecord } from "../proxy/record.ts";
 
 /** Requests kept a second whatever comes of them: more than anybody can read. */
 const sampledPerSecond = 50;
@@ -14,6 +14,7 @@ export const mostSlow = 100;
 
 /** `take` hears of each that is kept. */
 export class Sieve implements RecordTaker {
+  readonly wantsChoices = true;
   readonly #clock: Clock;
   readonly #take: (record: RequestRecord) => void;
   readonly #maySample: () => number | undefined;
@@ -47,7 +48,7 @@ export class Sieve implements RecordTaker {
     return this.#mayFail() !== undefined;
   }
 
-  take(record: RequestRecord): void {
+  take({ record }: EndedExchange): void {
     if (!isTunnel(record)) this.#noteSlow(record.durationMs);
     this.#take(record);
   }

@@ -1,15 +1,15 @@
-/** Writes a line for each exchange, through LogTape, off the request path; those that it cannot keep up with are counted. */
+/** Writes a line for each exchange, off the request path; those that it cannot keep up with are counted. */
 
 import type { AccessLogConfig } from "../config/config.ts";
 import type { Clock, Schedule } from "../lib/clock.ts";
-import { fieldLogTo, type Log, type LogFields } from "../lib/log.ts";
+import { LineFile, mostInPipe } from "../lib/line-file.ts";
+import { LineWriter } from "../lib/line-writer.ts";
+import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import { throttle } from "../lib/throttle.ts";
 import type { RecordTaker } from "../proxy/record.ts";
-import { accessFieldsOf } from "./access-fields.ts";
-import { accessFormatters } from "./access-format.ts";
-import { LineFile, mostInPipe } from "./line-file.ts";
-import { LineWriter } from "./line-writer.ts";
+import { commonLine } from "./access-common.ts";
+import { jsonLine } from "./access-json.ts";
 
 export interface AccessLogSetting {
   readonly config: AccessLogConfig;
@@ -36,7 +36,10 @@ const fewChars = 96;
 /** Between two warnings. */
 const warnEveryMs = 10_000;
 
-/** At most one in a process: LogTape's categories are the process's. */
+/**
+ * Not through LogTape, which writes the log of the process: its logger, record and sink would cost more for each request
+ * than the line itself.
+ */
 export function openAccessLog({
   config,
   isShared,
@@ -49,7 +52,7 @@ export function openAccessLog({
   const mayWarn = throttle(1, () => (clock() * 1_000) / warnEveryMs);
   let untold = 0;
   const writer = new LineWriter({
-    file: new LineFile(to),
+    file: new LineFile(to, isShared),
     ...{ clock, schedule },
     onLoss(lines, why) {
       untold += lines;
@@ -58,25 +61,19 @@ export function openAccessLog({
       untold = 0;
     },
   });
-  const formatter = accessFormatters[format];
+  const lineOf = format === "json" ? jsonLine : commonLine;
   // What a pipe does not take at once could end up in the middle of another process's line.
-  const mostBytes = isShared && to === "stdout" ? mostInPipe - 1 : Infinity;
-  const write = fieldLogTo(
-    (record) => {
-      const line = formatter(record);
-      if (line.length <= mostBytes) writer.write(line);
-      else writer.write(formatter({ ...record, properties: shortened(record.properties) }));
-    },
-    "access",
-    "request",
-  );
+  const mostChars = isShared && to === "stdout" ? mostInPipe - 1 : Infinity;
   return {
     taker: {
       // Failures are written in any case: they are asked for when they end.
       wants: () => share >= 1 || (share > 0 && random() < share),
       wantsSlow: () => false,
       wantsFailed: () => true,
-      take: (record) => write({ ...accessFieldsOf(record) }),
+      take(exchange) {
+        const line = lineOf(exchange);
+        writer.write(line.length <= mostChars ? line : lineOf(exchange, fewChars));
+      },
     },
     get lostLines() {
       return writer.lost;
@@ -84,9 +81,4 @@ export function openAccessLog({
     reopen: () => writer.reopen(),
     close: () => writer.close(),
   };
-}
-
-function shortened(fields: LogFields): LogFields {
-  const cut = ["method", "target", "host"].map((name) => [name, String(fields[name]).slice(0, fewChars)]);
-  return { ...fields, ...Object.fromEntries(cut) };
 }

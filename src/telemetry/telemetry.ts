@@ -17,6 +17,8 @@ export interface Onlookers {
   readonly trace?: Tracer;
   /** Lines of the access log that could not be written. */
   readonly lostLines: () => number;
+  /** Spans that did not get to the collector. */
+  readonly lostSpans: () => number;
 }
 
 /** Those, and one more who takes records. */
@@ -58,6 +60,7 @@ export function startTelemetry(setting: TelemetrySetting): Telemetry {
       records: [accessLog?.taker, tracing?.taker].filter((taker) => taker !== undefined),
       ...(tracing && { trace: tracing.trace }),
       lostLines: () => accessLog?.lostLines ?? 0,
+      lostSpans: () => tracing?.lostSpans ?? 0,
     },
     ready: tracing?.ready ?? Promise.resolve(),
     reopen: () => accessLog?.reopen(),

@@ -2,9 +2,10 @@
 
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import { BatchSpanProcessor, type SpanExporter } from "@opentelemetry/sdk-trace";
+import { BatchSpanProcessor } from "@opentelemetry/sdk-trace";
 
 import { systemRandom } from "../lib/random.ts";
+import { PatientExporter } from "./patient-exporter.ts";
 import { spansOf, type TracedRecord } from "./spans.ts";
 
 export interface TraceExportSetting {
@@ -12,8 +13,8 @@ export interface TraceExportSetting {
   readonly endpoint: string;
   readonly serviceName: string;
   readonly version: string;
-  /** Hears of a batch that the collector did not take. */
-  readonly onFailure: (spans: number, why: string) => void;
+  /** Hears of spans that did not get to the collector. */
+  readonly onLoss: (spans: number, why: string) => void;
 }
 
 export interface TraceExport {
@@ -22,23 +23,27 @@ export interface TraceExport {
   close(): Promise<void>;
 }
 
-/** Spans beyond this many are dropped while the collector is slow. */
+/** Spans beyond this many are lost while the collector is slow or away. */
 const mostWaiting = 8_192;
 const batchSize = 512;
+/** For all tries with one batch; a collector's Retry-After is heeded as far as it fits in. */
+const timeoutMs = 5_000;
+const tooFast = "they came faster than the collector took them";
 
-export function openTraceExport({
-  endpoint,
-  serviceName,
-  version,
-  onFailure,
-}: TraceExportSetting): TraceExport {
+export function openTraceExport({ endpoint, serviceName, version, onLoss }: TraceExportSetting): TraceExport {
   const resource = resourceFromAttributes({ "service.name": serviceName, "service.version": version });
-  const exporter = new OTLPTraceExporter({
-    url: `${endpoint.replace(/\/+$/, "")}/v1/traces`,
-    timeoutMillis: 5_000,
-  });
+  const url = `${endpoint.replace(/\/+$/, "")}/v1/traces`;
+  /** Given to the processor, and not yet at the collector or lost. */
+  let waiting = 0;
+  const exporter = new PatientExporter(
+    new OTLPTraceExporter({ url, timeoutMillis: timeoutMs }),
+    (spans, why) => {
+      waiting -= spans;
+      if (why !== undefined) onLoss(spans, why);
+    },
+  );
   const processor = new BatchSpanProcessor({
-    exporter: telling(exporter, onFailure),
+    exporter,
     maxQueueSize: mostWaiting,
     maxExportBatchSize: batchSize,
     scheduledDelayMillis: 1_000,
@@ -46,23 +51,17 @@ export function openTraceExport({
   const setting = { resource, version, random: systemRandom };
   return {
     take(record) {
+      // The processor would drop them without a word.
+      const count = 1 + record.attempts.length;
+      if (waiting + count > mostWaiting) return onLoss(count, tooFast);
+      waiting += count;
       for (const span of spansOf(record, setting)) processor.onEnd(span);
     },
-    // What cannot be sent was told already.
-    close: () => processor.shutdown().catch(() => undefined),
-  };
-}
-
-/** OpenTelemetry itself would keep failures to itself. */
-function telling(exporter: SpanExporter, onFailure: TraceExportSetting["onFailure"]): SpanExporter {
-  return {
-    export: (spans, done) =>
-      exporter.export(spans, (result) => {
-        if (result.code !== 0)
-          onFailure(spans.length, result.error?.message || "the collector did not take them");
-        done(result);
-      }),
-    shutdown: () => exporter.shutdown(),
-    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+    async close() {
+      exporter.hurry();
+      // What cannot be sent was told already. With the first batch that cannot, it no longer waits for the others.
+      await processor.shutdown().catch(() => undefined);
+      await exporter.forceFlush();
+    },
   };
 }

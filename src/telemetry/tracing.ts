@@ -22,6 +22,8 @@ export interface Tracing {
   readonly taker: RecordTaker;
   /** Resolves when spans can be sent. */
   readonly ready: Promise<void>;
+  /** Spans that did not get to the collector. */
+  readonly lostSpans: number;
   /** Sends what waits. */
   close(): Promise<void>;
 }
@@ -31,8 +33,10 @@ const warnEveryMs = 10_000;
 
 export function openTracing({ config, version, clock, random, log }: TracingSetting): Tracing {
   const mayWarn = throttle(1, () => (clock() * 1_000) / warnEveryMs);
+  let lostSpans = 0;
   let untold = 0;
-  const onFailure = (spans: number, why: string) => {
+  const onLoss = (spans: number, why: string) => {
+    lostSpans += spans;
     untold += spans;
     if (mayWarn() === undefined) return;
     log.warn("spans lost", { spans: untold, endpoint: config.endpoint, why });
@@ -40,7 +44,7 @@ export function openTracing({ config, version, clock, random, log }: TracingSett
   };
   let exporter: TraceExport | undefined;
   const ready = import("./trace-export.ts").then(({ openTraceExport }) => {
-    exporter = openTraceExport({ ...config, version, onFailure });
+    exporter = openTraceExport({ ...config, version, onLoss });
   });
   return {
     trace: tracer(config.share, random),
@@ -49,12 +53,15 @@ export function openTracing({ config, version, clock, random, log }: TracingSett
       wants: () => false,
       wantsSlow: () => false,
       wantsFailed: () => false,
-      take(record) {
+      take({ record }) {
         const { trace } = record;
         if (trace) exporter?.take({ ...record, trace });
       },
     },
     ready,
+    get lostSpans() {
+      return lostSpans;
+    },
     close: async () => exporter?.close(),
   };
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
 import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
-import { bugFamilies } from "../../src/metrics/bug-families.ts";
+import { ownFamilies } from "../../src/metrics/own-families.ts";
 import { families } from "../../src/metrics/families.ts";
 import { memoryFamilies } from "../../src/metrics/memory-families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
@@ -98,7 +98,11 @@ describe("the real metrics", () => {
 
   test("are the families of the table, all of them, each with the labels that it names", () => {
     const memory = memoryFamilies({ rssBytes: 1, limitBytes: null, shedding: false });
-    const table = [...families(new Metrics(() => 0), []), ...memory, ...bugFamilies(0)];
+    const table = [
+      ...families(new Metrics(() => 0), []),
+      ...memory,
+      ...ownFamilies({ bugs: 0, lostLogLines: 0 }),
+    ];
     expect([...read.families.keys()]).toEqual(table.map(({ name }) => name));
     for (const { name, type, labels } of table) {
       expect(read.families.get(name)?.type).toBe(type);

@@ -49,7 +49,14 @@ function setUp(pools = "main: a b c") {
   };
   const report = (worker: number) => {
     const fleet = workers[worker] ?? parent;
-    return overTheWire(reportOf(fleet, new Metrics(clock), { revision: 1, active: 0, rssBytes: 0, bugs: 0 }));
+    return overTheWire(
+      reportOf(fleet, new Metrics(clock), {
+        revision: 1,
+        active: 0,
+        rssBytes: 0,
+        own: { bugs: 0, lostLogLines: 0 },
+      }),
+    );
   };
   const hear = (worker: number) => hearVerdicts(parent, report(worker), { observer, now: now.ms });
   const status = (id: string) =>

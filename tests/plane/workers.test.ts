@@ -69,7 +69,7 @@ function setUp(count = 2) {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
       active: inFlight,
       rssBytes: 1_000,
-      bugs: 0,
+      own: { bugs: 0, lostLogLines: 0 },
     });
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
@@ -210,7 +210,12 @@ describe("workers", () => {
     if (!member) throw new Error("no pool");
     const both = (await listening()) as [Fake, Fake];
     for (const [i, fake] of both.entries()) {
-      const report = reportOf(fleet, metrics, { revision: 1, active: 0, rssBytes: 0, bugs: 0 });
+      const report = reportOf(fleet, metrics, {
+        revision: 1,
+        active: 0,
+        rssBytes: 0,
+        own: { bugs: 0, lostLogLines: 0 },
+      });
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
       fake.say({ ...report, pools });
     }

@@ -1,7 +1,7 @@
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 
-import type { RequestRecord } from "../../src/proxy/record.ts";
+import type { EndedExchange, RequestRecord } from "../../src/proxy/record.ts";
 import { Recorder } from "../../src/proxy/recorder.ts";
 
 const end = {
@@ -16,7 +16,7 @@ function recording(wantsSlow: (durationMs: number) => boolean = () => false) {
     wants: () => false,
     wantsSlow,
     wantsFailed: () => false,
-    take: (record: RequestRecord) => void records.push(record),
+    take: ({ record }: EndedExchange) => void records.push(record),
   };
   let now = 0;
   const recorder = new Recorder({ routes: () => [], clock: () => (now += 1), observer, records: [taker] });

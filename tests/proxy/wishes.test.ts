@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import type { RecordTaker, RequestRecord } from "../../src/proxy/record.ts";
 import { Wishes } from "../../src/proxy/wishes.ts";
-import { goodRecord } from "../support/records.ts";
+import { endedWith, goodRecord } from "../support/records.ts";
 
 interface Taken extends RecordTaker {
   readonly records: RequestRecord[];
@@ -21,7 +21,7 @@ function taker(wants: {
     wants: () => wants.always ?? false,
     wantsSlow: (durationMs) => durationMs >= (wants.slowMs ?? Infinity),
     wantsFailed: () => wants.failed ?? false,
-    take: (record) => void records.push(record),
+    take: ({ record }) => void records.push(record),
   };
 }
 
@@ -37,7 +37,7 @@ function given(takersThen: readonly Taken[], end: Parameters<Wishes["end"]>): nu
   const wishes = new Wishes(takersThen);
   wishes.open();
   wishes.end(...end);
-  if (wishes.isWanted) wishes.give(goodRecord);
+  if (wishes.isWanted) wishes.give(endedWith(goodRecord));
   return takersThen.map(({ records }) => records.length);
 }
 

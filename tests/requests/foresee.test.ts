@@ -33,6 +33,15 @@ describe("an imagined request", () => {
     }
   });
 
+  test("is told of few of thousands, and how many those are in all", () => {
+    const names = Array.from({ length: 300 }, (_, i) => `u${i}`);
+    const fleet = fleetOf(`main: ${names.join(" ")}`);
+    const [pool] = fleet.pools;
+    for (const upstream of pool?.upstreams.slice(0, 200) ?? []) pool?.setMode(upstream, "maintenance");
+    const { candidates, fit, others, out } = foresee(fleet, imagined, () => 0);
+    expect([candidates.length, fit, others.length, out]).toEqual([16, 100, 50, 200]);
+  });
+
   test("is told its pool, the candidates, and why the others are out", () => {
     const fleet = fleetOf("main: a b c");
     const [pool] = fleet.pools;
@@ -50,6 +59,7 @@ describe("an imagined request", () => {
       { upstream: b.id, why: "its mode is maintenance" },
       { upstream: c.id, why: "its probes fail" },
     ]);
+    expect(found).toMatchObject({ fit: 1, out: 2 });
     pool.setMode(a, "draining");
     expect(foresee(fleet, imagined, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
   });

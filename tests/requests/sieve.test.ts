@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { Sieve } from "../../src/requests/sieve.ts";
+import { endedWith, goodRecord } from "../support/records.ts";
 
-const record = (durationMs: number) => ({ durationMs }) as RequestRecord;
+const ended = (record: Partial<RequestRecord>) => endedWith({ ...goodRecord, ...record });
 
 function setUp() {
   const now = { ms: 0 };
@@ -41,14 +42,14 @@ describe("a sieve of requests", () => {
     const { now, sieve, taken } = setUp();
     for (let ms = 1; ms <= 100; ms++) {
       expect(sieve.wantsSlow(ms)).toBe(true);
-      sieve.take(record(ms));
+      sieve.take(ended({ durationMs: ms }));
     }
     expect(sieve.wantsSlow(1)).toBe(false);
     expect(sieve.wantsSlow(1.5)).toBe(true);
-    sieve.take(record(1.5));
+    sieve.take(ended({ durationMs: 1.5 }));
     expect(sieve.wantsSlow(1.5)).toBe(false);
     now.ms = 700_000;
-    sieve.take(record(500));
+    sieve.take(ended({ durationMs: 500 }));
     expect(sieve.wantsSlow(0.1)).toBe(true);
     expect(taken).toHaveLength(102);
   });
@@ -57,6 +58,6 @@ describe("a sieve of requests", () => {
 test("a sieve lets no WebSockets raise what a slow request has to exceed", () => {
   const { sieve, now } = setUp();
   now.ms = 1_000;
-  for (let i = 0; i < 200; i++) sieve.take({ durationMs: 3_600_000, status: 101 } as RequestRecord);
+  for (let i = 0; i < 200; i++) sieve.take(ended({ durationMs: 3_600_000, status: 101 }));
   expect(sieve.wantsSlow(900)).toBe(true);
 });

@@ -37,7 +37,11 @@ export interface Collector {
   close(): void;
 }
 
-export async function startCollector(): Promise<Collector> {
+/** @param refusal what it answers instead of taking what it is sent */
+export async function startCollector(refusal?: {
+  readonly status: number;
+  readonly retryAfter: string;
+}): Promise<Collector> {
   const paths: string[] = [];
   const bodies: OtlpBody[] = [];
   const server = createServer((request, response) => {
@@ -45,6 +49,10 @@ export async function startCollector(): Promise<Collector> {
     request.on("data", (chunk: Buffer) => (text += chunk.toString()));
     request.on("end", () => {
       paths.push(request.url ?? "");
+      if (refusal) {
+        response.writeHead(refusal.status, { "retry-after": refusal.retryAfter }).end();
+        return;
+      }
       bodies.push(JSON.parse(text) as OtlpBody);
       response.setHeader("content-type", "application/json").end("{}");
     });

@@ -1,6 +1,6 @@
 /** A record of an exchange as a recorder makes it: one that went well, for tests that change what they are about. */
 
-import type { AttemptRecord, RequestRecord } from "../../src/proxy/record.ts";
+import type { AttemptRecord, EndedExchange, RequestRecord } from "../../src/proxy/record.ts";
 
 export const answeredAttempt: AttemptRecord = {
   ...{ upstream: "api-1", startMs: 0, connectMs: null, headMs: 20, endMs: 30.5 },
@@ -19,3 +19,8 @@ export const goodRecord: RequestRecord = {
   ...{ key: null, reason: null, notRetried: null, retried: [], queuedMs: 0, attempts: [answeredAttempt] },
   ...{ choices: [], traceId: null },
 };
+
+/** As takers are given it. */
+export function endedWith(record: RequestRecord): EndedExchange {
+  return { ...record, record };
+}

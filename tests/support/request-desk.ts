@@ -256,6 +256,7 @@ function accountOf({ attempts, retried, pool, status }: KeptRequest): readonly s
 const someDryRun: Foreseen = {
   route: { host: "shop.example", path: "/cart" },
   ...{ pool: "main", policy: "p2c", key: null, chosen: "localhost:8083", candidates, refusal: null },
+  ...{ fit: candidates.length, out: 2 },
   others: [
     { upstream: "localhost:8084", why: "draining, set by ann" },
     { upstream: "localhost:8085", why: "failing: connection refused" },

@@ -114,7 +114,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     wants: () => true,
     wantsSlow: () => true,
     wantsFailed: () => true,
-    take: (taken) => void record.records.push(taken),
+    take: ({ record: taken }) => void record.records.push(taken),
   };
   const exchanges = {
     routes: () => [{ destination }],

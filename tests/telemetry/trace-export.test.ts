@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { TracedRecord } from "../../src/telemetry/spans.ts";
 import { openTraceExport } from "../../src/telemetry/trace-export.ts";
 import { attributesOf, type Collector, type OtlpSpan, startCollector } from "../support/collector.ts";
+import { until } from "../support/wait.ts";
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const exchange: TracedRecord = {
@@ -38,13 +39,19 @@ let collector: Collector;
 beforeEach(async () => void (collector = await startCollector()));
 afterEach(() => collector.close());
 
+function exportTo(endpoint: string) {
+  const losses: [spans: number, why: string][] = [];
+  const setting = { endpoint, serviceName: "edge", version: "1.2.3" };
+  const spans = openTraceExport({ ...setting, onLoss: (...loss) => losses.push(loss) });
+  const lost = () => losses.reduce((sum, [count]) => sum + count, 0);
+  return { spans, losses, lost };
+}
+
 async function sent(given: TracedRecord): Promise<readonly OtlpSpan[]> {
-  const setting = { endpoint: `${collector.url}/`, serviceName: "edge", version: "1.2.3" };
-  const failures: [spans: number, why: string][] = [];
-  const spans = openTraceExport({ ...setting, onFailure: (...failure) => failures.push(failure) });
+  const { spans, losses } = exportTo(`${collector.url}/`);
   spans.take(given);
   await spans.close();
-  expect(failures).toEqual([]);
+  expect(losses).toEqual([]);
   return collector.spans();
 }
 
@@ -118,12 +125,46 @@ describe("what a collector gets of one exchange", () => {
 describe("a collector that does not take spans", () => {
   test("is told of with how many were lost", async () => {
     collector.close();
-    const failures: [spans: number, why: string][] = [];
-    const setting = { endpoint: collector.url, serviceName: "edge", version: "1.2.3" };
-    const spans = openTraceExport({ ...setting, onFailure: (...failure) => failures.push(failure) });
+    const { spans, losses } = exportTo(collector.url);
     spans.take(exchange);
     await spans.close();
-    expect(failures.map(([lost]) => lost)).toEqual([3]);
-    expect(failures[0]?.[1]).not.toBe("");
+    expect(losses.map(([lost]) => lost)).toEqual([3]);
+    expect(losses[0]?.[1]).not.toBe("");
   }, 20_000);
+
+  test("loses what is more than may wait for it, and that is counted too", async () => {
+    const slow = await startCollector();
+    const { spans, losses, lost } = exportTo(slow.url);
+    // All in one turn: nothing can have left yet.
+    for (let i = 0; i < 5_000; i++) spans.take(exchange);
+    expect(lost()).toBe(15_000 - 8_190);
+    expect(losses[0]).toEqual([3, "they came faster than the collector took them"]);
+    await spans.close();
+    expect(slow.spans()).toHaveLength(8_190);
+    spans.take(exchange);
+    slow.close();
+  }, 20_000);
+
+  test.each([429, 503])(
+    "is given a rest if it answers %s and asks for one, but not at the end",
+    async (status) => {
+      const busy = await startCollector({ status, retryAfter: "60" });
+      const { spans, lost } = exportTo(busy.url);
+      const batch = () => {
+        for (let i = 0; i < 200; i++) spans.take(exchange);
+      };
+      batch();
+      await until(() => lost() > 0, "the first refusal");
+      const asked = busy.paths.length;
+      batch();
+      batch();
+      // Whoever asks it after that comes before the next batch.
+      await fetch(`${busy.url}/later`, { method: "POST", body: "x" });
+      expect(busy.paths.slice(asked)).toEqual(["/later"]);
+      await spans.close();
+      expect(busy.paths.slice(asked + 1)).toContain("/v1/traces");
+      expect(lost()).toBe(1_800);
+      busy.close();
+    },
+  );
 });

@@ -134,10 +134,12 @@ export const foreseenSchema = Type.Object(
       "Where it would go; policies that throw dice may say another one next time.",
     ),
     candidates: list(candidateSchema, "Those that are fit, at most 16."),
+    fit: Type.Number({ description: "How many are fit, in all." }),
     others: list(
       Type.Object({ upstream: text("One that is not."), why: text("Why not.") }),
-      "The rest of the pool.",
+      "Those that are not, at most 50.",
     ),
+    out: Type.Number({ description: "How many are not, in all." }),
     refusal: nullable(Type.String(), "What it would be refused with."),
   },
   { title: "Foreseen" },

@@ -144,7 +144,7 @@ function troubleOf({ trouble: { reason, message } }: Extract<Told<unknown>, { tr
 }
 
 function Destination({ run }: { readonly run: Foreseen }): JSX.Element {
-  const { chosen, pool, policy, key, candidates, others, refusal } = run;
+  const { chosen, pool, policy, key, candidates, fit, others, out, refusal } = run;
   const scoring = scoringOf(policy ?? undefined, false);
   return (
     <section class="card destination" data-tone={chosen === null ? "bad" : "good"}>
@@ -170,6 +170,7 @@ function Destination({ run }: { readonly run: Foreseen }): JSX.Element {
       {candidates.length > 0 ? (
         <>
           <CandidateTable caption="Candidates" candidates={candidates} chosen={chosen} scoring={scoring} />
+          <Unnamed count={fit - candidates.length} what="fit" />
           {scoring.words === "" ? (
             ""
           ) : (
@@ -189,6 +190,7 @@ function Destination({ run }: { readonly run: Foreseen }): JSX.Element {
               <Fact name={upstream} value={why} />
             ))}
           </dl>
+          <Unnamed count={out - others.length} what="out" />
         </>
       ) : (
         ""
@@ -198,6 +200,11 @@ function Destination({ run }: { readonly run: Foreseen }): JSX.Element {
       </p>
     </section>
   );
+}
+
+/** A balancer of an older version names all that are out, and tells no numbers. */
+function Unnamed({ count, what }: { readonly count: number; readonly what: string }): JSX.Element {
+  return count > 0 ? <p class="choice-words quiet" safe>{`And ${count} more that are ${what}.`}</p> : "";
 }
 
 function Fact({ name, value }: { readonly name: string; readonly value: string | null }): JSX.Element {

@@ -41,6 +41,8 @@ export class RequestHead {
   upgrades = false;
   /** Whether the fields that describe the way so far need more than adding ours: there is a Via. */
   hasVia = false;
+  /** Whether the client says where it stands in a trace. */
+  hasTraceparent = false;
   #idStart = 0;
   #idEnd = 0;
 
@@ -76,6 +78,7 @@ export class RequestHead {
     this.contentLength = 0;
     this.upgrades = false;
     this.hasVia = false;
+    this.hasTraceparent = false;
     this.#idStart = 0;
     this.#idEnd = 0;
   }
@@ -132,6 +135,9 @@ export class RequestHead {
           break;
         case known.via:
           this.hasVia = true;
+          break;
+        case known.traceparent:
+          this.hasTraceparent = true;
           break;
         case known.requestId:
           this.#idStart = from;

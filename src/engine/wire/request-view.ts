@@ -12,6 +12,14 @@ export interface WrittenHead {
 }
 
 const nothing: Buffer = Buffer.alloc(0);
+/** By name. Those come from our rules and the configuration: there are few. */
+const literals = new Map<string, Buffer>();
+
+function literalOf(name: string): Buffer {
+  let literal = literals.get(name);
+  if (!literal) literals.set(name, (literal = latin1(name)));
+  return literal;
+}
 
 /** Looks at the received bytes while they are valid, and later at those that went to the upstream. */
 export class RequestView implements Head {
@@ -25,6 +33,7 @@ export class RequestView implements Head {
   #targetEnd = 0;
   #fieldsStart = 0;
   #fieldsEnd = 0;
+  #hasTraceparent = false;
 
   lookAt(head: RequestHead): void {
     const { reader } = head;
@@ -36,6 +45,7 @@ export class RequestView implements Head {
     this.#targetEnd = reader.targetEnd;
     this.#fieldsStart = reader.fieldsStart;
     this.#fieldsEnd = reader.fieldsEnd;
+    this.#hasTraceparent = head.hasTraceparent;
   }
 
   /** The same head where it was written to: it begins with the method. */
@@ -72,7 +82,9 @@ export class RequestView implements Head {
   }
 
   header(name: string): string | undefined {
-    const literal = latin1(name);
+    // Traces and the access log ask for it with each request, and few have it.
+    if (name === "traceparent" && !this.#hasTraceparent) return undefined;
+    const literal = literalOf(name);
     const bytes = this.#bytes;
     let joined: string | undefined;
     let start = this.#fieldsStart;

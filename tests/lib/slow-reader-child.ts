@@ -1,10 +1,10 @@
 /** Writes more to standard output than a pipe holds, and says on standard error that it is not held up. */
 
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
-import { LineFile } from "../../src/telemetry/line-file.ts";
-import { LineWriter } from "../../src/telemetry/line-writer.ts";
+import { LineFile } from "../../src/lib/line-file.ts";
+import { LineWriter } from "../../src/lib/line-writer.ts";
 
-const file = new LineFile("stdout");
+const file = new LineFile("stdout", false);
 const writer = new LineWriter({ file, clock: systemClock, schedule: systemSchedule, onLoss() {} });
 for (let i = 0; i < 20_000; i++) writer.write(`${i} ${"x".repeat(40)}`);
 let ticks = 0;

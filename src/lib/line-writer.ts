@@ -1,6 +1,6 @@
 /** Collects lines and writes them in batches, off the request path; what cannot be kept up with is dropped and counted. */
 
-import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import type { Cancel, Clock, Schedule } from "./clock.ts";
 import type { LineFile } from "./line-file.ts";
 
 export interface LineWriterSetting {
@@ -9,23 +9,26 @@ export interface LineWriterSetting {
   readonly schedule: Schedule;
   /** Hears, as it happens, how many lines were lost and why. */
   readonly onLoss: (lines: number, why: string) => void;
+  /** How long a line may wait for others; with 0 it goes out at once if none is under way. */
+  readonly batchMs?: number;
   /** Characters that may wait for a slow disk or reader. */
   readonly mostWaiting?: number;
 }
 
 /** Whoever looks on does not notice a quarter of a second; a disk notices a write for each request. */
-const batchMs = 250;
+const batchMsByDefault = 250;
 /** A batch of this many characters goes out at once. */
 const wholeBatch = 64 * 1024;
 const mostWaitingByDefault = 4 * 1024 * 1024;
 /** How often somebody may have moved the file away without telling. */
 const lookEveryMs = 1_000;
+const lineEnd = 0x0a;
 const tooFast = "they came faster than they could be written";
 
 /**
  * ```
  *  waiting ──the batch is whole, or its time is up──▶ writing ──▶ waiting
- *     │ too much waits: the line is lost                 │ an error: the batch is lost
+ *     │ too much waits: the line is lost                 │ an error: what is not out is lost
  * ```
  * At most one batch is under way: lines keep their order, and a slow disk holds up nobody.
  */
@@ -46,6 +49,11 @@ export class LineWriter {
     this.#mostWaiting = setting.mostWaiting ?? mostWaitingByDefault;
   }
 
+  /** Whether much more may wait. */
+  get hasRoom(): boolean {
+    return this.#waiting <= this.#mostWaiting / 2;
+  }
+
   /** @param line without its end */
   write(line: string): void {
     if (this.#isClosed || this.#waiting + line.length > this.#mostWaiting) return this.#lose(1, tooFast);
@@ -59,20 +67,26 @@ export class LineWriter {
     this.#lookedAt = -Infinity;
   }
 
-  /** Resolves when what waited is written, or cannot be. Later lines are lost. */
+  /** Resolves when what waited is written, or cannot be. */
+  async flush(): Promise<void> {
+    while (this.#writing || this.#lines.length > 0) {
+      if (!this.#writing) this.#begin();
+      await this.#writing;
+    }
+  }
+
+  /** The same, and lets go of the file. Later lines are lost. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#cancel?.();
-    await this.#writing;
-    if (this.#lines.length > 0) await this.#writeBatch();
+    await this.flush();
     await this.#setting.file.close();
   }
 
   #goOn(): void {
-    if (this.#writing || this.#isClosed || this.#lines.length === 0) return;
-    if (this.#waiting < wholeBatch) {
-      this.#cancel ??= this.#setting.schedule(batchMs, () => this.#begin());
-    } else this.#begin();
+    if (this.#writing || this.#lines.length === 0) return;
+    const { schedule, batchMs = batchMsByDefault } = this.#setting;
+    if (this.#waiting < wholeBatch && batchMs > 0) this.#cancel ??= schedule(batchMs, () => this.#begin());
+    else this.#begin();
   }
 
   #begin(): void {
@@ -89,19 +103,23 @@ export class LineWriter {
     const lines = this.#lines;
     this.#lines = [];
     this.#waiting = 0;
-    try {
-      if (clock() - this.#lookedAt >= lookEveryMs) {
-        this.#lookedAt = clock();
-        await file.lookAgain();
-      }
-      await file.append(Buffer.from(`${lines.join("\n")}\n`));
-    } catch (error) {
-      this.#lose(lines.length, error instanceof Error ? error.message : String(error));
+    if (clock() - this.#lookedAt >= lookEveryMs) {
+      this.#lookedAt = clock();
+      await file.lookAgain();
     }
+    const batch = Buffer.from(`${lines.join("\n")}\n`);
+    const short = await file.append(batch);
+    if (short) this.#lose(lines.length - linesIn(batch.subarray(0, short.written)), short.why);
   }
 
   #lose(lines: number, why: string): void {
     this.lost += lines;
     this.#setting.onLoss(lines, why);
   }
+}
+
+function linesIn(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(lineEnd); at >= 0; at = bytes.indexOf(lineEnd, at + 1)) count += 1;
+  return count;
 }

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
-import { LineFile } from "../../src/telemetry/line-file.ts";
-import { LineWriter } from "../../src/telemetry/line-writer.ts";
+import { LineFile } from "../../src/lib/line-file.ts";
+import { LineWriter } from "../../src/lib/line-writer.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 
@@ -24,7 +24,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const onLoss = (lines: number, why: string) => void losses.push([lines, why]);
 const writerTo = (to: string, mostWaiting?: number) =>
   new LineWriter({
-    file: new LineFile(to),
+    file: new LineFile(to, false),
     clock: systemClock,
     schedule: systemSchedule,
     onLoss,
@@ -68,6 +68,18 @@ describe("a line writer", () => {
     expect(writer.lost).toBe(1);
   });
 
+  test("counts only what is not out when a disk fills up, and tears no line with the next one", async () => {
+    const limited = ["-c", 'ulimit -f 1; exec "$@"', "sh", process.execPath];
+    const child = spawn("sh", [...limited, join(import.meta.dirname, "full-disk-child.ts"), path], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await new Promise((resolve) => child.once("close", resolve));
+    expect(said).toBe("95");
+    expect(linesIn(path)).toEqual(["x".repeat(99), "x".repeat(99), "x".repeat(50), "y".repeat(99)]);
+  });
+
   test("loses what a disk cannot keep up with, and neither waits nor grows", async () => {
     const time = new FakeTime();
     let release: (() => void) | undefined;
@@ -76,6 +88,7 @@ describe("a line writer", () => {
       append: async (batch: Buffer) => {
         await new Promise<void>((resolve) => (release = resolve));
         written.push(batch.toString());
+        return undefined;
       },
       lookAgain: () => Promise.resolve(),
       close: () => Promise.resolve(),

@@ -1,0 +1,17 @@
+/** Writes 100 lines to a file that may hold five and a bit, makes room within the third, writes one more, and says how many were lost. */
+
+import { truncateSync } from "node:fs";
+
+import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
+import { LineFile } from "../../src/lib/line-file.ts";
+import { LineWriter } from "../../src/lib/line-writer.ts";
+
+const path = process.argv[2] ?? "";
+const file = new LineFile(path, false);
+const writer = new LineWriter({ file, clock: systemClock, schedule: systemSchedule, onLoss() {} });
+for (let i = 0; i < 100; i++) writer.write("x".repeat(99));
+await writer.flush();
+truncateSync(path, 250);
+writer.write("y".repeat(99));
+await writer.close();
+process.stdout.write(`${writer.lost}`);
