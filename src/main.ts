@@ -11,6 +11,7 @@ import { type AdminCall, adminCalls, type Failed } from "./commands/admin-call.t
 import { askPlan, askState, type Reply } from "./commands/ask.ts";
 import { makePassword, makeToken } from "./commands/credentials.ts";
 import { startProxy } from "./commands/proxy.ts";
+import { readingsOf } from "./commands/readings.ts";
 import { Misuse, type Running, type Tools } from "./commands/running.ts";
 import type { SecretSource } from "./commands/secret-input.ts";
 import { startBackendCommand, startDashboardCommand } from "./commands/servers.ts";
@@ -18,7 +19,6 @@ import type { Terminal } from "./commands/terminal.ts";
 import { startUp } from "./commands/up.ts";
 import { runVerb } from "./commands/verbs.ts";
 import { describeTrouble, type Trouble } from "./config/problem.ts";
-import type { Reread } from "./control/course.ts";
 import { bugs } from "./lib/bugs.ts";
 import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
 import type { ToWorker } from "./plane/messages.ts";
@@ -40,7 +40,14 @@ async function main(): Promise<void> {
   const onEarlyHangup = () => hasLostTerminal() && process.exit(128 + 1);
   if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
-    mindSignals(await start(command, { runtime, log, say, ...readingsOf(command) }));
+    mindSignals(
+      await start(command, {
+        runtime,
+        log,
+        say,
+        ...readingsOf(command, { argv: process.argv.slice(2), env: process.env }),
+      }),
+    );
     process.off("SIGHUP", onEarlyHangup);
     outliveBugs(log);
     process.send?.("listening");
@@ -138,25 +145,6 @@ function standardInput(): SecretSource {
     },
     prompt: (text) => void stderr.write(text),
   };
-}
-
-/**
- * Reads the same command line again, with what its file says now, or with another text instead of its file. What the
- * file itself said last tells the sources of values.
- */
-function readingsOf(command: Lasting): Pick<Tools, "reread" | "settings"> {
-  let last = "settings" in command ? command.settings : () => [];
-  const isFileExpected = "configFile" in command && command.configFile.exists;
-  const reread: Reread = (file) => {
-    const surroundings = { ...systemSurroundings(process.env), isFileExpected, ...(file ? { file } : {}) };
-    const again = parse(process.argv.slice(2), process.env, surroundings);
-    if (again.kind === "trouble") return again;
-    if (!("config" in again))
-      throw new Error(`Cannot read the configuration of evenkeel ${again.kind}: it has none`);
-    if (!file && "settings" in again) last = again.settings;
-    return again.config;
-  };
-  return { reread, settings: (config) => last(config) };
 }
 
 function start(command: Lasting, tools: Tools): Promise<Running> {

@@ -3,7 +3,7 @@
 import type { WorkerSnapshot } from "./plane/seat.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
-import type { RehearsalPlan } from "./pool/rehearsal.ts";
+import type { RehearsedError } from "./pool/rehearsal.ts";
 import type { Mode, Status } from "./pool/upstream.ts";
 import type { Event } from "./state/event.ts";
 
@@ -91,9 +91,18 @@ export interface UptimeSnapshot {
 }
 
 /** A fault that is played on an upstream. */
-export interface RehearsalSnapshot extends Omit<RehearsalPlan, "until"> {
+export interface RehearsalSnapshot {
+  /** Added to each attempt, milliseconds. */
+  readonly latencyMs: number;
+  /** Of the attempts that fail, 0–1. */
+  readonly errorShare: number;
+  readonly error: RehearsedError;
+  /** Whether active checks fail too. */
+  readonly probes: boolean;
   /** Epoch milliseconds at which it ends by itself. */
   readonly until: number;
+  readonly by: string;
+  readonly why: string;
 }
 
 export interface UpstreamSnapshot {

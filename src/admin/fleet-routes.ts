@@ -77,7 +77,8 @@ export function fleetRoutes({ control, upstream, pool }: Steered) {
           const report = await control.remove(id, waitMs, whoMay(request, id, body));
           if (isDenied(report)) return refusal(id, report);
           const { drained, inFlight } = report;
-          const removed = upstream(id) === undefined;
+          // Whoever does not wait is told that it will go, also where it is gone by chance before the answer.
+          const removed = waitMs > 0 && upstream(id) === undefined;
           return json(removed ? 200 : 202, { id, removed, drained, inFlight });
         },
         byHand,

@@ -15,9 +15,10 @@ import type { RequestRecord } from "../proxy/record.ts";
 import type { Measured, Plane } from "./data-plane.ts";
 import { Cuts } from "./cuts.ts";
 import { hearVerdicts } from "./hearsay.ts";
-import { shareOf, stateOf } from "./messages.ts";
+import { shareOf, type State, stateOf } from "./messages.ts";
 import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
 import { Sums } from "./sums.ts";
+import { Telling } from "./telling.ts";
 import { recordTurn } from "./turnover.ts";
 import { Witnesses } from "./witnesses.ts";
 
@@ -48,10 +49,6 @@ export interface WorkersSetting {
   readonly schedule: Schedule;
 }
 
-/** Whoever missed a state is right again after this long. */
-const tellEveryMs = 1_000;
-/** Changes that come together are told together. */
-const settleMs = 2;
 /** The second that workers' silence is counted in. */
 const tickMs = 1_000;
 /** How long one that has nothing to do any more may take to end: what it writes may take two seconds. */
@@ -65,11 +62,8 @@ export class Workers implements Plane {
   readonly #cuts: Cuts;
   #wanted: Config;
   #port = 0;
-  #revision = 0;
-  #told = "";
-  #isTelling = false;
+  readonly #telling: Telling;
   #isShedding = false;
-  #cancelTell: Cancel | undefined;
   #cancelTick: Cancel | undefined;
 
   constructor(setting: WorkersSetting) {
@@ -78,12 +72,17 @@ export class Workers implements Plane {
     this.#sums = new Sums(setting);
     const { host, fleet, clock, schedule } = setting;
     this.#cuts = new Cuts(schedule);
+    this.#telling = new Telling({
+      schedule,
+      state: () => this.#state(),
+      send: (...told) => this.#send(...told),
+    });
     this.#witnesses = new Witnesses({
       ...{ fleet, clock },
       seats: () => this.#seats.filter(({ isAwake }) => isAwake),
       onSuspicion: (suspicions) => {
         setting.onSuspicion(suspicions);
-        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#tellSoon();
+        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#telling.soon();
       },
     });
     this.#seats = Array.from(
@@ -91,7 +90,7 @@ export class Workers implements Plane {
       () =>
         new Seat({
           ...{ spawn: host.spawn, clock, schedule, onRequests: setting.onRequests },
-          onGreeting: () => this.#tell(),
+          onGreeting: () => this.#telling.now(),
           onCounts: (seat) => this.#heard(seat),
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
           onCut: (...told) => this.#cuts.hear(...told),
@@ -124,7 +123,7 @@ export class Workers implements Plane {
 
   follow(wanted: Config): void {
     this.#wanted = wanted;
-    this.#tellSoon();
+    this.#telling.soon();
   }
 
   tally(): void {
@@ -133,7 +132,7 @@ export class Workers implements Plane {
 
   /** They hear first that nothing shall go there any more: what is cut and may be tried again goes elsewhere. */
   cut(upstream: Upstream): Promise<number> {
-    this.#tell();
+    this.#telling.now();
     return this.#cuts.ask(this.#seats, identityOf(upstream));
   }
 
@@ -151,13 +150,15 @@ export class Workers implements Plane {
 
   shed(isShedding: boolean): void {
     this.#isShedding = isShedding;
-    this.#tellSoon();
+    this.#telling.soon();
   }
 
   /** Only when every worker has reported after it heard that nothing shall go there any more. */
   isEmpty({ mode, inFlight }: Upstream): boolean {
-    if (mode === "ready" || inFlight > 0 || this.#isTelling) return false;
-    return this.#seats.every(({ isReady, counts }) => !isReady || counts?.revision === this.#revision);
+    if (mode === "ready" || inFlight > 0 || this.#telling.isDue) return false;
+    return this.#seats.every(
+      ({ isReady, counts }) => !isReady || counts?.revision === this.#telling.revision,
+    );
   }
 
   measure({ pool: { name } }: Member): Measured {
@@ -186,37 +187,28 @@ export class Workers implements Plane {
   }
 
   #rest(): void {
-    this.#cancelTell?.();
+    this.#telling.stop();
     this.#cancelTick?.();
   }
 
-  #tellSoon(): void {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    this.#cancelTell?.();
-    this.#cancelTell = this.#setting.schedule(settleMs, () => this.#tell());
-  }
-
-  #tell(): void {
-    const { fleet, host, clock, schedule } = this.#setting;
+  #state(): State {
+    const { fleet, host } = this.#setting;
     // Reading brings verdicts up to date whose time has come.
     for (const pool of fleet.pools) void pool.fit;
-    const state = stateOf(shareOf(this.#wanted, host.count, this.#port), fleet);
-    const text = JSON.stringify(state);
-    if (text !== this.#told) this.#revision += 1;
-    [this.#told, this.#isTelling] = [text, false];
-    const whole = { revision: this.#revision, now: clock(), shedding: this.#isShedding };
+    return stateOf(shareOf(this.#wanted, host.count, this.#port), fleet);
+  }
+
+  #send(state: State, revision: number): void {
+    const whole = { revision, now: this.#setting.clock(), shedding: this.#isShedding };
     for (const [index, seat] of this.#seats.entries()) {
       seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
     }
-    this.#cancelTell?.();
-    this.#cancelTell = schedule(tellEveryMs, () => this.#tell());
   }
 
   #heard({ counts }: Seat): void {
     const { fleet, observer, clock } = this.#setting;
     this.#count();
-    if (counts && hearVerdicts(fleet, counts, { observer, now: clock() })) this.#tellSoon();
+    if (counts && hearVerdicts(fleet, counts, { observer, now: clock() })) this.#telling.soon();
   }
 
   /** What is under way everywhere, for limits, drains and pictures. */

@@ -6,8 +6,7 @@ import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
-import { systemSchedule } from "../lib/clock.ts";
-import { timedOut } from "./dial.ts";
+import { dial, timedOut } from "./dial.ts";
 import { memorySense } from "./memory.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebSetting } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
@@ -52,38 +51,6 @@ async function serve(setting: WebSetting): Promise<WebListener> {
     },
     close: () => void server.stop(true),
   };
-}
-
-/** Connects that nobody answers yet, by address: Bun cannot cancel one, so the next dial waits for it as well. */
-const pending = new Map<string, Promise<void>>();
-
-function dial(hostname: string, port: number, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cancel = systemSchedule(timeoutMs, () =>
-      reject(timedOut(`connect to ${hostname}:${port}`, timeoutMs)),
-    );
-    connectOnce(hostname, port).then(resolve, reject).finally(cancel);
-  });
-}
-
-/** One connect at a time for each address, closed as soon as it opens, however late that is. */
-function connectOnce(hostname: string, port: number): Promise<void> {
-  const address = `${hostname}:${port}`;
-  const known = pending.get(address);
-  if (known) return known;
-  const connecting = Bun.connect({
-    hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
-    port,
-    socket: { open: (socket) => socket.terminate(), data() {}, error() {}, connectError() {} },
-  }).then(
-    () => void pending.delete(address),
-    (error) => {
-      pending.delete(address);
-      throw error;
-    },
-  );
-  pending.set(address, connecting);
-  return connecting;
 }
 
 /** Connections of its own, which end with each answer: a probe must not find out that an old connection still works. */

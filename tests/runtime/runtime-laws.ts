@@ -251,9 +251,11 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
           // Each dial that gets through takes a place in the queue of a listener that never accepts.
           for (let tries = 0; tries < 1_000; tries++) await runtime.dial("127.0.0.1", port, 200);
         }, hasCode("ETIMEDOUT"));
+        // A later dial must not wait for one of these, which asks ever more seldom.
+        await until(() => opening(port) === 0);
         const probe = { url: `http://127.0.0.1:${port}/`, timeoutMs: 200, fields: {} };
         await assert.rejects(runtime.probeHttp(probe), hasCode("ETIMEDOUT"));
-        // Bun cannot give up a connect that is under way, so one may stay: however often it was tried.
+        // Bun's fetch cannot give up a connect that is under way, so one may stay: however often it was tried.
         await until(() => opening(port) <= 1);
       } finally {
         hole.stop();

@@ -180,10 +180,7 @@ export class Sending implements Carrier, Parked {
     this.legs.dropOther();
   }
 
-  /**
-   * The attempt is lost; another one, or an answer of our own, or no way to say so but a reset. Its connection knows the
-   * relay no more, so a bug on the way would leave the client waiting.
-   */
+  /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
   failed(failed: Failure, from?: UpstreamConnection): void {
     try {
       this.#goOnAfter(failed, from);

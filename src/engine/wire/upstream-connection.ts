@@ -228,11 +228,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   #fail(failed: Failure): void {
     const relay = this.#relay;
     this.terminate();
-    try {
-      relay?.sending.failed(failed, this);
-    } catch (error) {
-      blame(relay, error, this.#plane.setting.log);
-    }
+    relay?.sending.failed(failed, this);
   }
 
   /** At once, however long its socket takes to close: nobody may take it any more. */

@@ -1,0 +1,34 @@
+/** Reads a command line again while its command runs: a configuration file may say something else by now. */
+
+import { type Command, parse } from "../cli.ts";
+import type { Environment } from "../cli/givens.ts";
+import { systemSurroundings } from "../cli/surroundings.ts";
+import type { Reread } from "../control/course.ts";
+import type { Tools } from "./running.ts";
+
+/** What the process was started with. */
+export interface Written {
+  readonly argv: readonly string[];
+  readonly env: Environment;
+}
+
+type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
+
+/**
+ * Reads the same command line again, with what its file says now, or with another text instead of its file. What the
+ * file itself said last tells the sources of values.
+ */
+export function readingsOf(command: Lasting, { argv, env }: Written): Pick<Tools, "reread" | "settings"> {
+  let last = "settings" in command ? command.settings : () => [];
+  const isFileExpected = "configFile" in command && command.configFile.exists;
+  const reread: Reread = (file) => {
+    const surroundings = { ...systemSurroundings(env), isFileExpected, ...(file ? { file } : {}) };
+    const again = parse(argv, env, surroundings);
+    if (again.kind === "trouble") return again;
+    if (!("config" in again))
+      throw new Error(`Cannot read the configuration of evenkeel ${again.kind}: it has none`);
+    if (!file && "settings" in again) last = again.settings;
+    return again.config;
+  };
+  return { reread, settings: (config) => last(config) };
+}

@@ -1,0 +1,57 @@
+/** When workers are told the state: soon after it has changed, all changes of a moment together, and each second in any case. */
+
+import type { Cancel, Schedule } from "../lib/clock.ts";
+import type { State } from "./messages.ts";
+
+export interface TellingSetting {
+  readonly schedule: Schedule;
+  /** The state as it is now. */
+  readonly state: () => State;
+  /** Sends it to everybody. */
+  readonly send: (state: State, revision: number) => void;
+}
+
+/** Whoever missed a state is right again after this long. */
+const tellEveryMs = 1_000;
+/** Changes that come together are told together. */
+const settleMs = 2;
+
+/** `resting ──soon, or a second──▶ now ──▶ resting`; a revision for each state that differs from the one before. */
+export class Telling {
+  readonly #setting: TellingSetting;
+  #told = "";
+  #cancel: Cancel | undefined;
+  /** Of the state that was told last. */
+  revision = 0;
+  /** Something has changed that nobody has been told yet. */
+  isDue = false;
+
+  constructor(setting: TellingSetting) {
+    this.#setting = setting;
+  }
+
+  soon(): void {
+    if (this.isDue) return;
+    this.isDue = true;
+    this.#tellIn(settleMs);
+  }
+
+  now(): void {
+    const { state, send } = this.#setting;
+    const present = state();
+    const text = JSON.stringify(present);
+    if (text !== this.#told) this.revision += 1;
+    [this.#told, this.isDue] = [text, false];
+    this.#tellIn(tellEveryMs);
+    send(present, this.revision);
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  #tellIn(delayMs: number): void {
+    this.#cancel?.();
+    this.#cancel = this.#setting.schedule(delayMs, () => this.now());
+  }
+}
