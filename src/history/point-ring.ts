@@ -2,18 +2,8 @@
 
 import type { Point } from "./point.ts";
 
-const fields = [
-  "spanMs",
-  "requests",
-  "errors",
-  "retries",
-  "rescues",
-  "queued",
-  "inFlight",
-  "p50Ms",
-  "p95Ms",
-  "p99Ms",
-] as const;
+/** Numbers of a point besides its time. */
+const width = 10;
 
 /** Takes 48 bytes a point; a value is exact to seven digits. */
 export class PointRing {
@@ -26,15 +16,24 @@ export class PointRing {
   constructor(capacity: number) {
     this.#capacity = capacity;
     this.#at = new Float64Array(capacity);
-    this.#values = new Float32Array(capacity * fields.length);
+    this.#values = new Float32Array(capacity * width);
   }
 
   push(point: Point): void {
     const slot = this.#written % this.#capacity;
     this.#at[slot] = point.at;
-    for (const [index, field] of fields.entries()) {
-      this.#values[slot * fields.length + index] = point[field] ?? Number.NaN;
-    }
+    const values = this.#values;
+    const first = slot * width;
+    values[first] = point.spanMs;
+    values[first + 1] = point.requests;
+    values[first + 2] = point.errors;
+    values[first + 3] = point.retries;
+    values[first + 4] = point.rescues;
+    values[first + 5] = point.queued;
+    values[first + 6] = point.inFlight;
+    values[first + 7] = point.p50Ms ?? Number.NaN;
+    values[first + 8] = point.p95Ms ?? Number.NaN;
+    values[first + 9] = point.p99Ms ?? Number.NaN;
     this.#written += 1;
   }
 
@@ -51,7 +50,7 @@ export class PointRing {
   }
 
   #pointIn(slot: number): Point {
-    const value = (index: number) => this.#values[slot * fields.length + index] ?? Number.NaN;
+    const value = (index: number) => this.#values[slot * width + index] ?? Number.NaN;
     const orNull = (given: number) => (Number.isNaN(given) ? null : given);
     return {
       at: this.#at[slot] ?? 0,

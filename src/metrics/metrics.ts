@@ -33,7 +33,7 @@ export class UpstreamMeter {
   cancelled = 0;
 
   constructor(now: number) {
-    this.recent = new Recent(now);
+    this.recent = new Recent(now, this.firstByte);
   }
 
   /** Answers by status. */
@@ -81,10 +81,10 @@ export class UpstreamMeter {
       if (attempt.status !== this.#code) this.#noteCodes(attempt.status);
       this.#codeCount += 1;
     }
+    this.recent.record(isError, attempt.endedAt);
     const latencyMs = attempt.headLatencyMs;
     if (latencyMs !== undefined) this.firstByte.record(latencyMs);
     this.duration.record(attempt.endedAt - attempt.startedAt);
-    this.recent.record(isError, latencyMs, attempt.endedAt);
   }
 }
 

@@ -21,22 +21,63 @@ export interface RecentPicture {
   readonly slices: readonly { readonly slice: number; readonly latency: HistogramCounts }[];
 }
 
-/** Rings indexed by the second of the clock: writing clears what is too old, so that nothing runs when nothing happens. */
+/**
+ * Rings indexed by the second of the clock: writing clears what is too old, so that nothing runs when nothing happens. With
+ * many upstreams the price of a request is the memory that it touches: so the running second is counted in two fields, and
+ * the latencies of a slice are read off a histogram that somebody fills anyway, when the slice is over or is asked for.
+ */
 export class Recent {
   readonly #startedAt: number;
-  /** Second, requests and errors of each, side by side: with many upstreams the price of a request is the memory it touches. */
+  readonly #latencies: Histogram;
+  /** The latencies as they were when they were last read. */
+  readonly #mark = new Histogram();
+  /** The second that runs, and what has happened in it. */
+  #second = -1;
+  #requests = 0;
+  #errors = 0;
+  /** The slice that runs; -1 before the first request. */
+  #slice = -1;
+  /** Second, requests and errors of each that is over, side by side. */
   readonly #seconds = new Float64Array(3 * (secondsKept + 1)).fill(-1);
   readonly #slices: ({ slice: number; latency: Histogram } | undefined)[] = [];
 
-  /** @param now clock time, milliseconds */
-  constructor(now: number) {
+  /**
+   * @param now clock time, milliseconds
+   * @param latencies empty still, and from now on only added to
+   */
+  constructor(now: number, latencies: Histogram) {
     this.#startedAt = now;
+    this.#latencies = latencies;
   }
 
-  record(isError: boolean, latencyMs: number | undefined, now: number): void {
+  /** Counts one more. Its latency, if it has one, is added to the latencies afterwards. */
+  record(isError: boolean, now: number): void {
     const second = Math.floor(now / 1000);
-    this.#count(second, 1, isError ? 1 : 0);
-    if (latencyMs !== undefined) this.#sliceAt(Math.floor(second / sliceSeconds))?.record(latencyMs);
+    if (second > this.#second) this.#turnTo(second);
+    this.#requests += 1;
+    if (isError) this.#errors += 1;
+  }
+
+  #turnTo(second: number): void {
+    this.#settleSecond();
+    this.#second = second;
+    const slice = Math.floor(second / sliceSeconds);
+    if (slice === this.#slice) return;
+    this.#settleSlice();
+    this.#slice = slice;
+  }
+
+  #settleSecond(): void {
+    if (this.#requests === 0) return;
+    this.#count(this.#second, this.#requests, this.#errors);
+    this.#requests = this.#errors = 0;
+  }
+
+  #settleSlice(): void {
+    if (this.#slice < 0) return;
+    // One that is forgotten already, since a much later one took its place, takes its latencies along.
+    const slice = this.#sliceAt(this.#slice) ?? new Histogram();
+    slice.addSince(this.#mark, this.#latencies);
   }
 
   /** An attempt that was given up before its head: it would have taken longer than this. */
@@ -45,6 +86,8 @@ export class Recent {
   }
 
   get picture(): RecentPicture {
+    this.#settleSecond();
+    this.#settleSlice();
     const kept = this.#seconds;
     const seconds: number[] = [];
     for (let i = 0; i < kept.length; i += 3)
@@ -53,6 +96,7 @@ export class Recent {
     return { seconds, slices: slices.map(({ slice, latency }) => ({ slice, latency: latency.counts })) };
   }
 
+  /** For what is only the sum of others: pictures are added to it then, and nothing is recorded. */
   clear(): void {
     this.#seconds.fill(-1);
     this.#slices.length = 0;
@@ -79,6 +123,7 @@ export class Recent {
 
   /** The last ten whole seconds, without the one that is still running. */
   counts(now: number): RecentCounts {
+    this.#settleSecond();
     const current = Math.floor(now / 1000);
     let [requests, errors] = [0, 0];
     for (let i = 0; i < this.#seconds.length; i += 3) {
@@ -93,6 +138,7 @@ export class Recent {
 
   /** Latencies of about the last minute, added to `into`. */
   addLatencies(into: Histogram, now: number): void {
+    this.#settleSlice();
     const current = Math.floor(now / 1000 / sliceSeconds);
     for (const kept of this.#slices) if (kept && kept.slice > current - slicesKept) into.add(kept.latency);
   }

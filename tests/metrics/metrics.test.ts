@@ -73,10 +73,21 @@ test("workers are told by how many serve and how often they were started anew, a
 });
 
 describe("recent traffic", () => {
+  /** As a meter feeds it: the request first, then its latency. */
+  function recentFrom(startedAt: number) {
+    const latencies = new Histogram();
+    const recent = new Recent(startedAt, latencies);
+    const record = (isError: boolean, latencyMs: number, now: number) => {
+      recent.record(isError, now);
+      latencies.record(latencyMs);
+    };
+    return { recent, record };
+  }
+
   test("counts the last ten whole seconds and forgets older ones", () => {
-    const recent = new Recent(0);
+    const { recent, record } = recentFrom(0);
     for (let second = 0; second < 30; second++) {
-      for (let i = 0; i < 5; i++) recent.record(i === 0, 10, second * 1_000 + i * 100);
+      for (let i = 0; i < 5; i++) record(i === 0, 10, second * 1_000 + i * 100);
     }
     expect(recent.counts(30_500)).toEqual({ requests: 50, errors: 10, seconds: 10 });
     expect(recent.counts(36_000)).toEqual({ requests: 20, errors: 4, seconds: 10 });
@@ -84,33 +95,53 @@ describe("recent traffic", () => {
   });
 
   test("divides by the seconds that there were, right after the start", () => {
-    const recent = new Recent(100_000);
-    for (let i = 0; i < 6; i++) recent.record(false, 1, 100_100);
+    const { recent, record } = recentFrom(100_000);
+    for (let i = 0; i < 6; i++) record(false, 1, 100_100);
     expect(recent.counts(102_500)).toEqual({ requests: 6, errors: 0, seconds: 2 });
   });
 
   test("can be read whenever its first answer came", () => {
     for (const firstMs of [0, 15_000, 59_000, 1_000_000]) {
-      const recent = new Recent(0);
+      const { recent, record } = recentFrom(0);
       const into = new Histogram();
-      recent.record(false, 100, firstMs);
+      record(false, 100, firstMs);
       recent.addLatencies(into, firstMs + 1);
       expect(into.count).toBe(1);
     }
   });
 
   test("keeps latencies for about a minute", () => {
-    const recent = new Recent(0);
+    const { recent, record } = recentFrom(0);
     const p50At = (now: number) => {
       const into = new Histogram();
       recent.addLatencies(into, now);
       return into.percentile(0.5);
     };
-    recent.record(false, 100, 5_000);
+    record(false, 100, 5_000);
     expect(p50At(50_000)).toBeGreaterThan(90);
     expect(p50At(70_000)).toBeUndefined();
-    recent.record(false, 10, 65_000);
+    record(false, 10, 65_000);
     expect(p50At(66_000)).toBeLessThan(11);
+  });
+
+  test("knows each latency once, however often it is asked, and in the slice of its answer", () => {
+    const { recent, record } = recentFrom(0);
+    const countAt = (now: number) => {
+      const into = new Histogram();
+      recent.addLatencies(into, now);
+      return into.count;
+    };
+    for (let second = 0; second < 120; second++) {
+      record(false, 5, second * 1_000 + 500);
+      const slice = Math.floor(second / 10);
+      const seconds = second + 1 - 10 * Math.max(0, slice - 5);
+      expect([countAt(second * 1_000 + 600), countAt(second * 1_000 + 600)]).toEqual([seconds, seconds]);
+    }
+    // A late word of one that was given up is no reason to count others again.
+    recent.waited(1_000, 200_000);
+    expect(countAt(200_000)).toBe(1);
+    record(false, 5, 200_100);
+    expect(countAt(200_200)).toBe(2);
   });
 });
 
