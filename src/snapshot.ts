@@ -130,7 +130,11 @@ export interface UpstreamSnapshot {
   readonly rehearsal: RehearsalSnapshot | null;
   /** Whether it gets new requests now. */
   readonly fit: boolean;
+  /** Tunnels among them. */
   readonly inFlight: number;
+  /** Those whose protocol was switched, such as WebSockets. */
+  readonly tunnels: number;
+  /** Of those that are no tunnels. */
   readonly maxInFlight: number;
   /** Requests that were moved away while they waited here, since the start. */
   readonly rescues: number;

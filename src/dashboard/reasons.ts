@@ -64,7 +64,7 @@ const statusWords: Readonly<Record<string, string | undefined>> = {
  * who took it out. Empty where there is nothing to say.
  */
 export function whyOf(upstream: UpstreamSnapshot): string {
-  const { status, mode, modeSet, weight, inFlight, maxInFlight, fit, lastProbe, outlier } = upstream;
+  const { status, mode, modeSet, weight, inFlight, tunnels, maxInFlight, fit, lastProbe, outlier } = upstream;
   if (mode !== "ready") {
     if (!modeSet) return "as configured";
     return modeSet.why === "" ? `by ${modeSet.by}` : `by ${modeSet.by}, ${modeSet.why}`;
@@ -73,7 +73,14 @@ export function whyOf(upstream: UpstreamSnapshot): string {
   if (status === "failing") return lastProbe?.detail ?? "";
   if (fit || status !== "passing") return "";
   if (weight === 0) return "its weight is 0";
-  return inFlight >= maxInFlight ? `all ${formatCount(maxInFlight)} places are taken` : "";
+  return inFlight - tunnels >= maxInFlight ? `all ${formatCount(maxInFlight)} places are taken` : "";
+}
+
+/** How many of its places are taken, and what is under way besides: "of 256", "of 256, and 12 tunnels". */
+export function placesOf({ tunnels, maxInFlight }: UpstreamSnapshot): string {
+  const tunnelled =
+    tunnels === 0 ? "" : `, and ${formatCount(tunnels)} ${tunnels === 1 ? "tunnel" : "tunnels"}`;
+  return `of ${formatCount(maxInFlight)}${tunnelled}`;
 }
 
 /** From here on an operator should look; from half on no retry can hide it. */

@@ -3,6 +3,7 @@
 
 import type { UpstreamDetail } from "../detail.ts";
 import { DrainLine } from "./drain-line.tsx";
+import { placesOf } from "./reasons.ts";
 import { ReasonList, reasonsOf } from "./errors-cell.tsx";
 import { PageFoot } from "./foot.tsx";
 import { formatBrief, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
@@ -137,8 +138,8 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
       <Tile
         name="In flight"
         spark={spark("inFlight", "k-in-flight")}
-        value={formatCount(detail.inFlight)}
-        note={`of ${formatCount(detail.maxInFlight)}`}
+        value={formatCount(detail.inFlight - detail.tunnels)}
+        note={placesOf(detail)}
       />
     </dl>
   );

@@ -10,6 +10,7 @@ import { formatCount, formatMs, formatRate } from "./format.ts";
 import { pageOf } from "./place.ts";
 import { markup } from "./shell.tsx";
 import { traitsOf } from "./status-note.ts";
+import { placesOf } from "./reasons.ts";
 import { ProbesCell, ShareCell, StatusCell, UptimeCell } from "./upstream-cells.tsx";
 import { haystackOf, type View } from "./view.ts";
 
@@ -82,8 +83,8 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
     <ShareCell share={share} fairShare={fairShare} />,
     <Figure
       label="In flight"
-      value={formatCount(upstream.inFlight)}
-      sub={`of ${formatCount(upstream.maxInFlight)}`}
+      value={formatCount(upstream.inFlight - upstream.tunnels)}
+      sub={placesOf(upstream)}
     />,
     <Figure
       kind="c-rate"

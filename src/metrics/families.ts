@@ -89,6 +89,13 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       samples: ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.inFlight }]),
     },
     {
+      name: "evenkeel_upstream_tunnels",
+      help: "Attempts under way whose protocol was switched, such as WebSockets; they are in flight, but take no place.",
+      type: "gauge",
+      labels: ["pool", "upstream"],
+      samples: ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.tunnels }]),
+    },
+    {
       name: "evenkeel_upstream_status",
       help: "1 for the present status of an upstream, 0 for the others.",
       type: "gauge",

@@ -74,6 +74,7 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     mode: upstream.mode,
     fit,
     inFlight: upstream.inFlight,
+    tunnels: upstream.tunnels,
     maxInFlight: upstream.maxInFlight,
     rescues: metrics.of(upstream).rescues,
     outlier: outlierSnapshot(view, upstream),

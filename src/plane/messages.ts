@@ -80,6 +80,7 @@ export interface Counts {
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
+    readonly tunnels: number;
     readonly verdict: Verdict;
     readonly counts: MeterCounts;
   }[];
@@ -155,7 +156,7 @@ export function reportOf(
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({
       upstream: identityOf(upstream),
-      inFlight: upstream.inFlight,
+      ...{ inFlight: upstream.inFlight, tunnels: upstream.tunnels },
       verdict: upstream.outlier.verdict,
       counts: countsOf(metrics.of(upstream)),
     })),
@@ -196,4 +197,16 @@ export function shareOf(config: Config, workers: number, port: number): Config {
     admin: { hostname, port: adminPort },
     pools: config.pools.map(poolOf),
   };
+}
+
+/** What all workers together have under way on each upstream. */
+export function underWay(
+  reported: Counts["upstreams"],
+): ReadonlyMap<string, { readonly inFlight: number; readonly tunnels: number }> {
+  const sums = new Map<string, { inFlight: number; tunnels: number }>();
+  for (const { upstream, inFlight, tunnels } of reported) {
+    const sum = sums.get(upstream) ?? { inFlight: 0, tunnels: 0 };
+    sums.set(upstream, { inFlight: sum.inFlight + inFlight, tunnels: sum.tunnels + tunnels });
+  }
+  return sums;
 }

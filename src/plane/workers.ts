@@ -15,7 +15,7 @@ import type { RequestRecord } from "../proxy/record.ts";
 import type { Measured, Plane } from "./data-plane.ts";
 import { Cuts } from "./cuts.ts";
 import { hearVerdicts } from "./hearsay.ts";
-import { shareOf, type State, stateOf } from "./messages.ts";
+import { shareOf, type State, stateOf, underWay } from "./messages.ts";
 import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
 import { Sums } from "./sums.ts";
 import { Telling } from "./telling.ts";
@@ -213,15 +213,10 @@ export class Workers implements Plane {
 
   /** What is under way everywhere, for limits, drains and pictures. */
   #count(): void {
-    const sums = new Map<string, number>();
-    for (const { counts } of this.#seats) {
-      for (const { upstream, inFlight } of counts?.upstreams ?? []) {
-        sums.set(upstream, (sums.get(upstream) ?? 0) + inFlight);
-      }
-    }
+    const sums = underWay(this.#seats.flatMap(({ counts }) => counts?.upstreams ?? []));
     for (const pool of this.#setting.fleet.pools) {
       for (const upstream of pool.upstreams) {
-        pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? 0);
+        pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
       }
     }
   }

@@ -108,6 +108,11 @@ export class Attempt {
     return this.#list !== undefined && this.#list === this.#upstream?.waiting;
   }
 
+  /** Whether its protocol was switched. */
+  get isTunnel(): boolean {
+    return this.status === 101;
+  }
+
   /** Counts itself in, also with its pool. Throws if it is still open: every start needs its end. */
   start(upstream: Upstream, ledger?: Ledger): void {
     if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
@@ -150,6 +155,7 @@ export class Attempt {
     this.headAt = this.#clock();
     this.status = status;
     this.upstream.answeredAt = this.headAt;
+    if (this.isTunnel) this.upstream.tunnels += 1;
     this.#join(this.upstream.underWay);
     this.upstream.latency.record(this.headAt - this.startedAt, this.headAt);
     if (!isGatewayFailure(status)) this.#ledger?.answered(this);
@@ -161,6 +167,7 @@ export class Attempt {
     const upstream = this.upstream;
     this.endedAt = this.#clock();
     upstream.inFlight -= 1;
+    if (this.isTunnel) upstream.tunnels -= 1;
     this.#list?.remove(this);
     this.#list = undefined;
     this.carrier = undefined;

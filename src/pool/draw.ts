@@ -36,7 +36,7 @@ export function elsewhere(
     if (other) return other;
   }
   const rest = tiers.flatMap((tier) => tier.open);
-  const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.inFlight < upstream.maxInFlight;
+  const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.hasPlace;
   return lighterOfTwo(rest, random, isNew) ?? lighterOfTwo(ejected, random, hasPlace);
 }
 

@@ -7,7 +7,7 @@ import { elsewhere, lighterOfTwo } from "./draw.ts";
 import { neverEjected, type OutlierState, type Sign } from "./outlier.ts";
 import { peek, pick, type Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
-import { isCandidate } from "./ranks.ts";
+import { isCandidate, othersUp } from "./ranks.ts";
 import { type Standing, standingOf } from "./standing.ts";
 import type { Health, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
 
@@ -141,9 +141,9 @@ export class Pool implements Ledger {
   }
 
   /** Takes over how many attempts are under way in other processes, in a pool that makes none itself. */
-  setInFlight(upstream: Upstream, inFlight: number): void {
-    if (upstream.inFlight === inFlight) return;
-    upstream.inFlight = inFlight;
+  setInFlight(upstream: Upstream, { inFlight, tunnels }: Pick<Upstream, "inFlight" | "tunnels">): void {
+    if (upstream.inFlight === inFlight && upstream.tunnels === tunnels) return;
+    Object.assign(upstream, { inFlight, tunnels });
     this.#changed();
   }
 
@@ -154,7 +154,7 @@ export class Pool implements Ledger {
   recordProbe(upstream: Upstream, success: boolean, isSuspected = false): boolean {
     const { streak, outlier, slowStart } = upstream;
     const before = streak.state;
-    if (!streak.record(success, isSuspected && this.#othersUp(upstream) > 0)) return false;
+    if (!streak.record(success, isSuspected && othersUp(this.#current(), upstream) > 0)) return false;
     this.#changed();
     if (before !== "failing") return true;
     const now = this.#clock();
@@ -182,14 +182,20 @@ export class Pool implements Ledger {
   /** Called by an attempt alone. An answer's good head is enough to end a probation: its body may last for hours. */
   answered(attempt: Attempt): void {
     if (attempt.upstream.outlier.state === "probation") this.#judge(attempt, "success", attempt.headAt);
+    if (attempt.isTunnel) this.#freed(attempt.upstream);
   }
 
   /** Called by an attempt alone. */
   ended(attempt: Attempt, sign: Sign): void {
     this.#judge(attempt, sign, attempt.endedAt);
+    this.#freed(attempt.upstream);
+  }
+
+  /** One of its places is free again. */
+  #freed(upstream: Upstream): void {
     this.onRoom?.();
-    if (!this.#standing || !this.#hasRoom(attempt.upstream)) return;
-    for (const tier of this.#standing.tiers) if (tier.reopen(attempt.upstream)) return;
+    if (!this.#standing || !this.#hasRoom(upstream)) return;
+    for (const tier of this.#standing.tiers) if (tier.reopen(upstream)) return;
   }
 
   #judge({ upstream, startedAt }: Attempt, sign: Sign, now: number): void {
@@ -204,14 +210,9 @@ export class Pool implements Ledger {
 
   /** At most a share of the pool is ejected, and never the last one that is up. */
   canDoWithout(upstream: Upstream): boolean {
-    const { wanted, ejected } = this.#current();
-    if (!isCandidate(upstream) || this.#othersUp(upstream) === 0) return false;
-    return ejected.length + 1 <= this.#maxEjectedShare * wanted;
-  }
-
-  #othersUp(upstream: Upstream): number {
-    const { up } = this.#current();
-    return isCandidate(upstream) && upstream.outlier.state === "up" ? up - 1 : up;
+    const standing = this.#current();
+    if (!isCandidate(upstream) || othersUp(standing, upstream) === 0) return false;
+    return standing.ejected.length + 1 <= this.#maxEjectedShare * standing.wanted;
   }
 
   #announce(upstream: Upstream, from: OutlierState): void {
@@ -220,8 +221,7 @@ export class Pool implements Ledger {
   }
 
   #hasRoom(upstream: Upstream): boolean {
-    if (upstream.inFlight >= upstream.maxInFlight) return false;
-    return upstream.outlier.admits || this.#standing?.isPanicking === true;
+    return upstream.hasPlace && (upstream.outlier.admits || this.#standing?.isPanicking === true);
   }
 
   #current(): Standing {

@@ -25,6 +25,11 @@ export function isCandidate(upstream: Upstream): boolean {
   return isWanted(upstream) && upstream.streak.state !== "failing";
 }
 
+/** How many serve without reserve besides this one. */
+export function othersUp({ up }: Ranks, upstream: Upstream): number {
+  return isCandidate(upstream) && upstream.outlier.state === "up" ? up - 1 : up;
+}
+
 /**
  * Known-good before unknown, primaries before backups. One in probation serves with the first group that has others to
  * carry the load. When not a single candidate is up, ejections are ignored: to serve badly is better than not at all,

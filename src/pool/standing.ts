@@ -32,8 +32,7 @@ export function standingOf(
     dueAt = Math.min(dueAt, upstream.outlier.triedFrom, upstream.slowStart.dueAt(now));
   }
   const ranks = ranksAmong(upstreams);
-  const hasRoom = (upstream: Upstream) =>
-    upstream.inFlight < upstream.maxInFlight && (ranks.isPanicking || upstream.outlier.admits);
+  const hasRoom = (upstream: Upstream) => upstream.hasPlace && (ranks.isPanicking || upstream.outlier.admits);
   const tiers = ranks.groups.map((group, i) => new Tier(group, hasRoom, before?.tiers[i]));
   return { standing: { ...ranks, tiers, dueAt }, settled };
 }

@@ -60,7 +60,7 @@ export interface UpstreamLimits extends StreakLimits {
   readonly outlier?: OutlierLimits;
   /** How long it takes from a recovery to its whole share, milliseconds. */
   readonly slowStartMs?: number;
-  /** Attempts at the same time. */
+  /** Attempts at the same time, tunnels not counted. */
   readonly maxInFlight?: number;
 }
 
@@ -81,7 +81,10 @@ export class Upstream {
   mode: Mode = "ready";
   /** The fault that is played here; undefined, nearly always, while there is none. */
   rehearsal: Rehearsal | undefined;
+  /** Attempts under way, tunnels among them. */
   inFlight = 0;
+  /** Those whose protocol was switched: open for days perhaps, mostly idle, and so no reason to refuse requests. */
+  tunnels = 0;
   /** Attempts of which it is this upstream's turn to answer, longest first. */
   readonly waiting = new AttemptList();
   /** The other open ones: they are being answered, or their clients still send. */
@@ -101,6 +104,11 @@ export class Upstream {
     this.outlier = new Outlier(limits.outlier ?? neverEjected);
     this.slowStart = new SlowStart(limits.slowStartMs ?? 0);
     this.maxInFlight = limits.maxInFlight ?? Infinity;
+  }
+
+  /** Whether its limit lets one more request in. */
+  get hasPlace(): boolean {
+    return this.inFlight - this.tunnels < this.maxInFlight;
   }
 
   /** Whether probes or attempts have found it down. */

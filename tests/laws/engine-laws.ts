@@ -1,6 +1,7 @@
 /** What every engine must do, told over real sockets. An engine that cannot names the law and why in its exceptions. */
 
 import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 
@@ -43,6 +44,13 @@ async function scene(
     set.close();
     await origin.close();
   }
+}
+
+/** The head that switches to WebSocket. RFC 6455 section 4.2.2. */
+function acceptance(key: string): string {
+  const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  const fields = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
+  return ["HTTP/1.1 101 Switching Protocols", ...fields, "", ""].join("\r\n");
 }
 
 /** A client whose request waits at its upstream, until that is told to finish. */
@@ -303,6 +311,40 @@ const laws: Readonly<Record<string, Law>> = {
         expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
       },
       { queue: { maxWaiting: 3, timeoutMs: 200, whenNoneFit: false, maxInFlight: 1 } },
+    );
+  },
+
+  "lets no tunnel take the place of a request": async (engine) => {
+    const held: Socket[] = [];
+    await scene(
+      engine,
+      {
+        answer: ({ target }, socket) =>
+          void (target === "/held" ? held.push(socket) : socket.write(answerWith("ok"))),
+        onHead(request, socket) {
+          const key = request.field("sec-websocket-key");
+          if (key !== undefined) socket.write(acceptance(key));
+          return key !== undefined;
+        },
+      },
+      async ({ stage }) => {
+        const [upstream] = stage.pool.upstreams;
+        const sockets = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${stage.port}/`));
+        await until(() => upstream?.tunnels === 2, "two tunnels");
+        expect(upstream?.inFlight).toBe(2);
+        expect((await ask(stage.port, get())).body.toString()).toBe("ok");
+        const first = ask(stage.port, get("/held"));
+        await until(() => held.length === 1, "the place to be taken");
+        const second = ask(stage.port, get());
+        await until(() => stage.queued() === 1, "the next one to wait");
+        held.pop()?.write(answerWith("at last"));
+        expect((await first).body.toString()).toBe("at last");
+        expect((await second).body.toString()).toBe("ok");
+        for (const socket of sockets) socket.terminate();
+        await until(() => upstream?.inFlight === 0, "the tunnels to end");
+        expect(upstream?.tunnels).toBe(0);
+      },
+      { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 1 } },
     );
   },
 

@@ -351,6 +351,7 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
     effectiveWeight: 1,
     slowStart: null,
     inFlight: 0,
+    tunnels: 0,
     maxInFlight: 256,
     rescues: 0,
     outlier: { state: "up", since: null, until: null, reason: null, cause: null, count: 0 },
