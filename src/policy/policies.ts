@@ -29,7 +29,7 @@ export const policies = {
   random: { create: (setting) => random(setting.random), summary: "weighted dice" },
   p2c: {
     create: (setting) => p2c(setting.random, setting.clock),
-    summary: "the cheaper of two drawn at random, by latency and load; best where upstreams are uneven",
+    summary: "the cheaper of two at random by latency and load, for uneven upstreams",
   },
   hash: { create: () => hash(), summary: "the same key to the same upstream", keyed: true },
   first: { create: () => first(), summary: "the first fit one takes all" },
