@@ -224,7 +224,7 @@ export class Balancer {
   }
 
   /** The Prometheus text of all metrics. */
-  metricsText(): string {
+  metricsText(): Promise<string> {
     const [metrics, fleet, plane, memory] = [this.#metrics, this.#fleet, this.#plane, this.#memory];
     return metricsText({ metrics, fleet, plane, memory });
   }
