@@ -106,9 +106,15 @@ function caddy(folder: string, port: number): Peer {
   const config = `{
   admin off
   auto_https off
-  log { output discard }
+  log {
+    output discard
+  }
 }
-http://127.0.0.1:${port} { reverse_proxy ${upstreams} { lb_policy round_robin } }
+http://127.0.0.1:${port} {
+  reverse_proxy ${upstreams} {
+    lb_policy round_robin
+  }
+}
 `;
   const file = write(folder, "Caddyfile", config);
   return { name: "caddy", port, command: ["caddy", "run", "--adapter", "caddyfile", "--config", file] };
