@@ -141,7 +141,7 @@ export class Balancer {
   }
 
   /** The Prometheus text of all metrics. */
-  metricsText(): string {
+  metricsText(): Promise<string> {
     return metricsText(this.#pieces);
   }
 

@@ -34,7 +34,7 @@ import { taggedJson } from "./tags.ts";
 export interface Administered extends Omit<Steered, "pool"> {
   readonly phase: Phase;
   snapshot(): Snapshot;
-  metricsText(): string;
+  metricsText(): Promise<string>;
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined;
   readonly requests: Requests;
@@ -117,8 +117,8 @@ export function adminApp(
         ? health(503, `no fit upstream in ${empty.join(", ")}`)
         : health(200, "healthy");
     })
-    .get("/metrics", () => {
-      return new Response(balancer.metricsText(), { headers: { "Content-Type": expositionType } });
+    .get("/metrics", async () => {
+      return new Response(await balancer.metricsText(), { headers: { "Content-Type": expositionType } });
     })
     .get("/api/snapshot", () => json(200, balancer.snapshot()))
     .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))

@@ -20,7 +20,7 @@ export interface Exposed {
 }
 
 /** The Prometheus text of all metrics, brought up to date. */
-export function metricsText({ metrics, fleet, plane, memory }: Exposed): string {
+export function metricsText({ metrics, fleet, plane, memory }: Exposed): Promise<string> {
   plane.tally();
   const measured = fleet.members.map((member) => ({ pool: member.pool, ...plane.measure(member) }));
   return exposition([

@@ -11,7 +11,8 @@ const statuses: readonly Status[] = [
 ];
 
 /** Histogram edges are powers of two milliseconds, from 1 ms to about 65 s: the counts behind them are exact there. */
-const edgeOctaves = Array.from({ length: 17 }, (_, octave) => octave);
+const lastOctave = 16;
+const edges = Array.from({ length: lastOctave + 1 }, (_, octave) => String(2 ** octave / 1_000));
 
 /** A pool, and what it has that only its exchanges know. */
 export interface MeasuredPool {
@@ -39,7 +40,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       help: "Answers by status; those of the balancer itself have an empty upstream, those without a route an empty pool.",
       type: "counter",
       labels: ["pool", "upstream", "code"],
-      samples: [
+      samples: () => [
         ...ofUpstreams((labels, { meter }) => byKey(meter.codes, (code) => ({ ...labels, code }))),
         ...ofPools((labels, name) =>
           byKey(metrics.ofPool(name).refusalCodes, (code) => ({ ...labels, upstream: "", code })),
@@ -51,42 +52,43 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       help: "From the start of an attempt to the end of its answer.",
       type: "histogram",
       labels: ["pool", "upstream"],
-      samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.duration)),
+      samples: () => ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.duration)),
     },
     {
       name: "evenkeel_upstream_connect_duration_seconds",
       help: "From the start of an attempt to its open connection, where none was kept; the fetch engine cannot tell.",
       type: "histogram",
       labels: ["pool", "upstream"],
-      samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.connect)),
+      samples: () => ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.connect)),
     },
     {
       name: "evenkeel_upstream_first_byte_duration_seconds",
       help: "From the start of an attempt to the head of its answer.",
       type: "histogram",
       labels: ["pool", "upstream"],
-      samples: ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.firstByte)),
+      samples: () => ofUpstreams((labels, { meter }) => histogramSamples(labels, meter.firstByte)),
     },
     {
       name: "evenkeel_upstream_failures_total",
       help: "Attempts that failed, by reason.",
       type: "counter",
       labels: ["pool", "upstream", "reason"],
-      samples: ofUpstreams((labels, { meter }) => byKey(meter.failures, (reason) => ({ ...labels, reason }))),
+      samples: () =>
+        ofUpstreams((labels, { meter }) => byKey(meter.failures, (reason) => ({ ...labels, reason }))),
     },
     {
       name: "evenkeel_upstream_cancelled_total",
       help: "Attempts that ended because their client went away, or another attempt was answered first.",
       type: "counter",
       labels: ["pool", "upstream"],
-      samples: ofUpstreams((labels, { meter }) => [{ labels, value: meter.cancelled }]),
+      samples: () => ofUpstreams((labels, { meter }) => [{ labels, value: meter.cancelled }]),
     },
     {
       name: "evenkeel_upstream_in_flight",
       help: "Attempts that are under way.",
       type: "gauge",
       labels: ["pool", "upstream"],
-      samples: ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.inFlight }]),
+      samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.inFlight }]),
     },
     {
       name: "evenkeel_upstream_tunnels",
@@ -100,124 +102,126 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       help: "1 for the present status of an upstream, 0 for the others.",
       type: "gauge",
       labels: ["pool", "upstream", "status"],
-      samples: ofUpstreams((labels, { upstream }) =>
-        statuses.map((status) => ({
-          labels: { ...labels, status },
-          value: upstream.status === status ? 1 : 0,
-        })),
-      ),
+      samples: () =>
+        ofUpstreams((labels, { upstream }) =>
+          statuses.map((status) => ({
+            labels: { ...labels, status },
+            value: upstream.status === status ? 1 : 0,
+          })),
+        ),
     },
     {
       name: "evenkeel_rehearsal",
       help: "1 while a fault is played on an upstream.",
       type: "gauge",
       labels: ["pool", "upstream"],
-      samples: ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.rehearsal ? 1 : 0 }]),
+      samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.rehearsal ? 1 : 0 }]),
     },
     {
       name: "evenkeel_ejections_total",
       help: "Times that failed attempts took an upstream out, by reason.",
       type: "counter",
       labels: ["pool", "upstream", "reason"],
-      samples: ofUpstreams((labels, { meter }) =>
-        byKey(meter.ejections, (reason) => ({ ...labels, reason })),
-      ),
+      samples: () =>
+        ofUpstreams((labels, { meter }) => byKey(meter.ejections, (reason) => ({ ...labels, reason }))),
     },
     {
       name: "evenkeel_panic",
       help: "1 while a pool serves from everybody for want of an upstream that is up.",
       type: "gauge",
       labels: ["pool"],
-      samples: pools.map(({ name, isPanicking }) => ({ labels: { pool: name }, value: isPanicking ? 1 : 0 })),
+      samples: () =>
+        pools.map(({ name, isPanicking }) => ({ labels: { pool: name }, value: isPanicking ? 1 : 0 })),
     },
     {
       name: "evenkeel_queue_depth",
       help: "Requests that wait for a place on an upstream.",
       type: "gauge",
       labels: ["pool"],
-      samples: measured.flatMap(({ pool, queue }) =>
-        queue ? [{ labels: { pool: pool.name }, value: queue.size }] : [],
-      ),
+      samples: () =>
+        measured.flatMap(({ pool, queue }) =>
+          queue ? [{ labels: { pool: pool.name }, value: queue.size }] : [],
+        ),
     },
     {
       name: "evenkeel_retry_budget",
       help: "Retries that could be paid for now.",
       type: "gauge",
       labels: ["pool"],
-      samples: measured.flatMap(({ pool, retryBudget }) =>
-        retryBudget ? [{ labels: { pool: pool.name }, value: Math.floor(retryBudget.left) }] : [],
-      ),
+      samples: () =>
+        measured.flatMap(({ pool, retryBudget }) =>
+          retryBudget ? [{ labels: { pool: pool.name }, value: Math.floor(retryBudget.left) }] : [],
+        ),
     },
     {
       name: "evenkeel_not_retried_total",
       help: "Failed attempts that none followed, by why not.",
       type: "counter",
       labels: ["pool", "reason"],
-      samples: ofPools((labels, name) =>
-        byKey(metrics.ofPool(name).notRetried, (reason) => ({ ...labels, reason })),
-      ),
+      samples: () =>
+        ofPools((labels, name) =>
+          byKey(metrics.ofPool(name).notRetried, (reason) => ({ ...labels, reason })),
+        ),
     },
     {
       name: "evenkeel_retries_total",
       help: "Attempts that followed another one, by the reason of that.",
       type: "counter",
       labels: ["pool", "reason"],
-      samples: ofPools((labels, name) =>
-        byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason })),
-      ),
+      samples: () =>
+        ofPools((labels, name) => byKey(metrics.ofPool(name).retries, (reason) => ({ ...labels, reason }))),
     },
     {
       name: "evenkeel_hedges_total",
       help: "Second attempts beside one that waited for long, by whether their answer was the first.",
       type: "counter",
       labels: ["pool", "result"],
-      samples: ofPools((labels, name) =>
-        byKey(metrics.ofPool(name).hedges, (result) => ({ ...labels, result })),
-      ),
+      samples: () =>
+        ofPools((labels, name) => byKey(metrics.ofPool(name).hedges, (result) => ({ ...labels, result }))),
     },
     {
       name: "evenkeel_rescues_total",
       help: "Requests that were moved away while they waited on an upstream that was found down.",
       type: "counter",
       labels: ["pool", "upstream"],
-      samples: ofUpstreams((labels, { meter }) => [{ labels, value: meter.rescues }]),
+      samples: () => ofUpstreams((labels, { meter }) => [{ labels, value: meter.rescues }]),
     },
     {
       name: "evenkeel_refusals_total",
       help: "Answers of the balancer itself, by reason.",
       type: "counter",
       labels: ["pool", "reason"],
-      samples: ofPools((labels, name) =>
-        byKey(metrics.ofPool(name).refusals, (reason) => ({ ...labels, reason })),
-      ),
+      samples: () =>
+        ofPools((labels, name) => byKey(metrics.ofPool(name).refusals, (reason) => ({ ...labels, reason }))),
     },
     {
       name: "evenkeel_probe_total",
       help: "Active checks by result.",
       type: "counter",
       labels: ["pool", "upstream", "result"],
-      samples: ofUpstreams((labels, { meter }) => byKey(meter.probes, (result) => ({ ...labels, result }))),
+      samples: () =>
+        ofUpstreams((labels, { meter }) => byKey(meter.probes, (result) => ({ ...labels, result }))),
     },
     {
       name: "evenkeel_config_reload_total",
       help: "Tries to take a new configuration, by result.",
       type: "counter",
       labels: ["result"],
-      samples: byKey(metrics.reloads, (result) => ({ result })),
+      samples: () => byKey(metrics.reloads, (result) => ({ result })),
     },
     {
       name: "evenkeel_access_log_lost_total",
       help: "Lines of the access log that could not be written: the disk or the reader was too slow, or is gone.",
       type: "counter",
       labels: [],
-      samples: [{ labels: {}, value: metrics.lostLines }],
+      samples: () => [{ labels: {}, value: metrics.lostLines }],
     },
     {
       name: "evenkeel_spans_lost_total",
       help: "Spans that the collector did not get: it was too slow, refused them, or is away.",
       type: "counter",
       labels: [],
-      samples: [{ labels: {}, value: metrics.lostSpans }],
+      samples: () => [{ labels: {}, value: metrics.lostSpans }],
     },
   ];
 }
@@ -234,14 +238,10 @@ function byKey(counts: ReadonlyMap<string | number, number>, labelsOf: (key: str
 }
 
 function histogramSamples(labels: Labels, histogram: Histogram): Sample[] {
-  const edges = edgeOctaves.map((octave) => ({
-    suffix: "_bucket",
-    labels: { ...labels, le: String(2 ** octave / 1000) },
-    value: histogram.below(octave),
-  }));
+  const below = histogram.belowEach(0, lastOctave);
   return [
-    ...edges,
-    { suffix: "_bucket", labels: { ...labels, le: "+Inf" }, value: histogram.count },
+    ...edges.map((le, octave) => ({ suffix: "_bucket", labels, le, value: below[octave] ?? 0 })),
+    { suffix: "_bucket", labels, le: "+Inf", value: histogram.count },
     { suffix: "_sum", labels, value: histogram.sumMs / 1000 },
     { suffix: "_count", labels, value: histogram.count },
   ];

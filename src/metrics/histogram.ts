@@ -108,4 +108,15 @@ export class Histogram {
     for (let i = this.#lowest; i < end; i++) sum += this.#counts[i] ?? 0;
     return sum;
   }
+
+  /** The same for each whole octave from one to another, all at once. */
+  belowEach(from: number, to: number): readonly number[] {
+    const found: number[] = [];
+    let sum = 0;
+    for (let i = 0, octave = from; octave <= to; octave++) {
+      for (; i < (octave - lowestOctave) * perOctave; i++) sum += this.#counts[i] ?? 0;
+      found.push(sum);
+    }
+    return found;
+  }
 }

@@ -11,7 +11,7 @@ export interface Memory {
 export function memoryFamilies({ rssBytes, limitBytes, shedding }: Memory): readonly Family[] {
   const gauge = (name: string, help: string, value: number): Family => ({
     ...{ name, help, type: "gauge", labels: [] },
-    samples: [{ labels: {}, value }],
+    samples: () => [{ labels: {}, value }],
   });
   return [
     gauge("evenkeel_resident_memory_bytes", "What all processes of the balancer take.", rssBytes),

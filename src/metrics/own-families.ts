@@ -25,14 +25,14 @@ export function ownFamilies({ bugs, lostLogLines }: OwnCounts): readonly Family[
       help: "Faults of the balancer itself, in all of its processes: each is in the log, or counted there as held back.",
       type: "counter",
       labels: [],
-      samples: [{ labels: {}, value: bugs }],
+      samples: () => [{ labels: {}, value: bugs }],
     },
     {
       name: "evenkeel_log_lost_total",
       help: "Lines of the log on standard error, of all processes, that could not be written: nobody read it.",
       type: "counter",
       labels: [],
-      samples: [{ labels: {}, value: lostLogLines }],
+      samples: () => [{ labels: {}, value: lostLogLines }],
     },
   ];
 }

@@ -18,7 +18,7 @@ export function workerFamilies(workers: readonly WorkerFigures[] | undefined): r
       help: "Processes that serve clients, by state.",
       type: "gauge",
       labels: ["state"],
-      samples: [
+      samples: () => [
         { labels: { state: "ready" }, value: ready },
         { labels: { state: "starting" }, value: workers.length - ready },
       ],
@@ -28,7 +28,7 @@ export function workerFamilies(workers: readonly WorkerFigures[] | undefined): r
       help: "Times that a worker was started anew.",
       type: "counter",
       labels: [],
-      samples: [{ labels: {}, value: workers.reduce((sum, { restarts }) => sum + restarts, 0) }],
+      samples: () => [{ labels: {}, value: workers.reduce((sum, { restarts }) => sum + restarts, 0) }],
     },
   ];
 }

@@ -25,7 +25,7 @@ function stand(phase: Phase = "ready", fit = true) {
     phase,
     snapshot: () =>
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
-    metricsText: () => "evenkeel_up 1\n",
+    metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
     requests: new Requests({ fleet: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) =>

@@ -65,7 +65,7 @@ export function obedient(acts: Who[], snapshot = emptySnapshot): Administered {
   return {
     phase: "ready",
     snapshot: () => ({ ...snapshot, at: Date.now() }),
-    metricsText: () => "evenkeel_up 1\n",
+    metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
     requests: new Requests({ fleet: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) => (id === "a" ? upstream : undefined),

@@ -51,17 +51,18 @@ describe("a histogram", () => {
     for (const value of [-1, 0, 1e-9, 0.999, 1, 1.001, 1e12]) histogram.record(value);
     expect(histogram.below(0)).toBe(4);
     expect(histogram.below(1)).toBe(6);
+    expect(histogram.belowEach(-6, 1)).toEqual([0, 3, 3, 3, 3, 3, 4, 6]);
     expect(histogram.count).toBe(7);
   });
 });
 
-test("workers are told by how many serve and how often they were started anew, and only where there are any", () => {
+test("workers are told by how many serve and how often they were started anew, and only where there are any", async () => {
   const seats = [
     { ready: true, restarts: 2 },
     { ready: false, restarts: 1 },
     { ready: true, restarts: 0 },
   ];
-  const lines = exposition(workerFamilies(seats))
+  const lines = (await exposition(workerFamilies(seats)))
     .split("\n")
     .filter((line) => line && !line.startsWith("#"));
   expect(lines).toEqual([
@@ -70,6 +71,23 @@ test("workers are told by how many serve and how often they were started anew, a
     "evenkeel_worker_restarts_total 3",
   ]);
   expect(workerFamilies(undefined)).toEqual([]);
+});
+
+test("a scrape of very many upstreams lets others have their turn", async () => {
+  const samples = () => {
+    const until = performance.now() + 6;
+    while (performance.now() < until);
+    return [];
+  };
+  const slow = Array.from({ length: 5 }, (_, i) => ({
+    ...{ name: `slow_${i}`, help: "Takes long.", type: "gauge" as const, labels: [], samples },
+  }));
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1), 0);
+  const text = await exposition(slow);
+  clearInterval(timer);
+  expect(text.split("# TYPE")).toHaveLength(6);
+  expect(turns).toBeGreaterThanOrEqual(4);
 });
 
 describe("recent traffic", () => {
@@ -162,7 +180,7 @@ describe("metrics", () => {
     return { now, metrics, upstream, pool, attempt };
   }
 
-  test("follow from the ends of attempts", () => {
+  test("follow from the ends of attempts", async () => {
     const { now, metrics, upstream, pool, attempt } = setUp();
     for (const status of [200, 200, 503]) {
       attempt.start(upstream);
@@ -177,7 +195,7 @@ describe("metrics", () => {
     metrics.retried("main", failure("connect", "connect_refused"));
     metrics.refused("main", { reason: "no_upstream", status: 503 });
     metrics.refused(undefined, { reason: "no_route", status: 404 });
-    const text = exposition(families(metrics, [{ pool }]));
+    const text = await exposition(families(metrics, [{ pool }]));
     const id = 'upstream="a\\"b\\\\c"';
     for (const line of [
       `evenkeel_requests_total{pool="main",${id},code="200"} 2`,
@@ -197,13 +215,13 @@ describe("metrics", () => {
     expect(metrics.of(upstream)).toMatchObject({ requests: 4, errors: 2, cancelled: 1 });
   });
 
-  test("tell of ejections, panic, budgets and why nothing was retried", () => {
+  test("tell of ejections, panic, budgets and why nothing was retried", async () => {
     const { metrics, pool, upstream } = setUp();
     metrics.outlierChanged(pool, { upstream, from: "up", to: "ejected", reason: "failure_ratio" });
     metrics.outlierChanged(pool, { upstream, from: "ejected", to: "probation", reason: "ejection_over" });
     metrics.notRetried("main", failure("head", "upstream_reset"), "retry_budget");
     metrics.retried("main", { reason: "status_503" });
-    const text = exposition(families(metrics, [{ pool, retryBudget: { left: 41.8 } }]));
+    const text = await exposition(families(metrics, [{ pool, retryBudget: { left: 41.8 } }]));
     const id = 'upstream="a\\"b\\\\c"';
     for (const line of [
       `evenkeel_ejections_total{pool="main",${id},reason="failure_ratio"} 1`,
@@ -216,11 +234,9 @@ describe("metrics", () => {
     }
   });
 
-  test("are well formed: each sample under its family, no name twice, no sample twice", () => {
+  test("are well formed: each sample under its family, no name twice, no sample twice", async () => {
     const { metrics, pool } = setUp();
-    const lines = exposition(families(metrics, [{ pool }]))
-      .trimEnd()
-      .split("\n");
+    const lines = (await exposition(families(metrics, [{ pool }]))).trimEnd().split("\n");
     const samples = lines.filter((line) => !line.startsWith("#"));
     expect(new Set(samples.map((line) => line.slice(0, line.lastIndexOf(" ")))).size).toBe(samples.length);
     const names = lines.filter((line) => line.startsWith("# TYPE")).map((line) => line.split(" ")[2] ?? "");

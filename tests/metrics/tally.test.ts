@@ -12,7 +12,7 @@ import { domain } from "../support/domain.ts";
 
 const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
 
-test("the sum of several meters is the meter of one that saw everything", () => {
+test("the sum of several meters is the meter of one that saw everything", async () => {
   const { pool, upstreams, now } = domain({ weights: [1] });
   const [upstream] = upstreams;
   if (!upstream) throw new Error("no upstream");
@@ -46,13 +46,13 @@ test("the sum of several meters is the meter of one that saw everything", () => 
       sumPoolInto(sum.ofPool(name), parts.map((part) => overTheWire(poolCountsOf(part.ofPool(name))))); // prettier-ignore
     }
   }
-  const sortedText = (metrics: Metrics) =>
-    exposition(families(metrics, [{ pool }]))
+  const sortedText = async (metrics: Metrics) =>
+    (await exposition(families(metrics, [{ pool }])))
       .split("\n")
       // A sum of floating point numbers depends on their order in its last digits.
       .map((line) => (line.includes("_sum{") ? line.replace(/\.(\d{6})\d*$/, ".$1") : line))
       .toSorted();
-  expect(sortedText(sum)).toEqual(sortedText(whole));
+  expect(await sortedText(sum)).toEqual(await sortedText(whole));
   expect(sum.of(upstream).recent.counts(now.ms).requests).toBe(
     whole.of(upstream).recent.counts(now.ms).requests,
   );
