@@ -24,12 +24,12 @@ export async function emptied(
   return reportOf(await drains.wait(found.upstream, cutWithinMs), found, cut);
 }
 
-/** Lets it go when it is empty. Resolves when it is gone, or at once if there is nothing to wait for. @param waitMs 0 waits for nothing */
-export async function departed(
+/** Lets it go when it is empty: resolves when it is gone. @param waitMs 0 waits for nothing, and reports how it is now */
+export function departed(
   { drains, inTurn, steer }: Course,
   found: Found,
   { waitMs, who }: { readonly waitMs: number; readonly who: Who },
-): Promise<DrainReport> {
+): Promise<DrainReport> | DrainReport {
   const { upstream } = found;
   const limitMs = waitMs || leaveWithinMs;
   drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
