@@ -95,7 +95,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       help: "Attempts under way whose protocol was switched, such as WebSockets; they are in flight, but take no place.",
       type: "gauge",
       labels: ["pool", "upstream"],
-      samples: ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.tunnels }]),
+      samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.tunnels }]),
     },
     {
       name: "evenkeel_upstream_status",
