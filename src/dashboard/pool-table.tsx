@@ -7,7 +7,7 @@ import { anchorOf } from "./escape.ts";
 import { formatCount } from "./format.ts";
 import { ColumnHead, columns } from "./table-head.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";
-import { arranged, fairShareOf, type View } from "./view.ts";
+import { arranged, fairSharesOf, type View } from "./view.ts";
 
 interface PoolProps {
   readonly pool: PoolSnapshot;
@@ -82,6 +82,7 @@ const mostAnimated = 12;
 
 function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.Element {
   const whole = pool.upstreams.reduce((sum, upstream) => sum + upstream.traffic.requestsPerSecond, 0);
+  const fairShareOf = fairSharesOf(pool);
   return (
     <table role="table" class={upstreams.length > mostAnimated ? "grid many" : "grid"}>
       <thead role="rowgroup">
@@ -97,7 +98,7 @@ function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.El
             rowOf({
               upstream,
               share: whole > 0 ? upstream.traffic.requestsPerSecond / whole : 0,
-              fairShare: fairShareOf(pool, upstream),
+              fairShare: fairShareOf(upstream),
               now,
               isPanicking: pool.panic,
               view,

@@ -20,7 +20,7 @@ import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
 import { uptimeShare, uptimeSpan } from "./uptime-words.ts";
 import { concernOf } from "./verdict.ts";
-import { fairShareOf } from "./view.ts";
+import { fairSharesOf } from "./view.ts";
 
 export interface UpstreamViewProps {
   readonly shown: UpstreamPicture;
@@ -105,7 +105,7 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
   );
   const pool = shown.picture.snapshot?.pools.find(({ name }) => name === detail.pool);
   const whole = pool?.traffic.requestsPerSecond ?? 0;
-  const fair = pool ? fairShareOf(pool, detail) : 0;
+  const fair = pool ? fairSharesOf(pool)(detail) : 0;
   return (
     <dl class="totals of-one">
       <Tile

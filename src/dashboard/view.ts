@@ -101,12 +101,8 @@ function matches(upstream: UpstreamSnapshot, filter: string): boolean {
   return haystackOf(upstream).includes(filter.toLowerCase());
 }
 
-/** The share of its pool's traffic that an upstream's weight stands for, 0–1; 0 while it gets nothing new. */
-export function fairShareOf(pool: PoolSnapshot, { fit, effectiveWeight }: UpstreamSnapshot): number {
-  if (!fit) return 0;
-  const whole = pool.upstreams.reduce(
-    (sum, upstream) => sum + (upstream.fit ? upstream.effectiveWeight : 0),
-    0,
-  );
-  return whole > 0 ? effectiveWeight / whole : 0;
+/** @returns the share of the pool's traffic that an upstream's weight stands for, 0–1; 0 while it gets nothing new */
+export function fairSharesOf({ upstreams }: PoolSnapshot): (upstream: UpstreamSnapshot) => number {
+  const whole = upstreams.reduce((sum, { fit, effectiveWeight }) => sum + (fit ? effectiveWeight : 0), 0);
+  return ({ fit, effectiveWeight }) => (fit && whole > 0 ? effectiveWeight / whole : 0);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { rowsOf } from "../../src/dashboard/numbers.tsx";
 import { latestOf, peakOf, trendOf } from "../../src/dashboard/trend.ts";
-import { afterClick, arranged, fairShareOf, plainView, queryOf, viewOf } from "../../src/dashboard/view.ts";
+import { afterClick, arranged, fairSharesOf, plainView, queryOf, viewOf } from "../../src/dashboard/view.ts";
 import { windows } from "../../src/history/levels.ts";
 import { columnsOf } from "../../src/history/point.ts";
 import { pool, traffic, upstream, wavesUntil } from "../support/admin-stand-in.ts";
@@ -69,7 +69,7 @@ describe("a view", () => {
   });
 
   test("knows the fair share of those that serve", () => {
-    expect(members.upstreams.map((each) => fairShareOf(members, each))).toEqual([0.25, 0, 0.75]);
+    expect(members.upstreams.map(fairSharesOf(members))).toEqual([0.25, 0, 0.75]);
   });
 });
 
