@@ -3,6 +3,7 @@
 import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 
+import { beginTurn, endTurn } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type {
   ConnectOwner,
@@ -25,10 +26,13 @@ class NodeSocket implements WireSocket {
   constructor(socket: Socket, owner: SocketOwner) {
     this.#socket = socket;
     const guarded = (step: () => void) => {
+      beginTurn();
       try {
         step();
       } catch (error) {
         owner.faulted(error instanceof Error ? error : new Error(String(error)));
+      } finally {
+        endTurn();
       }
     };
     let cause: Error | undefined;
