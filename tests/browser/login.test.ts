@@ -102,7 +102,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await page.getByText("localhost:8082").first().waitFor();
     expect(await drain(page).count()).toBe(0);
     expect(await page.locator("main button:visible, main input:visible").count()).toBe(0);
-    await page.goto(`${url}actions?act=drain&upstream=localhost%3A8082`);
+    await page.goto(`${url}/actions?act=drain&upstream=localhost%3A8082`);
     await page.getByText("It takes an operator to do that").waitFor();
     expect(await page.locator("main button:visible").count()).toBe(0);
     await page.goto(url);

@@ -21,7 +21,7 @@ test("a flood of clients beyond the limit on open files takes neither upstreams 
   const proxy = programs.start([...limited, "proxy", ...flags, "--upstreams", origin.url]);
   const port = await proxy.port("balancer");
   const admin = await proxy.port("admin");
-  expect(proxy.stderr).toContain("fewer clients than wanted");
+  await until(() => proxy.stderr.includes("fewer clients than wanted"), "the warning");
   const served = await RawClient.connect(port);
   let opened = 0;
   for (let i = 0; i < 600; i++) {
