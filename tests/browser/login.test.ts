@@ -49,7 +49,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test("lets an operator in, who acts, and out again, and complains of nothing", async () => {
+  test.concurrent("lets an operator in, who acts, and out again, and complains of nothing", async () => {
     await using stage = await scene();
     const { admin, page, url, complaints } = stage;
     expect(page.url()).toBe(`${url}/login?next=%2F`);
@@ -69,7 +69,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("does all that without JavaScript", async () => {
+  test.concurrent("does all that without JavaScript", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { admin, page } = stage;
     await login(page, "otto");
@@ -82,7 +82,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await loginShown(page);
   });
 
-  test("keeps out a wrong password, says so, and keeps the name", async () => {
+  test.concurrent("keeps out a wrong password, says so, and keeps the name", async () => {
     await using stage = await scene();
     const { page } = stage;
     await login(page, "otto", "wrong");
@@ -94,7 +94,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await live(page);
   });
 
-  test("shows a viewer everything and no way to act", async () => {
+  test.concurrent("shows a viewer everything and no way to act", async () => {
     await using stage = await scene();
     const { admin, page, url, complaints } = stage;
     await login(page, "vera");
@@ -116,7 +116,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(admin.acts).toEqual([]);
   }); // prettier-ignore
 
-  test("refuses a forged form, as a page and as a notice", async () => {
+  test.concurrent("refuses a forged form, as a page and as a notice", async () => {
     await using stage = await scene();
     const { admin, page } = stage;
     await login(page, "ada");
@@ -137,7 +137,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(admin.acts).toEqual([]);
   });
 
-  test("refuses a form of another site, for all that the browser sends along", async () => {
+  test.concurrent("refuses a form of another site, for all that the browser sends along", async () => {
     await using stage = await scene();
     const { admin, page, url } = stage;
     await login(page, "ada");
@@ -160,7 +160,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     expect(admin.acts).toEqual([]);
   });
 
-  test("comes by itself when the session is over, and leads back", async () => {
+  test.concurrent("comes by itself when the session is over, and leads back", async () => {
     await using stage = await scene();
     const { admin, page, url, complaints } = stage;
     await login(page, "otto");

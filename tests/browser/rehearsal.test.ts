@@ -46,44 +46,47 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test("is begun on the upstream's page, seen with its ejection, and ends by itself; clients see nothing", async () => {
-    await using stage = await scene();
-    const { room, url, page, complaints } = stage;
-    let isOn = true;
-    const statuses = new Set<number>();
-    const traffic = (async () => {
-      while (isOn) statuses.add((await fetch(room.url)).status);
-    })();
-    await page.goto(`${url}/upstreams/a`);
-    await live(page);
-    await fill(page);
-    // What was typed outlives the pictures that come meanwhile.
-    const facts = "document.querySelector('footer').textContent";
-    const before = await page.evaluate<string>(facts);
-    await until(async () => (await page.evaluate<string>(facts)) !== before, "another picture");
-    expect(await page.getByLabel("Reason, for the record").inputValue()).toBe("drill <i>");
-    await begin(page).click();
-    const underWay = page.getByRole("region", { name: "Rehearsal under way" });
-    await underWay.getByText("100% connect_refused, begun by dashboard: drill <i>").waitFor();
-    await page.getByText("Ejected").first().waitFor();
-    await page.goto(url);
-    await live(page);
-    const banner = page.getByRole("region", { name: "Rehearsals" });
-    await banner.getByText("100% connect_refused, by dashboard").waitFor();
-    const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: "a", exact: true }) });
-    expect(await row.locator(".rehearsal-badge").textContent()).toMatch(
-      /^rehearsal: 100% connect_refused, \d+\u00a0s left$/,
-    );
-    expect(await breaches(page)).toEqual([]);
-    await banner.waitFor({ state: "detached" });
-    await row.getByText("Passing").waitFor();
-    isOn = false;
-    await traffic;
-    expect([...statuses]).toEqual([200]);
-    expect(complaints).toEqual([]);
-  });
+  test.concurrent(
+    "is begun on the upstream's page, seen with its ejection, and ends by itself; clients see nothing",
+    async () => {
+      await using stage = await scene();
+      const { room, url, page, complaints } = stage;
+      let isOn = true;
+      const statuses = new Set<number>();
+      const traffic = (async () => {
+        while (isOn) statuses.add((await fetch(room.url)).status);
+      })();
+      await page.goto(`${url}/upstreams/a`);
+      await live(page);
+      await fill(page);
+      // What was typed outlives the pictures that come meanwhile.
+      const facts = "document.querySelector('footer').textContent";
+      const before = await page.evaluate<string>(facts);
+      await until(async () => (await page.evaluate<string>(facts)) !== before, "another picture");
+      expect(await page.getByLabel("Reason, for the record").inputValue()).toBe("drill <i>");
+      await begin(page).click();
+      const underWay = page.getByRole("region", { name: "Rehearsal under way" });
+      await underWay.getByText("100% connect_refused, begun by dashboard: drill <i>").waitFor();
+      await page.getByText("Ejected").first().waitFor();
+      await page.goto(url);
+      await live(page);
+      const banner = page.getByRole("region", { name: "Rehearsals" });
+      await banner.getByText("100% connect_refused, by dashboard").waitFor();
+      const row = page.getByRole("row").filter({ has: page.getByRole("link", { name: "a", exact: true }) });
+      expect(await row.locator(".rehearsal-badge").textContent()).toMatch(
+        /^rehearsal: 100% connect_refused, \d+\u00a0s left$/,
+      );
+      expect(await breaches(page)).toEqual([]);
+      await banner.waitFor({ state: "detached" });
+      await row.getByText("Passing").waitFor();
+      isOn = false;
+      await traffic;
+      expect([...statuses]).toEqual([200]);
+      expect(complaints).toEqual([]);
+    },
+  );
 
-  test("is ended by its button, and says why it was refused", async () => {
+  test.concurrent("is ended by its button, and says why it was refused", async () => {
     await using stage = await scene();
     const { room, url, page } = stage;
     await room.ask("PUT", "/api/upstreams/b/rehearsal", { latencyMs: 1, seconds: 600 });
@@ -100,7 +103,7 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
     expect((await room.upstream("b"))?.rehearsal).toBeNull();
   });
 
-  test("works without a script", async () => {
+  test.concurrent("works without a script", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, url, page } = stage;
     await page.goto(`${url}/upstreams/c`);

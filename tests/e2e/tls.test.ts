@@ -62,35 +62,43 @@ async function echoed(url: string, options: object = {}): Promise<unknown> {
 }
 
 describe.each([...engineNames])("TLS on the %s engine", (engine) => {
-  test("clients come over https, and the upstream hears of it", async () => {
-    await using programs = new Programs();
-    const origin = await startOrigin(
-      ({ field }, socket) => void socket.write(answerWith(field("x-forwarded-proto") ?? "")),
-    );
-    const flags = ["--tls-cert", certFile, "--tls-key", keyFile];
-    const { port } = await balancer(programs, engine, `upstreams: [${origin.url}]`, ...flags);
-    for (let i = 0; i < 3; i++) {
-      const answer = await fetch(`https://127.0.0.1:${port}/`, { tls: { ca: ca ?? "" } });
-      expect([answer.status, await answer.text()]).toEqual([200, "https"]);
-    }
-    expect(await fetch(`http://127.0.0.1:${port}/`).catch(() => "refused")).toBe("refused");
-    await origin.close();
-  }, 20_000);
+  test.concurrent(
+    "clients come over https, and the upstream hears of it",
+    async () => {
+      await using programs = new Programs();
+      const origin = await startOrigin(
+        ({ field }, socket) => void socket.write(answerWith(field("x-forwarded-proto") ?? "")),
+      );
+      const flags = ["--tls-cert", certFile, "--tls-key", keyFile];
+      const { port } = await balancer(programs, engine, `upstreams: [${origin.url}]`, ...flags);
+      for (let i = 0; i < 3; i++) {
+        const answer = await fetch(`https://127.0.0.1:${port}/`, { tls: { ca: ca ?? "" } });
+        expect([answer.status, await answer.text()]).toEqual([200, "https"]);
+      }
+      expect(await fetch(`http://127.0.0.1:${port}/`).catch(() => "refused")).toBe("refused");
+      await origin.close();
+    },
+    20_000,
+  );
 
-  test("a WebSocket passes through TLS on both sides", async () => {
-    await using programs = new Programs();
-    const origin = secureOrigin();
-    const { port } = await balancer(
-      programs,
-      engine,
-      `upstreamTls: { ca: ${caFile} }, upstreams: ["https://127.0.0.1:${origin.port}"]`,
-      ...["--tls-cert", certFile, "--tls-key", keyFile],
-    );
-    expect(await echoed(`https://127.0.0.1:${port}`, { tls: { ca } })).toBe("hello");
-    await origin.stop(true);
-  }, 20_000);
+  test.concurrent(
+    "a WebSocket passes through TLS on both sides",
+    async () => {
+      await using programs = new Programs();
+      const origin = secureOrigin();
+      const { port } = await balancer(
+        programs,
+        engine,
+        `upstreamTls: { ca: ${caFile} }, upstreams: ["https://127.0.0.1:${origin.port}"]`,
+        ...["--tls-cert", certFile, "--tls-key", keyFile],
+      );
+      expect(await echoed(`https://127.0.0.1:${port}`, { tls: { ca } })).toBe("hello");
+      await origin.stop(true);
+    },
+    20_000,
+  );
 
-  test.each([
+  test.concurrent.each([
     ["is believed with its authority", "127.0.0.1", `ca: ${caFile}`, 200],
     ["is not believed without it", "127.0.0.1", "", 502],
     ["is not believed for another name", "127.0.0.1", `ca: ${caFile}, serverName: other.example`, 502],
@@ -126,68 +134,83 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
     20_000,
   );
 
-  test("probes over https judge as requests do", async () => {
-    await using programs = new Programs();
-    const origin = secureOrigin();
-    const at = `https://127.0.0.1:${origin.port}`;
-    const { snapshot } = await balancer(
-      programs,
-      engine,
-      `probe: { path: /up, interval: 1s, fall: 1 }, upstreams: [
+  test.concurrent(
+    "probes over https judge as requests do",
+    async () => {
+      await using programs = new Programs();
+      const origin = secureOrigin();
+      const at = `https://127.0.0.1:${origin.port}`;
+      const { snapshot } = await balancer(
+        programs,
+        engine,
+        `probe: { path: /up, interval: 1s, fall: 1 }, upstreams: [
         { url: "${at}", name: good, tls: { ca: ${caFile} } }, { url: "${at}", name: unknown },
         { url: "${at}", name: misnamed, tls: { ca: ${caFile}, serverName: other.example } },
         { url: "${at}", name: trusting, tls: { verify: false } }]`,
-    );
-    const seen = Object.fromEntries(
-      (await snapshot()).pools[0]?.upstreams.map(({ id, lastProbe }) => [id, lastProbe?.detail]) ?? [],
-    );
-    expect(seen).toEqual({
-      good: "status 200",
-      unknown: "certificate not signed by a believed authority",
-      misnamed: "certificate for another name",
-      trusting: "status 200",
-    });
-    await origin.stop(true);
-  }, 20_000);
+      );
+      const seen = Object.fromEntries(
+        (await snapshot()).pools[0]?.upstreams.map(({ id, lastProbe }) => [id, lastProbe?.detail]) ?? [],
+      );
+      expect(seen).toEqual({
+        good: "status 200",
+        unknown: "certificate not signed by a believed authority",
+        misnamed: "certificate for another name",
+        trusting: "status 200",
+      });
+      await origin.stop(true);
+    },
+    20_000,
+  );
 
-  test("a reload changes how certificates are judged, for connections that are kept too", async () => {
-    await using programs = new Programs();
-    const origin = secureOrigin();
-    const upstream = (tls: string) =>
-      `retries: 0, outlier: { maxEjected: 0 }, upstreams: [{ url: "https://127.0.0.1:${origin.port}", name: a, tls: { ${tls} } }]`;
-    const { url, admin, config } = await balancer(programs, engine, upstream("verify: false"));
-    const statusNow = async () => {
-      const { status, body } = await fetch(url);
-      await body?.cancel();
-      return status;
-    };
-    expect(await statusNow()).toBe(200);
-    writeFileSync(config, `pools: { main: { ${upstream("serverName: other.example")} } }\n`);
-    const report = await (await fetch(`${admin}/api/reload`, { method: "POST" })).text();
-    expect(report).toContain("tls.verify");
-    expect(await statusNow()).toBe(502);
-    writeFileSync(config, `pools: { main: { ${upstream(`ca: ${caFile}`)} } }\n`);
-    await fetch(`${admin}/api/reload`, { method: "POST" });
-    expect(await statusNow()).toBe(200);
-    await origin.stop(true);
-  }, 20_000);
+  test.concurrent(
+    "a reload changes how certificates are judged, for connections that are kept too",
+    async () => {
+      await using programs = new Programs();
+      const origin = secureOrigin();
+      const upstream = (tls: string) =>
+        `retries: 0, outlier: { maxEjected: 0 }, upstreams: [{ url: "https://127.0.0.1:${origin.port}", name: a, tls: { ${tls} } }]`;
+      const { url, admin, config } = await balancer(programs, engine, upstream("verify: false"));
+      const statusNow = async () => {
+        const { status, body } = await fetch(url);
+        await body?.cancel();
+        return status;
+      };
+      expect(await statusNow()).toBe(200);
+      writeFileSync(config, `pools: { main: { ${upstream("serverName: other.example")} } }\n`);
+      const report = await (await fetch(`${admin}/api/reload`, { method: "POST" })).text();
+      expect(report).toContain("tls.verify");
+      expect(await statusNow()).toBe(502);
+      writeFileSync(config, `pools: { main: { ${upstream(`ca: ${caFile}`)} } }\n`);
+      await fetch(`${admin}/api/reload`, { method: "POST" });
+      expect(await statusNow()).toBe(200);
+      await origin.stop(true);
+    },
+    20_000,
+  );
 
-  test("one client too many is told so", async () => {
-    await using programs = new Programs();
-    const origin = await startOrigin(() => {});
-    const { url } = await balancer(programs, engine, `upstreams: [${origin.url}]`, "--max-clients", "1");
-    const leave = new AbortController();
-    const held = fetch(url, { signal: leave.signal }).catch(() => "left");
-    await until(() => origin.requests.length === 1, "the first request");
-    const answer = await fetch(`${url}/second`, { keepalive: false });
-    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("too_many_clients")]);
-    leave.abort();
-    expect(await held).toBe("left");
-    await origin.close();
-  }, 20_000);
+  test.concurrent(
+    "one client too many is told so",
+    async () => {
+      await using programs = new Programs();
+      const origin = await startOrigin(() => {});
+      const { url } = await balancer(programs, engine, `upstreams: [${origin.url}]`, "--max-clients", "1");
+      const leave = new AbortController();
+      const held = fetch(url, { signal: leave.signal }).catch(() => "left");
+      await until(() => origin.requests.length === 1, "the first request");
+      const answer = await fetch(`${url}/second`, { keepalive: false });
+      expect([answer.status, await answer.text()]).toEqual([
+        503,
+        expect.stringContaining("too_many_clients"),
+      ]);
+      leave.abort();
+      expect(await held).toBe("left");
+      await origin.close();
+    },
+    20_000,
+  );
 });
 
-test("a key of another certificate is one sentence and exit 2", async () => {
+test.concurrent("a key of another certificate is one sentence and exit 2", async () => {
   await using programs = new Programs();
   const { privateKey } = (await import("node:crypto")).generateKeyPairSync("ec", { namedCurve: "P-256" });
   const other = join(folder, "other.key");

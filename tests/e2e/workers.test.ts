@@ -71,7 +71,7 @@ const gone = (pids: readonly number[]) => () => pids.every(isGone);
 for (const engine of engineNames) {
   const flags = ["--engine", engine];
   describe(`two workers with the ${engine} engine`, () => {
-    test("both serve on one port, and their counts add up exactly", async () => {
+    test.concurrent("both serve on one port, and their counts add up exactly", async () => {
       await using programs = new Programs();
       await using servers = await origins("a", "b");
       const { url, proxy, snapshot, workers, metric } = await balancer(programs, servers.urls, flags);
@@ -93,63 +93,69 @@ for (const engine of engineNames) {
       expect(await metric("evenkeel_request_duration_seconds_count")).toBe(100);
     });
 
-    test("one that is killed costs what it had under way, is started anew, and no count goes back", async () => {
-      await using programs = new Programs();
-      await using servers = await origins("a", "b");
-      const { url, workers, metric, events } = await balancer(programs, servers.urls, flags);
-      const clients = 16;
-      const load = startLoad(url, clients);
-      await until(() => load.count > 500, "a warm load");
-      await until(async () => (await metric("evenkeel_requests_total")) > 500, "the counts");
-      const before = await metric("evenkeel_requests_total");
-      const [victim] = (await workers()).map(({ pid }) => pid);
-      process.kill(victim ?? 0, "SIGKILL");
-      await until(
-        async () => (await workers()).some(({ restarts }) => restarts === 1),
-        "another one",
-        15_000,
-      );
-      await until(async () => (await workers()).every(({ ready }) => ready), "it to serve", 15_000);
-      const { count } = load;
-      await until(() => load.count > count + 500, "more load");
-      await load.stop();
-      expect(load.failures.length).toBeLessThanOrEqual(clients);
-      expect((await workers()).map(({ pid }) => pid)).not.toContain(victim);
-      expect(await metric("evenkeel_requests_total")).toBeGreaterThanOrEqual(before);
-      const told = (await events()).filter(({ kind }) => kind === "worker");
-      expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual(["serving gone", "gone serving"]);
-      expect(told[0]?.detail).toBe(`pid ${victim}: SIGKILL`);
-      await ask(url, 20);
-    });
+    test.concurrent(
+      "one that is killed costs what it had under way, is started anew, and no count goes back",
+      async () => {
+        await using programs = new Programs();
+        await using servers = await origins("a", "b");
+        const { url, workers, metric, events } = await balancer(programs, servers.urls, flags);
+        const clients = 16;
+        const load = startLoad(url, clients);
+        await until(() => load.count > 500, "a warm load");
+        await until(async () => (await metric("evenkeel_requests_total")) > 500, "the counts");
+        const before = await metric("evenkeel_requests_total");
+        const [victim] = (await workers()).map(({ pid }) => pid);
+        process.kill(victim ?? 0, "SIGKILL");
+        await until(
+          async () => (await workers()).some(({ restarts }) => restarts === 1),
+          "another one",
+          15_000,
+        );
+        await until(async () => (await workers()).every(({ ready }) => ready), "it to serve", 15_000);
+        const { count } = load;
+        await until(() => load.count > count + 500, "more load");
+        await load.stop();
+        expect(load.failures.length).toBeLessThanOrEqual(clients);
+        expect((await workers()).map(({ pid }) => pid)).not.toContain(victim);
+        expect(await metric("evenkeel_requests_total")).toBeGreaterThanOrEqual(before);
+        const told = (await events()).filter(({ kind }) => kind === "worker");
+        expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual(["serving gone", "gone serving"]);
+        expect(told[0]?.detail).toBe(`pid ${victim}: SIGKILL`);
+        await ask(url, 20);
+      },
+    );
 
-    test("an upstream that is drained gets nothing new from either, and is known to be empty", async () => {
-      await using programs = new Programs();
-      const waiting: (() => void)[] = [];
-      const slow = await startOrigin(({ target }, socket) => {
-        const answer = () => socket.write(answerWith("late"));
-        if (target === "/slow") waiting.push(answer);
-        else answer();
-      });
-      await using servers = await origins("b");
-      const upstreams = [`http://127.0.0.1:${slow.port};name=a`, ...servers.urls];
-      const { url, admin, upstream } = await balancer(programs, upstreams, flags);
-      const answers = [1, 2, 3, 4].map(() => fetch(`${url}/slow`));
-      await until(() => waiting.length >= 1, "a request to arrive");
-      await until(async () => ((await upstream("a"))?.inFlight ?? 0) >= 1, "it to be counted");
-      const drained = fetch(`${admin}/api/upstreams/a/drain?wait=10s`, { method: "POST" });
-      await until(async () => (await upstream("a"))?.mode === "draining", "the order to count");
-      await ask(url, 40);
-      expect((await upstream("a"))?.drain).toMatchObject({ drained: false });
-      for (const answer of waiting.splice(0)) answer();
-      expect(await (await drained).json()).toMatchObject({ drained: true, inFlight: 0 });
-      const { length } = slow.requests;
-      await Promise.all(answers);
-      await ask(url, 40);
-      expect(slow.requests.length).toBe(length);
-      await slow.close();
-    });
+    test.concurrent(
+      "an upstream that is drained gets nothing new from either, and is known to be empty",
+      async () => {
+        await using programs = new Programs();
+        const waiting: (() => void)[] = [];
+        const slow = await startOrigin(({ target }, socket) => {
+          const answer = () => socket.write(answerWith("late"));
+          if (target === "/slow") waiting.push(answer);
+          else answer();
+        });
+        await using servers = await origins("b");
+        const upstreams = [`http://127.0.0.1:${slow.port};name=a`, ...servers.urls];
+        const { url, admin, upstream } = await balancer(programs, upstreams, flags);
+        const answers = [1, 2, 3, 4].map(() => fetch(`${url}/slow`));
+        await until(() => waiting.length >= 1, "a request to arrive");
+        await until(async () => ((await upstream("a"))?.inFlight ?? 0) >= 1, "it to be counted");
+        const drained = fetch(`${admin}/api/upstreams/a/drain?wait=10s`, { method: "POST" });
+        await until(async () => (await upstream("a"))?.mode === "draining", "the order to count");
+        await ask(url, 40);
+        expect((await upstream("a"))?.drain).toMatchObject({ drained: false });
+        for (const answer of waiting.splice(0)) answer();
+        expect(await (await drained).json()).toMatchObject({ drained: true, inFlight: 0 });
+        const { length } = slow.requests;
+        await Promise.all(answers);
+        await ask(url, 40);
+        expect(slow.requests.length).toBe(length);
+        await slow.close();
+      },
+    );
 
-    test("what one of them ejects is out for both, and counted once", async () => {
+    test.concurrent("what one of them ejects is out for both, and counted once", async () => {
       await using programs = new Programs();
       await using servers = await origins("good");
       // Probes, which only connect, find nothing wrong with it.
@@ -174,105 +180,122 @@ for (const engine of engineNames) {
       await bad.close();
     });
 
-    test("what waits for a place in either is one number, in the picture and in the metrics", async () => {
-      await using programs = new Programs();
-      const waiting: (() => void)[] = [];
-      const slow = await startOrigin(
-        (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
-      );
-      const file = join(folder, `narrow-${engine}.yaml`);
-      writeFileSync(
-        file,
-        `pools: { main: { maxInFlight: 2, queue: { timeout: 20s }, upstreams: ["${slow.url}"] } }\n`,
-      );
-      const { url, snapshot, metric } = await balancer(programs, [slow.url], [...flags, "--config", file]);
-      // One place for each of the two: the rest waits, wherever it is.
-      const answers = Array.from({ length: 12 }, async () => (await fetch(url)).text());
-      const queued = async () => (await snapshot()).pools[0]?.queued ?? 0;
-      await until(async () => (await queued()) === 12 - waiting.length && waiting.length > 0, "the queue");
-      expect(await queued()).toBeGreaterThanOrEqual(10);
-      expect(await metric("evenkeel_queue_depth")).toBe(await queued());
-      let isDone = false;
-      const all = Promise.all(answers).finally(() => (isDone = true));
-      await until(() => (waiting.splice(0).forEach((answer) => answer()), isDone), "all to be answered");
-      expect(new Set(await all)).toEqual(new Set(["late"]));
-      await until(async () => (await queued()) === 0, "the queue to be empty");
-      await slow.close();
-    });
-
-    test("SIGTERM under load fails no request of those who heed readiness, and exits with 0", async () => {
-      await using programs = new Programs();
-      await using servers = await origins("a", "b");
-      const { proxy, url, admin, workers } = await balancer(programs, servers.urls, [
-        ...flags,
-        ...["--drain-delay", "1s"],
-      ]);
-      const load = startLoad(url, 24);
-      await until(() => load.count > 1_000, "a warm load");
-      await until(async () => (await workers()).every(({ requests }) => requests > 0), "both to serve");
-      const pids = (await workers()).map(({ pid }) => pid);
-      for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
-      await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
-      const { count } = load;
-      await until(() => load.count > count + 200, "more requests, which are served all the same");
-      await load.stop();
-      expect(load.failures).toEqual([]);
-      expect(await proxy.exited).toEqual({ code: 0, signal: null });
-      expect(gone(pids)()).toBe(true);
-    });
-
-    test("SIGTERM lets what is under way finish, exits with 0, and no process is left", async () => {
-      await using programs = new Programs();
-      const waiting: (() => void)[] = [];
-      const slow = await startOrigin(
-        (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
-      );
-      const { proxy, url, admin, workers } = await balancer(programs, [slow.url], flags);
-      const pids = (await workers()).map(({ pid }) => pid);
-      const answers = Array.from({ length: 6 }, async () => (await fetch(url)).text());
-      await until(() => waiting.length === 6, "the requests to arrive");
-      // As a service manager or a terminal does it: everybody hears it, only the first one acts.
-      for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
-      const readiness = async () => (await fetch(`${admin}/readyz`)).status;
-      await until(async () => (await readiness()) === 503, "readiness to turn");
-      const refused = () =>
-        fetch(url, { headers: { connection: "close" } }).then(
-          () => false,
-          () => true,
+    test.concurrent(
+      "what waits for a place in either is one number, in the picture and in the metrics",
+      async () => {
+        await using programs = new Programs();
+        const waiting: (() => void)[] = [];
+        const slow = await startOrigin(
+          (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
         );
-      await until(refused, "new connections to be refused");
-      for (const answer of waiting.splice(0)) answer();
-      expect(await Promise.all(answers)).toEqual(Array.from({ length: 6 }, () => "late"));
-      expect(await proxy.exited).toEqual({ code: 0, signal: null });
-      expect(gone(pids)()).toBe(true);
-      await slow.close();
-    });
+        const file = join(folder, `narrow-${engine}.yaml`);
+        writeFileSync(
+          file,
+          `pools: { main: { maxInFlight: 2, queue: { timeout: 20s }, upstreams: ["${slow.url}"] } }\n`,
+        );
+        const { url, snapshot, metric } = await balancer(programs, [slow.url], [...flags, "--config", file]);
+        // One place for each of the two: the rest waits, wherever it is.
+        const answers = Array.from({ length: 12 }, async () => (await fetch(url)).text());
+        const queued = async () => (await snapshot()).pools[0]?.queued ?? 0;
+        await until(async () => (await queued()) === 12 - waiting.length && waiting.length > 0, "the queue");
+        expect(await queued()).toBeGreaterThanOrEqual(10);
+        expect(await metric("evenkeel_queue_depth")).toBe(await queued());
+        let isDone = false;
+        const all = Promise.all(answers).finally(() => (isDone = true));
+        await until(() => (waiting.splice(0).forEach((answer) => answer()), isDone), "all to be answered");
+        expect(new Set(await all)).toEqual(new Set(["late"]));
+        await until(async () => (await queued()) === 0, "the queue to be empty");
+        await slow.close();
+      },
+    );
+
+    test.concurrent(
+      "SIGTERM under load fails no request of those who heed readiness, and exits with 0",
+      async () => {
+        await using programs = new Programs();
+        await using servers = await origins("a", "b");
+        const { proxy, url, admin, workers } = await balancer(programs, servers.urls, [
+          ...flags,
+          ...["--drain-delay", "1s"],
+        ]);
+        const load = startLoad(url, 24);
+        await until(() => load.count > 1_000, "a warm load");
+        await until(async () => (await workers()).every(({ requests }) => requests > 0), "both to serve");
+        const pids = (await workers()).map(({ pid }) => pid);
+        for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
+        await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
+        const { count } = load;
+        await until(() => load.count > count + 200, "more requests, which are served all the same");
+        await load.stop();
+        expect(load.failures).toEqual([]);
+        expect(await proxy.exited).toEqual({ code: 0, signal: null });
+        expect(gone(pids)()).toBe(true);
+      },
+    );
+
+    test.concurrent(
+      "SIGTERM lets what is under way finish, exits with 0, and no process is left",
+      async () => {
+        await using programs = new Programs();
+        const waiting: (() => void)[] = [];
+        const slow = await startOrigin(
+          (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
+        );
+        const { proxy, url, admin, workers } = await balancer(programs, [slow.url], flags);
+        const pids = (await workers()).map(({ pid }) => pid);
+        const answers = Array.from({ length: 6 }, async () => (await fetch(url)).text());
+        await until(() => waiting.length === 6, "the requests to arrive");
+        // As a service manager or a terminal does it: everybody hears it, only the first one acts.
+        for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
+        const readiness = async () => (await fetch(`${admin}/readyz`)).status;
+        await until(async () => (await readiness()) === 503, "readiness to turn");
+        const refused = () =>
+          fetch(url, { headers: { connection: "close" } }).then(
+            () => false,
+            () => true,
+          );
+        await until(refused, "new connections to be refused");
+        for (const answer of waiting.splice(0)) answer();
+        expect(await Promise.all(answers)).toEqual(Array.from({ length: 6 }, () => "late"));
+        expect(await proxy.exited).toEqual({ code: 0, signal: null });
+        expect(gone(pids)()).toBe(true);
+        await slow.close();
+      },
+    );
   });
 }
 
 describe("workers", () => {
-  test("that hang are seen within seconds, killed and started anew, and that is told and counted", async () => {
-    await using programs = new Programs();
-    await using servers = await origins("a", "b");
-    const { proxy, url, workers, events, metric, plain } = await balancer(programs, servers.urls, []);
-    expect(await plain("evenkeel_worker_restarts_total")).toBe(0);
-    expect(await metric("evenkeel_workers")).toBe(2);
-    const victim = (await workers())[0]?.pid ?? 0;
-    process.kill(victim, "SIGSTOP");
-    await until(async () => (await workers()).some(({ restarts }) => restarts === 1), "another one", 20_000);
-    await until(async () => (await workers()).every(({ ready }) => ready), "it to serve", 15_000);
-    expect(isGone(victim)).toBe(true);
-    const told = (await events()).filter(({ kind }) => kind === "worker");
-    expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual([
-      "serving hung",
-      "serving gone",
-      "gone serving",
-    ]);
-    expect(told[0]?.detail).toBe(`pid ${victim}: silent for 10 s`);
-    expect(proxy.stderr).toContain("worker hung");
-    expect(await plain("evenkeel_worker_restarts_total")).toBe(1);
-    expect(new Set(await ask(url, 20))).toEqual(new Set([200]));
-  }, 40_000);
+  test.concurrent(
+    "that hang are seen within seconds, killed and started anew, and that is told and counted",
+    async () => {
+      await using programs = new Programs();
+      await using servers = await origins("a", "b");
+      const { proxy, url, workers, events, metric, plain } = await balancer(programs, servers.urls, []);
+      expect(await plain("evenkeel_worker_restarts_total")).toBe(0);
+      expect(await metric("evenkeel_workers")).toBe(2);
+      const victim = (await workers())[0]?.pid ?? 0;
+      process.kill(victim, "SIGSTOP");
+      await until(
+        async () => (await workers()).some(({ restarts }) => restarts === 1),
+        "another one",
+        20_000,
+      );
+      await until(async () => (await workers()).every(({ ready }) => ready), "it to serve", 15_000);
+      expect(isGone(victim)).toBe(true);
+      const told = (await events()).filter(({ kind }) => kind === "worker");
+      expect(told.map(({ from, to }) => `${from} ${to}`)).toEqual([
+        "serving hung",
+        "serving gone",
+        "gone serving",
+      ]);
+      expect(told[0]?.detail).toBe(`pid ${victim}: silent for 10 s`);
+      expect(proxy.stderr).toContain("worker hung");
+      expect(await plain("evenkeel_worker_restarts_total")).toBe(1);
+      expect(new Set(await ask(url, 20))).toEqual(new Set([200]));
+    },
+    40_000,
+  );
 
   const killed = async (proxy: Program, pids: readonly number[]) => {
     process.kill(proxy.pid, "SIGKILL");
@@ -280,7 +303,7 @@ describe("workers", () => {
     await proxy.exited;
   };
 
-  test("go when their parent was killed", async () => {
+  test.concurrent("go when their parent was killed", async () => {
     await using programs = new Programs();
     await using servers = await origins("a");
     const { proxy, workers } = await balancer(programs, servers.urls, []);
@@ -290,7 +313,7 @@ describe("workers", () => {
     );
   });
 
-  test("are cut with what outlives the drain's deadline, and that is said", async () => {
+  test.concurrent("are cut with what outlives the drain's deadline, and that is said", async () => {
     await using programs = new Programs();
     let arrived = 0;
     const silent = await startOrigin(() => void (arrived += 1));
@@ -305,26 +328,29 @@ describe("workers", () => {
     await silent.close();
   });
 
-  test("do not share a port that somebody has, not even with other workers: one sentence, exit 2", async () => {
-    await using programs = new Programs();
-    await using servers = await origins("a");
-    const { url } = await balancer(programs, servers.urls, []);
-    const taken = new URL(url).port;
-    const other = await startOrigin(() => {});
-    for (const port of [taken, String(other.port)]) {
-      const late = programs.evenkeel(
-        ...["proxy", "--host", "127.0.0.1", "--port", port, "--admin-port", "0", "--workers", "2"],
-        ...["--upstreams", servers.urls[0] ?? ""],
-      );
-      expect((await late.exited).code).toBe(2);
-      expect(late.stderr).toContain(
-        `Cannot use --port: another process listens there already, received 127.0.0.1:${port}\n`,
-      );
-    }
-    await other.close();
-  });
+  test.concurrent(
+    "do not share a port that somebody has, not even with other workers: one sentence, exit 2",
+    async () => {
+      await using programs = new Programs();
+      await using servers = await origins("a");
+      const { url } = await balancer(programs, servers.urls, []);
+      const taken = new URL(url).port;
+      const other = await startOrigin(() => {});
+      for (const port of [taken, String(other.port)]) {
+        const late = programs.evenkeel(
+          ...["proxy", "--host", "127.0.0.1", "--port", port, "--admin-port", "0", "--workers", "2"],
+          ...["--upstreams", servers.urls[0] ?? ""],
+        );
+        expect((await late.exited).code).toBe(2);
+        expect(late.stderr).toContain(
+          `Cannot use --port: another process listens there already, received 127.0.0.1:${port}\n`,
+        );
+      }
+      await other.close();
+    },
+  );
 
-  test("follow the configuration that the balancer takes anew", async () => {
+  test.concurrent("follow the configuration that the balancer takes anew", async () => {
     await using room = new ControlRoom();
     await room.servers("a", "b");
     room.write(room.poolWith(["a"]));
@@ -344,7 +370,7 @@ describe("workers", () => {
     expect([...moved.servers.keys()]).toEqual(["b"]);
   });
 
-  test("are started by balancers only", async () => {
+  test.concurrent("are started by balancers only", async () => {
     await using programs = new Programs();
     const worker = programs.evenkeel("worker");
     expect((await worker.exited).code).toBe(2);
