@@ -6,6 +6,7 @@ import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
+import { systemSchedule } from "../lib/clock.ts";
 import { dial, timedOut } from "./dial.ts";
 import { memorySense } from "./memory.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebSetting } from "./runtime.ts";
@@ -51,6 +52,29 @@ async function serve(setting: WebSetting): Promise<WebListener> {
     },
     close: () => void server.stop(true),
   };
+}
+
+/** Where a connect of Bun's is under way. */
+const dialled = new Set<string>();
+
+/** Bun cannot give a connect up: while one hangs, those to the same address go another way, which can. */
+function dialCheaply(hostname: string, port: number, timeoutMs: number): Promise<void> {
+  const address = `${hostname}:${port}`;
+  if (dialled.has(address)) return dial(hostname, port, timeoutMs);
+  dialled.add(address);
+  return new Promise((resolve, reject) => {
+    const cancel = systemSchedule(timeoutMs, () => reject(timedOut(`connect to ${address}`, timeoutMs)));
+    Bun.connect({
+      hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
+      port,
+      socket: { open: (socket) => socket.terminate(), data() {}, error() {}, connectError() {} },
+    })
+      .then(() => resolve(), reject)
+      .finally(() => {
+        cancel();
+        dialled.delete(address);
+      });
+  });
 }
 
 /** Connections of its own, which end with each answer: a probe must not find out that an old connection still works. */
@@ -106,7 +130,7 @@ export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
   serve,
-  dial,
+  dial: dialCheaply,
   probeHttp,
   memory: memorySense(() => Bun.gc(true)),
   passwords,

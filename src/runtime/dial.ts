@@ -1,4 +1,4 @@
-/** Opens TCP connections for probes through `node:net`, which can give up one that is still opening. */
+/** Opens TCP connections for probes through `node:net`, which can give up one that is still opening; every runtime has it. */
 
 import { createConnection } from "node:net";
 import { systemSchedule } from "../lib/clock.ts";

@@ -65,6 +65,8 @@ export interface Child {
   readonly pid: number | undefined;
   /** Rejects with what the child complained of if it ends without a line. */
   readonly firstLine: Promise<string>;
+  /** All that it has written so far. */
+  readonly lines: readonly string[];
   stop(): void;
 }
 
@@ -87,11 +89,15 @@ export function startChild(
   const child = spawn(command, [...options, ...args], { env: { ...inherited, ...added } });
   let complaint = "";
   child.stderr.on("data", (chunk: Buffer) => (complaint += chunk.toString()));
+  const lines: string[] = [];
   const firstLine = new Promise<string>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => reject(new Error(`${program} ended with ${code}: ${complaint}`)));
-    createInterface({ input: child.stdout }).on("line", resolve);
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      lines.push(line);
+      resolve(line);
+    });
   });
   firstLine.catch(() => {});
-  return { pid: child.pid, firstLine, stop: () => void child.kill("SIGKILL") };
+  return { pid: child.pid, firstLine, lines, stop: () => void child.kill("SIGKILL") };
 }
