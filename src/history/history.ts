@@ -59,7 +59,8 @@ const mostWaiting = 50_000;
 
 export class History {
   readonly #setting: HistorySetting;
-  readonly #series = new Map<string, Series>();
+  /** By pool and upstream; null is the pool itself. */
+  readonly #series = new Map<string, Map<string | null, Series>>();
   #waiting: Kept[] = [];
   #cancel: Cancel | undefined;
   /** Clock time of the last look. */
@@ -146,9 +147,10 @@ export class History {
   }
 
   #seriesOf(key: SeriesKey): Series {
-    const name = `${key.pool}\n${key.upstream ?? ""}`;
-    let series = this.#series.get(name);
-    if (!series) this.#series.set(name, (series = new Series(key, this.#uptimeBefore(key))));
+    const ofPool = this.#series.get(key.pool) ?? new Map<string | null, Series>();
+    this.#series.set(key.pool, ofPool);
+    let series = ofPool.get(key.upstream);
+    if (!series) ofPool.set(key.upstream, (series = new Series(key, this.#uptimeBefore(key))));
     return series;
   }
 
@@ -213,9 +215,12 @@ export class History {
       whole.second.queued = queuedIn(pool);
       [whole.retriesRead, whole.rescuesRead] = [retries, rescues];
     }
-    for (const [key, series] of this.#series) {
-      if (seen.has(series)) this.#waiting.push(...series.close(at, spanMs, due));
-      else this.#series.delete(key);
+    for (const [pool, ofPool] of this.#series) {
+      for (const [upstream, series] of ofPool) {
+        if (seen.has(series)) this.#waiting.push(...series.close(at, spanMs, due));
+        else ofPool.delete(upstream);
+      }
+      if (ofPool.size === 0) this.#series.delete(pool);
     }
   }
 

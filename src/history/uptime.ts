@@ -100,8 +100,8 @@ export class Uptime {
   #count(elapsedMs: number, at: number): void {
     if (this.#state !== "up" && this.#state !== "down") return;
     const hour = Math.floor(at / hourMs);
-    let present = this.#hours.find((known) => known.hour === hour);
-    if (!present) {
+    let present = this.#hours.at(-1);
+    if (present?.hour !== hour) {
       present = { hour, upMs: 0, downMs: 0 };
       this.#hours = [...this.#hours, present].slice(-hoursCounted);
     }

@@ -75,6 +75,7 @@ export class Lookout {
     const suspicions: Suspicion[] = [];
     for (const pool of this.#setting.pools()) {
       for (const upstream of pool.upstreams) {
+        if (upstream.inFlight === 0) continue;
         if (upstream.isDown) rescueAll(upstream);
         else if (this.#isSuspicious(upstream))
           suspicions.push({ upstream, sights: [this.sightOf(pool, upstream)] });
