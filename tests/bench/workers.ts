@@ -1,7 +1,8 @@
 /**
  * What a second worker brings. Load and servers need cores of their own, which a machine with two does not have; so each
  * process that serves clients gets a fixed share of a core, as in a container, and the rest is for load and servers. Two
- * workers with a share each against one process with one: as many cores as one likes, at a smaller scale.
+ * workers with a share each against one process with one: as many cores as one likes, at a smaller scale. The one process
+ * also does the control plane's work out of its share, a few per cent of it, which two workers leave to their parent.
  *
  * Where processes cannot be limited, what is left is a calculation: with cores of their own for load and servers, workers
  * are busy for as long as their requests take CPU time, and the one that got most connections is the first to be full. So
@@ -19,7 +20,7 @@ const path = "/120.bin";
 /** Connections are dealt by the hash of their addresses: the more, the more evenly. */
 const connections = 256;
 /** Of a core, for each process that serves clients. */
-const share = 0.3;
+const share = 0.4;
 
 export async function secondWorker(field: Field, engine: string, rounds: Rounds): Promise<Table> {
   const one = await field.enter(peer(engine, 1), bothCores);
