@@ -7,7 +7,7 @@ import type { Exchange } from "../../proxy/exchange.ts";
 import type { Parked, Wait } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { trickles } from "../../proxy/slow-body.ts";
-import { cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
+import { blame, cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
 import { Legs } from "./legs.ts";
 import { play } from "./play.ts";
 import type { Plane } from "./plane.ts";
@@ -185,7 +185,7 @@ export class Sending implements Carrier, Parked {
     try {
       this.#goOnAfter(failed, from);
     } catch (bug) {
-      this.#relay.client?.faulted(bug as Error);
+      blame(this.#relay, bug, this.#plane.setting.log);
     }
   }
 

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
 import type { ConnectOwner, Sockets } from "../../../src/engine/wire/socket.ts";
-import { answerWith, startOrigin } from "../../support/origin.ts";
+import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { stage } from "../../support/stage.ts";
 import { until } from "../../support/wait.ts";
@@ -24,6 +24,15 @@ function lateSockets() {
     },
   };
   return { sockets, owners, release: () => held.splice(0).forEach((tell) => tell()) };
+}
+
+/** Two POSTs, with what the sockets held back told in between: both are answered, over one connection that is new. */
+async function payTwice(client: RawClient, { origin, release }: { origin: Origin; release: () => void }) {
+  const answer = await client.send(post("pay")).answer();
+  expect([answer.status, answer.body.toString()]).toEqual([200, "pay"]);
+  release();
+  expect((await client.send(post("again")).answer()).body.toString()).toBe("again");
+  expect(origin.connections()).toBe(2);
 }
 
 const reasons: Readonly<Record<string, (socket: Socket, owner: ConnectOwner) => void>> = {
@@ -46,11 +55,7 @@ for (const [reason, happen] of Object.entries(reasons)) {
       const [socket, owner] = [accepted[0] as Socket, owners[0] as ConnectOwner];
       happen(socket, owner);
       await until(() => socket.destroyed, "the engine to close it");
-      const answer = await client.send(post("pay")).answer();
-      expect([answer.status, answer.body.toString()]).toEqual([200, "pay"]);
-      release();
-      expect((await client.send(post("again")).answer()).body.toString()).toBe("again");
-      expect(origin.connections()).toBe(2);
+      await payTwice(client, { origin, release });
     } finally {
       client.destroy();
       set.close();
@@ -70,10 +75,7 @@ test("an idle connection whose time is up serves no POST any more, however late 
   try {
     await client.send(get()).answer();
     await until(() => origin.open() === 0, "its time to be up");
-    expect((await client.send(post("pay")).answer()).body.toString()).toBe("pay");
-    release();
-    expect((await client.send(post("again")).answer()).body.toString()).toBe("again");
-    expect(origin.connections()).toBe(2);
+    await payTwice(client, { origin, release });
   } finally {
     client.destroy();
     set.close();
