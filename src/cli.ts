@@ -31,8 +31,6 @@ export type Command =
   | { readonly kind: "verb"; readonly ask: Ask; readonly verb: Verb }
   /** Makes what the configuration needs to know a person, or a program. */
   | { readonly kind: "password" | "token" }
-  /** A process of a balancer that only serves clients; no command for people. */
-  | { readonly kind: "worker" }
   | Text;
 
 /** A balancer that runs until it is stopped. */
@@ -55,7 +53,6 @@ export function parse(
   env: Environment,
   surroundings: Surroundings,
 ): Command | Trouble {
-  if (argv.length === 1 && argv[0] === "worker") return { kind: "worker" };
   const line = readLine(argv);
   if (line.kind !== "line") return line;
   switch (line.command) {

@@ -1,38 +1,35 @@
-/** The process: picks the command, runs it, minds the signals, exits. The only file that touches argv, signals and exit. */
+/** The process: picks the command, loads and runs it, minds the signals, exits. The only file that touches argv and exit. */
 
 import { closeSync, openSync } from "node:fs";
 
-import { engines, runtime } from "#runtime";
-
-import { type Command, parse } from "./cli.ts";
+import type { Command } from "./cli.ts";
 import type { Ask } from "./cli/companions.ts";
 import { systemSurroundings, userName } from "./cli/surroundings.ts";
-import { type AdminCall, adminCalls, type Failed } from "./commands/admin-call.ts";
-import { askPlan, askState, type Reply } from "./commands/ask.ts";
-import { makePassword, makeToken } from "./commands/credentials.ts";
-import { startProxy } from "./commands/proxy.ts";
-import { readingsOf } from "./commands/readings.ts";
-import { Misuse, type Running, type Tools } from "./commands/running.ts";
+import type { AdminCall, Failed } from "./commands/admin-call.ts";
+import type { Reply } from "./commands/ask.ts";
+import type { Lasting } from "./commands/readings.ts";
+import { Misuse, type Running } from "./commands/running.ts";
 import type { SecretSource } from "./commands/secret-input.ts";
-import { startBackendCommand, startDashboardCommand } from "./commands/servers.ts";
 import type { Terminal } from "./commands/terminal.ts";
-import { startUp } from "./commands/up.ts";
-import { runVerb } from "./commands/verbs.ts";
 import { describeTrouble, type Trouble } from "./config/problem.ts";
 import { bugs } from "./lib/bugs.ts";
 import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
 import type { ToWorker } from "./plane/messages.ts";
-import { Worker } from "./plane/worker.ts";
+import type { Worker } from "./plane/worker.ts";
+import { liftFetchLimit } from "./runtime/fetch-limit.ts";
 
 /** For whatever the operator got wrong: flags, environment, configuration, a port in use. */
 const misuseExit = 2;
 
 async function main(): Promise<void> {
-  const command = parse(process.argv.slice(2), process.env, systemSurroundings(process.env));
-  if (command.kind === "worker") return serveAsWorker();
+  const argv = process.argv.slice(2);
+  // Started by a balancer, not by people: their syntax is not even loaded.
+  if (argv.length === 1 && argv[0] === "worker") return serveAsWorker();
+  if (argv[0] === "up" || argv[0] === "proxy") liftFetchLimit();
+  const { parse } = await import("./cli.ts");
+  const command = parse(argv, process.env, systemSurroundings(process.env));
   if (command.kind === "verb") return runAsking(command);
   if (!isLasting(command)) return answer(command);
-  if ("config" in command) runtime.liftFetchLimit();
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("main");
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
@@ -40,14 +37,8 @@ async function main(): Promise<void> {
   const onEarlyHangup = () => hasLostTerminal() && process.exit(128 + 1);
   if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
-    mindSignals(
-      await start(command, {
-        runtime,
-        log,
-        say,
-        ...readingsOf(command, { argv: process.argv.slice(2), env: process.env }),
-      }),
-    );
+    const { start } = await import("./commands/start.ts");
+    mindSignals(await start(command, { log, say, written: { argv, env: process.env } }));
     process.off("SIGHUP", onEarlyHangup);
     outliveBugs(log);
     process.send?.("listening");
@@ -80,9 +71,8 @@ function outliveBugs(log: Log): void {
   process.on("uncaughtException", report).on("unhandledRejection", report);
 }
 
-type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
 type Asking = Extract<Command, { kind: "verb" }>;
-type Passing = Exclude<Command, Lasting | Asking | { kind: "worker" }> | Trouble;
+type Passing = Exclude<Command, Lasting | Asking> | Trouble;
 
 function isLasting(command: Command | Trouble): command is Lasting {
   return ["up", "proxy", "backend", "dashboard"].includes(command.kind);
@@ -100,6 +90,7 @@ async function runAsking({ verb, ask }: Asking): Promise<void> {
     hasColour: stdout.isTTY === true && !process.env["NO_COLOR"],
     size: () => (stdout.columns > 0 ? { columns: stdout.columns, rows: stdout.rows } : undefined),
   };
+  const { runVerb } = await import("./commands/verbs.ts");
   process.exitCode = await runVerb(verb, { ask, actor: userName(process.env), terminal });
 }
 
@@ -116,21 +107,32 @@ async function replyTo(command: Passing): Promise<Reply | Failed> {
   switch (command.kind) {
     case "trouble":
       return { text: describeTrouble(command), exitCode: misuseExit };
-    case "plan":
-      return askPlan(callsTo(command.ask), command.file);
-    case "state":
-      return askState(callsTo(command.ask));
+    case "plan": {
+      const { askPlan } = await import("./commands/ask.ts");
+      return askPlan(await callsTo(command.ask), command.file);
+    }
+    case "state": {
+      const { askState } = await import("./commands/ask.ts");
+      return askState(await callsTo(command.ask));
+    }
     case "password":
-      return makePassword(standardInput(), runtime.passwords);
     case "token":
-      return makeToken();
+      return makeCredential(command.kind);
     default:
       return { text: command.text, exitCode: 0 };
   }
 }
 
-function callsTo(ask: Ask): AdminCall {
+async function callsTo(ask: Ask): Promise<AdminCall> {
+  const { adminCalls } = await import("./commands/admin-call.ts");
   return adminCalls(ask, userName(process.env));
+}
+
+async function makeCredential(kind: "password" | "token"): Promise<Reply | Failed> {
+  const { makePassword, makeToken } = await import("./commands/credentials.ts");
+  if (kind === "token") return makeToken();
+  const { runtime } = await import("#runtime");
+  return makePassword(standardInput(), runtime.passwords);
 }
 
 function standardInput(): SecretSource {
@@ -145,19 +147,6 @@ function standardInput(): SecretSource {
     },
     prompt: (text) => void stderr.write(text),
   };
-}
-
-function start(command: Lasting, tools: Tools): Promise<Running> {
-  switch (command.kind) {
-    case "up":
-      return startUp(command, engines[command.config.engine], tools);
-    case "proxy":
-      return startProxy(command, engines[command.config.engine], tools);
-    case "backend":
-      return startBackendCommand(command.backend, tools);
-    case "dashboard":
-      return startDashboardCommand(command.dashboard, tools);
-  }
 }
 
 function say(line: string): void {
@@ -175,7 +164,16 @@ function serveAsWorker(): void {
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
   // A terminal's Ctrl-C and a service manager's stop reach all processes at once: the parent drains, then ends this one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
-  const worker = new Worker({
+  const loaded = loadWorker(log);
+  const hear = async (message: ToWorker) => (await loaded).hear(message);
+  // The parent speaks at once, and may be gone as soon.
+  process.on("message", (message) => hear(message as ToWorker));
+  process.on("disconnect", () => hear({ kind: "close" }));
+}
+
+async function loadWorker(log: Log): Promise<Worker> {
+  const [{ engines, runtime }, plane] = await Promise.all([import("#runtime"), import("./plane/worker.ts")]);
+  const worker: Worker = new plane.Worker({
     engines,
     log,
     send(message) {
@@ -186,8 +184,7 @@ function serveAsWorker(): void {
     leave: () => void exitQuietly(0),
     rssBytes: () => runtime.memory.rssBytes(),
   });
-  process.on("message", (message) => worker.hear(message as ToWorker));
-  process.on("disconnect", () => worker.hear({ kind: "close" }));
+  return worker;
 }
 
 /** The first signal lets everything finish, the second one ends it at once. */

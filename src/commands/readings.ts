@@ -12,7 +12,7 @@ export interface Written {
   readonly env: Environment;
 }
 
-type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
+export type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
 
 /**
  * Reads the same command line again, with what its file says now, or with another text instead of its file. What the

@@ -1,13 +1,13 @@
-/** `evenkeel backend` and `evenkeel dashboard`: the two servers beside the balancer. */
+/** `evenkeel backend` and `evenkeel dashboard`: the two servers beside the balancer, of which a process loads what it serves. */
 
-import { startBackend } from "../backend/backend.ts";
 import type { BackendConfig, DashboardConfig } from "../config/config.ts";
-import { type Dashboard, startDashboard } from "../dashboard/dashboard.ts";
+import type { Dashboard } from "../dashboard/dashboard.ts";
 import { bugs } from "../lib/bugs.ts";
 import { logOf } from "../lib/log.ts";
 import { listening, type Running, type Tools } from "./running.ts";
 
 export async function startBackendCommand(config: BackendConfig, { runtime, say }: Tools): Promise<Running> {
+  const { startBackend } = await import("../backend/backend.ts");
   const bug = (error: unknown) => bugs.report(logOf("backend"), error);
   const backend = await listening({ flag: "--port", ...config }, startBackend(config, runtime, { bug }));
   say(`backend    http://${config.hostname}:${backend.port}   ${config.name}`);
@@ -20,6 +20,7 @@ export async function startDashboardCommand(
   { runtime, say }: Tools,
   flag = "--port",
 ): Promise<Running & Pick<Dashboard, "port">> {
+  const { startDashboard } = await import("../dashboard/dashboard.ts");
   const bug = (error: unknown) => bugs.report(logOf("dashboard"), error);
   const dashboard = await listening({ flag, ...config }, startDashboard({ ...config, bug }, runtime));
   say(`dashboard  http://${config.hostname}:${dashboard.port}`);

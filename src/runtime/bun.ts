@@ -8,6 +8,7 @@ import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { dial, timedOut } from "./dial.ts";
+import { liftedLimit } from "./fetch-limit.ts";
 import { memorySense } from "./memory.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebSetting } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
@@ -109,23 +110,6 @@ const passwords: Passwords = {
   verify: (password, hash) => Bun.password.verify(password, hash, "argon2id"),
 };
 
-const fetchLimit = "BUN_CONFIG_MAX_HTTP_REQUESTS";
-
-/** The most that Bun takes. */
-const mostFetches = "65535";
-
-/** Bun reads the limit when it starts and never again. */
-function liftFetchLimit(): void {
-  if (process.env[fetchLimit] !== undefined || !process.execve) return;
-  const given = process.argv.slice(Bun.isStandaloneExecutable ? 2 : 1);
-  const environment = { ...process.env, [fetchLimit]: mostFetches };
-  try {
-    process.execve(process.execPath, [process.execPath, ...process.execArgv, ...given], environment);
-  } catch {
-    // Where the system cannot replace a process, 256 it is.
-  }
-}
-
 export const runtime: Runtime = {
   name: "bun",
   version: Bun.version,
@@ -135,8 +119,7 @@ export const runtime: Runtime = {
   memory: memorySense(() => Bun.gc(true)),
   passwords,
   selfCommand: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
-  workerEnvironment: { [fetchLimit]: mostFetches, ...process.env },
-  liftFetchLimit,
+  workerEnvironment: { ...liftedLimit, ...process.env },
 };
 
 /** The data planes that this runtime has. */

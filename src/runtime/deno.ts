@@ -123,7 +123,6 @@ export const runtime: Runtime = {
   passwords,
   selfCommand: [process.execPath, "run", "-A", "--unstable-net", process.argv[1] ?? ""],
   workerEnvironment: process.env,
-  liftFetchLimit() {},
 };
 
 /** The data planes that this runtime has. */

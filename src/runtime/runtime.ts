@@ -69,9 +69,4 @@ export interface Runtime {
   readonly selfCommand: readonly string[];
   /** What a child process that serves clients finds in its environment. */
   readonly workerEnvironment: Readonly<Record<string, string | undefined>>;
-  /**
-   * Lets more than Bun's 256 fetches be in flight, where that limit exists and is as it came. It may start the program
-   * anew under the same process id, so it belongs before everything else.
-   */
-  liftFetchLimit(): void;
 }

@@ -2,7 +2,9 @@
 
 import { runtime } from "#runtime";
 
-runtime.liftFetchLimit();
+import { liftFetchLimit } from "../../src/runtime/fetch-limit.ts";
+
+liftFetchLimit();
 
 const [url = "", count = "0", ...rest] = process.argv.slice(2);
 const probed = await runtime.probeHttp({ url: `${url}/probe`, timeoutMs: 10_000, fields: {} });

@@ -1,0 +1,31 @@
+/** Starts what runs until it is stopped, each command with no more of the program than it needs: loading takes longest. */
+
+import { engines, runtime } from "#runtime";
+
+import type { Running, Tools } from "./running.ts";
+import { type Lasting, readingsOf, type Written } from "./readings.ts";
+
+export async function start(
+  command: Lasting,
+  { written, ...given }: Pick<Tools, "log" | "say"> & { readonly written: Written },
+): Promise<Running> {
+  const tools = { ...given, ...readingsOf(command, written), runtime };
+  switch (command.kind) {
+    case "up": {
+      const { startUp } = await import("./up.ts");
+      return startUp(command, engines[command.config.engine], tools);
+    }
+    case "proxy": {
+      const { startProxy } = await import("./proxy.ts");
+      return startProxy(command, engines[command.config.engine], tools);
+    }
+    case "backend": {
+      const { startBackendCommand } = await import("./servers.ts");
+      return startBackendCommand(command.backend, tools);
+    }
+    case "dashboard": {
+      const { startDashboardCommand } = await import("./servers.ts");
+      return startDashboardCommand(command.dashboard, tools);
+    }
+  }
+}
