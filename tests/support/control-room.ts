@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
 import type { Event } from "../../src/state/event.ts";
+import { type DemoServer, startDemoServer } from "./demo-server.ts";
 import { fromSource, type Program, Programs } from "./program.ts";
 import { until } from "./wait.ts";
 
@@ -18,7 +19,7 @@ export class ControlRoom implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "evenkeel-control-"));
   readonly file = join(this.folder, "evenkeel.yaml");
   readonly programs = new Programs();
-  readonly #ports = new Map<string, number>();
+  readonly #servers = new Map<string, DemoServer>();
   #flags: readonly string[] = [];
   proxy!: Program;
   url = "";
@@ -26,18 +27,11 @@ export class ControlRoom implements AsyncDisposable {
 
   /** Starts demo servers, and gives the line that names each in a configuration file. */
   async servers(...names: string[]): Promise<void> {
-    const programs = names.map((name) =>
-      this.programs.evenkeel(
-        "backend",
-        ...["--port", "0", "--host", "127.0.0.1", "--name", name, "--latency", "0-5ms"],
-      ),
-    );
-    const ports = await Promise.all(programs.map((program) => program.port("backend")));
-    for (const [index, name] of names.entries()) this.#ports.set(name, ports[index] ?? 0);
+    for (const name of names) this.#servers.set(name, await startDemoServer(name));
   }
 
   addressOf(name: string): string {
-    return `http://127.0.0.1:${this.#ports.get(name)}`;
+    return this.#servers.get(name)?.url ?? "";
   }
 
   /** Text of a file with one pool; options follow a name, as in "b;weight=2". */
@@ -103,6 +97,7 @@ export class ControlRoom implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.programs[Symbol.asyncDispose]();
+    for (const server of this.#servers.values()) server.close();
     rmSync(this.folder, { recursive: true });
   }
 }
