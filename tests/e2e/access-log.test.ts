@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
 import { startLoad } from "../support/load.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { answerWith, inAWhile, type Origin, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
@@ -41,7 +41,7 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
 }
 
 const named = (name: string) =>
-  startOrigin((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } }))));
+  startOrigin(inAWhile((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } })))));
 
 async function stopWell(proxy: Program): Promise<void> {
   expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });

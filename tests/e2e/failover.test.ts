@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type EngineName, engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
 import { startLoad } from "../support/load.ts";
-import { Programs } from "../support/program.ts";
+import { type Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evenkeel-failover-"));
@@ -21,10 +21,13 @@ writeFileSync(
     upstreams: [http://127.0.0.1:1] } }\n`,
 );
 
+function serve(programs: Programs, name: string, port = 0): Program {
+  const flags = ["--port", String(port), "--host", "127.0.0.1", "--name", name, "--latency", "15-25ms"];
+  return programs.evenkeel("backend", ...flags);
+}
+
 async function cluster(programs: Programs, engine: EngineName) {
-  const backends = ["a", "b", "c"].map((name) =>
-    programs.evenkeel("backend", "--port", "0", "--host", "127.0.0.1", "--name", name, "--latency", "0-5ms"),
-  );
+  const backends = ["a", "b", "c"].map((name) => serve(programs, name));
   const ports = await Promise.all(backends.map((backend) => backend.port("backend")));
   const upstreams = ports.map((port, i) => `http://127.0.0.1:${port};name=${"abc"[i]}`).join(",");
   const proxy = programs.evenkeel(
@@ -56,17 +59,7 @@ describe.each([...engineNames])("three upstreams under load on the %s engine", (
     expect(load.failures).toEqual([]);
 
     const before = load.servers.get("b") ?? 0;
-    programs.evenkeel(
-      "backend",
-      "--port",
-      String(ports[1]),
-      "--host",
-      "127.0.0.1",
-      "--name",
-      "b",
-      "--latency",
-      "0-5ms",
-    );
+    serve(programs, "b", ports[1]);
     await until(async () => (await statusOf("b")) === "passing", "it to be back", 15_000);
     await until(() => (load.servers.get("b") ?? 0) > before + 100, "it to serve again");
     await load.stop();

@@ -172,6 +172,14 @@ function chunksOf(bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
   }
 }
 
+/**
+ * The same answer, but not at once, as of a server that has something to do: a load then keeps its requests in flight,
+ * and asks at the pace of its clients instead of as fast as the processors go.
+ */
+export function inAWhile(answer: Answer, ms = 15): Answer {
+  return (request, socket) => void setTimeout(() => void answer(request, socket), ms);
+}
+
 /** A complete answer with Content-Length. */
 export function answerWith(body: string | Buffer, fields: readonly string[] = [], status = "200 OK"): Buffer {
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
