@@ -6,7 +6,7 @@ import { makePassword } from "../../src/commands/credentials.ts";
 import type { SecretSource } from "../../src/commands/secret-input.ts";
 import { digestOf } from "../../src/lib/secret.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import { fromSource } from "../support/program.ts";
+import { fromBuild } from "../support/program.ts";
 
 /** Keys as they come, and whether each prompt was shown only after the echo was off. */
 function terminal(...keys: string[]) {
@@ -22,7 +22,7 @@ function terminal(...keys: string[]) {
 }
 
 async function evenkeel(command: string, input: string) {
-  const [program = "", ...rest] = [...fromSource, command];
+  const [program = "", ...rest] = [...fromBuild, command];
   const child = spawn(program, rest, { stdio: ["pipe", "pipe", "pipe"] });
   let [out, err] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));

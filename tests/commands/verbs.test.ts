@@ -5,7 +5,7 @@ import type { Snapshot } from "../../src/snapshot.ts";
 import type { Event } from "../../src/state/event.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
-import { fromSource, type Program } from "../support/program.ts";
+import { fromBuild, type Program } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 const room = new ControlRoom();
@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 const start = (argv: readonly string[], environment: Record<string, string> = {}): Program =>
-  room.programs.start([...fromSource, ...argv], { ADMIN_URL: room.admin, LOGNAME: "ann", ...environment });
+  room.programs.start([...fromBuild, ...argv], { ADMIN_URL: room.admin, LOGNAME: "ann", ...environment });
 
 async function run(...argv: readonly string[]) {
   const program = start(argv);

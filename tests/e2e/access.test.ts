@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { fromSource, Programs } from "../support/program.ts";
+import { fromBuild, Programs } from "../support/program.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { until } from "../support/wait.ts";
 import { hashOf } from "../admin/stand.ts";
@@ -91,7 +91,7 @@ describe("access to a running balancer", () => {
     await room.servers("a");
     room.write(`admin: { token: s3cret, users: [${ann}, ${bob}] }\n${room.poolWith(["a"])}`);
     const ports = ["--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"];
-    const up = programs.start([...fromSource, "up", ...ports, "--config", room.file]);
+    const up = programs.start([...fromBuild, "up", ...ports, "--config", room.file]);
     const url = `http://127.0.0.1:${await up.port("dashboard")}`;
     const page = await fetch(url, { redirect: "manual", headers: { Accept: "text/html" } });
     expect([page.status, page.headers.get("location")]).toEqual([303, "/login?next=%2F"]);

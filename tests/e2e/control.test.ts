@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { ControlRoom } from "../support/control-room.ts";
 import { startLoad } from "../support/load.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { fromSource } from "../support/program.ts";
+import { fromBuild } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 /** Upstreams that answer only when told to, so that requests are in flight for as long as a test wants. */
@@ -129,7 +129,7 @@ describe("a reload", () => {
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     const plan = async (...flags: string[]) => {
-      const program = room.programs.start([...fromSource, "plan", "--admin-url", room.admin, ...flags]);
+      const program = room.programs.start([...fromBuild, "plan", "--admin-url", room.admin, ...flags]);
       const { code } = await program.exited;
       return { code, lines: ((code ?? 0) >= 2 ? program.stderr : program.stdout).trim().split("\n") };
     };
@@ -328,7 +328,7 @@ describe("what operators set", () => {
     const [first] = await room.events(`after=${seen.at(-1)?.seq}`);
     expect(first?.seq).toBeGreaterThan(seen.at(-1)?.seq ?? Infinity);
 
-    const program = room.programs.start([...fromSource, "state", "export"], { ADMIN_URL: room.admin });
+    const program = room.programs.start([...fromBuild, "state", "export"], { ADMIN_URL: room.admin });
     expect((await program.exited).code).toBe(0);
     expect(program.stdout).toContain("weight set by ann");
     expect(program.stdout).toContain("mode maintenance by ann");

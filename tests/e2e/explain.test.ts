@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { engineNames } from "../../src/config/config.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { fromSource, Programs } from "../support/program.ts";
+import { fromBuild, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 test.each([...engineNames])(
@@ -23,7 +23,7 @@ test.each([...engineNames])(
       (await fetch(`${admin}/api/requests/${encodeURIComponent(id)}`)).status === 200;
     await until(isKept, "the record");
     const explain = async (...argv: string[]) => {
-      const program = programs.start([...fromSource, "explain", ...argv], { ADMIN_URL: admin });
+      const program = programs.start([...fromBuild, "explain", ...argv], { ADMIN_URL: admin });
       return { ...(await program.exited), out: program.stdout, err: program.stderr };
     };
     const told = await explain(id);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import type { Snapshot } from "../../src/snapshot.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { fromSource, Programs } from "../support/program.ts";
+import { fromBuild, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evenkeel-lifecycle-"));
@@ -116,7 +116,7 @@ describe("an operator's mistake", () => {
     const file = join(folder, "damaged.db");
     writeFileSync(file, "no database at all, but long enough to look like one. ".repeat(40));
     const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-    const proxy = programs.start([...fromSource, ...proxyFlags(origin.port, "--state", file)]);
+    const proxy = programs.start([...fromBuild, ...proxyFlags(origin.port, "--state", file)]);
     expect(await statusOf(`http://127.0.0.1:${await proxy.port("balancer")}`)).toBe(200);
     await until(() => proxy.stderr.includes("modes will not survive a restart"), "the message");
     expect(proxy.stderr).toContain("Cannot use the state file");
@@ -163,7 +163,7 @@ describe("a restart", () => {
 
 test("the sources run from any folder", async () => {
   await using programs = new Programs();
-  const dashboard = programs.start([...fromSource, "dashboard", "--port", "0"], {}, folder);
+  const dashboard = programs.start([...fromBuild, "dashboard", "--port", "0"], {}, folder);
   const page = await fetch(`http://127.0.0.1:${await dashboard.port("dashboard")}/`);
   expect(await page.text()).toContain("<title>");
 });

@@ -4,7 +4,7 @@ import { afterAll, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { fromSource, Programs } from "../support/program.ts";
+import { fromBuild, Programs } from "../support/program.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
@@ -16,7 +16,7 @@ const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 test("a flood of clients beyond the limit on open files takes neither upstreams nor the admin side away from those who are served", async () => {
   await using programs = new Programs();
   const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-  const limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", ...fromSource];
+  const limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", ...fromBuild];
   const flags = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", "wire"];
   const proxy = programs.start([...limited, "proxy", ...flags, "--upstreams", origin.url]);
   const port = await proxy.port("balancer");

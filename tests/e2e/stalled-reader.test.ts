@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { startLoad } from "../support/load.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { fromSource, Programs } from "../support/program.ts";
+import { fromBuild, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 const served = JSON.stringify({ server: { name: "a" } });
@@ -15,7 +15,7 @@ describe("a reader of both access log and log who stops reading", () => {
       await using programs = new Programs();
       const origin = await startOrigin((_, socket) => void socket.write(answerWith(served)));
       const proxy = programs.start([
-        ...["sh", "-c", 'exec "$@" 2>&1', "sh", ...fromSource],
+        ...["sh", "-c", 'exec "$@" 2>&1', "sh", ...fromBuild],
         ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", "wire"],
         ...["--workers", workers, "--access-log", "stdout", "--upstreams", origin.url],
       ]);

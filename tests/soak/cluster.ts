@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { EngineName } from "../../src/config/config.ts";
 import { sleep } from "../../src/lib/clock.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
-import { fromSource, type Program, Programs } from "../support/program.ts";
+import { fromBuild, type Program, Programs } from "../support/program.ts";
 
 const names = ["a", "b", "c"];
 
@@ -50,7 +50,7 @@ export class Cluster implements AsyncDisposable {
     }
     this.#write(1);
     this.#balancer = this.#programs.start([
-      ...[...fromSource, "proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
+      ...[...fromBuild, "proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
       ...["--config", this.#file, "--engine", this.engine],
       // What is kept on disk is none of the memory.
       ...["--state", join(this.#folder, "state.db")],

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
 import type { Event } from "../../src/state/event.ts";
 import { type DemoServer, startDemoServer } from "./demo-server.ts";
-import { fromSource, type Program, Programs } from "./program.ts";
+import { fromBuild, type Program, Programs } from "./program.ts";
 import { until } from "./wait.ts";
 
 export interface Answer {
@@ -55,7 +55,7 @@ export class ControlRoom implements AsyncDisposable {
   /** With the same file and state. */
   async restart(): Promise<void> {
     const where = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
-    this.proxy = this.programs.start([...fromSource, "proxy", ...where, ...this.#flags]);
+    this.proxy = this.programs.start([...fromBuild, "proxy", ...where, ...this.#flags]);
     this.url = `http://127.0.0.1:${await this.proxy.port("balancer")}`;
     this.admin = `http://127.0.0.1:${await this.proxy.port("admin")}`;
   }

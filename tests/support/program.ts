@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { builtScript } from "./built.ts";
 import { until } from "./wait.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -64,7 +65,10 @@ export class Program {
   }
 }
 
-/** The sources, run by the runtime that runs the tests. */
+/** The program, run by the runtime that runs the tests. */
+export const fromBuild: readonly string[] = [process.execPath, builtScript];
+
+/** The same from its sources, file by file: as it runs in a working copy. */
 export const fromSource: readonly string[] = [process.execPath, join(root, "src/main.ts")];
 
 /** A state that no other test sees. */
@@ -81,7 +85,7 @@ export class Programs implements AsyncDisposable {
   }
 
   evenkeel(...argv: string[]): Program {
-    return this.start([...fromSource, ...argv]);
+    return this.start([...fromBuild, ...argv]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,54 @@
+/** The program in few files, made of the sources as they are: loading them one by one is most of what a start costs. */
+
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "../..");
+const cache = join(root, "node_modules/.cache/evenkeel");
+
+/** Everything that may change what is built: the sources, what they import as text, and the packages. */
+function digestOfSources(): string {
+  const hash = createHash("sha256").update(Bun.version);
+  const folders = ["src", "public"].map((folder) => join(root, folder));
+  const inside = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name)),
+  );
+  const manifests = ["package.json", "package-lock.json", "tsconfig.json"].map((name) => join(root, name));
+  for (const file of [...inside.toSorted(), ...manifests])
+    hash.update(`${file}\0`).update(readFileSync(file));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** So many states of the sources are kept: a run may be under way on one that is older by now. */
+const kept = 5;
+
+/** Tests of several processes may come here at once: each builds aside, and the first one's is everybody's. */
+async function build(): Promise<string> {
+  const folder = join(cache, digestOfSources());
+  const script = join(folder, "main.js");
+  if (existsSync(script)) return script;
+  const aside = `${folder}.${process.pid}`;
+  const entrypoints = [join(root, "src/main.ts")];
+  await Bun.build({ entrypoints, target: "bun", splitting: true, sourcemap: "linked", outdir: aside });
+  try {
+    renameSync(aside, folder);
+    forgetOldest();
+  } catch (error) {
+    rmSync(aside, { recursive: true, force: true });
+    if (!existsSync(script)) throw error;
+  }
+  return script;
+}
+
+function forgetOldest(): void {
+  const builds = readdirSync(cache).map((name) => join(cache, name));
+  const builtAt = new Map(builds.map((folder) => [folder, statSync(folder).mtimeMs]));
+  const newestFirst = builds.toSorted((left, right) => (builtAt.get(right) ?? 0) - (builtAt.get(left) ?? 0));
+  for (const folder of newestFirst.slice(kept)) rmSync(folder, { recursive: true });
+}
+
+/** The script of the program, as `src/main.ts` is that of the sources. */
+export const builtScript = await build();
