@@ -1,26 +1,17 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { watchFile } from "../../src/commands/watch.ts";
 import { FakeTime } from "../support/fake-time.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { until } from "../support/wait.ts";
 
-const root = mkdtempSync(join(tmpdir(), "evenkeel-watch-"));
-afterAll(() => rmSync(root, { recursive: true }));
+const inFolder = temporaryFolder("watch");
 
 /** A watched file in a folder of its own, and how often its change was seen. */
 function watched(name: string) {
-  const folder = join(root, name);
+  const folder = inFolder(name);
   mkdirSync(folder);
   const file = join(folder, "evenkeel.yaml");
   let changes = 0;
@@ -99,5 +90,5 @@ describe("a watched file", () => {
   });
 
   test("in a folder that is not there is the system's error", () =>
-    expect(() => watchFile(join(root, "no/such/file"), () => {})).toThrow());
+    expect(() => watchFile(inFolder("no/such/file"), () => {})).toThrow());
 });

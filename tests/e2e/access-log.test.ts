@@ -1,23 +1,21 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 
 import { engineNames } from "../../src/config/config.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { answerWith, inAWhile, type Origin, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-access-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("access");
 
 type Line = Readonly<Record<string, unknown>>;
 
 let runs = 0;
 /** A file that no other test has. */
-const freshFile = () => join(folder, `${(runs += 1)}.log`);
+const freshFile = () => inFolder(`${(runs += 1)}.log`);
 
 function linesIn(text: string): Line[] {
   const access = text.split("\n").filter((line) => line.startsWith("{"));
@@ -73,7 +71,7 @@ for (const engine of engineNames) {
         websocket: { message: (socket, text) => void ((echo += 1), socket.send(text)) },
       });
       const file = freshFile();
-      const config = join(folder, `shapes-${engine}.yaml`);
+      const config = inFolder(`shapes-${engine}.yaml`);
       writeFileSync(
         config,
         `

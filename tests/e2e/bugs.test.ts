@@ -1,23 +1,22 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Snapshot } from "../../src/snapshot.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { fromSource, isGone, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-bugs-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("bugs");
 
 const flags = ["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
 const faulty = (environment: Record<string, string> = {}) => ({
   BUN_OPTIONS: `--preload ${join(import.meta.dirname, "../support/fault.ts")}`,
-  FAULT_THROWN: join(folder, "thrown"),
+  FAULT_THROWN: inFolder("thrown"),
   ...environment,
 });
-const hasThrown = (pid: number) => () => existsSync(join(folder, `thrown.${pid}`));
+const hasThrown = (pid: number) => () => existsSync(inFolder(`thrown.${pid}`));
 
 describe("an exception that nobody catches", () => {
   test("ends neither the balancer nor a request, and is logged and counted in a flood", async () => {

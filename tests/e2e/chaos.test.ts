@@ -1,18 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { type EngineName, engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-chaos-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("chaos");
 
 interface ClusterSetting {
   readonly engine: EngineName;
@@ -35,7 +34,7 @@ async function cluster(programs: Programs, setting: ClusterSetting) {
     );
   const backends = names.map((name) => serve(name));
   const ports = await Promise.all(backends.map((backend) => backend.port("backend")));
-  const file = join(folder, `${(files += 1)}.yaml`);
+  const file = inFolder(`${(files += 1)}.yaml`);
   const write = (weight = 1) => {
     const own = names.map((name, i) => `http://127.0.0.1:${ports[i]};name=${name};weight=${weight}`);
     const all = [...own, ...Object.entries(others).map(([name, url]) => `${url};name=${name}`)];

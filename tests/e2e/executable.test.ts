@@ -1,34 +1,30 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "bun:test";
 
 import manifest from "../../package.json" with { type: "json" };
 import { startCollector } from "../support/collector.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Program } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-executable-"));
-const executable = join(folder, "evenkeel");
+const inFolder = temporaryFolder("executable");
 
 /** The command of the build script, with another place for its result. */
 async function build(): Promise<void> {
   const words = manifest.scripts.build.split(" ");
-  const command = [process.execPath, ...words.slice(1, -1), executable];
+  const command = [process.execPath, ...words.slice(1, -1), inFolder("evenkeel")];
   const { code } = await new Program(command).exited;
   expect(code).toBe(0);
 }
 
 /** Runs in a folder with nothing in it and with an empty environment. */
 function run(...argv: string[]): Program {
-  return new Program(["/usr/bin/env", "-i", executable, ...argv], {}, folder);
+  return new Program(["/usr/bin/env", "-i", inFolder("evenkeel"), ...argv], {}, inFolder());
 }
 
 describe("the executable", () => {
   beforeAll(build, 60_000);
-  afterAll(() => rmSync(folder, { recursive: true }));
 
   test("needs nothing but itself: version, check, help", async () => {
     const version = run("version");

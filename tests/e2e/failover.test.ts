@@ -1,25 +1,26 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 
 import { type EngineName, engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-failover-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("failover");
 
 /** The defaults, but quicker: the test would otherwise mostly wait for the next probe. */
-const quickProbes = join(folder, "quick.yaml");
-writeFileSync(
-  quickProbes,
-  `pools: { main: {
+function quickProbes(): string {
+  const file = inFolder("quick.yaml");
+  writeFileSync(
+    file,
+    `pools: { main: {
     probe: { path: /readyz, interval: 1s, changingInterval: 300ms },
     upstreams: [http://127.0.0.1:1] } }\n`,
-);
+  );
+  return file;
+}
 
 function serve(programs: Programs, name: string, port = 0): Program {
   const flags = ["--port", String(port), "--host", "127.0.0.1", "--name", name, "--latency", "15-25ms"];
@@ -32,7 +33,7 @@ async function cluster(programs: Programs, engine: EngineName) {
   const upstreams = ports.map((port, i) => `http://127.0.0.1:${port};name=${"abc"[i]}`).join(",");
   const proxy = programs.evenkeel(
     ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--upstreams", upstreams],
-    ...["--config", quickProbes, "--engine", engine],
+    ...["--config", quickProbes(), "--engine", engine],
   );
   const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
   const admin = `http://127.0.0.1:${await proxy.port("admin")}`;

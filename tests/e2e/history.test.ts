@@ -1,20 +1,18 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 
 import type { HistoryAnswer } from "../../src/history/history.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-history-e2e-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("history-e2e");
 
 const flags = (upstream: string, state: string) => [
   ...["proxy", "--port", "0", "--host", "127.0.0.1", "--admin-port", "0"],
-  ...["--state", join(folder, state), "--upstreams", upstream],
+  ...["--state", inFolder(state), "--upstreams", upstream],
 ];
 
 async function requestsSeen(program: Program, window: string): Promise<number> {
@@ -64,7 +62,7 @@ describe("history", () => {
   test("that cannot be kept is said clearly, and the balancer serves all the same", async () => {
     await using programs = new Programs();
     writeFileSync(
-      join(folder, "bad-history.db"),
+      inFolder("bad-history.db"),
       "no database at all, but long enough to look like one. ".repeat(40),
     );
     const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));

@@ -1,15 +1,13 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 
 import type { Snapshot } from "../../src/snapshot.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
-import { fromBuild, Programs } from "../support/program.ts";
+import { fromBuild, fromSource, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-lifecycle-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("lifecycle");
 
 const proxyFlags = (port: number, ...more: string[]) => [
   ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
@@ -113,7 +111,7 @@ describe("an operator's mistake", () => {
 
   test("a damaged state file is said clearly, and the balancer serves all the same", async () => {
     await using programs = new Programs();
-    const file = join(folder, "damaged.db");
+    const file = inFolder("damaged.db");
     writeFileSync(file, "no database at all, but long enough to look like one. ".repeat(40));
     const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
     const proxy = programs.start([...fromBuild, ...proxyFlags(origin.port, "--state", file)]);
@@ -138,7 +136,7 @@ describe("a restart", () => {
   test("keeps what the operator set, with who and when, even after kill -9", async () => {
     await using programs = new Programs();
     const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-    const flags = proxyFlags(origin.port, "--state", join(folder, "kept.db"));
+    const flags = proxyFlags(origin.port, "--state", inFolder("kept.db"));
     const id = `127.0.0.1:${origin.port}`;
     const first = programs.evenkeel(...flags);
     const answer = await fetch(
@@ -163,7 +161,7 @@ describe("a restart", () => {
 
 test("the sources run from any folder", async () => {
   await using programs = new Programs();
-  const dashboard = programs.start([...fromBuild, "dashboard", "--port", "0"], {}, folder);
+  const dashboard = programs.start([...fromSource, "dashboard", "--port", "0"], {}, inFolder());
   const page = await fetch(`http://127.0.0.1:${await dashboard.port("dashboard")}/`);
   expect(await page.text()).toContain("<title>");
 });

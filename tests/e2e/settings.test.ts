@@ -1,19 +1,17 @@
-import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 
 import type { Setting } from "../../src/config/effective.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-settings-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("settings");
 
 test("the configuration that is shown is the one that counts, also after a reload", async () => {
   await using programs = new Programs();
   const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-  const file = join(folder, "evenkeel.yaml");
+  const file = inFolder("evenkeel.yaml");
   const write = (retries: string) =>
     writeFileSync(file, `pools:\n  main:\n    upstreams: [${origin.url}]\n${retries}`);
   write("");
@@ -25,7 +23,7 @@ test("the configuration that is shown is the one that counts, also after a reloa
   const retries = async () => {
     const { settings } = (await (await fetch(`${admin}/api/config`)).json()) as { settings: Setting[] };
     const found = settings.find(({ name }) => name === "pools.main.retries");
-    return `${found?.value} ${found?.source.replace(folder, "")}`;
+    return `${found?.value} ${found?.source.replace(inFolder(), "")}`;
   };
   expect(await retries()).toBe("1 default");
   write("    retries: 2\n");

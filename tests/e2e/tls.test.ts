@@ -1,10 +1,10 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
@@ -13,12 +13,11 @@ const fixture = (name: string) => join(import.meta.dirname, "../engine/wire/cert
 const [caFile, certFile, keyFile] = [fixture("authority.crt"), fixture("server.crt"), fixture("server.key")];
 const [ca, cert, key] = [caFile, certFile, keyFile].map((file) => readFileSync(file, "utf8"));
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-tls-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("tls");
 
 let files = 0;
 function fileWith(text: string): string {
-  const path = join(folder, `${(files += 1)}.yaml`);
+  const path = inFolder(`${(files += 1)}.yaml`);
   writeFileSync(path, text);
   return path;
 }
@@ -213,7 +212,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
 test.concurrent("a key of another certificate is one sentence and exit 2", async () => {
   await using programs = new Programs();
   const { privateKey } = (await import("node:crypto")).generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const other = join(folder, "other.key");
+  const other = inFolder("other.key");
   writeFileSync(other, privateKey.export({ type: "pkcs8", format: "pem" }));
   const proxy = programs.evenkeel("proxy", ...place, "--tls-cert", certFile, "--tls-key", other);
   expect(await proxy.exited).toEqual({ code: 2, signal: null });

@@ -1,12 +1,11 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
 import type { Event } from "../../src/state/event.ts";
 import { ControlRoom } from "../support/control-room.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { isGone, type Program, Programs } from "../support/program.ts";
@@ -15,8 +14,7 @@ import { until } from "../support/wait.ts";
 
 type Flags = readonly string[];
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-workers-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("workers");
 
 async function balancer(programs: Programs, upstreams: readonly string[], flags: Flags) {
   const proxy = programs.evenkeel(
@@ -188,7 +186,7 @@ for (const engine of engineNames) {
         const slow = await startOrigin(
           (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
         );
-        const file = join(folder, `narrow-${engine}.yaml`);
+        const file = inFolder(`narrow-${engine}.yaml`);
         writeFileSync(
           file,
           `pools: { main: { maxInFlight: 2, queue: { timeout: 20s }, upstreams: ["${slow.url}"] } }\n`,

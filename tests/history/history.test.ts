@@ -1,7 +1,5 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { readdirSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import { History, type HistoryQuery } from "../../src/history/history.ts";
@@ -15,10 +13,10 @@ import { failure, rescued, responded } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { FakeTime } from "../support/fake-time.ts";
+import { temporaryFolder } from "../support/folder.ts";
 import { testLimits, upstreamOf } from "../support/upstreams.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-history-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("history");
 
 /** A full minute, so that what happens first does not cross a boundary. */
 const epoch = 1_800_000_000_000;
@@ -146,7 +144,7 @@ describe("history", () => {
   });
 
   test("carries a past over that was kept before rescues and queues were", () => {
-    const file = join(folder, "version-1.db");
+    const file = inFolder("version-1.db");
     const old = new DatabaseSync(file);
     old.exec(`
       CREATE TABLE series (id INTEGER PRIMARY KEY, pool TEXT NOT NULL, upstream TEXT NOT NULL,
@@ -230,7 +228,7 @@ describe("history", () => {
   });
 
   test("survives a restart, as an interval that was cut in two is one again", async () => {
-    const file = join(folder, "new/state-history.db");
+    const file = inFolder("new/state-history.db");
     const time = new FakeTime();
     for (const requests of [30, 50]) {
       const a = upstreamOf("a");
@@ -370,7 +368,7 @@ describe("the history file", () => {
   });
 
   test("forgets upstreams that have been gone for longer than anything is kept", () => {
-    const file = join(folder, "gone.db");
+    const file = inFolder("gone.db");
     let now = epoch;
     for (const upstream of ["old", "new"]) {
       const store = openHistory(file, () => now);
@@ -385,7 +383,7 @@ describe("the history file", () => {
   });
 
   test("keeps how long an upstream has been up, and takes a file of version 2 over", () => {
-    const file = join(folder, "uptime.db");
+    const file = inFolder("uptime.db");
     const key = { pool: "main", upstream: "a" };
     const old = new DatabaseSync(file);
     old.exec(`CREATE TABLE series (
@@ -432,7 +430,7 @@ describe("the history file", () => {
   });
 
   test("says in one sentence that it is damaged", () => {
-    const file = join(folder, "damaged.db");
+    const file = inFolder("damaged.db");
     writeFileSync(
       file,
       "this is no database, and long enough to be taken for one by nobody at all. ".repeat(20),
@@ -440,6 +438,6 @@ describe("the history file", () => {
     expect(() => openHistory(file, () => epoch)).toThrow(
       /^Cannot use the history file: .*, received .*damaged\.db$/,
     );
-    expect(readdirSync(folder)).toContain("damaged.db");
+    expect(readdirSync(inFolder())).toContain("damaged.db");
   });
 });

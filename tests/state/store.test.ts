@@ -1,15 +1,13 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import type { Event } from "../../src/state/event.ts";
 import type { Intent, ModeIntent } from "../../src/state/intent.ts";
 import { openSqlite } from "../../src/state/sqlite.ts";
+import { temporaryFolder } from "../support/folder.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "evenkeel-state-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const inFolder = temporaryFolder("state");
 
 const address = { protocol: "http", hostname: "10.0.0.1", port: 80 } as const;
 const mode = (upstream: string, to: ModeIntent["mode"], at: number): ModeIntent => ({
@@ -45,7 +43,7 @@ function firstVersion(file: string): void {
 
 describe("the store", () => {
   test("remembers the latest intent for each aspect of each upstream over a restart", () => {
-    const file = join(folder, "new/folder/state.db");
+    const file = inFolder("new/folder/state.db");
     const store = openSqlite(file);
     const said = { by: "bob", why: "" };
     const added: Intent = {
@@ -92,7 +90,7 @@ describe("the store", () => {
   });
 
   test("keeps the record of events in order, and only the last ten thousand", () => {
-    const file = join(folder, "record.db");
+    const file = inFolder("record.db");
     const store = openSqlite(file);
     store.record([{ ...eventOf(1), pool: null, upstream: null }]);
     store.record([eventOf(2), eventOf(3)]);
@@ -107,7 +105,7 @@ describe("the store", () => {
   });
 
   test("takes over what a file of version 1 says, once, and leaves out what it cannot understand", () => {
-    const file = join(folder, "first.db");
+    const file = inFolder("first.db");
     firstVersion(file);
     for (const _ of [1, 2]) {
       const store = openSqlite(file);
@@ -120,7 +118,7 @@ describe("the store", () => {
   });
 
   test("refuses a file of a newer version, and does not touch it", () => {
-    const file = join(folder, "newer.db");
+    const file = inFolder("newer.db");
     const database = new DatabaseSync(file);
     database.exec("CREATE TABLE later (a); PRAGMA user_version = 99;");
     database.close();
@@ -130,7 +128,7 @@ describe("the store", () => {
   });
 
   test("says in one sentence that a file is damaged", () => {
-    const file = join(folder, "damaged.db");
+    const file = inFolder("damaged.db");
     writeFileSync(
       file,
       "this is no database, and long enough to be taken for one by nobody at all. ".repeat(20),
@@ -139,7 +137,7 @@ describe("the store", () => {
   });
 
   test("says in one sentence that a file is locked", () => {
-    const file = join(folder, "locked.db");
+    const file = inFolder("locked.db");
     openSqlite(file).close();
     const other = new DatabaseSync(file);
     other.exec("BEGIN IMMEDIATE");
@@ -148,7 +146,7 @@ describe("the store", () => {
   });
 
   test("says in one sentence that a folder cannot be made", () => {
-    writeFileSync(join(folder, "a-file"), "");
-    expect(() => openSqlite(join(folder, "a-file/state.db"))).toThrow(/^Cannot use the state file: /);
+    writeFileSync(inFolder("a-file"), "");
+    expect(() => openSqlite(inFolder("a-file/state.db"))).toThrow(/^Cannot use the state file: /);
   });
 });

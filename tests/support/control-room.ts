@@ -16,14 +16,22 @@ export interface Answer {
 }
 
 export class ControlRoom implements AsyncDisposable {
-  readonly folder = mkdtempSync(join(tmpdir(), "evenkeel-control-"));
-  readonly file = join(this.folder, "evenkeel.yaml");
+  #folder: string | undefined;
   readonly programs = new Programs();
   readonly #servers = new Map<string, DemoServer>();
   #flags: readonly string[] = [];
   proxy!: Program;
   url = "";
   admin = "";
+
+  /** Made when it is first needed: a room whose tests are left out leaves nothing behind. */
+  get folder(): string {
+    return (this.#folder ??= mkdtempSync(join(tmpdir(), "evenkeel-control-")));
+  }
+
+  get file(): string {
+    return join(this.folder, "evenkeel.yaml");
+  }
 
   /** Starts demo servers, and gives the line that names each in a configuration file. */
   async servers(...names: string[]): Promise<void> {
@@ -98,6 +106,6 @@ export class ControlRoom implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.programs[Symbol.asyncDispose]();
     for (const server of this.#servers.values()) server.close();
-    rmSync(this.folder, { recursive: true });
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true });
   }
 }
