@@ -7,7 +7,7 @@ import type { Event } from "../../src/state/event.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { type Answer, answerWith, inAWhile, startOrigin } from "../support/origin.ts";
 import { isGone, type Program, Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
@@ -41,11 +41,11 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
   return { proxy, url, admin, snapshot, upstream, workers, metric, plain, events };
 }
 
-/** Upstreams that name themselves, as the load expects it. */
-async function origins(...names: string[]) {
+/** Upstreams that name themselves, as the load expects it, at once or, for a load, in a while. */
+async function origins(names: readonly string[], pace: (answer: Answer) => Answer = (answer) => answer) {
   const all = await Promise.all(
     names.map((name) =>
-      startOrigin((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } })))),
+      startOrigin(pace((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } }))))),
     ),
   );
   return {
@@ -71,7 +71,7 @@ for (const engine of engineNames) {
   describe(`two workers with the ${engine} engine`, () => {
     test.concurrent("both serve on one port, and their counts add up exactly", async () => {
       await using programs = new Programs();
-      await using servers = await origins("a", "b");
+      await using servers = await origins(["a", "b"]);
       const { url, proxy, snapshot, workers, metric } = await balancer(programs, servers.urls, flags);
       await ask(url, 100);
       await until(async () => (await snapshot()).pools[0]?.traffic.requests === 100, "the counts to come in");
@@ -95,7 +95,7 @@ for (const engine of engineNames) {
       "one that is killed costs what it had under way, is started anew, and no count goes back",
       async () => {
         await using programs = new Programs();
-        await using servers = await origins("a", "b");
+        await using servers = await origins(["a", "b"], inAWhile);
         const { url, workers, metric, events } = await balancer(programs, servers.urls, flags);
         const clients = 16;
         const load = startLoad(url, clients);
@@ -133,7 +133,7 @@ for (const engine of engineNames) {
           if (target === "/slow") waiting.push(answer);
           else answer();
         });
-        await using servers = await origins("b");
+        await using servers = await origins(["b"]);
         const upstreams = [`http://127.0.0.1:${slow.port};name=a`, ...servers.urls];
         const { url, admin, upstream } = await balancer(programs, upstreams, flags);
         const answers = [1, 2, 3, 4].map(() => fetch(`${url}/slow`));
@@ -155,7 +155,7 @@ for (const engine of engineNames) {
 
     test.concurrent("what one of them ejects is out for both, and counted once", async () => {
       await using programs = new Programs();
-      await using servers = await origins("good");
+      await using servers = await origins(["good"]);
       // Probes, which only connect, find nothing wrong with it.
       const bad = await startOrigin((_, socket) => void socket.destroy());
       const upstreams = [`http://127.0.0.1:${bad.port};name=bad`, ...servers.urls];
@@ -211,7 +211,7 @@ for (const engine of engineNames) {
       "SIGTERM under load fails no request of those who heed readiness, and exits with 0",
       async () => {
         await using programs = new Programs();
-        await using servers = await origins("a", "b");
+        await using servers = await origins(["a", "b"], inAWhile);
         const { proxy, url, admin, workers } = await balancer(programs, servers.urls, [
           ...flags,
           ...["--drain-delay", "1s"],
@@ -268,7 +268,7 @@ describe("workers", () => {
     "that hang are seen within seconds, killed and started anew, and that is told and counted",
     async () => {
       await using programs = new Programs();
-      await using servers = await origins("a", "b");
+      await using servers = await origins(["a", "b"]);
       const { proxy, url, workers, events, metric, plain } = await balancer(programs, servers.urls, []);
       expect(await plain("evenkeel_worker_restarts_total")).toBe(0);
       expect(await metric("evenkeel_workers")).toBe(2);
@@ -303,7 +303,7 @@ describe("workers", () => {
 
   test.concurrent("go when their parent was killed", async () => {
     await using programs = new Programs();
-    await using servers = await origins("a");
+    await using servers = await origins(["a"]);
     const { proxy, workers } = await balancer(programs, servers.urls, []);
     await killed(
       proxy,
@@ -330,7 +330,7 @@ describe("workers", () => {
     "do not share a port that somebody has, not even with other workers: one sentence, exit 2",
     async () => {
       await using programs = new Programs();
-      await using servers = await origins("a");
+      await using servers = await origins(["a"]);
       const { url } = await balancer(programs, servers.urls, []);
       const taken = new URL(url).port;
       const other = await startOrigin(() => {});
