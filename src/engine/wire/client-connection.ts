@@ -1,6 +1,7 @@
 /** One client's connection: reads requests one after another, has each relayed, and keeps its answers in order. */
 
 import { invalid, refusal } from "../../proxy/refusal.ts";
+import { type Complaint, complaints } from "./complaints.ts";
 import { Connection } from "./connection.ts";
 import type { Ending } from "./exchange-end.ts";
 import { type HeadTaker, Inbox } from "./inbox.ts";
@@ -116,10 +117,10 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   }
 
   /** @returns the offset behind what belongs to the request */
-  headRead(head: RequestHead, to: number, status: number): number {
+  headRead(head: RequestHead, to: number, complaint: Complaint | undefined): number {
     const relay = this.#begin();
-    if (status !== 0) {
-      relay.refuseUnread(this, invalid(status));
+    if (complaint) {
+      relay.refuseUnread(this, invalid(complaint));
       return to;
     }
     const next = relay.start(this, head, to);
@@ -217,7 +218,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     if (this.#phase === "exchange") return this.#relay?.clientStalled();
     if (this.#phase !== "head") return this.leave(!this.isFlushed);
     this.#inbox.clear();
-    this.#begin().refuseUnread(this, invalid(408));
+    this.#begin().refuseUnread(this, invalid(complaints.headTime));
   }
 
   faulted(error: Error): void {

@@ -2,7 +2,8 @@
 
 import { comma, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
 import { isHopByHop, known } from "./field-names.ts";
-import { fieldStride, type HeadReader, maxFields } from "./head-reader.ts";
+import { fieldStride, type HeadReader } from "./head-reader.ts";
+import { maxFields } from "./limits.ts";
 
 /** What a Connection field asks for; several may be set at once. */
 export const option = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
