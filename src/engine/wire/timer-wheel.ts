@@ -51,6 +51,12 @@ export class TimerWheel {
     return this.#entries;
   }
 
+  /** What time it is, in milliseconds of its clock, at most one tick late: costs no reading of that. */
+  get now(): number {
+    if (this.#cancel === undefined) this.#start();
+    return this.#now;
+  }
+
   /** `entry` expires once, `delayMs` from now, unless it is armed anew or disarmed before. */
   arm(entry: Timed, delayMs: number): void {
     if (this.#cancel === undefined) this.#start();
