@@ -54,6 +54,23 @@ export function transferCoding(bytes: Uint8Array, from: number, to: number): 0 |
   }
 }
 
+const trailersWord = latin1("trailers");
+
+/** Whether the TE field in bytes[from..to) has the word "trailers". RFC 9110 section 10.1.4. */
+export function takesTrailers(bytes: Uint8Array, from: number, to: number): boolean {
+  let start = from;
+  while (start < to) {
+    while (start < to && (isBlank(bytes[start] as number) || bytes[start] === comma)) start += 1;
+    let stop = start;
+    while (stop < to && bytes[stop] !== comma) stop += 1;
+    let end = stop;
+    while (end > start && isBlank(bytes[end - 1] as number)) end -= 1;
+    if (equalsAnyCase(bytes, start, end, trailersWord)) return true;
+    start = stop;
+  }
+  return false;
+}
+
 function isBlank(byte: number): boolean {
   return byte === space || byte === tab;
 }

@@ -7,7 +7,7 @@ import {
 import { type Complaint, complaints } from "./complaints.ts";
 import { known } from "./field-names.ts";
 import { fieldStride, HeadReader } from "./head-reader.ts";
-import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
+import { connectionOptions, contentLength, option, takesTrailers, transferCoding } from "./message.ts";
 
 /** Methods by number; 0 stands for any other one. */
 export const methods = [
@@ -40,6 +40,8 @@ export class RequestHead {
   keepsAlive = true;
   /** Whether it asks for another protocol, in a way that may be passed on. */
   upgrades = false;
+  /** Whether it says that trailers are welcome. */
+  takesTrailers = false;
   /** Whether the fields that describe the way so far need more than adding ours: there is a Via. */
   hasVia = false;
   /** Whether the client says where it stands in a trace. */
@@ -77,6 +79,7 @@ export class RequestHead {
     this.framing = framing.none;
     this.contentLength = 0;
     this.upgrades = false;
+    this.takesTrailers = false;
     this.hasVia = false;
     this.hasTraceparent = false;
     this.#idStart = 0;
@@ -135,6 +138,9 @@ export class RequestHead {
           break;
         case known.upgrade:
           upgrade = startsWithH2c(bytes, from, to) ? -1 : upgrade | 1;
+          break;
+        case known.te:
+          this.takesTrailers ||= reader.version === 11 && takesTrailers(bytes, from, to);
           break;
         case known.via:
           this.hasVia = true;
