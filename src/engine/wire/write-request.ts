@@ -77,6 +77,7 @@ export function writeRequest(outgoing: Outgoing, head: RequestHead, forwarding: 
   appendKept(request, head, {
     from: appendStart(outgoing, head),
     dropsVia: worksOut,
+    dropsForwarded: !forwarding.isTrusted,
     dropsTrace: outgoing.trace !== undefined,
   });
   if (worksOut) appendFields(request, forwardingFields(outgoing.view, forwarding.setting));
@@ -129,7 +130,7 @@ function rootOf({ method, targetStart, reader }: RequestHead): string {
 function appendKept(
   request: RequestBytes,
   { bytes, reader, upgrades }: RequestHead,
-  start: { readonly from: number; readonly dropsVia: boolean; readonly dropsTrace: boolean },
+  start: Dropped & { readonly from: number },
 ): void {
   const { fields, count, fieldsEnd } = reader;
   let { from } = start;
@@ -144,15 +145,23 @@ function appendKept(
   request.append(bytes, from, fieldsEnd);
 }
 
+/** Which of the fields that may pass do not, this time. */
+interface Dropped {
+  readonly dropsVia: boolean;
+  readonly dropsForwarded: boolean;
+  readonly dropsTrace: boolean;
+}
+
 function isKept(
   number: number,
   upgrades: boolean,
-  { dropsVia, dropsTrace }: { readonly dropsVia: boolean; readonly dropsTrace: boolean },
+  { dropsVia, dropsForwarded, dropsTrace }: Dropped,
 ): boolean {
   if (number === known.connection || isHopByHop(number)) return false;
   if (number === known.upgrade) return upgrades;
   if (number === known.via) return !dropsVia;
   if (number === known.traceparent) return !dropsTrace;
+  if (number === known.forwarded) return !dropsForwarded;
   return number < known.forwardedFor || number === known.trailer;
 }
 
