@@ -221,7 +221,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     this.#begin().refuseUnread(this, invalid(complaints.headTime));
   }
 
-  faulted(error: Error): void {
+  override faulted(error: Error): void {
     this.#plane.setting.log.bug(error, this.#relay?.request.id ?? "");
     if (this.#relay) this.#relay.faulted();
     else this.leave(true);

@@ -176,7 +176,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     this.#fail(breakFailure(this.#reader.inBody, error?.message ?? "closed"));
   }
 
-  faulted(error: Error): void {
+  override faulted(error: Error): void {
     const relay = this.#relay;
     this.terminate();
     blame(relay, error, this.#plane.setting.log);
