@@ -46,12 +46,11 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     const place = this.#plane.placeFor(this);
     if (place === "none") return this.leave(true);
     if (place === "away") return this.#begin().refuseUnread(this, refusal("too_many_clients"));
-    if (this.scheme === "https") this.#plane.times.forHead(this);
-    else this.#plane.times.forRequest(this);
+    this.#plane.times.forHead(this);
   }
 
   secured(): void {
-    if (this.#phase === "idle") this.#plane.times.forRequest(this);
+    if (this.#phase === "idle") this.#plane.times.forHead(this);
   }
 
   /** The forwarding fields that are the same for all of its requests. */
