@@ -165,6 +165,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   protected override flushed(): void {
     if (this.#phase === "flushing") {
       this.#settle();
+      if (this.#hasPeerEnded) return this.leave(false);
       this.#phase = "idle";
       this.#plane.times.forRequest(this);
       const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
@@ -203,8 +204,9 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   ended(): void {
     this.#hasPeerEnded = true;
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.clientFinished();
-    if (this.#phase === "lingering" && !this.isFlushed) return;
-    this.leave(false);
+    if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
+    // Who left and who only has no more to say look alike: the latter must not take a part of an answer for all of it.
+    this.leave(this.#relay?.hasBegun === true);
   }
 
   closed(error: Error | undefined): void {
