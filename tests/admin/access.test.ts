@@ -277,3 +277,14 @@ test("nobody gets past the guard with an address that the router reads different
   }
   expect(stand.acts).toEqual([]);
 });
+
+test("an address that is none is not believed, whoever says it", async () => {
+  using stand = await startAdminStand(accounts);
+  for (const told of ["1:2:3:4:5:6:7:8:9::", "....", "1.2.3", "::::"]) {
+    const body = { name: "vera", password: "wrong" };
+    const answer = await stand.ask("POST", "/api/login", { body, headers: { "X-Evenkeel-Client": told } });
+    expect([told, answer.status]).toEqual([told, 401]);
+  }
+  expect(stand.notes).toHaveLength(4);
+  for (const { detail } of stand.notes) expect(detail).toContain("127.0.0.1");
+});
