@@ -95,6 +95,8 @@ test.each([
   "drainTimeout: 1.5h",
   "clientTimeouts: { head: 1s, bodyIdle: 1ms, keepAlive: 1m }",
   "trustedProxies: [10.0.0.0/8, '::1']",
+  "tracing: { endpoint: 'http://localhost:4318' }",
+  "tracing: { endpoint: 'https://collector.example/a@b/' }",
   "dashboard: { port: 1, host: localhost }",
   inPool("policy: p2c"),
   inPool("hashBy: header:X-User"),
