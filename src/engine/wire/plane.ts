@@ -6,7 +6,7 @@ import type { EngineSetting } from "../engine.ts";
 import { AnswerHead } from "./answer-head.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { ClientTimes } from "./client-times.ts";
-import { maxHeadBytes } from "./head-reader.ts";
+import { maxHeadBytes } from "./limits.ts";
 import { Relay } from "./relay.ts";
 import { smallPieceBytes } from "./relayed-answer.ts";
 import { RequestHead } from "./request-head.ts";

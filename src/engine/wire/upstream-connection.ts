@@ -29,6 +29,8 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   #phase: Phase = "connecting";
   /** As it was when this connection began; another one since then means another way to judge certificates. */
   readonly address: Address;
+  /** On the wheel's clock. */
+  openedAt = 0;
   /** Whether it has been idle before. */
   isReused = false;
 
@@ -66,6 +68,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
+    this.openedAt = this.#plane.wheel.now;
     this.#plane.upstreams.add(this);
     if (this.#phase !== "connecting") return this.terminate();
     this.#plane.wheel.disarm(this);
@@ -150,7 +153,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
       super.resume();
       this.#phase = "idle";
       this.isReused = true;
-      this.#lane.put(this, this.#reader.keepAliveSeconds);
+      this.#lane.put(this, this.#reader.keepAliveSeconds, relay.sending.timeouts.connectionAgeMs);
     } else this.close();
     try {
       relay.answered();
@@ -173,7 +176,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     this.#fail(breakFailure(this.#reader.inBody, error?.message ?? "closed"));
   }
 
-  faulted(error: Error): void {
+  override faulted(error: Error): void {
     const relay = this.#relay;
     this.terminate();
     blame(relay, error, this.#plane.setting.log);

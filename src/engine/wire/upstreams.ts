@@ -45,9 +45,11 @@ export class Lane {
     return new UpstreamConnection(this.plane, this);
   }
 
-  /** @param seconds of `Keep-Alive: timeout`, or -1 */
-  put(connection: UpstreamConnection, seconds: number): void {
-    const waitMs = seconds < 0 ? idleMs : Math.min(idleMs, seconds * 1_000 - marginMs);
+  /** @param seconds of `Keep-Alive: timeout`, or -1  @param mostMs at this age it serves no further request */
+  put(connection: UpstreamConnection, seconds: number, mostMs = Infinity): void {
+    const leftMs = mostMs - (this.plane.wheel.now - connection.openedAt);
+    const announcedMs = seconds < 0 ? idleMs : seconds * 1_000 - marginMs;
+    const waitMs = Math.min(idleMs, announcedMs, leftMs);
     const isOutdated = connection.address !== this.upstream.address;
     if (this.plane.isDraining || isOutdated || this.#idle.length >= maxIdle || waitMs <= 0)
       return connection.close();
