@@ -60,7 +60,7 @@ export class TimerWheel {
     return this.#now;
   }
 
-  /** `entry` expires once, `delayMs` from now, unless it is armed anew or disarmed before. */
+  /** `entry` expires once, `delayMs` from now, unless it is armed anew or disarmed before; never if that is infinite. */
   arm(entry: Timed, delayMs: number): void {
     if (this.#cancel === undefined) this.#start();
     const deadline = this.#now + delayMs + tickMs;
