@@ -1,5 +1,7 @@
 /** The part of the admin API that knows people: login, logout, and who one is; apart, since only it makes sessions. */
 
+import { isIP } from "node:net";
+
 import { Elysia } from "elysia";
 
 import type { Access } from "../access/access.ts";
@@ -82,5 +84,5 @@ function addressOf(request: Request, peerOf: LoginSetting["peerOf"]): string {
   const peer = peerOf(request);
   const told = request.headers.get("x-evenkeel-client") ?? "";
   const isBelieved = isLoopback(peer) || callerOf(request)?.role === "admin";
-  return isBelieved && /^[\da-f.:]{2,45}$/i.test(told) ? told : peer;
+  return isBelieved && isIP(told) ? told : peer;
 }

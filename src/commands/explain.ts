@@ -48,9 +48,9 @@ export function explanationOf(told: unknown, hasColour: boolean): readonly strin
 
 /** Which request it was. */
 function headingOf({ at, method, host, target, clientAddress }: ReturnType<typeof mapOf>): readonly string[] {
-  if (typeof at !== "number" || typeof method !== "string" || method === "") return [];
-  const asked = `${method} ${String(target)} of ${String(host)}, from ${String(clientAddress)}`;
-  return [plainText(`${asked}, at ${new Date(at).toISOString()}`)];
+  if (typeof at !== "number" || typeof method !== "string") return [];
+  const asked = method === "" ? "no acceptable request" : `${method} ${String(target)} of ${String(host)}`;
+  return [plainText(`${asked}, from ${String(clientAddress)}, at ${new Date(at).toISOString()}`)];
 }
 
 /** "startedAt" → "started at" */

@@ -191,8 +191,14 @@ export const defaults = {
       maxEjectionMs: 300_000,
       maxEjectedShare: 0.5,
     },
-    /** Caddy's dial timeout; HAProxy's tunnel timeout. */
-    timeouts: { connectMs: 3_000, headMs: 30_000, bodyIdleMs: 60_000, tunnelIdleMs: 3_600_000 },
+    /** Caddy's dial timeout; HAProxy's tunnel timeout; NGINX's keepalive_time. */
+    timeouts: {
+      connectMs: 3_000,
+      headMs: 30_000,
+      bodyIdleMs: 60_000,
+      tunnelIdleMs: 3_600_000,
+      connectionAgeMs: 3_600_000,
+    },
     /** HAProxy's rise and fall; NGINX Plus's interval. */
     probe: {
       kind: "tcp",

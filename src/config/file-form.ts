@@ -131,6 +131,7 @@ export function poolSettingsFileOf(pool: PoolConfig): object {
       head: formatDuration(timeouts.headMs),
       total: timeouts.totalMs === undefined ? 0 : formatDuration(timeouts.totalMs),
       bodyIdle: formatDuration(timeouts.bodyIdleMs),
+      connectionAge: timeouts.connectionAgeMs === undefined ? 0 : formatDuration(timeouts.connectionAgeMs),
       tunnelIdle: formatDuration(timeouts.tunnelIdleMs),
     },
   };

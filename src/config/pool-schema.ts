@@ -53,6 +53,12 @@ export const upstreamOrText = Type.Union([
   upstreamSchema,
 ]);
 
+const durationOrNone = (description: string) =>
+  Type.Union([duration("A time."), Type.Literal(0)], {
+    description,
+    errorMessage: "a duration such as 250ms, 30s or 1h, or 0",
+  });
+
 const probe = optional(
   {
     path: text(
@@ -152,13 +158,14 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
           {
             connect: duration("To open a connection to an upstream."),
             head: duration("From the request's last byte to the answer's head, for each attempt."),
-            total: Type.Union([duration("A time."), Type.Literal(0)], {
-              description:
-                "From the request's head to the answer's, over all attempts and waits; 0 for no limit.",
-              errorMessage: "a duration such as 250ms, 30s or 1h, or 0",
-            }),
+            total: durationOrNone(
+              "From the request's head to the answer's, over all attempts and waits; 0 for no limit.",
+            ),
             bodyIdle: duration("Between two pieces of an answer's body."),
             tunnelIdle: duration("Without a byte on an upgraded connection."),
+            connectionAge: durationOrNone(
+              "A kept connection that was opened so long ago serves no further request; 0 for no limit.",
+            ),
           },
           "Limits on upstreams.",
         ),

@@ -160,8 +160,10 @@ function outlierOf(given: PoolFile["outlier"]): OutlierConfig {
 function timeoutsOf(given: PoolFile["timeouts"]): Timeouts {
   const fallback = defaults.pool.timeouts;
   const totalMs = time(given?.total, 0);
+  const connectionAgeMs = time(given?.connectionAge, fallback.connectionAgeMs);
   return {
     ...(totalMs > 0 && { totalMs }),
+    ...(connectionAgeMs > 0 && { connectionAgeMs }),
     connectMs: time(given?.connect, fallback.connectMs),
     headMs: time(given?.head, fallback.headMs),
     bodyIdleMs: time(given?.bodyIdle, fallback.bodyIdleMs),

@@ -90,7 +90,9 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
       ),
       clientTimeouts: optional(
         {
-          head: duration("From a request's first byte to the end of its head."),
+          head: duration(
+            "From a request's first byte to the end of its head, and on a new connection until that byte.",
+          ),
           bodyIdle: duration("Between two pieces of a request's body."),
           keepAlive: duration("Without a request on a kept connection."),
         },

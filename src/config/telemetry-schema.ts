@@ -22,8 +22,9 @@ export const accessLog = optional(
 export const tracing = Type.Object(
   {
     endpoint: text(
-      "^https?://[^\\s]+$",
-      "a URL such as http://localhost:4318",
+      // Whoever may read the configuration sees it: secrets belong into OTEL_EXPORTER_OTLP_HEADERS.
+      "^https?://[^\\s/@]+(/\\S*)?$",
+      "a URL such as http://localhost:4318 without a user name or password",
       "Collector that speaks OTLP over HTTP.",
     ),
     share: Type.Optional(

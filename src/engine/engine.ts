@@ -6,7 +6,7 @@ import type { ForwardingSetting } from "../proxy/headers.ts";
 
 /** Limits on clients' connections, in milliseconds. */
 export interface ClientTimeouts {
-  /** From the first byte of a request to the end of its head. */
+  /** From the first byte of a request to the end of its head, and on a new connection until that byte. */
   readonly headMs: number;
   /** Between two pieces of a request's body. */
   readonly bodyIdleMs: number;

@@ -4,10 +4,11 @@ import type { Cancel, Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { UptimeSnapshot } from "../snapshot.ts";
 import { type Level, levels, storedLevels, type WindowName, windows } from "./levels.ts";
 import { type Columns, columnsOf, type Point, thinned } from "./point.ts";
-import type { UptimeSnapshot } from "../snapshot.ts";
-import { type Due, Series } from "./series.ts";
+import type { Due } from "./series.ts";
+import { SeriesBook } from "./series-book.ts";
 import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
 import { Uptime } from "./uptime.ts";
 
@@ -59,8 +60,7 @@ const mostWaiting = 50_000;
 
 export class History {
   readonly #setting: HistorySetting;
-  /** By pool and upstream; null is the pool itself. */
-  readonly #series = new Map<string, Map<string | null, Series>>();
+  readonly #series = new SeriesBook((key) => this.#uptimeBefore(key));
   #waiting: Kept[] = [];
   #cancel: Cancel | undefined;
   /** Clock time of the last look. */
@@ -113,7 +113,7 @@ export class History {
 
   /** How long an upstream has been up, as of now. */
   uptimeOf({ name }: Pool, { id, status }: Upstream): UptimeSnapshot {
-    const { uptime } = this.#seriesOf({ pool: name, upstream: id });
+    const { uptime } = this.#series.of(name, id);
     const at = this.#setting.wallClock();
     uptime.look(status, at);
     return uptime.snapshot(at);
@@ -131,7 +131,9 @@ export class History {
   /** At the asked level; coarser where that does not reach back far enough, finer for what it does not have yet. */
   #pointsOf(key: SeriesKey, levelMs: number, after: number): readonly Point[] {
     const of = (level: Level, from: number) =>
-      level === finest ? this.#seriesOf(key).recent(from) : this.#setting.store.read(key, level, from);
+      level === finest
+        ? this.#series.of(key.pool, key.upstream).recent(from)
+        : this.#setting.store.read(key, level, from);
     const index = levels.findIndex(({ stepMs }) => stepMs === levelMs);
     let points = of(levels[index] ?? finest, after);
     for (const coarser of levels.slice(index + 1)) {
@@ -144,14 +146,6 @@ export class History {
       points = [...points, ...of(finer, points.at(-1)?.at ?? after)];
     }
     return points;
-  }
-
-  #seriesOf(key: SeriesKey): Series {
-    const ofPool = this.#series.get(key.pool) ?? new Map<string | null, Series>();
-    this.#series.set(key.pool, ofPool);
-    let series = ofPool.get(key.upstream);
-    if (!series) ofPool.set(key.upstream, (series = new Series(key, this.#uptimeBefore(key))));
-    return series;
   }
 
   #uptimeBefore(key: SeriesKey): Uptime {
@@ -187,41 +181,38 @@ export class History {
   }
 
   #observe(at: number, due: readonly Due[]): void {
-    const { pools, metrics, queuedIn, clock, wallClock, onLook } = this.#setting;
+    const { pools, clock, wallClock } = this.#setting;
     const [now, lookedAt] = [clock(), wallClock()];
     const spanMs = Math.max(1, now - this.#lookedAt);
     this.#lookedAt = now;
-    const seen = new Set<Series>();
-    for (const pool of pools()) {
-      const { name, upstreams } = pool;
-      const whole = this.#seriesOf({ pool: name, upstream: null });
-      seen.add(whole);
-      for (const upstream of upstreams) {
-        const part = this.#seriesOf({ pool: name, upstream: upstream.id });
-        seen.add(part);
-        onLook?.(upstream);
-        // Another server by the same name, as after a reload, has not been up for as long as the one before.
-        if (part.mark.meter && part.mark.meter !== metrics.of(upstream)) part.uptime = new Uptime(lookedAt);
-        part.uptime.look(upstream.status, lookedAt);
-        part.second.inFlight = upstream.inFlight;
-        part.second.addSince(part.mark, metrics.of(upstream));
-        whole.second.addBeside(part.second);
-      }
-      const counts = metrics.ofPool(name).retries;
-      const retries = counts.values().reduce((sum, count) => sum + count, 0);
-      const rescues = counts.get("rescued") ?? 0;
-      whole.second.retries = Math.max(0, retries - whole.retriesRead);
-      whole.second.rescues = Math.max(0, rescues - whole.rescuesRead);
-      whole.second.queued = queuedIn(pool);
-      [whole.retriesRead, whole.rescuesRead] = [retries, rescues];
+    for (const pool of pools()) this.#look(pool, at, lookedAt);
+    this.#series.close(at, spanMs, due, this.#waiting);
+  }
+
+  #look(pool: Pool, at: number, wallTime: number): void {
+    const { metrics, queuedIn, onLook } = this.#setting;
+    const { name } = pool;
+    const whole = this.#series.of(name, null);
+    whole.lookedAt = at;
+    for (const upstream of pool.upstreams) {
+      const part = this.#series.of(name, upstream.id);
+      const meter = metrics.of(upstream);
+      part.lookedAt = at;
+      onLook?.(upstream);
+      // Another server by the same name, as after a reload, has not been up for as long as the one before.
+      if (part.mark.meter && part.mark.meter !== meter) part.uptime = new Uptime(wallTime);
+      part.uptime.look(upstream.status, wallTime);
+      part.second.inFlight = upstream.inFlight;
+      part.second.addSince(part.mark, meter);
+      whole.second.addBeside(part.second);
     }
-    for (const [pool, ofPool] of this.#series) {
-      for (const [upstream, series] of ofPool) {
-        if (seen.has(series)) this.#waiting.push(...series.close(at, spanMs, due));
-        else ofPool.delete(upstream);
-      }
-      if (ofPool.size === 0) this.#series.delete(pool);
-    }
+    const counts = metrics.ofPool(name).retries;
+    const retries = counts.values().reduce((sum, count) => sum + count, 0);
+    const rescues = counts.get("rescued") ?? 0;
+    whole.second.retries = Math.max(0, retries - whole.retriesRead);
+    whole.second.rescues = Math.max(0, rescues - whole.rescuesRead);
+    whole.second.queued = queuedIn(pool);
+    [whole.retriesRead, whole.rescuesRead] = [retries, rescues];
   }
 
   #write(): void {

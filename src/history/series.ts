@@ -21,6 +21,8 @@ export class Series {
   /** Of an upstream; of a pool nobody looks. */
   uptime: Uptime;
   readonly mark = new Mark();
+  /** Which second it was looked at last in, by the epoch milliseconds of its end. */
+  lookedAt = 0;
   /** The second that runs now. Whoever observes counts into it. */
   readonly second = new Tally();
   /** Retries and rescues as they were counted at the last observation; of a pool. */
@@ -38,29 +40,31 @@ export class Series {
    * Ends the second that ran.
    * @param at epoch milliseconds at which it ended
    * @param due the coarser levels whose interval ends with it, from fine to coarse, and when that is
-   * @returns the points for the store
+   * @param into takes the points for the store
    */
-  close(at: number, spanMs: number, due: readonly Due[]): readonly Kept[] {
-    this.#recent.push(this.second.pointAt(at, spanMs));
-    const kept: Kept[] = [];
-    let [finished, finishedMs]: [Tally, number] = [this.second, spanMs];
-    for (const open of this.#open) {
-      open.tally.addAfter(finished);
-      open.spanMs += finishedMs;
-      const end = due.find(({ level }) => level === open.level);
-      if (!end) break;
-      const point = open.tally.pointAt(end.at, open.spanMs);
-      kept.push({ series: this.key, level: open.level, point, ...this.#uptimeWith(open.level) });
-      [finished, finishedMs] = [open.tally, open.spanMs];
-    }
-    this.second.clear();
-    for (const [index, open] of this.#open.entries()) {
-      // Read before cleared: the next coarser level has taken it in by now.
-      if (index >= kept.length) break;
-      open.tally.clear();
-      open.spanMs = 0;
-    }
-    return kept;
+  close(at: number, spanMs: number, due: readonly Due[], into: Kept[]): void {
+    const { second } = this;
+    this.#recent.push(second.pointAt(at, spanMs));
+    this.#roll(second, spanMs, due, 0, into);
+    second.clear();
+  }
+
+  /** Adds an interval that has ended to the level above, and ends that one's own if it is due: before the first is cleared. */
+  #roll(finished: Tally, finishedMs: number, due: readonly Due[], index: number, into: Kept[]): void {
+    const open = this.#open[index];
+    if (!open) return;
+    const { level, tally } = open;
+    tally.addAfter(finished);
+    open.spanMs += finishedMs;
+    const end = due[index];
+    if (end?.level !== level) return;
+    into.push({
+      ...{ series: this.key, level, point: tally.pointAt(end.at, open.spanMs) },
+      ...this.#uptimeWith(level),
+    });
+    this.#roll(tally, open.spanMs, due, index + 1, into);
+    tally.clear();
+    open.spanMs = 0;
   }
 
   /** Once a minute, with the coarsest points. */

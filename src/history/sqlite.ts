@@ -75,9 +75,19 @@ const put = `
 /** As the empty text: a column that is part of a unique key takes any number of nulls. */
 const ofPool = "";
 
+/** Nothing is kept for longer. */
+const longestMs = Math.max(...levels.map(({ keptMs }) => keptMs));
+/** Points of one that is gone that are forgotten at a time: some milliseconds of work, between two requests. */
+const mostForgotten = 1_000;
+
 class SqliteHistory implements HistoryStore {
   readonly #database: DatabaseSync;
+  readonly #wallClock: WallClock;
+  /** Of the series in the present batch, each of which has been told that it has a newer point. */
   readonly #ids = new Map<string, number>();
+  readonly #gone: StatementSync;
+  readonly #forgetPoints: StatementSync;
+  readonly #forget: StatementSync;
   readonly #find: StatementSync;
   readonly #touch: StatementSync;
   readonly #put: StatementSync;
@@ -89,8 +99,11 @@ class SqliteHistory implements HistoryStore {
     if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(file);
     this.#database = database;
+    this.#wallClock = wallClock;
     try {
-      prepare(database, wallClock());
+      // Nobody waits for the medium: a lost second of the past is no loss, and a locked file is tried again soon.
+      database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+      this.#whole(() => takeOver(database));
       this.#find = database.prepare("SELECT id FROM series WHERE pool = ? AND upstream = ?");
       this.#touch = database.prepare(`
         INSERT INTO series (pool, upstream, last_at) VALUES (?, ?, ?)
@@ -101,6 +114,14 @@ class SqliteHistory implements HistoryStore {
       this.#list = database.prepare(
         "SELECT * FROM point WHERE series = ? AND step_ms = ? AND at > ? ORDER BY at",
       );
+      this.#gone = database.prepare("SELECT id FROM series WHERE last_at < ? LIMIT 1");
+      this.#forgetPoints = database.prepare(`
+        DELETE FROM point WHERE (series, step_ms, slot) IN
+          (SELECT series, step_ms, slot FROM point WHERE series = ? LIMIT ${mostForgotten})`);
+      this.#forget = database.prepare("DELETE FROM series WHERE id = ?");
+      this.#whole(() => {
+        while (this.#forgetSome());
+      });
     } catch (error) {
       database.close();
       throw error;
@@ -108,22 +129,34 @@ class SqliteHistory implements HistoryStore {
   }
 
   write(points: readonly Kept[]): void {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
+    this.#ids.clear();
+    this.#whole(() => {
       for (const { series, level, point, uptime } of points) {
         const slot = Math.ceil(point.at / level.stepMs) % (level.keptMs / level.stepMs);
         const id = this.#idFor(series, point.at);
         this.#put.run(id, level.stepMs, slot, ...numbersOf(point));
         if (uptime !== undefined) this.#keepUptime.run(uptime, id);
       }
+      this.#forgetSome();
+    });
+  }
+
+  /** Upstreams come and go; what is left of those that went is forgotten as any other past. False if there is no more. */
+  #forgetSome(): boolean {
+    const id = this.#gone.get(this.#wallClock() - longestMs)?.["id"];
+    if (typeof id !== "number") return false;
+    if (Number(this.#forgetPoints.run(id).changes) < mostForgotten) this.#forget.run(id);
+    return true;
+  }
+
+  #whole(task: () => void): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      task();
       this.#database.exec("COMMIT");
     } catch (error) {
-      // What was learnt of ids in here is undone as well.
-      this.#ids.clear();
       if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
-    } finally {
-      this.#touched.clear();
     }
   }
 
@@ -140,23 +173,18 @@ class SqliteHistory implements HistoryStore {
     if (this.#database.isOpen) this.#database.close();
   }
 
-  /** Series of which this batch has renewed the time of the last point: once is enough. */
-  readonly #touched = new Set<string>();
-
   #idFor({ pool, upstream }: SeriesKey, at: number): number {
     const key = `${pool}\n${upstream ?? ofPool}`;
     const known = this.#ids.get(key);
-    if (known !== undefined && this.#touched.has(key)) return known;
+    if (known !== undefined) return known;
     const id = Number(this.#touch.get(pool, upstream ?? ofPool, at)?.["id"]);
     this.#ids.set(key, id);
-    this.#touched.add(key);
     return id;
   }
 }
 
-function prepare(database: DatabaseSync, now: number): void {
-  // Nobody waits for the medium: a lost second of the past is no loss, and a locked file is tried again soon.
-  database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+/** Makes the tables, or brings older ones up to date. */
+function takeOver(database: DatabaseSync): void {
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
   if (version < 1 || version > schemaVersion) {
     database.exec("DROP TABLE IF EXISTS point; DROP TABLE IF EXISTS series;");
@@ -166,11 +194,6 @@ function prepare(database: DatabaseSync, now: number): void {
     if (version < 3) database.exec(`ALTER TABLE series ADD COLUMN ${sinceVersion3}`);
   }
   database.exec(tables);
-  const longest = Math.max(...levels.map(({ keptMs }) => keptMs));
-  // Upstreams come and go; what is left of those that went is forgotten as any other past.
-  const isGone = "SELECT id FROM series WHERE last_at < ?";
-  database.prepare(`DELETE FROM point WHERE series IN (${isGone})`).run(now - longest);
-  database.prepare("DELETE FROM series WHERE last_at < ?").run(now - longest);
 }
 
 function numbersOf(point: Point): readonly (number | null)[] {

@@ -46,6 +46,11 @@ export class Bugs {
   }
 }
 
+/** Whatever was thrown, as an error. */
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 /** Whatever was thrown: a report that throws itself would be another bug. */
 function kindNameOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 200) : typeof error;

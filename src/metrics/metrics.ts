@@ -6,6 +6,7 @@ import type { Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { type Answered, Daybook } from "./daybook.ts";
 import { Histogram } from "./histogram.ts";
 import { Recent } from "./recent.ts";
 
@@ -77,14 +78,27 @@ export class UpstreamMeter {
     this.requests += 1;
     if (isError) this.errors += 1;
     if (outcome.kind === "failure") count(this.failures, outcome.reason);
-    else {
-      if (attempt.status !== this.#code) this.#noteCodes(attempt.status);
-      this.#codeCount += 1;
-    }
+    else this.#countCode(attempt.status);
     this.recent.record(isError, attempt.endedAt);
     const latencyMs = attempt.headLatencyMs;
     if (latencyMs !== undefined) this.firstByte.record(latencyMs);
     this.duration.record(attempt.endedAt - attempt.startedAt);
+  }
+
+  /** The same for an attempt of which nothing else is to be said. */
+  answered({ status, headMs, durationMs, endedAt }: Answered): void {
+    const isError = status >= 500;
+    this.requests += 1;
+    if (isError) this.errors += 1;
+    this.#countCode(status);
+    this.recent.record(isError, endedAt);
+    this.firstByte.record(headMs);
+    this.duration.record(durationMs);
+  }
+
+  #countCode(status: number): void {
+    if (status !== this.#code) this.#noteCodes(status);
+    this.#codeCount += 1;
   }
 }
 
@@ -111,6 +125,8 @@ export class Metrics implements AttemptObserver, PoolObserver {
   readonly #clock: Clock;
   /** Weak: an upstream that was removed takes its counts along when its last attempt has ended. */
   readonly #upstreams = new WeakMap<Upstream, UpstreamMeter>();
+  /** What has been answered since somebody read a meter last. */
+  readonly #daybook = new Daybook((upstream, answered) => this.#meterOf(upstream).answered(answered));
   /** Tries to take a new configuration, by result: "applied", "unchanged", "refused". */
   readonly reloads = new Map<string, number>();
   /** Lines of the access log that could not be written. */
@@ -123,7 +139,13 @@ export class Metrics implements AttemptObserver, PoolObserver {
     this.#clock = clock;
   }
 
+  /** Up to date with all that has ended, until the next attempt ends: to be asked for again then. */
   of(upstream: Upstream): UpstreamMeter {
+    this.#daybook.close();
+    return this.#meterOf(upstream);
+  }
+
+  #meterOf(upstream: Upstream): UpstreamMeter {
     let meter = this.#upstreams.get(upstream);
     if (!meter) this.#upstreams.set(upstream, (meter = new UpstreamMeter(this.#clock())));
     return meter;
@@ -145,7 +167,9 @@ export class Metrics implements AttemptObserver, PoolObserver {
   }
 
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
-    this.of(attempt.upstream).ended(attempt, outcome);
+    if (outcome.kind === "response" && attempt.headAt > 0 && attempt.connectedAt === 0)
+      this.#daybook.note(attempt);
+    else this.#meterOf(attempt.upstream).ended(attempt, outcome);
   }
 
   reloaded(result: string): void {

@@ -50,9 +50,10 @@ export class Recent {
     this.#latencies = latencies;
   }
 
-  /** Counts one more. Its latency, if it has one, is added to the latencies afterwards. */
+  /** Counts one more, perhaps later than others that followed it. Its latency, if it has one, is added to the latencies afterwards. */
   record(isError: boolean, now: number): void {
     const second = Math.floor(now / 1000);
+    if (second < this.#second) return this.#count(second, 1, isError ? 1 : 0);
     if (second > this.#second) this.#turnTo(second);
     this.#requests += 1;
     if (isError) this.#errors += 1;

@@ -85,8 +85,9 @@ export interface DataPlaneSetting {
   readonly lostSpans?: () => number;
 }
 
-/** Runtimes tell of connections that were cut a moment later: until then their exchanges are not over. */
+/** Runtimes tell of connections that were cut a moment later, on a busy machine some moments: until then exchanges are not over. */
 const settleMs = 50;
+const mostSettles = 40;
 
 /** The plane in this process: its orders and reports are function calls. */
 export class DataPlane implements Plane {
@@ -190,9 +191,17 @@ export class DataPlane implements Plane {
   }
 
   async end(): Promise<void> {
-    const isCutting = this.active() > 0;
+    let settles = this.active() > 0 ? mostSettles : 0;
     this.close();
-    if (isCutting) await sleep(settleMs);
+    for (; settles > 0; settles--) {
+      await sleep(settleMs);
+      if (!this.#hasAttempts) return;
+    }
+  }
+
+  get #hasAttempts(): boolean {
+    const { pools } = this.#setting.fleet;
+    return pools.some(({ upstreams }) => upstreams.some(({ inFlight }) => inFlight > 0));
   }
 
   close(): void {

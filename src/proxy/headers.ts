@@ -56,7 +56,11 @@ export interface ForwardingSetting {
   readonly listenPort: number;
 }
 
-/** From a peer that is not trusted the fields say what we saw; from a trusted one what it said, with its address added. */
+/**
+ * From a peer that is not trusted the fields say what we saw; from a trusted one what it said, with its address
+ * added. `Forwarded` (RFC 7239) says the same in other words, and some servers believe it: a trusted peer's passes as it came,
+ * any other one ends here. We write none of our own, since servers that know both would have to choose.
+ */
 export function forwardingFields(head: Head, { trusts, listenPort }: ForwardingSetting): ForwardingFields {
   const trusted = trusts(head.clientAddress);
   const kept = (name: string) => (trusted ? head.header(name) : undefined);

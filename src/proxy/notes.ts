@@ -151,6 +151,10 @@ export class Notes implements EndedExchange {
     return outcome?.kind === "failure" ? outcome.reason : null;
   }
 
+  get complaint(): string | null {
+    return this.refused?.complaint ?? null;
+  }
+
   get notRetried(): NotRetried | null {
     return this.whyNot ?? null;
   }
@@ -173,10 +177,10 @@ export class Notes implements EndedExchange {
 
   #makeRecord(): RequestRecord {
     const { requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone } = this.#ended;
-    const { at, durationMs, method, pool, reason, notRetried, queuedMs, attempts, traceId } = this;
+    const { at, durationMs, method, pool, reason, complaint, notRetried, queuedMs, attempts, traceId } = this;
     return {
       ...{ requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone },
-      ...{ at, durationMs, method, pool, reason, notRetried, queuedMs, attempts, traceId },
+      ...{ at, durationMs, method, pool, reason, complaint, notRetried, queuedMs, attempts, traceId },
       target: copyOf(this.target),
       host: copyOf(this.host),
       key: this.pinnedBy === "" ? null : copyOf(cut(this.pinnedBy)),

@@ -71,6 +71,8 @@ export interface RequestRecord extends ExchangeEnd {
   readonly key: string | null;
   /** Why the balancer answered itself, or why the last attempt failed. */
   readonly reason: RefusalReason | null;
+  /** Which rule it broke, where it was refused for what it says or how slowly it came. */
+  readonly complaint: string | null;
   readonly notRetried: NotRetried | null;
   /** Why each further attempt was made, in order. */
   readonly retried: readonly string[];

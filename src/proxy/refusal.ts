@@ -32,6 +32,8 @@ export interface Refusal {
   /** Status of the answer where it is not the reason's usual one. */
   readonly status: number;
   readonly notRetried?: NotRetried;
+  /** The rule that the request breaks, always in the same words; nothing that the client said. */
+  readonly complaint?: string;
   /**
    * An upstream had answered before, with a status that was tried elsewhere: that answer, which the engine has kept, goes
    * to the client, and not this refusal. Its status is the one given here.
@@ -133,9 +135,13 @@ export function isLast({ reason }: Refusal): boolean {
   return reason === "overloaded";
 }
 
-/** A request that is refused for what it says or how slowly it comes. @param status 400, 405, 408, 414, 431, 501 or 505 */
-export function invalid(status: number): Refusal {
-  return refusal(status === 414 || status === 431 ? "request_too_large" : "request_invalid", status);
+/**
+ * A request that is refused for what it says or how slowly it comes.
+ * @param status 400, 405, 408, 414, 431, 501 or 505  @param text the rule that it breaks
+ */
+export function invalid({ status, text }: { readonly status: number; readonly text: string }): Refusal {
+  const reason = status === 414 || status === 431 ? "request_too_large" : "request_invalid";
+  return { ...refusal(reason, status), complaint: text };
 }
 
 /** How long a client is asked to wait after a 503, in seconds: two probe rounds while an upstream changes. */
@@ -152,7 +158,8 @@ export interface RefusalAnswer {
  * It names no upstream and no system error: those are for the log.
  */
 export function answerOf(given: Refusal, accept: string | undefined, requestId: string): RefusalAnswer {
-  const { error, message } = meanings[given.reason];
+  const { error, message: general } = meanings[given.reason];
+  const message = given.complaint ? `${general.slice(0, -1)}: ${given.complaint}.` : general;
   const asJson = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept ?? "");
   const problem = { status: given.status, reason: given.reason, message, requestId };
   const body = asJson

@@ -18,6 +18,8 @@ export interface Timeouts {
   readonly bodyIdleMs: number;
   /** Without a byte in either direction of an upgraded connection. */
   readonly tunnelIdleMs: number;
+  /** A connection that was opened so long ago serves no further request; without it as many as it likes. */
+  readonly connectionAgeMs?: number;
 }
 
 /** Where a route leads: a pool and how its requests are treated. */

@@ -15,13 +15,15 @@ export function accountOf(request: RequestRecord): readonly string[] {
       ...again(request, index),
     ]),
     ...(request.notRetried === null ? [] : [`It was not tried again: ${whyNot[request.notRetried]}.`]),
+    ...(request.complaint !== null && request.pool !== null ? [`It was refused: ${request.complaint}.`] : []),
     outcome(request),
     ...spent(request),
   ];
 }
 
-function whither({ pool, key, method, reason }: RequestRecord): string {
-  if (method === "") return "Its head was not acceptable, so it was not looked at any further.";
+function whither({ pool, key, method, reason, complaint }: RequestRecord): string {
+  if (complaint !== null && pool === null) return `It was not acceptable: ${complaint}.`;
+  if (method === "") return "Its head was not looked at.";
   if (pool === null)
     return reason === "no_route" ? "No route matches it." : "It was refused before any route was asked.";
   return key === null

@@ -11,7 +11,7 @@ import { dial, timedOut } from "./dial.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import { memorySense } from "./memory.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebSetting } from "./runtime.ts";
-import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
+import { answerBug, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
 async function serve(setting: WebSetting): Promise<WebListener> {
   const echoes = new Set<Bun.ServerWebSocket<undefined>>();
@@ -24,13 +24,15 @@ async function serve(setting: WebSetting): Promise<WebListener> {
     // Bun would cut quiet event streams after ten seconds, and refuse uploads above 128 MB.
     idleTimeout: 0,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    fetch(request, server) {
+    fetch(received, server) {
+      const request = readable(received);
+      if (!request) return unreadable();
       if (wantsEcho(request, setting)) {
         const protocol = firstProtocol(request);
         const chosen = protocol === undefined ? {} : { headers: { "Sec-WebSocket-Protocol": protocol } };
-        if (server.upgrade(request, chosen)) return undefined;
+        if (server.upgrade(received, chosen)) return undefined;
       }
-      return setting.handle(request, plainAddress(server.requestIP(request)?.address ?? ""));
+      return setting.handle(request, plainAddress(server.requestIP(received)?.address ?? ""));
     },
     error: (error) => answerBug(error, setting),
     websocket: {

@@ -13,7 +13,7 @@ import { passwords } from "./argon2.ts";
 import { dial, timedOut } from "./dial.ts";
 import { memorySense } from "./memory.ts";
 import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
-import { answerBug, firstProtocol, goingAway, hostOf, wantsEcho } from "./web.ts";
+import { answerBug, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
 interface DenoServeSetting {
   readonly hostname: string;
@@ -64,10 +64,12 @@ async function serve(setting: WebSetting): Promise<WebListener> {
       onListen() {},
       onError: (error) => answerBug(error, setting),
     },
-    (request, { remoteAddr }) =>
-      wantsEcho(request, setting)
-        ? echo(request)
-        : setting.handle(request, plainAddress(remoteAddr.hostname)),
+    (received, { remoteAddr }) => {
+      const request = readable(received);
+      if (!request) return unreadable();
+      if (wantsEcho(request, setting)) return echo(received);
+      return setting.handle(request, plainAddress(remoteAddr.hostname));
+    },
   );
   return {
     port: server.addr.port,

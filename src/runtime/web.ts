@@ -2,6 +2,36 @@
 
 import type { WebSetting } from "./runtime.ts";
 
+/**
+ * The request as a handler may read it: with a whole address, of which nobody reads another path than the next one. A guard
+ * that parses "/livez?/api/reload", as it comes without a Host, and a router that looks for the path behind the first slashes
+ * would not mean the same. Undefined for one that cannot be read so (RFC 9112 section 3.2).
+ */
+export function readable(request: Request): Request | undefined {
+  const { url, headers } = request;
+  if (hasOnePath(url)) return request;
+  // Clients of HTTP/1.0 need not name a host: health checks often do not.
+  const whole = `http://localhost${url}`;
+  return url.startsWith("/") && !headers.get("host") && hasOnePath(whole)
+    ? new Request(whole, request)
+    : undefined;
+}
+
+function hasOnePath(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  const query = url.indexOf("?", start);
+  return start > 0 && url.slice(start, query < 0 ? undefined : query) === new URL(url).pathname;
+}
+
+/** What gets whoever sent another one. */
+export function unreadable(): Response {
+  return new Response("400 Bad Request: the Host field or the address cannot be read\n", {
+    status: 400,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  });
+}
+
 /** Whether this request wants to become a WebSocket at the echo endpoint (RFC 6455 section 4.2.1). */
 export function wantsEcho(request: Request, { echoPath }: WebSetting): boolean {
   const { headers } = request;

@@ -21,8 +21,12 @@ export function commonLine(exchange: EndedExchange, most = Infinity): string {
     ` connect_ms=${milliseconds(last?.connectMs ?? null) ?? "-"}` +
     ` first_byte_ms=${milliseconds(firstByteMs(exchange)) ?? "-"} bytes_in=${exchange.bytesIn}` +
     ` scheme=${exchange.scheme} host="${escape(exchange.host.slice(0, most))}"` +
-    ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)}`
+    ` id=${bare(exchange.requestId)} trace=${bare(exchange.traceId)} complaint=${quotedOrNone(exchange.complaint)}`
   );
+}
+
+function quotedOrNone(text: string | null): string {
+  return text === null ? "-" : `"${escape(text)}"`;
 }
 
 /** A value that stands without quotes: names from the configuration may have spaces. */

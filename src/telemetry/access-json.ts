@@ -22,7 +22,8 @@ export function jsonLine(exchange: EndedExchange, most = Infinity): string {
     `,"target":${quoted(exchange.target, most)},"host":${quoted(exchange.host, most)}` +
     `,"scheme":"${exchange.scheme}","pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
     `,"attempts":${attempts.length}${attempts.length > 1 ? `,"tries":[${attempts.map(tryOf).join()}]` : ""}` +
-    `,"status":${exchange.status},"reason":${quoted(reasonOf(exchange))},"notRetried":${quoted(exchange.notRetried)}` +
+    `,"status":${exchange.status},"reason":${quoted(reasonOf(exchange))}` +
+    `,"complaint":${quoted(exchange.complaint)},"notRetried":${quoted(exchange.notRetried)}` +
     `,"bytesIn":${exchange.bytesIn},"bytesOut":${exchange.bytesOut}` +
     `,"durationMs":${milliseconds(durationMs)},"queuedMs":${milliseconds(exchange.queuedMs)}` +
     `,"connectMs":${milliseconds(last?.connectMs ?? null)},"firstByteMs":${milliseconds(firstByteMs(exchange))}}`

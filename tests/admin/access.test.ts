@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { reaches, type Role, roles } from "../../src/access/role.ts";
 import { roleNamed } from "../../src/admin/route-roles.ts";
+import { ask } from "../support/raw-client.ts";
 import { accountsOf, hashOf, routesOfAdmin, startAdminStand } from "./stand.ts";
 
 const accounts = await accountsOf();
@@ -237,4 +238,53 @@ describe("who acted", () => {
     }
     expect(stand.acts.map(({ by }) => by)).toEqual(["otto", "grafana", "mallory"]);
   });
+});
+
+test("nobody gets past the guard with an address that the router reads differently", async () => {
+  using stand = await startAdminStand(accounts, { hostname: "0.0.0.0" });
+  const body = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+  const asks = [
+    "GET /livez?",
+    "GET /livez?xxxxxxxxxxxx",
+    "GET //x/livez?",
+    "GET /livez#",
+    "POST /api/login?",
+    "POST /api/login?xxxxxxxx",
+  ];
+  const hosts = [
+    "",
+    "Host:\r\n",
+    "Host: a b\r\n",
+    "Host: a?\r\n",
+    "Host: a#\r\n",
+    "Host: a/livez?\r\n",
+    "Host: a\\livez\r\n",
+  ];
+  for (const target of asks) {
+    for (const host of hosts) {
+      for (const version of ["1.0", "1.1"]) {
+        const path = target.startsWith("GET") ? "/api/snapshot" : "/api/reload";
+        const answer = await ask(stand.port, `${target}${path} HTTP/${version}\r\n${host}${body}`);
+        const text = answer.body.toString();
+        expect([target, host, text.includes("pools"), text.includes("applied")]).toEqual([
+          target,
+          host,
+          false,
+          false,
+        ]);
+      }
+    }
+  }
+  expect(stand.acts).toEqual([]);
+});
+
+test("an address that is none is not believed, whoever says it", async () => {
+  using stand = await startAdminStand(accounts);
+  for (const told of ["1:2:3:4:5:6:7:8:9::", "....", "1.2.3", "::::"]) {
+    const body = { name: "vera", password: "wrong" };
+    const answer = await stand.ask("POST", "/api/login", { body, headers: { "X-Evenkeel-Client": told } });
+    expect([told, answer.status]).toEqual([told, 401]);
+  }
+  expect(stand.notes).toHaveLength(4);
+  for (const { detail } of stand.notes) expect(detail).toContain("127.0.0.1");
 });

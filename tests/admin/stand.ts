@@ -107,13 +107,13 @@ export interface Asked {
 /** @param port 0 takes any free one; a given one lets a test bring the same address back, without its sessions */
 export async function startAdminStand(
   accounts: Accounts,
-  { snapshot = emptySnapshot, port = 0 } = {},
+  { snapshot = emptySnapshot, port = 0, hostname = "127.0.0.1" } = {},
 ): Promise<AdminStand> {
   const [acts, notes]: [Who[], LoginNote[]] = [[], []];
   const state = { accounts };
   const listener = await startAdmin(
     {
-      ...{ hostname: "127.0.0.1", port, accounts: () => state.accounts },
+      ...{ hostname, port, accounts: () => state.accounts },
       note: (note) => void notes.push(note),
       bug: (error) => {
         throw error;

@@ -53,6 +53,11 @@ describe("a bad value is one sentence that names the flag and the value", () => 
       "Cannot use --policy: it needs one of round-robin, least-connections, random, p2c, hash, first" +
         ' (did you mean least-connections?), received "lest-connections"',
     ],
+    [
+      "proxy --otlp-endpoint http://me:s3cret@localhost:4318",
+      "Cannot use --otlp-endpoint: it needs a URL such as http://localhost:4318 without a user name or password," +
+        ' received "http://***@localhost:4318"',
+    ],
     ["proxy --engine steam", `Cannot use --engine: ${engineNeeds}, received "steam"`],
     ["proxy --probe-path readyz", `Cannot use --probe-path: ${path}, received "readyz"`],
     ["proxy --admin-port x", `Cannot use --admin-port: ${portNeeds}, received "x"`],

@@ -104,7 +104,7 @@ function randomFile(seed: number): string {
       slowStart: pick([0, "0", time()]),
       outlier: { ...maybe({ window: time(), maxEjected: random() }) },
     }),
-    ...maybe({ timeouts: { ...maybe({ head: time() }), ...maybe({ tunnelIdle: time() }) } }),
+    ...maybe({ timeouts: { ...maybe({ head: time() }), ...maybe({ connectionAge: pick([0, time()]) }) } }),
     upstreams: [upstream(`${id}1`), upstream(`${id}2`), upstream(`${id}3`)],
   });
   return JSON.stringify({

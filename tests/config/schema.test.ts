@@ -95,6 +95,8 @@ test.each([
   "drainTimeout: 1.5h",
   "clientTimeouts: { head: 1s, bodyIdle: 1ms, keepAlive: 1m }",
   "trustedProxies: [10.0.0.0/8, '::1']",
+  "tracing: { endpoint: 'http://localhost:4318' }",
+  "tracing: { endpoint: 'https://collector.example/a@b/' }",
   "dashboard: { port: 1, host: localhost }",
   inPool("policy: p2c"),
   inPool("hashBy: header:X-User"),
@@ -109,7 +111,8 @@ test.each([
   inPool(
     "probe: { path: /a?b, interval: 1s, changingInterval: 1s, jitter: 0, timeout: 1s, rise: 1, fall: 1 }",
   ),
-  inPool("timeouts: { connect: 1s, head: 1s, bodyIdle: 1s, tunnelIdle: 1s }"),
+  inPool("timeouts: { connect: 1s, head: 1s, bodyIdle: 1s, tunnelIdle: 1s, connectionAge: 1h }"),
+  inPool("timeouts: { total: 0, connectionAge: 0 }"),
   "pools: { a: { upstreams: [HTTP://A:1/;weight=3;backup;name=x, { url: 'https://[::1]', weight: 0, backup: true, name: a-b }] } }",
   inPool("upstreamTls: { serverName: a.b, verify: false }"),
   "pools: { a: { upstreams: [{ url: https://u, tls: { serverName: api.internal, verify: true } }] } }",

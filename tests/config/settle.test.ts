@@ -33,7 +33,7 @@ pools:
     slowStart: 0
     outlier: { consecutiveFailures: 2, failureRatio: 0.3, minimumVolume: 11, window: 12s, ejection: 13s, maxEjection: 14m, maxEjected: 0.4 }
     probe: { path: "/readyz?full=1", interval: 4s, changingInterval: 500ms, jitter: 0.2, timeout: 1s, rise: 5, fall: 6 }
-    timeouts: { connect: 7s, head: 8s, total: 20s, bodyIdle: 9s, tunnelIdle: 10m }
+    timeouts: { connect: 7s, head: 8s, total: 20s, bodyIdle: 9s, tunnelIdle: 10m, connectionAge: 5m }
     upstreams:
       - http://10.0.0.1:8080
       - http://10.0.0.1:8081;weight=0;backup
@@ -90,7 +90,10 @@ routes:
           rise: 5,
           fall: 6,
         },
-        timeouts: { connectMs: 7000, headMs: 8000, totalMs: 20_000, bodyIdleMs: 9000, tunnelIdleMs: 600_000 },
+        timeouts: {
+          ...{ connectMs: 7000, headMs: 8000, totalMs: 20_000, bodyIdleMs: 9000 },
+          ...{ tunnelIdleMs: 600_000, connectionAgeMs: 300_000 },
+        },
         upstreams: [
           { id: "10.0.0.1:8080", address: address("http", "10.0.0.1", 8080), weight: 1, backup: false },
           { id: "10.0.0.1:8081", address: address("http", "10.0.0.1", 8081), weight: 0, backup: true },

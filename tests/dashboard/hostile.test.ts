@@ -215,7 +215,7 @@ const soughtFor = (isAudit: boolean) => {
   return soughtOf(new URLSearchParams({ ...fields, before: "9" }), isAudit);
 };
 
-const request = poisoned(retriedRequest(1)) as KeptRequest;
+const request = poisoned(retriedRequest(1, { complaint: "no Host field" })) as KeptRequest;
 const explained = { ...request, account: [hostile] };
 const filter = requestsSought(
   new URLSearchParams(Object.fromEntries(filterNames.map((name) => [name, hostile]))),

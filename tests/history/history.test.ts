@@ -382,6 +382,53 @@ describe("the history file", () => {
     store.close();
   });
 
+  test("forgets them while it is open, a part at a time, so that upstreams that come and go do not fill it", () => {
+    const file = join(folder, "come-and-go.db");
+    let now = epoch;
+    const store = openHistory(file, () => now);
+    const [, , level] = levels;
+    const rows = () => {
+      const reader = new DatabaseSync(file, { readOnly: true });
+      const count = Number(reader.prepare("SELECT count(*) AS n FROM point").get()?.["n"]);
+      const series = Number(reader.prepare("SELECT count(*) AS n FROM series").get()?.["n"]);
+      reader.close();
+      return { count, series };
+    };
+    const gone = Array.from({ length: 2_500 }, (_, index) => ({
+      ...{
+        series: { pool: "main", upstream: "old" },
+        level,
+        point: { ...point, at: now + index * level.stepMs },
+      },
+    }));
+    store.write(gone);
+    now += gone.length * level.stepMs + level.keptMs;
+    const counts: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      store.write([{ series, level, point: { ...point, at: now + i * level.stepMs } }]);
+      counts.push(rows().count);
+    }
+    expect(counts).toEqual([1_501, 502, 3, 4]);
+    expect(rows().series).toBe(1);
+    // Back again, it begins anew.
+    store.write([{ series: { pool: "main", upstream: "old" }, level, point: { ...point, at: now } }]);
+    expect(store.read({ pool: "main", upstream: "old" }, level, 0)).toHaveLength(1);
+    store.close();
+  });
+
+  test("takes an old file over as a whole or not at all", () => {
+    const file = join(folder, "half.db");
+    const old = new DatabaseSync(file);
+    old.exec(`CREATE TABLE series (id INTEGER PRIMARY KEY, pool TEXT, upstream TEXT, last_at INTEGER);
+      CREATE TABLE point (series INTEGER, queued INTEGER); PRAGMA user_version = 1`);
+    old.close();
+    expect(() => openHistory(file, () => epoch)).toThrow("Cannot use the history file: duplicate column");
+    const reader = new DatabaseSync(file, { readOnly: true });
+    const columns = reader.prepare("PRAGMA table_info(point)").all();
+    expect(columns.map(({ name }) => name)).toEqual(["series", "queued"]);
+    reader.close();
+  });
+
   test("keeps how long an upstream has been up, and takes a file of version 2 over", () => {
     const file = inFolder("uptime.db");
     const key = { pool: "main", upstream: "a" };

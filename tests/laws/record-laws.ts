@@ -69,7 +69,10 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     play(engine, ok, async ({ port, records }) => {
       await ask(port, "TRACE / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
       await until(() => records.length > 0);
-      expect(records).toMatchObject([{ status: 405, reason: "request_invalid", pool: null, attempts: [] }]);
+      expect(records).toMatchObject([
+        { status: 405, reason: "request_invalid", complaint: "CONNECT and TRACE are not served" },
+      ]);
+      expect(records).toMatchObject([{ pool: null, attempts: [], clientAddress: "127.0.0.1" }]);
     }),
 
   "ends an exchange whose client has left with one record": (engine) => {

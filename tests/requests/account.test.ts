@@ -56,8 +56,16 @@ describe("the account of a request", () => {
 
   for (const [more, sentence] of [
     [
-      { method: "", pool: null, attempts: [], status: 400, reason: "request_invalid" },
-      "Its head was not acceptable",
+      { method: "", pool: null, attempts: [], reason: "request_invalid", complaint: "no Host field" },
+      "It was not acceptable: no Host field. The client",
+    ],
+    [
+      { attempts: [], status: 408, reason: "request_invalid", complaint: "the body did not come in time" },
+      "It was refused: the body did not come in time. The client",
+    ],
+    [
+      { method: "", pool: null, attempts: [], status: 503, reason: "too_many_clients" },
+      "Its head was not looked at.",
     ],
     [{ pool: null, attempts: [], status: 404, reason: "no_route" }, "No route matches it."],
     [{ isClientGone: true, status: 0 }, "The client left before it had the whole answer."],

@@ -12,7 +12,7 @@ export const attempt = (upstream: string, more: Partial<AttemptRecord> = {}): At
 export const recordOf = (id: string, more: Partial<RequestRecord> = {}): RequestRecord => ({
   ...{ requestId: id, clientAddress: "127.0.0.1", scheme: "http", status: 200, bytesIn: 80, bytesOut: 200 },
   ...{ isClientGone: false, at: 1_000, durationMs: 5, method: "GET", target: "/", host: "shop.example" },
-  ...{ pool: "main", key: null, reason: null, notRetried: null, retried: [], queuedMs: 0 },
+  ...{ pool: "main", key: null, reason: null, complaint: null, notRetried: null, retried: [], queuedMs: 0 },
   ...{ attempts: [attempt("a")], choices: [], traceId: null },
   ...more,
 });

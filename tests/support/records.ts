@@ -16,7 +16,15 @@ export const goodRecord: RequestRecord = {
   ...{ requestId: "r-1", clientAddress: "192.0.2.1", scheme: "http", status: 200 },
   ...{ bytesIn: 90, bytesOut: 512, isClientGone: false, at: Date.UTC(2026, 10, 24, 0, 12, 30, 250) },
   ...{ durationMs: 30.5, method: "GET", target: "/cart?item=7", host: "shop.example", pool: "shop" },
-  ...{ key: null, reason: null, notRetried: null, retried: [], queuedMs: 0, attempts: [answeredAttempt] },
+  ...{
+    key: null,
+    reason: null,
+    complaint: null,
+    notRetried: null,
+    retried: [],
+    queuedMs: 0,
+    attempts: [answeredAttempt],
+  },
   ...{ choices: [], traceId: null },
 };
 

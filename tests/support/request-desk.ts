@@ -129,7 +129,7 @@ export function someRequest(seq: number, change: Partial<KeptRequest> = {}): Kep
       target: "/",
       host: "shop.example",
     },
-    ...{ pool: "main", key: null, reason: null, notRetried: null, retried: [], queuedMs: 0 },
+    ...{ pool: "main", key: null, reason: null, complaint: null, notRetried: null, retried: [], queuedMs: 0 },
     attempts: [someAttempt("localhost:8081")],
     choices: [someChoice("localhost:8081")],
     traceId: "4bf92f3577b34da6a3ce929d0e0e4736",

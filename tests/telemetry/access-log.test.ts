@@ -67,7 +67,7 @@ describe("a JSON line of the access log", () => {
       ...{ level: "INFO", message: "request", logger: "evenkeel.access" },
       ...{ time: "2026-11-24T00:12:30.250Z", requestId: "r-1", traceId: null, client: "192.0.2.1" },
       ...{ method: "GET", target: "/cart?item=7", host: "shop.example", scheme: "http", pool: "shop" },
-      ...{ upstream: "api-1", attempts: 1, status: 200, reason: null, notRetried: null },
+      ...{ upstream: "api-1", attempts: 1, status: 200, reason: null, complaint: null, notRetried: null },
       ...{ bytesIn: 90, bytesOut: 512, durationMs: 30.5, queuedMs: 0, connectMs: null, firstByteMs: 20 },
     });
   });
@@ -121,8 +121,14 @@ describe("a line in Common Log Format", () => {
     expect(line).toBe(
       '192.0.2.1 - - [24/Nov/2026:00:12:30 +0000] "GET /cart?item=7" 200 512 upstream=api-1 pool=shop attempts=2 ' +
         "reason=- not_retried=- duration_ms=30.5 queued_ms=0 connect_ms=0.25 first_byte_ms=21 bytes_in=90 " +
-        'scheme=http host="shop.example" id=r-1 trace=-',
+        'scheme=http host="shop.example" id=r-1 trace=- complaint=-',
     );
+  });
+
+  test("quotes the rule that a refused request breaks", async () => {
+    const refused = { ...goodRecord, status: 400, complaint: "no Host field" };
+    const [line] = await linesOf([refused], { format: "common" });
+    expect(line).toEndWith(' complaint="no Host field"');
   });
 
   test("cannot be forged: quotes, spaces and line ends of others are escaped", async () => {
@@ -134,7 +140,7 @@ describe("a line in Common Log Format", () => {
     // Outside of the quoted strings there are only our own fields.
     const unquoted = line.replace(/"[^"]*"/g, "_");
     expect(unquoted.split(" ").filter((part) => part.startsWith("reason="))).toEqual(["reason=no_upstream"]);
-    expect(unquoted.split(" ")).toHaveLength(8 + 14);
+    expect(unquoted.split(" ")).toHaveLength(8 + 15);
   });
 });
 

@@ -20,6 +20,7 @@ const exchange: TracedRecord = {
   pool: "shop",
   status: 200,
   reason: null,
+  complaint: null,
   notRetried: null,
   retried: ["connect_refused"],
   ...{ key: null, queuedMs: 0, choices: [], bytesIn: 90, bytesOut: 180, isClientGone: false },

@@ -71,6 +71,7 @@ const requestSchema = Type.Object(
     pool: nullable(Type.String(), "Null where no route matched."),
     key: nullable(Type.String(), "What it was pinned by."),
     reason: nullable(Type.String(), "Why it was refused, or how its last attempt failed."),
+    complaint: nullable(Type.String(), "Which rule it broke, where it was refused for what it says."),
     notRetried: nullable(Type.String(), "Why it was not tried again."),
     retried: list(Type.String(), "Why each further attempt was made."),
     queuedMs: Type.Number({ description: "How long it waited for a place." }),

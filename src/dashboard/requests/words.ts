@@ -20,8 +20,8 @@ export function statusWord({ status, isClientGone }: RequestRecord): string {
 }
 
 /** "shop.example/cart?id=7"; what has no acceptable head says so. */
-export function addressWord({ host, target, method }: RequestRecord): string {
-  if (method === "") return "no acceptable request";
+export function addressWord({ host, target, method, clientAddress }: RequestRecord): string {
+  if (method === "") return `no acceptable request, from ${clientAddress}`;
   return target.startsWith("/") ? host + target : target;
 }
 
@@ -32,11 +32,11 @@ export function upstreamOf({ attempts }: RequestRecord): string | undefined {
 
 /** What is worth a look, shortest first: "retried: connect_refused", "queue_full", "client gone". */
 export function remarksOf(request: RequestRecord): readonly string[] {
-  const { retried, reason, isClientGone, queuedMs } = request;
+  const { retried, reason, complaint, isClientGone, queuedMs } = request;
   const tries = retried.length > 1 ? ` ${formatCount(retried.length)}×` : "";
   return [
     ...(retried.length > 0 ? [`retried${tries}: ${[...new Set(retried)].join(", ")}`] : []),
-    ...(reason !== null && !retried.includes(reason) ? [reason] : []),
+    ...(reason !== null && !retried.includes(reason) ? [complaint ? `${reason}: ${complaint}` : reason] : []),
     ...(isClientGone && reason !== null ? [] : isClientGone ? ["client gone"] : []),
     ...(queuedMs >= 1 ? [`queued ${formatMs(queuedMs)}`] : []),
   ];

@@ -13,6 +13,7 @@ export function outgoingFields(
   const fields = endToEnd(request.headers);
   // Consumed at this hop: the listener has answered "100 Continue" already.
   fields.delete("expect");
+  if (!trusts(head.clientAddress)) fields.delete("forwarded");
   for (const name of [...fields.keys()]) if (isForwardedMisspelt(name)) fields.delete(name);
   fields.set("Host", head.host);
   for (const [name, value] of Object.entries(forwarding)) fields.set(name, value);

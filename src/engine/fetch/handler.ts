@@ -12,7 +12,7 @@ import type { Forward } from "./forward.ts";
 import { Legs } from "./legs.ts";
 import { bodyRefusal, bugAnswer, logFailure, logRetry, refuse } from "./own-words.ts";
 import { type RequestBody, requestBody } from "./request-body.ts";
-import { refusalStatus, requestHead } from "./request-head.ts";
+import { refusalOf, requestHead } from "./request-head.ts";
 import { type Kept, passOn, type Tried, tryOnce } from "./try-once.ts";
 import { clientGone, turnOf } from "./turn.ts";
 
@@ -58,9 +58,8 @@ export function openPassage(
   };
   if (setting.maxClients !== undefined && setting.clients() > setting.maxClients)
     return ended(passage, refuse(setting, passage, exchange.refuse(refusal("too_many_clients"))));
-  const status = refusalStatus(head);
-  if (status !== undefined)
-    return ended(passage, refuse(setting, passage, exchange.refuse(refusal("request_invalid", status))));
+  const refused = refusalOf(head);
+  if (refused) return ended(passage, refuse(setting, passage, exchange.refuse(refused)));
   exchange.open(head);
   return passage;
 }

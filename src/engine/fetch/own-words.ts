@@ -2,7 +2,7 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
-import { answerOf, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
+import { answerOf, invalid, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { EngineSetting } from "../engine.ts";
 import type { Passage } from "./handler.ts";
 import type { BodyFault } from "./request-body.ts";
@@ -16,7 +16,8 @@ export function bugAnswer(setting: EngineSetting, { requestId }: Passage, error:
 }
 
 export function bodyRefusal(fault: BodyFault): Refusal {
-  return fault === "stalled" ? refusal("request_invalid", 408) : refusal("request_too_large");
+  if (fault === "too_large") return refusal("request_too_large");
+  return invalid({ status: 408, text: "the body did not come in time" });
 }
 
 /** The balancer's own answer. */
@@ -28,7 +29,8 @@ export function refuse(
   const answer = answerOf(given, head.header("accept"), requestId);
   tally.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(answer.body);
   if (given.notRetried === undefined) {
-    setting.log.fault("refused", { requestId, reason: given.reason, status: given.status });
+    const { reason, status, complaint } = given;
+    setting.log.fault("refused", { requestId, client: head.clientAddress, reason, status, complaint });
   }
   const headers = answer.fields.map(([name, value]): [string, string] => [name, value]);
   if (isLast(given)) headers.push(["Connection", "close"]);

@@ -1,5 +1,6 @@
 /** A request's head as the proxy sees it, answered from a standard `Request`. */
 
+import { invalid, type Refusal } from "../../proxy/refusal.ts";
 import { type Head, plainAddress } from "../../proxy/head.ts";
 
 /** @param clientAddress the peer's IP address as the listener reports it */
@@ -25,10 +26,11 @@ function authorityIn(url: string): string {
 const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
 
 /**
- * The status to refuse a head with, or undefined. Listeners with a fetch handler join repeated Host fields with a
- * comma, which no host name contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
+ * What a head is refused with, if it is. Listeners with a fetch handler join repeated Host fields with a comma, which no
+ * host name contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
  */
-export function refusalStatus(head: Head): 400 | 405 | undefined {
-  if (refusedMethods.has(head.method)) return 405;
-  return head.host.includes(",") ? 400 : undefined;
+export function refusalOf(head: Head): Refusal | undefined {
+  if (refusedMethods.has(head.method))
+    return invalid({ status: 405, text: "CONNECT and TRACE are not served" });
+  return head.host.includes(",") ? invalid({ status: 400, text: "more than one Host field" }) : undefined;
 }

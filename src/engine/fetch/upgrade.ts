@@ -4,7 +4,7 @@ import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
 import { isGatewayFailure } from "../../pool/outlier.ts";
 import type { Address } from "../../pool/upstream.ts";
-import { refusal } from "../../proxy/refusal.ts";
+import { invalid, refusal } from "../../proxy/refusal.ts";
 import { AttemptWatch, headLimitMs, type Moved } from "./attempt-watch.ts";
 import { outgoingFields } from "./fields.ts";
 import { failureOf } from "./forward.ts";
@@ -43,13 +43,15 @@ export async function openTunnel(
   return joined;
 }
 
+const unsound = invalid({ status: 400, text: "the handshake of the WebSocket is not valid" });
+
 async function joinUpstream(
   setting: FetchHandlerSetting,
   open: OpenWebSocket,
   passage: Passage,
 ): Promise<Tunnel | Response> {
   if (!isSound(passage.request)) {
-    return refuse(setting, passage, passage.exchange.refuse(refusal("request_invalid")));
+    return refuse(setting, passage, passage.exchange.refuse(unsound));
   }
   const first = await turnOf(passage.exchange, passage.request.signal);
   if (first === "gone") return clientGone();

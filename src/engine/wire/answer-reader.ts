@@ -3,7 +3,7 @@
 import { AnswerHead, type Asked } from "./answer-head.ts";
 import { Body } from "./body.ts";
 import { Gathered } from "./gathered.ts";
-import { isWhole, maxFields, maxHeadBytes, needsMore } from "./head-reader.ts";
+import { isWhole, needsMore } from "./head-reader.ts";
 
 /** Far more than anybody needs: 1xx heads without end would keep a core busy for as long as a head may take. */
 const maxInterims = 100;
@@ -84,7 +84,7 @@ export class AnswerReader {
         return "more";
       }
       goesOn = false;
-      const complaint = verdict === isWhole ? head.judge(bytes, taker.request) : complaintOf(verdict);
+      const complaint = verdict === isWhole ? head.judge(bytes, taker.request) : head.reader.complaint.text;
       if (complaint !== "") return this.#refuse(complaint);
       from = head.reader.end;
       if (!head.isInterim) return this.#begin(taker, head, to);
@@ -135,10 +135,4 @@ export class AnswerReader {
     }
     return this.#body.isComplete ? "complete" : "more";
   }
-}
-
-/** @param verdict a status of the head's reader */
-function complaintOf(verdict: number): string {
-  if (verdict === 431) return `head larger than ${maxHeadBytes} bytes or ${maxFields} fields`;
-  return verdict === 505 ? "unknown version of HTTP" : "malformed head";
 }

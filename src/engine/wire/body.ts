@@ -1,6 +1,7 @@
 /** Where a message's body ends: by length, by chunks, or with the connection. Passes bytes as they are. */
 
 import { Chunks } from "./chunks.ts";
+import { type Complaint, complaints } from "./complaints.ts";
 
 /** How a body is framed. */
 export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
@@ -33,6 +34,11 @@ export class Body {
   /** Bytes of data so far, where nobody announced how many will come; else 0. */
   get unannouncedBytes(): number {
     return this.#kind === framing.chunked ? (this.#chunks?.dataBytes ?? 0) : 0;
+  }
+
+  /** What is wrong, once `take` has answered -1. */
+  get complaint(): Complaint {
+    return this.#chunks?.complaint ?? complaints.chunkSize;
   }
 
   /**

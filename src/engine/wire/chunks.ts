@@ -1,6 +1,7 @@
 /** The chunked transfer coding: finds where a message ends, and refuses whatever two parsers could read differently. */
 
 import { cr, hexValue, isToken, isValue, lf, semicolon, colon } from "./bytes.ts";
+import { type Complaint, complaints } from "./complaints.ts";
 import { isForbiddenInTrailers, recognise } from "./field-names.ts";
 
 /** Sizes of up to 2⁴⁸ − 1 bytes, which a JavaScript number holds exactly. */
@@ -56,6 +57,24 @@ export class Chunks {
 
   get isDone(): boolean {
     return this.#phase === at.done;
+  }
+
+  /** What is wrong, once `take` has answered -1: it stands where it met that. */
+  get complaint(): Complaint {
+    switch (this.#phase) {
+      case at.firstDigit:
+      case at.size:
+      case at.sizeLf:
+        return complaints.chunkSize;
+      case at.extensionStart:
+      case at.extension:
+        return complaints.chunkExtension;
+      case at.dataCr:
+      case at.dataLf:
+        return complaints.chunkData;
+      default:
+        return complaints.trailer;
+    }
   }
 
   /**

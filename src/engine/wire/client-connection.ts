@@ -1,6 +1,7 @@
 /** One client's connection: reads requests one after another, has each relayed, and keeps its answers in order. */
 
 import { invalid, refusal } from "../../proxy/refusal.ts";
+import { type Complaint, complaints } from "./complaints.ts";
 import { Connection } from "./connection.ts";
 import type { Ending } from "./exchange-end.ts";
 import { type HeadTaker, Inbox } from "./inbox.ts";
@@ -45,12 +46,11 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     const place = this.#plane.placeFor(this);
     if (place === "none") return this.leave(true);
     if (place === "away") return this.#begin().refuseUnread(this, refusal("too_many_clients"));
-    if (this.scheme === "https") this.#plane.times.forHead(this);
-    else this.#plane.times.forRequest(this);
+    this.#plane.times.forHead(this);
   }
 
   secured(): void {
-    if (this.#phase === "idle") this.#plane.times.forRequest(this);
+    if (this.#phase === "idle") this.#plane.times.forHead(this);
   }
 
   /** The forwarding fields that are the same for all of its requests. */
@@ -116,10 +116,10 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   }
 
   /** @returns the offset behind what belongs to the request */
-  headRead(head: RequestHead, to: number, status: number): number {
+  headRead(head: RequestHead, to: number, complaint: Complaint | undefined): number {
     const relay = this.#begin();
-    if (status !== 0) {
-      relay.refuseUnread(this, invalid(status));
+    if (complaint) {
+      relay.refuseUnread(this, invalid(complaint));
       return to;
     }
     const next = relay.start(this, head, to);
@@ -165,6 +165,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   protected override flushed(): void {
     if (this.#phase === "flushing") {
       this.#settle();
+      if (this.#hasPeerEnded) return this.leave(false);
       this.#phase = "idle";
       this.#plane.times.forRequest(this);
       const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
@@ -203,8 +204,9 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   ended(): void {
     this.#hasPeerEnded = true;
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.clientFinished();
-    if (this.#phase === "lingering" && !this.isFlushed) return;
-    this.leave(false);
+    if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
+    // Who left and who only has no more to say look alike: the latter must not take a part of an answer for all of it.
+    this.leave(this.#relay?.hasBegun === true);
   }
 
   closed(error: Error | undefined): void {
@@ -217,10 +219,10 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     if (this.#phase === "exchange") return this.#relay?.clientStalled();
     if (this.#phase !== "head") return this.leave(!this.isFlushed);
     this.#inbox.clear();
-    this.#begin().refuseUnread(this, invalid(408));
+    this.#begin().refuseUnread(this, invalid(complaints.headTime));
   }
 
-  faulted(error: Error): void {
+  override faulted(error: Error): void {
     this.#plane.setting.log.bug(error, this.#relay?.request.id ?? "");
     if (this.#relay) this.#relay.faulted();
     else this.leave(true);

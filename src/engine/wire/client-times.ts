@@ -22,7 +22,7 @@ export class ClientTimes {
     this.#wheel.arm(client, this.#limits.keepAliveMs);
   }
 
-  /** A head has begun to come. */
+  /** A head has begun to come, or should on a new connection: whoever says nothing there takes a place from others. */
   forHead(client: Timed): void {
     this.#wheel.arm(client, this.#limits.headMs);
   }

@@ -26,7 +26,6 @@ export abstract class Connection extends Timed implements SocketOwner {
   abstract received(chunk: Buffer): void;
   abstract ended(): void;
   abstract closed(error: Error | undefined): void;
-  abstract faulted(error: Error): void;
 
   /** The queue has become empty. */
   protected abstract flushed(): void;

@@ -26,6 +26,8 @@ export const known = {
   requestId: 17,
   trailer: 18,
   traceparent: 19,
+  /** RFC 7239: as X-Forwarded-For, but not one that we write. */
+  forwarded: 20,
 } as const;
 
 const names: ReadonlyArray<readonly [name: string, number: number]> = [
@@ -47,6 +49,7 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
   ["x-request-id", known.requestId],
   ["trailer", known.trailer],
   ["traceparent", known.traceparent],
+  ["forwarded", known.forwarded],
 ];
 
 const underscore = 0x5f;

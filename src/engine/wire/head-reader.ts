@@ -1,16 +1,14 @@
 /** Reads one message's start line and fields in a single pass that can stop and go on at any byte; makes no strings. */
 
 import { cr, isTarget, isToken, isValue, latin1, lf, space, tab, colon } from "./bytes.ts";
+import { type Complaint, complaints, oddName, oddNameStart, oddTarget, oddValue } from "./complaints.ts";
 import { recognise } from "./field-names.ts";
+import { maxFields, maxHeadBytes, maxTargetBytes } from "./limits.ts";
 
-/** HAProxy and NGINX allow heads of about this size. */
-export const maxHeadBytes = 16_384;
-const maxTargetBytes = 8_192;
-export const maxFields = 100;
-
-/** What {@link HeadReader.read} answers besides a status to refuse with. */
+/** What {@link HeadReader.read} answers. */
 export const needsMore = 0;
 export const isWhole = 1;
+export const isMalformed = -1;
 
 /** Numbers per field in {@link HeadReader.fields}. */
 export const fieldStride = 5;
@@ -21,7 +19,7 @@ const at = {
   lineLf: 8, nameStart: 9, name: 10, blank: 11, value: 12, valueLf: 13, endLf: 14,
 } as const; // prettier-ignore
 
-const versionName = latin1("HTTP/");
+const versionName = latin1("HTTP/1.1");
 
 /**
  * ```
@@ -56,6 +54,8 @@ export class HeadReader {
   fieldsEnd = 0;
   /** Behind the empty line, once whole. */
   end = 0;
+  /** What is wrong, once it is malformed. */
+  complaint: Complaint = complaints.method;
   #begin = 0;
   #at = 0;
   #mark = 0;
@@ -78,16 +78,22 @@ export class HeadReader {
   }
 
   /**
-   * Goes on where it stopped, up to `end`.
-   * @returns {@link needsMore}, {@link isWhole}, or the status that a request like this is refused with: 400 malformed,
-   *   414 target too long, 431 head too large, 505 unknown version. RFC 9112 sections 2.2, 3 and 5.
+   * Goes on where it stopped, up to `end`. RFC 9112 sections 2.2, 3 and 5.
+   * @returns {@link needsMore}, {@link isWhole}, or {@link isMalformed}: then there is a `complaint`
    */
   read(bytes: Uint8Array, end: number): number {
     const stop = Math.min(end, this.#begin + maxHeadBytes);
     const verdict = this.#scan(bytes, stop);
     if (verdict !== needsMore) return verdict;
-    if (this.#phase === at.target && this.#at - this.targetStart > maxTargetBytes) return 414;
-    return stop < end || stop === this.#begin + maxHeadBytes ? 431 : needsMore;
+    if (this.#phase === at.target && this.#at - this.targetStart > maxTargetBytes)
+      return this.#refuse(complaints.targetLong);
+    if (stop === end && stop < this.#begin + maxHeadBytes) return needsMore;
+    return this.#refuse(complaints.headLarge);
+  }
+
+  #refuse(complaint: Complaint): typeof isMalformed {
+    this.complaint = complaint;
+    return isMalformed;
   }
 
   #scan(bytes: Uint8Array, end: number): number {
@@ -100,31 +106,30 @@ export class HeadReader {
           let current = byte;
           while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== colon) return 400;
+          if (current !== colon) return this.#refuse(oddName(current));
           this.fields[this.count * fieldStride + 1] = index++;
           phase = at.blank;
           break;
         }
         case at.blank:
-          if (byte === space || byte === tab) {
-            index += 1;
-            break;
+          if (byte === space || byte === tab) index += 1;
+          else {
+            this.fields[this.count * fieldStride + 2] = index;
+            phase = at.value;
           }
-          this.fields[this.count * fieldStride + 2] = index;
-          phase = at.value;
           break;
         case at.value: {
           let current = byte;
           while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== cr) return 400;
+          if (current !== cr) return this.#refuse(oddValue(current));
           this.#endField(bytes, index++);
           phase = at.valueLf;
           break;
         }
         case at.valueLf:
         case at.lineLf:
-          if (byte !== lf) return 400;
+          if (byte !== lf) return this.#refuse(complaints.lineEnd);
           if (phase === at.lineLf) this.fieldsStart = index + 1;
           index += 1;
           phase = at.nameStart;
@@ -135,18 +140,18 @@ export class HeadReader {
             phase = at.endLf;
             break;
           }
-          if (isToken[byte] !== 1) return 400;
-          if (this.count === maxFields) return 431;
+          if (isToken[byte] !== 1) return this.#refuse(oddNameStart(byte));
+          if (this.count === maxFields) return this.#refuse(complaints.headFields);
           this.fields[this.count * fieldStride] = index;
           phase = at.name;
           break;
         case at.endLf:
-          if (byte !== lf) return 400;
+          if (byte !== lf) return this.#refuse(complaints.lineEnd);
           this.end = index + 1;
           return isWhole;
         default: {
           const next = this.#startLine(bytes, index, end, phase);
-          if (next >= 400) return next;
+          if (next === isMalformed) return isMalformed;
           phase = next;
           index = this.#at;
         }
@@ -157,7 +162,7 @@ export class HeadReader {
     return needsMore;
   }
 
-  /** Reads on in the start line and moves `#at`; returns the next phase or a status. */
+  /** Reads on in the start line and moves `#at`; returns the next phase, or that it is malformed. */
   #startLine(bytes: Uint8Array, from: number, end: number, phase: number): number {
     let index = from;
     let current = bytes[index] as number;
@@ -165,47 +170,50 @@ export class HeadReader {
       case at.start:
         // One empty line before a request is an old habit of clients (RFC 9112 section 2.2).
         if (current === cr && index === this.#begin) return this.#go(index + 1, at.startLf);
-        if (isToken[current] !== 1) return 400;
+        if (isToken[current] !== 1) return this.#refuse(complaints.method);
         this.methodStart = index;
         return this.#go(index, at.method);
       case at.startLf:
-        return current === lf ? this.#go(index + 1, at.start) : 400;
+        return current === lf ? this.#go(index + 1, at.start) : this.#refuse(complaints.lineEnd);
       case at.method:
         while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
         if (index === end) return this.#go(index, phase);
-        if (current !== space) return 400;
+        if (current !== space) return this.#refuse(complaints.method);
         this.methodEnd = index;
         this.targetStart = index + 1;
         return this.#go(index + 1, at.target);
       case at.target:
         while (isTarget[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index - this.targetStart > maxTargetBytes) return 414;
+        if (index - this.targetStart > maxTargetBytes) return this.#refuse(complaints.targetLong);
         if (index === end) return this.#go(index, phase);
-        if (current !== space || index === this.targetStart) return 400;
+        if (current !== space || index === this.targetStart) return this.#refuse(oddTarget(current));
         this.targetEnd = index;
         this.#mark = index + 1;
         return this.#go(index + 1, at.version);
       case at.version:
         if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
-        return current === cr ? this.#checkVersion(index + 1, at.lineLf) : 400;
+        if (current !== cr) return this.#refuse(current === lf ? complaints.lineEnd : complaints.version);
+        return this.#checkVersion(index + 1, at.lineLf);
       case at.answerVersion:
         if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
         this.statusStart = index + 1;
         this.status = 0;
-        return current === space ? this.#checkVersion(index + 1, at.status) : 400;
+        if (current !== space) return this.#refuse(complaints.version);
+        return this.#checkVersion(index + 1, at.status);
       case at.status:
         if (index - this.statusStart < 3) {
-          if (current < 0x30 || current > 0x39) return 400;
+          if (current < 0x30 || current > 0x39) return this.#refuse(complaints.status);
           this.status = this.status * 10 + current - 0x30;
           return this.#go(index + 1, phase);
         }
-        if (this.status < 100 || this.status > 599) return 400;
         // Without a reason the space before it is often left out too; that is unambiguous.
-        return current === space || current === cr ? this.#go(index, at.reason) : 400;
+        if (this.status < 100 || this.status > 599 || (current !== space && current !== cr))
+          return this.#refuse(complaints.status);
+        return this.#go(index, at.reason);
       default:
         while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
         if (index === end) return this.#go(index, phase);
-        return current === cr ? this.#go(index + 1, at.lineLf) : 400;
+        return current === cr ? this.#go(index + 1, at.lineLf) : this.#refuse(complaints.lineEnd);
     }
   }
 
@@ -217,15 +225,17 @@ export class HeadReader {
   /** One byte of "HTTP/1.1". */
   #versionByte(byte: number, index: number, phase: number): number {
     const place = index - this.#mark;
-    if (place < 5) return byte === versionName[place] ? this.#go(index + 1, phase) : 400;
-    if (place === 6) return byte === 0x2e ? this.#go(index + 1, phase) : 400;
-    if (byte < 0x30 || byte > 0x39) return 400;
+    const isFixed = place < 5 || place === 6;
+    if (isFixed ? byte !== versionName[place] : byte < 0x30 || byte > 0x39)
+      return this.#refuse(complaints.version);
+    if (isFixed) return this.#go(index + 1, phase);
     this.version = place === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
     return this.#go(index + 1, phase);
   }
 
   #checkVersion(index: number, phase: number): number {
-    return this.version === 11 || this.version === 10 ? this.#go(index, phase) : 505;
+    if (this.version !== 11 && this.version !== 10) return this.#refuse(complaints.versionUnknown);
+    return this.#go(index, phase);
   }
 
   #endField(bytes: Uint8Array, lineEnd: number): void {

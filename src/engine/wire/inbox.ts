@@ -1,5 +1,6 @@
 /** What a client sent and nobody has taken yet: the pieces of a head, and what came behind the present request. */
 
+import type { Complaint } from "./complaints.ts";
 import { Gathered } from "./gathered.ts";
 import { isWhole, needsMore } from "./head-reader.ts";
 import { RequestHead } from "./request-head.ts";
@@ -11,10 +12,10 @@ const maxAheadBytes = 65_536;
 export interface HeadTaker {
   /**
    * @param to behind the last byte that has come
-   * @param status 0 if it may pass, else what to refuse it with
+   * @param complaint what it is refused for, if it may not pass
    * @returns the offset behind what belongs to the request
    */
-  headRead(head: RequestHead, to: number, status: number): number;
+  headRead(head: RequestHead, to: number, complaint: Complaint | undefined): number;
 }
 
 export class Inbox {
@@ -93,7 +94,7 @@ export class Inbox {
       return false;
     }
     this.#gathered = undefined;
-    const next = taker.headRead(head, to, verdict === isWhole ? head.judge(source) : verdict);
+    const next = taker.headRead(head, to, verdict === isWhole ? head.judge(source) : head.reader.complaint);
     this.keep(source, next, to);
     return true;
   }

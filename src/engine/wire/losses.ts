@@ -1,5 +1,6 @@
 /** What is said of attempts that were lost, and which losses are nobody's fault. */
 
+import { errorOf } from "../../lib/bugs.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, failure } from "../../pool/outcome.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
@@ -74,5 +75,5 @@ export function isStale(upstream: UpstreamConnection, failed: Failure, request: 
 /** A bug came to light on a connection that may have left the relay already: the request must not hang for it. */
 export function blame(relay: Relay | undefined, error: unknown, log: EngineLog): void {
   if (!relay?.client) return log.bug(error, "");
-  relay.client.faulted(error instanceof Error ? error : new Error(String(error)));
+  relay.client.faulted(errorOf(error));
 }

@@ -2,7 +2,8 @@
 
 import { comma, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
 import { isHopByHop, known } from "./field-names.ts";
-import { fieldStride, type HeadReader, maxFields } from "./head-reader.ts";
+import { fieldStride, type HeadReader } from "./head-reader.ts";
+import { maxFields } from "./limits.ts";
 
 /** What a Connection field asks for; several may be set at once. */
 export const option = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
@@ -51,6 +52,23 @@ export function transferCoding(bytes: Uint8Array, from: number, to: number): 0 |
     others += 1;
     start = next + 1;
   }
+}
+
+const trailersWord = latin1("trailers");
+
+/** Whether the TE field in bytes[from..to) has the word "trailers". RFC 9110 section 10.1.4. */
+export function takesTrailers(bytes: Uint8Array, from: number, to: number): boolean {
+  let start = from;
+  while (start < to) {
+    while (start < to && (isBlank(bytes[start] as number) || bytes[start] === comma)) start += 1;
+    let stop = start;
+    while (stop < to && bytes[stop] !== comma) stop += 1;
+    let end = stop;
+    while (end > start && isBlank(bytes[end - 1] as number)) end -= 1;
+    if (equalsAnyCase(bytes, start, end, trailersWord)) return true;
+    start = stop;
+  }
+  return false;
 }
 
 function isBlank(byte: number): boolean {

@@ -3,6 +3,7 @@
 import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 
+import { errorOf } from "../../lib/bugs.ts";
 import { beginTurn, endTurn } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type {
@@ -30,7 +31,7 @@ class NodeSocket implements WireSocket {
       try {
         step();
       } catch (error) {
-        owner.faulted(error instanceof Error ? error : new Error(String(error)));
+        owner.faulted(errorOf(error));
       } finally {
         endTurn();
       }

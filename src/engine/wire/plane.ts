@@ -4,19 +4,18 @@ import type { Upstream } from "../../pool/upstream.ts";
 import type { ForwardingSetting } from "../../proxy/headers.ts";
 import type { EngineSetting } from "../engine.ts";
 import { AnswerHead } from "./answer-head.ts";
+import { AnswerReader } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { ClientTimes } from "./client-times.ts";
-import { maxHeadBytes } from "./head-reader.ts";
+import { maxHeadBytes } from "./limits.ts";
 import { Relay } from "./relay.ts";
 import { smallPieceBytes } from "./relayed-answer.ts";
 import { RequestHead } from "./request-head.ts";
 import type { Sockets } from "./socket.ts";
+import { Spares } from "./spares.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 import { Lane } from "./upstreams.ts";
-
-/** Relays that wait for a request; more are left to the collector. */
-const maxSpareRelays = 1_024;
 
 /** So many hear at a time that there are too many clients: others would take the room of those who are served. */
 const mostTurnedAway = 64;
@@ -36,7 +35,9 @@ export class Plane {
   /** Every connection to an upstream that is open. */
   readonly upstreams = new Set<UpstreamConnection>();
   readonly #turnedAway = new Set<ClientConnection>();
-  readonly #spare: Relay[] = [];
+  readonly #relays = new Spares(() => new Relay(this, this.setting.exchange()));
+  /** For answers that are awaited or under way: a connection that is idle needs none. */
+  readonly readers = new Spares(() => new AnswerReader(this.answerHead));
   #active = 0;
   readonly #onQuiet: Array<() => void> = [];
   isDraining = false;
@@ -63,12 +64,12 @@ export class Plane {
   }
 
   takeRelay(): Relay {
-    return this.#spare.pop() ?? new Relay(this, this.setting.exchange());
+    return this.#relays.take();
   }
 
   giveBack(relay: Relay): void {
     relay.request.rest();
-    if (this.#spare.length < maxSpareRelays) this.#spare.push(relay);
+    this.#relays.giveBack(relay);
   }
 
   /** Whether one more client is served, is told that there are too many, or not even that. */

@@ -11,7 +11,7 @@ import type { Relay } from "./relay.ts";
 export function play(attempt: Attempt, staged: Staged, relay: Relay): Cancel {
   const { sending } = relay;
   const { delayMs, end } = withinTime(staged, sending.timeouts.headMs);
-  return systemSchedule(delayMs, () => {
+  const begin = () => {
     // Rescued, outrun or left meanwhile: no two attempts have the same thing in store.
     if (!attempt.isOpen || attempt.staged !== staged) return;
     sending.legs.turnTo(attempt);
@@ -25,5 +25,6 @@ export function play(attempt: Attempt, staged: Staged, relay: Relay): Cancel {
     sending.win();
     sending.end(responded);
     relay.refused(refusal("rehearsal", end.status));
-  });
+  };
+  return systemSchedule(delayMs, () => sending.carrier.run(begin));
 }

@@ -7,6 +7,7 @@ import { invalid, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import type { AnswerTaker } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
+import { complaints } from "./complaints.ts";
 import { type Ending, endingOf, RelayEnd } from "./exchange-end.ts";
 import type { Plane } from "./plane.ts";
 import { RelayedAnswer } from "./relayed-answer.ts";
@@ -62,7 +63,7 @@ export class Relay implements AnswerTaker {
     request.view.scheme = client.scheme;
     const stop = request.begin(head, to);
     if (stop < 0) {
-      this.refuseUnread(client, invalid(400));
+      this.refuseUnread(client, invalid(request.chunkComplaint));
       return to;
     }
     this.#begin(client);
@@ -105,7 +106,8 @@ export class Relay implements AnswerTaker {
     }
     const { request } = this;
     if (given.notRetried === undefined) {
-      const fields = { requestId: request.id, reason: given.reason, status: given.status };
+      const { reason, status, complaint } = given;
+      const fields = { requestId: request.id, client: client.address, reason, status, complaint };
       this.#plane.setting.log.fault("refused", fields);
     }
     const keeps = this.#keepsAlive && request.isComplete && !isLast(given) && !this.#plane.isDraining;
@@ -124,7 +126,7 @@ export class Relay implements AnswerTaker {
     }
     this.sending.cancel();
     if (this.hasBegun) this.#end("reset");
-    else this.#refuse(isAdmitted ? invalid(400) : refusal("request_too_large"));
+    else this.#refuse(isAdmitted ? invalid(this.request.chunkComplaint) : refusal("request_too_large"));
     return -1;
   }
 
@@ -222,7 +224,7 @@ export class Relay implements AnswerTaker {
   clientStalled(): void {
     this.sending.cancel();
     if (this.hasBegun) this.#end("reset");
-    else this.#refuse(invalid(408));
+    else this.#refuse(invalid(complaints.bodyTime));
   }
 
   /** A bug of ours came to light: the request must not hang for it. */

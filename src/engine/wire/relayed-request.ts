@@ -3,6 +3,7 @@
 import { answerOf, type Refusal } from "../../proxy/refusal.ts";
 import type { TraceContext } from "../../proxy/trace-context.ts";
 import { Body, framing } from "./body.ts";
+import type { Complaint } from "./complaints.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { methodNumber, type RequestHead } from "./request-head.ts";
 import { RequestView, type WrittenHead } from "./request-view.ts";
@@ -39,6 +40,11 @@ export class RelayedRequest implements Outgoing {
   /** Bytes of the body so far, where its length was not announced; else 0. */
   get unannouncedBytes(): number {
     return this.#body.unannouncedBytes;
+  }
+
+  /** What is wrong with the body's framing, once that is malformed. */
+  get chunkComplaint(): Complaint {
+    return this.#body.complaint;
   }
 
   /**

@@ -4,9 +4,10 @@ import { framing } from "./body.ts";
 import {
   colon, cr, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash, space,
 } from "./bytes.ts"; // prettier-ignore
+import { type Complaint, complaints } from "./complaints.ts";
 import { known } from "./field-names.ts";
 import { fieldStride, HeadReader } from "./head-reader.ts";
-import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
+import { connectionOptions, contentLength, option, takesTrailers, transferCoding } from "./message.ts";
 
 /** Methods by number; 0 stands for any other one. */
 export const methods = [
@@ -39,6 +40,8 @@ export class RequestHead {
   keepsAlive = true;
   /** Whether it asks for another protocol, in a way that may be passed on. */
   upgrades = false;
+  /** Whether it says that trailers are welcome. */
+  takesTrailers = false;
   /** Whether the fields that describe the way so far need more than adding ours: there is a Via. */
   hasVia = false;
   /** Whether the client says where it stands in a trace. */
@@ -55,18 +58,17 @@ export class RequestHead {
 
   /**
    * Judges a head that was read whole.
-   * @returns 0 if it may pass, else the status to refuse it with
+   * @returns what it is refused for, if it may not pass
    */
-  judge(bytes: Buffer): number {
+  judge(bytes: Buffer): Complaint | undefined {
     const { reader } = this;
     this.bytes = bytes;
     this.#clear();
-    const ofMethod = this.#judgeMethod(bytes);
-    if (ofMethod !== 0) return ofMethod;
-    const ofFields = this.#judgeFields(bytes);
-    if (ofFields !== 0) return ofFields;
-    if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd)) return 400;
-    if (reader.version === 10 && this.framing === framing.chunked) return 400;
+    const complaint = this.#judgeMethod(bytes) ?? this.#judgeFields(bytes);
+    if (complaint) return complaint;
+    if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd))
+      return complaints.host;
+    if (reader.version === 10 && this.framing === framing.chunked) return complaints.oldChunks;
     if (reader.version === 10) this.upgrades = false;
     return this.#judgeTarget(bytes);
   }
@@ -77,26 +79,28 @@ export class RequestHead {
     this.framing = framing.none;
     this.contentLength = 0;
     this.upgrades = false;
+    this.takesTrailers = false;
     this.hasVia = false;
     this.hasTraceparent = false;
     this.#idStart = 0;
     this.#idEnd = 0;
   }
 
-  #judgeMethod(bytes: Uint8Array): number {
+  #judgeMethod(bytes: Uint8Array): Complaint | undefined {
     const { methodStart, methodEnd } = this.reader;
     this.method = 0;
     for (let i = 1; i < methods.length; i++) {
       if (equals(bytes, methodStart, methodEnd, exactMethods[i] as Buffer)) {
         this.method = i;
-        return i >= methodNumber.trace ? 405 : 0;
+        return i >= methodNumber.trace ? complaints.methodRefused : undefined;
       }
     }
-    return lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name)) ? 400 : 0;
+    const isMisspelt = lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name));
+    return isMisspelt ? complaints.methodCase : undefined;
   }
 
   /** One pass over the known fields. */
-  #judgeFields(bytes: Uint8Array): number {
+  #judgeFields(bytes: Uint8Array): Complaint | undefined {
     const { reader } = this;
     const { fields } = reader;
     let options = 0;
@@ -118,13 +122,15 @@ export class RequestHead {
         case known.contentLength:
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
-          if (this.contentLength < 0 || !standsPlain(bytes, from, to)) return 400;
+          if (this.contentLength < 0) return complaints.contentLength;
+          if (!standsPlain(bytes, from, to)) return complaints.framingBlank;
           break;
         case known.transferEncoding: {
           codings += 1;
           const verdict = transferCoding(bytes, from, to);
-          if (verdict === 501 && reader.version === 11) return 501;
-          if (verdict !== 0 || !standsPlain(bytes, from, to)) return 400;
+          if (verdict === 501 && reader.version === 11) return complaints.transferCodings;
+          if (verdict !== 0) return complaints.transferEncoding;
+          if (!standsPlain(bytes, from, to)) return complaints.framingBlank;
           break;
         }
         case known.connection:
@@ -132,6 +138,9 @@ export class RequestHead {
           break;
         case known.upgrade:
           upgrade = startsWithH2c(bytes, from, to) ? -1 : upgrade | 1;
+          break;
+        case known.te:
+          this.takesTrailers ||= reader.version === 11 && takesTrailers(bytes, from, to);
           break;
         case known.via:
           this.hasVia = true;
@@ -145,33 +154,34 @@ export class RequestHead {
           break;
       }
     }
-    if (hosts !== 1 || lengths > 1 || codings > 1 || (lengths > 0 && codings > 0)) return 400;
-    if ((options & option.malformed) !== 0) return 400;
+    if (hosts !== 1) return hosts === 0 ? complaints.noHost : complaints.hosts;
+    if (lengths + codings > 1) return complaints.framings;
+    if ((options & option.malformed) !== 0) return complaints.connection;
     if (codings > 0) this.framing = framing.chunked;
     else if (lengths > 0) this.framing = framing.length;
     const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
     this.keepsAlive = wantsKept && (options & option.close) === 0;
     this.upgrades = upgrade === 1 && (options & option.upgrade) !== 0;
-    return 0;
+    return undefined;
   }
 
   /** Origin-form, "*" of OPTIONS, or absolute-form with the authority of Host. RFC 9112 section 3.2. */
-  #judgeTarget(bytes: Uint8Array): number {
+  #judgeTarget(bytes: Uint8Array): Complaint | undefined {
     const { targetStart, targetEnd } = this.reader;
     this.targetStart = targetStart;
     const first = bytes[targetStart];
-    if (first === slash) return 0;
+    if (first === slash) return undefined;
     if (first === 0x2a && targetEnd - targetStart === 1)
-      return this.method === methodNumber.options ? 0 : 400;
+      return this.method === methodNumber.options ? undefined : complaints.targetForm;
     for (const scheme of schemes) {
       const from = targetStart + scheme.length;
       if (from > targetEnd || !equalsAnyCase(bytes, targetStart, from, scheme)) continue;
       let to = from;
       while (to < targetEnd && bytes[to] !== slash && bytes[to] !== question) to += 1;
       this.targetStart = to;
-      return this.#isHost(bytes, from, to) ? 0 : 400;
+      return this.#isHost(bytes, from, to) ? undefined : complaints.targetHost;
     }
-    return 400;
+    return complaints.targetForm;
   }
 
   #isHost(bytes: Uint8Array, from: number, to: number): boolean {

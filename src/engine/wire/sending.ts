@@ -1,13 +1,14 @@
 /** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
 
 import type { Cancel } from "../../lib/clock.ts";
-import type { Attempt, Carrier } from "../../pool/attempt.ts";
+import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
-import type { Parked, Wait } from "../../proxy/queue.ts";
+import type { Wait } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { trickles } from "../../proxy/slow-body.ts";
-import { blame, cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
+import { RelayCarrier } from "./carrier.ts";
+import { cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
 import { Legs } from "./legs.ts";
 import { play } from "./play.ts";
 import type { Plane } from "./plane.ts";
@@ -27,11 +28,12 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
  * ```
  */
-export class Sending implements Carrier, Parked {
+export class Sending {
   readonly #plane: Plane;
   readonly #exchange: Exchange;
   readonly #request: RelayedRequest;
   readonly #relay: Relay;
+  readonly carrier: RelayCarrier;
   readonly legs = new Legs();
   #isHedged = false;
   /** Ends the wait for what a rehearsal has in store. */
@@ -42,6 +44,7 @@ export class Sending implements Carrier, Parked {
     this.#exchange = exchange;
     this.#relay = relay;
     this.#request = relay.request;
+    this.carrier = new RelayCarrier(this, relay, plane.setting.log);
   }
 
   /** The connection that the request went to, while its answer is awaited or passed on. */
@@ -57,20 +60,16 @@ export class Sending implements Carrier, Parked {
 
   follow(step: Attempt | Refusal | Wait): void {
     if (step.kind === "refusal") return this.#relay.refused(step);
-    if (step.kind === "wait") return this.#exchange.park(this);
+    if (step.kind === "wait") return this.#exchange.park(this.carrier);
     if (this.legs.resume(step)) return this.upstream?.resume();
     this.legs.attempt = step;
-    step.carrier = this;
+    step.carrier = this.carrier;
     if (step.staged) return void (this.#cancelPlay = play(step, step.staged, this.#relay));
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
     this.legs.upstream = idle;
     idle.beginFor(this.#relay);
     this.opened(idle, false);
-  }
-
-  resume(step: Attempt | Refusal): void {
-    this.follow(step);
   }
 
   #connect(attempt: Attempt): void {
@@ -182,11 +181,7 @@ export class Sending implements Carrier, Parked {
 
   /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
   failed(failed: Failure, from?: UpstreamConnection): void {
-    try {
-      this.#goOnAfter(failed, from);
-    } catch (bug) {
-      blame(this.#relay, bug, this.#plane.setting.log);
-    }
+    this.carrier.run(() => this.#goOnAfter(failed, from));
   }
 
   #goOnAfter(failed: Failure, from: UpstreamConnection | undefined): void {

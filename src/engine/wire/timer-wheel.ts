@@ -1,5 +1,6 @@
 /** All timeouts of the engine on one coarse wheel: arming one costs a few stores, and an idle wheel costs nothing. */
 
+import { errorOf } from "../../lib/bugs.ts";
 import type { Cancel, Clock, Schedule } from "../../lib/clock.ts";
 
 /** Something with at most one deadline at a time. The wheel owns the fields below. */
@@ -11,8 +12,10 @@ export abstract class Timed {
   next: Timed | undefined;
   previous: Timed | undefined;
 
-  /** Its time is up; it may arm itself again. Must not throw. */
+  /** Its time is up; it may arm itself again. */
   abstract expired(): void;
+  /** `expired` threw: a bug of ours, which is nobody else's. */
+  abstract faulted(error: Error): void;
 }
 
 const tickMs = 100;
@@ -51,7 +54,13 @@ export class TimerWheel {
     return this.#entries;
   }
 
-  /** `entry` expires once, `delayMs` from now, unless it is armed anew or disarmed before. */
+  /** What time it is, in milliseconds of its clock, at most one tick late: costs no reading of that. */
+  get now(): number {
+    if (this.#cancel === undefined) this.#start();
+    return this.#now;
+  }
+
+  /** `entry` expires once, `delayMs` from now, unless it is armed anew or disarmed before; never if that is infinite. */
   arm(entry: Timed, delayMs: number): void {
     if (this.#cancel === undefined) this.#start();
     const deadline = this.#now + delayMs + tickMs;
@@ -101,7 +110,7 @@ export class TimerWheel {
         this.#visit(this.#tick % slotCount);
       }
     } catch (error) {
-      // Somebody's bug is nobody else's: the rest of this slot has its turn with the next one.
+      // Even that met a bug: the rest of this slot has its turn with the next one.
       this.#tick -= 1;
       throw error;
     } finally {
@@ -115,7 +124,7 @@ export class TimerWheel {
       this.#unlink(entry);
       if (entry.deadline <= this.#now) {
         entry.deadline = Infinity;
-        entry.expired();
+        expire(entry);
       } else if (entry.deadline !== Infinity) {
         this.#link(entry, Math.ceil(entry.deadline / tickMs));
       }
@@ -143,5 +152,13 @@ export class TimerWheel {
     entry.previous = undefined;
     entry.dueTick = -1;
     this.#entries -= 1;
+  }
+}
+
+function expire(entry: Timed): void {
+  try {
+    entry.expired();
+  } catch (thrown) {
+    entry.faulted(errorOf(thrown));
   }
 }

@@ -91,6 +91,10 @@ export class Tunnel extends Timed {
     this.#end(responded);
   }
 
+  override faulted(error: Error): void {
+    this.#setting.client.faulted(error);
+  }
+
   #endIfDone(): void {
     const { client, upstream } = this.#setting;
     const isFlushed = client.isFlushed && upstream.isFlushed;

@@ -2,15 +2,13 @@
 
 import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../pool/upstream.ts";
-import { AnswerReader, type Progress } from "./answer-reader.ts";
+import type { AnswerReader, Progress } from "./answer-reader.ts";
 import { Connection } from "./connection.ts";
 import { blame, breakFailure, connectFailure } from "./losses.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { ConnectOwner, WireSocket } from "./socket.ts";
 import type { Lane } from "./upstreams.ts";
-
-type Phase = "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed";
 
 /**
  * ```
@@ -24,25 +22,30 @@ type Phase = "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed
 export class UpstreamConnection extends Connection implements ConnectOwner {
   readonly #plane: Plane;
   readonly #lane: Lane;
-  readonly #reader: AnswerReader;
+  /** Of the present answer, and of the last one after a failure. */
+  #reader: AnswerReader | undefined;
   #relay: Relay | undefined;
-  #phase: Phase = "connecting";
+  #phase: "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed" = "connecting";
   /** As it was when this connection began; another one since then means another way to judge certificates. */
   readonly address: Address;
+  /** On the wheel's clock. */
+  openedAt = 0;
   /** Whether it has been idle before. */
   isReused = false;
+  /** Neighbours among the idle ones, whose stack alone writes them. */
+  above: UpstreamConnection | undefined;
+  below: UpstreamConnection | undefined;
 
   constructor(plane: Plane, lane: Lane) {
     super();
     this.#plane = plane;
     this.#lane = lane;
     this.address = lane.upstream.address;
-    this.#reader = new AnswerReader(plane.answerHead);
   }
 
   /** Whether any byte of the present answer has come. */
   get hasAnswered(): boolean {
-    return this.#reader.hasStarted;
+    return this.#reader?.hasStarted === true;
   }
 
   get isOpen(): boolean {
@@ -56,21 +59,26 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     this.#plane.sockets.connect(this.address, this);
   }
 
-  /** An idle connection serves the next request. */
+  /** That relay's request is sent next. */
   beginFor(relay: Relay): void {
     this.#relay = relay;
     this.#phase = "answer";
-    this.#reader.begin();
     this.#plane.wheel.disarm(this);
+    this.#reader = this.#plane.readers.take();
+    this.#reader.begin();
+  }
+
+  get #inBody(): boolean {
+    return this.#reader?.inBody === true;
   }
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
+    this.openedAt = this.#plane.wheel.now;
     this.#plane.upstreams.add(this);
     if (this.#phase !== "connecting") return this.terminate();
-    this.#plane.wheel.disarm(this);
     if (this.#relay) {
-      this.#phase = "answer";
+      this.beginFor(this.#relay);
       this.#relay.sending.opened(this);
     } else {
       // Its client left meanwhile; the next one need not wait.
@@ -87,24 +95,21 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   /** Until its answer begins the upstream has this long to do its part: to answer, or to take more of the request. */
   expectWithin(delayMs: number): void {
-    if (this.#isAwaited) this.#plane.wheel.arm(this, delayMs);
-  }
-
-  get #isAwaited(): boolean {
-    return this.#phase === "answer" && !this.#reader.inBody;
+    if (this.#phase === "answer" && !this.#inBody) this.#plane.wheel.arm(this, delayMs);
   }
 
   /** It is the client's turn again. */
   expectNothing(): void {
-    if (this.#isAwaited) this.#plane.wheel.disarm(this);
+    this.expectWithin(Infinity);
   }
 
   received(chunk: Buffer): void {
     const relay = this.#relay;
+    const reader = this.#reader;
     switch (this.#phase) {
       case "answer":
         relay?.sending.legs.hearFrom(this);
-        if (relay) this.#act(relay, this.#reader.read(relay, chunk));
+        if (relay && reader) this.#act(relay, reader, reader.read(relay, chunk));
         return;
       case "tunnel":
         return relay?.tunnel?.fromUpstream(chunk);
@@ -114,19 +119,19 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     }
   }
 
-  #act(relay: Relay, progress: Progress): void {
+  #act(relay: Relay, reader: AnswerReader, progress: Progress): void {
     if (this.#relay !== relay) return;
     switch (progress) {
       case "more":
-        return this.#reader.inBody ? this.#awaitBody(relay) : undefined;
+        return reader.inBody ? this.#awaitBody(relay) : undefined;
       case "complete":
-        return this.#complete(relay);
+        return this.#complete(relay, reader);
       case "switched":
         this.#plane.wheel.disarm(this);
         this.#phase = "tunnel";
         return;
       case "headInvalid":
-        return this.#fail(failure("head", "head_invalid", this.#reader.complaint));
+        return this.#fail(failure("head", "head_invalid", reader.complaint));
       case "bodyInvalid":
         return this.#fail(failure("body", "body_truncated", "malformed chunk"));
     }
@@ -140,17 +145,18 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   override resume(): void {
     super.resume();
-    if (this.#phase === "answer" && this.#reader.inBody && this.#relay)
-      this.#plane.wheel.arm(this, this.#relay.sending.timeouts.bodyIdleMs);
+    if (this.#phase === "answer" && this.#inBody && this.#relay) this.#awaitBody(this.#relay);
   }
 
-  #complete(relay: Relay): void {
+  #complete(relay: Relay, reader: AnswerReader): void {
     this.#relay = undefined;
-    if (this.#reader.keepsAlive && relay.request.isComplete && this.isFlushed) {
+    if (reader.keepsAlive && relay.request.isComplete && this.isFlushed) {
       super.resume();
       this.#phase = "idle";
       this.isReused = true;
-      this.#lane.put(this, this.#reader.keepAliveSeconds);
+      this.#reader = undefined;
+      this.#plane.readers.giveBack(reader);
+      this.#lane.put(this, reader.keepAliveSeconds, relay.sending.timeouts.connectionAgeMs);
     } else this.close();
     try {
       relay.answered();
@@ -161,19 +167,20 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
 
   ended(): void {
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamFinished();
-    if (this.#phase === "answer" && this.#relay && this.#reader.ended()) return this.#complete(this.#relay);
+    if (this.#phase === "answer" && this.#relay && this.#reader?.ended())
+      return this.#complete(this.#relay, this.#reader);
     if (this.#phase === "idle") return this.close();
-    this.#fail(breakFailure(this.#reader.inBody, "FIN"));
+    this.#fail(breakFailure(this.#inBody, "FIN"));
   }
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamClosed(error);
-    this.#fail(breakFailure(this.#reader.inBody, error?.message ?? "closed"));
+    this.#fail(breakFailure(this.#inBody, error?.message ?? "closed"));
   }
 
-  faulted(error: Error): void {
+  override faulted(error: Error): void {
     const relay = this.#relay;
     this.terminate();
     blame(relay, error, this.#plane.setting.log);
@@ -187,9 +194,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
         this.#phase = "abandoned";
         return;
       case "answer":
-        return this.#fail(
-          this.#reader.inBody ? failure("body", "body_timeout") : failure("head", "head_timeout"),
-        );
+        return this.#fail(this.#inBody ? failure("body", "body_timeout") : failure("head", "head_timeout"));
       case "idle":
         return this.close();
     }

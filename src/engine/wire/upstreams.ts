@@ -1,6 +1,7 @@
 /** Connections to upstreams: the idle ones wait here for their next request, the most recently used is taken first. */
 
 import type { Upstream } from "../../pool/upstream.ts";
+import { IdleStack } from "./idle-stack.ts";
 import type { Plane } from "./plane.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
@@ -17,7 +18,7 @@ const maxAbandoned = 8;
 export class Lane {
   readonly upstream: Upstream;
   readonly plane: Plane;
-  readonly #idle: UpstreamConnection[] = [];
+  readonly #idle = new IdleStack();
   /** Timed-out connects that the system still works at. */
   abandoned = 0;
 
@@ -45,11 +46,13 @@ export class Lane {
     return new UpstreamConnection(this.plane, this);
   }
 
-  /** @param seconds of `Keep-Alive: timeout`, or -1 */
-  put(connection: UpstreamConnection, seconds: number): void {
-    const waitMs = seconds < 0 ? idleMs : Math.min(idleMs, seconds * 1_000 - marginMs);
+  /** @param seconds of `Keep-Alive: timeout`, or -1  @param mostMs at this age it serves no further request */
+  put(connection: UpstreamConnection, seconds: number, mostMs = Infinity): void {
+    const leftMs = mostMs - (this.plane.wheel.now - connection.openedAt);
+    const announcedMs = seconds < 0 ? idleMs : seconds * 1_000 - marginMs;
+    const waitMs = Math.min(idleMs, announcedMs, leftMs);
     const isOutdated = connection.address !== this.upstream.address;
-    if (this.plane.isDraining || isOutdated || this.#idle.length >= maxIdle || waitMs <= 0)
+    if (this.plane.isDraining || isOutdated || this.#idle.size >= maxIdle || waitMs <= 0)
       return connection.close();
     this.#idle.push(connection);
     this.plane.wheel.arm(connection, waitMs);
@@ -57,12 +60,11 @@ export class Lane {
 
   /** It was closed while it waited. */
   drop(connection: UpstreamConnection): void {
-    const place = this.#idle.lastIndexOf(connection);
-    if (place >= 0) this.#idle.splice(place, 1);
+    this.#idle.remove(connection);
   }
 
   /** Nobody needs idle ones any more. */
   closeIdle(): void {
-    for (const connection of this.#idle.splice(0)) connection.close();
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) idle.close();
   }
 }

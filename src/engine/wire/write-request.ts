@@ -20,6 +20,13 @@ const beforeTrace = latin1("\r\ntraceparent: ");
 const beforeId = latin1("\r\nX-Request-Id: ");
 const headEnd = latin1("\r\n\r\n");
 const upgradeField = latin1("\r\nConnection: Upgrade");
+/**
+ * TE speaks of one hop (RFC 9110 section 10.1.4), and this one takes trailers where the client does: servers of gRPC insist on
+ * hearing that. So HAProxy and Envoy do it. Other codings that the client takes would come to us.
+ */
+const trailersField = latin1("\r\nTE: trailers");
+const trailersOption = latin1("\r\nConnection: TE");
+const bothOptions = latin1("\r\nConnection: Upgrade, TE");
 
 /** What one connection adds to each of its requests. */
 export interface Forwarding {
@@ -70,6 +77,7 @@ export function writeRequest(outgoing: Outgoing, head: RequestHead, forwarding: 
   appendKept(request, head, {
     from: appendStart(outgoing, head),
     dropsVia: worksOut,
+    dropsForwarded: !forwarding.isTrusted,
     dropsTrace: outgoing.trace !== undefined,
   });
   if (worksOut) appendFields(request, forwardingFields(outgoing.view, forwarding.setting));
@@ -83,9 +91,16 @@ export function writeRequest(outgoing: Outgoing, head: RequestHead, forwarding: 
     request.append(beforeTrace, 0, beforeTrace.length);
     request.appendText(formatTraceparent(outgoing.trace));
   }
-  if (head.upgrades) request.append(upgradeField, 0, upgradeField.length);
+  if (head.takesTrailers) request.append(trailersField, 0, trailersField.length);
+  const options = optionsOf(head);
+  if (options) request.append(options, 0, options.length);
   outgoing.written.fieldsEnd = request.length + 2;
   request.append(headEnd, 0, headEnd.length);
+}
+
+function optionsOf({ upgrades, takesTrailers }: RequestHead): Buffer | undefined {
+  if (upgrades) return takesTrailers ? bothOptions : upgradeField;
+  return takesTrailers ? trailersOption : undefined;
 }
 
 /** Writes the start line if it must change; returns the offset in the source from which bytes are still to be kept. */
@@ -115,7 +130,7 @@ function rootOf({ method, targetStart, reader }: RequestHead): string {
 function appendKept(
   request: RequestBytes,
   { bytes, reader, upgrades }: RequestHead,
-  start: { readonly from: number; readonly dropsVia: boolean; readonly dropsTrace: boolean },
+  start: Dropped & { readonly from: number },
 ): void {
   const { fields, count, fieldsEnd } = reader;
   let { from } = start;
@@ -130,15 +145,23 @@ function appendKept(
   request.append(bytes, from, fieldsEnd);
 }
 
+/** Which of the fields that may pass do not, this time. */
+interface Dropped {
+  readonly dropsVia: boolean;
+  readonly dropsForwarded: boolean;
+  readonly dropsTrace: boolean;
+}
+
 function isKept(
   number: number,
   upgrades: boolean,
-  { dropsVia, dropsTrace }: { readonly dropsVia: boolean; readonly dropsTrace: boolean },
+  { dropsVia, dropsForwarded, dropsTrace }: Dropped,
 ): boolean {
   if (number === known.connection || isHopByHop(number)) return false;
   if (number === known.upgrade) return upgrades;
   if (number === known.via) return !dropsVia;
   if (number === known.traceparent) return !dropsTrace;
+  if (number === known.forwarded) return !dropsForwarded;
   return number < known.forwardedFor || number === known.trailer;
 }
 

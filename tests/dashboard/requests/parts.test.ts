@@ -4,7 +4,13 @@ import { hearEvents } from "../../../src/dashboard/event-reader.ts";
 import { segmentsOf } from "../../../src/dashboard/requests/phases.tsx";
 import { scoringOf } from "../../../src/dashboard/requests/scores.ts";
 import { addressOf, listQuery, soughtOf } from "../../../src/dashboard/requests/sought.ts";
-import { formatBytes, remarksOf, toneOf, upstreamOf } from "../../../src/dashboard/requests/words.ts";
+import {
+  addressWord,
+  formatBytes,
+  remarksOf,
+  toneOf,
+  upstreamOf,
+} from "../../../src/dashboard/requests/words.ts";
 import { retriedRequest, someAttempt, someRequest } from "../../support/request-desk.ts";
 
 describe("what is sought", () => {
@@ -127,6 +133,9 @@ describe("a request in words", () => {
     expect(toneOf(someRequest(1, { status: 0 }))).toBe("bad");
     expect(toneOf(someRequest(1, { status: 0, isClientGone: true }))).toBe("warn");
     expect(remarksOf(someRequest(1, { isClientGone: true }))).toEqual(["client gone"]);
+    const refused = someRequest(1, { method: "", reason: "request_invalid", complaint: "no Host field" });
+    expect(remarksOf(refused)).toEqual(["request_invalid: no Host field"]);
+    expect(addressWord(refused)).toBe("no acceptable request, from 192.0.2.14");
   });
 
   test("has its bytes in units that people read", () => {

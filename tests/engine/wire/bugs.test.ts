@@ -2,9 +2,17 @@ import { expect, test } from "bun:test";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
-import { answerWith, startOrigin } from "../../support/origin.ts";
+import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
+import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
+import type { Sockets } from "../../../src/engine/wire/socket.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
+import { seededRandom } from "../../../src/lib/random.ts";
+import { Rehearsal } from "../../../src/pool/rehearsal.ts";
+import { Upstream } from "../../../src/pool/upstream.ts";
+import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
 import { ask, RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/stage.ts";
+import { type Stage, stage, type StageSetting } from "../../support/stage.ts";
+import { testLimits } from "../../support/upstreams.ts";
 import { until } from "../../support/wait.ts";
 import { get } from "./scene.ts";
 
@@ -39,3 +47,126 @@ test.each([
     }
   },
 );
+
+/** Sockets with a bug in the next connect after `isFaulty` is set. */
+function faultySockets() {
+  const fault = { isLeft: false };
+  const sockets: Sockets = {
+    ...nodeSockets,
+    connect(address, owner) {
+      if (!fault.isLeft) return nodeSockets.connect(address, owner);
+      fault.isLeft = false;
+      throw new Error("a bug of the timers' side");
+    },
+  };
+  return { fault, engine: wireEngineOver(sockets) };
+}
+
+interface FaultScene {
+  readonly set: Stage;
+  readonly origin: Origin;
+  readonly fault: { isLeft: boolean };
+  readonly client: () => Promise<RawClient>;
+}
+
+/** One request meets the bug outside of its own sockets' events, and others go on. */
+async function meetsBug(setting: Partial<StageSetting>, act: (scene: FaultScene) => Promise<void>) {
+  const { fault, engine } = faultySockets();
+  const origin = await startOrigin(({ target }, socket) => {
+    if (target !== "/held") socket.write(answerWith("ok"));
+  });
+  const set = await stage(engine, { ports: [origin.port], retries: 0, ...setting });
+  const clients: RawClient[] = [];
+  const client = async () => {
+    const one = await RawClient.connect(set.port);
+    clients.push(one);
+    return one;
+  };
+  try {
+    await act({ set, origin, fault, client });
+    expect(set.bugs.map(String)).toEqual(["Error: a bug of the timers' side"]);
+    expect((await ask(set.port, get("/next"))).body.toString()).toBe("ok");
+    for (const one of clients) one.destroy();
+    await until(() => set.listener.active() === 0, "nothing to be under way");
+    expect(set.pool.upstreams[0]?.inFlight).toBe(0);
+  } finally {
+    set.close();
+    await origin.close();
+  }
+}
+
+test("a bug when a rehearsal's delay is over costs that request alone", () =>
+  meetsBug({}, async ({ set, fault, client }) => {
+    const [first] = set.pool.upstreams;
+    const plan = { latencyMs: 50, errorShare: 0, error: "connect_refused", probes: false } as const;
+    const over = { until: systemClock() + 60_000, by: "ann", why: "" };
+    if (first) first.rehearsal = new Rehearsal({ ...plan, ...over }, seededRandom(1));
+    fault.isLeft = true;
+    const [one, other] = [await client(), await client()];
+    one.send(get());
+    other.send(get());
+    expect((await one.answer()).status).toBe(500);
+    expect((await other.answer()).status).toBe(200);
+  }));
+
+test("a bug when a queued request's turn comes costs that request alone", () =>
+  meetsBug(
+    { queue: { maxWaiting: 9, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 1 } },
+    async ({ set, origin, fault, client }) => {
+      const held = await client();
+      held.send(get("/held"));
+      await until(() => origin.requests.length === 1, "the first one");
+      const waiting = [await client(), await client()];
+      for (const [index, one] of waiting.entries()) {
+        one.send(get());
+        await until(() => set.queued() === index + 1, "the queue");
+      }
+      fault.isLeft = true;
+      held.destroy();
+      expect((await waiting[0]?.answer())?.status).toBe(500);
+      expect((await waiting[1]?.answer())?.status).toBe(200);
+    },
+  ));
+
+test("a bug when a second attempt is made costs that request alone", () =>
+  meetsBug({ hedgeAfterMs: 20, policy: "first" }, async ({ set, origin, fault, client }) => {
+    const spare = await startOrigin(() => {});
+    const address = { protocol: "http", hostname: "127.0.0.1", port: spare.port } as const;
+    const other = new Upstream({ id: "spare", weight: 1, backup: false, address }, testLimits);
+    set.pool.setUpstreams([...set.pool.upstreams, other]);
+    set.pool.recordProbe(other, true);
+    const held = await client();
+    held.send(get("/held"));
+    await until(() => origin.requests.length === 1, "the first attempt");
+    fault.isLeft = true;
+    expect((await held.answer()).status).toBe(500);
+    await spare.close();
+  }));
+
+test("a bug when a client's time is up costs that client alone", async () => {
+  const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+  const set = await stage(wireEngine, {
+    ports: [origin.port],
+    retries: 0,
+    clientTimeouts: { bodyIdleMs: 100 },
+  });
+  const { ended } = set;
+  ended.push = () => {
+    ended.push = Array.prototype.push;
+    throw new Error("a bug at a deadline");
+  };
+  const [one, other] = [await RawClient.connect(set.port), await RawClient.connect(set.port)];
+  try {
+    const stalled = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    one.send(stalled);
+    other.send(stalled);
+    expect([(await one.answer()).status, (await other.answer()).status].toSorted()).toEqual([408, 500]);
+    expect(set.bugs.map(String)).toEqual(["Error: a bug at a deadline"]);
+    await until(() => set.listener.active() === 0, "nothing to be under way");
+  } finally {
+    one.destroy();
+    other.destroy();
+    set.close();
+    await origin.close();
+  }
+});

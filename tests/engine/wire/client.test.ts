@@ -146,6 +146,22 @@ describe("a client's connection", () => {
       { clientTimeouts: { headMs: 200, keepAliveMs: 300 } },
     ));
 
+  test("that never speaks is closed without a word when a head should have come, and is no request to anybody", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok()),
+      async ({ client, stage }) => {
+        const kept = await client();
+        await kept.send(get()).answer();
+        const silent = await client();
+        await until(() => silent.isEnded, "the silent one to be closed");
+        expect([silent.received.length, silent.isReset]).toEqual([0, false]);
+        expect(stage.records).toHaveLength(1);
+        expect(stage.refused).toEqual([]);
+        expect((await kept.send(get()).answer()).status).toBe(200);
+      },
+      { clientTimeouts: { headMs: 200, keepAliveMs: 60_000 } },
+    ));
+
   test("is answered with 408 when its body stalls, and the upstream sees no end of it", () =>
     wireScene(
       (_, socket) => void socket.write(ok()),

@@ -6,10 +6,11 @@ import { get, wireScene } from "./scene.ts";
 const head = (fields: string, start = "HTTP/1.1 200 OK") => `${start}\r\n${fields}\r\n`;
 
 const table: readonly (readonly [answer: string, complaint: string])[] = [
-  ["SSH-2.0-OpenSSH_9.2\r\n", "malformed head"],
+  ["SSH-2.0-OpenSSH_9.2\r\n", "no HTTP version where it belongs"],
+  ["HTTP/1.1 20 OK\r\n", "the status is no number from 100 to 599"],
   [head("", "HTTP/2.0 200 OK"), "unknown version of HTTP"],
-  [head(`X: ${"a".repeat(16_384)}\r\n`), "head larger than 16384 bytes or 100 fields"],
-  [head("X: a\r\n".repeat(101)), "head larger than 16384 bytes or 100 fields"],
+  [head(`X: ${"a".repeat(16_384)}\r\n`), "the head is larger than 16384 bytes"],
+  [head("X: a\r\n".repeat(101)), "the head has more than 100 fields"],
   [head("Content-Length: x\r\n"), "Content-Length is no number"],
   [head("Content-Length: 1\r\nContent-Length: 1\r\n"), "more than one Content-Length or Transfer-Encoding"],
   [head("Transfer-Encoding: gzip\r\n"), "Transfer-Encoding is not chunked"],

@@ -73,17 +73,26 @@ describe.each([
       await until(() => stallers.every(({ isClosed }) => isClosed), "the connections to be closed", 2_500);
     }));
 
-  test("that has ended leaves a client as much time for its first request as for the next", () =>
+  test("that has ended leaves a client the time of a head until it speaks, and more only between two requests", () =>
     play({ headMs: 300 }, async (port) => {
-      const socket = connect({ port, host: "127.0.0.1", ca, servername: "up.example" });
-      sockets.push(socket);
-      await new Promise((resolve) => socket.once("secureConnect", resolve));
-      const silent = staller(port, Buffer.alloc(0));
-      await until(() => silent.isClosed, "the time for a handshake to pass");
-      let received = "";
-      socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
-      socket.write(get());
-      await until(() => received.startsWith("HTTP/1.1 200"), "an answer");
+      const secured = async () => {
+        const socket = connect({ port, host: "127.0.0.1", ca, servername: "up.example" });
+        sockets.push(socket);
+        const client = { socket, received: "", isEnded: false };
+        socket.on("data", (chunk: Buffer) => (client.received += chunk.toString("latin1")));
+        socket.on("end", () => (client.isEnded = true));
+        await new Promise((resolve) => socket.once("secureConnect", resolve));
+        return client;
+      };
+      const kept = await secured();
+      kept.socket.write(get());
+      await until(() => kept.received.startsWith("HTTP/1.1 200"), "an answer");
+      const silent = await secured();
+      await until(() => silent.isEnded, "the silent one to be closed", 2_500);
+      expect(silent.received).toBe("");
+      kept.received = "";
+      kept.socket.write(get());
+      await until(() => kept.received.startsWith("HTTP/1.1 200"), "another answer");
     }));
 });
 

@@ -1,5 +1,6 @@
 /** A client connection without sockets: segments in, and out come verdicts and the bytes an upstream would get. */
 
+import type { Complaint } from "../../../src/engine/wire/complaints.ts";
 import { Inbox } from "../../../src/engine/wire/inbox.ts";
 import { RelayedRequest } from "../../../src/engine/wire/relayed-request.ts";
 import { RequestHead } from "../../../src/engine/wire/request-head.ts";
@@ -10,6 +11,8 @@ export interface Reading {
   readonly verdicts: number[];
   /** What upstreams would get, one entry a request; one that was refused within its body is cut short. */
   readonly passed: Buffer[];
+  /** Why the last one was refused; empty if it was not. */
+  complaint: string;
   /** Whether the last request is still incomplete. */
   isPending: boolean;
 }
@@ -18,16 +21,20 @@ const forwarding = forwardingOf("192.0.2.1", "http", { trusts: () => false, list
 
 /** Reads a stream of requests that arrives in these segments, as a client's connection does, answering each at once. */
 export function readStream(segments: readonly Buffer[]): Reading {
-  const reading: Reading = { verdicts: [], passed: [], isPending: false };
+  const reading: Reading = { verdicts: [], passed: [], complaint: "", isPending: false };
   const inbox = new Inbox(new RequestHead());
   let open: RelayedRequest | undefined;
   let refused = false;
-  const headRead = (head: RequestHead, to: number, status: number): number => {
+  const refuse = ({ status, text }: Complaint) => {
+    refused = true;
+    reading.complaint = text;
+    return status;
+  };
+  const headRead = (head: RequestHead, to: number, complaint: Complaint | undefined): number => {
     const request = new RelayedRequest();
-    const stop = status === 0 ? request.begin(head, to) : -1;
-    reading.verdicts.push(status === 0 && stop < 0 ? 400 : status);
+    const stop = complaint ? -1 : request.begin(head, to);
+    reading.verdicts.push(stop < 0 ? refuse(complaint ?? request.chunkComplaint) : 0);
     if (stop < 0) {
-      refused = true;
       return to;
     }
     request.id = "id";
@@ -42,8 +49,7 @@ export function readStream(segments: readonly Buffer[]): Reading {
       if (open) {
         const stop = open.take(bytes, 0, bytes.length);
         if (stop < 0) {
-          refused = true;
-          reading.verdicts[reading.verdicts.length - 1] = 400;
+          reading.verdicts[reading.verdicts.length - 1] = refuse(open.chunkComplaint);
           break;
         }
         const last = reading.passed.length - 1;

@@ -63,8 +63,26 @@ describe("what an upstream gets", () => {
     ).toBe(
       "GET /a?b HTTP/1.1\r\nhOST: a.example\r\nX-One:  1 \r\nx-one: 2\r\n" +
         "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 8080\r\nVia: 1.1 evenkeel\r\n" +
-        "X-Forwarded-Host: a.example\r\nX-Request-Id: id\r\n\r\n",
+        "X-Forwarded-Host: a.example\r\nX-Request-Id: id\r\nTE: trailers\r\nConnection: TE\r\n\r\n",
     );
+  });
+
+  test("says that trailers are welcome where the client does, and nothing else of its TE", () => {
+    const ask = (fields: string, version = "1.1") =>
+      passed(`GET / HTTP/${version}\r\nHost: a\r\n${fields}\r\n`)
+        .split("\r\n")
+        .filter((line) => /^(te|connection):/i.test(line));
+    const own = ["TE: trailers", "Connection: TE"];
+    for (const te of ["trailers", "gzip;q=0.5, Trailers", "trailers , deflate", "\ttrailers\t"])
+      expect([te, ask(`TE: ${te}\r\n`)]).toEqual([te, own]);
+    expect(ask("TE: gzip\r\nConnection: TE\r\nte: trailers\r\n")).toEqual(own);
+    for (const te of ["", "gzip", "trailersx", "xtrailers", "trailers;q=0", '"trailers"'])
+      expect([te, ask(`TE: ${te}\r\nConnection: TE\r\n`)]).toEqual([te, []]);
+    expect(ask("TE: trailers\r\n", "1.0")).toEqual([]);
+    expect(ask("TE: trailers\r\nConnection: Upgrade, TE\r\nUpgrade: websocket\r\n")).toEqual([
+      "TE: trailers",
+      "Connection: Upgrade, TE",
+    ]);
   });
 
   test("keeps what frames and routes it although Connection names that", () => {

@@ -38,6 +38,12 @@ class Probe extends Timed {
     this.expirations += 1;
     this.onExpired();
   }
+  readonly bugs: Error[] = [];
+  onFaulted = () => {};
+  override faulted(error: Error) {
+    this.bugs.push(error);
+    this.onFaulted();
+  }
 }
 
 describe("the timer wheel", () => {
@@ -151,11 +157,26 @@ test("a bug in what expires stops neither the wheel nor its neighbours", () => {
   bad.onExpired = () => {
     throw new Error("a bug");
   };
+  advance(1_000);
+  expect(probes.map(({ expirations }) => expirations)).toEqual([1, 1, 1]);
+  expect(probes.map(({ bugs }) => bugs.join())).toEqual(["", "Error: a bug", ""]);
+  wheel.arm(bad, 500);
+  advance(1_000);
+  expect(bad.bugs).toHaveLength(2);
+  expect(wheel.size).toBe(0);
+});
+
+test("a bug in what is done about a bug stops neither the wheel nor its neighbours", () => {
+  const { wheel, advance } = fakeWheel();
+  const probes = Array.from({ length: 3 }, () => new Probe());
+  for (const probe of probes) wheel.arm(probe, 500);
+  const [, bad] = probes as [Probe, Probe, Probe];
+  bad.onExpired = bad.onFaulted = () => {
+    throw new Error("a bug");
+  };
   expect(() => advance(1_000)).toThrow("a bug");
   advance(1_000);
   expect(probes.map(({ expirations }) => expirations)).toEqual([1, 1, 1]);
-  wheel.arm(bad, 500);
-  expect(() => advance(1_000)).toThrow("a bug");
   expect(wheel.size).toBe(0);
 });
 

@@ -91,6 +91,45 @@ describe("an upstream's connection", () => {
       },
     ));
 
+  test("that is old is closed between two requests, however busy it is, and costs nobody an error", () =>
+    wireScene(
+      (_, socket) => void socket.write(ok()),
+      async ({ client, origin, stage }) => {
+        const one = await client();
+        await until(async () => {
+          expect((await one.send(get()).answer()).status).toBe(200);
+          return origin.connections() === 4;
+        }, "the third connection to be too old");
+        expect(origin.requests.length).toBeGreaterThan(12);
+        expect(stage.retried).toEqual([]);
+        expect(stage.ended.every(({ outcome }) => outcome.kind === "response")).toBe(true);
+      },
+      { timeouts: { connectionAgeMs: 150 } },
+    ));
+
+  test("that becomes too old while it answers goes on to the end, and is closed then; an idle one is closed at once", () => {
+    let finish = () => {};
+    return wireScene(
+      ({ target }, socket) => {
+        if (target !== "/long") return void socket.write(ok());
+        socket.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nold ");
+        finish = () => void socket.write("is");
+      },
+      async ({ client, origin, stage }) => {
+        const long = await client();
+        long.send(get("/long"));
+        await until(() => origin.requests.length === 1);
+        expect((await (await client()).send(get()).answer()).status).toBe(200);
+        await until(() => origin.open() === 1, "the younger one to be closed while it is idle");
+        finish();
+        expect((await long.answer()).body.toString()).toBe("old is");
+        await until(() => origin.open() === 0, "the elder one to be closed behind its answer");
+        expect(stage.ended.map(({ outcome }) => outcome.kind)).toEqual(["response", "response"]);
+      },
+      { timeouts: { connectionAgeMs: 200 } },
+    );
+  });
+
   test("that cannot be opened in time is given up, closed when it opens late, and not tried without limit", async () => {
     const waiting: ConnectOwner[] = [];
     let terminated = 0;

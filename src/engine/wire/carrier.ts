@@ -1,0 +1,52 @@
+/** Where timers and other requests reach a relay, outside of its sockets' events: a bug on the way costs that relay alone. */
+
+import type { Attempt, Carrier } from "../../pool/attempt.ts";
+import type { Failure } from "../../pool/outcome.ts";
+import type { Parked } from "../../proxy/queue.ts";
+import type { Refusal } from "../../proxy/refusal.ts";
+import type { EngineLog } from "../engine.ts";
+import { blame } from "./losses.ts";
+import type { Relay } from "./relay.ts";
+import type { Sending } from "./sending.ts";
+
+export class RelayCarrier implements Carrier, Parked {
+  readonly #sending: Sending;
+  readonly #relay: Relay;
+  readonly #log: EngineLog;
+
+  constructor(sending: Sending, relay: Relay, log: EngineLog) {
+    this.#sending = sending;
+    this.#relay = relay;
+    this.#log = log;
+  }
+
+  resume(step: Attempt | Refusal): void {
+    this.run(() => this.#sending.follow(step));
+  }
+
+  rescue(attempt: Attempt): void {
+    this.run(() => this.#sending.rescue(attempt));
+  }
+
+  hedge(attempt: Attempt): void {
+    this.run(() => this.#sending.hedge(attempt));
+  }
+
+  cut(attempt: Attempt, failed?: Failure): void {
+    this.run(() => this.#sending.cut(attempt, failed));
+  }
+
+  giveWay(attempt: Attempt, now: number): boolean {
+    return this.run(() => this.#sending.giveWay(attempt, now)) ?? true;
+  }
+
+  /** @returns what the step returns; undefined if it met a bug */
+  run<Result>(step: () => Result): Result | undefined {
+    try {
+      return step();
+    } catch (bug) {
+      blame(this.#relay, bug, this.#log);
+      return undefined;
+    }
+  }
+}

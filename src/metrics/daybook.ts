@@ -1,0 +1,99 @@
+/** Where answered attempts are noted one behind the other, until many of them are posted to their upstreams' meters at once. */
+
+import type { Attempt } from "../pool/attempt.ts";
+import type { Upstream } from "../pool/upstream.ts";
+
+/** Notes in a book: with 1,000 upstreams some eight for each, and posted in less than a millisecond. */
+const size = 8_192;
+/** Chains that the notes are sorted into; an upstream's are all in one. */
+const chains = 4_096;
+/** Of fewer notes hardly two are of one upstream. */
+const worthSorting = 512;
+/** Numbers of a note. */
+const width = 4;
+const none = -1;
+
+/** One answered attempt. */
+export interface Answered {
+  readonly status: number;
+  /** Start to head, milliseconds. */
+  readonly headMs: number;
+  /** Start to end, milliseconds. */
+  readonly durationMs: number;
+  /** Clock time. */
+  readonly endedAt: number;
+}
+
+/**
+ * With many upstreams a request's price is that of memory: each one meets another upstream, whose counts have long left the
+ * processor's cache. Notes lie side by side instead, and when a book is full or somebody wants to read a meter, each upstream's
+ * counts are fetched once for all of its notes.
+ */
+export class Daybook {
+  readonly #post: (upstream: Upstream, answered: Answered) => void;
+  readonly #upstreams = new Array<Upstream | undefined>(size).fill(undefined);
+  readonly #numbers = new Float64Array(size * width);
+  readonly #heads = new Int32Array(chains).fill(none);
+  readonly #next = new Int32Array(size);
+  /** What is being posted: one object for all of them. */
+  readonly #answered = { status: 0, headMs: 0, durationMs: 0, endedAt: 0 };
+  #count = 0;
+
+  /** @param post hears of each note, those of one upstream in the order in which they were made */
+  constructor(post: (upstream: Upstream, answered: Answered) => void) {
+    this.#post = post;
+  }
+
+  /** Notes the end of an attempt whose answer was passed on whole. */
+  note({ upstream, status, startedAt, headAt, endedAt }: Attempt): void {
+    if (this.#count === size) this.close();
+    const numbers = this.#numbers;
+    const place = this.#count * width;
+    this.#upstreams[this.#count] = upstream;
+    numbers[place] = status;
+    numbers[place + 1] = headAt - startedAt;
+    numbers[place + 2] = endedAt - startedAt;
+    numbers[place + 3] = endedAt;
+    this.#count += 1;
+  }
+
+  /** Posts all notes. */
+  close(): void {
+    if (this.#count === 0) return;
+    if (this.#count < worthSorting) for (let note = 0; note < this.#count; note++) this.#postAt(note);
+    else this.#postSorted();
+    // Or an upstream that was removed would be held on to.
+    this.#upstreams.fill(undefined, 0, this.#count);
+    this.#count = 0;
+  }
+
+  #postSorted(): void {
+    const heads = this.#heads;
+    this.#sort();
+    for (let chain = 0; chain < chains; chain++) {
+      for (let note = heads[chain] as number; note !== none; note = this.#next[note] as number)
+        this.#postAt(note);
+      heads[chain] = none;
+    }
+  }
+
+  /** Backwards, since each note comes before those that its chain has already. */
+  #sort(): void {
+    for (let note = this.#count - 1; note >= 0; note--) {
+      const chain = (this.#upstreams[note] as Upstream).seed & (chains - 1);
+      this.#next[note] = this.#heads[chain] as number;
+      this.#heads[chain] = note;
+    }
+  }
+
+  #postAt(note: number): void {
+    const numbers = this.#numbers;
+    const place = note * width;
+    const answered = this.#answered;
+    answered.status = numbers[place] as number;
+    answered.headMs = numbers[place + 1] as number;
+    answered.durationMs = numbers[place + 2] as number;
+    answered.endedAt = numbers[place + 3] as number;
+    this.#post(this.#upstreams[note] as Upstream, answered);
+  }
+}

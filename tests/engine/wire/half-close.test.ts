@@ -1,0 +1,96 @@
+/** Clients that send FIN behind their request and go on reading: gone for us, but what they get must not lie. */
+
+import { expect, test } from "bun:test";
+
+import { wireEngine } from "../../../src/engine/wire/bun.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
+import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
+import type { ClientOwner, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
+import { answerWith, startOrigin } from "../../support/origin.ts";
+import { RawClient } from "../../support/raw-client.ts";
+import { stage } from "../../support/stage.ts";
+import { until } from "../../support/wait.ts";
+import { get } from "./scene.ts";
+
+test.each([
+  ["Bun's sockets", wireEngine],
+  ["node's sockets", denoEngine],
+] as const)("an answer that has begun is reset, not ended, on %s", async (_, engine) => {
+  const origin = await startOrigin((_request, socket) => void socket.write("HTTP/1.1 200 OK\r\n\r\na part"));
+  const set = await stage(engine, { ports: [origin.port] });
+  const client = await RawClient.connect(set.port);
+  try {
+    client.send(get());
+    await until(() => client.received.includes("a part"), "the first part");
+    client.socket.end();
+    await until(() => client.isClosed, "the end");
+    expect([client.isReset, client.isEnded]).toEqual([true, false]);
+    await until(() => set.records.length > 0, "the record");
+    expect(set.records).toMatchObject([{ isClientGone: true, attempts: [{ outcome: "cancelled" }] }]);
+    await until(() => origin.open() === 0, "the upstream to be let go");
+  } finally {
+    client.destroy();
+    set.close();
+    await origin.close();
+  }
+});
+
+/** Sockets whose clients take nothing until they are told to. */
+function heldSockets() {
+  const held = { isHeld: true, release: () => {} };
+  const hold = (socket: WireSocket, owner: ClientOwner): WireSocket => {
+    held.release = () => {
+      held.isHeld = false;
+      owner.drained();
+    };
+    return {
+      write: (bytes, offset, length) => (held.isHeld ? 0 : socket.write(bytes, offset, length)),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+      shutdown: () => socket.shutdown(),
+      end: () => socket.end(),
+      terminate: () => socket.terminate(),
+    };
+  };
+  const sockets: Sockets = {
+    ...nodeSockets,
+    listen: (setting) =>
+      nodeSockets.listen({
+        ...setting,
+        accept(address) {
+          const owner = setting.accept(address);
+          const opened = owner.opened.bind(owner);
+          const ended = owner.ended.bind(owner);
+          owner.opened = (socket) => opened(hold(socket, owner));
+          owner.ended = () => {
+            ended();
+            held.release();
+          };
+          return owner;
+        },
+      }),
+  };
+  return { held, sockets };
+}
+
+test("an answer that is whole goes out to its last byte, although the client's FIN comes before", async () => {
+  const { sockets } = heldSockets();
+  const origin = await startOrigin((_request, socket) => void socket.write(answerWith("whole")));
+  const set = await stage(wireEngineOver(sockets), { ports: [origin.port] });
+  const client = await RawClient.connect(set.port);
+  try {
+    client.send(get());
+    await until(() => set.ended.length === 1, "the answer to be there");
+    client.socket.end();
+    expect((await client.answer()).body.toString()).toBe("whole");
+    await until(() => client.isClosed, "the end");
+    expect(client.isReset).toBe(false);
+    await until(() => set.listener.active() === 0, "nothing to be under way");
+    expect(set.records).toMatchObject([{ status: 200, isClientGone: false }]);
+  } finally {
+    client.destroy();
+    set.close();
+    await origin.close();
+  }
+});
