@@ -383,7 +383,7 @@ describe("the history file", () => {
   });
 
   test("forgets them while it is open, a part at a time, so that upstreams that come and go do not fill it", () => {
-    const file = join(folder, "come-and-go.db");
+    const file = inFolder("come-and-go.db");
     let now = epoch;
     const store = openHistory(file, () => now);
     const [, , level] = levels;
@@ -417,7 +417,7 @@ describe("the history file", () => {
   });
 
   test("takes an old file over as a whole or not at all", () => {
-    const file = join(folder, "half.db");
+    const file = inFolder("half.db");
     const old = new DatabaseSync(file);
     old.exec(`CREATE TABLE series (id INTEGER PRIMARY KEY, pool TEXT, upstream TEXT, last_at INTEGER);
       CREATE TABLE point (series INTEGER, queued INTEGER); PRAGMA user_version = 1`);
