@@ -197,6 +197,8 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
       await bothWait(cast);
       client.destroy();
       await until(() => first.origin.open() + second.origin.open() === 0, "both connections to be dropped");
+      // The origins may see that before the engine has been told of it.
+      await until(() => endsOf(cast).every(({ length }) => length === 1), "both attempts to end");
       expect(endsOf(cast)).toEqual([[{ kind: "cancelled" }], [{ kind: "cancelled" }]]);
       expect(stage.hedged).toEqual(["lost"]);
     }),
