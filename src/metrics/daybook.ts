@@ -13,6 +13,11 @@ const worthSorting = 512;
 const width = 4;
 const none = -1;
 
+/** Whoever has counts kept: hears of each note, in the order in which they were made. */
+export interface Account {
+  answered(answered: Answered): void;
+}
+
 /** One answered attempt. */
 export interface Answered {
   readonly status: number;
@@ -30,18 +35,20 @@ export interface Answered {
  * counts are fetched once for all of its notes.
  */
 export class Daybook {
-  readonly #post: (upstream: Upstream, answered: Answered) => void;
+  readonly #accountOf: (upstream: Upstream) => Account;
   readonly #upstreams = new Array<Upstream | undefined>(size).fill(undefined);
   readonly #numbers = new Float64Array(size * width);
+  readonly #chains = new Uint16Array(size);
   readonly #heads = new Int32Array(chains).fill(none);
   readonly #next = new Int32Array(size);
-  /** What is being posted: one object for all of them. */
+  /** What is being posted: one object for all notes, and where the last one went. */
   readonly #answered = { status: 0, headMs: 0, durationMs: 0, endedAt: 0 };
+  #upstream: Upstream | undefined;
+  #account: Account | undefined;
   #count = 0;
 
-  /** @param post hears of each note, those of one upstream in the order in which they were made */
-  constructor(post: (upstream: Upstream, answered: Answered) => void) {
-    this.#post = post;
+  constructor(accountOf: (upstream: Upstream) => Account) {
+    this.#accountOf = accountOf;
   }
 
   /** Notes the end of an attempt whose answer was passed on whole. */
@@ -50,6 +57,7 @@ export class Daybook {
     const numbers = this.#numbers;
     const place = this.#count * width;
     this.#upstreams[this.#count] = upstream;
+    this.#chains[this.#count] = upstream.seed & (chains - 1);
     numbers[place] = status;
     numbers[place + 1] = headAt - startedAt;
     numbers[place + 2] = endedAt - startedAt;
@@ -64,6 +72,7 @@ export class Daybook {
     else this.#postSorted();
     // Or an upstream that was removed would be held on to.
     this.#upstreams.fill(undefined, 0, this.#count);
+    this.#upstream = this.#account = undefined;
     this.#count = 0;
   }
 
@@ -80,7 +89,7 @@ export class Daybook {
   /** Backwards, since each note comes before those that its chain has already. */
   #sort(): void {
     for (let note = this.#count - 1; note >= 0; note--) {
-      const chain = (this.#upstreams[note] as Upstream).seed & (chains - 1);
+      const chain = this.#chains[note] as number;
       this.#next[note] = this.#heads[chain] as number;
       this.#heads[chain] = note;
     }
@@ -94,6 +103,13 @@ export class Daybook {
     answered.headMs = numbers[place + 1] as number;
     answered.durationMs = numbers[place + 2] as number;
     answered.endedAt = numbers[place + 3] as number;
-    this.#post(this.#upstreams[note] as Upstream, answered);
+    this.#accountAt(note).answered(answered);
+  }
+
+  #accountAt(note: number): Account {
+    const upstream = this.#upstreams[note] as Upstream;
+    if (upstream === this.#upstream && this.#account) return this.#account;
+    this.#upstream = upstream;
+    return (this.#account = this.#accountOf(upstream));
   }
 }

@@ -126,7 +126,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
   /** Weak: an upstream that was removed takes its counts along when its last attempt has ended. */
   readonly #upstreams = new WeakMap<Upstream, UpstreamMeter>();
   /** What has been answered since somebody read a meter last. */
-  readonly #daybook = new Daybook((upstream, answered) => this.#meterOf(upstream).answered(answered));
+  readonly #daybook = new Daybook((upstream) => this.#meterOf(upstream));
   /** Tries to take a new configuration, by result: "applied", "unchanged", "refused". */
   readonly reloads = new Map<string, number>();
   /** Lines of the access log that could not be written. */
