@@ -29,6 +29,12 @@ export interface ProberSetting {
 /** Nobody waits longer than this for first verdicts: a black hole must not keep the rest from serving. */
 const firstVerdictsMs = 3_000;
 
+/**
+ * Checks begin at multiples of this, those that are due by then together: each that begins alone fetches all that it takes
+ * from memory, which with 1,000 upstreams comes to a hundredth of a core.
+ */
+const tickMs = 50;
+
 /** A check on suspicion has no more time than this: requests already wait. */
 const suspicionMs = 1_000;
 
@@ -92,13 +98,14 @@ export class Prober {
 
   async #look(watch: Watch): Promise<void> {
     const { target } = watch;
-    const { schedule, random, onResult } = this.#setting;
+    const { clock, schedule, random, onResult } = this.#setting;
     const result = await this.#probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
     const { state } = target.upstream.streak;
     const changed = target.pool.recordProbe(target.upstream, result.success);
     // First of all: whatever those who hear of it throw, it is looked at again.
-    watch.cancel = schedule(waitMs(target, random), () => void this.#look(watch));
+    const wait = untilTick(clock(), waitMs(target, random));
+    watch.cancel = schedule(wait, () => void this.#look(watch));
     onResult(target, result, changed ? state : undefined);
     if (target.upstream.isDown) rescueAll(target.upstream);
   }
@@ -138,4 +145,9 @@ function waitMs({ upstream, plan }: Target, random: Random): number {
     ? Math.min(plan.changingIntervalMs, plan.intervalMs)
     : plan.intervalMs;
   return base * (1 - plan.jitter + 2 * plan.jitter * random());
+}
+
+/** As long a wait, up to a tick longer. */
+function untilTick(now: number, delayMs: number): number {
+  return Math.ceil((now + delayMs) / tickMs) * tickMs - now;
 }

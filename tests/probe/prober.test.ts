@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { defaults } from "../../src/config/config.ts";
+import { seededRandom } from "../../src/lib/random.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Pool } from "../../src/pool/pool.ts";
@@ -77,6 +78,17 @@ describe("the prober", () => {
       expect(time.waits[0]).toBeCloseTo(wait);
       prober.stop();
     }
+  });
+
+  test("begins checks together that are due at about the same time", async () => {
+    const dice = seededRandom(3);
+    const { prober, start, time } = setUp(() => true, dice);
+    await start();
+    for (let i = 0; i < 20; i++) {
+      expect(time.waits.map((wait) => (time.clock() + wait) % 50)).toEqual([0, 0]);
+      await time.advance(1_234);
+    }
+    prober.stop();
   });
 
   test("goes on looking though somebody throws who hears of a result", async () => {
