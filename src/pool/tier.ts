@@ -50,7 +50,8 @@ export class Tier {
 
   /** Puts a closed member back among the open ones; false if it was not closed. */
   reopen(upstream: Upstream): boolean {
-    if (!this.#closed.delete(upstream)) return false;
+    // Nearly always nobody is closed, and every attempt's end asks.
+    if (this.#open.length === this.members.length || !this.#closed.delete(upstream)) return false;
     this.#places?.set(upstream, this.#open.length);
     this.#open.push(upstream);
     return true;

@@ -31,8 +31,8 @@ http { access_log off; ${temporary(folder)} keepalive_requests 100000000; sendfi
 /** Those of the peers that are installed, with our engines first. */
 export function peers(folder: string): readonly Peer[] {
   const ours = engineNames.map((engine, index) => evenkeelPeer(engine, 29160 + index));
-  return [...ours, haproxy(folder, 29171), nginx(folder, 29172), caddy(folder, 29173)].filter(({ command }) =>
-    Bun.which(command[0] ?? ""),
+  return [...ours, haproxyPeer(folder, 29171), nginx(folder, 29172), caddy(folder, 29173)].filter(
+    ({ command }) => Bun.which(command[0] ?? ""),
   );
 }
 
@@ -76,7 +76,12 @@ http { access_log off; ${temporary(folder)} keepalive_requests 100000000;
   return { name: "nginx", port, command: ["nginx", "-c", write(folder, "nginx.conf", config)] };
 }
 
-function haproxy(folder: string, port: number): Peer {
+/** @param servers how many it is to have, each with the same check as ours */
+export function haproxyPeer(folder: string, port: number, servers = originPorts.length): Peer {
+  const lines = Array.from(
+    { length: servers },
+    (_, index) => `  server s${index} 127.0.0.1:${originPorts[index % originPorts.length]} check inter 5s`,
+  );
   const config = `global
   nbthread 1
   maxconn 8192
@@ -98,13 +103,10 @@ frontend f
   default_backend b
 backend b
   balance roundrobin
-${originPorts.map((origin) => `  server s${origin} 127.0.0.1:${origin}`).join("\n")}
+${lines.join("\n")}
 `;
-  return {
-    name: "haproxy",
-    port,
-    command: ["haproxy", "-db", "-q", "-f", write(folder, "haproxy.cfg", config)],
-  };
+  const file = write(folder, `haproxy-${port}.cfg`, config);
+  return { name: "haproxy", port, command: ["haproxy", "-db", "-q", "-f", file] };
 }
 
 function caddy(folder: string, port: number): Peer {

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 
 import type { Contender, Field } from "./field.ts";
 import { idleCost, type LoadShape, measure, type Measured, memoryOf, p99AtRate } from "./measure.ts";
-import { evenkeelPeer } from "./peers.ts";
+import { evenkeelPeer, haproxyPeer } from "./peers.ts";
 
 export interface Rounds {
   readonly rounds: number;
@@ -66,27 +66,35 @@ export async function halfLoad(all: readonly Contender[], rounds: Rounds): Promi
   };
 }
 
-/** The same engine with 3 upstreams and with 1,000. */
+/** The same with 3 upstreams and with 1,000, of our engine and of HAProxy: both meet another connection with each request. */
 export async function manyUpstreams(field: Field, engine: string, rounds: Rounds): Promise<Table> {
-  const few = await field.enter(evenkeelPeer(engine, 29190));
-  const many = await field.enter({
-    ...evenkeelPeer(engine, 29191, 1_000),
-    name: `${engine}, 1,000 upstreams`,
-  });
+  const many = ", 1,000 upstreams";
+  const peers = [
+    evenkeelPeer(engine, 29190),
+    { ...evenkeelPeer(engine, 29191, 1_000), name: `evenkeel ${engine}${many}` },
+    haproxyPeer(field.folder, 29192),
+    { ...haproxyPeer(field.folder, 29193, 1_000), name: `haproxy${many}` },
+  ];
+  const all: Contender[] = [];
+  for (const peer of peers) all.push(await field.enter(peer));
   const shape = { path: "/120.bin", connections: 64, isFresh: false };
-  const runs = await alternate([few, many], rounds, (contender, seconds) =>
+  const runs = await alternate(all, rounds, (contender, seconds) =>
     measure(contender, { ...shape, seconds }),
   );
   const idle = new Map<string, number>();
-  for (const contender of [few, many]) idle.set(contender.name, await idleCost(contender, 10));
-  await Promise.all([few.stop(), many.stop()]);
+  for (const contender of all) idle.set(contender.name, await idleCost(contender, 10));
+  await Promise.all(all.map((contender) => contender.stop()));
+  const costs = (name: string) => (runs.get(name) ?? []).map(({ cpuMicros }) => cpuMicros);
   // Probes and samples are paid by the second: how much of a request that is depends on how many requests there are.
-  const byClock = ({ perSecond }: Measured, name: string) => ((idle.get(name) ?? 0) * 1_000) / perSecond;
-  const of = (name: string) => median((runs.get(name) ?? []).map(({ cpuMicros }) => cpuMicros));
   const alone = (name: string) =>
-    median((runs.get(name) ?? []).map((run) => run.cpuMicros - byClock(run, name)));
+    (runs.get(name) ?? []).map((run) => run.cpuMicros - ((idle.get(name) ?? 0) * 1_000) / run.perSecond);
+  // Round by round: what the machine does besides changes from one to the next, and hits neighbours alike.
+  const against = (of: (name: string) => number[], name: string) => {
+    const few = of(name.replace(many, ""));
+    return median(of(name).map((cost, round) => cost / (few[round] as number))).toFixed(2);
+  };
   return {
-    title: "Cost of many upstreams, each with a TCP probe every 5 s",
+    title: "Cost of many upstreams, each with a TCP check every 5 s",
     head: [
       "",
       "CPU µs/request",
@@ -95,13 +103,13 @@ export async function manyUpstreams(field: Field, engine: string, rounds: Rounds
       "without that, µs/request",
       "× 3 upstreams",
     ],
-    rows: [few, many].map(({ name }) => [
+    rows: all.map(({ name }) => [
       name,
-      of(name).toFixed(1),
-      (of(name) / of(few.name)).toFixed(2),
+      median(costs(name)).toFixed(1),
+      against(costs, name),
       (idle.get(name) ?? 0).toFixed(1),
-      alone(name).toFixed(1),
-      (alone(name) / alone(few.name)).toFixed(2),
+      median(alone(name)).toFixed(1),
+      against(alone, name),
     ]),
   };
 }
