@@ -114,6 +114,8 @@ export async function manyUpstreams(field: Field, engine: string, rounds: Rounds
   };
 }
 
+const settleMs = 8_000;
+
 /** What connections cost that were used once and wait. */
 export async function idleConnections(all: readonly Contender[], count: number): Promise<Table> {
   const rows: string[][] = [];
@@ -125,6 +127,8 @@ export async function idleConnections(all: readonly Contender[], count: number):
         ...(await Promise.all(Array.from({ length: Math.min(500, count - i) }, () => usedOnce(port)))),
       );
     }
+    // They wait: what their requests left behind has been collected by then.
+    await Bun.sleep(settleMs);
     const grown = memoryOf(pid) - before;
     for (const socket of sockets) socket.destroy();
     rows.push([name, grown.toFixed(1), ((grown * 1024) / count).toFixed(2)]);

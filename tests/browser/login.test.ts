@@ -62,11 +62,13 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     await until(() => admin.acts.length > 0, "the act");
     expect(said(admin)).toEqual(["otto"]);
     expect(await page.getByRole("alert").count()).toBe(0);
+    expect(complaints).toEqual([]);
     await page.getByRole("button", { name: "Log out" }).click();
     await loginShown(page);
     await page.goBack();
     await loginShown(page);
-    expect(complaints).toEqual([]);
+    // Chromium notes what a page asked for that was still under way, or that it asks again on the way back.
+    expect(complaints.filter((words) => !words.includes("401"))).toEqual([]);
   });
 
   test.concurrent("does all that without JavaScript", async () => {

@@ -4,12 +4,12 @@ import { invalid, refusal } from "../../proxy/refusal.ts";
 import { type Complaint, complaints } from "./complaints.ts";
 import { Connection } from "./connection.ts";
 import type { Ending } from "./exchange-end.ts";
+import type { Forwarding } from "./forwardings.ts";
 import { type HeadTaker, Inbox } from "./inbox.ts";
 import type { Plane } from "./plane.ts";
 import type { Relay } from "./relay.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { ClientOwner, WireSocket } from "./socket.ts";
-import { type Forwarding, forwardingOf } from "./write-request.ts";
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
 
@@ -23,21 +23,18 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  */
 export class ClientConnection extends Connection implements ClientOwner, HeadTaker {
   readonly #plane: Plane;
-  readonly address: string;
-  readonly scheme: "http" | "https";
+  readonly forwarding: Forwarding;
   #phase: Phase = "idle";
   #relay: Relay | undefined;
   readonly #inbox: Inbox;
   #isReading = false;
   #isActive = false;
   #hasPeerEnded = false;
-  #forwarding: Forwarding | undefined;
 
-  constructor(plane: Plane, address: string, scheme: "http" | "https") {
+  constructor(plane: Plane, address: string) {
     super();
     this.#plane = plane;
-    this.address = address;
-    this.scheme = scheme;
+    this.forwarding = plane.forwardings.of(address);
     this.#inbox = new Inbox(plane.requestHead);
   }
 
@@ -53,9 +50,12 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     if (this.#phase === "idle") this.#plane.times.forHead(this);
   }
 
-  /** The forwarding fields that are the same for all of its requests. */
-  get forwarding(): Forwarding {
-    return (this.#forwarding ??= forwardingOf(this.address, this.scheme, this.#plane.forwarding));
+  get address(): string {
+    return this.forwarding.address;
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#plane.forwardings.scheme;
   }
 
   received(chunk: Buffer): void {

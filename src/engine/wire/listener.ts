@@ -18,7 +18,6 @@ export function wireEngineOver(sockets: Sockets): Engine {
 async function listen(given: EngineSetting, sockets: Sockets): Promise<EngineListener> {
   const setting = withinFiles(given);
   const wheel = new TimerWheel(systemClock, systemSchedule);
-  const scheme = setting.tls ? "https" : "http";
   const plane = new Plane(setting, sockets, wheel);
   const listener = await sockets.listen({
     hostname: setting.hostname,
@@ -26,9 +25,9 @@ async function listen(given: EngineSetting, sockets: Sockets): Promise<EngineLis
     sharesPort: setting.sharesPort,
     ...(setting.tls && { tls: setting.tls }),
     handshakeMs: setting.clientTimeouts.headMs,
-    accept: (address) => new ClientConnection(plane, plainAddress(address), scheme),
+    accept: (address) => new ClientConnection(plane, plainAddress(address)),
   });
-  plane.listenPort = listener.port;
+  plane.forwardings.listenOn(listener.port);
   return {
     hostname: listener.hostname,
     port: listener.port,

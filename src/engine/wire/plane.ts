@@ -1,12 +1,12 @@
 /** What all connections of one listener share: settings, the wheel, scratch space, idle connections and spare relays. */
 
 import type { Upstream } from "../../pool/upstream.ts";
-import type { ForwardingSetting } from "../../proxy/headers.ts";
 import type { EngineSetting } from "../engine.ts";
 import { AnswerHead } from "./answer-head.ts";
 import { AnswerReader } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { ClientTimes } from "./client-times.ts";
+import { Forwardings } from "./forwardings.ts";
 import { maxHeadBytes } from "./limits.ts";
 import { Relay } from "./relay.ts";
 import { smallPieceBytes } from "./relayed-answer.ts";
@@ -25,6 +25,7 @@ export class Plane {
   readonly sockets: Sockets;
   readonly wheel: TimerWheel;
   readonly times: ClientTimes;
+  readonly forwardings: Forwardings;
   /** Where heads are put together; valid until the next head. */
   readonly scratch = Buffer.allocUnsafeSlow(maxHeadBytes + smallPieceBytes + 1_024);
   /** Heads that came whole are read with these; nobody holds on to them across events. */
@@ -41,18 +42,13 @@ export class Plane {
   #active = 0;
   readonly #onQuiet: Array<() => void> = [];
   isDraining = false;
-  /** The port that clients reach us on, once it is known. */
-  listenPort = 0;
 
   constructor(setting: EngineSetting, sockets: Sockets, wheel: TimerWheel) {
     this.setting = setting;
     this.sockets = sockets;
     this.wheel = wheel;
     this.times = new ClientTimes(wheel, setting.clientTimeouts);
-  }
-
-  get forwarding(): ForwardingSetting {
-    return { trusts: this.setting.trusts, listenPort: this.listenPort };
+    this.forwardings = new Forwardings(setting.tls ? "https" : "http", setting.trusts);
   }
 
   laneOf(upstream: Upstream): Lane {

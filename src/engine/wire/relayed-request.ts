@@ -4,11 +4,12 @@ import { answerOf, type Refusal } from "../../proxy/refusal.ts";
 import type { TraceContext } from "../../proxy/trace-context.ts";
 import { Body, framing } from "./body.ts";
 import type { Complaint } from "./complaints.ts";
+import type { Forwarding } from "./forwardings.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { methodNumber, type RequestHead } from "./request-head.ts";
 import { RequestView, type WrittenHead } from "./request-view.ts";
 import { faultAnswer, ownAnswer } from "./write-answer.ts";
-import { type Forwarding, type Outgoing, writeRequest } from "./write-request.ts";
+import { type Outgoing, writeRequest } from "./write-request.ts";
 
 export class RelayedRequest implements Outgoing {
   readonly view = new RequestView();

@@ -1,15 +1,11 @@
 /** Writes the head that an upstream gets: the client's bytes without what ends at this hop, and with our fields. */
 
 import type { Head } from "../../proxy/head.ts";
-import {
-  type ForwardingFields,
-  forwardingFields,
-  type ForwardingSetting,
-  viaName,
-} from "../../proxy/headers.ts";
+import { type ForwardingFields, forwardingFields } from "../../proxy/headers.ts";
 import { formatTraceparent, type TraceContext } from "../../proxy/trace-context.ts";
 import { latin1, slash } from "./bytes.ts";
 import { isHopByHop, known } from "./field-names.ts";
+import type { Forwarding } from "./forwardings.ts";
 import { fieldStride } from "./head-reader.ts";
 import type { RequestBytes } from "./request-bytes.ts";
 import { methodNumber, type RequestHead } from "./request-head.ts";
@@ -27,30 +23,6 @@ const upgradeField = latin1("\r\nConnection: Upgrade");
 const trailersField = latin1("\r\nTE: trailers");
 const trailersOption = latin1("\r\nConnection: TE");
 const bothOptions = latin1("\r\nConnection: Upgrade, TE");
-
-/** What one connection adds to each of its requests. */
-export interface Forwarding {
-  /** All forwarding fields up to the name of the last one, whose value is the request's Host. */
-  readonly prefix: Buffer;
-  /** Whether the peer's own forwarding fields are believed: then each request is worked out anew. */
-  readonly isTrusted: boolean;
-  readonly setting: ForwardingSetting;
-}
-
-export function forwardingOf(
-  address: string,
-  scheme: Head["scheme"],
-  setting: ForwardingSetting,
-): Forwarding {
-  const fields = [
-    `X-Forwarded-For: ${address}`,
-    `X-Forwarded-Proto: ${scheme}`,
-    `X-Forwarded-Port: ${setting.listenPort}`,
-    `Via: ${viaName}`,
-    "X-Forwarded-Host: ",
-  ];
-  return { prefix: latin1(fields.join("\r\n")), isTrusted: setting.trusts(address), setting };
-}
 
 /** A request that is about to be written. */
 export interface Outgoing {

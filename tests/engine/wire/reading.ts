@@ -4,7 +4,7 @@ import type { Complaint } from "../../../src/engine/wire/complaints.ts";
 import { Inbox } from "../../../src/engine/wire/inbox.ts";
 import { RelayedRequest } from "../../../src/engine/wire/relayed-request.ts";
 import { RequestHead } from "../../../src/engine/wire/request-head.ts";
-import { forwardingOf } from "../../../src/engine/wire/write-request.ts";
+import { Forwardings } from "../../../src/engine/wire/forwardings.ts";
 
 export interface Reading {
   /** 0 for each request that passes, at last the status of the one that was refused. */
@@ -17,7 +17,9 @@ export interface Reading {
   isPending: boolean;
 }
 
-const forwarding = forwardingOf("192.0.2.1", "http", { trusts: () => false, listenPort: 8080 });
+const forwardings = new Forwardings("http", () => false);
+forwardings.listenOn(8080);
+const forwarding = forwardings.of("192.0.2.1");
 
 /** Reads a stream of requests that arrives in these segments, as a client's connection does, answering each at once. */
 export function readStream(segments: readonly Buffer[]): Reading {

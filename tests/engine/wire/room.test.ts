@@ -2,10 +2,11 @@ import { expect, test } from "bun:test";
 
 import { AnswerHead } from "../../../src/engine/wire/answer-head.ts";
 import { Connection } from "../../../src/engine/wire/connection.ts";
+import { Forwardings } from "../../../src/engine/wire/forwardings.ts";
 import { RelayedAnswer } from "../../../src/engine/wire/relayed-answer.ts";
 import { RelayedRequest } from "../../../src/engine/wire/relayed-request.ts";
 import { RequestHead } from "../../../src/engine/wire/request-head.ts";
-import { forwardingOf } from "../../../src/engine/wire/write-request.ts";
+
 import { bytesOf } from "./reading.ts";
 
 /** A connection of which only the writes are of interest. */
@@ -50,7 +51,7 @@ test("a request that is over keeps no room that only a few need, and nothing of 
   head.reader.read(bytes, bytes.length);
   head.judge(bytes);
   const stop = request.begin(head, bytes.length);
-  request.write(head, stop, forwardingOf("192.0.2.1", "http", { trusts: () => false, listenPort: 80 }));
+  request.write(head, stop, new Forwardings("http", () => false).of("192.0.2.1"));
   expect(request.bytes.bytes.length).toBeGreaterThan(50_000);
   request.rest();
   expect(request.bytes.bytes.length).toBe(small);

@@ -1,0 +1,58 @@
+/** What clients' addresses add to their requests: made once for all connections from one, and kept for those that came last. */
+
+import type { Head } from "../../proxy/head.ts";
+import { type ForwardingSetting, viaName } from "../../proxy/headers.ts";
+import { latin1 } from "./bytes.ts";
+
+/** Addresses that are remembered: a proxy's before us, or somebody's many connections. */
+const mostKnown = 1_024;
+
+/** What one address adds to each of its requests. */
+export interface Forwarding {
+  readonly address: string;
+  /** All forwarding fields up to the name of the last one, whose value is the request's Host. */
+  readonly prefix: Buffer;
+  /** Whether the peer's own forwarding fields are believed: then each request is worked out anew. */
+  readonly isTrusted: boolean;
+  readonly setting: ForwardingSetting;
+}
+
+export class Forwardings {
+  readonly scheme: Head["scheme"];
+  readonly #setting: { readonly trusts: ForwardingSetting["trusts"]; listenPort: number };
+  /** In the order in which they came. */
+  readonly #known = new Map<string, Forwarding>();
+
+  constructor(scheme: Head["scheme"], trusts: ForwardingSetting["trusts"]) {
+    this.scheme = scheme;
+    this.#setting = { trusts, listenPort: 0 };
+  }
+
+  /** Before anybody connects: the port that clients reach us on. */
+  listenOn(port: number): void {
+    this.#setting.listenPort = port;
+  }
+
+  /** As its address is judged now: whom we trust may change while others stay connected. */
+  of(address: string): Forwarding {
+    const isTrusted = this.#setting.trusts(address);
+    const known = this.#known.get(address);
+    if (known?.isTrusted === isTrusted) return known;
+    const made = { address, prefix: this.#prefixOf(address), isTrusted, setting: this.#setting };
+    const first = this.#known.size >= mostKnown ? this.#known.keys().next().value : undefined;
+    if (first !== undefined) this.#known.delete(first);
+    this.#known.set(address, made);
+    return made;
+  }
+
+  #prefixOf(address: string): Buffer {
+    const fields = [
+      `X-Forwarded-For: ${address}`,
+      `X-Forwarded-Proto: ${this.scheme}`,
+      `X-Forwarded-Port: ${this.#setting.listenPort}`,
+      `Via: ${viaName}`,
+      "X-Forwarded-Host: ",
+    ];
+    return latin1(fields.join("\r\n"));
+  }
+}
