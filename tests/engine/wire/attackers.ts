@@ -6,19 +6,19 @@
 
 import { connect, type Socket } from "node:net";
 
-const [port, count] = process.argv.slice(2).map(Number);
+const [port = 0, count = 0] = process.argv.slice(2).map(Number);
+/** So many connect at a time: a listener of Bun's has room for 512, and whom the kernel turns away there may be reset. */
+const wave = 200;
 const sockets: Socket[] = [];
 const statuses: string[] = [];
-let [opened, closed] = [0, 0];
-for (let i = 0; i < (count ?? 0); i++) {
-  const socket = connect({ port: port ?? 0, host: "127.0.0.1" }, () => {
-    opened += 1;
-    if (opened === count) process.send?.("open");
-  });
+let closed = 0;
+
+function attack(i: number): void {
+  const socket = connect({ port, host: "127.0.0.1" });
   socket.on("error", () => {});
   socket.on("close", () => {
     closed += 1;
-    if (closed < (count ?? 0)) return;
+    if (closed < count) return;
     clearInterval(trickle);
     process.send?.(statuses, () => process.exit());
   });
@@ -30,7 +30,21 @@ for (let i = 0; i < (count ?? 0); i++) {
   );
   sockets.push(socket);
 }
+
+/** Whoever is answered knows that all who came before have been let in. */
+function comeAndGo(): Promise<void> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  socket.resume().on("error", () => {});
+  return new Promise((resolve) => void socket.once("close", resolve));
+}
+
 const trickle = setInterval(() => {
   for (const [i, socket] of sockets.entries()) if (i % 2 && !socket.destroyed) socket.write("x");
 }, 200);
 process.on("disconnect", () => process.exit());
+for (let i = 0; i < count; i += wave) {
+  for (let place = i; place < Math.min(i + wave, count); place++) attack(place);
+  await comeAndGo();
+}
+process.send?.("open");
