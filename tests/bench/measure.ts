@@ -70,10 +70,19 @@ export async function p99AtRate({ port }: Contender, shape: LoadShape, perSecond
   return (micros[Math.floor(micros.length * 0.99)] ?? Number.NaN) / 1000;
 }
 
-/** Resident memory of a process and its children. */
+/** Resident memory of a process and its children, MiB. */
 export function memoryOf(pid: number): number {
+  return mebibytesOf(pid, /VmRSS:\s+(\d+)/);
+}
+
+/** What of it is their own data: without the parts of their programs that they have used so far. */
+export function ownMemoryOf(pid: number): number {
+  return mebibytesOf(pid, /RssAnon:\s+(\d+)/);
+}
+
+function mebibytesOf(pid: number, field: RegExp): number {
   const kilobytes = familyOf(pid).map((each) =>
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${each}/status`, "utf8"))?.[1] ?? 0),
+    Number(field.exec(readFileSync(`/proc/${each}/status`, "utf8"))?.[1] ?? 0),
   );
   return kilobytes.reduce((sum, value) => sum + value, 0) / 1024;
 }

@@ -3,7 +3,7 @@
 import { connect } from "node:net";
 
 import type { Contender, Field } from "./field.ts";
-import { idleCost, type LoadShape, measure, type Measured, memoryOf, p99AtRate } from "./measure.ts";
+import { idleCost, type LoadShape, measure, type Measured, ownMemoryOf, p99AtRate } from "./measure.ts";
 import { evenkeelPeer, haproxyPeer } from "./peers.ts";
 
 export interface Rounds {
@@ -120,7 +120,7 @@ const settleMs = 8_000;
 export async function idleConnections(all: readonly Contender[], count: number): Promise<Table> {
   const rows: string[][] = [];
   for (const { name, port, pid } of all) {
-    const before = memoryOf(pid);
+    const before = ownMemoryOf(pid);
     const sockets = [];
     for (let i = 0; i < count; i += 500) {
       sockets.push(
@@ -129,7 +129,7 @@ export async function idleConnections(all: readonly Contender[], count: number):
     }
     // They wait: what their requests left behind has been collected by then.
     await Bun.sleep(settleMs);
-    const grown = memoryOf(pid) - before;
+    const grown = ownMemoryOf(pid) - before;
     for (const socket of sockets) socket.destroy();
     rows.push([name, grown.toFixed(1), ((grown * 1024) / count).toFixed(2)]);
   }
