@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { originCommand, type Peer } from "./peers.ts";
+import { originCommand, originPorts, type Peer } from "./peers.ts";
 
 /** Proxies on one core; load and servers on the other. */
 export const proxyCore = 0;
@@ -21,18 +21,22 @@ export interface Contender extends Peer {
 export class Field implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   readonly #started: Bun.Subprocess[] = [];
+  readonly #origin: Bun.Subprocess;
   readonly #smallest: number;
 
   /** @param sizes of the files that the servers behind the proxies offer, as /<size>.bin */
   constructor(sizes: readonly number[]) {
     this.#smallest = Math.min(...sizes);
-    this.#start(String(loadCore), originCommand(this.folder, sizes));
+    this.#origin = this.#start(String(loadCore), originCommand(this.folder, sizes));
   }
 
   /** Starts a proxy and waits until it answers. */
   async enter(peer: Peer, cores = String(proxyCore)): Promise<Contender> {
     const child = this.#start(cores, peer.command);
     await answers(`http://127.0.0.1:${peer.port}/${this.#smallest}.bin`);
+    // Servers that another run left behind would answer in their place, with other rights and on another core.
+    if (this.#origin.exitCode !== null)
+      throw new Error(`Cannot measure ${peer.name}: ports ${originPorts.join(", ")} are taken`);
     const stop = async () => {
       child.kill();
       await child.exited;
