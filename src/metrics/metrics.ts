@@ -74,25 +74,24 @@ export class UpstreamMeter {
       if (outcome.isOutrun) this.recent.waited(attempt.endedAt - attempt.startedAt, attempt.endedAt);
       return;
     }
-    const isError = outcome.kind === "failure" || attempt.status >= 500;
-    this.requests += 1;
-    if (isError) this.errors += 1;
+    const { status, headLatencyMs, endedAt } = attempt;
     if (outcome.kind === "failure") count(this.failures, outcome.reason);
-    else this.#countCode(attempt.status);
-    this.recent.record(isError, attempt.endedAt);
-    const latencyMs = attempt.headLatencyMs;
-    if (latencyMs !== undefined) this.firstByte.record(latencyMs);
-    this.duration.record(attempt.endedAt - attempt.startedAt);
+    else this.#countCode(status);
+    const isError = outcome.kind === "failure" || status >= 500;
+    this.#count(isError, headLatencyMs, endedAt - attempt.startedAt, endedAt);
   }
 
   /** The same for an attempt of which nothing else is to be said. */
   answered({ status, headMs, durationMs, endedAt }: Answered): void {
-    const isError = status >= 500;
+    this.#countCode(status);
+    this.#count(status >= 500, headMs, durationMs, endedAt);
+  }
+
+  #count(isError: boolean, headMs: number | undefined, durationMs: number, endedAt: number): void {
     this.requests += 1;
     if (isError) this.errors += 1;
-    this.#countCode(status);
     this.recent.record(isError, endedAt);
-    this.firstByte.record(headMs);
+    if (headMs !== undefined) this.firstByte.record(headMs);
     this.duration.record(durationMs);
   }
 
