@@ -57,16 +57,18 @@ async function serve(setting: WebSetting): Promise<WebListener> {
   };
 }
 
-/** Where a connect of Bun's is under way. */
-const dialled = new Set<string>();
+/** Where a connect of Bun's has taken longer than it may. */
+const hanging = new Set<string>();
 
-/** Bun cannot give a connect up: while one hangs, those to the same address go another way, which can. */
+/** Bun cannot give a connect up: while one hangs, those to the same address go another way, which can, and costs more. */
 function dialCheaply(hostname: string, port: number, timeoutMs: number): Promise<void> {
   const address = `${hostname}:${port}`;
-  if (dialled.has(address)) return dial(hostname, port, timeoutMs);
-  dialled.add(address);
+  if (hanging.has(address)) return dial(hostname, port, timeoutMs);
   return new Promise((resolve, reject) => {
-    const cancel = systemSchedule(timeoutMs, () => reject(timedOut(`connect to ${address}`, timeoutMs)));
+    const cancel = systemSchedule(timeoutMs, () => {
+      hanging.add(address);
+      reject(timedOut(`connect to ${address}`, timeoutMs));
+    });
     Bun.connect({
       hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
       port,
@@ -75,7 +77,7 @@ function dialCheaply(hostname: string, port: number, timeoutMs: number): Promise
       .then(() => resolve(), reject)
       .finally(() => {
         cancel();
-        dialled.delete(address);
+        hanging.delete(address);
       });
   });
 }
