@@ -1,6 +1,7 @@
 /** The balancer's own answers: the one place where a reason becomes a status, fields and a body. */
 
 import type { FailureReason } from "../pool/outcome.ts";
+import type { Complaint } from "./complaint.ts";
 
 /** Why the balancer answers itself. The same word stands in log, metric, Proxy-Status and dashboard. */
 export type RefusalReason =
@@ -135,11 +136,8 @@ export function isLast({ reason }: Refusal): boolean {
   return reason === "overloaded";
 }
 
-/**
- * A request that is refused for what it says or how slowly it comes.
- * @param status 400, 405, 408, 414, 431, 501 or 505  @param text the rule that it breaks
- */
-export function invalid({ status, text }: { readonly status: number; readonly text: string }): Refusal {
+/** A request that is refused for what it says or how slowly it comes. */
+export function invalid({ status, text }: Complaint): Refusal {
   const reason = status === 414 || status === 431 ? "request_too_large" : "request_invalid";
   return { ...refusal(reason, status), complaint: text };
 }

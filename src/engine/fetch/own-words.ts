@@ -2,6 +2,7 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
+import { lateBody } from "../../proxy/complaint.ts";
 import { answerOf, invalid, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { EngineSetting } from "../engine.ts";
 import type { Passage } from "./handler.ts";
@@ -16,8 +17,7 @@ export function bugAnswer(setting: EngineSetting, { requestId }: Passage, error:
 }
 
 export function bodyRefusal(fault: BodyFault): Refusal {
-  if (fault === "too_large") return refusal("request_too_large");
-  return invalid({ status: 408, text: "the body did not come in time" });
+  return fault === "stalled" ? invalid(lateBody) : refusal("request_too_large");
 }
 
 /** The balancer's own answer. */

@@ -1,5 +1,6 @@
 /** A request's head as the proxy sees it, answered from a standard `Request`. */
 
+import { methodRefused, severalHosts } from "../../proxy/complaint.ts";
 import { invalid, type Refusal } from "../../proxy/refusal.ts";
 import { type Head, plainAddress } from "../../proxy/head.ts";
 
@@ -30,7 +31,6 @@ const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
  * host name contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
  */
 export function refusalOf(head: Head): Refusal | undefined {
-  if (refusedMethods.has(head.method))
-    return invalid({ status: 405, text: "CONNECT and TRACE are not served" });
-  return head.host.includes(",") ? invalid({ status: 400, text: "more than one Host field" }) : undefined;
+  if (refusedMethods.has(head.method)) return invalid(methodRefused);
+  return head.host.includes(",") ? invalid(severalHosts) : undefined;
 }

@@ -1,7 +1,8 @@
 /** Where a message's body ends: by length, by chunks, or with the connection. Passes bytes as they are. */
 
+import type { Complaint } from "../../proxy/complaint.ts";
 import { Chunks } from "./chunks.ts";
-import { type Complaint, complaints } from "./complaints.ts";
+import { complaints } from "./complaints.ts";
 
 /** How a body is framed. */
 export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;

@@ -1,7 +1,8 @@
 /** The chunked transfer coding: finds where a message ends, and refuses whatever two parsers could read differently. */
 
+import type { Complaint } from "../../proxy/complaint.ts";
 import { cr, hexValue, isToken, isValue, lf, semicolon, colon } from "./bytes.ts";
-import { type Complaint, complaints } from "./complaints.ts";
+import { complaints } from "./complaints.ts";
 import { isForbiddenInTrailers, recognise } from "./field-names.ts";
 
 /** Sizes of up to 2⁴⁸ − 1 bytes, which a JavaScript number holds exactly. */

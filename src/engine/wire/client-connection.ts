@@ -1,7 +1,8 @@
 /** One client's connection: reads requests one after another, has each relayed, and keeps its answers in order. */
 
+import type { Complaint } from "../../proxy/complaint.ts";
 import { invalid, refusal } from "../../proxy/refusal.ts";
-import { type Complaint, complaints } from "./complaints.ts";
+import { complaints } from "./complaints.ts";
 import { Connection } from "./connection.ts";
 import type { Ending } from "./exchange-end.ts";
 import type { Forwarding } from "./forwardings.ts";
@@ -48,10 +49,6 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
 
   secured(): void {
     if (this.#phase === "idle") this.#plane.times.forHead(this);
-  }
-
-  get address(): string {
-    return this.forwarding.address;
   }
 
   get scheme(): "http" | "https" {

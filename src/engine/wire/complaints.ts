@@ -1,14 +1,8 @@
 /** What can be wrong with a head or a request: the rule that it breaks, in words for log, record and answer, and its status. */
 
+import { type Complaint, lateBody, methodRefused, severalHosts } from "../../proxy/complaint.ts";
 import { cr, lf, space, tab } from "./bytes.ts";
 import { maxFields, maxHeadBytes, maxTargetBytes } from "./limits.ts";
-
-export interface Complaint {
-  /** Of the answer, where it is a request. */
-  readonly status: 400 | 405 | 408 | 414 | 431 | 501 | 505;
-  /** Always this text and nothing that the client said: it may stand in any line. */
-  readonly text: string;
-}
 
 const malformed = (text: string): Complaint => ({ status: 400, text });
 
@@ -17,7 +11,7 @@ export const complaints = {
   lineEnd: malformed("a line that does not end in CR LF"),
   method: malformed("it does not begin with a method"),
   methodCase: malformed("a known method that is not in capitals"),
-  methodRefused: { status: 405, text: "CONNECT and TRACE are not served" },
+  methodRefused,
   target: malformed("the target is empty, or has a byte that must be encoded"),
   targetForm: malformed("the target is neither a path nor an absolute URL of http"),
   targetHost: malformed("the target names another host than the Host field"),
@@ -33,7 +27,7 @@ export const complaints = {
   headLarge: { status: 431, text: `the head is larger than ${maxHeadBytes} bytes` },
   headFields: { status: 431, text: `the head has more than ${maxFields} fields` },
   noHost: malformed("no Host field"),
-  hosts: malformed("more than one Host field"),
+  hosts: severalHosts,
   host: malformed("the Host field is not a name or address, with a port or without"),
   contentLength: malformed("Content-Length is no number"),
   transferEncoding: malformed("Transfer-Encoding is not chunked"),
@@ -47,7 +41,7 @@ export const complaints = {
   chunkData: malformed("the data of a chunk does not end where its size says"),
   trailer: malformed("a malformed trailer, or one that only a head may have"),
   headTime: { status: 408, text: "the head did not come in time" },
-  bodyTime: { status: 408, text: "the body did not come in time" },
+  bodyTime: lateBody,
 } as const satisfies Readonly<Record<string, Complaint>>;
 
 /** @param byte what stands there in its place */

@@ -41,7 +41,7 @@ export class RelayEnd implements ExchangeEnd {
   }
 
   get clientAddress(): string {
-    return this.#client?.address ?? "";
+    return this.#client?.forwarding.address ?? "";
   }
 
   get scheme(): "http" | "https" {

@@ -1,7 +1,8 @@
 /** Reads one message's start line and fields in a single pass that can stop and go on at any byte; makes no strings. */
 
+import type { Complaint } from "../../proxy/complaint.ts";
 import { cr, isTarget, isToken, isValue, latin1, lf, space, tab, colon } from "./bytes.ts";
-import { type Complaint, complaints, oddName, oddNameStart, oddTarget, oddValue } from "./complaints.ts";
+import { complaints, oddName, oddNameStart, oddTarget, oddValue } from "./complaints.ts";
 import { recognise } from "./field-names.ts";
 import { maxFields, maxHeadBytes, maxTargetBytes } from "./limits.ts";
 
@@ -225,17 +226,16 @@ export class HeadReader {
   /** One byte of "HTTP/1.1". */
   #versionByte(byte: number, index: number, phase: number): number {
     const place = index - this.#mark;
-    const isFixed = place < 5 || place === 6;
-    if (isFixed ? byte !== versionName[place] : byte < 0x30 || byte > 0x39)
+    const isDigit = place === 5 || place === 7;
+    if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[place])
       return this.#refuse(complaints.version);
-    if (isFixed) return this.#go(index + 1, phase);
-    this.version = place === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
+    if (isDigit) this.version = place === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
     return this.#go(index + 1, phase);
   }
 
   #checkVersion(index: number, phase: number): number {
-    if (this.version !== 11 && this.version !== 10) return this.#refuse(complaints.versionUnknown);
-    return this.#go(index, phase);
+    const isKnown = this.version === 11 || this.version === 10;
+    return isKnown ? this.#go(index, phase) : this.#refuse(complaints.versionUnknown);
   }
 
   #endField(bytes: Uint8Array, lineEnd: number): void {

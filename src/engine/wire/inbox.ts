@@ -1,6 +1,6 @@
 /** What a client sent and nobody has taken yet: the pieces of a head, and what came behind the present request. */
 
-import type { Complaint } from "./complaints.ts";
+import type { Complaint } from "../../proxy/complaint.ts";
 import { Gathered } from "./gathered.ts";
 import { isWhole, needsMore } from "./head-reader.ts";
 import { RequestHead } from "./request-head.ts";

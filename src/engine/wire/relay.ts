@@ -59,7 +59,7 @@ export class Relay implements AnswerTaker {
    */
   start(client: ClientConnection, head: RequestHead, to: number): number {
     const { request } = this;
-    request.view.clientAddress = client.address;
+    request.view.clientAddress = client.forwarding.address;
     request.view.scheme = client.scheme;
     const stop = request.begin(head, to);
     if (stop < 0) {
@@ -107,7 +107,7 @@ export class Relay implements AnswerTaker {
     const { request } = this;
     if (given.notRetried === undefined) {
       const { reason, status, complaint } = given;
-      const fields = { requestId: request.id, client: client.address, reason, status, complaint };
+      const fields = { requestId: request.id, client: client.forwarding.address, reason, status, complaint };
       this.#plane.setting.log.fault("refused", fields);
     }
     const keeps = this.#keepsAlive && request.isComplete && !isLast(given) && !this.#plane.isDraining;

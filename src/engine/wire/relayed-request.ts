@@ -2,8 +2,8 @@
 
 import { answerOf, type Refusal } from "../../proxy/refusal.ts";
 import type { TraceContext } from "../../proxy/trace-context.ts";
+import type { Complaint } from "../../proxy/complaint.ts";
 import { Body, framing } from "./body.ts";
-import type { Complaint } from "./complaints.ts";
 import type { Forwarding } from "./forwardings.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { methodNumber, type RequestHead } from "./request-head.ts";

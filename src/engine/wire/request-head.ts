@@ -1,10 +1,11 @@
 /** What a request's head means, and whether it may pass: the strict rules between the reader's bytes and the exchange. */
 
+import type { Complaint } from "../../proxy/complaint.ts";
 import { framing } from "./body.ts";
 import {
   colon, cr, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash, space,
 } from "./bytes.ts"; // prettier-ignore
-import { type Complaint, complaints } from "./complaints.ts";
+import { complaints } from "./complaints.ts";
 import { known } from "./field-names.ts";
 import { fieldStride, HeadReader } from "./head-reader.ts";
 import { connectionOptions, contentLength, option, takesTrailers, transferCoding } from "./message.ts";

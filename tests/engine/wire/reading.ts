@@ -1,9 +1,9 @@
 /** A client connection without sockets: segments in, and out come verdicts and the bytes an upstream would get. */
 
-import type { Complaint } from "../../../src/engine/wire/complaints.ts";
 import { Inbox } from "../../../src/engine/wire/inbox.ts";
 import { RelayedRequest } from "../../../src/engine/wire/relayed-request.ts";
 import { RequestHead } from "../../../src/engine/wire/request-head.ts";
+import type { Complaint } from "../../../src/proxy/complaint.ts";
 import { Forwardings } from "../../../src/engine/wire/forwardings.ts";
 
 export interface Reading {
