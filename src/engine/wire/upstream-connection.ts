@@ -239,7 +239,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   /** At once, however long its socket takes to close: nobody may take it any more. */
   #leave(): void {
     this.#plane.upstreams.delete(this);
-    if (this.#phase === "idle") this.#lane.drop(this);
+    if (this.#phase === "idle") this.#lane.remove(this);
     if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
     this.#plane.wheel.forget(this);
     this.#relay = undefined;
