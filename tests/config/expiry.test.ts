@@ -10,7 +10,7 @@ function lasting(days: number): OwnCertificate {
   return { listener: "listen", path: "/cert", validFrom: end - days * day, expiresAt: end };
 }
 
-const seenAt = (certificate: OwnCertificate, daysLeft: number) => {
+const seenAt = (certificate: OwnCertificate, daysLeft: number): readonly unknown[] => {
   const now = end - daysLeft * day;
   const stage = stageOf(certificate, now);
   return [stage, statusOf(stage), expiryWords(certificate, now)];
@@ -30,7 +30,7 @@ describe("a certificate for a year, with so many days left,", () => {
     [0.01, [1, "expiring", "expires on 2030-06-30, within two hours"]],
     [0, ["expired", "expired", "expired on 2030-06-30"]],
     [-40, ["expired", "expired", "expired on 2030-06-30"]],
-  ])("%d", (left, seen) => expect(seenAt(lasting(365), left)).toEqual(seen));
+  ])("%d", (left, seen: readonly unknown[]) => expect(seenAt(lasting(365), left)).toEqual(seen));
 });
 
 // Programs renew those of 90 days with 30 left, those of 6 with 2 or 3 left: no reason to wake anybody.
@@ -41,6 +41,7 @@ test.each([
   [1, { 0.9: "valid", 0.1: "valid", 0: "expired" }],
 ])("a certificate for %d days has the notices that are short beside its life", (days, stages) => {
   for (const [left, stage] of Object.entries(stages)) {
-    expect([left, stageOf(lasting(days), end - Number(left) * day)]).toEqual([left, stage]);
+    const seen = stageOf(lasting(days), end - Number(left) * day);
+    expect(`${left}: ${seen}`).toBe(`${left}: ${stage}`);
   }
 });
