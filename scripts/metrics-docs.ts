@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { certificateFamilies } from "../src/metrics/certificate-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { memoryFamilies } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
@@ -17,6 +18,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   code: "HTTP status",
   reason: "one of the reason words that log, API and dashboard use too",
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
+  listener: "`listen`, the setting that says where clients connect",
   state: "`ready` or `starting`",
   result:
     "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges",
@@ -26,7 +28,13 @@ const labelMeanings: Readonly<Record<string, string>> = {
 export function metricsPage(): string {
   const memory = memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false });
   const own = ownFamilies({ bugs: 0, lostLogLines: 0 });
-  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([]), ...memory, ...own];
+  const known = [
+    ...families(new Metrics(() => 0), []),
+    ...workerFamilies([]),
+    ...certificateFamilies([]),
+    ...memory,
+    ...own,
+  ];
   const used = [...new Set(known.flatMap(({ labels }) => labels))];
   const meanings = used.map((label) => {
     const meaning = labelMeanings[label];

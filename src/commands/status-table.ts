@@ -1,5 +1,6 @@
 /** A snapshot for a terminal: the verdict, then every pool with a line for each upstream. */
 
+import { expiryWords } from "../config/expiry.ts";
 import type { Picture } from "../dashboard/picture.ts";
 import {
   formatAgo,
@@ -30,10 +31,19 @@ export function statusLines(picture: Picture, look: Look): readonly string[] {
   return [
     verdict,
     ...told,
+    ...certificateLines(snapshot).map((line) => line.slice(0, look.width)),
     "",
     ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, look), ""]),
     footOf(snapshot).slice(0, look.width),
   ];
+}
+
+/** Of those that need somebody's eye. */
+function certificateLines({ certificates = [], at }: Snapshot): readonly string[] {
+  return certificates.flatMap((certificate) => {
+    const words = expiryWords(certificate, at);
+    return words === undefined ? [] : [plainText(`  certificate from ${certificate.path} ${words}`)];
+  });
 }
 
 /** Whether clients are served: it listens, and in every pool somebody is fit. */

@@ -2,6 +2,7 @@
 
 import { bugs } from "../lib/bugs.ts";
 import { lostLogLines } from "../lib/log.ts";
+import { certificateFamilies } from "../metrics/certificate-families.ts";
 import { exposition } from "../metrics/exposition.ts";
 import { families } from "../metrics/families.ts";
 import { memoryFamilies } from "../metrics/memory-families.ts";
@@ -9,6 +10,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { ownFamilies, sumOwn } from "../metrics/own-families.ts";
 import { workerFamilies } from "../metrics/worker-families.ts";
 import type { Plane } from "../plane/data-plane.ts";
+import type { CertificateWatch } from "./certificate-watch.ts";
 import type { Fleet } from "./fleet.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
 
@@ -17,15 +19,17 @@ export interface Exposed {
   readonly fleet: Pick<Fleet, "members">;
   readonly plane: Plane;
   readonly memory: Pick<MemoryWatch, "snapshot">;
+  readonly certificates: Pick<CertificateWatch, "snapshot">;
 }
 
 /** The Prometheus text of all metrics, brought up to date. */
-export function metricsText({ metrics, fleet, plane, memory }: Exposed): Promise<string> {
+export function metricsText({ metrics, fleet, plane, memory, certificates }: Exposed): Promise<string> {
   plane.tally();
   const measured = fleet.members.map((member) => ({ pool: member.pool, ...plane.measure(member) }));
   return exposition([
     ...families(metrics, measured),
     ...workerFamilies(plane.workers),
+    ...certificateFamilies(certificates.snapshot),
     ...memoryFamilies(memory.snapshot),
     ...ownFamilies(sumOwn([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.own()])),
   ]);

@@ -87,7 +87,14 @@ function inNeed(each: Picture): Picture {
   const refused = { at: Date.now(), by: hostile, problems: [hostile] };
   const configuration = { takenAt: Date.now(), refused, needsRestart: [hostile] };
   const memory = { rssBytes: 2, limitBytes: 1, shedding: true };
-  return { ...each, snapshot: { ...each.snapshot, configuration, memory } };
+  const certificate = {
+    listener: "listen",
+    path: hostile,
+    validFrom: 0,
+    expiresAt: 1,
+    status: "expired",
+  } as const;
+  return { ...each, snapshot: { ...each.snapshot, configuration, memory, certificates: [certificate] } };
 }
 const backups = snapshot && {
   ...snapshot,

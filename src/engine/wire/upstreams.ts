@@ -14,6 +14,9 @@ const maxIdle = 256;
 /** Connects that nobody waits for any more, per upstream: a black hole must not fill the table of sockets. */
 const maxAbandoned = 8;
 
+/** By so much of the longest age each becomes too old earlier, at most: those of one start must not end together. */
+const ageSpread = 0.1;
+
 /** One upstream's connections: itself the stack of the idle ones, or each request would have one more object to fetch. */
 export class Lane extends IdleStack {
   readonly upstream: Upstream;
@@ -43,12 +46,14 @@ export class Lane extends IdleStack {
 
   /** A new one, which is not open yet. */
   connect(): UpstreamConnection {
-    return new UpstreamConnection(this.plane, this);
+    const connection = new UpstreamConnection(this.plane, this);
+    connection.ageShare = 1 - ageSpread * this.plane.random();
+    return connection;
   }
 
-  /** @param seconds of `Keep-Alive: timeout`, or -1  @param mostMs at this age it serves no further request */
+  /** @param seconds of `Keep-Alive: timeout`, or -1  @param mostMs from its share of this age on it serves no further request */
   put(connection: UpstreamConnection, seconds: number, mostMs = Infinity): void {
-    const leftMs = mostMs - (this.plane.wheel.now - connection.openedAt);
+    const leftMs = mostMs * connection.ageShare - (this.plane.wheel.now - connection.openedAt);
     const announcedMs = seconds < 0 ? idleMs : seconds * 1_000 - marginMs;
     const waitMs = Math.min(idleMs, announcedMs, leftMs);
     const isOutdated = connection.address !== this.upstream.address;
