@@ -63,6 +63,12 @@ export function evenkeelPeer(
   return { name: `evenkeel ${engine}`, port, command };
 }
 
+/** What nobody can do without: see `bare.ts`. */
+export function barePeer(port: number, upstreams = originPorts.length): Peer {
+  const main = join(import.meta.dirname, "bare.ts");
+  return { name: "bare sockets", port, command: [process.execPath, main, String(port), String(upstreams)] };
+}
+
 function nginx(folder: string, port: number): Peer {
   const upstream = originPorts.map((origin) => `server 127.0.0.1:${origin};`).join(" ");
   const config = `${user()} ${common(join(folder, "nginx.pid"))}

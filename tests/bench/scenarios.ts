@@ -4,7 +4,7 @@ import { connect } from "node:net";
 
 import type { Contender, Field } from "./field.ts";
 import { idleCost, type LoadShape, measure, type Measured, ownMemoryOf, p99AtRate } from "./measure.ts";
-import { evenkeelPeer, haproxyPeer } from "./peers.ts";
+import { barePeer, evenkeelPeer, haproxyPeer } from "./peers.ts";
 
 export interface Rounds {
   readonly rounds: number;
@@ -66,7 +66,10 @@ export async function halfLoad(all: readonly Contender[], rounds: Rounds): Promi
   };
 }
 
-/** The same with 3 upstreams and with 1,000, of our engine and of HAProxy: both meet another connection with each request. */
+/**
+ * The same with 3 upstreams and with 1,000: each request meets another connection, in our engine as in HAProxy; and what that
+ * costs where nothing is done with the bytes.
+ */
 export async function manyUpstreams(field: Field, engine: string, rounds: Rounds): Promise<Table> {
   const many = ", 1,000 upstreams";
   const peers = [
@@ -74,6 +77,8 @@ export async function manyUpstreams(field: Field, engine: string, rounds: Rounds
     { ...evenkeelPeer(engine, 29191, 1_000), name: `evenkeel ${engine}${many}` },
     haproxyPeer(field.folder, 29192),
     { ...haproxyPeer(field.folder, 29193, 1_000), name: `haproxy${many}` },
+    barePeer(29194),
+    { ...barePeer(29195, 1_000), name: `bare sockets${many}` },
   ];
   const all: Contender[] = [];
   for (const peer of peers) all.push(await field.enter(peer));
@@ -94,7 +99,7 @@ export async function manyUpstreams(field: Field, engine: string, rounds: Rounds
     return median(of(name).map((cost, round) => cost / (few[round] as number))).toFixed(2);
   };
   return {
-    title: "Cost of many upstreams, each with a TCP check every 5 s",
+    title: "Cost of many upstreams, each with a TCP check every 5 s (bare sockets check nothing)",
     head: [
       "",
       "CPU µs/request",
