@@ -21,7 +21,7 @@ export type Phase = "starting" | "ready" | "draining" | "stopped";
 
 /** Counts since the start, and rates and percentiles of the last ten seconds or, for latencies, the last minute. */
 export interface Traffic {
-  /** Attempts that ended, cancelled ones excepted. */
+  /** Attempts that ended, cancelled ones excepted; of a pool also requests that were answered before any attempt. */
   readonly requests: number;
   /** Those that failed or were answered with 5xx. */
   readonly errors: number;
@@ -156,7 +156,10 @@ export interface PoolSnapshot {
   readonly panic: boolean;
   readonly upstreams: readonly UpstreamSnapshot[];
   readonly traffic: Traffic;
+  /** Of all its upstreams, and of what was turned away. */
   /** Attempts that followed another one. */
+  /** Requests that got 5xx before any attempt, as when nobody is fit: a part of the errors. Over the last ten seconds. */
+  readonly turnedAwayPerSecond: number;
   readonly retries: number;
   /** Those of them that were moved away while they waited on an upstream that was found down. */
   readonly rescues: number;

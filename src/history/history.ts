@@ -206,7 +206,8 @@ export class History {
       part.second.addSince(part.mark, meter);
       whole.second.addBeside(part.second);
     }
-    const counts = metrics.ofPool(name).retries;
+    const { retries: counts, turnedAway } = metrics.ofPool(name);
+    whole.second.addSince(whole.mark, turnedAway);
     const retries = counts.values().reduce((sum, count) => sum + count, 0);
     const rescues = counts.get("rescued") ?? 0;
     whole.second.retries = Math.max(0, retries - whole.retriesRead);

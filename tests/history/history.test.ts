@@ -126,6 +126,19 @@ describe("history", () => {
     expect(columns({ pool: "main", window: "1h" })).toMatchObject({ retriesPerSecond: [0.1], inFlight: [7] });
   });
 
+  test("counts who was turned away among a pool's requests and errors", async () => {
+    const a = upstreamOf("a");
+    const { history, time, metrics, request, columns } = stage({ upstreams: [a] });
+    history.start();
+    request(a, 5);
+    for (let i = 0; i < 3; i++) metrics.refused("main", { reason: "no_upstream", status: 503 }, 0);
+    await time.advance(2_000);
+    const ofPool = columns({ pool: "main", window: "5m" });
+    expect(ofPool.requestsPerSecond).toEqual([4, 0]);
+    expect(ofPool.errorsPerSecond).toEqual([3, 0]);
+    expect(columns({ upstream: "a", window: "5m" }).requestsPerSecond).toEqual([1, 0]);
+  });
+
   test("counts rescues among the retries, and the longest queue", async () => {
     const { history, time, metrics, queue, columns } = stage();
     history.start();

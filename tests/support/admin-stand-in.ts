@@ -380,6 +380,7 @@ export function pool(change: Partial<PoolSnapshot> = {}): PoolSnapshot {
     retries: 0,
     rescues: 0,
     hedges: { won: 0, lost: 0 },
+    turnedAwayPerSecond: 0,
     retryBudget: 30,
     queued: 0,
     notRetried: {},

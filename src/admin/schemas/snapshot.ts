@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 import type { Phase } from "../../snapshot.ts";
-import { count, counts, list, moment, nullable, oneOf, text, truth, wordsOf } from "./parts.ts";
+import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
 import { eventSchema } from "./record.ts";
 import { policySchema, trafficSchema, upstreamSchema } from "./upstream.ts";
 
@@ -14,6 +14,9 @@ export const poolSchema = Type.Object(
     panic: truth("Nothing but ejections was left to go by, so they are ignored: everybody serves."),
     upstreams: list(upstreamSchema, "In the order of the configuration."),
     traffic: trafficSchema,
+    turnedAwayPerSecond: number(
+      "Requests that got 5xx before any attempt, as when nobody is fit: a part of the errors. Over the last ten seconds.",
+    ),
     retries: count("Attempts that followed another one."),
     rescues: count("Those that were moved away from an upstream that was found down."),
     hedges: Type.Object(
