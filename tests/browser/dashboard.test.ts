@@ -172,6 +172,25 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     }
   });
 
+  test("keeps what it says of a front door that answers with an error within its tile", async () => {
+    await using stage = await visitStandIn(browser, { snapshot: calmSnapshot(), doorStatus: 503 });
+    const { page } = stage;
+    await page.getByText("Answers with an error", { exact: true }).waitFor();
+    for (const width of [320, 390, 640, 820, 1440]) {
+      await page.setViewportSize({ width, height: 800 });
+      const outside = await page.evaluate(`
+        [...document.querySelectorAll(".tile > *")]
+          .filter((element) => {
+            const words = document.createRange();
+            words.selectNodeContents(element);
+            const { right } = element.parentElement.getBoundingClientRect();
+            return words.getBoundingClientRect().right > right;
+          })
+          .map((element) => element.textContent)`);
+      expect({ width, outside }).toEqual({ width, outside: [] });
+    }
+  });
+
   test("does not move when numbers change", async () => {
     await using stage = await scene({ viewport: { width: 1440, height: 800 } });
     const { admin, page } = stage;

@@ -38,6 +38,8 @@ export interface AdminStandIn {
   reads: number;
   /** Answers everything instead, when set. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  /** Of what the front door answers. */
+  doorStatus: number;
   readonly posts: ModePost[];
   settings: readonly Setting[];
   readonly desk: RequestDesk;
@@ -66,6 +68,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     snapshot,
     reads: 0,
     answer: undefined,
+    doorStatus: 200,
     posts: [],
     settings: someSettings,
     desk: requestDesk(),
@@ -141,7 +144,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       return send(response, 404, missing);
     }
     // The same listener stands in for the front door.
-    send(response, 200, { path: request.url });
+    send(response, standIn.doorStatus, { path: request.url });
   }
   return standIn;
 }
