@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { families } from "../src/metrics/families.ts";
-import { memoryFamilies } from "../src/metrics/memory-families.ts";
+import { memoryFamilies, stateFamily } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
 import { ownFamilies } from "../src/metrics/own-families.ts";
 import { workerFamilies } from "../src/metrics/worker-families.ts";
@@ -26,7 +26,13 @@ const labelMeanings: Readonly<Record<string, string>> = {
 export function metricsPage(): string {
   const memory = memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false });
   const own = ownFamilies({ bugs: 0, lostLogLines: 0 });
-  const known = [...families(new Metrics(() => 0), []), ...workerFamilies([]), ...memory, ...own];
+  const known = [
+    ...families(new Metrics(() => 0), []),
+    ...workerFamilies([]),
+    ...memory,
+    stateFamily(false),
+    ...own,
+  ];
   const used = [...new Set(known.flatMap(({ labels }) => labels))];
   const meanings = used.map((label) => {
     const meaning = labelMeanings[label];

@@ -123,6 +123,7 @@ export class Balancer {
       inFlight: plane.active(),
       configuration: this.#configuration,
       memory: memory.snapshot,
+      notKept: this.#setting.store.notKept ?? null,
       ...(plane.workers && { workers: plane.workers }),
       pools: pictures.pools(),
       events: journal.events({ limit: eventsShown }),
@@ -142,7 +143,7 @@ export class Balancer {
 
   /** The Prometheus text of all metrics. */
   metricsText(): Promise<string> {
-    return metricsText(this.#pieces);
+    return metricsText({ ...this.#pieces, store: this.#setting.store });
   }
 
   #turnTo(phase: Phase): void {

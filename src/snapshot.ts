@@ -6,6 +6,7 @@ import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
 import type { RehearsedError } from "./pool/rehearsal.ts";
 import type { Mode, Status } from "./pool/upstream.ts";
 import type { Event } from "./state/event.ts";
+import type { NotKept } from "./state/watched-store.ts";
 
 /** What all processes of the balancer take, and may take. */
 export interface MemorySnapshot {
@@ -155,11 +156,11 @@ export interface PoolSnapshot {
   /** Nothing but ejections was left to go by, so they are ignored: everybody serves. */
   readonly panic: boolean;
   readonly upstreams: readonly UpstreamSnapshot[];
-  readonly traffic: Traffic;
   /** Of all its upstreams, and of what was turned away. */
-  /** Attempts that followed another one. */
+  readonly traffic: Traffic;
   /** Requests that got 5xx before any attempt, as when nobody is fit: a part of the errors. Over the last ten seconds. */
   readonly turnedAwayPerSecond: number;
+  /** Attempts that followed another one. */
   readonly retries: number;
   /** Those of them that were moved away while they waited on an upstream that was found down. */
   readonly rescues: number;
@@ -201,6 +202,8 @@ export interface Snapshot {
   readonly inFlight: number;
   readonly configuration: ConfigurationSnapshot;
   readonly memory: MemorySnapshot;
+  /** That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that. */
+  readonly notKept: NotKept | null;
   /** Missing where a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];

@@ -15,7 +15,7 @@ import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
 import { openSqlite } from "../state/sqlite.ts";
-import type { Store } from "../state/store.ts";
+import { WatchedStore } from "../state/watched-store.ts";
 import { listening, type Running, type Tools } from "./running.ts";
 import { watchFile } from "./watch.ts";
 import { workerHost } from "./workers.ts";
@@ -120,13 +120,13 @@ function watchFor(path: string, onChange: () => void, log: Log): () => void {
 }
 
 /** A state file that cannot be used must not keep the balancer from serving: then modes live until the process ends. */
-function storeFor(file: string, log: Log): Store {
+function storeFor(file: string, log: Log): WatchedStore {
   try {
-    return openSqlite(file);
+    return new WatchedStore(openSqlite(file), systemWallClock);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     log.error("modes will not survive a restart", { why });
-    return openSqlite(":memory:");
+    return new WatchedStore(openSqlite(":memory:"), systemWallClock, why);
   }
 }
 

@@ -11,10 +11,12 @@ import {
   nothing,
 } from "../dashboard/format.ts";
 import { sentenceOf } from "../dashboard/reasons.ts";
+import { leftOf, played, wordsOf } from "../dashboard/rehearsal-words.ts";
 import { formatUptime, uptimeSpan } from "../dashboard/uptime-words.ts";
 import { verdictOf } from "../dashboard/verdict.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { type Cell, columnsOf, type ColumnsSetting } from "./columns.ts";
+import { alertLines } from "./status-alerts.ts";
 import { plainText } from "./terminal.ts";
 
 type Look = Omit<ColumnsSetting, "right">;
@@ -30,6 +32,7 @@ export function statusLines(picture: Picture, look: Look): readonly string[] {
   return [
     verdict,
     ...told,
+    ...alertLines(snapshot).map((line) => plainText(line).slice(0, look.width)),
     "",
     ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, look), ""]),
     footOf(snapshot).slice(0, look.width),
@@ -93,8 +96,11 @@ function rowOf(upstream: UpstreamSnapshot, now: number): readonly (string | Cell
 
 /** What an operator would ask about it next; empty if there is nothing to say. */
 export function whyOf(upstream: UpstreamSnapshot, now: number): string {
-  const { status, backup, slowStart, modeSet, weightSet, added, outlier, lastProbe, drain } = upstream;
+  const { status, backup, slowStart, weight, effectiveWeight, modeSet, weightSet, added } = upstream;
+  const { outlier, lastProbe, drain } = upstream;
   const whys: string[] = [];
+  const rehearsal = played(upstream);
+  if (rehearsal) whys.push(`rehearsal by ${rehearsal.by}: ${wordsOf(rehearsal)}, ${leftOf(rehearsal, now)}`);
   if (drain && !drain.drained) {
     const until = drain.deadline === null ? "" : `, ${formatSpan(drain.deadline - now)} left`;
     whys.push(`${drain.leaving ? "leaving" : "emptying"}: ${drain.inFlight} in flight${until}`);
@@ -107,7 +113,10 @@ export function whyOf(upstream: UpstreamSnapshot, now: number): string {
     const until = outlier.until === null ? "" : `, back in ${formatSpan(outlier.until - now)}`;
     whys.push(`${outlier.cause ?? outlier.reason ?? "failed requests"}${until}`);
   }
-  if (slowStart !== null) whys.push(`slow start at ${formatShare(slowStart)}`);
+  if (slowStart !== null) {
+    const counts = `counts as weight ${formatRate(effectiveWeight)} of ${weight}`;
+    whys.push(`slow start ${formatShare(slowStart)}, ${counts}`);
+  }
   if (backup) whys.push("backup");
   if (weightSet) whys.push(`weight ${saidOf(weightSet, now)}`);
   if (added) whys.push(`added ${saidOf(added, now)}`);

@@ -4,11 +4,12 @@ import { bugs } from "../lib/bugs.ts";
 import { lostLogLines } from "../lib/log.ts";
 import { exposition } from "../metrics/exposition.ts";
 import { families } from "../metrics/families.ts";
-import { memoryFamilies } from "../metrics/memory-families.ts";
+import { memoryFamilies, stateFamily } from "../metrics/memory-families.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { ownFamilies, sumOwn } from "../metrics/own-families.ts";
 import { workerFamilies } from "../metrics/worker-families.ts";
 import type { Plane } from "../plane/data-plane.ts";
+import type { WatchedStore } from "../state/watched-store.ts";
 import type { Fleet } from "./fleet.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
 
@@ -17,16 +18,18 @@ export interface Exposed {
   readonly fleet: Pick<Fleet, "members">;
   readonly plane: Plane;
   readonly memory: Pick<MemoryWatch, "snapshot">;
+  readonly store: Pick<WatchedStore, "notKept">;
 }
 
 /** The Prometheus text of all metrics, brought up to date. */
-export function metricsText({ metrics, fleet, plane, memory }: Exposed): Promise<string> {
+export function metricsText({ metrics, fleet, plane, memory, store }: Exposed): Promise<string> {
   plane.tally();
   const measured = fleet.members.map((member) => ({ pool: member.pool, ...plane.measure(member) }));
   return exposition([
     ...families(metrics, measured),
     ...workerFamilies(plane.workers),
     ...memoryFamilies(memory.snapshot),
+    stateFamily(store.notKept !== undefined),
     ...ownFamilies(sumOwn([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.own()])),
   ]);
 }

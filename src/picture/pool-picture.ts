@@ -67,7 +67,8 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     url: originOf(upstream.address),
     weight: upstream.weight,
     effectiveWeight: upstream.effectiveWeight,
-    slowStart: upstream.slowStart.progress(now) ?? null,
+    // Whoever is out again begins anew when it returns.
+    slowStart: upstream.status === "passing" ? (upstream.slowStart.progress(now) ?? null) : null,
     backup: upstream.backup,
     status: upstream.status,
     mode: upstream.mode,
@@ -101,7 +102,6 @@ function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierS
   };
 }
 
-/** The traffic of several meters as one: percentiles come from the merged histograms, never from averaged percentiles. */
 /** What traffic is read from: an upstream's meter, or what was turned away before it had one. */
 type Measured = Pick<UpstreamMeter, "requests" | "errors" | "recent">;
 
@@ -110,6 +110,7 @@ function errorsPerSecond({ recent }: Measured, now: number): number {
   return errors / seconds;
 }
 
+/** The traffic of several meters as one: percentiles come from the merged histograms, never from averaged percentiles. */
 function trafficOf(meters: readonly Measured[], now: number): Traffic {
   const latencies = new Histogram();
   let [requests, errors, recentRequests, recentErrors, seconds] = [0, 0, 0, 0, 1];

@@ -86,8 +86,9 @@ function inNeed(each: Picture): Picture {
   if (!each.snapshot) return each;
   const refused = { at: Date.now(), by: hostile, problems: [hostile] };
   const configuration = { takenAt: Date.now(), refused, needsRestart: [hostile] };
+  const notKept = { since: 0, why: hostile };
   const memory = { rssBytes: 2, limitBytes: 1, shedding: true };
-  return { ...each, snapshot: { ...each.snapshot, configuration, memory } };
+  return { ...each, snapshot: { ...each.snapshot, configuration, memory, notKept } };
 }
 const backups = snapshot && {
   ...snapshot,

@@ -56,6 +56,11 @@ const memorySchema = Type.Object(
   { title: "Memory" },
 );
 
+const notKeptSchema = Type.Object(
+  { since: moment("Since when."), why: text("What the medium said.") },
+  { title: "NotKept" },
+);
+
 const workerSchema = Type.Object(
   {
     pid: count("Process id."),
@@ -84,6 +89,10 @@ export const snapshotSchema = Type.Object(
     inFlight: count("Requests that clients wait for now."),
     configuration: configurationSchema,
     memory: memorySchema,
+    notKept: nullable(
+      notKeptSchema,
+      "That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that.",
+    ),
     workers: Type.Optional(list(workerSchema, "Missing where a single process does everything.")),
     pools: list(poolSchema, "In the order of the configuration."),
     events: list(eventSchema, "The last twenty of everything, oldest first."),
