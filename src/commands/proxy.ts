@@ -55,11 +55,22 @@ export async function startProxy(
         ...admin,
         ...{ bug, settings: () => settings(balancer.config), accounts: () => balancer.config.admin },
         note: (said) => recordLogin(said, balancer, logOf("admin")),
+        takeSessions: () => sessionsIn(store, log),
       },
       balancer,
       runtime,
     ),
   );
+  let areKept = false;
+  const keepSessions = () => {
+    if (areKept) return;
+    areKept = true;
+    try {
+      store.keepSessions(adminListener.keptSessions());
+    } catch (error) {
+      log.warn("logins end with this process", { why: String(error) });
+    }
+  };
   // Before the start, which takes a while: a change in between must not be missed.
   const reload = async (by: string) => {
     if (by === "SIGHUP") telemetry?.reopen();
@@ -89,6 +100,7 @@ export async function startProxy(
       if (cut > 0) log.warn("drain deadline passed", { cut });
       await telemetry?.close();
       adminListener.close();
+      keepSessions();
       store.close();
       historyStore.close();
     },
@@ -96,6 +108,7 @@ export async function startProxy(
       endWatch();
       adminListener.close();
       balancer.close();
+      keepSessions();
       store.close();
       historyStore.close();
     },
@@ -127,6 +140,16 @@ function storeFor(file: string, log: Log): WatchedStore {
     const why = error instanceof Error ? error.message : String(error);
     log.error("modes will not survive a restart", { why });
     return new WatchedStore(openSqlite(":memory:"), systemWallClock, why);
+  }
+}
+
+/** Whoever was logged in when the last process ended. At worst people log in again. */
+function sessionsIn(store: WatchedStore, log: Log): ReturnType<WatchedStore["takeSessions"]> {
+  try {
+    return store.takeSessions();
+  } catch (error) {
+    log.warn("logins of before have ended", { why: String(error) });
+    return [];
   }
 }
 

@@ -33,6 +33,8 @@ export class WatchedStore implements Store {
   events: Store["events"] = (limit) => this.#store.events(limit);
   write: Store["write"] = (intents) => this.#watch(() => this.#store.write(intents));
   record: Store["record"] = (events) => this.#watch(() => this.#store.record(events));
+  keepSessions: Store["keepSessions"] = (sessions) => this.#watch(() => this.#store.keepSessions(sessions));
+  takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
   close: Store["close"] = () => this.#store.close();
 
   #watch(write: () => void): void {

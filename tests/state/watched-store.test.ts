@@ -14,6 +14,11 @@ function setUp(why?: string) {
     events: (limit: number) => inner.events(limit),
     write: (intents: Parameters<typeof inner.write>[0]) => (full(), inner.write(intents)),
     record: (events: Parameters<typeof inner.record>[0]) => (full(), inner.record(events)),
+    keepSessions: (sessions: Parameters<typeof inner.keepSessions>[0]) => (
+      full(),
+      inner.keepSessions(sessions)
+    ),
+    takeSessions: () => inner.takeSessions(),
     close: () => inner.close(),
   };
   return { state, store: new WatchedStore(brittle, () => state.now, why) };
