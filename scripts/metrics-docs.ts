@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { certificateFamilies } from "../src/metrics/certificate-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { memoryFamilies, stateFamily } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
@@ -17,6 +18,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   code: "HTTP status",
   reason: "one of the reason words that log, API and dashboard use too",
   status: "`passing`, `checking`, `failing`, `ejected`, `probation`, `draining` or `maintenance`",
+  listener: "`listen`, the setting that says where clients connect",
   state: "`ready` or `starting`",
   result:
     "`success` or `failure` of probes; `applied`, `unchanged` or `refused` of reloads; `won` or `lost` of hedges",
@@ -29,6 +31,7 @@ export function metricsPage(): string {
   const known = [
     ...families(new Metrics(() => 0), []),
     ...workerFamilies([]),
+    ...certificateFamilies([]),
     ...memory,
     stateFamily(false),
     ...own,

@@ -1,6 +1,8 @@
 /** What a balancer is made of, and what each piece is given of the others. Nothing of it runs yet. */
 
 import type { Config } from "./config/config.ts";
+import { certificatesOf } from "./config/expiry.ts";
+import { CertificateWatch } from "./control/certificate-watch.ts";
 import { type Course, courseOf, type ReloadEnd, type Reread } from "./control/course.ts";
 import { Drains } from "./control/drains.ts";
 import { Fleet } from "./control/fleet.ts";
@@ -50,6 +52,7 @@ export interface Pieces {
   readonly course: Course;
   readonly plane: Plane;
   readonly memory: MemoryWatch;
+  readonly certificates: CertificateWatch;
   readonly history: History;
   readonly requests: Requests;
 }
@@ -102,6 +105,8 @@ export function assemble(setting: BalancerSetting, onReload: (end: ReloadEnd) =>
     : new DataPlane({ ...house, ...withTaker(onlookers, requests.taker), engine, sharesPort: false });
   const watched = { memory: runtime.memory, config: () => course.config, plane };
   const memory = sheddingWatch({ ...watched, journal, log, schedule });
+  const shown = { certificates: certificatesOf(config), journal, log, wallClock, schedule };
+  const certificates = new CertificateWatch(shown);
   const history = new History({
     pools() {
       plane.tally();
@@ -112,5 +117,17 @@ export function assemble(setting: BalancerSetting, onReload: (end: ReloadEnd) =>
     onLook: (upstream) => pictures.look(upstream),
     onFailure: historyReports(log, clock),
   });
-  return { metrics, journal, fleet, prober, pictures, course, plane, memory, history, requests };
+  return {
+    metrics,
+    journal,
+    fleet,
+    prober,
+    pictures,
+    course,
+    plane,
+    memory,
+    certificates,
+    history,
+    requests,
+  };
 }

@@ -54,7 +54,7 @@ export class Balancer {
 
   /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
   async start(): Promise<void> {
-    const { prober, fleet, course, plane, history, memory } = this.#pieces;
+    const { prober, fleet, course, plane, history, memory, certificates } = this.#pieces;
     await prober.watch(targetsOf(fleet.next(course.wanted)));
     try {
       await plane.listen();
@@ -65,6 +65,7 @@ export class Balancer {
     }
     history.start();
     memory.start();
+    certificates.start();
     this.#turnTo("ready");
   }
 
@@ -74,7 +75,7 @@ export class Balancer {
    * @returns how many requests were cut
    */
   async drain(): Promise<number> {
-    const { prober, plane, history, memory, journal } = this.#pieces;
+    const { prober, plane, history, memory, certificates, journal } = this.#pieces;
     const { drainDelayMs, drainTimeoutMs } = this.config;
     this.control.endRehearsals("draining");
     this.#turnTo("draining");
@@ -82,6 +83,7 @@ export class Balancer {
     this.#setting.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     memory.stop();
+    certificates.stop();
     prober.stop();
     await Promise.race([plane.drain(), sleep(drainTimeoutMs)]);
     const cut = plane.active();
@@ -94,8 +96,9 @@ export class Balancer {
 
   /** Cuts everything, and writes down what the record still holds. */
   close(): void {
-    const { prober, plane, history, memory, journal } = this.#pieces;
+    const { prober, plane, history, memory, certificates, journal } = this.#pieces;
     memory.stop();
+    certificates.stop();
     prober.stop();
     history.stop();
     plane.close();
@@ -109,7 +112,7 @@ export class Balancer {
 
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#setting;
-    const { plane, memory, pictures, journal } = this.#pieces;
+    const { plane, memory, certificates, pictures, journal } = this.#pieces;
     const { listen } = this.config;
     plane.tally();
     return {
@@ -124,6 +127,7 @@ export class Balancer {
       configuration: this.#configuration,
       memory: memory.snapshot,
       notKept: this.#setting.store.notKept ?? null,
+      ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(plane.workers && { workers: plane.workers }),
       pools: pictures.pools(),
       events: journal.events({ limit: eventsShown }),

@@ -1,5 +1,6 @@
 /** The plain read-only picture of now: what admin API, dashboard and command line read. Types and nothing else. */
 
+import type { CertificateStatus, OwnCertificate } from "./config/expiry.ts";
 import type { WorkerSnapshot } from "./plane/seat.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
@@ -15,6 +16,11 @@ export interface MemorySnapshot {
   readonly limitBytes: number | null;
   /** Whether they are refused now. */
   readonly shedding: boolean;
+}
+
+/** A certificate that clients see: as it was read at the start, whatever its file holds by now. */
+export interface CertificateSnapshot extends OwnCertificate {
+  readonly status: CertificateStatus;
 }
 
 /** `starting → ready → draining → stopped` */
@@ -204,6 +210,8 @@ export interface Snapshot {
   readonly memory: MemorySnapshot;
   /** That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that. */
   readonly notKept: NotKept | null;
+  /** Missing where clients come over plain HTTP. */
+  readonly certificates?: readonly CertificateSnapshot[];
   /** Missing where a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];

@@ -4,11 +4,11 @@ import { formatTime } from "../dashboard/format.ts";
 import type { Event } from "../state/event.ts";
 import { plainText } from "./terminal.ts";
 
-/** "14:03:12 UTC  mode  main/b  ready → draining  (operator, by ann: kernel)" */
+/** "14:03:12 UTC  mode         main/b  ready → draining  (operator, by ann: kernel)" */
 export function eventLine({ at, kind, pool, upstream, from, to, reason, by, detail }: Event): string {
   const subject = [pool, upstream].filter((name) => name !== null).join("/") || "balancer";
   const change = from === "" ? to : `${from} → ${to}`;
   const why = `(${reason}, by ${by}${detail === "" ? "" : `: ${detail}`})`;
   const date = new Date(at).toISOString().slice(0, 10);
-  return plainText(`${date} ${formatTime(at)}  ${kind.padEnd(7)}  ${subject}  ${change}  ${why}`);
+  return plainText(`${date} ${formatTime(at)}  ${kind.padEnd(11)}  ${subject}  ${change}  ${why}`);
 }

@@ -164,7 +164,7 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
             bodyIdle: duration("Between two pieces of an answer's body."),
             tunnelIdle: duration("Without a byte on an upgraded connection."),
             connectionAge: durationOrNone(
-              "A kept connection that was opened so long ago serves no further request; 0 for no limit.",
+              "A kept connection that was opened so long ago, or up to a tenth less, serves no further request; 0 for no limit.",
             ),
           },
           "Limits on upstreams.",

@@ -1,12 +1,24 @@
 /** What a valid configuration does that its operator should hear of: at the start, at a reload and in a check. */
 
 import { originOf } from "../pool/upstream.ts";
-import { validityOf } from "./certificates.ts";
 import type { Config } from "./config.ts";
+import { certificatesOf, expiryWords } from "./expiry.ts";
 
 /** Sentences without full stop. @param now epoch milliseconds */
-export function warningsIn({ listen, pools }: Config, now: number): readonly string[] {
-  const unverified = pools.flatMap(({ upstreams }) =>
+export function warningsIn(config: Config, now: number): readonly string[] {
+  return [...expiryWarnings(config, now), ...trustWarnings(config)];
+}
+
+function expiryWarnings(config: Config, now: number): readonly string[] {
+  return certificatesOf(config).flatMap((certificate) => {
+    const words = expiryWords(certificate, now);
+    const { listener, path } = certificate;
+    return words === undefined ? [] : [`${listener}.tls.cert: the certificate from ${path} ${words}`];
+  });
+}
+
+function trustWarnings({ pools }: Config): readonly string[] {
+  return pools.flatMap(({ upstreams }) =>
     upstreams
       .filter(({ address }) => address.tls?.verify === false)
       .map(
@@ -14,13 +26,4 @@ export function warningsIn({ listen, pools }: Config, now: number): readonly str
           `upstream ${id}: the certificate of ${originOf(address)} is not verified, whoever answers there is believed`,
       ),
   );
-  if (!listen.tls) return unverified;
-  const { from, until } = validityOf(listen.tls.cert);
-  const file = `listen.tls.cert: the certificate in ${listen.tls.certPath}`;
-  if (until <= now) return [`${file} expired on ${dayOf(until)}`, ...unverified];
-  return from > now ? [`${file} is not valid before ${dayOf(from)}`, ...unverified] : unverified;
-}
-
-function dayOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 10);
 }

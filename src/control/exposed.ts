@@ -2,6 +2,7 @@
 
 import { bugs } from "../lib/bugs.ts";
 import { lostLogLines } from "../lib/log.ts";
+import { certificateFamilies } from "../metrics/certificate-families.ts";
 import { exposition } from "../metrics/exposition.ts";
 import { families } from "../metrics/families.ts";
 import { memoryFamilies, stateFamily } from "../metrics/memory-families.ts";
@@ -10,6 +11,7 @@ import { ownFamilies, sumOwn } from "../metrics/own-families.ts";
 import { workerFamilies } from "../metrics/worker-families.ts";
 import type { Plane } from "../plane/data-plane.ts";
 import type { WatchedStore } from "../state/watched-store.ts";
+import type { CertificateWatch } from "./certificate-watch.ts";
 import type { Fleet } from "./fleet.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
 
@@ -18,16 +20,19 @@ export interface Exposed {
   readonly fleet: Pick<Fleet, "members">;
   readonly plane: Plane;
   readonly memory: Pick<MemoryWatch, "snapshot">;
+  readonly certificates: Pick<CertificateWatch, "snapshot">;
   readonly store: Pick<WatchedStore, "notKept">;
 }
 
 /** The Prometheus text of all metrics, brought up to date. */
-export function metricsText({ metrics, fleet, plane, memory, store }: Exposed): Promise<string> {
+export function metricsText(exposed: Exposed): Promise<string> {
+  const { metrics, fleet, plane, memory, certificates, store } = exposed;
   plane.tally();
   const measured = fleet.members.map((member) => ({ pool: member.pool, ...plane.measure(member) }));
   return exposition([
     ...families(metrics, measured),
     ...workerFamilies(plane.workers),
+    ...certificateFamilies(certificates.snapshot),
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
     ...ownFamilies(sumOwn([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.own()])),

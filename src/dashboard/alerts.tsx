@@ -1,12 +1,13 @@
-/** What concerns the balancer as a whole and must not be overlooked: memory, state, configuration. */
+/** What concerns the balancer as a whole and must not be overlooked: memory, state, certificates, configuration. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Snapshot } from "../snapshot.ts";
+import { expiryWords } from "../config/expiry.ts";
+import type { CertificateSnapshot, Snapshot } from "../snapshot.ts";
 import { notKeptWords, refusedWords, restartWords, sheddingWords } from "./alert-words.ts";
 import { formatTime, isoTime } from "./format.ts";
 
 export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
-  const { memory, notKept, configuration } = snapshot;
+  const { at, memory, notKept, certificates = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return (
     <>
@@ -24,6 +25,9 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
       ) : (
         ""
       )}
+      {certificates.map((certificate) => (
+        <CertificateAlert certificate={certificate} needsRestart={needsRestart} now={at} />
+      ))}
       {refused ? <RefusedNotice refused={refused} /> : ""}
       {needsRestart.length > 0 ? (
         <p class="notice heed" role="status">
@@ -49,6 +53,30 @@ function RefusedNotice({ refused }: RefusedProps): JSX.Element {
       </time>
       <span safe>{` ${outcome} `}</span>
       <a href="/config">See the configuration</a>
+    </p>
+  );
+}
+
+interface CertificateAlertProps {
+  readonly certificate: CertificateSnapshot;
+  readonly needsRestart: readonly string[];
+  /** Epoch milliseconds by the balancer's clock. */
+  readonly now: number;
+}
+
+/** Clients refuse one that is not valid: that is an outage, whatever the upstreams do. */
+function CertificateAlert({ certificate, needsRestart, now }: CertificateAlertProps): JSX.Element {
+  const { listener, path, status } = certificate;
+  const words = expiryWords(certificate, now);
+  if (words === undefined) return <></>;
+  const isRefused = status !== "expiring";
+  const what = `The certificate that clients see, from ${path}, ${words}${isRefused ? ": they refuse to connect" : ""}.`;
+  const deed = needsRestart.includes(`${listener}.tls.cert`)
+    ? "Another one was read at the last reload: restart the balancer to show it."
+    : "Put a new one there and restart the balancer, which reads it at the start only.";
+  return (
+    <p class={isRefused ? "notice" : "notice heed"} role="status" safe>
+      {`${what} ${deed}`}
     </p>
   );
 }

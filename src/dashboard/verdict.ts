@@ -36,7 +36,8 @@ export function verdictOf(picture: Picture): Verdict {
     return { tone: "bad", headline: outageWords[outage.reason], reasons: [since, known] };
   }
   if (!snapshot) return { tone: "warn", headline: "Nothing is known yet", reasons: [] };
-  return withFrontDoor(serviceOf(snapshot, balancerNow(picture)), picture);
+  const service = withCertificates(serviceOf(snapshot, balancerNow(picture)), snapshot);
+  return withFrontDoor(service, picture);
 }
 
 const outageWords = {
@@ -60,6 +61,18 @@ function withFrontDoor(verdict: Verdict, { frontDoor }: Picture): Verdict {
     tone: "bad",
     headline: `${verdict.headline}, but the front door ${says}`,
     reasons: [door, ...verdict.reasons],
+  };
+}
+
+/** Whoever asks at the front door for us asks for no certificate: its answer says nothing of one that clients refuse. */
+function withCertificates(verdict: Verdict, { certificates = [] }: Snapshot): Verdict {
+  const refused = certificates.find(({ status }) => status === "expired" || status === "early");
+  if (!refused || verdict.tone === "bad") return verdict;
+  const says = refused.status === "expired" ? "has expired" : "is not valid yet";
+  return {
+    ...verdict,
+    tone: "bad",
+    headline: `${verdict.headline}, but the certificate that clients see ${says}`,
   };
 }
 

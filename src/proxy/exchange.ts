@@ -120,22 +120,23 @@ export class Exchange implements Queued, Hurried {
 
   /** Called by the queue alone. */
   retry(): boolean {
-    const { pool, queue } = this.#destination ?? {};
-    if (!pool) return true;
-    const upstream = pool.choose(this.#key, this.#tried);
-    if (!upstream && (pool.isFull || queue?.limits.whenNoneFit)) return false;
-    this.leaveQueue()?.resume(upstream ? this.#start(pool, upstream) : this.refuse(refusal("no_upstream")));
-    return true;
+    return this.#place.leaveWith(this, () => {
+      const { pool, queue } = this.#destination ?? {};
+      const upstream = pool?.choose(this.#key, this.#tried);
+      if (pool && upstream) return this.#start(pool, upstream);
+      const waitsOn = pool?.isFull || queue?.limits.whenNoneFit;
+      return waitsOn ? undefined : this.refuse(refusal("no_upstream"));
+    });
   }
 
   /** Also by the queue alone. */
   expire(): void {
-    this.leaveQueue()?.resume(this.refuse(refusal("queue_timeout")));
+    this.#place.leaveWith(this, () => this.refuse(refusal("queue_timeout")));
   }
 
   /** Called by the deadlines alone. An answer that has begun may go on. */
   expireWhole(): void {
-    if (this.#place.isTaken) this.leaveQueue()?.resume(this.refuse(refusal("total_timeout")));
+    if (this.#place.isTaken) this.#place.leaveWith(this, () => this.refuse(refusal("total_timeout")));
     else if (!this.#attempts.answering) this.#attempts.abandon(late);
   }
 

@@ -1,6 +1,8 @@
 /** An exchange's place in its pool's queue, and who is told when its turn comes; apart from what happens then. */
 
+import type { Attempt } from "../pool/attempt.ts";
 import type { Parked, Queue, Queued } from "./queue.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** `free ──join──▶ waiting ──leave──▶ free` */
 export class Place {
@@ -29,5 +31,22 @@ export class Place {
     this.#queue = undefined;
     this.#parked = undefined;
     return parked;
+  }
+
+  /**
+   * Leaves as soon as there is a step, and tells it to whoever waits. A bug on the way is told as well: at the head of the
+   * queue it would hold up everybody behind, and whoever waits would never hear of anything.
+   * @returns false if it waits on
+   */
+  leaveWith(queued: Queued, stepOf: () => Attempt | Refusal | undefined): boolean {
+    let step: Attempt | Refusal | undefined;
+    try {
+      step = stepOf();
+    } catch (bug) {
+      this.leave(queued)?.faulted(bug);
+      return true;
+    }
+    if (step) this.leave(queued)?.resume(step);
+    return step !== undefined;
   }
 }

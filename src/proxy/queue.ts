@@ -27,6 +27,8 @@ export const wait: Wait = { kind: "wait" };
 export interface Parked {
   /** Its turn has come, or will not come. */
   resume(step: Attempt | Refusal): void;
+  /** A bug of ours came between: there is no step. */
+  faulted(bug: unknown): void;
 }
 
 /** Somebody who waits. */

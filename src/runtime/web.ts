@@ -5,23 +5,35 @@ import type { WebSetting } from "./runtime.ts";
 /**
  * The request as a handler may read it: with a whole address, of which nobody reads another path than the next one. A guard
  * that parses "/livez?/api/reload", as it comes without a Host, and a router that looks for the path behind the first slashes
- * would not mean the same. Undefined for one that cannot be read so (RFC 9112 section 3.2).
+ * would not mean the same. What the URL standard has one way of writing for ("/a/../b", "/a\b", bytes that need escapes) is
+ * handed on in that one, since Bun knows no other. Undefined for one that cannot be read so (RFC 9112 section 3.2).
  */
 export function readable(request: Request): Request | undefined {
   const { url, headers } = request;
   if (hasOnePath(url)) return request;
   // Clients of HTTP/1.0 need not name a host: health checks often do not.
-  const whole = `http://localhost${url}`;
-  return url.startsWith("/") && !headers.get("host") && hasOnePath(whole)
-    ? new Request(whole, request)
-    : undefined;
+  if (url.startsWith("/") && headers.get("host")) return undefined;
+  const address = standardForm(url.startsWith("/") ? `http://localhost${url}` : url);
+  return address === undefined ? undefined : new Request(address, request);
+}
+
+/** Undefined where the path is another one for those who look for it behind the first slashes, before or after. */
+function standardForm(url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { href, pathname } = new URL(url);
+  const isSame = new URL(`http://localhost${foundPath(url)}`).pathname === pathname;
+  return isSame && hasOnePath(href) ? href : undefined;
 }
 
 function hasOnePath(url: string): boolean {
-  if (!URL.canParse(url)) return false;
+  return URL.canParse(url) && foundPath(url) === new URL(url).pathname;
+}
+
+/** What stands between the first slash behind the host and the first question mark; empty without that slash. */
+function foundPath(url: string): string {
   const start = url.indexOf("/", url.indexOf("//") + 2);
   const query = url.indexOf("?", start);
-  return start > 0 && url.slice(start, query < 0 ? undefined : query) === new URL(url).pathname;
+  return start < 0 ? "" : url.slice(start, query < 0 ? undefined : query);
 }
 
 /** What gets whoever sent another one. */

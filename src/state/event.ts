@@ -3,8 +3,8 @@
 /**
  * What kind of thing it is. `probe` and `outlier` are verdicts, `panic` is a pool's fail-open; the rest is intent:
  * an upstream's `mode`, `weight`, `backup` place, its `member`ship, its `drain` and its `rehearsal`; the balancer's
- * `reload`, `phase` and `worker`s; `load` is what it refuses for want of memory; `login` is who came to the admin side, was
- * refused there, or left.
+ * `reload`, `phase` and `worker`s; `load` is what it refuses for want of memory; `certificate` is how near the end of its
+ * own one is; `login` is who came to the admin side, was refused there, or left.
  */
 export type EventKind =
   | "probe"
@@ -20,6 +20,7 @@ export type EventKind =
   | "phase"
   | "worker"
   | "load"
+  | "certificate"
   | "login";
 
 export interface Event {

@@ -110,6 +110,24 @@ describe("what a terminal is shown", () => {
     expect(text).toMatch(/^a .* rehearsal by ann: 30% connect_refused, 20 s left$/m);
   });
 
+  test("tells of a certificate that is near its end, and of no other", () => {
+    const snapshot = snapshotOf(pool({ upstreams: [upstream("a")] }));
+    const linesWith = (daysLeft: number, path = "/cert") => {
+      const expiresAt = snapshot.at + daysLeft * 86_400_000;
+      const times = { validFrom: expiresAt - 365 * 86_400_000, expiresAt };
+      const certificate = { listener: "listen", path, ...times, status: "expiring" } as const;
+      const lines = statusLines(pictureOf({ ...snapshot, certificates: [certificate] }), {
+        hasColour: false,
+      });
+      return lines.filter((line) => line.includes("certificate"));
+    };
+    expect(linesWith(5)).toEqual([
+      expect.stringMatching(/^ {2}certificate from \/cert expires on .+, in 5 days$/),
+    ]);
+    expect(linesWith(100)).toEqual([]);
+    expect(linesWith(5, hostile).join("")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
   test("fits the terminal, in colour too", () => {
     const lines = statusLines(pictureOf(busySnapshot()), { hasColour: true, width: 40 });
     expect(lines.join("")).toContain("\x1b[");

@@ -131,16 +131,17 @@ pools: { main: { upstreamTls: { ca: /ca }, upstreams: [https://u:2, { url: https
     expect(again.config).toEqual(first.config);
   });
 
-  test("warns of what is expired, not valid yet, or not verified", () => {
+  test("warns of what is expired, soon will be, is not valid yet, or not verified", () => {
     const unverified =
       "# warning: upstream u:3: the certificate of https://u:3 is not verified, whoever answers there is believed";
     const warningsAt = (day: string) =>
       check(Date.parse(day))
         .text.split("\n")
         .filter((line) => line.startsWith("# warning"));
-    const file = "# warning: listen.tls.cert: the certificate in /cert";
+    const file = "# warning: listen.tls.cert: the certificate from /cert";
     expect(warningsAt("2030-01-01")).toEqual([unverified]);
     expect(warningsAt("2040-01-01")).toEqual([`${file} expired on 2036-11-19`, unverified]);
+    expect(warningsAt("2036-11-13")).toEqual([`${file} expires on 2036-11-19, in 7 days`, unverified]);
     expect(warningsAt("2020-01-01")).toEqual([`${file} is not valid before 2026-11-22`, unverified]);
   });
 

@@ -1,7 +1,7 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Alerts } from "../../src/dashboard/alerts.tsx";
 import { markup } from "../../src/dashboard/shell.tsx";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { CertificateSnapshot, Snapshot } from "../../src/snapshot.ts";
 import { calmSnapshot } from "../support/admin-stand-in.ts";
 
 function told(change: Partial<Snapshot>): string {
@@ -31,4 +31,31 @@ test("says that settings wait for a restart", () => {
   expect(told({ configuration: { ...configuration, needsRestart: ["listen.port"] } })).toBe(
     "1 changed setting will count after a restart. See the configuration",
   );
+});
+
+describe("of a certificate that clients see", () => {
+  const day = 86_400_000;
+  const now = Date.parse("2030-06-01T12:00:00Z");
+  const shown = (status: CertificateSnapshot["status"], daysLeft: number, needsRestart: string[] = []) => {
+    const expiresAt = now + daysLeft * day;
+    const validFrom = status === "early" ? now + day : expiresAt - 365 * day;
+    const certificate = { listener: "listen", path: "/cert", validFrom, expiresAt, status } as const;
+    return told({ at: now, certificates: [certificate], configuration: { ...configuration, needsRestart } });
+  };
+  const deed = "Put a new one there and restart the balancer, which reads it at the start only.";
+
+  test("says nothing while it is valid", () => expect(shown("valid", 100)).toBe(""));
+
+  test.each([
+    ["expiring", 6, `expires on 2030-06-07, in 6 days. ${deed}`],
+    ["expired", -1, `expired on 2030-05-31: they refuse to connect. ${deed}`],
+    ["early", 300, `is not valid before 2030-06-02: they refuse to connect. ${deed}`],
+  ] as const)("says what to do when it is %s", (status, daysLeft, words) =>
+    expect(shown(status, daysLeft)).toBe(`The certificate that clients see, from /cert, ${words}`),
+  );
+
+  test("says that a new one waits for a restart", () =>
+    expect(shown("expired", -1, ["listen.tls.cert"])).toContain(
+      "Another one was read at the last reload: restart the balancer to show it.",
+    ));
 });

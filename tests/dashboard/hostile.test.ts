@@ -88,7 +88,17 @@ function inNeed(each: Picture): Picture {
   const configuration = { takenAt: Date.now(), refused, needsRestart: [hostile] };
   const notKept = { since: 0, why: hostile };
   const memory = { rssBytes: 2, limitBytes: 1, shedding: true };
-  return { ...each, snapshot: { ...each.snapshot, configuration, memory, notKept } };
+  const certificate = {
+    listener: "listen",
+    path: hostile,
+    validFrom: 0,
+    expiresAt: 1,
+    status: "expired",
+  } as const;
+  return {
+    ...each,
+    snapshot: { ...each.snapshot, configuration, memory, notKept, certificates: [certificate] },
+  };
 }
 const backups = snapshot && {
   ...snapshot,

@@ -193,6 +193,18 @@ describe("the verdict", () => {
       "bad: The balancer cannot be reached; connection refused at http://localhost:8091 since 07:59:41 UTC, 19 s ago; below is the last known picture, 20 s ago",
     ],
   ];
+  for (const [status, headline] of [
+    ["valid", "good: The only upstream serves"],
+    ["expiring", "good: The only upstream serves"],
+    ["expired", "bad: The only upstream serves, but the certificate that clients see has expired"],
+    ["early", "bad: The only upstream serves, but the certificate that clients see is not valid yet"],
+  ] as const) {
+    test(`with a certificate that is ${status}`, () => {
+      const certificate = { listener: "listen", path: "/cert", validFrom: 0, expiresAt: 0, status } as const;
+      expect(told(pictureOf({ ...of(a), certificates: [certificate] }))).toBe(headline);
+    });
+  }
+
   for (const [name, picture, words] of table) test(name, () => expect(told(picture)).toBe(words));
 
   test("shows no secret of a URL", () => {

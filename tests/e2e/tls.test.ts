@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
@@ -183,6 +183,44 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
       await fetch(`${admin}/api/reload`, { method: "POST" });
       expect(await statusNow()).toBe(200);
       await origin.stop(true);
+    },
+    20_000,
+  );
+
+  test.concurrent(
+    "an expired certificate is told of everywhere, and a renewed one counts only when it is shown",
+    async () => {
+      await using programs = new Programs();
+      const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+      const shown = inFolder(`${engine}.crt`);
+      copyFileSync(fixture("expired.crt"), shown);
+      const flags = ["--tls-cert", shown, "--tls-key", keyFile];
+      const start = () => balancer(programs, engine, `upstreams: [${origin.url}]`, ...flags);
+      const { proxy, admin, snapshot } = await start();
+      const told = async (from: string) => (await (await fetch(`${from}/metrics`)).text()).split("\n");
+      const gauge = 'evenkeel_certificate_expiry_timestamp_seconds{listener="listen"}';
+      const [ended, ends] = [Date.parse("2021-01-01T00:00:00Z"), Date.parse("2036-11-19T15:24:15Z")];
+      const ofExpired = { listener: "listen", path: shown, expiresAt: ended, status: "expired" } as const;
+
+      expect(proxy.stderr).toContain(`listen.tls.cert: the certificate from ${shown} expired on 2021-01-01`);
+      const { certificates, events } = await snapshot();
+      expect(certificates).toEqual([{ ...ofExpired, validFrom: Date.parse("2020-01-01T00:00:00Z") }]);
+      expect(events.find(({ kind }) => kind === "certificate")).toMatchObject({
+        ...{ from: "", to: "expired", reason: "time", by: "balancer", pool: null, upstream: null },
+        detail: `${shown} expired on 2021-01-01`,
+      });
+      expect(await told(admin)).toContain(`${gauge} ${ended / 1_000}`);
+
+      copyFileSync(certFile, shown);
+      const report = await (await fetch(`${admin}/api/reload`, { method: "POST" })).json();
+      expect(report).toMatchObject({ applied: false, needsRestart: ["listen.tls.cert"] });
+      expect((await snapshot()).certificates).toMatchObject([ofExpired]);
+      expect(await told(admin)).toContain(`${gauge} ${ended / 1_000}`);
+
+      const renewed = await start();
+      expect((await renewed.snapshot()).certificates).toMatchObject([{ status: "valid", expiresAt: ends }]);
+      expect(await told(renewed.admin)).toContain(`${gauge} ${ends / 1_000}`);
+      await origin.close();
     },
     20_000,
   );

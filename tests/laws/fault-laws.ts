@@ -3,6 +3,7 @@
 import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
+import type { Policy } from "../../src/pool/policy.ts";
 import type { Exchange } from "../../src/proxy/exchange.ts";
 import { answerWith, startStuck, type StuckOrigins } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
@@ -65,6 +66,19 @@ async function play(
 
 const isBlamed = ({ stage }: Scene) => stage.ended.some(({ outcome }) => outcome.kind === "failure");
 
+/** Throws when it is first asked; then it always names the first. */
+function throwingOnce(): Policy {
+  let isLeft = true;
+  return {
+    pick(fit) {
+      const [first] = fit;
+      if (!isLeft && first) return first;
+      isLeft = false;
+      throw new Error("a bug for the test");
+    },
+  };
+}
+
 export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
   "answers 500 to a bug before an attempt is sent, and blames no upstream": (engine) =>
     play(engine, "next", async (scene) => {
@@ -120,4 +134,34 @@ export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void
       client.destroy();
       expect(isBlamed(scene)).toBe(false);
     }),
+
+  "answers 500 to a bug as a request's turn in the queue comes, and serves those behind it": async (
+    engine,
+  ) => {
+    const { origins, stuck } = await startStuck(1);
+    const queue = { maxWaiting: 9, timeoutMs: 60_000, whenNoneFit: false, maxInFlight: 1 };
+    const set = await stage(engine, { ports: origins.map(({ port }) => port), queue });
+    try {
+      const first = ask(set.port, get);
+      await until(() => stuck.length === 1, "the first request");
+      const unlucky = ask(set.port, get);
+      await until(() => set.queued() === 1, "the second to wait");
+      const behind = ask(set.port, get);
+      await until(() => set.queued() === 2, "the third to wait");
+      set.pool.setPolicy(throwingOnce());
+      stuck[0]?.write(answerWith("first"));
+      expect((await first).body.toString()).toBe("first");
+      expect((await unlucky).status).toBe(500);
+      await until(() => stuck.length === 2, "the turn of the one behind");
+      stuck[1]?.write(answerWith("behind"));
+      expect((await behind).body.toString()).toBe("behind");
+      expect(set.bugs.map(String)).toEqual(["Error: a bug for the test"]);
+      await until(() => set.records.length === 3, "the records of all");
+      expect(set.records.map(({ status }) => status)).toEqual([200, 500, 200]);
+      expect(set.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0]);
+    } finally {
+      set.close();
+      for (const origin of origins) await origin.close();
+    }
+  },
 };

@@ -419,7 +419,7 @@ describe("a request that waits for long", () => {
 });
 
 describe("a request that finds no place", () => {
-  function full(limits: { maxWaiting?: number; whenNoneFit?: boolean } = {}) {
+  function full(limits: { maxWaiting?: number; whenNoneFit?: boolean } = {}, refused = () => {}) {
     const time = new FakeTime();
     const { pool, upstreams, start } = domain({ weights: [1, 1], limits: { maxInFlight: 1 } });
     const queue = new Queue({
@@ -427,7 +427,7 @@ describe("a request that finds no place", () => {
       limits: { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false, ...limits },
     });
     const heard: string[] = [];
-    const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused() {} };
+    const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused };
     const destination = { pool, timeouts: testTimeouts, retries: 1, queue };
     const ask = (name: string) => {
       const exchange = new Exchange({ routes: () => [{ destination }], clock: time.clock, observer });
@@ -436,6 +436,7 @@ describe("a request that finds no place", () => {
       else
         exchange.park({
           resume: (turn) => heard.push(`${name} ${turn.kind === "refusal" ? turn.reason : "served"}`),
+          faulted: (bug) => heard.push(`${name} ${String(bug)}`),
         });
       return exchange;
     };
@@ -466,11 +467,44 @@ describe("a request that finds no place", () => {
       resume() {
         throw new Error("a bug for the test");
       },
+      faulted() {},
     });
     ask("late");
     expect(await time.advance(5_100).catch(String)).toBe("Error: a bug for the test");
     await time.advance(200);
     expect([heard, queue.size, time.waits]).toEqual([["late queue_timeout"], 0, []]);
+  });
+
+  test("leaves the queue if its turn meets a bug, hears of it, and holds up nobody behind it", async () => {
+    const { time, heard, ask, held, pool, queue } = full();
+    ask("unlucky");
+    ask("next");
+    let isLeft = true;
+    pool.setPolicy({
+      pick(fit) {
+        const [first] = fit;
+        if (!isLeft && first) return first;
+        isLeft = false;
+        throw new Error("a bug for the test");
+      },
+    });
+    held[0]?.end(responded);
+    await time.advance(0);
+    expect(heard).toEqual(["unlucky Error: a bug for the test", "next served"]);
+    expect(queue.size).toBe(0);
+  });
+
+  test.each([
+    ["when nobody is left to wait for", 100],
+    ["when its time is up", 5_100],
+  ])("hears of a bug in telling that it is refused %s", async (_, waitMs) => {
+    const { time, heard, ask, pool, upstreams, queue } = full({}, () => {
+      throw new Error("a bug for the test");
+    });
+    ask("unlucky");
+    if (waitMs === 100) for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
+    await time.advance(waitMs);
+    expect([heard, queue.size]).toEqual([["unlucky Error: a bug for the test"], 0]);
   });
 
   test("is refused after its time, and the queue then needs no timer", async () => {

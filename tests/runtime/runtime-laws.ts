@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { until } from "../support/wait.ts";
+import { addressLaws } from "./address-laws.ts";
 import { ask, closeOf, exchange, openSocket, quietStream } from "./clients.ts";
 import { hasIpv6, listen, opening, serving, startChild } from "./scenes.ts";
 
@@ -12,24 +13,6 @@ export interface RuntimeLaw {
   /** A sentence whose subject is the runtime. */
   readonly name: string;
   readonly check: (runtime: Runtime) => Promise<void>;
-}
-
-/** The path of an address as readers find it who look for the first slash and the first question mark. */
-function pathIn(address: string): string {
-  const start = address.indexOf("/", address.indexOf("//") + 2);
-  const query = address.indexOf("?", start);
-  return address.slice(start, query < 0 ? undefined : query);
-}
-
-/** @returns the status of the answer; empty without one */
-async function sendRaw(port: number, request: string): Promise<string> {
-  const socket = connect({ port, host: "127.0.0.1" });
-  let received = "";
-  socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
-  socket.on("error", () => {});
-  socket.write(Buffer.from(request, "latin1"));
-  await once(socket, "close");
-  return /^HTTP\/1\.\d (\d+)/.exec(received)?.[1] ?? "";
 }
 
 const answerOk = () => new Response("ok");
@@ -74,58 +57,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
         assert.equal(await (await ask(url)).text(), "127.0.0.1");
       }),
   },
-  {
-    name: "hands on no request whose address two readers could read differently, and none without a whole one",
-    check: async (runtime) => {
-      const seen: string[] = [];
-      const handle = ({ url }: Request) => {
-        seen.push(url);
-        return new Response("handled");
-      };
-      await serving(runtime, { handle }, async (url) => {
-        const port = Number(new URL(url).port);
-        const served = async (target: string, fields: string, version = "1.1") =>
-          (await sendRaw(port, `GET ${target} HTTP/${version}\r\n${fields}Connection: close\r\n\r\n`)) ===
-          "200";
-        const twofold = [
-          "/a?/b",
-          "/a?cccccccccccc/b",
-          "//a/b?/c",
-          "//aaaaaaaaaaaaaa/b?/c",
-          "/a#/b",
-          "/../a?/b",
-        ];
-        for (const fields of [
-          "",
-          "Host: \r\n",
-          "Host: a b\r\n",
-          "Host: [\r\n",
-          "Host: a?\r\n",
-          "Host: a\\b\r\n",
-        ]) {
-          for (const target of twofold)
-            for (const version of ["1.0", "1.1"]) await served(target, fields, version);
-        }
-        for (const address of seen) assert.equal(pathIn(address), new URL(address).pathname);
-        seen.length = 0;
-        const usual = [
-          "/",
-          "/a/b?c=/d?e",
-          "/caf%c3%a9?q='|\"<>",
-          "/a%2Fb;c=1,2@:!$&'()*+?x=%",
-          "/a//b?x=[1]{}^`",
-        ];
-        for (const target of usual) assert.equal(await served(target, "Host: a.example:1\r\n"), true, target);
-        assert.deepEqual(
-          seen.map((address) => address.slice(0, 19)),
-          usual.map(() => "http://a.example:1/".slice(0, 19)),
-        );
-        // As HAProxy's health checks are by default.
-        assert.equal(await served("/livez?x=1", "", "1.0"), true);
-        assert.match(seen.at(-1) ?? "", /^http:\/\/[^/?]+\/livez\?x=1$/);
-      });
-    },
-  },
+  ...addressLaws,
   {
     name: "writes an IPv4 client's address the same on a listener for both families",
     check: async (runtime) => {

@@ -236,8 +236,14 @@ export class World {
     const journey: Journey = { exchange: this.#exchange(), since: this.#now, underWay: new Map() };
     const { exchange } = journey;
     const step = exchange.open(headOf(this.#method)).next();
-    if (step.kind === "wait") exchange.park({ resume: (turn) => this.#follow(journey, turn) });
-    else this.#follow(journey, step);
+    if (step.kind === "wait") {
+      exchange.park({
+        resume: (turn) => this.#follow(journey, turn),
+        faulted(bug) {
+          throw bug;
+        },
+      });
+    } else this.#follow(journey, step);
     this.#hedger.wake();
   }
 

@@ -9,7 +9,16 @@ import { count, list, moment, nullable, oneOf, text, truth, wordsOf } from "./pa
 
 const eventKinds = wordsOf<EventKind>({
   ...{ probe: true, outlier: true, panic: true, mode: true, weight: true, backup: true, member: true },
-  ...{ drain: true, rehearsal: true, reload: true, phase: true, worker: true, load: true, login: true },
+  ...{
+    drain: true,
+    rehearsal: true,
+    reload: true,
+    phase: true,
+    worker: true,
+    load: true,
+    certificate: true,
+    login: true,
+  },
 });
 
 export const eventSchema = Type.Object(

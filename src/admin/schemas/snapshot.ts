@@ -1,6 +1,7 @@
 /** The shape of the snapshot: the whole picture of now, pools, workers and configuration included. */
 
 import { Type } from "@sinclair/typebox";
+import type { CertificateStatus } from "../../config/expiry.ts";
 import type { Phase } from "../../snapshot.ts";
 import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
 import { eventSchema } from "./record.ts";
@@ -61,6 +62,20 @@ const notKeptSchema = Type.Object(
   { title: "NotKept" },
 );
 
+const certificateSchema = Type.Object(
+  {
+    listener: Type.Literal("listen", { description: "The setting that says where its clients connect." }),
+    path: text("File that it was read from at the start; another one may lie there by now."),
+    validFrom: moment("When it begins to be valid."),
+    expiresAt: moment("When it ends."),
+    status: oneOf(
+      wordsOf<CertificateStatus>({ early: true, valid: true, expiring: true, expired: true }),
+      "`expiring` from 30, 7 or 1 days before the end, whichever is less than a quarter of its whole life.",
+    ),
+  },
+  { title: "Certificate" },
+);
+
 const workerSchema = Type.Object(
   {
     pid: count("Process id."),
@@ -92,6 +107,9 @@ export const snapshotSchema = Type.Object(
     notKept: nullable(
       notKeptSchema,
       "That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that.",
+    ),
+    certificates: Type.Optional(
+      list(certificateSchema, "What clients see; missing where they come over plain HTTP."),
     ),
     workers: Type.Optional(list(workerSchema, "Missing where a single process does everything.")),
     pools: list(poolSchema, "In the order of the configuration."),

@@ -17,6 +17,7 @@ export const kindNames: Readonly<Record<EventKind, string>> = {
   phase: "Balancer",
   worker: "Worker",
   load: "Load shedding",
+  certificate: "Certificate",
   login: "Login",
 };
 
@@ -25,9 +26,9 @@ export function kindName(kind: string): string {
   return Object.hasOwn(kindNames, kind) ? kindNames[kind as EventKind] : kind;
 }
 
-const bad: ReadonlySet<string> = new Set(["failing", "ejected", "panic", "refused", "gone"]);
-const warn: ReadonlySet<string> = new Set(["probation", "late"]);
-const good: ReadonlySet<string> = new Set(["passing", "up", "calm", "drained", "ready"]);
+const bad: ReadonlySet<string> = new Set(["failing", "ejected", "panic", "refused", "gone", "expired"]);
+const warn: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early"]);
+const good: ReadonlySet<string> = new Set(["passing", "up", "calm", "drained", "ready", "valid"]);
 
 export function toneOf({ to }: Event): Tone | "calm" {
   return bad.has(to) ? "bad" : warn.has(to) ? "warn" : good.has(to) ? "good" : "calm";

@@ -8,7 +8,7 @@ import type { Refusal } from "../../proxy/refusal.ts";
 export function turnOf(exchange: Exchange, client: AbortSignal): Promise<Attempt | Refusal | "gone"> {
   const step = exchange.next();
   if (step.kind !== "wait") return Promise.resolve(step);
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const onGone = () => {
       exchange.leaveQueue();
       resolve("gone");
@@ -19,6 +19,10 @@ export function turnOf(exchange: Exchange, client: AbortSignal): Promise<Attempt
       resume(turn) {
         client.removeEventListener("abort", onGone);
         resolve(turn);
+      },
+      faulted(bug) {
+        client.removeEventListener("abort", onGone);
+        reject(bug);
       },
     });
   });

@@ -24,6 +24,10 @@ export class RelayCarrier implements Carrier, Parked {
     this.run(() => this.#sending.follow(step));
   }
 
+  faulted(bug: unknown): void {
+    blame(this.#relay, bug, this.#log);
+  }
+
   rescue(attempt: Attempt): void {
     this.run(() => this.#sending.rescue(attempt));
   }
@@ -45,7 +49,7 @@ export class RelayCarrier implements Carrier, Parked {
     try {
       return step();
     } catch (bug) {
-      blame(this.#relay, bug, this.#log);
+      this.faulted(bug);
       return undefined;
     }
   }

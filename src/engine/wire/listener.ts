@@ -1,6 +1,7 @@
 /** Puts a plane behind a listening socket: this is the engine, whatever runtime the sockets come from. */
 
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
+import { systemRandom } from "../../lib/random.ts";
 import { cutAll } from "../../pool/cut.ts";
 import { plainAddress } from "../../proxy/head.ts";
 import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
@@ -18,7 +19,7 @@ export function wireEngineOver(sockets: Sockets): Engine {
 async function listen(given: EngineSetting, sockets: Sockets): Promise<EngineListener> {
   const setting = withinFiles(given);
   const wheel = new TimerWheel(systemClock, systemSchedule);
-  const plane = new Plane(setting, sockets, wheel);
+  const plane = new Plane(setting, { sockets, wheel, random: systemRandom });
   const listener = await sockets.listen({
     hostname: setting.hostname,
     port: setting.port,

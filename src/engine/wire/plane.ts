@@ -1,5 +1,6 @@
 /** What all connections of one listener share: settings, the wheel, scratch space, idle connections and spare relays. */
 
+import type { Random } from "../../lib/random.ts";
 import type { Upstream } from "../../pool/upstream.ts";
 import type { EngineSetting } from "../engine.ts";
 import { AnswerHead } from "./answer-head.ts";
@@ -17,6 +18,13 @@ import type { TimerWheel } from "./timer-wheel.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 import { Lane } from "./upstreams.ts";
 
+/** What a plane runs on, so that a test can give it other ones. */
+export interface PlaneGround {
+  readonly sockets: Sockets;
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+}
+
 /** So many hear at a time that there are too many clients: others would take the room of those who are served. */
 const mostTurnedAway = 64;
 
@@ -24,6 +32,7 @@ export class Plane {
   readonly setting: EngineSetting;
   readonly sockets: Sockets;
   readonly wheel: TimerWheel;
+  readonly random: Random;
   readonly times: ClientTimes;
   readonly forwardings: Forwardings;
   /** Where heads are put together; valid until the next head. */
@@ -43,10 +52,11 @@ export class Plane {
   readonly #onQuiet: Array<() => void> = [];
   isDraining = false;
 
-  constructor(setting: EngineSetting, sockets: Sockets, wheel: TimerWheel) {
+  constructor(setting: EngineSetting, { sockets, wheel, random }: PlaneGround) {
     this.setting = setting;
     this.sockets = sockets;
     this.wheel = wheel;
+    this.random = random;
     this.times = new ClientTimes(wheel, setting.clientTimeouts);
     this.forwardings = new Forwardings(setting.tls ? "https" : "http", setting.trusts);
   }

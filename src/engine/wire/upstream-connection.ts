@@ -28,8 +28,9 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   #phase: "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed" = "connecting";
   /** As it was when this connection began; another one since then means another way to judge certificates. */
   readonly address: Address;
-  /** On the wheel's clock. */
+  /** On the wheel's clock; and how much of the longest age is this one's, 0–1. */
   openedAt = 0;
+  ageShare = 1;
   /** Whether it has been idle before. */
   isReused = false;
   /** Neighbours among the idle ones, whose stack alone writes them. */
@@ -239,7 +240,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   /** At once, however long its socket takes to close: nobody may take it any more. */
   #leave(): void {
     this.#plane.upstreams.delete(this);
-    if (this.#phase === "idle") this.#lane.drop(this);
+    if (this.#phase === "idle") this.#lane.remove(this);
     if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
     this.#plane.wheel.forget(this);
     this.#relay = undefined;

@@ -14,15 +14,18 @@ const maxIdle = 256;
 /** Connects that nobody waits for any more, per upstream: a black hole must not fill the table of sockets. */
 const maxAbandoned = 8;
 
-/** One upstream's connections. */
-export class Lane {
+/** By so much of the longest age each becomes too old earlier, at most: those of one start must not end together. */
+const ageSpread = 0.1;
+
+/** One upstream's connections: itself the stack of the idle ones, or each request would have one more object to fetch. */
+export class Lane extends IdleStack {
   readonly upstream: Upstream;
   readonly plane: Plane;
-  readonly #idle = new IdleStack();
   /** Timed-out connects that the system still works at. */
   abandoned = 0;
 
   constructor(plane: Plane, upstream: Upstream) {
+    super();
     this.plane = plane;
     this.upstream = upstream;
   }
@@ -34,7 +37,7 @@ export class Lane {
 
   /** An idle connection that is still open, if there is one. */
   take(): UpstreamConnection | undefined {
-    const connection = this.#idle.pop();
+    const connection = this.pop();
     if (!connection || connection.address === this.upstream.address) return connection;
     connection.close();
     this.closeIdle();
@@ -43,28 +46,24 @@ export class Lane {
 
   /** A new one, which is not open yet. */
   connect(): UpstreamConnection {
-    return new UpstreamConnection(this.plane, this);
+    const connection = new UpstreamConnection(this.plane, this);
+    connection.ageShare = 1 - ageSpread * this.plane.random();
+    return connection;
   }
 
-  /** @param seconds of `Keep-Alive: timeout`, or -1  @param mostMs at this age it serves no further request */
+  /** @param seconds of `Keep-Alive: timeout`, or -1  @param mostMs from its share of this age on it serves no further request */
   put(connection: UpstreamConnection, seconds: number, mostMs = Infinity): void {
-    const leftMs = mostMs - (this.plane.wheel.now - connection.openedAt);
+    const leftMs = mostMs * connection.ageShare - (this.plane.wheel.now - connection.openedAt);
     const announcedMs = seconds < 0 ? idleMs : seconds * 1_000 - marginMs;
     const waitMs = Math.min(idleMs, announcedMs, leftMs);
     const isOutdated = connection.address !== this.upstream.address;
-    if (this.plane.isDraining || isOutdated || this.#idle.size >= maxIdle || waitMs <= 0)
-      return connection.close();
-    this.#idle.push(connection);
+    if (this.plane.isDraining || isOutdated || this.size >= maxIdle || waitMs <= 0) return connection.close();
+    this.push(connection);
     this.plane.wheel.arm(connection, waitMs);
-  }
-
-  /** It was closed while it waited. */
-  drop(connection: UpstreamConnection): void {
-    this.#idle.remove(connection);
   }
 
   /** Nobody needs idle ones any more. */
   closeIdle(): void {
-    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) idle.close();
+    for (let idle = this.pop(); idle; idle = this.pop()) idle.close();
   }
 }

@@ -1,0 +1,87 @@
+/** Watches how near the end of the balancer's own certificates is, and tells the record and the log at each notice, once. */
+
+import {
+  type CertificateStage,
+  expiryWords,
+  type OwnCertificate,
+  stageOf,
+  statusOf,
+} from "../config/expiry.ts";
+import { type Cancel, repeat, type Schedule, type WallClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { CertificateSnapshot } from "../snapshot.ts";
+import type { Journal } from "./journal.ts";
+
+export interface CertificateWatchSetting {
+  /** Those that clients see until the process ends: another one in its file is none yet. */
+  readonly certificates: readonly OwnCertificate[];
+  readonly journal: Pick<Journal, "add">;
+  readonly log: Log;
+  readonly wallClock: WallClock;
+  readonly schedule: Schedule;
+}
+
+/** Often, since the time of day may be set, and a machine may sleep. */
+const lookMs = 60_000;
+
+/**
+ * ```
+ *  early ──▶ valid ──▶ 30 ──▶ 7 ──▶ 1 day left ──▶ expired
+ * ```
+ */
+export class CertificateWatch {
+  readonly #setting: CertificateWatchSetting;
+  /** As last told. */
+  readonly #stages = new Map<OwnCertificate, CertificateStage>();
+  #cancel: Cancel | undefined;
+
+  constructor(setting: CertificateWatchSetting) {
+    this.#setting = setting;
+  }
+
+  /** Undefined where clients come over plain HTTP. */
+  get snapshot(): readonly CertificateSnapshot[] | undefined {
+    const { certificates, wallClock } = this.#setting;
+    if (certificates.length === 0) return undefined;
+    const now = wallClock();
+    return certificates.map((one) => ({ ...one, status: statusOf(stageOf(one, now)) }));
+  }
+
+  /** Looks now and from then on. What there is to tell now is in the log already, with the configuration's warnings. */
+  start(): void {
+    const { certificates, schedule } = this.#setting;
+    if (certificates.length === 0) return;
+    for (const one of certificates) this.#turn(one);
+    this.#cancel = repeat(schedule, lookMs, () => {
+      for (const one of certificates) if (this.#turn(one)) this.#log(one);
+    });
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  /** Puts on record what is new. @returns whether there was something */
+  #turn(one: OwnCertificate): boolean {
+    const { journal, wallClock } = this.#setting;
+    const now = wallClock();
+    const before = this.#stages.get(one);
+    const stage = stageOf(one, now);
+    this.#stages.set(one, stage);
+    if (stage === (before ?? "valid")) return false;
+    const [from, to] = [before === undefined ? "" : statusOf(before), statusOf(stage)];
+    const detail = [one.path, expiryWords(one, now)].filter(Boolean).join(" ");
+    const whole = { pool: null, upstream: null, reason: "time", by: "balancer" } as const;
+    journal.add({ kind: "certificate", ...whole, from: from === to ? "" : from, to, detail });
+    return true;
+  }
+
+  #log(one: OwnCertificate): void {
+    const { log, wallClock } = this.#setting;
+    const { listener, path, expiresAt } = one;
+    const facts = { listener, path, expiresAt: new Date(expiresAt).toISOString() };
+    const words = expiryWords(one, wallClock());
+    if (words === undefined) log.info("certificate is valid", facts);
+    else log.warn(`certificate ${words}`, facts);
+  }
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+
+import type { EngineSetting } from "../../../src/engine/engine.ts";
+import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
+import { Plane } from "../../../src/engine/wire/plane.ts";
+import type { WireSocket } from "../../../src/engine/wire/socket.ts";
+import { TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
+import { type Random, seededRandom } from "../../../src/lib/random.ts";
+import { FakeTime } from "../../support/fake-time.ts";
+import { upstreamOf } from "../../support/upstreams.ts";
+
+const hourMs = 3_600_000;
+const minuteMs = 60_000;
+const requestEveryMs = 5_000;
+/** As late as an end is seen: at the next request, and the wheel turns by ticks. */
+const slackMs = requestEveryMs + 200;
+
+const socket: WireSocket = {
+  write: (_bytes, _from, length) => length,
+  shutdown() {},
+  end() {},
+  terminate() {},
+  pause() {},
+  resume() {},
+};
+
+const setting: EngineSetting = {
+  ...{ hostname: "127.0.0.1", port: 0, sharesPort: false },
+  clientTimeouts: { headMs: 1, bodyIdleMs: 1, keepAliveMs: 1 },
+  exchange() {
+    throw new Error("Cannot open an exchange: nobody asks for anything here");
+  },
+  requestId: () => "",
+  trusts: () => false,
+  log: { bug() {}, fault() {} },
+};
+
+/** For how long each of so many connections that were opened at once is kept between requests, if there is always one. */
+async function agesOf(count: number, random: Random, mostMs: number): Promise<number[]> {
+  const time = new FakeTime();
+  const wheel = new TimerWheel(time.clock, time.schedule);
+  const plane = new Plane(setting, { sockets: nodeSockets, wheel, random });
+  const lane = plane.laneOf(upstreamOf("a"));
+  const kept = Array.from({ length: count }, () => {
+    const connection = lane.connect();
+    connection.opened(socket);
+    return connection;
+  });
+  const ages: number[] = [];
+  while (ages.length < count && time.clock() < 2 * hourMs) {
+    // Each is taken for a request, which takes no time, and is put back.
+    for (let taken = kept.length; taken > 0; taken--) lane.take();
+    for (const connection of kept.splice(0)) {
+      if (connection.isOpen) lane.put(connection, -1, mostMs);
+      if (connection.isOpen) kept.push(connection);
+      else ages.push(time.clock());
+    }
+    await time.advance(requestEveryMs);
+  }
+  plane.closeIdle();
+  wheel.stop();
+  return ages;
+}
+
+describe("connections that were opened at once", () => {
+  test("become too old one after the other, at most a tenth before the longest age", async () => {
+    const ages = await agesOf(100, seededRandom(7), hourMs);
+    expect(ages).toHaveLength(100);
+    expect(Math.min(...ages)).toBeGreaterThan(0.9 * hourMs - 200);
+    expect(Math.max(...ages)).toBeLessThanOrEqual(hourMs + slackMs);
+    const perMinute = Map.groupBy(ages, (age) => Math.floor(age / minuteMs));
+    expect(perMinute.size).toBeGreaterThanOrEqual(6);
+    expect(Math.max(...[...perMinute.values()].map(({ length }) => length))).toBeLessThan(40);
+  });
+
+  test.each([
+    [0, hourMs],
+    [0.5, 0.95 * hourMs],
+    [1 - 2 ** -32, 0.9 * hourMs],
+  ])("by the drawn number: %d", async (drawn, age) => {
+    const [seen = 0] = await agesOf(1, () => drawn, hourMs);
+    expect(Math.abs(seen - age)).toBeLessThanOrEqual(slackMs);
+  });
+
+  test("stay where there is no limit", async () =>
+    expect(await agesOf(10, seededRandom(1), Infinity)).toEqual([]));
+});
