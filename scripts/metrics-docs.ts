@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { certificateFamilies } from "../src/metrics/certificate-families.ts";
 import { families } from "../src/metrics/families.ts";
-import { memoryFamilies } from "../src/metrics/memory-families.ts";
+import { memoryFamilies, stateFamily } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
 import { ownFamilies } from "../src/metrics/own-families.ts";
 import { workerFamilies } from "../src/metrics/worker-families.ts";
@@ -33,6 +33,7 @@ export function metricsPage(): string {
     ...workerFamilies([]),
     ...certificateFamilies([]),
     ...memory,
+    stateFamily(false),
     ...own,
   ];
   const used = [...new Set(known.flatMap(({ labels }) => labels))];

@@ -26,7 +26,7 @@ import { probeWith } from "./probe/probe.ts";
 import { Prober, type ProberSetting } from "./probe/prober.ts";
 import { Requests } from "./requests/requests.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import type { Store } from "./state/store.ts";
+import type { WatchedStore } from "./state/watched-store.ts";
 import { type Onlookers, withTaker } from "./telemetry/telemetry.ts";
 
 export interface BalancerSetting {
@@ -34,7 +34,7 @@ export interface BalancerSetting {
   readonly reread: Reread;
   readonly runtime: Runtime;
   readonly engine: Engine;
-  readonly store: Store;
+  readonly store: WatchedStore;
   readonly historyStore: HistoryStore;
   readonly log: Log;
   readonly version: string;

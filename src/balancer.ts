@@ -126,6 +126,7 @@ export class Balancer {
       inFlight: plane.active(),
       configuration: this.#configuration,
       memory: memory.snapshot,
+      notKept: this.#setting.store.notKept ?? null,
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(plane.workers && { workers: plane.workers }),
       pools: pictures.pools(),
@@ -146,7 +147,7 @@ export class Balancer {
 
   /** The Prometheus text of all metrics. */
   metricsText(): Promise<string> {
-    return metricsText(this.#pieces);
+    return metricsText({ ...this.#pieces, store: this.#setting.store });
   }
 
   #turnTo(phase: Phase): void {

@@ -7,6 +7,7 @@ import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
 import type { RehearsedError } from "./pool/rehearsal.ts";
 import type { Mode, Status } from "./pool/upstream.ts";
 import type { Event } from "./state/event.ts";
+import type { NotKept } from "./state/watched-store.ts";
 
 /** What all processes of the balancer take, and may take. */
 export interface MemorySnapshot {
@@ -27,7 +28,7 @@ export type Phase = "starting" | "ready" | "draining" | "stopped";
 
 /** Counts since the start, and rates and percentiles of the last ten seconds or, for latencies, the last minute. */
 export interface Traffic {
-  /** Attempts that ended, cancelled ones excepted. */
+  /** Attempts that ended, cancelled ones excepted; of a pool also requests that were answered before any attempt. */
   readonly requests: number;
   /** Those that failed or were answered with 5xx. */
   readonly errors: number;
@@ -161,7 +162,10 @@ export interface PoolSnapshot {
   /** Nothing but ejections was left to go by, so they are ignored: everybody serves. */
   readonly panic: boolean;
   readonly upstreams: readonly UpstreamSnapshot[];
+  /** Of all its upstreams, and of what was turned away. */
   readonly traffic: Traffic;
+  /** Requests that got 5xx before any attempt, as when nobody is fit: a part of the errors. Over the last ten seconds. */
+  readonly turnedAwayPerSecond: number;
   /** Attempts that followed another one. */
   readonly retries: number;
   /** Those of them that were moved away while they waited on an upstream that was found down. */
@@ -204,6 +208,8 @@ export interface Snapshot {
   readonly inFlight: number;
   readonly configuration: ConfigurationSnapshot;
   readonly memory: MemorySnapshot;
+  /** That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that. */
+  readonly notKept: NotKept | null;
   /** Missing where clients come over plain HTTP. */
   readonly certificates?: readonly CertificateSnapshot[];
   /** Missing where a single process does everything. */

@@ -7,7 +7,7 @@ import { type Accounts, isOpen, type UserAccount } from "./accounts.ts";
 import { Ledger, type Login, type LoginNote } from "./ledger.ts";
 import { LoginLimit } from "./login-limit.ts";
 import type { Role } from "./role.ts";
-import { Sessions } from "./sessions.ts";
+import { markOf, Sessions } from "./sessions.ts";
 
 /** Somebody who was recognised. */
 export interface Caller {
@@ -42,14 +42,15 @@ const busyWaitMs = 1_000;
 
 export class Access {
   readonly #setting: AccessSetting;
-  readonly #sessions: Sessions;
+  /** Who is logged in; whoever ends the process may keep them. */
+  readonly sessions: Sessions;
   readonly #limit: LoginLimit;
   readonly #ledger: Ledger;
   #verifying = 0;
 
   constructor(setting: AccessSetting) {
     this.#setting = setting;
-    this.#sessions = new Sessions(setting.clock);
+    this.sessions = new Sessions(setting.clock);
     this.#limit = new LoginLimit(setting.clock);
     this.#ledger = new Ledger(setting.clock, setting.note);
   }
@@ -96,25 +97,25 @@ export class Access {
     }
     this.#limit.succeed({ name, address });
     this.#ledger.accepted({ name, address });
-    return { kind: "accepted", session: this.#sessions.open(user), role: user.role };
+    return { kind: "accepted", session: this.sessions.open(user), role: user.role };
   }
 
   /** @returns whether there was a session */
   logout(bearer: string, address: string): boolean {
     const user = this.#userOf(bearer);
-    this.#sessions.end(bearer);
+    this.sessions.end(bearer);
     if (user) this.#ledger.ended({ name: user.name, address });
     return user !== undefined;
   }
 
   /** As the accounts are now: who is gone, or has another password since, is logged in no more. */
   #userOf(bearer: string): UserAccount | undefined {
-    const session = this.#sessions.find(bearer);
+    const session = this.sessions.find(bearer);
     if (!session) return undefined;
-    const { name, passwordHash } = session;
+    const { name, passwordMark } = session;
     const user = this.#setting.accounts().users?.find((known) => known.name === name);
-    if (user?.passwordHash === passwordHash) return user;
-    this.#sessions.end(bearer);
+    if (user && markOf(user.passwordHash) === passwordMark) return user;
+    this.sessions.end(bearer);
     return undefined;
   }
 

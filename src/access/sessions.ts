@@ -1,4 +1,4 @@
-/** Who is logged in: random bearers, kept as digests and in memory only, so that a restart ends them all. */
+/** Who is logged in: random bearers, of which only digests are kept. */
 
 import type { Clock } from "../lib/clock.ts";
 import { digestOf, newSecret } from "../lib/secret.ts";
@@ -24,10 +24,15 @@ export const sessionLimits: SessionLimits = {
 
 export interface Session {
   readonly name: string;
-  /** As it was at the login: with another one, the session is over. */
-  readonly passwordHash: string;
+  /** Digest of the password's hash at the login: with another one, the session is over. */
+  readonly passwordMark: string;
   readonly openedAt: number;
   usedAt: number;
+}
+
+/** A session while nobody is there to hold it. */
+export interface KeptSession extends Readonly<Session> {
+  readonly digest: string;
 }
 
 /**
@@ -61,7 +66,12 @@ export class Sessions {
     if (own.length >= this.#limits.mostOfOne) this.#drop(own[0]?.[0]);
     if (this.#open.size >= this.#limits.most) this.#drop([...this.#open.keys()][0]);
     const bearer = newSecret();
-    this.#open.set(digestOf(bearer), { name, passwordHash, openedAt: now, usedAt: now });
+    this.#open.set(digestOf(bearer), {
+      name,
+      passwordMark: markOf(passwordHash),
+      openedAt: now,
+      usedAt: now,
+    });
     return bearer;
   }
 
@@ -82,6 +92,27 @@ export class Sessions {
     this.#drop(digestOf(bearer));
   }
 
+  /** @returns all that are open, the longest unused one first, in wall time */
+  keep(wallTime: number): readonly KeptSession[] {
+    const now = this.#clock();
+    return [...this.#open]
+      .filter(([, session]) => !this.#isOver(session, now))
+      .map(([digest, session]) => ({
+        ...{ digest, ...session },
+        ...{ openedAt: wallTime - (now - session.openedAt), usedAt: wallTime - (now - session.usedAt) },
+      }));
+  }
+
+  /** Goes on with those that another process kept: the time that it was away counts as theirs. */
+  resume(kept: readonly KeptSession[], wallTime: number): void {
+    const now = this.#clock();
+    const here = (at: number) => now - Math.max(0, wallTime - at);
+    for (const { digest, name, passwordMark, openedAt, usedAt } of kept.slice(-this.#limits.most)) {
+      const session = { name, passwordMark, openedAt: here(openedAt), usedAt: here(usedAt) };
+      if (!this.#isOver(session, now)) this.#open.set(digest, session);
+    }
+  }
+
   #drop(digest: string | undefined): void {
     if (digest !== undefined) this.#open.delete(digest);
   }
@@ -89,4 +120,9 @@ export class Sessions {
   #isOver({ openedAt, usedAt }: Session, now: number): boolean {
     return now - usedAt >= this.#limits.idleMs || now - openedAt >= this.#limits.lifeMs;
   }
+}
+
+/** What can be compared of a password's hash, and is worth nothing to whoever finds it. */
+export function markOf(passwordHash: string): string {
+  return digestOf(passwordHash);
 }

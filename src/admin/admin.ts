@@ -5,11 +5,12 @@ import { Elysia } from "elysia";
 import { Access } from "../access/access.ts";
 import type { Accounts } from "../access/accounts.ts";
 import type { LoginNote } from "../access/ledger.ts";
+import type { KeptSession } from "../access/sessions.ts";
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/levels.ts";
-import { systemClock, systemSchedule } from "../lib/clock.ts";
+import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { expositionType } from "../metrics/exposition.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
@@ -53,23 +54,30 @@ export interface AdminSetting {
   readonly token?: string | undefined;
   /** Hears of logins and logouts. */
   readonly note?: (note: LoginNote) => void;
+  /** Those that the process before has kept: asked for once, when the port is had. */
+  readonly takeSessions?: () => readonly KeptSession[];
   /** The effective configuration, with the source of each value and without secrets. */
   readonly settings?: () => readonly Setting[];
   /** Hears of faults of ours. */
   readonly bug: (error: unknown) => void;
 }
 
+export interface AdminListener extends WebListener {
+  /** Whoever is logged in now, for the process that comes next. */
+  keptSessions(): readonly KeptSession[];
+}
+
 /** Rejects with the system's code if the port cannot be had. */
-export function startAdmin(
+export async function startAdmin(
   setting: AdminSetting,
   balancer: Administered,
   runtime: Runtime,
-): Promise<WebListener> {
-  const { token, accounts = () => ({ token }), note = () => {} } = setting;
+): Promise<AdminListener> {
+  const { token, accounts = () => ({ token }), note = () => {}, takeSessions = () => [] } = setting;
   const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, note });
   const peers = new WeakMap<Request, string>();
   const app = adminApp(balancer, setting, { access, peerOf: (request) => peers.get(request) ?? "" });
-  return runtime.serve({
+  const listener = await runtime.serve({
     hostname: setting.hostname,
     port: setting.port,
     bug: setting.bug,
@@ -82,6 +90,13 @@ export function startAdmin(
       return held(answer, () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
+  access.sessions.resume(takeSessions(), systemWallClock());
+  return {
+    port: listener.port,
+    drain: () => listener.drain(),
+    close: () => listener.close(),
+    keptSessions: () => access.sessions.keep(systemWallClock()),
+  };
 }
 
 /** Every route, for the listener and for whoever holds the document to them. */

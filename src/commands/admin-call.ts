@@ -2,6 +2,7 @@
 
 import type { Ask } from "../cli/companions.ts";
 import { describeError, exchangeWeb, type WebRequest } from "../dashboard/web-client.ts";
+import { type Schedule, systemSchedule } from "../lib/clock.ts";
 import { listOf, mapOf, parseJson } from "../lib/json.ts";
 import { type ExitCode, plainText } from "./terminal.ts";
 
@@ -31,24 +32,29 @@ export interface Call {
   readonly waitMs?: number;
 }
 
+/** Whoever only looks is told soon that a balancer is frozen. */
+const readTimeoutMs = 5_000;
 /** An upstream that is added is probed first, which takes as long as its probe may. */
-const timeoutMs = 30_000;
+const writeTimeoutMs = 30_000;
 
 export type AdminCall = (call: Call) => Promise<Called | Failed>;
 
 /** @param actor who the record says it was */
-export function adminCalls(ask: Ask, actor: string): AdminCall {
+export function adminCalls(ask: Ask, actor: string, schedule: Schedule = systemSchedule): AdminCall {
   return async ({ method = "GET", path, body, waitMs = 0 }) => {
     try {
-      const { status, text } = await exchangeWeb({
+      const request = {
         method,
         url: new URL(ask.adminUrl + path),
         fields: fieldsOf(ask, actor),
-        timeoutMs: timeoutMs + waitMs,
+        timeoutMs: (method === "GET" ? readTimeoutMs : writeTimeoutMs) + waitMs,
         ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-      });
+      };
+      const { status, text } = await exchangeWeb(request, schedule);
       const value = parseJson(text);
-      return status >= 200 && status < 300 ? { kind: "called", status, text, value } : refused(status, value);
+      return status >= 200 && status < 300
+        ? { kind: "called", status, text, value }
+        : refused(ask, status, value);
     } catch (error) {
       return unreachable(ask, error);
     }
@@ -70,7 +76,15 @@ export function unreachable({ adminUrl }: Ask, error: unknown): Failed {
 }
 
 /** @param value a problem (RFC 9457), or anything */
-export function refused(status: number, value: unknown): Failed {
+export function refused({ adminUrl, adminToken }: Ask, status: number, value: unknown): Failed {
+  // The API's own words are for programs: who types commands has a variable to set.
+  if (status === 401) {
+    const why =
+      adminToken === undefined
+        ? "it needs a token, and ADMIN_TOKEN is not set"
+        : "it does not know the token in ADMIN_TOKEN";
+    return { kind: "failed", exitCode: 2, text: `Cannot ask the balancer: ${why}, received ${adminUrl}` };
+  }
   const { detail, problems } = mapOf(value);
   const several = listOf(problems).filter((problem) => typeof problem === "string");
   const lines = several.length > 0 ? several : [typeof detail === "string" ? detail : undefined];

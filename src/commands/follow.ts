@@ -58,7 +58,7 @@ function read(
         if (event !== undefined) hear(event as Event);
       },
       onEnd({ answer, error }) {
-        if (answer) return resolve({ wasOpen, failed: refusal(answer) });
+        if (answer) return resolve({ wasOpen, failed: refusal(ask, answer) });
         resolve({ wasOpen, ...(error && !wasOpen && { failed: unreachable(ask, error) }) });
       },
     });
@@ -66,7 +66,7 @@ function read(
 }
 
 /** A balancer that is full says so and may have room later. */
-function refusal({ status, text }: { readonly status: number; readonly text: string }): Failed {
-  const failed = refused(status, parseJson(text));
+function refusal(ask: Ask, { status, text }: { readonly status: number; readonly text: string }): Failed {
+  const failed = refused(ask, status, parseJson(text));
   return status === 503 ? { ...failed, exitCode: 3 } : failed;
 }

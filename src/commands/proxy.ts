@@ -15,7 +15,7 @@ import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
 import { openSqlite } from "../state/sqlite.ts";
-import type { Store } from "../state/store.ts";
+import { WatchedStore } from "../state/watched-store.ts";
 import { listening, type Running, type Tools } from "./running.ts";
 import { watchFile } from "./watch.ts";
 import { workerHost } from "./workers.ts";
@@ -55,11 +55,22 @@ export async function startProxy(
         ...admin,
         ...{ bug, settings: () => settings(balancer.config), accounts: () => balancer.config.admin },
         note: (said) => recordLogin(said, balancer, logOf("admin")),
+        takeSessions: () => sessionsIn(store, log),
       },
       balancer,
       runtime,
     ),
   );
+  let areKept = false;
+  const keepSessions = () => {
+    if (areKept) return;
+    areKept = true;
+    try {
+      store.keepSessions(adminListener.keptSessions());
+    } catch (error) {
+      log.warn("logins end with this process", { why: String(error) });
+    }
+  };
   // Before the start, which takes a while: a change in between must not be missed.
   const reload = async (by: string) => {
     if (by === "SIGHUP") telemetry?.reopen();
@@ -89,6 +100,7 @@ export async function startProxy(
       if (cut > 0) log.warn("drain deadline passed", { cut });
       await telemetry?.close();
       adminListener.close();
+      keepSessions();
       store.close();
       historyStore.close();
     },
@@ -96,6 +108,7 @@ export async function startProxy(
       endWatch();
       adminListener.close();
       balancer.close();
+      keepSessions();
       store.close();
       historyStore.close();
     },
@@ -120,13 +133,23 @@ function watchFor(path: string, onChange: () => void, log: Log): () => void {
 }
 
 /** A state file that cannot be used must not keep the balancer from serving: then modes live until the process ends. */
-function storeFor(file: string, log: Log): Store {
+function storeFor(file: string, log: Log): WatchedStore {
   try {
-    return openSqlite(file);
+    return new WatchedStore(openSqlite(file), systemWallClock);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     log.error("modes will not survive a restart", { why });
-    return openSqlite(":memory:");
+    return new WatchedStore(openSqlite(":memory:"), systemWallClock, why);
+  }
+}
+
+/** Whoever was logged in when the last process ended. At worst people log in again. */
+function sessionsIn(store: WatchedStore, log: Log): ReturnType<WatchedStore["takeSessions"]> {
+  try {
+    return store.takeSessions();
+  } catch (error) {
+    log.warn("logins of before have ended", { why: String(error) });
+    return [];
   }
 }
 

@@ -1,6 +1,5 @@
 /** A snapshot for a terminal: the verdict, then every pool with a line for each upstream. */
 
-import { expiryWords } from "../config/expiry.ts";
 import type { Picture } from "../dashboard/picture.ts";
 import {
   formatAgo,
@@ -12,10 +11,12 @@ import {
   nothing,
 } from "../dashboard/format.ts";
 import { sentenceOf } from "../dashboard/reasons.ts";
+import { leftOf, played, wordsOf } from "../dashboard/rehearsal-words.ts";
 import { formatUptime, uptimeSpan } from "../dashboard/uptime-words.ts";
 import { verdictOf } from "../dashboard/verdict.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { type Cell, columnsOf, type ColumnsSetting } from "./columns.ts";
+import { alertLines } from "./status-alerts.ts";
 import { plainText } from "./terminal.ts";
 
 type Look = Omit<ColumnsSetting, "right">;
@@ -31,19 +32,11 @@ export function statusLines(picture: Picture, look: Look): readonly string[] {
   return [
     verdict,
     ...told,
-    ...certificateLines(snapshot).map((line) => line.slice(0, look.width)),
+    ...alertLines(snapshot).map((line) => plainText(line).slice(0, look.width)),
     "",
     ...snapshot.pools.flatMap((pool) => [...poolLines(pool, snapshot, look), ""]),
     footOf(snapshot).slice(0, look.width),
   ];
-}
-
-/** Of those that need somebody's eye. */
-function certificateLines({ certificates = [], at }: Snapshot): readonly string[] {
-  return certificates.flatMap((certificate) => {
-    const words = expiryWords(certificate, at);
-    return words === undefined ? [] : [plainText(`  certificate from ${certificate.path} ${words}`)];
-  });
 }
 
 /** Whether clients are served: it listens, and in every pool somebody is fit. */
@@ -103,8 +96,11 @@ function rowOf(upstream: UpstreamSnapshot, now: number): readonly (string | Cell
 
 /** What an operator would ask about it next; empty if there is nothing to say. */
 export function whyOf(upstream: UpstreamSnapshot, now: number): string {
-  const { status, backup, slowStart, modeSet, weightSet, added, outlier, lastProbe, drain } = upstream;
+  const { status, backup, slowStart, weight, effectiveWeight, modeSet, weightSet, added } = upstream;
+  const { outlier, lastProbe, drain } = upstream;
   const whys: string[] = [];
+  const rehearsal = played(upstream);
+  if (rehearsal) whys.push(`rehearsal by ${rehearsal.by}: ${wordsOf(rehearsal)}, ${leftOf(rehearsal, now)}`);
   if (drain && !drain.drained) {
     const until = drain.deadline === null ? "" : `, ${formatSpan(drain.deadline - now)} left`;
     whys.push(`${drain.leaving ? "leaving" : "emptying"}: ${drain.inFlight} in flight${until}`);
@@ -117,7 +113,10 @@ export function whyOf(upstream: UpstreamSnapshot, now: number): string {
     const until = outlier.until === null ? "" : `, back in ${formatSpan(outlier.until - now)}`;
     whys.push(`${outlier.cause ?? outlier.reason ?? "failed requests"}${until}`);
   }
-  if (slowStart !== null) whys.push(`slow start at ${formatShare(slowStart)}`);
+  if (slowStart !== null) {
+    const counts = `counts as weight ${formatRate(effectiveWeight)} of ${weight}`;
+    whys.push(`slow start ${formatShare(slowStart)}, ${counts}`);
+  }
   if (backup) whys.push("backup");
   if (weightSet) whys.push(`weight ${saidOf(weightSet, now)}`);
   if (added) whys.push(`added ${saidOf(added, now)}`);

@@ -5,12 +5,13 @@ import type { Verb } from "../cli/verbs.ts";
 import type { Event } from "../state/event.ts";
 import { listOf, mapOf } from "../lib/json.ts";
 import { adminCalls, type AdminCall, type Failed } from "./admin-call.ts";
+import { dangersOf } from "./dangers.ts";
 import { eventLine } from "./event-line.ts";
 import { explain } from "./explain.ts";
 import { follow } from "./follow.ts";
 import { carryOut } from "./orders.ts";
 import { showStatus } from "./status.ts";
-import type { ExitCode, Terminal } from "./terminal.ts";
+import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 
 export interface VerbTools {
   readonly ask: Ask;
@@ -37,6 +38,7 @@ async function run(verb: Verb, tools: VerbTools, call: AdminCall): Promise<ExitC
     case "explain":
       return explain(verb, call, terminal);
     default: {
+      for (const danger of await dangersOf(verb, call)) terminal.warn(plainText(danger));
       const done = await carryOut(verb, call);
       if (done.kind === "failed") return done;
       terminal.write(`${done.text}\n`);

@@ -194,10 +194,11 @@ export class Helm implements Control {
       return undefined;
     } catch (error) {
       this.#course.log.error("intent not written", { why: String(error) });
+      const why = error instanceof Error ? error.message : String(error);
       return denied(
         500,
         "state_not_written",
-        "Cannot keep this in the state file, so it was not done; see the log",
+        `Cannot keep this in the state file, so it was not done: ${why}`,
       );
     }
   }

@@ -32,6 +32,8 @@ const keptOfOne = 100;
 const mostRings = 2_000;
 /** A burst of events is one write. */
 const writeDelayMs = 200;
+/** And is tried again by itself, so that a full disk that has room again is noticed. */
+const retryDelayMs = 60_000;
 /** What waits for a store that cannot be written is bounded too. */
 const mostUnwritten = 2_000;
 
@@ -42,6 +44,7 @@ export class Journal {
   readonly #watchers = new Set<() => void>();
   #unwritten: Event[] = [];
   #cancelWrite: Cancel | undefined;
+  #cancelRetry: Cancel | undefined;
   #lastSeq = 0;
 
   constructor(setting: JournalSetting) {
@@ -92,16 +95,18 @@ export class Journal {
     return start < 0 ? [] : fitting.slice(start, start + limit);
   }
 
-  /** Writes what waits. What cannot be written is tried again with the next event. */
+  /** Writes what waits. What cannot be written is tried again with the next event, or in a minute. */
   flush(): void {
     this.#cancelWrite?.();
-    this.#cancelWrite = undefined;
+    this.#cancelRetry?.();
+    this.#cancelWrite = this.#cancelRetry = undefined;
     if (this.#unwritten.length === 0) return;
     try {
       this.#setting.store.record(this.#unwritten);
       this.#unwritten = [];
     } catch (error) {
       this.#setting.log.error("events not written", { why: String(error), waiting: this.#unwritten.length });
+      this.#cancelRetry = this.#setting.schedule(retryDelayMs, () => this.flush());
     }
   }
 

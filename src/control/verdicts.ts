@@ -1,5 +1,6 @@
 /** Tells of verdicts that change, those of probes and those of requests: to the counts, the record and the log. */
 
+import { formatDuration } from "../lib/duration.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -24,7 +25,7 @@ export function verdictObserver({ metrics, journal, log }: VerdictSetting): Pool
       const { upstream, from, to, reason = "" } = change;
       const details = [
         ...(to === "ejected" && upstream.outlier.cause ? [upstream.outlier.cause] : []),
-        ...(to === "ejected" ? [`for ${ejectedMs(change)} ms`] : []),
+        ...(to === "ejected" ? [`for ${formatDuration(ejectedMs(change))}`] : []),
         ...(upstream.rehearsal ? [rehearsalDetail] : []),
       ];
       const detail = details.join(", ");

@@ -1,18 +1,26 @@
-/** What concerns the balancer as a whole and must not be overlooked: memory that runs short, a certificate that ends, a configuration that waits. */
+/** What concerns the balancer as a whole and must not be overlooked: memory, state, certificates, configuration. */
 /** @jsxImportSource @kitajs/html */
 
 import { expiryWords } from "../config/expiry.ts";
 import type { CertificateSnapshot, Snapshot } from "../snapshot.ts";
-import { formatCount, formatTime, isoTime } from "./format.ts";
+import { notKeptWords, refusedWords, restartWords, sheddingWords } from "./alert-words.ts";
+import { formatTime, isoTime } from "./format.ts";
 
 export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
-  const { at, memory, certificates = [], configuration } = snapshot;
+  const { at, memory, notKept, certificates = [], configuration } = snapshot;
   const { refused, needsRestart } = configuration;
   return (
     <>
       {memory.shedding ? (
         <p class="notice shedding" role="status" safe>
-          {`LOAD SHEDDING: memory is short, so new requests are refused. ${memoryWords(memory)}.`}
+          {sheddingWords(memory)}
+        </p>
+      ) : (
+        ""
+      )}
+      {notKept ? (
+        <p class="notice shedding" role="status" safe>
+          {notKeptWords(notKept)}
         </p>
       ) : (
         ""
@@ -20,31 +28,32 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
       {certificates.map((certificate) => (
         <CertificateAlert certificate={certificate} needsRestart={needsRestart} now={at} />
       ))}
-      {refused ? (
-        <p class="notice heed" role="status">
-          <span safe>{`The configuration that ${refused.by} asked for at `}</span>
-          <time datetime={isoTime(refused.at)} safe>
-            {formatTime(refused.at)}
-          </time>
-          <span
-            safe
-          >{` was refused (${countOf(refused.problems.length, "problem")}); the old one counts. `}</span>
-          <a href="/config">See the configuration</a>
-        </p>
-      ) : (
-        ""
-      )}
+      {refused ? <RefusedNotice refused={refused} /> : ""}
       {needsRestart.length > 0 ? (
         <p class="notice heed" role="status">
-          <span
-            safe
-          >{`${countOf(needsRestart.length, "changed setting")} will count after a restart. `}</span>
+          <span safe>{`${restartWords(needsRestart)} `}</span>
           <a href="/config">See the configuration</a>
         </p>
       ) : (
         ""
       )}
     </>
+  );
+}
+
+type RefusedProps = { readonly refused: NonNullable<Snapshot["configuration"]["refused"]> };
+
+function RefusedNotice({ refused }: RefusedProps): JSX.Element {
+  const [what, outcome] = refusedWords(refused);
+  return (
+    <p class="notice heed" role="status">
+      <span safe>{`${what} `}</span>
+      <time datetime={isoTime(refused.at)} safe>
+        {formatTime(refused.at)}
+      </time>
+      <span safe>{` ${outcome} `}</span>
+      <a href="/config">See the configuration</a>
+    </p>
   );
 }
 
@@ -70,15 +79,4 @@ function CertificateAlert({ certificate, needsRestart, now }: CertificateAlertPr
       {`${what} ${deed}`}
     </p>
   );
-}
-
-/** In whole MiB, as the event and the log have it. */
-function memoryWords({ rssBytes, limitBytes }: Snapshot["memory"]): string {
-  const mebibytes = (bytes: number) => formatCount(Math.round(bytes / 2 ** 20));
-  const most = limitBytes === null ? "" : ` of ${mebibytes(limitBytes)}`;
-  return `${mebibytes(rssBytes)}${most} MiB are taken`;
-}
-
-function countOf(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -3,16 +3,16 @@
 
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import { anchorOf, attribute } from "./escape.ts";
-import { formatCount, formatShare } from "./format.ts";
+import { formatCount, formatShare, formatShort } from "./format.ts";
 import { concernOf } from "./verdict.ts";
 
 export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
   const { id, traffic } = upstream;
   const reasons = reasonsOf(upstream.errorsByReason);
   const list = anchorOf("errors", id);
-  const total = `${formatCount(traffic.errors)} total`;
+  const total = `${formatShort(traffic.errors)} total`;
   return (
-    <td role="cell" class="c-count" data-label="Errors">
+    <td role="cell" class="c-errors" data-label="Errors">
       <span class="figure" data-concern={concernOf(traffic.errorShare)} safe>
         {formatShare(traffic.errorShare)}
       </span>
@@ -27,7 +27,7 @@ export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }
             class="sub more"
             id={`${list}-button`}
             popovertarget={list}
-            aria-label={attribute(`${total} errors of ${id}, by reason`)}
+            aria-label={attribute(`${formatCount(traffic.errors)} total errors of ${id}, by reason`)}
             safe
           >
             {total}

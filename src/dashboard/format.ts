@@ -4,6 +4,8 @@ const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 
+const shortest = new Intl.NumberFormat("en-US", { notation: "compact" });
+
 /** Stands where there is nothing to show. */
 export const nothing = "–";
 
@@ -18,6 +20,11 @@ export function formatCount(count: number): string {
 /** A count where there is little room: 9,876, 45.2K, 2.4M */
 export function formatBrief(count: number): string {
   return count < 10_000 ? grouped.format(count) : compact.format(count);
+}
+
+/** A count in a narrow column, never longer than four characters: 987, 1.3K, 452K, 2.4M */
+export function formatShort(count: number): string {
+  return shortest.format(count);
 }
 
 /** A rate per second: 0, 0.3, 87.5, 1,234 */

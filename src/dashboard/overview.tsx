@@ -48,7 +48,7 @@ export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: Overv
             />
           ))
         ) : (
-          <NothingYet adminUrl={picture.adminUrl} />
+          <NothingYet picture={picture} />
         )}
         {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
       </div>
@@ -214,7 +214,20 @@ function totalOf({ pools }: Snapshot): Traffic {
   };
 }
 
-function NothingYet({ adminUrl }: { readonly adminUrl: string }): JSX.Element {
+function NothingYet({ picture: { adminUrl, outage } }: { readonly picture: Picture }): JSX.Element {
+  if (outage?.reason === "unauthorized") {
+    return (
+      <section class="pool empty">
+        <p>
+          The admin side at <code safe>{originOf(adminUrl)}</code> does not know this dashboard's token.
+        </p>
+        <p>
+          Start the dashboard with a token that it knows in <code>ADMIN_TOKEN</code>;{" "}
+          <code>evenkeel token</code> makes one for the configuration.
+        </p>
+      </section>
+    );
+  }
   return (
     <section class="pool empty">
       <p>

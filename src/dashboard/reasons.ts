@@ -2,7 +2,7 @@
 
 import type { Status } from "../pool/upstream.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
-import { formatAgo, formatCount, formatShare, formatSpan } from "./format.ts";
+import { formatAgo, formatCount, formatRate, formatShare, formatSpan, joinWords } from "./format.ts";
 
 /** "api-2 ejected", "14 s ago", "connect_refused": what, since when, and why. */
 export interface Reason {
@@ -95,9 +95,41 @@ export function errorWeightOf({ traffic }: PoolSnapshot): ErrorWeight {
   return errorShare < mostErrors ? "many" : "most";
 }
 
+/** Whether most of a pool's errors are requests that nobody was asked for: no upstream is to blame for those. */
+export function turnsAway(pool: PoolSnapshot): boolean {
+  return pool.turnedAwayPerSecond > errorsPerSecond(pool) / 2;
+}
+
+function errorsPerSecond({ traffic }: Pick<UpstreamSnapshot, "traffic">): number {
+  return traffic.requestsPerSecond * traffic.errorShare;
+}
+
 /** Attempts, because some of the requests were answered by another upstream. */
-export function errorReason({ name, traffic }: PoolSnapshot): Reason {
-  return { text: `attempts failing in pool ${name}:`, age: formatShare(traffic.errorShare) };
+export function errorReason(pool: PoolSnapshot): Reason {
+  const { name, traffic, turnedAwayPerSecond } = pool;
+  if (turnsAway(pool)) {
+    return { text: `requests turned away in pool ${name}:`, age: `${formatRate(turnedAwayPerSecond)}/s` };
+  }
+  const culprits = culpritsIn(pool);
+  const where = culprits.length > 0 ? `, nearly all on ${joinWords(culprits)}` : "";
+  return { text: `attempts failing in pool ${name}${where}:`, age: formatShare(traffic.errorShare) };
+}
+
+/** From this share of all errors on, those that have them are where to look. */
+const nearlyAll = 0.9;
+const mostCulprits = 2;
+
+/** The few upstreams that nearly all of a pool's errors come from; none where it is no matter of a few. */
+function culpritsIn({ upstreams }: PoolSnapshot): readonly string[] {
+  const worstFirst = upstreams.toSorted((one, other) => errorsPerSecond(other) - errorsPerSecond(one));
+  const few = worstFirst.slice(0, Math.min(mostCulprits, upstreams.length - 1));
+  const all = sumOfErrors(upstreams);
+  const enough = few.findIndex((_, index) => sumOfErrors(few.slice(0, index + 1)) >= nearlyAll * all);
+  return all > 0 ? few.slice(0, enough + 1).map(({ id }) => id) : [];
+}
+
+function sumOfErrors(upstreams: readonly UpstreamSnapshot[]): number {
+  return upstreams.reduce((sum, upstream) => sum + errorsPerSecond(upstream), 0);
 }
 
 /** In one line, where nothing is read aloud. */

@@ -1,31 +1,10 @@
 /** A fault that is played on an upstream, as people see it: the badge on its row, and the banner while any is played. */
 /** @jsxImportSource @kitajs/html */
 
-import type { RehearsalSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
+import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { attribute } from "./escape.ts";
-import { formatMs, formatShare, formatSpan } from "./format.ts";
 import { PostForm } from "./post-form.tsx";
-
-/** Balancers of an earlier version say nothing of it. */
-function played(upstream: UpstreamSnapshot): RehearsalSnapshot | undefined {
-  return upstream.rehearsal ?? undefined;
-}
-
-/** "+2 s, 30% connect_refused, failing probes" */
-function wordsOf({ latencyMs, errorShare, error, probes }: RehearsalSnapshot): string {
-  const isWhole = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
-  const delay = isWhole ? `${latencyMs / 1_000}\u00a0s` : formatMs(latencyMs);
-  const parts = [
-    ...(latencyMs > 0 ? [`+${delay}`] : []),
-    ...(errorShare > 0 ? [`${formatShare(errorShare)} ${error}`] : []),
-    ...(probes ? ["failing probes"] : []),
-  ];
-  return parts.join(", ");
-}
-
-function leftOf({ until }: RehearsalSnapshot, now: number): string {
-  return `${formatSpan(until - now)} left`;
-}
+import { leftOf, played, wordsOf } from "./rehearsal-words.ts";
 
 interface OfOne {
   readonly upstream: UpstreamSnapshot;

@@ -19,7 +19,7 @@ export const columns: readonly Column[] = [
   { name: "Share", kind: "c-share", sort: "share" },
   { name: "In flight", kind: "c-count", sort: "in-flight" },
   { name: "Requests/s", kind: "c-rate", sort: "rate" },
-  { name: "Errors", kind: "c-count", sort: "errors" },
+  { name: "Errors", kind: "c-errors", sort: "errors" },
   { name: "p50", kind: "c-time", sort: "p50" },
   { name: "p95", kind: "c-time", sort: "p95" },
   { name: "p99", kind: "c-time", sort: "p99" },

@@ -6,7 +6,7 @@ import { RowActions } from "./actions/row-actions.tsx";
 import { SelectBox } from "./actions/select.tsx";
 import { ErrorsCell } from "./errors-cell.tsx";
 import { anchorOf, attribute } from "./escape.ts";
-import { formatCount, formatMs, formatRate } from "./format.ts";
+import { formatBrief, formatCount, formatMs, formatRate } from "./format.ts";
 import { pageOf } from "./place.ts";
 import { markup } from "./shell.tsx";
 import { traitsOf } from "./status-note.ts";
@@ -90,7 +90,7 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
       kind="c-rate"
       label="Requests/s"
       value={formatRate(traffic.requestsPerSecond)}
-      sub={`${formatCount(traffic.requests)} total`}
+      sub={`${formatBrief(traffic.requests)} total`}
     />,
     <ErrorsCell upstream={upstream} />,
     <Figure kind="c-time" label="p50" value={formatMs(traffic.p50Ms)} />,

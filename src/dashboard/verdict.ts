@@ -3,7 +3,7 @@
 import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { formatAgo, formatTime, joinWords } from "./format.ts";
 import { balancerNow, type Picture } from "./picture.ts";
-import { errorReason, errorWeightOf, type Reason, reasonsFor } from "./reasons.ts";
+import { errorReason, errorWeightOf, type Reason, reasonsFor, turnsAway } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves, with less than it could. `bad`: clients notice. */
 export type Tone = "good" | "warn" | "bad";
@@ -99,7 +99,8 @@ function serviceOf({ pools, phase }: Snapshot, now: number): Verdict {
   const served = servingWords(serving, expected.length);
   if (erring.length > 0) {
     const isBad = erring.some((pool) => errorWeightOf(pool) === "most");
-    const failing = `${isBad ? "most" : "many"} attempts fail in ${named(erring)}`;
+    const what = erring.every(turnsAway) ? "requests are turned away" : "attempts fail";
+    const failing = `${isBad ? "most" : "many"} ${what} in ${named(erring)}`;
     return { tone: isBad ? "bad" : "warn", headline: `${served}, but ${failing}`, reasons };
   }
   return { tone: out.length > 0 ? "warn" : "good", headline: served, reasons };

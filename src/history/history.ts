@@ -51,8 +51,12 @@ export interface HistoryAnswer {
 
 const [finest] = levels;
 
-/** One batch to the store: some milliseconds of work, between two requests. */
-const mostAtOnce = 1_000;
+/**
+ * One batch to the store, about a millisecond of work between two requests, and how long those have until the next one:
+ * the points of 1,000 upstreams at once took 35 ms, which everybody waited for.
+ */
+const mostAtOnce = 50;
+const pauseMs = 20;
 /** A timer may fire a little before its time. */
 const earlyMs = 50;
 /** What a store that does not take anything may cost in memory. */
@@ -63,6 +67,7 @@ export class History {
   readonly #series = new SeriesBook((key) => this.#uptimeBefore(key));
   #waiting: Kept[] = [];
   #cancel: Cancel | undefined;
+  #cancelWrite: Cancel | undefined;
   /** Clock time of the last look. */
   #lookedAt = 0;
   /** The full second that it ended, epoch milliseconds. */
@@ -82,7 +87,8 @@ export class History {
   stop(): void {
     if (!this.#cancel) return;
     this.#cancel();
-    this.#cancel = undefined;
+    this.#cancelWrite?.();
+    this.#cancel = this.#cancelWrite = undefined;
     const at = this.#setting.wallClock();
     this.#observe(
       at,
@@ -172,8 +178,15 @@ export class History {
       });
       this.#observe(at, due);
       this.#endedAt = at;
-      this.#write();
+      if (!this.#cancelWrite) this.#writeOn();
     });
+  }
+
+  /** Batch after batch. A store that takes nothing is asked again in a second. */
+  #writeOn(): void {
+    this.#cancelWrite = undefined;
+    if (!this.#write() || this.#waiting.length === 0) return;
+    this.#cancelWrite = this.#setting.schedule(pauseMs, () => this.#writeOn());
   }
 
   #fullSecond(): number {
@@ -206,7 +219,8 @@ export class History {
       part.second.addSince(part.mark, meter);
       whole.second.addBeside(part.second);
     }
-    const counts = metrics.ofPool(name).retries;
+    const { retries: counts, turnedAway } = metrics.ofPool(name);
+    whole.second.addSince(whole.mark, turnedAway);
     const retries = counts.values().reduce((sum, count) => sum + count, 0);
     const rescues = counts.get("rescued") ?? 0;
     whole.second.retries = Math.max(0, retries - whole.retriesRead);
@@ -215,18 +229,21 @@ export class History {
     [whole.retriesRead, whole.rescuesRead] = [retries, rescues];
   }
 
-  #write(): void {
+  /** Whether a batch was taken. */
+  #write(): boolean {
     const batch = this.#waiting.slice(0, mostAtOnce);
-    if (batch.length === 0) return;
+    if (batch.length === 0) return false;
     try {
       this.#setting.store.write(batch);
       this.#waiting.splice(0, batch.length);
+      return true;
     } catch (error) {
       const lost = Math.max(0, this.#waiting.length - mostWaiting);
       this.#waiting.splice(0, lost);
       this.#setting.onFailure(error, lost);
       // A stop must come to an end; while it runs, the same batch is tried again in a second.
       if (!this.#cancel) this.#waiting = [];
+      return false;
     }
   }
 }

@@ -5,7 +5,7 @@ export interface Point {
   readonly at: number;
   /** How long it was, milliseconds. */
   readonly spanMs: number;
-  /** Attempts that ended in it, cancelled ones excepted. */
+  /** Attempts that ended in it, cancelled ones excepted; of pools also requests that were answered before any attempt. */
   readonly requests: number;
   /** Those that failed or were answered with 5xx. */
   readonly errors: number;

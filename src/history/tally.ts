@@ -27,8 +27,8 @@ export class Tally {
     this.inFlight = Math.max(this.inFlight, other.inFlight);
   }
 
-  /** What an upstream's meter counted since the mark, which moves on. */
-  addSince(mark: Mark, meter: UpstreamMeter): void {
+  /** What a meter counted since the mark, which moves on. */
+  addSince(mark: Mark, meter: Measured): void {
     if (mark.meter !== meter) mark.reset(meter);
     this.requests += Math.max(0, meter.requests - mark.requests);
     this.errors += Math.max(0, meter.errors - mark.errors);
@@ -69,14 +69,17 @@ export class Tally {
   }
 }
 
+/** What a meter must have to be read: one of an upstream, or of what a pool turned away. */
+type Measured = Pick<UpstreamMeter, "requests" | "errors" | "firstByte">;
+
 /** How far a meter, which only grows, has been read. A meter that takes another's place is read from its beginning. */
 export class Mark {
-  meter: UpstreamMeter | undefined;
+  meter: Measured | undefined;
   requests = 0;
   errors = 0;
   readonly firstByte = new Histogram();
 
-  reset(meter: UpstreamMeter): void {
+  reset(meter: Measured): void {
     this.meter = meter;
     this.requests = 0;
     this.errors = 0;

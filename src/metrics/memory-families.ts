@@ -8,11 +8,17 @@ export interface Memory {
   readonly shedding: boolean;
 }
 
+const gauge = (name: string, help: string, value: number): Family => ({
+  ...{ name, help, type: "gauge", labels: [] },
+  samples: () => [{ labels: {}, value }],
+});
+
+export function stateFamily(isLost: boolean): Family {
+  const help = "1 while what operators set and what is recorded may not survive a restart.";
+  return gauge("evenkeel_state_not_kept", help, isLost ? 1 : 0);
+}
+
 export function memoryFamilies({ rssBytes, limitBytes, shedding }: Memory): readonly Family[] {
-  const gauge = (name: string, help: string, value: number): Family => ({
-    ...{ name, help, type: "gauge", labels: [] },
-    samples: () => [{ labels: {}, value }],
-  });
   return [
     gauge("evenkeel_resident_memory_bytes", "What all processes of the balancer take.", rssBytes),
     ...(limitBytes === null

@@ -9,6 +9,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { type Answered, Daybook } from "./daybook.ts";
 import { Histogram } from "./histogram.ts";
 import { Recent } from "./recent.ts";
+import { TurnedAway } from "./turned-away.ts";
 
 /** Everything counted of one upstream since the start. */
 export class UpstreamMeter {
@@ -118,6 +119,7 @@ export interface PoolMeter {
   /** The balancer's own answers, by reason and by status. */
   readonly refusals: Map<string, number>;
   readonly refusalCodes: Map<number, number>;
+  readonly turnedAway: TurnedAway;
 }
 
 export class Metrics implements AttemptObserver, PoolObserver {
@@ -153,7 +155,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
   /** @param name of a pool; empty for what no route matched */
   ofPool(name: string): PoolMeter {
     let meter = this.#pools.get(name);
-    if (!meter) this.#pools.set(name, (meter = emptyPoolMeter()));
+    if (!meter) this.#pools.set(name, (meter = emptyPoolMeter(this.#clock())));
     return meter;
   }
 
@@ -197,16 +199,19 @@ export class Metrics implements AttemptObserver, PoolObserver {
   refused(
     poolName: string | undefined,
     { reason, status }: { readonly reason: string; readonly status: number },
+    attempts: number,
   ): void {
     const meter = this.ofPool(poolName ?? "");
     count(meter.refusals, reason);
     count(meter.refusalCodes, status);
+    if (attempts === 0) meter.turnedAway.count(status, this.#clock());
   }
 }
 
-function emptyPoolMeter(): PoolMeter {
+function emptyPoolMeter(now: number): PoolMeter {
   const [retries, notRetried, hedges, refusals] = [new Map(), new Map(), new Map(), new Map()];
-  return { retries, notRetried, hedges, refusals, refusalCodes: new Map() };
+  const turnedAway = new TurnedAway(now);
+  return { retries, notRetried, hedges, refusals, refusalCodes: new Map(), turnedAway };
 }
 
 function count<K>(counts: Map<K, number>, key: K): void {

@@ -3,6 +3,7 @@
 import type { HistogramCounts } from "./histogram.ts";
 import type { PoolMeter, UpstreamMeter } from "./metrics.ts";
 import type { RecentPicture } from "./recent.ts";
+import type { TurnedAwayCounts } from "./turned-away.ts";
 
 type Counts<Key> = readonly (readonly [key: Key, count: number])[];
 
@@ -25,6 +26,7 @@ export interface PoolCounts {
   readonly hedges: Counts<string>;
   readonly refusals: Counts<string>;
   readonly refusalCodes: Counts<number>;
+  readonly turnedAway: TurnedAwayCounts;
 }
 
 export function countsOf(meter: UpstreamMeter): MeterCounts {
@@ -40,13 +42,15 @@ export function countsOf(meter: UpstreamMeter): MeterCounts {
   };
 }
 
-export function poolCountsOf({ retries, notRetried, hedges, refusals, refusalCodes }: PoolMeter): PoolCounts {
+export function poolCountsOf(meter: PoolMeter): PoolCounts {
+  const { retries, notRetried, hedges, refusals, refusalCodes, turnedAway } = meter;
   return {
     retries: [...retries],
     notRetried: [...notRetried],
     hedges: [...hedges],
     refusals: [...refusals],
     refusalCodes: [...refusalCodes],
+    turnedAway: turnedAway.counts,
   };
 }
 
@@ -70,14 +74,15 @@ export function sumInto(meter: UpstreamMeter, parts: readonly MeterCounts[]): vo
 
 /** Makes a pool's meter the sum of these. */
 export function sumPoolInto(meter: PoolMeter, parts: readonly PoolCounts[]): void {
-  const { retries, notRetried, hedges, refusals, refusalCodes } = meter;
-  for (const part of [retries, notRetried, hedges, refusals, refusalCodes]) part.clear();
+  const { retries, notRetried, hedges, refusals, refusalCodes, turnedAway } = meter;
+  for (const part of [retries, notRetried, hedges, refusals, refusalCodes, turnedAway]) part.clear();
   for (const part of parts) {
     addAll(retries, part.retries);
     addAll(notRetried, part.notRetried);
     addAll(hedges, part.hedges);
     addAll(refusals, part.refusals);
     addAll(refusalCodes, part.refusalCodes);
+    turnedAway.add(part.turnedAway);
   }
 }
 

@@ -38,16 +38,15 @@ export interface PoolView {
 export function poolSnapshot(view: PoolView): PoolSnapshot {
   const { pool, metrics, now } = view;
   const meter = metrics.ofPool(pool.name);
+  const meters = [...pool.upstreams.map((upstream) => metrics.of(upstream)), meter.turnedAway];
   return {
     name: pool.name,
     policy: view.policy,
     probe: view.probe,
     panic: pool.isPanicking,
     upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
-    traffic: trafficOf(
-      pool.upstreams.map((upstream) => metrics.of(upstream)),
-      now,
-    ),
+    traffic: trafficOf(meters, now),
+    turnedAwayPerSecond: errorsPerSecond(meter.turnedAway, now),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
     rescues: meter.retries.get("rescued") ?? 0,
     hedges: { won: meter.hedges.get("won") ?? 0, lost: meter.hedges.get("lost") ?? 0 },
@@ -68,7 +67,8 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     url: originOf(upstream.address),
     weight: upstream.weight,
     effectiveWeight: upstream.effectiveWeight,
-    slowStart: upstream.slowStart.progress(now) ?? null,
+    // Whoever is out again begins anew when it returns.
+    slowStart: upstream.status === "passing" ? (upstream.slowStart.progress(now) ?? null) : null,
     backup: upstream.backup,
     status: upstream.status,
     mode: upstream.mode,
@@ -102,8 +102,16 @@ function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierS
   };
 }
 
+/** What traffic is read from: an upstream's meter, or what was turned away before it had one. */
+type Measured = Pick<UpstreamMeter, "requests" | "errors" | "recent">;
+
+function errorsPerSecond({ recent }: Measured, now: number): number {
+  const { errors, seconds } = recent.counts(now);
+  return errors / seconds;
+}
+
 /** The traffic of several meters as one: percentiles come from the merged histograms, never from averaged percentiles. */
-function trafficOf(meters: readonly UpstreamMeter[], now: number): Traffic {
+function trafficOf(meters: readonly Measured[], now: number): Traffic {
   const latencies = new Histogram();
   let [requests, errors, recentRequests, recentErrors, seconds] = [0, 0, 0, 0, 1];
   for (const meter of meters) {

@@ -15,6 +15,9 @@ export interface ExchangeObserver extends AttemptObserver {
   notRetried(poolName: string, cause: RetryCause, why: NotRetried): void;
   /** A request was hedged, and this came of it. */
   hedged(poolName: string, result: HedgeResult): void;
-  /** The balancer answers itself; `poolName` is undefined where no route matched or the head was not acceptable. */
-  refused(poolName: string | undefined, refused: Refusal): void;
+  /**
+   * The balancer answers itself, after so many attempts; `poolName` is undefined where no route matched or the head was
+   * not acceptable.
+   */
+  refused(poolName: string | undefined, refused: Refusal, attempts: number): void;
 }

@@ -218,7 +218,7 @@ export class Exchange implements Queued, Hurried {
 
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
   refuse(refused: Refusal): Refusal {
-    this.#recorder.refused(this.#destination?.pool.name, refused);
+    this.#recorder.refused(this.#destination?.pool.name, refused, this.#tried.length);
     return refused;
   }
 

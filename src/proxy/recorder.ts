@@ -89,8 +89,8 @@ export class Recorder implements ExchangeObserver {
     this.#observer.hedged(poolName, result);
   }
 
-  refused(poolName: string | undefined, refused: Refusal): void {
-    this.#observer.refused(poolName, refused);
+  refused(poolName: string | undefined, refused: Refusal, attempts: number): void {
+    this.#observer.refused(poolName, refused, attempts);
     this.#notes.refused = refused;
   }
 

@@ -6,11 +6,20 @@ import { DatabaseSync } from "node:sqlite";
 
 import type { Event, EventKind } from "./event.ts";
 import { aspectOf, contentOf, type Forgotten, type Intent, intentOf } from "./intent.ts";
+import type { KeptSession } from "./kept-session.ts";
 import { migrations } from "./migrations.ts";
 import type { Store } from "./store.ts";
 
 /** A day of one upstream that changes every ten seconds; about two megabytes. */
 const eventsKept = 10_000;
+
+/** No step of the migrations: an older version does without it, and must not take the file for a newer one's. */
+const sessionTable = `
+  CREATE TABLE IF NOT EXISTS session (
+    digest TEXT PRIMARY KEY, name TEXT NOT NULL, password_mark TEXT NOT NULL,
+    opened_at INTEGER NOT NULL, used_at INTEGER NOT NULL
+  ) STRICT;
+  DELETE FROM session;`;
 
 /**
  * Opens or creates the file and its folder, and brings an older one up to date. Throws "Cannot use …" if it is damaged,
@@ -111,6 +120,31 @@ class SqliteStore implements Store {
     } finally {
       this.#database.exec("PRAGMA synchronous = FULL");
     }
+  }
+
+  keepSessions(sessions: readonly KeptSession[]): void {
+    this.#whole(() => {
+      this.#database.exec(sessionTable);
+      const put = this.#database.prepare("INSERT INTO session VALUES (?, ?, ?, ?, ?)");
+      for (const { digest, name, passwordMark, openedAt, usedAt } of sessions)
+        put.run(digest, name, passwordMark, Math.round(openedAt), Math.round(usedAt));
+    });
+  }
+
+  takeSessions(): readonly KeptSession[] {
+    let rows: readonly Record<string, unknown>[] = [];
+    this.#whole(() => {
+      const isThere = this.#database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'session'").get();
+      if (isThere) rows = this.#database.prepare("SELECT * FROM session ORDER BY rowid").all();
+      if (rows.length > 0) this.#database.exec("DELETE FROM session");
+    });
+    return rows.map((row) => ({
+      digest: String(row["digest"]),
+      name: String(row["name"]),
+      passwordMark: String(row["password_mark"]),
+      openedAt: Number(row["opened_at"]),
+      usedAt: Number(row["used_at"]),
+    }));
   }
 
   #whole(task: () => void): void {

@@ -2,6 +2,7 @@
 
 import type { Event } from "./event.ts";
 import type { Forgotten, Intent } from "./intent.ts";
+import type { KeptSession } from "./kept-session.ts";
 
 /** Durable and synchronous; never called on the way of a request. Throws what the medium throws. */
 export interface Store {
@@ -13,6 +14,10 @@ export interface Store {
   events(limit: number): readonly Event[];
   /** Appends, and drops the oldest beyond a bound. What a power cut may take is the last seconds; a crash takes nothing. */
   record(events: readonly Event[]): void;
+  /** In place of those that were kept before. */
+  keepSessions(sessions: readonly KeptSession[]): void;
+  /** In the order in which they were kept; they are forgotten by being told, so that a crash brings no logout back. */
+  takeSessions(): readonly KeptSession[];
   /** Does nothing the second time. */
   close(): void;
 }

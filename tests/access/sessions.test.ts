@@ -37,6 +37,29 @@ describe("a session", () => {
     expect(open.find(bearer)).toBeUndefined();
   });
 
+  test("goes on in another process, as old as it is, and not if it has ended meanwhile", () => {
+    const before = sessions();
+    before.time.now = 50_000;
+    const [kept, idle] = [before.sessions.open(ann), before.sessions.open(ann)];
+    before.time.now += 10 * 60_000;
+    before.sessions.find(kept);
+    const wallTime = 1_800_000_000_000;
+    const list = before.sessions.keep(wallTime);
+    expect(JSON.stringify(list)).not.toContain(kept);
+    expect(JSON.stringify(list)).not.toContain(ann.passwordHash);
+    const after = sessions();
+    after.sessions.resume(list, wallTime + sessionLimits.idleMs - 60_000);
+    expect(after.sessions.find(idle)).toBeUndefined();
+    expect(after.sessions.find(kept)?.name).toBe("ann");
+    after.time.now += sessionLimits.idleMs;
+    expect(after.sessions.find(kept)).toBeUndefined();
+    // A clock that was set back makes nobody younger than now.
+    const third = sessions();
+    third.sessions.resume(list, wallTime - 3_600_000);
+    third.time.now += sessionLimits.idleMs;
+    expect(third.sessions.find(kept)).toBeUndefined();
+  });
+
   test("ends at the logout", () => {
     const { sessions: open } = sessions();
     const [one, other] = [open.open(ann), open.open(ann)];

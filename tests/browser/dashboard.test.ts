@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { calmSnapshot, withUpstream } from "../support/admin-stand-in.ts";
+import { calmSnapshot, traffic, withUpstream } from "../support/admin-stand-in.ts";
 import { findChromium, launchChromium } from "../support/browser.ts";
 import { live, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
@@ -157,10 +157,23 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   });
 
   test("fits every width without scrolling sideways or cutting words off", async () => {
-    await using stage = await scene();
+    // An upstream with a long history, of which much is errors.
+    const snapshot = withUpstream(calmSnapshot(), "localhost:8082", {
+      errorsByReason: { connect_refused: 452_345 },
+      traffic: traffic({ requests: 9_234_567, errors: 452_345, errorShare: 0.049 }),
+    });
+    await using stage = await visitStandIn(browser, { snapshot });
     const { page } = stage;
     for (const width of [320, 390, 820, 1280, 1440, 1920]) {
       await page.setViewportSize({ width, height: 800 });
+      const outside = await page.evaluate(`
+        [...document.querySelectorAll("td .figure, td .sub, td .more")]
+          .filter((element) => {
+            const cell = element.closest("td").getBoundingClientRect();
+            return element.getBoundingClientRect().right > cell.right + 0.5;
+          })
+          .map((element) => element.textContent)`);
+      expect({ width, outside }).toEqual({ width, outside: [] });
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
       const cut = await page.evaluate(`
         [...document.querySelectorAll("button, .badge, td .figure, td .sub")]
@@ -169,6 +182,25 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
       expect(cut).toEqual([]);
       const names = page.getByRole("rowheader");
       expect((await names.first().boundingBox())?.width).toBeGreaterThan(120);
+    }
+  });
+
+  test("keeps what it says of a front door that answers with an error within its tile", async () => {
+    await using stage = await visitStandIn(browser, { snapshot: calmSnapshot(), doorStatus: 503 });
+    const { page } = stage;
+    await page.getByText("Answers with an error", { exact: true }).waitFor();
+    for (const width of [320, 390, 640, 820, 1440]) {
+      await page.setViewportSize({ width, height: 800 });
+      const outside = await page.evaluate(`
+        [...document.querySelectorAll(".tile > *")]
+          .filter((element) => {
+            const words = document.createRange();
+            words.selectNodeContents(element);
+            const { right } = element.parentElement.getBoundingClientRect();
+            return words.getBoundingClientRect().right > right;
+          })
+          .map((element) => element.textContent)`);
+      expect({ width, outside }).toEqual({ width, outside: [] });
     }
   });
 

@@ -67,12 +67,47 @@ describe("what a terminal is shown", () => {
       ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
       ...{ reason: "consecutive_failures", cause: "connect_refused" },
     };
-    const upstreams = [upstream("a", { slowStart: 0.4 }), upstream("b", { status: "ejected", outlier })];
+    const upstreams = [
+      upstream("a", { slowStart: 0.4, weight: 5, effectiveWeight: 2 }),
+      upstream("b", { status: "ejected", outlier }),
+    ];
     const snapshot = snapshotOf(pool({ upstreams, hedges: { won: 3, lost: 4 } }));
     const text = statusLines(pictureOf(snapshot), { hasColour: false }).join("\n");
     expect(text).toContain("7 hedges, 3 won");
-    expect(text).toMatch(/^a .* slow start at 40%$/m);
+    expect(text).toMatch(/^a .* slow start 40%, counts as weight 2(\.0)? of 5$/m);
     expect(text).toMatch(/^b .* connect_refused$/m);
+  });
+
+  test("tells what concerns the whole balancer, and of a fault that is only played", () => {
+    const rehearsal = {
+      ...({ latencyMs: 0, errorShare: 0.3, error: "connect_refused", probes: false } as const),
+      ...{ until: Date.now() + 20_500, by: "ann", why: "" },
+    };
+    const problems = [
+      "Cannot use pools.main.prob: there is no such key",
+      "Cannot use port",
+      "Cannot use host",
+    ];
+    const snapshot: Snapshot = {
+      ...snapshotOf(pool({ upstreams: [upstream("a", { rehearsal })] })),
+      notKept: { since: 0, why: "database or disk is full" },
+      memory: { rssBytes: 500 * 2 ** 20, limitBytes: 512 * 2 ** 20, shedding: true },
+      configuration: {
+        takenAt: 0,
+        refused: { at: 0, by: "SIGHUP", problems },
+        needsRestart: ["listen.port"],
+      },
+    };
+    const lines = statusLines(pictureOf(snapshot), { hasColour: false });
+    const text = lines.join("\n").replaceAll("\u00a0", " ");
+    expect(lines.slice(1, 6).map((line) => line.replaceAll("\u00a0", " "))).toEqual([
+      "LOAD SHEDDING: memory is short, so new requests are refused. 500 of 512 MiB are taken.",
+      "NOT KEPT since 00:00:00 UTC: what is set or recorded may not survive a restart. database or disk is full.",
+      "The configuration that SIGHUP asked for at 00:00:00 UTC was refused (3 problems); the old one counts.",
+      "  Cannot use pools.main.prob: there is no such key (and 2 more: evenkeel check)",
+      "1 changed setting will count after a restart: listen.port",
+    ]);
+    expect(text).toMatch(/^a .* rehearsal by ann: 30% connect_refused, 20 s left$/m);
   });
 
   test("tells of a certificate that is near its end, and of no other", () => {

@@ -53,7 +53,11 @@ describe("evenkeel status", () => {
   });
 
   test("ends with 1 where a pool has nobody fit", async () => {
-    for (const id of ["a", "b", "p"]) expect((await run("maintenance", id)).code).toBe(0);
+    for (const id of ["b", "p"]) expect(await run("maintenance", id)).toMatchObject({ code: 0, err: "" });
+    expect(await run("maintenance", "a")).toMatchObject({
+      ...{ code: 0, out: "a is in maintenance, 0 in flight.\n" },
+      err: "Nothing serves in pool main then: clients get 503.\n",
+    });
     const { code, out } = await run("status");
     expect(code).toBe(1);
     expect(out).toContain("No upstream serves");

@@ -170,6 +170,8 @@ describe("the helm", () => {
     const broken: Store = {
       intents: () => store.intents(),
       events: () => [],
+      keepSessions: () => {},
+      takeSessions: () => [],
       record: () => {},
       close: () => {},
       write: () => {
@@ -185,6 +187,7 @@ describe("the helm", () => {
       helm.remove("a", 0, who),
     ];
     expect((await Promise.all<unknown>(orders)).map(reasonOf)).toEqual(orders.map(() => "state_not_written"));
+    expect(helm.setMode("a", "draining", who)?.message).toEndWith("so it was not done: disk full");
     expect([upstream("a").mode, pools()]).toEqual(["ready", "main: a b"]);
   });
 });

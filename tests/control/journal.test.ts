@@ -87,7 +87,7 @@ describe("the journal", () => {
     expect(time.waits).toEqual([]);
   });
 
-  test("keeps what cannot be written, says so, and writes it with the next event", async () => {
+  test("keeps what cannot be written, says so, and writes it with the next event or after a minute", async () => {
     const store = openSqlite(":memory:");
     let isBroken = true;
     const record = (events: readonly Event[]) => {
@@ -102,6 +102,13 @@ describe("the journal", () => {
     journal.add(happening("a", "2"));
     await time.advance(200);
     expect(words(store.events(9))).toBe("1 2");
+    isBroken = true;
+    journal.add(happening("a", "3"));
+    await time.advance(200);
+    isBroken = false;
+    await time.advance(60_000);
+    expect(words(store.events(9))).toBe("1 2 3");
+    expect(time.waits).toEqual([]);
   });
 
   test("is bounded: in all, for one upstream, and in how many it knows", () => {

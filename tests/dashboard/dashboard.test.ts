@@ -420,6 +420,15 @@ describe("without the admin API", () => {
     expect(html).toContain("evenkeel proxy");
   });
 
+  test("a dashboard whose token the balancer does not know says so, and not that there is none", async () => {
+    const { admin, base } = await scene();
+    admin.answer = (_, response) => response.writeHead(401).end("{}");
+    const html = await (await fetch(base)).text();
+    expect(html).toContain("does not let this dashboard in");
+    expect(html).toContain("ADMIN_TOKEN");
+    expect(html).not.toContain("No balancer has answered");
+  });
+
   test("something else at that address is named as such", async () => {
     const { admin, base } = await scene();
     admin.answer = (_, response) => response.end('{"hello":"world"}');

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import {
   formatAgo,
   formatBrief,
+  formatShort,
   formatCount,
   formatMs,
   formatRate,
@@ -31,6 +32,14 @@ rows("formatCount", formatCount, [
   [12_345, "12,345"],
   [9_999_999, "9,999,999"],
   [12_345_678, "12.3M"],
+]);
+
+rows("formatShort", formatShort, [
+  [0, "0"],
+  [987, "987"],
+  [1_255, "1.3K"],
+  [452_345, "452K"],
+  [2_412_000, "2.4M"],
 ]);
 
 rows("formatBrief", formatBrief, [

@@ -86,6 +86,7 @@ function inNeed(each: Picture): Picture {
   if (!each.snapshot) return each;
   const refused = { at: Date.now(), by: hostile, problems: [hostile] };
   const configuration = { takenAt: Date.now(), refused, needsRestart: [hostile] };
+  const notKept = { since: 0, why: hostile };
   const memory = { rssBytes: 2, limitBytes: 1, shedding: true };
   const certificate = {
     listener: "listen",
@@ -94,7 +95,10 @@ function inNeed(each: Picture): Picture {
     expiresAt: 1,
     status: "expired",
   } as const;
-  return { ...each, snapshot: { ...each.snapshot, configuration, memory, certificates: [certificate] } };
+  return {
+    ...each,
+    snapshot: { ...each.snapshot, configuration, memory, notKept, certificates: [certificate] },
+  };
 }
 const backups = snapshot && {
   ...snapshot,

@@ -60,6 +60,8 @@ const draining = upstream("c:3", {
 });
 const erring = (errorShare: number, upstreams: readonly UpstreamSnapshot[], requestsPerSecond = 90) =>
   pool({ upstreams, traffic: traffic({ errorShare, requestsPerSecond }) });
+const withErrors = (id: string, errorShare: number) =>
+  upstream(id, { traffic: traffic({ errorShare, requestsPerSecond: 30 }) });
 const resting = upstream("d:4", { status: "passing", backup: true, fit: false });
 const [a, b] = [upstream("a:1"), upstream("b:2")];
 
@@ -116,6 +118,31 @@ describe("the verdict", () => {
       "all serve, and most of what they answer is errors",
       pictureOf(snapshotOf(erring(0.7, [a, b]))),
       "bad: All 2 upstreams serve, but most attempts fail in pool main; attempts failing in pool main: 70%",
+    ],
+    [
+      "the errors are those of one upstream, and it is named",
+      pictureOf(snapshotOf(erring(0.1, [a, withErrors("b:2", 0.3), withErrors("c:3", 0.02)]))),
+      "warn: All 3 upstreams serve, but many attempts fail in pool main; attempts failing in pool main, nearly all on b:2: 10%",
+    ],
+    [
+      "the errors are those of two upstreams",
+      pictureOf(snapshotOf(erring(0.1, [withErrors("b:2", 0.2), a, withErrors("c:3", 0.15)]))),
+      "warn: All 3 upstreams serve, but many attempts fail in pool main; attempts failing in pool main, nearly all on b:2 and c:3: 10%",
+    ],
+    [
+      "the errors are everybody's",
+      pictureOf(snapshotOf(erring(0.2, [withErrors("b:2", 0.2), withErrors("c:3", 0.2)]))),
+      "warn: All 2 upstreams serve, but many attempts fail in pool main; attempts failing in pool main: 20%",
+    ],
+    [
+      "clients are turned away although all serve",
+      pictureOf(snapshotOf({ ...erring(0.2, [a, withErrors("b:2", 0.02)]), turnedAwayPerSecond: 17 })),
+      "warn: All 2 upstreams serve, but many requests are turned away in pool main; requests turned away in pool main: 17.0/s",
+    ],
+    [
+      "nobody is left, so everybody is turned away",
+      pictureOf(snapshotOf({ ...erring(1, [failing]), turnedAwayPerSecond: 90 })),
+      "bad: No upstream serves; requests turned away in pool main: 90.0/s; b:2 failing for 14 s: connection refused",
     ],
     [
       "a few errors are no news",

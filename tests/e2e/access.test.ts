@@ -59,6 +59,26 @@ describe("access to a running balancer", () => {
     expect(room.proxy.stderr).toContain("login refused");
   }, 30_000); // prettier-ignore
 
+  test("goes on after a restart, but not for whoever has logged out, has another password, or was in a process that crashed", async () => {
+    await using room = new ControlRoom();
+    await room.servers("a");
+    const write = (users: string) => room.write(`admin: { users: [${users}] }\n${room.poolWith(["a"])}`);
+    write(`${ann}, ${bob}`);
+    await room.start();
+    const session = async (name: string) => String((await login(room, name)).body["session"]);
+    const [anns, left, bobs] = [await session("ann"), await session("ann"), await session("bob")];
+    await ask(room, "POST", "/api/logout", left);
+    await room.proxy.kill("SIGTERM");
+    write(`${ann}, ${await user("bob", "viewer")}`);
+    await room.restart();
+    const statuses = async () =>
+      Promise.all([anns, left, bobs].map(async (each) => (await ask(room, "GET", "/api/me", each)).status));
+    expect(await statuses()).toEqual([200, 401, 401]);
+    await room.proxy.kill("SIGKILL");
+    await room.restart();
+    expect(await statuses()).toEqual([401, 401, 401]);
+  }, 30_000);
+
   test("changes with a reload, without a restart", async () => {
     await using room = new ControlRoom();
     await room.servers("a");

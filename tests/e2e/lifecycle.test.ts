@@ -118,6 +118,12 @@ describe("an operator's mistake", () => {
     expect(await statusOf(`http://127.0.0.1:${await proxy.port("balancer")}`)).toBe(200);
     await until(() => proxy.stderr.includes("modes will not survive a restart"), "the message");
     expect(proxy.stderr).toContain("Cannot use the state file");
+    // Whoever looks later, when that line has long scrolled away, sees it too.
+    const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
+    const status = programs.start([...fromBuild, "status", "--admin-url", admin]);
+    expect((await status.exited).code).toBe(0);
+    expect(status.stdout).toMatch(/^NOT KEPT since .*Cannot use the state file: .*damaged\.db\.$/m);
+    expect(await (await fetch(`${admin}/metrics`)).text()).toContain("evenkeel_state_not_kept 1\n");
     await origin.close();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import { History, type HistoryQuery } from "../../src/history/history.ts";
@@ -124,6 +124,19 @@ describe("history", () => {
     await time.advance(9_000);
     expect(columns({ pool: "main", window: "5m" }).retriesPerSecond.slice(0, 2)).toEqual([1, 0]);
     expect(columns({ pool: "main", window: "1h" })).toMatchObject({ retriesPerSecond: [0.1], inFlight: [7] });
+  });
+
+  test("counts who was turned away among a pool's requests and errors", async () => {
+    const a = upstreamOf("a");
+    const { history, time, metrics, request, columns } = stage({ upstreams: [a] });
+    history.start();
+    request(a, 5);
+    for (let i = 0; i < 3; i++) metrics.refused("main", { reason: "no_upstream", status: 503 }, 0);
+    await time.advance(2_000);
+    const ofPool = columns({ pool: "main", window: "5m" });
+    expect(ofPool.requestsPerSecond).toEqual([4, 0]);
+    expect(ofPool.errorsPerSecond).toEqual([3, 0]);
+    expect(columns({ upstream: "a", window: "5m" }).requestsPerSecond).toEqual([1, 0]);
   });
 
   test("counts rescues among the retries, and the longest queue", async () => {
@@ -311,6 +324,30 @@ describe("history", () => {
     history.stop();
   });
 
+  test("writes a few points at a time, and all of them before more are due", async () => {
+    const working = memoryStore();
+    const batches: { at: number; size: number }[] = [];
+    const store: HistoryStore = {
+      ...{ read: working.read.bind(working), uptime: () => "", close: () => working.close() },
+      write(points: readonly Kept[]) {
+        batches.push({ at: time.clock(), size: points.length });
+        working.write(points);
+      },
+    };
+    const upstreams = Array.from({ length: 1_000 }, (_, index) => upstreamOf(`u${index}`));
+    const { history, time } = stage({ upstreams, store });
+    history.start();
+    await time.advance(20_000);
+    expect(Math.max(...batches.map(({ size }) => size))).toBeLessThanOrEqual(50);
+    expect(new Set(batches.map(({ at }) => at)).size).toBe(batches.length);
+    const first = batches.filter(({ at }) => at < 20_000);
+    expect(first.reduce((sum, { size }) => sum + size, 0)).toBe(1_001);
+    expect(batches[0]?.at).toBeGreaterThanOrEqual(10_000);
+    expect(first.at(-1)?.at).toBeLessThan(11_000);
+    history.stop();
+    expect(time.waits).toEqual([]);
+  });
+
   test("serves on when the store takes nothing, keeps a bounded part of it, and writes that later", async () => {
     const working = memoryStore();
     let broken = true;
@@ -453,6 +490,23 @@ describe("the history file", () => {
     expect(again.uptime(key)).toBe("1 2 3");
     expect(again.uptime({ pool: "main", upstream: "b" })).toBe("");
     again.close();
+  });
+
+  test("carries over often what it wrote, so that it never has much of that to do at once", () => {
+    const file = inFolder("log/state-history.db");
+    const store = openHistory(file, () => epoch);
+    const sizes: number[] = [];
+    for (let batch = 0; batch < 200; batch++) {
+      const points = Array.from({ length: 50 }, (_, index) => ({
+        series: { pool: "main", upstream: `u${batch % 20}-${index}` },
+        level: levels[1],
+        point: { ...point, at: epoch + batch * 10_000 },
+      }));
+      store.write(points);
+      sizes.push(statSync(`${file}-wal`).size);
+    }
+    expect(Math.max(...sizes)).toBeLessThan(2 * 2 ** 20);
+    store.close();
   });
 
   test("undoes a batch that fails halfway", () => {

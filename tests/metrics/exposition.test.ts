@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
 import { ownFamilies } from "../../src/metrics/own-families.ts";
 import { families } from "../../src/metrics/families.ts";
-import { memoryFamilies } from "../../src/metrics/memory-families.ts";
+import { memoryFamilies, stateFamily } from "../../src/metrics/memory-families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
@@ -101,6 +101,7 @@ describe("the real metrics", () => {
     const table = [
       ...families(new Metrics(() => 0), []),
       ...memory,
+      stateFamily(false),
       ...ownFamilies({ bugs: 0, lostLogLines: 0 }),
     ];
     expect([...read.families.keys()]).toEqual(table.map(({ name }) => name));

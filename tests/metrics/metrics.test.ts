@@ -193,8 +193,8 @@ describe("metrics", () => {
     attempt.start(upstream);
     attempt.end(cancelled);
     metrics.retried("main", failure("connect", "connect_refused"));
-    metrics.refused("main", { reason: "no_upstream", status: 503 });
-    metrics.refused(undefined, { reason: "no_route", status: 404 });
+    metrics.refused("main", { reason: "no_upstream", status: 503 }, 0);
+    metrics.refused(undefined, { reason: "no_route", status: 404 }, 0);
     const text = await exposition(families(metrics, [{ pool }]));
     const id = 'upstream="a\\"b\\\\c"';
     for (const line of [

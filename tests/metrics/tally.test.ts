@@ -35,7 +35,8 @@ test("the sum of several meters is the meter of one that saw everything", async 
     for (const metrics of observers) {
       metrics.retried("main", { reason: "status_503" });
       metrics.notRetried("main", undefined, "retry_budget");
-      metrics.refused(undefined, { reason: "no_route", status: 404 });
+      metrics.refused(undefined, { reason: "no_route", status: 404 }, 0);
+      metrics.refused("main", { reason: "no_upstream", status: 503 }, 0);
     }
   }
   const sum = new Metrics(clock);
@@ -53,6 +54,12 @@ test("the sum of several meters is the meter of one that saw everything", async 
       .map((line) => (line.includes("_sum{") ? line.replace(/\.(\d{6})\d*$/, ".$1") : line))
       .toSorted();
   expect(await sortedText(sum)).toEqual(await sortedText(whole));
+  const turnedAwayOf = (metrics: Metrics) => {
+    const { requests, errors, recent } = metrics.ofPool("main").turnedAway;
+    const { requests: lately, errors: lateErrors } = recent.counts(now.ms);
+    return { requests, errors, lately, lateErrors };
+  };
+  expect(turnedAwayOf(sum)).toEqual(turnedAwayOf(whole));
   expect(sum.of(upstream).recent.counts(now.ms).requests).toBe(
     whole.of(upstream).recent.counts(now.ms).requests,
   );

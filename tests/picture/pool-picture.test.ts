@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 
 import { Metrics } from "../../src/metrics/metrics.ts";
+import { Attempt } from "../../src/pool/attempt.ts";
+import { responded } from "../../src/pool/outcome.ts";
 import { poolSnapshot, type PoolView } from "../../src/picture/pool-picture.ts";
 import { upFor } from "../support/admin-stand-in.ts";
 import { domain } from "../support/domain.ts";
@@ -33,7 +35,7 @@ function setUp() {
     };
     return poolSnapshot(view);
   };
-  return { ...scene, snapshot };
+  return { ...scene, metrics, snapshot };
 }
 
 test("a snapshot shows the way of an ejection, in the time of people", () => {
@@ -74,6 +76,29 @@ test("a snapshot shows the way of an ejection, in the time of people", () => {
   });
   for (const upstream of pool.upstreams) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
   expect(snapshot().panic).toBe(false);
+});
+
+test("whoever is turned away before any attempt is a part of the pool's traffic, and of no upstream's", () => {
+  const { upstreams, metrics, now, snapshot } = setUp();
+  snapshot();
+  const [a] = upstreams;
+  if (!a) throw new Error("no upstream");
+  const attempt = new Attempt(() => now.ms, metrics);
+  attempt.start(a);
+  attempt.head(200);
+  attempt.end(responded);
+  const refused = { reason: "no_upstream", status: 503 };
+  for (let i = 0; i < 4; i++) metrics.refused("main", refused, 0);
+  // Its attempt is an error already.
+  metrics.refused("main", { reason: "connect_refused", status: 502 }, 1);
+  metrics.refused("main", { reason: "request_too_large", status: 413 }, 0);
+  metrics.refused("other", refused, 0);
+  now.ms += 2_000;
+  expect(snapshot()).toMatchObject({
+    traffic: { requests: 6, errors: 4, requestsPerSecond: 3, errorShare: 4 / 6 },
+    turnedAwayPerSecond: 2,
+  });
+  expect(snapshot().upstreams[0]).toMatchObject({ traffic: { requests: 1, errors: 0 } });
 });
 
 test("a snapshot shows panic", () => {

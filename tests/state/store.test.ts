@@ -71,6 +71,25 @@ describe("the store", () => {
     reopened.close();
   });
 
+  test("keeps sessions over a restart, for whoever asks first, in a file that older versions take too", () => {
+    const file = inFolder("sessions.db");
+    const store = openSqlite(file);
+    expect(store.takeSessions()).toEqual([]);
+    const session = (digest: string, usedAt: number) => ({
+      ...{ digest, name: "ann", passwordMark: "m", openedAt: 1, usedAt },
+    });
+    store.keepSessions([session("z", 1)]);
+    store.keepSessions([session("b", 2), session("a", 3)]);
+    store.close();
+    expect(new DatabaseSync(file).prepare("PRAGMA user_version").get()).toEqual({ user_version: 2 });
+    const reopened = openSqlite(file);
+    expect(reopened.takeSessions()).toEqual([session("b", 2), session("a", 3)]);
+    reopened.close();
+    const again = openSqlite(file);
+    expect(again.takeSessions()).toEqual([]);
+    again.close();
+  });
+
   test("takes all of several intents or none", () => {
     const store = openSqlite(":memory:");
     const wrong = { ...mode("b", "draining", 2), at: null as unknown as number };

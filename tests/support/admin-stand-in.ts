@@ -38,6 +38,8 @@ export interface AdminStandIn {
   reads: number;
   /** Answers everything instead, when set. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  /** Of what the front door answers. */
+  doorStatus: number;
   readonly posts: ModePost[];
   settings: readonly Setting[];
   readonly desk: RequestDesk;
@@ -66,6 +68,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     snapshot,
     reads: 0,
     answer: undefined,
+    doorStatus: 200,
     posts: [],
     settings: someSettings,
     desk: requestDesk(),
@@ -141,7 +144,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       return send(response, 404, missing);
     }
     // The same listener stands in for the front door.
-    send(response, 200, { path: request.url });
+    send(response, standIn.doorStatus, { path: request.url });
   }
   return standIn;
 }
@@ -266,7 +269,7 @@ function someEvents(): readonly Event[] {
     [9_000_000, "phase", null, "starting", "ready", "lifecycle", "balancer", ""],
     [7_200_000, "member", "api-7", "absent", "added", "operator", "bob", ""],
     [5_400_000, "weight", "localhost:8083", "1", "2", "operator", "bob", "more memory"],
-    [3_700_000, "outlier", "localhost:8081", "up", "ejected", "consecutive_failures", "balancer", "for 30000 ms"],
+    [3_700_000, "outlier", "localhost:8081", "up", "ejected", "consecutive_failures", "balancer", "for 30s"],
     [3_670_000, "outlier", "localhost:8081", "ejected", "probation", "time_up", "balancer", ""],
     [3_669_000, "outlier", "localhost:8081", "probation", "up", "success", "balancer", ""],
     [1_900_000, "reload", null, "", "refused", "configuration", "ann", 'Cannot use pools.main.policy: it must be one of round-robin, p2c, received "best"'],
@@ -377,6 +380,7 @@ export function pool(change: Partial<PoolSnapshot> = {}): PoolSnapshot {
     panic: false,
     upstreams: [],
     traffic: traffic(),
+    turnedAwayPerSecond: 0,
     retries: 0,
     rescues: 0,
     hedges: { won: 0, lost: 0 },
@@ -400,6 +404,7 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
     listen: "0.0.0.0:8080",
     inFlight: 0,
     memory: { rssBytes: 90_000_000, limitBytes: null, shedding: false },
+    notKept: null,
     configuration: { takenAt: Date.now() - 5_400_000, refused: null, needsRestart: [] },
     pools,
     events: [],

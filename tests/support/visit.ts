@@ -57,6 +57,8 @@ export interface StandInVisit extends Visit {
 
 export interface StandInSetting extends BrowserContextOptions {
   readonly snapshot?: AdminStandIn["snapshot"];
+  /** What the front door answers from the first look on. */
+  readonly doorStatus?: number;
   /** Where the page is at first. */
   readonly path?: string;
 }
@@ -64,9 +66,10 @@ export interface StandInSetting extends BrowserContextOptions {
 /** A dashboard on a played balancer, and a page of it. */
 export async function visitStandIn(
   browser: Browser,
-  { snapshot = busySnapshot(), path = "/", ...options }: StandInSetting = {},
+  { snapshot = busySnapshot(), doorStatus = 200, path = "/", ...options }: StandInSetting = {},
 ): Promise<StandInVisit> {
   const admin = await startAdminStandIn(snapshot);
+  admin.doorStatus = doorStatus;
   const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
   await visited.page.goto(visited.url + path);
   return {

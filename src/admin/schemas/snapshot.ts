@@ -3,7 +3,7 @@
 import { Type } from "@sinclair/typebox";
 import type { CertificateStatus } from "../../config/expiry.ts";
 import type { Phase } from "../../snapshot.ts";
-import { count, counts, list, moment, nullable, oneOf, text, truth, wordsOf } from "./parts.ts";
+import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
 import { eventSchema } from "./record.ts";
 import { policySchema, trafficSchema, upstreamSchema } from "./upstream.ts";
 
@@ -15,6 +15,9 @@ export const poolSchema = Type.Object(
     panic: truth("Nothing but ejections was left to go by, so they are ignored: everybody serves."),
     upstreams: list(upstreamSchema, "In the order of the configuration."),
     traffic: trafficSchema,
+    turnedAwayPerSecond: number(
+      "Requests that got 5xx before any attempt, as when nobody is fit: a part of the errors. Over the last ten seconds.",
+    ),
     retries: count("Attempts that followed another one."),
     rescues: count("Those that were moved away from an upstream that was found down."),
     hedges: Type.Object(
@@ -52,6 +55,11 @@ const memorySchema = Type.Object(
     shedding: truth("Whether they are refused now."),
   },
   { title: "Memory" },
+);
+
+const notKeptSchema = Type.Object(
+  { since: moment("Since when."), why: text("What the medium said.") },
+  { title: "NotKept" },
 );
 
 const certificateSchema = Type.Object(
@@ -96,6 +104,10 @@ export const snapshotSchema = Type.Object(
     inFlight: count("Requests that clients wait for now."),
     configuration: configurationSchema,
     memory: memorySchema,
+    notKept: nullable(
+      notKeptSchema,
+      "That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that.",
+    ),
     certificates: Type.Optional(
       list(certificateSchema, "What clients see; missing where they come over plain HTTP."),
     ),

@@ -24,7 +24,9 @@ const milliseconds = (description: string) => nullable(Type.Number({ minimum: 0 
 
 export const trafficSchema = Type.Object(
   {
-    requests: count("Attempts that ended since the start, cancelled ones excepted."),
+    requests: count(
+      "Attempts that ended since the start, cancelled ones excepted; of a pool also requests that were answered before any attempt.",
+    ),
     errors: count("Those that failed or were answered with 5xx."),
     requestsPerSecond: number("Over the last ten seconds."),
     errorShare: Type.Number({

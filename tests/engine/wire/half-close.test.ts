@@ -5,12 +5,12 @@ import { expect, test } from "bun:test";
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
-import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { ClientOwner, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
+import type { Sockets } from "../../../src/engine/wire/socket.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { stage } from "../../support/stage.ts";
 import { until } from "../../support/wait.ts";
+import { clientSockets } from "./client-sockets.ts";
 import { get } from "./scene.ts";
 
 test.each([
@@ -36,48 +36,30 @@ test.each([
   }
 });
 
-/** Sockets whose clients take nothing until they are told to. */
-function heldSockets() {
-  const held = { isHeld: true, release: () => {} };
-  const hold = (socket: WireSocket, owner: ClientOwner): WireSocket => {
-    held.release = () => {
-      held.isHeld = false;
+/** Sockets whose clients take nothing until their FIN has been heard. */
+function heldSockets(): Sockets {
+  return clientSockets((socket, owner) => {
+    let isHeld = true;
+    const ended = owner.ended.bind(owner);
+    owner.ended = () => {
+      ended();
+      isHeld = false;
       owner.drained();
     };
     return {
-      write: (bytes, offset, length) => (held.isHeld ? 0 : socket.write(bytes, offset, length)),
+      write: (bytes, offset, length) => (isHeld ? 0 : socket.write(bytes, offset, length)),
       pause: () => socket.pause(),
       resume: () => socket.resume(),
       shutdown: () => socket.shutdown(),
       end: () => socket.end(),
       terminate: () => socket.terminate(),
     };
-  };
-  const sockets: Sockets = {
-    ...nodeSockets,
-    listen: (setting) =>
-      nodeSockets.listen({
-        ...setting,
-        accept(address) {
-          const owner = setting.accept(address);
-          const opened = owner.opened.bind(owner);
-          const ended = owner.ended.bind(owner);
-          owner.opened = (socket) => opened(hold(socket, owner));
-          owner.ended = () => {
-            ended();
-            held.release();
-          };
-          return owner;
-        },
-      }),
-  };
-  return { held, sockets };
+  });
 }
 
 test("an answer that is whole goes out to its last byte, although the client's FIN comes before", async () => {
-  const { sockets } = heldSockets();
   const origin = await startOrigin((_request, socket) => void socket.write(answerWith("whole")));
-  const set = await stage(wireEngineOver(sockets), { ports: [origin.port] });
+  const set = await stage(wireEngineOver(heldSockets()), { ports: [origin.port] });
   const client = await RawClient.connect(set.port);
   try {
     client.send(get());

@@ -1,12 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
-import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { Sockets } from "../../../src/engine/wire/socket.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { stage } from "../../support/stage.ts";
 import { until } from "../../support/wait.ts";
+import { clientSockets } from "./client-sockets.ts";
 import { get, post, wireScene } from "./scene.ts";
 
 const upgrade = "Connection: Upgrade\r\nUpgrade: echo\r\n";
@@ -52,32 +51,20 @@ describe("an upgrade", () => {
 
 test("a tunnel gives a client that takes bite after bite the tunnel's time, and not that of a body", async () => {
   let feed = (_bytes: number) => {};
-  const hesitant: Sockets = {
-    ...nodeSockets,
-    listen: (setting) =>
-      nodeSockets.listen({
-        ...setting,
-        accept(address) {
-          const owner = setting.accept(address);
-          const open = owner.opened.bind(owner);
-          owner.opened = (socket) => {
-            const write = socket.write.bind(socket);
-            let room = switching.length;
-            socket.write = (bytes, offset, length) => {
-              const taken = write(bytes, offset, Math.min(length, room));
-              room -= Math.max(0, taken);
-              return taken;
-            };
-            feed = (bytes) => {
-              room += bytes;
-              owner.drained();
-            };
-            open(socket);
-          };
-          return owner;
-        },
-      }),
-  };
+  const hesitant = clientSockets((socket, owner) => {
+    const write = socket.write.bind(socket);
+    let room = switching.length;
+    socket.write = (bytes, offset, length) => {
+      const taken = write(bytes, offset, Math.min(length, room));
+      room -= Math.max(0, taken);
+      return taken;
+    };
+    feed = (bytes) => {
+      room += bytes;
+      owner.drained();
+    };
+    return socket;
+  });
   const origin = await startOrigin({
     answer: () => {},
     onHead: (_, socket) => (socket.write(switching), socket.write("x".repeat(1_000)), true),

@@ -1,0 +1,25 @@
+/** What an order would do to clients, told before it is given: the dashboard asks for a confirmation, scripts cannot. */
+
+import { effectOf } from "../dashboard/actions/effect.ts";
+import type { Snapshot } from "../snapshot.ts";
+import type { AdminCall } from "./admin-call.ts";
+import type { Order } from "./orders.ts";
+
+/** A sentence for each pool that the order would leave with nobody that is known to be well. */
+export async function dangersOf(order: Order, call: AdminCall): Promise<readonly string[]> {
+  switch (order.verb) {
+    case "drain":
+    case "maintenance":
+    case "remove":
+    case "weight": {
+      const answer = await call({ path: "/api/snapshot" });
+      // Then the order itself fails, and says why.
+      if (answer.kind === "failed") return [];
+      const weight = order.verb === "weight" ? order.weight : undefined;
+      const wish = { act: order.verb, ids: [order.upstream], weight, deadlineMs: 0 };
+      return effectOf(answer.value as Snapshot, wish).dangers;
+    }
+    default:
+      return [];
+  }
+}

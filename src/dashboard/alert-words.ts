@@ -1,0 +1,34 @@
+/** What concerns the balancer as a whole and must not be overlooked, in words for page and terminal. */
+
+import type { Snapshot } from "../snapshot.ts";
+import { formatCount, formatTime } from "./format.ts";
+
+type Refused = NonNullable<Snapshot["configuration"]["refused"]>;
+
+/** In whole MiB, as the event and the log have it. */
+export function sheddingWords({ rssBytes, limitBytes }: Snapshot["memory"]): string {
+  const mebibytes = (bytes: number) => formatCount(Math.round(bytes / 2 ** 20));
+  const most = limitBytes === null ? "" : ` of ${mebibytes(limitBytes)}`;
+  const taken = `${mebibytes(rssBytes)}${most} MiB are taken`;
+  return `LOAD SHEDDING: memory is short, so new requests are refused. ${taken}.`;
+}
+
+/** Since when, and what of it: orders are carried out all the same where they can be. */
+export function notKeptWords({ since, why }: NonNullable<Snapshot["notKept"]>): string {
+  const cause = why.replace(/\.?$/, ".");
+  return `NOT KEPT since ${formatTime(since)}: what is set or recorded may not survive a restart. ${cause}`;
+}
+
+/** What was refused, and what follows: in between stands when. */
+export function refusedWords({ by, problems }: Refused): readonly [what: string, outcome: string] {
+  const outcome = `was refused (${countOf(problems.length, "problem")}); the old one counts.`;
+  return [`The configuration that ${by} asked for at`, outcome];
+}
+
+export function restartWords(needsRestart: readonly string[]): string {
+  return `${countOf(needsRestart.length, "changed setting")} will count after a restart.`;
+}
+
+function countOf(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,50 @@
+/** A store that remembers that it does not keep what it is given: orders go on being taken, so somebody has to be told. */
+
+import type { WallClock } from "../lib/clock.ts";
+import type { Store } from "./store.ts";
+
+/** Since when, and why, what is set or recorded may not survive a restart. */
+export interface NotKept {
+  /** Epoch milliseconds. */
+  readonly since: number;
+  readonly why: string;
+}
+
+export class WatchedStore implements Store {
+  readonly #store: Store;
+  readonly #wallClock: WallClock;
+  /** That of a store which keeps nothing anyway. */
+  readonly #lasting: NotKept | undefined;
+  #failing: NotKept | undefined;
+
+  /** @param why this store only stands in for one that could not be opened */
+  constructor(store: Store, wallClock: WallClock, why?: string) {
+    this.#store = store;
+    this.#wallClock = wallClock;
+    this.#lasting = why === undefined ? undefined : { since: wallClock(), why };
+  }
+
+  /** Undefined if the last write was kept. */
+  get notKept(): NotKept | undefined {
+    return this.#lasting ?? this.#failing;
+  }
+
+  intents: Store["intents"] = () => this.#store.intents();
+  events: Store["events"] = (limit) => this.#store.events(limit);
+  write: Store["write"] = (intents) => this.#watch(() => this.#store.write(intents));
+  record: Store["record"] = (events) => this.#watch(() => this.#store.record(events));
+  keepSessions: Store["keepSessions"] = (sessions) => this.#watch(() => this.#store.keepSessions(sessions));
+  takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
+  close: Store["close"] = () => this.#store.close();
+
+  #watch(write: () => void): void {
+    try {
+      write();
+      this.#failing = undefined;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#failing = { since: this.#failing?.since ?? this.#wallClock(), why };
+      throw error;
+    }
+  }
+}
