@@ -181,7 +181,7 @@ export class Outlier {
     return this.#become("probation", "ejection_over", now);
   }
 
-  /** Probes that had failed pass again: they vouch for it. Source: Envoy ends an ejection likewise. */
+  /** Probes vouch for it: they pass again, or prove the reason wrong. Source: Envoy ends an ejection likewise. */
   restore(now: number): boolean {
     return this.#state !== "up" && this.#become("up", "probe_passed", now);
   }

@@ -148,20 +148,20 @@ export class Pool implements Ledger {
   }
 
   /**
-   * Takes a probe's result in; true if the verdict changed. One that recovers starts slowly; one that is new does not.
+   * Takes a probe's result in; true if its verdict changed. One that recovers starts slowly; one that is new does not.
    * @param isSuspected attempts wait there for too long: then one failure is enough, except for the last one that is up
    */
   recordProbe(upstream: Upstream, success: boolean, isSuspected = false): boolean {
     const { streak, outlier, slowStart } = upstream;
-    const before = streak.state;
-    if (!streak.record(success, isSuspected && othersUp(this.#current(), upstream) > 0)) return false;
-    this.#changed();
-    if (before !== "failing") return true;
-    const now = this.#clock();
-    const from = outlier.state;
+    const wasOut = streak.state === "failing" || upstream.isOutForRefusing;
+    const isNew = streak.record(success, isSuspected && othersUp(this.#current(), upstream) > 0);
+    const isBack = wasOut && success && streak.state === "passing";
+    if (isNew || isBack) this.#changed();
+    if (!isBack) return isNew;
+    const [now, from] = [this.#clock(), outlier.state];
     slowStart.begin(now);
     if (outlier.restore(now)) this.#announce(upstream, from);
-    return true;
+    return isNew;
   }
 
   /** Takes out who answers nothing while others do, unless the pool cannot do without. */

@@ -116,6 +116,15 @@ export class Upstream {
     return this.streak.state === "failing" || this.outlier.state === "ejected";
   }
 
+  /**
+   * Whether attempts took it out because nobody listened there: a check that connects knows better. Not for what a rehearsal
+   * refuses. Source: Envoy's `successful_active_health_check_uneject_host`, which believes checks in every case.
+   */
+  get isOutForRefusing(): boolean {
+    const { outlier, rehearsal } = this;
+    return outlier.state !== "up" && outlier.cause === "connect_refused" && !rehearsal;
+  }
+
   /** The weight that policies go by: less than the operator's during a slow start. Changes only with the fit list. */
   get effectiveWeight(): number {
     return this.weight * this.slowStart.share;

@@ -1,13 +1,18 @@
 import { describe, expect, test } from "bun:test";
 
 import { policyNames } from "../../src/policy/policies.ts";
-import { responded } from "../../src/pool/outcome.ts";
+import { failure, responded } from "../../src/pool/outcome.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { type Domain, domain, outlierLimits } from "../support/domain.ts";
 import { countsOf } from "../support/upstreams.ts";
 
 function eject({ run }: Domain, upstream: Upstream | undefined): void {
   for (let i = 0; i < 5; i++) run(upstream, "bad");
+}
+
+/** As a server that is not there does. */
+function refuse({ start }: Domain, upstream: Upstream, times = 5): void {
+  for (let i = 0; i < times; i++) start(upstream).end(failure("connect", "connect_refused"));
 }
 
 function fail({ pool }: Domain, upstream: Upstream): void {
@@ -114,6 +119,43 @@ describe("a pool with outliers", () => {
     expect(a.status).toBe("passing");
     expect(ids(pool.fit)).toBe("abc");
     expect(a.effectiveWeight).toBe(0.1);
+  });
+
+  test("ends the ejection of one that refused connections when a check has one: it was restarted between two checks", () => {
+    const { scene, pool, ids, a, heard } = setUp();
+    refuse(scene, a);
+    expect(a.status).toBe("ejected");
+    expect(pool.recordProbe(a, true)).toBe(false);
+    expect(a.status).toBe("passing");
+    expect(ids(pool.fit)).toBe("abc");
+    expect(a.effectiveWeight).toBe(0.1);
+    expect(heard).toEqual(["a up→ejected consecutive_failures", "a ejected→up probe_passed"]);
+  });
+
+  test("ends its probation likewise, and takes it out for longer should it refuse again", () => {
+    const { scene, pool, now, a } = setUp();
+    refuse(scene, a);
+    now.ms += 30_000;
+    expect(pool.fit).toContain(a);
+    expect(a.status).toBe("probation");
+    pool.recordProbe(a, true);
+    expect(a.status).toBe("passing");
+    refuse(scene, a);
+    expect(a.outlier.endsAt - now.ms).toBe(60_000);
+  });
+
+  test("believes no check where the last failure was another one, or checks have failed too", () => {
+    const { scene, pool, a, b, run } = setUp({ maxEjectedShare: 1 });
+    refuse(scene, a, 4);
+    run(a, "bad");
+    pool.recordProbe(a, true);
+    expect(a.status).toBe("ejected");
+    refuse(scene, b);
+    fail(scene, b);
+    pool.recordProbe(b, true);
+    expect(b.status).toBe("failing");
+    pool.recordProbe(b, true);
+    expect(b.status).toBe("passing");
   });
 
   test("serves from everybody when nothing but ejections is left, and says so", () => {
