@@ -74,7 +74,11 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
     operands: [],
     switches: [{ name: "--watch", value: "", summary: "anew every second" }, json],
   },
-  ready: { summary: "Lets an upstream serve again.", operands: ["<upstream>"], switches: [reason] },
+  ready: {
+    summary: "Lets an upstream serve again, and ends its ejection.",
+    operands: ["<upstream>"],
+    switches: [reason],
+  },
   drain: {
     summary: "Gives an upstream nothing new and lets what is under way finish.",
     operands: ["<upstream>"],

@@ -51,6 +51,7 @@ export class Helm implements Control {
     if (refused) return refused;
     if (mode !== "draining") drains.end(found.upstream);
     this.#turnTo(found, mode, who);
+    if (mode === "ready") this.#readmit(found, who);
     if (mode === "draining" && !drains.of(found.upstream)) {
       drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
     }
@@ -181,6 +182,15 @@ export class Helm implements Control {
     log.info("mode set", { upstream: upstream.id, mode, by, why });
     const named = { pool: pool.name, upstream: upstream.id, by, detail: why };
     journal.add({ kind: "mode", ...named, from, to: mode, reason: "operator" });
+  }
+
+  /** Whoever says that it is ready means that it shall serve, whatever its last requests said. */
+  #readmit({ upstream, member: { pool } }: Found, { by, why }: Who): void {
+    const from = upstream.outlier.state;
+    if (!pool.restore(upstream, "operator")) return;
+    this.#course.onSteered?.();
+    const named = { pool: pool.name, upstream: upstream.id, by, detail: why };
+    this.#course.journal.add({ kind: "mode", ...named, from, to: "ready", reason: "operator" });
   }
 
   #said({ by, why }: Who): { by: string; why: string; at: number } {

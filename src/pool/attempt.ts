@@ -3,7 +3,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { AttemptList } from "./attempt-list.ts";
 import type { Failure, Outcome } from "./outcome.ts";
-import { failureWord, isGatewayFailure, type Sign, signOf } from "./outlier.ts";
+import { failureWord, isGatewayFailure, type Sign, signOf } from "./sign.ts";
 import type { Staged } from "./rehearsal.ts";
 import type { Upstream } from "./upstream.ts";
 

@@ -1,16 +1,15 @@
 /** The passive verdict: what the ends of real requests say about an upstream. Separate from the probes, which only knock. */
 
 import { SlidingCount } from "../lib/sliding-count.ts";
-import { type Outcome, rescued } from "./outcome.ts";
+import type { Sign } from "./sign.ts";
 
 export type OutlierState = "up" | "ejected" | "probation";
 
-/** What an attempt's end says about its upstream. */
-export type Sign = "success" | "failure" | "cancelled";
-
 /** Why a verdict changed: one vocabulary for log, metrics and dashboard. */
 export type EjectionReason = "consecutive_failures" | "failure_ratio" | "probation_failed" | "unresponsive";
-export type OutlierReason = EjectionReason | "ejection_over" | "answered" | "probe_passed";
+/** Who ends an ejection before its time. */
+export type Voucher = "probe_passed" | "operator";
+export type OutlierReason = EjectionReason | "ejection_over" | "answered" | Voucher;
 
 export interface OutlierLimits {
   /** Failures in a row that eject. */
@@ -181,9 +180,9 @@ export class Outlier {
     return this.#become("probation", "ejection_over", now);
   }
 
-  /** Probes vouch for it: they pass again, or prove the reason wrong. Source: Envoy ends an ejection likewise. */
-  restore(now: number): boolean {
-    return this.#state !== "up" && this.#become("up", "probe_passed", now);
+  /** Somebody vouches for it. Source: in Envoy, checks that pass end an ejection likewise. */
+  restore(now: number, reason: Voucher): boolean {
+    return this.#state !== "up" && this.#become("up", reason, now);
   }
 
   #recordInProbation(sign: Sign, now: number, mayEject: boolean): boolean {
@@ -227,24 +226,4 @@ export class Outlier {
     this.#failures.clear();
     return true;
   }
-}
-
-/**
- * Failures of the gateway kind speak against an upstream, other answers for it: 500 is the application's own. Those that
- * were rescued say nothing new: the verdict came first.
- */
-export function signOf(outcome: Outcome, status: number): Sign {
-  if (outcome === rescued) return "cancelled";
-  if (outcome.kind !== "response") return outcome.kind;
-  return isGatewayFailure(status) ? "failure" : "success";
-}
-
-/** What a failure is called, one vocabulary for log, metrics and dashboard: `connect_refused`, `status_503`. */
-export function failureWord(outcome: Outcome, status: number): string {
-  return outcome.kind === "failure" ? outcome.reason : `status_${status}`;
-}
-
-/** 502 Bad Gateway, 503 Service Unavailable, 504 Gateway Timeout. */
-export function isGatewayFailure(status: number): boolean {
-  return status >= 502 && status <= 504;
 }

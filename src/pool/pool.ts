@@ -4,23 +4,14 @@ import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, Ledger } from "./attempt.ts";
 import { elsewhere, lighterOfTwo } from "./draw.ts";
-import { neverEjected, type OutlierState, type Sign } from "./outlier.ts";
+import { neverEjected, type OutlierState, type Voucher } from "./outlier.ts";
+import { type Sign } from "./sign.ts";
 import { peek, pick, type Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
+import type { PoolSpec } from "./pool-spec.ts";
 import { isCandidate, othersUp } from "./ranks.ts";
 import { type Standing, standingOf } from "./standing.ts";
 import type { Health, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
-
-export interface PoolSpec {
-  readonly name: string;
-  readonly policy: Policy;
-  readonly upstreams: readonly Upstream[];
-  readonly random: Random;
-  readonly clock: Clock;
-  /** Share of the wanted upstreams that may be ejected at the same time, 0–1; without it none is. */
-  readonly maxEjectedShare?: number;
-  readonly observer?: PoolObserver;
-}
 
 export class Pool implements Ledger {
   readonly name: string;
@@ -152,16 +143,23 @@ export class Pool implements Ledger {
    * @param isSuspected attempts wait there for too long: then one failure is enough, except for the last one that is up
    */
   recordProbe(upstream: Upstream, success: boolean, isSuspected = false): boolean {
-    const { streak, outlier, slowStart } = upstream;
+    const { streak, slowStart } = upstream;
     const wasOut = streak.state === "failing" || upstream.isOutForRefusing;
     const isNew = streak.record(success, isSuspected && othersUp(this.#current(), upstream) > 0);
-    const isBack = wasOut && success && streak.state === "passing";
-    if (isNew || isBack) this.#changed();
-    if (!isBack) return isNew;
-    const [now, from] = [this.#clock(), outlier.state];
-    slowStart.begin(now);
-    if (outlier.restore(now)) this.#announce(upstream, from);
+    if (isNew) this.#changed();
+    if (!wasOut || !success || streak.state !== "passing") return isNew;
+    if (!this.restore(upstream, "probe_passed")) slowStart.begin(this.#clock());
     return isNew;
+  }
+
+  /** Ends an ejection or a probation before its time, with a slow start; false if there was none. */
+  restore(upstream: Upstream, reason: Voucher): boolean {
+    const [now, from] = [this.#clock(), upstream.outlier.state];
+    if (!upstream.outlier.restore(now, reason)) return false;
+    upstream.slowStart.begin(now);
+    this.#changed();
+    this.#announce(upstream, from);
+    return true;
   }
 
   /** Takes out who answers nothing while others do, unless the pool cannot do without. */

@@ -2,7 +2,7 @@
 
 import type { Attempt } from "../pool/attempt.ts";
 import { type Failure, late, rescued, responded } from "../pool/outcome.ts";
-import { isGatewayFailure } from "../pool/outlier.ts";
+import { isGatewayFailure } from "../pool/sign.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { Attempts } from "./attempts.ts";

@@ -207,6 +207,22 @@ describe("a drain", () => {
     expect(stages).toEqual(["a late", "a drained"]);
   });
 
+  test("ready ends an ejection too, and the record says by whom; where there is none it says nothing", () => {
+    const { helm, course, upstream } = setUp(configOf("main: a b"));
+    upstream("a").outlier.silence(1_000);
+    expect(upstream("a").status).toBe("ejected");
+    helm.setMode("a", "ready", who);
+    helm.setMode("a", "ready", who);
+    expect(upstream("a").outlier).toMatchObject({ state: "up", reason: "operator" });
+    expect(upstream("a").effectiveWeight).toBeLessThan(1);
+    expect(course.journal.events({ limit: 9 })).toMatchObject([
+      { kind: "mode", upstream: "a", from: "ejected", to: "ready", by: "ann", detail: "because" },
+    ]);
+    upstream("b").outlier.silence(1_000);
+    helm.setMode("b", "maintenance", who);
+    expect(upstream("b").outlier.state).toBe("ejected");
+  });
+
   test("ends when it is empty, when the time is up, or when it is undone", async () => {
     const { helm, upstream, time, stages } = setUp(configOf("main: a b"));
     const a = upstream("a");

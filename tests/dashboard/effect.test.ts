@@ -88,6 +88,14 @@ describe("what will happen", () => {
     expect(effect([a, b], { act: "ready" }).lines).toEqual(["b is ready already."]);
   });
 
+  test("ready ends an ejection, and says that it may not last", () => {
+    const out = upstream("b", { status: "ejected", fit: false });
+    expect(effect([a, out], { act: "ready" }).lines).toEqual([
+      "b gets requests again at once, with a share that grows; if they fail, it is out again, and for longer.",
+      "Then a and b take 50% each.",
+    ]);
+  });
+
   test("one that is gone is named", () => {
     expect(effect([a], { ids: ["b"] })).toEqual({ lines: [], dangers: [], unknown: ["b"] });
   });

@@ -176,7 +176,7 @@ for (const engine of engineNames) {
       // Probes, which only connect, find nothing wrong with it.
       const bad = await startOrigin((_, socket) => void socket.destroy());
       const upstreams = [`http://127.0.0.1:${bad.port};name=bad`, ...servers.urls];
-      const { url, upstream, metric } = await balancer(programs, upstreams, flags);
+      const { url, admin, upstream, metric } = await balancer(programs, upstreams, flags);
       const one = await RawClient.connect(Number(new URL(url).port));
       // All on one connection: one worker sees everything.
       for (let i = 0; i < 12; i++) {
@@ -191,6 +191,15 @@ for (const engine of engineNames) {
       // Each of them alone would have needed five.
       expect(bad.requests.length).toBeLessThan(10);
       expect(await metric("evenkeel_ejections_total")).toBe(1);
+      const heard = bad.requests.length;
+      await fetch(`${admin}/api/upstreams/bad/mode`, { method: "POST", body: '{"mode":"ready"}' });
+      const asked: number[] = [];
+      const isTried = async () => {
+        asked.push(...(await ask(url, 20)));
+        return bad.requests.length > heard;
+      };
+      await until(isTried, "it to be tried again in both");
+      expect(new Set(asked)).toEqual(new Set([200]));
       one.socket.destroy();
       await bad.close();
     });

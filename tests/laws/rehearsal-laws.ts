@@ -64,7 +64,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         expect(failed).toHaveLength(3);
         expect(failed[0]?.outcome).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
         if (first) first.rehearsal = undefined;
-        first?.outlier.restore(systemClock());
+        first?.outlier.restore(systemClock(), "probe_passed");
         stage.pool.setUpstreams(stage.pool.upstreams);
         for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);
         expect(origins[0]?.requests.length).toBeGreaterThan(0);

@@ -1,14 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { failure, responded } from "../../src/pool/outcome.ts";
-import {
-  failureWord,
-  Outlier,
-  type OutlierLimits,
-  type OutlierState,
-  signOf,
-  type Verdict,
-} from "../../src/pool/outlier.ts";
+import { Outlier, type OutlierLimits, type OutlierState, type Verdict } from "../../src/pool/outlier.ts";
+import { failureWord, signOf } from "../../src/pool/sign.ts";
 
 const limits: OutlierLimits = {
   consecutiveFailures: 3,
@@ -32,7 +26,7 @@ function play(history: string): { outlier: Outlier; now: number; changes: number
       now += Number(seconds) * 1_000;
       if (outlier.settle(now)) changes += 1;
     } else if (event === "b") outlier.began();
-    else if (event === "p") changes += Number(outlier.restore(now));
+    else if (event === "p") changes += Number(outlier.restore(now, "probe_passed"));
     else {
       const sign = event === "+" ? "success" : event === "x" ? "cancelled" : "failure";
       changes += Number(outlier.record(sign, now, event !== "!"));
@@ -128,7 +122,7 @@ describe("an outlier verdict", () => {
     const other = new Outlier(limits);
     other.adopt(JSON.parse(JSON.stringify(outlier.verdict)) as Verdict);
     expect(other.cause).toBe("status_503");
-    outlier.restore(30_002);
+    outlier.restore(30_002, "probe_passed");
     expect(outlier.cause).toBeUndefined();
     outlier.silence(30_003);
     expect(outlier.cause).toBeUndefined();

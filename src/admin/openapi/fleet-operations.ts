@@ -93,7 +93,8 @@ export const fleetOperations: readonly Operation[] = [
     path: "/api/upstreams/:id/mode",
     tag: "Upstreams",
     summary: "Sets its mode",
-    about: "`draining` and `maintenance` get nothing new; what is under way finishes. It survives restarts.",
+    about:
+      "`draining` and `maintenance` get nothing new; what is under way finishes. `ready` ends an ejection too. It survives restarts.",
     fields,
     body: jsonBody(modeBody),
     answers: { 200: changed },

@@ -61,6 +61,7 @@ const outlierReasons = wordsOf<OutlierReason>({
   ejection_over: true,
   answered: true,
   probe_passed: true,
+  operator: true,
 });
 
 const outlierSchema = Type.Object(

@@ -3,7 +3,7 @@
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../../snapshot.ts";
 import { formatCount, formatShare, formatSpan, joinWords } from "../format.ts";
 import type { Asked } from "./asked.ts";
-import { type Fate, type Forecast, forecast, type Share } from "./serving.ts";
+import { type Fate, type Forecast, forecast, isReadmitted, type Share } from "./serving.ts";
 
 export interface Effect {
   readonly lines: readonly string[];
@@ -102,7 +102,8 @@ function ownLines(pool: PoolSnapshot, members: readonly UpstreamSnapshot[], wish
 }
 
 function readyLines(members: readonly UpstreamSnapshot[]): readonly string[] {
-  const idle = members.filter(({ mode }) => mode === "ready");
+  const ejected = members.filter(isReadmitted);
+  const idle = members.filter((member) => member.mode === "ready" && !isReadmitted(member));
   const back = members.filter(({ mode }) => mode !== "ready");
   const sick = back.filter(({ lastProbe }) => lastProbe?.success === false);
   return [
@@ -112,6 +113,11 @@ function readyLines(members: readonly UpstreamSnapshot[]): readonly string[] {
     ...sick
       .slice(0, 3)
       .map(({ id, lastProbe }) => `${id} does not pass now: ${lastProbe?.detail ?? "not probed yet"}.`),
+    ...(ejected.length > 0
+      ? [
+          `${namesOf(ejected)} ${ejected.length === 1 ? "gets" : "get"} requests again at once, with a share that grows; if they fail, it is out again, and for longer.`,
+        ]
+      : []),
     ...(idle.length > 0 ? [`${namesOf(idle)} ${idle.length === 1 ? "is" : "are"} ready already.`] : []),
   ];
 }

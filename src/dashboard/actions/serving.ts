@@ -56,10 +56,16 @@ function isAsked(upstream: UpstreamSnapshot, fate: Fate | undefined): boolean {
   return isReady && weightOf(upstream, fate) > 0;
 }
 
-/** Of one that is out by the operator's will, only its last check tells. */
-function isWell({ status, mode, lastProbe }: UpstreamSnapshot, fate: Fate | undefined): boolean {
-  if (mode !== "ready" && fate?.isBack) return lastProbe?.success !== false;
+/** Of one that is out by the operator's will, or whose ejection ends so, only its last check tells. */
+function isWell(upstream: UpstreamSnapshot, fate: Fate | undefined): boolean {
+  const { status, mode, lastProbe } = upstream;
+  if (fate?.isBack && (mode !== "ready" || isReadmitted(upstream))) return lastProbe?.success !== false;
   return status === "passing";
+}
+
+/** Whether to be made ready ends what its requests said against it. */
+export function isReadmitted({ status }: UpstreamSnapshot): boolean {
+  return status === "ejected" || status === "probation";
 }
 
 function weightOf({ weight, effectiveWeight }: UpstreamSnapshot, fate: Fate | undefined): number {

@@ -2,7 +2,7 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
-import { isGatewayFailure } from "../../pool/outlier.ts";
+import { isGatewayFailure } from "../../pool/sign.ts";
 import type { Address } from "../../pool/upstream.ts";
 import { invalid, refusal } from "../../proxy/refusal.ts";
 import { AttemptWatch, headLimitMs, type Moved } from "./attempt-watch.ts";
