@@ -65,7 +65,7 @@ export function assemble(setting: BalancerSetting, onReload: (end: ReloadEnd) =>
   const journal = new Journal({ store, wallClock, schedule, log });
   const observer = verdictObserver({ metrics, journal, log });
   const fleet = new Fleet({ clock, random: systemRandom, observer });
-  const intents = new Intents(store);
+  const intents = new Intents(store, log);
   const drains = new Drains({
     ...{ clock, wallClock, schedule, isEmpty: (upstream) => plane.isEmpty(upstream) },
     onStage(upstream, stage) {

@@ -63,7 +63,7 @@ export interface Course extends Omit<CourseSetting, "config"> {
 export function courseOf(setting: CourseSetting): Course {
   const { intents, fleet, prober, drains, journal } = setting;
   let { config } = setting;
-  forgetOutdated(setting, config);
+  intents.write(outdatedIn(config, intents.all));
   let wanted = wantedOf(config, intents.all);
   let last: Promise<unknown> = Promise.resolve();
 
@@ -124,18 +124,6 @@ export function courseOf(setting: CourseSetting): Course {
 
 function isStillLeaving(drain: Drain | undefined): boolean {
   return drain !== undefined && drain.isLeaving && !drain.isOver;
-}
-
-/** What the configuration has caught up with. If the store refuses, the intent is still there, and as outdated, next time. */
-export function forgetOutdated(
-  { intents, log }: Pick<CourseSetting, "intents" | "log">,
-  config: Config,
-): void {
-  try {
-    intents.write(outdatedIn(config, intents.all));
-  } catch (error) {
-    log.error("intent not written", { why: String(error) });
-  }
 }
 
 /** Upstreams have a history each; what else changed is in the record of the reload. */

@@ -1,4 +1,4 @@
-/** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first. */
+/** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first where it can be. */
 
 import { systemClock, systemSchedule } from "../lib/clock.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -42,13 +42,13 @@ export class Helm implements Control {
   }
 
   setMode(id: string, mode: Mode, who: Who): Denied | undefined {
-    const { fleet, drains } = this.#course;
+    const { fleet, drains, intents } = this.#course;
     const found = fleet.find(id);
     if (!found) return unknown(id);
     if (drains.of(found.upstream)?.isLeaving) return leaving(id);
-    const refused =
-      who.condition?.() ?? this.#write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
+    const refused = who.condition?.();
     if (refused) return refused;
+    intents.write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
     if (mode !== "draining") drains.end(found.upstream);
     this.#turnTo(found, mode, who);
     if (mode === "ready") this.#readmit(found, who);
@@ -67,7 +67,11 @@ export class Helm implements Control {
         weight === null
           ? { kind: "forgotten", upstream: id, aspect: "weight" }
           : { kind: "weight", upstream: id, weight, ...this.#said(who) };
-      return who.condition?.() ?? this.#write([wish]) ?? void (await this.#course.steer(who, "operator"));
+      const refused = who.condition?.();
+      if (refused) return refused;
+      this.#course.intents.write([wish]);
+      await this.#course.steer(who, "operator");
+      return undefined;
     });
   }
 
@@ -76,15 +80,15 @@ export class Helm implements Control {
     { waitMs, force, deadlineMs = waitMs }: DrainOrder,
     who: Who,
   ): Promise<Denied | DrainReport> {
-    const { fleet, drains, cutter } = this.#course;
+    const { fleet, drains, intents, cutter } = this.#course;
     const found = fleet.find(id);
     if (!found) return unknown(id);
     if (force && !cutter())
       return denied(501, "force_unsupported", "Cannot cut what is left: this engine has no way to");
     if (drains.of(found.upstream)?.isLeaving) return leaving(id);
-    const wish: Intent = { kind: "mode", upstream: id, mode: "draining", ...this.#said(who) };
-    const refused = who.condition?.() ?? this.#write([wish]);
+    const refused = who.condition?.();
     if (refused) return refused;
+    intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#said(who) }]);
     // First the mode: one that is empty already would be told to be drained before it was told to drain.
     this.#turnTo(found, "draining", who);
     drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
@@ -103,9 +107,11 @@ export class Helm implements Control {
       const joining = { pool, spec, isWeighed, said: this.#said(who) };
       const changes = changesFor(joining, config, intents);
       if ("kind" in changes) return changes;
-      return (
-        who.condition?.() ?? this.#write(changes) ?? (await this.#course.steer(who, "operator"), spec.id)
-      );
+      const refused = who.condition?.();
+      if (refused) return refused;
+      intents.write(changes);
+      await this.#course.steer(who, "operator");
+      return spec.id;
     });
   }
 
@@ -126,8 +132,9 @@ export class Helm implements Control {
       const address = { protocol, hostname, port };
       changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(who) });
     }
-    const refused = who.condition?.() ?? this.#write(changes);
+    const refused = who.condition?.();
     if (refused) return refused;
+    intents.write(changes);
     this.#turnTo(found, "draining", who);
     return departed(this.#course, found, { waitMs, who });
   }
@@ -195,22 +202,6 @@ export class Helm implements Control {
 
   #said({ by, why }: Who): { by: string; why: string; at: number } {
     return { by, why, at: this.#course.wallClock() };
-  }
-
-  /** What cannot be kept is not done either: a restart would undo it without a word. */
-  #write(changes: readonly (Intent | Forgotten)[]): Denied | undefined {
-    try {
-      this.#course.intents.write(changes);
-      return undefined;
-    } catch (error) {
-      this.#course.log.error("intent not written", { why: String(error) });
-      const why = error instanceof Error ? error.message : String(error);
-      return denied(
-        500,
-        "state_not_written",
-        `Cannot keep this in the state file, so it was not done: ${why}`,
-      );
-    }
   }
 }
 

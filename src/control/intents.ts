@@ -1,17 +1,20 @@
-/** The operator's intents as they count now: in memory for whoever asks, in the store before they count. */
+/** The operator's intents as they count now: in memory for whoever asks, in the store for the time after a restart. */
 
-import { type Aspect, aspectOf, type Forgotten, type Intent } from "../state/intent.ts";
+import type { Log } from "../lib/log.ts";
+import { type Aspect, type Forgotten, type Intent, keyOf } from "../state/intent.ts";
 import type { Store } from "../state/store.ts";
 
 const aspects: readonly Aspect[] = ["mode", "weight", "member"];
 
 export class Intents {
   readonly #store: Pick<Store, "intents" | "write">;
+  readonly #log: Log;
   /** One for each aspect of each upstream, oldest first. */
   readonly #latest: Map<string, Intent>;
 
-  constructor(store: Pick<Store, "intents" | "write">) {
+  constructor(store: Pick<Store, "intents" | "write">, log: Log) {
     this.#store = store;
+    this.#log = log;
     this.#latest = new Map(store.intents().map((intent) => [keyOf(intent), intent]));
   }
 
@@ -27,13 +30,20 @@ export class Intents {
     return latest?.kind === kind ? (latest as Extract<Intent, { kind: Kind }>) : undefined;
   }
 
-  /** All of these or none. Throws what the store throws: then nothing has changed. */
+  /**
+   * From now on these count, even if the store does not take them: who cannot drain a server for want of room on a disk is in
+   * a worse place than one whose order is forgotten by a restart, and is told so.
+   */
   write(changes: readonly (Intent | Forgotten)[]): void {
     if (changes.length === 0) return;
-    this.#store.write(changes);
     for (const change of changes) {
       this.#latest.delete(keyOf(change));
       if (change.kind !== "forgotten") this.#latest.set(keyOf(change), change);
+    }
+    try {
+      this.#store.write(changes);
+    } catch (error) {
+      this.#log.error("intent not written", { why: String(error) });
     }
   }
 }
@@ -41,8 +51,4 @@ export class Intents {
 /** Everything that may have been said about an upstream, to be forgotten. */
 export function forgetting(upstream: string): readonly Forgotten[] {
   return aspects.map((aspect) => ({ kind: "forgotten", upstream, aspect }));
-}
-
-function keyOf(intent: Intent | Forgotten): string {
-  return `${intent.kind === "forgotten" ? intent.aspect : aspectOf(intent)} ${intent.upstream}`;
 }

@@ -4,7 +4,7 @@ import { sentenceOf, type Trouble } from "../config/problem.ts";
 import { warningsIn } from "../config/warnings.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type Denied, denied, type ReloadOrder, type ReloadReport } from "./control.ts";
-import { type Course, forgetOutdated } from "./course.ts";
+import type { Course } from "./course.ts";
 import { describeStep, liveOf, planOf, type Step } from "./plan.ts";
 import { outdatedIn } from "./wanted.ts";
 
@@ -30,7 +30,7 @@ export async function reload(
     needs && key !== undefined ? [key] : [],
   );
   if (dry) return { applied: false, steps, needsRestart };
-  forgetOutdated(course, live);
+  course.intents.write(outdated);
   await course.steer({ by, why: "" }, "configuration", live);
   for (const why of warningsIn(live, course.wallClock())) course.log.warn("configuration", { why });
   const isChanged = steps.some((step) => !step.needsRestart);

@@ -54,6 +54,11 @@ export function aspectOf({ kind }: Intent): Aspect {
   return kind === "added" || kind === "removed" ? "member" : kind;
 }
 
+/** Names what is spoken of: of two with the same key, the later one counts. */
+export function keyOf(said: Intent | Forgotten): string {
+  return `${said.kind === "forgotten" ? said.aspect : aspectOf(said)} ${said.upstream}`;
+}
+
 /** What is particular to an intent, as JSON. */
 export function contentOf(intent: Intent): string {
   const { upstream: _upstream, by: _by, at: _at, why: _why, ...content } = intent;

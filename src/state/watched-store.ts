@@ -1,6 +1,7 @@
-/** A store that remembers that it does not keep what it is given: orders go on being taken, so somebody has to be told. */
+/** A store that owes what it could not keep, and says so: orders go on being taken, so somebody has to be told. */
 
 import type { WallClock } from "../lib/clock.ts";
+import { type Forgotten, type Intent, keyOf } from "./intent.ts";
 import type { Store } from "./store.ts";
 
 /** Since when, and why, what is set or recorded may not survive a restart. */
@@ -16,6 +17,8 @@ export class WatchedStore implements Store {
   /** That of a store which keeps nothing anyway. */
   readonly #lasting: NotKept | undefined;
   #failing: NotKept | undefined;
+  /** Intents that no write has kept yet, the latest of each kind: they come with the next one that is. */
+  readonly #owed = new Map<string, Intent | Forgotten>();
 
   /** @param why this store only stands in for one that could not be opened */
   constructor(store: Store, wallClock: WallClock, why?: string) {
@@ -31,7 +34,10 @@ export class WatchedStore implements Store {
 
   intents: Store["intents"] = () => this.#store.intents();
   events: Store["events"] = (limit) => this.#store.events(limit);
-  write: Store["write"] = (intents) => this.#watch(() => this.#store.write(intents));
+  write: Store["write"] = (intents) => {
+    for (const intent of intents) this.#owed.set(keyOf(intent), intent);
+    this.#watch(() => {});
+  };
   record: Store["record"] = (events) => this.#watch(() => this.#store.record(events));
   keepSessions: Store["keepSessions"] = (sessions) => this.#watch(() => this.#store.keepSessions(sessions));
   takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
@@ -39,6 +45,8 @@ export class WatchedStore implements Store {
 
   #watch(write: () => void): void {
     try {
+      if (this.#owed.size > 0) this.#store.write([...this.#owed.values()]);
+      this.#owed.clear();
       write();
       this.#failing = undefined;
     } catch (error) {

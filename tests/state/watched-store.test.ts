@@ -39,7 +39,20 @@ test("a store says since when it keeps nothing, and why, until a write is kept a
   state.isFull = false;
   store.record([]);
   expect(store.notKept).toBeUndefined();
-  expect(store.intents()).toEqual([intent]);
+});
+
+test("a store writes what it owes with the next write that is kept, the latest of each kind", () => {
+  const { state, store } = setUp();
+  store.write([intent, { ...intent, upstream: "b" }]);
+  state.isFull = true;
+  const weight = { kind: "weight", upstream: "a", weight: 3, by: "ann", at: 2, why: "" } as const;
+  expect(() => store.write([{ ...intent, mode: "maintenance" }])).toThrow("full");
+  expect(() => store.write([{ ...intent, mode: "ready" }, weight])).toThrow("full");
+  expect(() => store.write([{ kind: "forgotten", upstream: "b", aspect: "mode" }])).toThrow("full");
+  expect(store.intents()).toHaveLength(2);
+  state.isFull = false;
+  store.record([]);
+  expect(store.intents()).toEqual([{ ...intent, mode: "ready" }, weight]);
 });
 
 test("a store that stands in for one that could not be opened says so for good", () => {

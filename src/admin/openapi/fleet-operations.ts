@@ -36,7 +36,6 @@ const deadline = text(
 );
 const changed = jsonAnswer(upstreamDetailSchema, "As it is now.", { isTagged: true });
 const tooLate = ["intent_changed"];
-const notWritten = ["state_not_written"];
 
 export const fleetOperations: readonly Operation[] = [
   {
@@ -65,7 +64,6 @@ export const fleetOperations: readonly Operation[] = [
       404: ["upstream_unknown"],
       409: ["upstream_leaving"],
       412: tooLate,
-      500: notWritten,
     },
   },
   {
@@ -85,7 +83,6 @@ export const fleetOperations: readonly Operation[] = [
       404: ["upstream_unknown"],
       409: ["upstream_leaving", "upstream_last"],
       412: tooLate,
-      500: notWritten,
     },
   },
   {
@@ -103,7 +100,6 @@ export const fleetOperations: readonly Operation[] = [
       404: ["upstream_unknown"],
       409: ["upstream_leaving"],
       412: tooLate,
-      500: notWritten,
     },
   },
   {
@@ -124,7 +120,6 @@ export const fleetOperations: readonly Operation[] = [
       404: ["upstream_unknown"],
       409: ["upstream_leaving"],
       412: tooLate,
-      500: notWritten,
       501: ["force_unsupported"],
     },
   },
@@ -185,7 +180,6 @@ export const fleetOperations: readonly Operation[] = [
       409: ["upstream_exists"],
       412: tooLate,
       422: ["upstream_invalid"],
-      500: notWritten,
     },
   },
 ];
