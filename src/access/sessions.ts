@@ -22,6 +22,9 @@ export const sessionLimits: SessionLimits = {
   mostOfOne: 16,
 };
 
+/** By so much a clock is set back without anybody noticing. */
+const clockSlackMs = 5_000;
+
 export interface Session {
   readonly name: string;
   /** Digest of the password's hash at the login: with another one, the session is over. */
@@ -103,11 +106,15 @@ export class Sessions {
       }));
   }
 
-  /** Goes on with those that another process kept: the time that it was away counts as theirs. */
+  /**
+   * Goes on with those that another process kept: the time that it was away counts as theirs. A clock that has gone back
+   * cannot tell how old they are: then they are over.
+   */
   resume(kept: readonly KeptSession[], wallTime: number): void {
     const now = this.#clock();
-    const here = (at: number) => now - Math.max(0, wallTime - at);
-    for (const { digest, name, passwordMark, openedAt, usedAt } of kept.slice(-this.#limits.most)) {
+    const here = (at: number) => now - (wallTime - at);
+    const known = kept.filter(({ usedAt }) => usedAt <= wallTime + clockSlackMs);
+    for (const { digest, name, passwordMark, openedAt, usedAt } of known.slice(-this.#limits.most)) {
       const session = { name, passwordMark, openedAt: here(openedAt), usedAt: here(usedAt) };
       if (!this.#isOver(session, now)) this.#open.set(digest, session);
     }

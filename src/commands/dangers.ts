@@ -1,7 +1,7 @@
 /** What an order would do to clients, told before it is given: the dashboard asks for a confirmation, scripts cannot. */
 
 import { effectOf } from "../dashboard/actions/effect.ts";
-import type { Snapshot } from "../snapshot.ts";
+import { isSnapshot } from "../dashboard/admin-shapes.ts";
 import type { AdminCall } from "./admin-call.ts";
 import type { Order } from "./orders.ts";
 
@@ -14,10 +14,16 @@ export async function dangersOf(order: Order, call: AdminCall): Promise<readonly
     case "weight": {
       const answer = await call({ path: "/api/snapshot" });
       // Then the order itself fails, and says why.
-      if (answer.kind === "failed") return [];
+      if (answer.kind === "failed" || !isSnapshot(answer.value)) return [];
       const weight = order.verb === "weight" ? order.weight : undefined;
       const wish = { act: order.verb, ids: [order.upstream], weight, deadlineMs: 0 };
-      return effectOf(answer.value as Snapshot, wish).dangers;
+      const { pools } = answer.value;
+      const isLast = pools.some(
+        ({ upstreams }) => upstreams.length === 1 && upstreams[0]?.id === order.upstream,
+      );
+      // Which the balancer refuses.
+      if (order.verb === "remove" && isLast) return [];
+      return effectOf(answer.value, wish).dangers;
     }
     default:
       return [];

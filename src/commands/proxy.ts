@@ -84,6 +84,8 @@ export async function startProxy(
   } catch (error) {
     endWatch();
     adminListener.close();
+    // Or the next start, which may succeed, would find nobody logged in.
+    keepSessions();
     throw error;
   }
   const pools = config.pools.map(summaryOf).join("; ");
@@ -100,6 +102,8 @@ export async function startProxy(
       if (cut > 0) log.warn("drain deadline passed", { cut });
       await telemetry?.close();
       adminListener.close();
+      // The record of whoever came meanwhile has to be in the file before that is closed.
+      balancer.close();
       keepSessions();
       store.close();
       historyStore.close();

@@ -1,7 +1,12 @@
 /** What `status` says before the pools because it concerns the whole balancer: the dashboard's alerts, a line each. */
 
-import { expiryWords } from "../config/expiry.ts";
-import { notKeptWords, refusedWords, restartWords, sheddingWords } from "../dashboard/alert-words.ts";
+import {
+  certificateWords,
+  notKeptWords,
+  refusedWords,
+  restartWords,
+  sheddingWords,
+} from "../dashboard/alert-words.ts";
 import { formatTime } from "../dashboard/format.ts";
 import type { Snapshot } from "../snapshot.ts";
 
@@ -14,17 +19,23 @@ export function alertLines({
 }: Snapshot): readonly string[] {
   const { refused, needsRestart } = configuration;
   return [
-    ...(memory.shedding ? [sheddingWords(memory)] : []),
-    ...(notKept ? [notKeptWords(notKept)] : []),
+    ...(memory.shedding ? sentencesOf(sheddingWords(memory)) : []),
+    ...(notKept ? sentencesOf(notKeptWords(notKept)) : []),
     ...certificates.flatMap((certificate) => {
-      const words = expiryWords(certificate, at);
-      return words === undefined ? [] : [`  certificate from ${certificate.path} ${words}`];
+      const [what, deed] = certificateWords(certificate, needsRestart, at) ?? [];
+      return what === undefined ? [] : [what, `  ${deed}`];
     }),
     ...(refused ? refusedLines(refused) : []),
     ...(needsRestart.length > 0
       ? [`${restartWords(needsRestart).slice(0, -1)}: ${needsRestart.join(", ")}`]
       : []),
   ];
+}
+
+/** What happens on one line and the rest on another: a terminal cuts what is too long for it. */
+function sentencesOf(words: string): readonly string[] {
+  const end = words.indexOf(". ") + 1;
+  return end > 0 ? [words.slice(0, end), `  ${words.slice(end + 1)}`] : [words];
 }
 
 function refusedLines(refused: NonNullable<Snapshot["configuration"]["refused"]>): readonly string[] {

@@ -63,7 +63,7 @@ export interface ReloadReport {
   readonly needsRestart: readonly string[];
 }
 
-/** Orders are carried out one after the other, and each is written down before it counts. */
+/** Orders are carried out one after the other, and each is written down if it can be. */
 export interface Control {
   setMode(id: string, mode: Mode, who: Who): Denied | undefined;
   /** @param weight 0–256, or null for the configured one */

@@ -50,8 +50,9 @@ export class Helm implements Control {
     if (refused) return refused;
     intents.write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
     if (mode !== "draining") drains.end(found.upstream);
+    // Not where it only ends a drain: that is also how one is undone, and leaves everything as it was.
+    if (mode === "ready" && found.upstream.mode === "ready") this.#readmit(found, who);
     this.#turnTo(found, mode, who);
-    if (mode === "ready") this.#readmit(found, who);
     if (mode === "draining" && !drains.of(found.upstream)) {
       drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
     }
@@ -191,7 +192,7 @@ export class Helm implements Control {
     journal.add({ kind: "mode", ...named, from, to: mode, reason: "operator" });
   }
 
-  /** Whoever says that it is ready means that it shall serve, whatever its last requests said. */
+  /** Whoever says of one that is ready that it shall be means that it shall serve, whatever its last requests said. */
   #readmit({ upstream, member: { pool } }: Found, { by, why }: Who): void {
     const from = upstream.outlier.state;
     if (!pool.restore(upstream, "operator")) return;

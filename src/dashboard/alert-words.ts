@@ -1,6 +1,7 @@
 /** What concerns the balancer as a whole and must not be overlooked, in words for page and terminal. */
 
-import type { Snapshot } from "../snapshot.ts";
+import { expiryWords } from "../config/expiry.ts";
+import type { CertificateSnapshot, Snapshot } from "../snapshot.ts";
 import { formatCount, formatTime } from "./format.ts";
 
 type Refused = NonNullable<Snapshot["configuration"]["refused"]>;
@@ -17,6 +18,25 @@ export function sheddingWords({ rssBytes, limitBytes }: Snapshot["memory"]): str
 export function notKeptWords({ since, why }: NonNullable<Snapshot["notKept"]>): string {
   const cause = why.replace(/\.?$/, ".");
   return `NOT KEPT since ${formatTime(since)}: what is set or recorded may not survive a restart. ${cause}`;
+}
+
+/**
+ * What clients see or will see, and what to do; undefined for a certificate that is simply valid.
+ * @param now epoch milliseconds by the balancer's clock
+ */
+export function certificateWords(
+  certificate: CertificateSnapshot,
+  needsRestart: readonly string[],
+  now: number,
+): readonly [what: string, deed: string] | undefined {
+  const { listener, path, status } = certificate;
+  const words = expiryWords(certificate, now);
+  if (words === undefined) return undefined;
+  const outcome = status === "expiring" ? "" : ": they refuse to connect";
+  const deed = needsRestart.includes(`${listener}.tls.cert`)
+    ? `Another one was read from ${path} at the last reload: restart the balancer to show it.`
+    : `Put a new one into ${path} and restart the balancer, which reads it at the start only.`;
+  return [`The certificate that clients see ${words}${outcome}.`, deed];
 }
 
 /** What was refused, and what follows: in between stands when. */

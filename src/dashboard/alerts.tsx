@@ -1,9 +1,8 @@
 /** What concerns the balancer as a whole and must not be overlooked: memory, state, certificates, configuration. */
 /** @jsxImportSource @kitajs/html */
 
-import { expiryWords } from "../config/expiry.ts";
 import type { CertificateSnapshot, Snapshot } from "../snapshot.ts";
-import { notKeptWords, refusedWords, restartWords, sheddingWords } from "./alert-words.ts";
+import { certificateWords, notKeptWords, refusedWords, restartWords, sheddingWords } from "./alert-words.ts";
 import { formatTime, isoTime } from "./format.ts";
 
 export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
@@ -66,17 +65,12 @@ interface CertificateAlertProps {
 
 /** Clients refuse one that is not valid: that is an outage, whatever the upstreams do. */
 function CertificateAlert({ certificate, needsRestart, now }: CertificateAlertProps): JSX.Element {
-  const { listener, path, status } = certificate;
-  const words = expiryWords(certificate, now);
-  if (words === undefined) return <></>;
-  const isRefused = status !== "expiring";
-  const what = `The certificate that clients see, from ${path}, ${words}${isRefused ? ": they refuse to connect" : ""}.`;
-  const deed = needsRestart.includes(`${listener}.tls.cert`)
-    ? "Another one was read at the last reload: restart the balancer to show it."
-    : "Put a new one there and restart the balancer, which reads it at the start only.";
+  const words = certificateWords(certificate, needsRestart, now);
+  if (!words) return <></>;
+  const isRefused = certificate.status !== "expiring";
   return (
     <p class={isRefused ? "notice" : "notice heed"} role="status" safe>
-      {`${what} ${deed}`}
+      {words.join(" ")}
     </p>
   );
 }

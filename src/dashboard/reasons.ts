@@ -96,23 +96,45 @@ export function errorWeightOf({ traffic }: PoolSnapshot): ErrorWeight {
 }
 
 /** Whether most of a pool's errors are requests that nobody was asked for: no upstream is to blame for those. */
-export function turnsAway(pool: PoolSnapshot): boolean {
+function turnsAway(pool: PoolSnapshot): boolean {
   return pool.turnedAwayPerSecond > errorsPerSecond(pool) / 2;
+}
+
+/** Each kind of error among those that it was counted with: all of the pool's requests, or attempts on its upstreams. */
+function sharesOf(pool: PoolSnapshot) {
+  // An older balancer counts attempts alone.
+  const { traffic, turnedAwayPerSecond: away = 0 } = pool;
+  const attempts = traffic.requestsPerSecond - away;
+  return {
+    turnedAway: away > 0 ? away / traffic.requestsPerSecond : 0,
+    failing: attempts > 0 ? Math.max(0, errorsPerSecond(pool) - away) / attempts : 0,
+  };
+}
+
+/** "many attempts fail", "most requests are turned away": of the kind of error that there is more of. */
+export function erringWords(pools: readonly PoolSnapshot[]): string {
+  const isAway = pools.every(turnsAway);
+  const isMost = pools.some((pool) => sharesOf(pool)[isAway ? "turnedAway" : "failing"] >= mostErrors);
+  return `${isMost ? "most" : "many"} ${isAway ? "requests are turned away" : "attempts fail"}`;
 }
 
 function errorsPerSecond({ traffic }: Pick<UpstreamSnapshot, "traffic">): number {
   return traffic.requestsPerSecond * traffic.errorShare;
 }
 
-/** Attempts, because some of the requests were answered by another upstream. */
-export function errorReason(pool: PoolSnapshot): Reason {
-  const { name, traffic, turnedAwayPerSecond } = pool;
-  if (turnsAway(pool)) {
-    return { text: `requests turned away in pool ${name}:`, age: `${formatRate(turnedAwayPerSecond)}/s` };
-  }
+/** The greater kind of error first; the other one where it is many, too. Attempts, because another upstream answered some requests. */
+export function errorReasons(pool: PoolSnapshot): readonly Reason[] {
+  const { name, turnedAwayPerSecond } = pool;
+  const { turnedAway, failing } = sharesOf(pool);
   const culprits = culpritsIn(pool);
   const where = culprits.length > 0 ? `, nearly all on ${joinWords(culprits)}` : "";
-  return { text: `attempts failing in pool ${name}${where}:`, age: formatShare(traffic.errorShare) };
+  const away = {
+    text: `requests turned away in pool ${name}:`,
+    age: `${formatRate(turnedAwayPerSecond)}/s`,
+  };
+  const failed = { text: `attempts failing in pool ${name}${where}:`, age: formatShare(failing) };
+  if (turnsAway(pool)) return failing >= manyErrors ? [away, failed] : [away];
+  return turnedAway >= manyErrors ? [failed, away] : [failed];
 }
 
 /** From this share of all errors on, those that have them are where to look. */

@@ -104,7 +104,8 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
     <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
   );
   const pool = shown.picture.snapshot?.pools.find(({ name }) => name === detail.pool);
-  const whole = pool?.traffic.requestsPerSecond ?? 0;
+  // Attempts among attempts: whoever was turned away was nobody's share.
+  const whole = pool?.upstreams.reduce((sum, upstream) => sum + upstream.traffic.requestsPerSecond, 0) ?? 0;
   const fair = pool ? fairSharesOf(pool)(detail) : 0;
   return (
     <dl class="totals of-one">

@@ -3,7 +3,7 @@
 import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { formatAgo, formatTime, joinWords } from "./format.ts";
 import { balancerNow, type Picture } from "./picture.ts";
-import { errorReason, errorWeightOf, type Reason, reasonsFor, turnsAway } from "./reasons.ts";
+import { erringWords, errorReasons, errorWeightOf, type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves, with less than it could. `bad`: clients notice. */
 export type Tone = "good" | "warn" | "bad";
@@ -85,7 +85,7 @@ function serviceOf({ pools, phase }: Snapshot, now: number): Verdict {
   const inPanic = new Set(panicking.flatMap((pool) => pool.upstreams.filter(isEjected)));
   const out = expected.filter((upstream) => !upstream.fit && !inPanic.has(upstream));
   const erring = pools.filter((pool) => errorWeightOf(pool) !== "none");
-  const reasons = [...erring.map(errorReason), ...reasonsFor([...inPanic], out, now)];
+  const reasons = [...erring.flatMap(errorReasons), ...reasonsFor([...inPanic], out, now)];
   if (standby.length > 0) reasons.push({ text: `${countOf(standby.length, "backup")} standing by` });
 
   const passing = phaseWords[phase];
@@ -99,8 +99,7 @@ function serviceOf({ pools, phase }: Snapshot, now: number): Verdict {
   const served = servingWords(serving, expected.length);
   if (erring.length > 0) {
     const isBad = erring.some((pool) => errorWeightOf(pool) === "most");
-    const what = erring.every(turnsAway) ? "requests are turned away" : "attempts fail";
-    const failing = `${isBad ? "most" : "many"} ${what} in ${named(erring)}`;
+    const failing = `${erringWords(erring)} in ${named(erring)}`;
     return { tone: isBad ? "bad" : "warn", headline: `${served}, but ${failing}`, reasons };
   }
   return { tone: out.length > 0 ? "warn" : "good", headline: served, reasons };

@@ -1,4 +1,4 @@
-/** What a pool is made of. */
+/** What a pool is made of, and what comes with a probe. */
 
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
@@ -15,4 +15,12 @@ export interface PoolSpec {
   /** Share of the wanted upstreams that may be ejected at the same time, 0–1; without it none is. */
   readonly maxEjectedShare?: number;
   readonly observer?: PoolObserver;
+}
+
+/** The circumstances of a probe. */
+export interface Knock {
+  /** Attempts wait there for too long: then one failure is enough, except for the last one that is up. */
+  readonly isSuspected?: boolean;
+  /** Clock time at which it began: it knows nothing of what attempts have found since. */
+  readonly begunAt?: number;
 }

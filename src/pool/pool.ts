@@ -8,7 +8,7 @@ import { neverEjected, type OutlierState, type Voucher } from "./outlier.ts";
 import { type Sign } from "./sign.ts";
 import { peek, pick, type Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
-import type { PoolSpec } from "./pool-spec.ts";
+import type { Knock, PoolSpec } from "./pool-spec.ts";
 import { isCandidate, othersUp } from "./ranks.ts";
 import { type Standing, standingOf } from "./standing.ts";
 import type { Health, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
@@ -138,14 +138,15 @@ export class Pool implements Ledger {
     this.#changed();
   }
 
-  /**
-   * Takes a probe's result in; true if its verdict changed. One that recovers starts slowly; one that is new does not.
-   * @param isSuspected attempts wait there for too long: then one failure is enough, except for the last one that is up
-   */
-  recordProbe(upstream: Upstream, success: boolean, isSuspected = false): boolean {
-    const { streak, slowStart } = upstream;
-    const wasOut = streak.state === "failing" || upstream.isOutForRefusing;
-    const isNew = streak.record(success, isSuspected && othersUp(this.#current(), upstream) > 0);
+  /** Takes a probe's result in; true if its verdict changed. One that recovers starts slowly; one that is new does not. */
+  recordProbe(
+    upstream: Upstream,
+    success: boolean,
+    { isSuspected, begunAt = Infinity }: Knock = {},
+  ): boolean {
+    const { streak, slowStart, outlier } = upstream;
+    const wasOut = streak.state === "failing" || (upstream.isOutForRefusing && begunAt > outlier.since);
+    const isNew = streak.record(success, isSuspected === true && othersUp(this.#current(), upstream) > 0);
     if (isNew) this.#changed();
     if (!wasOut || !success || streak.state !== "passing") return isNew;
     if (!this.restore(upstream, "probe_passed")) slowStart.begin(this.#clock());

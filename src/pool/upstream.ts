@@ -117,12 +117,13 @@ export class Upstream {
   }
 
   /**
-   * Whether attempts took it out because nobody listened there: a check that connects knows better. Not for what a rehearsal
-   * refuses. Source: Envoy's `successful_active_health_check_uneject_host`, which believes checks in every case.
+   * Whether attempts took it out because they got no connection: a check that has one since knows better. Not where TLS is
+   * part of it, which a check may leave out, nor for what a rehearsal refuses. Source: Envoy's `successful_active_health_check_uneject_host`, which believes checks in every case.
    */
   get isOutForRefusing(): boolean {
-    const { outlier, rehearsal } = this;
-    return outlier.state !== "up" && outlier.cause === "connect_refused" && !rehearsal;
+    const { address, outlier, rehearsal } = this;
+    if (address.protocol !== "http" || rehearsal) return false;
+    return outlier.state !== "up" && outlier.cause === "connect_refused";
   }
 
   /** The weight that policies go by: less than the operator's during a slow start. Changes only with the fit list. */

@@ -99,10 +99,11 @@ export class Prober {
   async #look(watch: Watch): Promise<void> {
     const { target } = watch;
     const { clock, schedule, random, onResult } = this.#setting;
+    const begunAt = clock();
     const result = await this.#probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
     const { state } = target.upstream.streak;
-    const changed = target.pool.recordProbe(target.upstream, result.success);
+    const changed = target.pool.recordProbe(target.upstream, result.success, { begunAt });
     // First of all: whatever those who hear of it throw, it is looked at again.
     const wait = untilTick(clock(), waitMs(target, random));
     watch.cancel = schedule(wait, () => void this.#look(watch));
@@ -122,11 +123,12 @@ export class Prober {
     const { pool, upstream, plan } = target;
     watch.heedsFrom = Infinity;
     const timeoutMs = Math.min(plan.timeoutMs, suspicionMs);
+    const begunAt = this.#setting.clock();
     const result = await this.#probe(upstream, { ...plan, timeoutMs });
     watch.heedsFrom = this.#setting.clock() + plan.changingIntervalMs;
     if (this.#watches.get(upstream) !== watch) return;
     const { state } = upstream.streak;
-    const changed = pool.recordProbe(upstream, result.success, true);
+    const changed = pool.recordProbe(upstream, result.success, { isSuspected: true, begunAt });
     const detail = result.success ? result.detail : `${result.detail}, and requests wait`;
     this.#setting.onResult(target, { ...result, detail }, changed ? state : undefined);
     if (upstream.isDown) rescueAll(upstream);

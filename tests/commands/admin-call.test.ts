@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -69,4 +70,15 @@ test("an order that leaves a pool with nobody is told of before it is given", as
   ];
   for (const [order, dangers] of table) expect(await dangersOf(order, call)).toEqual(dangers);
   await admin.close();
+  const removal: Order = { verb: "remove", ...of("a"), waitMs: 0 };
+  const alone = await startAdminStandIn(snapshotOf(pool({ name: "shop", upstreams: [upstream("a")] })));
+  // The balancer refuses that.
+  expect(await dangersOf(removal, adminCalls({ adminUrl: alone.url }, "ann"))).toEqual([]);
+  await alone.close();
+  const other = createServer((_, response) => void response.end("{}")).listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const adminUrl = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+  expect(await dangersOf(removal, adminCalls({ adminUrl }, "ann"))).toEqual([]);
+  other.closeAllConnections();
+  other.close();
 });

@@ -207,7 +207,7 @@ describe("a drain", () => {
     expect(stages).toEqual(["a late", "a drained"]);
   });
 
-  test("ready ends an ejection too, and the record says by whom; where there is none it says nothing", () => {
+  test("ready ends an ejection too, and the record says by whom; where it undoes a drain, it leaves it", () => {
     const { helm, course, upstream } = setUp(configOf("main: a b"));
     upstream("a").outlier.silence(1_000);
     expect(upstream("a").status).toBe("ejected");
@@ -220,7 +220,8 @@ describe("a drain", () => {
     ]);
     upstream("b").outlier.silence(1_000);
     helm.setMode("b", "maintenance", who);
-    expect(upstream("b").outlier.state).toBe("ejected");
+    helm.setMode("b", "ready", who);
+    expect(upstream("b").status).toBe("ejected");
   });
 
   test("ends when it is empty, when the time is up, or when it is undone", async () => {

@@ -42,7 +42,7 @@ describe("of a certificate that clients see", () => {
     const certificate = { listener: "listen", path: "/cert", validFrom, expiresAt, status } as const;
     return told({ at: now, certificates: [certificate], configuration: { ...configuration, needsRestart } });
   };
-  const deed = "Put a new one there and restart the balancer, which reads it at the start only.";
+  const deed = "Put a new one into /cert and restart the balancer, which reads it at the start only.";
 
   test("says nothing while it is valid", () => expect(shown("valid", 100)).toBe(""));
 
@@ -51,11 +51,11 @@ describe("of a certificate that clients see", () => {
     ["expired", -1, `expired on 2030-05-31: they refuse to connect. ${deed}`],
     ["early", 300, `is not valid before 2030-06-02: they refuse to connect. ${deed}`],
   ] as const)("says what to do when it is %s", (status, daysLeft, words) =>
-    expect(shown(status, daysLeft)).toBe(`The certificate that clients see, from /cert, ${words}`),
+    expect(shown(status, daysLeft)).toBe(`The certificate that clients see ${words}`),
   );
 
   test("says that a new one waits for a restart", () =>
     expect(shown("expired", -1, ["listen.tls.cert"])).toContain(
-      "Another one was read at the last reload: restart the balancer to show it.",
+      "Another one was read from /cert at the last reload: restart the balancer to show it.",
     ));
 });

@@ -140,6 +140,11 @@ describe("the verdict", () => {
       "warn: All 2 upstreams serve, but many requests are turned away in pool main; requests turned away in pool main: 17.0/s",
     ],
     [
+      "there are many errors of both kinds, each told as a share of its own",
+      pictureOf(snapshotOf({ ...erring(0.55, [a, withErrors("b:2", 0.5)]), turnedAwayPerSecond: 30 })),
+      "bad: All 2 upstreams serve, but many requests are turned away in pool main; requests turned away in pool main: 30.0/s; attempts failing in pool main, nearly all on b:2: 33%",
+    ],
+    [
       "nobody is left, so everybody is turned away",
       pictureOf(snapshotOf({ ...erring(1, [failing]), turnedAwayPerSecond: 90 })),
       "bad: No upstream serves; requests turned away in pool main: 90.0/s; b:2 failing for 14 s: connection refused",

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
 
 import { fromBuild, Programs } from "../support/program.ts";
 import { ControlRoom } from "../support/control-room.ts";
@@ -70,6 +73,14 @@ describe("access to a running balancer", () => {
     await ask(room, "POST", "/api/logout", left);
     await room.proxy.kill("SIGTERM");
     write(`${ann}, ${await user("bob", "viewer")}`);
+    // A start that fails, here for a port that somebody has, costs nobody a login.
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    const flags = ["--state", join(room.folder, "state.db"), "--config", room.file, "--admin-port", "0"];
+    const failing = room.programs.evenkeel("proxy", "--host", "127.0.0.1", "--port", String(port), ...flags);
+    expect((await failing.exited).code).toBe(2);
+    taken.close();
     await room.restart();
     const statuses = async () =>
       Promise.all([anns, left, bobs].map(async (each) => (await ask(room, "GET", "/api/me", each)).status));

@@ -113,7 +113,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       });
       lookout.look();
       expect(suspects).toContain(first);
-      pool.recordProbe(first, false, true);
+      pool.recordProbe(first, false, { isSuspected: true });
       expect(first.status).toBe("failing");
       rescueAll(first);
       expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);

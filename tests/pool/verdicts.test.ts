@@ -144,6 +144,20 @@ describe("a pool with outliers", () => {
     expect(a.outlier.endsAt - now.ms).toBe(60_000);
   });
 
+  test("believes no check that began before, and none where TLS is what fails", () => {
+    const { scene, pool, now, a, b } = setUp({ maxEjectedShare: 1 });
+    const begunAt = now.ms;
+    refuse(scene, a);
+    pool.recordProbe(a, true, { begunAt });
+    expect(a.status).toBe("ejected");
+    pool.recordProbe(a, true, { begunAt: begunAt + 1 });
+    expect(a.status).toBe("passing");
+    b.address = { ...b.address, protocol: "https" };
+    refuse(scene, b);
+    pool.recordProbe(b, true);
+    expect(b.status).toBe("ejected");
+  });
+
   test("believes no check where the last failure was another one, or checks have failed too", () => {
     const { scene, pool, a, b, run } = setUp({ maxEjectedShare: 1 });
     refuse(scene, a, 4);

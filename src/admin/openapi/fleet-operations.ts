@@ -91,7 +91,7 @@ export const fleetOperations: readonly Operation[] = [
     tag: "Upstreams",
     summary: "Sets its mode",
     about:
-      "`draining` and `maintenance` get nothing new; what is under way finishes. `ready` ends an ejection too. It survives restarts.",
+      "`draining` and `maintenance` get nothing new; what is under way finishes. `ready` for one that is ready already ends its ejection. It survives restarts.",
     fields,
     body: jsonBody(modeBody),
     answers: { 200: changed },

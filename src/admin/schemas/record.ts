@@ -136,7 +136,9 @@ const column = (description: string) => list(Type.Union([Type.Number(), Type.Nul
 const columnsSchema = Type.Object(
   {
     at: list(Type.Number(), "Epoch milliseconds at which each interval ended, growing."),
-    requestsPerSecond: column("Attempts that ended. Null in any column where nothing was measured."),
+    requestsPerSecond: column(
+      "Attempts that ended; of a pool also requests that were answered before any attempt. Null in any column where nothing was measured.",
+    ),
     errorsPerSecond: column("Those that failed or were answered with 5xx."),
     retriesPerSecond: column("Attempts that followed another one; of pools."),
     rescuesPerSecond: column("Those that were moved away from an upstream that was found down; of pools."),
