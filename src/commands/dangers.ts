@@ -18,11 +18,9 @@ export async function dangersOf(order: Order, call: AdminCall): Promise<readonly
       const weight = order.verb === "weight" ? order.weight : undefined;
       const wish = { act: order.verb, ids: [order.upstream], weight, deadlineMs: 0 };
       const { pools } = answer.value;
-      const isLast = pools.some(
-        ({ upstreams }) => upstreams.length === 1 && upstreams[0]?.id === order.upstream,
-      );
+      const isAlone = pools.some(({ upstreams: [one, other] }) => one?.id === order.upstream && !other);
       // Which the balancer refuses.
-      if (order.verb === "remove" && isLast) return [];
+      if (order.verb === "remove" && isAlone) return [];
       return effectOf(answer.value, wish).dangers;
     }
     default:

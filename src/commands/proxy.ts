@@ -92,6 +92,15 @@ export async function startProxy(
   const by = workers ? `; ${workers.count} workers` : "";
   say(`balancer   ${listen.tls ? "https" : "http"}://${listen.hostname}:${balancer.port}   ${pools}${by}`);
   say(`admin      http://${admin.hostname}:${adminListener.port}   /readyz /metrics /api/snapshot`);
+  const close = () => {
+    endWatch();
+    adminListener.close();
+    // The record of whoever came meanwhile has to be in the file before that is closed.
+    balancer.close();
+    keepSessions();
+    store.close();
+    historyStore.close();
+  };
   return {
     port: balancer.port,
     adminPort: adminListener.port,
@@ -101,21 +110,9 @@ export async function startProxy(
       const cut = await balancer.drain();
       if (cut > 0) log.warn("drain deadline passed", { cut });
       await telemetry?.close();
-      adminListener.close();
-      // The record of whoever came meanwhile has to be in the file before that is closed.
-      balancer.close();
-      keepSessions();
-      store.close();
-      historyStore.close();
+      close();
     },
-    close() {
-      endWatch();
-      adminListener.close();
-      balancer.close();
-      keepSessions();
-      store.close();
-      historyStore.close();
-    },
+    close,
   };
 }
 

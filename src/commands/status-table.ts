@@ -10,7 +10,7 @@ import {
   formatSpan,
   nothing,
 } from "../dashboard/format.ts";
-import { sentenceOf } from "../dashboard/reasons.ts";
+import { isEjected, sentenceOf } from "../dashboard/reasons.ts";
 import { leftOf, played, wordsOf } from "../dashboard/rehearsal-words.ts";
 import { formatUptime, uptimeSpan } from "../dashboard/uptime-words.ts";
 import { verdictOf } from "../dashboard/verdict.ts";
@@ -109,7 +109,7 @@ export function whyOf(upstream: UpstreamSnapshot, now: number): string {
   if (status === "failing" && lastProbe) {
     whys.push(`${lastProbe.detail} ${formatAgo(now - lastProbe.at)}`);
   }
-  if (status === "ejected" || status === "probation") {
+  if (isEjected(upstream)) {
     const until = outlier.until === null ? "" : `, back in ${formatSpan(outlier.until - now)}`;
     whys.push(`${outlier.cause ?? outlier.reason ?? "failed requests"}${until}`);
   }

@@ -1,4 +1,4 @@
-/** Where the balancer is steered: carries out the operator's orders, one after the other, each written down first where it can be. */
+/** Where the balancer is steered: carries out the operator's orders one after the other, and writes each down first if it can. */
 
 import { systemClock, systemSchedule } from "../lib/clock.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -182,23 +182,25 @@ export class Helm implements Control {
     return exportYaml(config, wantedOf(config, intents.all), intents.all);
   }
 
-  #turnTo({ upstream, member: { pool } }: Found, mode: Mode, { by, why }: Who): void {
-    const { journal, log } = this.#course;
+  #turnTo(found: Found, mode: Mode, who: Who): void {
+    const { upstream, member } = found;
     const from = upstream.mode;
-    if (!pool.setMode(upstream, mode)) return;
-    this.#course.onSteered?.();
-    log.info("mode set", { upstream: upstream.id, mode, by, why });
-    const named = { pool: pool.name, upstream: upstream.id, by, detail: why };
-    journal.add({ kind: "mode", ...named, from, to: mode, reason: "operator" });
+    if (!member.pool.setMode(upstream, mode)) return;
+    this.#turned(found, { from, to: mode }, who);
+    this.#course.log.info("mode set", { upstream: upstream.id, mode, ...personIn(who) });
   }
 
   /** Whoever says of one that is ready that it shall be means that it shall serve, whatever its last requests said. */
-  #readmit({ upstream, member: { pool } }: Found, { by, why }: Who): void {
+  #readmit(found: Found, who: Who): void {
+    const { upstream, member } = found;
     const from = upstream.outlier.state;
-    if (!pool.restore(upstream, "operator")) return;
+    if (member.pool.restore(upstream, "operator")) this.#turned(found, { from, to: "ready" }, who);
+  }
+
+  #turned({ upstream, member }: Found, turn: { readonly from: string; readonly to: Mode }, who: Who): void {
     this.#course.onSteered?.();
-    const named = { pool: pool.name, upstream: upstream.id, by, detail: why };
-    this.#course.journal.add({ kind: "mode", ...named, from, to: "ready", reason: "operator" });
+    const named = { pool: member.pool.name, upstream: upstream.id, by: who.by, detail: who.why };
+    this.#course.journal.add({ kind: "mode", ...named, ...turn, reason: "operator" });
   }
 
   #said({ by, why }: Who): { by: string; why: string; at: number } {

@@ -7,7 +7,7 @@ import { anchorOf } from "./escape.ts";
 import { formatCount } from "./format.ts";
 import { ColumnHead, columns } from "./table-head.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";
-import { arranged, fairSharesOf, type View } from "./view.ts";
+import { arranged, fairSharesOf, sharesOf, type View } from "./view.ts";
 
 interface PoolProps {
   readonly pool: PoolSnapshot;
@@ -81,7 +81,7 @@ interface TableProps extends Omit<PoolProps, "charts"> {
 const mostAnimated = 12;
 
 function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.Element {
-  const whole = pool.upstreams.reduce((sum, upstream) => sum + upstream.traffic.requestsPerSecond, 0);
+  const shareOf = sharesOf(pool);
   const fairShareOf = fairSharesOf(pool);
   return (
     <table role="table" class={upstreams.length > mostAnimated ? "grid many" : "grid"}>
@@ -97,7 +97,7 @@ function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.El
           writeRow(
             rowOf({
               upstream,
-              share: whole > 0 ? upstream.traffic.requestsPerSecond / whole : 0,
+              share: shareOf(upstream.traffic),
               fairShare: fairShareOf(upstream),
               now,
               isPanicking: pool.panic,

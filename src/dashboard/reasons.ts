@@ -59,6 +59,11 @@ const statusWords: Readonly<Record<string, string | undefined>> = {
   maintenance: "in maintenance",
 };
 
+/** Whether its requests speak against it: it gets none, or one on trial. */
+export function isEjected({ status }: Pick<UpstreamSnapshot, "status">): boolean {
+  return status === "ejected" || status === "probation";
+}
+
 /**
  * Why an upstream is what it is, in the words of the log: what the probe saw, how the attempt failed that took it out,
  * who took it out. Empty where there is nothing to say.
@@ -69,7 +74,7 @@ export function whyOf(upstream: UpstreamSnapshot): string {
     if (!modeSet) return "as configured";
     return modeSet.why === "" ? `by ${modeSet.by}` : `by ${modeSet.by}, ${modeSet.why}`;
   }
-  if (status === "ejected" || status === "probation") return outlier.cause ?? outlier.reason ?? "";
+  if (isEjected(upstream)) return outlier.cause ?? outlier.reason ?? "";
   if (status === "failing") return lastProbe?.detail ?? "";
   if (fit || status !== "passing") return "";
   if (weight === 0) return "its weight is 0";
@@ -101,7 +106,7 @@ function turnsAway(pool: PoolSnapshot): boolean {
 }
 
 /** Each kind of error among those that it was counted with: all of the pool's requests, or attempts on its upstreams. */
-function sharesOf(pool: PoolSnapshot) {
+function errorSharesOf(pool: PoolSnapshot) {
   // An older balancer counts attempts alone.
   const { traffic, turnedAwayPerSecond: away = 0 } = pool;
   const attempts = traffic.requestsPerSecond - away;
@@ -114,7 +119,7 @@ function sharesOf(pool: PoolSnapshot) {
 /** "many attempts fail", "most requests are turned away": of the kind of error that there is more of. */
 export function erringWords(pools: readonly PoolSnapshot[]): string {
   const isAway = pools.every(turnsAway);
-  const isMost = pools.some((pool) => sharesOf(pool)[isAway ? "turnedAway" : "failing"] >= mostErrors);
+  const isMost = pools.some((pool) => errorSharesOf(pool)[isAway ? "turnedAway" : "failing"] >= mostErrors);
   return `${isMost ? "most" : "many"} ${isAway ? "requests are turned away" : "attempts fail"}`;
 }
 
@@ -122,10 +127,13 @@ function errorsPerSecond({ traffic }: Pick<UpstreamSnapshot, "traffic">): number
   return traffic.requestsPerSecond * traffic.errorShare;
 }
 
-/** The greater kind of error first; the other one where it is many, too. Attempts, because another upstream answered some requests. */
+/**
+ * The greater kind of error first; the other one where it is many, too. Attempts, because some of the requests were answered by
+ * another upstream.
+ */
 export function errorReasons(pool: PoolSnapshot): readonly Reason[] {
   const { name, turnedAwayPerSecond } = pool;
-  const { turnedAway, failing } = sharesOf(pool);
+  const { turnedAway, failing } = errorSharesOf(pool);
   const culprits = culpritsIn(pool);
   const where = culprits.length > 0 ? `, nearly all on ${joinWords(culprits)}` : "";
   const away = {

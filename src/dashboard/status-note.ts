@@ -2,6 +2,7 @@
 
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import { formatCount, formatSpan } from "./format.ts";
+import { isEjected } from "./reasons.ts";
 import { standsBy } from "./verdict.ts";
 
 /** @param now epoch milliseconds by the balancer's clock */
@@ -20,7 +21,7 @@ export function statusNote(upstream: UpstreamSnapshot, now: number): string {
 export function rowNote(upstream: UpstreamSnapshot, now: number, isPanicking: boolean): string {
   const { status, outlier } = upstream;
   if (status === "draining" || status === "maintenance") return outNote(upstream, now);
-  if (status === "ejected" || status === "probation") {
+  if (isEjected(upstream)) {
     if (isPanicking) return "serves for want of others";
     if (status === "probation") return "one request on trial";
     return outlier.until === null ? "" : `tried again in ${formatSpan(outlier.until - now + 999)}`;

@@ -6,7 +6,7 @@ import { Badge } from "./badge.tsx";
 import { Bar } from "./bar.tsx";
 import { formatShare, nothing } from "./format.ts";
 import { ProbeTicks } from "./probe-ticks.tsx";
-import { whyOf } from "./reasons.ts";
+import { isEjected, whyOf } from "./reasons.ts";
 import { RehearsalBadge } from "./rehearsal.tsx";
 import { SlowStart } from "./slow-start.tsx";
 import { rowNote } from "./status-note.ts";
@@ -25,7 +25,7 @@ interface StatusProps extends CellProps {
 
 export function StatusCell({ upstream, now, isPanicking }: StatusProps): JSX.Element {
   const { status } = upstream;
-  const isWrong = status === "failing" || status === "ejected" || status === "probation";
+  const isWrong = status === "failing" || isEjected(upstream);
   const why = <Line text={whyOf(upstream)} concern={isWrong ? "grave" : "none"} />;
   const note = <Line text={rowNote(upstream, now, isPanicking)} concern="none" />;
   return (

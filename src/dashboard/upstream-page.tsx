@@ -20,7 +20,7 @@ import { type Quantity, trendOf } from "./trend.ts";
 import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
 import { uptimeShare, uptimeSpan } from "./uptime-words.ts";
 import { concernOf } from "./verdict.ts";
-import { fairSharesOf } from "./view.ts";
+import { fairSharesOf, sharesOf } from "./view.ts";
 
 export interface UpstreamViewProps {
   readonly shown: UpstreamPicture;
@@ -104,8 +104,7 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
     <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
   );
   const pool = shown.picture.snapshot?.pools.find(({ name }) => name === detail.pool);
-  // Attempts among attempts: whoever was turned away was nobody's share.
-  const whole = pool?.upstreams.reduce((sum, upstream) => sum + upstream.traffic.requestsPerSecond, 0) ?? 0;
+  const share = pool ? sharesOf(pool)(traffic) : 0;
   const fair = pool ? fairSharesOf(pool)(detail) : 0;
   return (
     <dl class="totals of-one">
@@ -117,7 +116,7 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
       />
       <Tile
         name="Share of pool"
-        value={formatShare(whole > 0 ? Math.min(1, traffic.requestsPerSecond / whole) : 0)}
+        value={formatShare(share)}
         note={`fair ${fair > 0 ? formatShare(fair) : nothing}`}
       />
       <Tile

@@ -3,7 +3,7 @@
 import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { formatAgo, formatTime, joinWords } from "./format.ts";
 import { balancerNow, type Picture } from "./picture.ts";
-import { erringWords, errorReasons, errorWeightOf, type Reason, reasonsFor } from "./reasons.ts";
+import { erringWords, errorReasons, errorWeightOf, isEjected, type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves, with less than it could. `bad`: clients notice. */
 export type Tone = "good" | "warn" | "bad";
@@ -103,10 +103,6 @@ function serviceOf({ pools, phase }: Snapshot, now: number): Verdict {
     return { tone: isBad ? "bad" : "warn", headline: `${served}, but ${failing}`, reasons };
   }
   return { tone: out.length > 0 ? "warn" : "good", headline: served, reasons };
-}
-
-function isEjected({ status }: UpstreamSnapshot): boolean {
-  return status === "ejected" || status === "probation";
 }
 
 const phaseWords: Readonly<Record<string, string | undefined>> = {

@@ -1,6 +1,6 @@
 /** How one viewer wants the tables: sorted by what, and which upstreams at all. It lives in the address of the page. */
 
-import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
+import type { PoolSnapshot, Traffic, UpstreamSnapshot } from "../snapshot.ts";
 
 const sortKeys = [
   ...(["name", "status", "uptime", "share", "in-flight"] as const),
@@ -99,6 +99,12 @@ export function haystackOf({ id, url, status }: UpstreamSnapshot): string {
 
 function matches(upstream: UpstreamSnapshot, filter: string): boolean {
   return haystackOf(upstream).includes(filter.toLowerCase());
+}
+
+/** @returns the share of its pool's attempts that some traffic is, 0–1; who was turned away was nobody's share */
+export function sharesOf({ upstreams }: PoolSnapshot): (traffic: Traffic) => number {
+  const whole = upstreams.reduce((sum, { traffic }) => sum + traffic.requestsPerSecond, 0);
+  return ({ requestsPerSecond }) => (whole > 0 ? Math.min(1, requestsPerSecond / whole) : 0);
 }
 
 /** @returns the share of the pool's traffic that an upstream's weight stands for, 0–1; 0 while it gets nothing new */

@@ -5,11 +5,11 @@ import type { Random } from "../lib/random.ts";
 import type { Attempt, Ledger } from "./attempt.ts";
 import { elsewhere, lighterOfTwo } from "./draw.ts";
 import { neverEjected, type OutlierState, type Voucher } from "./outlier.ts";
-import { type Sign } from "./sign.ts";
 import { peek, pick, type Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
 import type { Knock, PoolSpec } from "./pool-spec.ts";
 import { isCandidate, othersUp } from "./ranks.ts";
+import type { Sign } from "./sign.ts";
 import { type Standing, standingOf } from "./standing.ts";
 import type { Health, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
 

@@ -118,7 +118,8 @@ export class Upstream {
 
   /**
    * Whether attempts took it out because they got no connection: a check that has one since knows better. Not where TLS is
-   * part of it, which a check may leave out, nor for what a rehearsal refuses. Source: Envoy's `successful_active_health_check_uneject_host`, which believes checks in every case.
+   * part of it, which a check may leave out, nor for what a rehearsal refuses.
+   * Source: Envoy's `successful_active_health_check_uneject_host`, which believes checks in every case.
    */
   get isOutForRefusing(): boolean {
     const { address, outlier, rehearsal } = this;

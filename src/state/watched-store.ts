@@ -36,18 +36,19 @@ export class WatchedStore implements Store {
   events: Store["events"] = (limit) => this.#store.events(limit);
   write: Store["write"] = (intents) => {
     for (const intent of intents) this.#owed.set(keyOf(intent), intent);
-    this.#watch(() => {});
+    this.#watch();
   };
   record: Store["record"] = (events) => this.#watch(() => this.#store.record(events));
   keepSessions: Store["keepSessions"] = (sessions) => this.#watch(() => this.#store.keepSessions(sessions));
   takeSessions: Store["takeSessions"] = () => this.#store.takeSessions();
   close: Store["close"] = () => this.#store.close();
 
-  #watch(write: () => void): void {
+  /** First what is owed, then this. */
+  #watch(write?: () => void): void {
     try {
       if (this.#owed.size > 0) this.#store.write([...this.#owed.values()]);
       this.#owed.clear();
-      write();
+      write?.();
       this.#failing = undefined;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

@@ -21,6 +21,12 @@ async function ask(room: ControlRoom, method: string, path: string, bearer = "",
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
+/** Writes who may come in, beside a pool of one server. */
+const usersIn =
+  (room: ControlRoom) =>
+  (...users: readonly string[]) =>
+    room.write(`admin: { users: [${users.join(", ")}] }\n${room.poolWith(["a"])}`);
+
 const login = (room: ControlRoom, name: string, password = `${name}'s password`) =>
   ask(room, "POST", "/api/login", "", { name, password });
 
@@ -65,14 +71,14 @@ describe("access to a running balancer", () => {
   test("goes on after a restart, but not for whoever has logged out, has another password, or was in a process that crashed", async () => {
     await using room = new ControlRoom();
     await room.servers("a");
-    const write = (users: string) => room.write(`admin: { users: [${users}] }\n${room.poolWith(["a"])}`);
-    write(`${ann}, ${bob}`);
+    const write = usersIn(room);
+    write(ann, bob);
     await room.start();
     const session = async (name: string) => String((await login(room, name)).body["session"]);
     const [anns, left, bobs] = [await session("ann"), await session("ann"), await session("bob")];
     await ask(room, "POST", "/api/logout", left);
     await room.proxy.kill("SIGTERM");
-    write(`${ann}, ${await user("bob", "viewer")}`);
+    write(ann, await user("bob", "viewer"));
     // A start that fails, here for a port that somebody has, costs nobody a login.
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
@@ -93,13 +99,13 @@ describe("access to a running balancer", () => {
   test("changes with a reload, without a restart", async () => {
     await using room = new ControlRoom();
     await room.servers("a");
-    const write = (users: string) => room.write(`admin: { users: [${users}] }\n${room.poolWith(["a"])}`);
-    write(`${ann}, ${bob}`);
+    const write = usersIn(room);
+    write(ann, bob);
     await room.start();
     const [anns, bobs] = await Promise.all(
       ["ann", "bob"].map(async (name) => String((await login(room, name)).body["session"])),
     );
-    write(`${ann}, ${await user("cai", "operator")}`);
+    write(ann, await user("cai", "operator"));
     const report = await ask(room, "POST", "/api/reload", anns);
     expect(report.body["diff"]).toEqual([
       "~ setting: admin.users ann (admin), bob (viewer) → ann (admin), cai (operator)",

@@ -2,8 +2,9 @@
 
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../../snapshot.ts";
 import { formatCount, formatShare, formatSpan, joinWords } from "../format.ts";
+import { isEjected } from "../reasons.ts";
 import type { Asked } from "./asked.ts";
-import { type Fate, type Forecast, forecast, isReadmitted, type Share } from "./serving.ts";
+import { type Fate, type Forecast, forecast, type Share } from "./serving.ts";
 
 export interface Effect {
   readonly lines: readonly string[];
@@ -102,8 +103,8 @@ function ownLines(pool: PoolSnapshot, members: readonly UpstreamSnapshot[], wish
 }
 
 function readyLines(members: readonly UpstreamSnapshot[]): readonly string[] {
-  const ejected = members.filter(isReadmitted);
-  const idle = members.filter((member) => member.mode === "ready" && !isReadmitted(member));
+  const ejected = members.filter(isEjected);
+  const idle = members.filter((member) => member.mode === "ready" && !isEjected(member));
   const back = members.filter(({ mode }) => mode !== "ready");
   const sick = back.filter(({ lastProbe }) => lastProbe?.success === false);
   return [

@@ -1,6 +1,7 @@
 /** Who would serve a pool after something was done to it, and how its traffic would lie: a forecast by weights alone. */
 
 import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot.ts";
+import { isEjected } from "../reasons.ts";
 
 /** What becomes of one upstream. */
 export interface Fate {
@@ -59,13 +60,8 @@ function isAsked(upstream: UpstreamSnapshot, fate: Fate | undefined): boolean {
 /** Of one that is out by the operator's will, or whose ejection ends so, only its last check tells. */
 function isWell(upstream: UpstreamSnapshot, fate: Fate | undefined): boolean {
   const { status, mode, lastProbe } = upstream;
-  if (fate?.isBack && (mode !== "ready" || isReadmitted(upstream))) return lastProbe?.success !== false;
+  if (fate?.isBack && (mode !== "ready" || isEjected(upstream))) return lastProbe?.success !== false;
   return status === "passing";
-}
-
-/** Whether to be made ready ends what its requests said against it. */
-export function isReadmitted({ status }: UpstreamSnapshot): boolean {
-  return status === "ejected" || status === "probation";
 }
 
 function weightOf({ weight, effectiveWeight }: UpstreamSnapshot, fate: Fate | undefined): number {
