@@ -7,7 +7,7 @@ import { certificateFamilies } from "../src/metrics/certificate-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { memoryFamilies, stateFamily } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
-import { ownFamilies } from "../src/metrics/own-families.ts";
+import { processFamilies } from "../src/metrics/own-families.ts";
 import { workerFamilies } from "../src/metrics/worker-families.ts";
 
 export const metricsFile = join(import.meta.dirname, "../docs/metrics.md");
@@ -27,7 +27,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
 /** The page as it should be. Throws if a label has no meaning here. */
 export function metricsPage(): string {
   const memory = memoryFamilies({ rssBytes: 0, limitBytes: 0, shedding: false });
-  const own = ownFamilies({ bugs: 0, lostLogLines: 0 });
+  const own = processFamilies({ bugs: 0, lostLogLines: 0 });
   const known = [
     ...families(new Metrics(() => 0), []),
     ...workerFamilies([]),

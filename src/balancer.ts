@@ -1,13 +1,13 @@
 /** The running whole: starts, drains and stops its pieces, and shows them to those who read. */
 
-import { assemble, type BalancerSetting, type Pieces } from "./assembly.ts";
+import { assemble, type BalancerSetting, type BalancerParts } from "./assembly.ts";
 import type { Config } from "./config/config.ts";
-import { configurationAfter } from "./control/configuration-after.ts";
+import { configurationStatusAfter } from "./control/configuration-after.ts";
 import type { Control } from "./control/control.ts";
-import { metricsText } from "./control/exposed.ts";
-import { targetsOf } from "./control/fleet.ts";
-import { Helm } from "./control/helm.ts";
-import type { Happening } from "./control/journal.ts";
+import { renderMetrics } from "./control/exposed.ts";
+import { probeTargets } from "./control/fleet.ts";
+import { Controller } from "./control/helm.ts";
+import type { NewEvent } from "./control/journal.ts";
 import type { UpstreamDetail } from "./detail.ts";
 import type { HistoryAnswer, HistoryQuery } from "./history/history.ts";
 import { sleep, systemWallClock } from "./lib/clock.ts";
@@ -19,7 +19,7 @@ import type { ConfigurationSnapshot, Phase, Snapshot } from "./snapshot.ts";
 export class Balancer {
   readonly #setting: BalancerSetting;
   readonly #startedAt = systemWallClock();
-  readonly #pieces: Pieces;
+  readonly #pieces: BalancerParts;
   #configuration: ConfigurationSnapshot;
   #phase: Phase = "starting";
   /** What the operator can do while it runs. */
@@ -29,9 +29,9 @@ export class Balancer {
     this.#setting = setting;
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
     this.#pieces = assemble(setting, (end) => {
-      this.#configuration = configurationAfter(end, this.#configuration, systemWallClock());
+      this.#configuration = configurationStatusAfter(end, this.#configuration, systemWallClock());
     });
-    this.control = new Helm(this.#pieces.course);
+    this.control = new Controller(this.#pieces.course);
   }
 
   /** The one that counts now, as it was read. */
@@ -55,7 +55,7 @@ export class Balancer {
   /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
   async start(): Promise<void> {
     const { prober, fleet, course, plane, history, memory, certificates } = this.#pieces;
-    await prober.watch(targetsOf(fleet.next(course.wanted)));
+    await prober.watch(probeTargets(fleet.next(course.wanted)));
     try {
       await plane.listen();
     } catch (error) {
@@ -106,7 +106,7 @@ export class Balancer {
   }
 
   /** Adds to the record: for verdicts that are found elsewhere. */
-  record(happening: Happening): void {
+  record(happening: NewEvent): void {
     this.#pieces.journal.add(happening);
   }
 
@@ -147,7 +147,7 @@ export class Balancer {
 
   /** The Prometheus text of all metrics. */
   metricsText(): Promise<string> {
-    return metricsText({ ...this.#pieces, store: this.#setting.store });
+    return renderMetrics({ ...this.#pieces, store: this.#setting.store });
   }
 
   #turnTo(phase: Phase): void {

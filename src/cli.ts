@@ -1,16 +1,22 @@
 /** Argv, environment and configuration file → one command with everything decided; or everything that is wrong. */
 
 import { configPath, readConfigFile, readSource } from "./cli/config-file.ts";
-import { type Ask, demoBackends, readAsk, readBackend, readDashboard } from "./cli/companions.ts";
+import {
+  type AdminTarget,
+  demoBackends,
+  readAdminTarget,
+  readBackend,
+  readDashboard,
+} from "./cli/companions.ts";
 import { configFlag, watchFlag } from "./cli/flags.ts";
-import { type Environment, givensOf } from "./cli/givens.ts";
+import { type Environment, commandLineValues } from "./cli/givens.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./cli/program.ts";
-import type { FileSource, Surroundings } from "./cli/surroundings.ts";
+import type { FileSource, CliEnvironment } from "./cli/surroundings.ts";
 import { readVerb, type Verb } from "./cli/verbs.ts";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "./config/config.ts";
 import { effectiveYaml, type Setting, settingsOf } from "./config/effective.ts";
-import { type Trouble, trouble } from "./config/problem.ts";
-import { settle } from "./config/settle.ts";
+import { type ConfigError, configError } from "./config/problem.ts";
+import { loadConfig } from "./config/settle.ts";
 import { warningsIn } from "./config/warnings.ts";
 
 export type Command =
@@ -26,9 +32,9 @@ export type Command =
   | { readonly kind: "backend"; readonly backend: BackendConfig }
   | { readonly kind: "dashboard"; readonly dashboard: DashboardConfig }
   /** Without a file the balancer looks at its own. */
-  | { readonly kind: "plan"; readonly ask: Ask; readonly file?: FileSource }
-  | { readonly kind: "state"; readonly ask: Ask }
-  | { readonly kind: "verb"; readonly ask: Ask; readonly verb: Verb }
+  | { readonly kind: "plan"; readonly ask: AdminTarget; readonly file?: FileSource }
+  | { readonly kind: "state"; readonly ask: AdminTarget }
+  | { readonly kind: "verb"; readonly ask: AdminTarget; readonly verb: Verb }
   /** Makes what the configuration needs to know a person, or a program. */
   | { readonly kind: "password" | "token" }
   | Text;
@@ -51,8 +57,8 @@ interface Lasting {
 export function parse(
   argv: readonly string[],
   env: Environment,
-  surroundings: Surroundings,
-): Command | Trouble {
+  surroundings: CliEnvironment,
+): Command | ConfigError {
   const line = readLine(argv);
   if (line.kind !== "line") return line;
   switch (line.command) {
@@ -70,14 +76,14 @@ export function parse(
       return "kind" in dashboard ? dashboard : { kind: "dashboard", dashboard };
     }
     case "state": {
-      const ask = readAsk(line, env);
+      const ask = readAdminTarget(line, env);
       return "kind" in ask ? ask : { kind: "state", ask };
     }
     case "plan": {
-      const ask = readAsk(line, env);
+      const ask = readAdminTarget(line, env);
       const file = readSource(line, env, surroundings);
       const problems = [...("kind" in ask ? ask.problems : []), ...(file && !("text" in file) ? file : [])];
-      if (problems.length > 0 || "kind" in ask) return trouble(problems);
+      if (problems.length > 0 || "kind" in ask) return configError(problems);
       return { kind: "plan", ask, ...(file && "text" in file ? { file } : {}) };
     }
     case "up":
@@ -85,10 +91,10 @@ export function parse(
     case "check":
       return balancerCommand(line, line.command, { env, surroundings });
     default: {
-      const ask = readAsk(line, env);
+      const ask = readAdminTarget(line, env);
       const verb = readVerb(line.command, line.operands, line.written);
       const problems = [...("kind" in ask ? ask.problems : []), ...("verb" in verb ? [] : verb)];
-      if (!("verb" in verb) || "kind" in ask) return trouble(problems);
+      if (!("verb" in verb) || "kind" in ask) return configError(problems);
       return { kind: "verb", ask, verb };
     }
   }
@@ -97,13 +103,13 @@ export function parse(
 function balancerCommand(
   line: Line,
   kind: "up" | "proxy" | "check",
-  { env, surroundings }: { readonly env: Environment; readonly surroundings: Surroundings },
-): Command | Trouble {
+  { env, surroundings }: { readonly env: Environment; readonly surroundings: CliEnvironment },
+): Command | ConfigError {
   const flags = commands[kind].flags.filter((flag) => flag !== configFlag && flag !== watchFlag);
   const file = readConfigFile(line, env, surroundings);
   const { stateFolder } = surroundings;
-  const settled = settle({
-    givens: givensOf(flags, line.written, env),
+  const settled = loadConfig({
+    givens: commandLineValues(flags, line.written, env),
     file,
     read: surroundings.read,
     defaultState: stateFolder === undefined ? ":memory:" : `${stateFolder}/state.db`,
@@ -116,7 +122,7 @@ function balancerCommand(
     return { kind, config, text: effectiveYaml(settled, sourceOf, warnings) };
   }
   const settings = (shown: Config) => settingsOf({ config: shown, dashboard }, sourceOf);
-  const isWatched = givensOf([watchFlag], line.written, env)[0]?.value === true;
+  const isWatched = commandLineValues([watchFlag], line.written, env)[0]?.value === true;
   const configFile = { path: configPath(line, env), exists: file !== undefined, isWatched };
   if (kind === "proxy") return { kind, config, settings, configFile };
   return { kind, config, settings, configFile, dashboard, backends: isDemo ? demoBackends() : [] };

@@ -4,7 +4,7 @@ import type { PolicyName } from "./policy/policies.ts";
 import type { ProbeSnapshot, UpstreamSnapshot } from "./snapshot.ts";
 
 /** How many answers took between `fromMs` and `toMs` to their head. */
-export interface LatencyBar {
+export interface LatencyBucket {
   readonly fromMs: number;
   readonly toMs: number;
   readonly count: number;
@@ -22,5 +22,5 @@ export interface UpstreamDetail extends UpstreamSnapshot {
   /** Attempts whose client went away. */
   readonly cancelled: number;
   /** Answers of the last minute by latency, without gaps from the fastest to the slowest; empty without any. */
-  readonly latencies: readonly LatencyBar[];
+  readonly latencies: readonly LatencyBucket[];
 }

@@ -3,15 +3,15 @@
 import { closeSync, openSync } from "node:fs";
 
 import type { Command } from "./cli.ts";
-import type { Ask } from "./cli/companions.ts";
-import { systemSurroundings, userName } from "./cli/surroundings.ts";
+import type { AdminTarget } from "./cli/companions.ts";
+import { systemEnvironment, userName } from "./cli/surroundings.ts";
 import type { AdminCall, Failed } from "./commands/admin-call.ts";
 import type { Reply } from "./commands/ask.ts";
-import type { Lasting } from "./commands/readings.ts";
-import { Misuse, type Running } from "./commands/running.ts";
+import type { ServerCommand } from "./commands/readings.ts";
+import { UsageError, type RunningCommand } from "./commands/running.ts";
 import type { SecretSource } from "./commands/secret-input.ts";
 import type { Terminal } from "./commands/terminal.ts";
-import { describeTrouble, type Trouble } from "./config/problem.ts";
+import { describeConfigError, type ConfigError } from "./config/problem.ts";
 import { bugs } from "./lib/bugs.ts";
 import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
 import type { ToWorker } from "./plane/messages.ts";
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   if (argv.length === 1 && argv[0] === "worker") return serveAsWorker();
   if (argv[0] === "up" || argv[0] === "proxy") liftFetchLimit();
   const { parse } = await import("./cli.ts");
-  const command = parse(argv, process.env, systemSurroundings(process.env));
+  const command = parse(argv, process.env, systemEnvironment(process.env));
   if (command.kind === "verb") return runAsking(command);
   if (!isLasting(command)) return answer(command);
   configureLog({ json: !process.stderr.isTTY, level: "info" });
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     outliveBugs(log);
     process.send?.("listening");
   } catch (error) {
-    if (!(error instanceof Misuse)) return failToStart(error);
+    if (!(error instanceof UsageError)) return failToStart(error);
     await exitSaying(error.message, misuseExit);
   }
 }
@@ -72,9 +72,9 @@ function outliveBugs(log: Log): void {
 }
 
 type Asking = Extract<Command, { kind: "verb" }>;
-type Passing = Exclude<Command, Lasting | Asking> | Trouble;
+type Passing = Exclude<Command, ServerCommand | Asking> | ConfigError;
 
-function isLasting(command: Command | Trouble): command is Lasting {
+function isLasting(command: Command | ConfigError): command is ServerCommand {
   return ["up", "proxy", "backend", "dashboard"].includes(command.kind);
 }
 
@@ -106,13 +106,13 @@ async function answer(command: Passing): Promise<void> {
 async function replyTo(command: Passing): Promise<Reply | Failed> {
   switch (command.kind) {
     case "trouble":
-      return { text: describeTrouble(command), exitCode: misuseExit };
+      return { text: describeConfigError(command), exitCode: misuseExit };
     case "plan": {
-      const { askPlan } = await import("./commands/ask.ts");
+      const { printPlan: askPlan } = await import("./commands/ask.ts");
       return askPlan(await callsTo(command.ask), command.file);
     }
     case "state": {
-      const { askState } = await import("./commands/ask.ts");
+      const { printState: askState } = await import("./commands/ask.ts");
       return askState(await callsTo(command.ask));
     }
     case "password":
@@ -123,7 +123,7 @@ async function replyTo(command: Passing): Promise<Reply | Failed> {
   }
 }
 
-async function callsTo(ask: Ask): Promise<AdminCall> {
+async function callsTo(ask: AdminTarget): Promise<AdminCall> {
   const { adminCalls } = await import("./commands/admin-call.ts");
   return adminCalls(ask, userName(process.env));
 }
@@ -188,7 +188,7 @@ async function loadWorker(log: Log): Promise<Worker> {
 }
 
 /** The first signal lets everything finish, the second one ends it at once. */
-function mindSignals(running: Running): void {
+function mindSignals(running: RunningCommand): void {
   let isStopping = false;
   const leave = (code: number) => {
     try {

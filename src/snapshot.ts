@@ -1,13 +1,13 @@
 /** The plain read-only picture of now: what admin API, dashboard and command line read. Types and nothing else. */
 
-import type { CertificateStatus, OwnCertificate } from "./config/expiry.ts";
+import type { CertificateStatus, ListenerCertificate } from "./config/expiry.ts";
 import type { WorkerSnapshot } from "./plane/seat.ts";
 import type { PolicyName } from "./policy/policies.ts";
 import type { OutlierReason, OutlierState } from "./pool/outlier.ts";
-import type { RehearsedError } from "./pool/rehearsal.ts";
+import type { InjectedError } from "./pool/rehearsal.ts";
 import type { Mode, Status } from "./pool/upstream.ts";
-import type { Event } from "./state/event.ts";
-import type { NotKept } from "./state/watched-store.ts";
+import type { BalancerEvent } from "./state/event.ts";
+import type { UnsavedState } from "./state/watched-store.ts";
 
 /** What all processes of the balancer take, and may take. */
 export interface MemorySnapshot {
@@ -19,7 +19,7 @@ export interface MemorySnapshot {
 }
 
 /** A certificate that clients see: as it was read at the start, whatever its file holds by now. */
-export interface CertificateSnapshot extends OwnCertificate {
+export interface CertificateSnapshot extends ListenerCertificate {
   readonly status: CertificateStatus;
 }
 
@@ -65,7 +65,7 @@ export interface OutlierSnapshot {
 }
 
 /** Who set something at run time, when (epoch milliseconds) and why (may be empty). */
-export interface Mark {
+export interface ChangeStamp {
   readonly by: string;
   readonly at: number;
   readonly why: string;
@@ -103,7 +103,7 @@ export interface RehearsalSnapshot {
   readonly latencyMs: number;
   /** Of the attempts that fail, 0–1. */
   readonly errorShare: number;
-  readonly error: RehearsedError;
+  readonly error: InjectedError;
   /** Whether active checks fail too. */
   readonly probes: boolean;
   /** Epoch milliseconds at which it ends by itself. */
@@ -126,11 +126,11 @@ export interface UpstreamSnapshot {
   readonly statusSince: number;
   readonly mode: Mode;
   /** Null while the mode is as configured. */
-  readonly modeSet: Mark | null;
+  readonly modeSet: ChangeStamp | null;
   /** Null while the weight is as configured. */
-  readonly weightSet: Mark | null;
+  readonly weightSet: ChangeStamp | null;
   /** Null if it comes from the configuration. */
-  readonly added: Mark | null;
+  readonly added: ChangeStamp | null;
   /** Null unless it is being emptied, or is kept empty. */
   readonly drain: DrainSnapshot | null;
   /** Null while nothing is played there. */
@@ -181,7 +181,7 @@ export interface PoolSnapshot {
   /** The balancer's own answers, since the start, by reason word. */
   readonly refusals: Readonly<Record<string, number>>;
   /** The last twenty, oldest first. */
-  readonly events: readonly Event[];
+  readonly events: readonly BalancerEvent[];
 }
 
 /** How the configuration came to be the one that counts. */
@@ -209,12 +209,12 @@ export interface Snapshot {
   readonly configuration: ConfigurationSnapshot;
   readonly memory: MemorySnapshot;
   /** That what is set or recorded may not survive a restart; null if it does, or if nobody asked for that. */
-  readonly notKept: NotKept | null;
+  readonly notKept: UnsavedState | null;
   /** Missing where clients come over plain HTTP. */
   readonly certificates?: readonly CertificateSnapshot[];
   /** Missing where a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];
   /** The last twenty of everything, oldest first. */
-  readonly events: readonly Event[];
+  readonly events: readonly BalancerEvent[];
 }

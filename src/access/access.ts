@@ -4,10 +4,10 @@ import type { Clock } from "../lib/clock.ts";
 import { digestOf, isSameSecret } from "../lib/secret.ts";
 import type { Passwords } from "../runtime/runtime.ts";
 import { type Accounts, isOpen, type UserAccount } from "./accounts.ts";
-import { Ledger, type Login, type LoginNote } from "./ledger.ts";
-import { LoginLimit } from "./login-limit.ts";
+import { LoginAudit, type Login, type LoginEvent } from "./ledger.ts";
+import { LoginLimiter } from "./login-limit.ts";
 import type { Role } from "./role.ts";
-import { markOf, Sessions } from "./sessions.ts";
+import { sessionFingerprint, Sessions } from "./sessions.ts";
 
 /** Somebody who was recognised. */
 export interface Caller {
@@ -33,7 +33,7 @@ export interface AccessSetting {
   readonly passwords: Passwords;
   readonly clock: Clock;
   /** Hears of every login and logout that is worth writing down. */
-  readonly note: (note: LoginNote) => void;
+  readonly note: (note: LoginEvent) => void;
 }
 
 /** Verifying costs memory, and a core for some 30 ms. */
@@ -44,15 +44,15 @@ export class Access {
   readonly #setting: AccessSetting;
   /** Who is logged in; whoever ends the process may keep them. */
   readonly sessions: Sessions;
-  readonly #limit: LoginLimit;
-  readonly #ledger: Ledger;
+  readonly #limit: LoginLimiter;
+  readonly #ledger: LoginAudit;
   #verifying = 0;
 
   constructor(setting: AccessSetting) {
     this.#setting = setting;
     this.sessions = new Sessions(setting.clock);
-    this.#limit = new LoginLimit(setting.clock);
-    this.#ledger = new Ledger(setting.clock, setting.note);
+    this.#limit = new LoginLimiter(setting.clock);
+    this.#ledger = new LoginAudit(setting.clock, setting.note);
   }
 
   /** Whether people log in here. */
@@ -114,7 +114,7 @@ export class Access {
     if (!session) return undefined;
     const { name, passwordMark } = session;
     const user = this.#setting.accounts().users?.find((known) => known.name === name);
-    if (user && markOf(user.passwordHash) === passwordMark) return user;
+    if (user && sessionFingerprint(user.passwordHash) === passwordMark) return user;
     this.sessions.end(bearer);
     return undefined;
   }

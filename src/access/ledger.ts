@@ -1,9 +1,9 @@
 /** What is told of logins: who came, who was refused, who left, each in one bounded line and never in a flood. */
 
 import type { Clock } from "../lib/clock.ts";
-import { trickle } from "./trickle.ts";
+import { tokenBucket } from "./trickle.ts";
 
-export interface LoginNote {
+export interface LoginEvent {
   readonly to: "accepted" | "refused" | "ended";
   /** One word. */
   readonly reason: "password_right" | "password_wrong" | "paused" | "logout";
@@ -26,15 +26,15 @@ export interface Login {
   readonly address: string;
 }
 
-export class Ledger {
-  readonly #write: (note: LoginNote) => void;
+export class LoginAudit {
+  readonly #write: (note: LoginEvent) => void;
   readonly #refusalPasses: () => number | undefined;
   readonly #comingPasses: () => number | undefined;
 
-  constructor(clock: Clock, write: (note: LoginNote) => void) {
+  constructor(clock: Clock, write: (note: LoginEvent) => void) {
     this.#write = write;
-    this.#refusalPasses = trickle(refusals, clock);
-    this.#comingPasses = trickle(comings, clock);
+    this.#refusalPasses = tokenBucket(refusals, clock);
+    this.#comingPasses = tokenBucket(comings, clock);
   }
 
   accepted(login: Login): void {
@@ -52,7 +52,7 @@ export class Ledger {
     this.#write({ to: "refused", reason, by: "nobody", detail });
   }
 
-  #coming(what: Pick<LoginNote, "to" | "reason">, { name, address }: Login): void {
+  #coming(what: Pick<LoginEvent, "to" | "reason">, { name, address }: Login): void {
     const held = this.#comingPasses();
     if (held === undefined) return;
     this.#write({ ...what, by: name, detail: `from ${address.slice(0, longestAddress)}${heldBack(held)}` });

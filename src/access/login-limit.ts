@@ -25,7 +25,7 @@ interface Failures {
   pausedUntil: number;
 }
 
-export interface Attempt {
+export interface LoginAttempt {
   /** As it was typed: nobody needs to be called so. */
   readonly name: string;
   readonly address: string;
@@ -39,7 +39,7 @@ export interface Attempt {
  *    └── success, an hour ───┴───────────────────────────┴─────┘
  * ```
  */
-export class LoginLimit {
+export class LoginLimiter {
   readonly #clock: Clock;
   /** The one that failed longest ago comes first, and is the first to go. */
   readonly #known = new Map<string, Failures>();
@@ -56,7 +56,7 @@ export class LoginLimit {
    * Counts a failure until {@link succeed} says otherwise, so that guesses at the same time do not all pass.
    * @returns 0, or in how many milliseconds to try again; then nothing is counted
    */
-  begin(attempt: Attempt): number {
+  begin(attempt: LoginAttempt): number {
     const now = this.#clock();
     const waitMs = Math.max(
       ...keysOf(attempt).map((key) => (this.#current(key, now)?.pausedUntil ?? 0) - now),
@@ -69,7 +69,7 @@ export class LoginLimit {
   }
 
   /** Forgets the name's failures, and this one of the address: others may guess from there too. */
-  succeed(attempt: Attempt): void {
+  succeed(attempt: LoginAttempt): void {
     const [name, address] = keysOf(attempt);
     this.#known.delete(name);
     const failures = this.#known.get(address);
@@ -94,7 +94,7 @@ export class LoginLimit {
   }
 }
 
-function keysOf({ name, address }: Attempt): readonly [name: string, address: string] {
+function keysOf({ name, address }: LoginAttempt): readonly [name: string, address: string] {
   return [`name ${name.slice(0, longestKey)}`, `address ${networkOf(address)}`];
 }
 

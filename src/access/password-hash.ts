@@ -40,7 +40,7 @@ export function formatPasswordHash({ memoryKib, passes, lanes, salt, digest }: P
 }
 
 /** Undefined if the text is a hash that can be taken, else why not, without quoting it. */
-export function whyNotPasswordHash(text: string): string | undefined {
+export function passwordHashProblem(text: string): string | undefined {
   if (passwordHashOf(text)) return undefined;
   return shape.test(text)
     ? `its costs need to be at most m=${mostMemoryKib}, t=${mostPasses}, p=${mostLanes}, and m at least 8 times p`

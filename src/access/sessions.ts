@@ -34,7 +34,7 @@ export interface Session {
 }
 
 /** A session while nobody is there to hold it. */
-export interface KeptSession extends Readonly<Session> {
+export interface PersistedSession extends Readonly<Session> {
   readonly digest: string;
 }
 
@@ -71,7 +71,7 @@ export class Sessions {
     const bearer = newSecret();
     this.#open.set(digestOf(bearer), {
       name,
-      passwordMark: markOf(passwordHash),
+      passwordMark: sessionFingerprint(passwordHash),
       openedAt: now,
       usedAt: now,
     });
@@ -96,7 +96,7 @@ export class Sessions {
   }
 
   /** @returns all that are open, the longest unused one first, in wall time */
-  keep(wallTime: number): readonly KeptSession[] {
+  keep(wallTime: number): readonly PersistedSession[] {
     const now = this.#clock();
     return [...this.#open]
       .filter(([, session]) => !this.#isOver(session, now))
@@ -110,7 +110,7 @@ export class Sessions {
    * Goes on with those that another process kept: the time that it was away counts as theirs. A clock that has gone back
    * cannot tell how old they are: then they are over.
    */
-  resume(kept: readonly KeptSession[], wallTime: number): void {
+  resume(kept: readonly PersistedSession[], wallTime: number): void {
     const now = this.#clock();
     const here = (at: number) => now - (wallTime - at);
     const known = kept.filter(({ usedAt }) => usedAt <= wallTime + clockSlackMs);
@@ -130,6 +130,6 @@ export class Sessions {
 }
 
 /** What can be compared of a password's hash, and is worth nothing to whoever finds it. */
-export function markOf(passwordHash: string): string {
+export function sessionFingerprint(passwordHash: string): string {
   return digestOf(passwordHash);
 }

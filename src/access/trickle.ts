@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 
-export interface TrickleSetting {
+export interface TokenBucketOptions {
   readonly burst: number;
   /** One more may pass after each such time. */
   readonly everyMs: number;
@@ -12,7 +12,7 @@ export interface TrickleSetting {
  * A token bucket.
  * @returns asked before each: how many were held back since the last one that passed, or undefined to hold back
  */
-export function trickle({ burst, everyMs }: TrickleSetting, clock: Clock): () => number | undefined {
+export function tokenBucket({ burst, everyMs }: TokenBucketOptions, clock: Clock): () => number | undefined {
   let left = burst;
   let at = clock();
   let held = 0;

@@ -4,8 +4,8 @@ import { Elysia } from "elysia";
 
 import { Access } from "../access/access.ts";
 import type { Accounts } from "../access/accounts.ts";
-import type { LoginNote } from "../access/ledger.ts";
-import type { KeptSession } from "../access/sessions.ts";
+import type { LoginEvent } from "../access/ledger.ts";
+import type { PersistedSession } from "../access/sessions.ts";
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
@@ -16,15 +16,15 @@ import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
 import type { Phase, Snapshot } from "../snapshot.ts";
 import { health, json, problem, unsniffed, wrongMethod } from "./answers.ts";
-import { courseRoutes } from "./course-routes.ts";
+import { systemRoutes } from "./course-routes.ts";
 import { documentRoutes } from "./document-routes.ts";
-import { fleetRoutes, type Steered } from "./fleet-routes.ts";
+import { upstreamRoutes, type ControlAccess } from "./fleet-routes.ts";
 import { bearerOf } from "./callers.ts";
 import { denialOf } from "./guard.ts";
-import { held } from "./held-answers.ts";
+import { boundToSession } from "./held-answers.ts";
 import { loginRoutes, type LoginSetting } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
-import { rehearsalRoutes } from "./rehearsal-routes.ts";
+import { faultRoutes } from "./rehearsal-routes.ts";
 import { requestRoutes } from "./request-routes.ts";
 import { RequestTail } from "./request-tail.ts";
 import { Stream } from "./stream.ts";
@@ -32,7 +32,7 @@ import { streamRoutes } from "./stream-routes.ts";
 import { taggedJson } from "./tags.ts";
 
 /** What the admin side needs of the balancer. */
-export interface Administered extends Omit<Steered, "pool"> {
+export interface AdminBackend extends Omit<ControlAccess, "pool"> {
   readonly phase: Phase;
   snapshot(): Snapshot;
   metricsText(): Promise<string>;
@@ -53,9 +53,9 @@ export interface AdminSetting {
   /** Asked of every caller but the health checks; undefined only on loopback. */
   readonly token?: string | undefined;
   /** Hears of logins and logouts. */
-  readonly note?: (note: LoginNote) => void;
+  readonly note?: (note: LoginEvent) => void;
   /** Those that the process before has kept: asked for once, when the port is had. */
-  readonly takeSessions?: () => readonly KeptSession[];
+  readonly takeSessions?: () => readonly PersistedSession[];
   /** The effective configuration, with the source of each value and without secrets. */
   readonly settings?: () => readonly Setting[];
   /** Hears of faults of ours. */
@@ -64,13 +64,13 @@ export interface AdminSetting {
 
 export interface AdminListener extends WebListener {
   /** Whoever is logged in now, for the process that comes next. */
-  keptSessions(): readonly KeptSession[];
+  keptSessions(): readonly PersistedSession[];
 }
 
 /** Rejects with the system's code if the port cannot be had. */
 export async function startAdmin(
   setting: AdminSetting,
-  balancer: Administered,
+  balancer: AdminBackend,
   runtime: Runtime,
 ): Promise<AdminListener> {
   const { token, accounts = () => ({ token }), note = () => {}, takeSessions = () => [] } = setting;
@@ -87,7 +87,7 @@ export async function startAdmin(
       if (denial) return unsniffed(denial);
       const bearer = bearerOf(request);
       const answer = unsniffed(await app.fetch(request));
-      return held(answer, () => access.identify(bearer) !== undefined, systemSchedule);
+      return boundToSession(answer, () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
   access.sessions.resume(takeSessions(), systemWallClock());
@@ -101,7 +101,7 @@ export async function startAdmin(
 
 /** Every route, for the listener and for whoever holds the document to them. */
 export function adminApp(
-  balancer: Administered,
+  balancer: AdminBackend,
   { settings = () => [] }: Pick<AdminSetting, "settings">,
   login: LoginSetting,
 ) {
@@ -138,9 +138,9 @@ export function adminApp(
     .get("/api/snapshot", () => json(200, balancer.snapshot()))
     .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
     .get("/api/history", ({ query }) => historyAnswer(balancer, query))
-    .use(fleetRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
-    .use(rehearsalRoutes({ control, upstream: (id) => balancer.upstream(id) }))
-    .use(courseRoutes(control, settings))
+    .use(upstreamRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
+    .use(faultRoutes({ control, upstream: (id) => balancer.upstream(id) }))
+    .use(systemRoutes(control, settings))
     .use(requestRoutes(balancer.requests, tail))
     .use(streamRoutes(stream))
     .use(loginRoutes(login))
@@ -149,7 +149,7 @@ export function adminApp(
 }
 
 /** `?pool=` or `?upstream=`, by default every pool; `&window=` by default 5m; `&since=` epoch milliseconds. */
-function historyAnswer(balancer: Administered, query: Readonly<Record<string, string>>): Response {
+function historyAnswer(balancer: AdminBackend, query: Readonly<Record<string, string>>): Response {
   const { pool, upstream } = query;
   const window = windowNamed(query["window"] ?? "5m");
   const since = Number(query["since"] ?? 0);

@@ -2,7 +2,7 @@
 
 import { STATUS_CODES } from "node:http";
 
-import type { Denied } from "../control/control.ts";
+import type { CommandError } from "../control/control.ts";
 
 export function json(status: number, value: unknown): Response {
   return Response.json(value, { status, headers: { "Cache-Control": "no-store" } });
@@ -32,7 +32,7 @@ export function problem(status: number, reason: string, detail: string, more: ob
   });
 }
 
-export function denial({ status, reason, message, problems }: Denied): Response {
+export function denial({ status, reason, message, problems }: CommandError): Response {
   return problem(status, reason, message, problems ? { problems } : {});
 }
 

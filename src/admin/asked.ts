@@ -1,6 +1,6 @@
 /** What a caller of the admin API asks for: reads times and names, and bounds them. */
 
-import type { Who } from "../control/control.ts";
+import type { Actor } from "../control/control.ts";
 import { parseDuration } from "../lib/duration.ts";
 import type { Fields } from "./bodies.ts";
 import { callerOf } from "./callers.ts";
@@ -9,7 +9,7 @@ import { callerOf } from "./callers.ts";
 const longestReason = 500;
 
 /** Who acts, and why, in the caller's own words. Who has no name of its own is believed to act for whom it says. */
-export function whoOf(request: Request, { reason }: Fields = {}): Who {
+export function actorOf(request: Request, { reason }: Fields = {}): Actor {
   const { name } = callerOf(request) ?? {};
   const given = request.headers.get("x-evenkeel-actor") ?? "";
   const why = typeof reason === "string" ? lineOf(reason, longestReason) : "";
@@ -50,7 +50,7 @@ export function countOf(query: URLSearchParams, name: string): number | undefine
   return /^\d{1,15}$/.test(given) ? Number(given) : undefined;
 }
 
-export function queryOf(request: Request): URLSearchParams {
+export function queryParameters(request: Request): URLSearchParams {
   return new URL(request.url, "http://admin").searchParams;
 }
 
@@ -60,5 +60,5 @@ export function queryOf(request: Request): URLSearchParams {
  */
 export function afterOf(request: Request): number | undefined | null {
   const last = request.headers.get("last-event-id") ?? "";
-  return /^\d{1,15}$/.test(last) ? Number(last) : countOf(queryOf(request), "after");
+  return /^\d{1,15}$/.test(last) ? Number(last) : countOf(queryParameters(request), "after");
 }

@@ -1,12 +1,12 @@
 /** Bodies of requests: read, bounded, and compared with the schema that the document shows for them. */
 
 import type { Static, TSchema } from "@sinclair/typebox";
-import { nameOf, quote, sentenceOf } from "../config/problem.ts";
-import { faultsIn } from "../config/shape.ts";
+import { nameOf, quote, problemSentence } from "../config/problem.ts";
+import { schemaErrors } from "../config/shape.ts";
 import { problem } from "./answers.ts";
 
 /** Bodies are read by hand: each is bounded first. */
-export const byHand = { parse: "none" } as const;
+export const withoutParser = { parse: "none" } as const;
 
 /** A mode, a name and a reason: more than this is no order. */
 const mostBodyBytes = 8_192;
@@ -27,7 +27,7 @@ export async function textOf(request: Request, mostBytes = mostBodyBytes): Promi
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** The body as a JSON map, an empty one if there is no body, or why it cannot be read. */
-export async function fieldsOf(request: Request): Promise<Fields | Response> {
+export async function bodyFields(request: Request): Promise<Fields | Response> {
   const text = await textOf(request);
   if (text === undefined) {
     return problem(413, "body_too_long", "Cannot read the body: it may have 8 KiB at most");
@@ -53,17 +53,17 @@ function parsed(text: string): unknown {
 }
 
 /** What the body says, or the answer that names everything that is wrong with it. No body is an empty map. */
-export async function bodyOf<Schema extends TSchema>(
+export async function readJsonBody<Schema extends TSchema>(
   request: Request,
   schema: Schema,
 ): Promise<Static<Schema> | Response> {
-  const fields = await fieldsOf(request);
+  const fields = await bodyFields(request);
   if (fields instanceof Response) return fields;
-  const faults = faultsIn(schema, fields);
+  const faults = schemaErrors(schema, fields);
   const [first] = faults;
   if (!first) return fields as Static<Schema>;
   const problems = faults.map(({ path, why, value, isKey }) =>
-    sentenceOf({ action: `use ${nameOf(path)}`, why, ...(isKey ? {} : { received: quote(value) }) }),
+    problemSentence({ action: `use ${nameOf(path)}`, why, ...(isKey ? {} : { received: quote(value) }) }),
   );
   const reason = first.isKey ? "body_invalid" : `${first.path[0] ?? "body"}_invalid`;
   return problem(400, reason, problems.join("; "), { problems });

@@ -3,31 +3,31 @@
 import { Elysia } from "elysia";
 
 import type { Setting } from "../config/effective.ts";
-import { type Control, denied, isDenied } from "../control/control.ts";
+import { type Control, commandError, isCommandError } from "../control/control.ts";
 import { describeStep } from "../control/plan.ts";
 import { denial, json, problem } from "./answers.ts";
-import { isSet, lineOf, queryOf, whoOf } from "./asked.ts";
-import { byHand, textOf } from "./bodies.ts";
+import { isSet, lineOf, queryParameters, actorOf } from "./asked.ts";
+import { withoutParser, textOf } from "./bodies.ts";
 import { eventQueryOf } from "./event-query.ts";
-import { conditionally, jsonTag, taggedJson, taggedText } from "./tags.ts";
+import { withIfMatch, jsonTag, taggedJson, taggedText } from "./tags.ts";
 
 /** As much as anyone writes by hand, and a thousand pools that a program wrote. */
 const longestFile = 1024 * 1024;
 const longestName = 200;
 
-const changedSince = denied(
+const changedSince = commandError(
   412,
   "configuration_changed",
   "Cannot do that: somebody has taken the configuration anew since you looked",
 );
 
 /** @param settings the effective configuration, whose tag a reload may have to name */
-export function courseRoutes(control: Control, settings: () => readonly Setting[]) {
+export function systemRoutes(control: Control, settings: () => readonly Setting[]) {
   const tagNow = () => jsonTag({ settings: settings() });
   return (
     new Elysia({ handler: { standardHostname: false } })
       .get("/api/events", ({ request }) => {
-        const query = eventQueryOf(queryOf(request));
+        const query = eventQueryOf(queryParameters(request));
         if (query) return json(200, { events: control.events(query) });
         const message = "Cannot read events: limit, after and before need whole numbers";
         return problem(400, "query_invalid", message);
@@ -42,7 +42,7 @@ export function courseRoutes(control: Control, settings: () => readonly Setting[
       .post(
         "/api/reload",
         async ({ request }) => {
-          const query = queryOf(request);
+          const query = queryParameters(request);
           const dry = isSet(query, "dry");
           const text = await textOf(request, longestFile);
           if (text === undefined)
@@ -58,15 +58,15 @@ export function courseRoutes(control: Control, settings: () => readonly Setting[
             text === ""
               ? {}
               : { file: { name: lineOf(query.get("name") ?? "", longestName) || "the file", text } };
-          const { by, condition } = conditionally(whoOf(request), request, tagNow, changedSince);
+          const { by, condition } = withIfMatch(actorOf(request), request, tagNow, changedSince);
           const report = await control.reload({ dry, ...file, ...(condition && { condition }) }, by);
-          const answer = isDenied(report)
+          const answer = isCommandError(report)
             ? denial(report)
             : json(200, { ...report, diff: report.steps.map(describeStep) });
           answer.headers.set("ETag", tagNow());
           return answer;
         },
-        byHand,
+        withoutParser,
       )
   );
 }

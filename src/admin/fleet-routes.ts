@@ -2,35 +2,35 @@
 
 import { Elysia } from "elysia";
 
-import { type Control, isDenied } from "../control/control.ts";
+import { type Control, isCommandError } from "../control/control.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { denial, json, problem } from "./answers.ts";
-import { isSet, queryOf, waitOf, whoOf } from "./asked.ts";
-import { bodyOf, byHand, fieldsOf } from "./bodies.ts";
+import { isSet, queryParameters, waitOf, actorOf } from "./asked.ts";
+import { readJsonBody, withoutParser, bodyFields } from "./bodies.ts";
 import { modeBody, reasonBody, weightBody } from "./schemas/orders.ts";
-import { conditionally, poolTag } from "./tags.ts";
-import { tooLate, upstreamAnswers } from "./upstream-answers.ts";
+import { withIfMatch, poolEtag } from "./tags.ts";
+import { preconditionFailed, upstreamAnswers } from "./upstream-answers.ts";
 
 /** What these routes need of the balancer. */
-export interface Steered {
+export interface ControlAccess {
   readonly control: Control;
   upstream(id: string): UpstreamSnapshot | undefined;
   pool(name: string): PoolSnapshot | undefined;
 }
 
-export function fleetRoutes({ control, upstream, pool }: Steered) {
+export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
   const { shown, refusal, whoMay } = upstreamAnswers(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
       .post(
         "/api/upstreams/:id/mode",
         async ({ request, params: { id } }) => {
-          const body = await bodyOf(request, modeBody);
+          const body = await readJsonBody(request, modeBody);
           if (body instanceof Response) return body;
           const refused = control.setMode(id, body.mode, whoMay(request, id, body));
           return refused ? refusal(id, refused) : shown(id);
         },
-        byHand,
+        withoutParser,
       )
 
       /**
@@ -40,17 +40,17 @@ export function fleetRoutes({ control, upstream, pool }: Steered) {
       .post(
         "/api/upstreams/:id/drain",
         async ({ request, params: { id } }) => {
-          const body = await bodyOf(request, reasonBody);
+          const body = await readJsonBody(request, reasonBody);
           if (body instanceof Response) return body;
-          const query = queryOf(request);
+          const query = queryParameters(request);
           const waitMs = waitOf(query, 0);
           const deadlineMs = waitOf(query, waitMs ?? 0, "deadline");
           if (waitMs === undefined || deadlineMs === undefined) return badWait();
           const order = { waitMs, deadlineMs, force: isSet(query, "force") };
           const report = await control.drain(id, order, whoMay(request, id, body));
-          return isDenied(report) ? refusal(id, report) : shown(id, 200, { id, ...report });
+          return isCommandError(report) ? refusal(id, report) : shown(id, 200, { id, ...report });
         },
-        byHand,
+        withoutParser,
       )
 
       .get("/api/upstreams/:id", ({ params: { id } }) =>
@@ -60,53 +60,53 @@ export function fleetRoutes({ control, upstream, pool }: Steered) {
       .patch(
         "/api/upstreams/:id",
         async ({ request, params: { id } }) => {
-          const body = await bodyOf(request, weightBody);
+          const body = await readJsonBody(request, weightBody);
           if (body instanceof Response) return body;
           const refused = await control.setWeight(id, body.weight, whoMay(request, id, body));
           return refused ? refusal(id, refused) : shown(id);
         },
-        byHand,
+        withoutParser,
       )
       .delete(
         "/api/upstreams/:id",
         async ({ request, params: { id } }) => {
-          const body = await bodyOf(request, reasonBody);
+          const body = await readJsonBody(request, reasonBody);
           if (body instanceof Response) return body;
-          const waitMs = waitOf(queryOf(request), 0);
+          const waitMs = waitOf(queryParameters(request), 0);
           if (waitMs === undefined) return badWait();
           const report = await control.remove(id, waitMs, whoMay(request, id, body));
-          if (isDenied(report)) return refusal(id, report);
+          if (isCommandError(report)) return refusal(id, report);
           const { drained, inFlight } = report;
           // Whoever does not wait is told that it will go, also where it is gone by chance before the answer.
           const removed = waitMs > 0 && upstream(id) === undefined;
           return json(removed ? 200 : 202, { id, removed, drained, inFlight });
         },
-        byHand,
+        withoutParser,
       )
 
       .get("/api/pools/:pool", ({ params }) => {
         const found = pool(params.pool);
         if (!found) return problem(404, "pool_unknown", `No pool is called ${params.pool}.`);
         const answer = json(200, found);
-        answer.headers.set("ETag", poolTag(found));
+        answer.headers.set("ETag", poolEtag(found));
         return answer;
       })
       .post(
         "/api/pools/:pool/upstreams",
         async ({ request, params }) => {
-          const fields = await fieldsOf(request);
+          const fields = await bodyFields(request);
           if (fields instanceof Response) return fields;
           const { reason: _reason, ...given } = fields;
-          const who = conditionally(whoOf(request, fields), request, () => {
+          const who = withIfMatch(actorOf(request, fields), request, () => {
             const found = pool(params.pool);
-            return found && poolTag(found);
+            return found && poolEtag(found);
           });
           const answer = await control.add(params.pool, given, who);
-          if (!isDenied(answer)) return shown(answer, 201);
+          if (!isCommandError(answer)) return shown(answer, 201);
           const current = answer.status === 412 ? pool(params.pool) : undefined;
-          return current ? tooLate(answer, current, poolTag(current)) : denial(answer);
+          return current ? preconditionFailed(answer, current, poolEtag(current)) : denial(answer);
         },
-        byHand,
+        withoutParser,
       )
   );
 }

@@ -1,7 +1,7 @@
 /** Answers that go on, such as the stream of events: they end with the right by which somebody listens. */
 
 import type { Schedule } from "../lib/clock.ts";
-import { endingStream } from "../lib/ending-stream.ts";
+import { closableStream } from "../lib/ending-stream.ts";
 
 /** How long one may outlast its right. */
 const checkMs = 2_000;
@@ -9,10 +9,10 @@ const checkMs = 2_000;
 const nothing = new Uint8Array();
 
 /** The same answer; a stream of events is cut as soon as `isAllowed` says no. */
-export function held(answer: Response, isAllowed: () => boolean, schedule: Schedule): Response {
+export function boundToSession(answer: Response, isAllowed: () => boolean, schedule: Schedule): Response {
   if (!answer.body || answer.headers.get("content-type") !== "text/event-stream") return answer;
   let cancel = schedule(checkMs, check);
-  const { stream, end } = endingStream(answer.body, nothing, () => cancel());
+  const { stream, end } = closableStream(answer.body, nothing, () => cancel());
   return new Response(stream, { status: answer.status, headers: answer.headers });
 
   function check(): void {

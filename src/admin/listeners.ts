@@ -22,7 +22,7 @@ const greeting = encoder.encode("retry: 1000\n\n");
 const heartbeat = encoder.encode(":\n\n");
 
 /** One of them. */
-export class Listener<State> {
+export class SseClient<State> {
   /** What it asked for, and how far it has got. */
   readonly state: State;
   readonly #controller: ReadableStreamDefaultController<Uint8Array>;
@@ -58,17 +58,17 @@ export class Listener<State> {
 }
 
 /** What a stream does for one listener apart from all others. */
-export interface Welcome<State> {
+export interface SseGreeting<State> {
   /** It comes: what it is sent now stands before all that happens later. */
-  readonly joins?: (listener: Listener<State>) => void;
+  readonly joins?: (listener: SseClient<State>) => void;
   /** It has room, from the beginning or again. */
-  readonly wants?: (listener: Listener<State>) => void;
+  readonly wants?: (listener: SseClient<State>) => void;
 }
 
 /** `resting ──first listener──▶ beating ──last one gone──▶ resting` */
-export class Listeners<State> {
+export class SseClients<State> {
   readonly #setting: ListenersSetting;
-  readonly #all = new Set<Listener<State>>();
+  readonly #all = new Set<SseClient<State>>();
   #cancels: readonly Cancel[] = [];
 
   constructor(setting: ListenersSetting) {
@@ -79,23 +79,23 @@ export class Listeners<State> {
     return this.#all.size;
   }
 
-  has(listener: Listener<State>): boolean {
+  has(listener: SseClient<State>): boolean {
     return this.#all.has(listener);
   }
 
-  [Symbol.iterator](): Iterator<Listener<State>> {
+  [Symbol.iterator](): Iterator<SseClient<State>> {
     return this.#all.values();
   }
 
   /** Undefined if too many listen already. */
-  open(state: () => State, { joins, wants }: Welcome<State>): ReadableStream<Uint8Array> | undefined {
+  open(state: () => State, { joins, wants }: SseGreeting<State>): ReadableStream<Uint8Array> | undefined {
     const { most, mostWaitingBytes } = this.#setting;
     if (this.#all.size >= most) return undefined;
-    let listener: Listener<State> | undefined;
+    let listener: SseClient<State> | undefined;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          listener = new Listener(state(), controller);
+          listener = new SseClient(state(), controller);
           listener.send(greeting);
           joins?.(listener);
           this.#join(listener);
@@ -107,7 +107,7 @@ export class Listeners<State> {
     );
   }
 
-  #join(listener: Listener<State>): void {
+  #join(listener: SseClient<State>): void {
     this.#all.add(listener);
     if (this.#all.size > 1) return;
     const { schedule, begin } = this.#setting;
@@ -122,7 +122,7 @@ export class Listeners<State> {
     }
   }
 
-  #leave(listener: Listener<State>): void {
+  #leave(listener: SseClient<State>): void {
     if (!this.#all.delete(listener) || this.#all.size > 0) return;
     for (const cancel of this.#cancels) cancel();
     this.#cancels = [];

@@ -7,7 +7,7 @@ import { Elysia } from "elysia";
 import type { Access } from "../access/access.ts";
 import { isLoopback } from "../lib/loopback.ts";
 import { json, problem } from "./answers.ts";
-import { fieldsOf } from "./bodies.ts";
+import { bodyFields } from "./bodies.ts";
 import { bearerOf, callerOf } from "./callers.ts";
 
 export interface LoginSetting {
@@ -31,7 +31,7 @@ export function loginRoutes({ access, peerOf }: LoginSetting) {
         "/api/login",
         async ({ request }) => {
           if (!access.hasUsers) return problem(404, "no_users", "Cannot log in: no users are configured.");
-          const fields = await fieldsOf(request);
+          const fields = await bodyFields(request);
           if (fields instanceof Response) return fields;
           const { name, password } = fields;
           if (!isText(name, longestName) || !isText(password, longestPassword)) {

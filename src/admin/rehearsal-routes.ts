@@ -4,13 +4,13 @@ import { Elysia } from "elysia";
 
 import { reaches } from "../access/role.ts";
 import { problem } from "./answers.ts";
-import { bodyOf, byHand, fieldsOf } from "./bodies.ts";
+import { readJsonBody, withoutParser, bodyFields } from "./bodies.ts";
 import { callerOf } from "./callers.ts";
-import type { Steered } from "./fleet-routes.ts";
+import type { ControlAccess } from "./fleet-routes.ts";
 import { reasonBody } from "./schemas/orders.ts";
 import { upstreamAnswers } from "./upstream-answers.ts";
 
-export function rehearsalRoutes({ control, upstream }: Pick<Steered, "control" | "upstream">) {
+export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control" | "upstream">) {
   const { shown, refusal, whoMay } = upstreamAnswers(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
@@ -18,7 +18,7 @@ export function rehearsalRoutes({ control, upstream }: Pick<Steered, "control" |
       .put(
         "/api/upstreams/:id/rehearsal",
         async ({ request, params: { id } }) => {
-          const fields = await fieldsOf(request);
+          const fields = await bodyFields(request);
           if (fields instanceof Response) return fields;
           const role = callerOf(request)?.role ?? "admin";
           if (fields["force"] === true && !reaches(role, "admin")) {
@@ -29,17 +29,17 @@ export function rehearsalRoutes({ control, upstream }: Pick<Steered, "control" |
           const refused = control.rehearse(id, given, whoMay(request, id, fields));
           return refused ? refusal(id, refused) : shown(id);
         },
-        byHand,
+        withoutParser,
       )
       .delete(
         "/api/upstreams/:id/rehearsal",
         async ({ request, params: { id } }) => {
-          const fields = await bodyOf(request, reasonBody);
+          const fields = await readJsonBody(request, reasonBody);
           if (fields instanceof Response) return fields;
           const refused = control.endRehearsal(id, whoMay(request, id, fields));
           return refused ? refusal(id, refused) : shown(id);
         },
-        byHand,
+        withoutParser,
       )
   );
 }

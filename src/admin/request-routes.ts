@@ -3,28 +3,28 @@
 import { Elysia } from "elysia";
 
 import type { Requests } from "../requests/requests.ts";
-import type { RequestQuery, WhichRequests } from "../requests/request.ts";
+import type { RequestQuery, RequestListKind } from "../requests/request.ts";
 import { eventStream, json, problem } from "./answers.ts";
-import { afterOf, countOf, queryOf } from "./asked.ts";
-import { bodyOf, byHand } from "./bodies.ts";
+import { afterOf, countOf, queryParameters } from "./asked.ts";
+import { readJsonBody, withoutParser } from "./bodies.ts";
 import type { RequestTail, TailQuery } from "./request-tail.ts";
-import { imaginedBody } from "./schemas/request.ts";
+import { dryRunBody } from "./schemas/request.ts";
 
 const usualLimit = 50;
 const mostAtOnce = 500;
-const lists: readonly WhichRequests[] = ["recent", "slowest", "failed"];
+const lists: readonly RequestListKind[] = ["recent", "slowest", "failed"];
 
 export function requestRoutes(requests: Requests, tail: RequestTail) {
   return new Elysia({ handler: { standardHostname: false } })
     .get("/api/requests", ({ request }) => {
-      const query = listQueryOf(queryOf(request));
+      const query = listQueryOf(queryParameters(request));
       return typeof query === "string"
         ? problem(400, "query_invalid", query)
         : json(200, requests.list(query));
     })
 
     .get("/api/requests/stream", ({ request }) => {
-      const query = filterOf(queryOf(request));
+      const query = filterOf(queryParameters(request));
       if (typeof query === "string") return problem(400, "query_invalid", query);
       const after = afterOf(request);
       if (after === undefined) {
@@ -36,7 +36,7 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
     .post(
       "/api/requests/dry-run",
       async ({ request }) => {
-        const given = await bodyOf(request, imaginedBody);
+        const given = await readJsonBody(request, dryRunBody);
         if (given instanceof Response) return given;
         const { method = "GET", host = "", target = "/", clientAddress = "127.0.0.1", headers = {} } = given;
         const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
@@ -45,7 +45,7 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
           requests.foresee({ method, host, target, clientAddress, headers: Object.fromEntries(lower) }),
         );
       },
-      byHand,
+      withoutParser,
     )
 
     .get("/api/requests/:id", ({ params: { id } }) => {

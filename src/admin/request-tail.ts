@@ -1,10 +1,10 @@
 /** Who follows requests live: each listener gets those that its filter lets through, as long as it reads. */
 
 import type { Schedule } from "../lib/clock.ts";
-import { matches } from "../requests/recent-requests.ts";
-import type { KeptRequest, RequestQuery } from "../requests/request.ts";
+import { matchesRequest } from "../requests/recent-requests.ts";
+import type { StoredRequest, RequestQuery } from "../requests/request.ts";
 import type { Requests } from "../requests/requests.ts";
-import { type Listener, Listeners } from "./listeners.ts";
+import { type SseClient, SseClients } from "./listeners.ts";
 
 export type TailQuery = Omit<RequestQuery, "which" | "limit" | "before">;
 
@@ -30,12 +30,12 @@ const encoder = new TextEncoder();
 /** `resting ──first listener──▶ hearing of every kept request ──last one gone──▶ resting` */
 export class RequestTail {
   readonly #setting: RequestTailSetting;
-  readonly #listeners: Listeners<State>;
+  readonly #listeners: SseClients<State>;
 
   constructor(setting: RequestTailSetting) {
     this.#setting = setting;
     const { requests, schedule } = setting;
-    this.#listeners = new Listeners({
+    this.#listeners = new SseClients({
       most: 50,
       mostWaitingBytes: 256 * 1024,
       schedule,
@@ -58,16 +58,16 @@ export class RequestTail {
   }
 
   /** The text is made once for all of them, and only if one of them wants it. */
-  #tell(request: KeptRequest, listeners: Iterable<Listener<State>> = this.#listeners): void {
+  #tell(request: StoredRequest, listeners: Iterable<SseClient<State>> = this.#listeners): void {
     let bytes: Uint8Array | undefined;
     for (const listener of listeners) {
-      if (!matches(request, listener.state.query)) continue;
+      if (!matchesRequest(request, listener.state.query)) continue;
       bytes ??= encoder.encode(`event: request\nid: ${request.seq}\ndata: ${JSON.stringify(request)}\n\n`);
       this.#send(listener, bytes);
     }
   }
 
-  #send(listener: Listener<State>, bytes: Uint8Array): void {
+  #send(listener: SseClient<State>, bytes: Uint8Array): void {
     const { state } = listener;
     const missed = `event: missed\ndata: {"count":${state.missed}}\n\n`;
     if (state.missed > 0 && listener.send(missed)) state.missed = 0;

@@ -3,14 +3,14 @@
 import { Elysia } from "elysia";
 import { parseDuration } from "../lib/duration.ts";
 import { eventStream, problem } from "./answers.ts";
-import { afterOf, queryOf } from "./asked.ts";
+import { afterOf, queryParameters } from "./asked.ts";
 import type { Stream } from "./stream.ts";
 
 const mostSnapshotSeconds = 60;
 
 export function streamRoutes(stream: Stream) {
   return new Elysia({ handler: { standardHostname: false } }).get("/api/stream", ({ request }) => {
-    const query = queryOf(request);
+    const query = queryParameters(request);
     const after = afterOf(request);
     if (after === undefined) {
       return problem(400, "query_invalid", "Cannot follow the events: after needs a whole number");

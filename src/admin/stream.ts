@@ -4,8 +4,8 @@ import type { Control } from "../control/control.ts";
 import type { EventQuery } from "../control/journal.ts";
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 import type { Snapshot } from "../snapshot.ts";
-import type { Event } from "../state/event.ts";
-import { type Listener, Listeners } from "./listeners.ts";
+import type { BalancerEvent } from "../state/event.ts";
+import { type SseClient, SseClients } from "./listeners.ts";
 
 export interface StreamQuery extends Pick<EventQuery, "upstream" | "pool"> {
   /** Begins after the event with this number; null with the next one that happens. */
@@ -40,13 +40,13 @@ const eventsAtOnce = 500;
  */
 export class Stream {
   readonly #setting: StreamSetting;
-  readonly #listeners: Listeners<State>;
-  readonly #texts = new WeakMap<Event, string>();
+  readonly #listeners: SseClients<State>;
+  readonly #texts = new WeakMap<BalancerEvent, string>();
   #cancelFlush: Cancel | undefined;
 
   constructor(setting: StreamSetting) {
     this.#setting = setting;
-    this.#listeners = new Listeners({
+    this.#listeners = new SseClients({
       // Dashboards of a team and its scripts.
       most: 100,
       mostWaitingBytes: 64 * 1024,
@@ -103,13 +103,13 @@ export class Stream {
     }
   }
 
-  #show(listener: Listener<State>, picture: Uint8Array): void {
+  #show(listener: SseClient<State>, picture: Uint8Array): void {
     listener.state.snapshotIn = listener.state.query.snapshotSeconds;
     listener.send(picture);
   }
 
   /** The events that it does not have yet, as long as it takes them. */
-  #tell(listener: Listener<State>): void {
+  #tell(listener: SseClient<State>): void {
     const { state } = listener;
     const { upstream, pool } = state.query;
     const only = { ...(upstream !== undefined && { upstream }), ...(pool !== undefined && { pool }) };
@@ -121,7 +121,7 @@ export class Stream {
     }
   }
 
-  #textOf(event: Event): string {
+  #textOf(event: BalancerEvent): string {
     let text = this.#texts.get(event);
     if (text === undefined) {
       text = `event: event\nid: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`;

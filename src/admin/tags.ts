@@ -1,7 +1,7 @@
 /** Entity tags: names for states of what operators set, so that a write can say which state it was decided on. */
 
 import { createHash } from "node:crypto";
-import { denied, type Who } from "../control/control.ts";
+import { commandError, type Actor } from "../control/control.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 
 /**
@@ -9,12 +9,12 @@ import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
  * have changed before anybody could send it back. Who set a thing when is part of it, so that there and back again is
  * another state than never touched.
  */
-export function upstreamTag(upstream: UpstreamSnapshot): string {
+export function upstreamEtag(upstream: UpstreamSnapshot): string {
   return tagOf(intentOf(upstream));
 }
 
 /** Of who belongs to a pool, and of what was set for each. */
-export function poolTag({ name, policy, upstreams }: PoolSnapshot): string {
+export function poolEtag({ name, policy, upstreams }: PoolSnapshot): string {
   return tagOf([name, policy, upstreams.map(intentOf)]);
 }
 
@@ -33,7 +33,7 @@ function intentOf(upstream: UpstreamSnapshot) {
   return [id, url, weight, backup, mode, modeSet, weightSet, added, drain?.leaving ?? false, played];
 }
 
-const changedSince = denied(
+const changedSince = commandError(
   412,
   "intent_changed",
   "Cannot do that: somebody has changed it since you looked",
@@ -43,12 +43,12 @@ const changedSince = denied(
  * The same order, given under the condition that the request's `If-Match` names the present state.
  * @param tagNow undefined if there is nothing any more
  */
-export function conditionally(
-  who: Who,
+export function withIfMatch(
+  who: Actor,
   request: Request,
   tagNow: () => string | undefined,
   otherwise = changedSince,
-): Who {
+): Actor {
   const wanted = request.headers.get("if-match");
   if (wanted === null || wanted.trim() === "*") return who;
   return {

@@ -1,10 +1,10 @@
 /** How every write to one upstream is bound to what its caller saw, and answered with what is there now. */
 
-import type { Denied, Who } from "../control/control.ts";
+import type { CommandError, Actor } from "../control/control.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import { denial, json, problem } from "./answers.ts";
-import { whoOf } from "./asked.ts";
-import { conditionally, upstreamTag } from "./tags.ts";
+import { actorOf } from "./asked.ts";
+import { withIfMatch, upstreamEtag } from "./tags.ts";
 
 export function upstreamAnswers(upstream: (id: string) => UpstreamSnapshot | undefined) {
   return {
@@ -12,24 +12,28 @@ export function upstreamAnswers(upstream: (id: string) => UpstreamSnapshot | und
     shown(id: string, status = 200, more?: object): Response {
       const found = upstream(id);
       const answer = json(status, more ? { ...more, upstream: found ?? null } : (found ?? null));
-      if (found) answer.headers.set("ETag", upstreamTag(found));
+      if (found) answer.headers.set("ETag", upstreamEtag(found));
       return answer;
     },
 
-    refusal(id: string, refused: Denied): Response {
+    refusal(id: string, refused: CommandError): Response {
       const current = refused.status === 412 ? upstream(id) : undefined;
-      return current ? tooLate(refused, current, upstreamTag(current)) : denial(refused);
+      return current ? preconditionFailed(refused, current, upstreamEtag(current)) : denial(refused);
     },
 
-    whoMay: (request: Request, id: string, fields: Parameters<typeof whoOf>[1]): Who =>
-      conditionally(whoOf(request, fields), request, () => {
+    whoMay: (request: Request, id: string, fields: Parameters<typeof actorOf>[1]): Actor =>
+      withIfMatch(actorOf(request, fields), request, () => {
         const found = upstream(id);
-        return found && upstreamTag(found);
+        return found && upstreamEtag(found);
       }),
   };
 }
 
-export function tooLate({ status, reason, message }: Denied, current: object, tag: string): Response {
+export function preconditionFailed(
+  { status, reason, message }: CommandError,
+  current: object,
+  tag: string,
+): Response {
   const answer = problem(status, reason, message, { current });
   answer.headers.set("ETag", tag);
   return answer;

@@ -3,11 +3,11 @@
 import { Elysia } from "elysia";
 import type { Clock } from "../lib/clock.ts";
 import type { WebHandler } from "../runtime/runtime.ts";
-import { json, methodNotAllowed, problem } from "./answers.ts";
+import { demoJson, methodNotAllowed, demoProblem } from "./answers.ts";
 import { ticks } from "./bodies.ts";
 import { Counters } from "./counters.ts";
 import type { Readiness } from "./readiness.ts";
-import { type RehearsalSetting, rehearse } from "./rehearsal.ts";
+import { type RehearsalSetting, echo } from "./rehearsal.ts";
 
 /** Where WebSocket messages are sent back; the runtime does that. */
 export const echoPath = "/ws";
@@ -41,7 +41,7 @@ export function backendApp(setting: AppSetting): WebHandler {
   function metrics({ request }: Asked): Response {
     const accept = request.headers.get("accept") ?? "";
     const asText = /\btext\/plain\b|\bopenmetrics\b/.test(accept) && !accept.includes("application/json");
-    if (!asText) return json(counters.read());
+    if (!asText) return demoJson(counters.read());
     const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
     return new Response(counters.text(), { headers });
   }
@@ -56,7 +56,7 @@ export function backendApp(setting: AppSetting): WebHandler {
   }
 
   const reads: Readonly<Record<string, (asked: Asked) => Response | Promise<Response>>> = {
-    "/healthz": () => json({ status: "alive" }),
+    "/healthz": () => demoJson({ status: "alive" }),
     "/readyz": () => readiness.answer(),
     "/metrics": metrics,
     "/sse": (asked) => counted(() => events(asked)),
@@ -67,7 +67,7 @@ export function backendApp(setting: AppSetting): WebHandler {
   // Elysia would answer with the error's own text; hooks hold for the routes that follow them.
   app.onError(({ error }) => {
     setting.bug(error);
-    return problem(500, "Cannot answer: a fault of this server");
+    return demoProblem(500, "Cannot answer: a fault of this server");
   });
   for (const [path, respond] of Object.entries(reads)) {
     app.get(path, respond).head(path, respond);
@@ -76,11 +76,11 @@ export function backendApp(setting: AppSetting): WebHandler {
   app.post("/admin/ready", ({ request }) => readiness.change(request), { parse: "none" });
   app.all("/admin/ready", ({ request }) => methodNotAllowed(request, "POST"));
   app.all(echoPath, () => {
-    const response = problem(426, "Cannot echo: this path is for WebSockets, received a plain request");
+    const response = demoProblem(426, "Cannot echo: this path is for WebSockets, received a plain request");
     response.headers.set("upgrade", "websocket");
     return response;
   });
-  app.all("/*", ({ request }) => counted(() => rehearse(setting, request, remotes.get(request) ?? "")), {
+  app.all("/*", ({ request }) => counted(() => echo(setting, request, remotes.get(request) ?? "")), {
     parse: "none",
   });
 

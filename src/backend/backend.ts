@@ -12,7 +12,7 @@ import { type Random, systemRandom } from "../lib/random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { backendApp, echoPath } from "./app.ts";
 import { Readiness } from "./readiness.ts";
-import { pictureOf } from "./rehearsal.ts";
+import { describeRequest } from "./rehearsal.ts";
 
 export interface BackendSetting {
   /** How it names itself in its answers. */
@@ -69,7 +69,7 @@ export async function startBackend(
   const readiness = new Readiness();
   const leaving = new AbortController();
   let { port } = setting;
-  const server = () => pictureOf(setting.name, port, wallClock);
+  const server = () => describeRequest(setting.name, port, wallClock);
   const handle = backendApp({ ...setting, ...tools, readiness, leaving: leaving.signal, server });
   const listener = await runtime.serve({ ...setting, handle, bug, echoPath });
   port = listener.port;

@@ -35,7 +35,7 @@ export async function readText(body: Body, most: number): Promise<string | undef
 const piece = new Uint8Array(64 * 1024).fill(".".charCodeAt(0));
 
 /** Exactly this many bytes, made no faster than they are read. */
-export function filler(bytes: number): ReadableStream<Uint8Array> {
+export function patternBytes(bytes: number): ReadableStream<Uint8Array> {
   let left = bytes;
   return new ReadableStream({
     pull(controller) {

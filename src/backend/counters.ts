@@ -3,7 +3,7 @@
 import type { Clock } from "../lib/clock.ts";
 
 /** The JSON form of `/metrics`. */
-export interface Metrics {
+export interface DemoMetrics {
   /** Seconds since the start. */
   readonly uptime: number;
   /** Answers begun; those of health, readiness, metrics and admin do not count. */
@@ -32,7 +32,7 @@ export class Counters {
     if (status >= 500) this.#errors += 1;
   }
 
-  read(): Metrics {
+  read(): DemoMetrics {
     return {
       uptime: thousandths((this.#clock() - this.#startedAt) / 1_000),
       requests: this.#requests,

@@ -1,8 +1,8 @@
 /** The knobs of a rehearsal: what a request's query may ask of the demo backend's answer. */
 
-import { quote } from "./answers.ts";
+import { quoteInput } from "./answers.ts";
 
-export interface Knobs {
+export interface EchoOptions {
   /** Takes the place of the simulated latency, in milliseconds. */
   readonly ms?: number;
   /** Takes the place of 200, and of the dice. */
@@ -17,15 +17,17 @@ interface Range {
 }
 
 /** A minute outlasts every timeout worth rehearsing; a GiB is streamed and costs no memory. */
-const ranges: Readonly<Record<keyof Knobs, Range>> = {
+const ranges: Readonly<Record<keyof EchoOptions, Range>> = {
   ms: { least: 0, most: 60_000 },
   status: { least: 200, most: 599 },
   bytes: { least: 0, most: 2 ** 30 },
 };
 
 /** The knobs that the query sets, or everything that is wrong with them. */
-export function readKnobs(query: URLSearchParams): Knobs | { readonly problems: readonly string[] } {
-  let knobs: Knobs = {};
+export function readEchoOptions(
+  query: URLSearchParams,
+): EchoOptions | { readonly problems: readonly string[] } {
+  let knobs: EchoOptions = {};
   const problems: string[] = [];
   for (const name of ["ms", "status", "bytes"] as const) {
     const given = query.get(name);
@@ -35,7 +37,7 @@ export function readKnobs(query: URLSearchParams): Knobs | { readonly problems: 
     if (value >= least && value <= most) knobs = { ...knobs, [name]: value };
     else
       problems.push(
-        `Cannot use ${name}: it must be a whole number from ${least} to ${most}, received ${quote(given)}`,
+        `Cannot use ${name}: it must be a whole number from ${least} to ${most}, received ${quoteInput(given)}`,
       );
   }
   return problems.length > 0 ? { problems } : knobs;

@@ -1,6 +1,6 @@
 /** Whether a backend wants traffic: what its operator says, until it stops; then it never does again. */
 
-import { problem, quote, json } from "./answers.ts";
+import { demoProblem, quoteInput, demoJson } from "./answers.ts";
 import { readText } from "./bodies.ts";
 
 /** More than any sensible way to write the body, in bytes. */
@@ -20,7 +20,7 @@ export class Readiness {
 
   /** `GET /readyz` */
   answer(): Response {
-    return this.isReady ? json({ status: "ready" }) : json({ status: "not ready" }, 503);
+    return this.isReady ? demoJson({ status: "ready" }) : demoJson({ status: "not ready" }, 503);
   }
 
   /** `POST /admin/ready/` with `{"ready": false}`: takes it over and says what holds now. */
@@ -28,14 +28,14 @@ export class Readiness {
     const text = await readText(request.body, bodyLimit);
     const asked = text === undefined ? undefined : readyOf(text);
     if (asked === undefined) {
-      const received = text === undefined ? `no body of at most ${bodyLimit} bytes` : quote(text);
-      return problem(
+      const received = text === undefined ? `no body of at most ${bodyLimit} bytes` : quoteInput(text);
+      return demoProblem(
         400,
         `Cannot change readiness: the body must be {"ready": true} or {"ready": false}, received ${received}`,
       );
     }
     this.#asked = asked;
-    return json({ ready: this.isReady });
+    return demoJson({ ready: this.isReady });
   }
 }
 

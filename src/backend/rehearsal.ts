@@ -2,9 +2,9 @@
 
 import type { Schedule, WallClock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
-import { json, problem } from "./answers.ts";
-import { countBytes, filler } from "./bodies.ts";
-import { type Knobs, readKnobs } from "./knobs.ts";
+import { demoJson, demoProblem } from "./answers.ts";
+import { countBytes, patternBytes } from "./bodies.ts";
+import { type EchoOptions, readEchoOptions } from "./knobs.ts";
 
 export interface RehearsalSetting {
   /** Milliseconds, drawn evenly from this range. */
@@ -24,7 +24,7 @@ export interface ServerPicture {
   readonly time: string;
 }
 
-export function pictureOf(name: string, port: number, wallClock: WallClock): ServerPicture {
+export function describeRequest(name: string, port: number, wallClock: WallClock): ServerPicture {
   return { name, port, time: new Date(wallClock()).toISOString() };
 }
 
@@ -32,29 +32,25 @@ export function pictureOf(name: string, port: number, wallClock: WallClock): Ser
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** Reads the request to its end, waits as long as latency or knob say, and answers. */
-export async function rehearse(
-  setting: RehearsalSetting,
-  request: Request,
-  remote: string,
-): Promise<Response> {
+export async function echo(setting: RehearsalSetting, request: Request, remote: string): Promise<Response> {
   const { pathname: path, searchParams } = new URL(request.url);
-  const knobs = readKnobs(searchParams);
-  if ("problems" in knobs) return problem(400, knobs.problems.join("; "));
+  const knobs = readEchoOptions(searchParams);
+  if ("problems" in knobs) return demoProblem(400, knobs.problems.join("; "));
   const bytes = await countBytes(request.body);
-  if (bytes === undefined) return problem(400, "Cannot read the body: it breaks off");
+  if (bytes === undefined) return demoProblem(400, "Cannot read the body: it breaks off");
   await latency(setting, knobs);
   const status = knobs.status ?? (setting.random() < setting.failRate ? 500 : 200);
   if (bodiless.has(status)) return new Response(null, { status });
   if (knobs.bytes !== undefined) {
     const headers = { "content-type": "application/octet-stream", "cache-control": "no-store" };
-    return new Response(filler(knobs.bytes), { status, headers });
+    return new Response(patternBytes(knobs.bytes), { status, headers });
   }
   const { method } = request;
   const seen = { path, method, headers: Object.fromEntries(request.headers), remote };
-  return json({ server: setting.server(), request: request.body ? { ...seen, bytes } : seen }, status);
+  return demoJson({ server: setting.server(), request: request.body ? { ...seen, bytes } : seen }, status);
 }
 
-async function latency({ latencyMs, random, schedule }: RehearsalSetting, knobs: Knobs): Promise<void> {
+async function latency({ latencyMs, random, schedule }: RehearsalSetting, knobs: EchoOptions): Promise<void> {
   const delayMs = knobs.ms ?? latencyMs.min + random() * (latencyMs.max - latencyMs.min);
   if (delayMs > 0) await new Promise<void>((resolve) => void schedule(delayMs, resolve));
 }

@@ -2,14 +2,14 @@
 
 import { defaults } from "../config/config.ts";
 import { formatTimeRange } from "../config/times.ts";
-import { type Flag, host, number, port } from "./flag.ts";
+import { type Flag, hostFlag, numberFlag, portFlag } from "./flag.ts";
 
 const { dashboard, backend } = defaults;
 
 /** The dashboard beside the balancer, for up and check. */
 export const companionFlags: readonly Flag[] = [
-  port("DASHBOARD_PORT", dashboard.port, "dashboard", "where the dashboard is; 0 takes any free port"),
-  host(
+  portFlag("DASHBOARD_PORT", dashboard.port, "dashboard", "where the dashboard is; 0 takes any free port"),
+  hostFlag(
     "DASHBOARD_HOST",
     dashboard.hostname,
     "dashboard",
@@ -18,8 +18,8 @@ export const companionFlags: readonly Flag[] = [
 ];
 
 export const dashboardFlags: readonly Flag[] = [
-  port("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
-  host("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; without users all can act"),
+  portFlag("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
+  hostFlag("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; without users all can act"),
   {
     name: "--balancer-url",
     value: "<url>",
@@ -50,8 +50,8 @@ export const askFlags: readonly Flag[] = dashboardFlags.filter(({ variable }) =>
 );
 
 export const backendFlags: readonly Flag[] = [
-  port("SERVER_PORT", backend.port, "", "where to listen; 0 takes any free port"),
-  host("SERVER_HOST", backend.hostname, "", "address to listen on"),
+  portFlag("SERVER_PORT", backend.port, "", "where to listen; 0 takes any free port"),
+  hostFlag("SERVER_HOST", backend.hostname, "", "address to listen on"),
   {
     name: "--name",
     value: "<name>",
@@ -73,7 +73,7 @@ export const backendFlags: readonly Flag[] = [
     value: "<share>",
     variable: "SERVER_FAIL_RATE",
     path: ["failRate"],
-    read: number,
+    read: numberFlag,
     summary: "share of requests answered with 500, from 0 to 1",
     fallback: String(backend.failRate),
   },

@@ -2,19 +2,19 @@
 
 import type { Static, TSchema } from "@sinclair/typebox";
 import { type BackendConfig, type DashboardConfig, defaults } from "../config/config.ts";
-import { layersOf } from "../config/layers.ts";
-import { type Trouble, trouble } from "../config/problem.ts";
+import { mergeSources } from "../config/layers.ts";
+import { type ConfigError, configError } from "../config/problem.ts";
 import { listenOf } from "../config/resolve.ts";
 import { backendSchema, dashboardSchema } from "../config/schema.ts";
-import { faultsIn } from "../config/shape.ts";
+import { schemaErrors } from "../config/shape.ts";
 import { formatTimeRange, timeRangeOf } from "../config/times.ts";
 import { askFlags, backendFlags, dashboardFlags } from "./companion-flags.ts";
 import type { Flag } from "./flag.ts";
-import { type Environment, givensOf } from "./givens.ts";
+import { type Environment, commandLineValues } from "./givens.ts";
 import type { Line } from "./program.ts";
 
 /** @param hostName what the server is called if nobody says */
-export function readBackend(line: Line, env: Environment, hostName: string): BackendConfig | Trouble {
+export function readBackend(line: Line, env: Environment, hostName: string): BackendConfig | ConfigError {
   const given = readGivens(backendFlags, backendSchema, { line, env });
   if (given.kind === "trouble") return given;
   const { name, latency, failRate, ...listen } = given.value;
@@ -28,19 +28,19 @@ export function readBackend(line: Line, env: Environment, hostName: string): Bac
 }
 
 /** Where a running balancer's admin side is, and what it asks of its callers. */
-export interface Ask {
+export interface AdminTarget {
   readonly adminUrl: string;
   readonly adminToken?: string;
 }
 
-export function readAsk(line: Line, env: Environment): Ask | Trouble {
+export function readAdminTarget(line: Line, env: Environment): AdminTarget | ConfigError {
   const given = readGivens(askFlags, dashboardSchema, { line, env });
   if (given.kind === "trouble") return given;
   const { adminUrl = defaults.dashboard.adminUrl, adminToken } = given.value;
   return { adminUrl: adminUrl.replace(/\/$/, ""), ...(adminToken === undefined ? {} : { adminToken }) };
 }
 
-export function readDashboard(line: Line, env: Environment): DashboardConfig | Trouble {
+export function readDashboard(line: Line, env: Environment): DashboardConfig | ConfigError {
   const given = readGivens(dashboardFlags, dashboardSchema, { line, env });
   if (given.kind === "trouble") return given;
   const { balancerUrl, adminUrl, adminToken, ...listen } = given.value;
@@ -67,10 +67,10 @@ function readGivens<Schema extends TSchema>(
   flags: readonly Flag[],
   schema: Schema,
   { line, env }: Said,
-): Understood<Static<Schema>> | Trouble {
-  const layers = layersOf({ givens: givensOf(flags, line.written, env), base: {} });
-  const problems = faultsIn(schema, layers.value).map(layers.problemOf);
-  if (problems.length > 0) return trouble(problems);
+): Understood<Static<Schema>> | ConfigError {
+  const layers = mergeSources({ givens: commandLineValues(flags, line.written, env), base: {} });
+  const problems = schemaErrors(schema, layers.value).map(layers.problemOf);
+  if (problems.length > 0) return configError(problems);
   return { kind: "understood", value: layers.value as Static<Schema> };
 }
 

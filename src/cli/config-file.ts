@@ -2,18 +2,18 @@
 
 import { defaults } from "../config/config.ts";
 import { type FileText, readFileText } from "../config/file.ts";
-import { readNamed } from "../config/named-files.ts";
+import { readReferencedFile } from "../config/named-files.ts";
 import { type Problem, quote } from "../config/problem.ts";
 import { configFlag } from "./flags.ts";
-import { type Environment, givensOf } from "./givens.ts";
+import { type Environment, commandLineValues } from "./givens.ts";
 import type { Line } from "./program.ts";
-import type { FileSource, Surroundings } from "./surroundings.ts";
+import type { FileSource, CliEnvironment } from "./surroundings.ts";
 
-type Readable = Pick<Surroundings, "read" | "file" | "isFileExpected">;
+type Readable = Pick<CliEnvironment, "read" | "file" | "isFileExpected">;
 
 /** The path of the file that was named, else of the default one; there may be none. */
 export function configPath(line: Line, env: Environment): string {
-  return givensOf([configFlag], line.written, env)[0]?.text ?? defaults.configFile;
+  return commandLineValues([configFlag], line.written, env)[0]?.text ?? defaults.configFile;
 }
 
 /** The file that was named, else the default one; undefined if there is neither. */
@@ -33,12 +33,12 @@ export function readSource(
   { read, file, isFileExpected }: Readable,
 ): FileSource | readonly Problem[] | undefined {
   if (file) return file;
-  const [given] = givensOf([configFlag], line.written, env);
+  const [given] = commandLineValues([configFlag], line.written, env);
   const name = configPath(line, env);
   const problem = (why: string): readonly Problem[] => [
     { action: given ? `use ${given.name}` : "read the configuration", why, received: quote(name) },
   ];
-  const found = readNamed(name, read);
+  const found = readReferencedFile(name, read);
   if ("text" in found) return { name, text: found.text };
   if (!found.isMissing) return problem(found.why);
   if (isFileExpected) return problem("the file is gone");

@@ -21,17 +21,18 @@ export interface Flag {
 }
 
 /** A number where it is one; else the text, for the schema to refuse. */
-export const number = (text: string): unknown => (/^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text);
+export const numberFlag = (text: string): unknown =>
+  /^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text;
 
 /** @param key of the listener in the configuration; empty where the command has only one */
-export function port(variable: string, fallback: number, key: string, summary: string): Flag {
+export function portFlag(variable: string, fallback: number, key: string, summary: string): Flag {
   const name = key === "" || key === "listen" ? "--port" : `--${key}-port`;
   const path = key === "" ? ["port"] : [key, "port"];
-  return { name, value: "<port>", variable, path, read: number, summary, fallback: String(fallback) };
+  return { name, value: "<port>", variable, path, read: numberFlag, summary, fallback: String(fallback) };
 }
 
-/** @param key as for {@link port} */
-export function host(variable: string, fallback: string, key: string, summary: string): Flag {
+/** @param key as for {@link portFlag} */
+export function hostFlag(variable: string, fallback: string, key: string, summary: string): Flag {
   const name = key === "" || key === "listen" ? "--host" : `--${key}-host`;
   return { name, value: "<host>", variable, path: key === "" ? ["host"] : [key, "host"], summary, fallback };
 }

@@ -3,14 +3,14 @@
 import { defaults, engineNames } from "../config/config.ts";
 import { splitUpstreams } from "../config/upstreams.ts";
 import { formatDuration } from "../lib/duration.ts";
-import { type Flag, host, number, port } from "./flag.ts";
+import { type Flag, hostFlag, numberFlag, portFlag } from "./flag.ts";
 
 const { listen, admin, pool } = defaults;
 
 /** Settings of the balancer, for up, proxy and check. */
 export const balancerFlags: readonly Flag[] = [
-  port("PROXY_PORT", listen.port, "listen", "where clients connect; 0 takes any free port"),
-  host("PROXY_HOST", listen.hostname, "listen", "address that clients connect to"),
+  portFlag("PROXY_PORT", listen.port, "listen", "where clients connect; 0 takes any free port"),
+  hostFlag("PROXY_HOST", listen.hostname, "listen", "address that clients connect to"),
   {
     name: "--tls-cert",
     value: "<file>",
@@ -30,7 +30,7 @@ export const balancerFlags: readonly Flag[] = [
     value: "<count>",
     variable: "EVENKEEL_MAX_CLIENTS",
     path: ["listen", "maxClients"],
-    read: number,
+    read: numberFlag,
     summary: "clients' connections at one time; more are answered with 503",
     fallback: String(defaults.maxClients),
   },
@@ -66,7 +66,7 @@ export const balancerFlags: readonly Flag[] = [
     value: "<count>",
     variable: "EVENKEEL_RETRIES",
     path: ["pools", "*", "retries"],
-    read: number,
+    read: numberFlag,
     summary: "further attempts elsewhere after the first failed one, 0 to 2",
     fallback: String(pool.retries),
   },
@@ -90,12 +90,12 @@ export const balancerFlags: readonly Flag[] = [
     value: "<count>",
     variable: "EVENKEEL_WORKERS",
     path: ["workers"],
-    read: number,
+    read: numberFlag,
     summary: "processes that serve clients, 1 to 64, or auto for one per core",
     fallback: String(defaults.workers),
   },
-  port("ADMIN_PORT", admin.port, "admin", "health, metrics and control; 0 takes any free port"),
-  host(
+  portFlag("ADMIN_PORT", admin.port, "admin", "health, metrics and control; 0 takes any free port"),
+  hostFlag(
     "ADMIN_HOST",
     admin.hostname,
     "admin",

@@ -1,6 +1,6 @@
 /** What an operator said on the command line and in the environment, in the order of precedence. */
 
-import type { Given } from "../config/layers.ts";
+import type { SourceValue } from "../config/layers.ts";
 import type { Flag } from "./flag.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -10,12 +10,12 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * an empty flag is a mistake like any other.
  * @param written values of the flags on the command line, by name
  */
-export function givensOf(
+export function commandLineValues(
   flags: readonly Flag[],
   written: ReadonlyMap<string, string>,
   env: Environment,
-): readonly Given[] {
-  return flags.flatMap(({ name, variable, path, read = (text) => text }): readonly Given[] => {
+): readonly SourceValue[] {
+  return flags.flatMap(({ name, variable, path, read = (text) => text }): readonly SourceValue[] => {
     const fromFlag = name === undefined ? undefined : written.get(name);
     if (name !== undefined && fromFlag !== undefined) {
       return [{ origin: "flag", name, path, value: read(fromFlag), text: fromFlag }];

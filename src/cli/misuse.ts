@@ -2,9 +2,9 @@
 
 import type { Command, CommanderError } from "commander";
 import { type Problem, quote } from "../config/problem.ts";
-import { suggest } from "../config/suggest.ts";
+import { closestWord } from "../config/suggest.ts";
 
-export function misuseOf(error: CommanderError, program: Command, argv: readonly string[]): Problem {
+export function usageErrorOf(error: CommanderError, program: Command, argv: readonly string[]): Problem {
   const command = program.commands.find((known) => known.name() === argv[0]);
   const name = command ? `evenkeel ${command.name()}` : "evenkeel";
   const action = `run ${name}`;
@@ -38,7 +38,7 @@ export function misuseOf(error: CommanderError, program: Command, argv: readonly
 
 function unknownCommand(asked: string, program: Command): Problem {
   const names = program.commands.map((command) => command.name());
-  const meant = suggest(asked, names);
+  const meant = closestWord(asked, names);
   const why = meant
     ? `there is no such command, did you mean ${meant}?`
     : `known commands are ${names.join(", ")}`;

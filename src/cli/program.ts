@@ -1,15 +1,15 @@
 /** The syntax of the command line: commands, their flags, their help. What the values mean is decided elsewhere. */
 
 import { Argument, Command, CommanderError } from "commander";
-import { type Trouble, trouble } from "../config/problem.ts";
+import { type ConfigError, configError } from "../config/problem.ts";
 import { version } from "../config/version.ts";
 import { policies } from "../policy/policies.ts";
 import { askFlags, backendFlags, companionFlags, dashboardFlags } from "./companion-flags.ts";
 import type { Flag } from "./flag.ts";
 import { balancerFlags, configFlag, watchFlag } from "./flags.ts";
-import { misuseOf } from "./misuse.ts";
+import { usageErrorOf } from "./misuse.ts";
 import { exitCodes, isVerb, type VerbName, verbs } from "./verbs.ts";
-import type { Switch } from "./switch.ts";
+import type { VerbFlag } from "./switch.ts";
 
 export type CommandName =
   | "up"
@@ -31,7 +31,7 @@ interface CommandEntry {
   readonly words?: readonly string[];
   /** Words of the caller's own that have to follow. */
   readonly operands?: readonly string[];
-  readonly switches?: readonly Switch[];
+  readonly switches?: readonly VerbFlag[];
 }
 
 const verbEntries = Object.fromEntries(
@@ -92,7 +92,7 @@ export const versionText = `evenkeel ${version}`;
 const helpWidth = 100;
 
 /** @param argv without the runtime and the script */
-export function readLine(argv: readonly string[]): Line | Text | Trouble {
+export function readLine(argv: readonly string[]): Line | Text | ConfigError {
   let output = "";
   let line: Line | undefined;
   const configured = (command: Command) =>
@@ -146,7 +146,7 @@ export function readLine(argv: readonly string[]): Line | Text | Trouble {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.version") return { kind: "version", text: output.trimEnd() };
     if (error.exitCode === 0) return { kind: "help", text: output };
-    return trouble([misuseOf(error, program, argv)]);
+    return configError([usageErrorOf(error, program, argv)]);
   }
   if (!line) throw new Error("Cannot tell the command: the library neither ran one nor refused");
   return line;

@@ -2,13 +2,13 @@
 
 import { type Problem, quote } from "../config/problem.ts";
 import { parseDuration } from "../lib/duration.ts";
-import { rehearsedErrors } from "../pool/rehearsal.ts";
-import type { Switch } from "./switch.ts";
+import { injectedErrors } from "../pool/rehearsal.ts";
+import type { VerbFlag } from "./switch.ts";
 
-export const rehearseSwitches: readonly Switch[] = [
+export const faultFlags: readonly VerbFlag[] = [
   { name: "--latency", value: "<time>", summary: "delays each request by so long: 2s; at most 30s" },
   { name: "--errors", value: "<share>", summary: "lets this share of the requests fail, 0 to 1" },
-  { name: "--kind", value: "<word>", summary: `how they fail: ${rehearsedErrors.join(", ")}` },
+  { name: "--kind", value: "<word>", summary: `how they fail: ${injectedErrors.join(", ")}` },
   { name: "--for", value: "<time>", summary: "ends after so long, at most 10m (default 30s)" },
   { name: "--probes", value: "", summary: "lets active checks fail too" },
   { name: "--force", value: "", summary: "also where the pool would be left with too few" },
@@ -16,20 +16,20 @@ export const rehearseSwitches: readonly Switch[] = [
 ];
 
 /** What the admin API is asked for. */
-export interface RehearseOrder {
+export interface FaultCommand {
   readonly upstream: string;
   readonly method: "PUT" | "DELETE";
   readonly body: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** @param written values of the switches, by name */
-export function readRehearse(
+export function readFaultCommand(
   upstream: string,
   written: ReadonlyMap<string, string>,
-): RehearseOrder | readonly Problem[] {
+): FaultCommand | readonly Problem[] {
   const problems: Problem[] = [];
   if (written.has("--end")) {
-    for (const { name } of rehearseSwitches) {
+    for (const { name } of faultFlags) {
       if (name === "--end" || !written.has(name)) continue;
       problems.push({ action: `use ${name}`, why: "it means nothing together with --end" });
     }

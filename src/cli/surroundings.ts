@@ -7,7 +7,7 @@ import type { ReadText } from "../config/named-files.ts";
 import { systemWallClock, type WallClock } from "../lib/clock.ts";
 import type { Environment } from "./givens.ts";
 
-export interface Surroundings {
+export interface CliEnvironment {
   readonly read: ReadText;
   /** This user's folder for the program's state; undefined if this user has none. It may have to be made. */
   readonly stateFolder: string | undefined;
@@ -25,7 +25,7 @@ export interface FileSource {
   readonly text: string;
 }
 
-export function systemSurroundings(env: Environment): Surroundings {
+export function systemEnvironment(env: Environment): CliEnvironment {
   return { read, stateFolder: stateFolderOf(env), hostName: hostname(), now: systemWallClock };
 }
 

@@ -2,8 +2,8 @@
 
 import { type Problem, quote } from "../config/problem.ts";
 import { parseDuration } from "../lib/duration.ts";
-import { readRehearse, type RehearseOrder, rehearseSwitches } from "./rehearse.ts";
-import type { Switch } from "./switch.ts";
+import { readFaultCommand, type FaultCommand, faultFlags } from "./rehearse.ts";
+import type { VerbFlag } from "./switch.ts";
 
 export type VerbName =
   | "status"
@@ -43,7 +43,7 @@ export type Verb =
       readonly reason: string;
     }
   | { readonly verb: "remove"; readonly upstream: string; readonly waitMs: number; readonly reason: string }
-  | ({ readonly verb: "rehearse"; readonly reason: string } & RehearseOrder)
+  | ({ readonly verb: "rehearse"; readonly reason: string } & FaultCommand)
   | {
       readonly verb: "events";
       readonly isFollowed: boolean;
@@ -57,7 +57,7 @@ export interface VerbEntry {
   readonly summary: string;
   /** Words that have to follow, as help shows them: "<upstream>". */
   readonly operands: readonly string[];
-  readonly switches: readonly Switch[];
+  readonly switches: readonly VerbFlag[];
 }
 
 const reason = { name: "--reason", value: "<text>", summary: "kept with the change, and shown to others" };
@@ -116,7 +116,7 @@ export const verbs: Readonly<Record<VerbName, VerbEntry>> = {
   rehearse: {
     summary: "Plays a fault on an upstream for a while, or ends it.",
     operands: ["<upstream>"],
-    switches: [...rehearseSwitches, reason],
+    switches: [...faultFlags, reason],
   },
   events: {
     summary: "Prints what changed, who did it and why.",
@@ -202,7 +202,7 @@ export function readVerb(
       case "remove":
         return { verb, upstream: first, waitMs: waitMs(), ...said };
       case "rehearse": {
-        const order = readRehearse(first, written);
+        const order = readFaultCommand(first, written);
         if ("upstream" in order) return { verb, ...order, ...said };
         problems.push(...order);
         return { verb, upstream: first, method: "DELETE", body: {}, ...said };

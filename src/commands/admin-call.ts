@@ -1,9 +1,9 @@
 /** One call of a running balancer's admin API from the command line, with what its failing means for the exit code. */
 
-import type { Ask } from "../cli/companions.ts";
+import type { AdminTarget } from "../cli/companions.ts";
 import { describeError, exchangeWeb, type WebRequest } from "../dashboard/web-client.ts";
 import { type Schedule, systemSchedule } from "../lib/clock.ts";
-import { listOf, mapOf, parseJson } from "../lib/json.ts";
+import { asArray, asRecord, parseJson } from "../lib/json.ts";
 import { type ExitCode, plainText } from "./terminal.ts";
 
 /** Why there is no answer to go by. */
@@ -40,13 +40,13 @@ const writeTimeoutMs = 30_000;
 export type AdminCall = (call: Call) => Promise<Called | Failed>;
 
 /** @param actor who the record says it was */
-export function adminCalls(ask: Ask, actor: string, schedule: Schedule = systemSchedule): AdminCall {
+export function adminCalls(ask: AdminTarget, actor: string, schedule: Schedule = systemSchedule): AdminCall {
   return async ({ method = "GET", path, body, waitMs = 0 }) => {
     try {
       const request = {
         method,
         url: new URL(ask.adminUrl + path),
-        fields: fieldsOf(ask, actor),
+        fields: jsonFields(ask, actor),
         timeoutMs: (method === "GET" ? readTimeoutMs : writeTimeoutMs) + waitMs,
         ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
       };
@@ -56,12 +56,12 @@ export function adminCalls(ask: Ask, actor: string, schedule: Schedule = systemS
         ? { kind: "called", status, text, value }
         : refused(ask, status, value);
     } catch (error) {
-      return unreachable(ask, error);
+      return unreachableError(ask, error);
     }
   };
 }
 
-export function fieldsOf({ adminToken }: Ask, actor: string): Readonly<Record<string, string>> {
+export function jsonFields({ adminToken }: AdminTarget, actor: string): Readonly<Record<string, string>> {
   return {
     accept: "application/json",
     "user-agent": "evenkeel-cli",
@@ -70,13 +70,13 @@ export function fieldsOf({ adminToken }: Ask, actor: string): Readonly<Record<st
   };
 }
 
-export function unreachable({ adminUrl }: Ask, error: unknown): Failed {
+export function unreachableError({ adminUrl }: AdminTarget, error: unknown): Failed {
   const text = `Cannot ask the balancer: ${describeError(error)}, received ${adminUrl}`;
   return { kind: "failed", exitCode: 3, text };
 }
 
 /** @param value a problem (RFC 9457), or anything */
-export function refused({ adminUrl, adminToken }: Ask, status: number, value: unknown): Failed {
+export function refused({ adminUrl, adminToken }: AdminTarget, status: number, value: unknown): Failed {
   // The API's own words are for programs: who types commands has a variable to set.
   if (status === 401) {
     const why =
@@ -85,8 +85,8 @@ export function refused({ adminUrl, adminToken }: Ask, status: number, value: un
         : "it does not know the token in ADMIN_TOKEN";
     return { kind: "failed", exitCode: 2, text: `Cannot ask the balancer: ${why}, received ${adminUrl}` };
   }
-  const { detail, problems } = mapOf(value);
-  const several = listOf(problems).filter((problem) => typeof problem === "string");
+  const { detail, problems } = asRecord(value);
+  const several = asArray(problems).filter((problem) => typeof problem === "string");
   const lines = several.length > 0 ? several : [typeof detail === "string" ? detail : undefined];
   const text = lines
     .map((line) => plainText(line ?? `Cannot ask the balancer: it answers with status ${status}`))

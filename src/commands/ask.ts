@@ -1,7 +1,7 @@
 /** `evenkeel plan` and `evenkeel state`: ask a running balancer, print what it says, and end. */
 
 import type { FileSource } from "../cli/surroundings.ts";
-import { listOf, mapOf } from "../lib/json.ts";
+import { asArray, asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import type { ExitCode } from "./terminal.ts";
 
@@ -13,15 +13,15 @@ export interface Reply {
 }
 
 /** Exit 0 if nothing would change, 1 if something would, 2 if there are problems. */
-export async function askPlan(call: AdminCall, file: FileSource | undefined): Promise<Reply | Failed> {
+export async function printPlan(call: AdminCall, file: FileSource | undefined): Promise<Reply | Failed> {
   const name = file ? `&name=${encodeURIComponent(file.name)}` : "";
   const answer = await call({ method: "POST", path: `/api/reload?dry=1${name}`, body: file?.text ?? "" });
   if (answer.kind === "failed") return answer;
-  const lines = listOf(mapOf(answer.value)["diff"]).map(String);
+  const lines = asArray(asRecord(answer.value)["diff"]).map(String);
   return lines.length === 0 ? { text: "No changes.", exitCode: 0 } : { text: lines.join("\n"), exitCode: 1 };
 }
 
-export async function askState(call: AdminCall): Promise<Reply | Failed> {
+export async function printState(call: AdminCall): Promise<Reply | Failed> {
   const answer = await call({ path: "/api/state/export" });
   return answer.kind === "failed" ? answer : { text: answer.text, exitCode: 0 };
 }

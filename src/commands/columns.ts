@@ -19,7 +19,7 @@ export interface ColumnsSetting {
 const gap = "  ";
 
 /** The last column is as long as it is, and cut where the terminal ends. */
-export function columnsOf(
+export function renderColumns(
   rows: readonly (readonly (string | Cell)[])[],
   { right, hasColour, width = Infinity }: ColumnsSetting,
 ): readonly string[] {

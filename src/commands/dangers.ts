@@ -3,10 +3,10 @@
 import { effectOf } from "../dashboard/actions/effect.ts";
 import { isSnapshot } from "../dashboard/admin-shapes.ts";
 import type { AdminCall } from "./admin-call.ts";
-import type { Order } from "./orders.ts";
+import type { CliCommand } from "./orders.ts";
 
 /** A sentence for each pool that the order would leave with nobody that is known to be well. */
-export async function dangersOf(order: Order, call: AdminCall): Promise<readonly string[]> {
+export async function warningsBefore(order: CliCommand, call: AdminCall): Promise<readonly string[]> {
   switch (order.verb) {
     case "drain":
     case "maintenance":

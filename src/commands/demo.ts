@@ -4,7 +4,7 @@ import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
 
 import { backendArguments } from "../cli/companions.ts";
 import type { BackendConfig } from "../config/config.ts";
-import { Misuse, type Tools } from "./running.ts";
+import { UsageError, type CommandContext } from "./running.ts";
 
 export interface DemoServer {
   readonly config: BackendConfig;
@@ -16,7 +16,7 @@ export interface DemoServer {
 /** Resolves when all listen. Rejects with a Misuse, and ends the others, if one cannot. */
 export async function startDemo(
   configs: readonly BackendConfig[],
-  tools: Tools,
+  tools: CommandContext,
 ): Promise<readonly DemoServer[]> {
   const servers = configs.map((config) => start(config, tools));
   try {
@@ -39,7 +39,7 @@ interface Started extends DemoServer {
 }
 
 /** The channel tells the child when its parent is gone, however that ended: it then exits and is nobody's orphan. */
-function start(config: BackendConfig, { runtime }: Tools): Started {
+function start(config: BackendConfig, { runtime }: CommandContext): Started {
   const [program = "", ...rest] = runtime.selfCommand;
   const stdio: StdioOptions = ["ignore", "ignore", "pipe", "ipc"];
   const child = spawn(program, [...rest, ...backendArguments(config)], { stdio });
@@ -63,7 +63,7 @@ function listens(config: BackendConfig, child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     let errors = "";
     const fail = (why: string) =>
-      reject(new Misuse({ action: `start ${config.name}`, why, received: `port ${config.port}` }));
+      reject(new UsageError({ action: `start ${config.name}`, why, received: `port ${config.port}` }));
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-2_000)));
     child.once("message", () => resolve());
     child.once("error", ({ message }) => fail(message));

@@ -1,9 +1,9 @@
 /** `evenkeel explain`: what became of one request, in sentences, and its attempts and phases as tables. */
 
 import type { Verb } from "../cli/verbs.ts";
-import { listOf, mapOf } from "../lib/json.ts";
+import { asArray, asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
-import { columnsOf } from "./columns.ts";
+import { renderColumns } from "./columns.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 
 export async function explain(
@@ -14,19 +14,19 @@ export async function explain(
   const answer = await call({ path: `/api/requests/${encodeURIComponent(request)}` });
   if (answer.kind === "failed") return answer;
   if (asJson) terminal.write(`${JSON.stringify(answer.value)}\n`);
-  else terminal.write(`${explanationOf(answer.value, terminal.hasColour).join("\n")}\n`);
+  else terminal.write(`${renderExplanation(answer.value, terminal.hasColour).join("\n")}\n`);
   return 0;
 }
 
 /** @param told `account` has the sentences; each other list of maps becomes a table, with the names of what is in a row */
-export function explanationOf(told: unknown, hasColour: boolean): readonly string[] {
-  const { account, ...details } = mapOf(told);
+export function renderExplanation(told: unknown, hasColour: boolean): readonly string[] {
+  const { account, ...details } = asRecord(told);
   const sentences = [
     ...headingOf(details),
-    ...listOf(account).map((sentence) => plainText(String(sentence))),
+    ...asArray(account).map((sentence) => plainText(String(sentence))),
   ];
   const tables = Object.entries(details).flatMap(([name, value]) => {
-    const rows = listOf(value).map(mapOf);
+    const rows = asArray(value).map(asRecord);
     const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((key) =>
       rows.every((row) => typeof row[key] !== "object" || row[key] === null || Array.isArray(row[key])),
     );
@@ -34,7 +34,7 @@ export function explanationOf(told: unknown, hasColour: boolean): readonly strin
     const isNumber = (key: string) =>
       rows.every((row) => typeof row[key] === "number" || row[key] === null) &&
       rows.some((row) => row[key] !== null);
-    const lines = columnsOf(
+    const lines = renderColumns(
       [
         keys.map((key) => ({ text: wordsOf(key).toUpperCase(), tone: "dim" as const })),
         ...rows.map((row) => keys.map((key) => shown(row[key]))),
@@ -47,7 +47,13 @@ export function explanationOf(told: unknown, hasColour: boolean): readonly strin
 }
 
 /** Which request it was. */
-function headingOf({ at, method, host, target, clientAddress }: ReturnType<typeof mapOf>): readonly string[] {
+function headingOf({
+  at,
+  method,
+  host,
+  target,
+  clientAddress,
+}: ReturnType<typeof asRecord>): readonly string[] {
   if (typeof at !== "number" || typeof method !== "string") return [];
   const asked = method === "" ? "no acceptable request" : `${method} ${String(target)} of ${String(host)}`;
   return [plainText(`${asked}, from ${String(clientAddress)}, at ${new Date(at).toISOString()}`)];
@@ -66,7 +72,7 @@ function shown(value: unknown): string {
 
 /** What a thing in a list is called: its first text. */
 function nameOf(item: unknown): string {
-  return typeof item === "object" ? String(Object.values(mapOf(item)).find(isText) ?? "") : String(item);
+  return typeof item === "object" ? String(Object.values(asRecord(item)).find(isText) ?? "") : String(item);
 }
 
 function isText(value: unknown): value is string {

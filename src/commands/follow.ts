@@ -1,19 +1,19 @@
 /** Reads the admin API's stream of events for as long as anybody wants, also over restarts of the balancer. */
 
-import type { Ask } from "../cli/companions.ts";
+import type { AdminTarget } from "../cli/companions.ts";
 import { readEvents } from "../dashboard/event-reader.ts";
 import { sleep } from "../lib/clock.ts";
 import { parseJson } from "../lib/json.ts";
-import type { Event } from "../state/event.ts";
-import { type Failed, fieldsOf, refused, unreachable } from "./admin-call.ts";
+import type { BalancerEvent } from "../state/event.ts";
+import { type Failed, jsonFields, refused, unreachableError } from "./admin-call.ts";
 
-export interface Following {
-  readonly ask: Ask;
+export interface FollowOptions {
+  readonly ask: AdminTarget;
   readonly actor: string;
   readonly upstream: string | undefined;
   /** Begins after the event with this number. */
   readonly after: number;
-  readonly onEvent: (event: Event) => void;
+  readonly onEvent: (event: BalancerEvent) => void;
   /** Hears that the stream has ended and will be opened again. */
   readonly onLoss: () => void;
 }
@@ -21,7 +21,7 @@ export interface Following {
 const pauseMs = 1_000;
 
 /** Resolves when it is refused; rejects never. That nobody answers does not end it: whoever follows has seen events. */
-export async function follow(following: Following): Promise<Failed> {
+export async function followEvents(following: FollowOptions): Promise<Failed> {
   let { after } = following;
   let isLost = false;
   for (;;) {
@@ -42,31 +42,34 @@ interface End {
 }
 
 function read(
-  { ask, actor, upstream }: Following,
+  { ask, actor, upstream }: FollowOptions,
   after: number,
-  hear: (event: Event) => void,
+  hear: (event: BalancerEvent) => void,
 ): Promise<End> {
   const query = new URLSearchParams({ after: String(after), ...(upstream !== undefined && { upstream }) });
   let wasOpen = false;
   return new Promise((resolve) => {
     readEvents({
       url: new URL(`${ask.adminUrl}/api/stream?${query}`),
-      fields: fieldsOf(ask, actor),
+      fields: jsonFields(ask, actor),
       onOpen: () => void (wasOpen = true),
       onEvent(name, data) {
         const event = name === "event" ? parseJson(data) : undefined;
-        if (event !== undefined) hear(event as Event);
+        if (event !== undefined) hear(event as BalancerEvent);
       },
       onEnd({ answer, error }) {
         if (answer) return resolve({ wasOpen, failed: refusal(ask, answer) });
-        resolve({ wasOpen, ...(error && !wasOpen && { failed: unreachable(ask, error) }) });
+        resolve({ wasOpen, ...(error && !wasOpen && { failed: unreachableError(ask, error) }) });
       },
     });
   });
 }
 
 /** A balancer that is full says so and may have room later. */
-function refusal(ask: Ask, { status, text }: { readonly status: number; readonly text: string }): Failed {
+function refusal(
+  ask: AdminTarget,
+  { status, text }: { readonly status: number; readonly text: string },
+): Failed {
   const failed = refused(ask, status, parseJson(text));
   return status === 503 ? { ...failed, exitCode: 3 } : failed;
 }

@@ -2,23 +2,23 @@
 
 import type { Verb } from "../cli/verbs.ts";
 import { formatDuration } from "../lib/duration.ts";
-import { mapOf } from "../lib/json.ts";
+import { asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
-import { rehearse } from "./rehearse.ts";
+import { runFault } from "./rehearse.ts";
 import { type ExitCode, plainText } from "./terminal.ts";
 
-export type Order = Extract<
+export type CliCommand = Extract<
   Verb,
   { verb: "ready" | "maintenance" | "drain" | "weight" | "add" | "remove" | "rehearse" }
 >;
 
-export interface Done {
+export interface CommandResult {
   readonly kind: "done";
   readonly exitCode: ExitCode;
   readonly text: string;
 }
 
-export async function carryOut(order: Order, call: AdminCall): Promise<Done | Failed> {
+export async function runCommand(order: CliCommand, call: AdminCall): Promise<CommandResult | Failed> {
   const body = order.reason === "" ? {} : { reason: order.reason };
   switch (order.verb) {
     case "ready":
@@ -29,7 +29,7 @@ export async function carryOut(order: Order, call: AdminCall): Promise<Done | Fa
         body: { ...body, mode: order.verb },
       });
       if (answer.kind === "failed") return answer;
-      const { status, inFlight } = mapOf(answer.value);
+      const { status, inFlight } = asRecord(answer.value);
       const says = order.verb === "ready" ? `ready: ${status}` : "in maintenance";
       return done(`${order.upstream} is ${says}, ${inFlight} in flight.`);
     }
@@ -38,21 +38,21 @@ export async function carryOut(order: Order, call: AdminCall): Promise<Done | Fa
       const query = queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "", force: isForced ? "1" : "" });
       const path = `${pathOf(upstream)}/drain${query}`;
       const answer = await call({ method: "POST", path, body, waitMs });
-      return answer.kind === "failed" ? answer : drained(order, mapOf(answer.value));
+      return answer.kind === "failed" ? answer : drained(order, asRecord(answer.value));
     }
     case "weight": {
       const path = pathOf(order.upstream);
       const answer = await call({ method: "PATCH", path, body: { ...body, weight: order.weight } });
       if (answer.kind === "failed") return answer;
-      const { weight } = mapOf(answer.value);
+      const { weight } = asRecord(answer.value);
       return done(`${order.upstream} has weight ${weight}${order.weight === null ? ", as configured" : ""}.`);
     }
     case "add": {
       const path = `/api/pools/${encodeURIComponent(order.pool)}/upstreams`;
       const answer = await call({ method: "POST", path, body: { ...order.newcomer, ...body } });
       if (answer.kind === "failed") return answer;
-      const { id, status, lastProbe } = mapOf(answer.value);
-      const { detail } = mapOf(lastProbe);
+      const { id, status, lastProbe } = asRecord(answer.value);
+      const { detail } = asRecord(lastProbe);
       const why = status === "passing" || detail === undefined ? "" : ` (${detail})`;
       return done(`${id} belongs to ${order.pool}: ${status}${why}.`);
     }
@@ -60,10 +60,10 @@ export async function carryOut(order: Order, call: AdminCall): Promise<Done | Fa
       const { waitMs, upstream } = order;
       const path = `${pathOf(upstream)}${queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "" })}`;
       const answer = await call({ method: "DELETE", path, body, waitMs });
-      return answer.kind === "failed" ? answer : removed(order, mapOf(answer.value));
+      return answer.kind === "failed" ? answer : removed(order, asRecord(answer.value));
     }
     case "rehearse": {
-      const said = await rehearse(order, call);
+      const said = await runFault(order, call);
       return typeof said === "string" ? done(said) : said;
     }
   }
@@ -71,7 +71,7 @@ export async function carryOut(order: Order, call: AdminCall): Promise<Done | Fa
 
 type Map = Readonly<Record<string, unknown>>;
 
-function drained({ upstream, waitMs }: Extract<Order, { verb: "drain" }>, report: Map): Done {
+function drained({ upstream, waitMs }: Extract<CliCommand, { verb: "drain" }>, report: Map): CommandResult {
   const { drained: isEmpty, inFlight, undone, cut } = report;
   if (undone === true)
     return done(`${upstream} was set to another mode meanwhile: ${inFlight} in flight.`, 1);
@@ -80,7 +80,7 @@ function drained({ upstream, waitMs }: Extract<Order, { verb: "drain" }>, report
   return done(`${upstream} is not empty after ${formatDuration(waitMs)}: ${inFlight} in flight.`, 1);
 }
 
-function removed({ upstream, waitMs }: Extract<Order, { verb: "remove" }>, report: Map): Done {
+function removed({ upstream, waitMs }: Extract<CliCommand, { verb: "remove" }>, report: Map): CommandResult {
   const { removed: isGone, drained: isEmpty, inFlight } = report;
   if (isGone === true && isEmpty === true) return done(`${upstream} is gone.`);
   if (isGone === true) return done(`${upstream} is gone; ${inFlight} in flight there still finish.`, 1);
@@ -88,7 +88,7 @@ function removed({ upstream, waitMs }: Extract<Order, { verb: "remove" }>, repor
   return done(text, waitMs > 0 ? 1 : 0);
 }
 
-function done(text: string, exitCode: ExitCode = 0): Done {
+function done(text: string, exitCode: ExitCode = 0): CommandResult {
   return { kind: "done", exitCode, text: plainText(text) };
 }
 

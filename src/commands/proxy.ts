@@ -1,6 +1,6 @@
 /** `evenkeel proxy`: the balancer and its admin listener. */
 
-import type { LoginNote } from "../access/ledger.ts";
+import type { LoginEvent } from "../access/ledger.ts";
 import { startAdmin } from "../admin/admin.ts";
 import type { Command } from "../cli.ts";
 import { Balancer } from "../balancer.ts";
@@ -15,15 +15,15 @@ import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
 import { openSqlite } from "../state/sqlite.ts";
-import { WatchedStore } from "../state/watched-store.ts";
-import { listening, type Running, type Tools } from "./running.ts";
+import { MonitoredStore } from "../state/watched-store.ts";
+import { listening, type RunningCommand, type CommandContext } from "./running.ts";
 import { watchFile } from "./watch.ts";
 import { workerHost } from "./workers.ts";
 
 /** What of a command makes a balancer. */
 type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile">;
 
-export interface RunningProxy extends Running {
+export interface RunningProxy extends RunningCommand {
   readonly port: number;
   readonly adminPort: number;
 }
@@ -32,7 +32,7 @@ export interface RunningProxy extends Running {
 export async function startProxy(
   { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, log, say, reread, settings }: Tools,
+  { runtime, log, say, reread, settings }: CommandContext,
 ): Promise<RunningProxy> {
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration", { why });
   const workers = workerHost(config, runtime);
@@ -116,7 +116,7 @@ export async function startProxy(
   };
 }
 
-function recordLogin(note: LoginNote, balancer: Pick<Balancer, "record">, log: Log): void {
+function recordLogin(note: LoginEvent, balancer: Pick<Balancer, "record">, log: Log): void {
   balancer.record({ kind: "login", pool: null, upstream: null, from: "", ...note });
   const { to, by, detail, reason } = note;
   if (to === "refused") log.warn("login refused", { reason, detail });
@@ -134,18 +134,18 @@ function watchFor(path: string, onChange: () => void, log: Log): () => void {
 }
 
 /** A state file that cannot be used must not keep the balancer from serving: then modes live until the process ends. */
-function storeFor(file: string, log: Log): WatchedStore {
+function storeFor(file: string, log: Log): MonitoredStore {
   try {
-    return new WatchedStore(openSqlite(file), systemWallClock);
+    return new MonitoredStore(openSqlite(file), systemWallClock);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     log.error("modes will not survive a restart", { why });
-    return new WatchedStore(openSqlite(":memory:"), systemWallClock, why);
+    return new MonitoredStore(openSqlite(":memory:"), systemWallClock, why);
   }
 }
 
 /** Whoever was logged in when the last process ended. At worst people log in again. */
-function sessionsIn(store: WatchedStore, log: Log): ReturnType<WatchedStore["takeSessions"]> {
+function sessionsIn(store: MonitoredStore, log: Log): ReturnType<MonitoredStore["takeSessions"]> {
   try {
     return store.takeSessions();
   } catch (error) {

@@ -2,27 +2,30 @@
 
 import { type Command, parse } from "../cli.ts";
 import type { Environment } from "../cli/givens.ts";
-import { systemSurroundings } from "../cli/surroundings.ts";
-import type { Reread } from "../control/course.ts";
-import type { Tools } from "./running.ts";
+import { systemEnvironment } from "../cli/surroundings.ts";
+import type { ConfigLoader } from "../control/course.ts";
+import type { CommandContext } from "./running.ts";
 
 /** What the process was started with. */
-export interface Written {
+export interface OriginalArguments {
   readonly argv: readonly string[];
   readonly env: Environment;
 }
 
-export type Lasting = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
+export type ServerCommand = Extract<Command, { kind: "up" | "proxy" | "backend" | "dashboard" }>;
 
 /**
  * Reads the same command line again, with what its file says now, or with another text instead of its file. What the
  * file itself said last tells the sources of values.
  */
-export function readingsOf(command: Lasting, { argv, env }: Written): Pick<Tools, "reread" | "settings"> {
+export function configReloaders(
+  command: ServerCommand,
+  { argv, env }: OriginalArguments,
+): Pick<CommandContext, "reread" | "settings"> {
   let last = "settings" in command ? command.settings : () => [];
   const isFileExpected = "configFile" in command && command.configFile.exists;
-  const reread: Reread = (file) => {
-    const surroundings = { ...systemSurroundings(env), isFileExpected, ...(file ? { file } : {}) };
+  const reread: ConfigLoader = (file) => {
+    const surroundings = { ...systemEnvironment(env), isFileExpected, ...(file ? { file } : {}) };
     const again = parse(argv, env, surroundings);
     if (again.kind === "trouble") return again;
     if (!("config" in again))

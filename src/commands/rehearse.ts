@@ -2,13 +2,13 @@
 
 import type { Verb } from "../cli/verbs.ts";
 import { formatDuration } from "../lib/duration.ts";
-import { describeRehearsal, usualRehearsalMs } from "../pool/rehearsal.ts";
+import { describeFault, defaultFaultMs } from "../pool/rehearsal.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";
-import { mapOf } from "../lib/json.ts";
+import { asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 
 /** The sentence that says what became of it. */
-export async function rehearse(
+export async function runFault(
   { upstream, method, body, reason }: Extract<Verb, { verb: "rehearse" }>,
   call: AdminCall,
 ): Promise<string | Failed> {
@@ -16,9 +16,9 @@ export async function rehearse(
   const answer = await call({ method, path, body: reason === "" ? body : { ...body, reason } });
   if (answer.kind === "failed") return answer;
   if (method === "DELETE") return `The rehearsal on ${upstream} has ended.`;
-  const { rehearsal } = mapOf(answer.value) as Partial<Pick<UpstreamSnapshot, "rehearsal">>;
-  const plays = rehearsal ? describeRehearsal(rehearsal) : "nothing any more";
-  const { seconds = usualRehearsalMs / 1_000 } = body;
+  const { rehearsal } = asRecord(answer.value) as Partial<Pick<UpstreamSnapshot, "rehearsal">>;
+  const plays = rehearsal ? describeFault(rehearsal) : "nothing any more";
+  const { seconds = defaultFaultMs / 1_000 } = body;
   const left = formatDuration(Number(seconds) * 1_000);
   return `Rehearsal on ${upstream}: ${plays}, for ${left}. It ends by itself.`;
 }

@@ -1,14 +1,14 @@
 /** What every command that stays gives back, and how a listener that cannot be had becomes an operator's sentence. */
 
-import { type Problem, sentenceOf } from "../config/problem.ts";
+import { type Problem, problemSentence } from "../config/problem.ts";
 import type { Config } from "../config/config.ts";
 import type { Setting } from "../config/effective.ts";
-import type { Reread } from "../control/course.ts";
+import type { ConfigLoader } from "../control/course.ts";
 import type { Log } from "../lib/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** A command that runs until it is stopped. */
-export interface Running {
+export interface RunningCommand {
   /** Finishes what is under way; resolves when everything has stopped. */
   stop(): Promise<void>;
   /** Takes the configuration anew; missing where there is none. Never rejects: what is wrong is logged. */
@@ -18,11 +18,11 @@ export interface Running {
 }
 
 /** What a command works with. */
-export interface Tools {
+export interface CommandContext {
   readonly runtime: Runtime;
   readonly log: Log;
   /** For a balancer: reads its configuration anew. */
-  readonly reread: Reread;
+  readonly reread: ConfigLoader;
   /** A configuration as a list, with the sources of its values as they were last read. */
   readonly settings: (config: Config) => readonly Setting[];
   /** A line for the person who started the command, on standard output. */
@@ -30,9 +30,9 @@ export interface Tools {
 }
 
 /** An operator's mistake that shows only when the command runs: printed without a stack trace, exit 2. */
-export class Misuse extends Error {
+export class UsageError extends Error {
   constructor(problem: Problem) {
-    super(sentenceOf(problem));
+    super(problemSentence(problem));
   }
 }
 
@@ -43,21 +43,24 @@ const whys: Readonly<Record<string, string>> = {
   ENOTFOUND: "this name has no address",
 };
 
-export interface Place {
+export interface ListenAddress {
   /** The flag that decides it: "--port". */
   readonly flag: string;
   readonly hostname: string;
   readonly port: number;
 }
 
-/** Waits for a listener; a port that cannot be had is a {@link Misuse} that names the flag and the address. */
-export async function listening<T>({ flag, hostname, port }: Place, starting: Promise<T>): Promise<T> {
+/** Waits for a listener; a port that cannot be had is a {@link UsageError} that names the flag and the address. */
+export async function listening<T>(
+  { flag, hostname, port }: ListenAddress,
+  starting: Promise<T>,
+): Promise<T> {
   try {
     return await starting;
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     const why = whys[code];
     if (why === undefined) throw error;
-    throw new Misuse({ action: `use ${flag}`, why, received: `${hostname}:${port}` });
+    throw new UsageError({ action: `use ${flag}`, why, received: `${hostname}:${port}` });
   }
 }

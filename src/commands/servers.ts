@@ -4,9 +4,12 @@ import type { BackendConfig, DashboardConfig } from "../config/config.ts";
 import type { Dashboard } from "../dashboard/dashboard.ts";
 import { bugs } from "../lib/bugs.ts";
 import { logOf } from "../lib/log.ts";
-import { listening, type Running, type Tools } from "./running.ts";
+import { listening, type RunningCommand, type CommandContext } from "./running.ts";
 
-export async function startBackendCommand(config: BackendConfig, { runtime, say }: Tools): Promise<Running> {
+export async function startBackendCommand(
+  config: BackendConfig,
+  { runtime, say }: CommandContext,
+): Promise<RunningCommand> {
   const { startBackend } = await import("../backend/backend.ts");
   const bug = (error: unknown) => bugs.report(logOf("backend"), error);
   const backend = await listening({ flag: "--port", ...config }, startBackend(config, runtime, { bug }));
@@ -17,9 +20,9 @@ export async function startBackendCommand(config: BackendConfig, { runtime, say 
 /** @param flag the one that decides the dashboard's port in this command */
 export async function startDashboardCommand(
   config: DashboardConfig,
-  { runtime, say }: Tools,
+  { runtime, say }: CommandContext,
   flag = "--port",
-): Promise<Running & Pick<Dashboard, "port">> {
+): Promise<RunningCommand & Pick<Dashboard, "port">> {
   const { startDashboard } = await import("../dashboard/dashboard.ts");
   const bug = (error: unknown) => bugs.report(logOf("dashboard"), error);
   const dashboard = await listening({ flag, ...config }, startDashboard({ ...config, bug }, runtime));

@@ -2,14 +2,14 @@
 
 import { engines, runtime } from "#runtime";
 
-import type { Running, Tools } from "./running.ts";
-import { type Lasting, readingsOf, type Written } from "./readings.ts";
+import type { RunningCommand, CommandContext } from "./running.ts";
+import { type ServerCommand, configReloaders, type OriginalArguments } from "./readings.ts";
 
 export async function start(
-  command: Lasting,
-  { written, ...given }: Pick<Tools, "log" | "say"> & { readonly written: Written },
-): Promise<Running> {
-  const tools = { ...given, ...readingsOf(command, written), runtime };
+  command: ServerCommand,
+  { written, ...given }: Pick<CommandContext, "log" | "say"> & { readonly written: OriginalArguments },
+): Promise<RunningCommand> {
+  const tools = { ...given, ...configReloaders(command, written), runtime };
   switch (command.kind) {
     case "up": {
       const { startUp } = await import("./up.ts");

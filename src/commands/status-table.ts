@@ -1,6 +1,6 @@
 /** A snapshot for a terminal: the verdict, then every pool with a line for each upstream. */
 
-import type { Picture } from "../dashboard/picture.ts";
+import type { DashboardState } from "../dashboard/picture.ts";
 import {
   formatAgo,
   formatCount,
@@ -10,23 +10,23 @@ import {
   formatSpan,
   nothing,
 } from "../dashboard/format.ts";
-import { isEjected, sentenceOf } from "../dashboard/reasons.ts";
-import { leftOf, played, wordsOf } from "../dashboard/rehearsal-words.ts";
+import { isEjected, reasonSentence } from "../dashboard/reasons.ts";
+import { leftOf, played, describeInjectedFault } from "../dashboard/rehearsal-words.ts";
 import { formatUptime, uptimeSpan } from "../dashboard/uptime-words.ts";
-import { verdictOf } from "../dashboard/verdict.ts";
+import { overallStatus } from "../dashboard/verdict.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
-import { type Cell, columnsOf, type ColumnsSetting } from "./columns.ts";
+import { type Cell, renderColumns, type ColumnsSetting } from "./columns.ts";
 import { alertLines } from "./status-alerts.ts";
 import { plainText } from "./terminal.ts";
 
 type Look = Omit<ColumnsSetting, "right">;
 
 /** @param picture with a snapshot, or with an outage and what is left of one */
-export function statusLines(picture: Picture, look: Look): readonly string[] {
-  const { tone, headline, reasons } = verdictOf(picture);
+export function statusLines(picture: DashboardState, look: Look): readonly string[] {
+  const { tone, headline, reasons } = overallStatus(picture);
   const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
-  const [verdict = ""] = columnsOf([[{ text: headline, tone: toneOf[tone] }]], { ...look, right: [] });
-  const told = reasons.map((reason) => `  ${plainText(sentenceOf(reason))}`.slice(0, look.width));
+  const [verdict = ""] = renderColumns([[{ text: headline, tone: toneOf[tone] }]], { ...look, right: [] });
+  const told = reasons.map((reason) => `  ${plainText(reasonSentence(reason))}`.slice(0, look.width));
   const { snapshot } = picture;
   if (!snapshot) return [verdict, ...told];
   return [
@@ -64,12 +64,12 @@ function poolLines(pool: PoolSnapshot, { at }: Snapshot, look: Look): readonly s
     ...(hedged > 0 ? [`${formatCount(hedged)} hedges, ${formatCount(pool.hedges.won)} won`] : []),
     ...(pool.panic ? ["PANIC: everybody serves"] : []),
   ];
-  const head = columnsOf([[{ text: pool.name, tone: "bold" }, facts.join(", ")]], { ...look, right: [] });
+  const head = renderColumns([[{ text: pool.name, tone: "bold" }, facts.join(", ")]], { ...look, right: [] });
   const rows = [
     heads.map((text): Cell => ({ text, tone: "dim" })),
     ...pool.upstreams.map((upstream) => rowOf(upstream, at)),
   ];
-  return [...head, ...columnsOf(rows, { ...look, right: numbers })];
+  return [...head, ...renderColumns(rows, { ...look, right: numbers })];
 }
 
 const tones: Readonly<Record<string, Cell["tone"]>> = {
@@ -90,17 +90,18 @@ function rowOf(upstream: UpstreamSnapshot, now: number): readonly (string | Cell
     formatRate(traffic.requestsPerSecond),
     formatShare(traffic.errorShare),
     formatMs(traffic.p99Ms),
-    whyOf(upstream, now) || nothing,
+    statusReason(upstream, now) || nothing,
   ];
 }
 
 /** What an operator would ask about it next; empty if there is nothing to say. */
-export function whyOf(upstream: UpstreamSnapshot, now: number): string {
+export function statusReason(upstream: UpstreamSnapshot, now: number): string {
   const { status, backup, slowStart, weight, effectiveWeight, modeSet, weightSet, added } = upstream;
   const { outlier, lastProbe, drain } = upstream;
   const whys: string[] = [];
   const rehearsal = played(upstream);
-  if (rehearsal) whys.push(`rehearsal by ${rehearsal.by}: ${wordsOf(rehearsal)}, ${leftOf(rehearsal, now)}`);
+  if (rehearsal)
+    whys.push(`rehearsal by ${rehearsal.by}: ${describeInjectedFault(rehearsal)}, ${leftOf(rehearsal, now)}`);
   if (drain && !drain.drained) {
     const until = drain.deadline === null ? "" : `, ${formatSpan(drain.deadline - now)} left`;
     whys.push(`${drain.leaving ? "leaving" : "emptying"}: ${drain.inFlight} in flight${until}`);

@@ -1,8 +1,8 @@
 /** `evenkeel status`: how everything is, once or again every second. */
 
-import type { Ask } from "../cli/companions.ts";
+import type { AdminTarget } from "../cli/companions.ts";
 import type { Verb } from "../cli/verbs.ts";
-import { type Picture, pictureAfter } from "../dashboard/picture.ts";
+import { type DashboardState, nextDashboardState } from "../dashboard/picture.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
@@ -14,9 +14,13 @@ const refreshMs = 1_000;
 /** With `--watch` it does not end by itself: it goes on through restarts of the balancer, and says so. */
 export async function showStatus(
   { isWatched, asJson }: Extract<Verb, { verb: "status" }>,
-  { ask, call, terminal }: { readonly ask: Ask; readonly call: AdminCall; readonly terminal: Terminal },
+  {
+    ask,
+    call,
+    terminal,
+  }: { readonly ask: AdminTarget; readonly call: AdminCall; readonly terminal: Terminal },
 ): Promise<ExitCode | Failed> {
-  let picture: Picture | undefined;
+  let picture: DashboardState | undefined;
   for (;;) {
     const answer = await call({ path: "/api/snapshot" });
     if (answer.kind === "failed" && !picture) return answer;
@@ -31,7 +35,11 @@ export async function showStatus(
   }
 }
 
-function pictureOf(previous: Picture | undefined, ask: Ask, answer: Snapshot | Failed): Picture {
+function pictureOf(
+  previous: DashboardState | undefined,
+  ask: AdminTarget,
+  answer: Snapshot | Failed,
+): DashboardState {
   const at = systemWallClock();
   // The command line asks nobody but the admin side: the door is taken to be as the snapshot says.
   const frontDoor = { url: "", reachable: true, status: null, detail: "", latencyMs: 0, checkedAt: at };
@@ -39,11 +47,11 @@ function pictureOf(previous: Picture | undefined, ask: Ask, answer: Snapshot | F
     "exitCode" in answer
       ? { trouble: { reason: "unreachable", message: "no answer" } as const }
       : { snapshot: answer };
-  return pictureAfter(previous, { at, adminUrl: ask.adminUrl, frontDoor, reading, trends: [] });
+  return nextDashboardState(previous, { at, adminUrl: ask.adminUrl, frontDoor, reading, trends: [] });
 }
 
 /** In place, without a flicker: each line is written over the one before, and what is left is cleared. */
-function show(picture: Picture, terminal: Terminal, isWatched: boolean): void {
+function show(picture: DashboardState, terminal: Terminal, isWatched: boolean): void {
   const size = isWatched || terminal.isInteractive ? terminal.size() : undefined;
   const lines = statusLines(picture, { hasColour: terminal.hasColour, width: size?.columns });
   if (!isWatched || !terminal.isInteractive) {

@@ -4,7 +4,7 @@ import type { Command } from "../cli.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type DemoServer, startDemo } from "./demo.ts";
 import { startProxy } from "./proxy.ts";
-import type { Running, Tools } from "./running.ts";
+import type { RunningCommand, CommandContext } from "./running.ts";
 import { startDashboardCommand } from "./servers.ts";
 
 type Up = Extract<Command, { kind: "up" }>;
@@ -13,10 +13,10 @@ type Up = Extract<Command, { kind: "up" }>;
 export async function startUp(
   { config, configFile, dashboard, backends }: Up,
   engine: Engine,
-  tools: Tools,
-): Promise<Running> {
-  const started: Running[] = [];
-  let reload: Running["reload"];
+  tools: CommandContext,
+): Promise<RunningCommand> {
+  const started: RunningCommand[] = [];
+  let reload: RunningCommand["reload"];
   const closeAll = () => {
     for (const running of started.toReversed()) running.close();
   };
@@ -63,7 +63,7 @@ function reachable(hostname: string): string {
 function sayWhatNow(
   demo: readonly DemoServer[],
   urls: { readonly proxy: string; readonly dashboard: string },
-  { runtime, say }: Tools,
+  { runtime, say }: CommandContext,
 ): void {
   const tries: [command: string, what: string][] = [
     [`curl ${urls.proxy}/hello`, "each answer names its server"],

@@ -1,20 +1,20 @@
 /** Runs the commands that talk to a running balancer, and says how the process is to end. */
 
-import type { Ask } from "../cli/companions.ts";
+import type { AdminTarget } from "../cli/companions.ts";
 import type { Verb } from "../cli/verbs.ts";
-import type { Event } from "../state/event.ts";
-import { listOf, mapOf } from "../lib/json.ts";
+import type { BalancerEvent } from "../state/event.ts";
+import { asArray, asRecord } from "../lib/json.ts";
 import { adminCalls, type AdminCall, type Failed } from "./admin-call.ts";
-import { dangersOf } from "./dangers.ts";
+import { warningsBefore } from "./dangers.ts";
 import { eventLine } from "./event-line.ts";
 import { explain } from "./explain.ts";
-import { follow } from "./follow.ts";
-import { carryOut } from "./orders.ts";
+import { followEvents } from "./follow.ts";
+import { runCommand } from "./orders.ts";
 import { showStatus } from "./status.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 
 export interface VerbTools {
-  readonly ask: Ask;
+  readonly ask: AdminTarget;
   /** Who the record says it was. */
   readonly actor: string;
   readonly terminal: Terminal;
@@ -38,8 +38,8 @@ async function run(verb: Verb, tools: VerbTools, call: AdminCall): Promise<ExitC
     case "explain":
       return explain(verb, call, terminal);
     default: {
-      for (const danger of await dangersOf(verb, call)) terminal.warn(plainText(danger));
-      const done = await carryOut(verb, call);
+      for (const danger of await warningsBefore(verb, call)) terminal.warn(plainText(danger));
+      const done = await runCommand(verb, call);
       if (done.kind === "failed") return done;
       terminal.write(`${done.text}\n`);
       return done.exitCode;
@@ -53,14 +53,15 @@ async function showEvents(
   call: AdminCall,
 ): Promise<ExitCode | Failed> {
   const of = upstream === undefined ? "" : `&upstream=${encodeURIComponent(upstream)}`;
-  const show = (event: Event) => terminal.write(`${asJson ? JSON.stringify(event) : eventLine(event)}\n`);
+  const show = (event: BalancerEvent) =>
+    terminal.write(`${asJson ? JSON.stringify(event) : eventLine(event)}\n`);
   // One more than is shown, so that even with none there is a number to go on from.
   const answer = await call({ path: `/api/events?limit=${limit + 1}${of}` });
   if (answer.kind === "failed") return answer;
-  const events = listOf(mapOf(answer.value)["events"]) as readonly Event[];
+  const events = asArray(asRecord(answer.value)["events"]) as readonly BalancerEvent[];
   if (limit > 0) for (const event of events.slice(-limit)) show(event);
   if (!isFollowed) return 0;
   const onLoss = () => terminal.warn("The stream of events has ended; trying again.");
   const after = events.at(-1)?.seq ?? 0;
-  return follow({ ask, actor, upstream, after, onEvent: show, onLoss });
+  return followEvents({ ask, actor, upstream, after, onEvent: show, onLoss });
 }

@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import type { Config } from "../config/config.ts";
 import type { FromWorker } from "../plane/messages.ts";
 import type { Spawn } from "../plane/seat.ts";
-import type { WorkerHost } from "../plane/workers.ts";
+import type { WorkerLauncher } from "../plane/workers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** More than this nobody can ask for either. */
@@ -17,7 +17,7 @@ const mostWorkers = 64;
 export function workerHost(
   { workers, accessLog }: Pick<Config, "workers" | "accessLog">,
   runtime: Runtime,
-): WorkerHost | undefined {
+): WorkerLauncher | undefined {
   const count = workers === "auto" ? Math.min(mostWorkers, availableParallelism()) : workers;
   if (count === 1) return undefined;
   return { count, spawn: spawnWith(runtime, accessLog?.to === "stdout"), claimPort };

@@ -3,10 +3,10 @@
 import { Type } from "@sinclair/typebox";
 import { type Role, roles } from "../access/role.ts";
 import { format } from "./formats.ts";
-import { strict, text, word } from "./schema-parts.ts";
+import { strict, textSetting, word } from "./schema-parts.ts";
 
 /** As the audit says it; nothing that would need to be escaped. */
-const accountName = text(
+const accountName = textSetting(
   "^[A-Za-z\\d][\\w.@-]{0,63}$",
   "a name: at most 64 letters, digits and . _ @ -, beginning with a letter or digit",
   "What the audit calls it.",
@@ -21,7 +21,7 @@ const program = Type.Object(
   {
     name: accountName,
     role,
-    tokenHash: text(
+    tokenHash: textSetting(
       "^sha256:[\\da-f]{64}$",
       "the hash that `evenkeel token` prints, and never the token",
       "What `evenkeel token` prints beside the token.",

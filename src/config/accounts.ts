@@ -2,7 +2,7 @@
 
 import type { Role } from "../access/role.ts";
 import { isLoopback } from "../lib/loopback.ts";
-import { entriesOf, type Layers, valueAt } from "./layers.ts";
+import { entriesOf, type ConfigSources, valueAt } from "./layers.ts";
 import type { Path, Problem } from "./problem.ts";
 
 /** Whom the record already names so: an account of that name could pass its acts off as theirs. */
@@ -19,7 +19,7 @@ const ownNames: ReadonlySet<string> = new Set([
 ]);
 
 /** The admin side acts on the balancer: beyond this machine it has to know its callers. */
-export function openAdmin(layers: Layers): readonly Problem[] {
+export function openAdmin(layers: ConfigSources): readonly Problem[] {
   const host = valueAt(layers.value, ["admin", "host"]);
   if (typeof host !== "string" || isLoopback(host)) return [];
   const has = (key: string) => entriesOf(valueAt(layers.value, ["admin", key])).length > 0;
@@ -30,7 +30,7 @@ export function openAdmin(layers: Layers): readonly Problem[] {
 }
 
 /** It acts for whoever reaches it, unless people log in; a token of its own tells nobody apart. */
-export function openDashboard(layers: Layers, isOpened: boolean): readonly Problem[] {
+export function openDashboard(layers: ConfigSources, isOpened: boolean): readonly Problem[] {
   const host = valueAt(layers.value, ["dashboard", "host"]);
   if (!isOpened || typeof host !== "string" || isLoopback(host)) return [];
   if (entriesOf(valueAt(layers.value, ["admin", "users"])).length > 0) return [];
@@ -39,7 +39,7 @@ export function openDashboard(layers: Layers, isOpened: boolean): readonly Probl
 }
 
 /** People and programs share one set of names, since the record has only that; case does not tell them apart. */
-export function repeatedAccounts(layers: Layers): readonly Problem[] {
+export function repeatedAccounts(layers: ConfigSources): readonly Problem[] {
   const owners = new Map<string, Path>();
   return ["users", "tokens"].flatMap((list) =>
     entriesOf(valueAt(layers.value, ["admin", list])).flatMap(([index, account]) => {

@@ -1,8 +1,8 @@
 /** Reads the certificates and keys that a configuration names, and says what is wrong with them, never what is in them. */
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import { entriesOf, type Layers, valueAt } from "./layers.ts";
-import { readNamed, type ReadText } from "./named-files.ts";
+import { entriesOf, type ConfigSources, valueAt } from "./layers.ts";
+import { readReferencedFile, type ReadText } from "./named-files.ts";
 import type { Path, Problem } from "./problem.ts";
 
 export interface Certificates {
@@ -15,14 +15,14 @@ const certPath = ["listen", "tls", "cert"];
 const keyPath = ["listen", "tls", "key"];
 
 /** Works on anything: what is no path at all is refused elsewhere. */
-export function readCertificates(layers: Layers, read: ReadText): Certificates {
+export function readCertificates(layers: ConfigSources, read: ReadText): Certificates {
   const texts = new Map<string, string>();
   const problems: Problem[] = [];
   /** The text there, if it is one of those that are wanted. */
   const take = (path: Path, whyNot: (text: string) => string | undefined): string | undefined => {
     const name = valueAt(layers.value, path);
     if (typeof name !== "string" || name.trim() === "") return undefined;
-    const found = readNamed(name, read);
+    const found = readReferencedFile(name, read);
     const why = "why" in found ? found.why : whyNot(found.text);
     if (why !== undefined) problems.push(layers.problemOf({ path, why, value: name }));
     if ("why" in found || why !== undefined) return undefined;
@@ -40,7 +40,7 @@ export function readCertificates(layers: Layers, read: ReadText): Certificates {
 }
 
 /** A certificate without its key, or a key without its certificate. */
-function halves(layers: Layers): readonly Problem[] {
+function halves(layers: ConfigSources): readonly Problem[] {
   const tls = valueAt(layers.value, ["listen", "tls"]);
   if (typeof tls !== "object" || tls === null) return [];
   const [cert, key] = [valueAt(layers.value, certPath), valueAt(layers.value, keyPath)];

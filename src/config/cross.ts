@@ -4,10 +4,10 @@ import { isLoopback } from "../lib/loopback.ts";
 import { authorityOf } from "../pool/upstream.ts";
 import { openAdmin, openDashboard, repeatedAccounts } from "./accounts.ts";
 import { defaults } from "./config.ts";
-import { entriesOf, type Layers, valueAt } from "./layers.ts";
-import { addressOf, isWildcard, whyNotOrigin, withoutBrackets } from "./network.ts";
+import { entriesOf, type ConfigSources, valueAt } from "./layers.ts";
+import { parseAddress, isWildcard, originProblem, withoutBrackets } from "./network.ts";
 import type { Path, Problem } from "./problem.ts";
-import { suggest } from "./suggest.ts";
+import { closestWord } from "./suggest.ts";
 
 /** One of the program's own listeners, by its key in the file. */
 export type ListenerKey = "listen" | "admin" | "dashboard";
@@ -19,7 +19,7 @@ const listenerNames: Readonly<Record<ListenerKey, string>> = {
 };
 
 /** @param listeners those that this command opens */
-export function crossProblems(layers: Layers, listeners: readonly ListenerKey[]): readonly Problem[] {
+export function crossCheck(layers: ConfigSources, listeners: readonly ListenerKey[]): readonly Problem[] {
   return [
     ...repeatedNames(layers),
     ...uselessTls(layers),
@@ -38,7 +38,7 @@ interface FoundUpstream {
   readonly name: unknown;
 }
 
-function upstreamsIn({ value }: Layers): readonly FoundUpstream[] {
+function upstreamsIn({ value }: ConfigSources): readonly FoundUpstream[] {
   return entriesOf(valueAt(value, ["pools"])).flatMap(([pool, inside]) =>
     entriesOf(valueAt(inside, ["upstreams"])).map(([index, upstream]) => ({
       path: ["pools", pool, "upstreams", index],
@@ -48,11 +48,11 @@ function upstreamsIn({ value }: Layers): readonly FoundUpstream[] {
   );
 }
 
-function repeatedNames(layers: Layers): readonly Problem[] {
+function repeatedNames(layers: ConfigSources): readonly Problem[] {
   const owners = new Map<string, Path>();
   return upstreamsIn(layers).flatMap(({ path, url, name }) => {
-    const valid = typeof url === "string" && whyNotOrigin(url) === undefined;
-    const known = name ?? (valid ? authorityOf(addressOf(url)) : undefined);
+    const valid = typeof url === "string" && originProblem(url) === undefined;
+    const known = name ?? (valid ? authorityOf(parseAddress(url)) : undefined);
     if (typeof known !== "string") return [];
     const owner = owners.get(known);
     if (!owner) owners.set(known, path);
@@ -63,7 +63,7 @@ function repeatedNames(layers: Layers): readonly Problem[] {
 }
 
 /** Whoever writes it believes that the connection is safe. */
-function uselessTls(layers: Layers): readonly Problem[] {
+function uselessTls(layers: ConfigSources): readonly Problem[] {
   return upstreamsIn(layers).flatMap(({ path, url }) => {
     const tls = valueAt(layers.value, [...path, "tls"]);
     if (tls === undefined || typeof url !== "string" || !/^http:/i.test(url)) return [];
@@ -72,7 +72,7 @@ function uselessTls(layers: Layers): readonly Problem[] {
   });
 }
 
-function uselessRoutes(layers: Layers): readonly Problem[] {
+function uselessRoutes(layers: ConfigSources): readonly Problem[] {
   const pools = entriesOf(valueAt(layers.value, ["pools"])).map(([name]) => name);
   const routes = entriesOf(valueAt(layers.value, ["routes"]));
   return routes.flatMap(([index, route]) => {
@@ -82,7 +82,7 @@ function uselessRoutes(layers: Layers): readonly Problem[] {
     const matchesAll = entriesOf(route).every(([key]) => key === "pool");
     const problems: Problem[] = [];
     if (typeof pool === "string" && !pools.includes(pool)) {
-      const meant = suggest(pool, pools);
+      const meant = closestWord(pool, pools);
       const why = meant ? `did you mean ${meant}?` : `known are ${pools.join(", ")}`;
       const fault = { path: [...path, "pool"], why: `there is no such pool (${why})`, value: pool };
       problems.push(layers.problemOf(fault));
@@ -102,7 +102,7 @@ interface FoundListener {
   readonly path: Path;
 }
 
-function listenersIn({ value }: Layers, keys: readonly ListenerKey[]): readonly FoundListener[] {
+function listenersIn({ value }: ConfigSources, keys: readonly ListenerKey[]): readonly FoundListener[] {
   return keys.flatMap((key) => {
     const host = valueAt(value, [key, "host"]) ?? defaults[key].hostname;
     const port = valueAt(value, [key, "port"]) ?? defaults[key].port;
@@ -111,7 +111,7 @@ function listenersIn({ value }: Layers, keys: readonly ListenerKey[]): readonly 
   });
 }
 
-function sharedPorts(layers: Layers, keys: readonly ListenerKey[]): readonly Problem[] {
+function sharedPorts(layers: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
   const listeners = listenersIn(layers, keys);
   return listeners.flatMap((later, index) =>
     listeners.slice(0, index).flatMap((earlier) => {
@@ -130,18 +130,18 @@ function overlaps(one: string, other: string): boolean {
 }
 
 /** An upstream that is this very process: its requests would go round for ever. */
-function loops(layers: Layers, keys: readonly ListenerKey[]): readonly Problem[] {
+function loops(layers: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
   const listeners = listenersIn(layers, keys);
   return upstreamsIn(layers).flatMap(({ path, url }) => {
-    if (typeof url !== "string" || whyNotOrigin(url) !== undefined) return [];
-    const { hostname, port } = addressOf(url);
+    if (typeof url !== "string" || originProblem(url) !== undefined) return [];
+    const { hostname, port } = parseAddress(url);
     const own = listeners.find(
       (listener) => listener.port === port && isLoopback(hostname) && overlaps(listener.host, hostname),
     );
     if (!own) return [];
     const why = `${listenerNames[own.key]} of this balancer listens there itself`;
     if (layers.sourceOf(path) !== "default") return [layers.problemOf({ path, why, value: url })];
-    const whyPort = `the upstream ${authorityOf(addressOf(url))} is there`;
+    const whyPort = `the upstream ${authorityOf(parseAddress(url))} is there`;
     return [layers.problemOf({ path: own.path, why: whyPort, value: port })];
   });
 }

@@ -2,17 +2,17 @@
 
 import { Document, isCollection, isMap, isScalar, type Node } from "yaml";
 import { describeAccount } from "./accounts.ts";
-import { fileOf, leavesOf } from "./file-form.ts";
+import { toConfigFile, flattenConfig } from "./file-form.ts";
 import { nameOf, type Path } from "./problem.ts";
-import type { Resolved } from "./resolve.ts";
+import type { ResolvedConfig } from "./resolve.ts";
 
 /** @param sourceOf where the value at a path came from: "flag --port", "default" … */
 export function effectiveYaml(
-  resolved: Resolved,
+  resolved: ResolvedConfig,
   sourceOf: (path: Path) => string,
   warnings: readonly string[] = [],
 ): string {
-  const document = new Document(fileOf(resolved), { aliasDuplicateObjects: false });
+  const document = new Document(toConfigFile(resolved), { aliasDuplicateObjects: false });
   const told = ["ok: the effective configuration, and where each value comes from"];
   document.commentBefore = [...told, ...warnings.map((warning) => `warning: ${warning}`)]
     .map((line) => ` ${line}`)
@@ -40,8 +40,8 @@ export interface Setting {
 }
 
 /** The same as a list, line by line. */
-export function settingsOf(resolved: Resolved, sourceOf: (path: Path) => string): readonly Setting[] {
-  const found = leavesOf(fileOf(resolved)).map(({ path, value }) => ({
+export function settingsOf(resolved: ResolvedConfig, sourceOf: (path: Path) => string): readonly Setting[] {
+  const found = flattenConfig(toConfigFile(resolved)).map(({ path, value }) => ({
     ...{ name: nameOf(path), value: plain(value), source: sourceOf(path) },
   }));
   const place = found.findLastIndex(({ name }) => name.startsWith("admin."));
@@ -49,7 +49,7 @@ export function settingsOf(resolved: Resolved, sourceOf: (path: Path) => string)
 }
 
 /** What is told of the token and the accounts: that they are there. */
-function secretSettings({ config }: Resolved, sourceOf: (path: Path) => string): readonly Setting[] {
+function secretSettings({ config }: ResolvedConfig, sourceOf: (path: Path) => string): readonly Setting[] {
   const { token, users = [], tokens = [] } = config.admin;
   const setting = (path: Path, value: string) => ({ name: nameOf(path), value, source: sourceOf(path) });
   return [

@@ -4,7 +4,7 @@ import { validityOf } from "./certificates.ts";
 import type { Config } from "./config.ts";
 
 /** A certificate that clients see. Times are epoch milliseconds. */
-export interface OwnCertificate {
+export interface ListenerCertificate {
   /** The setting that says where its clients connect. */
   readonly listener: "listen";
   /** File that it was read from; another one may lie there by now. */
@@ -32,14 +32,14 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
 /** Those of all listeners: admin API and dashboard have none. */
-export function certificatesOf({ listen: { tls } }: Pick<Config, "listen">): readonly OwnCertificate[] {
+export function certificatesOf({ listen: { tls } }: Pick<Config, "listen">): readonly ListenerCertificate[] {
   if (!tls) return [];
   const { from, until } = validityOf(tls.cert);
   return [{ listener: "listen", path: tls.certPath, validFrom: from, expiresAt: until }];
 }
 
 /** @param now epoch milliseconds */
-export function stageOf({ validFrom, expiresAt }: OwnCertificate, now: number): CertificateStage {
+export function stageOf({ validFrom, expiresAt }: ListenerCertificate, now: number): CertificateStage {
   if (now >= expiresAt) return "expired";
   if (now < validFrom) return "early";
   const most = (expiresAt - validFrom) * longestNotice;
@@ -47,14 +47,14 @@ export function stageOf({ validFrom, expiresAt }: OwnCertificate, now: number): 
   return passed ?? "valid";
 }
 
-export function statusOf(stage: CertificateStage): CertificateStatus {
+export function certificateStatus(stage: CertificateStage): CertificateStatus {
   return typeof stage === "number" ? "expiring" : stage;
 }
 
 /** How it is with one that is not simply valid, as the end of a sentence; undefined for one that is. */
-export function expiryWords(certificate: OwnCertificate, now: number): string | undefined {
+export function describeExpiry(certificate: ListenerCertificate, now: number): string | undefined {
   const { validFrom, expiresAt } = certificate;
-  switch (statusOf(stageOf(certificate, now))) {
+  switch (certificateStatus(stageOf(certificate, now))) {
     case "expired":
       return `expired on ${dayOf(expiresAt)}`;
     case "early":

@@ -6,7 +6,7 @@ import { authorityOf, originOf, type UpstreamTls } from "../pool/upstream.ts";
 import type { Config, PoolConfig } from "./config.ts";
 import { entriesOf } from "./layers.ts";
 import type { Path } from "./problem.ts";
-import type { Resolved } from "./resolve.ts";
+import type { ResolvedConfig } from "./resolve.ts";
 
 /** One value of a file. */
 export interface Leaf {
@@ -15,12 +15,12 @@ export interface Leaf {
 }
 
 /** All of them, in the order of the file. An upstream or a route is one thing, and so is a list of plain values. */
-export function leavesOf(value: unknown, path: Path = []): readonly Leaf[] {
+export function flattenConfig(value: unknown, path: Path = []): readonly Leaf[] {
   const entries = entriesOf(value);
   const isWhole = /^\d+$/.test(path.at(-1) ?? "") || entries.every(([key]) => /^\d+$/.test(key));
   const isLeaf = entries.length === 0 || (isWhole && !(Array.isArray(value) && isMapList(value)));
   if (isLeaf) return [{ path, value }];
-  return entries.flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
+  return entries.flatMap(([key, inner]) => flattenConfig(inner, [...path, key]));
 }
 
 function isMapList(list: readonly unknown[]): boolean {
@@ -28,7 +28,7 @@ function isMapList(list: readonly unknown[]): boolean {
 }
 
 /** Everything but the token and the accounts' hashes: they are shown to nobody. */
-export function fileOf({ config, dashboard }: Resolved): object {
+export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
   return {
     ...settingsFileOf(config),
     dashboard: { host: dashboard.hostname, port: dashboard.port },

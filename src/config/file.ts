@@ -10,7 +10,7 @@ import {
   parseDocument,
   type YAMLError,
 } from "yaml";
-import type { Path, Place, Problem } from "./problem.ts";
+import type { Path, SourceLocation, Problem } from "./problem.ts";
 
 export interface FileText {
   readonly name: string;
@@ -19,9 +19,9 @@ export interface FileText {
   /** Whether the file itself says something there. */
   has(path: Path): boolean;
   /** Where it says so, or where the nearest thing around it begins. */
-  placeOf(path: Path): Place;
+  placeOf(path: Path): SourceLocation;
   /** Where its last key stands, which may not belong there. */
-  placeOfKey(path: Path): Place;
+  placeOfKey(path: Path): SourceLocation;
 }
 
 /** More than anyone reads; a file that is not YAML at all has hundreds. */
@@ -30,7 +30,7 @@ const mostProblems = 20;
 /** What the text says, or why nobody can say. Aliases may be used, but not to build a bomb. */
 export function readFileText(text: string, name: string): FileText | readonly Problem[] {
   const lines = new LineCounter();
-  const place = (offset: number): Place => {
+  const place = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(offset);
     return { file: name, line: Math.max(1, line), column: Math.max(1, col) };
   };
@@ -95,7 +95,7 @@ function startOf(node: unknown): number | undefined {
   return (node as Node | null | undefined)?.range?.[0];
 }
 
-function problemOf(error: YAMLError, text: string, place: Place): Problem {
+function problemOf(error: YAMLError, text: string, place: SourceLocation): Problem {
   if (error.code === "DUPLICATE_KEY") {
     return {
       action,

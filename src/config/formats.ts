@@ -1,23 +1,23 @@
 /** Checks that a pattern cannot make, as TypeBox formats: each says what is wrong in words. */
 
 import { FormatRegistry, Type } from "@sinclair/typebox";
-import { passwordHashPattern, whyNotPasswordHash } from "../access/password-hash.ts";
+import { passwordHashPattern, passwordHashProblem } from "../access/password-hash.ts";
 import { durationPattern } from "../lib/duration.ts";
 import { sizePattern } from "../lib/size.ts";
-import { whyNotHost, whyNotName, whyNotOrigin, whyNotRange } from "./network.ts";
-import { whyNotSize } from "./sizes.ts";
-import { whyNotDelay, whyNotDuration, whyNotTimeRange } from "./times.ts";
+import { hostProblem, hostnameProblem, originProblem, cidrProblem } from "./network.ts";
+import { sizeProblem } from "./sizes.ts";
+import { delayProblem, durationProblem, timeRangeProblem } from "./times.ts";
 
 const formats = {
-  origin: whyNotOrigin,
-  host: whyNotHost,
-  name: whyNotName,
-  range: whyNotRange,
-  duration: whyNotDuration,
-  delay: whyNotDelay,
-  size: whyNotSize,
-  "time-range": whyNotTimeRange,
-  "password-hash": whyNotPasswordHash,
+  origin: originProblem,
+  host: hostProblem,
+  name: hostnameProblem,
+  range: cidrProblem,
+  duration: durationProblem,
+  delay: delayProblem,
+  size: sizeProblem,
+  "time-range": timeRangeProblem,
+  "password-hash": passwordHashProblem,
 } satisfies Record<string, (text: string) => string | undefined>;
 
 type FormatName = keyof typeof formats;
@@ -57,7 +57,7 @@ const nouns: Readonly<Record<FormatName, string>> = {
 };
 
 /** Why one of our formats refuses the text; undefined if it is not ours or accepts it. */
-export function whyFormatRefuses(format: unknown, text: unknown): string | undefined {
+export function formatProblem(format: unknown, text: unknown): string | undefined {
   if (typeof format !== "string" || typeof text !== "string") return undefined;
   const name = format.replace(/^evenkeel-/, "");
   return Object.hasOwn(formats, name) ? formats[name as FormatName](text) : undefined;

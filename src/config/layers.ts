@@ -1,12 +1,12 @@
 /** Lays flags and variables over the configuration file, and remembers for every value who said so. */
 
 import type { FileText } from "./file.ts";
-import { nameOf, type Path, type Place, type Problem, quote } from "./problem.ts";
+import { nameOf, type Path, type SourceLocation, type Problem, quote } from "./problem.ts";
 import { isSecretAt } from "./secrets.ts";
-import type { Fault } from "./shape.ts";
+import type { SchemaError } from "./shape.ts";
 
 /** One value from a flag or a variable. */
-export interface Given {
+export interface SourceValue {
   readonly origin: "flag" | "env";
   /** As the operator knows it: "--port", "PROXY_PORT". */
   readonly name: string;
@@ -19,19 +19,19 @@ export interface Given {
 }
 
 /** One value where several layers could have spoken. */
-export interface Layers {
+export interface ConfigSources {
   /** What they say together, unchecked. */
   readonly value: unknown;
   /** "flag --port", "env PROXY_PORT", "file evenkeel.yaml:3" or "default". */
   sourceOf(path: Path): string;
   /** How the operator knows the value there: "--port", "PROXY_PORT" or "listen.port". */
   subjectOf(path: Path): string;
-  problemOf(fault: Omit<Fault, "isKey"> & { readonly isKey?: boolean }): Problem;
+  problemOf(fault: Omit<SchemaError, "isKey"> & { readonly isKey?: boolean }): Problem;
 }
 
 export interface LayersSetting {
   /** Each for a place of its own. */
-  readonly givens: readonly Given[];
+  readonly givens: readonly SourceValue[];
   readonly file?: FileText | undefined;
   /** Below everything: what is assumed where neither file nor givens say anything. */
   readonly base: unknown;
@@ -39,7 +39,12 @@ export interface LayersSetting {
   readonly expand?: (value: unknown) => unknown;
 }
 
-export function layersOf({ givens, file, base, expand = (value) => value }: LayersSetting): Layers {
+export function mergeSources({
+  givens,
+  file,
+  base,
+  expand = (value) => value,
+}: LayersSetting): ConfigSources {
   const written = givens.reduce<unknown>((value, given) => withValue(value, given.path, given.value), base);
   const givenAt = (path: Path) => givens.find((given) => startsWith(path, given.path));
 
@@ -52,7 +57,7 @@ export function layersOf({ givens, file, base, expand = (value) => value }: Laye
     const inside = known.slice(given.path.length);
     return inside.length === 0 ? given.name : given.name + nameOf(["", ...inside]);
   };
-  const placeOf = (path: Path, isKey: boolean): Place | undefined => {
+  const placeOf = (path: Path, isKey: boolean): SourceLocation | undefined => {
     if (!file || givenAt(path)) return undefined;
     return isKey ? file.placeOfKey(path) : file.placeOf(path);
   };

@@ -4,7 +4,7 @@
 export type ReadText = (path: string) => string | undefined;
 
 /** Its text, or why there is none. Throws what is no mistake of the operator. */
-export function readNamed(
+export function readReferencedFile(
   path: string,
   read: ReadText,
 ): { readonly text: string } | { readonly why: string; readonly isMissing: boolean } {

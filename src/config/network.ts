@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import type { Address } from "../pool/upstream.ts";
 
 /** Undefined if the text is an origin such as "http://10.0.0.1:8080", else why not. */
-export function whyNotOrigin(text: string): string | undefined {
+export function originProblem(text: string): string | undefined {
   const parts = partsOf(text);
   if (!parts) {
     const other = /^[a-z][a-z\d+.-]*:\/\//i.test(text);
@@ -18,8 +18,8 @@ export function whyNotOrigin(text: string): string | undefined {
   return parts.port === "" || port < 1 || port > 65_535 ? "its port needs to be from 1 to 65535" : undefined;
 }
 
-/** Meaning of a text that {@link whyNotOrigin} accepts; an IPv6 host keeps its brackets, as URLs and Host fields do. */
-export function addressOf(origin: string): Address {
+/** Meaning of a text that {@link originProblem} accepts; an IPv6 host keeps its brackets, as URLs and Host fields do. */
+export function parseAddress(origin: string): Address {
   const { protocol, hostname, port } = new URL(origin);
   const https = protocol === "https:";
   return { protocol: https ? "https" : "http", hostname, port: Number(port || (https ? 443 : 80)) };
@@ -48,14 +48,14 @@ function partsOf(text: string): OriginParts | undefined {
 }
 
 /** Undefined if a certificate can be for it, as a name, else why not. */
-export function whyNotName(text: string): string | undefined {
+export function hostnameProblem(text: string): string | undefined {
   const isName = /^[\w]([\w.-]{0,251}\w)?$/.test(text) && !/^[\d.]+$/.test(text);
   return isName ? undefined : "it needs a host name such as api.internal";
 }
 
 /** Undefined if a listener can be asked to stand there, else why not. */
-export function whyNotHost(text: string): string | undefined {
-  return whyNotName(text) === undefined || isIP(withoutBrackets(text))
+export function hostProblem(text: string): string | undefined {
+  return hostnameProblem(text) === undefined || isIP(withoutBrackets(text))
     ? undefined
     : "it needs an IP address or a host name";
 }
@@ -71,7 +71,7 @@ export function isWildcard(host: string): boolean {
 }
 
 /** Undefined if the text is an address or a CIDR range, else why not. */
-export function whyNotRange(text: string): string | undefined {
+export function cidrProblem(text: string): string | undefined {
   const [, address = "", prefix] = /^([\da-f:.]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
   const family = isIP(address);
   if (family === 0) return "it needs an address or a range such as 10.0.0.0/8";

@@ -13,7 +13,7 @@ import {
   origin,
   share,
   strict,
-  text,
+  textSetting,
   whole,
   word,
 } from "./schema-parts.ts";
@@ -31,7 +31,7 @@ const tls = (description: string) =>
     description,
   );
 
-export const upstreamSchema = Type.Object(
+export const upstreamFileSchema = Type.Object(
   {
     url: origin,
     name: Type.Optional(name),
@@ -50,7 +50,7 @@ export const upstreamOrText = Type.Union([
     pattern: "^[hH][tT][tT][pP][sS]?://[^\\s,]+$",
     description: "http://10.0.0.1:8080;weight=3;backup;name=api-1",
   }),
-  upstreamSchema,
+  upstreamFileSchema,
 ]);
 
 const durationOrNone = (description: string) =>
@@ -61,7 +61,7 @@ const durationOrNone = (description: string) =>
 
 const probe = optional(
   {
-    path: text(
+    path: textSetting(
       "^/[^\\s#]*$",
       "a path that begins with /",
       "HTTP check of this path; without it a TCP check.",
@@ -100,7 +100,7 @@ export const poolWith = <Upstream extends TSchema>(entry: Upstream) =>
       policy: Type.Optional(word<PolicyName>(policyNames, "How one of the fit upstreams is chosen.")),
       hashBy: Type.Optional(
         Type.Unsafe<HashBy>(
-          text(
+          textSetting(
             hashByPattern,
             "client-address, uri, header:Name or cookie:name",
             "What the hash policy pins requests by.",

@@ -3,7 +3,7 @@
 /** Where a value stands in the configuration: keys, and positions in lists as digits. */
 export type Path = readonly string[];
 
-export interface Place {
+export interface SourceLocation {
   readonly file: string;
   /** Both count from 1. */
   readonly line: number;
@@ -14,7 +14,7 @@ export interface Problem {
   /** What cannot be done: "use --port", "read the configuration". */
   readonly action: string;
   /** Where the configuration file says so; undefined for flags and variables. */
-  readonly place?: Place;
+  readonly place?: SourceLocation;
   /** "it needs a whole number from 0 to 65535" */
   readonly why: string;
   /** The value received, quoted already and with secrets masked; undefined where `why` names it. */
@@ -22,24 +22,24 @@ export interface Problem {
 }
 
 /** Everything that is wrong, at once; the caller prints it and exits with 2, or answers 422. */
-export interface Trouble {
+export interface ConfigError {
   readonly kind: "trouble";
   readonly problems: readonly Problem[];
 }
 
-export function trouble(problems: readonly Problem[]): Trouble {
+export function configError(problems: readonly Problem[]): ConfigError {
   return { kind: "trouble", problems };
 }
 
 /** "Cannot use --port: it needs a whole number from 0 to 65535, received "http"" */
-export function sentenceOf({ action, place, why, received }: Problem): string {
+export function problemSentence({ action, place, why, received }: Problem): string {
   const at = place ? ` at ${place.file}:${place.line}:${place.column}` : "";
   return `Cannot ${action}${at}: ${why}${received === undefined ? "" : `, received ${received}`}`;
 }
 
 /** One line for each problem. */
-export function describeTrouble({ problems }: Trouble): string {
-  return problems.map(sentenceOf).join("\n");
+export function describeConfigError({ problems }: ConfigError): string {
+  return problems.map(problemSentence).join("\n");
 }
 
 /** "pools.main.upstreams[2].weight" */

@@ -16,10 +16,10 @@ import { withoutBrackets } from "./network.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
 import { sizeOf } from "./sizes.ts";
 import { durationOf } from "./times.ts";
-import { upstreamOf, upstreamTlsOf } from "./upstreams.ts";
+import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
 
 /** The balancer's configuration, and the dashboard's place beside it. */
-export interface Resolved {
+export interface ResolvedConfig {
   readonly config: Config;
   readonly dashboard: ListenConfig;
 }
@@ -32,7 +32,7 @@ export interface Beside {
   readonly texts: ReadonlyMap<string, string>;
 }
 
-export function resolve(file: ConfigFile, { defaultState, texts }: Beside): Resolved {
+export function applyDefaults(file: ConfigFile, { defaultState, texts }: Beside): ResolvedConfig {
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
   const clients = file.clientTimeouts;
   return {
@@ -118,7 +118,7 @@ function poolOf(name: string, pool: PoolFile, texts: Beside["texts"]): PoolConfi
     probe: probeOf(pool.probe),
     timeouts: timeoutsOf(pool.timeouts),
     ...(upstreamTls && { upstreamTls }),
-    upstreams: pool.upstreams.map((upstream) => upstreamOf(upstream, upstreamTls, texts)),
+    upstreams: pool.upstreams.map((upstream) => toUpstreamSpec(upstream, upstreamTls, texts)),
   };
 }
 

@@ -27,7 +27,7 @@ export const word = <Word extends string>(words: readonly Word[], description: s
     }),
   );
 
-export const text = (pattern: string, errorMessage: string, description: string) =>
+export const textSetting = (pattern: string, errorMessage: string, description: string) =>
   Type.String({ pattern, errorMessage, description });
 
 export const flag = (description: string) => Type.Boolean({ description, errorMessage: "true or false" });
@@ -42,10 +42,10 @@ export const share = (description: string) =>
   Type.Number({ minimum: 0, maximum: 1, description, errorMessage: "a number from 0 to 1" });
 
 export const file = (errorMessage: string, description: string) =>
-  text("^.*\\S.*$", errorMessage, description);
+  textSetting("^.*\\S.*$", errorMessage, description);
 
 export const origin = format("origin", "Protocol, host and port: http://10.0.0.1:8080");
-export const name = text(
+export const name = textSetting(
   "^[A-Za-z\\d][\\w.:-]{0,62}$",
   "a name: at most 63 letters, digits and . _ : -, beginning with a letter or digit",
   "How logs, metrics, the API and the dashboard call it; by default its host and port.",

@@ -4,15 +4,15 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { defaults, type EngineName, engineNames } from "./config.ts";
 import { accounts } from "./account-schema.ts";
 import { format } from "./formats.ts";
-import { poolWith, upstreamOrText, upstreamSchema } from "./pool-schema.ts";
-import { duration, file, optional, origin, strict, text, whole, word } from "./schema-parts.ts";
+import { poolWith, upstreamOrText, upstreamFileSchema } from "./pool-schema.ts";
+import { duration, file, optional, origin, strict, textSetting, whole, word } from "./schema-parts.ts";
 import { accessLog, tracing } from "./telemetry-schema.ts";
 
 export const port = whole(0, 65_535, "0 takes any free port.");
 const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");
 export const listener = { host, port };
 /** Printable ASCII: it travels in an Authorization field. */
-export const token = text("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
+export const token = textSetting("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
 
 /** More than any machine has use for, and few enough that a mistyped number does no harm. */
 const mostWorkers = 64;
@@ -34,13 +34,15 @@ const maxClients = whole(1, 1_000_000, "Clients' connections at one time; more a
 const route = Type.Object(
   {
     host: Type.Optional(
-      text(
+      textSetting(
         "^(\\*\\.)?[A-Za-z\\d_-]+(\\.[A-Za-z\\d_-]+)*$",
         "a host name without port, or *.example.com",
         "Host of the request; *.example.com matches every name below.",
       ),
     ),
-    path: Type.Optional(text("^/[^\\s?#]*$", "a path that begins with /", "This path and all below it.")),
+    path: Type.Optional(
+      textSetting("^/[^\\s?#]*$", "a path that begins with /", "This path and all below it."),
+    ),
     pool: Type.String({ description: "Where matching requests go.", errorMessage: "the name of a pool" }),
   },
   { ...strict, description: "Requests that match go to a pool.", errorMessage: "a map with pool" },
@@ -123,7 +125,7 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
   );
 
 /** What the parser checks; upstreams are maps by then. */
-export const fileSchema = fileWith(upstreamSchema);
+export const fileSchema = fileWith(upstreamFileSchema);
 
 /** A file that passed the check. */
 export type ConfigFile = Static<typeof fileSchema>;
@@ -141,7 +143,7 @@ export function editorSchema(): Readonly<Record<string, unknown>> {
 
 export const backendSchema = optional(
   {
-    name: text("^\\S(.{0,62}\\S)?$", "a name of at most 64 characters", "Stands in every answer."),
+    name: textSetting("^\\S(.{0,62}\\S)?$", "a name of at most 64 characters", "Stands in every answer."),
     ...listener,
     latency: format("time-range", "Each answer waits for a time in this range."),
     failRate: Type.Number({

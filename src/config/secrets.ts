@@ -3,7 +3,7 @@
 import type { Path } from "./problem.ts";
 
 /** A password in the clear has no place in a file, however its key is called. */
-export function whyNoPassword(key: string): string | undefined {
+export function plainPasswordProblem(key: string): string | undefined {
   if (!/^pass(word|phrase|wd)?$/i.test(key)) return undefined;
   return "a password does not belong in a file: give passwordHash what `evenkeel password` prints";
 }

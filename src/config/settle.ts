@@ -1,20 +1,20 @@
 /** From everything an operator said to the effective configuration, or to every problem in it at once. */
 
 import { readCertificates } from "./certificates.ts";
-import { crossProblems, type ListenerKey } from "./cross.ts";
+import { crossCheck, type ListenerKey } from "./cross.ts";
 import { defaults } from "./config.ts";
 import type { FileText } from "./file.ts";
-import { type Given, type Layers, layersOf, valueAt } from "./layers.ts";
+import { type SourceValue, type ConfigSources, mergeSources, valueAt } from "./layers.ts";
 import type { ReadText } from "./named-files.ts";
-import { type Path, type Problem, type Trouble, trouble } from "./problem.ts";
-import { type Resolved, resolve } from "./resolve.ts";
+import { type Path, type Problem, type ConfigError, configError } from "./problem.ts";
+import { type ResolvedConfig, applyDefaults } from "./resolve.ts";
 import { type ConfigFile, fileSchema } from "./schema.ts";
-import { faultsIn } from "./shape.ts";
+import { schemaErrors } from "./shape.ts";
 import { expandUpstreams } from "./upstreams.ts";
 
 export interface SettleSetting {
   /** From flags and variables. A path that begins with `pools` and "*" means the first pool. */
-  readonly givens: readonly Given[];
+  readonly givens: readonly SourceValue[];
   /** What the file says, or why it cannot be read; undefined if there is none. */
   readonly file?: FileText | readonly Problem[] | undefined;
   /** Reads the files that the configuration names. */
@@ -25,7 +25,7 @@ export interface SettleSetting {
   readonly purpose: "up" | "proxy" | "check";
 }
 
-export interface Settled extends Resolved {
+export interface LoadedConfig extends ResolvedConfig {
   readonly kind: "settled";
   /** Whether demo servers have to stand behind the upstreams. */
   readonly isDemo: boolean;
@@ -33,7 +33,7 @@ export interface Settled extends Resolved {
   readonly sourceOf: (path: Path) => string;
 }
 
-export function settle(setting: SettleSetting): Settled | Trouble {
+export function loadConfig(setting: SettleSetting): LoadedConfig | ConfigError {
   const { defaultState, purpose } = setting;
   const unreadable = isProblems(setting.file) ? setting.file : [];
   const file = isProblems(setting.file) ? undefined : setting.file;
@@ -44,15 +44,15 @@ export function settle(setting: SettleSetting): Settled | Trouble {
   const hasUpstreams = file?.has(["pools"]) || givens.some(({ path }) => path.at(-1) === "upstreams");
   const isDemo = purpose === "up" && !hasUpstreams;
   const base = file?.has(["pools"]) ? file.value : withDefaultPool(file?.value, isDemo);
-  const layers = layersOf({ givens, file, base, expand: expandUpstreams });
+  const layers = mergeSources({ givens, file, base, expand: expandUpstreams });
 
-  const misfits = faultsIn(fileSchema, layers.value).map(layers.problemOf);
+  const misfits = schemaErrors(fileSchema, layers.value).map(layers.problemOf);
   // Without the file half of the picture is missing, and what does not fit together in it may well do.
-  const across = unreadable.length > 0 ? [] : crossProblems(layers, listenersOf(purpose, layers));
+  const across = unreadable.length > 0 ? [] : crossCheck(layers, listenersOf(purpose, layers));
   const named = readCertificates(layers, setting.read);
   const problems = [...unreadable, ...misfits, ...across, ...named.problems];
-  if (problems.length > 0) return trouble(problems.toSorted(byPlace));
-  const resolved = resolve(layers.value as ConfigFile, { defaultState, texts: named.texts });
+  if (problems.length > 0) return configError(problems.toSorted(byPlace));
+  const resolved = applyDefaults(layers.value as ConfigFile, { defaultState, texts: named.texts });
   return { kind: "settled", ...resolved, isDemo, sourceOf: layers.sourceOf };
 }
 
@@ -63,7 +63,7 @@ function byPlace({ place: left }: Problem, { place: right }: Problem): number {
 }
 
 /** A check knows no command: it counts the dashboard in if somebody spoke of it. */
-function listenersOf(purpose: SettleSetting["purpose"], { sourceOf }: Layers): readonly ListenerKey[] {
+function listenersOf(purpose: SettleSetting["purpose"], { sourceOf }: ConfigSources): readonly ListenerKey[] {
   const isNamed = ["host", "port"].some((key) => sourceOf(["dashboard", key]) !== "default");
   const hasDashboard = purpose === "up" || (purpose === "check" && isNamed);
   return hasDashboard ? ["listen", "admin", "dashboard"] : ["listen", "admin"];

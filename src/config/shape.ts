@@ -3,13 +3,13 @@
 import type { TSchema } from "@sinclair/typebox";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
-import { whyFormatRefuses } from "./formats.ts";
+import { formatProblem } from "./formats.ts";
 import type { Path } from "./problem.ts";
-import { whyNoPassword } from "./secrets.ts";
-import { suggest } from "./suggest.ts";
+import { plainPasswordProblem } from "./secrets.ts";
+import { closestWord } from "./suggest.ts";
 
 /** One thing that does not fit. */
-export interface Fault {
+export interface SchemaError {
   readonly path: Path;
   readonly why: string;
   /** Undefined if it is missing. */
@@ -19,15 +19,15 @@ export interface Fault {
 }
 
 /** All of them, at most one for each path, in the order of the schema. */
-export function faultsIn(schema: TSchema, value: unknown): readonly Fault[] {
-  const faults = new Map<string, Fault>();
+export function schemaErrors(schema: TSchema, value: unknown): readonly SchemaError[] {
+  const faults = new Map<string, SchemaError>();
   for (const error of Value.Errors(schema, value)) {
     if (!faults.has(error.path)) faults.set(error.path, faultOf(error));
   }
   return [...faults.values()];
 }
 
-function faultOf(error: ValueError): Fault {
+function faultOf(error: ValueError): SchemaError {
   const path = error.path.split("/").slice(1).map(unescaped);
   const isKey = error.type === ValueErrorType.ObjectAdditionalProperties;
   const why = isKey ? whyNoKey(error.schema, path.at(-1) ?? "") : whyNoValue(error);
@@ -42,10 +42,10 @@ function unescaped(key: string): string {
 function whyNoKey(schema: TSchema, key: string): string {
   const named: unknown = schema["propertyNames"]?.errorMessage;
   if (typeof named === "string") return `it needs ${named}`;
-  const password = whyNoPassword(key);
+  const password = plainPasswordProblem(key);
   if (password !== undefined) return password;
   const known = Object.keys(schema["properties"] ?? {}).filter((name) => name !== "$schema");
-  const meant = suggest(key, known);
+  const meant = closestWord(key, known);
   return meant
     ? `there is no such key, did you mean ${meant}?`
     : `there is no such key, known are ${known.join(", ")}`;
@@ -54,10 +54,10 @@ function whyNoKey(schema: TSchema, key: string): string {
 function whyNoValue({ schema, value }: ValueError): string {
   const variants: readonly TSchema[] = schema["anyOf"] ?? [schema];
   for (const variant of variants) {
-    const refused = whyFormatRefuses(variant["format"], value);
+    const refused = formatProblem(variant["format"], value);
     if (refused !== undefined) return refused;
   }
   const words: unknown = schema["enum"];
-  const meant = Array.isArray(words) && typeof value === "string" ? suggest(value, words) : undefined;
+  const meant = Array.isArray(words) && typeof value === "string" ? closestWord(value, words) : undefined;
   return `it needs ${schema["errorMessage"] ?? "something else"}${meant ? ` (did you mean ${meant}?)` : ""}`;
 }

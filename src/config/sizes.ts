@@ -3,7 +3,7 @@
 import { parseSize } from "../lib/size.ts";
 
 /** Undefined if the text is a size that a number can count exactly, else why not. */
-export function whyNotSize(text: string): string | undefined {
+export function sizeProblem(text: string): string | undefined {
   const bytes = parseSize(text);
   if (bytes === undefined) return "it needs a size such as 64KiB or 10MB";
   return Number.isSafeInteger(bytes) ? undefined : "it needs a smaller size";

@@ -1,7 +1,7 @@
 /** Finds the word that was meant, for messages about misspelt keys and names. */
 
 /** The known word that needs the fewest typing corrections; undefined if none is close. */
-export function suggest(word: string, known: readonly string[]): string | undefined {
+export function closestWord(word: string, known: readonly string[]): string | undefined {
   const scored = known.map((candidate) => ({
     candidate,
     distance: distanceBetween(plain(word), plain(candidate)),

@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 
-import { file, optional, share, strict, text, word } from "./schema-parts.ts";
+import { file, optional, share, strict, textSetting, word } from "./schema-parts.ts";
 
 const accessLogFormats = ["json", "common"] as const;
 export type AccessLogFormat = (typeof accessLogFormats)[number];
@@ -21,7 +21,7 @@ export const accessLog = optional(
 
 export const tracing = Type.Object(
   {
-    endpoint: text(
+    endpoint: textSetting(
       // Whoever may read the configuration sees it: secrets belong into OTEL_EXPORTER_OTLP_HEADERS.
       "^https?://[^\\s/@]+(/\\S*)?$",
       "a URL such as http://localhost:4318 without a user name or password",
@@ -31,7 +31,11 @@ export const tracing = Type.Object(
       share("Share of requests that are traced where the client's traceparent does not say."),
     ),
     serviceName: Type.Optional(
-      text("^\\S(.{0,253}\\S)?$", "a name of at most 255 characters", "How traces name this balancer."),
+      textSetting(
+        "^\\S(.{0,253}\\S)?$",
+        "a name of at most 255 characters",
+        "How traces name this balancer.",
+      ),
     ),
   },
   {

@@ -6,12 +6,12 @@ import { formatDuration, parseDuration } from "../lib/duration.ts";
 const longest = "576h";
 
 /** Undefined if the text is a duration from 1 ms to 24 days, else why not. */
-export function whyNotDuration(text: string): string | undefined {
+export function durationProblem(text: string): string | undefined {
   return whyNotTime(text, 1);
 }
 
 /** Undefined if the text is a duration from 0 to 24 days, else why not. */
-export function whyNotDelay(text: string): string | undefined {
+export function delayProblem(text: string): string | undefined {
   return whyNotTime(text, 0);
 }
 
@@ -33,9 +33,9 @@ export interface TimeRange {
 }
 
 /** Undefined if the text is one duration or a range of two, else why not. */
-export function whyNotTimeRange(text: string): string | undefined {
+export function timeRangeProblem(text: string): string | undefined {
   const [least, most] = endsOf(text);
-  const why = whyNotDelay(most) ?? whyNotDelay(least);
+  const why = delayProblem(most) ?? delayProblem(least);
   if (why?.includes("such as")) return "it needs a duration or a range such as 80ms or 50-150ms";
   if (why !== undefined) return why;
   return durationOf(least) > durationOf(most) ? "its first duration needs to be the shorter one" : undefined;

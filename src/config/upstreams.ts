@@ -3,7 +3,7 @@
 import { authorityOf, type UpstreamSpec, type UpstreamTls } from "../pool/upstream.ts";
 import { defaults } from "./config.ts";
 import { entriesOf, valueAt } from "./layers.ts";
-import { addressOf } from "./network.ts";
+import { parseAddress } from "./network.ts";
 import type { UpstreamFile } from "./schema.ts";
 
 /** The entries of a list with commas. */
@@ -49,12 +49,12 @@ function long(text: string): Readonly<Record<string, unknown>> {
  * @param poolTls what its pool's `https` upstreams go by
  * @param texts of the files that it names, by path
  */
-export function upstreamOf(
+export function toUpstreamSpec(
   { url, name, weight, backup, tls: given }: UpstreamFile,
   poolTls: UpstreamTls | undefined,
   texts: ReadonlyMap<string, string>,
 ): UpstreamSpec {
-  const place = addressOf(url);
+  const place = parseAddress(url);
   const tls = place.protocol === "https" ? upstreamTlsOf(given, poolTls, texts) : undefined;
   const address = { ...place, ...(tls && { tls }) };
   return {

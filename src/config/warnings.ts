@@ -2,7 +2,7 @@
 
 import { originOf } from "../pool/upstream.ts";
 import type { Config } from "./config.ts";
-import { certificatesOf, expiryWords } from "./expiry.ts";
+import { certificatesOf, describeExpiry } from "./expiry.ts";
 
 /** Sentences without full stop. @param now epoch milliseconds */
 export function warningsIn(config: Config, now: number): readonly string[] {
@@ -11,7 +11,7 @@ export function warningsIn(config: Config, now: number): readonly string[] {
 
 function expiryWarnings(config: Config, now: number): readonly string[] {
   return certificatesOf(config).flatMap((certificate) => {
-    const words = expiryWords(certificate, now);
+    const words = describeExpiry(certificate, now);
     const { listener, path } = certificate;
     return words === undefined ? [] : [`${listener}.tls.cert: the certificate from ${path} ${words}`];
   });

@@ -18,7 +18,7 @@ export function adminOf(running: Admin, next: Admin): Admin {
 }
 
 /** Names and roles only: secrets are for nobody's eyes. */
-export function accountSteps(before: Admin, after: Admin): readonly Step[] {
+export function accountChanges(before: Admin, after: Admin): readonly Step[] {
   const changed = { action: "change", subject: "setting" } as const;
   const steps: Step[] = [];
   if (before.token !== after.token) steps.push({ ...changed, key: "admin.token", needsRestart: true });

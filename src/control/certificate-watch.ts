@@ -2,20 +2,20 @@
 
 import {
   type CertificateStage,
-  expiryWords,
-  type OwnCertificate,
+  describeExpiry,
+  type ListenerCertificate,
   stageOf,
-  statusOf,
+  certificateStatus,
 } from "../config/expiry.ts";
 import { type Cancel, repeat, type Schedule, type WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { CertificateSnapshot } from "../snapshot.ts";
-import type { Journal } from "./journal.ts";
+import type { EventLog } from "./journal.ts";
 
 export interface CertificateWatchSetting {
   /** Those that clients see until the process ends: another one in its file is none yet. */
-  readonly certificates: readonly OwnCertificate[];
-  readonly journal: Pick<Journal, "add">;
+  readonly certificates: readonly ListenerCertificate[];
+  readonly journal: Pick<EventLog, "add">;
   readonly log: Log;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
@@ -29,10 +29,10 @@ const lookMs = 60_000;
  *  early ──▶ valid ──▶ 30 ──▶ 7 ──▶ 1 day left ──▶ expired
  * ```
  */
-export class CertificateWatch {
+export class CertificateMonitor {
   readonly #setting: CertificateWatchSetting;
   /** As last told. */
-  readonly #stages = new Map<OwnCertificate, CertificateStage>();
+  readonly #stages = new Map<ListenerCertificate, CertificateStage>();
   #cancel: Cancel | undefined;
 
   constructor(setting: CertificateWatchSetting) {
@@ -44,7 +44,7 @@ export class CertificateWatch {
     const { certificates, wallClock } = this.#setting;
     if (certificates.length === 0) return undefined;
     const now = wallClock();
-    return certificates.map((one) => ({ ...one, status: statusOf(stageOf(one, now)) }));
+    return certificates.map((one) => ({ ...one, status: certificateStatus(stageOf(one, now)) }));
   }
 
   /** Looks now and from then on. What there is to tell now is in the log already, with the configuration's warnings. */
@@ -62,25 +62,25 @@ export class CertificateWatch {
   }
 
   /** Puts on record what is new. @returns whether there was something */
-  #turn(one: OwnCertificate): boolean {
+  #turn(one: ListenerCertificate): boolean {
     const { journal, wallClock } = this.#setting;
     const now = wallClock();
     const before = this.#stages.get(one);
     const stage = stageOf(one, now);
     this.#stages.set(one, stage);
     if (stage === (before ?? "valid")) return false;
-    const [from, to] = [before === undefined ? "" : statusOf(before), statusOf(stage)];
-    const detail = [one.path, expiryWords(one, now)].filter(Boolean).join(" ");
+    const [from, to] = [before === undefined ? "" : certificateStatus(before), certificateStatus(stage)];
+    const detail = [one.path, describeExpiry(one, now)].filter(Boolean).join(" ");
     const whole = { pool: null, upstream: null, reason: "time", by: "balancer" } as const;
     journal.add({ kind: "certificate", ...whole, from: from === to ? "" : from, to, detail });
     return true;
   }
 
-  #log(one: OwnCertificate): void {
+  #log(one: ListenerCertificate): void {
     const { log, wallClock } = this.#setting;
     const { listener, path, expiresAt } = one;
     const facts = { listener, path, expiresAt: new Date(expiresAt).toISOString() };
-    const words = expiryWords(one, wallClock());
+    const words = describeExpiry(one, wallClock());
     if (words === undefined) log.info("certificate is valid", facts);
     else log.warn(`certificate ${words}`, facts);
   }

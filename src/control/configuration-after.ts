@@ -1,11 +1,11 @@
 /** How a try to take another configuration changes what is told of the one that counts. */
 
 import type { ConfigurationSnapshot } from "../snapshot.ts";
-import type { ReloadEnd } from "./course.ts";
+import type { ReloadOutcome } from "./course.ts";
 
 /** @param at epoch milliseconds */
-export function configurationAfter(
-  end: ReloadEnd,
+export function configurationStatusAfter(
+  end: ReloadOutcome,
   before: ConfigurationSnapshot,
   at: number,
 ): ConfigurationSnapshot {

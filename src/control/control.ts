@@ -2,21 +2,21 @@
 
 import type { Cancel } from "../lib/clock.ts";
 import type { Mode } from "../pool/upstream.ts";
-import type { Event } from "../state/event.ts";
+import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 import type { EventQuery } from "./journal.ts";
 import type { Step } from "./plan.ts";
 
 /** Who gives an order, and why, in that person's words; `why` may be empty. */
-export interface Who {
+export interface Actor {
   readonly by: string;
   readonly why: string;
   /** Asked when it is the order's turn, so that nothing can come in between: what it gives is the answer. */
-  readonly condition?: () => Denied | undefined;
+  readonly condition?: () => CommandError | undefined;
 }
 
 /** An order that was not carried out: nothing has changed. */
-export interface Denied {
+export interface CommandError {
   readonly kind: "denied";
   /** As HTTP means it. */
   readonly status: 404 | 409 | 412 | 422 | 500 | 501;
@@ -27,7 +27,7 @@ export interface Denied {
   readonly problems?: readonly string[];
 }
 
-export interface DrainOrder {
+export interface DrainOptions {
   /** How long to wait until it is empty, in milliseconds; 0 does not wait. */
   readonly waitMs: number;
   /** By when it should be empty, in milliseconds from now, without anybody waiting; by default as long as is waited. */
@@ -46,13 +46,13 @@ export interface DrainReport {
   readonly cut: number;
 }
 
-export interface ReloadOrder {
+export interface ReloadOptions {
   /** Only says what would change. */
   readonly dry: boolean;
   /** A configuration file to look at instead of the balancer's own; only for a dry run. */
   readonly file?: { readonly name: string; readonly text: string };
-  /** As with {@link Who}: asked when it is the order's turn. */
-  readonly condition?: () => Denied | undefined;
+  /** As with {@link Actor}: asked when it is the order's turn. */
+  readonly condition?: () => CommandError | undefined;
 }
 
 export interface ReloadReport {
@@ -65,24 +65,24 @@ export interface ReloadReport {
 
 /** Orders are carried out one after the other, and each is written down if it can be. */
 export interface Control {
-  setMode(id: string, mode: Mode, who: Who): Denied | undefined;
+  setMode(id: string, mode: Mode, who: Actor): CommandError | undefined;
   /** @param weight 0–256, or null for the configured one */
-  setWeight(id: string, weight: number | null, who: Who): Promise<Denied | undefined>;
+  setWeight(id: string, weight: number | null, who: Actor): Promise<CommandError | undefined>;
   /** Gives it nothing new; resolves when it is empty, when the time is up, or when it is undone by another mode. */
-  drain(id: string, order: DrainOrder, who: Who): Promise<Denied | DrainReport>;
+  drain(id: string, order: DrainOptions, who: Actor): Promise<CommandError | DrainReport>;
   /** Resolves with the id when the upstream was probed and belongs to the pool. */
-  add(pool: string, given: unknown, who: Who): Promise<Denied | string>;
+  add(pool: string, given: unknown, who: Actor): Promise<CommandError | string>;
   /** Drains it first; resolves when it is gone, or at once if there is nothing to wait for. */
-  remove(id: string, waitMs: number, who: Who): Promise<Denied | DrainReport>;
+  remove(id: string, waitMs: number, who: Actor): Promise<CommandError | DrainReport>;
   /** Plays a fault there for a while. @param given see `readRehearsal` */
-  rehearse(id: string, given: Readonly<Record<string, unknown>>, who: Who): Denied | undefined;
-  endRehearsal(id: string, who: Who): Denied | undefined;
+  rehearse(id: string, given: Readonly<Record<string, unknown>>, who: Actor): CommandError | undefined;
+  endRehearsal(id: string, who: Actor): CommandError | undefined;
   /** @param reason one word */
   endRehearsals(reason: string): void;
   /** Takes the configuration anew. Refused as a whole if anything is wrong with it: the old one goes on. */
-  reload(order: ReloadOrder, by: string): Promise<Denied | ReloadReport>;
+  reload(order: ReloadOptions, by: string): Promise<CommandError | ReloadReport>;
   /** Oldest first. */
-  events(query: EventQuery): readonly Event[];
+  events(query: EventQuery): readonly BalancerEvent[];
   /** Says each time that there is a further event, at once: what is told must not throw, nor take long. */
   watch(onEvent: () => void): Cancel;
   intents(): readonly Intent[];
@@ -90,10 +90,10 @@ export interface Control {
   exportYaml(): string;
 }
 
-export function denied(status: Denied["status"], reason: string, message: string): Denied {
+export function commandError(status: CommandError["status"], reason: string, message: string): CommandError {
   return { kind: "denied", status, reason, message };
 }
 
-export function isDenied(answer: unknown): answer is Denied {
+export function isCommandError(answer: unknown): answer is CommandError {
   return typeof answer === "object" && answer !== null && "kind" in answer && answer.kind === "denied";
 }

@@ -1,35 +1,35 @@
 /** What is steered: configuration, intents, fleet and prober as one thing that moves from one state to the next. */
 
 import type { Config } from "../config/config.ts";
-import type { Trouble } from "../config/problem.ts";
+import type { ConfigError } from "../config/problem.ts";
 import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Prober } from "../probe/prober.ts";
 import type { Intent } from "../state/intent.ts";
-import type { Who } from "./control.ts";
+import type { Actor } from "./control.ts";
 import type { Drain, Drains } from "./drains.ts";
-import { type Fleet, targetsOf } from "./fleet.ts";
+import { type PoolRegistry, probeTargets } from "./fleet.ts";
 import type { Intents } from "./intents.ts";
-import type { Journal } from "./journal.ts";
+import type { EventLog } from "./journal.ts";
 import { planOf, type Step } from "./plan.ts";
-import { outdatedIn, wantedOf } from "./wanted.ts";
+import { supersededIntents, desiredConfig } from "./wanted.ts";
 
 /** Reads the configuration anew, or reads this text instead of its file: with the same flags and variables. */
-export type Reread = (file?: { readonly name: string; readonly text: string }) => Config | Trouble;
+export type ConfigLoader = (file?: { readonly name: string; readonly text: string }) => Config | ConfigError;
 
-export type ReloadEnd =
+export type ReloadOutcome =
   | { readonly result: "applied" | "unchanged"; readonly needsRestart: readonly string[] }
   | { readonly result: "refused"; readonly by: string; readonly problems: readonly string[] };
 
-export interface CourseSetting {
+export interface ReconcilerOptions {
   readonly config: Config;
-  readonly reread: Reread;
+  readonly reread: ConfigLoader;
   readonly intents: Intents;
-  readonly fleet: Fleet;
+  readonly fleet: PoolRegistry;
   readonly prober: Prober;
   readonly drains: Drains;
-  readonly journal: Journal;
+  readonly journal: EventLog;
   readonly log: Log;
   readonly wallClock: WallClock;
   /** The system's if left out. */
@@ -40,10 +40,10 @@ export interface CourseSetting {
   /** Hears that fleet or modes have changed. */
   readonly onSteered?: () => void;
   /** Hears how each try to reload ended. */
-  readonly onReload: (end: ReloadEnd) => void;
+  readonly onReload: (end: ReloadOutcome) => void;
 }
 
-export interface Course extends Omit<CourseSetting, "config"> {
+export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
   /** As it was read, without what cannot change while this runs. */
   readonly config: Config;
   /** The configuration with the intents laid over it: what the fleet is. */
@@ -57,14 +57,14 @@ export interface Course extends Omit<CourseSetting, "config"> {
    * @param config a new one, or the one that counts already
    * @returns what changed
    */
-  steer(who: Who, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
+  steer(who: Actor, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
 }
 
-export function courseOf(setting: CourseSetting): Course {
+export function createReconciler(setting: ReconcilerOptions): Reconciler {
   const { intents, fleet, prober, drains, journal } = setting;
   let { config } = setting;
-  intents.write(outdatedIn(config, intents.all));
-  let wanted = wantedOf(config, intents.all);
+  intents.write(supersededIntents(config, intents.all));
+  let wanted = desiredConfig(config, intents.all);
   let last: Promise<unknown> = Promise.resolve();
 
   const wantedWith = (newConfig: Config, newIntents: readonly Intent[]) => {
@@ -73,9 +73,9 @@ export function courseOf(setting: CourseSetting): Course {
         .filter((upstream) => isStillLeaving(drains.of(upstream)))
         .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
     );
-    return wantedOf(newConfig, newIntents, leaving);
+    return desiredConfig(newConfig, newIntents, leaving);
   };
-  const adopt = (next: ReturnType<Fleet["next"]>) => {
+  const adopt = (next: ReturnType<PoolRegistry["next"]>) => {
     fleet.adopt(next);
     for (const { pool } of fleet.members) {
       for (const upstream of pool.upstreams) {
@@ -109,7 +109,7 @@ export function courseOf(setting: CourseSetting): Course {
       const steps = planOf(wanted, newWanted);
       const next = fleet.next(newWanted);
       const before = new Set(fleet.pools.flatMap((pool) => pool.upstreams));
-      await prober.watch(targetsOf(next));
+      await prober.watch(probeTargets(next));
       const after = new Set(next.members.flatMap(({ upstreams }) => upstreams));
       for (const upstream of before) if (!after.has(upstream)) drains.end(upstream);
       adopt(next);
@@ -127,7 +127,11 @@ function isStillLeaving(drain: Drain | undefined): boolean {
 }
 
 /** Upstreams have a history each; what else changed is in the record of the reload. */
-function record(journal: Journal, step: Step, { by, why, reason }: Who & { readonly reason: string }): void {
+function record(
+  journal: EventLog,
+  step: Step,
+  { by, why, reason }: Actor & { readonly reason: string },
+): void {
   const { subject, action, pool = null, upstream = null, key, from = "", to = "" } = step;
   if (subject !== "upstream") return;
   const named = { pool, upstream, reason, by, detail: why };

@@ -1,9 +1,9 @@
 /** What follows once an upstream gets nothing new: somebody waits until it is empty, what is left is cut, or it goes. */
 
-import type { DrainOrder, DrainReport, Who } from "./control.ts";
-import type { Course } from "./course.ts";
-import type { Found } from "./fleet.ts";
-import { reportOf } from "./helm-answers.ts";
+import type { DrainOptions, DrainReport, Actor } from "./control.ts";
+import type { Reconciler } from "./course.ts";
+import type { UpstreamLocation } from "./fleet.ts";
+import { drainReport } from "./helm-answers.ts";
 
 /** How long what was cut may take to be gone. */
 const cutWithinMs = 1_000;
@@ -12,23 +12,23 @@ const cutWithinMs = 1_000;
 const leaveWithinMs = 30_000;
 
 /** Resolves when it is empty, when the time is up, or when it is undone by another mode. */
-export async function emptied(
-  { drains, cutter }: Course,
-  found: Found,
-  { waitMs, force }: Pick<DrainOrder, "waitMs" | "force">,
+export async function waitUntilDrained(
+  { drains, cutter }: Reconciler,
+  found: UpstreamLocation,
+  { waitMs, force }: Pick<DrainOptions, "waitMs" | "force">,
 ): Promise<DrainReport> {
   const end = await drains.wait(found.upstream, waitMs);
-  if (end !== "late" || !force) return reportOf(end, found);
+  if (end !== "late" || !force) return drainReport(end, found);
   const cut = (await cutter()?.(found.upstream)) ?? 0;
   // An engine tells the ends of what it cut a little later, and workers that there was nothing to cut.
-  return reportOf(await drains.wait(found.upstream, cutWithinMs), found, cut);
+  return drainReport(await drains.wait(found.upstream, cutWithinMs), found, cut);
 }
 
 /** Lets it go when it is empty: resolves when it is gone. @param waitMs 0 waits for nothing, and reports how it is now */
-export function departed(
-  { drains, inTurn, steer }: Course,
-  found: Found,
-  { waitMs, who }: { readonly waitMs: number; readonly who: Who },
+export function drainAndRemove(
+  { drains, inTurn, steer }: Reconciler,
+  found: UpstreamLocation,
+  { waitMs, who }: { readonly waitMs: number; readonly who: Actor },
 ): Promise<DrainReport> | DrainReport {
   const { upstream } = found;
   const limitMs = waitMs || leaveWithinMs;
@@ -41,5 +41,5 @@ export function departed(
     return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
   };
   const gone = leave();
-  return waitMs > 0 ? gone : reportOf("late", found);
+  return waitMs > 0 ? gone : drainReport("late", found);
 }

@@ -1,6 +1,6 @@
 /** Which events somebody asks for, beyond those of one upstream or pool: by kind, by who, by words, or by operators alone. */
 
-import type { Event } from "../state/event.ts";
+import type { BalancerEvent } from "../state/event.ts";
 
 export interface EventFilter {
   /** One of these; all kinds without it. */
@@ -15,13 +15,16 @@ export interface EventFilter {
 /** Who acts without having been asked. A configuration file that is watched was changed by somebody, but nobody knows by whom. */
 const machines: ReadonlySet<string> = new Set(["prober", "balancer", "watch"]);
 
-export function matches(event: Event, { kinds, by, text, byOperators = false }: EventFilter): boolean {
+export function matchesEvent(
+  event: BalancerEvent,
+  { kinds, by, text, byOperators = false }: EventFilter,
+): boolean {
   if (kinds && !kinds.has(event.kind)) return false;
   if (by !== undefined && event.by !== by) return false;
   if (byOperators && machines.has(event.by)) return false;
   return text === undefined || haystackOf(event).includes(text.toLowerCase());
 }
 
-function haystackOf({ kind, pool, upstream, from, to, reason, by, detail }: Event): string {
+function haystackOf({ kind, pool, upstream, from, to, reason, by, detail }: BalancerEvent): string {
   return [kind, pool, upstream, from, to, reason, by, detail].join(" ").toLowerCase();
 }

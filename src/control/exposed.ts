@@ -3,38 +3,38 @@
 import { bugs } from "../lib/bugs.ts";
 import { lostLogLines } from "../lib/log.ts";
 import { certificateFamilies } from "../metrics/certificate-families.ts";
-import { exposition } from "../metrics/exposition.ts";
+import { renderPrometheus } from "../metrics/exposition.ts";
 import { families } from "../metrics/families.ts";
 import { memoryFamilies, stateFamily } from "../metrics/memory-families.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import { ownFamilies, sumOwn } from "../metrics/own-families.ts";
+import { processFamilies, sumProcessCounters } from "../metrics/own-families.ts";
 import { workerFamilies } from "../metrics/worker-families.ts";
-import type { Plane } from "../plane/data-plane.ts";
-import type { WatchedStore } from "../state/watched-store.ts";
-import type { CertificateWatch } from "./certificate-watch.ts";
-import type { Fleet } from "./fleet.ts";
-import type { MemoryWatch } from "./memory-watch.ts";
+import type { DataPlane } from "../plane/data-plane.ts";
+import type { MonitoredStore } from "../state/watched-store.ts";
+import type { CertificateMonitor } from "./certificate-watch.ts";
+import type { PoolRegistry } from "./fleet.ts";
+import type { MemoryMonitor } from "./memory-watch.ts";
 
 export interface Exposed {
   readonly metrics: Metrics;
-  readonly fleet: Pick<Fleet, "members">;
-  readonly plane: Plane;
-  readonly memory: Pick<MemoryWatch, "snapshot">;
-  readonly certificates: Pick<CertificateWatch, "snapshot">;
-  readonly store: Pick<WatchedStore, "notKept">;
+  readonly fleet: Pick<PoolRegistry, "members">;
+  readonly plane: DataPlane;
+  readonly memory: Pick<MemoryMonitor, "snapshot">;
+  readonly certificates: Pick<CertificateMonitor, "snapshot">;
+  readonly store: Pick<MonitoredStore, "notKept">;
 }
 
 /** The Prometheus text of all metrics, brought up to date. */
-export function metricsText(exposed: Exposed): Promise<string> {
+export function renderMetrics(exposed: Exposed): Promise<string> {
   const { metrics, fleet, plane, memory, certificates, store } = exposed;
   plane.tally();
   const measured = fleet.members.map((member) => ({ pool: member.pool, ...plane.measure(member) }));
-  return exposition([
+  return renderPrometheus([
     ...families(metrics, measured),
     ...workerFamilies(plane.workers),
     ...certificateFamilies(certificates.snapshot),
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
-    ...ownFamilies(sumOwn([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.own()])),
+    ...processFamilies(sumProcessCounters([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.own()])),
   ]);
 }

@@ -7,8 +7,8 @@ import { policyEntry } from "../policy/policies.ts";
 import { Pool } from "../pool/pool.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import { isSameTls, Upstream } from "../pool/upstream.ts";
-import type { Target } from "../probe/prober.ts";
-import { keyOf } from "../proxy/affinity.ts";
+import type { ProbeTarget } from "../probe/prober.ts";
+import { hashKeyFor } from "../proxy/affinity.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
@@ -16,7 +16,7 @@ import type { Destination, Route } from "../proxy/route.ts";
 import { identityOf } from "./wanted.ts";
 
 /** A pool with the configuration that it follows. */
-export interface Member {
+export interface PoolEntry {
   readonly config: PoolConfig;
   readonly pool: Pool;
   readonly retryBudget: RetryBudget;
@@ -25,7 +25,7 @@ export interface Member {
 }
 
 /** What pools need of the house around them. */
-export interface FleetSetting {
+export interface PoolRegistryOptions {
   readonly clock: Clock;
   /** The system's if left out. */
   readonly schedule?: Schedule;
@@ -34,27 +34,27 @@ export interface FleetSetting {
 }
 
 /** An upstream and where it belongs. */
-export interface Found {
-  readonly member: Member;
+export interface UpstreamLocation {
+  readonly member: PoolEntry;
   readonly upstream: Upstream;
 }
 
 /** A fleet that is ready to take over: whatever is in the present one too is the same object in both. */
-export interface Next {
+export interface PreparedPools {
   readonly config: Config;
-  readonly members: readonly (Member & { readonly upstreams: readonly Upstream[] })[];
+  readonly members: readonly (PoolEntry & { readonly upstreams: readonly Upstream[] })[];
 }
 
-export class Fleet {
-  readonly #setting: FleetSetting;
-  #members: readonly Member[] = [];
+export class PoolRegistry {
+  readonly #setting: PoolRegistryOptions;
+  #members: readonly PoolEntry[] = [];
   #routes: readonly Route[] = [];
 
-  constructor(setting: FleetSetting) {
+  constructor(setting: PoolRegistryOptions) {
     this.#setting = setting;
   }
 
-  get members(): readonly Member[] {
+  get members(): readonly PoolEntry[] {
     return this.#members;
   }
 
@@ -66,7 +66,7 @@ export class Fleet {
     return this.#routes;
   }
 
-  find(id: string): Found | undefined {
+  find(id: string): UpstreamLocation | undefined {
     for (const member of this.#members) {
       const upstream = member.pool.upstreams.find((candidate) => candidate.id === id);
       if (upstream) return { member, upstream };
@@ -75,7 +75,7 @@ export class Fleet {
   }
 
   /** What a configuration asks for. Changes nothing yet, so that newcomers can be looked at before they serve. */
-  next(config: Config): Next {
+  next(config: Config): PreparedPools {
     const running = new Map(this.#members.map((member) => [member.pool.name, member]));
     const known = new Map(
       this.pools.flatMap((pool) => pool.upstreams.map((upstream) => [identityOf(upstream), upstream])),
@@ -92,7 +92,7 @@ export class Fleet {
   }
 
   /** Takes over, within one turn of the event loop. Requests under way keep what they began with. */
-  adopt({ config, members }: Next): void {
+  adopt({ config, members }: PreparedPools): void {
     const before = new Map(this.#members.map((member) => [member.pool, member.config]));
     for (const { config: wanted, pool, queue, upstreams } of members) {
       queue.limits = wanted.queue;
@@ -121,7 +121,7 @@ export class Fleet {
     });
   }
 
-  #queuedPoolOf(config: PoolConfig): Pick<Member, "pool" | "queue" | "deadlines"> {
+  #queuedPoolOf(config: PoolConfig): Pick<PoolEntry, "pool" | "queue" | "deadlines"> {
     const { clock, schedule = systemSchedule } = this.#setting;
     const pool = this.#poolOf(config);
     const queue = new Queue({ pool, limits: config.queue, clock, schedule });
@@ -129,7 +129,7 @@ export class Fleet {
   }
 
   /** What was earned stays, unless it is earned differently from now on. */
-  #budgetOf({ retryBudget: wanted }: PoolConfig, member: Member | undefined): RetryBudget {
+  #budgetOf({ retryBudget: wanted }: PoolConfig, member: PoolEntry | undefined): RetryBudget {
     const present = member?.config.retryBudget;
     const isSame = present && present.share === wanted.share && present.perSecond === wanted.perSecond;
     return isSame && member ? member.retryBudget : new RetryBudget(wanted, this.#setting.clock);
@@ -141,7 +141,7 @@ export class Fleet {
 }
 
 /** What the prober has to look at. */
-export function targetsOf({ members }: Next): readonly Target[] {
+export function probeTargets({ members }: PreparedPools): readonly ProbeTarget[] {
   return members.flatMap(({ config: { probe: plan }, pool, upstreams }) =>
     upstreams.map((upstream) => ({ upstream, pool, plan })),
   );
@@ -151,7 +151,7 @@ function isSameList(one: readonly Upstream[], other: readonly Upstream[]): boole
   return one.length === other.length && one.every((upstream, index) => upstream === other[index]);
 }
 
-function routesOf(config: Config, members: readonly Member[]): readonly Route[] {
+function routesOf(config: Config, members: readonly PoolEntry[]): readonly Route[] {
   const destinations = new Map(members.map((member) => [member.config.name, destinationOf(member)]));
   return config.routes.flatMap(({ pool, ...match }) => {
     const destination = destinations.get(pool);
@@ -163,7 +163,7 @@ function limitsOf({ outlier, slowStartMs, maxInFlight }: PoolConfig) {
   return { outlier, slowStartMs, maxInFlight };
 }
 
-function destinationOf({ config, pool, retryBudget, queue, deadlines }: Member): Destination {
+function destinationOf({ config, pool, retryBudget, queue, deadlines }: PoolEntry): Destination {
   const { timeouts, retries, retryStatuses, hedgeAfter, maxRequestBodyBytes } = config;
   return {
     pool,
@@ -175,6 +175,6 @@ function destinationOf({ config, pool, retryBudget, queue, deadlines }: Member):
     ...(timeouts.totalMs !== undefined && { deadlines }),
     ...(hedgeAfter !== 0 && { mayHedge: true }),
     ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
-    ...(policyEntry(config.policy).keyed && { keyOf: keyOf(config.hashBy) }),
+    ...(policyEntry(config.policy).keyed && { keyOf: hashKeyFor(config.hashBy) }),
   };
 }

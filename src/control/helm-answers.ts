@@ -1,21 +1,21 @@
 /** What the helm answers: reports of orders that were carried out, and the usual refusals. */
 
-import { type Denied, denied, type DrainReport } from "./control.ts";
-import type { Found } from "./fleet.ts";
+import { type CommandError, commandError, type DrainReport } from "./control.ts";
+import type { UpstreamLocation } from "./fleet.ts";
 
 /** @param cut how many were cut by force */
-export function reportOf(
+export function drainReport(
   end: "drained" | "late" | "undone",
-  { upstream: { inFlight } }: Found,
+  { upstream: { inFlight } }: UpstreamLocation,
   cut = 0,
 ): DrainReport {
   return { drained: end === "drained", inFlight, undone: end === "undone", cut };
 }
 
-export function unknown(id: string): Denied {
-  return denied(404, "upstream_unknown", `Cannot do that: no upstream is called ${id}`);
+export function unknownUpstream(id: string): CommandError {
+  return commandError(404, "upstream_unknown", `Cannot do that: no upstream is called ${id}`);
 }
 
-export function leaving(id: string): Denied {
-  return denied(409, "upstream_leaving", `Cannot do that: ${id} is being removed`);
+export function alreadyDeparting(id: string): CommandError {
+  return commandError(409, "upstream_leaving", `Cannot do that: ${id} is being removed`);
 }

@@ -1,7 +1,7 @@
 /** The operator's intents as they count now: in memory for whoever asks, in the store for the time after a restart. */
 
 import type { Log } from "../lib/log.ts";
-import { type Aspect, type Forgotten, type Intent, keyOf } from "../state/intent.ts";
+import { type Aspect, type IntentRemoval, type Intent, intentKey } from "../state/intent.ts";
 import type { Store } from "../state/store.ts";
 
 const aspects: readonly Aspect[] = ["mode", "weight", "member"];
@@ -15,7 +15,7 @@ export class Intents {
   constructor(store: Pick<Store, "intents" | "write">, log: Log) {
     this.#store = store;
     this.#log = log;
-    this.#latest = new Map(store.intents().map((intent) => [keyOf(intent), intent]));
+    this.#latest = new Map(store.intents().map((intent) => [intentKey(intent), intent]));
   }
 
   /** Oldest first. */
@@ -34,11 +34,11 @@ export class Intents {
    * From now on these count, even if the store does not take them: who cannot drain a server for want of room on a disk is in
    * a worse place than one whose order is forgotten by a restart, and is told so.
    */
-  write(changes: readonly (Intent | Forgotten)[]): void {
+  write(changes: readonly (Intent | IntentRemoval)[]): void {
     if (changes.length === 0) return;
     for (const change of changes) {
-      this.#latest.delete(keyOf(change));
-      if (change.kind !== "forgotten") this.#latest.set(keyOf(change), change);
+      this.#latest.delete(intentKey(change));
+      if (change.kind !== "forgotten") this.#latest.set(intentKey(change), change);
     }
     try {
       this.#store.write(changes);
@@ -49,6 +49,6 @@ export class Intents {
 }
 
 /** Everything that may have been said about an upstream, to be forgotten. */
-export function forgetting(upstream: string): readonly Forgotten[] {
+export function removalsFor(upstream: string): readonly IntentRemoval[] {
   return aspects.map((aspect) => ({ kind: "forgotten", upstream, aspect }));
 }

@@ -2,12 +2,12 @@
 
 import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { Event } from "../state/event.ts";
+import type { BalancerEvent } from "../state/event.ts";
 import type { Store } from "../state/store.ts";
-import { type EventFilter, matches } from "./event-filter.ts";
+import { type EventFilter, matchesEvent } from "./event-filter.ts";
 
 /** An event before it got its number and time. */
-export type Happening = Omit<Event, "seq" | "at">;
+export type NewEvent = Omit<BalancerEvent, "seq" | "at">;
 
 export interface EventQuery extends EventFilter {
   readonly upstream?: string;
@@ -37,12 +37,12 @@ const retryDelayMs = 60_000;
 /** What waits for a store that cannot be written is bounded too. */
 const mostUnwritten = 2_000;
 
-export class Journal {
+export class EventLog {
   readonly #setting: JournalSetting;
-  readonly #all: Event[];
-  readonly #rings = new Map<string, Event[]>();
+  readonly #all: BalancerEvent[];
+  readonly #rings = new Map<string, BalancerEvent[]>();
   readonly #watchers = new Set<() => void>();
-  #unwritten: Event[] = [];
+  #unwritten: BalancerEvent[] = [];
   #cancelWrite: Cancel | undefined;
   #cancelRetry: Cancel | undefined;
   #lastSeq = 0;
@@ -55,7 +55,7 @@ export class Journal {
   }
 
   /** Cheap enough for anywhere: a number, three short lists and, at most five times a second, a timer. */
-  add(happening: Happening): Event {
+  add(happening: NewEvent): BalancerEvent {
     const at = this.#setting.wallClock();
     // The time as a number: it grows over restarts even where nothing was kept of the run before.
     this.#lastSeq = Math.max(this.#lastSeq + 1, Math.floor(at));
@@ -75,7 +75,7 @@ export class Journal {
   }
 
   /** Oldest first: the last ones, or the first ones after a number. */
-  events(query: EventQuery): readonly Event[] {
+  events(query: EventQuery): readonly BalancerEvent[] {
     const { upstream, pool, after, before, limit } = query;
     const known =
       upstream !== undefined ? `upstream ${upstream}` : pool !== undefined ? `pool ${pool}` : undefined;
@@ -88,7 +88,7 @@ export class Journal {
           (event) =>
             (pool === undefined || event.pool === pool) &&
             (before === undefined || event.seq < before) &&
-            matches(event, query),
+            matchesEvent(event, query),
         );
     if (after === undefined) return limit > 0 ? fitting.slice(-limit) : [];
     const start = fitting.findIndex(({ seq }) => seq > after);
@@ -110,12 +110,12 @@ export class Journal {
     }
   }
 
-  #file(event: Event): void {
+  #file(event: BalancerEvent): void {
     if (event.upstream !== null) this.#push(`upstream ${event.upstream}`, event);
     if (event.pool !== null) this.#push(`pool ${event.pool}`, event);
   }
 
-  #push(name: string, event: Event): void {
+  #push(name: string, event: BalancerEvent): void {
     const ring = this.#rings.get(name) ?? [];
     this.#rings.delete(name);
     this.#rings.set(name, ring);
@@ -128,7 +128,7 @@ export class Journal {
 /** What takes more than a list that is kept already. */
 const narrowing = ["before", "kinds", "by", "text", "byOperators"] as const;
 
-function push(ring: Event[], event: Event, most: number): void {
+function push(ring: BalancerEvent[], event: BalancerEvent, most: number): void {
   ring.push(event);
   if (ring.length > most) ring.shift();
 }

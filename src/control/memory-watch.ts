@@ -24,7 +24,7 @@ const slack = 0.1;
  *  calm ──at the limit──▶ shedding ──a tenth below it──▶ calm
  * ```
  */
-export class MemoryWatch {
+export class MemoryMonitor {
   readonly #setting: MemoryWatchSetting;
   #cancel: Cancel | undefined;
   #isShedding = false;

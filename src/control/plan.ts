@@ -1,8 +1,8 @@
 /** The way from one configuration to another as a list of steps: for people to read before, and for the record after. */
 
-import { accountSteps, adminOf } from "./account-plan.ts";
+import { accountChanges, adminOf } from "./account-plan.ts";
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
-import { leavesOf, poolSettingsFileOf, settingsFileOf } from "../config/file-form.ts";
+import { flattenConfig, poolSettingsFileOf, settingsFileOf } from "../config/file-form.ts";
 import { nameOf } from "../config/problem.ts";
 import { hashString } from "../lib/hash.ts";
 import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
@@ -58,7 +58,7 @@ function settingSteps(before: Config, after: Config): readonly Step[] {
     const isFixed = fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
     return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
   });
-  return [...steps, ...accountSteps(before.admin, after.admin)];
+  return [...steps, ...accountChanges(before.admin, after.admin)];
 }
 
 function settingsOf(config: Config): Settings {
@@ -183,7 +183,7 @@ const none = "none";
 
 /** By the names that a configuration file has for them. */
 function textsOf(file: object): Settings {
-  const texts = leavesOf(file).map(({ path, value }) => [nameOf(path), textOf(value)] as const);
+  const texts = flattenConfig(file).map(({ path, value }) => [nameOf(path), textOf(value)] as const);
   return Object.fromEntries(texts);
 }
 

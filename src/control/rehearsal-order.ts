@@ -1,17 +1,17 @@
 /** Reads what somebody wants to rehearse: every problem at once, each with its path. */
 
-import { quote, sentenceOf } from "../config/problem.ts";
+import { quote, problemSentence } from "../config/problem.ts";
 import {
-  mostLatencyMs,
-  mostRehearsalMs,
-  type RehearsalPlan,
-  type RehearsedError,
-  rehearsedErrors,
-  usualRehearsalMs,
+  maxFaultLatencyMs,
+  maxFaultMs,
+  type FaultSpec,
+  type InjectedError,
+  injectedErrors,
+  defaultFaultMs,
 } from "../pool/rehearsal.ts";
-import { type Denied, denied } from "./control.ts";
+import { type CommandError, commandError } from "./control.ts";
 
-export interface RehearsalOrder extends Pick<RehearsalPlan, "latencyMs" | "errorShare" | "error" | "probes"> {
+export interface FaultRequest extends Pick<FaultSpec, "latencyMs" | "errorShare" | "error" | "probes"> {
   readonly durationMs: number;
   /** Also where the pool would have to do without too many. */
   readonly force: boolean;
@@ -20,10 +20,10 @@ export interface RehearsalOrder extends Pick<RehearsalPlan, "latencyMs" | "error
 const keys = ["latencyMs", "errorShare", "error", "seconds", "probes", "force"] as const;
 
 /** @param given `{latencyMs, errorShare, error, seconds, probes, force}`; what is left out is 0, `connect_refused`, 30, false */
-export function readRehearsal(given: Readonly<Record<string, unknown>>): RehearsalOrder | Denied {
+export function parseFaultRequest(given: Readonly<Record<string, unknown>>): FaultRequest | CommandError {
   const problems: string[] = [];
   const refuse = (key: string, why: string) => {
-    problems.push(sentenceOf({ action: `use ${key}`, why, received: quote(given[key]) }));
+    problems.push(problemSentence({ action: `use ${key}`, why, received: quote(given[key]) }));
   };
   const number = (key: string, [least, most, fallback]: readonly [number, number, number]) => {
     const value = given[key] ?? fallback;
@@ -39,21 +39,21 @@ export function readRehearsal(given: Readonly<Record<string, unknown>>): Rehears
   for (const key of Object.keys(given)) {
     if (!keys.some((known) => known === key)) refuse(key, `it must be one of ${keys.join(", ")}`);
   }
-  const latencyMs = number("latencyMs", [0, mostLatencyMs, 0]);
+  const latencyMs = number("latencyMs", [0, maxFaultLatencyMs, 0]);
   const errorShare = number("errorShare", [0, 1, 0]);
-  const seconds = number("seconds", [1, mostRehearsalMs / 1_000, usualRehearsalMs / 1_000]);
+  const seconds = number("seconds", [1, maxFaultMs / 1_000, defaultFaultMs / 1_000]);
   const error = errorIn(given["error"] ?? "connect_refused");
-  if (!error) refuse("error", `it must be one of ${rehearsedErrors.join(", ")}`);
+  if (!error) refuse("error", `it must be one of ${injectedErrors.join(", ")}`);
   const [probes, force] = [choice("probes"), choice("force")];
   if (problems.length === 0 && latencyMs === 0 && errorShare === 0 && !probes) {
     problems.push("Cannot rehearse nothing: name a latencyMs or an errorShare above 0, or probes");
   }
   if (problems.length > 0 || !error) {
-    return { ...denied(422, "rehearsal_invalid", problems.join("; ")), problems };
+    return { ...commandError(422, "rehearsal_invalid", problems.join("; ")), problems };
   }
   return { latencyMs, errorShare, error, probes, force, durationMs: seconds * 1_000 };
 }
 
-function errorIn(value: unknown): RehearsedError | undefined {
-  return rehearsedErrors.find((known) => known === value);
+function errorIn(value: unknown): InjectedError | undefined {
+  return injectedErrors.find((known) => known === value);
 }

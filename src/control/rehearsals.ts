@@ -3,19 +3,19 @@
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import { describeRehearsal, Rehearsal } from "../pool/rehearsal.ts";
-import { reasonNotToRehearse } from "../pool/rehearsal-guard.ts";
+import { describeFault, FaultInjection } from "../pool/rehearsal.ts";
+import { reasonNotToInject } from "../pool/rehearsal-guard.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { type Denied, denied, type Who } from "./control.ts";
-import type { Found } from "./fleet.ts";
-import type { Journal } from "./journal.ts";
-import type { RehearsalOrder } from "./rehearsal-order.ts";
+import { type CommandError, commandError, type Actor } from "./control.ts";
+import type { UpstreamLocation } from "./fleet.ts";
+import type { EventLog } from "./journal.ts";
+import type { FaultRequest } from "./rehearsal-order.ts";
 
 export interface RehearsalsSetting {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
-  readonly journal: Pick<Journal, "add">;
+  readonly journal: Pick<EventLog, "add">;
   readonly log: Log;
   /** Hears that one has begun or ended. */
   readonly onChange: () => void;
@@ -27,7 +27,7 @@ interface Running {
 }
 
 /** `begin ──(time, an order, the balancer drains)──▶ over`: at most one for each upstream, a new one replaces it. */
-export class Rehearsals {
+export class FaultInjections {
   readonly #setting: RehearsalsSetting;
   readonly #running = new Map<Upstream, Running>();
 
@@ -36,20 +36,24 @@ export class Rehearsals {
   }
 
   /** Undefined if it plays now, else why it does not. */
-  begin({ member: { pool }, upstream }: Found, order: RehearsalOrder, who: Who): Denied | undefined {
+  begin(
+    { member: { pool }, upstream }: UpstreamLocation,
+    order: FaultRequest,
+    who: Actor,
+  ): CommandError | undefined {
     const { clock, schedule, random } = this.#setting;
-    const why = order.force ? undefined : reasonNotToRehearse(pool, upstream);
+    const why = order.force ? undefined : reasonNotToInject(pool, upstream);
     if (why !== undefined) {
-      return denied(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${why}`);
+      return commandError(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${why}`);
     }
     const { latencyMs, errorShare, error, probes, durationMs } = order;
     const plan = { latencyMs, errorShare, error, probes, until: clock() + durationMs, ...who };
     this.#running.get(upstream)?.cancel();
-    const from = upstream.rehearsal ? describeRehearsal(upstream.rehearsal.plan) : "none";
-    upstream.rehearsal = new Rehearsal(plan, random);
+    const from = upstream.rehearsal ? describeFault(upstream.rehearsal.plan) : "none";
+    upstream.rehearsal = new FaultInjection(plan, random);
     const cancel = schedule(durationMs, () => this.end(upstream, ended));
     this.#running.set(upstream, { pool: pool.name, cancel });
-    const to = describeRehearsal(plan);
+    const to = describeFault(plan);
     this.#tell(pool.name, upstream, { from, to, reason: "operator", ...who });
     this.#setting.log.warn("rehearsal begins", {
       ...{ pool: pool.name, upstream: upstream.id, plays: to, forMs: durationMs, ...who },
@@ -58,12 +62,12 @@ export class Rehearsals {
   }
 
   /** False if there is none. @param reason one word */
-  end(upstream: Upstream, { reason, ...who }: Who & { readonly reason: string }): boolean {
+  end(upstream: Upstream, { reason, ...who }: Actor & { readonly reason: string }): boolean {
     const running = this.#running.get(upstream);
     if (!running || !upstream.rehearsal) return false;
     running.cancel();
     this.#running.delete(upstream);
-    const from = describeRehearsal(upstream.rehearsal.plan);
+    const from = describeFault(upstream.rehearsal.plan);
     upstream.rehearsal = undefined;
     this.#tell(running.pool, upstream, { from, to: "none", reason, ...who });
     this.#setting.log.info("rehearsal ends", { pool: running.pool, upstream: upstream.id, reason, ...who });
@@ -77,7 +81,7 @@ export class Rehearsals {
   #tell(
     pool: string,
     upstream: Upstream,
-    { why, ...told }: Who & { readonly from: string; readonly to: string; readonly reason: string },
+    { why, ...told }: Actor & { readonly from: string; readonly to: string; readonly reason: string },
   ): void {
     this.#setting.journal.add({ kind: "rehearsal", pool, upstream: upstream.id, ...told, detail: why });
     this.#setting.onChange();

@@ -1,18 +1,18 @@
 /** Takes the configuration anew: reads it, says what would change, changes it, or keeps the old one and says why. */
 
-import { sentenceOf, type Trouble } from "../config/problem.ts";
+import { problemSentence, type ConfigError } from "../config/problem.ts";
 import { warningsIn } from "../config/warnings.ts";
 import { aspectOf } from "../state/intent.ts";
-import { type Denied, denied, type ReloadOrder, type ReloadReport } from "./control.ts";
-import type { Course } from "./course.ts";
+import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
+import type { Reconciler } from "./course.ts";
 import { describeStep, liveOf, planOf, type Step } from "./plan.ts";
-import { outdatedIn } from "./wanted.ts";
+import { supersededIntents } from "./wanted.ts";
 
 export async function reload(
-  course: Course,
-  { dry, file }: ReloadOrder,
+  course: Reconciler,
+  { dry, file }: ReloadOptions,
   by: string,
-): Promise<Denied | ReloadReport> {
+): Promise<CommandError | ReloadReport> {
   const { config, wanted, intents } = course;
   const read = course.reread(file);
   if ("kind" in read) {
@@ -20,7 +20,7 @@ export async function reload(
     return invalid(read);
   }
   const live = liveOf(config, read);
-  const outdated = outdatedIn(live, intents.all);
+  const outdated = supersededIntents(live, intents.all);
   const kept = intents.all.filter(
     (intent) =>
       !outdated.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),
@@ -45,7 +45,7 @@ interface Taken {
   readonly isChanged: boolean;
 }
 
-function tell({ log, journal }: Course, { steps, needsRestart, isChanged }: Taken, by: string): void {
+function tell({ log, journal }: Reconciler, { steps, needsRestart, isChanged }: Taken, by: string): void {
   if (needsRestart.length > 0)
     log.warn("configuration needs a restart", { settings: needsRestart.join(", ") });
   if (!isChanged) return log.info("configuration unchanged", { by });
@@ -54,8 +54,8 @@ function tell({ log, journal }: Course, { steps, needsRestart, isChanged }: Take
   recordReload(journal, { to: "applied", by, detail: lines.join("\n") });
 }
 
-function refuse({ log, journal, onReload }: Course, problems: Trouble, by: string): void {
-  const sentences = problems.problems.map(sentenceOf);
+function refuse({ log, journal, onReload }: Reconciler, problems: ConfigError, by: string): void {
+  const sentences = problems.problems.map(problemSentence);
   onReload({ result: "refused", by, problems: sentences });
   log.error("configuration refused, the old one goes on", { by, problems: sentences });
   recordReload(journal, { to: "refused", by, detail: sentences.join("\n") });
@@ -65,18 +65,18 @@ function refuse({ log, journal, onReload }: Course, problems: Trouble, by: strin
 const longestDetail = 2_000;
 
 function recordReload(
-  journal: Course["journal"],
+  journal: Reconciler["journal"],
   { to, by, detail }: { readonly to: string; readonly by: string; readonly detail: string },
 ): void {
   const whole = { kind: "reload", pool: null, upstream: null, from: "", reason: "configuration" } as const;
   journal.add({ ...whole, to, by, detail: detail.slice(0, longestDetail) });
 }
 
-function invalid(found: Trouble): Denied {
-  const problems = found.problems.map(sentenceOf);
+function invalid(found: ConfigError): CommandError {
+  const problems = found.problems.map(problemSentence);
   const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
   return {
-    ...denied(422, "configuration_invalid", `Cannot take the configuration: it has ${count}`),
+    ...commandError(422, "configuration_invalid", `Cannot take the configuration: it has ${count}`),
     problems,
   };
 }

@@ -4,8 +4,8 @@ import type { Config } from "../config/config.ts";
 import type { Schedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { MemorySense } from "../runtime/runtime.ts";
-import type { Journal } from "./journal.ts";
-import { MemoryWatch } from "./memory-watch.ts";
+import type { EventLog } from "./journal.ts";
+import { MemoryMonitor } from "./memory-watch.ts";
 
 export interface SheddingSetting {
   readonly memory: MemorySense;
@@ -16,7 +16,7 @@ export interface SheddingSetting {
     /** Refuses new requests from now on, or no longer. */
     shed(isShedding: boolean): void;
   };
-  readonly journal: Pick<Journal, "add">;
+  readonly journal: Pick<EventLog, "add">;
   readonly log: Log;
   readonly schedule: Schedule;
 }
@@ -25,11 +25,11 @@ export interface SheddingSetting {
 const autoShare = 0.8;
 
 /** Not started yet. */
-export function sheddingWatch(setting: SheddingSetting): MemoryWatch {
+export function overloadMonitor(setting: SheddingSetting): MemoryMonitor {
   const { memory, config, plane, journal, log, schedule } = setting;
   const groupBytes = memory.limitBytes();
   const autoBytes = groupBytes === undefined ? undefined : Math.floor(groupBytes * autoShare);
-  return new MemoryWatch({
+  return new MemoryMonitor({
     schedule,
     rssBytes: () => memory.rssBytes() + plane.rssBytes(),
     limitBytes() {

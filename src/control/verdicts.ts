@@ -5,20 +5,20 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
-import { rehearsalDetail } from "../pool/rehearsal.ts";
+import { faultDetail } from "../pool/rehearsal.ts";
 import { authorityOf, type Upstream } from "../pool/upstream.ts";
-import type { StreakState } from "../pool/streak.ts";
+import type { ActiveHealthState } from "../pool/streak.ts";
 import type { ProbeResult } from "../probe/probe.ts";
-import type { Target } from "../probe/prober.ts";
-import type { Journal } from "./journal.ts";
+import type { ProbeTarget } from "../probe/prober.ts";
+import type { EventLog } from "./journal.ts";
 
 export interface VerdictSetting {
   readonly metrics: Metrics;
-  readonly journal: Journal;
+  readonly journal: EventLog;
   readonly log: Log;
 }
 
-export function verdictObserver({ metrics, journal, log }: VerdictSetting): PoolObserver {
+export function poolEventRecorder({ metrics, journal, log }: VerdictSetting): PoolObserver {
   return {
     outlierChanged(pool, change) {
       metrics.outlierChanged(pool, change);
@@ -26,7 +26,7 @@ export function verdictObserver({ metrics, journal, log }: VerdictSetting): Pool
       const details = [
         ...(to === "ejected" && upstream.outlier.cause ? [upstream.outlier.cause] : []),
         ...(to === "ejected" ? [`for ${formatDuration(ejectedMs(change))}`] : []),
-        ...(upstream.rehearsal ? [rehearsalDetail] : []),
+        ...(upstream.rehearsal ? [faultDetail] : []),
       ];
       const detail = details.join(", ");
       const named = { pool: pool.name, upstream: upstream.id };
@@ -45,10 +45,10 @@ export function verdictObserver({ metrics, journal, log }: VerdictSetting): Pool
 }
 
 /** The active verdict changed: from what, and what the probe saw. */
-export function recordProbed(
+export function recordProbeTransition(
   { journal, log }: Pick<VerdictSetting, "journal" | "log">,
-  { pool, upstream }: Target,
-  { result, from }: { readonly result: ProbeResult; readonly from: StreakState },
+  { pool, upstream }: ProbeTarget,
+  { result, from }: { readonly result: ProbeResult; readonly from: ActiveHealthState },
 ): void {
   const to = upstream.streak.state;
   const named = { pool: pool.name, upstream: upstream.id };
@@ -66,7 +66,7 @@ interface Drained {
 }
 
 /** A drain came to its end, or to its deadline. */
-export function recordDrain(journal: Journal, { pool, upstream, stage }: Drained): void {
+export function recordDrain(journal: EventLog, { pool, upstream, stage }: Drained): void {
   const reason = stage === "drained" ? "drain_done" : "drain_late";
   const detail = `${upstream.inFlight} in flight`;
   const named = { pool, upstream: upstream.id, from: "draining", to: stage };

@@ -3,7 +3,7 @@
 import type { Config, PoolConfig } from "../config/config.ts";
 import { withPoolTls } from "../config/upstreams.ts";
 import { type Address, originOf, type UpstreamSpec } from "../pool/upstream.ts";
-import { type AddedIntent, aspectOf, type Forgotten, type Intent } from "../state/intent.ts";
+import { type AddedIntent, aspectOf, type IntentRemoval, type Intent } from "../state/intent.ts";
 
 /**
  * What makes an upstream the same one after a change: it keeps its health, its load and its connections then. How it
@@ -14,7 +14,7 @@ export function identityOf({ id, address }: { readonly id: string; readonly addr
 }
 
 /** An upstream that is being emptied. */
-export interface Leaving {
+export interface DepartingUpstream {
   readonly pool: string;
   readonly spec: UpstreamSpec;
 }
@@ -24,10 +24,10 @@ export interface Leaving {
  * configuration uses the name by now. Those that were removed are left out, as long as that leaves their pool one.
  * @param leaving those that are being emptied before they go: they stay until then
  */
-export function wantedOf(
+export function desiredConfig(
   config: Config,
   intents: readonly Intent[],
-  leaving: readonly Leaving[] = [],
+  leaving: readonly DepartingUpstream[] = [],
 ): Config {
   const configured = new Set(config.pools.flatMap(({ upstreams }) => upstreams.map(({ id }) => id)));
   const weights = new Map(
@@ -55,7 +55,7 @@ export function wantedOf(
 }
 
 /** Intents that a configuration has caught up with: it has what was added, has no more what was removed, weighs alike. */
-export function outdatedIn(config: Config, intents: readonly Intent[]): readonly Forgotten[] {
+export function supersededIntents(config: Config, intents: readonly Intent[]): readonly IntentRemoval[] {
   const specs = config.pools.flatMap(({ upstreams }) => upstreams);
   const weights = new Map(specs.map(({ id, weight }) => [id, weight]));
   const identities = new Set(specs.map(identityOf));

@@ -4,9 +4,9 @@ import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
 import { areStrings, isRecord, parseJson } from "../lib/json.ts";
-import type { Event } from "../state/event.ts";
+import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
-import { type Order, type OrderRequest, requestOf } from "./actions/order.ts";
+import { type DashboardCommand, type OrderRequest, requestOf } from "./actions/order.ts";
 import {
   eventsIn,
   intentsIn,
@@ -17,31 +17,31 @@ import {
   reloadIn,
   settingsIn,
 } from "./admin-shapes.ts";
-import type { Reading, Trouble } from "./picture.ts";
+import type { ReadResult, AdminApiError } from "./picture.ts";
 import { describeError, exchangeWeb, type WebAnswer } from "./web-client.ts";
 
 /** What was asked for, or why it is not to be had. */
-export type Told<Value> = { readonly value: Value } | { readonly trouble: Trouble };
+export type AdminResult<Value> = { readonly value: Value } | { readonly trouble: AdminApiError };
 
 /** Nothing here rejects: what goes wrong is the result. */
 export interface AdminClient {
-  read(): Promise<Reading>;
-  upstream(id: string): Promise<Told<UpstreamDetail>>;
+  read(): Promise<ReadResult>;
+  upstream(id: string): Promise<AdminResult<UpstreamDetail>>;
   /** @param urgency `patient` for what somebody asked for once and has no other way to see */
-  history(query: HistoryQuery, urgency?: "patient"): Promise<Told<HistoryAnswer>>;
-  settings(): Promise<Told<readonly Setting[]>>;
+  history(query: HistoryQuery, urgency?: "patient"): Promise<AdminResult<HistoryAnswer>>;
+  settings(): Promise<AdminResult<readonly Setting[]>>;
   /** What operators set at run time, oldest first. */
-  intents(): Promise<Told<readonly Intent[]>>;
+  intents(): Promise<AdminResult<readonly Intent[]>>;
   /** That, as a configuration file. */
-  exported(): Promise<Told<string>>;
+  exported(): Promise<AdminResult<string>>;
   /** @param query as the admin API has it */
-  events(query: URLSearchParams): Promise<Told<readonly Event[]>>;
+  events(query: URLSearchParams): Promise<AdminResult<readonly BalancerEvent[]>>;
   /** Takes the configuration anew, or only says what that would change. */
-  reload(way: "dry" | "apply"): Promise<Told<ReloadView>>;
+  reload(way: "dry" | "apply"): Promise<AdminResult<ReloadView>>;
   /** Undefined if it is carried out, else why it is not. */
-  order(order: Order): Promise<Trouble | undefined>;
+  order(order: DashboardCommand): Promise<AdminApiError | undefined>;
   /** The id that the new upstream has, or why there is none. */
-  add(order: Extract<Order, { to: "add" }>): Promise<Told<string>>;
+  add(order: Extract<DashboardCommand, { to: "add" }>): Promise<AdminResult<string>>;
 }
 
 export interface AdminAddress {
@@ -63,21 +63,21 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     path: string,
     read: (value: unknown) => Value | undefined,
     timeoutMs = readTimeoutMs,
-  ): Promise<Told<Value>> {
+  ): Promise<AdminResult<Value>> {
     const told = await tellText(path, timeoutMs);
     return "value" in told ? understood(read(parseJson(told.value))) : told;
   }
 
-  async function tellText(path: string, timeoutMs: number): Promise<Told<string>> {
+  async function tellText(path: string, timeoutMs: number): Promise<AdminResult<string>> {
     try {
       const answer = await exchangeWeb({ method: "GET", url: url(path), fields: fieldsNow(), timeoutMs });
       return answer.status === 200 ? { value: answer.text } : { trouble: troubleOf(answer) };
     } catch (error) {
-      return { trouble: unreachable(error) };
+      return { trouble: unreachableResult(error) };
     }
   }
 
-  async function send({ method, path, body }: OrderRequest): Promise<Told<unknown>> {
+  async function send({ method, path, body }: OrderRequest): Promise<AdminResult<unknown>> {
     try {
       const answer = await exchangeWeb({
         ...{ method, url: url(path), timeoutMs: patientTimeoutMs },
@@ -88,7 +88,7 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
         ? { value: parseJson(answer.text) }
         : { trouble: troubleOf(answer) };
     } catch (error) {
-      return { trouble: unreachable(error) };
+      return { trouble: unreachableResult(error) };
     }
   }
 
@@ -143,20 +143,20 @@ export function fieldsWith(token: string | undefined): Readonly<Record<string, s
   };
 }
 
-export const notUnderstood: Trouble = {
+export const notUnderstood: AdminApiError = {
   reason: "not_understood",
   message: "what answers there is not the admin API of a balancer of this version",
 };
 
-function understood<Value>(value: Value | undefined): Told<Value> {
+function understood<Value>(value: Value | undefined): AdminResult<Value> {
   return value === undefined ? { trouble: notUnderstood } : { value };
 }
 
-export function unreachable(error: unknown): Trouble {
+export function unreachableResult(error: unknown): AdminApiError {
   return { reason: "unreachable", message: describeError(error) };
 }
 
-export function troubleOf({ status, text }: WebAnswer): Trouble {
+export function troubleOf({ status, text }: WebAnswer): AdminApiError {
   if (status === 401) return { reason: "unauthorized", message: "the admin API asks for another token" };
   if (status === 404) return { reason: "missing", message: messageIn(parseJson(text)) ?? "it is not there" };
   const said = parseJson(text);

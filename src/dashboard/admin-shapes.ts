@@ -5,7 +5,7 @@ import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryAnswer, SeriesHistory } from "../history/history.ts";
 import { areStrings, isRecord } from "../lib/json.ts";
 import type { Snapshot } from "../snapshot.ts";
-import type { Event } from "../state/event.ts";
+import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 
 /** As much of the shape as keeps a foreign or older program's answer from being taken for a snapshot. */
@@ -60,7 +60,7 @@ export function settingsIn(value: unknown): readonly Setting[] | undefined {
 }
 
 /** An event of a kind that this version does not know is shown by its own words. */
-export function eventsIn(value: unknown): readonly Event[] | undefined {
+export function eventsIn(value: unknown): readonly BalancerEvent[] | undefined {
   const list = isRecord(value) ? value["events"] : undefined;
   if (!Array.isArray(list)) return undefined;
   const words = ["kind", "from", "to", "reason", "by", "detail"];
@@ -71,7 +71,7 @@ export function eventsIn(value: unknown): readonly Event[] | undefined {
       typeof entry["at"] === "number" &&
       words.every((word) => typeof entry[word] === "string"),
   )
-    ? (list as readonly Event[])
+    ? (list as readonly BalancerEvent[])
     : undefined;
 }
 

@@ -1,6 +1,6 @@
 /** What concerns the balancer as a whole and must not be overlooked, in words for page and terminal. */
 
-import { expiryWords } from "../config/expiry.ts";
+import { describeExpiry } from "../config/expiry.ts";
 import type { CertificateSnapshot, Snapshot } from "../snapshot.ts";
 import { formatCount, formatTime } from "./format.ts";
 
@@ -30,7 +30,7 @@ export function certificateWords(
   now: number,
 ): readonly [what: string, deed: string] | undefined {
   const { listener, path, status } = certificate;
-  const words = expiryWords(certificate, now);
+  const words = describeExpiry(certificate, now);
   if (words === undefined) return undefined;
   const outcome = status === "expiring" ? "" : ": they refuse to connect";
   const deed = needsRestart.includes(`${listener}.tls.cert`)

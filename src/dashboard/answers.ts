@@ -1,10 +1,10 @@
 /** The shapes in which the dashboard answers: pages, fragments, sentences, and the way back after a form. */
 
-import type { Trouble } from "./picture.ts";
+import type { AdminApiError } from "./picture.ts";
 
 export const fresh = { "Cache-Control": "no-store" };
 
-export function text(status: number, sentence: string): Response {
+export function textResponse(status: number, sentence: string): Response {
   return new Response(`${sentence}\n`, {
     status,
     headers: { ...fresh, "Content-Type": "text/plain; charset=utf-8" },
@@ -22,7 +22,7 @@ export function seeOther(location: string): Response {
 }
 
 /** What the admin API refused is the caller's matter; that it cannot be asked is a gateway's. */
-export function statusOf({ reason }: Trouble): number {
+export function httpStatusOf({ reason }: AdminApiError): number {
   return reason === "refused" || reason === "missing" ? 422 : 502;
 }
 

@@ -6,7 +6,7 @@ import type { Columns } from "../history/point.ts";
 import { anchorOf, attribute } from "./escape.ts";
 import { formatMs, formatRate } from "./format.ts";
 import { Lines } from "./line.tsx";
-import { NumbersTable } from "./numbers.tsx";
+import { ChartDataTable } from "./numbers.tsx";
 import { latestOf, peakOf, type Quantity, trendOf } from "./trend.ts";
 
 /** Whose charts. */
@@ -101,7 +101,7 @@ export function Charts(props: ChartsProps): JSX.Element {
           </span>
         </summary>
         <div data-role="numbers">
-          <NumbersTable columns={columns} window={window} />
+          <ChartDataTable columns={columns} window={window} />
         </div>
       </details>
     </div>

@@ -3,11 +3,11 @@
 
 import type { Children } from "@kitajs/html";
 import type { Setting } from "../config/effective.ts";
-import type { Told } from "./admin-client.ts";
+import type { AdminResult } from "./admin-client.ts";
 import { anchorOf } from "./escape.ts";
 
 interface ConfigProps {
-  readonly told: Told<readonly Setting[]>;
+  readonly told: AdminResult<readonly Setting[]>;
   /** Without what is as it is by default. */
   readonly onlyChosen?: boolean;
   /** What stands between the heading and the values. */

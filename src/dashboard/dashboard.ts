@@ -5,19 +5,19 @@ import { isLoopback } from "../lib/loopback.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";
 import { eventsFeed } from "./events/events-feed.ts";
-import { Feed } from "./feed.ts";
+import { SnapshotPoller } from "./feed.ts";
 import { frontDoorWatch } from "./front-door.ts";
 import { liveStreams } from "./live-streams.ts";
-import { doorOf } from "./login/door.ts";
+import { authGate } from "./login/door.ts";
 import { loginClient } from "./login/login-client.ts";
 import { Visitors } from "./login/visitors.ts";
-import { pictureAfter } from "./picture.ts";
+import { nextDashboardState } from "./picture.ts";
 import { requestClient } from "./requests/request-client.ts";
 import { renderRows } from "./requests/row.tsx";
-import { Tails } from "./requests/tails.ts";
+import { LiveTails } from "./requests/tails.ts";
 import { routesOf } from "./routes.ts";
 import { refusalOf, secured } from "./security.ts";
-import { trendSince, UpstreamFeeds } from "./upstream-feeds.ts";
+import { trendSince, UpstreamPollers } from "./upstream-feeds.ts";
 
 export interface DashboardSetting {
   readonly hostname: string;
@@ -51,7 +51,7 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
     runtime,
   );
   const common = { schedule: systemSchedule, wallClock: systemWallClock, intervalMs, bug };
-  const feed = new Feed({
+  const feed = new SnapshotPoller({
     ...common,
     async draw(previous) {
       const since = trendSince(previous);
@@ -61,12 +61,12 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
         admin.history({ window: "5m", since }),
       ]);
       const trends = "value" in history ? history.value.series : [];
-      return pictureAfter(previous, { at: systemWallClock(), adminUrl, frontDoor, reading, trends });
+      return nextDashboardState(previous, { at: systemWallClock(), adminUrl, frontDoor, reading, trends });
     },
   });
-  const upstreams = new UpstreamFeeds({ ...common, feed, admin });
+  const upstreams = new UpstreamPollers({ ...common, feed, admin });
   const live = liveStreams(feed, upstreams);
-  const tails = new Tails({ schedule: systemSchedule, render: renderRows });
+  const tails = new LiveTails({ schedule: systemSchedule, render: renderRows });
   const events = eventsFeed({ ...common, admin });
   const client = loginClient({ adminUrl, ownToken: adminToken });
   const visitors: Visitors = new Visitors({
@@ -78,7 +78,7 @@ export async function startDashboard(setting: DashboardSetting, runtime: Runtime
     },
   });
   const onLoopback = isLoopback(hostname);
-  const answer = doorOf({ visitors, client, onLoopback });
+  const answer = authGate({ visitors, client, onLoopback });
 
   const listener = await runtime.serve({
     hostname,

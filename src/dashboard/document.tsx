@@ -12,7 +12,7 @@ interface DocumentProps {
   readonly children: Children;
 }
 
-export function Document({ title, head = "", body, children }: DocumentProps): JSX.Element {
+export function HtmlDocument({ title, head = "", body, children }: DocumentProps): JSX.Element {
   return (
     <>
       {"<!doctype html>"}

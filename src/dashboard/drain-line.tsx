@@ -5,7 +5,7 @@ import type { UpstreamDetail } from "../detail.ts";
 import { intoPanel, isLate } from "./actions/row-actions.tsx";
 import { Bar } from "./bar.tsx";
 import { formatCount, formatSpan, formatTime, isoTime } from "./format.ts";
-import { fieldsOf, type Place } from "./place.ts";
+import { locationFields, type PageLocation } from "./place.ts";
 import { HiddenFields } from "./post-form.tsx";
 import { timeLeft } from "./status-note.ts";
 
@@ -17,7 +17,7 @@ interface DrainLineProps {
 export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
   const { drain, id } = detail;
   if (!drain) return "";
-  const place: Place = { page: "upstream", id };
+  const place: PageLocation = { page: "upstream", id };
   const late = isLate(detail, now);
   const { deadline, since, inFlight, drained, leaving } = drain;
   const whole = deadline === null ? 0 : deadline - since;
@@ -56,7 +56,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
           <span class="sub">then it leaves the pool</span>
         ) : (
           <form {...intoPanel} class="drain-acts" data-needs="operator">
-            <HiddenFields fields={{ upstream: id, ...fieldsOf(place) }} />
+            <HiddenFields fields={{ upstream: id, ...locationFields(place) }} />
             <button type="submit" name="act" value="ready">
               Undo: make ready
             </button>

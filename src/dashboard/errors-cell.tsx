@@ -8,7 +8,7 @@ import { concernOf } from "./verdict.ts";
 
 export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
   const { id, traffic } = upstream;
-  const reasons = reasonsOf(upstream.errorsByReason);
+  const reasons = errorReasonRows(upstream.errorsByReason);
   const list = anchorOf("errors", id);
   const total = `${formatShort(traffic.errors)} total`;
   return (
@@ -45,7 +45,7 @@ export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }
 type ReasonCount = readonly [reason: string, count: number];
 
 /** The most frequent first. */
-export function reasonsOf(counts: Readonly<Record<string, number>>): readonly ReasonCount[] {
+export function errorReasonRows(counts: Readonly<Record<string, number>>): readonly ReasonCount[] {
   return Object.entries(counts)
     .filter(([, count]) => count > 0)
     .toSorted(([, left], [, right]) => right - left);

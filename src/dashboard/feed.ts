@@ -1,21 +1,21 @@
 /** The one poller behind all viewers: it draws a picture every second while somebody looks, and rests otherwise. */
 
 import type { Cancel, Schedule, WallClock } from "../lib/clock.ts";
-import type { Picture } from "./picture.ts";
+import type { DashboardState } from "./picture.ts";
 
 /** Anything that is drawn again and again, and knows when it was (epoch milliseconds). */
-export interface Drawn {
+export interface RenderedState {
   readonly at: number;
 }
 
-export interface Viewer<Shown extends Drawn = Picture> {
+export interface Viewer<Shown extends RenderedState = DashboardState> {
   /** Called with every new picture. Whatever it throws ends this viewer and nobody else. */
   show(picture: Shown): void;
   /** There will be no further picture. */
   end(): void;
 }
 
-export interface FeedSetting<Shown extends Drawn = Picture> {
+export interface FeedSetting<Shown extends RenderedState = DashboardState> {
   /** Draws the picture that follows the given one. Must not reject. */
   readonly draw: (previous: Shown | undefined) => Promise<Shown>;
   readonly schedule: Schedule;
@@ -34,7 +34,7 @@ export interface FeedSetting<Shown extends Drawn = Picture> {
  *      └──────────────────── last viewer gone ───────────────┘
  * ```
  */
-export class Feed<Shown extends Drawn = Picture> {
+export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
   readonly #setting: FeedSetting<Shown>;
   readonly #viewers = new Set<Viewer<Shown>>();
   #last: Shown | undefined;

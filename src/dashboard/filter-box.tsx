@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "./escape.ts";
-import type { Picture } from "./picture.ts";
+import type { DashboardState } from "./picture.ts";
 import type { View } from "./view.ts";
 
 /** Fewer upstreams than this are seen at a glance. */
@@ -12,7 +12,7 @@ export function FilterBox({
   picture,
   view,
 }: {
-  readonly picture: Picture;
+  readonly picture: DashboardState;
   readonly view: View;
 }): JSX.Element {
   const count = picture.snapshot?.pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) ?? 0;

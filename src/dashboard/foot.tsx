@@ -2,10 +2,10 @@
 /** @jsxImportSource @kitajs/html */
 
 import { formatSpan, formatTime } from "./format.ts";
-import type { Picture } from "./picture.ts";
-import { originOf } from "./verdict.ts";
+import type { DashboardState } from "./picture.ts";
+import { urlOrigin } from "./verdict.ts";
 
-export function PageFoot({ picture }: { readonly picture: Picture }): JSX.Element {
+export function PageFoot({ picture }: { readonly picture: DashboardState }): JSX.Element {
   const { snapshot, adminUrl, readAt } = picture;
   const facts = snapshot
     ? [
@@ -23,7 +23,7 @@ export function PageFoot({ picture }: { readonly picture: Picture }): JSX.Elemen
         ))}
       </ul>
       <ul class="facts">
-        <li safe>{`read from ${originOf(adminUrl)}${snapshot ? ` at ${formatTime(readAt)}` : ""}`}</li>
+        <li safe>{`read from ${urlOrigin(adminUrl)}${snapshot ? ` at ${formatTime(readAt)}` : ""}`}</li>
         <li>
           <a href="/api/status">as JSON</a>
         </li>

@@ -1,10 +1,10 @@
 /** How long answers took, as bars: a table to whoever hears it, a histogram to whoever sees it. */
 /** @jsxImportSource @kitajs/html */
 
-import type { LatencyBar } from "../detail.ts";
+import type { LatencyBucket } from "../detail.ts";
 import { formatCount, formatMs, formatShare } from "./format.ts";
 
-export function LatencyBars({ bars }: { readonly bars: readonly LatencyBar[] }): JSX.Element {
+export function LatencyBars({ bars }: { readonly bars: readonly LatencyBucket[] }): JSX.Element {
   const most = Math.max(...bars.map(({ count }) => count), 1);
   const whole = bars.reduce((sum, { count }) => sum + count, 0);
   return (

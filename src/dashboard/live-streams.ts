@@ -2,12 +2,12 @@
 
 import type { SeriesHistory } from "../history/history.ts";
 import type { Columns } from "../history/point.ts";
-import type { Feed } from "./feed.ts";
+import type { SnapshotPoller } from "./feed.ts";
 import { eventOf, renderedOnce, streamOf } from "./live.ts";
 import { renderLive, renderUpstreamLive } from "./page.tsx";
-import type { Picture } from "./picture.ts";
+import type { DashboardState } from "./picture.ts";
 import { type Row, rowSince, wholeRow } from "./upstream-row.tsx";
-import type { UpstreamFeeds, UpstreamPicture } from "./upstream-feeds.ts";
+import type { UpstreamPollers, UpstreamPageState } from "./upstream-feeds.ts";
 import { queryOf, type View } from "./view.ts";
 
 /** More people than that do not look at one balancer; more streams than that are a mistake or an attack. */
@@ -22,17 +22,17 @@ export interface LiveStreams {
   upstream(id: string): Response | undefined;
 }
 
-export function liveStreams(feed: Feed, upstreams: UpstreamFeeds): LiveStreams {
+export function liveStreams(feed: SnapshotPoller, upstreams: UpstreamPollers): LiveStreams {
   // There are no more views than columns to sort by, in two directions.
-  const rendered = new Map<string, (picture: Picture, seen?: Picture) => Uint8Array>();
+  const rendered = new Map<string, (picture: DashboardState, seen?: DashboardState) => Uint8Array>();
   const ofView = ({ sort }: View) => {
     const view = { sort, filter: "" };
     const key = queryOf(view);
     const known = rendered.get(key);
     if (known) return known;
     // Who was sent a picture has these rows; a picture that nobody remembers takes its rows with it.
-    const rowsOf = new WeakMap<Picture, ReadonlyMap<string, Row>>();
-    const made = renderedOnce((picture: Picture, seen) => {
+    const rowsOf = new WeakMap<DashboardState, ReadonlyMap<string, Row>>();
+    const made = renderedOnce((picture: DashboardState, seen) => {
       const before = seen && rowsOf.get(seen);
       const rows = new Map<string, Row>();
       const html = renderLive(picture, view, (row) => {
@@ -46,7 +46,7 @@ export function liveStreams(feed: Feed, upstreams: UpstreamFeeds): LiveStreams {
     return made;
   };
   const ofUpstream = renderedOnce(
-    (shown: UpstreamPicture) =>
+    (shown: UpstreamPageState) =>
       eventOf(renderUpstreamLive(shown)) + pointsEvent(shown.trend ? [shown.trend] : []),
   );
   const isFull = () => feed.viewers + upstreams.viewers >= mostViewers;

@@ -1,7 +1,7 @@
 /** The live stream: server-sent events, each of which brings a viewer from the picture that it was sent last to the present one. */
 
 import type { Cancel } from "../lib/clock.ts";
-import type { Drawn, Feed } from "./feed.ts";
+import type { RenderedState, SnapshotPoller } from "./feed.ts";
 
 /**
  * One event of the event-stream format; every line of the text gets its own data field.
@@ -15,7 +15,7 @@ export function eventOf(text: string, name?: string): string {
  * Renders a picture once, however many viewers it goes to that were sent the same one before.
  * @param render gives whole events; `seen` is undefined for whoever comes
  */
-export function renderedOnce<Shown extends Drawn>(
+export function renderedOnce<Shown extends RenderedState>(
   render: (picture: Shown, seen: Shown | undefined) => string,
 ): (picture: Shown, seen?: Shown) => Uint8Array {
   const encoder = new TextEncoder();
@@ -34,7 +34,7 @@ export function renderedOnce<Shown extends Drawn>(
 }
 
 /** One viewer's end of a stream. */
-export interface Outlet {
+export interface EventSink {
   /** Sends a message if the viewer has room for one; what it would say is asked only then. */
   offer(message: () => Uint8Array | string): void;
   /** There will be no further one. */
@@ -49,7 +49,7 @@ const greeting = encoder.encode(":\n\n");
  * One viewer's stream of events. At most two messages wait in it: whoever reads too slowly is offered the next one.
  * @param begin what it returns is called once the viewer has left
  */
-export function messageStream(begin: (outlet: Outlet) => Cancel): ReadableStream<Uint8Array> {
+export function messageStream(begin: (outlet: EventSink) => Cancel): ReadableStream<Uint8Array> {
   let leave: Cancel | undefined;
   return new ReadableStream<Uint8Array>(
     {
@@ -71,8 +71,8 @@ export function messageStream(begin: (outlet: Outlet) => Cancel): ReadableStream
 }
 
 /** A stream of pictures: whoever reads too slowly misses some, and the next one that fits is right again. */
-export function streamOf<Shown extends Drawn>(
-  feed: Feed<Shown>,
+export function streamOf<Shown extends RenderedState>(
+  feed: SnapshotPoller<Shown>,
   bytesOf: (picture: Shown, seen?: Shown) => Uint8Array,
 ): ReadableStream<Uint8Array> {
   let seen: Shown | undefined;

@@ -1,23 +1,23 @@
 /** What stands where there is no page, or none that can be shown: the sentence, and the ways on around it. */
 /** @jsxImportSource @kitajs/html */
 
-import { isForPage, markupAnswer, text } from "./answers.ts";
+import { isForPage, markupAnswer, textResponse } from "./answers.ts";
 import { markup, Shell } from "./shell.tsx";
 
-export interface Lost {
+export interface MissingPage {
   readonly status: number;
   readonly title: string;
   readonly words: string;
 }
 
 /** In the shape that the caller can use. */
-export function lostAnswer(request: Request, { status, title, words }: Lost): Response {
+export function notFoundResponse(request: Request, { status, title, words }: MissingPage): Response {
   return isForPage(request)
-    ? markupAnswer(renderLost({ title, words }), status)
-    : text(status, `${title}. ${words}`);
+    ? markupAnswer(renderNotFound({ title, words }), status)
+    : textResponse(status, `${title}. ${words}`);
 }
 
-export function renderLost({ title, words }: Pick<Lost, "title" | "words">): string {
+export function renderNotFound({ title, words }: Pick<MissingPage, "title" | "words">): string {
   return markup(
     <Shell title={`${title} · Evenkeel`} here="lost">
       <main class="lost">

@@ -57,7 +57,7 @@ export function rowsOf(columns: Columns, window: WindowName): readonly Row[] {
   });
 }
 
-export function NumbersTable({ columns, window }: NumbersProps): JSX.Element {
+export function ChartDataTable({ columns, window }: NumbersProps): JSX.Element {
   if (!columns) return <p class="quiet">The history cannot be read now.</p>;
   const rows = rowsOf(columns, window);
   if (rows.length === 0) return <p class="quiet">Nothing has been measured in this time.</p>;
@@ -96,5 +96,5 @@ export function NumbersTable({ columns, window }: NumbersProps): JSX.Element {
 
 /** The table alone, for the page that has it open. */
 export function renderNumbers(columns: Columns | undefined, window: WindowName): string {
-  return markup(<NumbersTable columns={columns} window={window} />);
+  return markup(<ChartDataTable columns={columns} window={window} />);
 }

@@ -7,20 +7,20 @@ import { Glyph, toneShapes } from "./badge.tsx";
 import { PageFoot } from "./foot.tsx";
 import { formatAgo, formatBrief, formatCount, formatMs, formatRate, formatShare } from "./format.ts";
 import { Sparkline } from "./line.tsx";
-import { balancerNow, type FrontDoor, type Picture } from "./picture.ts";
+import { balancerNow, type FrontDoor, type DashboardState } from "./picture.ts";
 import { PoolSection } from "./pool-table.tsx";
-import { RehearsalBanner } from "./rehearsal.tsx";
+import { FaultBanner } from "./rehearsal.tsx";
 import { Tile } from "./tile.tsx";
 import { latestOf, type Quantity, trendOf } from "./trend.ts";
 import { trendMs } from "./upstream-feeds.ts";
 import { wholeRow, type WriteRow } from "./upstream-row.tsx";
 import type { Reason } from "./reasons.ts";
-import { concernOf, originOf, verdictOf } from "./verdict.ts";
+import { concernOf, urlOrigin, overallStatus } from "./verdict.ts";
 import type { View } from "./view.ts";
 import { WorkersPanel } from "./workers-panel.tsx";
 
 export interface OverviewProps {
-  readonly picture: Picture;
+  readonly picture: DashboardState;
   readonly view: View;
   /** The charts of a pool: in full, or a stub where they are in the page already. */
   readonly chartsOf: (pool: string) => JSX.Element;
@@ -33,7 +33,7 @@ export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: Overv
   return (
     <>
       <VerdictBand picture={picture} />
-      <RehearsalBanner snapshot={snapshot} now={balancerNow(picture)} />
+      <FaultBanner snapshot={snapshot} now={balancerNow(picture)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
         {snapshot ? <Alerts snapshot={snapshot} /> : ""}
         <Totals picture={picture} />
@@ -57,12 +57,12 @@ export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: Overv
   );
 }
 
-export function titleOf(picture: Picture): string {
-  return `${verdictOf(picture).headline} · Evenkeel`;
+export function titleOf(picture: DashboardState): string {
+  return `${overallStatus(picture).headline} · Evenkeel`;
 }
 
-function VerdictBand({ picture }: { readonly picture: Picture }): JSX.Element {
-  const { tone, headline, reasons } = verdictOf(picture);
+function VerdictBand({ picture }: { readonly picture: DashboardState }): JSX.Element {
+  const { tone, headline, reasons } = overallStatus(picture);
   return (
     <section class="verdict" data-tone={tone}>
       <Glyph shape={toneShapes[tone]} />
@@ -95,7 +95,7 @@ function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason })
   );
 }
 
-function Totals({ picture }: { readonly picture: Picture }): JSX.Element {
+function Totals({ picture }: { readonly picture: DashboardState }): JSX.Element {
   const { snapshot, frontDoor, at, trends } = picture;
   const columns = trends.map((series) => series.columns);
   const spark = (quantity: Quantity, kind: string) => (
@@ -179,7 +179,7 @@ function DoorTile({ door, at }: { readonly door: FrontDoor; readonly at: number 
       <dt>
         Front door{" "}
         <span class="address" safe>
-          {originOf(door.url)}
+          {urlOrigin(door.url)}
         </span>
       </dt>
       <dd class="figure" data-tone={door.reachable ? "good" : "bad"}>
@@ -214,12 +214,12 @@ function totalOf({ pools }: Snapshot): Traffic {
   };
 }
 
-function NothingYet({ picture: { adminUrl, outage } }: { readonly picture: Picture }): JSX.Element {
+function NothingYet({ picture: { adminUrl, outage } }: { readonly picture: DashboardState }): JSX.Element {
   if (outage?.reason === "unauthorized") {
     return (
       <section class="pool empty">
         <p>
-          The admin side at <code safe>{originOf(adminUrl)}</code> does not know this dashboard's token.
+          The admin side at <code safe>{urlOrigin(adminUrl)}</code> does not know this dashboard's token.
         </p>
         <p>
           Start the dashboard with a token that it knows in <code>ADMIN_TOKEN</code>;{" "}
@@ -231,7 +231,7 @@ function NothingYet({ picture: { adminUrl, outage } }: { readonly picture: Pictu
   return (
     <section class="pool empty">
       <p>
-        No balancer has answered at <code safe>{originOf(adminUrl)}</code> yet.
+        No balancer has answered at <code safe>{urlOrigin(adminUrl)}</code> yet.
       </p>
       <p>
         Start one with <code>evenkeel proxy</code>, or name its admin address with <code>--admin-url</code>.

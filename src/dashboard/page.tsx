@@ -3,26 +3,26 @@
 
 import type { WindowName } from "../history/levels.ts";
 import type { Columns } from "../history/point.ts";
-import type { Told } from "./admin-client.ts";
-import { Done, type DoneProps } from "./actions/done.tsx";
+import type { AdminResult } from "./admin-client.ts";
+import { ActionResult, type DoneProps } from "./actions/done.tsx";
 import { BulkBar } from "./actions/select.tsx";
 import { Charts, ChartsStub } from "./charts.tsx";
 import { attribute } from "./escape.ts";
-import { RehearsalForm, RehearsalFormStub } from "./rehearsal-form.tsx";
+import { FaultForm, RehearsalFormStub } from "./rehearsal-form.tsx";
 import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
-import type { Picture } from "./picture.ts";
+import type { DashboardState } from "./picture.ts";
 import { pageOf } from "./place.ts";
 import { FailingCard, FailingStub } from "./requests/failing-card.tsx";
 import type { RequestList } from "../requests/request.ts";
 import { markup, Shell } from "./shell.tsx";
-import type { UpstreamPicture } from "./upstream-feeds.ts";
+import type { UpstreamPageState } from "./upstream-feeds.ts";
 import type { WriteRow } from "./upstream-row.tsx";
 import { UpstreamView, upstreamTitle } from "./upstream-page.tsx";
 import { plainView, queryOf, type View } from "./view.ts";
 
 export interface PageProps {
-  readonly picture: Picture;
+  readonly picture: DashboardState;
   readonly view?: View;
   readonly window?: WindowName;
   /** The past of a pool; undefined if it could not be read. */
@@ -50,7 +50,7 @@ export function renderPage(props: PageProps): string {
       here="overview"
       live={live}
       notice={notice}
-      done={done && <Done {...done} />}
+      done={done && <ActionResult {...done} />}
     >
       <FilterBox picture={picture} view={view} />
       <main id="live" {...liveAttributes(live)}>
@@ -62,7 +62,7 @@ export function renderPage(props: PageProps): string {
 }
 
 /** Children of the live region. It has every upstream: what the page hides, it goes on hiding itself. */
-export function renderLive(picture: Picture, view: View = plainView, writeRow?: WriteRow): string {
+export function renderLive(picture: DashboardState, view: View = plainView, writeRow?: WriteRow): string {
   return markup(
     <>
       <title safe>{titleOf(picture)}</title>
@@ -77,13 +77,13 @@ export function renderLive(picture: Picture, view: View = plainView, writeRow?: 
 }
 
 export interface UpstreamPageProps {
-  readonly shown: UpstreamPicture;
+  readonly shown: UpstreamPageState;
   readonly window?: WindowName;
   /** Its past; undefined if it could not be read. */
   readonly columns?: Columns | undefined;
   readonly notice?: string;
   /** Its last failing requests, or why they are not known; undefined leaves them out. */
-  readonly failing?: Told<RequestList>;
+  readonly failing?: AdminResult<RequestList>;
   readonly done?: DoneProps | undefined;
 }
 
@@ -103,12 +103,12 @@ export function renderUpstreamPage({
       here="upstream"
       live={live}
       notice={notice}
-      done={done && <Done {...done} />}
+      done={done && <ActionResult {...done} />}
     >
       <main id="live" {...liveAttributes(live)}>
         <UpstreamView
           shown={shown}
-          rehearsal={<RehearsalForm id={id} />}
+          rehearsal={<FaultForm id={id} />}
           failing={failing ? <FailingCard upstream={id} told={failing} /> : ""}
           charts={
             <Charts
@@ -124,7 +124,7 @@ export function renderUpstreamPage({
   );
 }
 
-export function renderUpstreamLive(shown: UpstreamPicture): string {
+export function renderUpstreamLive(shown: UpstreamPageState): string {
   return markup(
     <>
       <title safe>{upstreamTitle(shown)}</title>

@@ -18,7 +18,7 @@ export interface FrontDoor {
 }
 
 /** Why the admin API could not be read or written. */
-export interface Trouble {
+export interface AdminApiError {
   readonly reason: "unreachable" | "unauthorized" | "refused" | "missing" | "not_understood";
   /** For people, without a full stop. */
   readonly message: string;
@@ -27,17 +27,17 @@ export interface Trouble {
 }
 
 /** As a sentence of its own: what the admin API says is one already, that it says nothing is not. */
-export function troubleSentence({ reason, message }: Trouble): string {
+export function adminApiErrorSentence({ reason, message }: AdminApiError): string {
   return reason === "unreachable" ? `The balancer cannot be asked: ${message}.` : `${message}.`;
 }
 
 /** The admin API has not answered since. */
-export interface Outage extends Trouble {
+export interface Outage extends AdminApiError {
   /** Epoch milliseconds of the first read that failed. */
   readonly since: number;
 }
 
-export interface Picture {
+export interface DashboardState {
   /** Epoch milliseconds at which it was drawn. */
   readonly at: number;
   readonly adminUrl: string;
@@ -52,21 +52,21 @@ export interface Picture {
 }
 
 /** What reading the snapshot gave. */
-export type Reading = { readonly snapshot: Snapshot } | { readonly trouble: Trouble };
+export type ReadResult = { readonly snapshot: Snapshot } | { readonly trouble: AdminApiError };
 
-export interface Look {
+export interface PollResult {
   readonly at: number;
   readonly adminUrl: string;
   readonly frontDoor: FrontDoor;
-  readonly reading: Reading;
+  readonly reading: ReadResult;
   readonly trends: readonly SeriesHistory[];
 }
 
 /** A failed read keeps the last snapshot and the moment at which the outage began. */
-export function pictureAfter(
-  previous: Picture | undefined,
-  { at, adminUrl, frontDoor, reading, trends }: Look,
-): Picture {
+export function nextDashboardState(
+  previous: DashboardState | undefined,
+  { at, adminUrl, frontDoor, reading, trends }: PollResult,
+): DashboardState {
   if ("snapshot" in reading) {
     return { at, adminUrl, frontDoor, snapshot: reading.snapshot, readAt: at, outage: undefined, trends };
   }
@@ -85,6 +85,6 @@ export function pictureAfter(
 }
 
 /** Now by the balancer's own clock, so that two machines' clocks need not agree. Epoch milliseconds. */
-export function balancerNow({ at, snapshot, readAt }: Picture): number {
+export function balancerNow({ at, snapshot, readAt }: DashboardState): number {
   return snapshot ? snapshot.at + (at - readAt) : at;
 }

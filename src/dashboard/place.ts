@@ -3,17 +3,17 @@
 import { anchorOf } from "./escape.ts";
 import { queryOf, type View, viewOf } from "./view.ts";
 
-export type Place =
+export type PageLocation =
   { readonly page: "overview"; readonly view: View } | { readonly page: "upstream"; readonly id: string };
 
-export function placeOf(fields: URLSearchParams): Place {
+export function placeOf(fields: URLSearchParams): PageLocation {
   const at = fields.get("at");
   if (at !== null && at !== "") return { page: "upstream", id: at };
   return { page: "overview", view: viewOf(Object.fromEntries(fields)) };
 }
 
 /** The fields that {@link placeOf} understands. */
-export function fieldsOf(place: Place): Readonly<Record<string, string>> {
+export function locationFields(place: PageLocation): Readonly<Record<string, string>> {
   if (place.page === "upstream") return { at: place.id };
   const { sort, filter } = place.view;
   return {
@@ -27,7 +27,10 @@ export function fieldsOf(place: Place): Readonly<Record<string, string>> {
  * @param deed what was done there, to be told
  * @param id the upstream that is looked at
  */
-export function backTo(place: Place, { deed, id }: { deed?: string; id?: string | undefined } = {}): string {
+export function backTo(
+  place: PageLocation,
+  { deed, id }: { deed?: string; id?: string | undefined } = {},
+): string {
   const further: Record<string, string> = deed === undefined ? {} : { done: deed };
   if (place.page === "upstream") {
     const query = deed === undefined ? "" : `?${new URLSearchParams(further)}`;

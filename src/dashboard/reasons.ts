@@ -82,7 +82,7 @@ export function whyOf(upstream: UpstreamSnapshot): string {
 }
 
 /** How many of its places are taken, and what is under way besides: "of 256", "of 256, and 12 tunnels". */
-export function placesOf({ tunnels, maxInFlight }: UpstreamSnapshot): string {
+export function capacityNote({ tunnels, maxInFlight }: UpstreamSnapshot): string {
   const tunnelled =
     tunnels === 0 ? "" : `, and ${formatCount(tunnels)} ${tunnels === 1 ? "tunnel" : "tunnels"}`;
   return `of ${formatCount(maxInFlight)}${tunnelled}`;
@@ -117,7 +117,7 @@ function errorSharesOf(pool: PoolSnapshot) {
 }
 
 /** "many attempts fail", "most requests are turned away": of the kind of error that there is more of. */
-export function erringWords(pools: readonly PoolSnapshot[]): string {
+export function errorRateNote(pools: readonly PoolSnapshot[]): string {
   const isAway = pools.every(turnsAway);
   const isMost = pools.some((pool) => errorSharesOf(pool)[isAway ? "turnedAway" : "failing"] >= mostErrors);
   return `${isMost ? "most" : "many"} ${isAway ? "requests are turned away" : "attempts fail"}`;
@@ -163,6 +163,6 @@ function sumOfErrors(upstreams: readonly UpstreamSnapshot[]): number {
 }
 
 /** In one line, where nothing is read aloud. */
-export function sentenceOf({ text, age, why }: Reason): string {
+export function reasonSentence({ text, age, why }: Reason): string {
   return `${text}${age === undefined ? "" : ` ${age}`}${why === undefined ? "" : `: ${why}`}`;
 }

@@ -1,7 +1,7 @@
 /** The form that plays a fault on one upstream: real without a script, which only makes it quicker. */
 /** @jsxImportSource @kitajs/html */
 
-import { mostLatencyMs, mostRehearsalMs, rehearsedErrors, usualRehearsalMs } from "../pool/rehearsal.ts";
+import { maxFaultLatencyMs, maxFaultMs, injectedErrors, defaultFaultMs } from "../pool/rehearsal.ts";
 import { anchorOf } from "./escape.ts";
 import { PostForm } from "./post-form.tsx";
 
@@ -10,7 +10,7 @@ interface FormProps {
 }
 
 /** Morphing leaves it alone: what somebody types must outlive the next picture. */
-export function RehearsalForm({ id }: FormProps): JSX.Element {
+export function FaultForm({ id }: FormProps): JSX.Element {
   const action = `/upstreams/${encodeURIComponent(id)}/rehearsal`;
   return (
     <section
@@ -26,7 +26,7 @@ export function RehearsalForm({ id }: FormProps): JSX.Element {
       <PostForm kind="rehearsal-fields" action={action} target="#done">
         <label>
           Latency added, ms
-          <input type="number" name="latencyMs" min="0" max={String(mostLatencyMs)} step="1" value="0" />
+          <input type="number" name="latencyMs" min="0" max={String(maxFaultLatencyMs)} step="1" value="0" />
         </label>
         <label>
           Requests that fail, %
@@ -35,7 +35,7 @@ export function RehearsalForm({ id }: FormProps): JSX.Element {
         <label>
           How they fail
           <select name="error">
-            {rehearsedErrors.map((error) => (
+            {injectedErrors.map((error) => (
               <option value={error}>{error}</option>
             ))}
           </select>
@@ -46,10 +46,10 @@ export function RehearsalForm({ id }: FormProps): JSX.Element {
             type="number"
             name="seconds"
             min="1"
-            max={String(mostRehearsalMs / 1_000)}
+            max={String(maxFaultMs / 1_000)}
             step="1"
             required
-            value={String(usualRehearsalMs / 1_000)}
+            value={String(defaultFaultMs / 1_000)}
           />
         </label>
         <label class="rehearsal-reason">

@@ -1,27 +1,27 @@
 /** What the dashboard does when somebody begins or ends a rehearsal: an act like any other, which ending takes back. */
 
 import { Elysia } from "elysia";
-import type { Deeds } from "./actions/deeds.ts";
+import type { UndoHistory } from "./actions/deeds.ts";
 import { renderActed } from "./actions/done.tsx";
-import type { Order, RehearsalWish } from "./actions/order.ts";
+import type { DashboardCommand, FaultInput } from "./actions/order.ts";
 import { renderFailure } from "./actions/render.tsx";
 import type { AdminClient } from "./admin-client.ts";
-import { isForPart, markupAnswer, seeOther, statusOf } from "./answers.ts";
-import type { Feed } from "./feed.ts";
-import type { Trouble } from "./picture.ts";
-import { backTo, type Place } from "./place.ts";
-import type { UpstreamFeeds } from "./upstream-feeds.ts";
+import { isForPart, markupAnswer, seeOther, httpStatusOf } from "./answers.ts";
+import type { SnapshotPoller } from "./feed.ts";
+import type { AdminApiError } from "./picture.ts";
+import { backTo, type PageLocation } from "./place.ts";
+import type { UpstreamPollers } from "./upstream-feeds.ts";
 
 export interface RehearsalRouteSetting {
   readonly admin: Pick<AdminClient, "order">;
-  readonly feed: Feed;
-  readonly upstreams: UpstreamFeeds;
-  readonly deeds: Deeds;
+  readonly feed: SnapshotPoller;
+  readonly upstreams: UpstreamPollers;
+  readonly deeds: UndoHistory;
 }
 
 const byHand = { parse: "none" } as const;
 
-export function rehearsalRoutes({ admin, feed, upstreams, deeds }: RehearsalRouteSetting) {
+export function faultFormRoutes({ admin, feed, upstreams, deeds }: RehearsalRouteSetting) {
   const answer = async (
     request: Request,
     {
@@ -29,14 +29,14 @@ export function rehearsalRoutes({ admin, feed, upstreams, deeds }: RehearsalRout
       trouble,
       action,
       words,
-    }: { id: string; trouble: Trouble | undefined; action: string; words: string },
+    }: { id: string; trouble: AdminApiError | undefined; action: string; words: string },
   ): Promise<Response> => {
-    const place: Place = { page: "upstream", id };
+    const place: PageLocation = { page: "upstream", id };
     if (trouble) {
       const sentence = `Cannot ${action} on ${id}: ${trouble.message}.`;
       return markupAnswer(
         renderFailure(sentence, isForPart(request) ? "partial" : "page", place),
-        statusOf(trouble),
+        httpStatusOf(trouble),
       );
     }
     await Promise.all([feed.renewed(), upstreams.of(id).renewed()]);
@@ -70,12 +70,12 @@ export function rehearsalRoutes({ admin, feed, upstreams, deeds }: RehearsalRout
 }
 
 /** What makes no sense goes to the admin API as it is: it alone says what is wrong. */
-function orderIn(id: string, fields: URLSearchParams): Order | Trouble {
+function orderIn(id: string, fields: URLSearchParams): DashboardCommand | AdminApiError {
   if (fields.get("confirmed") !== "yes") {
     return { reason: "refused", message: "confirm that this is meant for live traffic" };
   }
   const percent = numberOr(fields.get("errorPercent"));
-  const wish: RehearsalWish = {
+  const wish: FaultInput = {
     latencyMs: numberOr(fields.get("latencyMs")),
     errorShare: typeof percent === "number" ? percent / 100 : percent,
     error: fields.get("error") ?? undefined,

@@ -9,7 +9,7 @@ export function played(upstream: UpstreamSnapshot): RehearsalSnapshot | undefine
 }
 
 /** "+2 s, 30% connect_refused, failing probes" */
-export function wordsOf({ latencyMs, errorShare, error, probes }: RehearsalSnapshot): string {
+export function describeInjectedFault({ latencyMs, errorShare, error, probes }: RehearsalSnapshot): string {
   const isWhole = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
   const delay = isWhole ? `${latencyMs / 1_000}\u00a0s` : formatMs(latencyMs);
   const parts = [

@@ -4,7 +4,7 @@
 import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { attribute } from "./escape.ts";
 import { PostForm } from "./post-form.tsx";
-import { leftOf, played, wordsOf } from "./rehearsal-words.ts";
+import { leftOf, played, describeInjectedFault } from "./rehearsal-words.ts";
 
 interface OfOne {
   readonly upstream: UpstreamSnapshot;
@@ -12,12 +12,12 @@ interface OfOne {
   readonly now: number;
 }
 
-export function RehearsalBadge({ upstream, now }: OfOne): JSX.Element {
+export function FaultBadge({ upstream, now }: OfOne): JSX.Element {
   const rehearsal = played(upstream);
   if (!rehearsal) return <></>;
   return (
     <span class="rehearsal-badge" safe>
-      {`rehearsal: ${wordsOf(rehearsal)}, ${leftOf(rehearsal, now)}`}
+      {`rehearsal: ${describeInjectedFault(rehearsal)}, ${leftOf(rehearsal, now)}`}
     </span>
   );
 }
@@ -30,7 +30,7 @@ interface OfAll {
 /** More than this many are counted instead of told. */
 const mostTold = 3;
 
-export function RehearsalBanner({ snapshot, now }: OfAll): JSX.Element {
+export function FaultBanner({ snapshot, now }: OfAll): JSX.Element {
   const upstreams = snapshot?.pools.flatMap((pool) => pool.upstreams).filter(played) ?? [];
   if (upstreams.length === 0) return <></>;
   return (
@@ -56,7 +56,7 @@ function BannerLine({ upstream, now }: OfOne): JSX.Element {
       <a href={attribute(`/upstreams/${encodeURIComponent(upstream.id)}`)} safe>
         {upstream.id}
       </a>
-      <span safe>{`: ${wordsOf(rehearsal)}, by ${rehearsal.by}`}</span>
+      <span safe>{`: ${describeInjectedFault(rehearsal)}, by ${rehearsal.by}`}</span>
       <span class="age" aria-hidden="true" safe>
         {`, ${leftOf(rehearsal, now)}`}
       </span>
@@ -65,7 +65,7 @@ function BannerLine({ upstream, now }: OfOne): JSX.Element {
 }
 
 /** On the upstream's own page: what is played, and the way to end it. */
-export function RehearsalState({ upstream, now }: OfOne): JSX.Element {
+export function FaultState({ upstream, now }: OfOne): JSX.Element {
   const rehearsal = played(upstream);
   if (!rehearsal) return <></>;
   const { by, why } = rehearsal;
@@ -74,7 +74,7 @@ export function RehearsalState({ upstream, now }: OfOne): JSX.Element {
     <section class="rehearsal-banner" aria-label="Rehearsal under way">
       <p>
         <strong>Rehearsal.</strong>{" "}
-        <span safe>{`${wordsOf(rehearsal)}, begun by ${by}${why ? `: ${why}` : ""}`}</span>
+        <span safe>{`${describeInjectedFault(rehearsal)}, begun by ${by}${why ? `: ${why}` : ""}`}</span>
         <span class="age" aria-hidden="true" safe>
           {`, ${leftOf(rehearsal, now)}`}
         </span>

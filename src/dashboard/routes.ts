@@ -4,38 +4,38 @@ import { html } from "@elysiajs/html";
 import { Elysia } from "elysia";
 import { type WindowName, windowNamed } from "../history/levels.ts";
 import type { HistoryQuery } from "../history/history.ts";
-import { Deeds } from "./actions/deeds.ts";
+import { UndoHistory } from "./actions/deeds.ts";
 import { actionRoutes } from "./actions/routes.ts";
 import type { AdminClient } from "./admin-client.ts";
-import { fresh, seeOther, statusOf, text } from "./answers.ts";
+import { fresh, seeOther, httpStatusOf, textResponse } from "./answers.ts";
 import { answerAsset } from "./assets.ts";
-import { courseRoutes } from "./course/routes.ts";
+import { configPageRoutes } from "./course/routes.ts";
 import type { EventsFeed } from "./events/events-feed.ts";
 import { eventRoutes } from "./events/routes.ts";
-import type { Feed } from "./feed.ts";
+import type { SnapshotPoller } from "./feed.ts";
 import type { LiveStreams } from "./live-streams.ts";
-import { lostAnswer } from "./lost-page.tsx";
+import { notFoundResponse } from "./lost-page.tsx";
 import { renderNumbers } from "./numbers.tsx";
 import { renderPage, renderUpstreamPage } from "./page.tsx";
-import { pageOf, type Place } from "./place.ts";
+import { pageOf, type PageLocation } from "./place.ts";
 import { failingAt, failingShown } from "./requests/failing-card.tsx";
 import type { RequestClient } from "./requests/request-client.ts";
-import { requestRoutes } from "./requests/routes.ts";
+import { requestPages } from "./requests/routes.ts";
 import { listQuery } from "./requests/sought.ts";
-import type { Tails } from "./requests/tails.ts";
-import type { UpstreamFeeds } from "./upstream-feeds.ts";
-import { rehearsalRoutes } from "./rehearsal-routes.ts";
-import { verdictOf } from "./verdict.ts";
+import type { LiveTails } from "./requests/tails.ts";
+import type { UpstreamPollers } from "./upstream-feeds.ts";
+import { faultFormRoutes } from "./rehearsal-routes.ts";
+import { overallStatus } from "./verdict.ts";
 import { viewOf } from "./view.ts";
 
 export interface RouteSetting {
-  readonly feed: Feed;
-  readonly upstreams: UpstreamFeeds;
+  readonly feed: SnapshotPoller;
+  readonly upstreams: UpstreamPollers;
   readonly events: EventsFeed;
   readonly live: LiveStreams;
   readonly admin: AdminClient;
   readonly requests: RequestClient;
-  readonly tails: Tails;
+  readonly tails: LiveTails;
   /** Hears what a route threw. */
   readonly bug: (error: unknown) => void;
 }
@@ -51,8 +51,8 @@ export function routesOf({
   tails,
   bug,
 }: RouteSetting): (request: Request) => Promise<Response> {
-  const deeds = new Deeds();
-  const doneIn = (query: Query, place: Place) => {
+  const deeds = new UndoHistory();
+  const doneIn = (query: Query, place: PageLocation) => {
     const deed = deeds.of(query["done"]);
     return deed && { deed, place };
   };
@@ -84,10 +84,10 @@ export function routesOf({
     .use(html({ autoDetect: false, autoDoctype: false, contentType: "text/html; charset=utf-8" }))
 
     .onError(({ code, error, request }) => {
-      if (code === "NOT_FOUND") return lostAnswer(request, nothingHere);
-      if (code === "PARSE") return text(422, "Cannot read this form.");
+      if (code === "NOT_FOUND") return notFoundResponse(request, nothingHere);
+      if (code === "PARSE") return textResponse(422, "Cannot read this form.");
       bug(error);
-      return lostAnswer(request, fault);
+      return notFoundResponse(request, fault);
     })
 
     .get("/", async ({ html, query, set }) => {
@@ -102,10 +102,10 @@ export function routesOf({
       return html(page.html);
     })
 
-    .use(courseRoutes({ feed, admin }))
+    .use(configPageRoutes({ feed, admin }))
     .use(eventRoutes({ feed, events, admin }))
 
-    .use(requestRoutes({ feed, requests, tails }))
+    .use(requestPages({ feed, requests, tails }))
 
     .use(formAddresses())
 
@@ -113,12 +113,12 @@ export function routesOf({
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())
 
     .use(actionRoutes({ feed, upstreams, admin, deeds }))
-    .use(rehearsalRoutes({ feed, upstreams, admin, deeds }))
+    .use(faultFormRoutes({ feed, upstreams, admin, deeds }))
 
     .get("/api/history", async ({ query }) => {
       const told = await admin.history(historyQueryOf(query), "patient");
       if ("value" in told) return Response.json(told.value, { headers: fresh });
-      return text(statusOf(told.trouble), `Cannot show the history: ${told.trouble.message}.`);
+      return textResponse(httpStatusOf(told.trouble), `Cannot show the history: ${told.trouble.message}.`);
     })
 
     .get("/numbers", async ({ html, query, set }) => {
@@ -131,12 +131,15 @@ export function routesOf({
     .get("/api/status", async () => {
       const picture = await feed.current();
       const { frontDoor, snapshot = null, outage = null } = picture;
-      return Response.json({ verdict: verdictOf(picture), frontDoor, outage, snapshot }, { headers: fresh });
+      return Response.json(
+        { verdict: overallStatus(picture), frontDoor, outage, snapshot },
+        { headers: fresh },
+      );
     })
 
     .get("/healthz", () => Response.json({ status: "alive" }, { headers: fresh }))
 
-    .get("/assets/*", ({ path }) => answerAsset(path) ?? text(404, "No such asset."));
+    .get("/assets/*", ({ path }) => answerAsset(path) ?? textResponse(404, "No such asset."));
 
   return async (request) => app.fetch(request);
 }
@@ -181,5 +184,5 @@ function historyQueryOf(query: Query): HistoryQuery {
 }
 
 function tooMany(): Response {
-  return text(503, "Too many dashboards are open.");
+  return textResponse(503, "Too many dashboards are open.");
 }

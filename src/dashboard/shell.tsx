@@ -2,8 +2,8 @@
 /** @jsxImportSource @kitajs/html */
 
 import { assets } from "./assets.ts";
-import { Brand, Document } from "./document.tsx";
-import { marks } from "./login/marks.tsx";
+import { Brand, HtmlDocument } from "./document.tsx";
+import { placeholders } from "./login/marks.tsx";
 
 /**
  * Refusals are not swapped in, except for what names its own target. The stream comes back within two seconds: an
@@ -37,7 +37,7 @@ const places = [
 
 export function Shell({ title, here, live, notice = "", done = "", children }: ShellProps): JSX.Element {
   return (
-    <Document title={title} head={<LiveHead />} body={{ "data-role": marks.role }}>
+    <HtmlDocument title={title} head={<LiveHead />} body={{ "data-role": placeholders.role }}>
       <header class="top">
         <a class="brand" href="/">
           <Brand />
@@ -50,7 +50,7 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
           ))}
         </nav>
         {live === undefined ? "" : <LinkState />}
-        {marks.who}
+        {placeholders.who}
       </header>
       <div id="notice">
         <Notice notice={notice} />
@@ -60,7 +60,7 @@ export function Shell({ title, here, live, notice = "", done = "", children }: S
         {done}
       </div>
       <dialog id="panel" aria-labelledby="panel-title"></dialog>
-    </Document>
+    </HtmlDocument>
   );
 }
 
@@ -69,7 +69,7 @@ function LiveHead(): JSX.Element {
   return (
     <>
       <meta name="htmx-config" content={htmxConfig} />
-      <meta name="csrf" content={marks.csrf} />
+      <meta name="csrf" content={placeholders.csrf} />
       <script src={assets.script.path}></script>
     </>
   );

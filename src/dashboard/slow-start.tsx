@@ -11,7 +11,7 @@ interface SlowStartProps {
   readonly isFull?: boolean;
 }
 
-export function SlowStart({ upstream, isFull = false }: SlowStartProps): JSX.Element {
+export function SlowStartBar({ upstream, isFull = false }: SlowStartProps): JSX.Element {
   const { slowStart, effectiveWeight, weight } = upstream;
   if (slowStart === null) return "";
   const more = isFull ? `: counts as weight ${formatRate(effectiveWeight)} of ${weight}` : "";

@@ -3,14 +3,14 @@
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import { formatCount, formatSpan } from "./format.ts";
 import { isEjected } from "./reasons.ts";
-import { standsBy } from "./verdict.ts";
+import { isStandbyBackup } from "./verdict.ts";
 
 /** @param now epoch milliseconds by the balancer's clock */
 export function statusNote(upstream: UpstreamSnapshot, now: number): string {
   const { status, fit, statusSince } = upstream;
   const span = formatSpan(now - statusSince);
   if (status === "draining" || status === "maintenance") return outNote(upstream, now);
-  if (standsBy(upstream)) return `stands by for ${span}`;
+  if (isStandbyBackup(upstream)) return `stands by for ${span}`;
   return fit ? `serves for ${span}` : `out for ${span}`;
 }
 
@@ -26,7 +26,7 @@ export function rowNote(upstream: UpstreamSnapshot, now: number, isPanicking: bo
     if (status === "probation") return "one request on trial";
     return outlier.until === null ? "" : `tried again in ${formatSpan(outlier.until - now + 999)}`;
   }
-  return standsBy(upstream) ? "stands by" : "";
+  return isStandbyBackup(upstream) ? "stands by" : "";
 }
 
 function outNote(upstream: UpstreamSnapshot, now: number): string {
@@ -44,6 +44,6 @@ export function timeLeft({ drain }: UpstreamSnapshot, now: number): string | und
 }
 
 /** What is special about it. */
-export function traitsOf({ backup, added }: UpstreamSnapshot): readonly string[] {
+export function badgesOf({ backup, added }: UpstreamSnapshot): readonly string[] {
   return [...(backup ? ["backup"] : []), ...(added ? ["added"] : [])];
 }

@@ -2,14 +2,14 @@
 /** @jsxImportSource @kitajs/html */
 
 import { nothing } from "./format.ts";
-import type { Concern } from "./verdict.ts";
+import type { StatusConcern } from "./verdict.ts";
 
 interface TileProps {
   readonly name: string;
   /** Undefined while nothing is known. */
   readonly value: string | undefined;
   readonly note: string;
-  readonly concern?: Concern;
+  readonly concern?: StatusConcern;
   /** A line of its last minute. */
   readonly spark?: JSX.Element;
 }

@@ -7,8 +7,8 @@ import { Bar } from "./bar.tsx";
 import { formatShare, nothing } from "./format.ts";
 import { ProbeTicks } from "./probe-ticks.tsx";
 import { isEjected, whyOf } from "./reasons.ts";
-import { RehearsalBadge } from "./rehearsal.tsx";
-import { SlowStart } from "./slow-start.tsx";
+import { FaultBadge } from "./rehearsal.tsx";
+import { SlowStartBar } from "./slow-start.tsx";
 import { rowNote } from "./status-note.ts";
 import { uptimeShare, uptimeSpan } from "./uptime-words.ts";
 
@@ -32,8 +32,8 @@ export function StatusCell({ upstream, now, isPanicking }: StatusProps): JSX.Ele
     <td role="cell" class="c-status" data-label="Status">
       <Badge status={status} />
       {isWrong ? [why, note] : [note, why]}
-      <SlowStart upstream={upstream} />
-      <RehearsalBadge upstream={upstream} now={now} />
+      <SlowStartBar upstream={upstream} />
+      <FaultBadge upstream={upstream} now={now} />
     </td>
   );
 }

@@ -5,7 +5,7 @@ import type { UpstreamDetail } from "../detail.ts";
 import { attribute } from "./escape.ts";
 import { newestFirst } from "./events/sought.ts";
 import { EventItems } from "./events/timeline.tsx";
-import type { Picture } from "./picture.ts";
+import type { DashboardState } from "./picture.ts";
 
 /** The page of events has the others. */
 const mostShown = 6;
@@ -15,7 +15,7 @@ export function UpstreamEvents({
   picture,
 }: {
   readonly detail: UpstreamDetail;
-  readonly picture: Picture;
+  readonly picture: DashboardState;
 }): JSX.Element {
   const events = picture.snapshot?.pools.find(({ name }) => name === pool)?.events ?? [];
   const own = newestFirst(events.filter(({ upstream }) => upstream === id)).slice(0, mostShown);

@@ -3,32 +3,32 @@
 import type { UpstreamDetail } from "../detail.ts";
 import type { SeriesHistory } from "../history/history.ts";
 import type { AdminClient } from "./admin-client.ts";
-import { Feed, type FeedSetting } from "./feed.ts";
-import type { Picture, Trouble } from "./picture.ts";
+import { SnapshotPoller, type FeedSetting } from "./feed.ts";
+import type { DashboardState, AdminApiError } from "./picture.ts";
 
-export interface UpstreamPicture {
+export interface UpstreamPageState {
   readonly at: number;
-  readonly picture: Picture;
+  readonly picture: DashboardState;
   readonly id: string;
   /** The last one that could be read; undefined if none ever was. */
   readonly detail: UpstreamDetail | undefined;
   /** Its last minute, second by second. */
   readonly trend: SeriesHistory | undefined;
   /** Why there is no new detail. */
-  readonly trouble: Trouble | undefined;
+  readonly trouble: AdminApiError | undefined;
 }
 
 export interface UpstreamFeedsSetting extends Omit<FeedSetting, "draw"> {
-  readonly feed: Feed;
+  readonly feed: SnapshotPoller;
   readonly admin: Pick<AdminClient, "upstream" | "history">;
 }
 
 /** Those that nobody looks at are dropped when there are more than this. */
 const mostIdle = 20;
 
-export class UpstreamFeeds {
+export class UpstreamPollers {
   readonly #setting: UpstreamFeedsSetting;
-  readonly #feeds = new Map<string, Feed<UpstreamPicture>>();
+  readonly #feeds = new Map<string, SnapshotPoller<UpstreamPageState>>();
 
   constructor(setting: UpstreamFeedsSetting) {
     this.#setting = setting;
@@ -38,13 +38,13 @@ export class UpstreamFeeds {
     return this.#feeds.values().reduce((sum, feed) => sum + feed.viewers, 0);
   }
 
-  of(id: string): Feed<UpstreamPicture> {
+  of(id: string): SnapshotPoller<UpstreamPageState> {
     const known = this.#feeds.get(id);
     if (known) return known;
     const idle = [...this.#feeds].filter(([, { viewers }]) => viewers === 0);
     for (const [name] of idle.slice(0, Math.max(0, idle.length - mostIdle + 1))) this.#feeds.delete(name);
     const { feed, admin, ...setting } = this.#setting;
-    const made = new Feed<UpstreamPicture>({
+    const made = new SnapshotPoller<UpstreamPageState>({
       ...setting,
       draw: (previous) => draw(id, { feed, admin, previous }),
     });
@@ -59,10 +59,10 @@ export class UpstreamFeeds {
 }
 
 interface Means extends Pick<UpstreamFeedsSetting, "feed" | "admin"> {
-  readonly previous: UpstreamPicture | undefined;
+  readonly previous: UpstreamPageState | undefined;
 }
 
-async function draw(id: string, { feed, admin, previous }: Means): Promise<UpstreamPicture> {
+async function draw(id: string, { feed, admin, previous }: Means): Promise<UpstreamPageState> {
   const [picture, detail, history] = await Promise.all([
     feed.current(),
     admin.upstream(id),
@@ -80,7 +80,7 @@ async function draw(id: string, { feed, admin, previous }: Means): Promise<Upstr
 export const trendMs = 60_000;
 
 /** From when on a trend is asked for, by the balancer's clock; 0 if that is not known yet. */
-export function trendSince(picture: Picture | undefined): number {
+export function trendSince(picture: DashboardState | undefined): number {
   const now = picture?.snapshot?.at;
   return now === undefined ? 0 : now - trendMs;
 }

@@ -2,17 +2,17 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamDetail } from "../detail.ts";
-import type { Mark } from "../snapshot.ts";
+import type { ChangeStamp } from "../snapshot.ts";
 import { RowActions } from "./actions/row-actions.tsx";
 import { Badge, Glyph, toneShapes } from "./badge.tsx";
 import { formatAgo } from "./format.ts";
 import { whyOf } from "./reasons.ts";
 import { statusNote } from "./status-note.ts";
-import type { UpstreamPicture } from "./upstream-feeds.ts";
-import { standsBy, type Tone, verdictOf } from "./verdict.ts";
+import type { UpstreamPageState } from "./upstream-feeds.ts";
+import { isStandbyBackup, type Tone, overallStatus } from "./verdict.ts";
 
 interface HeadProps {
-  readonly shown: UpstreamPicture;
+  readonly shown: UpstreamPageState;
   readonly now: number;
 }
 
@@ -63,23 +63,23 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
 }
 
 function toneOf(detail: UpstreamDetail): Tone {
-  if (detail.fit || standsBy(detail)) return "good";
+  if (detail.fit || isStandbyBackup(detail)) return "good";
   return detail.status === "failing" || detail.status === "ejected" ? "bad" : "warn";
 }
 
 /** The page is of one upstream, but what is wrong may be the whole balancer. */
-function troubleWords({ trouble, picture, detail, at }: UpstreamPicture): string {
+function troubleWords({ trouble, picture, detail, at }: UpstreamPageState): string {
   if (trouble?.reason === "missing") return "There is no such upstream, or no longer.";
   const age = detail && picture.readAt > 0 ? `, last picture ${formatAgo(at - picture.readAt)}` : "";
-  return `${verdictOf(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
+  return `${overallStatus(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
 }
 
 /** "ann 3 min ago: kernel update" */
-function markWords(mark: Mark, now: number): string {
+function markWords(mark: ChangeStamp, now: number): string {
   return `${mark.by} ${formatAgo(now - mark.at)}${saying(mark)}`;
 }
 
-function saying({ why: reason }: Mark): string {
+function saying({ why: reason }: ChangeStamp): string {
   return reason === "" ? "" : `: ${reason}`;
 }
 

@@ -3,27 +3,27 @@
 
 import type { UpstreamDetail } from "../detail.ts";
 import { DrainLine } from "./drain-line.tsx";
-import { placesOf } from "./reasons.ts";
-import { ReasonList, reasonsOf } from "./errors-cell.tsx";
+import { capacityNote } from "./reasons.ts";
+import { ReasonList, errorReasonRows } from "./errors-cell.tsx";
 import { PageFoot } from "./foot.tsx";
 import { formatBrief, formatCount, formatMs, formatRate, formatShare, nothing } from "./format.ts";
 import { LatencyBars } from "./latency-bars.tsx";
 import { Sparkline } from "./line.tsx";
 import { balancerNow } from "./picture.ts";
 import { ProbeStrip } from "./probe-strip.tsx";
-import { RehearsalState } from "./rehearsal.tsx";
-import { SlowStart } from "./slow-start.tsx";
+import { FaultState } from "./rehearsal.tsx";
+import { SlowStartBar } from "./slow-start.tsx";
 import { UpstreamHead } from "./upstream-head.tsx";
 import { Tile } from "./tile.tsx";
 import { UpstreamEvents } from "./upstream-events.tsx";
 import { type Quantity, trendOf } from "./trend.ts";
-import { trendMs, type UpstreamPicture } from "./upstream-feeds.ts";
+import { trendMs, type UpstreamPageState } from "./upstream-feeds.ts";
 import { uptimeShare, uptimeSpan } from "./uptime-words.ts";
 import { concernOf } from "./verdict.ts";
 import { fairSharesOf, sharesOf } from "./view.ts";
 
 export interface UpstreamViewProps {
-  readonly shown: UpstreamPicture;
+  readonly shown: UpstreamPageState;
   readonly charts: JSX.Element;
   /** The form to rehearse a fault: in full, or a stub where it is in the page already. */
   readonly rehearsal: JSX.Element;
@@ -38,7 +38,7 @@ export function UpstreamView({ shown, charts, rehearsal, failing }: UpstreamView
   return (
     <>
       <UpstreamHead shown={shown} now={now} />
-      {detail ? <RehearsalState upstream={detail} now={now} /> : ""}
+      {detail ? <FaultState upstream={detail} now={now} /> : ""}
       {detail ? (
         <div class={trouble ? "known stale" : "known"}>
           <DrainLine detail={detail} now={now} />
@@ -46,7 +46,7 @@ export function UpstreamView({ shown, charts, rehearsal, failing }: UpstreamView
             ""
           ) : (
             <section class="ramp-line" aria-label="Slow start">
-              <SlowStart upstream={detail} isFull />
+              <SlowStartBar upstream={detail} isFull />
             </section>
           )}
           <Totals shown={shown} detail={detail} now={now} />
@@ -87,12 +87,12 @@ export function UpstreamView({ shown, charts, rehearsal, failing }: UpstreamView
   );
 }
 
-export function upstreamTitle({ id, detail, trouble }: UpstreamPicture): string {
+export function upstreamTitle({ id, detail, trouble }: UpstreamPageState): string {
   return `${id}${detail && !trouble ? ` ${detail.status}` : ""} · Evenkeel`;
 }
 
 interface TotalsProps {
-  readonly shown: UpstreamPicture;
+  readonly shown: UpstreamPageState;
   readonly detail: UpstreamDetail;
   readonly now: number;
 }
@@ -139,7 +139,7 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
         name="In flight"
         spark={spark("inFlight", "k-in-flight")}
         value={formatCount(detail.inFlight - detail.tunnels)}
-        note={placesOf(detail)}
+        note={capacityNote(detail)}
       />
     </dl>
   );
@@ -154,7 +154,7 @@ interface CountsProps {
 }
 
 function Counts({ id, name, counts, none, further = "" }: CountsProps): JSX.Element {
-  const reasons = reasonsOf(counts);
+  const reasons = errorReasonRows(counts);
   return (
     <section class="card" aria-labelledby={`${id}-name`}>
       <header class="card-head">

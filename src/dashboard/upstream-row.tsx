@@ -9,8 +9,8 @@ import { anchorOf, attribute } from "./escape.ts";
 import { formatBrief, formatCount, formatMs, formatRate } from "./format.ts";
 import { pageOf } from "./place.ts";
 import { markup } from "./shell.tsx";
-import { traitsOf } from "./status-note.ts";
-import { placesOf } from "./reasons.ts";
+import { badgesOf } from "./status-note.ts";
+import { capacityNote } from "./reasons.ts";
 import { ProbesCell, ShareCell, StatusCell, UptimeCell } from "./upstream-cells.tsx";
 import { haystackOf, type View } from "./view.ts";
 
@@ -71,7 +71,7 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
         {id}
       </a>
       <UpstreamUrl url={url} />
-      {traitsOf(upstream).map((trait) => (
+      {badgesOf(upstream).map((trait) => (
         <span class="sub" safe>
           {trait}
         </span>
@@ -84,7 +84,7 @@ export function rowOf({ upstream, share, fairShare, now, isPanicking, view }: Ro
     <Figure
       label="In flight"
       value={formatCount(upstream.inFlight - upstream.tunnels)}
-      sub={placesOf(upstream)}
+      sub={capacityNote(upstream)}
     />,
     <Figure
       kind="c-rate"

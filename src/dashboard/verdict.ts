@@ -2,35 +2,35 @@
 
 import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { formatAgo, formatTime, joinWords } from "./format.ts";
-import { balancerNow, type Picture } from "./picture.ts";
-import { erringWords, errorReasons, errorWeightOf, isEjected, type Reason, reasonsFor } from "./reasons.ts";
+import { balancerNow, type DashboardState } from "./picture.ts";
+import { errorRateNote, errorReasons, errorWeightOf, isEjected, type Reason, reasonsFor } from "./reasons.ts";
 
 /** `good`: nothing to do. `warn`: it serves, with less than it could. `bad`: clients notice. */
 export type Tone = "good" | "warn" | "bad";
 
-export interface Verdict {
+export interface OverallStatus {
   readonly tone: Tone;
   readonly headline: string;
   readonly reasons: readonly Reason[];
 }
 
 /** How much an error share should draw the eye. */
-export type Concern = "none" | "slight" | "grave";
+export type StatusConcern = "none" | "slight" | "grave";
 
 /** @param errorShare 0–1; one request in a hundred is what clients begin to notice */
-export function concernOf(errorShare: number): Concern {
+export function concernOf(errorShare: number): StatusConcern {
   if (errorShare <= 0) return "none";
   return errorShare < 0.01 ? "slight" : "grave";
 }
 
-export function verdictOf(picture: Picture): Verdict {
+export function overallStatus(picture: DashboardState): OverallStatus {
   const { snapshot, outage, adminUrl, at, readAt } = picture;
   if (outage) {
     const known = snapshot
       ? { text: "below is the last known picture,", age: formatAgo(at - readAt) }
       : { text: "this page keeps trying" };
     const since = {
-      text: `${outage.message} at ${originOf(adminUrl)} since ${formatTime(outage.since)},`,
+      text: `${outage.message} at ${urlOrigin(adminUrl)} since ${formatTime(outage.since)},`,
       age: formatAgo(at - outage.since),
     };
     return { tone: "bad", headline: outageWords[outage.reason], reasons: [since, known] };
@@ -49,13 +49,13 @@ const outageWords = {
 } as const;
 
 /** A URL without what may be secret in it: name, password, query. */
-export function originOf(url: string): string {
+export function urlOrigin(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : url;
 }
 
-function withFrontDoor(verdict: Verdict, { frontDoor }: Picture): Verdict {
+function withFrontDoor(verdict: OverallStatus, { frontDoor }: DashboardState): OverallStatus {
   if (frontDoor.reachable || verdict.tone === "bad") return verdict;
-  const door = { text: `${originOf(frontDoor.url)}: ${frontDoor.detail}` };
+  const door = { text: `${urlOrigin(frontDoor.url)}: ${frontDoor.detail}` };
   const says = frontDoor.status === null ? "is unreachable" : "answers with an error";
   return {
     tone: "bad",
@@ -65,7 +65,7 @@ function withFrontDoor(verdict: Verdict, { frontDoor }: Picture): Verdict {
 }
 
 /** Whoever asks at the front door for us asks for no certificate: its answer says nothing of one that clients refuse. */
-function withCertificates(verdict: Verdict, { certificates = [] }: Snapshot): Verdict {
+function withCertificates(verdict: OverallStatus, { certificates = [] }: Snapshot): OverallStatus {
   const refused = certificates.find(({ status }) => status === "expired" || status === "early");
   if (!refused || verdict.tone === "bad") return verdict;
   const says = refused.status === "expired" ? "has expired" : "is not valid yet";
@@ -76,10 +76,10 @@ function withCertificates(verdict: Verdict, { certificates = [] }: Snapshot): Ve
   };
 }
 
-function serviceOf({ pools, phase }: Snapshot, now: number): Verdict {
+function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {
   const upstreams = pools.flatMap((pool) => pool.upstreams);
-  const standby = upstreams.filter(standsBy);
-  const expected = upstreams.filter((upstream) => !standsBy(upstream));
+  const standby = upstreams.filter(isStandbyBackup);
+  const expected = upstreams.filter((upstream) => !isStandbyBackup(upstream));
   const serving = expected.filter((upstream) => upstream.fit).length;
   const panicking = pools.filter(({ panic }) => panic);
   const inPanic = new Set(panicking.flatMap((pool) => pool.upstreams.filter(isEjected)));
@@ -99,7 +99,7 @@ function serviceOf({ pools, phase }: Snapshot, now: number): Verdict {
   const served = servingWords(serving, expected.length);
   if (erring.length > 0) {
     const isBad = erring.some((pool) => errorWeightOf(pool) === "most");
-    const failing = `${erringWords(erring)} in ${named(erring)}`;
+    const failing = `${errorRateNote(erring)} in ${named(erring)}`;
     return { tone: isBad ? "bad" : "warn", headline: `${served}, but ${failing}`, reasons };
   }
   return { tone: out.length > 0 ? "warn" : "good", headline: served, reasons };
@@ -127,7 +127,7 @@ function named(pools: Snapshot["pools"]): string {
 }
 
 /** A backup that is well and waits for the primaries to fail is where it should be. */
-export function standsBy(upstream: UpstreamSnapshot): boolean {
+export function isStandbyBackup(upstream: UpstreamSnapshot): boolean {
   return upstream.backup && !upstream.fit && upstream.status === "passing";
 }
 

@@ -18,7 +18,7 @@ export function WorkersPanel({ workers }: PanelProps): JSX.Element {
         <h2 id="workers-name">Workers</h2>
         <ul class="facts">
           <li safe>{`${formatCount(serving)} of ${formatCount(workers.length)} serve`}</li>
-          {restarts > 0 ? <li safe>{restartWords(restarts)}</li> : ""}
+          {restarts > 0 ? <li safe>{workerRestartsText(restarts)}</li> : ""}
         </ul>
       </header>
       <ul class="worker-list">
@@ -35,7 +35,7 @@ function WorkerItem({ worker }: { readonly worker: WorkerSnapshot }): JSX.Elemen
   const facts = [
     `${formatCount(inFlight)} in flight`,
     `${formatBrief(requests)} requests`,
-    restarts === 0 ? "never restarted" : restartWords(restarts),
+    restarts === 0 ? "never restarted" : workerRestartsText(restarts),
   ];
   return (
     <li>
@@ -53,6 +53,6 @@ function WorkerItem({ worker }: { readonly worker: WorkerSnapshot }): JSX.Elemen
   );
 }
 
-function restartWords(restarts: number): string {
+function workerRestartsText(restarts: number): string {
   return `${formatCount(restarts)} ${restarts === 1 ? "restart" : "restarts"}`;
 }

@@ -20,7 +20,7 @@ export interface ListenerTls {
   readonly key: string;
 }
 
-export interface EngineSetting {
+export interface EngineOptions {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -63,5 +63,5 @@ export interface EngineListener {
 /** A data plane. `listen` rejects if the port cannot be had, with the system's error code. */
 export interface Engine {
   readonly name: string;
-  listen(setting: EngineSetting): Promise<EngineListener>;
+  listen(setting: EngineOptions): Promise<EngineListener>;
 }

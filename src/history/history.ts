@@ -5,11 +5,11 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { UptimeSnapshot } from "../snapshot.ts";
-import { type Level, levels, storedLevels, type WindowName, windows } from "./levels.ts";
-import { type Columns, columnsOf, type Point, thinned } from "./point.ts";
+import { type Resolution, resolutions, storedResolutions, type WindowName, windows } from "./levels.ts";
+import { type Columns, columnsOf, type Point, downsample } from "./point.ts";
 import type { Due } from "./series.ts";
-import { SeriesBook } from "./series-book.ts";
-import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
+import { SeriesRegistry } from "./series-book.ts";
+import type { HistoryStore, StoredSeries, SeriesKey } from "./store.ts";
 import { Uptime } from "./uptime.ts";
 
 export interface HistorySetting {
@@ -49,7 +49,7 @@ export interface HistoryAnswer {
   readonly series: readonly SeriesHistory[];
 }
 
-const [finest] = levels;
+const [finest] = resolutions;
 
 /**
  * One batch to the store, about a millisecond of work between two requests, and how long those have until the next one:
@@ -64,8 +64,8 @@ const mostWaiting = 50_000;
 
 export class History {
   readonly #setting: HistorySetting;
-  readonly #series = new SeriesBook((key) => this.#uptimeBefore(key));
-  #waiting: Kept[] = [];
+  readonly #series = new SeriesRegistry((key) => this.#uptimeBefore(key));
+  #waiting: StoredSeries[] = [];
   #cancel: Cancel | undefined;
   #cancelWrite: Cancel | undefined;
   /** Clock time of the last look. */
@@ -92,7 +92,7 @@ export class History {
     const at = this.#setting.wallClock();
     this.#observe(
       at,
-      storedLevels.map((level) => ({ level, at })),
+      storedResolutions.map((level) => ({ level, at })),
     );
     while (this.#waiting.length > 0) this.#write();
   }
@@ -111,7 +111,7 @@ export class History {
       const points = this.#pointsOf(key, windows[window].levelMs, after);
       return {
         ...key,
-        columns: columnsOf(stepMs > windows[window].levelMs ? thinned(points, stepMs) : points),
+        columns: columnsOf(stepMs > windows[window].levelMs ? downsample(points, stepMs) : points),
       };
     });
     return { window, stepMs, series };
@@ -136,19 +136,19 @@ export class History {
 
   /** At the asked level; coarser where that does not reach back far enough, finer for what it does not have yet. */
   #pointsOf(key: SeriesKey, levelMs: number, after: number): readonly Point[] {
-    const of = (level: Level, from: number) =>
+    const of = (level: Resolution, from: number) =>
       level === finest
         ? this.#series.of(key.pool, key.upstream).recent(from)
         : this.#setting.store.read(key, level, from);
-    const index = levels.findIndex(({ stepMs }) => stepMs === levelMs);
-    let points = of(levels[index] ?? finest, after);
-    for (const coarser of levels.slice(index + 1)) {
+    const index = resolutions.findIndex(({ stepMs }) => stepMs === levelMs);
+    let points = of(resolutions[index] ?? finest, after);
+    for (const coarser of resolutions.slice(index + 1)) {
       const first = points[0];
       const begin = first ? first.at - first.spanMs : Number.POSITIVE_INFINITY;
       if (begin - after < coarser.stepMs) break;
       points = [...of(coarser, after).filter(({ at }) => at <= begin + finest.stepMs), ...points];
     }
-    for (const finer of levels.slice(0, index).toReversed()) {
+    for (const finer of resolutions.slice(0, index).toReversed()) {
       points = [...points, ...of(finer, points.at(-1)?.at ?? after)];
     }
     return points;
@@ -172,7 +172,7 @@ export class History {
     this.#cancel = schedule(waitMs, () => {
       this.#observeLater();
       const at = this.#fullSecond();
-      const due = storedLevels.flatMap((level) => {
+      const due = storedResolutions.flatMap((level) => {
         const end = at - (at % level.stepMs);
         return end > this.#endedAt - (this.#endedAt % level.stepMs) ? [{ level, at: end }] : [];
       });

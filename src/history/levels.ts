@@ -1,7 +1,7 @@
 /** How finely and how long the past is kept, and which part of it each window shows. */
 
 /** One resolution: a point every `stepMs`, the last `keptMs` of them. */
-export interface Level {
+export interface Resolution {
   readonly stepMs: number;
   readonly keptMs: number;
 }
@@ -11,14 +11,14 @@ const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 
 /** From fine to coarse; each step is a multiple of the one before. */
-export const levels = [
+export const resolutions = [
   { stepMs: 1_000, keptMs: 10 * minuteMs },
   { stepMs: 10_000, keptMs: 6 * hourMs },
   { stepMs: minuteMs, keptMs: 7 * dayMs },
-] as const satisfies readonly Level[];
+] as const satisfies readonly Resolution[];
 
 /** The levels that outlive the process. The finest one is only worth its while it is new, and lives in memory. */
-export const storedLevels: readonly Level[] = levels.slice(1);
+export const storedResolutions: readonly Resolution[] = resolutions.slice(1);
 
 /** How far a reader looks back. */
 export interface Window {

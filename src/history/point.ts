@@ -42,7 +42,7 @@ export interface Columns {
  * Puts points together that end in the same step. Counts add up. Percentiles do not, and their average would be a
  * number that no request ever had: the worst of them stands for all.
  */
-export function thinned(points: readonly Point[], stepMs: number): readonly Point[] {
+export function downsample(points: readonly Point[], stepMs: number): readonly Point[] {
   const thin: Point[] = [];
   for (const point of points) {
     const last = thin.at(-1);

@@ -6,7 +6,7 @@ import type { Log } from "../lib/log.ts";
 /** A full disk stays full: the first line says it, and one a minute that it is still so. */
 const historyLineEveryMs = 60_000;
 
-export function historyReports(log: Log, clock: Clock): (error: unknown, lost: number) => void {
+export function historyErrorReporter(log: Log, clock: Clock): (error: unknown, lost: number) => void {
   let silentUntil = Number.NEGATIVE_INFINITY;
   let lostSince = 0;
   return (error, lost) => {

@@ -1,10 +1,10 @@
 /** The series of every pool and upstream there is, found by their names: once a second for each of them, so no keys are made. */
 
 import { type Due, Series } from "./series.ts";
-import type { Kept, SeriesKey } from "./store.ts";
+import type { StoredSeries, SeriesKey } from "./store.ts";
 import type { Uptime } from "./uptime.ts";
 
-export class SeriesBook {
+export class SeriesRegistry {
   /** By pool and upstream; null is the pool itself. */
   readonly #pools = new Map<string, Map<string | null, Series>>();
   readonly #uptimeBefore: (key: SeriesKey) => Uptime;
@@ -37,7 +37,7 @@ export class SeriesBook {
    * @param at epoch milliseconds at which it ended
    * @param into takes the points for the store
    */
-  close(at: number, spanMs: number, due: readonly Due[], into: Kept[]): void {
+  close(at: number, spanMs: number, due: readonly Due[], into: StoredSeries[]): void {
     for (const [pool, ofPool] of this.#pools) {
       for (const [upstream, series] of ofPool) {
         if (series.lookedAt === at) series.close(at, spanMs, due, into);

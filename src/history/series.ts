@@ -1,17 +1,17 @@
 /** The past of one pool or upstream as it grows: the last minutes in memory, and what is on its way to the store. */
 
-import { type Level, levels } from "./levels.ts";
+import { type Resolution, resolutions } from "./levels.ts";
 import type { Point } from "./point.ts";
 import { PointRing } from "./point-ring.ts";
-import type { Kept, SeriesKey } from "./store.ts";
-import { Mark, Tally } from "./tally.ts";
+import type { StoredSeries, SeriesKey } from "./store.ts";
+import { IntervalStart, IntervalCounter } from "./tally.ts";
 import type { Uptime } from "./uptime.ts";
 
-const [finest, ...coarser] = levels;
+const [finest, ...coarser] = resolutions;
 
 /** That an interval of a level ends. */
 export interface Due {
-  readonly level: Level;
+  readonly level: Resolution;
   /** Epoch milliseconds. */
   readonly at: number;
 }
@@ -20,15 +20,15 @@ export class Series {
   readonly key: SeriesKey;
   /** Of an upstream; of a pool nobody looks. */
   uptime: Uptime;
-  readonly mark = new Mark();
+  readonly mark = new IntervalStart();
   /** Which second it was looked at last in, by the epoch milliseconds of its end. */
   lookedAt = 0;
   /** The second that runs now. Whoever observes counts into it. */
-  readonly second = new Tally();
+  readonly second = new IntervalCounter();
   /** Retries and rescues as they were counted at the last observation; of a pool. */
   retriesRead = 0;
   rescuesRead = 0;
-  readonly #open = coarser.map((level) => ({ level, tally: new Tally(), spanMs: 0 }));
+  readonly #open = coarser.map((level) => ({ level, tally: new IntervalCounter(), spanMs: 0 }));
   readonly #recent = new PointRing(finest.keptMs / finest.stepMs);
 
   constructor(key: SeriesKey, uptime: Uptime) {
@@ -42,7 +42,7 @@ export class Series {
    * @param due the coarser levels whose interval ends with it, from fine to coarse, and when that is
    * @param into takes the points for the store
    */
-  close(at: number, spanMs: number, due: readonly Due[], into: Kept[]): void {
+  close(at: number, spanMs: number, due: readonly Due[], into: StoredSeries[]): void {
     const { second } = this;
     this.#recent.push(second.pointAt(at, spanMs));
     this.#roll(second, spanMs, due, 0, into);
@@ -50,7 +50,13 @@ export class Series {
   }
 
   /** Adds an interval that has ended to the level above, and ends that one's own if it is due: before the first is cleared. */
-  #roll(finished: Tally, finishedMs: number, due: readonly Due[], index: number, into: Kept[]): void {
+  #roll(
+    finished: IntervalCounter,
+    finishedMs: number,
+    due: readonly Due[],
+    index: number,
+    into: StoredSeries[],
+  ): void {
     const open = this.#open[index];
     if (!open) return;
     const { level, tally } = open;
@@ -68,8 +74,8 @@ export class Series {
   }
 
   /** Once a minute, with the coarsest points. */
-  #uptimeWith(level: Level): Pick<Kept, "uptime"> {
-    return this.key.upstream !== null && level === levels.at(-1) ? { uptime: this.uptime.record } : {};
+  #uptimeWith(level: Resolution): Pick<StoredSeries, "uptime"> {
+    return this.key.upstream !== null && level === resolutions.at(-1) ? { uptime: this.uptime.record } : {};
   }
 
   /** The finest points that ended after this moment, oldest first. */

@@ -5,9 +5,9 @@ import { dirname, format, parse } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 import type { WallClock } from "../lib/clock.ts";
-import { type Level, levels } from "./levels.ts";
+import { type Resolution, resolutions } from "./levels.ts";
 import type { Point } from "./point.ts";
-import type { HistoryStore, Kept, SeriesKey } from "./store.ts";
+import type { HistoryStore, StoredSeries, SeriesKey } from "./store.ts";
 
 /** Raised whenever the tables change. A past that cannot be carried over is dropped: it is only the past. */
 const schemaVersion = 3;
@@ -76,7 +76,7 @@ const put = `
 const ofPool = "";
 
 /** Nothing is kept for longer. */
-const longestMs = Math.max(...levels.map(({ keptMs }) => keptMs));
+const longestMs = Math.max(...resolutions.map(({ keptMs }) => keptMs));
 /** Points of one that is gone that are forgotten at a time: some milliseconds of work, between two requests. */
 const mostForgotten = 1_000;
 
@@ -130,7 +130,7 @@ class SqliteHistory implements HistoryStore {
     }
   }
 
-  write(points: readonly Kept[]): void {
+  write(points: readonly StoredSeries[]): void {
     this.#ids.clear();
     this.#whole(() => {
       for (const { series, level, point, uptime } of points) {
@@ -162,7 +162,7 @@ class SqliteHistory implements HistoryStore {
     }
   }
 
-  read({ pool, upstream }: SeriesKey, level: Level, after: number): readonly Point[] {
+  read({ pool, upstream }: SeriesKey, level: Resolution, after: number): readonly Point[] {
     const id = this.#find.get(pool, upstream ?? ofPool)?.["id"];
     return typeof id === "number" ? this.#list.all(id, level.stepMs, after).map(pointOf) : [];
   }

@@ -4,7 +4,7 @@ import { Histogram } from "../metrics/histogram.ts";
 import type { UpstreamMeter } from "../metrics/metrics.ts";
 import type { Point } from "./point.ts";
 
-export class Tally {
+export class IntervalCounter {
   readonly #latencies = new Histogram();
   requests = 0;
   errors = 0;
@@ -14,21 +14,21 @@ export class Tally {
   inFlight = 0;
 
   /** Both go on at once: what two upstreams of a pool did in the same time. */
-  addBeside(other: Tally): void {
+  addBeside(other: IntervalCounter): void {
     this.#count(other);
     this.queued += other.queued;
     this.inFlight += other.inFlight;
   }
 
   /** One follows the other: what one series did in two intervals. */
-  addAfter(other: Tally): void {
+  addAfter(other: IntervalCounter): void {
     this.#count(other);
     this.queued = Math.max(this.queued, other.queued);
     this.inFlight = Math.max(this.inFlight, other.inFlight);
   }
 
   /** What a meter counted since the mark, which moves on. */
-  addSince(mark: Mark, meter: Measured): void {
+  addSince(mark: IntervalStart, meter: Measured): void {
     if (mark.meter !== meter) mark.reset(meter);
     this.requests += Math.max(0, meter.requests - mark.requests);
     this.errors += Math.max(0, meter.errors - mark.errors);
@@ -60,7 +60,7 @@ export class Tally {
     if (this.#latencies.count > 0) this.#latencies.clear();
   }
 
-  #count(other: Tally): void {
+  #count(other: IntervalCounter): void {
     this.requests += other.requests;
     this.errors += other.errors;
     this.retries += other.retries;
@@ -73,7 +73,7 @@ export class Tally {
 type Measured = Pick<UpstreamMeter, "requests" | "errors" | "firstByte">;
 
 /** How far a meter, which only grows, has been read. A meter that takes another's place is read from its beginning. */
-export class Mark {
+export class IntervalStart {
   meter: Measured | undefined;
   requests = 0;
   errors = 0;

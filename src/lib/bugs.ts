@@ -2,7 +2,7 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 import type { Log, LogFields } from "./log.ts";
-import { throttle } from "./throttle.ts";
+import { rateLimit } from "./throttle.ts";
 
 /** Of one kind, which is one error with one message. */
 const linesPerSecondOfKind = 2;
@@ -21,7 +21,7 @@ export class Bugs {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#mayPass = throttle(linesPerSecond, clock);
+    this.#mayPass = rateLimit(linesPerSecond, clock);
   }
 
   report(log: Pick<Log, "error">, error: unknown, fields: LogFields = {}): void {
@@ -40,14 +40,14 @@ export class Bugs {
     const known = this.#kinds.get(kind);
     if (known) return known;
     if (this.#kinds.size >= mostKinds) this.#kinds.clear();
-    const mayPass = throttle(linesPerSecondOfKind, this.#clock);
+    const mayPass = rateLimit(linesPerSecondOfKind, this.#clock);
     this.#kinds.set(kind, mayPass);
     return mayPass;
   }
 }
 
 /** Whatever was thrown, as an error. */
-export function errorOf(thrown: unknown): Error {
+export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 

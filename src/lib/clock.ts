@@ -26,11 +26,11 @@ export const systemClock: Clock = () => {
  * taking in what a socket received. A request asks for the time about eight times in two such turns, and each answer costs as
  * much as looking up its route. Must be ended in a `finally`; a turn within a turn ends both.
  */
-export function beginTurn(): void {
+export function freezeClock(): void {
   heldAt = 0;
 }
 
-export function endTurn(): void {
+export function thawClock(): void {
   heldAt = -1;
 }
 

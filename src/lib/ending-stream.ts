@@ -1,6 +1,6 @@
 /** A stream of bytes that somebody else can end, with a last word: for answers that last only as long as a permission. */
 
-export interface EndingStream {
+export interface ClosableStream {
   readonly stream: ReadableStream<Uint8Array>;
   /** Sends the last word, ends the stream and lets its source go. Does nothing once it has ended. */
   end(): void;
@@ -10,11 +10,11 @@ export interface EndingStream {
  * Takes from the source only what is asked for, so that a slow reader is felt there.
  * @param onEnd called once, whoever ended it
  */
-export function endingStream(
+export function closableStream(
   source: ReadableStream<Uint8Array>,
   lastWord: Uint8Array,
   onEnd: () => void = () => {},
-): EndingStream {
+): ClosableStream {
   const reader = source.getReader();
   let isOver = false;
   let sink: ReadableStreamDefaultController<Uint8Array> | undefined;

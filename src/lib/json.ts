@@ -14,12 +14,12 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** Empty for what is no map. */
-export function mapOf(value: unknown): Readonly<Record<string, unknown>> {
+export function asRecord(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? value : {};
 }
 
 /** Empty for what is no list. */
-export function listOf(value: unknown): readonly unknown[] {
+export function asArray(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 

@@ -1,6 +1,6 @@
 /** The last so many of something, never more: each new one takes the place of the oldest, and nothing is shifted. */
 
-export class Latest<T> {
+export class RingBuffer<T> {
   readonly #most: number;
   readonly #kept: T[] = [];
   /** Where the next one goes, which is where the oldest is once all places are taken. */

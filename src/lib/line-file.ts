@@ -10,13 +10,13 @@ const descriptors: Readonly<Record<string, number>> = { stdout, stderr };
 /** While a pipe takes nothing for now. */
 const pauseMs = 50;
 /** What a pipe takes at once or not at all (POSIX's smallest PIPE_BUF is less, Linux has this): others may write there too. */
-export const mostInPipe = 4_096;
+export const pipeAtomicBytes = 4_096;
 /** Readable for the group, as log collectors run under other names. */
 const mode = 0o640;
-const lineEnd = 0x0a;
+const newlineByte = 0x0a;
 
 /** What became of a batch that could not be written whole. */
-export interface Shortfall {
+export interface LineLoss {
   /** Bytes that are out. */
   readonly written: number;
   readonly why: string;
@@ -45,14 +45,14 @@ export class LineFile {
   }
 
   /** Appends all of it. @returns undefined, or why not, with the system's words; the path is tried anew next time */
-  async append(batch: Buffer): Promise<Shortfall | undefined> {
+  async append(batch: Buffer): Promise<LineLoss | undefined> {
     let written = 0;
     try {
       const descriptor = (this.#descriptor ??= await promised<number>((done) =>
         open(this.#path, "a", mode, done),
       ));
       if (this.#isTorn && (await statOf(descriptor)).size > 0)
-        await writeSome(descriptor, Buffer.from([lineEnd]), 0, 1);
+        await writeSome(descriptor, Buffer.from([newlineByte]), 0, 1);
       this.#isTorn = false;
       const isMixed = (this.#isMixed ??= await this.#mixes(descriptor));
       while (written < batch.length) {
@@ -61,7 +61,7 @@ export class LineFile {
       }
       return undefined;
     } catch (error) {
-      if (written > 0) this.#isTorn = batch[written - 1] !== lineEnd;
+      if (written > 0) this.#isTorn = batch[written - 1] !== newlineByte;
       await this.close();
       return { written, why: error instanceof Error ? error.message : String(error) };
     }
@@ -97,10 +97,10 @@ export class LineFile {
 
 /** Whole lines, as many as a pipe takes at once: others write there, and lines must not end up within each other. */
 function pieceOf(batch: Buffer, from: number): number {
-  if (batch.length - from <= mostInPipe) return batch.length - from;
-  const end = batch.lastIndexOf(lineEnd, from + mostInPipe - 1) + 1;
+  if (batch.length - from <= pipeAtomicBytes) return batch.length - from;
+  const end = batch.lastIndexOf(newlineByte, from + pipeAtomicBytes - 1) + 1;
   if (end > from) return end - from;
-  const next = batch.indexOf(lineEnd, from) + 1;
+  const next = batch.indexOf(newlineByte, from) + 1;
   return (next > 0 ? next : batch.length) - from;
 }
 

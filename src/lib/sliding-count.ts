@@ -4,7 +4,7 @@
  * A ring of whole seconds with their running sum. Asking late clears what has grown old; nothing runs in between. The second
  * that is still running is counted apart, so that most calls touch nothing but this object.
  */
-export class SlidingCount {
+export class SlidingWindowCounter {
   readonly #seconds: Float64Array;
   #newest = -1;
   /** Counted in the newest second. */

@@ -6,7 +6,7 @@ import type { Clock } from "./clock.ts";
  * @param perSecond how many calls of a second pass
  * @returns asked before each call: how many were held back since the last one that passed, or undefined to hold back
  */
-export function throttle(perSecond: number, clock: Clock): () => number | undefined {
+export function rateLimit(perSecond: number, clock: Clock): () => number | undefined {
   let second = -1;
   let passed = 0;
   let held = 0;

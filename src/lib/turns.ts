@@ -16,7 +16,7 @@ interface Turn<T> {
  * first = 0.5/w this is Webster's apportionment). Due times are computed from the count k, never accumulated, so
  * that rounding cannot drift.
  */
-export class Turns<T> {
+export class EdfScheduler<T> {
   #heap: Turn<T>[] = [];
   #now = 0;
   #ranks = 0;

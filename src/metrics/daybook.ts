@@ -14,7 +14,7 @@ const width = 4;
 const none = -1;
 
 /** Whoever has counts kept: hears of each note, in the order in which they were made. */
-export interface Account {
+export interface SampleSink {
   answered(answered: Answered): void;
 }
 
@@ -34,8 +34,8 @@ export interface Answered {
  * processor's cache. Notes lie side by side instead, and when a book is full or somebody wants to read a meter, each upstream's
  * counts are fetched once for all of its notes.
  */
-export class Daybook {
-  readonly #accountOf: (upstream: Upstream) => Account;
+export class SampleBuffer {
+  readonly #accountOf: (upstream: Upstream) => SampleSink;
   readonly #upstreams = new Array<Upstream | undefined>(size).fill(undefined);
   readonly #numbers = new Float64Array(size * width);
   readonly #chains = new Uint16Array(size);
@@ -44,10 +44,10 @@ export class Daybook {
   /** What is being posted: one object for all notes, and where the last one went. */
   readonly #answered = { status: 0, headMs: 0, durationMs: 0, endedAt: 0 };
   #upstream: Upstream | undefined;
-  #account: Account | undefined;
+  #account: SampleSink | undefined;
   #count = 0;
 
-  constructor(accountOf: (upstream: Upstream) => Account) {
+  constructor(accountOf: (upstream: Upstream) => SampleSink) {
     this.#accountOf = accountOf;
   }
 
@@ -106,7 +106,7 @@ export class Daybook {
     this.#accountAt(note).answered(answered);
   }
 
-  #accountAt(note: number): Account {
+  #accountAt(note: number): SampleSink {
     const upstream = this.#upstreams[note] as Upstream;
     if (upstream === this.#upstream && this.#account) return this.#account;
     this.#upstream = upstream;

@@ -21,14 +21,14 @@ export interface Family {
   readonly samples: () => readonly Sample[];
 }
 
-/** Content type of {@link exposition}. */
+/** Content type of {@link renderPrometheus}. */
 export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
 
 /** Thousands of upstreams are megabytes of text: requests must not wait for all of it. */
 const turnMs = 5;
 
 /** Lets others have their turn in between; what is counted meanwhile may be in the later families and not in the first. */
-export async function exposition(families: readonly Family[]): Promise<string> {
+export async function renderPrometheus(families: readonly Family[]): Promise<string> {
   const texts: string[] = [];
   let begunAt = systemClock();
   for (const family of families) {

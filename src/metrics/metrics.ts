@@ -6,10 +6,10 @@ import type { Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { type Answered, Daybook } from "./daybook.ts";
+import { type Answered, SampleBuffer } from "./daybook.ts";
 import { Histogram } from "./histogram.ts";
-import { Recent } from "./recent.ts";
-import { TurnedAway } from "./turned-away.ts";
+import { RollingTraffic } from "./recent.ts";
+import { RejectedTraffic } from "./turned-away.ts";
 
 /** Everything counted of one upstream since the start. */
 export class UpstreamMeter {
@@ -29,13 +29,13 @@ export class UpstreamMeter {
   readonly probes = new Map<string, number>();
   /** Times that its attempts took it out, by reason. */
   readonly ejections = new Map<string, number>();
-  readonly recent: Recent;
+  readonly recent: RollingTraffic;
   requests = 0;
   errors = 0;
   cancelled = 0;
 
   constructor(now: number) {
-    this.recent = new Recent(now, this.firstByte);
+    this.recent = new RollingTraffic(now, this.firstByte);
   }
 
   /** Answers by status. */
@@ -119,7 +119,7 @@ export interface PoolMeter {
   /** The balancer's own answers, by reason and by status. */
   readonly refusals: Map<string, number>;
   readonly refusalCodes: Map<number, number>;
-  readonly turnedAway: TurnedAway;
+  readonly turnedAway: RejectedTraffic;
 }
 
 export class Metrics implements AttemptObserver, PoolObserver {
@@ -127,7 +127,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
   /** Weak: an upstream that was removed takes its counts along when its last attempt has ended. */
   readonly #upstreams = new WeakMap<Upstream, UpstreamMeter>();
   /** What has been answered since somebody read a meter last. */
-  readonly #daybook = new Daybook((upstream) => this.#meterOf(upstream));
+  readonly #daybook = new SampleBuffer((upstream) => this.#meterOf(upstream));
   /** Tries to take a new configuration, by result: "applied", "unchanged", "refused". */
   readonly reloads = new Map<string, number>();
   /** Lines of the access log that could not be written. */
@@ -210,7 +210,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
 
 function emptyPoolMeter(now: number): PoolMeter {
   const [retries, notRetried, hedges, refusals] = [new Map(), new Map(), new Map(), new Map()];
-  const turnedAway = new TurnedAway(now);
+  const turnedAway = new RejectedTraffic(now);
   return { retries, notRetried, hedges, refusals, refusalCodes: new Map(), turnedAway };
 }
 

@@ -3,14 +3,14 @@
 import type { Family } from "./exposition.ts";
 
 /** Counts since the start. */
-export interface OwnCounts {
+export interface ProcessCounters {
   /** Faults of ours. */
   readonly bugs: number;
   /** Lines of the process's log that nobody read in time. */
   readonly lostLogLines: number;
 }
 
-export function sumOwn(all: readonly OwnCounts[]): OwnCounts {
+export function sumProcessCounters(all: readonly ProcessCounters[]): ProcessCounters {
   return {
     bugs: all.reduce((sum, { bugs }) => sum + bugs, 0),
     lostLogLines: all.reduce((sum, { lostLogLines }) => sum + lostLogLines, 0),
@@ -18,7 +18,7 @@ export function sumOwn(all: readonly OwnCounts[]): OwnCounts {
 }
 
 /** @param counts of all processes */
-export function ownFamilies({ bugs, lostLogLines }: OwnCounts): readonly Family[] {
+export function processFamilies({ bugs, lostLogLines }: ProcessCounters): readonly Family[] {
   return [
     {
       name: "evenkeel_bugs_total",

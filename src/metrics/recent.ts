@@ -15,7 +15,7 @@ export interface RecentCounts {
 }
 
 /** The same as it travels between processes that share a clock. */
-export interface RecentPicture {
+export interface RollingTrafficState {
   /** Second, requests and errors of each that is kept, in turn. */
   readonly seconds: readonly number[];
   readonly slices: readonly { readonly slice: number; readonly latency: HistogramCounts }[];
@@ -26,7 +26,7 @@ export interface RecentPicture {
  * many upstreams the price of a request is the memory that it touches: so the running second is counted in two fields, and
  * the latencies of a slice are read off a histogram that somebody fills anyway, when the slice is over or is asked for.
  */
-export class Recent {
+export class RollingTraffic {
   readonly #startedAt: number;
   readonly #latencies: Histogram;
   /** The latencies as they were when they were last read. */
@@ -86,7 +86,7 @@ export class Recent {
     this.#sliceAt(Math.floor(now / 1000 / sliceSeconds))?.record(atLeastMs);
   }
 
-  get picture(): RecentPicture {
+  get picture(): RollingTrafficState {
     this.#settleSecond();
     this.#settleSlice();
     const kept = this.#seconds;
@@ -103,7 +103,7 @@ export class Recent {
     this.#slices.length = 0;
   }
 
-  add({ seconds, slices }: RecentPicture): void {
+  add({ seconds, slices }: RollingTrafficState): void {
     for (let i = 0; i + 2 < seconds.length; i += 3) {
       this.#count(seconds[i] ?? 0, seconds[i + 1] ?? 0, seconds[i + 2] ?? 0);
     }

@@ -2,13 +2,13 @@
 
 import type { HistogramCounts } from "./histogram.ts";
 import type { PoolMeter, UpstreamMeter } from "./metrics.ts";
-import type { RecentPicture } from "./recent.ts";
-import type { TurnedAwayCounts } from "./turned-away.ts";
+import type { RollingTrafficState } from "./recent.ts";
+import type { RejectedCounters } from "./turned-away.ts";
 
 type Counts<Key> = readonly (readonly [key: Key, count: number])[];
 
 /** What attempts did on one upstream since its process began. Probes and ejections are counted where they are decided. */
-export interface MeterCounts {
+export interface UpstreamCounters {
   readonly requests: number;
   readonly errors: number;
   readonly cancelled: number;
@@ -17,19 +17,19 @@ export interface MeterCounts {
   readonly connect: HistogramCounts;
   readonly firstByte: HistogramCounts;
   readonly duration: HistogramCounts;
-  readonly recent: RecentPicture;
+  readonly recent: RollingTrafficState;
 }
 
-export interface PoolCounts {
+export interface PoolCounters {
   readonly retries: Counts<string>;
   readonly notRetried: Counts<string>;
   readonly hedges: Counts<string>;
   readonly refusals: Counts<string>;
   readonly refusalCodes: Counts<number>;
-  readonly turnedAway: TurnedAwayCounts;
+  readonly turnedAway: RejectedCounters;
 }
 
-export function countsOf(meter: UpstreamMeter): MeterCounts {
+export function upstreamCountersOf(meter: UpstreamMeter): UpstreamCounters {
   const { requests, errors, cancelled, codes, failures, connect, firstByte, duration, recent } = meter;
   return {
     ...{ requests, errors, cancelled },
@@ -42,7 +42,7 @@ export function countsOf(meter: UpstreamMeter): MeterCounts {
   };
 }
 
-export function poolCountsOf(meter: PoolMeter): PoolCounts {
+export function poolCountersOf(meter: PoolMeter): PoolCounters {
   const { retries, notRetried, hedges, refusals, refusalCodes, turnedAway } = meter;
   return {
     retries: [...retries],
@@ -55,7 +55,7 @@ export function poolCountsOf(meter: PoolMeter): PoolCounts {
 }
 
 /** Makes a meter the sum of these, as far as they count: its probes and ejections stay. */
-export function sumInto(meter: UpstreamMeter, parts: readonly MeterCounts[]): void {
+export function mergeUpstreamCounters(meter: UpstreamMeter, parts: readonly UpstreamCounters[]): void {
   const { codes, failures, connect, firstByte, duration, recent } = meter;
   for (const part of [codes, failures, connect, firstByte, duration, recent]) part.clear();
   [meter.requests, meter.errors, meter.cancelled] = [0, 0, 0];
@@ -73,7 +73,7 @@ export function sumInto(meter: UpstreamMeter, parts: readonly MeterCounts[]): vo
 }
 
 /** Makes a pool's meter the sum of these. */
-export function sumPoolInto(meter: PoolMeter, parts: readonly PoolCounts[]): void {
+export function mergePoolCounters(meter: PoolMeter, parts: readonly PoolCounters[]): void {
   const { retries, notRetried, hedges, refusals, refusalCodes, turnedAway } = meter;
   for (const part of [retries, notRetried, hedges, refusals, refusalCodes, turnedAway]) part.clear();
   for (const part of parts) {

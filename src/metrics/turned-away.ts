@@ -1,26 +1,26 @@
 /** Requests that got an answer of ours before any attempt: the part of a pool's traffic that no upstream's meter knows of. */
 
 import { Histogram } from "./histogram.ts";
-import { Recent, type RecentPicture } from "./recent.ts";
+import { RollingTraffic, type RollingTrafficState } from "./recent.ts";
 
 /** The same as it travels between processes. */
-export interface TurnedAwayCounts {
+export interface RejectedCounters {
   readonly requests: number;
   readonly errors: number;
-  readonly recent: RecentPicture;
+  readonly recent: RollingTrafficState;
 }
 
-export class TurnedAway {
+export class RejectedTraffic {
   requests = 0;
   /** Those that were answered with 5xx. */
   errors = 0;
   /** Empty: nobody waited for the head of an upstream's answer. */
   readonly firstByte = new Histogram();
-  readonly recent: Recent;
+  readonly recent: RollingTraffic;
 
   /** @param now clock time, milliseconds */
   constructor(now: number) {
-    this.recent = new Recent(now, this.firstByte);
+    this.recent = new RollingTraffic(now, this.firstByte);
   }
 
   count(status: number, now: number): void {
@@ -30,7 +30,7 @@ export class TurnedAway {
     this.recent.record(isError, now);
   }
 
-  get counts(): TurnedAwayCounts {
+  get counts(): RejectedCounters {
     return { requests: this.requests, errors: this.errors, recent: this.recent.picture };
   }
 
@@ -39,7 +39,7 @@ export class TurnedAway {
     this.recent.clear();
   }
 
-  add({ requests, errors, recent }: TurnedAwayCounts): void {
+  add({ requests, errors, recent }: RejectedCounters): void {
     this.requests += requests;
     this.errors += errors;
     this.recent.add(recent);

@@ -17,7 +17,7 @@ interface Seen {
 }
 
 /** Upstreams that nobody holds any more are forgotten with everything seen of them. */
-export class Observed {
+export class UpstreamObservations {
   readonly #wallClock: WallClock;
   readonly #seen = new WeakMap<Upstream, Seen>();
 

@@ -1,45 +1,45 @@
 /** Takes the pictures that readers see: pools and upstreams with what is known of each from every side. */
 
 import type { Drains } from "../control/drains.ts";
-import type { Fleet, Member } from "../control/fleet.ts";
+import type { PoolRegistry, PoolEntry } from "../control/fleet.ts";
 import type { Intents } from "../control/intents.ts";
-import type { Journal } from "../control/journal.ts";
+import type { EventLog } from "../control/journal.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { UpstreamDetail } from "../detail.ts";
-import type { Plane } from "../plane/data-plane.ts";
+import type { DataPlane } from "../plane/data-plane.ts";
 import { describePlan } from "../probe/probe.ts";
-import type { DrainSnapshot, Mark, PoolSnapshot, ProbeSnapshot, UptimeSnapshot } from "../snapshot.ts";
-import type { Said } from "../state/intent.ts";
-import { Observed } from "./observed.ts";
+import type { DrainSnapshot, ChangeStamp, PoolSnapshot, ProbeSnapshot, UptimeSnapshot } from "../snapshot.ts";
+import type { IntentMeta } from "../state/intent.ts";
+import { UpstreamObservations } from "./observed.ts";
 import { poolSnapshot, type PoolView } from "./pool-picture.ts";
 import { upstreamDetail } from "./upstream-detail.ts";
 
-export interface PicturesSetting {
-  readonly fleet: Fleet;
+export interface SnapshotBuilderOptions {
+  readonly fleet: PoolRegistry;
   readonly intents: Intents;
   readonly drains: Drains;
-  readonly journal: Journal;
+  readonly journal: EventLog;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly wallClock: WallClock;
   /** What a pool's exchanges know of it, in whatever processes they are. */
-  readonly measure: Plane["measure"];
+  readonly measure: DataPlane["measure"];
   readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
 }
 
 /** As many events as a page shows at once. */
 export const eventsShown = 20;
 
-export class Pictures {
-  readonly #setting: PicturesSetting;
-  readonly #observed: Observed;
+export class SnapshotBuilder {
+  readonly #setting: SnapshotBuilderOptions;
+  readonly #observed: UpstreamObservations;
 
-  constructor(setting: PicturesSetting) {
+  constructor(setting: SnapshotBuilderOptions) {
     this.#setting = setting;
-    this.#observed = new Observed(setting.wallClock);
+    this.#observed = new UpstreamObservations(setting.wallClock);
   }
 
   probed(upstream: Upstream, probe: ProbeSnapshot): void {
@@ -67,7 +67,7 @@ export class Pictures {
     return member ? this.#setting.measure(member).queue.size : 0;
   }
 
-  #viewOf(member: Member): PoolView {
+  #viewOf(member: PoolEntry): PoolView {
     const { config, pool } = member;
     const { measure, metrics, clock, wallClock, intents, journal, uptimeOf } = this.#setting;
     return {
@@ -101,6 +101,6 @@ export class Pictures {
   }
 }
 
-function markOf(said: Said | undefined): Mark | null {
+function markOf(said: IntentMeta | undefined): ChangeStamp | null {
   return said ? { by: said.by, at: said.at, why: said.why } : null;
 }

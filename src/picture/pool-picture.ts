@@ -12,10 +12,10 @@ import type {
   Traffic,
   UpstreamSnapshot,
 } from "../snapshot.ts";
-import type { Event } from "../state/event.ts";
+import type { BalancerEvent } from "../state/event.ts";
 
 /** What is known of an upstream besides what the pool and the metrics know. */
-export type UpstreamNotes = Pick<
+export type UpstreamAnnotations = Pick<
   UpstreamSnapshot,
   "lastProbe" | "probeHistory" | "uptime" | "statusSince" | "modeSet" | "weightSet" | "added" | "drain"
 >;
@@ -25,10 +25,10 @@ export interface PoolView {
   readonly policy: PolicyName;
   readonly probe: string;
   readonly metrics: Metrics;
-  readonly notesOf: (upstream: Upstream) => UpstreamNotes;
+  readonly notesOf: (upstream: Upstream) => UpstreamAnnotations;
   readonly retryBudget: { readonly left: number };
   readonly queue: { readonly size: number };
-  readonly events: readonly Event[];
+  readonly events: readonly BalancerEvent[];
   /** Clock time, milliseconds. */
   readonly now: number;
   /** The same moment in epoch milliseconds. */

@@ -1,12 +1,16 @@
 /** How everything about one upstream is put together, for somebody who looks at it alone. */
 
-import type { LatencyBar, UpstreamDetail } from "../detail.ts";
+import type { LatencyBucket, UpstreamDetail } from "../detail.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Observed } from "./observed.ts";
+import type { UpstreamObservations } from "./observed.ts";
 import { type PoolView, upstreamSnapshot } from "./pool-picture.ts";
 
-export function upstreamDetail(view: PoolView, upstream: Upstream, observed: Observed): UpstreamDetail {
+export function upstreamDetail(
+  view: PoolView,
+  upstream: Upstream,
+  observed: UpstreamObservations,
+): UpstreamDetail {
   const meter = view.metrics.of(upstream);
   const recent = new Histogram();
   meter.recent.addLatencies(recent, view.now);
@@ -27,8 +31,8 @@ const barsPerOctave = 2;
 /** The axis runs from 1/64 ms, below which everything is one bar, to about an hour. */
 const [lowestOctave, highestOctave] = [-6, 22];
 
-function barsOf(histogram: Histogram): readonly LatencyBar[] {
-  const bars: LatencyBar[] = [];
+function barsOf(histogram: Histogram): readonly LatencyBucket[] {
+  const bars: LatencyBucket[] = [];
   let before = 0;
   for (let edge = lowestOctave * barsPerOctave; edge <= highestOctave * barsPerOctave; edge++) {
     const octave = edge / barsPerOctave;

@@ -1,20 +1,20 @@
 /** Forced ends across processes: asks each worker to cut what it has on an upstream, and adds up what they answer. */
 
 import type { Cancel, Schedule } from "../lib/clock.ts";
-import type { Seat } from "./seat.ts";
+import type { WorkerSupervisor } from "./seat.ts";
 
 /** Whoever has not said by then how many it cut is counted with none. */
 const answerWithinMs = 1_000;
 
 interface Order {
-  readonly silent: Set<Seat>;
+  readonly silent: Set<WorkerSupervisor>;
   readonly cancel: Cancel;
   readonly resolve: (cut: number) => void;
   cut: number;
 }
 
 /** `asked ──every worker has answered, or is gone, or a second is over──▶ told` */
-export class Cuts {
+export class AbortCoordinator {
   readonly #schedule: Schedule;
   readonly #orders = new Map<number, Order>();
   #last = 0;
@@ -24,7 +24,7 @@ export class Cuts {
   }
 
   /** @param upstream id and origin @returns how many were cut */
-  ask(seats: readonly Seat[], upstream: string): Promise<number> {
+  ask(seats: readonly WorkerSupervisor[], upstream: string): Promise<number> {
     const serving = seats.filter(({ isReady }) => isReady);
     if (serving.length === 0) return Promise.resolve(0);
     const request = (this.#last += 1);
@@ -35,7 +35,7 @@ export class Cuts {
     return promise;
   }
 
-  hear(seat: Seat, request: number, cut: number): void {
+  hear(seat: WorkerSupervisor, request: number, cut: number): void {
     const order = this.#orders.get(request);
     if (!order?.silent.delete(seat)) return;
     order.cut += cut;
@@ -43,7 +43,7 @@ export class Cuts {
   }
 
   /** What went with a process was cut by nobody. */
-  lose(seat: Seat): void {
+  lose(seat: WorkerSupervisor): void {
     for (const request of this.#orders.keys()) this.hear(seat, request, 0);
   }
 

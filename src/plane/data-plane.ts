@@ -1,28 +1,28 @@
 /** The part that serves clients: exchanges over the pools of a fleet, behind one engine's listener. */
 
 import type { Config } from "../config/config.ts";
-import type { Fleet, Member } from "../control/fleet.ts";
+import type { PoolRegistry, PoolEntry } from "../control/fleet.ts";
 import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
-import { throttle } from "../lib/throttle.ts";
+import { rateLimit } from "../lib/throttle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import { type OwnCounts, sumOwn } from "../metrics/own-families.ts";
+import { type ProcessCounters, sumProcessCounters } from "../metrics/own-families.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { Lookout, type Sight, type Suspicion } from "../probe/lookout.ts";
+import { StallDetector, type StallEvidence, type StallSuspicion } from "../probe/lookout.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { Hedger } from "../proxy/hedger.ts";
-import type { RecordTaker } from "../proxy/record.ts";
+import type { RecordSink } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-id.ts";
 import type { Tracer } from "../proxy/trace-context.ts";
-import { trustedBy } from "../proxy/trust.ts";
+import { trustedProxyMatcher } from "../proxy/trust.ts";
 import type { WorkerSnapshot } from "./seat.ts";
 
 /** What the control plane asks of it: the same for one in this process and for several in processes of their own. */
-export interface Plane {
+export interface DataPlane {
   /** The port that clients reach it on; 0 before it listens. */
   readonly port: number;
   /** Missing where a single process does everything. */
@@ -40,11 +40,11 @@ export interface Plane {
   /** Whether nothing is under way on an upstream, beyond doubt. */
   isEmpty(upstream: Upstream): boolean;
   /** What a pool's exchanges know of it, everywhere. */
-  measure(member: Member): Measured;
+  measure(member: PoolEntry): PoolGauges;
   /** What other processes of ours take, bytes. */
   rssBytes(): number;
   /** Failings of our other processes. */
-  own(): OwnCounts;
+  own(): ProcessCounters;
   /** Refuses new requests from now on, or no longer. */
   shed(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
@@ -56,7 +56,7 @@ export interface Plane {
 }
 
 /** Numbers of a pool that are not the sum of its attempts. */
-export interface Measured {
+export interface PoolGauges {
   /** Retries that could be paid for now. */
   readonly retryBudget: { readonly left: number };
   /** Requests that wait for a place. */
@@ -68,16 +68,16 @@ export interface DataPlaneSetting {
   readonly config: Config;
   readonly engine: Engine;
   readonly sharesPort: boolean;
-  readonly fleet: Fleet;
+  readonly fleet: PoolRegistry;
   readonly metrics: Metrics;
   readonly clock: Clock;
   /** The system's if left out. */
   readonly schedule?: Schedule;
   readonly log: Log;
   /** Hears of upstreams on which attempts wait for too long. */
-  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
   /** Get what became of requests. */
-  readonly records?: readonly RecordTaker[];
+  readonly records?: readonly RecordSink[];
   readonly trace?: Tracer;
   /** Lines of the access log that could not be written so far. */
   readonly lostLines?: () => number;
@@ -90,10 +90,10 @@ const settleMs = 50;
 const mostSettles = 40;
 
 /** The plane in this process: its orders and reports are function calls. */
-export class DataPlane implements Plane {
+export class LocalDataPlane implements DataPlane {
   readonly #setting: DataPlaneSetting;
   #trusts: (address: string) => boolean;
-  readonly #lookout: Lookout;
+  readonly #lookout: StallDetector;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
   readonly #load = { isShed: false };
@@ -106,8 +106,8 @@ export class DataPlane implements Plane {
       pools: () => hedgedPoolsOf(fleet),
       answering: (pool) => metrics.answering(pool),
     });
-    this.#trusts = trustedBy(setting.config.trustedProxies);
-    this.#lookout = new Lookout({
+    this.#trusts = trustedProxyMatcher(setting.config.trustedProxies);
+    this.#lookout = new StallDetector({
       ...{ clock, schedule, onSuspicion },
       pools: () => fleet.pools,
       p99Ms: (upstream) => metrics.of(upstream).p99Ms(clock()),
@@ -146,14 +146,14 @@ export class DataPlane implements Plane {
     this.#hedger.wake();
   }
 
-  /** What it sees of an upstream now; see {@link Lookout.sightOf}. */
-  sightOf(pool: Pool, upstream: Upstream, since: number): Sight {
+  /** What it sees of an upstream now; see {@link StallDetector.sightOf}. */
+  sightOf(pool: Pool, upstream: Upstream, since: number): StallEvidence {
     return this.#lookout.sightOf(pool, upstream, since);
   }
 
   follow({ trustedProxies }: Config): void {
     this.#hedger.wake();
-    this.#trusts = trustedBy(trustedProxies);
+    this.#trusts = trustedProxyMatcher(trustedProxies);
   }
 
   tally(): void {
@@ -170,7 +170,7 @@ export class DataPlane implements Plane {
     return inFlight === 0;
   }
 
-  measure(member: Member): Measured {
+  measure(member: PoolEntry): PoolGauges {
     return member;
   }
 
@@ -178,8 +178,8 @@ export class DataPlane implements Plane {
     return 0;
   }
 
-  own(): OwnCounts {
-    return sumOwn([]);
+  own(): ProcessCounters {
+    return sumProcessCounters([]);
   }
 
   shed(isShedding: boolean): void {
@@ -211,7 +211,7 @@ export class DataPlane implements Plane {
   }
 }
 
-function hedgedPoolsOf({ members }: Fleet) {
+function hedgedPoolsOf({ members }: PoolRegistry) {
   return members.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
 }
 
@@ -219,7 +219,7 @@ function hedgedPoolsOf({ members }: Fleet) {
 const faultLinesPerSecond = 10;
 
 function engineLogOf(log: Log, clock: Clock): EngineLog {
-  const mayPass = throttle(faultLinesPerSecond, clock);
+  const mayPass = rateLimit(faultLinesPerSecond, clock);
   return {
     bug: (error, requestId) => bugs.report(log, error, { requestId }),
     fault: (message, fields) => {

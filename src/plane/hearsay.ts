@@ -1,21 +1,25 @@
 /** Takes over what workers say of upstreams: one verdict for all of them, and the pool's rules hold for all together. */
 
 import { identityOf } from "../control/wanted.ts";
-import type { Fleet } from "../control/fleet.ts";
+import type { PoolRegistry } from "../control/fleet.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
-import type { Verdict } from "../pool/outlier.ts";
+import type { OutlierVerdict } from "../pool/outlier.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Counts } from "./messages.ts";
+import type { WorkerReport } from "./messages.ts";
 
-export interface Hearing {
+export interface MergeContext {
   readonly observer: PoolObserver;
   /** Clock time, milliseconds. */
   readonly now: number;
 }
 
 /** @returns whether there is anything that the other workers should know */
-export function hearVerdicts(fleet: Pick<Fleet, "pools">, counts: Counts, hearing: Hearing): boolean {
+export function mergeVerdicts(
+  fleet: Pick<PoolRegistry, "pools">,
+  counts: WorkerReport,
+  hearing: MergeContext,
+): boolean {
   const verdicts = new Map(counts.upstreams.map(({ upstream, verdict }) => [upstream, verdict]));
   let hasNews = false;
   for (const pool of fleet.pools) {
@@ -32,7 +36,7 @@ export function hearVerdicts(fleet: Pick<Fleet, "pools">, counts: Counts, hearin
 function hear(
   pool: Pool,
   upstream: Upstream,
-  { verdict, observer, now }: Hearing & { readonly verdict: Verdict },
+  { verdict, observer, now }: MergeContext & { readonly verdict: OutlierVerdict },
 ): void {
   const own = upstream.outlier.verdict;
   const streak = upstream.streak.state;

@@ -1,35 +1,40 @@
 /** What the control plane and its workers tell each other: whole states, never deltas, so that the next one mends a loss. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
-import type { Fleet } from "../control/fleet.ts";
+import type { PoolRegistry } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { OwnCounts } from "../metrics/own-families.ts";
-import { countsOf, type MeterCounts, type PoolCounts, poolCountsOf } from "../metrics/tally.ts";
-import type { Verdict } from "../pool/outlier.ts";
-import { Rehearsal, type RehearsalPlan } from "../pool/rehearsal.ts";
-import type { Health, Mode } from "../pool/upstream.ts";
+import type { ProcessCounters } from "../metrics/own-families.ts";
+import {
+  upstreamCountersOf,
+  type UpstreamCounters,
+  type PoolCounters,
+  poolCountersOf,
+} from "../metrics/tally.ts";
+import type { OutlierVerdict } from "../pool/outlier.ts";
+import { FaultInjection, type FaultSpec } from "../pool/rehearsal.ts";
+import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
-import type { Sight } from "../probe/lookout.ts";
+import type { StallEvidence } from "../probe/lookout.ts";
 
 /** What is wanted of one upstream, and what is known of it. */
-export interface Standing extends Health {
+export interface UpstreamState extends UpstreamHealth {
   /** Id and origin. */
   readonly upstream: string;
   readonly mode: Mode;
   /** A fault that is played there. */
-  readonly rehearsal?: RehearsalPlan;
+  readonly rehearsal?: FaultSpec;
 }
 
-export interface State {
+export interface DesiredState {
   readonly config: Config;
-  readonly upstreams: readonly Standing[];
+  readonly upstreams: readonly UpstreamState[];
 }
 
 /** Which one of how many workers it is. */
-export interface Place {
+export interface WorkerIndex {
   readonly index: number;
   readonly of: number;
 }
@@ -40,17 +45,17 @@ export type ToWorker =
       readonly kind: "state";
       readonly revision: number;
       readonly now: number;
-      readonly place: Place;
+      readonly place: WorkerIndex;
       /** Whether new requests are refused. */
       readonly shedding: boolean;
-    } & State)
+    } & DesiredState)
   /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
-  | { readonly kind: "look"; readonly upstreams: readonly Asked[] }
+  | { readonly kind: "look"; readonly upstreams: readonly EvidenceRequest[] }
   /** Ends what is under way on this one (id and origin); the answer has the same number. */
   | { readonly kind: "cut"; readonly upstream: string; readonly request: number }
   | { readonly kind: "drain" | "close" };
 
-export interface Asked {
+export interface EvidenceRequest {
   /** Id. */
   readonly id: string;
   /** Clock time. */
@@ -58,13 +63,13 @@ export interface Asked {
 }
 
 /** What one worker sees of an upstream. */
-export interface Seen extends Sight {
+export interface UpstreamEvidence extends StallEvidence {
   readonly id: string;
   /** It speaks up itself, and was not asked. */
   readonly isSuspected: boolean;
 }
 
-export interface Counts {
+export interface WorkerReport {
   readonly kind: "counts";
   /** Of the state that it follows. */
   readonly revision: number;
@@ -76,13 +81,13 @@ export interface Counts {
   readonly lostSpans: number;
   /** What its process takes. */
   readonly rssBytes: number;
-  readonly own: OwnCounts;
+  readonly own: ProcessCounters;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
     readonly tunnels: number;
-    readonly verdict: Verdict;
-    readonly counts: MeterCounts;
+    readonly verdict: OutlierVerdict;
+    readonly counts: UpstreamCounters;
   }[];
   /** That of what no route matched has an empty name. */
   readonly pools: readonly {
@@ -90,7 +95,7 @@ export interface Counts {
     readonly retriesLeft: number;
     /** Requests that wait for a place. */
     readonly queued: number;
-    readonly counts: PoolCounts;
+    readonly counts: PoolCounters;
   }[];
 }
 
@@ -100,15 +105,15 @@ export type FromWorker =
   | { readonly kind: "ready"; readonly port: number }
   /** It cannot listen. */
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
-  | { readonly kind: "sights"; readonly sights: readonly Seen[] }
+  | { readonly kind: "sights"; readonly sights: readonly UpstreamEvidence[] }
   /** What it was told to end, and how much that was. */
   | { readonly kind: "cut"; readonly request: number; readonly count: number }
   /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
   | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
-  | Counts;
+  | WorkerReport;
 
 /** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
-export function stateOf(config: Config, { pools }: Pick<Fleet, "pools">): State {
+export function stateOf(config: Config, { pools }: Pick<PoolRegistry, "pools">): DesiredState {
   const upstreams = pools.flatMap((pool) =>
     pool.upstreams.map((upstream) => ({
       upstream: identityOf(upstream),
@@ -129,9 +134,9 @@ const turnMs = 1_000;
 
 /** Makes a fleet what a state says. What a verdict has said here since stays. */
 export function applyState(
-  fleet: Fleet,
-  { config, upstreams }: State,
-  { index, of }: Place = { index: 0, of: 1 },
+  fleet: PoolRegistry,
+  { config, upstreams }: DesiredState,
+  { index, of }: WorkerIndex = { index: 0, of: 1 },
 ): void {
   const standings = new Map(upstreams.map((standing) => [standing.upstream, standing]));
   fleet.adopt(fleet.next(config));
@@ -143,22 +148,22 @@ export function applyState(
       // The first try is not always the same worker's.
       upstream.outlier.handicapMs = ((index + hashString(standing.upstream)) % of) * turnMs;
       pool.adopt(upstream, standing);
-      upstream.rehearsal = standing.rehearsal && new Rehearsal(standing.rehearsal, systemRandom);
+      upstream.rehearsal = standing.rehearsal && new FaultInjection(standing.rehearsal, systemRandom);
     }
   }
 }
 
-export function reportOf(
-  { members }: Pick<Fleet, "members">,
+export function buildReport(
+  { members }: Pick<PoolRegistry, "members">,
   metrics: Metrics,
-  own: Pick<Counts, "revision" | "active" | "rssBytes" | "own">,
-): Counts {
+  own: Pick<WorkerReport, "revision" | "active" | "rssBytes" | "own">,
+): WorkerReport {
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({
       upstream: identityOf(upstream),
       ...{ inFlight: upstream.inFlight, tunnels: upstream.tunnels },
       verdict: upstream.outlier.verdict,
-      counts: countsOf(metrics.of(upstream)),
+      counts: upstreamCountersOf(metrics.of(upstream)),
     })),
   );
   const pools = [
@@ -166,7 +171,7 @@ export function reportOf(
     ...members.map(({ pool: { name }, retryBudget, queue }) => ({
       ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
     })),
-  ].map((pool) => ({ ...pool, counts: poolCountsOf(metrics.ofPool(pool.name)) }));
+  ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));
   return {
     kind: "counts",
     ...own,
@@ -181,7 +186,7 @@ export function reportOf(
  * The configuration as one of several workers has to keep it: limits that hold for all together are divided.
  * @param port the one that all listen on
  */
-export function shareOf(config: Config, workers: number, port: number): Config {
+export function perWorkerConfig(config: Config, workers: number, port: number): Config {
   const { hostname, port: adminPort } = config.admin;
   const partOf = (limit: number) => Math.ceil(limit / workers);
   const poolOf = (pool: PoolConfig): PoolConfig => ({
@@ -200,8 +205,8 @@ export function shareOf(config: Config, workers: number, port: number): Config {
 }
 
 /** What all workers together have under way on each upstream. */
-export function underWay(
-  reported: Counts["upstreams"],
+export function sumInFlight(
+  reported: WorkerReport["upstreams"],
 ): ReadonlyMap<string, { readonly inFlight: number; readonly tunnels: number }> {
   const sums = new Map<string, { inFlight: number; tunnels: number }>();
   for (const { upstream, inFlight, tunnels } of reported) {

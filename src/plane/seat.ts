@@ -2,7 +2,7 @@
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { RequestRecord } from "../proxy/record.ts";
-import type { Counts, FromWorker, Seen, ToWorker } from "./messages.ts";
+import type { WorkerReport, FromWorker, UpstreamEvidence, ToWorker } from "./messages.ts";
 
 /** A process that was started. Sending to one that is gone does nothing. */
 export interface WorkerProcess {
@@ -28,21 +28,21 @@ export interface WorkerSnapshot {
 /** Starts a worker and hears what it says. */
 export type Spawn = (hear: (message: FromWorker) => void) => WorkerProcess;
 
-export interface SeatSetting {
+export interface WorkerSupervisorOptions {
   readonly spawn: Spawn;
   readonly clock: Clock;
   readonly schedule: Schedule;
-  readonly onGreeting: (seat: Seat) => void;
-  readonly onCounts: (seat: Seat) => void;
-  readonly onSights: (seat: Seat, sights: readonly Seen[]) => void;
+  readonly onGreeting: (seat: WorkerSupervisor) => void;
+  readonly onCounts: (seat: WorkerSupervisor) => void;
+  readonly onSights: (seat: WorkerSupervisor, sights: readonly UpstreamEvidence[]) => void;
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
   /** Hears how many it has ended, as it was told to. */
-  readonly onCut: (seat: Seat, request: number, count: number) => void;
-  readonly onReady: (seat: Seat) => void;
+  readonly onCut: (seat: WorkerSupervisor, request: number, count: number) => void;
+  readonly onReady: (seat: WorkerSupervisor) => void;
   /** Hears that nothing was heard of a worker for so many seconds, before it is ended. */
-  readonly onSilence: (seat: Seat, seconds: number) => void;
+  readonly onSilence: (seat: WorkerSupervisor, seconds: number) => void;
   /** Hears that a worker that had served is gone, before another one is started. */
-  readonly onLoss: (seat: Seat, how: string) => void;
+  readonly onLoss: (seat: WorkerSupervisor, how: string) => void;
 }
 
 const firstPauseMs = 100;
@@ -63,8 +63,8 @@ const mostStarting = 30;
  *    └──── a pause ────┴───── it dies ────┘   or falls silent, and is killed
  * ```
  */
-export class Seat {
-  readonly #setting: SeatSetting;
+export class WorkerSupervisor {
+  readonly #setting: WorkerSupervisorOptions;
   #worker: WorkerProcess | undefined;
   #pauseMs = firstPauseMs;
   #cancelStart: Cancel | undefined;
@@ -75,9 +75,9 @@ export class Seat {
   #silence = 0;
   #drained: (() => void) | undefined;
   /** The last that it reported; undefined before and after. */
-  counts: Counts | undefined;
+  counts: WorkerReport | undefined;
 
-  constructor(setting: SeatSetting) {
+  constructor(setting: WorkerSupervisorOptions) {
     this.#setting = setting;
   }
 

@@ -1,14 +1,14 @@
 /** When workers are told the state: soon after it has changed, all changes of a moment together, and each second in any case. */
 
 import type { Cancel, Schedule } from "../lib/clock.ts";
-import type { State } from "./messages.ts";
+import type { DesiredState } from "./messages.ts";
 
 export interface TellingSetting {
   readonly schedule: Schedule;
   /** The state as it is now. */
-  readonly state: () => State;
+  readonly state: () => DesiredState;
   /** Sends it to everybody. */
-  readonly send: (state: State, revision: number) => void;
+  readonly send: (state: DesiredState, revision: number) => void;
 }
 
 /** Whoever missed a state is right again after this long. */
@@ -17,7 +17,7 @@ const tellEveryMs = 1_000;
 const settleMs = 2;
 
 /** `resting ──soon, or a second──▶ now ──▶ resting`; a revision for each state that differs from the one before. */
-export class Telling {
+export class StateBroadcaster {
   readonly #setting: TellingSetting;
   #told = "";
   #cancel: Cancel | undefined;

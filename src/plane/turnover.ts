@@ -1,20 +1,20 @@
 /** What befalls workers, as record and log tell it: apart from the workers' own states. */
 
-import type { Journal } from "../control/journal.ts";
+import type { EventLog } from "../control/journal.ts";
 import type { Log } from "../lib/log.ts";
-import type { Seat } from "./seat.ts";
+import type { WorkerSupervisor } from "./seat.ts";
 
 /** What can befall a worker, and the reason that is on record for it. */
 const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
 
 export interface TurnoverSetting {
-  readonly journal: Pick<Journal, "add">;
+  readonly journal: Pick<EventLog, "add">;
   readonly log: Log;
 }
 
-export function recordTurn(
+export function recordWorkerEvent(
   { journal, log }: TurnoverSetting,
-  { pid, isReady }: Pick<Seat, "pid" | "isReady">,
+  { pid, isReady }: Pick<WorkerSupervisor, "pid" | "isReady">,
   { to, how }: { readonly to: keyof typeof turns; readonly how: string },
 ): void {
   const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";

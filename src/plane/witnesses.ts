@@ -1,24 +1,24 @@
 /** What workers see of an upstream that one of them suspects, put together: any of them may have had an answer from it. */
 
-import type { Fleet, Found } from "../control/fleet.ts";
+import type { PoolRegistry, UpstreamLocation } from "../control/fleet.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Suspicion } from "../probe/lookout.ts";
-import type { Seen } from "./messages.ts";
-import type { Seat } from "./seat.ts";
+import type { StallSuspicion } from "../probe/lookout.ts";
+import type { UpstreamEvidence } from "./messages.ts";
+import type { WorkerSupervisor } from "./seat.ts";
 
 /** What somebody saw longer ago says nothing about now. */
 const freshMs = 500;
 
 export interface WitnessesSetting {
-  readonly fleet: Pick<Fleet, "find">;
+  readonly fleet: Pick<PoolRegistry, "find">;
   /** All that have to be heard. */
-  readonly seats: () => readonly Seat[];
+  readonly seats: () => readonly WorkerSupervisor[];
   readonly clock: Clock;
-  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
 }
 
-interface Testimony extends Seen {
+interface Testimony extends UpstreamEvidence {
   /** Clock time at which it came. */
   readonly at: number;
 }
@@ -30,18 +30,18 @@ interface Testimony extends Seen {
  * ```
  * They are asked with the last answer that any of them had: waits from before it say nothing, whoever waits.
  */
-export class Witnesses {
+export class StallQuorum {
   readonly #setting: WitnessesSetting;
-  readonly #heard = new WeakMap<Upstream, Map<Seat, Testimony>>();
+  readonly #heard = new WeakMap<Upstream, Map<WorkerSupervisor, Testimony>>();
 
   constructor(setting: WitnessesSetting) {
     this.#setting = setting;
   }
 
-  hear(seat: Seat, sights: readonly Seen[]): void {
+  hear(seat: WorkerSupervisor, sights: readonly UpstreamEvidence[]): void {
     const { fleet, seats, clock, onSuspicion } = this.#setting;
     const at = clock();
-    const suspicions: Suspicion[] = [];
+    const suspicions: StallSuspicion[] = [];
     const asked: { id: string; since: number }[] = [];
     for (const seen of sights) {
       const found = fleet.find(seen.id);
@@ -59,8 +59,8 @@ export class Witnesses {
   }
 
   /** @returns what all have told of it just now */
-  #note({ upstream }: Found, seat: Seat, testimony: Testimony): readonly Testimony[] {
-    const heard = this.#heard.get(upstream) ?? new Map<Seat, Testimony>();
+  #note({ upstream }: UpstreamLocation, seat: WorkerSupervisor, testimony: Testimony): readonly Testimony[] {
+    const heard = this.#heard.get(upstream) ?? new Map<WorkerSupervisor, Testimony>();
     this.#heard.set(upstream, heard.set(seat, testimony));
     const seats = new Set(this.#setting.seats());
     return [...heard].flatMap(([who, told]) =>

@@ -1,7 +1,7 @@
 /** A process that only serves clients: does what its control plane says, and reports what came of it. */
 
 import type { EngineName } from "../config/config.ts";
-import { Fleet } from "../control/fleet.ts";
+import { PoolRegistry } from "../control/fleet.ts";
 import { identityOf } from "../control/wanted.ts";
 import type { Engine } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
@@ -10,12 +10,19 @@ import { type Log, lostLogLines } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { rescueAll, type Sight } from "../probe/lookout.ts";
+import { rescueWaiting, type StallEvidence } from "../probe/lookout.ts";
 import type { RequestRecord } from "../proxy/record.ts";
-import { Sieve } from "../requests/sieve.ts";
-import { startTelemetry, type Telemetry, withTaker } from "../telemetry/telemetry.ts";
-import { DataPlane } from "./data-plane.ts";
-import { applyState, type Asked, type FromWorker, reportOf, type Seen, type ToWorker } from "./messages.ts";
+import { RequestSampler } from "../requests/sieve.ts";
+import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
+import { LocalDataPlane } from "./data-plane.ts";
+import {
+  applyState,
+  type EvidenceRequest,
+  type FromWorker,
+  buildReport,
+  type UpstreamEvidence,
+  type ToWorker,
+} from "./messages.ts";
 
 export interface WorkerSetting {
   readonly engines: Readonly<Record<EngineName, Engine>>;
@@ -75,7 +82,7 @@ export class Worker {
     applyState(fleet, state, state.place);
     // What still waits on one that was found down moves on at once.
     for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
-      if (upstream.isDown) rescueAll(upstream);
+      if (upstream.isDown) rescueWaiting(upstream);
     }
     plane.follow(state.config);
     plane.shed(state.shedding);
@@ -90,25 +97,25 @@ export class Worker {
     const aheadMs = now - ownClock();
     const clock = () => ownClock() + aheadMs;
     const metrics = new Metrics(clock);
-    const fleet = new Fleet({
+    const fleet = new PoolRegistry({
       clock,
       random: systemRandom,
       // A verdict is news for the other workers too. Not on the way of the request that brought it about.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
     const engine = engines[config.engine];
-    const sieve = new Sieve(clock, (request) => void this.#requests.push(request));
+    const sieve = new RequestSampler(clock, (request) => void this.#requests.push(request));
     const telemetry = startTelemetry({ config, isShared: true, log });
-    const plane = new DataPlane({
+    const plane = new LocalDataPlane({
       ...{ config, engine, sharesPort: true, fleet, metrics, clock, schedule: this.#schedule, log },
-      ...withTaker(telemetry.onlookers, sieve),
+      ...withSink(telemetry.onlookers, sieve),
       onSuspicion: (suspicions) =>
         this.#see(suspicions.flatMap((one) => one.sights.map((sight) => seenOf(one.upstream, sight, true)))),
     });
     return { fleet, metrics, plane, sieve, telemetry };
   }
 
-  async #listen(plane: DataPlane, { ready }: Telemetry): Promise<void> {
+  async #listen(plane: LocalDataPlane, { ready }: Telemetry): Promise<void> {
     const { send } = this.#setting;
     try {
       await ready;
@@ -122,7 +129,7 @@ export class Worker {
   }
 
   /** What it sees of upstreams that any worker suspects; the verdict is the control plane's, who hears all of them. */
-  #look(asked: readonly Asked[]): void {
+  #look(asked: readonly EvidenceRequest[]): void {
     if (!this.#running) return;
     const { fleet, plane } = this.#running;
     const sights = asked.flatMap(({ id, since }) => {
@@ -143,7 +150,7 @@ export class Worker {
     this.#reportIn(reportSoonMs);
   }
 
-  #see(sights: readonly Seen[]): void {
+  #see(sights: readonly UpstreamEvidence[]): void {
     this.#setting.send({ kind: "sights", sights });
   }
 
@@ -173,7 +180,7 @@ export class Worker {
     plane.tally();
     const rssBytes = this.#setting.rssBytes();
     const own = { bugs: bugs.count, lostLogLines: lostLogLines() };
-    this.#setting.send(reportOf(fleet, metrics, { revision: this.#revision, active, rssBytes, own }));
+    this.#setting.send(buildReport(fleet, metrics, { revision: this.#revision, active, rssBytes, own }));
     if (this.#requests.length > 0) {
       this.#setting.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
       this.#requests = [];
@@ -185,14 +192,14 @@ export class Worker {
   }
 }
 
-function seenOf({ id }: Upstream, sight: Sight, isSuspected: boolean): Seen {
+function seenOf({ id }: Upstream, sight: StallEvidence, isSuspected: boolean): UpstreamEvidence {
   return { id, isSuspected, ...sight };
 }
 
 interface Running {
-  readonly fleet: Fleet;
+  readonly fleet: PoolRegistry;
   readonly metrics: Metrics;
-  readonly plane: DataPlane;
+  readonly plane: LocalDataPlane;
   readonly telemetry: Telemetry;
-  readonly sieve: Sieve;
+  readonly sieve: RequestSampler;
 }

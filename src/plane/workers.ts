@@ -1,29 +1,29 @@
 /** The plane in several processes: tells each of them the state, and makes one picture of what they report. */
 
 import type { Config } from "../config/config.ts";
-import type { Fleet, Member } from "../control/fleet.ts";
-import type { Journal } from "../control/journal.ts";
+import type { PoolRegistry, PoolEntry } from "../control/fleet.ts";
+import type { EventLog } from "../control/journal.ts";
 import { identityOf } from "../control/wanted.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { OwnCounts } from "../metrics/own-families.ts";
+import type { ProcessCounters } from "../metrics/own-families.ts";
 import type { PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Suspicion } from "../probe/lookout.ts";
+import type { StallSuspicion } from "../probe/lookout.ts";
 import type { RequestRecord } from "../proxy/record.ts";
-import type { Measured, Plane } from "./data-plane.ts";
-import { Cuts } from "./cuts.ts";
-import { hearVerdicts } from "./hearsay.ts";
-import { shareOf, type State, stateOf, underWay } from "./messages.ts";
-import { Seat, type Spawn, type WorkerSnapshot } from "./seat.ts";
-import { Sums } from "./sums.ts";
-import { Telling } from "./telling.ts";
-import { recordTurn } from "./turnover.ts";
-import { Witnesses } from "./witnesses.ts";
+import type { PoolGauges, DataPlane } from "./data-plane.ts";
+import { AbortCoordinator } from "./cuts.ts";
+import { mergeVerdicts } from "./hearsay.ts";
+import { perWorkerConfig, type DesiredState, stateOf, sumInFlight } from "./messages.ts";
+import { WorkerSupervisor, type Spawn, type WorkerSnapshot } from "./seat.ts";
+import { CounterAggregator } from "./sums.ts";
+import { StateBroadcaster } from "./telling.ts";
+import { recordWorkerEvent } from "./turnover.ts";
+import { StallQuorum } from "./witnesses.ts";
 
 /** What only the process around it can do. */
-export interface WorkerHost {
+export interface WorkerLauncher {
   readonly count: number;
   readonly spawn: Spawn;
   /** The port, or a free one for 0, if nobody else listens there. Rejects with the system's code. */
@@ -31,19 +31,19 @@ export interface WorkerHost {
 }
 
 export interface WorkersSetting {
-  readonly host: WorkerHost;
+  readonly host: WorkerLauncher;
   /** As it was at the start. */
   readonly config: Config;
-  readonly fleet: Fleet;
+  readonly fleet: PoolRegistry;
   /** Its meters become the sum of the workers'. */
   readonly metrics: Metrics;
   /** Hears of the verdicts that workers reach. */
   readonly observer: PoolObserver;
   /** Hears of upstreams on which attempts wait for too long, whoever waits. */
-  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
   /** Hears of requests that workers have kept, and whether there were others. */
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
-  readonly journal: Pick<Journal, "add">;
+  readonly journal: Pick<EventLog, "add">;
   readonly log: Log;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -54,30 +54,30 @@ const tickMs = 1_000;
 /** How long one that has nothing to do any more may take to end: what it writes may take two seconds. */
 const leaveWithinMs = 3_000;
 
-export class Workers implements Plane {
+export class WorkerDataPlane implements DataPlane {
   readonly #setting: WorkersSetting;
-  readonly #seats: readonly Seat[];
-  readonly #sums: Sums;
-  readonly #witnesses: Witnesses;
-  readonly #cuts: Cuts;
+  readonly #seats: readonly WorkerSupervisor[];
+  readonly #sums: CounterAggregator;
+  readonly #witnesses: StallQuorum;
+  readonly #cuts: AbortCoordinator;
   #wanted: Config;
   #port = 0;
-  readonly #telling: Telling;
+  readonly #telling: StateBroadcaster;
   #isShedding = false;
   #cancelTick: Cancel | undefined;
 
   constructor(setting: WorkersSetting) {
     this.#setting = setting;
     this.#wanted = setting.config;
-    this.#sums = new Sums(setting);
+    this.#sums = new CounterAggregator(setting);
     const { host, fleet, clock, schedule } = setting;
-    this.#cuts = new Cuts(schedule);
-    this.#telling = new Telling({
+    this.#cuts = new AbortCoordinator(schedule);
+    this.#telling = new StateBroadcaster({
       schedule,
       state: () => this.#state(),
       send: (...told) => this.#send(...told),
     });
-    this.#witnesses = new Witnesses({
+    this.#witnesses = new StallQuorum({
       ...{ fleet, clock },
       seats: () => this.#seats.filter(({ isAwake }) => isAwake),
       onSuspicion: (suspicions) => {
@@ -88,17 +88,17 @@ export class Workers implements Plane {
     this.#seats = Array.from(
       { length: host.count },
       () =>
-        new Seat({
+        new WorkerSupervisor({
           ...{ spawn: host.spawn, clock, schedule, onRequests: setting.onRequests },
           onGreeting: () => this.#telling.now(),
           onCounts: (seat) => this.#heard(seat),
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
           onCut: (...told) => this.#cuts.hear(...told),
           onReady: (seat) => {
-            if (seat.snapshot.restarts > 0) recordTurn(setting, seat, { to: "serving", how: "" });
+            if (seat.snapshot.restarts > 0) recordWorkerEvent(setting, seat, { to: "serving", how: "" });
           },
           onSilence: (seat, seconds) =>
-            recordTurn(setting, seat, { to: "hung", how: `silent for ${seconds} s` }),
+            recordWorkerEvent(setting, seat, { to: "hung", how: `silent for ${seconds} s` }),
           onLoss: (seat, how) => this.#lost(seat, how),
         }),
     );
@@ -144,7 +144,7 @@ export class Workers implements Plane {
     return this.#seats.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
   }
 
-  own(): OwnCounts {
+  own(): ProcessCounters {
     return this.#sums.own(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
   }
 
@@ -161,7 +161,7 @@ export class Workers implements Plane {
     );
   }
 
-  measure({ pool: { name } }: Member): Measured {
+  measure({ pool: { name } }: PoolEntry): PoolGauges {
     const parts = this.#seats.flatMap(({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? []);
     return {
       retryBudget: { left: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
@@ -191,29 +191,29 @@ export class Workers implements Plane {
     this.#cancelTick?.();
   }
 
-  #state(): State {
+  #state(): DesiredState {
     const { fleet, host } = this.#setting;
     // Reading brings verdicts up to date whose time has come.
     for (const pool of fleet.pools) void pool.fit;
-    return stateOf(shareOf(this.#wanted, host.count, this.#port), fleet);
+    return stateOf(perWorkerConfig(this.#wanted, host.count, this.#port), fleet);
   }
 
-  #send(state: State, revision: number): void {
+  #send(state: DesiredState, revision: number): void {
     const whole = { revision, now: this.#setting.clock(), shedding: this.#isShedding };
     for (const [index, seat] of this.#seats.entries()) {
       seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
     }
   }
 
-  #heard({ counts }: Seat): void {
+  #heard({ counts }: WorkerSupervisor): void {
     const { fleet, observer, clock } = this.#setting;
     this.#count();
-    if (counts && hearVerdicts(fleet, counts, { observer, now: clock() })) this.#telling.soon();
+    if (counts && mergeVerdicts(fleet, counts, { observer, now: clock() })) this.#telling.soon();
   }
 
   /** What is under way everywhere, for limits, drains and pictures. */
   #count(): void {
-    const sums = underWay(this.#seats.flatMap(({ counts }) => counts?.upstreams ?? []));
+    const sums = sumInFlight(this.#seats.flatMap(({ counts }) => counts?.upstreams ?? []));
     for (const pool of this.#setting.fleet.pools) {
       for (const upstream of pool.upstreams) {
         pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
@@ -221,12 +221,12 @@ export class Workers implements Plane {
     }
   }
 
-  #lost(seat: Seat, how: string): void {
+  #lost(seat: WorkerSupervisor, how: string): void {
     const { counts } = seat;
     if (counts) this.#sums.keep(counts);
     seat.counts = undefined;
     this.#cuts.lose(seat);
     this.#count();
-    recordTurn(this.#setting, seat, { to: "gone", how });
+    recordWorkerEvent(this.#setting, seat, { to: "gone", how });
   }
 }

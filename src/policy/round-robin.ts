@@ -1,12 +1,12 @@
 /** Turns in proportion to weights, evenly spread. */
 
-import { Turns } from "../lib/turns.ts";
+import { EdfScheduler } from "../lib/turns.ts";
 import type { Policy } from "../pool/policy.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
-/** Smooth weighted round robin: exact over every Σweight requests, under any fit list. See {@link Turns}. */
+/** Smooth weighted round robin: exact over every Σweight requests, under any fit list. See {@link EdfScheduler}. */
 export function roundRobin(): Policy {
-  const turns = new Turns<Upstream>();
+  const turns = new EdfScheduler<Upstream>();
   let known: readonly Upstream[] = [];
   const follow = (fit: readonly Upstream[]) => {
     if (fit === known) return;

@@ -3,16 +3,16 @@
 import type { Clock } from "../lib/clock.ts";
 import type { AttemptList } from "./attempt-list.ts";
 import type { Failure, Outcome } from "./outcome.ts";
-import { failureWord, isGatewayFailure, type Sign, signOf } from "./sign.ts";
-import type { Staged } from "./rehearsal.ts";
+import { failureLabel, isGatewayFailure, type Signal, signalOf } from "./sign.ts";
+import type { Interception } from "./rehearsal.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */
-export interface Ledger {
+export interface AttemptAccounting {
   began(upstream: Upstream): void;
   /** The head of an answer that speaks for the upstream has come. */
   answered(attempt: Attempt): void;
-  ended(attempt: Attempt, sign: Sign): void;
+  ended(attempt: Attempt, sign: Signal): void;
 }
 
 /** Hears of every attempt's end, after the pool: metrics. Called synchronously; must not throw. */
@@ -21,7 +21,7 @@ export interface AttemptObserver {
 }
 
 /** Moves an attempt's bytes: what befalls its upstream reaches the engine through it, without a closure. */
-export interface Carrier {
+export interface AttemptDriver {
   /** The upstream was found down while the attempt waits: it may go elsewhere, or stay. */
   rescue(attempt: Attempt): void;
   /**
@@ -52,15 +52,15 @@ export class Attempt {
   readonly #clock: Clock;
   readonly #observer: AttemptObserver;
   #upstream: Upstream | undefined;
-  #ledger: Ledger | undefined;
+  #ledger: AttemptAccounting | undefined;
   #list: AttemptList | undefined;
   /** Neighbours in that list, which alone writes them. */
   next: Attempt | undefined;
   previous: Attempt | undefined;
   /** Named by the engine once it follows this attempt; undefined where it cannot be moved. */
-  carrier: Carrier | undefined;
+  carrier: AttemptDriver | undefined;
   /** What a rehearsal on its upstream does to it: engines play that instead of sending, or before. */
-  staged: Staged | undefined;
+  staged: Interception | undefined;
   /** Whether anything was in store for it. */
   isRehearsed = false;
   /** How long a rehearsal held it back before anything was sent, milliseconds. */
@@ -114,7 +114,7 @@ export class Attempt {
   }
 
   /** Counts itself in, also with its pool. Throws if it is still open: every start needs its end. */
-  start(upstream: Upstream, ledger?: Ledger): void {
+  start(upstream: Upstream, ledger?: AttemptAccounting): void {
     if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
     this.#upstream = upstream;
     this.#ledger = ledger;
@@ -176,8 +176,8 @@ export class Attempt {
     } else if (outcome.kind === "cancelled" && outcome.isOutrun && this.headAt === 0) {
       upstream.latency.record(this.endedAt - this.startedAt, this.endedAt);
     }
-    const sign = signOf(outcome, this.status);
-    if (sign === "failure") upstream.outlier.blame(failureWord(outcome, this.status));
+    const sign = signalOf(outcome, this.status);
+    if (sign === "failure") upstream.outlier.blame(failureLabel(outcome, this.status));
     this.#ledger?.ended(this, sign);
     this.#observer.attemptEnded(this, outcome);
   }

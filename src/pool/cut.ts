@@ -3,7 +3,7 @@
 import type { Upstream } from "./upstream.ts";
 
 /** Ends every open attempt there that an engine carries; how many. Those that still wait may go elsewhere. */
-export function cutAll(upstream: Upstream): number {
+export function abortAttempts(upstream: Upstream): number {
   let cut = 0;
   for (const attempt of [...upstream.waiting.all(), ...upstream.underWay.all()]) {
     // One that is cut can take others along.

@@ -1,8 +1,8 @@
 /** Chances between upstreams where no policy is asked: for retries, and for what a full upstream leaves to others. */
 
 import { type Random, randomIndex } from "../lib/random.ts";
-import type { Ranks } from "./ranks.ts";
-import type { Tier } from "./tier.ts";
+import type { PriorityGroups } from "./ranks.ts";
+import type { PriorityTier } from "./tier.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** So many blind draws come before a search: where most are acceptable, one of them hits. */
@@ -12,7 +12,7 @@ const blindDraws = 4;
  * The lighter of two that are drawn evenly from the acceptable ones; undefined if there are none. Costs the same for any
  * length of the list as long as most of it is acceptable.
  */
-export function lighterOfTwo(
+export function powerOfTwoChoices(
   from: readonly Upstream[],
   random: Random,
   accepts: (upstream: Upstream) => boolean = () => true,
@@ -24,20 +24,20 @@ export function lighterOfTwo(
 }
 
 /** Another than those tried: with room and nothing against it; else one in probation, else an ejected one, rather than nobody. */
-export function elsewhere(
-  { tiers, ejected }: Pick<Ranks, "ejected"> & { readonly tiers: readonly Tier[] },
+export function selectRetryUpstream(
+  { tiers, ejected }: Pick<PriorityGroups, "ejected"> & { readonly tiers: readonly PriorityTier[] },
   tried: readonly Upstream[],
   random: Random,
 ): Upstream | undefined {
   const isNew = (upstream: Upstream) => !tried.includes(upstream);
   for (const tier of tiers) {
     const isUp = (upstream: Upstream) => isNew(upstream) && upstream.outlier.state === "up";
-    const other = lighterOfTwo(tier.open, random, isUp);
+    const other = powerOfTwoChoices(tier.open, random, isUp);
     if (other) return other;
   }
   const rest = tiers.flatMap((tier) => tier.open);
   const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.hasPlace;
-  return lighterOfTwo(rest, random, isNew) ?? lighterOfTwo(ejected, random, hasPlace);
+  return powerOfTwoChoices(rest, random, isNew) ?? powerOfTwoChoices(ejected, random, hasPlace);
 }
 
 function draw(

@@ -37,16 +37,16 @@ export type Outcome =
   | { readonly kind: "cancelled"; readonly isOutrun?: true };
 
 /** Shared, so that the end of a request allocates nothing. */
-export const responded: Outcome = { kind: "response" };
+export const completed: Outcome = { kind: "response" };
 export const cancelled: Outcome = { kind: "cancelled" };
 /** A second attempt of the same request was answered first: that it would have taken longer is known of this one. */
-export const outrun: Outcome = { kind: "cancelled", isOutrun: true };
+export const superseded: Outcome = { kind: "cancelled", isOutrun: true };
 
 /** It waited on an upstream that was found down, and was moved to another one. */
 export const rescued: Failure = { kind: "failure", phase: "head", reason: "rescued" };
 
 /** Its request had to be answered by now. */
-export const late: Failure = { kind: "failure", phase: "head", reason: "total_timeout" };
+export const deadlineExceeded: Failure = { kind: "failure", phase: "head", reason: "total_timeout" };
 
 export function failure(phase: FailurePhase, reason: FailureReason, detail?: string): Failure {
   return detail === undefined

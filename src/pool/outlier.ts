@@ -1,15 +1,15 @@
 /** The passive verdict: what the ends of real requests say about an upstream. Separate from the probes, which only knock. */
 
-import { SlidingCount } from "../lib/sliding-count.ts";
-import type { Sign } from "./sign.ts";
+import { SlidingWindowCounter } from "../lib/sliding-count.ts";
+import type { Signal } from "./sign.ts";
 
 export type OutlierState = "up" | "ejected" | "probation";
 
 /** Why a verdict changed: one vocabulary for log, metrics and dashboard. */
 export type EjectionReason = "consecutive_failures" | "failure_ratio" | "probation_failed" | "unresponsive";
 /** Who ends an ejection before its time. */
-export type Voucher = "probe_passed" | "operator";
-export type OutlierReason = EjectionReason | "ejection_over" | "answered" | Voucher;
+export type RestoreReason = "probe_passed" | "operator";
+export type OutlierReason = EjectionReason | "ejection_over" | "answered" | RestoreReason;
 
 export interface OutlierLimits {
   /** Failures in a row that eject. */
@@ -25,7 +25,7 @@ export interface OutlierLimits {
 }
 
 /** A passive verdict as it travels between processes that share a clock. */
-export interface Verdict {
+export interface OutlierVerdict {
   readonly state: OutlierState;
   /** Clock time at which attempts or probes last decided; the mere end of an ejection decides nothing. 0 before. */
   readonly decidedAt: number;
@@ -38,7 +38,7 @@ export interface Verdict {
 }
 
 /** Limits that nothing reaches: for a pool without passive verdicts. */
-export const neverEjected: OutlierLimits = {
+export const ejectionDisabled: OutlierLimits = {
   consecutiveFailures: Infinity,
   failureRatio: Infinity,
   minimumVolume: Infinity,
@@ -60,10 +60,10 @@ export const neverEjected: OutlierLimits = {
  * change may speak: what was under way before says nothing new.
  * Sources: Envoy's outlier detection; linkerd's failure accrual, whose probation this is.
  */
-export class Outlier {
+export class OutlierDetector {
   #limits: OutlierLimits;
-  #attempts: SlidingCount;
-  #failures: SlidingCount;
+  #attempts: SlidingWindowCounter;
+  #failures: SlidingWindowCounter;
   #state: OutlierState = "up";
   #consecutive = 0;
   #admitted = 0;
@@ -84,8 +84,8 @@ export class Outlier {
 
   constructor(limits: OutlierLimits) {
     this.#limits = limits;
-    this.#attempts = new SlidingCount(limits.windowMs);
-    this.#failures = new SlidingCount(limits.windowMs);
+    this.#attempts = new SlidingWindowCounter(limits.windowMs);
+    this.#failures = new SlidingWindowCounter(limits.windowMs);
   }
 
   /** As of the last `settle`: an ejection that has run out ends only there. */
@@ -93,14 +93,14 @@ export class Outlier {
     return this.#state;
   }
 
-  get verdict(): Verdict {
+  get verdict(): OutlierVerdict {
     const { state, since, endsAt, reason, cause, ejections } = this;
     const decidedAt = this.#decidedAt;
     return { state, decidedAt, since, endsAt: endsAt === Infinity ? null : endsAt, reason, cause, ejections };
   }
 
   /** Takes a verdict over that was decided later than this one; true if the state changed. */
-  adopt({ state, decidedAt, since, endsAt, reason, cause, ejections }: Verdict): boolean {
+  adopt({ state, decidedAt, since, endsAt, reason, cause, ejections }: OutlierVerdict): boolean {
     if (decidedAt <= this.#decidedAt) return false;
     const before = this.#state;
     this.#become(state, reason, since);
@@ -114,8 +114,8 @@ export class Outlier {
   /** From the next attempt on; the verdict stays, and a present ejection ends when it would have. */
   adjust(limits: OutlierLimits): void {
     if (limits.windowMs !== this.#limits.windowMs) {
-      this.#attempts = new SlidingCount(limits.windowMs);
-      this.#failures = new SlidingCount(limits.windowMs);
+      this.#attempts = new SlidingWindowCounter(limits.windowMs);
+      this.#failures = new SlidingWindowCounter(limits.windowMs);
     }
     this.#limits = limits;
   }
@@ -150,7 +150,7 @@ export class Outlier {
    * @param mayEject whether the pool can do without this upstream
    * @returns whether the state changed
    */
-  record(sign: Sign, now: number, mayEject: boolean): boolean {
+  record(sign: Signal, now: number, mayEject: boolean): boolean {
     if (this.#state === "ejected") return false;
     if (this.#state === "probation") return this.#recordInProbation(sign, now, mayEject);
     if (sign === "cancelled") return false;
@@ -181,11 +181,11 @@ export class Outlier {
   }
 
   /** Somebody vouches for it. Source: in Envoy, checks that pass end an ejection likewise. */
-  restore(now: number, reason: Voucher): boolean {
+  restore(now: number, reason: RestoreReason): boolean {
     return this.#state !== "up" && this.#become("up", reason, now);
   }
 
-  #recordInProbation(sign: Sign, now: number, mayEject: boolean): boolean {
+  #recordInProbation(sign: Signal, now: number, mayEject: boolean): boolean {
     this.#admitted = Math.max(0, this.#admitted - 1);
     if (sign === "success") return this.#become("up", "answered", now);
     return sign === "failure" && mayEject && this.#eject("probation_failed", now);

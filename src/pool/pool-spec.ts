@@ -18,7 +18,7 @@ export interface PoolSpec {
 }
 
 /** The circumstances of a probe. */
-export interface Knock {
+export interface ProbeContext {
   /** Attempts wait there for too long: then one failure is enough, except for the last one that is up. */
   readonly isSuspected?: boolean;
   /** Clock time at which it began: it knows nothing of what attempts have found since. */

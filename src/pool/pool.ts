@@ -2,18 +2,18 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
-import type { Attempt, Ledger } from "./attempt.ts";
-import { elsewhere, lighterOfTwo } from "./draw.ts";
-import { neverEjected, type OutlierState, type Voucher } from "./outlier.ts";
+import type { Attempt, AttemptAccounting } from "./attempt.ts";
+import { selectRetryUpstream, powerOfTwoChoices } from "./draw.ts";
+import { ejectionDisabled, type OutlierState, type RestoreReason } from "./outlier.ts";
 import { peek, pick, type Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
-import type { Knock, PoolSpec } from "./pool-spec.ts";
-import { isCandidate, othersUp } from "./ranks.ts";
-import type { Sign } from "./sign.ts";
-import { type Standing, standingOf } from "./standing.ts";
-import type { Health, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
+import type { ProbeContext, PoolSpec } from "./pool-spec.ts";
+import { isEligible, otherUpCount } from "./ranks.ts";
+import type { Signal } from "./sign.ts";
+import { type ServingSet, buildServingSet } from "./standing.ts";
+import type { UpstreamHealth, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
 
-export class Pool implements Ledger {
+export class Pool implements AttemptAccounting {
   readonly name: string;
   #upstreams: readonly Upstream[];
   #policy: Policy;
@@ -21,7 +21,7 @@ export class Pool implements Ledger {
   readonly #clock: Clock;
   #maxEjectedShare: number;
   readonly #observer: PoolObserver | undefined;
-  #standing: Standing | undefined;
+  #standing: ServingSet | undefined;
   #isStale = true;
   /** Told when an upstream may have room again. */
   onRoom: (() => void) | undefined;
@@ -70,15 +70,15 @@ export class Pool implements Ledger {
    * @param isImagined nothing is sent: no turn is taken
    */
   choose(key: string, tried: readonly Upstream[], isImagined = false): Upstream | undefined {
-    if (tried.length > 0) return elsewhere(this.#current(), tried, this.#random);
+    if (tried.length > 0) return selectRetryUpstream(this.#current(), tried, this.#random);
     const { tiers } = this.#current();
     const best = tiers[0];
     if (best && !best.isFull) {
       const picked = (isImagined ? peek : pick)(this.#policy, best.members, key);
-      return this.#hasRoom(picked) ? picked : lighterOfTwo(best.open, this.#random);
+      return this.#hasRoom(picked) ? picked : powerOfTwoChoices(best.open, this.#random);
     }
     const next = tiers.find((tier) => !tier.isFull);
-    return next && lighterOfTwo(next.open, this.#random);
+    return next && powerOfTwoChoices(next.open, this.#random);
   }
 
   /** Changes who belongs to it. Whoever leaves gets nothing new; what is under way there finishes. */
@@ -115,14 +115,14 @@ export class Pool implements Ledger {
 
   /** Takes new limits in; verdicts stay. Those of the probes are the streak's own. */
   setLimits(upstream: Upstream, { outlier, slowStartMs, maxInFlight }: Partial<UpstreamLimits>): void {
-    upstream.outlier.adjust(outlier ?? neverEjected);
+    upstream.outlier.adjust(outlier ?? ejectionDisabled);
     upstream.slowStart.adjust(slowStartMs ?? 0);
     upstream.maxInFlight = maxInFlight ?? Infinity;
     this.#changed();
   }
 
   /** Takes over what is known of it elsewhere; the passive verdict only if it is a later one. True if that changed. */
-  adopt(upstream: Upstream, { streak, verdict }: Health): boolean {
+  adopt(upstream: Upstream, { streak, verdict }: UpstreamHealth): boolean {
     const wasFailing = upstream.streak.state === "failing";
     const hasPassed = upstream.streak.adopt(streak) && wasFailing;
     const isChanged = upstream.outlier.adopt(verdict);
@@ -142,11 +142,11 @@ export class Pool implements Ledger {
   recordProbe(
     upstream: Upstream,
     success: boolean,
-    { isSuspected, begunAt = Infinity }: Knock = {},
+    { isSuspected, begunAt = Infinity }: ProbeContext = {},
   ): boolean {
     const { streak, slowStart, outlier } = upstream;
     const wasOut = streak.state === "failing" || (upstream.isOutForRefusing && begunAt > outlier.since);
-    const isNew = streak.record(success, isSuspected === true && othersUp(this.#current(), upstream) > 0);
+    const isNew = streak.record(success, isSuspected === true && otherUpCount(this.#current(), upstream) > 0);
     if (isNew) this.#changed();
     if (!wasOut || !success || streak.state !== "passing") return isNew;
     if (!this.restore(upstream, "probe_passed")) slowStart.begin(this.#clock());
@@ -154,7 +154,7 @@ export class Pool implements Ledger {
   }
 
   /** Ends an ejection or a probation before its time, with a slow start; false if there was none. */
-  restore(upstream: Upstream, reason: Voucher): boolean {
+  restore(upstream: Upstream, reason: RestoreReason): boolean {
     const [now, from] = [this.#clock(), upstream.outlier.state];
     if (!upstream.outlier.restore(now, reason)) return false;
     upstream.slowStart.begin(now);
@@ -185,7 +185,7 @@ export class Pool implements Ledger {
   }
 
   /** Called by an attempt alone. */
-  ended(attempt: Attempt, sign: Sign): void {
+  ended(attempt: Attempt, sign: Signal): void {
     this.#judge(attempt, sign, attempt.endedAt);
     this.#freed(attempt.upstream);
   }
@@ -197,7 +197,7 @@ export class Pool implements Ledger {
     for (const tier of this.#standing.tiers) if (tier.reopen(upstream)) return;
   }
 
-  #judge({ upstream, startedAt }: Attempt, sign: Sign, now: number): void {
+  #judge({ upstream, startedAt }: Attempt, sign: Signal, now: number): void {
     const { outlier } = upstream;
     if (startedAt < outlier.since) return;
     const from = outlier.state;
@@ -210,7 +210,7 @@ export class Pool implements Ledger {
   /** At most a share of the pool is ejected, and never the last one that is up. */
   canDoWithout(upstream: Upstream): boolean {
     const standing = this.#current();
-    if (!isCandidate(upstream) || othersUp(standing, upstream) === 0) return false;
+    if (!isEligible(upstream) || otherUpCount(standing, upstream) === 0) return false;
     return standing.ejected.length + 1 <= this.#maxEjectedShare * standing.wanted;
   }
 
@@ -223,16 +223,16 @@ export class Pool implements Ledger {
     return upstream.hasPlace && (upstream.outlier.admits || this.#standing?.isPanicking === true);
   }
 
-  #current(): Standing {
+  #current(): ServingSet {
     const standing = this.#standing;
     if (standing && !this.#isStale && (standing.dueAt === Infinity || this.#clock() < standing.dueAt))
       return standing;
     return this.#rebuilt(this.#clock());
   }
 
-  #rebuilt(now: number): Standing {
+  #rebuilt(now: number): ServingSet {
     const before = this.#standing;
-    const { standing, settled } = standingOf(this.upstreams, before, now);
+    const { standing, settled } = buildServingSet(this.upstreams, before, now);
     this.#standing = standing;
     this.#isStale = false;
     for (const [upstream, from] of settled) this.#announce(upstream, from);

@@ -2,7 +2,7 @@
 
 import type { Upstream } from "./upstream.ts";
 
-export interface Ranks {
+export interface PriorityGroups {
   /** None of them is empty; the first is the pool's fit list. */
   readonly groups: readonly (readonly Upstream[])[];
   /** Out by the passive verdict alone: whom a retry may ask when nobody else is left. */
@@ -21,13 +21,13 @@ function isWanted({ mode, weight }: Upstream): boolean {
 }
 
 /** Whether anything but the passive verdict keeps it from serving. */
-export function isCandidate(upstream: Upstream): boolean {
+export function isEligible(upstream: Upstream): boolean {
   return isWanted(upstream) && upstream.streak.state !== "failing";
 }
 
 /** How many serve without reserve besides this one. */
-export function othersUp({ up }: Ranks, upstream: Upstream): number {
-  return isCandidate(upstream) && upstream.outlier.state === "up" ? up - 1 : up;
+export function otherUpCount({ up }: PriorityGroups, upstream: Upstream): number {
+  return isEligible(upstream) && upstream.outlier.state === "up" ? up - 1 : up;
 }
 
 /**
@@ -35,8 +35,8 @@ export function othersUp({ up }: Ranks, upstream: Upstream): number {
  * carry the load. When not a single candidate is up, ejections are ignored: to serve badly is better than not at all,
  * and probes that say "down" have already been heard.
  */
-export function ranksAmong(upstreams: readonly Upstream[]): Ranks {
-  const candidates = upstreams.filter(isCandidate);
+export function priorityGroupsOf(upstreams: readonly Upstream[]): PriorityGroups {
+  const candidates = upstreams.filter(isEligible);
   const up = candidates.filter(({ outlier }) => outlier.state === "up").length;
   const isPanicking = candidates.length > 0 && up === 0;
   return {

@@ -4,7 +4,7 @@ import type { Pool } from "./pool.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** A sentence's end that says why not; undefined if nothing speaks against it. */
-export function reasonNotToRehearse(pool: Pool, upstream: Upstream): string | undefined {
+export function reasonNotToInject(pool: Pool, upstream: Upstream): string | undefined {
   const { fit } = pool;
   const isPlayed = (other: Upstream) => other === upstream || other.rehearsal !== undefined;
   // Those that a rehearsal has got ejected count still: they are what the pool will have again.

@@ -16,25 +16,25 @@ const failures = {
 /** Answers that can be played. */
 const statuses = { status_500: 500, status_502: 502, status_503: 503, status_504: 504 } as const;
 
-export type RehearsedError = keyof typeof failures | keyof typeof statuses;
+export type InjectedError = keyof typeof failures | keyof typeof statuses;
 
-export const rehearsedErrors: readonly RehearsedError[] = [
+export const injectedErrors: readonly InjectedError[] = [
   ...(Object.keys(failures) as (keyof typeof failures)[]),
   ...(Object.keys(statuses) as (keyof typeof statuses)[]),
 ];
 
 /** Limits on what can be played: longer than this is an outage, not a rehearsal. */
-export const mostLatencyMs = 30_000;
-export const mostRehearsalMs = 600_000;
-export const usualRehearsalMs = 30_000;
+export const maxFaultLatencyMs = 30_000;
+export const maxFaultMs = 600_000;
+export const defaultFaultMs = 30_000;
 
 /** What is played: the same in every process. */
-export interface RehearsalPlan {
+export interface FaultSpec {
   /** Added to each attempt before anything is sent, milliseconds. */
   readonly latencyMs: number;
   /** Of the attempts that fail, 0–1. */
   readonly errorShare: number;
-  readonly error: RehearsedError;
+  readonly error: InjectedError;
   /** Whether active checks fail too. */
   readonly probes: boolean;
   /** Clock time at which it ends by itself. */
@@ -44,20 +44,20 @@ export interface RehearsalPlan {
 }
 
 /** What befalls one attempt: a delay before anything is sent, then its end or, without one, the real upstream. */
-export interface Staged {
+export interface Interception {
   readonly delayMs: number;
   readonly end: Failure | { readonly kind: "answer"; readonly status: number } | undefined;
 }
 
 /** Marks a failure in logs, so that nobody looks for its cause on the upstream. */
-export const rehearsalDetail = "rehearsal";
+export const faultDetail = "rehearsal";
 
 /** `running ──(time)──▶ over`: it ends when read, also where no timer ends it. */
-export class Rehearsal {
-  readonly plan: RehearsalPlan;
+export class FaultInjection {
+  readonly plan: FaultSpec;
   readonly #random: Random;
 
-  constructor(plan: RehearsalPlan, random: Random) {
+  constructor(plan: FaultSpec, random: Random) {
     this.plan = plan;
     this.#random = random;
   }
@@ -67,7 +67,7 @@ export class Rehearsal {
   }
 
   /** For an attempt that begins now; undefined if it is spared. */
-  stage(now: number): Staged | undefined {
+  stage(now: number): Interception | undefined {
     if (this.isOver(now)) return undefined;
     const { latencyMs: delayMs, errorShare, error } = this.plan;
     const end = this.#random() < errorShare ? endOf(error) : undefined;
@@ -75,28 +75,28 @@ export class Rehearsal {
   }
 }
 
-function endOf(error: RehearsedError): Staged["end"] {
+function endOf(error: InjectedError): Interception["end"] {
   if (isStatus(error)) return { kind: "answer", status: statuses[error] };
-  return failure(failures[error], error, rehearsalDetail);
+  return failure(failures[error], error, faultDetail);
 }
 
-function isStatus(error: RehearsedError): error is keyof typeof statuses {
+function isStatus(error: InjectedError): error is keyof typeof statuses {
   return error in statuses;
 }
 
 /** @param headMs how long an answer's head may take: a delay beyond that is a timeout, as it would be of a slow upstream */
-export function withinTime(staged: Staged, headMs: number): Staged {
+export function capDelay(staged: Interception, headMs: number): Interception {
   if (staged.delayMs < headMs) return staged;
-  return { delayMs: headMs, end: failure("head", "head_timeout", rehearsalDetail) };
+  return { delayMs: headMs, end: failure("head", "head_timeout", faultDetail) };
 }
 
 /** "+2000 ms, 30 % connect_refused, failing probes" */
-export function describeRehearsal({
+export function describeFault({
   latencyMs,
   errorShare,
   error,
   probes,
-}: Pick<RehearsalPlan, "latencyMs" | "errorShare" | "error" | "probes">): string {
+}: Pick<FaultSpec, "latencyMs" | "errorShare" | "error" | "probes">): string {
   const parts = [
     ...(latencyMs > 0 ? [`+${latencyMs} ms`] : []),
     ...(errorShare > 0 ? [`${Math.round(errorShare * 1_000) / 10} % ${error}`] : []),

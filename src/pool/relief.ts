@@ -7,7 +7,7 @@ import type { Upstream } from "./upstream.ts";
  * stop everybody's service for as long as they like.
  * @param wanted places that are waited for  @param now clock time
  */
-export function relieve(upstreams: readonly Upstream[], wanted: number, now: number): void {
+export function reclaimSlots(upstreams: readonly Upstream[], wanted: number, now: number): void {
   let left = wanted;
   for (const upstream of upstreams) {
     for (const attempt of upstream.underWay.all()) {

@@ -2,20 +2,20 @@
 
 import { type Outcome, rescued } from "./outcome.ts";
 
-export type Sign = "success" | "failure" | "cancelled";
+export type Signal = "success" | "failure" | "cancelled";
 
 /**
  * Failures of the gateway kind speak against an upstream, other answers for it: 500 is the application's own. Those that
  * were rescued say nothing new: the verdict came first.
  */
-export function signOf(outcome: Outcome, status: number): Sign {
+export function signalOf(outcome: Outcome, status: number): Signal {
   if (outcome === rescued) return "cancelled";
   if (outcome.kind !== "response") return outcome.kind;
   return isGatewayFailure(status) ? "failure" : "success";
 }
 
 /** What a failure is called, one vocabulary for log, metrics and dashboard: `connect_refused`, `status_503`. */
-export function failureWord(outcome: Outcome, status: number): string {
+export function failureLabel(outcome: Outcome, status: number): string {
   return outcome.kind === "failure" ? outcome.reason : `status_${status}`;
 }
 

@@ -1,28 +1,28 @@
 /** Who may serve, until the next change: ranks with their places, and when mere time will change them. */
 
 import type { OutlierState } from "./outlier.ts";
-import { type Ranks, ranksAmong } from "./ranks.ts";
-import { Tier } from "./tier.ts";
+import { type PriorityGroups, priorityGroupsOf } from "./ranks.ts";
+import { PriorityTier } from "./tier.ts";
 import type { Upstream } from "./upstream.ts";
 
-export interface Standing extends Ranks {
-  readonly tiers: readonly Tier[];
+export interface ServingSet extends PriorityGroups {
+  readonly tiers: readonly PriorityTier[];
   /** Clock time at which the earliest ejection ends or the next step of a slow start is due. */
   readonly dueAt: number;
 }
 
-export interface Settled {
-  readonly standing: Standing;
+export interface ServingSetUpdate {
+  readonly standing: ServingSet;
   /** Whose verdict mere time has changed, and from what. */
   readonly settled: readonly (readonly [upstream: Upstream, from: OutlierState])[];
 }
 
 /** Brings verdicts up to date and ranks by them. @param before whose tiers lend their memory to the new ones */
-export function standingOf(
+export function buildServingSet(
   upstreams: readonly Upstream[],
-  before: Standing | undefined,
+  before: ServingSet | undefined,
   now: number,
-): Settled {
+): ServingSetUpdate {
   const settled: [upstream: Upstream, from: OutlierState][] = [];
   let dueAt = Infinity;
   for (const upstream of upstreams) {
@@ -31,8 +31,8 @@ export function standingOf(
     upstream.slowStart.settle(now);
     dueAt = Math.min(dueAt, upstream.outlier.triedFrom, upstream.slowStart.dueAt(now));
   }
-  const ranks = ranksAmong(upstreams);
+  const ranks = priorityGroupsOf(upstreams);
   const hasRoom = (upstream: Upstream) => upstream.hasPlace && (ranks.isPanicking || upstream.outlier.admits);
-  const tiers = ranks.groups.map((group, i) => new Tier(group, hasRoom, before?.tiers[i]));
+  const tiers = ranks.groups.map((group, i) => new PriorityTier(group, hasRoom, before?.tiers[i]));
   return { standing: { ...ranks, tiers, dueAt }, settled };
 }

@@ -1,8 +1,8 @@
 /** The active verdict: what a run of probe results says about an upstream. Separate from the prober, which only looks. */
 
-export type StreakState = "checking" | "passing" | "failing";
+export type ActiveHealthState = "checking" | "passing" | "failing";
 
-export interface StreakLimits {
+export interface RiseFall {
   /** Successes in a row that bring a failing upstream back. */
   readonly rise: number;
   /** Failures in a row that take a passing upstream out. */
@@ -19,16 +19,16 @@ export interface StreakLimits {
  * ```
  * The first result decides alone: before it nothing is known, and a start must not wait for a streak.
  */
-export class Streak {
-  #limits: StreakLimits;
-  #state: StreakState = "checking";
+export class ActiveHealth {
+  #limits: RiseFall;
+  #state: ActiveHealthState = "checking";
   #against = 0;
 
-  constructor(limits: StreakLimits) {
+  constructor(limits: RiseFall) {
     this.#limits = limits;
   }
 
-  get state(): StreakState {
+  get state(): ActiveHealthState {
     return this.#state;
   }
 
@@ -38,12 +38,12 @@ export class Streak {
   }
 
   /** From the next result on; the verdict and the present run stay. */
-  adjust(limits: StreakLimits): void {
+  adjust(limits: RiseFall): void {
     this.#limits = limits;
   }
 
   /** Takes a verdict over that probes reached elsewhere; true if it is another one. */
-  adopt(state: StreakState): boolean {
+  adopt(state: ActiveHealthState): boolean {
     if (this.#state === state) return false;
     this.#state = state;
     this.#against = 0;

@@ -7,7 +7,7 @@ import type { Upstream } from "./upstream.ts";
  * makes no new fit list: rebuilding one for a thousand upstreams, and the policies' books with it, takes longer than
  * a request.
  */
-export class Tier {
+export class PriorityTier {
   readonly members: readonly Upstream[];
   /** Effective weights at the time of making, to tell whether a later list is the same. */
   readonly #weights: readonly number[];
@@ -17,7 +17,7 @@ export class Tier {
   #places: Map<Upstream, number> | undefined;
 
   /** @param before the tier in the same place until now: the list keeps its identity if nothing in it has changed */
-  constructor(members: readonly Upstream[], hasRoom: (upstream: Upstream) => boolean, before?: Tier) {
+  constructor(members: readonly Upstream[], hasRoom: (upstream: Upstream) => boolean, before?: PriorityTier) {
     this.members = before?.equals(members) ? before.members : members;
     this.#weights = members.map((upstream) => upstream.effectiveWeight);
     this.#open = members.filter(hasRoom);

@@ -3,10 +3,10 @@
 import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
 import { AttemptList } from "./attempt-list.ts";
-import { neverEjected, Outlier, type OutlierLimits, type Verdict } from "./outlier.ts";
-import type { Rehearsal } from "./rehearsal.ts";
+import { ejectionDisabled, OutlierDetector, type OutlierLimits, type OutlierVerdict } from "./outlier.ts";
+import type { FaultInjection } from "./rehearsal.ts";
 import { SlowStart } from "./slow-start.ts";
-import { Streak, type StreakLimits, type StreakState } from "./streak.ts";
+import { ActiveHealth, type RiseFall, type ActiveHealthState } from "./streak.ts";
 
 /** The operator's intent. `draining`: no new requests, those in flight finish. `maintenance`: out until said otherwise. */
 export type Mode = "ready" | "draining" | "maintenance";
@@ -49,13 +49,13 @@ export interface UpstreamSpec {
 }
 
 /** What probes and attempts say of an upstream, as one process tells another. */
-export interface Health {
-  readonly streak: StreakState;
-  readonly verdict: Verdict;
+export interface UpstreamHealth {
+  readonly streak: ActiveHealthState;
+  readonly verdict: OutlierVerdict;
 }
 
 /** What an upstream has to keep to, and what its verdicts go by. What is left out does not limit. */
-export interface UpstreamLimits extends StreakLimits {
+export interface UpstreamLimits extends RiseFall {
   /** Without it no attempt speaks against it. */
   readonly outlier?: OutlierLimits;
   /** How long it takes from a recovery to its whole share, milliseconds. */
@@ -70,8 +70,8 @@ export class Upstream {
   address: Address;
   /** Fixed hash of the id, so that rendezvous hashing does not hash it anew for every request. */
   readonly seed: number;
-  readonly streak: Streak;
-  readonly outlier: Outlier;
+  readonly streak: ActiveHealth;
+  readonly outlier: OutlierDetector;
   readonly slowStart: SlowStart;
   maxInFlight: number;
   /** Milliseconds until an answer's head arrives. */
@@ -80,7 +80,7 @@ export class Upstream {
   backup: boolean;
   mode: Mode = "ready";
   /** The fault that is played here; undefined, nearly always, while there is none. */
-  rehearsal: Rehearsal | undefined;
+  rehearsal: FaultInjection | undefined;
   /** Attempts under way, tunnels among them. */
   inFlight = 0;
   /** Those whose protocol was switched: open for days perhaps, mostly idle, and so no reason to refuse requests. */
@@ -100,8 +100,8 @@ export class Upstream {
     this.weight = spec.weight;
     this.backup = spec.backup;
     this.seed = hashString(spec.id);
-    this.streak = new Streak(limits);
-    this.outlier = new Outlier(limits.outlier ?? neverEjected);
+    this.streak = new ActiveHealth(limits);
+    this.outlier = new OutlierDetector(limits.outlier ?? ejectionDisabled);
     this.slowStart = new SlowStart(limits.slowStartMs ?? 0);
     this.maxInFlight = limits.maxInFlight ?? Infinity;
   }

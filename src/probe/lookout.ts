@@ -13,7 +13,7 @@ const leastPatienceMs = 1_000;
 const silentAttempts = 3;
 
 /** What one process sees of an upstream; clock times, 0 for what never was. */
-export interface Sight {
+export interface StallEvidence {
   /** How long an attempt may wait for its head before its upstream is suspected, milliseconds. */
   readonly patienceMs: number;
   /** Since when the first attempts wait that began after its last answer: as many as silence takes, at most. */
@@ -24,10 +24,10 @@ export interface Sight {
 }
 
 /** An upstream on which attempts wait for too long. */
-export interface Suspicion {
+export interface StallSuspicion {
   readonly upstream: Upstream;
   /** One of each process that serves clients; none while not all have told. */
-  readonly sights: readonly Sight[];
+  readonly sights: readonly StallEvidence[];
 }
 
 export interface LookoutSetting {
@@ -37,11 +37,11 @@ export interface LookoutSetting {
   /** The latency that 99 of 100 answers of this upstream stay below, milliseconds; undefined while unknown. */
   readonly p99Ms: (upstream: Upstream) => number | undefined;
   /** Hears, at every look, of all who are suspected then. */
-  readonly onSuspicion: (suspicions: readonly Suspicion[]) => void;
+  readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
 }
 
 /** How long an attempt may wait for its head before its upstream is suspected, milliseconds. */
-export function patienceMs(p99Ms = 0): number {
+export function stallThresholdMs(p99Ms = 0): number {
   return Math.max(leastPatienceMs, 3 * p99Ms);
 }
 
@@ -53,7 +53,7 @@ export function patienceMs(p99Ms = 0): number {
  * It belongs to whoever serves clients; what follows from a suspicion is the prober's. One look goes over upstreams, never
  * over attempts: the longest waiting one speaks for all.
  */
-export class Lookout {
+export class StallDetector {
   readonly #setting: LookoutSetting;
   #cancel: Cancel | undefined;
 
@@ -72,11 +72,11 @@ export class Lookout {
 
   /** Looks at everybody once: tells of whom to suspect, and moves what waits on those that are down. */
   look(): void {
-    const suspicions: Suspicion[] = [];
+    const suspicions: StallSuspicion[] = [];
     for (const pool of this.#setting.pools()) {
       for (const upstream of pool.upstreams) {
         if (upstream.inFlight === 0) continue;
-        if (upstream.isDown) rescueAll(upstream);
+        if (upstream.isDown) rescueWaiting(upstream);
         else if (this.#isSuspicious(upstream))
           suspicions.push({ upstream, sights: [this.sightOf(pool, upstream)] });
       }
@@ -85,7 +85,7 @@ export class Lookout {
   }
 
   /** @param since no wait counts that began before: it has answered others then */
-  sightOf(pool: Pool, upstream: Upstream, since = 0): Sight {
+  sightOf(pool: Pool, upstream: Upstream, since = 0): StallEvidence {
     const answeredAt = Math.max(0, upstream.answeredAt);
     let othersAnsweredAt = 0;
     for (const other of pool.upstreams) {
@@ -108,12 +108,12 @@ export class Lookout {
   }
 
   #patienceWith(upstream: Upstream): number {
-    return patienceMs(this.#setting.p99Ms(upstream));
+    return stallThresholdMs(this.#setting.p99Ms(upstream));
   }
 }
 
 /** Lets every attempt that waits there go elsewhere, if its request may. */
-export function rescueAll(upstream: Upstream): void {
+export function rescueWaiting(upstream: Upstream): void {
   for (const attempt of upstream.waiting.all()) {
     // One that is moved can take others along: a client that cannot be written to leaves with all it has.
     if (attempt.isWaiting && attempt.upstream === upstream) attempt.carrier?.rescue(attempt);
@@ -125,8 +125,8 @@ export function rescueAll(upstream: Upstream): void {
  * answered since: slow requests among answered ones make nobody silent.
  * @param sights of all processes that serve clients: each of them may have had the answer that the others miss
  */
-export function isSilent(sights: readonly Sight[], now: number): boolean {
-  const latest = (timeOf: (sight: Sight) => number) => Math.max(0, ...sights.map(timeOf));
+export function isUnresponsive(sights: readonly StallEvidence[], now: number): boolean {
+  const latest = (timeOf: (sight: StallEvidence) => number) => Math.max(0, ...sights.map(timeOf));
   const answeredAt = latest((sight) => sight.answeredAt);
   const waits = sights
     .flatMap((sight) => sight.waits.filter((since) => since >= answeredAt))

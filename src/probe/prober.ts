@@ -3,14 +3,14 @@
 import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Pool } from "../pool/pool.ts";
-import { rehearsalDetail } from "../pool/rehearsal.ts";
-import type { StreakState } from "../pool/streak.ts";
+import { faultDetail } from "../pool/rehearsal.ts";
+import type { ActiveHealthState } from "../pool/streak.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { isSilent, rescueAll, type Suspicion } from "./lookout.ts";
+import { isUnresponsive, rescueWaiting, type StallSuspicion } from "./lookout.ts";
 import type { Probe, ProbePlan, ProbeResult } from "./probe.ts";
 
 /** One upstream to look at, and how. */
-export interface Target {
+export interface ProbeTarget {
   readonly upstream: Upstream;
   /** Hears the results; the upstream may belong to it only later. */
   readonly pool: Pool;
@@ -23,7 +23,11 @@ export interface ProberSetting {
   readonly schedule: Schedule;
   readonly random: Random;
   /** Hears of every result, and of the verdict before if the result changed it. */
-  readonly onResult: (target: Target, result: ProbeResult, changedFrom: StreakState | undefined) => void;
+  readonly onResult: (
+    target: ProbeTarget,
+    result: ProbeResult,
+    changedFrom: ActiveHealthState | undefined,
+  ) => void;
 }
 
 /** Nobody waits longer than this for first verdicts: a black hole must not keep the rest from serving. */
@@ -40,7 +44,7 @@ const suspicionMs = 1_000;
 
 /** Looking at one target goes on until its watch is replaced or ended. */
 interface Watch {
-  readonly target: Target;
+  readonly target: ProbeTarget;
   cancel: Cancel | undefined;
   /** Clock time from which on a suspicion is followed up again; Infinity while one is. */
   heedsFrom: number;
@@ -59,7 +63,7 @@ export class Prober {
    * Looks at these too, at once and from then on; one that is known already is looked at anew only if how has changed.
    * Resolves with the first verdicts of the new ones, after three seconds at the latest.
    */
-  async watch(targets: readonly Target[]): Promise<void> {
+  async watch(targets: readonly ProbeTarget[]): Promise<void> {
     const first = targets.flatMap((target) => {
       const known = this.#watches.get(target.upstream);
       if (this.#isStopped || (known && isSame(known.target, target))) return [];
@@ -86,13 +90,13 @@ export class Prober {
   }
 
   /** Requests wait there for too long: checks at once; ejects who is silent, where a check could not see that. */
-  suspect({ upstream, sights }: Suspicion): void {
+  suspect({ upstream, sights }: StallSuspicion): void {
     const watch = this.#watches.get(upstream);
     if (!watch || upstream.isDown) return;
     const { pool, plan } = watch.target;
     const now = this.#setting.clock();
-    if (plan.kind === "tcp" && isSilent(sights, now)) pool.ejectSilent(upstream);
-    if (upstream.isDown) rescueAll(upstream);
+    if (plan.kind === "tcp" && isUnresponsive(sights, now)) pool.ejectSilent(upstream);
+    if (upstream.isDown) rescueWaiting(upstream);
     else if (now >= watch.heedsFrom) void this.#check(watch);
   }
 
@@ -108,13 +112,13 @@ export class Prober {
     const wait = untilTick(clock(), waitMs(target, random));
     watch.cancel = schedule(wait, () => void this.#look(watch));
     onResult(target, result, changed ? state : undefined);
-    if (target.upstream.isDown) rescueAll(target.upstream);
+    if (target.upstream.isDown) rescueWaiting(target.upstream);
   }
 
   /** Where a rehearsal says that checks fail, nobody is asked. */
   #probe({ address, rehearsal }: Upstream, plan: ProbePlan): Promise<ProbeResult> {
     if (!rehearsal?.plan.probes) return this.#setting.probe(address, plan);
-    return Promise.resolve({ success: false, detail: rehearsalDetail, latencyMs: 0 });
+    return Promise.resolve({ success: false, detail: faultDetail, latencyMs: 0 });
   }
 
   /** Beside the schedule, whose next look may be far away, or hangs. */
@@ -131,18 +135,18 @@ export class Prober {
     const changed = pool.recordProbe(upstream, result.success, { isSuspected: true, begunAt });
     const detail = result.success ? result.detail : `${result.detail}, and requests wait`;
     this.#setting.onResult(target, { ...result, detail }, changed ? state : undefined);
-    if (upstream.isDown) rescueAll(upstream);
+    if (upstream.isDown) rescueWaiting(upstream);
   }
 }
 
-function isSame(one: Target, other: Target): boolean {
+function isSame(one: ProbeTarget, other: ProbeTarget): boolean {
   if (one.pool !== other.pool) return false;
   const keys = new Set([...Object.keys(one.plan), ...Object.keys(other.plan)]) as Set<keyof ProbePlan>;
   return [...keys].every((key) => one.plan[key] === other.plan[key]);
 }
 
 /** The wait until the next look: short while the verdict is about to change, and never in step with other peers. */
-function waitMs({ upstream, plan }: Target, random: Random): number {
+function waitMs({ upstream, plan }: ProbeTarget, random: Random): number {
   const base = upstream.streak.isChanging
     ? Math.min(plan.changingIntervalMs, plan.intervalMs)
     : plan.intervalMs;

@@ -1,16 +1,16 @@
 /** What pins a request to an upstream: turns a head into the key that a keyed policy hashes. */
 
-import type { Head } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 
 /** Where the key comes from: `client-address`, `uri`, `header:Name` or `cookie:name`. */
 export type HashBy = "client-address" | "uri" | `header:${string}` | `cookie:${string}`;
 
 export const hashByPattern = "^(client-address|uri|(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$";
 
-export type KeyOf = (head: Head) => string;
+export type HashKeyFn = (head: RequestHead) => string;
 
 /** A header or cookie that a request lacks falls back to the client's address, so that such clients spread too. */
-export function keyOf(by: HashBy): KeyOf {
+export function hashKeyFor(by: HashBy): HashKeyFn {
   if (by === "uri") return (head) => head.target;
   if (by === "client-address") return (head) => head.clientAddress;
   const name = by.slice(by.indexOf(":") + 1);

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { Attempt } from "../pool/attempt.ts";
-import { cancelled, type Failure, outrun } from "../pool/outcome.ts";
+import { cancelled, type Failure, superseded } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { ExchangeObserver } from "./exchange-observer.ts";
@@ -13,7 +13,7 @@ import type { ExchangeObserver } from "./exchange-observer.ts";
  *                              └──one is answered──▶ that one; the other is ended as outrun
  * ```
  */
-export class Attempts {
+export class ExchangeAttempts {
   readonly #clock: Clock;
   readonly #observer: ExchangeObserver;
   readonly #first: Attempt;
@@ -70,7 +70,7 @@ export class Attempts {
 
   /** The answer of this one goes to the client. */
   won(attempt: Attempt): void {
-    this.besides(attempt)?.end(outrun);
+    this.besides(attempt)?.end(superseded);
     this.#decide(attempt);
   }
 

@@ -1,10 +1,10 @@
 /** When requests have to be answered at the latest, whatever they wait for: one time for all of a pool. */
 
 import type { Clock, Schedule } from "../lib/clock.ts";
-import { Roll } from "./roll.ts";
+import { ExpiryList } from "./roll.ts";
 
 /** Somebody who has to be answered in time. */
-export interface Hurried {
+export interface DeadlineHolder {
   /** Its time is up; it has been taken out. */
   expireWhole(): void;
 }
@@ -18,11 +18,11 @@ export interface DeadlinesSetting {
 export class Deadlines {
   readonly #clock: Clock;
   /** With the clock time by which each has to be answered. */
-  readonly #hurried: Roll<Hurried>;
+  readonly #hurried: ExpiryList<DeadlineHolder>;
 
   constructor({ clock, schedule }: DeadlinesSetting) {
     this.#clock = clock;
-    this.#hurried = new Roll(schedule, () =>
+    this.#hurried = new ExpiryList(schedule, () =>
       this.#hurried.takeUntil(clock(), (hurried) => hurried.expireWhole()),
     );
   }
@@ -31,11 +31,11 @@ export class Deadlines {
     return this.#hurried.size;
   }
 
-  join(hurried: Hurried, withinMs: number): void {
+  join(hurried: DeadlineHolder, withinMs: number): void {
     this.#hurried.join(hurried, this.#clock() + withinMs);
   }
 
-  leave(hurried: Hurried): void {
+  leave(hurried: DeadlineHolder): void {
     this.#hurried.leave(hurried);
   }
 }

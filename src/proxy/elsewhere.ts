@@ -2,12 +2,12 @@
 
 import type { Attempt } from "../pool/attempt.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { NotRetried } from "./refusal.ts";
-import { isFree, isIdempotent, reasonNotToRetry, type RetryCause } from "./retry.ts";
+import type { RetryVeto } from "./refusal.ts";
+import { isExemptFromBudget, isIdempotent, reasonNotToRetry, type RetryCause } from "./retry.ts";
 import type { Destination } from "./route.ts";
 
 /** What is known of a request that may need another upstream. */
-export interface Journey {
+export interface RetryContext {
   readonly destination: Destination;
   readonly method: string;
   /** What it is pinned by. */
@@ -21,7 +21,11 @@ export interface Journey {
 }
 
 /** @param last the attempt that failed, or whose answer is to be bettered */
-export function whereToRetry(journey: Journey, cause: RetryCause, last: Attempt): Upstream | NotRetried {
+export function upstreamForRetry(
+  journey: RetryContext,
+  cause: RetryCause,
+  last: Attempt,
+): Upstream | RetryVeto {
   const { destination, method, key, tried, extra, isReplayable: replayable } = journey;
   const { pool, retries, retryBudget } = destination;
   const retriesLeft = retries + 1 + extra - tried.length;
@@ -29,12 +33,12 @@ export function whereToRetry(journey: Journey, cause: RetryCause, last: Attempt)
   if (why !== undefined) return why;
   const upstream = pool.choose(key, tried);
   if (!upstream) return "no_other_upstream";
-  const isPaid = !retryBudget || isFree(cause, last) || retryBudget.spend();
+  const isPaid = !retryBudget || isExemptFromBudget(cause, last) || retryBudget.spend();
   return isPaid ? upstream : "retry_budget";
 }
 
 /** For a request that waits on an upstream that was found down. */
-export function whereToRescue({ destination, key, tried, ...asked }: Journey): Upstream | undefined {
+export function upstreamForRescue({ destination, key, tried, ...asked }: RetryContext): Upstream | undefined {
   const { pool, retries, retryBudget } = destination;
   if (retries === 0 || !asked.isReplayable || !isIdempotent(asked.method)) return undefined;
   const upstream = pool.choose(key, tried);
@@ -42,7 +46,7 @@ export function whereToRescue({ destination, key, tried, ...asked }: Journey): U
 }
 
 /** For a request that waits for long: only where there is time for it, since nobody has failed. */
-export function whereToHedge({ destination, key, tried, ...asked }: Journey): Upstream | undefined {
+export function upstreamForHedge({ destination, key, tried, ...asked }: RetryContext): Upstream | undefined {
   const { pool, queue, retryBudget, mayHedge } = destination;
   if (!mayHedge || !asked.isReplayable || !isIdempotent(asked.method)) return undefined;
   if (pool.isPanicking || (queue && queue.size > 0)) return undefined;

@@ -1,7 +1,7 @@
 /** What an exchange tells of itself: apart from the exchange, because the listeners live elsewhere. */
 
 import type { AttemptObserver } from "../pool/attempt.ts";
-import type { NotRetried, Refusal } from "./refusal.ts";
+import type { RetryVeto, Refusal } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
 
 /** How a hedge came out: its answer went to the client, or it was in vain. */
@@ -12,7 +12,7 @@ export interface ExchangeObserver extends AttemptObserver {
   /** An attempt is followed by another one. */
   retried(poolName: string, cause: RetryCause): void;
   /** An attempt that failed, or whose answer is one to try elsewhere, is followed by none. */
-  notRetried(poolName: string, cause: RetryCause, why: NotRetried): void;
+  notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void;
   /** A request was hedged, and this came of it. */
   hedged(poolName: string, result: HedgeResult): void;
   /**

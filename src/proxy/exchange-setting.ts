@@ -2,11 +2,11 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { ExchangeObserver } from "./exchange-observer.ts";
-import type { RecordTaker } from "./record.ts";
+import type { RecordSink } from "./record.ts";
 import type { Route } from "./route.ts";
 import type { Tracer } from "./trace-context.ts";
 
-export interface ExchangeSetting {
+export interface ExchangeOptions {
   /** Read anew for every exchange, so that a reload needs no new connection. */
   readonly routes: () => readonly Route[];
   readonly clock: Clock;
@@ -16,5 +16,5 @@ export interface ExchangeSetting {
   /** Present where requests are traced. */
   readonly trace?: Tracer;
   /** Who reads what became of requests; nothing is collected where there is nobody. */
-  readonly records?: readonly RecordTaker[];
+  readonly records?: readonly RecordSink[];
 }

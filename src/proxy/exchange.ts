@@ -1,19 +1,19 @@
 /** One client request's whole journey: decides where it goes, and where it goes next if that fails. Moves no bytes. */
 
 import type { Attempt } from "../pool/attempt.ts";
-import { type Failure, late, rescued, responded } from "../pool/outcome.ts";
+import { type Failure, deadlineExceeded, rescued, completed } from "../pool/outcome.ts";
 import { isGatewayFailure } from "../pool/sign.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { Attempts } from "./attempts.ts";
-import { type Journey, whereToHedge, whereToRescue, whereToRetry } from "./elsewhere.ts";
-import type { Hurried } from "./deadlines.ts";
-import type { ExchangeSetting } from "./exchange-setting.ts";
-import type { Head } from "./head.ts";
-import { Place } from "./place.ts";
-import { type Parked, type Queued, wait, type Wait } from "./queue.ts";
-import type { ExchangeEnd } from "./record.ts";
-import { type NotRetried, type Refusal, refusal } from "./refusal.ts";
+import { ExchangeAttempts } from "./attempts.ts";
+import { type RetryContext, upstreamForHedge, upstreamForRescue, upstreamForRetry } from "./elsewhere.ts";
+import type { DeadlineHolder } from "./deadlines.ts";
+import type { ExchangeOptions } from "./exchange-setting.ts";
+import type { RequestHead } from "./head.ts";
+import { QueueTicket } from "./place.ts";
+import { type ParkedRequest, type QueueMember, wait, type Wait } from "./queue.ts";
+import type { ExchangeSummary } from "./record.ts";
+import { type RetryVeto, type Refusal, refusal } from "./refusal.ts";
 import { hedged, type RetryCause } from "./retry.ts";
 import { type Destination, routeOf } from "./route.ts";
 import { Recorder } from "./recorder.ts";
@@ -31,28 +31,28 @@ import type { TraceContext } from "./trace-context.ts";
  * The engine ends each failed attempt before it asks again. While two are under way, what follows one of them is the other:
  * `again`, `answered` and `rescue` return it then, and the engine goes on with it. A connection may reuse its exchange.
  */
-export class Exchange implements Queued, Hurried {
-  readonly #setting: ExchangeSetting;
+export class Exchange implements QueueMember, DeadlineHolder {
+  readonly #setting: ExchangeOptions;
   readonly #recorder: Recorder;
-  readonly #attempts: Attempts;
+  readonly #attempts: ExchangeAttempts;
   readonly #tried: Upstream[] = [];
-  #head: Head | undefined;
+  #head: RequestHead | undefined;
   #destination: Destination | undefined;
   #key = "";
   /** Status of the last answer that was tried elsewhere and that the engine keeps; 0 without one. */
   #keptStatus = 0;
   /** Attempts that are not among the retries: rescues, and a hedge. */
   #extra = 0;
-  readonly #place = new Place();
+  readonly #place = new QueueTicket();
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
   /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
   trace: TraceContext | undefined;
 
-  constructor(setting: ExchangeSetting) {
+  constructor(setting: ExchangeOptions) {
     this.#setting = setting;
     this.#recorder = new Recorder(setting);
-    this.#attempts = new Attempts(setting.clock, this.#recorder);
+    this.#attempts = new ExchangeAttempts(setting.clock, this.#recorder);
   }
 
   /** Where the route led; undefined if none matched. */
@@ -61,7 +61,7 @@ export class Exchange implements Queued, Hurried {
   }
 
   /** Begins the journey of one request. */
-  open(head: Head): this {
+  open(head: RequestHead): this {
     this.reset();
     this.#head = head;
     this.#destination = routeOf(this.#setting.routes(), head);
@@ -85,7 +85,7 @@ export class Exchange implements Queued, Hurried {
   }
 
   /** The journey is over, once, and so are its attempts: writes the record if somebody wants it, and forgets the request. */
-  close(end: ExchangeEnd): void {
+  close(end: ExchangeSummary): void {
     this.#attempts.settle();
     this.#recorder.ended(end, this.trace);
     this.reset();
@@ -114,7 +114,7 @@ export class Exchange implements Queued, Hurried {
   }
 
   /** After `next` gave "wait". A request whose client leaves does `leaveQueue`, or is closed. */
-  park(parked: Parked): void {
+  park(parked: ParkedRequest): void {
     this.#place.park(parked);
   }
 
@@ -137,11 +137,11 @@ export class Exchange implements Queued, Hurried {
   /** Called by the deadlines alone. An answer that has begun may go on. */
   expireWhole(): void {
     if (this.#place.isTaken) this.#place.leaveWith(this, () => this.refuse(refusal("total_timeout")));
-    else if (!this.#attempts.answering) this.#attempts.abandon(late);
+    else if (!this.#attempts.answering) this.#attempts.abandon(deadlineExceeded);
   }
 
   /** For a client that leaves before its turn. */
-  leaveQueue(): Parked | undefined {
+  leaveQueue(): ParkedRequest | undefined {
     return this.#place.leave(this);
   }
 
@@ -169,7 +169,7 @@ export class Exchange implements Queued, Hurried {
     if (!this.mayBetter(status)) return "pass";
     const answered = this.#attempts.answering;
     const other = this.#attempts.besides(answered);
-    if (other) answered?.end(responded);
+    if (other) answered?.end(completed);
     const step = other ?? this.#retry({ kind: "answer", reason: `status_${status}` });
     if (typeof step === "string") return "pass";
     this.#keptStatus = status;
@@ -190,7 +190,7 @@ export class Exchange implements Queued, Hurried {
       return other;
     }
     const journey = this.#journey;
-    const upstream = journey && whereToRescue(journey);
+    const upstream = journey && upstreamForRescue(journey);
     if (!upstream) return undefined;
     const { pool } = journey.destination;
     waiting?.end(rescued);
@@ -202,7 +202,7 @@ export class Exchange implements Queued, Hurried {
   /** While an attempt waits for longer than nearly all do: a second one beside it, already counted in, if it may have one. */
   hedge(): Attempt | undefined {
     const journey = this.#attempts.isHedged ? undefined : this.#journey;
-    const upstream = journey && whereToHedge(journey);
+    const upstream = journey && upstreamForHedge(journey);
     if (!upstream) return undefined;
     const { pool } = journey.destination;
     this.#recorder.retried(pool.name, hedged);
@@ -222,21 +222,21 @@ export class Exchange implements Queued, Hurried {
     return refused;
   }
 
-  #retry(cause: RetryCause): Attempt | NotRetried {
+  #retry(cause: RetryCause): Attempt | RetryVeto {
     const journey = this.#journey;
     if (!journey) throw new Error("Cannot try again: no attempt was made");
     const { pool } = journey.destination;
-    const chosen = whereToRetry(journey, cause, this.#attempts.last);
+    const chosen = upstreamForRetry(journey, cause, this.#attempts.last);
     if (typeof chosen === "string") {
       this.#recorder.notRetried(pool.name, cause, chosen);
       return chosen;
     }
-    this.#attempts.open?.end(responded);
+    this.#attempts.open?.end(completed);
     this.#recorder.retried(pool.name, cause);
     return this.#start(pool, chosen);
   }
 
-  get #journey(): Journey | undefined {
+  get #journey(): RetryContext | undefined {
     const [destination, head, key, tried] = [this.#destination, this.#head, this.#key, this.#tried];
     const [extra, isReplayable] = [this.#extra, this.isReplayable];
     return destination && head && { destination, method: head.method, key, tried, extra, isReplayable };

@@ -1,6 +1,6 @@
 /** What the proxy may ask of a request's head; each engine answers it from what it has, and only when asked. */
 
-export interface Head {
+export interface RequestHead {
   readonly method: string;
   /** Path and query as received (origin-form), never decoded. */
   readonly target: string;
@@ -14,7 +14,7 @@ export interface Head {
 }
 
 /** The path without the query. */
-export function pathOf(head: Head): string {
+export function pathOf(head: RequestHead): string {
   const query = head.target.indexOf("?");
   return query < 0 ? head.target : head.target.slice(0, query);
 }

@@ -1,6 +1,6 @@
 /** Which fields end at this hop and which ones we add: the rules, for every engine alike. */
 
-import type { Head } from "./head.ts";
+import type { RequestHead } from "./head.ts";
 
 /** Fields that speak of one connection only (RFC 9110 section 7.6.1), with the two old ones for proxies' own logins. */
 export const hopByHop: ReadonlySet<string> = new Set([
@@ -23,12 +23,12 @@ const forwardedNames: readonly string[] = ["for", "proto", "host", "port"].map(
  * Whether a lower-case name is one of those with underscores. Servers of the CGI family (RFC 3875 section 4.1.18) take both
  * spellings for one field, and a client's word for ours.
  */
-export function isForwardedMisspelt(name: string): boolean {
+export function isUnderscoreForwarded(name: string): boolean {
   return name.includes("_") && forwardedNames.includes(name.replaceAll("_", "-"));
 }
 
 /** Lower-case names that a Connection field lists; they end at this hop too. */
-export function namedByConnection(connection: string | undefined): readonly string[] {
+export function connectionTokens(connection: string | undefined): readonly string[] {
   if (connection === undefined) return [];
   return connection
     .toLowerCase()
@@ -61,7 +61,10 @@ export interface ForwardingSetting {
  * added. `Forwarded` (RFC 7239) says the same in other words, and some servers believe it: a trusted peer's passes as it came,
  * any other one ends here. We write none of our own, since servers that know both would have to choose.
  */
-export function forwardingFields(head: Head, { trusts, listenPort }: ForwardingSetting): ForwardingFields {
+export function forwardingFields(
+  head: RequestHead,
+  { trusts, listenPort }: ForwardingSetting,
+): ForwardingFields {
   const trusted = trusts(head.clientAddress);
   const kept = (name: string) => (trusted ? head.header(name) : undefined);
   const chain = kept("x-forwarded-for");

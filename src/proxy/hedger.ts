@@ -14,7 +14,7 @@ export interface HedgedPool {
 }
 
 /** What a pool's answers took of late. */
-export interface Answering {
+export interface LatencyEstimate {
   /** How many answers that is known from. */
   readonly count: number;
   /** Milliseconds. */
@@ -27,7 +27,7 @@ export interface HedgerSetting {
   /** Those that hedge, read anew at every look. */
   readonly pools: () => readonly HedgedPool[];
   /** Undefined while nothing is known. */
-  readonly answering: (pool: Pool) => Answering | undefined;
+  readonly answering: (pool: Pool) => LatencyEstimate | undefined;
 }
 
 /** Between two looks at who waits; and a shorter wait than this is never hedged, since timers are no finer. */

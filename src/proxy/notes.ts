@@ -5,9 +5,15 @@ import type { Attempt } from "../pool/attempt.ts";
 import type { Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Head } from "./head.ts";
-import type { AttemptRecord, Choice, EndedExchange, ExchangeEnd, RequestRecord } from "./record.ts";
-import type { NotRetried, Refusal } from "./refusal.ts";
+import type { RequestHead } from "./head.ts";
+import type {
+  AttemptRecord,
+  SelectionRecord,
+  EndedExchange,
+  ExchangeSummary,
+  RequestRecord,
+} from "./record.ts";
+import type { RetryVeto, Refusal } from "./refusal.ts";
 import { readTraceparent, type TraceContext } from "./trace-context.ts";
 
 /** Longer targets and hosts are cut: a record must stay small. */
@@ -26,23 +32,23 @@ interface AttemptNote {
 }
 
 /** Reused for every exchange. Read as an {@link EndedExchange} it makes strings and objects only where it is asked for them. */
-export class Notes implements EndedExchange {
+export class RecordBuilder implements EndedExchange {
   readonly #wallClock: WallClock = systemWallClock;
   readonly #attempts: AttemptNote[] = [];
   #attemptCount = 0;
-  #end: ExchangeEnd | undefined;
+  #end: ExchangeSummary | undefined;
   #trace: TraceContext | undefined;
   #record: RequestRecord | undefined;
   #attemptRecords: readonly AttemptRecord[] | undefined;
-  head: Head | undefined;
+  head: RequestHead | undefined;
   ofPool: Pool | undefined;
   pinnedBy = "";
   startedAt = 0;
   queuedMs = 0;
   refused: Refusal | undefined;
-  whyNot: NotRetried | undefined;
+  whyNot: RetryVeto | undefined;
   readonly retried: string[] = [];
-  readonly choices: Choice[] = [];
+  readonly choices: SelectionRecord[] = [];
   at = 0;
   durationMs = 0;
 
@@ -89,14 +95,14 @@ export class Notes implements EndedExchange {
   }
 
   /** From here on it can be read. @param now clock time */
-  end(end: ExchangeEnd, trace: TraceContext | undefined, now: number): void {
+  end(end: ExchangeSummary, trace: TraceContext | undefined, now: number): void {
     this.#end = end;
     this.#trace = trace;
     this.durationMs = now - this.startedAt;
     this.at = this.#wallClock() - this.durationMs;
   }
 
-  get #ended(): ExchangeEnd {
+  get #ended(): ExchangeSummary {
     if (!this.#end) throw new Error("Cannot read an exchange: it has not ended");
     return this.#end;
   }
@@ -155,7 +161,7 @@ export class Notes implements EndedExchange {
     return this.refused?.complaint ?? null;
   }
 
-  get notRetried(): NotRetried | null {
+  get notRetried(): RetryVeto | null {
     return this.whyNot ?? null;
   }
 

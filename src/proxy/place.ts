@@ -1,31 +1,31 @@
 /** An exchange's place in its pool's queue, and who is told when its turn comes; apart from what happens then. */
 
 import type { Attempt } from "../pool/attempt.ts";
-import type { Parked, Queue, Queued } from "./queue.ts";
+import type { ParkedRequest, Queue, QueueMember } from "./queue.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** `free ──join──▶ waiting ──leave──▶ free` */
-export class Place {
+export class QueueTicket {
   #queue: Queue | undefined;
-  #parked: Parked | undefined;
+  #parked: ParkedRequest | undefined;
 
   get isTaken(): boolean {
     return this.#queue !== undefined;
   }
 
   /** False if the queue is full, or there is none. */
-  join(queue: Queue | undefined, queued: Queued): boolean {
+  join(queue: Queue | undefined, queued: QueueMember): boolean {
     if (!queue?.join(queued)) return false;
     this.#queue = queue;
     return true;
   }
 
-  park(parked: Parked): void {
+  park(parked: ParkedRequest): void {
     this.#parked = parked;
   }
 
   /** @returns who waited, if anybody did */
-  leave(queued: Queued): Parked | undefined {
+  leave(queued: QueueMember): ParkedRequest | undefined {
     const parked = this.#parked;
     this.#queue?.leave(queued);
     this.#queue = undefined;
@@ -38,7 +38,7 @@ export class Place {
    * queue it would hold up everybody behind, and whoever waits would never hear of anything.
    * @returns false if it waits on
    */
-  leaveWith(queued: Queued, stepOf: () => Attempt | Refusal | undefined): boolean {
+  leaveWith(queued: QueueMember, stepOf: () => Attempt | Refusal | undefined): boolean {
     let step: Attempt | Refusal | undefined;
     try {
       step = stepOf();

@@ -3,9 +3,9 @@
 import type { Clock, Schedule } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
-import { relieve } from "../pool/relief.ts";
+import { reclaimSlots } from "../pool/relief.ts";
 import type { Refusal } from "./refusal.ts";
-import { Roll } from "./roll.ts";
+import { ExpiryList } from "./roll.ts";
 
 export interface QueueLimits {
   /** Requests that may wait; 0 for none. */
@@ -24,7 +24,7 @@ export interface Wait {
 export const wait: Wait = { kind: "wait" };
 
 /** Whom an engine parks. */
-export interface Parked {
+export interface ParkedRequest {
   /** Its turn has come, or will not come. */
   resume(step: Attempt | Refusal): void;
   /** A bug of ours came between: there is no step. */
@@ -32,7 +32,7 @@ export interface Parked {
 }
 
 /** Somebody who waits. */
-export interface Queued {
+export interface QueueMember {
   /** Its turn may have come: takes it and leaves, or gives up and leaves; false if it goes on waiting. */
   retry(): boolean;
   /** It has waited for too long, and has been taken out. */
@@ -57,7 +57,7 @@ export interface QueueSetting {
 export class Queue {
   readonly #clock: Clock;
   /** With the clock time of joining. */
-  readonly #waiting: Roll<Queued>;
+  readonly #waiting: ExpiryList<QueueMember>;
   readonly #serve = () => this.#serveFirst();
   #isServing = false;
   /** Those who wait already keep to new ones too. */
@@ -66,9 +66,9 @@ export class Queue {
   constructor({ pool, limits, clock, schedule }: QueueSetting) {
     this.#clock = clock;
     this.limits = limits;
-    this.#waiting = new Roll(schedule, () => {
+    this.#waiting = new ExpiryList(schedule, () => {
       this.#waiting.takeUntil(clock() - this.limits.timeoutMs, (queued) => queued.expire());
-      if (this.size > 0) relieve(pool.fit, this.size, clock());
+      if (this.size > 0) reclaimSlots(pool.fit, this.size, clock());
       // Some things no attempt's end tells: modes, and ejections that run out.
       this.#serveFirst();
     });
@@ -80,13 +80,13 @@ export class Queue {
   }
 
   /** At its end; false if it is full. */
-  join(queued: Queued): boolean {
+  join(queued: QueueMember): boolean {
     if (this.size >= this.limits.maxWaiting) return false;
     this.#waiting.join(queued, this.#clock());
     return true;
   }
 
-  leave(queued: Queued): void {
+  leave(queued: QueueMember): void {
     this.#waiting.leave(queued);
   }
 

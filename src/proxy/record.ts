@@ -1,11 +1,11 @@
 /** The plain record of an exchange that is over: what every reader of requests is given. Apart from what collects it. */
 
 import type { FailurePhase, FailureReason } from "../pool/outcome.ts";
-import type { NotRetried, RefusalReason } from "./refusal.ts";
+import type { RetryVeto, RefusalReason } from "./refusal.ts";
 import type { TraceContext } from "./trace-context.ts";
 
 /** What only the engine knows when an exchange ends. */
-export interface ExchangeEnd {
+export interface ExchangeSummary {
   readonly requestId: string;
   readonly clientAddress: string;
   readonly scheme: "http" | "https";
@@ -49,7 +49,7 @@ export interface Candidate {
 }
 
 /** One decision on where an attempt goes. */
-export interface Choice {
+export interface SelectionRecord {
   readonly chosen: string;
   /** Those that were fit, at most sixteen of them. */
   readonly candidates: readonly Candidate[];
@@ -57,7 +57,7 @@ export interface Choice {
   readonly fit: number;
 }
 
-export interface RequestRecord extends ExchangeEnd {
+export interface RequestRecord extends ExchangeSummary {
   /** Epoch milliseconds at which it began. */
   readonly at: number;
   readonly durationMs: number;
@@ -73,7 +73,7 @@ export interface RequestRecord extends ExchangeEnd {
   readonly reason: RefusalReason | null;
   /** Which rule it broke, where it was refused for what it says or how slowly it came. */
   readonly complaint: string | null;
-  readonly notRetried: NotRetried | null;
+  readonly notRetried: RetryVeto | null;
   /** Why each further attempt was made, in order. */
   readonly retried: readonly string[];
   /** How long it waited for a place, milliseconds. */
@@ -81,7 +81,7 @@ export interface RequestRecord extends ExchangeEnd {
   /** In the order of their ends. */
   readonly attempts: readonly AttemptRecord[];
   /** In order; complete where somebody wanted them from the start, else only those of further attempts. */
-  readonly choices: readonly Choice[];
+  readonly choices: readonly SelectionRecord[];
   /** Of the client's `traceparent` or our own; null without one that makes sense. */
   readonly traceId: string | null;
   /** Present where it was traced here. */
@@ -98,12 +98,12 @@ export interface EndedExchange extends Omit<RequestRecord, "key" | "retried" | "
 }
 
 /** Whether it became a connection that both sides keep for as long as they like: how long that was says nothing. */
-export function isTunnel({ status }: Pick<ExchangeEnd, "status">): boolean {
+export function isTunnel({ status }: Pick<ExchangeSummary, "status">): boolean {
   return status === 101;
 }
 
 /** Who is given exchanges that ended: those that it wanted, and no others. Called on the request path: cheap, synchronous, and must not throw. */
-export interface RecordTaker {
+export interface RecordSink {
   /** Whether it wants all that are traced here, whatever else it answers. */
   readonly wantsTraced?: boolean;
   /** Whether it looks at the choices of those that it wants from the start. */

@@ -6,14 +6,14 @@ import type { Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { ExchangeObserver, HedgeResult } from "./exchange-observer.ts";
-import type { ExchangeSetting } from "./exchange-setting.ts";
-import type { Head } from "./head.ts";
-import { Notes } from "./notes.ts";
-import { type Candidate, type Choice, type ExchangeEnd, isTunnel } from "./record.ts";
-import type { NotRetried, Refusal } from "./refusal.ts";
+import type { ExchangeOptions } from "./exchange-setting.ts";
+import type { RequestHead } from "./head.ts";
+import { RecordBuilder } from "./notes.ts";
+import { type Candidate, type SelectionRecord, type ExchangeSummary, isTunnel } from "./record.ts";
+import type { RetryVeto, Refusal } from "./refusal.ts";
 import type { RetryCause } from "./retry.ts";
 import type { TraceContext } from "./trace-context.ts";
-import { Wishes } from "./wishes.ts";
+import { SinkSelection } from "./wishes.ts";
 
 /** A pool may have thousands. */
 const mostCandidates = 16;
@@ -26,14 +26,14 @@ export class Recorder implements ExchangeObserver {
   readonly #clock: Clock;
   readonly #observer: ExchangeObserver;
   /** Undefined where nobody takes anything. */
-  readonly #wishes: Wishes | undefined;
-  readonly #notes = new Notes();
+  readonly #wishes: SinkSelection | undefined;
+  readonly #notes = new RecordBuilder();
   #queuedAt = 0;
 
-  constructor({ clock, observer, records = [] }: ExchangeSetting) {
+  constructor({ clock, observer, records = [] }: ExchangeOptions) {
     this.#clock = clock;
     this.#observer = observer;
-    this.#wishes = records.length > 0 ? new Wishes(records) : undefined;
+    this.#wishes = records.length > 0 ? new SinkSelection(records) : undefined;
   }
 
   /** The next request's notes begin. */
@@ -43,7 +43,7 @@ export class Recorder implements ExchangeObserver {
     this.#wishes?.forget();
   }
 
-  opened(head: Head, pool: Pool | undefined, key: string): void {
+  opened(head: RequestHead, pool: Pool | undefined, key: string): void {
     if (!this.#wishes) return;
     const notes = this.#notes;
     notes.head = head;
@@ -80,7 +80,7 @@ export class Recorder implements ExchangeObserver {
     this.#notes.retried.push(cause.reason);
   }
 
-  notRetried(poolName: string, cause: RetryCause, why: NotRetried): void {
+  notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void {
     this.#observer.notRetried(poolName, cause, why);
     this.#notes.whyNot = why;
   }
@@ -95,7 +95,7 @@ export class Recorder implements ExchangeObserver {
   }
 
   /** @param trace where it stands in a trace */
-  ended(end: ExchangeEnd, trace: TraceContext | undefined): void {
+  ended(end: ExchangeSummary, trace: TraceContext | undefined): void {
     const wishes = this.#wishes;
     if (!wishes) return;
     const notes = this.#notes;
@@ -110,7 +110,7 @@ export class Recorder implements ExchangeObserver {
     wishes.give(notes);
   }
 
-  #hasFailed({ status, isClientGone }: ExchangeEnd): boolean {
+  #hasFailed({ status, isClientGone }: ExchangeSummary): boolean {
     const { refused, retried, lastOutcome } = this.#notes;
     if (refused || retried.length > 0 || isClientGone || status >= 500) return true;
     return lastOutcome?.kind === "failure";
@@ -118,7 +118,7 @@ export class Recorder implements ExchangeObserver {
 }
 
 /** Also for a dry run, which asks what would be chosen now. */
-export function candidatesOf(pool: Pool, now: number): readonly Candidate[] {
+export function candidatesIn(pool: Pool, now: number): readonly Candidate[] {
   return pool.fit.slice(0, mostCandidates).map((upstream) => ({
     upstream: upstream.id,
     inFlight: upstream.inFlight,
@@ -127,6 +127,6 @@ export function candidatesOf(pool: Pool, now: number): readonly Candidate[] {
   }));
 }
 
-function choiceOf(pool: Pool, chosen: Upstream, now: number): Choice {
-  return { chosen: chosen.id, candidates: candidatesOf(pool, now), fit: pool.fit.length };
+function choiceOf(pool: Pool, chosen: Upstream, now: number): SelectionRecord {
+  return { chosen: chosen.id, candidates: candidatesIn(pool, now), fit: pool.fit.length };
 }

@@ -1,7 +1,7 @@
 /** The balancer's own answers: the one place where a reason becomes a status, fields and a body. */
 
 import type { FailureReason } from "../pool/outcome.ts";
-import type { Complaint } from "./complaint.ts";
+import type { ProtocolViolation } from "./complaint.ts";
 
 /** Why the balancer answers itself. The same word stands in log, metric, Proxy-Status and dashboard. */
 export type RefusalReason =
@@ -18,7 +18,7 @@ export type RefusalReason =
   | "draining";
 
 /** Why a failed attempt was not followed by another one. */
-export type NotRetried =
+export type RetryVeto =
   | "retries_spent"
   | "time_spent"
   | "method_not_idempotent"
@@ -32,7 +32,7 @@ export interface Refusal {
   readonly reason: RefusalReason;
   /** Status of the answer where it is not the reason's usual one. */
   readonly status: number;
-  readonly notRetried?: NotRetried;
+  readonly notRetried?: RetryVeto;
   /** The rule that the request breaks, always in the same words; nothing that the client said. */
   readonly complaint?: string;
   /**
@@ -132,12 +132,12 @@ export function refusal(reason: RefusalReason, status = meanings[reason].status)
 }
 
 /** Whether the client's connection is to end with this answer: it takes what is short. */
-export function isLast({ reason }: Refusal): boolean {
+export function closesConnection({ reason }: Refusal): boolean {
   return reason === "overloaded";
 }
 
 /** A request that is refused for what it says or how slowly it comes. */
-export function invalid({ status, text }: Complaint): Refusal {
+export function refusalForViolation({ status, text }: ProtocolViolation): Refusal {
   const reason = status === 414 || status === 431 ? "request_too_large" : "request_invalid";
   return { ...refusal(reason, status), complaint: text };
 }
@@ -145,7 +145,7 @@ export function invalid({ status, text }: Complaint): Refusal {
 /** How long a client is asked to wait after a 503, in seconds: two probe rounds while an upstream changes. */
 const retryAfterSeconds = 2;
 
-export interface RefusalAnswer {
+export interface RenderedRefusal {
   readonly status: number;
   readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
   readonly body: string;
@@ -155,7 +155,11 @@ export interface RefusalAnswer {
  * The whole answer: JSON if the client accepts that, else one line of text, with Proxy-Status (RFC 9209).
  * It names no upstream and no system error: those are for the log.
  */
-export function answerOf(given: Refusal, accept: string | undefined, requestId: string): RefusalAnswer {
+export function renderRefusal(
+  given: Refusal,
+  accept: string | undefined,
+  requestId: string,
+): RenderedRefusal {
   const { error, message: general } = meanings[given.reason];
   const message = given.complaint ? `${general.slice(0, -1)}: ${given.complaint}.` : general;
   const asJson = /\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept ?? "");

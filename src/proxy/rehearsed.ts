@@ -1,16 +1,20 @@
 /** What follows from an answer that a rehearsal plays: the same as from a real one, though there is none to pass on. */
 
 import type { Attempt } from "../pool/attempt.ts";
-import { responded } from "../pool/outcome.ts";
+import { completed } from "../pool/outcome.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 
 /** Ends the attempt as one that was answered with the status: another one if that is tried elsewhere, or what to answer. */
-export function answerForShow(exchange: Exchange, attempt: Attempt, status: number): Attempt | Refusal {
+export function applySyntheticResponse(
+  exchange: Exchange,
+  attempt: Attempt,
+  status: number,
+): Attempt | Refusal {
   attempt.head(status);
   const step = exchange.answered(status);
   if (step !== "pass") return step;
   exchange.won(attempt);
-  attempt.end(responded);
+  attempt.end(completed);
   return refusal("rehearsal", status);
 }

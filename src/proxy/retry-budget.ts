@@ -1,7 +1,7 @@
 /** How many further attempts recent requests pay for: keeps retries from doubling the load of upstreams that falter. */
 
 import type { Clock } from "../lib/clock.ts";
-import { SlidingCount } from "../lib/sliding-count.ts";
+import { SlidingWindowCounter } from "../lib/sliding-count.ts";
 
 export interface RetryAllowance {
   /** Retries for each recent request, 0–1. */
@@ -24,9 +24,9 @@ const keptMs = 10_000;
 export class RetryBudget {
   readonly #allowance: RetryAllowance;
   readonly #clock: Clock;
-  readonly #requests = new SlidingCount(keptMs);
-  readonly #retries = new SlidingCount(keptMs);
-  readonly #rescues = new SlidingCount(keptMs);
+  readonly #requests = new SlidingWindowCounter(keptMs);
+  readonly #retries = new SlidingWindowCounter(keptMs);
+  readonly #rescues = new SlidingWindowCounter(keptMs);
 
   constructor(allowance: RetryAllowance, clock: Clock) {
     this.#allowance = allowance;

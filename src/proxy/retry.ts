@@ -2,7 +2,7 @@
 
 import type { Attempt } from "../pool/attempt.ts";
 import type { Failure } from "../pool/outcome.ts";
-import type { NotRetried } from "./refusal.ts";
+import type { RetryVeto } from "./refusal.ts";
 
 /** Methods that do the same when done twice (RFC 9110 section 9.2.2); TRACE is never forwarded. */
 const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
@@ -14,7 +14,7 @@ export type RetryCause =
 /** It waits for longer than nearly all requests do, and another one is made beside it. */
 export const hedged = { kind: "hedge", reason: "hedged" } as const;
 
-export interface RetryCase {
+export interface RetryCheck {
   readonly cause: RetryCause;
   readonly method: string;
   /** Whether the engine can send the request's body again from its first byte. */
@@ -28,7 +28,7 @@ export function reasonNotToRetry({
   method,
   replayable,
   retriesLeft,
-}: RetryCase): NotRetried | undefined {
+}: RetryCheck): RetryVeto | undefined {
   const phase = cause.kind === "failure" ? cause.phase : "head";
   if (phase === "body") return "answer_begun";
   if (cause.reason === "total_timeout") return "time_spent";
@@ -42,7 +42,7 @@ export function reasonNotToRetry({
  * Whether a retry needs no budget, because it is no further load on upstreams that falter: after a failed connect nothing
  * was sent; and what an ejection left behind moves once, at most as much as may be in flight.
  */
-export function isFree(cause: RetryCause, { upstream, startedAt }: Attempt): boolean {
+export function isExemptFromBudget(cause: RetryCause, { upstream, startedAt }: Attempt): boolean {
   if (cause.kind === "failure" && cause.phase === "connect") return true;
   return upstream.outlier.leftBehind(startedAt);
 }

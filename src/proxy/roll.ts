@@ -6,7 +6,7 @@ import type { Cancel, Schedule } from "../lib/clock.ts";
 const lookMs = 100;
 
 /** In the order of joining, which is that of their times: a look costs next to nothing while nobody is due. */
-export class Roll<Member> {
+export class ExpiryList<Member> {
   readonly #members = new Map<Member, number>();
   readonly #schedule: Schedule;
   readonly #look: () => void;

@@ -1,9 +1,9 @@
 /** Which pool a request belongs to, by host and path. */
 
 import type { Pool } from "../pool/pool.ts";
-import type { KeyOf } from "./affinity.ts";
+import type { HashKeyFn } from "./affinity.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { type Head, pathOf } from "./head.ts";
+import { type RequestHead, pathOf } from "./head.ts";
 import type { Queue } from "./queue.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
@@ -41,7 +41,7 @@ export interface Destination {
   /** Longest request body, bytes; without it any is passed on. */
   readonly maxRequestBodyBytes?: number;
   /** Present where the pool's policy looks at a key. */
-  readonly keyOf?: KeyOf;
+  readonly keyOf?: HashKeyFn;
 }
 
 export interface Route {
@@ -53,12 +53,12 @@ export interface Route {
 }
 
 /** Where the first route that matches leads; undefined if none does. */
-export function routeOf(routes: readonly Route[], head: Head): Destination | undefined {
+export function routeOf(routes: readonly Route[], head: RequestHead): Destination | undefined {
   return matchingRoute(routes, head)?.destination;
 }
 
 /** The first route that matches, in the order of the configuration; undefined if none does. */
-export function matchingRoute(routes: readonly Route[], head: Head): Route | undefined {
+export function matchingRoute(routes: readonly Route[], head: RequestHead): Route | undefined {
   for (const route of routes) {
     if (route.host !== undefined && !matchesHost(route.host, head.host)) continue;
     if (route.path !== undefined && !matchesPath(route.path, pathOf(head))) continue;

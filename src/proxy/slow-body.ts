@@ -9,6 +9,6 @@ const leastBytesPerMs = 1;
  * Alone it is no reason to end a request: a stream of rare events is as slow.
  * @param bytes that came so far  @param ms since its attempt began
  */
-export function trickles(bytes: number, ms: number): boolean {
+export function isSlowUpload(bytes: number, ms: number): boolean {
   return ms >= graceMs && bytes < ms * leastBytesPerMs;
 }

@@ -6,7 +6,7 @@ import { BlockList, isIPv4, isIPv6 } from "node:net";
  * @param ranges addresses and CIDR ranges, already checked
  * @returns whether an address lies in one of them
  */
-export function trustedBy(ranges: readonly string[]): (address: string) => boolean {
+export function trustedProxyMatcher(ranges: readonly string[]): (address: string) => boolean {
   if (ranges.length === 0) return () => false;
   const list = new BlockList();
   for (const range of ranges) {

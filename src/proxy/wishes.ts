@@ -1,15 +1,15 @@
 /** Who wants to be given one exchange when it ends: each taker gets only what it asked for. */
 
-import type { EndedExchange, RecordTaker } from "./record.ts";
+import type { EndedExchange, RecordSink } from "./record.ts";
 
-export class Wishes {
-  readonly #takers: readonly RecordTaker[];
+export class SinkSelection {
+  readonly #takers: readonly RecordSink[];
   /** One bit for each taker, as in `#wanted`. */
   readonly #choosy: number;
   #wanted = 0;
 
   /** @param takers at most 31 */
-  constructor(takers: readonly RecordTaker[]) {
+  constructor(takers: readonly RecordSink[]) {
     this.#takers = takers;
     this.#choosy = takers.reduce((bits, { wantsChoices }, i) => bits | (wantsChoices ? 1 << i : 0), 0);
   }
@@ -32,7 +32,7 @@ export class Wishes {
   open(): void {
     let wanted = 0;
     for (let i = 0; i < this.#takers.length; i++) {
-      if ((this.#takers[i] as RecordTaker).wants()) wanted |= 1 << i;
+      if ((this.#takers[i] as RecordSink).wants()) wanted |= 1 << i;
     }
     this.#wanted = wanted;
   }
@@ -41,7 +41,7 @@ export class Wishes {
   end(durationMs: number, hasFailed: boolean, isTraced: boolean): void {
     for (let i = 0; i < this.#takers.length; i++) {
       if ((this.#wanted & (1 << i)) !== 0) continue;
-      const taker = this.#takers[i] as RecordTaker;
+      const taker = this.#takers[i] as RecordSink;
       const isWanted =
         (isTraced && taker.wantsTraced === true) ||
         taker.wantsSlow(durationMs) ||
@@ -52,7 +52,7 @@ export class Wishes {
 
   give(exchange: EndedExchange): void {
     for (let i = 0; i < this.#takers.length; i++) {
-      if ((this.#wanted & (1 << i)) !== 0) (this.#takers[i] as RecordTaker).take(exchange);
+      if ((this.#wanted & (1 << i)) !== 0) (this.#takers[i] as RecordSink).take(exchange);
     }
   }
 }

@@ -1,9 +1,9 @@
 /** What befell a request, in sentences: why there, why (not) again, and where the time went. */
 
-import type { AttemptRecord, Choice, RequestRecord } from "../proxy/record.ts";
-import type { NotRetried } from "../proxy/refusal.ts";
+import type { AttemptRecord, SelectionRecord, RequestRecord } from "../proxy/record.ts";
+import type { RetryVeto } from "../proxy/refusal.ts";
 
-export function accountOf(request: RequestRecord): readonly string[] {
+export function explainRequest(request: RequestRecord): readonly string[] {
   const { attempts } = request;
   return [
     whither(request),
@@ -40,7 +40,7 @@ function chosenFor({ choices, attempts }: RequestRecord, attempt: AttemptRecord)
   return choice ? [`${upstream} was chosen ${among(choice, asked)}.`] : [];
 }
 
-function among({ candidates, chosen, fit: allFit }: Choice, asked: ReadonlySet<string>): string {
+function among({ candidates, chosen, fit: allFit }: SelectionRecord, asked: ReadonlySet<string>): string {
   const left = candidates.filter(({ upstream }) => !asked.has(upstream));
   const others = left.filter(({ upstream }) => upstream !== chosen).map(({ upstream }) => upstream);
   const unnamed = allFit - candidates.length;
@@ -82,7 +82,7 @@ function again({ retried }: RequestRecord, index: number): readonly string[] {
   return [`Because of ${cause} it was tried elsewhere.`];
 }
 
-const whyNot: Readonly<Record<NotRetried, string>> = {
+const whyNot: Readonly<Record<RetryVeto, string>> = {
   retries_spent: "the pool allows no further attempts",
   method_not_idempotent: "its method is not idempotent, and it may have been processed",
   body_not_replayable: "its body was no longer at hand to be sent again",

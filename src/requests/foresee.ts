@@ -1,21 +1,21 @@
 /** Where a request would go now: asks what a real one would be asked, and takes no turn. */
 
-import type { Fleet } from "../control/fleet.ts";
+import type { PoolRegistry } from "../control/fleet.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Head } from "../proxy/head.ts";
-import { candidatesOf } from "../proxy/recorder.ts";
+import type { RequestHead } from "../proxy/head.ts";
+import { candidatesIn } from "../proxy/recorder.ts";
 import { matchingRoute } from "../proxy/route.ts";
-import type { Foreseen, Imagined } from "./request.ts";
+import type { DryRunResult, DryRunRequest } from "./request.ts";
 
 /** A pool may have thousands; nobody reads on. */
 const mostOthers = 50;
 
-export function foresee(
-  fleet: Pick<Fleet, "routes" | "members">,
-  imagined: Imagined,
+export function dryRun(
+  fleet: Pick<PoolRegistry, "routes" | "members">,
+  imagined: DryRunRequest,
   clock: Clock,
-): Foreseen {
+): DryRunResult {
   const head = headOf(imagined);
   const found = matchingRoute(fleet.routes, head);
   const nothing = { pool: null, policy: null, key: null, chosen: null };
@@ -36,7 +36,7 @@ export function foresee(
     policy: member?.config.policy ?? null,
     key: keyOf ? key : null,
     chosen: chosen?.id ?? null,
-    candidates: candidatesOf(pool, now),
+    candidates: candidatesIn(pool, now),
     fit: fit.size,
     others: others
       .slice(0, mostOthers)
@@ -46,7 +46,7 @@ export function foresee(
   };
 }
 
-function headOf({ method, host, target, clientAddress, headers }: Imagined): Head {
+function headOf({ method, host, target, clientAddress, headers }: DryRunRequest): RequestHead {
   const fields: Readonly<Record<string, string>> = { ...headers, host };
   return {
     ...{ method, host, target, clientAddress, scheme: "http" },

@@ -1,9 +1,9 @@
 /** The requests of late, in memory: the last ones, the failed and the slowest, so that a flood of good ones washes nothing away. */
 
 import type { WallClock } from "../lib/clock.ts";
-import { Latest } from "../lib/latest.ts";
+import { RingBuffer } from "../lib/latest.ts";
 import { isTunnel, type RequestRecord } from "../proxy/record.ts";
-import type { KeptRequest, RequestQuery } from "./request.ts";
+import type { StoredRequest, RequestQuery } from "./request.ts";
 import { mostSlow, slowSpanMs } from "./sieve.ts";
 
 /** About a kilobyte each, with long targets at most five. */
@@ -12,10 +12,10 @@ const mostFailed = 500;
 
 export class RecentRequests {
   readonly #wallClock: WallClock;
-  readonly #recent = new Latest<KeptRequest>(mostRecent);
-  readonly #failed = new Latest<KeptRequest>(mostFailed);
-  #slowest: KeptRequest[] = [];
-  readonly #watchers = new Set<(request: KeptRequest) => void>();
+  readonly #recent = new RingBuffer<StoredRequest>(mostRecent);
+  readonly #failed = new RingBuffer<StoredRequest>(mostFailed);
+  #slowest: StoredRequest[] = [];
+  readonly #watchers = new Set<(request: StoredRequest) => void>();
   #seq: number;
 
   constructor(wallClock: WallClock) {
@@ -33,19 +33,20 @@ export class RecentRequests {
   }
 
   /** Newest first; the slowest ones slowest first. */
-  select({ which, limit, before, ...wanted }: RequestQuery): readonly KeptRequest[] {
+  select({ which, limit, before, ...wanted }: RequestQuery): readonly StoredRequest[] {
     const all = which === "slowest" ? this.#slow() : this.#listOf(which);
-    const found: KeptRequest[] = [];
+    const found: StoredRequest[] = [];
     for (const request of all) {
       if (found.length === limit) break;
-      if ((before === undefined || request.seq < before) && matches(request, wanted)) found.push(request);
+      if ((before === undefined || request.seq < before) && matchesRequest(request, wanted))
+        found.push(request);
     }
     return found;
   }
 
   /** Those of late that came after the one with this number, oldest first. */
-  since(seq: number): readonly KeptRequest[] {
-    const later: KeptRequest[] = [];
+  since(seq: number): readonly StoredRequest[] {
+    const later: StoredRequest[] = [];
     for (const request of this.#recent) {
       if (request.seq <= seq) break;
       later.push(request);
@@ -54,7 +55,7 @@ export class RecentRequests {
   }
 
   /** The last one of this id: clients may use one twice. */
-  find(id: string): KeptRequest | undefined {
+  find(id: string): StoredRequest | undefined {
     for (const list of [this.#recent, this.#failed, this.#slowest]) {
       for (const request of list) if (request.requestId === id) return request;
     }
@@ -62,21 +63,21 @@ export class RecentRequests {
   }
 
   /** @returns ends it */
-  watch(watcher: (request: KeptRequest) => void): () => void {
+  watch(watcher: (request: StoredRequest) => void): () => void {
     this.#watchers.add(watcher);
     return () => void this.#watchers.delete(watcher);
   }
 
-  #listOf(which: "recent" | "failed"): Latest<KeptRequest> {
+  #listOf(which: "recent" | "failed"): RingBuffer<StoredRequest> {
     return which === "failed" ? this.#failed : this.#recent;
   }
 
-  #slow(): readonly KeptRequest[] {
+  #slow(): readonly StoredRequest[] {
     const oldest = this.#wallClock() - slowSpanMs;
     return (this.#slowest = this.#slowest.filter(({ at, durationMs }) => at + durationMs >= oldest));
   }
 
-  #rank(request: KeptRequest): void {
+  #rank(request: StoredRequest): void {
     if (isTunnel(request)) return;
     // What is too old holds no place, also if nobody has looked since.
     const slow = this.#slow();
@@ -93,8 +94,8 @@ function isFailed({ status, reason, retried, isClientGone }: RequestRecord): boo
 }
 
 /** Whether a filter lets it through. */
-export function matches(
-  request: KeptRequest,
+export function matchesRequest(
+  request: StoredRequest,
   { pool, upstream, method, status, path, reason }: Omit<RequestQuery, "which" | "limit" | "before">,
 ): boolean {
   if (pool !== undefined && request.pool !== pool) return false;
@@ -112,6 +113,6 @@ function fits(status: number, wanted: string): boolean {
   return wanted.endsWith("xx") ? text.startsWith(wanted.charAt(0)) && text.length === 3 : text === wanted;
 }
 
-function reasonsOf({ reason, notRetried, attempts, retried }: KeptRequest): readonly (string | null)[] {
+function reasonsOf({ reason, notRetried, attempts, retried }: StoredRequest): readonly (string | null)[] {
   return [reason, notRetried, ...retried, ...attempts.map((attempt) => attempt.reason)];
 }

@@ -4,15 +4,15 @@ import type { PolicyName } from "../policy/policies.ts";
 import type { Candidate, RequestRecord } from "../proxy/record.ts";
 import type { RefusalReason } from "../proxy/refusal.ts";
 
-export interface KeptRequest extends RequestRecord {
+export interface StoredRequest extends RequestRecord {
   /** Grows from request to request, and begins anew with the process. */
   readonly seq: number;
 }
 
-export type WhichRequests = "recent" | "slowest" | "failed";
+export type RequestListKind = "recent" | "slowest" | "failed";
 
 export interface RequestQuery {
-  readonly which: WhichRequests;
+  readonly which: RequestListKind;
   readonly limit: number;
   /** Only those with a smaller number. */
   readonly before?: number;
@@ -29,19 +29,19 @@ export interface RequestQuery {
 }
 
 export interface RequestList {
-  readonly requests: readonly KeptRequest[];
+  readonly requests: readonly StoredRequest[];
   /** Whether more requests came than are kept. */
   readonly sampled: boolean;
 }
 
 /** One request, explained. */
-export interface ExplainedRequest extends KeptRequest {
+export interface ExplainedRequest extends StoredRequest {
   /** What happened, in sentences. */
   readonly account: readonly string[];
 }
 
 /** A request that is not sent. */
-export interface Imagined {
+export interface DryRunRequest {
   readonly method: string;
   readonly host: string;
   readonly target: string;
@@ -51,7 +51,7 @@ export interface Imagined {
 }
 
 /** Where it would go now. */
-export interface Foreseen {
+export interface DryRunResult {
   /** What matched; both null for the route that matches everything. The whole is null if none does. */
   readonly route: { readonly host: string | null; readonly path: string | null } | null;
   readonly pool: string | null;

@@ -1,23 +1,23 @@
 /** What is known of requests: those of late, one explained, those to come live, and where an imagined one would go. */
 
-import type { Fleet } from "../control/fleet.ts";
+import type { PoolRegistry } from "../control/fleet.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
-import type { RecordTaker, RequestRecord } from "../proxy/record.ts";
-import { accountOf } from "./account.ts";
-import { foresee } from "./foresee.ts";
+import type { RecordSink, RequestRecord } from "../proxy/record.ts";
+import { explainRequest } from "./account.ts";
+import { dryRun } from "./foresee.ts";
 import { RecentRequests } from "./recent-requests.ts";
 import type {
   ExplainedRequest,
-  Foreseen,
-  Imagined,
-  KeptRequest,
+  DryRunResult,
+  DryRunRequest,
+  StoredRequest,
   RequestList,
   RequestQuery,
 } from "./request.ts";
-import { Sieve } from "./sieve.ts";
+import { RequestSampler } from "./sieve.ts";
 
 export interface RequestsSetting {
-  readonly fleet: Pick<Fleet, "routes" | "members">;
+  readonly fleet: Pick<PoolRegistry, "routes" | "members">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
 }
@@ -25,18 +25,18 @@ export interface RequestsSetting {
 export class Requests {
   readonly #setting: RequestsSetting;
   readonly #recent: RecentRequests;
-  readonly #sieve: Sieve;
+  readonly #sieve: RequestSampler;
   /** Whether workers have passed over any. */
   #isSampled = false;
 
   constructor(setting: RequestsSetting) {
     this.#setting = setting;
     this.#recent = new RecentRequests(setting.wallClock);
-    this.#sieve = new Sieve(setting.clock, (record) => this.#recent.take(record));
+    this.#sieve = new RequestSampler(setting.clock, (record) => this.#recent.take(record));
   }
 
   /** For the exchanges of this process. */
-  get taker(): RecordTaker {
+  get taker(): RecordSink {
     return this.#sieve;
   }
 
@@ -51,23 +51,23 @@ export class Requests {
   }
 
   /** Those of late that came after the one with this number, oldest first. */
-  since(seq: number): readonly KeptRequest[] {
+  since(seq: number): readonly StoredRequest[] {
     return this.#recent.since(seq);
   }
 
   /** Undefined if it is not among those that are kept. */
   explain(id: string): ExplainedRequest | undefined {
     const request = this.#recent.find(id);
-    return request && { ...request, account: accountOf(request) };
+    return request && { ...request, account: explainRequest(request) };
   }
 
   /** @returns ends it */
-  watch(watcher: (request: KeptRequest) => void): () => void {
+  watch(watcher: (request: StoredRequest) => void): () => void {
     return this.#recent.watch(watcher);
   }
 
   /** With workers each takes turns of its own; this tells of a process that has taken none. */
-  foresee(imagined: Imagined): Foreseen {
-    return foresee(this.#setting.fleet, imagined, this.#setting.clock);
+  foresee(imagined: DryRunRequest): DryRunResult {
+    return dryRun(this.#setting.fleet, imagined, this.#setting.clock);
   }
 }

@@ -1,8 +1,8 @@
 /** Decides which requests are kept: all of a quiet balancer's, of a busy one's those that tell something, and samples. */
 
 import type { Clock } from "../lib/clock.ts";
-import { throttle } from "../lib/throttle.ts";
-import { type EndedExchange, isTunnel, type RecordTaker, type RequestRecord } from "../proxy/record.ts";
+import { rateLimit } from "../lib/throttle.ts";
+import { type EndedExchange, isTunnel, type RecordSink, type RequestRecord } from "../proxy/record.ts";
 
 /** Requests kept a second whatever comes of them: more than anybody can read. */
 const sampledPerSecond = 50;
@@ -13,7 +13,7 @@ export const slowSpanMs = 600_000;
 export const mostSlow = 100;
 
 /** `take` hears of each that is kept. */
-export class Sieve implements RecordTaker {
+export class RequestSampler implements RecordSink {
   readonly wantsChoices = true;
   readonly #clock: Clock;
   readonly #take: (record: RequestRecord) => void;
@@ -30,8 +30,8 @@ export class Sieve implements RecordTaker {
   constructor(clock: Clock, take: (record: RequestRecord) => void) {
     this.#clock = clock;
     this.#take = take;
-    this.#maySample = throttle(sampledPerSecond, clock);
-    this.#mayFail = throttle(failedPerSecond, clock);
+    this.#maySample = rateLimit(sampledPerSecond, clock);
+    this.#mayFail = rateLimit(failedPerSecond, clock);
   }
 
   wants(): boolean {

@@ -23,7 +23,7 @@ export type EventKind =
   | "certificate"
   | "login";
 
-export interface Event {
+export interface BalancerEvent {
   /** Grows from event to event and over restarts, with gaps. */
   readonly seq: number;
   /** Epoch milliseconds. */

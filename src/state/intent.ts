@@ -1,9 +1,9 @@
 /** The operator's intent, one wish at a time: what was set while the balancer ran, by whom, when and why. */
 
-import { mapOf, parseJson } from "../lib/json.ts";
+import { asRecord, parseJson } from "../lib/json.ts";
 import { type Address, type Mode, modes, type UpstreamSpec, type UpstreamTls } from "../pool/upstream.ts";
 
-export interface Said {
+export interface IntentMeta {
   /** Id of the upstream that is meant. */
   readonly upstream: string;
   readonly by: string;
@@ -13,26 +13,26 @@ export interface Said {
   readonly why: string;
 }
 
-export interface ModeIntent extends Said {
+export interface ModeIntent extends IntentMeta {
   readonly kind: "mode";
   readonly mode: Mode;
 }
 
 /** Counts instead of the configured weight. */
-export interface WeightIntent extends Said {
+export interface WeightIntent extends IntentMeta {
   readonly kind: "weight";
   readonly weight: number;
 }
 
 /** An upstream that the configuration does not have. */
-export interface AddedIntent extends Said {
+export interface AddedIntent extends IntentMeta {
   readonly kind: "added";
   readonly pool: string;
   readonly spec: UpstreamSpec;
 }
 
 /** An upstream that the configuration has, and that is not wanted: only at this address. */
-export interface RemovedIntent extends Said {
+export interface RemovedIntent extends IntentMeta {
   readonly kind: "removed";
   readonly pool: string;
   readonly address: Address;
@@ -44,7 +44,7 @@ export type Intent = ModeIntent | WeightIntent | AddedIntent | RemovedIntent;
 export type Aspect = "mode" | "weight" | "member";
 
 /** That an intent counts no more. */
-export interface Forgotten {
+export interface IntentRemoval {
   readonly kind: "forgotten";
   readonly upstream: string;
   readonly aspect: Aspect;
@@ -55,19 +55,19 @@ export function aspectOf({ kind }: Intent): Aspect {
 }
 
 /** Names what is spoken of: of two with the same key, the later one counts. */
-export function keyOf(said: Intent | Forgotten): string {
+export function intentKey(said: Intent | IntentRemoval): string {
   return `${said.kind === "forgotten" ? said.aspect : aspectOf(said)} ${said.upstream}`;
 }
 
 /** What is particular to an intent, as JSON. */
-export function contentOf(intent: Intent): string {
+export function serializeIntent(intent: Intent): string {
   const { upstream: _upstream, by: _by, at: _at, why: _why, ...content } = intent;
   return JSON.stringify(content);
 }
 
-/** From {@link contentOf}'s JSON; undefined if it is not understood, which costs one intent and not the file. */
-export function intentOf(said: Said, json: string): Intent | undefined {
-  const content = mapOf(parseJson(json));
+/** From {@link serializeIntent}'s JSON; undefined if it is not understood, which costs one intent and not the file. */
+export function parseIntent(said: IntentMeta, json: string): Intent | undefined {
+  const content = asRecord(parseJson(json));
   const { kind } = content;
   if (kind === "mode") {
     const mode = modes.find((known) => known === content["mode"]);
@@ -83,9 +83,9 @@ export function intentOf(said: Said, json: string): Intent | undefined {
     const address = addressIn(content["address"]);
     return address && { ...said, kind, pool, address };
   }
-  const spec = mapOf(content["spec"]);
+  const spec = asRecord(content["spec"]);
   const place = addressIn(spec["address"]);
-  const tls = tlsIn(mapOf(spec["address"])["tls"]);
+  const tls = tlsIn(asRecord(spec["address"])["tls"]);
   const address = place && { ...place, ...(tls && place.protocol === "https" && { tls }) };
   const weight = spec["weight"];
   if (kind !== "added" || !address || !isWeight(weight)) return undefined;
@@ -102,7 +102,7 @@ function isWeight(value: unknown): value is number {
 }
 
 function addressIn(value: unknown): Address | undefined {
-  const { protocol, hostname, port } = mapOf(value);
+  const { protocol, hostname, port } = asRecord(value);
   if (protocol !== "http" && protocol !== "https") return undefined;
   if (typeof hostname !== "string" || typeof port !== "number") return undefined;
   return { protocol, hostname, port };
@@ -111,6 +111,6 @@ function addressIn(value: unknown): Address | undefined {
 /** Without authorities: files are named in the configuration alone. What is not understood is verified. */
 function tlsIn(value: unknown): UpstreamTls | undefined {
   if (value === undefined) return undefined;
-  const { serverName, verify } = mapOf(value);
+  const { serverName, verify } = asRecord(value);
   return { verify: verify !== false, ...(typeof serverName === "string" && { serverName }) };
 }

@@ -1,6 +1,6 @@
 /** A login as it is kept while the balancer is away: nothing of it lets anybody in who does not have its bearer. */
 
-export interface KeptSession {
+export interface StoredSession {
   /** SHA-256 of a bearer that nobody could guess. */
   readonly digest: string;
   readonly name: string;

@@ -4,9 +4,9 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import type { Event, EventKind } from "./event.ts";
-import { aspectOf, contentOf, type Forgotten, type Intent, intentOf } from "./intent.ts";
-import type { KeptSession } from "./kept-session.ts";
+import type { BalancerEvent, EventKind } from "./event.ts";
+import { aspectOf, serializeIntent, type IntentRemoval, type Intent, parseIntent } from "./intent.ts";
+import type { StoredSession } from "./kept-session.ts";
 import { migrations } from "./migrations.ts";
 import type { Store } from "./store.ts";
 
@@ -68,12 +68,12 @@ class SqliteStore implements Store {
         at: Number(row["set_at"]),
         why: String(row["why"]),
       };
-      const intent = intentOf(said, String(row["content"]));
+      const intent = parseIntent(said, String(row["content"]));
       return intent ? [intent] : [];
     });
   }
 
-  write(intents: readonly (Intent | Forgotten)[]): void {
+  write(intents: readonly (Intent | IntentRemoval)[]): void {
     const put = this.#database.prepare("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?)");
     const drop = this.#database.prepare("DELETE FROM intent WHERE upstream = ? AND aspect = ?");
     this.#whole(() => {
@@ -81,13 +81,13 @@ class SqliteStore implements Store {
         if (intent.kind === "forgotten") drop.run(intent.upstream, intent.aspect);
         else {
           const { upstream, by, at, why } = intent;
-          put.run(upstream, aspectOf(intent), contentOf(intent), by, at, why);
+          put.run(upstream, aspectOf(intent), serializeIntent(intent), by, at, why);
         }
       }
     });
   }
 
-  events(limit: number): readonly Event[] {
+  events(limit: number): readonly BalancerEvent[] {
     const rows = this.#database.prepare("SELECT * FROM event ORDER BY seq DESC LIMIT ?").all(limit);
     return rows.toReversed().map((row) => ({
       seq: Number(row["seq"]),
@@ -103,7 +103,7 @@ class SqliteStore implements Store {
     }));
   }
 
-  record(events: readonly Event[]): void {
+  record(events: readonly BalancerEvent[]): void {
     const put = this.#database.prepare("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     const prune = this.#database.prepare(
       "DELETE FROM event WHERE seq <= (SELECT seq FROM event ORDER BY seq DESC LIMIT 1 OFFSET ?)",
@@ -122,7 +122,7 @@ class SqliteStore implements Store {
     }
   }
 
-  keepSessions(sessions: readonly KeptSession[]): void {
+  keepSessions(sessions: readonly StoredSession[]): void {
     this.#whole(() => {
       this.#database.exec(sessionTable);
       const put = this.#database.prepare("INSERT INTO session VALUES (?, ?, ?, ?, ?)");
@@ -131,7 +131,7 @@ class SqliteStore implements Store {
     });
   }
 
-  takeSessions(): readonly KeptSession[] {
+  takeSessions(): readonly StoredSession[] {
     let rows: readonly Record<string, unknown>[] = [];
     this.#whole(() => {
       const isThere = this.#database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'session'").get();

@@ -1,24 +1,24 @@
 /** A store that owes what it could not keep, and says so: orders go on being taken, so somebody has to be told. */
 
 import type { WallClock } from "../lib/clock.ts";
-import { type Forgotten, type Intent, keyOf } from "./intent.ts";
+import { type IntentRemoval, type Intent, intentKey } from "./intent.ts";
 import type { Store } from "./store.ts";
 
 /** Since when, and why, what is set or recorded may not survive a restart. */
-export interface NotKept {
+export interface UnsavedState {
   /** Epoch milliseconds. */
   readonly since: number;
   readonly why: string;
 }
 
-export class WatchedStore implements Store {
+export class MonitoredStore implements Store {
   readonly #store: Store;
   readonly #wallClock: WallClock;
   /** That of a store which keeps nothing anyway. */
-  readonly #lasting: NotKept | undefined;
-  #failing: NotKept | undefined;
+  readonly #lasting: UnsavedState | undefined;
+  #failing: UnsavedState | undefined;
   /** Intents that no write has kept yet, the latest of each kind: they come with the next one that is. */
-  readonly #owed = new Map<string, Intent | Forgotten>();
+  readonly #owed = new Map<string, Intent | IntentRemoval>();
 
   /** @param why this store only stands in for one that could not be opened */
   constructor(store: Store, wallClock: WallClock, why?: string) {
@@ -28,14 +28,14 @@ export class WatchedStore implements Store {
   }
 
   /** Undefined if the last write was kept. */
-  get notKept(): NotKept | undefined {
+  get notKept(): UnsavedState | undefined {
     return this.#lasting ?? this.#failing;
   }
 
   intents: Store["intents"] = () => this.#store.intents();
   events: Store["events"] = (limit) => this.#store.events(limit);
   write: Store["write"] = (intents) => {
-    for (const intent of intents) this.#owed.set(keyOf(intent), intent);
+    for (const intent of intents) this.#owed.set(intentKey(intent), intent);
     this.#watch();
   };
   record: Store["record"] = (events) => this.#watch(() => this.#store.record(events));

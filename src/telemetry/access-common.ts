@@ -35,10 +35,10 @@ function bare(value: string | null): string {
 }
 
 /** What is escaped, and how, is NGINX's and Apache's way. */
-const odd = /["\\]|[^ -~]/;
+const unsafeChars = /["\\]|[^ -~]/;
 
 function escape(text: string): string {
-  if (!odd.test(text)) return text;
+  if (!unsafeChars.test(text)) return text;
   return text.replace(/["\\]|[^ -~]/g, (char) => {
     const code = char.charCodeAt(0);
     if (code > 0xff) return unicodeEscape(char);

@@ -2,12 +2,12 @@
 
 import type { AccessLogConfig } from "../config/config.ts";
 import type { Clock, Schedule } from "../lib/clock.ts";
-import { LineFile, mostInPipe } from "../lib/line-file.ts";
+import { LineFile, pipeAtomicBytes } from "../lib/line-file.ts";
 import { LineWriter } from "../lib/line-writer.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import { throttle } from "../lib/throttle.ts";
-import type { RecordTaker } from "../proxy/record.ts";
+import { rateLimit } from "../lib/throttle.ts";
+import type { RecordSink } from "../proxy/record.ts";
 import { commonLine } from "./access-common.ts";
 import { jsonLine } from "./access-json.ts";
 
@@ -22,7 +22,7 @@ export interface AccessLogSetting {
 }
 
 export interface AccessLog {
-  readonly taker: RecordTaker;
+  readonly taker: RecordSink;
   /** Lines that did not get out. */
   readonly lostLines: number;
   /** The file may have been moved away. */
@@ -49,7 +49,7 @@ export function openAccessLog({
   log,
 }: AccessLogSetting): AccessLog {
   const { to, format, share } = config;
-  const mayWarn = throttle(1, () => (clock() * 1_000) / warnEveryMs);
+  const mayWarn = rateLimit(1, () => (clock() * 1_000) / warnEveryMs);
   let untold = 0;
   const writer = new LineWriter({
     file: new LineFile(to, isShared),
@@ -63,7 +63,7 @@ export function openAccessLog({
   });
   const lineOf = format === "json" ? jsonLine : commonLine;
   // What a pipe does not take at once could end up in the middle of another process's line.
-  const mostChars = isShared && to === "stdout" ? mostInPipe - 1 : Infinity;
+  const mostChars = isShared && to === "stdout" ? pipeAtomicBytes - 1 : Infinity;
   return {
     taker: {
       // Failures are written in any case: they are asked for when they end.

@@ -12,7 +12,7 @@ const restMs = 5_000;
 
 type Done = Parameters<SpanExporter["export"]>[1];
 
-export class PatientExporter implements SpanExporter {
+export class BackoffExporter implements SpanExporter {
   readonly #exporter: SpanExporter;
   readonly #onEnd: (spans: number, why: string | undefined) => void;
   #restsUntil = -Infinity;

@@ -5,14 +5,14 @@ import { version } from "../config/version.ts";
 import { type Clock, type Schedule, sleep, systemClock, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { type Random, systemRandom } from "../lib/random.ts";
-import type { RecordTaker } from "../proxy/record.ts";
+import type { RecordSink } from "../proxy/record.ts";
 import type { Tracer } from "../proxy/trace-context.ts";
 import { openAccessLog } from "./access-log.ts";
 import { openTracing } from "./tracing.ts";
 
 /** What a data plane is given of it. */
-export interface Onlookers {
-  readonly records: readonly RecordTaker[];
+export interface TelemetrySinks {
+  readonly records: readonly RecordSink[];
   /** Missing where nothing is traced. */
   readonly trace?: Tracer;
   /** Lines of the access log that could not be written. */
@@ -22,12 +22,12 @@ export interface Onlookers {
 }
 
 /** Those, and one more who takes records. */
-export function withTaker(onlookers: Onlookers | undefined, taker: RecordTaker): Partial<Onlookers> {
+export function withSink(onlookers: TelemetrySinks | undefined, taker: RecordSink): Partial<TelemetrySinks> {
   return { ...onlookers, records: [taker, ...(onlookers?.records ?? [])] };
 }
 
 export interface Telemetry {
-  readonly onlookers: Onlookers;
+  readonly onlookers: TelemetrySinks;
   /** Resolves when everything is there that is loaded on demand. */
   readonly ready: Promise<void>;
   /** Files may have been moved away. */

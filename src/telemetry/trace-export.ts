@@ -5,7 +5,7 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchSpanProcessor } from "@opentelemetry/sdk-trace";
 
 import { systemRandom } from "../lib/random.ts";
-import { PatientExporter } from "./patient-exporter.ts";
+import { BackoffExporter } from "./patient-exporter.ts";
 import { spansOf, type TracedRecord } from "./spans.ts";
 
 export interface TraceExportSetting {
@@ -35,7 +35,7 @@ export function openTraceExport({ endpoint, serviceName, version, onLoss }: Trac
   const url = `${endpoint.replace(/\/+$/, "")}/v1/traces`;
   /** Given to the processor, and not yet at the collector or lost. */
   let waiting = 0;
-  const exporter = new PatientExporter(
+  const exporter = new BackoffExporter(
     new OTLPTraceExporter({ url, timeoutMillis: timeoutMs }),
     (spans, why) => {
       waiting -= spans;

@@ -4,8 +4,8 @@ import type { TracingConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import { throttle } from "../lib/throttle.ts";
-import type { RecordTaker } from "../proxy/record.ts";
+import { rateLimit } from "../lib/throttle.ts";
+import type { RecordSink } from "../proxy/record.ts";
 import { type Tracer, tracer } from "../proxy/trace-context.ts";
 import type { TraceExport } from "./trace-export.ts";
 
@@ -19,7 +19,7 @@ export interface TracingSetting {
 
 export interface Tracing {
   readonly trace: Tracer;
-  readonly taker: RecordTaker;
+  readonly taker: RecordSink;
   /** Resolves when spans can be sent. */
   readonly ready: Promise<void>;
   /** Spans that did not get to the collector. */
@@ -32,7 +32,7 @@ export interface Tracing {
 const warnEveryMs = 10_000;
 
 export function openTracing({ config, version, clock, random, log }: TracingSetting): Tracing {
-  const mayWarn = throttle(1, () => (clock() * 1_000) / warnEveryMs);
+  const mayWarn = rateLimit(1, () => (clock() * 1_000) / warnEveryMs);
   let lostSpans = 0;
   let untold = 0;
   const onLoss = (spans: number, why: string) => {

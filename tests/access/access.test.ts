@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { Access } from "../../src/access/access.ts";
 import type { Accounts } from "../../src/access/accounts.ts";
-import type { LoginNote } from "../../src/access/ledger.ts";
+import type { LoginEvent } from "../../src/access/ledger.ts";
 import { digestOf } from "../../src/lib/secret.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 
@@ -15,7 +15,7 @@ const program = { name: "ci", role: "operator", tokenHash: `sha256:${digestOf("t
 
 function access(accounts: Accounts) {
   const time = { now: 0 };
-  const notes: LoginNote[] = [];
+  const notes: LoginEvent[] = [];
   const verified: string[] = [];
   const state = { accounts };
   const made = new Access({

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
-import { Ledger, type LoginNote } from "../../src/access/ledger.ts";
+import { LoginAudit, type LoginEvent } from "../../src/access/ledger.ts";
 
 function ledger() {
   const time = { now: 0 };
-  const notes: LoginNote[] = [];
-  return { time, notes, ledger: new Ledger(() => time.now, (note) => void notes.push(note)) }; // prettier-ignore
+  const notes: LoginEvent[] = [];
+  return { time, notes, ledger: new LoginAudit(() => time.now, (note) => void notes.push(note)) }; // prettier-ignore
 }
 
 describe("the record of logins", () => {

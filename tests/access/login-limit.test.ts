@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
-import { LoginLimit } from "../../src/access/login-limit.ts";
+import { LoginLimiter } from "../../src/access/login-limit.ts";
 
 function limit() {
   const time = { now: 0 };
-  return { time, limit: new LoginLimit(() => time.now) };
+  return { time, limit: new LoginLimiter(() => time.now) };
 }
 
 /** Tries until it is told to wait, and gives how often it could and how long to wait. */
-function guess(limited: LoginLimit, name: (index: number) => string, address: (index: number) => string) {
+function guess(limited: LoginLimiter, name: (index: number) => string, address: (index: number) => string) {
   for (let tries = 0; ; tries++) {
     const waitMs = limited.begin({ name: name(tries), address: address(tries) });
     if (waitMs > 0) return { tries, waitMs };

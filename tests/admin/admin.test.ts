@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { request } from "node:http";
 
-import { type Administered, startAdmin } from "../../src/admin/admin.ts";
-import { type Control, denied } from "../../src/control/control.ts";
+import { type AdminBackend, startAdmin } from "../../src/admin/admin.ts";
+import { type Control, commandError } from "../../src/control/control.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
 import { Requests } from "../../src/requests/requests.ts";
@@ -16,12 +16,12 @@ function stand(phase: Phase = "ready", fit = true) {
   const set: [id: string, mode: Mode, by: string][] = [];
   const control: Pick<Control, "setMode"> = {
     setMode(id, mode, { by }) {
-      if (id !== upstream.id) return denied(404, "upstream_unknown", `No upstream is called ${id}.`);
+      if (id !== upstream.id) return commandError(404, "upstream_unknown", `No upstream is called ${id}.`);
       set.push([id, mode, by]);
       return undefined;
     },
   };
-  const balancer: Administered = {
+  const balancer: AdminBackend = {
     phase,
     snapshot: () =>
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { afterOf, countOf, isSet, waitOf, whoOf } from "../../src/admin/asked.ts";
+import { afterOf, countOf, isSet, waitOf, actorOf } from "../../src/admin/asked.ts";
 
 const asked = (body?: string, headers: Record<string, string> = {}) =>
   new Request("http://admin/", {
@@ -13,17 +13,17 @@ const query = (text: string) => new URLSearchParams(text);
 
 describe("what a caller asks for", () => {
   test("has an actor and a reason that are fit for a log", () => {
-    expect(whoOf(asked())).toEqual({ by: "api", why: "" });
+    expect(actorOf(asked())).toEqual({ by: "api", why: "" });
     expect(
-      whoOf(asked(undefined, { "x-evenkeel-actor": "ann@ops" }), { reason: " a\n\u0000b\t c " }),
+      actorOf(asked(undefined, { "x-evenkeel-actor": "ann@ops" }), { reason: " a\n\u0000b\t c " }),
     ).toEqual({
       ...{ by: "ann@ops", why: "a b c" },
     });
-    expect(whoOf(asked(undefined, { "x-evenkeel-actor": "<b>" }), { reason: 5 })).toEqual({
+    expect(actorOf(asked(undefined, { "x-evenkeel-actor": "<b>" }), { reason: 5 })).toEqual({
       by: "api",
       why: "",
     });
-    expect(whoOf(asked(), { reason: "x".repeat(900) }).why).toHaveLength(500);
+    expect(actorOf(asked(), { reason: "x".repeat(900) }).why).toHaveLength(500);
   });
 
   test.each([

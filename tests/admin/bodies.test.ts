@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { fieldsOf, textOf } from "../../src/admin/bodies.ts";
+import { bodyFields, textOf } from "../../src/admin/bodies.ts";
 
 const asked = (body?: string | ReadableStream<Uint8Array>, type: string | null = "application/json") =>
   new Request("http://admin/", {
@@ -19,7 +19,7 @@ const inPieces = (...pieces: string[]) =>
 
 /** The fields, or the status and the reason of the refusal. */
 async function told(request: Request): Promise<unknown> {
-  const answer = await fieldsOf(request);
+  const answer = await bodyFields(request);
   if (!(answer instanceof Response)) return answer;
   expect(answer.headers.get("content-type")).toBe("application/problem+json");
   return [answer.status, ((await answer.json()) as { reason: string }).reason];

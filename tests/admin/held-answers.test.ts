@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { held } from "../../src/admin/held-answers.ts";
+import { boundToSession } from "../../src/admin/held-answers.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 function streamOf(type = "text/event-stream") {
@@ -18,7 +18,7 @@ describe("an answer that goes on", () => {
     const time = new FakeTime();
     const { answer, isCancelled } = streamOf();
     let isAllowed = true;
-    const kept = held(answer, () => isAllowed, time.schedule);
+    const kept = boundToSession(answer, () => isAllowed, time.schedule);
     expect(kept.status).toBe(201);
     await time.advance(10_000);
     expect(isCancelled()).toBe(false);
@@ -32,7 +32,9 @@ describe("an answer that goes on", () => {
   test("is not watched any more when its reader has left", async () => {
     const time = new FakeTime();
     const { answer, isCancelled } = streamOf();
-    const reader = (held(answer, () => true, time.schedule).body as ReadableStream<Uint8Array>).getReader();
+    const reader = (
+      boundToSession(answer, () => true, time.schedule).body as ReadableStream<Uint8Array>
+    ).getReader();
     expect(new TextDecoder().decode((await reader.read()).value)).toBe(": hello\n\n");
     await time.advance(5_000);
     await reader.cancel();
@@ -42,6 +44,6 @@ describe("an answer that goes on", () => {
 
   test("is left alone if it is no stream of events", () => {
     const { answer } = streamOf("text/plain");
-    expect(held(answer, () => false, new FakeTime().schedule)).toBe(answer);
+    expect(boundToSession(answer, () => false, new FakeTime().schedule)).toBe(answer);
   });
 });

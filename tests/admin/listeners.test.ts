@@ -1,21 +1,21 @@
 import { expect, test } from "bun:test";
 
 import { RequestTail } from "../../src/admin/request-tail.ts";
-import type { KeptRequest } from "../../src/requests/request.ts";
+import type { StoredRequest } from "../../src/requests/request.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { goodRecord } from "../support/records.ts";
 
 /** A tail on time that a test moves, and requests that it makes up. */
 function stand() {
   const time = new FakeTime();
-  const watchers = new Set<(request: KeptRequest) => void>();
-  const watch = (watcher: (request: KeptRequest) => void) => {
+  const watchers = new Set<(request: StoredRequest) => void>();
+  const watch = (watcher: (request: StoredRequest) => void) => {
     watchers.add(watcher);
     return () => void watchers.delete(watcher);
   };
   const tail = new RequestTail({ requests: { since: () => [], watch }, schedule: time.schedule });
   let seq = 0;
-  const add = (more: Partial<KeptRequest> = {}) => {
+  const add = (more: Partial<StoredRequest> = {}) => {
     seq += 1;
     for (const watcher of watchers) watcher({ ...goodRecord, ...more, seq });
   };

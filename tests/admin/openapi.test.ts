@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 
-import { type Document, documentOf } from "../../src/admin/openapi/document.ts";
-import { type Operation, reasonsOf } from "../../src/admin/openapi/operation.ts";
+import { type OpenApiDocument, documentOf } from "../../src/admin/openapi/document.ts";
+import { type Operation, statusReasons } from "../../src/admin/openapi/operation.ts";
 import { operations } from "../../src/admin/openapi/operations.ts";
 import { drainReportSchema, problemSchema } from "../../src/admin/schemas/orders.ts";
 import {
@@ -17,12 +17,12 @@ import { snapshotSchema } from "../../src/admin/schemas/snapshot.ts";
 import { upstreamDetailSchema } from "../../src/admin/schemas/upstream.ts";
 import { nameOf } from "../../src/config/problem.ts";
 import type { Setting } from "../../src/config/effective.ts";
-import { faultsIn } from "../../src/config/shape.ts";
+import { schemaErrors } from "../../src/config/shape.ts";
 import type { DrainReport, ReloadReport } from "../../src/control/control.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
 import type { HistoryAnswer } from "../../src/history/history.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
-import type { Event } from "../../src/state/event.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { until } from "../support/wait.ts";
@@ -40,7 +40,7 @@ type Same<One, Other> = [Frozen<One>, Frozen<Other>] extends [Frozen<Other>, Fro
 const agreed: true[] = [
   true satisfies Same<Static<typeof snapshotSchema>, Snapshot>,
   true satisfies Same<Static<typeof upstreamDetailSchema>, UpstreamDetail>,
-  true satisfies Same<Static<typeof eventSchema>, Event>,
+  true satisfies Same<Static<typeof eventSchema>, BalancerEvent>,
   true satisfies Same<Static<typeof historySchema>, HistoryAnswer>,
   true satisfies Same<Static<typeof stateSchema>, { intents: readonly Intent[] }>,
   true satisfies Same<Static<typeof settingsSchema>, { settings: readonly Setting[] }>,
@@ -289,7 +289,7 @@ describe("the real balancer", () => {
   });
 
   test("serves the document that the table gives, and a page without scripts that has every operation", async () => {
-    const served = (await (await fetch(`${room.admin}/api/openapi.json`)).json()) as Document;
+    const served = (await (await fetch(`${room.admin}/api/openapi.json`)).json()) as OpenApiDocument;
     expect(served).toEqual(JSON.parse(JSON.stringify(documentOf(operations))));
     const response = await fetch(`${room.admin}/api/docs`);
     const page = await response.text();
@@ -329,8 +329,8 @@ async function follows(operation: Operation, response: Response): Promise<void> 
   if (!answer) {
     const body: unknown = await response.json();
     expect(type).toBe("application/problem+json");
-    expect(faultsIn(strictly(problemSchema), body)).toEqual([]);
-    expect(reasonsOf(operation)[status] ?? []).toContain((body as { reason: string }).reason);
+    expect(schemaErrors(strictly(problemSchema), body)).toEqual([]);
+    expect(statusReasons(operation)[status] ?? []).toContain((body as { reason: string }).reason);
     return;
   }
   if (!answer.schema) {
@@ -344,7 +344,7 @@ async function follows(operation: Operation, response: Response): Promise<void> 
   }
   const text = await response.text();
   const value: unknown = answer.type === "application/json" ? JSON.parse(text) : text;
-  const faults = faultsIn(strictly(answer.schema), value);
+  const faults = schemaErrors(strictly(answer.schema), value);
   expect(faults.map(({ path, why }) => `${nameOf(path)}: ${why}`)).toEqual([]);
 }
 
@@ -357,5 +357,5 @@ async function firstMessages(response: Response): Promise<void> {
   });
   await reader?.cancel();
   const snapshot = /event: snapshot\ndata: (.*)\n\n/.exec(text)?.[1] ?? "null";
-  expect(faultsIn(strictly(snapshotSchema), JSON.parse(snapshot))).toEqual([]);
+  expect(schemaErrors(strictly(snapshotSchema), JSON.parse(snapshot))).toEqual([]);
 }

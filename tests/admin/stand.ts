@@ -2,9 +2,9 @@
 
 import { Access } from "../../src/access/access.ts";
 import type { Accounts } from "../../src/access/accounts.ts";
-import type { LoginNote } from "../../src/access/ledger.ts";
-import { type Administered, adminApp, startAdmin } from "../../src/admin/admin.ts";
-import type { Control, Who } from "../../src/control/control.ts";
+import type { LoginEvent } from "../../src/access/ledger.ts";
+import { type AdminBackend, adminApp, startAdmin } from "../../src/admin/admin.ts";
+import type { Control, Actor } from "../../src/control/control.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
 import { digestOf } from "../../src/lib/secret.ts";
 import { Requests } from "../../src/requests/requests.ts";
@@ -29,8 +29,8 @@ const upstream = { id: "a", url: "http://10.0.0.1:80", fit: true } as UpstreamDe
 const emptySnapshot = { phase: "ready", pools: [] } as unknown as Snapshot;
 
 /** A balancer that does what it is told, and remembers who said so. */
-export function obedient(acts: Who[], snapshot = emptySnapshot): Administered {
-  const act = (who: Who) => {
+export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend {
+  const act = (who: Actor) => {
     acts.push(who);
     return undefined;
   };
@@ -91,8 +91,8 @@ export interface Answer {
 export interface AdminStand extends Disposable {
   accounts: Accounts;
   readonly port: number;
-  readonly acts: Who[];
-  readonly notes: LoginNote[];
+  readonly acts: Actor[];
+  readonly notes: LoginEvent[];
   ask(method: string, path: string, asked?: Asked): Promise<Answer>;
   /** The bearer of a new session. */
   login(name: string, password?: string): Promise<string>;
@@ -109,7 +109,7 @@ export async function startAdminStand(
   accounts: Accounts,
   { snapshot = emptySnapshot, port = 0, hostname = "127.0.0.1" } = {},
 ): Promise<AdminStand> {
-  const [acts, notes]: [Who[], LoginNote[]] = [[], []];
+  const [acts, notes]: [Actor[], LoginEvent[]] = [[], []];
   const state = { accounts };
   const listener = await startAdmin(
     {

@@ -3,11 +3,11 @@ import { connect } from "node:net";
 
 import { Stream } from "../../src/admin/stream.ts";
 import { streamRoutes } from "../../src/admin/stream-routes.ts";
-import { Journal } from "../../src/control/journal.ts";
+import { EventLog } from "../../src/control/journal.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
-import type { Event } from "../../src/state/event.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
@@ -18,7 +18,7 @@ afterAll(() => open.forEach((listener) => listener.close()));
 /** The stream behind a real listener; its time passes only when a test says so. */
 async function stand(bytesOfSnapshot = 10) {
   const time = new FakeTime();
-  const journal = new Journal({
+  const journal = new EventLog({
     store: { events: () => [], record: () => {} },
     wallClock: () => time.clock(),
     schedule: time.schedule,
@@ -41,7 +41,7 @@ async function stand(bytesOfSnapshot = 10) {
     handle: (request) => app.fetch(request),
   });
   open.push(listener);
-  const add = (to: string, upstream = "a"): Event => {
+  const add = (to: string, upstream = "a"): BalancerEvent => {
     const named = { pool: "main", upstream, from: "", reason: "operator", by: "ann", detail: "" };
     const event = journal.add({ kind: "mode", to, ...named });
     void time.advance(0);
@@ -75,11 +75,11 @@ class Reading {
     this.isOver = true;
   }
 
-  get events(): { id: string; event: Event }[] {
+  get events(): { id: string; event: BalancerEvent }[] {
     return [...this.text.matchAll(/^event: event\nid: (\d+)\ndata: (.*)\n\n/gm)].map(
       ([, id = "", data = ""]) => ({
         id,
-        event: JSON.parse(data) as Event,
+        event: JSON.parse(data) as BalancerEvent,
       }),
     );
   }

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { taggedText, upstreamTag } from "../../src/admin/tags.ts";
+import { taggedText, upstreamEtag } from "../../src/admin/tags.ts";
 import type { UpstreamSnapshot } from "../../src/snapshot.ts";
 import { ControlRoom } from "../support/control-room.ts";
 
 describe("an upstream's tag", () => {
   const mark = { by: "ann", at: 5, why: "" };
   const upstream = { id: "a", url: "http://a", weight: 1, backup: false, mode: "ready" } as UpstreamSnapshot;
-  const tag = upstreamTag(upstream);
+  const tag = upstreamEtag(upstream);
 
   test.each<Partial<UpstreamSnapshot>>([
     { weight: 2 },
@@ -18,13 +18,13 @@ describe("an upstream's tag", () => {
     { weightSet: mark },
     { added: mark },
     { drain: { since: 1, deadline: null, inFlight: 0, drained: true, leaving: true } },
-  ])("is another one after %j", (change) => expect(upstreamTag({ ...upstream, ...change })).not.toBe(tag));
+  ])("is another one after %j", (change) => expect(upstreamEtag({ ...upstream, ...change })).not.toBe(tag));
 
   test.each<Partial<UpstreamSnapshot>>([
     { inFlight: 9, fit: false, status: "failing" },
     { effectiveWeight: 0.5, slowStart: 0.5, rescues: 3 },
     { traffic: { requests: 7 } as UpstreamSnapshot["traffic"] },
-  ])("stays the same after %j", (change) => expect(upstreamTag({ ...upstream, ...change })).toBe(tag));
+  ])("stays the same after %j", (change) => expect(upstreamEtag({ ...upstream, ...change })).toBe(tag));
 });
 
 describe("a text that was seen before", () => {

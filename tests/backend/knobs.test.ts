@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { type Knobs, readKnobs } from "../../src/backend/knobs.ts";
+import { type EchoOptions, readEchoOptions } from "../../src/backend/knobs.ts";
 
-const good: ReadonlyArray<[query: string, knobs: Knobs]> = [
+const good: ReadonlyArray<[query: string, knobs: EchoOptions]> = [
   ["", {}],
   ["other=1", {}],
   ["ms=0", { ms: 0 }],
@@ -34,14 +34,14 @@ const bad: ReadonlyArray<[query: string, problems: readonly string[]]> = [
 
 describe("the knobs", () => {
   for (const [query, knobs] of good) {
-    test(`read ?${query}`, () => expect(readKnobs(new URLSearchParams(query))).toEqual(knobs));
+    test(`read ?${query}`, () => expect(readEchoOptions(new URLSearchParams(query))).toEqual(knobs));
   }
   for (const [query, problems] of bad) {
     test(`tell what is wrong with ?${query}`, () =>
-      expect(readKnobs(new URLSearchParams(query))).toEqual({ problems }));
+      expect(readEchoOptions(new URLSearchParams(query))).toEqual({ problems }));
   }
   test("show no more than sixty characters of what was received", () => {
-    const read = readKnobs(new URLSearchParams(`ms=${"9".repeat(1_000)}`));
+    const read = readEchoOptions(new URLSearchParams(`ms=${"9".repeat(1_000)}`));
     expect("problems" in read && read.problems[0]?.length).toBeLessThan(140);
   });
 });

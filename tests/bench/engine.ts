@@ -4,13 +4,13 @@
  * varies; what a request costs in truth, `npm run bench` tells.
  */
 
-import { Fleet } from "../../src/control/fleet.ts";
+import { PoolRegistry } from "../../src/control/fleet.ts";
 import { wireEngineOver } from "../../src/engine/wire/listener.ts";
-import type { ConnectOwner, Sockets, SocketOwner, WireSocket } from "../../src/engine/wire/socket.ts";
+import type { ConnectHandler, Sockets, SocketHandler, WireSocket } from "../../src/engine/wire/socket.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { DataPlane } from "../../src/plane/data-plane.ts";
+import { LocalDataPlane } from "../../src/plane/data-plane.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { configOf } from "../support/configs.ts";
 
@@ -37,14 +37,14 @@ const answer = Buffer.from(
 
 /** Whose turn it is to hear something, and what, in the order in which it was written: a ring, since each has one turn at most. */
 const places = 4 * clientCount;
-const owners = new Array<SocketOwner | undefined>(places);
+const owners = new Array<SocketHandler | undefined>(places);
 const replies = new Array<Buffer | undefined>(places);
 let written = 0;
 let heard = 0;
 let answered = 0;
 
 /** Takes everything; whoever is at the other end answers in the next turn. */
-function socketOf(owner: SocketOwner, reply: Buffer, onWrite?: () => void): WireSocket {
+function socketOf(owner: SocketHandler, reply: Buffer, onWrite?: () => void): WireSocket {
   return {
     write(_bytes, _offset, length) {
       onWrite?.();
@@ -60,10 +60,10 @@ function socketOf(owner: SocketOwner, reply: Buffer, onWrite?: () => void): Wire
   };
 }
 
-let accept: (address: string) => SocketOwner = () => {
+let accept: (address: string) => SocketHandler = () => {
   throw new Error("Cannot accept: nobody listens");
 };
-const opening: ConnectOwner[] = [];
+const opening: ConnectHandler[] = [];
 const sockets: Sockets = {
   listen(setting) {
     accept = setting.accept;
@@ -86,10 +86,10 @@ const names = Array.from({ length: upstreamCount }, (_, i) => `u${i}`).join(" ")
 const config = configOf(`main: ${names}`);
 const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
 const observer = { outlierChanged() {}, panicChanged() {} };
-const fleet = new Fleet({ clock, random: seededRandom(1), observer });
+const fleet = new PoolRegistry({ clock, random: seededRandom(1), observer });
 fleet.adopt(fleet.next(config));
 const metrics = new Metrics(clock);
-const plane = new DataPlane({
+const plane = new LocalDataPlane({
   ...{ config, engine: wireEngineOver(sockets), sharesPort: false, fleet, metrics, clock, schedule },
   records: [new Requests({ fleet, clock, wallClock }).taker],
   log: { debug() {}, info() {}, warn() {}, error() {} },

@@ -3,7 +3,7 @@
 import { seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { responded } from "../../src/pool/outcome.ts";
+import { completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream } from "../../src/pool/upstream.ts";
 import { outlierLimits } from "../support/domain.ts";
@@ -39,7 +39,7 @@ function measure(pool: Pool, load: number): number {
     for (let i = 0; i < count; i++) {
       const attempt = open[Math.floor(dice() * load)] as Attempt;
       attempt.head(200);
-      attempt.end(responded);
+      attempt.end(completed);
       const chosen = pool.choose("", []);
       if (!chosen) throw new Error("nobody has room");
       attempt.start(chosen, pool);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser } from "playwright-core";
 
-import { type Administered, startAdmin } from "../../src/admin/admin.ts";
+import { type AdminBackend, startAdmin } from "../../src/admin/admin.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
@@ -20,7 +20,7 @@ describe.skipIf(!executable)("the page of the admin API", () => {
       throw error;
     };
     // The page tells of the API alone, and asks nothing of a balancer.
-    const nobody = {} as unknown as Administered;
+    const nobody = {} as unknown as AdminBackend;
     admin = await startAdmin({ hostname: "127.0.0.1", port: 0, bug }, nobody, runtime);
   });
   afterAll(async () => {

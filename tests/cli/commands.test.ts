@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { backendArguments, demoBackends } from "../../src/cli/companions.ts";
 import { askFlags, backendFlags, companionFlags, dashboardFlags } from "../../src/cli/companion-flags.ts";
 import { balancerFlags, configFlag, watchFlag } from "../../src/cli/flags.ts";
-import { systemSurroundings } from "../../src/cli/surroundings.ts";
+import { systemEnvironment } from "../../src/cli/surroundings.ts";
 import { version } from "../../src/config/version.ts";
 import { policyNames } from "../../src/policy/policies.ts";
 import { parse } from "../../src/cli.ts";
-import { describeTrouble } from "../../src/config/problem.ts";
+import { describeConfigError } from "../../src/config/problem.ts";
 import { problemsOf, type Said, surroundingsWith, understood } from "./fake.ts";
 
 describe("up", () => {
@@ -97,16 +97,16 @@ describe("help and version", () => {
 
 describe("the real surroundings", () => {
   test("have no file where there is none, and throw with the system's code for a folder", () => {
-    const { read } = systemSurroundings({});
+    const { read } = systemEnvironment({});
     expect(read(`${import.meta.dirname}/no-such-file`)).toBeUndefined();
     expect(read(import.meta.path)).toContain("have no file");
     expect(() => read(import.meta.dirname)).toThrow(expect.objectContaining({ code: "EISDIR" }));
   });
 
   test("keep state where XDG says, else below the home folder", () => {
-    expect(systemSurroundings({ XDG_STATE_HOME: "/x", HOME: "/h" }).stateFolder).toBe("/x/evenkeel");
-    expect(systemSurroundings({ XDG_STATE_HOME: "relative", HOME: "/h" }).stateFolder).toStartWith("/h/");
-    expect(systemSurroundings({}).stateFolder).toEndWith("evenkeel");
+    expect(systemEnvironment({ XDG_STATE_HOME: "/x", HOME: "/h" }).stateFolder).toBe("/x/evenkeel");
+    expect(systemEnvironment({ XDG_STATE_HOME: "relative", HOME: "/h" }).stateFolder).toStartWith("/h/");
+    expect(systemEnvironment({}).stateFolder).toEndWith("evenkeel");
   });
 });
 
@@ -135,7 +135,7 @@ describe("a balancer's configuration file", () => {
     const other = again({ file: { name: "new.yaml", text: "listen: { port: 9002 }" } });
     expect(other.kind === "proxy" && other.config.listen.port).toBe(9002);
     const gone = again({ isFileExpected: true });
-    expect(gone.kind === "trouble" && describeTrouble(gone)).toBe(
+    expect(gone.kind === "trouble" && describeConfigError(gone)).toBe(
       'Cannot read the configuration: the file is gone, received "evenkeel.yaml"',
     );
   });
@@ -165,8 +165,8 @@ describe("plan and state", () => {
 });
 
 test("a folder as configuration is one clear sentence", () => {
-  const result = parse(["check", "--config", import.meta.dirname], {}, systemSurroundings({}));
-  expect(result.kind === "trouble" && describeTrouble(result)).toBe(
+  const result = parse(["check", "--config", import.meta.dirname], {}, systemEnvironment({}));
+  expect(result.kind === "trouble" && describeConfigError(result)).toBe(
     `Cannot use --config: it is a folder and not a file, received "${import.meta.dirname}"`,
   );
 });

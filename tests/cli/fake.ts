@@ -1,8 +1,8 @@
 /** A machine without files, for the command line's tests, and short ways to read what it says. */
 
 import { type Command, parse } from "../../src/cli.ts";
-import type { Surroundings } from "../../src/cli/surroundings.ts";
-import { sentenceOf, type Trouble } from "../../src/config/problem.ts";
+import type { CliEnvironment } from "../../src/cli/surroundings.ts";
+import { problemSentence, type ConfigError } from "../../src/config/problem.ts";
 
 export interface Said {
   /** With spaces between; values with spaces need a list. */
@@ -14,11 +14,11 @@ export interface Said {
   readonly now?: number;
 }
 
-export function surroundingsWith(files: Readonly<Record<string, string>> = {}, now = 0): Surroundings {
+export function surroundingsWith(files: Readonly<Record<string, string>> = {}, now = 0): CliEnvironment {
   return { read: (path) => files[path], stateFolder: "/state", hostName: "machine", now: () => now };
 }
 
-export function say({ argv = [], env = {}, files = {}, now = 0 }: Said): Command | Trouble {
+export function say({ argv = [], env = {}, files = {}, now = 0 }: Said): Command | ConfigError {
   const words = typeof argv === "string" ? argv.split(" ").filter((word) => word !== "") : argv;
   return parse(words, env, surroundingsWith(files, now));
 }
@@ -36,5 +36,5 @@ export function understood<Kind extends Command["kind"]>(
 /** Every problem's sentence; none if it was understood. */
 export function problemsOf(said: Said): readonly string[] {
   const command = say(said);
-  return command.kind === "trouble" ? command.problems.map(sentenceOf) : [];
+  return command.kind === "trouble" ? command.problems.map(problemSentence) : [];
 }

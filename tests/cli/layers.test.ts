@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { BackendConfig, DashboardConfig } from "../../src/config/config.ts";
-import type { Resolved } from "../../src/config/resolve.ts";
+import type { ResolvedConfig } from "../../src/config/resolve.ts";
 import { understood } from "./fake.ts";
 
 /** One setting in its four layers, each with a value of its own; `file` undefined where no file is read. */
@@ -14,7 +14,7 @@ interface Row<Source> {
 
 const upstreams = "upstreams: [http://u:1]";
 
-const balancerRows: readonly Row<Resolved>[] = [
+const balancerRows: readonly Row<ResolvedConfig>[] = [
   {
     flag: ["--port", "1001", 1001],
     env: ["PROXY_PORT", "1002", 1002],
@@ -110,7 +110,7 @@ const balancerRows: readonly Row<Resolved>[] = [
   },
 ];
 
-const companionRows: readonly Row<Resolved>[] = [
+const companionRows: readonly Row<ResolvedConfig>[] = [
   {
     flag: ["--dashboard-port", "1001", 1001],
     env: ["DASHBOARD_PORT", "1002", 1002],

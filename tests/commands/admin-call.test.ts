@@ -4,8 +4,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { adminCalls } from "../../src/commands/admin-call.ts";
-import { dangersOf } from "../../src/commands/dangers.ts";
-import type { Order } from "../../src/commands/orders.ts";
+import { warningsBefore } from "../../src/commands/dangers.ts";
+import type { CliCommand } from "../../src/commands/orders.ts";
 import { accountsOf, startAdminStand } from "../admin/stand.ts";
 import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/admin-stand-in.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -58,7 +58,7 @@ test("an order that leaves a pool with nobody is told of before it is given", as
   const call = adminCalls({ adminUrl: admin.url }, "ann");
   const gone = ["Nothing serves in pool shop then: clients get 503."];
   const of = (id: string) => ({ upstream: id, reason: "" });
-  const table: readonly (readonly [order: Order, dangers: readonly string[]])[] = [
+  const table: readonly (readonly [order: CliCommand, dangers: readonly string[]])[] = [
     [{ verb: "drain", ...of("a"), waitMs: 0, isForced: false }, gone],
     [{ verb: "maintenance", ...of("a") }, gone],
     [{ verb: "remove", ...of("a"), waitMs: 0 }, gone],
@@ -68,17 +68,17 @@ test("an order that leaves a pool with nobody is told of before it is given", as
     [{ verb: "maintenance", ...of("nobody") }, []],
     [{ verb: "ready", ...of("a") }, []],
   ];
-  for (const [order, dangers] of table) expect(await dangersOf(order, call)).toEqual(dangers);
+  for (const [order, dangers] of table) expect(await warningsBefore(order, call)).toEqual(dangers);
   await admin.close();
-  const removal: Order = { verb: "remove", ...of("a"), waitMs: 0 };
+  const removal: CliCommand = { verb: "remove", ...of("a"), waitMs: 0 };
   const alone = await startAdminStandIn(snapshotOf(pool({ name: "shop", upstreams: [upstream("a")] })));
   // The balancer refuses that.
-  expect(await dangersOf(removal, adminCalls({ adminUrl: alone.url }, "ann"))).toEqual([]);
+  expect(await warningsBefore(removal, adminCalls({ adminUrl: alone.url }, "ann"))).toEqual([]);
   await alone.close();
   const other = createServer((_, response) => void response.end("{}")).listen(0, "127.0.0.1");
   await once(other, "listening");
   const adminUrl = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
-  expect(await dangersOf(removal, adminCalls({ adminUrl }, "ann"))).toEqual([]);
+  expect(await warningsBefore(removal, adminCalls({ adminUrl }, "ann"))).toEqual([]);
   other.closeAllConnections();
   other.close();
 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { columnsOf } from "../../src/commands/columns.ts";
+import { renderColumns } from "../../src/commands/columns.ts";
 import { eventLine } from "../../src/commands/event-line.ts";
-import { explanationOf } from "../../src/commands/explain.ts";
+import { renderExplanation } from "../../src/commands/explain.ts";
 import { statusLines } from "../../src/commands/status-table.ts";
-import { pictureAfter } from "../../src/dashboard/picture.ts";
+import { nextDashboardState } from "../../src/dashboard/picture.ts";
 import type { OutlierSnapshot, Snapshot } from "../../src/snapshot.ts";
 import { busySnapshot, pool, snapshotOf, upstream } from "../support/admin-stand-in.ts";
 
@@ -16,7 +16,7 @@ describe("columns", () => {
   ];
 
   test("line up, numbers to the right, and end without spaces", () =>
-    expect(columnsOf(rows, { right: [1], hasColour: false })).toEqual([
+    expect(renderColumns(rows, { right: [1], hasColour: false })).toEqual([
       "NAME       COUNT  WHY",
       "a              7  because of this",
       "long-name  1,234  x",
@@ -25,7 +25,7 @@ describe("columns", () => {
   test("end where the terminal does, whatever their colours", () => {
     const toned = rows.map((row) => row.map((text) => ({ text, tone: "red" as const })));
     for (const hasColour of [false, true]) {
-      for (const line of columnsOf(toned, { right: [1], hasColour, width: 20 }))
+      for (const line of renderColumns(toned, { right: [1], hasColour, width: 20 }))
         expect(Bun.stripANSI(line).length).toBeLessThanOrEqual(20);
     }
   });
@@ -42,7 +42,7 @@ function poisoned(value: unknown): unknown {
 
 describe("what a terminal is shown", () => {
   const pictureOf = (snapshot: Snapshot) =>
-    pictureAfter(undefined, {
+    nextDashboardState(undefined, {
       at: snapshot.at,
       adminUrl: "http://localhost:8091",
       frontDoor: { url: "", reachable: true, status: 200, detail: "", latencyMs: 0, checkedAt: 0 },
@@ -142,7 +142,7 @@ describe("what a terminal is shown", () => {
     const lines = [
       ...statusLines(pictureOf(snapshot), { hasColour: false }),
       ...snapshot.events.map(eventLine),
-      ...explanationOf({ account: [hostile], phases: [{ [hostile]: hostile }] }, false),
+      ...renderExplanation({ account: [hostile], phases: [{ [hostile]: hostile }] }, false),
     ];
     expect(lines.join("").includes("evil")).toBe(true);
     for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u);
@@ -157,7 +157,7 @@ describe("what a terminal is shown", () => {
         { upstream: "bee", startedAt: 12, nested: {} },
       ],
     };
-    expect(explanationOf(told, false)).toEqual([
+    expect(renderExplanation(told, false)).toEqual([
       ...["It went to a.", "a answered 200.", "", "attempts"],
       ...["UPSTREAM  STARTED AT", "a               1.23", "bee               12"],
     ]);

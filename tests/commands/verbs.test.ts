@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:http";
 
 import type { Snapshot } from "../../src/snapshot.ts";
-import type { Event } from "../../src/state/event.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
 import { fromBuild, type Program } from "../support/program.ts";
@@ -163,7 +163,7 @@ describe("evenkeel events", () => {
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.UTC  mode +main\/b  ready → maintenance  \(operator, by ann: disk\)$/,
     );
     const json = (await run("events", "--upstream", "b", "--limit", "1", "--json")).out;
-    expect(JSON.parse(json) as Event).toMatchObject({ upstream: "b", to: "ready", by: "ann" });
+    expect(JSON.parse(json) as BalancerEvent).toMatchObject({ upstream: "b", to: "ready", by: "ann" });
     expect(await run("events", "--limit", "0")).toEqual({ code: 0, out: "", err: "" });
   }, 20_000);
 
@@ -174,7 +174,7 @@ describe("evenkeel events", () => {
       following.stdout
         .split("\n")
         .filter((line) => line !== "")
-        .map((line) => (JSON.parse(line) as Event).to)
+        .map((line) => (JSON.parse(line) as BalancerEvent).to)
         .join(" ");
     await room.ask("POST", "/api/upstreams/a/mode", { mode: "maintenance" });
     await until(() => told().includes("maintenance"), "the first", 10_000);

@@ -1,19 +1,24 @@
 import { describe, expect, test } from "bun:test";
 
-import { expiryWords, type OwnCertificate, stageOf, statusOf } from "../../src/config/expiry.ts";
+import {
+  describeExpiry,
+  type ListenerCertificate,
+  stageOf,
+  certificateStatus,
+} from "../../src/config/expiry.ts";
 
 const day = 86_400_000;
 const end = Date.parse("2030-06-30T12:00:00Z");
 
 /** One that ends at `end`. */
-function lasting(days: number): OwnCertificate {
+function lasting(days: number): ListenerCertificate {
   return { listener: "listen", path: "/cert", validFrom: end - days * day, expiresAt: end };
 }
 
-const seenAt = (certificate: OwnCertificate, daysLeft: number): readonly unknown[] => {
+const seenAt = (certificate: ListenerCertificate, daysLeft: number): readonly unknown[] => {
   const now = end - daysLeft * day;
   const stage = stageOf(certificate, now);
-  return [stage, statusOf(stage), expiryWords(certificate, now)];
+  return [stage, certificateStatus(stage), describeExpiry(certificate, now)];
 };
 
 describe("a certificate for a year, with so many days left,", () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { readFileText } from "../../src/config/file.ts";
-import { sentenceOf } from "../../src/config/problem.ts";
+import { problemSentence } from "../../src/config/problem.ts";
 
 function problemsIn(text: string): readonly string[] {
   const read = readFileText(text, "e.yaml");
-  return Array.isArray(read) ? read.map(sentenceOf) : [];
+  return Array.isArray(read) ? read.map(problemSentence) : [];
 }
 
 function valueOf(text: string): unknown {

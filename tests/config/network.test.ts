@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { addressOf, isWildcard, whyNotHost, whyNotOrigin, whyNotRange } from "../../src/config/network.ts";
+import {
+  parseAddress,
+  isWildcard,
+  hostProblem,
+  originProblem,
+  cidrProblem,
+} from "../../src/config/network.ts";
 import { authorityOf } from "../../src/pool/upstream.ts";
 
 describe("an origin", () => {
@@ -14,8 +20,8 @@ describe("an origin", () => {
     ["https://[2001:DB8::1]", "https", "[2001:db8::1]:443"],
     ["http://10.0.0.1:65535", "http", "10.0.0.1:65535"],
   ] as const)("%s is understood", (text, protocol, authority) => {
-    expect(whyNotOrigin(text)).toBeUndefined();
-    const address = addressOf(text);
+    expect(originProblem(text)).toBeUndefined();
+    const address = parseAddress(text);
     expect([address.protocol, authorityOf(address)]).toEqual([protocol, authority]);
   });
 
@@ -53,12 +59,12 @@ describe("an origin", () => {
     ["http://a:0", hasNoPort],
     ["http://a:65536", hasNoPort],
     ["http://a:80a", "its host is not valid"],
-  ])("%p is refused", (text, why) => expect(whyNotOrigin(text)).toBe(why));
+  ])("%p is refused", (text, why) => expect(originProblem(text)).toBe(why));
 });
 
 test("a listener's host is an address, with or without brackets, or a name", () => {
   for (const host of ["0.0.0.0", "::", "[::1]", "localhost", "a.b-c.d", "x"]) {
-    expect(whyNotHost(host)).toBeUndefined();
+    expect(hostProblem(host)).toBeUndefined();
   }
   for (const host of [
     "",
@@ -74,13 +80,13 @@ test("a listener's host is an address, with or without brackets, or a name", () 
     "a.",
     "[a]",
   ]) {
-    expect([host, whyNotHost(host)]).toEqual([host, "it needs an IP address or a host name"]);
+    expect([host, hostProblem(host)]).toEqual([host, "it needs an IP address or a host name"]);
   }
 });
 
 test("a range is an address with or without a prefix that fits it", () => {
   for (const range of ["10.0.0.0/8", "10.1.2.3", "0.0.0.0/0", "::/0", "::1", "2001:db8::/128"]) {
-    expect(whyNotRange(range)).toBeUndefined();
+    expect(cidrProblem(range)).toBeUndefined();
   }
   const isNone = "it needs an address or a range such as 10.0.0.0/8";
   for (const range of [
@@ -93,10 +99,10 @@ test("a range is an address with or without a prefix that fits it", () => {
     "10.0.0.0/-1",
     "fe80::1%lo",
   ]) {
-    expect([range, whyNotRange(range)]).toEqual([range, isNone]);
+    expect([range, cidrProblem(range)]).toEqual([range, isNone]);
   }
-  expect(whyNotRange("10.0.0.0/33")).toBe("its prefix needs to be from 0 to 32");
-  expect(whyNotRange("::/129")).toBe("its prefix needs to be from 0 to 128");
+  expect(cidrProblem("10.0.0.0/33")).toBe("its prefix needs to be from 0 to 32");
+  expect(cidrProblem("::/129")).toBe("its prefix needs to be from 0 to 128");
 });
 
 test("knows the addresses that answer on every interface", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { suggest } from "../../src/config/suggest.ts";
+import { closestWord } from "../../src/config/suggest.ts";
 
 const keys = ["port", "host", "drainTimeout", "trustedProxies", "hashBy"];
 
@@ -13,6 +13,6 @@ test.each([
   ["colour", undefined],
   ["x", undefined],
   ["", undefined],
-])("%p means %p", (word, meant) => expect(suggest(word, keys)).toBe(meant));
+])("%p means %p", (word, meant) => expect(closestWord(word, keys)).toBe(meant));
 
-test("nothing is meant where nothing is known", () => expect(suggest("port", [])).toBeUndefined());
+test("nothing is meant where nothing is known", () => expect(closestWord("port", [])).toBeUndefined());

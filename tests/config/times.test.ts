@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import {
   formatTimeRange,
   timeRangeOf,
-  whyNotDelay,
-  whyNotDuration,
-  whyNotTimeRange,
+  delayProblem,
+  durationProblem,
+  timeRangeProblem,
 } from "../../src/config/times.ts";
 
 test.each([
@@ -17,7 +17,7 @@ test.each([
   ["0.5-1.5s", 500, 1500, "500-1500ms"],
   ["500ms-1s", 500, 1000, "500ms-1s"],
 ])("the range %s is from %d to %d ms, and shortest as %s", (text, min, max, shortest) => {
-  expect(whyNotTimeRange(text)).toBeUndefined();
+  expect(timeRangeProblem(text)).toBeUndefined();
   expect(timeRangeOf(text)).toEqual({ min, max });
   expect(formatTimeRange({ min, max })).toBe(shortest);
   expect(timeRangeOf(shortest)).toEqual({ min, max });
@@ -35,14 +35,14 @@ test.each([
   ["2-1ms", "its first duration needs to be the shorter one"],
   ["1s-20ms", "its first duration needs to be the shorter one"],
   ["1-9999h", "it needs a duration of at most 576h"],
-])("%p is no range", (text, why) => expect(whyNotTimeRange(text)).toBe(why));
+])("%p is no range", (text, why) => expect(timeRangeProblem(text)).toBe(why));
 
 test("a duration is at least a millisecond and at most what a timer can count; a delay may be 0", () => {
-  expect(whyNotDuration("1ms")).toBeUndefined();
-  expect(whyNotDuration("576h")).toBeUndefined();
-  expect(whyNotDuration("577h")).toBe("it needs a duration of at most 576h");
-  expect(whyNotDuration("0s")).toBe("it needs a duration of at least 1ms");
-  expect(whyNotDuration("0.9ms")).toBe("it needs a duration of at least 1ms");
-  expect(whyNotDelay("0")).toBeUndefined();
-  expect(whyNotDelay("0s")).toBeUndefined();
+  expect(durationProblem("1ms")).toBeUndefined();
+  expect(durationProblem("576h")).toBeUndefined();
+  expect(durationProblem("577h")).toBe("it needs a duration of at most 576h");
+  expect(durationProblem("0s")).toBe("it needs a duration of at least 1ms");
+  expect(durationProblem("0.9ms")).toBe("it needs a duration of at least 1ms");
+  expect(delayProblem("0")).toBeUndefined();
+  expect(delayProblem("0s")).toBeUndefined();
 });

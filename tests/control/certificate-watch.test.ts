@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { CertificateWatch } from "../../src/control/certificate-watch.ts";
-import type { Happening } from "../../src/control/journal.ts";
+import { CertificateMonitor } from "../../src/control/certificate-watch.ts";
+import type { NewEvent } from "../../src/control/journal.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 const day = 86_400_000;
@@ -16,10 +16,10 @@ const certificate = {
 /** A watch that begins with so many days left. */
 function watched(daysLeft: number, certificates = [certificate]) {
   const time = new FakeTime();
-  const events: Happening[] = [];
+  const events: NewEvent[] = [];
   const lines: string[] = [];
   const write = (message: string) => void lines.push(message);
-  const watch = new CertificateWatch({
+  const watch = new CertificateMonitor({
     certificates,
     journal: { add: (event) => ({ ...event, seq: events.push(event), at: 0 }) },
     log: { debug: write, info: write, warn: write, error: write },

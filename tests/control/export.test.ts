@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { exportYaml } from "../../src/control/export.ts";
-import { wantedOf } from "../../src/control/wanted.ts";
+import { desiredConfig } from "../../src/control/wanted.ts";
 import { readFileText } from "../../src/config/file.ts";
 import { understood } from "../cli/fake.ts";
 import { configOf, intentOf } from "../support/configs.ts";
@@ -10,7 +10,7 @@ const config = configOf("main: a b | api: c d");
 
 function exported(...set: string[]): string {
   const intents = set.map(intentOf);
-  return exportYaml(config, wantedOf(config, intents), intents);
+  return exportYaml(config, desiredConfig(config, intents), intents);
 }
 
 describe("the export of what was set at run time", () => {
@@ -40,7 +40,7 @@ pools:
     const set = ["weight c 7", "added api/e@10.7.7.7", "removed main/b"];
     const files = { "evenkeel.yaml": exported(...set) };
     const again = understood("proxy", { argv: "proxy", files }).config;
-    const wanted = wantedOf(config, set.map(intentOf));
+    const wanted = desiredConfig(config, set.map(intentOf));
     expect(again.pools.map(({ upstreams }) => upstreams)).toEqual(
       wanted.pools.map(({ upstreams }) => upstreams),
     );
@@ -48,7 +48,7 @@ pools:
 
   test("stays a file whatever an operator wrote as a reason", () => {
     const intent = { ...intentOf("weight a 3"), why: "a\n}]: # - {\u2028'\"" };
-    const text = exportYaml(config, wantedOf(config, [intent]), [intent]);
+    const text = exportYaml(config, desiredConfig(config, [intent]), [intent]);
     expect(readFileText(text, "x")).toMatchObject({
       value: { pools: { main: { upstreams: [{ weight: 3 }, {}] } } },
     });

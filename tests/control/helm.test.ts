@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Config } from "../../src/config/config.ts";
-import { type Trouble, trouble } from "../../src/config/problem.ts";
-import type { Denied } from "../../src/control/control.ts";
-import { courseOf } from "../../src/control/course.ts";
+import { type ConfigError, configError } from "../../src/config/problem.ts";
+import type { CommandError } from "../../src/control/control.ts";
+import { createReconciler } from "../../src/control/course.ts";
 import { Drains } from "../../src/control/drains.ts";
-import { Fleet } from "../../src/control/fleet.ts";
-import { Helm } from "../../src/control/helm.ts";
+import { PoolRegistry } from "../../src/control/fleet.ts";
+import { Controller } from "../../src/control/helm.ts";
 import { Intents } from "../../src/control/intents.ts";
-import { Journal } from "../../src/control/journal.ts";
+import { EventLog } from "../../src/control/journal.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { Prober } from "../../src/probe/prober.ts";
@@ -34,13 +34,13 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
   const { clock, schedule } = time;
   const wallClock = () => 1e12 + clock();
   const random = seededRandom(1);
-  const journal = new Journal({ store, wallClock, schedule, log });
+  const journal = new EventLog({ store, wallClock, schedule, log });
   const stages: string[] = [];
   const drains = new Drains({
     ...{ clock, wallClock, schedule },
     onStage: ({ id }, stage) => stages.push(`${id} ${stage}`),
   });
-  const fleet = new Fleet({ clock, random, observer: { outlierChanged() {}, panicChanged() {} } });
+  const fleet = new PoolRegistry({ clock, random, observer: { outlierChanged() {}, panicChanged() {} } });
   const hosts = new Set(down.map(hostOf));
   const prober = new Prober({
     probe: async ({ hostname }) => {
@@ -50,15 +50,15 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
     ...{ clock, schedule, random },
     onResult: () => {},
   });
-  const files: { next: Config | Trouble } = { next: config };
+  const files: { next: Config | ConfigError } = { next: config };
   const reloads: string[] = [];
-  const course = courseOf({
+  const course = createReconciler({
     ...{ config, intents: new Intents(store, log), fleet, prober, drains, journal, log, wallClock },
     reread: () => files.next,
     cutter: () => cut,
     onReload: ({ result }) => reloads.push(result),
   });
-  const helm = new Helm(course);
+  const helm = new Controller(course);
   const upstream = (id: string) => {
     const found = fleet.find(id);
     if (!found) throw new Error(`no ${id}`);
@@ -70,7 +70,7 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
   return { helm, course, fleet, time, store, upstream, files, reloads, stages, told, pools, prober };
 }
 
-const reasonOf = (answer: unknown) => (answer as Denied | undefined)?.reason;
+const reasonOf = (answer: unknown) => (answer as CommandError | undefined)?.reason;
 const ids = (upstreams: readonly Upstream[] = []) => upstreams.map(({ id }) => id).join("");
 
 describe("the helm", () => {
@@ -100,7 +100,7 @@ describe("the helm", () => {
     const { helm, files, reloads, pools } = setUp(configOf("main: a b"));
     files.next = configOf("main: a c");
     expect(await helm.reload({ dry: true }, "ann")).toMatchObject({ applied: false, steps: [{}, {}] });
-    files.next = trouble([{ action: "use x", why: "it needs y" }]);
+    files.next = configError([{ action: "use x", why: "it needs y" }]);
     expect(await helm.reload({ dry: true }, "ann")).toMatchObject({
       status: 422,
       problems: ["Cannot use x: it needs y"],

@@ -1,24 +1,29 @@
 import { describe, expect, test } from "bun:test";
 
-import { type Happening, Journal } from "../../src/control/journal.ts";
-import type { Event } from "../../src/state/event.ts";
+import { type NewEvent, EventLog } from "../../src/control/journal.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import { openSqlite } from "../../src/state/sqlite.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
-function happening(upstream: string | null, to: string, pool: string | null = "main"): Happening {
+function happening(upstream: string | null, to: string, pool: string | null = "main"): NewEvent {
   return { kind: "probe", pool, upstream, from: "", to, reason: "probe_failed", by: "prober", detail: "" };
 }
 
-const operated: Happening = { ...happening("c", "draining"), kind: "mode", reason: "operator", by: "ann", detail: "Kernel update" }; // prettier-ignore
+const operated: NewEvent = { ...happening("c", "draining"), kind: "mode", reason: "operator", by: "ann", detail: "Kernel update" }; // prettier-ignore
 
 function setUp(store = openSqlite(":memory:"), time = new FakeTime()) {
   const errors: string[] = [];
   const log = { error: (message: string) => void errors.push(message) };
-  const journal = new Journal({ store, wallClock: () => 1_000 + time.clock(), schedule: time.schedule, log });
+  const journal = new EventLog({
+    store,
+    wallClock: () => 1_000 + time.clock(),
+    schedule: time.schedule,
+    log,
+  });
   return { journal, store, time, errors };
 }
 
-const words = (events: readonly Event[]) => events.map(({ to }) => to).join(" ");
+const words = (events: readonly BalancerEvent[]) => events.map(({ to }) => to).join(" ");
 
 describe("the journal", () => {
   test("finds events by kind, by who, by words, and those that operators made", () => {
@@ -90,7 +95,7 @@ describe("the journal", () => {
   test("keeps what cannot be written, says so, and writes it with the next event or after a minute", async () => {
     const store = openSqlite(":memory:");
     let isBroken = true;
-    const record = (events: readonly Event[]) => {
+    const record = (events: readonly BalancerEvent[]) => {
       if (isBroken) throw new Error("disk full");
       store.record(events);
     };

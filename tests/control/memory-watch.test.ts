@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { MemoryWatch } from "../../src/control/memory-watch.ts";
+import { MemoryMonitor } from "../../src/control/memory-watch.ts";
 import { cgroupLimitBytes } from "../../src/runtime/memory.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
@@ -8,7 +8,7 @@ function watched(limit: number | undefined) {
   const time = new FakeTime();
   const memory = { rss: 100, limit, collections: 0 };
   const heard: string[] = [];
-  const watch = new MemoryWatch({
+  const watch = new MemoryMonitor({
     schedule: time.schedule,
     rssBytes: () => memory.rss,
     limitBytes: () => memory.limit,

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 
-import { readNewcomer } from "../../src/control/newcomer.ts";
+import { parseNewUpstream } from "../../src/control/newcomer.ts";
 import { configOf } from "../support/configs.ts";
 
 const wanted = configOf("main: a", {}, { upstreamTls: { ca: "PEM", caPath: "/ca", verify: false } });
-const read = (given: object) => readNewcomer(given, wanted, "main");
+const read = (given: object) => parseNewUpstream(given, wanted, "main");
 
 test("a newcomer keeps what it says of TLS, and follows its pool in the rest", () => {
   expect(read({ url: "https://n" })).toMatchObject({

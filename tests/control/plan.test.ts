@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 
 import type { Config } from "../../src/config/config.ts";
 import { describeStep, liveOf, planOf } from "../../src/control/plan.ts";
-import { outdatedIn, wantedOf } from "../../src/control/wanted.ts";
+import { supersededIntents, desiredConfig } from "../../src/control/wanted.ts";
 import type { UpstreamTls } from "../../src/pool/upstream.ts";
-import { intentOf as readIntent, contentOf } from "../../src/state/intent.ts";
+import { parseIntent as readIntent, serializeIntent } from "../../src/state/intent.ts";
 import { configOf, intentOf, poolsIn } from "../support/configs.ts";
 
 const main = "main: a b";
@@ -182,7 +182,9 @@ describe("the plan from one configuration to another", () => {
   for (const [why, old, next, set, steps] of rows) {
     test(`names ${why}`, () => {
       const intents = set.map(intentOf);
-      expect(planOf(wantedOf(old, intents), wantedOf(next, intents)).map(describeStep)).toEqual([...steps]);
+      expect(planOf(desiredConfig(old, intents), desiredConfig(next, intents)).map(describeStep)).toEqual([
+        ...steps,
+      ]);
     });
   }
 
@@ -221,9 +223,9 @@ describe("what is wanted", () => {
     "is $wanted with $pools and $set",
     ({ pools, set, wanted, outdated }) => {
       const intents = set.map(intentOf);
-      expect(poolsIn(wantedOf(configOf(pools), intents))).toBe(wanted);
+      expect(poolsIn(desiredConfig(configOf(pools), intents))).toBe(wanted);
       expect(
-        outdatedIn(configOf(pools), intents)
+        supersededIntents(configOf(pools), intents)
           .map(({ upstream }) => upstream)
           .join(),
       ).toBe(outdated);
@@ -240,9 +242,9 @@ describe("what is wanted", () => {
       } as const;
       const spec = { id: "c", address, weight: 1, backup: false };
       const said = { upstream: "c", by: "ann", at: 1, why: "" };
-      const kept = readIntent(said, contentOf({ ...said, kind: "added", pool: "main", spec }));
+      const kept = readIntent(said, serializeIntent({ ...said, kind: "added", pool: "main", spec }));
       const upstreamTls = { ca: "PEM", caPath: "/ca.pem", verify: true };
-      const wanted = wantedOf(configOf(main, {}, { upstreamTls }), kept ? [kept] : []);
+      const wanted = desiredConfig(configOf(main, {}, { upstreamTls }), kept ? [kept] : []);
       return wanted.pools[0]?.upstreams.find(({ id }) => id === "c")?.address.tls;
     };
     expect(added()).toEqual({ ca: "PEM", caPath: "/ca.pem", verify: true });
@@ -253,7 +255,7 @@ describe("what is wanted", () => {
 
   test("keeps one that is being emptied until it is gone", () => {
     const leaving = [{ pool: "main", spec: intentSpec("a;weight=4") }];
-    const wanted = wantedOf(configOf("main: a b"), [intentOf("removed main/a")], leaving);
+    const wanted = desiredConfig(configOf("main: a b"), [intentOf("removed main/a")], leaving);
     expect(poolsIn(wanted)).toBe("main: b a;weight=4");
   });
 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { isDenied } from "../../src/control/control.ts";
-import { Fleet } from "../../src/control/fleet.ts";
-import { Journal } from "../../src/control/journal.ts";
-import { readRehearsal, type RehearsalOrder } from "../../src/control/rehearsal-order.ts";
-import { Rehearsals } from "../../src/control/rehearsals.ts";
+import { isCommandError } from "../../src/control/control.ts";
+import { PoolRegistry } from "../../src/control/fleet.ts";
+import { EventLog } from "../../src/control/journal.ts";
+import { parseFaultRequest, type FaultRequest } from "../../src/control/rehearsal-order.ts";
+import { FaultInjections } from "../../src/control/rehearsals.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { applyState, stateOf } from "../../src/plane/messages.ts";
 import { openSqlite } from "../../src/state/sqlite.ts";
@@ -20,12 +20,12 @@ function setUp() {
   const lines: string[] = [];
   const say = (message: string) => void lines.push(message);
   const log = { debug: say, info: say, warn: say, error: say };
-  const journal = new Journal({ store, wallClock: () => 1e12 + clock(), schedule, log });
+  const journal = new EventLog({ store, wallClock: () => 1e12 + clock(), schedule, log });
   const random = seededRandom(1);
   const observer = { outlierChanged() {}, panicChanged() {} };
   const config = configOf("main: a b c");
   const fleetOf = () => {
-    const fleet = new Fleet({ clock, random, observer });
+    const fleet = new PoolRegistry({ clock, random, observer });
     fleet.adopt(fleet.next(config));
     for (const pool of fleet.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
     return fleet;
@@ -33,7 +33,7 @@ function setUp() {
   const fleet = fleetOf();
   const changes: number[] = [];
   const onChange = () => void changes.push(clock());
-  const rehearsals = new Rehearsals({ clock, schedule, random, journal, log, onChange });
+  const rehearsals = new FaultInjections({ clock, schedule, random, journal, log, onChange });
   const find = (id: string) => {
     const found = fleet.find(id);
     if (!found) throw new Error(`no ${id}`);
@@ -46,7 +46,7 @@ function setUp() {
   return { time, config, fleet, fleetOf, rehearsals, find, told, lines, changes };
 }
 
-const order: RehearsalOrder = {
+const order: FaultRequest = {
   ...{ latencyMs: 2_000, errorShare: 0.3, error: "connect_refused", probes: false },
   ...{ durationMs: 30_000, force: false },
 };
@@ -130,17 +130,17 @@ describe("rehearsals", () => {
 
 describe("an order to rehearse", () => {
   test("needs an effect and nothing else", () => {
-    expect(readRehearsal({ errorShare: 0.5 })).toEqual({
+    expect(parseFaultRequest({ errorShare: 0.5 })).toEqual({
       ...{ latencyMs: 0, errorShare: 0.5, error: "connect_refused" },
       ...{ probes: false, force: false, durationMs: 30_000 },
     });
-    expect(readRehearsal({})).toMatchObject({ status: 422, reason: "rehearsal_invalid" });
-    expect(isDenied(readRehearsal({ probes: true, seconds: 600 }))).toBe(false);
+    expect(parseFaultRequest({})).toMatchObject({ status: 422, reason: "rehearsal_invalid" });
+    expect(isCommandError(parseFaultRequest({ probes: true, seconds: 600 }))).toBe(false);
   });
 
   test("is refused with every problem at once", () => {
     const given = { latencyMs: -1, errorShare: 2, error: "fire", seconds: 601, probes: 1, speed: 3 };
-    const refused = readRehearsal(given);
+    const refused = parseFaultRequest(given);
     expect("problems" in refused && refused.problems).toEqual([
       "Cannot use speed: it must be one of latencyMs, errorShare, error, seconds, probes, force, received 3",
       "Cannot use latencyMs: it must be a number from 0 to 30000, received -1",
@@ -152,7 +152,7 @@ describe("an order to rehearse", () => {
   });
 
   test("takes no number that is none", () => {
-    expect(readRehearsal({ latencyMs: Number.NaN })).toMatchObject({ status: 422 });
-    expect(readRehearsal({ errorShare: "0.3" })).toMatchObject({ status: 422 });
+    expect(parseFaultRequest({ latencyMs: Number.NaN })).toMatchObject({ status: 422 });
+    expect(parseFaultRequest({ errorShare: "0.3" })).toMatchObject({ status: 422 });
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import type { Act } from "../../src/dashboard/actions/asked.ts";
+import type { Action } from "../../src/dashboard/actions/asked.ts";
 import { effectOf } from "../../src/dashboard/actions/effect.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
 import { pool, snapshotOf, upstream } from "../support/admin-stand-in.ts";
 
 interface Wish {
-  readonly act?: Act;
+  readonly act?: Action;
   readonly ids?: readonly string[];
   readonly weight?: number | null;
   readonly deadlineMs?: number;

@@ -1,18 +1,18 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { Feed, type Viewer } from "../../src/dashboard/feed.ts";
+import { SnapshotPoller, type Viewer } from "../../src/dashboard/feed.ts";
 import { eventOf, renderedOnce, streamOf } from "../../src/dashboard/live.ts";
-import type { Picture } from "../../src/dashboard/picture.ts";
+import type { DashboardState } from "../../src/dashboard/picture.ts";
 
 let time = 0;
 let drawn = 0;
 let timers: Array<{ due: number; task: () => void }> = [];
 let bugs: unknown[] = [];
 
-function feed(): Feed {
-  return new Feed({
+function feed(): SnapshotPoller {
+  return new SnapshotPoller({
     async draw() {
       drawn += 1;
-      return { at: time } as Picture;
+      return { at: time } as DashboardState;
     },
     schedule(delayMs, task) {
       const timer = { due: time + delayMs, task };
@@ -162,7 +162,7 @@ describe("the live stream", () => {
 
   test("renders for each what it has seen last, once for all who have seen the same", async () => {
     const rendered: string[] = [];
-    const bytesOf = renderedOnce((picture: Picture, seen) => {
+    const bytesOf = renderedOnce((picture: DashboardState, seen) => {
       rendered.push(`${seen?.at ?? "none"} to ${picture.at}`);
       return eventOf(rendered.at(-1) ?? "");
     });

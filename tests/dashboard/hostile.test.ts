@@ -1,11 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { marks, personal } from "../../src/dashboard/login/marks.tsx";
-import { renderLogin, renderRefusal, renderRefusalPart } from "../../src/dashboard/login/pages.tsx";
+import { placeholders, fillPlaceholders } from "../../src/dashboard/login/marks.tsx";
+import {
+  renderLogin,
+  renderAccessDenied,
+  renderAccessDeniedFragment,
+} from "../../src/dashboard/login/pages.tsx";
 import { eventOf } from "../../src/dashboard/live.ts";
 import { renderNumbers } from "../../src/dashboard/numbers.tsx";
 import { addingOf } from "../../src/dashboard/actions/add.tsx";
-import { acts, askedOf } from "../../src/dashboard/actions/asked.ts";
-import { Deeds, undoOfAdding } from "../../src/dashboard/actions/deeds.ts";
+import { actions, parseActionForm } from "../../src/dashboard/actions/asked.ts";
+import { UndoHistory, undoOfAdding } from "../../src/dashboard/actions/deeds.ts";
 import { renderActed } from "../../src/dashboard/actions/done.tsx";
 import { effectOf } from "../../src/dashboard/actions/effect.ts";
 import {
@@ -20,18 +24,18 @@ import type { ReloadCardProps } from "../../src/dashboard/course/reload-card.tsx
 import { renderConfigPage, renderReload } from "../../src/dashboard/course/render.tsx";
 import { renderEventsPage } from "../../src/dashboard/events/events-page.tsx";
 import { renderFresh } from "../../src/dashboard/events/render.tsx";
-import { soughtOf } from "../../src/dashboard/events/sought.ts";
+import { parseEventFilter } from "../../src/dashboard/events/sought.ts";
 import { renderDryRunAnswer, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
 import { renderExplainPage } from "../../src/dashboard/requests/explain-page.tsx";
 import { renderFailing } from "../../src/dashboard/requests/failing-card.tsx";
 import { renderRequestsPage } from "../../src/dashboard/requests/list-page.tsx";
 import { renderRows } from "../../src/dashboard/requests/row.tsx";
-import { filterNames, soughtOf as requestsSought } from "../../src/dashboard/requests/sought.ts";
-import type { Foreseen, KeptRequest } from "../../src/requests/request.ts";
+import { filterNames, parseRequestFilter as requestsSought } from "../../src/dashboard/requests/sought.ts";
+import type { DryRunResult, StoredRequest } from "../../src/requests/request.ts";
 import { requestDesk, retriedRequest } from "../support/request-desk.ts";
-import type { Event, EventKind } from "../../src/state/event.ts";
-import type { Picture } from "../../src/dashboard/picture.ts";
-import type { UpstreamPicture } from "../../src/dashboard/upstream-feeds.ts";
+import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
+import type { DashboardState } from "../../src/dashboard/picture.ts";
+import type { UpstreamPageState } from "../../src/dashboard/upstream-feeds.ts";
 import { type Row, rowSince } from "../../src/dashboard/upstream-row.tsx";
 import { viewOf } from "../../src/dashboard/view.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
@@ -63,7 +67,7 @@ function poisonedColumns() {
   return { ...columns, p50Ms: columns.p50Ms.map(() => hostile as unknown as number) };
 }
 
-const picture: Picture = {
+const picture: DashboardState = {
   at: Date.now(),
   readAt: Date.now(),
   adminUrl: hostile,
@@ -75,14 +79,14 @@ const picture: Picture = {
     latencyMs: 1,
     checkedAt: Date.now(),
   },
-  snapshot: poisoned(busySnapshot()) as Picture["snapshot"],
+  snapshot: poisoned(busySnapshot()) as DashboardState["snapshot"],
   outage: undefined,
   trends: [{ pool: hostile, upstream: hostile, columns: poisonedColumns() }],
 };
 const { snapshot } = picture;
 
 /** With all that is told of the balancer as a whole. */
-function inNeed(each: Picture): Picture {
+function inNeed(each: DashboardState): DashboardState {
   if (!each.snapshot) return each;
   const refused = { at: Date.now(), by: hostile, problems: [hostile] };
   const configuration = { takenAt: Date.now(), refused, needsRestart: [hostile] };
@@ -144,7 +148,7 @@ const panicking = snapshot && {
   })),
 };
 
-const pictures: Readonly<Record<string, Picture>> = {
+const pictures: Readonly<Record<string, DashboardState>> = {
   "a panic": { ...picture, snapshot: panicking },
   "a known state": picture,
   "an outage": { ...picture, outage: { reason: "refused", message: hostile, since: picture.at } },
@@ -168,9 +172,9 @@ const pictures: Readonly<Record<string, Picture>> = {
 };
 
 const place = { page: "upstream", id: hostile } as const;
-const deed = new Deeds().add(hostile, [undoOfAdding(hostile)]);
+const deed = new UndoHistory().add(hostile, [undoOfAdding(hostile)]);
 
-const renderings: Readonly<Record<string, (picture: Picture) => string>> = {
+const renderings: Readonly<Record<string, (picture: DashboardState) => string>> = {
   "the page in need": (each) => renderPage({ picture: inNeed(each), columnsOf: poisonedColumns }),
   "the page": (each) => renderPage({ picture: each, columnsOf: poisonedColumns }),
   "the page, sorted and filtered": (each) =>
@@ -188,7 +192,7 @@ const renderings: Readonly<Record<string, (picture: Picture) => string>> = {
 
 const detail = poisoned(detailOf(upstreamsOf(busySnapshot())[1] as UpstreamDetail)) as UpstreamDetail;
 const trend = { pool: hostile, upstream: hostile, columns: poisonedColumns() };
-const shown: UpstreamPicture = { at: picture.at, picture, id: hostile, detail, trend, trouble: undefined };
+const shown: UpstreamPageState = { at: picture.at, picture, id: hostile, detail, trend, trouble: undefined };
 const refused = { reason: "refused", message: hostile } as const;
 
 const plan = { applied: false, diff: [hostile, `+ ${hostile}`, `- ${hostile}`], needsRestart: [hostile] };
@@ -216,17 +220,17 @@ const hostileIntents: readonly Intent[] = [
 ];
 
 const event = { seq: 3, at: 0, pool: hostile, upstream: hostile, from: hostile, to: hostile };
-const hostileEvents: readonly Event[] = [
+const hostileEvents: readonly BalancerEvent[] = [
   { ...event, kind: hostile as EventKind, reason: hostile, by: hostile, detail: `${hostile}\n${hostile}` },
   { ...event, kind: "mode", upstream: null, reason: "operator", by: hostile, detail: hostile },
   { ...event, seq: hostile as unknown as number, kind: "mode", reason: hostile, by: hostile, detail: "" },
 ];
 const soughtFor = (isAudit: boolean) => {
   const fields = { pool: hostile, upstream: hostile, kind: hostile, by: hostile, text: hostile };
-  return soughtOf(new URLSearchParams({ ...fields, before: "9" }), isAudit);
+  return parseEventFilter(new URLSearchParams({ ...fields, before: "9" }), isAudit);
 };
 
-const request = poisoned(retriedRequest(1, { complaint: "no Host field" })) as KeptRequest;
+const request = poisoned(retriedRequest(1, { complaint: "no Host field" })) as StoredRequest;
 const explained = { ...request, account: [hostile] };
 const filter = requestsSought(
   new URLSearchParams(Object.fromEntries(filterNames.map((name) => [name, hostile]))),
@@ -239,7 +243,7 @@ const imagined = {
   clientAddress: hostile,
   headers: hostile,
 };
-const foreseen = poisoned(requestDesk().dryRun) as Foreseen;
+const foreseen = poisoned(requestDesk().dryRun) as DryRunResult;
 
 const requestRenderings: Readonly<Record<string, () => string>> = {
   requests: () => renderRequestsPage({ sought: filter, told: found, picture }),
@@ -325,9 +329,10 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
   "a reload": () => reloads.map(renderReload).join(""),
   "the login": () =>
     renderLogin({ csrf: hostile, next: hostile, name: hostile, words: hostile, tone: "bad" }),
-  "a refusal": () => renderRefusal({ title: hostile, words: hostile }),
-  "a refusal for htmx": () => renderRefusalPart({ title: hostile, words: hostile }),
-  "who is logged in": () => personal(marks.who, { name: hostile, role: "viewer", csrf: "token" }),
+  "a refusal": () => renderAccessDenied({ title: hostile, words: hostile }),
+  "a refusal for htmx": () => renderAccessDeniedFragment({ title: hostile, words: hostile }),
+  "who is logged in": () =>
+    fillPlaceholders(placeholders.who, { name: hostile, role: "viewer", csrf: "token" }),
 };
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];
@@ -343,10 +348,10 @@ describe("a hostile string never reaches the markup of an act raw", () => {
     for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
   };
   const whole = snapshot as NonNullable<typeof snapshot>;
-  for (const act of acts) {
+  for (const act of actions) {
     test(`its confirmation: ${act}`, () => {
       for (const fields of fieldsOf(act)) {
-        const asked = askedOf(fields) as NonNullable<ReturnType<typeof askedOf>>;
+        const asked = parseActionForm(fields) as NonNullable<ReturnType<typeof parseActionForm>>;
         const effect = effectOf(whole, asked);
         for (const shape of shapes) {
           check(renderPanel({ asked, effect, problem: hostile }, shape));
@@ -399,7 +404,9 @@ describe("a hostile string never reaches the markup raw", () => {
 
 test("numbers that are not numbers become no markup either", () => {
   const text = JSON.stringify(busySnapshot(), (_, value) => (typeof value === "number" ? hostile : value));
-  const html = renderPage({ picture: { ...picture, snapshot: JSON.parse(text) as Picture["snapshot"] } });
+  const html = renderPage({
+    picture: { ...picture, snapshot: JSON.parse(text) as DashboardState["snapshot"] },
+  });
   for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { FrontDoor, Picture } from "../../src/dashboard/picture.ts";
-import { pictureAfter } from "../../src/dashboard/picture.ts";
-import { sentenceOf } from "../../src/dashboard/reasons.ts";
-import { verdictOf } from "../../src/dashboard/verdict.ts";
+import type { FrontDoor, DashboardState } from "../../src/dashboard/picture.ts";
+import { nextDashboardState } from "../../src/dashboard/picture.ts";
+import { reasonSentence } from "../../src/dashboard/reasons.ts";
+import { overallStatus } from "../../src/dashboard/verdict.ts";
 import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
 import { pool, snapshotOf, traffic, upstream } from "../support/admin-stand-in.ts";
 
@@ -16,7 +16,7 @@ const door: FrontDoor = {
   checkedAt: now,
 };
 
-function pictureOf(snapshot: Snapshot, change: Partial<Picture> = {}): Picture {
+function pictureOf(snapshot: Snapshot, change: Partial<DashboardState> = {}): DashboardState {
   const adminUrl = "http://localhost:8091";
   return {
     at: now,
@@ -30,9 +30,9 @@ function pictureOf(snapshot: Snapshot, change: Partial<Picture> = {}): Picture {
   };
 }
 
-function told(picture: Picture): string {
-  const { tone, headline, reasons } = verdictOf(picture);
-  return [`${tone}: ${headline}`, ...reasons.map(sentenceOf)].join("; ").replaceAll("\u00a0", " ");
+function told(picture: DashboardState): string {
+  const { tone, headline, reasons } = overallStatus(picture);
+  return [`${tone}: ${headline}`, ...reasons.map(reasonSentence)].join("; ").replaceAll("\u00a0", " ");
 }
 
 const of = (...upstreams: UpstreamSnapshot[]) => snapshotOf(pool({ upstreams }));
@@ -66,7 +66,7 @@ const resting = upstream("d:4", { status: "passing", backup: true, fit: false })
 const [a, b] = [upstream("a:1"), upstream("b:2")];
 
 describe("the verdict", () => {
-  const table: ReadonlyArray<readonly [name: string, picture: Picture, words: string]> = [
+  const table: ReadonlyArray<readonly [name: string, picture: DashboardState, words: string]> = [
     ["all serve", pictureOf(of(a, b, upstream("c:3"))), "good: All 3 upstreams serve"],
     ["the only one serves", pictureOf(of(a)), "good: The only upstream serves"],
     [
@@ -225,16 +225,16 @@ describe("the next picture", () => {
   const snapshot = of(a);
 
   test("keeps the last snapshot and the start of the outage", () => {
-    const known = pictureAfter(undefined, { ...look, reading: { snapshot } });
-    const first = pictureAfter(known, { ...look, at: now + 1_000, reading: { trouble } });
-    const second = pictureAfter(first, { ...look, at: now + 2_000, reading: { trouble } });
+    const known = nextDashboardState(undefined, { ...look, reading: { snapshot } });
+    const first = nextDashboardState(known, { ...look, at: now + 1_000, reading: { trouble } });
+    const second = nextDashboardState(first, { ...look, at: now + 2_000, reading: { trouble } });
     expect(second.snapshot).toBe(snapshot);
     expect(second.readAt).toBe(now);
     expect(second.outage).toEqual({ ...trouble, since: now + 1_000 });
   });
 
   test("forgets the outage with the first answer", () => {
-    const lost = pictureAfter(undefined, { ...look, reading: { trouble } });
-    expect(pictureAfter(lost, { ...look, reading: { snapshot } }).outage).toBeUndefined();
+    const lost = nextDashboardState(undefined, { ...look, reading: { trouble } });
+    expect(nextDashboardState(lost, { ...look, reading: { snapshot } }).outage).toBeUndefined();
   });
 });

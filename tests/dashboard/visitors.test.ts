@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import type { Standing } from "../../src/dashboard/login/login-client.ts";
+import type { LoginState } from "../../src/dashboard/login/login-client.ts";
 import { Visitors } from "../../src/dashboard/login/visitors.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 /** An admin API that says what the test wants it to say, and the bearers that the routes were given. */
 function lobby(ownToken?: string) {
   const time = new FakeTime();
-  const state = { standing: { kind: "unknown" } as Standing, asked: 0 };
+  const state = { standing: { kind: "unknown" } as LoginState, asked: 0 };
   const bearers: (() => string | undefined)[] = [];
   const visitors = new Visitors({
     client: {
@@ -27,7 +27,7 @@ function lobby(ownToken?: string) {
   return { time, state, visitors, bearers };
 }
 
-const ann: Standing = { kind: "user", name: "ann", role: "admin" };
+const ann: LoginState = { kind: "user", name: "ann", role: "admin" };
 
 describe("visitors", () => {
   test("act with the dashboard's own token only once it is known that nobody logs in", async () => {

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
-import { changeOf, whyOf } from "../../src/dashboard/events/event-words.ts";
+import { changeOf, eventReason } from "../../src/dashboard/events/event-words.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import type { Event } from "../../src/state/event.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/admin-stand-in.ts";
 
 const open: Array<() => unknown> = [];
@@ -93,11 +93,11 @@ describe("the configuration", () => {
 });
 
 test("a login is told in words of its own", () => {
-  const told = (to: string, reason: string): Event => ({
+  const told = (to: string, reason: string): BalancerEvent => ({
     ...{ seq: 1, at: 1, kind: "login", pool: null, upstream: null, from: "", by: "ann" },
     ...{ to, reason, detail: "from 192.0.2.1" },
   });
-  const words = (event: Event) => [changeOf(event), ...whyOf(event)];
+  const words = (event: BalancerEvent) => [changeOf(event), ...eventReason(event)];
   expect(words(told("accepted", "password_right"))).toEqual(["logged in", "from 192.0.2.1"]);
   expect(words(told("refused", "password_wrong"))).toEqual([
     "login refused",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 
 import type { Snapshot } from "../../src/snapshot.ts";
-import type { Event } from "../../src/state/event.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { Programs } from "../support/program.ts";
@@ -54,7 +54,7 @@ describe.each([1, 2])("an upstream that is restarted between two checks, behind 
     await until(() => (without.servers.get("b") ?? 0) > 5, "it to serve again");
     await without.stop();
     expect([...load.failures, ...without.failures]).toEqual([]);
-    const { events } = (await read("/api/events")) as { readonly events: readonly Event[] };
+    const { events } = (await read("/api/events")) as { readonly events: readonly BalancerEvent[] };
     expect(events.map(({ upstream, to, reason }) => `${upstream} ${to} ${reason}`)).toContain(
       "b up probe_passed",
     );

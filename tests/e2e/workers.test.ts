@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
-import type { Event } from "../../src/state/event.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import { ControlRoom } from "../support/control-room.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
@@ -37,7 +37,7 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
     return Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1]);
   };
   const events = async () =>
-    ((await (await fetch(`${admin}/api/events`)).json()) as { events: Event[] }).events;
+    ((await (await fetch(`${admin}/api/events`)).json()) as { events: BalancerEvent[] }).events;
   return { proxy, url, admin, snapshot, upstream, workers, metric, plain, events };
 }
 
@@ -62,7 +62,7 @@ async function replaced(workers: () => Promise<NonNullable<Snapshot["workers"]>>
 }
 
 /** The changes of workers that the record tells, oldest first. */
-async function toldOfWorkers(events: () => Promise<readonly Event[]>) {
+async function toldOfWorkers(events: () => Promise<readonly BalancerEvent[]>) {
   const told = (await events()).filter(({ kind }) => kind === "worker");
   return { changes: told.map(({ from, to }) => `${from} ${to}`), first: told[0]?.detail };
 }

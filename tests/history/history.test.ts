@@ -3,13 +3,13 @@ import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import { History, type HistoryQuery } from "../../src/history/history.ts";
-import { levels } from "../../src/history/levels.ts";
+import { resolutions } from "../../src/history/levels.ts";
 import { historyFileOf, openHistory } from "../../src/history/sqlite.ts";
-import type { HistoryStore, Kept } from "../../src/history/store.ts";
+import type { HistoryStore, StoredSeries } from "../../src/history/store.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { failure, rescued, responded } from "../../src/pool/outcome.ts";
+import { failure, rescued, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -70,7 +70,7 @@ function stage({
       attempt.start(upstream);
       now += Math.abs(latencyMs);
       if (latencyMs >= 0) attempt.head(200);
-      attempt.end(latencyMs >= 0 ? responded : failure("connect", "connect_refused"));
+      attempt.end(latencyMs >= 0 ? completed : failure("connect", "connect_refused"));
     },
     columns(query: HistoryQuery) {
       const columns = history.read(query)?.series[0]?.columns;
@@ -175,11 +175,11 @@ describe("history", () => {
     const past = { ...kept, inFlight: 9, p50Ms: 12, p95Ms: 34, p99Ms: null };
     const next = { ...past, at: epoch + 10_000, rescues: 4, queued: 8 };
     const carried = openHistory(file, () => epoch);
-    expect(carried.read(series, levels[1], 0)).toEqual([past]);
-    carried.write([{ series, level: levels[1], point: next }]);
+    expect(carried.read(series, resolutions[1], 0)).toEqual([past]);
+    carried.write([{ series, level: resolutions[1], point: next }]);
     carried.close();
     const again = openHistory(file, () => epoch);
-    expect(again.read(series, levels[1], 0)).toEqual([past, next]);
+    expect(again.read(series, resolutions[1], 0)).toEqual([past, next]);
     again.close();
   });
 
@@ -213,11 +213,11 @@ describe("history", () => {
   test("keeps no more than it says, however long it runs", async () => {
     const { history, time, columns } = stage({ upstreams: [] });
     history.start();
-    await time.advance(levels[0].keptMs + 60_000);
+    await time.advance(resolutions[0].keptMs + 60_000);
     expect(columns({ pool: "main", window: "5m" }).at).toHaveLength(300);
-    expect(columns({ pool: "main", window: "5m", since: epoch + levels[0].keptMs + 57_000 }).at).toHaveLength(
-      3,
-    );
+    expect(
+      columns({ pool: "main", window: "5m", since: epoch + resolutions[0].keptMs + 57_000 }).at,
+    ).toHaveLength(3);
   });
 
   test("knows pools and upstreams that came later, and none that never were", async () => {
@@ -329,7 +329,7 @@ describe("history", () => {
     const batches: { at: number; size: number }[] = [];
     const store: HistoryStore = {
       ...{ read: working.read.bind(working), uptime: () => "", close: () => working.close() },
-      write(points: readonly Kept[]) {
+      write(points: readonly StoredSeries[]) {
         batches.push({ at: time.clock(), size: points.length });
         working.write(points);
       },
@@ -354,7 +354,7 @@ describe("history", () => {
     const written: number[] = [];
     const store: HistoryStore = {
       ...{ read: working.read.bind(working), uptime: () => "", close: () => working.close() },
-      write(points: readonly Kept[]) {
+      write(points: readonly StoredSeries[]) {
         if (broken) throw new Error("disk full");
         written.push(points.length);
         working.write(points);
@@ -390,7 +390,7 @@ describe("the history file", () => {
 
   test("never has more points of a level than that keeps", () => {
     const store = memoryStore();
-    const [, level] = levels;
+    const [, level] = resolutions;
     const count = level.keptMs / level.stepMs;
     const points = Array.from({ length: count + 500 }, (_, index) => ({
       ...{ series, level, point: { ...point, at: epoch + index * level.stepMs } },
@@ -409,13 +409,15 @@ describe("the history file", () => {
     let now = epoch;
     for (const upstream of ["old", "new"]) {
       const store = openHistory(file, () => now);
-      store.write([{ series: { pool: "main", upstream }, level: levels[2], point: { ...point, at: now } }]);
+      store.write([
+        { series: { pool: "main", upstream }, level: resolutions[2], point: { ...point, at: now } },
+      ]);
       store.close();
-      now += levels[2].keptMs - 1_000;
+      now += resolutions[2].keptMs - 1_000;
     }
     const store = openHistory(file, () => now);
-    expect(store.read({ pool: "main", upstream: "old" }, levels[2], 0)).toEqual([]);
-    expect(store.read({ pool: "main", upstream: "new" }, levels[2], 0)).toHaveLength(1);
+    expect(store.read({ pool: "main", upstream: "old" }, resolutions[2], 0)).toEqual([]);
+    expect(store.read({ pool: "main", upstream: "new" }, resolutions[2], 0)).toHaveLength(1);
     store.close();
   });
 
@@ -423,7 +425,7 @@ describe("the history file", () => {
     const file = inFolder("come-and-go.db");
     let now = epoch;
     const store = openHistory(file, () => now);
-    const [, , level] = levels;
+    const [, , level] = resolutions;
     const rows = () => {
       const reader = new DatabaseSync(file, { readOnly: true });
       const count = Number(reader.prepare("SELECT count(*) AS n FROM point").get()?.["n"]);
@@ -484,7 +486,7 @@ describe("the history file", () => {
     old.close();
     const carried = openHistory(file, () => epoch);
     expect(carried.uptime(key)).toBe("");
-    carried.write([{ series: key, level: levels[2], point: { ...point, at: epoch }, uptime: "1 2 3" }]);
+    carried.write([{ series: key, level: resolutions[2], point: { ...point, at: epoch }, uptime: "1 2 3" }]);
     carried.close();
     const again = openHistory(file, () => epoch);
     expect(again.uptime(key)).toBe("1 2 3");
@@ -499,7 +501,7 @@ describe("the history file", () => {
     for (let batch = 0; batch < 200; batch++) {
       const points = Array.from({ length: 50 }, (_, index) => ({
         series: { pool: "main", upstream: `u${batch % 20}-${index}` },
-        level: levels[1],
+        level: resolutions[1],
         point: { ...point, at: epoch + batch * 10_000 },
       }));
       store.write(points);
@@ -514,13 +516,13 @@ describe("the history file", () => {
     const wrong = { ...point, at: epoch + 20_000, requests: 0.5 };
     const batch = [{ ...point, at: epoch + 10_000 }, wrong].map((each) => ({
       series,
-      level: levels[1],
+      level: resolutions[1],
       point: each,
     }));
     expect(() => store.write(batch)).toThrow();
-    expect(store.read(series, levels[1], 0)).toEqual([]);
+    expect(store.read(series, resolutions[1], 0)).toEqual([]);
     store.write(batch.slice(0, 1));
-    expect(store.read(series, levels[1], 0)).toHaveLength(1);
+    expect(store.read(series, resolutions[1], 0)).toHaveLength(1);
     store.close();
   });
 

@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
-import { rescueAll } from "../../src/probe/lookout.ts";
+import { rescueWaiting } from "../../src/probe/lookout.ts";
 import { Deadlines, type DeadlinesSetting } from "../../src/proxy/deadlines.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { answerWith, startOrigin, startStuck, type StuckOrigins } from "../support/origin.ts";
@@ -143,7 +143,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
       await until(() => frozen.requests.length === 1, "the handshake to wait");
       const [upstream] = set.pool.upstreams;
       for (let i = 0; i < 3; i++) if (upstream) set.pool.recordProbe(upstream, false);
-      if (upstream) rescueAll(upstream);
+      if (upstream) rescueWaiting(upstream);
       await until(() => heard.length === 1, "a greeting");
       expect([heard, set.retried]).toEqual([["welcome"], ["rescued"]]);
       await until(() => frozen.open() === 0, "the first connection to be dropped");

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { rescueAll } from "../../src/probe/lookout.ts";
+import { rescueWaiting } from "../../src/probe/lookout.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
 import { answerWith, type Origin, type OriginSetting, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
@@ -249,7 +249,7 @@ const laws: Readonly<Record<string, Law>> = {
       await until(() => stuck.length === 21, "all requests to wait");
       const [upstream] = set.pool.upstreams;
       for (let i = 0; i < 3; i++) if (upstream) set.pool.recordProbe(upstream, false);
-      if (upstream) rescueAll(upstream);
+      if (upstream) rescueWaiting(upstream);
       for (const answer of await Promise.all(moved)) expect(answer.body.toString()).toBe("moved");
       expect(upstream?.inFlight).toBe(1);
       expect(set.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));

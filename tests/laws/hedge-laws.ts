@@ -4,8 +4,8 @@ import { expect } from "bun:test";
 import type { Socket } from "node:net";
 
 import type { Engine } from "../../src/engine/engine.ts";
-import { cutAll } from "../../src/pool/cut.ts";
-import { rescueAll } from "../../src/probe/lookout.ts";
+import { abortAttempts } from "../../src/pool/cut.ts";
+import { rescueWaiting } from "../../src/probe/lookout.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
@@ -176,14 +176,14 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
       if (!one || !other) throw new Error("there are two");
       const asked = ask(stage.port, get());
       await bothWait(cast);
-      rescueAll(one);
+      rescueWaiting(one);
       await until(() => first.origin.open() === 0, "the first connection to be dropped");
       expect([one.inFlight, other.inFlight]).toEqual([0, 1]);
       second.stuck[0]?.write(answerWith("second"));
       expect((await asked).body.toString()).toBe("second");
       const again = ask(stage.port, get());
       await until(() => first.stuck.length === 2 && second.stuck.length === 2, "two attempts to wait again");
-      expect(cutAll(other)).toBe(1);
+      expect(abortAttempts(other)).toBe(1);
       first.stuck[1]?.write(answerWith("first"));
       expect((await again).body.toString()).toBe("first");
       expect(stage.hedged).toEqual(["won", "lost"]);

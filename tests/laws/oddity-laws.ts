@@ -5,7 +5,7 @@ import { expect } from "bun:test";
 import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { Rehearsal } from "../../src/pool/rehearsal.ts";
+import { FaultInjection } from "../../src/pool/rehearsal.ts";
 import { Deadlines } from "../../src/proxy/deadlines.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
@@ -74,7 +74,8 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     const [upstream] = set.pool.upstreams;
     const plan = { latencyMs: 1_000, errorShare: 0, error: "connect_refused", probes: false } as const;
     const until = systemClock() + 60_000;
-    if (upstream) upstream.rehearsal = new Rehearsal({ ...plan, until, by: "ann", why: "" }, seededRandom(1));
+    if (upstream)
+      upstream.rehearsal = new FaultInjection({ ...plan, until, by: "ann", why: "" }, seededRandom(1));
     try {
       const client = await RawClient.connect(set.port);
       const answer = await client.send(handshake()).answer();

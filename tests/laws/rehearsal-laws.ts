@@ -5,8 +5,8 @@ import { describe, expect, test } from "bun:test";
 import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { Rehearsal, type RehearsalPlan } from "../../src/pool/rehearsal.ts";
-import { Lookout, rescueAll } from "../../src/probe/lookout.ts";
+import { FaultInjection, type FaultSpec } from "../../src/pool/rehearsal.ts";
+import { StallDetector, rescueWaiting } from "../../src/probe/lookout.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../support/stage.ts";
@@ -16,7 +16,7 @@ interface Scene {
   readonly origins: readonly Origin[];
   readonly stage: Stage;
   /** Plays on the first upstream. */
-  rehearse(change: Partial<RehearsalPlan>): void;
+  rehearse(change: Partial<FaultSpec>): void;
 }
 
 const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
@@ -38,7 +38,10 @@ async function scene(
     const plan = { latencyMs: 0, errorShare: 0, error: "connect_refused", probes: false } as const;
     const until = systemClock() + 60_000;
     if (first)
-      first.rehearsal = new Rehearsal({ ...plan, until, by: "ann", why: "", ...change }, seededRandom(1));
+      first.rehearsal = new FaultInjection(
+        { ...plan, until, by: "ann", why: "", ...change },
+        seededRandom(1),
+      );
   };
   try {
     await play({ origins, stage: set, rehearse });
@@ -104,7 +107,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       await until(() => first.waiting.oldest !== undefined);
       // A moment later by the lookout's clock, so that nobody has to wait.
       const suspects: unknown[] = [];
-      const lookout = new Lookout({
+      const lookout = new StallDetector({
         pools: () => [pool],
         clock: () => systemClock() + 1_500,
         schedule: systemSchedule,
@@ -115,7 +118,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       expect(suspects).toContain(first);
       pool.recordProbe(first, false, { isSuspected: true });
       expect(first.status).toBe("failing");
-      rescueAll(first);
+      rescueWaiting(first);
       expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
       expect(origins[0]?.requests).toHaveLength(0);
     }),

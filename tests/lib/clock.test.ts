@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { beginTurn, endTurn, systemClock } from "../../src/lib/clock.ts";
+import { freezeClock, thawClock, systemClock } from "../../src/lib/clock.ts";
 
 /** Real time goes on by this much at least. */
 function pass(ms: number): void {
@@ -13,11 +13,11 @@ describe("the system's clock", () => {
     const before = systemClock();
     pass(0.1);
     expect(systemClock()).toBeGreaterThan(before);
-    beginTurn();
+    freezeClock();
     const first = systemClock();
     pass(0.1);
     expect(systemClock()).toBe(first);
-    endTurn();
+    thawClock();
     expect(systemClock()).toBeGreaterThan(first);
   });
 
@@ -28,13 +28,13 @@ describe("the system's clock", () => {
       pass(0.05);
     };
     read();
-    beginTurn();
+    freezeClock();
     read();
-    beginTurn();
+    freezeClock();
     read();
-    endTurn();
+    thawClock();
     read();
-    endTurn();
+    thawClock();
     read();
     expect(times).toEqual(times.toSorted((left, right) => left - right));
   });

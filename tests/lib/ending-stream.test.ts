@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { endingStream } from "../../src/lib/ending-stream.ts";
+import { closableStream } from "../../src/lib/ending-stream.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -23,7 +23,7 @@ function source() {
 describe("a stream that can be ended", () => {
   test("passes on all of its source, and tells once that it has ended", async () => {
     let ends = 0;
-    const { stream, end } = endingStream(source().stream, bytes("bye"), () => void (ends += 1));
+    const { stream, end } = closableStream(source().stream, bytes("bye"), () => void (ends += 1));
     expect(await new Response(stream).text()).toBe("1 2 3 4 5 ");
     end();
     expect(ends).toBe(1);
@@ -31,7 +31,7 @@ describe("a stream that can be ended", () => {
 
   test("asks its source for no more than its reader asks for", async () => {
     const from = source();
-    const reader = endingStream(from.stream, bytes("bye")).stream.getReader();
+    const reader = closableStream(from.stream, bytes("bye")).stream.getReader();
     await reader.read();
     await reader.read();
     expect(from.asked()).toBe(2);
@@ -42,7 +42,7 @@ describe("a stream that can be ended", () => {
   test("says its last word when somebody ends it, also while its reader waits", async () => {
     let isCancelled = false;
     const silent = new ReadableStream<Uint8Array>({ cancel: () => void (isCancelled = true) });
-    const { stream, end } = endingStream(silent, bytes("bye"));
+    const { stream, end } = closableStream(silent, bytes("bye"));
     const text = new Response(stream).text();
     end();
     end();
@@ -52,7 +52,7 @@ describe("a stream that can be ended", () => {
 
   test("fails as its source does", async () => {
     const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(new Error("gone")) });
-    const { stream } = endingStream(broken, bytes("bye"));
+    const { stream } = closableStream(broken, bytes("bye"));
     expect(new Response(stream).text()).rejects.toThrow("gone");
   }); // prettier-ignore
 });

@@ -5,7 +5,7 @@ import { PeakEwma } from "../../src/lib/ewma.ts";
 import { hashString } from "../../src/lib/hash.ts";
 import { isLoopback } from "../../src/lib/loopback.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { throttle } from "../../src/lib/throttle.ts";
+import { rateLimit } from "../../src/lib/throttle.ts";
 
 describe("durations", () => {
   for (const [text, ms] of [
@@ -66,7 +66,7 @@ describe("seeded randomness", () => {
 describe("a throttle", () => {
   test("lets a few a second pass and counts the rest", () => {
     let now = 0;
-    const ask = throttle(2, () => now);
+    const ask = rateLimit(2, () => now);
     expect([ask(), ask(), ask(), ask()]).toEqual([0, 0, undefined, undefined]);
     now = 1_000;
     expect([ask(), ask()]).toEqual([2, 0]);

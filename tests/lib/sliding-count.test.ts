@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { SlidingCount } from "../../src/lib/sliding-count.ts";
+import { SlidingWindowCounter } from "../../src/lib/sliding-count.ts";
 
 describe("a sliding count", () => {
   test("forgets what is older than its window, second by second", () => {
-    const count = new SlidingCount(3_000);
+    const count = new SlidingWindowCounter(3_000);
     for (const now of [0, 500, 1_000, 2_999]) count.add(now);
     expect(count.sum(2_999)).toBe(4);
     expect(count.sum(3_000)).toBe(2);
@@ -15,7 +15,7 @@ describe("a sliding count", () => {
 
   test("agrees with a list of all moments, whatever the pauses", () => {
     const dice = seededRandom(3);
-    const count = new SlidingCount(10_000);
+    const count = new SlidingWindowCounter(10_000);
     const moments: number[] = [];
     let now = 12_345;
     for (let i = 0; i < 5_000; i++) {
@@ -28,7 +28,7 @@ describe("a sliding count", () => {
   });
 
   test("is empty after it was cleared", () => {
-    const count = new SlidingCount(1_000);
+    const count = new SlidingWindowCounter(1_000);
     count.add(10);
     count.clear();
     expect(count.sum(10)).toBe(0);

@@ -2,13 +2,13 @@ import { expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics, UpstreamMeter } from "../../src/metrics/metrics.ts";
-import { countsOf, type MeterCounts } from "../../src/metrics/tally.ts";
+import { upstreamCountersOf, type UpstreamCounters } from "../../src/metrics/tally.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { cancelled, failure, type Outcome, responded } from "../../src/pool/outcome.ts";
+import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import { upstreamOf } from "../support/upstreams.ts";
 
 /** What counts come to, apart from the slice that a latency stands in: at its edge that may be the next one. */
-function totalOf(counts: MeterCounts) {
+function totalOf(counts: UpstreamCounters) {
   const perSlice = counts.recent.slices.map(({ latency }) => latency.buckets.filter((_, i) => i % 2 === 1));
   const latencies = perSlice.flat().reduce((sum, count) => sum + count, 0);
   // Added up in another order, a sum may differ in its last digits.
@@ -46,13 +46,13 @@ test("meters read through a day book are those of somebody who counted each atte
   };
   const compare = () => {
     for (const [upstream, meter] of meters)
-      expect(totalOf(countsOf(metrics.of(upstream)))).toEqual(totalOf(countsOf(meter)));
+      expect(totalOf(upstreamCountersOf(metrics.of(upstream)))).toEqual(totalOf(upstreamCountersOf(meter)));
   };
   // Books that are read when they are nearly empty, sorted when they are read, and closed because they are full.
   for (const count of [10, 5_000, 20_000]) {
     for (let i = 0; i < count; i++) {
       const chance = dice();
-      play(chance < 0.01 ? lost : chance < 0.02 ? cancelled : responded);
+      play(chance < 0.01 ? lost : chance < 0.02 ? cancelled : completed);
     }
     compare();
   }

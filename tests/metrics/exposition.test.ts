@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
 import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
-import { ownFamilies } from "../../src/metrics/own-families.ts";
+import { processFamilies } from "../../src/metrics/own-families.ts";
 import { families } from "../../src/metrics/families.ts";
 import { memoryFamilies, stateFamily } from "../../src/metrics/memory-families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
@@ -102,7 +102,7 @@ describe("the real metrics", () => {
       ...families(new Metrics(() => 0), []),
       ...memory,
       stateFamily(false),
-      ...ownFamilies({ bugs: 0, lostLogLines: 0 }),
+      ...processFamilies({ bugs: 0, lostLogLines: 0 }),
     ];
     expect([...read.families.keys()]).toEqual(table.map(({ name }) => name));
     for (const { name, type, labels } of table) {

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { exposition } from "../../src/metrics/exposition.ts";
+import { renderPrometheus } from "../../src/metrics/exposition.ts";
 import { families } from "../../src/metrics/families.ts";
 import { Histogram } from "../../src/metrics/histogram.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { Recent } from "../../src/metrics/recent.ts";
+import { RollingTraffic } from "../../src/metrics/recent.ts";
 import { workerFamilies } from "../../src/metrics/worker-families.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { cancelled, failure, responded } from "../../src/pool/outcome.ts";
+import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { upstreamOf } from "../support/upstreams.ts";
 
@@ -62,7 +62,7 @@ test("workers are told by how many serve and how often they were started anew, a
     { ready: false, restarts: 1 },
     { ready: true, restarts: 0 },
   ];
-  const lines = (await exposition(workerFamilies(seats)))
+  const lines = (await renderPrometheus(workerFamilies(seats)))
     .split("\n")
     .filter((line) => line && !line.startsWith("#"));
   expect(lines).toEqual([
@@ -84,7 +84,7 @@ test("a scrape of very many upstreams lets others have their turn", async () => 
   }));
   let turns = 0;
   const timer = setInterval(() => (turns += 1), 0);
-  const text = await exposition(slow);
+  const text = await renderPrometheus(slow);
   clearInterval(timer);
   expect(text.split("# TYPE")).toHaveLength(6);
   expect(turns).toBeGreaterThanOrEqual(4);
@@ -94,7 +94,7 @@ describe("recent traffic", () => {
   /** As a meter feeds it: the request first, then its latency. */
   function recentFrom(startedAt: number) {
     const latencies = new Histogram();
-    const recent = new Recent(startedAt, latencies);
+    const recent = new RollingTraffic(startedAt, latencies);
     const record = (isError: boolean, latencyMs: number, now: number) => {
       recent.record(isError, now);
       latencies.record(latencyMs);
@@ -186,7 +186,7 @@ describe("metrics", () => {
       attempt.start(upstream);
       now.ms += 3;
       attempt.head(status);
-      attempt.end(responded);
+      attempt.end(completed);
     }
     attempt.start(upstream);
     attempt.end(failure("connect", "connect_refused"));
@@ -195,7 +195,7 @@ describe("metrics", () => {
     metrics.retried("main", failure("connect", "connect_refused"));
     metrics.refused("main", { reason: "no_upstream", status: 503 }, 0);
     metrics.refused(undefined, { reason: "no_route", status: 404 }, 0);
-    const text = await exposition(families(metrics, [{ pool }]));
+    const text = await renderPrometheus(families(metrics, [{ pool }]));
     const id = 'upstream="a\\"b\\\\c"';
     for (const line of [
       `evenkeel_requests_total{pool="main",${id},code="200"} 2`,
@@ -221,7 +221,7 @@ describe("metrics", () => {
     metrics.outlierChanged(pool, { upstream, from: "ejected", to: "probation", reason: "ejection_over" });
     metrics.notRetried("main", failure("head", "upstream_reset"), "retry_budget");
     metrics.retried("main", { reason: "status_503" });
-    const text = await exposition(families(metrics, [{ pool, retryBudget: { left: 41.8 } }]));
+    const text = await renderPrometheus(families(metrics, [{ pool, retryBudget: { left: 41.8 } }]));
     const id = 'upstream="a\\"b\\\\c"';
     for (const line of [
       `evenkeel_ejections_total{pool="main",${id},reason="failure_ratio"} 1`,
@@ -236,7 +236,7 @@ describe("metrics", () => {
 
   test("are well formed: each sample under its family, no name twice, no sample twice", async () => {
     const { metrics, pool } = setUp();
-    const lines = (await exposition(families(metrics, [{ pool }]))).trimEnd().split("\n");
+    const lines = (await renderPrometheus(families(metrics, [{ pool }]))).trimEnd().split("\n");
     const samples = lines.filter((line) => !line.startsWith("#"));
     expect(new Set(samples.map((line) => line.slice(0, line.lastIndexOf(" ")))).size).toBe(samples.length);
     const names = lines.filter((line) => line.startsWith("# TYPE")).map((line) => line.split(" ")[2] ?? "");

@@ -1,13 +1,18 @@
 import { expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { exposition } from "../../src/metrics/exposition.ts";
+import { renderPrometheus } from "../../src/metrics/exposition.ts";
 import { families } from "../../src/metrics/families.ts";
 import { Histogram } from "../../src/metrics/histogram.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { countsOf, poolCountsOf, sumInto, sumPoolInto } from "../../src/metrics/tally.ts";
+import {
+  upstreamCountersOf,
+  poolCountersOf,
+  mergeUpstreamCounters,
+  mergePoolCounters,
+} from "../../src/metrics/tally.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { cancelled, failure, responded } from "../../src/pool/outcome.ts";
+import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
 import { domain } from "../support/domain.ts";
 
 const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
@@ -30,7 +35,7 @@ test("the sum of several meters is the meter of one that saw everything", async 
     if (dice() < 0.3) attempt.connected();
     now.ms += dice() * 25;
     if (dice() < 0.9) attempt.head(dice() < 0.8 ? 200 : 503);
-    attempt.end(dice() < 0.8 ? responded : dice() < 0.5 ? cancelled : failure("body", "upstream_reset"));
+    attempt.end(dice() < 0.8 ? completed : dice() < 0.5 ? cancelled : failure("body", "upstream_reset"));
     if (dice() > 0.1) continue;
     for (const metrics of observers) {
       metrics.retried("main", { reason: "status_503" });
@@ -42,13 +47,13 @@ test("the sum of several meters is the meter of one that saw everything", async 
   const sum = new Metrics(clock);
   // Twice: a sum is made anew each time, and what was summed before does not count again.
   for (let round = 0; round < 2; round++) {
-    sumInto(sum.of(upstream), parts.map((part) => overTheWire(countsOf(part.of(upstream))))); // prettier-ignore
+    mergeUpstreamCounters(sum.of(upstream), parts.map((part) => overTheWire(upstreamCountersOf(part.of(upstream))))); // prettier-ignore
     for (const name of ["", "main"]) {
-      sumPoolInto(sum.ofPool(name), parts.map((part) => overTheWire(poolCountsOf(part.ofPool(name))))); // prettier-ignore
+      mergePoolCounters(sum.ofPool(name), parts.map((part) => overTheWire(poolCountersOf(part.ofPool(name))))); // prettier-ignore
     }
   }
   const sortedText = async (metrics: Metrics) =>
-    (await exposition(families(metrics, [{ pool }])))
+    (await renderPrometheus(families(metrics, [{ pool }])))
       .split("\n")
       // A sum of floating point numbers depends on their order in its last digits.
       .map((line) => (line.includes("_sum{") ? line.replace(/\.(\d{6})\d*$/, ".$1") : line))

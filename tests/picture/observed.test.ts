@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 
 import { upstreamDetail } from "../../src/picture/upstream-detail.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { Observed } from "../../src/picture/observed.ts";
+import { UpstreamObservations } from "../../src/picture/observed.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { cancelled, failure, responded } from "../../src/pool/outcome.ts";
+import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { upFor } from "../support/admin-stand-in.ts";
 import { upstreamOf } from "../support/upstreams.ts";
@@ -15,7 +15,7 @@ const probe = (at: number) => ({ at, success: true, detail: "connected", latency
 describe("what is observed of an upstream", () => {
   test("is since when its status holds, whatever changed it", () => {
     let now = 100;
-    const observed = new Observed(() => now);
+    const observed = new UpstreamObservations(() => now);
     const upstream = upstreamOf("a");
     expect(observed.statusSince(upstream)).toBe(100);
     now = 200;
@@ -30,7 +30,7 @@ describe("what is observed of an upstream", () => {
   });
 
   test("is its last sixty probes, oldest first, over all changes of its status", () => {
-    const observed = new Observed(() => 0);
+    const observed = new UpstreamObservations(() => 0);
     const upstream = upstreamOf("a");
     for (let at = 1; at <= 70; at++) {
       observed.probed(upstream, probe(at));
@@ -48,7 +48,7 @@ describe("the detail of an upstream", () => {
   const metrics = new Metrics(() => now);
   const policy = policyEntry("first").create({ random: () => 0, clock: () => now });
   const pool = new Pool({ name: "main", policy, upstreams: [upstream], random: () => 0, clock: () => now });
-  const observed = new Observed(() => now);
+  const observed = new UpstreamObservations(() => now);
   observed.probed(upstream, probe(7));
   const detail = () =>
     upstreamDetail(
@@ -77,7 +77,7 @@ describe("the detail of an upstream", () => {
       attempt.start(upstream);
       now += latencyMs;
       attempt.head(status);
-      attempt.end(responded);
+      attempt.end(completed);
     }
     for (const outcome of [failure("connect", "connect_refused"), cancelled]) {
       attempt.start(upstream);

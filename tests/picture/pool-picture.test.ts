@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { responded } from "../../src/pool/outcome.ts";
+import { completed } from "../../src/pool/outcome.ts";
 import { poolSnapshot, type PoolView } from "../../src/picture/pool-picture.ts";
 import { upFor } from "../support/admin-stand-in.ts";
 import { domain } from "../support/domain.ts";
@@ -86,7 +86,7 @@ test("whoever is turned away before any attempt is a part of the pool's traffic,
   const attempt = new Attempt(() => now.ms, metrics);
   attempt.start(a);
   attempt.head(200);
-  attempt.end(responded);
+  attempt.end(completed);
   const refused = { reason: "no_upstream", status: 503 };
   for (let i = 0; i < 4; i++) metrics.refused("main", refused, 0);
   // Its attempt is an error already.

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 
-import { Fleet } from "../../src/control/fleet.ts";
+import { PoolRegistry } from "../../src/control/fleet.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { fetchEngine } from "../../src/engine/fetch/bun.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { DataPlane } from "../../src/plane/data-plane.ts";
+import { LocalDataPlane } from "../../src/plane/data-plane.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { configOf } from "../support/configs.ts";
 import { startStuck } from "../support/origin.ts";
@@ -32,10 +32,10 @@ test("an end waits for what is told late of the requests that it cuts, so that e
   const [main] = config.pools;
   const placed = { ...config, pools: main ? [{ ...main, upstreams: [upstream] }] : [] };
   const observer = { outlierChanged() {}, panicChanged() {} };
-  const fleet = new Fleet({ clock: systemClock, random: seededRandom(1), observer });
+  const fleet = new PoolRegistry({ clock: systemClock, random: seededRandom(1), observer });
   fleet.adopt(fleet.next(placed));
   const records: RequestRecord[] = [];
-  const plane = new DataPlane({
+  const plane = new LocalDataPlane({
     ...{ config: placed, engine: late, sharesPort: false, fleet, clock: systemClock },
     metrics: new Metrics(systemClock),
     records: [

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { Fleet } from "../../src/control/fleet.ts";
+import { PoolRegistry } from "../../src/control/fleet.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { hearVerdicts } from "../../src/plane/hearsay.ts";
-import { applyState, reportOf, shareOf, stateOf } from "../../src/plane/messages.ts";
+import { mergeVerdicts } from "../../src/plane/hearsay.ts";
+import { applyState, buildReport, perWorkerConfig, stateOf } from "../../src/plane/messages.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { failure, responded } from "../../src/pool/outcome.ts";
+import { failure, completed } from "../../src/pool/outcome.ts";
 import type { PoolObserver } from "../../src/pool/pool-observer.ts";
 import { configOf } from "../support/configs.ts";
 
@@ -20,7 +20,7 @@ function setUp(pools = "main: a b c") {
     outlierChanged: (_, { upstream, from, to }) => void heard.push(`${upstream.id} ${from}→${to}`),
     panicChanged() {},
   };
-  const fleetWith = (pool = observer) => new Fleet({ clock, random: seededRandom(1), observer: pool });
+  const fleetWith = (pool = observer) => new PoolRegistry({ clock, random: seededRandom(1), observer: pool });
   const config = configOf(pools);
   const parent = fleetWith();
   parent.adopt(parent.next(config));
@@ -31,7 +31,7 @@ function setUp(pools = "main: a b c") {
     for (const worker of workers) applyState(worker, overTheWire(stateOf(config, parent)));
   };
   tell();
-  const upstreamIn = (fleet: Fleet | undefined, id: string) => {
+  const upstreamIn = (fleet: PoolRegistry | undefined, id: string) => {
     const found = fleet?.find(id);
     if (!found) throw new Error(`no ${id}`);
     return { pool: found.member.pool, upstream: found.upstream };
@@ -42,7 +42,7 @@ function setUp(pools = "main: a b c") {
     const attempt = new Attempt(clock, { attemptEnded() {} });
     attempt.start(upstream, pool);
     if (isGood) attempt.head(200);
-    attempt.end(isGood ? responded : failure("head", "upstream_reset"));
+    attempt.end(isGood ? completed : failure("head", "upstream_reset"));
   };
   const eject = (worker: number, id: string) => {
     for (let i = 0; i < 5; i++) run(worker, id, false);
@@ -50,7 +50,7 @@ function setUp(pools = "main: a b c") {
   const report = (worker: number) => {
     const fleet = workers[worker] ?? parent;
     return overTheWire(
-      reportOf(fleet, new Metrics(clock), {
+      buildReport(fleet, new Metrics(clock), {
         revision: 1,
         active: 0,
         rssBytes: 0,
@@ -58,7 +58,7 @@ function setUp(pools = "main: a b c") {
       }),
     );
   };
-  const hear = (worker: number) => hearVerdicts(parent, report(worker), { observer, now: now.ms });
+  const hear = (worker: number) => mergeVerdicts(parent, report(worker), { observer, now: now.ms });
   const status = (id: string) =>
     [parent, ...workers].map((fleet) => {
       const { pool, upstream } = upstreamIn(fleet, id);
@@ -96,12 +96,12 @@ describe("a state", () => {
       },
       { maxInFlight: 5, queue: { maxWaiting: 9, timeoutMs: 1_000, whenNoneFit: false } },
     );
-    const share = shareOf(config, 2, 8443);
+    const share = perWorkerConfig(config, 2, 8443);
     expect(share.pools[0]).toMatchObject({ maxInFlight: 3, retryBudget: { share: 0.2, perSecond: 1.5 } });
     expect(share.pools[0]?.queue).toEqual({ maxWaiting: 5, timeoutMs: 1_000, whenNoneFit: false });
     expect(share.listen).toEqual({ hostname: "::", port: 8443, maxClients: 51 });
     expect(JSON.stringify(share)).not.toContain("s3cret");
-    expect(shareOf(config, 64, 1).pools[0]?.maxInFlight).toBe(1);
+    expect(perWorkerConfig(config, 64, 1).pools[0]?.maxInFlight).toBe(1);
   });
 });
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { Fleet } from "../../src/control/fleet.ts";
-import type { Happening } from "../../src/control/journal.ts";
+import { PoolRegistry } from "../../src/control/fleet.ts";
+import type { NewEvent } from "../../src/control/journal.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { type FromWorker, reportOf, type ToWorker } from "../../src/plane/messages.ts";
-import { Workers } from "../../src/plane/workers.ts";
-import type { Suspicion } from "../../src/probe/lookout.ts";
+import { type FromWorker, buildReport, type ToWorker } from "../../src/plane/messages.ts";
+import { WorkerDataPlane } from "../../src/plane/workers.ts";
+import type { StallSuspicion } from "../../src/probe/lookout.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -26,14 +26,14 @@ function setUp(count = 2) {
   const time = new FakeTime();
   const { clock, schedule } = time;
   const config = configOf("main: a b");
-  const fleet = new Fleet({ clock, random: seededRandom(1), observer });
+  const fleet = new PoolRegistry({ clock, random: seededRandom(1), observer });
   fleet.adopt(fleet.next(config));
   const metrics = new Metrics(clock);
-  const events: Happening[] = [];
+  const events: NewEvent[] = [];
   const started: { at: number; fake: Fake }[] = [];
-  const suspicions: Suspicion[] = [];
+  const suspicions: StallSuspicion[] = [];
   const requests: [kept: readonly RequestRecord[], isSampled: boolean][] = [];
-  const workers = new Workers({
+  const workers = new WorkerDataPlane({
     ...{ config, fleet, metrics, observer, log, clock, schedule },
     onSuspicion: (all) => void suspicions.push(...all),
     onRequests: (kept, isSampled) => void requests.push([kept, isSampled]),
@@ -65,7 +65,7 @@ function setUp(count = 2) {
   const statesOf = ({ heard }: Fake) =>
     heard.flatMap((message) => (message.kind === "state" ? [message] : []));
   const follow = (fake: Fake, inFlight = 0, requests = 0) => {
-    const report = reportOf(fleet, new Metrics(clock), {
+    const report = buildReport(fleet, new Metrics(clock), {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
       active: inFlight,
       rssBytes: 1_000,
@@ -210,7 +210,7 @@ describe("workers", () => {
     if (!member) throw new Error("no pool");
     const both = (await listening()) as [Fake, Fake];
     for (const [i, fake] of both.entries()) {
-      const report = reportOf(fleet, metrics, {
+      const report = buildReport(fleet, metrics, {
         revision: 1,
         active: 0,
         rssBytes: 0,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { Attempt } from "../../src/pool/attempt.ts";
-import { cancelled, failure, type Outcome, responded } from "../../src/pool/outcome.ts";
+import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import { upstreamOf } from "../support/upstreams.ts";
 
 function setUp() {
@@ -16,10 +16,10 @@ describe("an attempt", () => {
     const { attempt, upstream, outcomes } = setUp();
     attempt.start(upstream);
     expect(upstream.inFlight).toBe(1);
-    attempt.end(responded);
+    attempt.end(completed);
     attempt.end(cancelled);
     expect(upstream.inFlight).toBe(0);
-    expect(outcomes).toEqual([responded]);
+    expect(outcomes).toEqual([completed]);
   });
 
   test("measures until the head, not until the end", () => {
@@ -28,7 +28,7 @@ describe("an attempt", () => {
     now.ms += 40;
     attempt.head(200);
     now.ms += 5_000;
-    attempt.end(responded);
+    attempt.end(completed);
     expect(attempt.headLatencyMs).toBe(40);
     expect(upstream.latency.read(1_040)).toBe(40);
   });
@@ -49,7 +49,7 @@ describe("an attempt", () => {
     attempt.start(upstream);
     expect(() => attempt.start(upstream)).toThrow("still open");
     attempt.head(500);
-    attempt.end(responded);
+    attempt.end(completed);
     attempt.start(upstream);
     expect(attempt.status).toBe(0);
     expect(attempt.headLatencyMs).toBeUndefined();

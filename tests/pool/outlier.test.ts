@@ -1,8 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import { failure, responded } from "../../src/pool/outcome.ts";
-import { Outlier, type OutlierLimits, type OutlierState, type Verdict } from "../../src/pool/outlier.ts";
-import { failureWord, signOf } from "../../src/pool/sign.ts";
+import { failure, completed } from "../../src/pool/outcome.ts";
+import {
+  OutlierDetector,
+  type OutlierLimits,
+  type OutlierState,
+  type OutlierVerdict,
+} from "../../src/pool/outlier.ts";
+import { failureLabel, signalOf } from "../../src/pool/sign.ts";
 
 const limits: OutlierLimits = {
   consecutiveFailures: 3,
@@ -17,8 +22,8 @@ const limits: OutlierLimits = {
  * A history, read from left to right: + success, - failure, x cancelled, b an attempt begins, p probes bring it back,
  * ! failure that the pool cannot do without, digits "30s": so many seconds pass and it is read.
  */
-function play(history: string): { outlier: Outlier; now: number; changes: number } {
-  const outlier = new Outlier(limits);
+function play(history: string): { outlier: OutlierDetector; now: number; changes: number } {
+  const outlier = new OutlierDetector(limits);
   let now = 0;
   let changes = 0;
   for (const [event, seconds] of history.matchAll(/([\d.]+)s|[-+xbp!]/g)) {
@@ -105,7 +110,7 @@ describe("an outlier verdict", () => {
   });
 
   test("names the failure that took it out until it is up again, and tells other processes", () => {
-    const outlier = new Outlier(limits);
+    const outlier = new OutlierDetector(limits);
     const fail = (word: string, now: number) => {
       outlier.blame(word);
       return outlier.record("failure", now, true);
@@ -119,8 +124,8 @@ describe("an outlier verdict", () => {
     outlier.began();
     fail("status_503", 30_001);
     expect(outlier.cause).toBe("status_503");
-    const other = new Outlier(limits);
-    other.adopt(JSON.parse(JSON.stringify(outlier.verdict)) as Verdict);
+    const other = new OutlierDetector(limits);
+    other.adopt(JSON.parse(JSON.stringify(outlier.verdict)) as OutlierVerdict);
     expect(other.cause).toBe("status_503");
     outlier.restore(30_002, "probe_passed");
     expect(outlier.cause).toBeUndefined();
@@ -138,18 +143,18 @@ describe("an outlier verdict", () => {
 });
 
 test("a failure is called by its reason, or by the status that was one", () => {
-  expect(failureWord(failure("connect", "connect_refused"), 0)).toBe("connect_refused");
-  expect(failureWord(responded, 503)).toBe("status_503");
+  expect(failureLabel(failure("connect", "connect_refused"), 0)).toBe("connect_refused");
+  expect(failureLabel(completed, 503)).toBe("status_503");
 });
 
 describe("the sign of an attempt's end", () => {
   test("is failure for gateway failures alone", () => {
     for (const status of [200, 301, 404, 429, 500, 501, 505])
-      expect(signOf(responded, status)).toBe("success");
-    for (const status of [502, 503, 504]) expect(signOf(responded, status)).toBe("failure");
+      expect(signalOf(completed, status)).toBe("success");
+    for (const status of [502, 503, 504]) expect(signalOf(completed, status)).toBe("failure");
     for (const phase of ["connect", "head", "body"] as const) {
-      expect(signOf(failure(phase, "upstream_reset"), 200)).toBe("failure");
+      expect(signalOf(failure(phase, "upstream_reset"), 200)).toBe("failure");
     }
-    expect(signOf({ kind: "cancelled" }, 503)).toBe("cancelled");
+    expect(signalOf({ kind: "cancelled" }, 503)).toBe("cancelled");
   });
 });

@@ -2,21 +2,21 @@ import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
 import {
-  describeRehearsal,
-  Rehearsal,
-  type RehearsalPlan,
-  rehearsedErrors,
-  withinTime,
+  describeFault,
+  FaultInjection,
+  type FaultSpec,
+  injectedErrors,
+  capDelay,
 } from "../../src/pool/rehearsal.ts";
-import { reasonNotToRehearse } from "../../src/pool/rehearsal-guard.ts";
+import { reasonNotToInject } from "../../src/pool/rehearsal-guard.ts";
 import { domain } from "../support/domain.ts";
 
-const plan: RehearsalPlan = {
+const plan: FaultSpec = {
   ...{ latencyMs: 0, errorShare: 1, error: "connect_refused", probes: false },
   ...{ until: 5_000, by: "ann", why: "" },
 };
-const rehearsalOf = (change: Partial<RehearsalPlan> = {}) =>
-  new Rehearsal({ ...plan, ...change }, seededRandom(1));
+const rehearsalOf = (change: Partial<FaultSpec> = {}) =>
+  new FaultInjection({ ...plan, ...change }, seededRandom(1));
 
 describe("a rehearsal", () => {
   test("ends at its time, even if nobody looks before", () => {
@@ -52,7 +52,7 @@ describe("a rehearsal", () => {
   });
 
   test("plays every kind it offers, connects as what any method may retry", () => {
-    const ends = rehearsedErrors.map((error) => rehearsalOf({ error }).stage(0)?.end);
+    const ends = injectedErrors.map((error) => rehearsalOf({ error }).stage(0)?.end);
     expect(
       ends.map((end) => (end?.kind === "answer" ? `${end.status}` : `${end?.phase} ${end?.reason}`)),
     ).toEqual([
@@ -63,15 +63,15 @@ describe("a rehearsal", () => {
   });
 
   test("turns a delay beyond the time for a head into a timeout", () => {
-    expect(withinTime({ delayMs: 999, end: undefined }, 1_000)).toEqual({ delayMs: 999, end: undefined });
-    expect(withinTime({ delayMs: 1_000, end: undefined }, 1_000)).toMatchObject({
+    expect(capDelay({ delayMs: 999, end: undefined }, 1_000)).toEqual({ delayMs: 999, end: undefined });
+    expect(capDelay({ delayMs: 1_000, end: undefined }, 1_000)).toMatchObject({
       delayMs: 1_000,
       end: { reason: "head_timeout", phase: "head" },
     });
   });
 
   test("is told in few words", () => {
-    expect(describeRehearsal({ ...plan, latencyMs: 2_000, errorShare: 0.3, probes: true })).toBe(
+    expect(describeFault({ ...plan, latencyMs: 2_000, errorShare: 0.3, probes: true })).toBe(
       "+2000 ms, 30 % connect_refused, failing probes",
     );
   });
@@ -82,15 +82,15 @@ describe("the guard", () => {
     const { pool, upstreams } = domain({ weights: [1, 1, 1, 1] });
     const [a, b, c, d] = upstreams;
     if (!a || !b || !c || !d) throw new Error("four upstreams are expected");
-    expect(reasonNotToRehearse(pool, a)).toBeUndefined();
+    expect(reasonNotToInject(pool, a)).toBeUndefined();
     a.rehearsal = rehearsalOf();
     // The one that is under way already may be replaced.
-    expect(reasonNotToRehearse(pool, a)).toBeUndefined();
-    expect(reasonNotToRehearse(pool, b)).toBeUndefined();
+    expect(reasonNotToInject(pool, a)).toBeUndefined();
+    expect(reasonNotToInject(pool, b)).toBeUndefined();
     b.rehearsal = rehearsalOf();
-    expect(reasonNotToRehearse(pool, c)).toContain("3 of 4");
+    expect(reasonNotToInject(pool, c)).toContain("3 of 4");
     pool.setMode(c, "maintenance");
-    expect(reasonNotToRehearse(pool, d)).toContain("no other upstream");
+    expect(reasonNotToInject(pool, d)).toContain("no other upstream");
   });
 
   test("counts those that their rehearsal got ejected", () => {
@@ -100,12 +100,12 @@ describe("the guard", () => {
     a.rehearsal = rehearsalOf();
     for (let i = 0; i < 5; i++) run(a, "bad");
     expect(a.status).toBe("ejected");
-    expect(reasonNotToRehearse(pool, b)).toContain("2 of 3");
+    expect(reasonNotToInject(pool, b)).toContain("2 of 3");
   });
 
   test("refuses the only one of a pool", () => {
     const { pool, upstreams } = domain({ weights: [1] });
     const [a] = upstreams;
-    expect(a && reasonNotToRehearse(pool, a)).toContain("no other upstream");
+    expect(a && reasonNotToInject(pool, a)).toContain("no other upstream");
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { Queue } from "../../src/proxy/queue.ts";
 import { cancelled } from "../../src/pool/outcome.ts";
-import { relieve } from "../../src/pool/relief.ts";
+import { reclaimSlots } from "../../src/pool/relief.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
 import { domain, type Domain } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -28,7 +28,7 @@ describe("clients that trickle", () => {
   test("are asked in the order in which they began, until there are places enough", () => {
     const play = domain();
     const { asked, attempts } = sending(play, ["a", "b", "c", "d"], "bcd");
-    relieve(play.upstreams, 2, 5_000);
+    reclaimSlots(play.upstreams, 2, 5_000);
     expect(asked).toEqual(["a", "b", "c"]);
     expect(attempts.map(({ isOpen }) => isOpen)).toEqual([true, false, false, true]);
   });
@@ -38,7 +38,7 @@ describe("clients that trickle", () => {
     const { asked, attempts } = sending(play, ["a", "b", "c"], "abc");
     attempts[0]?.upstreamTurn();
     attempts[1]?.head(200);
-    relieve(play.upstreams, 9, 5_000);
+    reclaimSlots(play.upstreams, 9, 5_000);
     expect(asked).toEqual(["c"]);
   });
 

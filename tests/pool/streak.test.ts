@@ -1,32 +1,36 @@
 import { describe, expect, test } from "bun:test";
 
-import { Streak, type StreakState } from "../../src/pool/streak.ts";
+import { ActiveHealth, type ActiveHealthState } from "../../src/pool/streak.ts";
 
 /** Each row: results in order (+ success, − failure), the state after them, and whether the last one changed it. */
-const rows: readonly (readonly [results: string, state: StreakState, changed: boolean, changing: boolean])[] =
-  [
-    ["", "checking", false, true],
-    ["+", "passing", true, false],
-    ["-", "failing", true, false],
-    ["++", "passing", false, false],
-    ["+-", "passing", false, true],
-    ["+--", "passing", false, true],
-    ["+---", "failing", true, false],
-    ["+--+", "passing", false, false],
-    ["+--+--", "passing", false, true],
-    ["+--+---", "failing", true, false],
-    ["-+", "failing", false, true],
-    ["-++", "passing", true, false],
-    ["-+-", "failing", false, false],
-    ["-+-+", "failing", false, true],
-    ["-+-++", "passing", true, false],
-    ["+----", "failing", false, false],
-  ];
+const rows: readonly (readonly [
+  results: string,
+  state: ActiveHealthState,
+  changed: boolean,
+  changing: boolean,
+])[] = [
+  ["", "checking", false, true],
+  ["+", "passing", true, false],
+  ["-", "failing", true, false],
+  ["++", "passing", false, false],
+  ["+-", "passing", false, true],
+  ["+--", "passing", false, true],
+  ["+---", "failing", true, false],
+  ["+--+", "passing", false, false],
+  ["+--+--", "passing", false, true],
+  ["+--+---", "failing", true, false],
+  ["-+", "failing", false, true],
+  ["-++", "passing", true, false],
+  ["-+-", "failing", false, false],
+  ["-+-+", "failing", false, true],
+  ["-+-++", "passing", true, false],
+  ["+----", "failing", false, false],
+];
 
 describe("a streak with rise 2 and fall 3", () => {
   for (const [results, state, changed, changing] of rows) {
     test(`is ${state} after "${results}"`, () => {
-      const streak = new Streak({ rise: 2, fall: 3 });
+      const streak = new ActiveHealth({ rise: 2, fall: 3 });
       const last = [...results].map((result) => streak.record(result === "+")).at(-1) ?? false;
       expect(streak.state).toBe(state);
       expect(last).toBe(changed);
@@ -36,7 +40,7 @@ describe("a streak with rise 2 and fall 3", () => {
 });
 
 test("a streak's new limits count from the next result on, and the present run stays", () => {
-  const streak = new Streak({ rise: 2, fall: 3 });
+  const streak = new ActiveHealth({ rise: 2, fall: 3 });
   for (const success of [true, false]) streak.record(success);
   streak.adjust({ rise: 2, fall: 2 });
   expect(streak.state).toBe("passing");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { policyNames } from "../../src/policy/policies.ts";
-import { failure, responded } from "../../src/pool/outcome.ts";
+import { failure, completed } from "../../src/pool/outcome.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { type Domain, domain, outlierLimits } from "../support/domain.ts";
 import { countsOf } from "../support/upstreams.ts";
@@ -62,7 +62,7 @@ describe("a pool with outliers", () => {
     tunnel.head(101);
     expect(a.outlier.state).toBe("up");
     now.ms += 3_600_000;
-    tunnel.end(responded);
+    tunnel.end(completed);
     expect(a.inFlight).toBe(0);
   });
 
@@ -292,7 +292,7 @@ describe("a pool with limits on what is in flight", () => {
       expect(pool.isFull).toBe(true);
       expect(pool.choose("", [])).toBeUndefined();
       expect(upstreams.some((upstream) => pool.serves(upstream))).toBe(false);
-      attempts[5]?.end(responded);
+      attempts[5]?.end(completed);
       expect(pool.choose("", [])).toBe(attempts[5]?.upstream as Upstream);
       expect(pool.fit).toBe(fit);
     }
@@ -305,7 +305,7 @@ describe("a pool with limits on what is in flight", () => {
     expect(attempt.upstream).toBe(primary);
     expect(pool.choose("", [])).toBe(backup);
     expect(pool.serves(backup)).toBe(true);
-    attempt.end(responded);
+    attempt.end(completed);
     expect(pool.choose("", [])).toBe(primary);
     expect(pool.serves(backup)).toBe(false);
   });
@@ -325,7 +325,7 @@ describe("a pool with limits on what is in flight", () => {
       } else if (open.length > 0) {
         const index = Math.floor(random() * open.length);
         const bad = random() < 0.3;
-        open[index]?.end(bad ? { kind: "failure", phase: "head", reason: "upstream_reset" } : responded);
+        open[index]?.end(bad ? { kind: "failure", phase: "head", reason: "upstream_reset" } : completed);
         open = open.filter((_, other) => other !== index);
       }
       if (random() < 0.002) {
@@ -338,7 +338,7 @@ describe("a pool with limits on what is in flight", () => {
       expect(pool.fit.filter((upstream) => pool.serves(upstream))).toEqual(able);
       if (able.length > 0) expect(pool.choose("", [])).toBeDefined();
     }
-    for (const attempt of open) attempt.end(responded);
+    for (const attempt of open) attempt.end(completed);
     expect(upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
   });
 
@@ -352,7 +352,7 @@ describe("a pool with limits on what is in flight", () => {
     }
     expect(pool.serves(b)).toBe(true);
     expect(ids(pool.fit)).toBe("bc");
-    attempt.end(responded);
+    attempt.end(completed);
     now.ms += 30_000;
     expect(ids(pool.fit)).toBe("abc");
     scene.run(a, "ok");

@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 
 import { failure } from "../../src/pool/outcome.ts";
 import type { ProbePlan } from "../../src/probe/probe.ts";
-import { isSilent, Lookout, patienceMs, type Sight } from "../../src/probe/lookout.ts";
+import {
+  isUnresponsive,
+  StallDetector,
+  stallThresholdMs,
+  type StallEvidence,
+} from "../../src/probe/lookout.ts";
 import { Prober } from "../../src/probe/prober.ts";
 import { domain, type DomainSetting } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
@@ -26,7 +31,7 @@ function setUp(setting: DomainSetting = {}, kind: ProbePlan["kind"] = "http") {
     scene.upstreams.map((upstream) => ({ upstream, pool: scene.pool, plan: { ...plan, kind } })),
   );
   let isSuspected = false;
-  const lookout = new Lookout({
+  const lookout = new StallDetector({
     ...{ clock, schedule, p99Ms: () => 10, pools: () => [scene.pool] },
     onSuspicion(suspicions) {
       isSuspected = suspicions.some(({ upstream }) => upstream === a);
@@ -51,9 +56,9 @@ function setUp(setting: DomainSetting = {}, kind: ProbePlan["kind"] = "http") {
 }
 
 test("patience is three times what nearly all answers take, and never less than a second", () => {
-  expect(patienceMs()).toBe(1_000);
-  expect(patienceMs(20)).toBe(1_000);
-  expect(patienceMs(2_000)).toBe(6_000);
+  expect(stallThresholdMs()).toBe(1_000);
+  expect(stallThresholdMs(20)).toBe(1_000);
+  expect(stallThresholdMs(2_000)).toBe(6_000);
 });
 
 describe("an upstream is suspected", () => {
@@ -143,7 +148,7 @@ describe("the prober, told of a suspicion,", () => {
       },
       ...{ clock: () => scene.now.ms, schedule: time.schedule, random: () => 0.5, onResult() {} },
     });
-    const lookout = new Lookout({
+    const lookout = new StallDetector({
       ...{ clock: () => scene.now.ms, schedule: time.schedule, p99Ms: () => undefined },
       pools: () => [scene.pool],
       onSuspicion: (suspicions) => suspicions.forEach((one) => prober.suspect(one)),
@@ -214,7 +219,7 @@ describe("the prober, told of a suspicion,", () => {
 });
 
 describe("silence, as several processes see it,", () => {
-  const sight = (waits: readonly number[], answeredAt = 0, othersAnsweredAt = 1_500): Sight => ({
+  const sight = (waits: readonly number[], answeredAt = 0, othersAnsweredAt = 1_500): StallEvidence => ({
     ...{ patienceMs: 1_000, waits, answeredAt, othersAnsweredAt },
   });
 
@@ -226,7 +231,7 @@ describe("silence, as several processes see it,", () => {
     ["counts waits from after the last answer", [sight([1_000, 1_100]), sight([1_101, 1_102], 1_050)], true],
     ["takes the longest patience", [sight([1, 2, 3]), { ...sight([]), patienceMs: 5_000 }], false],
     ["is nothing that nobody has told of", [], false],
-  ] as [string, Sight[], boolean][]) {
-    test(name, () => expect(isSilent(sights, 2_500)).toBe(expected));
+  ] as [string, StallEvidence[], boolean][]) {
+    test(name, () => expect(isUnresponsive(sights, 2_500)).toBe(expected));
   }
 });

@@ -3,13 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
-import { failure, type FailurePhase, type FailureReason, responded } from "../../src/pool/outcome.ts";
+import { failure, type FailurePhase, type FailureReason, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import type { Wait } from "../../src/proxy/queue.ts";
-import type { Head } from "../../src/proxy/head.ts";
-import type { NotRetried, Refusal } from "../../src/proxy/refusal.ts";
+import type { RequestHead } from "../../src/proxy/head.ts";
+import type { RetryVeto, Refusal } from "../../src/proxy/refusal.ts";
 import { Queue } from "../../src/proxy/queue.ts";
 import { RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Destination } from "../../src/proxy/route.ts";
@@ -18,7 +18,7 @@ import { FakeTime } from "../support/fake-time.ts";
 import { testTimeouts } from "../support/stage.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
-function headOf(method = "GET", target = "/"): Head {
+function headOf(method = "GET", target = "/"): RequestHead {
   return {
     method,
     target,
@@ -63,7 +63,7 @@ interface Row {
   readonly upstreams?: number;
   readonly retries?: number;
   /** Undefined where another attempt follows. */
-  readonly notRetried?: NotRetried;
+  readonly notRetried?: RetryVeto;
 }
 
 const rows: readonly Row[] = [
@@ -158,7 +158,7 @@ describe("an exchange with a retry budget", () => {
 
   test("stops when it is spent, and says so", () => {
     const { exchange, heard } = setUp(3, { retryBudget: small() });
-    attemptOf(failOnce(exchange)).end(responded);
+    attemptOf(failOnce(exchange)).end(completed);
     expect(failOnce(exchange)).toMatchObject({ reason: "upstream_reset", notRetried: "retry_budget" });
     expect(heard).toContain("main not retried retry_budget");
   });
@@ -167,7 +167,7 @@ describe("an exchange with a retry budget", () => {
     const retryBudget = small();
     const { exchange } = setUp(3, { retryBudget });
     for (let i = 0; i < 10; i++)
-      attemptOf(failOnce(exchange, failure("connect", "connect_timeout"))).end(responded);
+      attemptOf(failOnce(exchange, failure("connect", "connect_timeout"))).end(completed);
     expect(retryBudget.left).toBe(1);
   });
 
@@ -181,7 +181,7 @@ describe("an exchange with a retry budget", () => {
   test("earns with each request that reaches the pool", () => {
     const retryBudget = new RetryBudget({ share: 0.5, perSecond: 0 }, () => 1);
     const { exchange } = setUp(1, { retryBudget });
-    for (let i = 0; i < 6; i++) attemptOf(exchange.open(headOf()).next()).end(responded);
+    for (let i = 0; i < 6; i++) attemptOf(exchange.open(headOf()).next()).end(completed);
     expect(retryBudget.left).toBe(3);
   });
 });
@@ -256,7 +256,7 @@ describe("an exchange with limits", () => {
       status: 413,
     });
     expect(retryBudget.left).toBe(0);
-    attemptOf(exchange.open(withLength("100")).next()).end(responded);
+    attemptOf(exchange.open(withLength("100")).next()).end(completed);
     expect(exchange.admits(100)).toBe(true);
     expect(exchange.admits(101)).toBe(false);
   });
@@ -334,7 +334,7 @@ describe("a request that waits for long", () => {
     const third = attemptOf(exchange.again(failed));
     third.head(200);
     exchange.won(third);
-    third.end(responded);
+    third.end(completed);
     exchange.reset();
     expect(heard.filter((line) => line.startsWith("main"))).toEqual([
       "main retried hedged",
@@ -351,11 +351,11 @@ describe("a request that waits for long", () => {
     expect(exchange.again(failed)).toBe(second);
     second.head(200);
     exchange.won(second);
-    second.end(responded);
+    second.end(completed);
     expect(heard.at(-2)).toBe("main hedge won");
     const next = attemptOf(exchange.open(headOf()).next());
     next.head(200);
-    next.end(responded);
+    next.end(completed);
     exchange.reset();
     expect(heard.filter((line) => line.includes("hedge "))).toEqual(["main hedge won"]);
   });
@@ -449,11 +449,11 @@ describe("a request that finds no place", () => {
     ask("first");
     ask("second");
     expect(queue.size).toBe(2);
-    held[0]?.end(responded);
+    held[0]?.end(completed);
     ask("third");
     await time.advance(0);
     expect(heard).toEqual(["third queue_full", "first served"]);
-    held[1]?.end(responded);
+    held[1]?.end(completed);
     ask("fourth");
     await time.advance(0);
     expect(heard).toEqual(["third queue_full", "first served", "second served"]);
@@ -488,7 +488,7 @@ describe("a request that finds no place", () => {
         throw new Error("a bug for the test");
       },
     });
-    held[0]?.end(responded);
+    held[0]?.end(completed);
     await time.advance(0);
     expect(heard).toEqual(["unlucky Error: a bug for the test", "next served"]);
     expect(queue.size).toBe(0);
@@ -522,7 +522,7 @@ describe("a request that finds no place", () => {
     ask("gone").reset();
     expect(queue.size).toBe(0);
     ask("next");
-    held[0]?.end(responded);
+    held[0]?.end(completed);
     await time.advance(6_000);
     expect(heard).toEqual(["next served"]);
   });
@@ -538,7 +538,7 @@ describe("a request that finds no place", () => {
 
   test("waits for an upstream to be fit where that is configured", async () => {
     const { time, heard, ask, pool, upstreams, held } = full({ whenNoneFit: true });
-    for (const attempt of held) attempt.end(responded);
+    for (const attempt of held) attempt.end(completed);
     for (const upstream of upstreams) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
     ask("patient");
     await time.advance(1_000);

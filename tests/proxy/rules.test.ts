@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { keyOf } from "../../src/proxy/affinity.ts";
-import type { Head } from "../../src/proxy/head.ts";
-import { forwardingFields, namedByConnection } from "../../src/proxy/headers.ts";
-import { answerOf, refusal } from "../../src/proxy/refusal.ts";
+import { hashKeyFor } from "../../src/proxy/affinity.ts";
+import type { RequestHead } from "../../src/proxy/head.ts";
+import { forwardingFields, connectionTokens } from "../../src/proxy/headers.ts";
+import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import { type Destination, routeOf } from "../../src/proxy/route.ts";
-import { trustedBy } from "../../src/proxy/trust.ts";
+import { trustedProxyMatcher } from "../../src/proxy/trust.ts";
 
-function headOf(part: Partial<Head> & { fields?: Record<string, string> } = {}): Head {
+function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> } = {}): RequestHead {
   const { fields = {}, ...rest } = part;
   const base = {
     method: "GET",
@@ -34,7 +34,7 @@ describe("affinity", () => {
     ["cookie:session", "s=7"],
     ["cookie:none", "192.0.2.1"],
   ] as const;
-  for (const [by, key] of rows) test(`${by} pins by ${key}`, () => expect(keyOf(by)(head)).toBe(key));
+  for (const [by, key] of rows) test(`${by} pins by ${key}`, () => expect(hashKeyFor(by)(head)).toBe(key));
 });
 
 describe("routes", () => {
@@ -97,11 +97,11 @@ describe("forwarding fields", () => {
   });
 
   test("Connection names fields in any case, with odd spaces and commas", () =>
-    expect(namedByConnection(" X-A ,,close,X-b")).toEqual(["x-a", "close", "x-b"]));
+    expect(connectionTokens(" X-A ,,close,X-b")).toEqual(["x-a", "close", "x-b"]));
 });
 
 describe("trust", () => {
-  const trusts = trustedBy(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
+  const trusts = trustedProxyMatcher(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
   for (const address of ["10.1.2.3", "192.0.2.7", "2001:db8::1"])
     test(`includes ${address}`, () => expect(trusts(address)).toBe(true));
   for (const address of ["11.0.0.1", "192.0.2.8", "2001:db9::1", "", "nonsense"]) {
@@ -111,7 +111,7 @@ describe("trust", () => {
 
 describe("refusals", () => {
   test("are one line of text with Proxy-Status and the request's id", () => {
-    const answer = answerOf(refusal("connect_refused"), undefined, "id-1");
+    const answer = renderRefusal(refusal("connect_refused"), undefined, "id-1");
     expect(answer.status).toBe(502);
     expect(answer.body).toBe("502 connect_refused: The upstream refused the connection. (request id-1)\n");
     expect(new Map(answer.fields).get("Proxy-Status")).toBe(
@@ -120,7 +120,11 @@ describe("refusals", () => {
   });
 
   test("are JSON for those who accept it", () => {
-    const { body } = answerOf(refusal("no_upstream"), "text/html, application/problem+json;q=0.9", "id-2");
+    const { body } = renderRefusal(
+      refusal("no_upstream"),
+      "text/html, application/problem+json;q=0.9",
+      "id-2",
+    );
     expect(JSON.parse(body)).toEqual({
       error: {
         status: 503,
@@ -132,7 +136,8 @@ describe("refusals", () => {
   });
 
   test("say when to come again with 503, and what is allowed with 405", () => {
-    const fieldsOf = (given: ReturnType<typeof refusal>) => new Map(answerOf(given, undefined, "id").fields);
+    const fieldsOf = (given: ReturnType<typeof refusal>) =>
+      new Map(renderRefusal(given, undefined, "id").fields);
     expect(Number(fieldsOf(refusal("no_upstream")).get("Retry-After"))).toBeGreaterThan(0);
     expect(fieldsOf(refusal("request_invalid", 405)).get("Allow")).toContain("POST");
     expect(fieldsOf(refusal("request_invalid")).has("Allow")).toBe(false);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import type { RecordTaker, RequestRecord } from "../../src/proxy/record.ts";
-import { Wishes } from "../../src/proxy/wishes.ts";
+import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
+import { SinkSelection } from "../../src/proxy/wishes.ts";
 import { endedWith, goodRecord } from "../support/records.ts";
 
-interface Taken extends RecordTaker {
+interface Taken extends RecordSink {
   readonly records: RequestRecord[];
 }
 
@@ -32,9 +32,9 @@ const traced = taker({ traced: true });
 const takers = [all, slow, failed, traced];
 
 /** How many each of them got. */
-function given(takersThen: readonly Taken[], end: Parameters<Wishes["end"]>): number[] {
+function given(takersThen: readonly Taken[], end: Parameters<SinkSelection["end"]>): number[] {
   for (const { records } of takersThen) records.length = 0;
-  const wishes = new Wishes(takersThen);
+  const wishes = new SinkSelection(takersThen);
   wishes.open();
   wishes.end(...end);
   if (wishes.isWanted) wishes.give(endedWith(goodRecord));
@@ -54,7 +54,7 @@ describe("several takers of records", () => {
 
   test("that want nothing cause no record, and are forgotten with the exchange", () => {
     expect(given([slow, failed, traced], [10, false, false])).toEqual([0, 0, 0]);
-    const wishes = new Wishes([all]);
+    const wishes = new SinkSelection([all]);
     wishes.open();
     expect(wishes.isWanted).toBe(true);
     wishes.forget();
@@ -63,8 +63,8 @@ describe("several takers of records", () => {
 
   test("draw their lots for every exchange, whatever the others want", () => {
     let drawn = 0;
-    const lots: RecordTaker = { ...taker({}), wants: () => ++drawn % 2 === 0 };
-    const wishes = new Wishes([all, lots]);
+    const lots: RecordSink = { ...taker({}), wants: () => ++drawn % 2 === 0 };
+    const wishes = new SinkSelection([all, lots]);
     for (let i = 0; i < 10; i++) wishes.open();
     expect(drawn).toBe(10);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { accountOf } from "../../src/requests/account.ts";
+import { explainRequest } from "../../src/requests/account.ts";
 import { attempt, recordOf } from "./recent-requests.test.ts";
 
 const candidate = (upstream: string) => ({ upstream, inFlight: 0, weight: 1, latencyMs: null });
@@ -8,7 +8,7 @@ const candidate = (upstream: string) => ({ upstream, inFlight: 0, weight: 1, lat
 describe("the account of a request", () => {
   test("tells of one that went well", () => {
     const choices = [{ chosen: "a", candidates: ["a", "b", "c"].map(candidate), fit: 3 }];
-    expect(accountOf(recordOf("r", { choices }))).toEqual([
+    expect(explainRequest(recordOf("r", { choices }))).toEqual([
       "Its route leads to pool main.",
       "a was chosen among 3 that were fit, beside b and c.",
       "At 0 ms it went to a, which answered with 200 after 4 ms and was done after 5 ms.",
@@ -28,7 +28,7 @@ describe("the account of a request", () => {
     const request = recordOf("r", {
       ...{ attempts, retried: ["connect_refused"], queuedMs: 20, durationMs: 1_521, key: "10.0.0.1" },
     });
-    expect(accountOf(request)).toEqual([
+    expect(explainRequest(request)).toEqual([
       'Its route leads to pool main; its key there is "10.0.0.1".',
       "It waited 20 ms for a place.",
       "At 20 ms it went to a, which failed after 1 ms: connect_refused (connect).",
@@ -45,7 +45,7 @@ describe("the account of a request", () => {
         ...{ headMs: null, status: 0, outcome: "failure", phase: "head", reason: "upstream_reset" },
       }),
     ];
-    const account = accountOf(
+    const account = explainRequest(
       recordOf("r", { attempts, status: 502, reason: "upstream_reset", notRetried: "method_not_idempotent" }),
     );
     expect(account).toContain(
@@ -72,7 +72,7 @@ describe("the account of a request", () => {
     [{ status: 0, attempts: [] }, "The client got no answer."],
   ] as const) {
     test(`says "${sentence}"`, () => {
-      expect(accountOf(recordOf("r", more)).join(" ")).toContain(sentence);
+      expect(explainRequest(recordOf("r", more)).join(" ")).toContain(sentence);
     });
   }
 });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
-import { Fleet } from "../../src/control/fleet.ts";
+import { PoolRegistry } from "../../src/control/fleet.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { foresee } from "../../src/requests/foresee.ts";
+import { dryRun } from "../../src/requests/foresee.ts";
 import { configOf } from "../support/configs.ts";
 
 const observer = { outlierChanged() {}, panicChanged() {} };
 
-function fleetOf(text: string): Fleet {
-  const fleet = new Fleet({ clock: () => 0, random: seededRandom(1), observer });
+function fleetOf(text: string): PoolRegistry {
+  const fleet = new PoolRegistry({ clock: () => 0, random: seededRandom(1), observer });
   fleet.adopt(fleet.next(configOf(text)));
   for (const pool of fleet.pools) for (const upstream of pool.upstreams) pool.recordProbe(upstream, true);
   return fleet;
@@ -27,8 +27,8 @@ describe("an imagined request", () => {
     const fleet = fleetOf("main: a b c");
     const [pool] = fleet.pools;
     for (let i = 0; i < 7; i++) {
-      const first = foresee(fleet, imagined, () => 0);
-      expect(foresee(fleet, imagined, () => 0).chosen).toBe(first.chosen);
+      const first = dryRun(fleet, imagined, () => 0);
+      expect(dryRun(fleet, imagined, () => 0).chosen).toBe(first.chosen);
       expect(pool?.choose("", [])?.id).toBe(first.chosen ?? "");
     }
   });
@@ -38,7 +38,7 @@ describe("an imagined request", () => {
     const fleet = fleetOf(`main: ${names.join(" ")}`);
     const [pool] = fleet.pools;
     for (const upstream of pool?.upstreams.slice(0, 200) ?? []) pool?.setMode(upstream, "maintenance");
-    const { candidates, fit, others, out } = foresee(fleet, imagined, () => 0);
+    const { candidates, fit, others, out } = dryRun(fleet, imagined, () => 0);
     expect([candidates.length, fit, others.length, out]).toEqual([16, 100, 50, 200]);
   });
 
@@ -49,7 +49,7 @@ describe("an imagined request", () => {
     if (!pool || !a || !b || !c) throw new Error("Cannot go on: the pool is not there");
     pool.setMode(b, "maintenance");
     for (let i = 0; i < 3; i++) pool.recordProbe(c, false);
-    const found = foresee(fleet, imagined, () => 0);
+    const found = dryRun(fleet, imagined, () => 0);
     expect(found).toMatchObject({
       ...{ pool: "main", policy: "round-robin", key: null, chosen: a.id, refusal: null },
       route: { host: null, path: null },
@@ -61,6 +61,6 @@ describe("an imagined request", () => {
     ]);
     expect(found).toMatchObject({ fit: 1, out: 2 });
     pool.setMode(a, "draining");
-    expect(foresee(fleet, imagined, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
+    expect(dryRun(fleet, imagined, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { RequestRecord } from "../../src/proxy/record.ts";
-import { Sieve } from "../../src/requests/sieve.ts";
+import { RequestSampler } from "../../src/requests/sieve.ts";
 import { endedWith, goodRecord } from "../support/records.ts";
 
 const ended = (record: Partial<RequestRecord>) => endedWith({ ...goodRecord, ...record });
@@ -9,7 +9,7 @@ const ended = (record: Partial<RequestRecord>) => endedWith({ ...goodRecord, ...
 function setUp() {
   const now = { ms: 0 };
   const taken: RequestRecord[] = [];
-  const sieve = new Sieve(
+  const sieve = new RequestSampler(
     () => now.ms,
     (one) => void taken.push(one),
   );

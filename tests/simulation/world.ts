@@ -5,11 +5,11 @@ import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
-import { type Failure, failure, type Outcome, responded } from "../../src/pool/outcome.ts";
+import { type Failure, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
-import type { Head } from "../../src/proxy/head.ts";
+import type { RequestHead } from "../../src/proxy/head.ts";
 import { Hedger, type HedgeAfter } from "../../src/proxy/hedger.ts";
 import type { Refusal } from "../../src/proxy/refusal.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
@@ -291,7 +291,7 @@ export class World {
       exchange.won(attempt);
       for (const outrun of journey.underWay.values()) outrun.finish(end);
       this.latenciesMs.push(this.#now - since);
-      attempt.end(responded satisfies Outcome);
+      attempt.end(completed satisfies Outcome);
       if (end < 500) this.succeeded += 1;
       else this.errors[`status ${end}`] = (this.errors[`status ${end}`] ?? 0) + 1;
       return;
@@ -337,7 +337,7 @@ function isSooner(one: Waiting, other: Waiting): boolean {
   return one.at < other.at || (one.at === other.at && one.order < other.order);
 }
 
-function headOf(method: string): Head {
+function headOf(method: string): RequestHead {
   return {
     method,
     target: "/",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
-import type { Event } from "../../src/state/event.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent, ModeIntent } from "../../src/state/intent.ts";
 import { openSqlite } from "../../src/state/sqlite.ts";
 import { temporaryFolder } from "../support/folder.ts";
@@ -14,7 +14,7 @@ const mode = (upstream: string, to: ModeIntent["mode"], at: number): ModeIntent 
   ...{ kind: "mode", upstream, mode: to, by: "ann", at, why: 'it\'s "slow"' },
 });
 
-function eventOf(seq: number): Event {
+function eventOf(seq: number): BalancerEvent {
   const named = { pool: "main", upstream: "a", from: "passing", to: "failing" };
   return {
     seq,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { openSqlite } from "../../src/state/sqlite.ts";
-import { WatchedStore } from "../../src/state/watched-store.ts";
+import { MonitoredStore } from "../../src/state/watched-store.ts";
 
 function setUp(why?: string) {
   const inner = openSqlite(":memory:");
@@ -21,7 +21,7 @@ function setUp(why?: string) {
     takeSessions: () => inner.takeSessions(),
     close: () => inner.close(),
   };
-  return { state, store: new WatchedStore(brittle, () => state.now, why) };
+  return { state, store: new MonitoredStore(brittle, () => state.now, why) };
 }
 
 const intent = { kind: "mode", upstream: "a", mode: "draining", by: "ann", at: 1, why: "" } as const;

@@ -9,7 +9,7 @@ import { windowNamed, windows } from "../../src/history/levels.ts";
 import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { SeriesKey } from "../../src/history/store.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
-import type { Event, EventKind } from "../../src/state/event.ts";
+import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import type {
   PoolSnapshot,
@@ -45,7 +45,7 @@ export interface AdminStandIn {
   readonly desk: RequestDesk;
   intents: readonly Intent[];
   /** Oldest first. */
-  events: readonly Event[];
+  events: readonly BalancerEvent[];
   close(): Promise<void>;
 }
 
@@ -264,7 +264,7 @@ type SomeEvent = readonly [
 ];
 
 /** A morning's, oldest first. */
-function someEvents(): readonly Event[] {
+function someEvents(): readonly BalancerEvent[] {
   const rows: readonly SomeEvent[] = [
     [9_000_000, "phase", null, "starting", "ready", "lifecycle", "balancer", ""],
     [7_200_000, "member", "api-7", "absent", "added", "operator", "bob", ""],

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
-import type { Event } from "../../src/state/event.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
 import { type DemoServer, startDemoServer } from "./demo-server.ts";
 import { fromBuild, type Program, Programs } from "./program.ts";
 import { until } from "./wait.ts";
@@ -92,8 +92,8 @@ export class ControlRoom implements AsyncDisposable {
     return (await this.snapshot()).pools.flatMap(({ upstreams }) => upstreams.map(({ id }) => id));
   }
 
-  async events(query = ""): Promise<readonly Event[]> {
-    return (await this.ask("GET", `/api/events?${query}`)).body["events"] as Event[];
+  async events(query = ""): Promise<readonly BalancerEvent[]> {
+    return (await this.ask("GET", `/api/events?${query}`)).body["events"] as BalancerEvent[];
   }
 
   /** Resolves when the metric counts as many ends of this kind. */

@@ -4,7 +4,7 @@ import { defaults } from "../../src/config/config.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
-import { cancelled, failure, type Outcome, responded } from "../../src/pool/outcome.ts";
+import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import type { OutlierLimits } from "../../src/pool/outlier.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
@@ -41,7 +41,7 @@ export interface Domain {
 }
 
 const outcomes: Readonly<Record<"ok" | "bad" | "gone", Outcome>> = {
-  ok: responded,
+  ok: completed,
   bad: failure("head", "upstream_reset"),
   gone: cancelled,
 };

@@ -1,21 +1,21 @@
 /** The part of the admin stand-in that tells of requests: some that are kept, streams of new ones, and a dry run. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Foreseen, Imagined, KeptRequest } from "../../src/requests/request.ts";
-import type { AttemptRecord, Candidate, Choice } from "../../src/proxy/record.ts";
+import type { DryRunResult, DryRunRequest, StoredRequest } from "../../src/requests/request.ts";
+import type { AttemptRecord, Candidate, SelectionRecord } from "../../src/proxy/record.ts";
 
 export interface RequestDesk {
   /** Newest first. */
-  requests: KeptRequest[];
+  requests: StoredRequest[];
   sampled: boolean;
-  dryRun: Foreseen;
-  readonly asked: Imagined[];
+  dryRun: DryRunResult;
+  readonly asked: DryRunRequest[];
   /** What the lists and streams were asked for. */
   readonly queries: string[];
   /** How many streams are open. */
   readonly streams: number;
   /** Keeps it and sends it to every stream. */
-  arrive(request: KeptRequest): void;
+  arrive(request: StoredRequest): void;
   miss(count: number): void;
   /** Ends every stream, and takes no further one until {@link back}: as a balancer that restarts. */
   leave(): void;
@@ -57,7 +57,7 @@ export function requestDesk(): RequestDesk {
       if (pathname === "/api/requests/dry-run" && request.method === "POST") {
         let body = "";
         for await (const chunk of request) body += String(chunk);
-        desk.asked.push(JSON.parse(body) as Imagined);
+        desk.asked.push(JSON.parse(body) as DryRunRequest);
         return send(response, 200, desk.dryRun);
       }
       if (pathname === "/api/requests/stream") {
@@ -100,7 +100,7 @@ function send(response: ServerResponse, status: number, value: unknown): true {
   return true;
 }
 
-function listed(requests: readonly KeptRequest[], query: URLSearchParams): readonly KeptRequest[] {
+function listed(requests: readonly StoredRequest[], query: URLSearchParams): readonly StoredRequest[] {
   const [which, status] = [query.get("which"), query.get("status")];
   const before = Number(query.get("before") ?? Number.POSITIVE_INFINITY);
   const fits = requests
@@ -118,7 +118,7 @@ function listed(requests: readonly KeptRequest[], query: URLSearchParams): reado
   return inOrder.slice(0, Number(query.get("limit") ?? 50));
 }
 
-export function someRequest(seq: number, change: Partial<KeptRequest> = {}): KeptRequest {
+export function someRequest(seq: number, change: Partial<StoredRequest> = {}): StoredRequest {
   return {
     ...{ seq, requestId: `6f1e0c2a-${seq.toString(16).padStart(6, "0")}`, clientAddress: "192.0.2.14" },
     ...{ scheme: "http", status: 200, bytesIn: 412, bytesOut: 18_240, isClientGone: false },
@@ -151,12 +151,12 @@ const candidates: readonly Candidate[] = [
   { upstream: "localhost:8083", inFlight: 118, weight: 2, latencyMs: 88.4 },
 ];
 
-export function someChoice(chosen: string): Choice {
+export function someChoice(chosen: string): SelectionRecord {
   return { chosen, candidates, fit: candidates.length };
 }
 
 /** One that was tried twice: refused at the first upstream, answered by the second. */
-export function retriedRequest(seq: number, change: Partial<KeptRequest> = {}): KeptRequest {
+export function retriedRequest(seq: number, change: Partial<StoredRequest> = {}): StoredRequest {
   return someRequest(seq, {
     ...{ target: "/cart/checkout?step=2", durationMs: 148.2, queuedMs: 21.5, reason: null },
     retried: ["connect_refused"],
@@ -185,9 +185,9 @@ const targets = [
 ];
 
 /** Forty of a working day, newest first. */
-export function someRequests(): KeptRequest[] {
+export function someRequests(): StoredRequest[] {
   const broken = { status: 0, outcome: "failure", headMs: null } as const;
-  const special: Readonly<Record<number, KeptRequest>> = {
+  const special: Readonly<Record<number, StoredRequest>> = {
     98: retriedRequest(98),
     95: someRequest(95, { ...{ method: "POST", target: "/cart", status: 201, durationMs: 44.1 } }),
     91: someRequest(91, {
@@ -240,7 +240,7 @@ export function someRequests(): KeptRequest[] {
   );
 }
 
-function accountOf({ attempts, retried, pool, status }: KeptRequest): readonly string[] {
+function accountOf({ attempts, retried, pool, status }: StoredRequest): readonly string[] {
   const [first, ...rest] = attempts;
   if (!first) return [`The balancer answered itself with ${status}, without asking any upstream.`];
   return [
@@ -253,7 +253,7 @@ function accountOf({ attempts, retried, pool, status }: KeptRequest): readonly s
   ];
 }
 
-const someDryRun: Foreseen = {
+const someDryRun: DryRunResult = {
   route: { host: "shop.example", path: "/cart" },
   ...{ pool: "main", policy: "p2c", key: null, chosen: "localhost:8083", candidates, refusal: null },
   ...{ fit: candidates.length, out: 2 },

@@ -1,6 +1,6 @@
 /** A stage for one engine: pools of real origins in front of it, and a record of what the observers heard. */
 
-import type { Engine, EngineListener, EngineSetting } from "../../src/engine/engine.ts";
+import type { Engine, EngineListener, EngineOptions } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
@@ -10,7 +10,7 @@ import { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
-import type { RecordTaker, RequestRecord } from "../../src/proxy/record.ts";
+import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
 import type { Tracer } from "../../src/proxy/trace-context.ts";
@@ -30,8 +30,8 @@ export interface StageSetting {
   readonly hedgeAfterMs?: number;
   /** Failures in a row that eject an upstream; none does without it. */
   readonly ejectsAfter?: number;
-  readonly clientTimeouts?: Partial<EngineSetting["clientTimeouts"]>;
-  readonly trusts?: EngineSetting["trusts"];
+  readonly clientTimeouts?: Partial<EngineOptions["clientTimeouts"]>;
+  readonly trusts?: EngineOptions["trusts"];
   /** Requests are traced. */
   readonly trace?: Tracer;
 }
@@ -110,7 +110,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     hedged: (_, result) => record.hedged.push(result),
     refused: (_, refused) => record.refused.push(refused.reason),
   };
-  const records: RecordTaker = {
+  const records: RecordSink = {
     wants: () => true,
     wantsSlow: () => true,
     wantsFailed: () => true,

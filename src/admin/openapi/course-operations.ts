@@ -1,15 +1,18 @@
 /** What the document says of the routes about the whole: events, the stream, intents, and reloading. */
 
 import { Type } from "@sinclair/typebox";
-import { count, text } from "../schemas/parts.ts";
+import { count, textSchema } from "../schemas/parts.ts";
 import { eventsSchema, reloadReportSchema, settingsSchema, stateSchema } from "../schemas/record.ts";
 import { jsonAnswer, type Operation } from "./operation.ts";
 
-const unchanged = { about: "Nothing has changed since `If-None-Match`." };
-const knownField = { "If-None-Match": text("The ETag of an earlier answer.") };
-const only = { upstream: text("Only those of this upstream."), pool: text("Only those of this pool.") };
+const notModified = { about: "Nothing has changed since `If-None-Match`." };
+const etagField = { "If-None-Match": textSchema("The ETag of an earlier answer.") };
+const only = {
+  upstream: textSchema("Only those of this upstream."),
+  pool: textSchema("Only those of this pool."),
+};
 
-export const courseOperations: readonly Operation[] = [
+export const systemOperations: readonly Operation[] = [
   {
     method: "GET",
     path: "/api/events",
@@ -17,10 +20,12 @@ export const courseOperations: readonly Operation[] = [
     summary: "What changed, who did it and why",
     query: {
       ...only,
-      kind: text("Only those of this kind; several with commas."),
-      by: text("Only those of this name."),
-      text: text("Only those that have this somewhere in them, in whatever case."),
-      "by-operators": text("`1` for what somebody did, without what the balancer found out or did itself."),
+      kind: textSchema("Only those of this kind; several with commas."),
+      by: textSchema("Only those of this name."),
+      text: textSchema("Only those that have this somewhere in them, in whatever case."),
+      "by-operators": textSchema(
+        "`1` for what somebody did, without what the balancer found out or did itself.",
+      ),
       after: count("Only later ones than this number; then the first of them."),
       before: count("Only earlier ones than this number, the last of them."),
       limit: count("At most so many, and never more than 2000; by default 100."),
@@ -40,10 +45,10 @@ export const courseOperations: readonly Operation[] = [
       "not read at all is cut.",
     query: {
       ...only,
-      snapshots: text("How often a snapshot comes, from 1s to 1m; none without it."),
+      snapshots: textSchema("How often a snapshot comes, from 1s to 1m; none without it."),
       after: count("Begins after the event with this number; for callers that cannot send Last-Event-ID."),
     },
-    fields: { "Last-Event-ID": text("Begins after the event with this number.") },
+    fields: { "Last-Event-ID": textSchema("Begins after the event with this number.") },
     answers: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
     problems: { 400: ["query_invalid", "snapshots_invalid"], 503: ["listeners_full"] },
   },
@@ -52,23 +57,23 @@ export const courseOperations: readonly Operation[] = [
     path: "/api/config",
     tag: "Configuration",
     summary: "Every value that counts, with its source and without secrets",
-    fields: knownField,
-    answers: { 200: jsonAnswer(settingsSchema, "A list.", { isTagged: true }), 304: unchanged },
+    fields: etagField,
+    answers: { 200: jsonAnswer(settingsSchema, "A list.", { isTagged: true }), 304: notModified },
   },
   {
     method: "GET",
     path: "/api/state",
     tag: "Configuration",
     summary: "What operators set at run time",
-    fields: knownField,
-    answers: { 200: jsonAnswer(stateSchema, "Oldest first.", { isTagged: true }), 304: unchanged },
+    fields: etagField,
+    answers: { 200: jsonAnswer(stateSchema, "Oldest first.", { isTagged: true }), 304: notModified },
   },
   {
     method: "GET",
     path: "/api/state/export",
     tag: "Configuration",
     summary: "The same as a configuration file",
-    fields: knownField,
+    fields: etagField,
     answers: {
       200: {
         about: "The pools that differ from the configuration.",
@@ -76,7 +81,7 @@ export const courseOperations: readonly Operation[] = [
         schema: Type.String(),
         isTagged: true,
       },
-      304: unchanged,
+      304: notModified,
     },
   },
   {
@@ -87,11 +92,11 @@ export const courseOperations: readonly Operation[] = [
     about: "Refused as a whole if anything is wrong with it: the old one goes on.",
     query: {
       dry: Type.Boolean({ description: "Only says what would change." }),
-      name: text("What to call a file that is sent along."),
+      name: textSchema("What to call a file that is sent along."),
     },
     fields: {
-      "X-Evenkeel-Actor": text("Who acts: a name for the record, not a proof."),
-      "If-Match": text(
+      "X-Evenkeel-Actor": textSchema("Who acts: a name for the record, not a proof."),
+      "If-Match": textSchema(
         "The ETag of the configuration, from GET /api/config or a dry run: 412 if it has changed since.",
       ),
     },

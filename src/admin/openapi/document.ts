@@ -4,13 +4,13 @@ import { STATUS_CODES } from "node:http";
 import type { TSchema } from "@sinclair/typebox";
 import { version } from "../../config/version.ts";
 import { problemSchema } from "../schemas/orders.ts";
-import { type Answer, type Operation, reasonsOf } from "./operation.ts";
+import { type OperationResponse, type Operation, statusReasons } from "./operation.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 type Components = Map<string, { readonly source: unknown; value: Json }>;
 
-export interface Document {
+export interface OpenApiDocument {
   readonly openapi: "3.1.1";
   readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>;
   readonly components: {
@@ -21,7 +21,7 @@ export interface Document {
 }
 
 /** Throws if two different schemas have one title. */
-export function documentOf(operations: readonly Operation[]): Document {
+export function documentOf(operations: readonly Operation[]): OpenApiDocument {
   const components: Components = new Map();
   const paths: Record<string, Record<string, Json>> = {};
   for (const operation of operations) {
@@ -98,7 +98,7 @@ function answersOf({ answers }: Operation, components: Components): { readonly [
   );
 }
 
-function answerOf({ about, type, schema, isTagged }: Answer, components: Components): Json {
+function answerOf({ about, type, schema, isTagged }: OperationResponse, components: Components): Json {
   const tag = { ETag: { description: "Names this state.", schema: { type: "string" } } };
   return {
     description: about,
@@ -112,7 +112,7 @@ function problemsOf(operation: Operation, components: Components): { [status: st
     ? {}
     : { 401: ["unauthorized"], 403: ["foreign_host", "foreign_origin", "role_insufficient"] };
   return Object.fromEntries(
-    Object.entries({ ...reasonsOf(operation), ...guard }).map(([status, reasons]) => [
+    Object.entries({ ...statusReasons(operation), ...guard }).map(([status, reasons]) => [
       status,
       {
         description: `${STATUS_CODES[status] ?? status}: ${reasons.map((reason) => `\`${reason}\``).join(", ")}`,

@@ -4,40 +4,42 @@ import { Type } from "@sinclair/typebox";
 import {
   drainReportSchema,
   modeBody,
-  newcomerBody,
+  newUpstreamBody,
   reasonBody,
-  rehearsalBody,
+  faultBody,
   removalSchema,
   weightBody,
 } from "../schemas/orders.ts";
-import { text } from "../schemas/parts.ts";
+import { textSchema } from "../schemas/parts.ts";
 import { poolSchema } from "../schemas/snapshot.ts";
 import { upstreamDetailSchema } from "../schemas/upstream.ts";
 import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
 
 /** Of every write. */
 const actor = {
-  "X-Evenkeel-Actor": text(
+  "X-Evenkeel-Actor": textSchema(
     "Who acts: a name for the record, not a proof. At most 64 letters, digits, `_.@ -`.",
   ),
 };
 
 /** Of every write that is kept. */
 const fields = {
-  "If-Match": text("The ETag of what this was decided on. If that has changed since, nothing is done: 412."),
+  "If-Match": textSchema(
+    "The ETag of what this was decided on. If that has changed since, nothing is done: 412.",
+  ),
   ...actor,
 };
 
-const wait = text(
+const wait = textSchema(
   "How long to wait until it is empty, at most 1h: `30s`. Without it the answer comes at once.",
 );
-const deadline = text(
+const deadline = textSchema(
   "By when it should be empty, without anybody waiting for it: `30s`; by default as long as `wait`.",
 );
 const changed = jsonAnswer(upstreamDetailSchema, "As it is now.", { isTagged: true });
 const tooLate = ["intent_changed"];
 
-export const fleetOperations: readonly Operation[] = [
+export const upstreamOperations: readonly Operation[] = [
   {
     method: "GET",
     path: "/api/upstreams/:id",
@@ -130,7 +132,7 @@ export const fleetOperations: readonly Operation[] = [
     summary: "Plays a fault on it for a while",
     about: "It replaces the one that runs, ends by itself and survives no restart.",
     fields,
-    body: jsonBody(rehearsalBody),
+    body: jsonBody(faultBody),
     answers: { 200: changed },
     problems: {
       400: ["body_invalid"],
@@ -172,7 +174,7 @@ export const fleetOperations: readonly Operation[] = [
     summary: "Adds an upstream",
     about: "It is probed first, and serves if that is well. It survives restarts.",
     fields,
-    body: jsonBody(newcomerBody),
+    body: jsonBody(newUpstreamBody),
     answers: { 201: { ...changed, about: "It belongs to the pool." } },
     problems: {
       400: ["body_invalid"],

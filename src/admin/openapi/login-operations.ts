@@ -3,23 +3,23 @@
 import { Type } from "@sinclair/typebox";
 import type { Caller } from "../../access/access.ts";
 import { roles } from "../../access/role.ts";
-import { nullable, oneOf, text, truth, wordsOf } from "../schemas/parts.ts";
+import { nullable, oneOf, textSchema, boolean, enumOf } from "../schemas/parts.ts";
 import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
 
 const role = oneOf(roles, "viewer reads, operator also acts on upstreams, admin does everything.");
 
-const callerKinds = wordsOf<Caller["kind"]>({ anybody: true, bearer: true, program: true, user: true });
+const callerKinds = enumOf<Caller["kind"]>({ anybody: true, bearer: true, program: true, user: true });
 
 const loginBody = Type.Object(
-  { name: text("At most 64 characters."), password: text("At most 1,024 characters.") },
+  { name: textSchema("At most 64 characters."), password: textSchema("At most 1,024 characters.") },
   { title: "Login", additionalProperties: false },
 );
 
 const sessionSchema = Type.Object(
   {
-    name: text("Under which everything done with the session is recorded."),
+    name: textSchema("Under which everything done with the session is recorded."),
     role,
-    session: text("To be sent as `Authorization: Bearer …`, like a token."),
+    session: textSchema("To be sent as `Authorization: Bearer …`, like a token."),
   },
   { title: "Session" },
 );
@@ -29,7 +29,7 @@ const callerSchema = Type.Object(
     kind: oneOf(callerKinds, "How the caller is known."),
     name: nullable(Type.String(), "Null for whoever has none."),
     role,
-    login: truth("Whether there are users, so that people log in."),
+    login: boolean("Whether there are users, so that people log in."),
   },
   { title: "Caller" },
 );
@@ -58,7 +58,7 @@ export const loginOperations: readonly Operation[] = [
     tag: "Access",
     summary: "Ends the caller's session",
     answers: {
-      200: jsonAnswer(Type.Object({ ended: truth("Always true.") }, { title: "Logout" }), "It is over."),
+      200: jsonAnswer(Type.Object({ ended: boolean("Always true.") }, { title: "Logout" }), "It is over."),
     },
     problems: { 409: ["no_session"] },
   },

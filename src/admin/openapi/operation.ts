@@ -4,7 +4,7 @@ import type { TSchema } from "@sinclair/typebox";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-export interface Answer {
+export interface OperationResponse {
   readonly about: string;
   /** Without one there is no body. */
   readonly type?: string;
@@ -34,14 +34,18 @@ export interface Operation {
   /** Request fields, likewise. */
   readonly fields?: Readonly<Record<string, TSchema>>;
   readonly body?: { readonly type: string; readonly schema: TSchema };
-  readonly answers: Readonly<Record<number, Answer>>;
+  readonly answers: Readonly<Record<number, OperationResponse>>;
   /** Reason words of its problems, by status, besides those of the guard. */
   readonly problems?: Readonly<Record<number, readonly string[]>>;
   /** Answered to everybody. */
   readonly isOpen?: true;
 }
 
-export function jsonAnswer(schema: TSchema, about: string, more: Pick<Answer, "isTagged"> = {}): Answer {
+export function jsonAnswer(
+  schema: TSchema,
+  about: string,
+  more: Pick<OperationResponse, "isTagged"> = {},
+): OperationResponse {
   return { about, type: "application/json", schema, ...more };
 }
 
@@ -50,7 +54,7 @@ export function jsonBody(schema: TSchema): NonNullable<Operation["body"]> {
 }
 
 /** Reason words of its problems by status, those that every JSON body can have among them. */
-export function reasonsOf({ body, problems = {} }: Operation): NonNullable<Operation["problems"]> {
+export function statusReasons({ body, problems = {} }: Operation): NonNullable<Operation["problems"]> {
   if (body?.type !== "application/json") return problems;
   return { 413: ["body_too_long"], 415: ["type_unsupported"], ...problems };
 }

@@ -1,7 +1,7 @@
 /** Everything that the document tells of. A route that is missing here fails a test, and so does the reverse. */
 
-import { courseOperations } from "./course-operations.ts";
-import { fleetOperations } from "./fleet-operations.ts";
+import { systemOperations } from "./course-operations.ts";
+import { upstreamOperations } from "./fleet-operations.ts";
 import { loginOperations } from "./login-operations.ts";
 import type { Operation } from "./operation.ts";
 import { requestOperations } from "./request-operations.ts";
@@ -9,8 +9,8 @@ import { documentOperations, readingOperations } from "./reading-operations.ts";
 
 export const operations: readonly Operation[] = [
   ...readingOperations,
-  ...fleetOperations,
-  ...courseOperations,
+  ...upstreamOperations,
+  ...systemOperations,
   ...requestOperations,
   ...loginOperations,
   ...documentOperations,

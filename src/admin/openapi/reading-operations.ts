@@ -4,7 +4,7 @@ import { Type } from "@sinclair/typebox";
 import { windowNames } from "../../history/levels.ts";
 import { expositionType } from "../../metrics/exposition.ts";
 import { healthSchema } from "../schemas/orders.ts";
-import { moment, oneOf, text } from "../schemas/parts.ts";
+import { timestamp, oneOf, textSchema } from "../schemas/parts.ts";
 import { historySchema } from "../schemas/record.ts";
 import { snapshotSchema } from "../schemas/snapshot.ts";
 import { jsonAnswer, type Operation } from "./operation.ts";
@@ -12,7 +12,7 @@ import { jsonAnswer, type Operation } from "./operation.ts";
 const unchanged = { about: "Nothing has changed since `If-None-Match`." };
 /** Open to everybody, but not to foreign pages. */
 const foreign = { 403: ["foreign_host", "foreign_origin"] };
-const knownField = { "If-None-Match": text("The ETag of an earlier answer.") };
+const knownField = { "If-None-Match": textSchema("The ETag of an earlier answer.") };
 
 export const readingOperations: readonly Operation[] = [
   {
@@ -67,10 +67,10 @@ export const readingOperations: readonly Operation[] = [
     tag: "State",
     summary: "The past as columns, for charts",
     query: {
-      pool: text("Only this pool; all pools without it."),
-      upstream: text("Only this upstream, instead of pools."),
+      pool: textSchema("Only this pool; all pools without it."),
+      upstream: textSchema("Only this upstream, instead of pools."),
       window: oneOf(windowNames, "How far to look back; by default 5m."),
-      since: moment("Only what ended after this."),
+      since: timestamp("Only what ended after this."),
     },
     answers: { 200: jsonAnswer(historySchema, "One series for each pool, or the one that was asked for.") },
     problems: { 400: ["window_invalid", "since_invalid"], 404: ["series_unknown"] },

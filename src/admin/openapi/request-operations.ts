@@ -1,17 +1,17 @@
 /** What the document says of the routes about requests. */
 
 import { Type } from "@sinclair/typebox";
-import { count, oneOf, text } from "../schemas/parts.ts";
-import { explainedSchema, foreseenSchema, imaginedBody, requestsSchema } from "../schemas/request.ts";
+import { count, oneOf, textSchema } from "../schemas/parts.ts";
+import { explainedSchema, dryRunSchema, dryRunBody, requestsSchema } from "../schemas/request.ts";
 import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
 
 const filter = {
-  pool: text("Only those of this pool."),
-  upstream: text("Only those that tried this upstream."),
-  method: text("Only those with this method."),
-  status: text("Only those answered so: `404`, or `5xx`."),
-  path: text("Only those whose target begins so."),
-  reason: text("Only those with this reason word, wherever it stands."),
+  pool: textSchema("Only those of this pool."),
+  upstream: textSchema("Only those that tried this upstream."),
+  method: textSchema("Only those with this method."),
+  status: textSchema("Only those answered so: `404`, or `5xx`."),
+  path: textSchema("Only those whose target begins so."),
+  reason: textSchema("Only those with this reason word, wherever it stands."),
 };
 
 export const requestOperations: readonly Operation[] = [
@@ -44,7 +44,7 @@ export const requestOperations: readonly Operation[] = [
       ...filter,
       after: count("Begins after the request with this number; for callers that cannot send Last-Event-ID."),
     },
-    fields: { "Last-Event-ID": text("Begins after the request with this number.") },
+    fields: { "Last-Event-ID": textSchema("Begins after the request with this number.") },
     answers: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
     problems: { 400: ["query_invalid"], 503: ["listeners_full"] },
   },
@@ -54,8 +54,8 @@ export const requestOperations: readonly Operation[] = [
     tag: "Requests",
     summary: "Where a request would go now",
     about: "Nothing is sent, and no turn is taken.",
-    body: jsonBody(imaginedBody),
-    answers: { 200: jsonAnswer(foreseenSchema, "What a real one would meet.") },
+    body: jsonBody(dryRunBody),
+    answers: { 200: jsonAnswer(dryRunSchema, "What a real one would meet.") },
     problems: {
       400: [
         "body_invalid",

@@ -3,13 +3,13 @@
 
 import { STATUS_CODES } from "node:http";
 import type { TSchema } from "@sinclair/typebox";
-import { type Answer, type Operation, reasonsOf } from "./operation.ts";
+import { type OperationResponse, type Operation, statusReasons } from "./operation.ts";
 import { type Needed, roleFor } from "../route-roles.ts";
-import type { Document, Json } from "./document.ts";
+import type { OpenApiDocument, Json } from "./document.ts";
 import { SchemaTable, TypeOf } from "./schema-table.tsx";
 
 /** @param document made from these operations */
-export function renderDocument(operations: readonly Operation[], document: Document): string {
+export function renderDocument(operations: readonly Operation[], document: OpenApiDocument): string {
   const tags = [...new Set(operations.map(({ tag }) => tag))];
   const page = (
     <html lang="en">
@@ -71,7 +71,7 @@ export function renderDocument(operations: readonly Operation[], document: Docum
   return `<!doctype html>${String(page)}`;
 }
 
-function OperationEntry(props: { readonly operation: Operation; readonly document: Document }) {
+function OperationEntry(props: { readonly operation: Operation; readonly document: OpenApiDocument }) {
   const { method, path, summary, about, query = {}, fields = {}, body, answers } = props.operation;
   const described = props.document.paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
   const id = String(valueIn(described, "operationId"));
@@ -99,7 +99,7 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
             {Object.entries(answers).map(([status, answer]) => (
               <AnswerRow status={status} answer={answer} schema={answerSchema(described, status)} />
             ))}
-            {Object.entries(reasonsOf(props.operation)).map(([status, reasons]) => (
+            {Object.entries(statusReasons(props.operation)).map(([status, reasons]) => (
               <tr>
                 <th scope="row" safe>
                   {status}
@@ -148,7 +148,11 @@ function Parameters(props: {
   );
 }
 
-function AnswerRow(props: { readonly status: string; readonly answer: Answer; readonly schema: Json }) {
+function AnswerRow(props: {
+  readonly status: string;
+  readonly answer: OperationResponse;
+  readonly schema: Json;
+}) {
   const { about, type, isTagged } = props.answer;
   return (
     <tr>

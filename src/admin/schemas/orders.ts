@@ -1,11 +1,11 @@
 /** The shapes of what callers send and of what an order is answered with. Bodies are checked against these. */
 
 import { Type } from "@sinclair/typebox";
-import { upstreamSchema as newcomerSchema } from "../../config/pool-schema.ts";
+import { upstreamFileSchema as newcomerSchema } from "../../config/pool-schema.ts";
 import { strict, whole } from "../../config/schema-parts.ts";
-import { mostLatencyMs, mostRehearsalMs, rehearsedErrors } from "../../pool/rehearsal.ts";
+import { maxFaultLatencyMs, maxFaultMs, injectedErrors } from "../../pool/rehearsal.ts";
 import { modes } from "../../pool/upstream.ts";
-import { count, oneOf, text, truth } from "./parts.ts";
+import { count, oneOf, textSchema, boolean } from "./parts.ts";
 import { upstreamDetailSchema } from "./upstream.ts";
 
 const reason = Type.Optional(
@@ -38,37 +38,37 @@ export const weightBody = Type.Object(
 );
 
 /** Only for the document: what is wrong in it is found where it is carried out, with every problem at once. */
-export const rehearsalBody = Type.Object(
+export const faultBody = Type.Object(
   {
     latencyMs: Type.Optional(
-      Type.Number({ minimum: 0, maximum: mostLatencyMs, description: "Added to each attempt." }),
+      Type.Number({ minimum: 0, maximum: maxFaultLatencyMs, description: "Added to each attempt." }),
     ),
     errorShare: Type.Optional(
       Type.Number({ minimum: 0, maximum: 1, description: "Of the attempts that fail." }),
     ),
-    error: Type.Optional(oneOf(rehearsedErrors, "How they fail; by default `connect_refused`.")),
+    error: Type.Optional(oneOf(injectedErrors, "How they fail; by default `connect_refused`.")),
     seconds: Type.Optional(
-      Type.Number({ minimum: 1, maximum: mostRehearsalMs / 1_000, description: "By default 30." }),
+      Type.Number({ minimum: 1, maximum: maxFaultMs / 1_000, description: "By default 30." }),
     ),
-    probes: Type.Optional(truth("Active checks fail too.")),
-    force: Type.Optional(truth("Also where the pool would be left with too few; needs the role admin.")),
+    probes: Type.Optional(boolean("Active checks fail too.")),
+    force: Type.Optional(boolean("Also where the pool would be left with too few; needs the role admin.")),
     reason,
   },
   { ...strict, title: "RehearsalOrder", errorMessage: "a map" },
 );
 
 /** As in the configuration file, but for `tls.ca`: files are named there alone. Checked where upstreams are added. */
-export const newcomerBody = Type.Object(
+export const newUpstreamBody = Type.Object(
   { ...newcomerSchema.properties, reason },
   { ...strict, title: "Newcomer", errorMessage: "a map with url" },
 );
 
 export const drainReportSchema = Type.Object(
   {
-    id: text("Of the upstream."),
-    drained: truth("Nothing is under way there any more."),
+    id: textSchema("Of the upstream."),
+    drained: boolean("Nothing is under way there any more."),
     inFlight: count("How many requests are left."),
-    undone: truth("Somebody set another mode meanwhile."),
+    undone: boolean("Somebody set another mode meanwhile."),
     cut: count("How many were cut by force."),
     upstream: Type.Union([upstreamDetailSchema, Type.Null()], { description: "Null if it is gone." }),
   },
@@ -77,23 +77,23 @@ export const drainReportSchema = Type.Object(
 
 export const removalSchema = Type.Object(
   {
-    id: text("Of the upstream."),
-    removed: truth("Whether it is gone; if not, it goes as soon as it is empty, after 30 s in any case."),
-    drained: truth("Nothing is under way there any more."),
+    id: textSchema("Of the upstream."),
+    removed: boolean("Whether it is gone; if not, it goes as soon as it is empty, after 30 s in any case."),
+    drained: boolean("Nothing is under way there any more."),
     inFlight: count("How many requests are left."),
   },
   { title: "Removal" },
 );
 
-export const healthSchema = Type.Object({ status: text("One word, or why not.") }, { title: "Health" });
+export const healthSchema = Type.Object({ status: textSchema("One word, or why not.") }, { title: "Health" });
 
 export const problemSchema = Type.Object(
   {
-    type: text("`about:blank`: the status says what kind it is."),
-    title: text("The status in words."),
+    type: textSchema("`about:blank`: the status says what kind it is."),
+    title: textSchema("The status in words."),
     status: Type.Integer({ minimum: 400, maximum: 599 }),
-    detail: text("What cannot be done, and why."),
-    reason: text("One word, for programs."),
+    detail: textSchema("What cannot be done, and why."),
+    reason: textSchema("One word, for programs."),
     problems: Type.Optional(Type.Array(Type.String(), { description: "Where several things are wrong." })),
     current: Type.Optional(Type.Unknown({ description: "With 412: what is there now." })),
   },

@@ -2,17 +2,17 @@
 
 import { type TSchema, Type } from "@sinclair/typebox";
 
-export const text = (description: string) => Type.String({ description });
+export const textSchema = (description: string) => Type.String({ description });
 
-export const truth = (description: string) => Type.Boolean({ description });
+export const boolean = (description: string) => Type.Boolean({ description });
 
 /** A whole number from 0 on. */
 export const count = (description: string) => Type.Integer({ minimum: 0, description });
 
-export const number = (description: string) => Type.Number({ minimum: 0, description });
+export const numberSchema = (description: string) => Type.Number({ minimum: 0, description });
 
 /** Epoch milliseconds. */
-export const moment = (description: string) =>
+export const timestamp = (description: string) =>
   Type.Number({ description: `${description} Epoch milliseconds.` });
 
 export const nullable = <Schema extends TSchema>(schema: Schema, description: string) =>
@@ -25,7 +25,7 @@ export const list = <Schema extends TSchema>(schema: Schema, description: string
   Type.Array(schema, { description });
 
 /** A union's words as a list. As a map, because the compiler then misses each one that is left out. */
-export const wordsOf = <Word extends string>(words: Readonly<Record<Word, true>>) =>
+export const enumOf = <Word extends string>(words: Readonly<Record<Word, true>>) =>
   Object.keys(words) as Word[];
 
 export const oneOf = <Word extends string>(words: readonly Word[], description: string) =>

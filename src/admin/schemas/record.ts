@@ -5,9 +5,9 @@ import { windowNames } from "../../history/levels.ts";
 import type { Step } from "../../control/plan.ts";
 import type { EventKind } from "../../state/event.ts";
 import { modeSchema } from "./upstream.ts";
-import { count, list, moment, nullable, oneOf, text, truth, wordsOf } from "./parts.ts";
+import { count, list, timestamp, nullable, oneOf, textSchema, boolean, enumOf } from "./parts.ts";
 
-const eventKinds = wordsOf<EventKind>({
+const eventKinds = enumOf<EventKind>({
   ...{ probe: true, outlier: true, panic: true, mode: true, weight: true, backup: true, member: true },
   ...{
     drain: true,
@@ -24,15 +24,15 @@ const eventKinds = wordsOf<EventKind>({
 export const eventSchema = Type.Object(
   {
     seq: count("Grows from event to event and over restarts, with gaps."),
-    at: moment("When."),
+    at: timestamp("When."),
     kind: oneOf(eventKinds, "What kind of thing it is: a verdict, an intent, or the balancer itself."),
     pool: nullable(Type.String(), "Null where the whole balancer is meant."),
     upstream: nullable(Type.String(), "Null where a whole pool is meant."),
-    from: text("What it was."),
-    to: text("What it is now."),
-    reason: text("One word."),
-    by: text("Who did it: an operator's name, or `prober`, `watch`, `SIGHUP`, `balancer`."),
-    detail: text("What a probe saw, or why an operator says that it was done; may be empty."),
+    from: textSchema("What it was."),
+    to: textSchema("What it is now."),
+    reason: textSchema("One word."),
+    by: textSchema("Who did it: an operator's name, or `prober`, `watch`, `SIGHUP`, `balancer`."),
+    detail: textSchema("What a probe saw, or why an operator says that it was done; may be empty."),
   },
   { title: "Event" },
 );
@@ -40,23 +40,23 @@ export const eventSchema = Type.Object(
 export const eventsSchema = Type.Object({ events: list(eventSchema, "Oldest first.") }, { title: "Events" });
 
 const said = {
-  upstream: text("Id of the upstream that is meant."),
-  by: text("Who."),
-  at: moment("When."),
-  why: text("In that person's words; may be empty."),
+  upstream: textSchema("Id of the upstream that is meant."),
+  by: textSchema("Who."),
+  at: timestamp("When."),
+  why: textSchema("In that person's words; may be empty."),
 };
 
 const addressKeys = {
   protocol: oneOf(["http", "https"], "How it is spoken to."),
-  hostname: text("Name or address."),
+  hostname: textSchema("Name or address."),
   port: count("TCP port."),
 };
 
 const tlsSchema = Type.Object({
-  ca: Type.Optional(text("Authorities, PEM.")),
-  caPath: Type.Optional(text("Where they came from.")),
-  serverName: Type.Optional(text("Asked for and checked instead of the host.")),
-  verify: truth("False believes any certificate."),
+  ca: Type.Optional(textSchema("Authorities, PEM.")),
+  caPath: Type.Optional(textSchema("Where they came from.")),
+  serverName: Type.Optional(textSchema("Asked for and checked instead of the host.")),
+  verify: boolean("False believes any certificate."),
 });
 
 const addressSchema = Type.Object({ ...addressKeys, tls: Type.Optional(tlsSchema) }, { title: "Address" });
@@ -69,18 +69,18 @@ const intentSchema = Type.Union(
     Type.Object({ kind: Type.Literal("weight"), weight, ...said }),
     Type.Object({
       kind: Type.Literal("added"),
-      pool: text("Where it was added."),
+      pool: textSchema("Where it was added."),
       spec: Type.Object({
-        id: text("Its name."),
+        id: textSchema("Its name."),
         address: addressSchema,
         weight,
-        backup: truth("Serves only when no other is fit."),
+        backup: boolean("Serves only when no other is fit."),
       }),
       ...said,
     }),
     Type.Object({
       kind: Type.Literal("removed"),
-      pool: text("Where it was."),
+      pool: textSchema("Where it was."),
       address: addressSchema,
       ...said,
     }),
@@ -92,16 +92,16 @@ export const stateSchema = Type.Object({ intents: list(intentSchema, "Oldest fir
 
 const stepSchema = Type.Object(
   {
-    action: oneOf(wordsOf<Step["action"]>({ add: true, remove: true, change: true }), "What happens."),
+    action: oneOf(enumOf<Step["action"]>({ add: true, remove: true, change: true }), "What happens."),
     subject: oneOf(
-      wordsOf<Step["subject"]>({ setting: true, pool: true, upstream: true, routes: true }),
+      enumOf<Step["subject"]>({ setting: true, pool: true, upstream: true, routes: true }),
       "To what.",
     ),
-    pool: Type.Optional(text("Present for pools and upstreams.")),
-    upstream: Type.Optional(text("Id; present for upstreams.")),
-    key: Type.Optional(text("What of it: `policy`, `probe.path`, `weight`; present for changes.")),
-    from: Type.Optional(text("What it was.")),
-    to: Type.Optional(text("What it will be.")),
+    pool: Type.Optional(textSchema("Present for pools and upstreams.")),
+    upstream: Type.Optional(textSchema("Id; present for upstreams.")),
+    key: Type.Optional(textSchema("What of it: `policy`, `probe.path`, `weight`; present for changes.")),
+    from: Type.Optional(textSchema("What it was.")),
+    to: Type.Optional(textSchema("What it will be.")),
     needsRestart: Type.Optional(Type.Literal(true, { description: "Takes effect only with a restart." })),
   },
   { title: "Step" },
@@ -109,7 +109,7 @@ const stepSchema = Type.Object(
 
 export const reloadReportSchema = Type.Object(
   {
-    applied: truth("Whether anything changed."),
+    applied: boolean("Whether anything changed."),
     steps: list(stepSchema, "What changes, or would."),
     needsRestart: list(Type.String(), "Names of the settings that a restart has to bring."),
     diff: list(Type.String(), "The steps, a line each, for people."),
@@ -119,9 +119,9 @@ export const reloadReportSchema = Type.Object(
 
 const settingSchema = Type.Object(
   {
-    name: text("`pools.main.retries`"),
-    value: text("As a configuration file would say it; `(set)` for a secret."),
-    source: text("`flag --port`, `env PROXY_PORT`, `file evenkeel.yaml:3` or `default`."),
+    name: textSchema("`pools.main.retries`"),
+    value: textSchema("As a configuration file would say it; `(set)` for a secret."),
+    source: textSchema("`flag --port`, `env PROXY_PORT`, `file evenkeel.yaml:3` or `default`."),
   },
   { title: "Setting" },
 );
@@ -157,7 +157,7 @@ export const historySchema = Type.Object(
     stepMs: count("How far points are apart."),
     series: list(
       Type.Object({
-        pool: text("Its name."),
+        pool: textSchema("Its name."),
         upstream: nullable(Type.String(), "Null for the pool itself."),
         columns: columnsSchema,
       }),

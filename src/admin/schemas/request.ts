@@ -5,16 +5,26 @@ import { policyNames, type PolicyName } from "../../policy/policies.ts";
 import type { FailurePhase } from "../../pool/outcome.ts";
 import type { AttemptRecord } from "../../proxy/record.ts";
 import { strict } from "../../config/schema-parts.ts";
-import { count, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
+import {
+  count,
+  list,
+  timestamp,
+  nullable,
+  numberSchema,
+  oneOf,
+  textSchema,
+  boolean,
+  enumOf,
+} from "./parts.ts";
 
 const milliseconds = (description: string) => nullable(Type.Number(), description);
 
-const outcomes = wordsOf<AttemptRecord["outcome"]>({ response: true, failure: true, cancelled: true });
-const phases = wordsOf<FailurePhase>({ connect: true, head: true, body: true });
+const outcomes = enumOf<AttemptRecord["outcome"]>({ response: true, failure: true, cancelled: true });
+const phases = enumOf<FailurePhase>({ connect: true, head: true, body: true });
 
 const attemptSchema = Type.Object(
   {
-    upstream: text("Where it went."),
+    upstream: textSchema("Where it went."),
     startMs: Type.Number({ description: "Milliseconds since the request began." }),
     connectMs: milliseconds("Until a fresh connection was open; null on a kept one, or where nobody knows."),
     headMs: milliseconds("From its start to the answer's head; null without one."),
@@ -23,16 +33,16 @@ const attemptSchema = Type.Object(
     outcome: oneOf(outcomes, "How it ended; `cancelled` says nothing against the upstream."),
     phase: nullable(oneOf(phases, "How far it had come."), "Null unless it failed."),
     reason: nullable(Type.String(), "One of the reason words; null unless it failed."),
-    rehearsed: truth("A rehearsal held it back, made it fail or both."),
+    rehearsed: boolean("A rehearsal held it back, made it fail or both."),
   },
   { title: "AttemptRecord" },
 );
 
 const candidateSchema = Type.Object(
   {
-    upstream: text("One of those that were fit."),
+    upstream: textSchema("One of those that were fit."),
     inFlight: count("What it had under way."),
-    weight: number("Less than the configured one during a slow start."),
+    weight: numberSchema("Less than the configured one during a slow start."),
     latencyMs: milliseconds("Peak-sensitive average; null while unmeasured."),
   },
   { title: "Candidate" },
@@ -40,7 +50,7 @@ const candidateSchema = Type.Object(
 
 const choiceSchema = Type.Object(
   {
-    chosen: text("Where the attempt went."),
+    chosen: textSchema("Where the attempt went."),
     candidates: list(candidateSchema, "Those that were fit, at most 16."),
     fit: count("How many were fit in all."),
   },
@@ -48,26 +58,26 @@ const choiceSchema = Type.Object(
 );
 
 const traceSchema = Type.Object({
-  traceId: text("32 hex digits."),
-  spanId: text("Of this balancer's span."),
+  traceId: textSchema("32 hex digits."),
+  spanId: textSchema("Of this balancer's span."),
   parentId: Type.Optional(Type.String({ description: "Of the client's span." })),
 });
 
 const requestSchema = Type.Object(
   {
     seq: count("Grows from request to request; begins anew at each start."),
-    requestId: text("As in X-Request-Id, log and answer."),
-    clientAddress: text("The peer's."),
+    requestId: textSchema("As in X-Request-Id, log and answer."),
+    clientAddress: textSchema("The peer's."),
     scheme: oneOf(["http", "https"] as const, "What the client speaks."),
     status: count("What the client got; 0 for nothing."),
     bytesIn: count("Of the request; the fetch engine counts bodies alone."),
     bytesOut: count("Of the answer, counted alike."),
-    isClientGone: truth("The client left before it had its answer."),
-    at: moment("When it began."),
+    isClientGone: boolean("The client left before it had its answer."),
+    at: timestamp("When it began."),
     durationMs: Type.Number({ description: "All of it." }),
-    method: text("Empty, like target and host, where the head was not acceptable."),
-    target: text("Cut at 2,048 characters."),
-    host: text("Likewise."),
+    method: textSchema("Empty, like target and host, where the head was not acceptable."),
+    target: textSchema("Cut at 2,048 characters."),
+    host: textSchema("Likewise."),
     pool: nullable(Type.String(), "Null where no route matched."),
     key: nullable(Type.String(), "What it was pinned by."),
     reason: nullable(Type.String(), "Why it was refused, or how its last attempt failed."),
@@ -86,7 +96,7 @@ const requestSchema = Type.Object(
 export const requestsSchema = Type.Object(
   {
     requests: list(requestSchema, "Newest first; the slowest ones slowest first."),
-    sampled: truth("Whether more came than are kept."),
+    sampled: boolean("Whether more came than are kept."),
   },
   { title: "Requests" },
 );
@@ -102,7 +112,7 @@ const line = (description: string) =>
     Type.String({ maxLength: longestText, description, errorMessage: "a text of at most 8,000 characters" }),
   );
 
-export const imaginedBody = Type.Object(
+export const dryRunBody = Type.Object(
   {
     method: line("GET without it."),
     host: line("The Host field."),
@@ -118,7 +128,7 @@ export const imaginedBody = Type.Object(
   { ...strict, title: "ImaginedRequest", errorMessage: "a map" },
 );
 
-export const foreseenSchema = Type.Object(
+export const dryRunSchema = Type.Object(
   {
     route: nullable(
       Type.Object({
@@ -137,7 +147,7 @@ export const foreseenSchema = Type.Object(
     candidates: list(candidateSchema, "Those that are fit, at most 16."),
     fit: Type.Number({ description: "How many are fit, in all." }),
     others: list(
-      Type.Object({ upstream: text("One that is not."), why: text("Why not.") }),
+      Type.Object({ upstream: textSchema("One that is not."), why: textSchema("Why not.") }),
       "Those that are not, at most 50.",
     ),
     out: Type.Number({ description: "How many are not, in all." }),

@@ -3,19 +3,30 @@
 import { Type } from "@sinclair/typebox";
 import type { CertificateStatus } from "../../config/expiry.ts";
 import type { Phase } from "../../snapshot.ts";
-import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
+import {
+  count,
+  counts,
+  list,
+  timestamp,
+  nullable,
+  numberSchema,
+  oneOf,
+  textSchema,
+  boolean,
+  enumOf,
+} from "./parts.ts";
 import { eventSchema } from "./record.ts";
 import { policySchema, trafficSchema, upstreamSchema } from "./upstream.ts";
 
 export const poolSchema = Type.Object(
   {
-    name: text("Unique."),
+    name: textSchema("Unique."),
     policy: policySchema,
-    probe: text("How its upstreams are probed, for people."),
-    panic: truth("Nothing but ejections was left to go by, so they are ignored: everybody serves."),
+    probe: textSchema("How its upstreams are probed, for people."),
+    panic: boolean("Nothing but ejections was left to go by, so they are ignored: everybody serves."),
     upstreams: list(upstreamSchema, "In the order of the configuration."),
     traffic: trafficSchema,
-    turnedAwayPerSecond: number(
+    turnedAwayPerSecond: numberSchema(
       "Requests that got 5xx before any attempt, as when nobody is fit: a part of the errors. Over the last ten seconds.",
     ),
     retries: count("Attempts that followed another one."),
@@ -34,14 +45,14 @@ export const poolSchema = Type.Object(
 );
 
 const refusedSchema = Type.Object({
-  at: moment("When."),
-  by: text("Who asked."),
+  at: timestamp("When."),
+  by: textSchema("Who asked."),
   problems: list(Type.String(), "A sentence each."),
 });
 
 const configurationSchema = Type.Object(
   {
-    takenAt: moment("When the one that counts was taken."),
+    takenAt: timestamp("When the one that counts was taken."),
     refused: nullable(refusedSchema, "The last try to take another one that was refused since."),
     needsRestart: list(Type.String(), "Settings that a restart would change."),
   },
@@ -52,24 +63,24 @@ const memorySchema = Type.Object(
   {
     rssBytes: count("What all processes of the balancer take."),
     limitBytes: nullable(Type.Integer(), "New requests are refused from here on; null without a limit."),
-    shedding: truth("Whether they are refused now."),
+    shedding: boolean("Whether they are refused now."),
   },
   { title: "Memory" },
 );
 
 const notKeptSchema = Type.Object(
-  { since: moment("Since when."), why: text("What the medium said.") },
+  { since: timestamp("Since when."), why: textSchema("What the medium said.") },
   { title: "NotKept" },
 );
 
 const certificateSchema = Type.Object(
   {
     listener: Type.Literal("listen", { description: "The setting that says where its clients connect." }),
-    path: text("File that it was read from at the start; another one may lie there by now."),
-    validFrom: moment("When it begins to be valid."),
-    expiresAt: moment("When it ends."),
+    path: textSchema("File that it was read from at the start; another one may lie there by now."),
+    validFrom: timestamp("When it begins to be valid."),
+    expiresAt: timestamp("When it ends."),
     status: oneOf(
-      wordsOf<CertificateStatus>({ early: true, valid: true, expiring: true, expired: true }),
+      enumOf<CertificateStatus>({ early: true, valid: true, expiring: true, expired: true }),
       "`expiring` from 30, 7 or 1 days before the end, whichever is less than a quarter of its whole life.",
     ),
   },
@@ -79,7 +90,7 @@ const certificateSchema = Type.Object(
 const workerSchema = Type.Object(
   {
     pid: count("Process id."),
-    ready: truth("Whether it serves."),
+    ready: boolean("Whether it serves."),
     restarts: count("How often it was started anew."),
     inFlight: count("Requests that clients wait for now."),
     requests: count("Attempts that ended since this process began."),
@@ -88,19 +99,19 @@ const workerSchema = Type.Object(
 );
 
 const phaseSchema = oneOf(
-  wordsOf<Phase>({ starting: true, ready: true, draining: true, stopped: true }),
+  enumOf<Phase>({ starting: true, ready: true, draining: true, stopped: true }),
   "Of the balancer.",
 );
 
 export const snapshotSchema = Type.Object(
   {
-    at: moment("When it was taken."),
+    at: timestamp("When it was taken."),
     phase: phaseSchema,
-    version: text("Of Evenkeel."),
-    runtime: text("`bun 1.4.5`"),
-    engine: text("What moves bytes."),
-    startedAt: moment("When the balancer started."),
-    listen: text("Where clients reach it."),
+    version: textSchema("Of Evenkeel."),
+    runtime: textSchema("`bun 1.4.5`"),
+    engine: textSchema("What moves bytes."),
+    startedAt: timestamp("When the balancer started."),
+    listen: textSchema("Where clients reach it."),
     inFlight: count("Requests that clients wait for now."),
     configuration: configurationSchema,
     memory: memorySchema,

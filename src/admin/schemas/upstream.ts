@@ -3,17 +3,28 @@
 import { Type } from "@sinclair/typebox";
 import { type PolicyName, policyNames } from "../../policy/policies.ts";
 import type { OutlierReason, OutlierState } from "../../pool/outlier.ts";
-import { rehearsedErrors } from "../../pool/rehearsal.ts";
+import { injectedErrors } from "../../pool/rehearsal.ts";
 import { modes, type Status } from "../../pool/upstream.ts";
 import type { UptimeState } from "../../snapshot.ts";
-import { count, counts, list, moment, nullable, number, oneOf, text, truth, wordsOf } from "./parts.ts";
+import {
+  count,
+  counts,
+  list,
+  timestamp,
+  nullable,
+  numberSchema,
+  oneOf,
+  textSchema,
+  boolean,
+  enumOf,
+} from "./parts.ts";
 
 export const policySchema = oneOf<PolicyName>(policyNames, "How one of the fit upstreams is chosen.");
 
 export const modeSchema = oneOf(modes, "The operator's intent.");
 
 const statusSchema = oneOf<Status>(
-  wordsOf<Status>({
+  enumOf<Status>({
     ...{ passing: true, checking: true, failing: true, ejected: true },
     ...{ probation: true, draining: true, maintenance: true },
   }),
@@ -28,7 +39,7 @@ export const trafficSchema = Type.Object(
       "Attempts that ended since the start, cancelled ones excepted; of a pool also requests that were answered before any attempt.",
     ),
     errors: count("Those that failed or were answered with 5xx."),
-    requestsPerSecond: number("Over the last ten seconds."),
+    requestsPerSecond: numberSchema("Over the last ten seconds."),
     errorShare: Type.Number({
       minimum: 0,
       maximum: 1,
@@ -43,17 +54,17 @@ export const trafficSchema = Type.Object(
 
 const probeSchema = Type.Object(
   {
-    at: moment("When it ended."),
-    success: truth("Whether it passed."),
-    detail: text("What it saw: `status 200`, `connection refused`."),
-    latencyMs: number("How long it took."),
+    at: timestamp("When it ended."),
+    success: boolean("Whether it passed."),
+    detail: textSchema("What it saw: `status 200`, `connection refused`."),
+    latencyMs: numberSchema("How long it took."),
   },
   { title: "Probe" },
 );
 
-const outlierStates = wordsOf<OutlierState>({ up: true, ejected: true, probation: true });
+const outlierStates = enumOf<OutlierState>({ up: true, ejected: true, probation: true });
 
-const outlierReasons = wordsOf<OutlierReason>({
+const outlierReasons = enumOf<OutlierReason>({
   consecutive_failures: true,
   failure_ratio: true,
   probation_failed: true,
@@ -82,71 +93,71 @@ const outlierSchema = Type.Object(
 const uptimeSchema = Type.Object(
   {
     state: oneOf(
-      wordsOf<UptimeState>({ unknown: true, up: true, down: true, out: true }),
+      enumOf<UptimeState>({ unknown: true, up: true, down: true, out: true }),
       "`unknown` before the first verdict; `out` while an operator drains it or keeps it in maintenance.",
     ),
-    since: moment("When that began; restarts of the balancer below five minutes do not end it."),
+    since: timestamp("When that began; restarts of the balancer below five minutes do not end it."),
     share: nullable(
       Type.Number({ minimum: 0, maximum: 1 }),
       "Time up ÷ time up or down, of the last 24 hours as far as it was watched; null before any.",
     ),
-    countedMs: number("The time that the share is of: what an operator took out is not in it."),
+    countedMs: numberSchema("The time that the share is of: what an operator took out is not in it."),
   },
   { title: "Uptime" },
 );
 
 const markSchema = Type.Object(
   {
-    by: text("Who set it."),
-    at: moment("When."),
-    why: text("In that person's words; may be empty."),
+    by: textSchema("Who set it."),
+    at: timestamp("When."),
+    why: textSchema("In that person's words; may be empty."),
   },
   { title: "Mark" },
 );
 
 const drainSchema = Type.Object(
   {
-    since: moment("When it began."),
+    since: timestamp("When it began."),
     deadline: nullable(Type.Number(), "Epoch milliseconds; null if nobody named a time."),
     inFlight: count("Requests that are still under way there."),
-    drained: truth("Nothing is under way there any more."),
-    leaving: truth("It goes when it is empty."),
+    drained: boolean("Nothing is under way there any more."),
+    leaving: boolean("It goes when it is empty."),
   },
   { title: "Drain" },
 );
 
 const rehearsalSchema = Type.Object(
   {
-    latencyMs: number("Added to each attempt, milliseconds."),
+    latencyMs: numberSchema("Added to each attempt, milliseconds."),
     errorShare: Type.Number({ minimum: 0, maximum: 1, description: "Of the attempts that fail." }),
-    error: oneOf(rehearsedErrors, "How they fail."),
-    probes: truth("Active checks fail too."),
-    until: moment("When it ends by itself."),
-    by: text("Who began it."),
-    why: text("In that person's words; may be empty."),
+    error: oneOf(injectedErrors, "How they fail."),
+    probes: boolean("Active checks fail too."),
+    until: timestamp("When it ends by itself."),
+    by: textSchema("Who began it."),
+    why: textSchema("In that person's words; may be empty."),
   },
   { title: "Rehearsal" },
 );
 
 const upstreamKeys = {
-  id: text("Names it everywhere: API, metrics, log, dashboard."),
-  url: text("Protocol, host and port."),
+  id: textSchema("Names it everywhere: API, metrics, log, dashboard."),
+  url: textSchema("Protocol, host and port."),
   weight: Type.Integer({ minimum: 0, maximum: 256, description: "Share relative to its siblings." }),
-  effectiveWeight: number("What it serves with now: less than the weight during a slow start."),
+  effectiveWeight: numberSchema("What it serves with now: less than the weight during a slow start."),
   slowStart: nullable(
     Type.Number({ minimum: 0, maximum: 1 }),
     "How far a slow start has come; null while none is under way.",
   ),
-  backup: truth("Serves only when no other is fit."),
+  backup: boolean("Serves only when no other is fit."),
   status: statusSchema,
-  statusSince: moment("When the status became what it is."),
+  statusSince: timestamp("When the status became what it is."),
   mode: modeSchema,
   modeSet: nullable(markSchema, "Null while the mode is as configured."),
   weightSet: nullable(markSchema, "Null while the weight is as configured."),
   added: nullable(markSchema, "Null if it comes from the configuration."),
   drain: nullable(drainSchema, "Null unless it is being emptied, or is kept empty."),
   rehearsal: nullable(rehearsalSchema, "Null while nothing is played there."),
-  fit: truth("Whether it gets new requests now."),
+  fit: boolean("Whether it gets new requests now."),
   inFlight: count("Requests under way, tunnels among them."),
   tunnels: count("Those whose protocol was switched, such as WebSockets; they take none of the places."),
   maxInFlight: count("The most that may be under way, tunnels not counted."),
@@ -166,8 +177,8 @@ export const upstreamSchema = Type.Object(upstreamKeys, { title: "Upstream" });
 
 const latencyBarSchema = Type.Object(
   {
-    fromMs: number("Lower edge."),
-    toMs: number("Upper edge."),
+    fromMs: numberSchema("Lower edge."),
+    toMs: numberSchema("Upper edge."),
     count: count("Answers of the last minute between the two."),
   },
   { title: "LatencyBar" },
@@ -176,9 +187,9 @@ const latencyBarSchema = Type.Object(
 export const upstreamDetailSchema = Type.Object(
   {
     ...upstreamKeys,
-    pool: text("Where it belongs."),
+    pool: textSchema("Where it belongs."),
     policy: policySchema,
-    probe: text("How it is probed, for people."),
+    probe: textSchema("How it is probed, for people."),
     probes: list(probeSchema, "The last 60, oldest first."),
     codes: counts("Answers since the start, by status."),
     cancelled: count("Attempts whose client went away."),

@@ -2,11 +2,11 @@
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../escape.ts";
-import { backTo, fieldsOf, type Place, placeOf } from "../place.ts";
+import { backTo, locationFields, type PageLocation, placeOf } from "../place.ts";
 import { PostForm } from "../post-form.tsx";
 import { longestReason, reasonIn } from "./asked.ts";
-import type { Newcomer } from "./order.ts";
-import { PanelTitle, Problem, ReasonField } from "./panel.tsx";
+import type { NewUpstreamInput } from "./order.ts";
+import { PanelTitle, FormProblem, ReasonField } from "./panel.tsx";
 
 export interface Adding {
   readonly pool: string;
@@ -16,7 +16,7 @@ export interface Adding {
   readonly weight: string;
   readonly backup: boolean;
   readonly reason: string;
-  readonly place: Place;
+  readonly place: PageLocation;
 }
 
 /** Undefined if no pool is named. */
@@ -33,7 +33,7 @@ export function addingOf(fields: URLSearchParams): Adding | undefined {
 }
 
 /** A weight that is no number goes on as it is, to be refused with a sentence. */
-export function newcomerOf({ url, name, weight, backup }: Adding): Newcomer {
+export function newcomerOf({ url, name, weight, backup }: Adding): NewUpstreamInput {
   return {
     url,
     ...(name === "" ? {} : { name }),
@@ -58,7 +58,7 @@ export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX
       id="action"
       kind="action"
       {...(inDialog ? { target: "#panel" } : {})}
-      fields={{ pool, ...fieldsOf(place) }}
+      fields={{ pool, ...locationFields(place) }}
     >
       <PanelTitle text={`Add an upstream to ${pool}`} inDialog={inDialog} />
       <div id="effect" class="effect">
@@ -105,7 +105,7 @@ export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX
         serves only when no other is fit
       </label>
       <ReasonField reason={reason} required={false} isFirst={false} />
-      <Problem text={problem} />
+      <FormProblem text={problem} />
       <div class="buttons">
         <button type="submit" class="main">
           Add upstream

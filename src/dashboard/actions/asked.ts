@@ -1,16 +1,16 @@
 /** What an operator asks for: read from the query of a confirmation or from the form that confirms it. */
 
-import { type Place, placeOf } from "../place.ts";
+import { type PageLocation, placeOf } from "../place.ts";
 
-export const acts = ["ready", "drain", "maintenance", "weight", "remove", "cut"] as const;
+export const actions = ["ready", "drain", "maintenance", "weight", "remove", "cut"] as const;
 /** `cut`: end by force what is left of a drain. */
-export type Act = (typeof acts)[number];
+export type Action = (typeof actions)[number];
 
 /** Acts that several upstreams can be asked for at once. */
-export const bulkActs = ["ready", "drain", "maintenance", "weight"] as const satisfies readonly Act[];
+export const bulkActions = ["ready", "drain", "maintenance", "weight"] as const satisfies readonly Action[];
 
-export interface Asked {
-  readonly act: Act;
+export interface ActionForm {
+  readonly act: Action;
   /** Ids, each once. */
   readonly ids: readonly string[];
   /** 0–256; null for the configured one; undefined if nothing was said or it makes no sense. */
@@ -20,7 +20,7 @@ export interface Asked {
   readonly reason: string;
   /** That what would leave a pool with nobody is meant. */
   readonly confirmed: boolean;
-  readonly place: Place;
+  readonly place: PageLocation;
 }
 
 /** More than anybody selects by hand. */
@@ -41,8 +41,8 @@ export const deadlines = [
 const defaultDeadlineMs = 30_000;
 
 /** Undefined if it names no act, or nobody. */
-export function askedOf(fields: URLSearchParams): Asked | undefined {
-  const act = acts.find((known) => known === fields.get("act"));
+export function parseActionForm(fields: URLSearchParams): ActionForm | undefined {
+  const act = actions.find((known) => known === fields.get("act"));
   const ids = [...new Set(fields.getAll("upstream"))].filter(Boolean).slice(0, mostAtOnce);
   if (!act || ids.length === 0) return undefined;
   const deadline = Number(fields.get("deadline") ?? defaultDeadlineMs);
@@ -70,6 +70,6 @@ function weightIn(given: string | null): number | null | undefined {
 }
 
 /** What is not undone with a click, or takes several at once, has to be explained to whoever reads the record. */
-export function needsReason({ act, ids }: Pick<Asked, "act" | "ids">): boolean {
+export function needsReason({ act, ids }: Pick<ActionForm, "act" | "ids">): boolean {
   return ids.length > 1 || act === "maintenance" || act === "remove" || act === "cut";
 }

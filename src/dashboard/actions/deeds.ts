@@ -2,18 +2,18 @@
 
 import { randomUUID } from "node:crypto";
 import type { UpstreamSnapshot } from "../../snapshot.ts";
-import type { Asked } from "./asked.ts";
-import type { Order } from "./order.ts";
+import type { ActionForm } from "./asked.ts";
+import type { DashboardCommand } from "./order.ts";
 
 /** One order that takes something back, as long as nobody else has changed it since. */
 export interface Undo {
   readonly id: string;
-  readonly order: Order;
+  readonly order: DashboardCommand;
   /** Why it must not be taken back any more; undefined if it may. */
   readonly obstacle: (now: UpstreamSnapshot | undefined) => string | undefined;
 }
 
-export interface Deed {
+export interface UndoEntry {
   readonly key: string;
   /** "api-2 is draining" */
   readonly words: string;
@@ -24,10 +24,10 @@ export interface Deed {
 /** Older ones are nothing that one click should take back. */
 const mostKept = 100;
 
-export class Deeds {
-  readonly #kept = new Map<string, Deed>();
+export class UndoHistory {
+  readonly #kept = new Map<string, UndoEntry>();
 
-  add(words: string, undo: readonly Undo[]): Deed {
+  add(words: string, undo: readonly Undo[]): UndoEntry {
     const deed = { key: randomUUID(), words, undo };
     this.#kept.set(deed.key, deed);
     const [oldest] = this.#kept.keys();
@@ -35,7 +35,7 @@ export class Deeds {
     return deed;
   }
 
-  of(key: string | undefined): Deed | undefined {
+  of(key: string | undefined): UndoEntry | undefined {
     return key === undefined ? undefined : this.#kept.get(key);
   }
 
@@ -48,7 +48,11 @@ export class Deeds {
 const undoReason = "undone";
 
 /** How an act on this upstream is taken back; undefined where it cannot be. */
-export function undoOf({ act, weight }: Asked, before: UpstreamSnapshot, pool: string): Undo | undefined {
+export function undoOf(
+  { act, weight }: ActionForm,
+  before: UpstreamSnapshot,
+  pool: string,
+): Undo | undefined {
   const { id } = before;
   const common = { id, reason: undoReason };
   if (act === "cut") return undefined;

@@ -2,22 +2,22 @@
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../escape.ts";
-import { backTo, fieldsOf, type Place } from "../place.ts";
+import { backTo, locationFields, type PageLocation } from "../place.ts";
 import { PostForm } from "../post-form.tsx";
 import { markup } from "../shell.tsx";
-import type { Deed } from "./deeds.ts";
+import type { UndoEntry } from "./deeds.ts";
 
 export interface DoneProps {
-  readonly deed: Deed;
-  readonly place: Place;
+  readonly deed: UndoEntry;
+  readonly place: PageLocation;
 }
 
-export function Done({ deed: { key, words, undo }, place }: DoneProps): JSX.Element {
+export function ActionResult({ deed: { key, words, undo }, place }: DoneProps): JSX.Element {
   return (
     <div class="done-line">
       <p safe>{words}</p>
       {undo.length > 0 ? (
-        <PostForm action={`/undo/${key}`} target="#done" fields={fieldsOf(place)}>
+        <PostForm action={`/undo/${key}`} target="#done" fields={locationFields(place)}>
           <button type="submit">Undo</button>
         </PostForm>
       ) : (
@@ -38,7 +38,7 @@ export function renderActed(done: DoneProps): string {
   return markup(
     <>
       <Partial target="#done">
-        <Done {...done} />
+        <ActionResult {...done} />
       </Partial>
       <Partial target="#panel">{""}</Partial>
       <Partial target="#notice">{""}</Partial>

@@ -3,8 +3,8 @@
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../../snapshot.ts";
 import { formatCount, formatShare, formatSpan, joinWords } from "../format.ts";
 import { isEjected } from "../reasons.ts";
-import type { Asked } from "./asked.ts";
-import { type Fate, type Forecast, forecast, type Share } from "./serving.ts";
+import type { ActionForm } from "./asked.ts";
+import { type UpstreamChange, type Forecast, forecast, type Share } from "./serving.ts";
 
 export interface Effect {
   readonly lines: readonly string[];
@@ -14,7 +14,7 @@ export interface Effect {
   readonly unknown: readonly string[];
 }
 
-type Wish = Pick<Asked, "act" | "ids" | "weight" | "deadlineMs">;
+type Wish = Pick<ActionForm, "act" | "ids" | "weight" | "deadlineMs">;
 
 export function effectOf(snapshot: Snapshot, wish: Wish): Effect {
   const touched = snapshot.pools.flatMap((pool) => {
@@ -44,9 +44,12 @@ export function presentWeight(snapshot: Snapshot, ids: readonly string[]): numbe
   return others.length === 0 ? weight : null;
 }
 
-function fatesOf(members: readonly UpstreamSnapshot[], { act, weight }: Wish): ReadonlyMap<string, Fate> {
+function fatesOf(
+  members: readonly UpstreamSnapshot[],
+  { act, weight }: Wish,
+): ReadonlyMap<string, UpstreamChange> {
   return new Map(
-    members.map(({ id }): [string, Fate] => {
+    members.map(({ id }): [string, UpstreamChange] => {
       if (act === "ready") return [id, { isBack: true }];
       if (act === "weight") return [id, typeof weight === "number" ? { weight } : {}];
       return [id, { isOut: true }];

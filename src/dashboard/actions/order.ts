@@ -9,7 +9,7 @@ interface ToUpstream {
   readonly reason: string;
 }
 
-export type Order =
+export type DashboardCommand =
   | ({ readonly to: "mode"; readonly mode: Mode } & ToUpstream)
   /** @param deadlineMs by when it should be empty, from now on; 0 names no time */
   | ({ readonly to: "drain"; readonly deadlineMs: number } & ToUpstream)
@@ -17,12 +17,12 @@ export type Order =
   /** @param weight null for the configured one */
   | ({ readonly to: "weight"; readonly weight: number | null } & ToUpstream)
   | ({ readonly to: "remove" } & ToUpstream)
-  | ({ readonly to: "rehearse"; readonly wish: RehearsalWish } & ToUpstream)
+  | ({ readonly to: "rehearse"; readonly wish: FaultInput } & ToUpstream)
   | ({ readonly to: "endRehearsal" } & ToUpstream)
-  | { readonly to: "add"; readonly pool: string; readonly given: Newcomer; readonly reason: string };
+  | { readonly to: "add"; readonly pool: string; readonly given: NewUpstreamInput; readonly reason: string };
 
 /** As a form has it: the admin API says what is wrong with it. */
-export interface RehearsalWish {
+export interface FaultInput {
   readonly latencyMs: unknown;
   readonly errorShare: unknown;
   readonly error: unknown;
@@ -31,7 +31,7 @@ export interface RehearsalWish {
 }
 
 /** As the configuration file would have it. */
-export interface Newcomer {
+export interface NewUpstreamInput {
   readonly url: string;
   readonly name?: string;
   readonly weight?: number;
@@ -44,7 +44,7 @@ export interface OrderRequest {
   readonly body?: object;
 }
 
-export function requestOf(order: Order): OrderRequest {
+export function requestOf(order: DashboardCommand): OrderRequest {
   const { reason } = order;
   if (order.to === "add") {
     const path = `api/pools/${encodeURIComponent(order.pool)}/upstreams`;

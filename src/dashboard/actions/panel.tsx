@@ -3,14 +3,14 @@
 
 import { Glyph } from "../badge.tsx";
 import { attribute } from "../escape.ts";
-import { backTo, fieldsOf } from "../place.ts";
+import { backTo, locationFields } from "../place.ts";
 import { PostForm } from "../post-form.tsx";
-import { type Asked, deadlines, longestReason, needsReason } from "./asked.ts";
+import { type ActionForm, deadlines, longestReason, needsReason } from "./asked.ts";
 import type { Effect } from "./effect.ts";
 import { orderWords } from "./words.ts";
 
 export interface PanelProps {
-  readonly asked: Asked;
+  readonly asked: ActionForm;
   /** Undefined while the balancer cannot be asked. */
   readonly effect: Effect | undefined;
   /** Why it was not done, or cannot be. */
@@ -19,7 +19,7 @@ export interface PanelProps {
   readonly inDialog: boolean;
 }
 
-export function Panel({ asked, effect, problem = "", inDialog }: PanelProps): JSX.Element {
+export function ConfirmationPanel({ asked, effect, problem = "", inDialog }: PanelProps): JSX.Element {
   const { act, ids, reason, place } = asked;
   const back = attribute(backTo(place, { id: ids.length === 1 ? ids[0] : undefined }));
   const order = orderWords(asked);
@@ -30,7 +30,7 @@ export function Panel({ asked, effect, problem = "", inDialog }: PanelProps): JS
       id="action"
       kind="action"
       {...(inDialog ? { target: "#panel" } : {})}
-      fields={{ act, ...fieldsOf(place) }}
+      fields={{ act, ...locationFields(place) }}
     >
       <PanelTitle text={order} inDialog={inDialog} />
       {ids.map((id) => (
@@ -43,7 +43,7 @@ export function Panel({ asked, effect, problem = "", inDialog }: PanelProps): JS
         {effect ? <EffectLines effect={effect} confirmed={asked.confirmed} /> : ""}
       </div>
       <ReasonField reason={reason} required={needsReason(asked)} />
-      <Problem text={problem} />
+      <FormProblem text={problem} />
       <div class="buttons">
         <button type="submit" class={isDire ? "main dire" : "main"} safe>
           {order}
@@ -65,7 +65,7 @@ export function PanelTitle({ text, inDialog }: { readonly text: string; readonly
   );
 }
 
-export function Problem({ text }: { readonly text: string }): JSX.Element {
+export function FormProblem({ text }: { readonly text: string }): JSX.Element {
   return (
     <div id="action-problem">
       {text === "" ? (
@@ -135,7 +135,7 @@ function Names({ ids }: { readonly ids: readonly string[] }): JSX.Element {
 }
 
 interface FieldProps {
-  readonly asked: Asked;
+  readonly asked: ActionForm;
   readonly inDialog: boolean;
 }
 

@@ -2,30 +2,33 @@
 
 import type { UpstreamSnapshot } from "../../snapshot.ts";
 import type { AdminClient } from "../admin-client.ts";
-import { type Picture, type Trouble, troubleSentence } from "../picture.ts";
-import type { Asked } from "./asked.ts";
-import { type Deed, type Deeds, undoOf } from "./deeds.ts";
-import type { Order } from "./order.ts";
+import { type DashboardState, type AdminApiError, adminApiErrorSentence } from "../picture.ts";
+import type { ActionForm } from "./asked.ts";
+import { type UndoEntry, type UndoHistory, undoOf } from "./deeds.ts";
+import type { DashboardCommand } from "./order.ts";
 import { doneWords, namesOf } from "./words.ts";
 
 interface Failure {
   readonly id: string;
-  readonly trouble: Trouble;
+  readonly trouble: AdminApiError;
 }
 
-export interface Outcome {
+export interface ActionOutcome {
   /** Undefined if nothing was done. */
-  readonly deed: Deed | undefined;
+  readonly deed: UndoEntry | undefined;
   readonly failures: readonly Failure[];
 }
 
-export interface Means {
+export interface ActionContext {
   readonly admin: Pick<AdminClient, "order">;
-  readonly deeds: Deeds;
-  readonly picture: Picture;
+  readonly deeds: UndoHistory;
+  readonly picture: DashboardState;
 }
 
-export async function perform(asked: Asked, { admin, deeds, picture }: Means): Promise<Outcome> {
+export async function executeAction(
+  asked: ActionForm,
+  { admin, deeds, picture }: ActionContext,
+): Promise<ActionOutcome> {
   const before = membersOf(picture);
   const failures: Failure[] = [];
   const done: string[] = [];
@@ -43,7 +46,10 @@ export async function perform(asked: Asked, { admin, deeds, picture }: Means): P
 }
 
 /** Takes back what can be taken back, and says what cannot. */
-export async function takeBack(deed: Deed, { admin, deeds, picture }: Means): Promise<Outcome> {
+export async function undoAction(
+  deed: UndoEntry,
+  { admin, deeds, picture }: ActionContext,
+): Promise<ActionOutcome> {
   const now = membersOf(picture);
   const failures: Failure[] = [];
   const done: string[] = [];
@@ -61,7 +67,9 @@ export async function takeBack(deed: Deed, { admin, deeds, picture }: Means): Pr
   };
 }
 
-function membersOf({ snapshot }: Picture): ReadonlyMap<string, { pool: string; upstream: UpstreamSnapshot }> {
+function membersOf({
+  snapshot,
+}: DashboardState): ReadonlyMap<string, { pool: string; upstream: UpstreamSnapshot }> {
   return new Map(
     snapshot?.pools.flatMap(({ name, upstreams }) =>
       upstreams.map((upstream) => [upstream.id, { pool: name, upstream }] as const),
@@ -69,7 +77,7 @@ function membersOf({ snapshot }: Picture): ReadonlyMap<string, { pool: string; u
   );
 }
 
-function orderOf({ act, weight, deadlineMs, reason }: Asked, id: string): Order {
+function orderOf({ act, weight, deadlineMs, reason }: ActionForm, id: string): DashboardCommand {
   const common = { id, reason };
   switch (act) {
     case "drain":
@@ -87,7 +95,7 @@ function orderOf({ act, weight, deadlineMs, reason }: Asked, id: string): Order 
 
 /** Told at the place where it was asked for: the same reason is told once. */
 export function failureWords(failures: readonly Failure[]): string {
-  const byMessage = Map.groupBy(failures, ({ trouble }) => troubleSentence(trouble));
+  const byMessage = Map.groupBy(failures, ({ trouble }) => adminApiErrorSentence(trouble));
   return [...byMessage]
     .slice(0, mostTold)
     .map(([message, those]) =>

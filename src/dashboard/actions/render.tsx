@@ -2,19 +2,19 @@
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../escape.ts";
-import { backTo, type Place } from "../place.ts";
+import { backTo, type PageLocation } from "../place.ts";
 import { markup, Notice, Shell } from "../shell.tsx";
 import { AddPanel, type AddPanelProps } from "./add.tsx";
 import { Partial } from "./done.tsx";
 import type { Effect } from "./effect.ts";
-import { EffectLines, Panel, type PanelProps, PanelTitle } from "./panel.tsx";
+import { EffectLines, ConfirmationPanel, type PanelProps, PanelTitle } from "./panel.tsx";
 import { orderWords } from "./words.ts";
 
 /** `part`: what htmx asked for; `partial`: names its own target, so that it is swapped in with any status. */
 export type RenderShape = "page" | "part" | "partial";
 
 export function renderPanel(panel: Omit<PanelProps, "inDialog">, shape: RenderShape): string {
-  return shaped(<Panel {...panel} inDialog={shape !== "page"} />, orderWords(panel.asked), shape);
+  return shaped(<ConfirmationPanel {...panel} inDialog={shape !== "page"} />, orderWords(panel.asked), shape);
 }
 
 export function renderAdd(panel: Omit<AddPanelProps, "inDialog">, shape: RenderShape): string {
@@ -26,7 +26,7 @@ export function renderEffect(effect: Effect, confirmed: boolean): string {
 }
 
 /** Where there is nothing to confirm: the sentence, and the way back. */
-export function renderFailure(words: string, shape: RenderShape, place: Place): string {
+export function renderFailure(words: string, shape: RenderShape, place: PageLocation): string {
   if (shape === "page") {
     return shaped(
       <div class="action">

@@ -4,16 +4,16 @@
 import { type Mode, modes } from "../../pool/upstream.ts";
 import type { UpstreamSnapshot } from "../../snapshot.ts";
 import { anchorOf, attribute } from "../escape.ts";
-import { fieldsOf, type Place } from "../place.ts";
+import { locationFields, type PageLocation } from "../place.ts";
 import { HiddenFields } from "../post-form.tsx";
-import type { Act } from "./asked.ts";
+import type { Action } from "./asked.ts";
 import { verbOf } from "./words.ts";
 
 interface RowActionsProps {
   readonly upstream: UpstreamSnapshot;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
-  readonly place: Place;
+  readonly place: PageLocation;
 }
 
 /** Leads to the confirmation: as a page, or with htmx as a dialog over this one. */
@@ -25,12 +25,16 @@ export const intoPanel = {
   "hx-swap": "innerHTML",
 } as const;
 
-const acts: Readonly<Record<Mode, Act>> = { ready: "ready", draining: "drain", maintenance: "maintenance" };
+const acts: Readonly<Record<Mode, Action>> = {
+  ready: "ready",
+  draining: "drain",
+  maintenance: "maintenance",
+};
 
 export function RowActions({ upstream, now, place }: RowActionsProps): JSX.Element {
   const { id, mode, drain, weightSet } = upstream;
   const form = anchorOf("form", id);
-  const fields = { upstream: id, ...fieldsOf(place) };
+  const fields = { upstream: id, ...locationFields(place) };
   const isLeaving = drain?.leaving === true;
   return (
     <div class="row-actions" data-needs="operator">

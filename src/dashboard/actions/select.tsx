@@ -2,9 +2,9 @@
 /** @jsxImportSource @kitajs/html */
 
 import { anchorOf, attribute } from "../escape.ts";
-import { fieldsOf, type Place } from "../place.ts";
+import { locationFields, type PageLocation } from "../place.ts";
 import { HiddenFields } from "../post-form.tsx";
-import { bulkActs } from "./asked.ts";
+import { bulkActions } from "./asked.ts";
 import { intoPanel } from "./row-actions.tsx";
 import { verbOf } from "./words.ts";
 
@@ -26,8 +26,14 @@ export function SelectBox({ id }: { readonly id: string }): JSX.Element {
 }
 
 /** Leads to the form for a new one. */
-export function AddLink({ pool, place }: { readonly pool: string; readonly place: Place }): JSX.Element {
-  const address = attribute(`/actions/add?${new URLSearchParams({ pool, ...fieldsOf(place) })}`);
+export function AddLink({
+  pool,
+  place,
+}: {
+  readonly pool: string;
+  readonly place: PageLocation;
+}): JSX.Element {
+  const address = attribute(`/actions/add?${new URLSearchParams({ pool, ...locationFields(place) })}`);
   return (
     <a
       class="button add"
@@ -45,7 +51,7 @@ export function AddLink({ pool, place }: { readonly pool: string; readonly place
 }
 
 /** Stands outside of what lives, and is seen as soon as something is selected: the style sheet looks for that. */
-export function BulkBar({ place }: { readonly place: Place }): JSX.Element {
+export function BulkBar({ place }: { readonly place: PageLocation }): JSX.Element {
   return (
     <form
       {...intoPanel}
@@ -54,11 +60,11 @@ export function BulkBar({ place }: { readonly place: Place }): JSX.Element {
       data-needs="operator"
       aria-label="With the selected upstreams"
     >
-      <HiddenFields fields={fieldsOf(place)} />
+      <HiddenFields fields={locationFields(place)} />
       <span class="bulk-words" role="status">
         <span id="bulk-count">With those selected</span>
       </span>
-      {bulkActs.map((act) => (
+      {bulkActions.map((act) => (
         <button type="submit" name="act" value={act}>
           {verbOf(act)}
         </button>

@@ -1,6 +1,6 @@
 /** How acts are called: on their buttons, over their confirmations, and when they are done. */
 
-import type { Asked } from "./asked.ts";
+import type { ActionForm } from "./asked.ts";
 
 interface Words {
   /** On a button. */
@@ -11,7 +11,7 @@ interface Words {
   readonly done: (names: string, isOne: boolean) => string;
 }
 
-const weightWords = (weight: Asked["weight"]) =>
+const weightWords = (weight: ActionForm["weight"]) =>
   typeof weight === "number" ? `weight ${weight}` : "the configured weight";
 
 const words = {
@@ -45,17 +45,20 @@ const words = {
     order: (names) => `Cut what is left on ${names}`,
     done: (names) => `What was left on ${names} is cut`,
   },
-} as const satisfies Readonly<Record<Asked["act"], Words>>;
+} as const satisfies Readonly<Record<ActionForm["act"], Words>>;
 
-export function verbOf(act: Asked["act"]): string {
+export function verbOf(act: ActionForm["act"]): string {
   return words[act].verb;
 }
 
-export function orderWords({ act, ids }: Pick<Asked, "act" | "ids">): string {
+export function orderWords({ act, ids }: Pick<ActionForm, "act" | "ids">): string {
   return words[act].order(namesOf(ids));
 }
 
-export function doneWords({ act, weight }: Pick<Asked, "act" | "weight">, ids: readonly string[]): string {
+export function doneWords(
+  { act, weight }: Pick<ActionForm, "act" | "weight">,
+  ids: readonly string[],
+): string {
   const done = words[act].done(namesOf(ids), ids.length === 1);
   return act === "weight" ? `${done} ${weightWords(weight)}` : done;
 }

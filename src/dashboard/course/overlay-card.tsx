@@ -3,14 +3,14 @@
 
 import { originOf } from "../../pool/upstream.ts";
 import type { Intent } from "../../state/intent.ts";
-import type { Told } from "../admin-client.ts";
+import type { AdminResult } from "../admin-client.ts";
 import { attribute } from "../escape.ts";
 import { formatAgo, isoTime } from "../format.ts";
 import { pageOf } from "../place.ts";
 
 export interface OverlayCardProps {
-  readonly intents: Told<readonly Intent[]>;
-  readonly exported: Told<string>;
+  readonly intents: AdminResult<readonly Intent[]>;
+  readonly exported: AdminResult<string>;
   readonly now: number;
 }
 

@@ -3,17 +3,17 @@
 
 import { createHash } from "node:crypto";
 import type { ConfigurationSnapshot } from "../../snapshot.ts";
-import type { Told } from "../admin-client.ts";
+import type { AdminResult } from "../admin-client.ts";
 import type { ReloadView } from "../admin-shapes.ts";
 import { Glyph } from "../badge.tsx";
 import { formatAgo, formatTime, isoTime, joinWords } from "../format.ts";
-import { troubleSentence } from "../picture.ts";
+import { adminApiErrorSentence } from "../picture.ts";
 import { PostForm } from "../post-form.tsx";
 
 /** What somebody did last with this card; undefined before. */
-export interface Looked {
+export interface ReloadPreview {
   readonly way: "dry" | "apply";
-  readonly told: Told<ReloadView>;
+  readonly told: AdminResult<ReloadView>;
   /** The file was another one than when it was looked at, so nothing was done. */
   readonly isStale?: boolean;
 }
@@ -22,11 +22,11 @@ export interface ReloadCardProps {
   /** Undefined while the balancer cannot be asked. */
   readonly configuration: ConfigurationSnapshot | undefined;
   readonly now: number;
-  readonly looked?: Looked | undefined;
+  readonly looked?: ReloadPreview | undefined;
 }
 
 /** Tells one plan from another: what is applied must be what was looked at. */
-export function markOf({ diff }: ReloadView): string {
+export function diffFingerprint({ diff }: ReloadView): string {
   return createHash("sha256").update(diff.join("\n")).digest("hex").slice(0, 16);
 }
 
@@ -79,7 +79,12 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
       </p>
       <div class="buttons">
         {canApply ? (
-          <PostForm action="/config/apply" target="#reload" needs="admin" fields={{ seen: markOf(seen) }}>
+          <PostForm
+            action="/config/apply"
+            target="#reload"
+            needs="admin"
+            fields={{ seen: diffFingerprint(seen) }}
+          >
             <button type="submit" class="main" safe>
               {seen.diff.length === 1 ? "Apply this change" : `Apply these ${seen.diff.length} changes`}
             </button>
@@ -129,13 +134,13 @@ function Problems({ problems }: { readonly problems: readonly string[] }): JSX.E
   );
 }
 
-function Result({ looked: { way, told, isStale } }: { readonly looked: Looked }): JSX.Element {
+function Result({ looked: { way, told, isStale } }: { readonly looked: ReloadPreview }): JSX.Element {
   if ("trouble" in told) {
     return (
       <div class="danger" data-tone="bad">
         <Glyph shape="cross" />
         <div>
-          <p safe>{troubleSentence(told.trouble)}</p>
+          <p safe>{adminApiErrorSentence(told.trouble)}</p>
           <Problems problems={told.trouble.problems ?? []} />
         </div>
       </div>

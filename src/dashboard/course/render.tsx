@@ -2,14 +2,14 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Setting } from "../../config/effective.ts";
-import type { Told } from "../admin-client.ts";
+import type { AdminResult } from "../admin-client.ts";
 import { ConfigView } from "../config-page.tsx";
 import { markup, Shell } from "../shell.tsx";
 import { OverlayCard, type OverlayCardProps } from "./overlay-card.tsx";
 import { ReloadCard, type ReloadCardProps } from "./reload-card.tsx";
 
 export interface ConfigPageProps extends Pick<OverlayCardProps, "intents" | "exported"> {
-  readonly told: Told<readonly Setting[]>;
+  readonly told: AdminResult<readonly Setting[]>;
   readonly onlyChosen?: boolean;
   readonly reload: ReloadCardProps;
 }

@@ -1,6 +1,6 @@
 /** Events in words: what kind of thing happened, to what, and how much it should draw the eye. */
 
-import type { Event, EventKind } from "../../state/event.ts";
+import type { BalancerEvent, EventKind } from "../../state/event.ts";
 import type { Tone } from "../verdict.ts";
 
 export const kindNames: Readonly<Record<EventKind, string>> = {
@@ -30,7 +30,7 @@ const bad: ReadonlySet<string> = new Set(["failing", "ejected", "panic", "refuse
 const warn: ReadonlySet<string> = new Set(["probation", "late", "expiring", "early"]);
 const good: ReadonlySet<string> = new Set(["passing", "up", "calm", "drained", "ready", "valid"]);
 
-export function toneOf({ to }: Event): Tone | "calm" {
+export function eventTone({ to }: BalancerEvent): Tone | "calm" {
   return bad.has(to) ? "bad" : warn.has(to) ? "warn" : good.has(to) ? "good" : "calm";
 }
 
@@ -41,7 +41,7 @@ const logins: Readonly<Record<string, string>> = {
 };
 
 /** "passing → failing" */
-export function changeOf({ kind, from, to }: Event): string {
+export function changeOf({ kind, from, to }: BalancerEvent): string {
   if (kind === "login") return logins[to] ?? to;
   return from === "" ? to : `${from} → ${to}`;
 }
@@ -56,7 +56,7 @@ const silent: ReadonlySet<string> = new Set([
 ]);
 
 /** Why, a line each. */
-export function whyOf({ reason, detail }: Event): readonly string[] {
+export function eventReason({ reason, detail }: BalancerEvent): readonly string[] {
   const lines = detail.split("\n").filter((line) => line !== "");
   return silent.has(reason)
     ? lines

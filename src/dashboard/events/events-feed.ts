@@ -1,25 +1,25 @@
 /** The events of the last minutes, read on while somebody looks: one reader for all, and a stream for each viewer. */
 
-import { matches } from "../../control/event-filter.ts";
-import type { Event } from "../../state/event.ts";
+import { matchesEvent } from "../../control/event-filter.ts";
+import type { BalancerEvent } from "../../state/event.ts";
 import type { AdminClient } from "../admin-client.ts";
-import { Feed, type FeedSetting } from "../feed.ts";
+import { SnapshotPoller, type FeedSetting } from "../feed.ts";
 import { messageStream } from "../live.ts";
-import type { Trouble } from "../picture.ts";
-import type { Sought } from "./sought.ts";
+import type { AdminApiError } from "../picture.ts";
+import type { EventFilterState } from "./sought.ts";
 
 export interface EventsPicture {
   readonly at: number;
   /** Oldest first, at most {@link mostKept}. */
-  readonly events: readonly Event[];
+  readonly events: readonly BalancerEvent[];
   /** Why nothing newer is known; undefined while they can be read. */
-  readonly trouble?: Trouble | undefined;
+  readonly trouble?: AdminApiError | undefined;
 }
 
 /** A page that was away for longer than these took is looked at anew. */
 export const mostKept = 500;
 
-export type EventsFeed = Feed<EventsPicture>;
+export type EventsFeed = SnapshotPoller<EventsPicture>;
 
 interface EventsFeedSetting extends Omit<FeedSetting<EventsPicture>, "draw"> {
   readonly admin: Pick<AdminClient, "events">;
@@ -27,7 +27,7 @@ interface EventsFeedSetting extends Omit<FeedSetting<EventsPicture>, "draw"> {
 
 /** What cannot be read now is read with the next turn: a number is asked for, not a time. */
 export function eventsFeed({ admin, ...setting }: EventsFeedSetting): EventsFeed {
-  return new Feed<EventsPicture>({
+  return new SnapshotPoller<EventsPicture>({
     ...setting,
     async draw(previous) {
       const known = previous?.events ?? [];
@@ -44,12 +44,12 @@ export function eventsFeed({ admin, ...setting }: EventsFeedSetting): EventsFeed
   });
 }
 
-export function isSought(event: Event, { isAudit, fields }: Sought): boolean {
+export function isSought(event: BalancerEvent, { isAudit, fields }: EventFilterState): boolean {
   const { pool, upstream, kind, by, text } = fields;
   return (
     (pool === "" || event.pool === pool) &&
     (upstream === "" || event.upstream === upstream) &&
-    matches(event, {
+    matchesEvent(event, {
       byOperators: isAudit,
       ...(kind === "" ? {} : { kinds: new Set(kind.split(",")) }),
       ...(by === "" ? {} : { by }),
@@ -59,13 +59,13 @@ export function isSought(event: Event, { isAudit, fields }: Sought): boolean {
 }
 
 /** Empty without a trouble. */
-export function troubleWords(trouble: Trouble | undefined): string {
+export function eventsErrorSentence(trouble: AdminApiError | undefined): string {
   return trouble ? `The events cannot be read: ${trouble.message}.` : "";
 }
 
 export interface EventStreamSetting {
   readonly feed: EventsFeed;
-  readonly sought: Sought;
+  readonly sought: EventFilterState;
   /** Number of the last event that the viewer has. */
   readonly since: number;
   /** A whole message of the stream. */
@@ -74,7 +74,7 @@ export interface EventStreamSetting {
 
 export interface EventNews {
   /** Oldest first. */
-  readonly fresh: readonly Event[];
+  readonly fresh: readonly BalancerEvent[];
   /** What the message is called, and what a reconnect asks for. */
   readonly last: number;
   /** What stands above the events from now on, empty while all is well; undefined if that is as it was. */
@@ -82,7 +82,12 @@ export interface EventNews {
 }
 
 /** Whoever reads too slowly misses nothing: the next message has what was not sent. */
-export function eventStream({ feed, sought, since, render }: EventStreamSetting): ReadableStream<Uint8Array> {
+export function liveEventStream({
+  feed,
+  sought,
+  since,
+  render,
+}: EventStreamSetting): ReadableStream<Uint8Array> {
   let last = since;
   let told: string | undefined;
   return messageStream(({ offer, end }) => {
@@ -90,7 +95,7 @@ export function eventStream({ feed, sought, since, render }: EventStreamSetting)
       offer(() => {
         const fresh = events.filter((event) => event.seq > last && isSought(event, sought));
         last = Math.max(last, events.at(-1)?.seq ?? 0);
-        const words = troubleWords(trouble);
+        const words = eventsErrorSentence(trouble);
         const news = { fresh, last, trouble: words === told ? undefined : words };
         told = words;
         return render(news);

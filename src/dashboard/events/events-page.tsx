@@ -2,19 +2,19 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Snapshot } from "../../snapshot.ts";
-import type { Event } from "../../state/event.ts";
-import type { Told } from "../admin-client.ts";
+import type { BalancerEvent } from "../../state/event.ts";
+import type { AdminResult } from "../admin-client.ts";
 import { attribute } from "../escape.ts";
 import { markup, Shell } from "../shell.tsx";
 import { kindNames } from "./event-words.ts";
-import { troubleWords } from "./events-feed.ts";
-import { addressOf, eventsPerPage, isPlain, type Sought } from "./sought.ts";
+import { eventsErrorSentence } from "./events-feed.ts";
+import { eventsUrl, eventsPerPage, isPlain, type EventFilterState } from "./sought.ts";
 import { EventItems, TroubleWords } from "./timeline.tsx";
 
 export interface EventsPageProps {
-  readonly sought: Sought;
+  readonly sought: EventFilterState;
   /** Newest first, one more than a page has if there are older ones. */
-  readonly told: Told<readonly Event[]>;
+  readonly told: AdminResult<readonly BalancerEvent[]>;
   /** For the choice among pools; undefined while nothing is known. */
   readonly snapshot: Snapshot | undefined;
 }
@@ -39,7 +39,7 @@ export function renderEventsPage({ sought, told, snapshot }: EventsPageProps): s
   const shown = events.slice(0, eventsPerPage);
   const isNewest = sought.before === undefined && sought.after === undefined;
   const newest = String(shown[0]?.seq ?? 0);
-  const live = isNewest ? addressOf(sought, "live", { since: newest }) : undefined;
+  const live = isNewest ? eventsUrl(sought, "live", { since: newest }) : undefined;
   const streaming = live && {
     "hx-sse:connect": attribute(live),
     "hx-trigger": "load, every 5s",
@@ -55,7 +55,7 @@ export function renderEventsPage({ sought, told, snapshot }: EventsPageProps): s
         <EventFilters sought={sought} snapshot={snapshot} />
         <section class="pool events-list" aria-label={title}>
           <p class="events-trouble" id="events-trouble" role="status">
-            <TroubleWords words={troubleWords("trouble" in told ? told.trouble : undefined)} />
+            <TroubleWords words={eventsErrorSentence("trouble" in told ? told.trouble : undefined)} />
           </p>
           <ol class="events" id="events" data-kind={here}>
             <EventItems events={shown} />
@@ -76,7 +76,7 @@ export function renderEventsPage({ sought, told, snapshot }: EventsPageProps): s
 }
 
 interface FilterProps {
-  readonly sought: Sought;
+  readonly sought: EventFilterState;
   readonly snapshot: Snapshot | undefined;
 }
 
@@ -167,8 +167,8 @@ function Choice({ name, label, chosen, choices }: ChoiceProps): JSX.Element {
 }
 
 interface PagingProps {
-  readonly sought: Sought;
-  readonly shown: readonly Event[];
+  readonly sought: EventFilterState;
+  readonly shown: readonly BalancerEvent[];
   readonly hasOlder: boolean;
   readonly isNewest: boolean;
 }
@@ -181,13 +181,13 @@ function Paging({ sought, shown, hasOlder, isNewest }: PagingProps): JSX.Element
         ""
       ) : (
         <>
-          <a class="button" href={attribute(addressOf(sought, "page"))}>
+          <a class="button" href={attribute(eventsUrl(sought, "page"))}>
             Newest
           </a>
           {first ? (
             <a
               class="button"
-              href={attribute(addressOf(sought, "page", { after: String(first.seq) }))}
+              href={attribute(eventsUrl(sought, "page", { after: String(first.seq) }))}
               rel="prev"
             >
               Newer
@@ -200,7 +200,7 @@ function Paging({ sought, shown, hasOlder, isNewest }: PagingProps): JSX.Element
       {hasOlder && last ? (
         <a
           class="button"
-          href={attribute(addressOf(sought, "page", { before: String(last.seq) }))}
+          href={attribute(eventsUrl(sought, "page", { before: String(last.seq) }))}
           rel="next"
         >
           Older

@@ -2,15 +2,15 @@
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
-import { fresh, markupAnswer, statusOf, text } from "../answers.ts";
-import type { Feed } from "../feed.ts";
+import { fresh, markupAnswer, httpStatusOf, textResponse } from "../answers.ts";
+import type { SnapshotPoller } from "../feed.ts";
 import { renderEventsPage } from "./events-page.tsx";
-import { type EventsFeed, eventStream } from "./events-feed.ts";
+import { type EventsFeed, liveEventStream } from "./events-feed.ts";
 import { renderFresh } from "./render.tsx";
-import { apiQueryOf, newestFirst, soughtOf } from "./sought.ts";
+import { apiQueryOf, newestFirst, parseEventFilter } from "./sought.ts";
 
 export interface EventRoutesSetting {
-  readonly feed: Feed;
+  readonly feed: SnapshotPoller;
   readonly events: EventsFeed;
   readonly admin: AdminClient;
 }
@@ -22,20 +22,20 @@ export function eventRoutes({ feed, events, admin }: EventRoutesSetting) {
   const queryIn = (request: Request) => new URL(request.url, "http://dashboard").searchParams;
 
   const page = async (request: Request, isAudit: boolean): Promise<Response> => {
-    const sought = soughtOf(queryIn(request), isAudit);
+    const sought = parseEventFilter(queryIn(request), isAudit);
     const [told, { snapshot }] = await Promise.all([admin.events(apiQueryOf(sought)), feed.current()]);
-    const status = "trouble" in told ? statusOf(told.trouble) : 200;
+    const status = "trouble" in told ? httpStatusOf(told.trouble) : 200;
     const newest = "value" in told ? { value: newestFirst(told.value) } : told;
     return markupAnswer(renderEventsPage({ sought, told: newest, snapshot }), status);
   };
 
   const live = (request: Request, isAudit: boolean): Response => {
-    if (events.viewers >= mostViewers) return text(503, "Too many dashboards are open.");
+    if (events.viewers >= mostViewers) return textResponse(503, "Too many dashboards are open.");
     const query = queryIn(request);
     const resumed = request.headers.get("last-event-id") ?? query.get("since") ?? "";
     const since = /^\d{1,15}$/.test(resumed) ? Number(resumed) : 0;
-    const sought = soughtOf(query, isAudit);
-    return new Response(eventStream({ feed: events, sought, since, render: renderFresh }), {
+    const sought = parseEventFilter(query, isAudit);
+    return new Response(liveEventStream({ feed: events, sought, since, render: renderFresh }), {
       headers: { ...fresh, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" },
     });
   };

@@ -1,11 +1,11 @@
 /** Which events somebody looks for, as the page's address and the admin API's query have it. */
 
-import type { Event } from "../../state/event.ts";
+import type { BalancerEvent } from "../../state/event.ts";
 
 const names = ["pool", "upstream", "kind", "by", "text"] as const;
 type Name = (typeof names)[number];
 
-export interface Sought {
+export interface EventFilterState {
   /** Only what operators did. */
   readonly isAudit: boolean;
   /** Empty where nothing is asked for. */
@@ -20,7 +20,7 @@ const longest = 200;
 
 export const eventsPerPage = 50;
 
-export function soughtOf(query: URLSearchParams, isAudit: boolean): Sought {
+export function parseEventFilter(query: URLSearchParams, isAudit: boolean): EventFilterState {
   const said = (name: string) => (query.get(name) ?? "").trim().slice(0, longest);
   const numberIn = (name: string) => (/^\d{1,15}$/.test(said(name)) ? Number(said(name)) : undefined);
   const [pool, upstream, kind, by, text] = names.map(said) as [string, string, string, string, string];
@@ -33,7 +33,7 @@ export function soughtOf(query: URLSearchParams, isAudit: boolean): Sought {
 }
 
 /** For the admin API. One more than a page has tells whether there are older ones; of later ones the first are asked for. */
-export function apiQueryOf({ isAudit, fields, before, after }: Sought): URLSearchParams {
+export function apiQueryOf({ isAudit, fields, before, after }: EventFilterState): URLSearchParams {
   const limit = after === undefined ? eventsPerPage + 1 : eventsPerPage;
   return new URLSearchParams({
     ...saidIn(fields),
@@ -45,8 +45,8 @@ export function apiQueryOf({ isAudit, fields, before, after }: Sought): URLSearc
 }
 
 /** The address of this page, or of another part of it. */
-export function addressOf(
-  { isAudit, fields }: Sought,
+export function eventsUrl(
+  { isAudit, fields }: EventFilterState,
   path: "page" | "live",
   further: Readonly<Record<string, string>> = {},
 ): string {
@@ -55,16 +55,16 @@ export function addressOf(
   return `${path === "live" ? "/live" : ""}${page}${query.size > 0 ? `?${query}` : ""}`;
 }
 
-function saidIn(fields: Sought["fields"]): Record<string, string> {
+function saidIn(fields: EventFilterState["fields"]): Record<string, string> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
 }
 
 /** Whether nothing narrows the list down. */
-export function isPlain({ fields }: Sought): boolean {
+export function isPlain({ fields }: EventFilterState): boolean {
   return Object.keys(saidIn(fields)).length === 0;
 }
 
 /** Oldest first in, newest first out. */
-export function newestFirst(events: readonly Event[]): readonly Event[] {
+export function newestFirst(events: readonly BalancerEvent[]): readonly BalancerEvent[] {
   return events.toReversed();
 }

@@ -1,15 +1,15 @@
 /** Events as a list, newest first: when, what happened to whom, who did it and why. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Event } from "../../state/event.ts";
+import type { BalancerEvent } from "../../state/event.ts";
 import { attribute } from "../escape.ts";
 import { isoTime } from "../format.ts";
 import { pageOf } from "../place.ts";
-import { changeOf, kindName, toneOf, whyOf } from "./event-words.ts";
+import { changeOf, kindName, eventTone, eventReason } from "./event-words.ts";
 
 interface EventItemsProps {
   /** Newest first. */
-  readonly events: readonly Event[];
+  readonly events: readonly BalancerEvent[];
 }
 
 export function EventItems({ events }: EventItemsProps): JSX.Element {
@@ -30,11 +30,11 @@ export function TroubleWords({ words }: { readonly words: string }): JSX.Element
 /** A reload that changes a thousand upstreams has a thousand lines. */
 const linesShown = 8;
 
-function EventItem({ event }: { readonly event: Event }): JSX.Element {
+function EventItem({ event }: { readonly event: BalancerEvent }): JSX.Element {
   const { seq, at, kind, by } = event;
-  const why = whyOf(event);
+  const why = eventReason(event);
   return (
-    <li class="event" id={attribute(`event-${seq}`)} data-tone={toneOf(event)}>
+    <li class="event" id={attribute(`event-${seq}`)} data-tone={eventTone(event)}>
       <time class="event-time" datetime={isoTime(at)}>
         <span class="event-day" safe>
           {isoTime(at).slice(0, 10)}
@@ -69,7 +69,7 @@ function EventItem({ event }: { readonly event: Event }): JSX.Element {
   );
 }
 
-function Whom({ event: { kind, pool, upstream } }: { readonly event: Event }): JSX.Element {
+function Whom({ event: { kind, pool, upstream } }: { readonly event: BalancerEvent }): JSX.Element {
   if (upstream !== null) {
     return (
       <a class="event-whom" href={attribute(pageOf(upstream))} safe>

@@ -1,15 +1,15 @@
 /** The door of the dashboard: who may come in, with which forms, and what they take along. Everything passes here first. */
 
 import { derivedSecret, isSameSecret, newSecret } from "../../lib/secret.ts";
-import { fresh, isForPage, isForPart, markupAnswer, seeOther, text } from "../answers.ts";
+import { fresh, isForPage, isForPart, markupAnswer, seeOther, textResponse } from "../answers.ts";
 import { answerAsset } from "../assets.ts";
 import { cookieField, cookieIn } from "./cookies.ts";
 import type { LoginClient } from "./login-client.ts";
-import { personal } from "./marks.tsx";
-import { type LoginProps, renderLogin, renderRefusal, renderRefusalPart } from "./pages.tsx";
+import { fillPlaceholders } from "./marks.tsx";
+import { type LoginProps, renderLogin, renderAccessDenied, renderAccessDeniedFragment } from "./pages.tsx";
 import { type Visitor, Visitors } from "./visitors.ts";
 
-export interface DoorSetting {
+export interface AuthGateOptions {
   readonly visitors: Visitors;
   readonly client: LoginClient;
   /** Whether only this machine can reach the dashboard. */
@@ -19,7 +19,7 @@ export interface DoorSetting {
 /** Says whether the dashboard lives, to machines that hold no session. */
 const openPaths: ReadonlySet<string> = new Set(["/healthz"]);
 
-export function doorOf({ visitors, client, onLoopback }: DoorSetting) {
+export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
   return async (request: Request, address: string): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (openPaths.has(pathname)) return visitors.everybody.answer(request);
@@ -108,8 +108,8 @@ function forged(request: Request): Response {
   const title = "Nothing was changed";
   const words =
     "The form did not come from a page of your session. Load the page again and repeat what you did.";
-  if (isForPart(request)) return markupAnswer(renderRefusalPart({ title, words }), 403);
-  return markupAnswer(renderRefusal({ title, words }), 403);
+  if (isForPart(request)) return markupAnswer(renderAccessDeniedFragment({ title, words }), 403);
+  return markupAnswer(renderAccessDenied({ title, words }), 403);
 }
 
 /** Who reaches it from elsewhere must not act as the dashboard itself. */
@@ -117,7 +117,7 @@ function shut(isUnknown: boolean): Response {
   const words = isUnknown
     ? "The balancer cannot be asked yet who may look. Try again in a moment."
     : "This dashboard can be reached from other machines, and its balancer knows no users: anybody could act here. Name users under admin.users, or let it listen on 127.0.0.1.";
-  return markupAnswer(renderRefusal({ title: "Nobody can log in here", words }), isUnknown ? 503 : 403);
+  return markupAnswer(renderAccessDenied({ title: "Nobody can log in here", words }), isUnknown ? 503 : 403);
 }
 
 /** Each in the way that it can follow: a page, a part of one, a live stream, a program. */
@@ -130,13 +130,13 @@ function toLogin(request: Request, pathname: string, hadSession: boolean): Respo
     return new Response(null, { status: 401, headers: { "HX-Redirect": address, ...fresh } });
   }
   if (isForPage(request) || request.method !== "GET") return seeOther(address);
-  return text(401, "Log in first: /login.");
+  return textResponse(401, "Log in first: /login.");
 }
 
 async function personally(answer: Response, { person }: Visitor): Promise<Response> {
   if (!(answer.headers.get("content-type") ?? "").startsWith("text/html")) return answer;
   const { status, headers } = answer;
-  return new Response(personal(await answer.text(), person), { status, headers });
+  return new Response(fillPlaceholders(await answer.text(), person), { status, headers });
 }
 
 function pageBefore(request: Request): string {

@@ -1,14 +1,14 @@
 /** What the admin API says of people: whether they log in there, who one is, and whether a password is right. */
 
 import { type Role, roles } from "../../access/role.ts";
-import { mapOf, parseJson } from "../../lib/json.ts";
+import { asRecord, parseJson } from "../../lib/json.ts";
 import { describeError, exchangeWeb, type WebAnswer } from "../web-client.ts";
 
 /**
  * `open`: nobody has to log in, the dashboard acts for everybody. `closed`: people log in, and this bearer has not.
  * `unknown`: the admin API cannot be asked, or says nothing that is understood.
  */
-export type Standing =
+export type LoginState =
   | { readonly kind: "open" | "closed" | "unknown" }
   | { readonly kind: "user"; readonly name: string; readonly role: Role };
 
@@ -21,7 +21,7 @@ export type LoginOutcome =
       readonly retryAfter?: number;
     };
 
-export interface Given {
+export interface LoginForm {
   readonly name: string;
   readonly password: string;
   /** Whom failures are counted for. */
@@ -31,8 +31,8 @@ export interface Given {
 /** Nothing here rejects. */
 export interface LoginClient {
   /** @param bearer a session, or the dashboard's own token */
-  standing(bearer: string | undefined): Promise<Standing>;
-  login(given: Given): Promise<LoginOutcome>;
+  standing(bearer: string | undefined): Promise<LoginState>;
+  login(given: LoginForm): Promise<LoginOutcome>;
   logout(session: string, address: string): Promise<void>;
 }
 
@@ -90,8 +90,8 @@ export function loginClient({ adminUrl, ownToken }: LoginClientSetting): LoginCl
   };
 }
 
-function standingIn({ status, text }: WebAnswer): Standing {
-  const { kind, name, role, login } = mapOf(parseJson(text));
+function standingIn({ status, text }: WebAnswer): LoginState {
+  const { kind, name, role, login } = asRecord(parseJson(text));
   if (typeof login !== "boolean" || (status !== 200 && status !== 401)) return { kind: "unknown" };
   if (!login) return { kind: "open" };
   const known = roles.find((each) => each === role);
@@ -100,7 +100,7 @@ function standingIn({ status, text }: WebAnswer): Standing {
 }
 
 function outcomeIn({ status, text }: WebAnswer): LoginOutcome {
-  const { session, detail, retryAfterSeconds: seconds } = mapOf(parseJson(text));
+  const { session, detail, retryAfterSeconds: seconds } = asRecord(parseJson(text));
   if (status === 200 && typeof session === "string") return { kind: "accepted", session };
   if (status === 401 || status === 400) {
     return { kind: "refused", status: 401, words: "Name or password is wrong." };

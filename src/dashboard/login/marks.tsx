@@ -9,7 +9,7 @@ import { attribute } from "../escape.ts";
 const unguessable = newSecret();
 
 /** The live stream goes out as it is, alike for all: there the page's script knows the token. */
-export const marks = {
+export const placeholders = {
   csrf: `csrf-${unguessable}`,
   role: `role-${unguessable}`,
   who: `<!--who-${unguessable}-->`,
@@ -25,16 +25,16 @@ export interface Person {
 
 /** The field that every form needs that changes something. */
 export function CsrfField(): JSX.Element {
-  return <input type="hidden" name="csrf" value={marks.csrf} />;
+  return <input type="hidden" name="csrf" value={placeholders.csrf} />;
 }
 
 /** A page or fragment as this person gets it; undefined where nobody logs in. */
-export function personal(markup: string, person: Person | undefined): string {
+export function fillPlaceholders(markup: string, person: Person | undefined): string {
   const who = person ? String(<Who person={person} />) : "";
   return markup
-    .replaceAll(marks.who, () => who)
-    .replaceAll(marks.role, person?.role ?? "")
-    .replaceAll(marks.csrf, person?.csrf ?? "");
+    .replaceAll(placeholders.who, () => who)
+    .replaceAll(placeholders.role, person?.role ?? "")
+    .replaceAll(placeholders.csrf, person?.csrf ?? "");
 }
 
 function Who({ person: { name, role } }: { readonly person: Person }): JSX.Element {

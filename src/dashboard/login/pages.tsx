@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
-import { Brand, Document } from "../document.tsx";
+import { Brand, HtmlDocument } from "../document.tsx";
 import { attribute } from "../escape.ts";
 import { markup, Notice } from "../shell.tsx";
 
@@ -64,7 +64,7 @@ export interface RefusalProps {
   readonly words: string;
 }
 
-export function renderRefusal({ title, words }: RefusalProps): string {
+export function renderAccessDenied({ title, words }: RefusalProps): string {
   return markup(
     <Bare title={`${title} · Evenkeel`}>
       <h1 safe>{title}</h1>
@@ -77,7 +77,7 @@ export function renderRefusal({ title, words }: RefusalProps): string {
 }
 
 /** The same for htmx: it replaces the notice and nothing else, also with a status that is not swapped in. */
-export function renderRefusalPart({ title, words }: RefusalProps): string {
+export function renderAccessDeniedFragment({ title, words }: RefusalProps): string {
   return markup(
     <tag of="hx-partial" {...{ "hx-target": "#notice", "hx-swap": "innerMorph" }}>
       <Notice notice={`${title}. ${words}`} />
@@ -87,13 +87,13 @@ export function renderRefusalPart({ title, words }: RefusalProps): string {
 
 function Bare({ title, children }: { readonly title: string; readonly children: Children }): JSX.Element {
   return (
-    <Document title={title} body={{ class: "bare" }}>
+    <HtmlDocument title={title} body={{ class: "bare" }}>
       <main>
         <p class="brand">
           <Brand />
         </p>
         {children}
       </main>
-    </Document>
+    </HtmlDocument>
   );
 }

@@ -1,7 +1,7 @@
 /** Who looks at this dashboard: asks the admin API about each session, and ends what a session that is over still holds. */
 
 import type { Cancel, Clock, Schedule } from "../../lib/clock.ts";
-import { endingStream } from "../../lib/ending-stream.ts";
+import { closableStream } from "../../lib/ending-stream.ts";
 import { derivedSecret } from "../../lib/secret.ts";
 import { eventOf } from "../live.ts";
 import type { LoginClient } from "./login-client.ts";
@@ -95,7 +95,7 @@ export class Visitors {
     const isLive = answer.headers.get("content-type") === "text/event-stream";
     const known = visitor.session === undefined ? this.#everybody : this.#known.get(visitor.session);
     if (!isLive || !answer.body || !known) return answer;
-    const { stream, end } = endingStream(answer.body, farewell, () => void known.streams.delete(end));
+    const { stream, end } = closableStream(answer.body, farewell, () => void known.streams.delete(end));
     known.streams.add(end);
     this.#cancelCheck ??= this.#setting.schedule(checkMs, () => void this.#check());
     return new Response(stream, { status: answer.status, headers: answer.headers });

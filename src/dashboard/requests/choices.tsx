@@ -1,7 +1,7 @@
 /** The decisions of one request: among whom was chosen each time, who was tried, and why (not) again. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Choice, RequestRecord } from "../../proxy/record.ts";
+import type { SelectionRecord, RequestRecord } from "../../proxy/record.ts";
 import { formatCount, joinWords } from "../format.ts";
 import { CandidateTable } from "./candidates.tsx";
 import { scoringOf } from "./scores.ts";
@@ -12,7 +12,7 @@ interface ChoicesProps {
   readonly policy: string | undefined;
 }
 
-export function Choices({ request, policy }: ChoicesProps): JSX.Element {
+export function DecisionList({ request, policy }: ChoicesProps): JSX.Element {
   const { choices, retried, attempts, notRetried } = request;
   // A record that nobody wanted from the start has only the choices of further attempts.
   const unknown = Math.max(0, 1 + retried.length - choices.length);
@@ -72,7 +72,7 @@ function triedBefore({ attempts }: RequestRecord, unknown: number): readonly str
 }
 
 interface OneChoiceProps {
-  readonly choice: Choice;
+  readonly choice: SelectionRecord;
   /** From 0. */
   readonly number: number;
   /** Why a further attempt was made. */

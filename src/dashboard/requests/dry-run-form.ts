@@ -1,6 +1,6 @@
 /** What somebody typed into the form of the dry run, and what of it cannot be asked. */
 
-import type { Imagined } from "../../requests/request.ts";
+import type { DryRunRequest } from "../../requests/request.ts";
 
 export interface DryRunForm {
   readonly method: string;
@@ -35,7 +35,7 @@ export function formIn(given: URLSearchParams): DryRunForm {
 
 export function askOf(
   form: DryRunForm,
-): { readonly ask: Imagined } | { readonly problems: readonly string[] } {
+): { readonly ask: DryRunRequest } | { readonly problems: readonly string[] } {
   const { method, host, target, clientAddress } = form;
   const problems: string[] = [];
   const headers: Record<string, string> = {};

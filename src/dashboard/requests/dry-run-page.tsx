@@ -1,7 +1,7 @@
 /** The dry run: a request that is only thought of, where it would go, and why not elsewhere. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Told } from "../admin-client.ts";
+import type { AdminResult } from "../admin-client.ts";
 import { Glyph } from "../badge.tsx";
 import { attribute } from "../escape.ts";
 import { CsrfField } from "../login/marks.tsx";
@@ -11,10 +11,10 @@ import { CandidateTable } from "./candidates.tsx";
 import type { DryRunForm } from "./dry-run-form.ts";
 import { RequestWay } from "./list-page.tsx";
 import { scoringOf } from "./scores.ts";
-import type { Foreseen } from "../../requests/request.ts";
+import type { DryRunResult } from "../../requests/request.ts";
 
 /** What came of the form; undefined before it was sent. */
-export type DryRunAnswer = Told<Foreseen> | { readonly problems: readonly string[] } | undefined;
+export type DryRunAnswer = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;
 
 export interface DryRunPageProps {
   readonly form: DryRunForm;
@@ -136,14 +136,16 @@ function Answer({ answer }: { readonly answer: DryRunAnswer }): JSX.Element {
   );
 }
 
-function troubleOf({ trouble: { reason, message } }: Extract<Told<unknown>, { trouble: unknown }>): string {
+function troubleOf({
+  trouble: { reason, message },
+}: Extract<AdminResult<unknown>, { trouble: unknown }>): string {
   if (reason === "missing" || reason === "not_understood") {
     return "This balancer knows no dry run: it is of an older version than this dashboard.";
   }
   return `Cannot tell: ${message}.`;
 }
 
-function Destination({ run }: { readonly run: Foreseen }): JSX.Element {
+function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
   const { chosen, pool, policy, key, candidates, fit, others, out, refusal } = run;
   const scoring = scoringOf(policy ?? undefined, false);
   return (
@@ -218,7 +220,7 @@ function Fact({ name, value }: { readonly name: string; readonly value: string |
   );
 }
 
-function routeWords({ route }: Foreseen): string | null {
+function routeWords({ route }: DryRunResult): string | null {
   if (!route) return null;
   const parts = [
     ...(route.host === null ? [] : [`host ${route.host}`]),

@@ -1,23 +1,30 @@
 /** One request explained: what happened in plain words, where the time went, and why it went where it went. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Told } from "../admin-client.ts";
+import type { AdminResult } from "../admin-client.ts";
 import { Glyph } from "../badge.tsx";
 import { attribute } from "../escape.ts";
 import { formatCount, formatMs, isoTime } from "../format.ts";
-import { type Picture, troubleSentence } from "../picture.ts";
+import { type DashboardState, adminApiErrorSentence } from "../picture.ts";
 import { markup, Shell } from "../shell.tsx";
-import { Choices } from "./choices.tsx";
+import { DecisionList } from "./choices.tsx";
 import { Identity } from "./identity.tsx";
 import { RequestWay } from "./list-page.tsx";
 import { PhaseBars } from "./phases.tsx";
 import type { ExplainedRequest } from "../../requests/request.ts";
-import { addressWord, formatBytes, formatInstant, type RequestTone, statusWord, toneOf } from "./words.ts";
+import {
+  addressWord,
+  formatBytes,
+  formatInstant,
+  type RequestTone,
+  statusWord,
+  requestTone,
+} from "./words.ts";
 
 export interface ExplainPageProps {
   readonly requestId: string;
-  readonly told: Told<ExplainedRequest>;
-  readonly picture: Picture;
+  readonly told: AdminResult<ExplainedRequest>;
+  readonly picture: DashboardState;
 }
 
 const shapes = { calm: "dots", good: "check", warn: "bang", bad: "cross" } as const satisfies Record<
@@ -57,7 +64,7 @@ function Unexplained({
           {trouble.reason === "missing" ? "This request is not remembered" : "The request cannot be read"}
         </h1>
         <p class="reasons" safe>
-          {troubleSentence(trouble)}
+          {adminApiErrorSentence(trouble)}
         </p>
         <p class="quiet">
           Asked for:{" "}
@@ -75,9 +82,9 @@ function Explained({
   picture,
 }: {
   readonly request: ExplainedRequest;
-  readonly picture: Picture;
+  readonly picture: DashboardState;
 }): JSX.Element {
-  const tone = toneOf(request);
+  const tone = requestTone(request);
   const policy = picture.snapshot?.pools.find(({ name }) => name === request.pool)?.policy;
   return (
     <>
@@ -146,7 +153,7 @@ function Explained({
           </section>
         </div>
         <div class="card-stack">
-          <Choices request={request} policy={policy} />
+          <DecisionList request={request} policy={policy} />
           <Identity request={request} />
         </div>
       </div>

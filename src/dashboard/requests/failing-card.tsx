@@ -1,23 +1,23 @@
 /** The last requests that failed at one upstream, on its page: asked for with the right of whoever looks. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Told } from "../admin-client.ts";
+import type { AdminResult } from "../admin-client.ts";
 import { anchorOf, attribute } from "../escape.ts";
 import { markup } from "../shell.tsx";
-import { troubleWords } from "./list-page.tsx";
+import { requestsErrorSentence } from "./list-page.tsx";
 import { RequestRows } from "./row.tsx";
 import type { RequestList } from "../../requests/request.ts";
-import { addressOf, type Sought } from "./sought.ts";
+import { requestsUrl, type RequestFilterState } from "./sought.ts";
 
 export const failingShown = 10;
 
-export function failingAt(upstream: string): Sought {
+export function failingAt(upstream: string): RequestFilterState {
   return { kind: "failed", filter: { upstream }, before: undefined };
 }
 
 interface CardProps {
   readonly upstream: string;
-  readonly told: Told<RequestList>;
+  readonly told: AdminResult<RequestList>;
 }
 
 /** Morphing leaves it alone: it renews itself, more seldom than the rest of the page. */
@@ -54,11 +54,11 @@ function Inside({ upstream, told }: CardProps): JSX.Element {
     <>
       <header class="card-head">
         <h2 id="failing-name">Last failing requests</h2>
-        <a href={attribute(addressOf(failingAt(upstream)))}>All of them</a>
+        <a href={attribute(requestsUrl(failingAt(upstream)))}>All of them</a>
       </header>
       {"trouble" in told ? (
         <p class="empty" safe>
-          {troubleWords(told.trouble)}
+          {requestsErrorSentence(told.trouble)}
         </p>
       ) : requests.length === 0 ? (
         <p class="empty">None that is remembered.</p>

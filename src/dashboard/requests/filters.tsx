@@ -3,10 +3,10 @@
 
 import type { Snapshot } from "../../snapshot.ts";
 import { attribute } from "../escape.ts";
-import { addressOf, type FilterName, isFiltered, type Sought } from "./sought.ts";
+import { requestsUrl, type FilterName, isFiltered, type RequestFilterState } from "./sought.ts";
 
 interface FiltersProps {
-  readonly sought: Sought;
+  readonly sought: RequestFilterState;
   /** For the choice among pools and upstreams; undefined while nothing is known. */
   readonly snapshot: Snapshot | undefined;
 }
@@ -35,7 +35,7 @@ export function RequestFilters({ sought, snapshot }: FiltersProps): JSX.Element 
       <div class="request-buttons">
         <button type="submit">Filter</button>
         {isFiltered(sought) ? (
-          <a href={attribute(addressOf({ ...sought, filter: {}, before: undefined }))}>Clear</a>
+          <a href={attribute(requestsUrl({ ...sought, filter: {}, before: undefined }))}>Clear</a>
         ) : (
           ""
         )}
@@ -47,7 +47,7 @@ export function RequestFilters({ sought, snapshot }: FiltersProps): JSX.Element 
 interface FieldProps {
   readonly name: FilterName;
   readonly label: string;
-  readonly sought: Sought;
+  readonly sought: RequestFilterState;
   readonly choices: readonly string[];
 }
 

@@ -1,20 +1,20 @@
 /** The page of requests: what comes in just now, what took longest, and what failed. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Told } from "../admin-client.ts";
+import type { AdminResult } from "../admin-client.ts";
 import { attribute } from "../escape.ts";
-import type { Picture } from "../picture.ts";
+import type { DashboardState } from "../picture.ts";
 import { markup, Shell } from "../shell.tsx";
-import { originOf } from "../verdict.ts";
+import { urlOrigin } from "../verdict.ts";
 import { RequestFilters } from "./filters.tsx";
 import { RequestRows, RowHead } from "./row.tsx";
 import type { RequestList } from "../../requests/request.ts";
-import { addressOf, filterQuery, isFiltered, type Kind, kinds, type Sought } from "./sought.ts";
+import { requestsUrl, filterQuery, isFiltered, type Kind, kinds, type RequestFilterState } from "./sought.ts";
 
 export interface RequestsPageProps {
-  readonly sought: Sought;
-  readonly told: Told<RequestList>;
-  readonly picture: Picture;
+  readonly sought: RequestFilterState;
+  readonly told: AdminResult<RequestList>;
+  readonly picture: DashboardState;
 }
 
 /** The page's script keeps no more than four of these. */
@@ -100,12 +100,12 @@ function IdSearch(): JSX.Element {
   );
 }
 
-function Tabs({ sought }: { readonly sought: Sought }): JSX.Element {
+function Tabs({ sought }: { readonly sought: RequestFilterState }): JSX.Element {
   return (
     <nav class="windows" aria-label="Which requests">
       {kinds.map((kind) => (
         <a
-          href={attribute(addressOf({ ...sought, kind, before: undefined }))}
+          href={attribute(requestsUrl({ ...sought, kind, before: undefined }))}
           {...(kind === sought.kind ? { "aria-current": "page" } : {})}
         >
           {names[kind]}
@@ -129,10 +129,10 @@ function TailState(): JSX.Element {
   );
 }
 
-function Reload({ sought }: { readonly sought: Sought }): JSX.Element {
+function Reload({ sought }: { readonly sought: RequestFilterState }): JSX.Element {
   return (
     <p class="tail-state">
-      <a href={attribute(addressOf(sought))}>Reload</a>
+      <a href={attribute(requestsUrl(sought))}>Reload</a>
     </p>
   );
 }
@@ -142,7 +142,7 @@ function ListOf({ sought, told, picture }: RequestsPageProps): JSX.Element {
   return (
     <>
       <p class="tail-trouble" data-role="trouble" role="status">
-        {"trouble" in told ? <span safe>{troubleWords(told.trouble)}</span> : ""}
+        {"trouble" in told ? <span safe>{requestsErrorSentence(told.trouble)}</span> : ""}
       </p>
       <RowHead />
       <ol class="requests" data-role="rows" aria-live="off">
@@ -160,15 +160,15 @@ function ListOf({ sought, told, picture }: RequestsPageProps): JSX.Element {
   );
 }
 
-function emptyWords(kind: Kind, { frontDoor }: Picture): string {
+function emptyWords(kind: Kind, { frontDoor }: DashboardState): string {
   if (kind === "failed") return "Nothing has failed yet.";
-  return `No requests yet: send one to ${originOf(frontDoor.url)}.`;
+  return `No requests yet: send one to ${urlOrigin(frontDoor.url)}.`;
 }
 
-type Trouble = Extract<Told<unknown>, { trouble: unknown }>["trouble"];
+type Trouble = Extract<AdminResult<unknown>, { trouble: unknown }>["trouble"];
 
 /** Why there is nothing to see. */
-export function troubleWords({ reason, message }: Trouble): string {
+export function requestsErrorSentence({ reason, message }: Trouble): string {
   if (reason === "missing" || reason === "not_understood") {
     return "This balancer tells nothing of its requests: it is of an older version than this dashboard.";
   }
@@ -185,12 +185,12 @@ function Older({ sought, told }: Pick<RequestsPageProps, "sought" | "told">): JS
       {sought.before === undefined ? (
         ""
       ) : (
-        <a href={attribute(addressOf({ ...sought, before: undefined }))}>Newest</a>
+        <a href={attribute(requestsUrl({ ...sought, before: undefined }))}>Newest</a>
       )}
       {isWhole || !last ? (
         ""
       ) : (
-        <a rel="next" href={attribute(addressOf({ ...sought, before: last.seq }))}>
+        <a rel="next" href={attribute(requestsUrl({ ...sought, before: last.seq }))}>
           Older
         </a>
       )}

@@ -3,40 +3,40 @@
 import type { Cancel } from "../../lib/clock.ts";
 import type {
   ExplainedRequest,
-  Foreseen,
-  Imagined,
-  KeptRequest,
+  DryRunResult,
+  DryRunRequest,
+  StoredRequest,
   RequestList,
 } from "../../requests/request.ts";
 import {
   type AdminAddress,
   fieldsWith,
   notUnderstood,
-  type Told,
+  type AdminResult,
   troubleOf,
-  unreachable,
+  unreachableResult,
 } from "../admin-client.ts";
 import { isRecord, parseJson } from "../../lib/json.ts";
-import type { Trouble } from "../picture.ts";
+import type { AdminApiError } from "../picture.ts";
 import { exchangeWeb, type WebRequest } from "../web-client.ts";
 import { readEvents } from "../event-reader.ts";
 import { dryRunIn, explainedIn, requestIn, requestsIn } from "./shapes.ts";
 
 export interface RequestListener {
   readonly opened: () => void;
-  readonly request: (request: KeptRequest) => void;
+  readonly request: (request: StoredRequest) => void;
   /** So many more came than the stream could carry. */
   readonly missed: (count: number) => void;
   /** Called once; without a trouble the stream came to its end. */
-  readonly ended: (trouble: Trouble | undefined) => void;
+  readonly ended: (trouble: AdminApiError | undefined) => void;
 }
 
 /** Nothing here rejects: what goes wrong is the result. */
 export interface RequestClient {
   /** @param query as the admin API has it */
-  list(query: URLSearchParams): Promise<Told<RequestList>>;
-  explain(requestId: string): Promise<Told<ExplainedRequest>>;
-  dryRun(ask: Imagined): Promise<Told<Foreseen>>;
+  list(query: URLSearchParams): Promise<AdminResult<RequestList>>;
+  explain(requestId: string): Promise<AdminResult<ExplainedRequest>>;
+  dryRun(ask: DryRunRequest): Promise<AdminResult<DryRunResult>>;
   /** Follows what comes from now on. @param filter as the admin API has it */
   follow(filter: URLSearchParams, listener: RequestListener): Cancel;
 }
@@ -50,7 +50,7 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
   async function tell<Value>(
     { path, ...request }: Pick<WebRequest, "method" | "body"> & { readonly path: string },
     read: (value: unknown) => Value | undefined,
-  ): Promise<Told<Value>> {
+  ): Promise<AdminResult<Value>> {
     try {
       const fields = {
         ...fieldsWith(bearer()),
@@ -61,7 +61,7 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
       const value = read(parseJson(answer.text));
       return value === undefined ? { trouble: notUnderstood } : { value };
     } catch (error) {
-      return { trouble: unreachable(error) };
+      return { trouble: unreachableResult(error) };
     }
   }
 
@@ -87,7 +87,7 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
         },
         onEnd({ answer, error }) {
           if (answer) return ended(answer.status === 200 ? notUnderstood : troubleOf(answer));
-          ended(error && unreachable(error));
+          ended(error && unreachableResult(error));
         },
       }),
   };

@@ -1,41 +1,41 @@
 /** What the addresses below /requests answer, and the live tail. */
 
 import { Elysia } from "elysia";
-import { fresh, isForPart, markupAnswer, seeOther, statusOf, text } from "../answers.ts";
-import type { Feed } from "../feed.ts";
-import type { Trouble } from "../picture.ts";
+import { fresh, isForPart, markupAnswer, seeOther, httpStatusOf, textResponse } from "../answers.ts";
+import type { SnapshotPoller } from "../feed.ts";
+import type { AdminApiError } from "../picture.ts";
 import { askOf, type DryRunForm, formIn } from "./dry-run-form.ts";
 import { type DryRunAnswer, renderDryRunAnswer, renderDryRunPage } from "./dry-run-page.tsx";
 import { renderExplainPage } from "./explain-page.tsx";
 import { failingAt, failingShown, renderFailing } from "./failing-card.tsx";
 import { renderRequestsPage, requestsPerPage } from "./list-page.tsx";
 import type { RequestClient } from "./request-client.ts";
-import { explanationOf, listQuery, soughtOf } from "./sought.ts";
-import type { Tails } from "./tails.ts";
+import { explainUrl, listQuery, parseRequestFilter } from "./sought.ts";
+import type { LiveTails } from "./tails.ts";
 
 export interface RequestRoutesSetting {
-  readonly feed: Feed;
+  readonly feed: SnapshotPoller;
   readonly requests: RequestClient;
-  readonly tails: Tails;
+  readonly tails: LiveTails;
 }
 
-export function requestRoutes({ feed, requests, tails }: RequestRoutesSetting) {
+export function requestPages({ feed, requests, tails }: RequestRoutesSetting) {
   const queryIn = (request: Request) => new URL(request.url).searchParams;
 
   return new Elysia({ handler: { standardHostname: false } })
     .get("/requests", async ({ request }) => {
-      const sought = soughtOf(queryIn(request));
+      const sought = parseRequestFilter(queryIn(request));
       const [told, picture] = await Promise.all([
         requests.list(listQuery(sought, requestsPerPage)),
         feed.current(),
       ]);
-      const status = "trouble" in told ? statusOf(told.trouble) : 200;
+      const status = "trouble" in told ? httpStatusOf(told.trouble) : 200;
       return markupAnswer(renderRequestsPage({ sought, told, picture }), status);
     })
 
     .get("/requests/find", ({ request }) => {
       const id = (queryIn(request).get("id") ?? "").trim();
-      return seeOther(id === "" ? "/requests" : explanationOf(id));
+      return seeOther(id === "" ? "/requests" : explainUrl(id));
     })
 
     .get("/requests/failing", async ({ request }) => {
@@ -67,8 +67,8 @@ export function requestRoutes({ feed, requests, tails }: RequestRoutesSetting) {
     })
 
     .get("/live/requests", ({ request }) => {
-      const stream = tails.open(requests, soughtOf(queryIn(request)));
-      if (!stream) return text(503, "Too many tails are open.");
+      const stream = tails.open(requests, parseRequestFilter(queryIn(request)));
+      if (!stream) return textResponse(503, "Too many tails are open.");
       return new Response(stream, {
         headers: { ...fresh, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" },
       });
@@ -82,9 +82,9 @@ export function requestRoutes({ feed, requests, tails }: RequestRoutesSetting) {
 
 function statusFor(answer: DryRunAnswer): number {
   if (answer === undefined || "value" in answer) return 200;
-  return "problems" in answer ? 422 : statusOf(answer.trouble);
+  return "problems" in answer ? 422 : httpStatusOf(answer.trouble);
 }
 
-function pageStatusOf(trouble: Trouble): number {
-  return trouble.reason === "missing" ? 404 : statusOf(trouble);
+function pageStatusOf(trouble: AdminApiError): number {
+  return trouble.reason === "missing" ? 404 : httpStatusOf(trouble);
 }

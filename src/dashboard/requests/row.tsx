@@ -4,12 +4,12 @@
 import { attribute } from "../escape.ts";
 import { formatMs, isoTime, nothing } from "../format.ts";
 import { markup } from "../shell.tsx";
-import type { KeptRequest } from "../../requests/request.ts";
-import { explanationOf } from "./sought.ts";
-import { addressWord, formatInstant, remarksOf, statusWord, toneOf, upstreamOf } from "./words.ts";
+import type { StoredRequest } from "../../requests/request.ts";
+import { explainUrl } from "./sought.ts";
+import { addressWord, formatInstant, remarksOf, statusWord, requestTone, lastUpstream } from "./words.ts";
 
 interface RowsProps {
-  readonly requests: readonly KeptRequest[];
+  readonly requests: readonly StoredRequest[];
 }
 
 export function RequestRows({ requests }: RowsProps): JSX.Element {
@@ -23,24 +23,24 @@ export function RequestRows({ requests }: RowsProps): JSX.Element {
 }
 
 /** For the live tail, which puts them on top of what is there. */
-export function renderRows(requests: readonly KeptRequest[]): string {
+export function renderRows(requests: readonly StoredRequest[]): string {
   return markup(<RequestRows requests={requests} />);
 }
 
-function RequestRow({ request }: { readonly request: KeptRequest }): JSX.Element {
+function RequestRow({ request }: { readonly request: StoredRequest }): JSX.Element {
   const { requestId, method, host, at, durationMs } = request;
   const address = addressWord(request);
   const remarks = remarksOf(request).join(", ");
-  const upstream = upstreamOf(request);
+  const upstream = lastUpstream(request);
   return (
-    <li class="request" id={rowId(request)} data-tone={toneOf(request)}>
+    <li class="request" id={rowId(request)} data-tone={requestTone(request)}>
       <time class="request-time" datetime={isoTime(at)} safe>
         {formatInstant(at)}
       </time>
       <span class="request-method" safe>
         {method || nothing}
       </span>
-      <a class="request-address" href={attribute(explanationOf(requestId))} title={attribute(address)}>
+      <a class="request-address" href={attribute(explainUrl(requestId))} title={attribute(address)}>
         {address.startsWith(host) ? (
           <>
             <span class="request-host" safe>
@@ -70,7 +70,7 @@ function RequestRow({ request }: { readonly request: KeptRequest }): JSX.Element
 }
 
 /** Numbers begin anew with the balancer, so the moment belongs to it. */
-function rowId({ seq, at }: KeptRequest): string {
+function rowId({ seq, at }: StoredRequest): string {
   return `request-${Math.round(Number(seq))}-${Math.round(Number(at))}`;
 }
 

@@ -1,9 +1,9 @@
 /** What the admin API tells of requests, and whether an answer is that: another version may say anything. */
 
-import type { ExplainedRequest, Foreseen, KeptRequest, RequestList } from "../../requests/request.ts";
+import type { ExplainedRequest, DryRunResult, StoredRequest, RequestList } from "../../requests/request.ts";
 import { areStrings, isRecord } from "../../lib/json.ts";
 
-export function requestIn(value: unknown): KeptRequest | undefined {
+export function requestIn(value: unknown): StoredRequest | undefined {
   const isOne =
     isRecord(value) &&
     ["requestId", "method", "target", "host", "clientAddress"].every(
@@ -16,7 +16,7 @@ export function requestIn(value: unknown): KeptRequest | undefined {
       (choice: unknown) =>
         isRecord(choice) && typeof choice["chosen"] === "string" && areNamed(choice["candidates"]),
     );
-  return isOne ? (value as unknown as KeptRequest) : undefined;
+  return isOne ? (value as unknown as StoredRequest) : undefined;
 }
 
 export function requestsIn(value: unknown): RequestList | undefined {
@@ -32,7 +32,7 @@ export function explainedIn(value: unknown): ExplainedRequest | undefined {
   return request && areStrings(account) ? { ...request, account } : undefined;
 }
 
-export function dryRunIn(value: unknown): Foreseen | undefined {
+export function dryRunIn(value: unknown): DryRunResult | undefined {
   const isOne =
     isRecord(value) &&
     areNamed(value["candidates"]) &&
@@ -41,7 +41,7 @@ export function dryRunIn(value: unknown): Foreseen | undefined {
     ["pool", "policy", "key", "chosen", "refusal"].every(
       (name) => value[name] === null || typeof value[name] === "string",
     );
-  return isOne ? (value as unknown as Foreseen) : undefined;
+  return isOne ? (value as unknown as DryRunResult) : undefined;
 }
 
 function areNamed(value: unknown): boolean {

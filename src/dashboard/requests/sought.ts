@@ -6,7 +6,7 @@ export type Kind = (typeof kinds)[number];
 export const filterNames = ["pool", "upstream", "method", "status", "path", "reason"] as const;
 export type FilterName = (typeof filterNames)[number];
 
-export interface Sought {
+export interface RequestFilterState {
   readonly kind: Kind;
   /** Only what is asked for is in it; what it means is the admin API's to say. */
   readonly filter: Readonly<Partial<Record<FilterName, string>>>;
@@ -14,13 +14,13 @@ export interface Sought {
   readonly before: number | undefined;
 }
 
-export const plainSought: Sought = { kind: "recent", filter: {}, before: undefined };
+export const plainSought: RequestFilterState = { kind: "recent", filter: {}, before: undefined };
 
 /** More than this is not typed by anybody. */
 const longestWord = 200;
 
 /** What makes no sense is as good as nothing said: an old bookmark still opens. */
-export function soughtOf(query: URLSearchParams): Sought {
+export function parseRequestFilter(query: URLSearchParams): RequestFilterState {
   const filter: Partial<Record<FilterName, string>> = {};
   for (const name of filterNames) {
     const word = (query.get(name) ?? "").trim().slice(0, longestWord);
@@ -35,11 +35,11 @@ export function soughtOf(query: URLSearchParams): Sought {
 }
 
 /** The filter alone, as the admin API and our own addresses have it. */
-export function filterQuery({ filter }: Pick<Sought, "filter">): URLSearchParams {
+export function filterQuery({ filter }: Pick<RequestFilterState, "filter">): URLSearchParams {
   return new URLSearchParams(filter);
 }
 
-export function listQuery({ kind, filter, before }: Sought, limit: number): URLSearchParams {
+export function listQuery({ kind, filter, before }: RequestFilterState, limit: number): URLSearchParams {
   return new URLSearchParams({
     which: kind,
     ...filter,
@@ -49,7 +49,7 @@ export function listQuery({ kind, filter, before }: Sought, limit: number): URLS
 }
 
 /** The address of the page that shows this. */
-export function addressOf({ kind, filter, before }: Sought): string {
+export function requestsUrl({ kind, filter, before }: RequestFilterState): string {
   const query = new URLSearchParams({
     ...(kind === "recent" ? {} : { which: kind }),
     ...filter,
@@ -58,11 +58,11 @@ export function addressOf({ kind, filter, before }: Sought): string {
   return query.size > 0 ? `/requests?${query}` : "/requests";
 }
 
-export function isFiltered({ filter }: Sought): boolean {
+export function isFiltered({ filter }: RequestFilterState): boolean {
   return Object.keys(filter).length > 0;
 }
 
 /** The page that explains one request. */
-export function explanationOf(requestId: string): string {
+export function explainUrl(requestId: string): string {
   return `/requests/${encodeURIComponent(requestId)}`;
 }

@@ -2,17 +2,17 @@
 
 import { type Cancel, repeat, type Schedule } from "../../lib/clock.ts";
 import { eventOf, messageStream } from "../live.ts";
-import type { Trouble } from "../picture.ts";
+import type { AdminApiError } from "../picture.ts";
 import type { RequestClient } from "./request-client.ts";
-import type { KeptRequest } from "../../requests/request.ts";
-import { filterQuery, listQuery, type Sought } from "./sought.ts";
+import type { StoredRequest } from "../../requests/request.ts";
+import { filterQuery, listQuery, type RequestFilterState } from "./sought.ts";
 
 export type TailClient = Pick<RequestClient, "follow" | "list">;
 
 export interface TailSetting {
   readonly schedule: Schedule;
   /** The rows of these requests, in this order. */
-  readonly render: (requests: readonly KeptRequest[]) => string;
+  readonly render: (requests: readonly StoredRequest[]) => string;
 }
 
 /** Each holds a stream of the admin side as well. */
@@ -24,7 +24,7 @@ const intervalMs = 500;
 const mostFresh = 50;
 const retryMs = 1_000;
 
-export class Tails {
+export class LiveTails {
   readonly #setting: TailSetting;
   #open = 0;
 
@@ -37,7 +37,7 @@ export class Tails {
   }
 
   /** Undefined if there are too many. */
-  open(client: TailClient, sought: Sought): ReadableStream<Uint8Array> | undefined {
+  open(client: TailClient, sought: RequestFilterState): ReadableStream<Uint8Array> | undefined {
     if (this.#open >= mostTails) return undefined;
     this.#open += 1;
     const tail = new Tail({ ...this.#setting, client, sought });
@@ -66,16 +66,16 @@ export class Tails {
  * ```
  */
 class Tail {
-  readonly #setting: TailSetting & { readonly client: TailClient; readonly sought: Sought };
-  #fresh: KeptRequest[] = [];
+  readonly #setting: TailSetting & { readonly client: TailClient; readonly sought: RequestFilterState };
+  #fresh: StoredRequest[] = [];
   #missed = 0;
-  #trouble: Trouble | undefined;
+  #trouble: AdminApiError | undefined;
   #cancel: Cancel = () => {};
   /** How many streams have ended: what was asked during one of those says nothing of now. */
   #turn = 0;
   #isOver = false;
 
-  constructor(setting: TailSetting & { readonly client: TailClient; readonly sought: Sought }) {
+  constructor(setting: TailSetting & { readonly client: TailClient; readonly sought: RequestFilterState }) {
     this.#setting = setting;
   }
 
@@ -123,7 +123,7 @@ class Tail {
     this.#fresh = [...told.value.requests.toReversed(), ...this.#fresh].slice(-2 * mostFresh);
   }
 
-  #take(request: KeptRequest): void {
+  #take(request: StoredRequest): void {
     this.#fresh.push(request);
     if (this.#fresh.length <= 2 * mostFresh) return;
     this.#fresh.shift();

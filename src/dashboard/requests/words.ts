@@ -6,7 +6,7 @@ import { formatCount, formatMs, isoTime, nothing } from "../format.ts";
 /** `calm`: nothing to see. `warn`: the client was told no, or it took a detour. `bad`: it failed. */
 export type RequestTone = "calm" | "good" | "warn" | "bad";
 
-export function toneOf({ status, isClientGone, retried }: RequestRecord): RequestTone {
+export function requestTone({ status, isClientGone, retried }: RequestRecord): RequestTone {
   if (isClientGone) return "warn";
   if (status === 0 || status >= 500) return "bad";
   if (status >= 400 || retried.length > 0) return "warn";
@@ -26,7 +26,7 @@ export function addressWord({ host, target, method, clientAddress }: RequestReco
 }
 
 /** Who answered, or was asked last. */
-export function upstreamOf({ attempts }: RequestRecord): string | undefined {
+export function lastUpstream({ attempts }: RequestRecord): string | undefined {
   return (attempts.findLast(({ outcome }) => outcome === "response") ?? attempts.at(-1))?.upstream;
 }
 

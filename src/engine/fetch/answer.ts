@@ -2,17 +2,17 @@
 
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure, type Outcome, responded } from "../../pool/outcome.ts";
-import type { AttemptWatch } from "./attempt-watch.ts";
-import { endToEnd } from "./fields.ts";
-import type { Incoming } from "./forward.ts";
+import { cancelled, type Failure, failure, type Outcome, completed } from "../../pool/outcome.ts";
+import type { AttemptMonitor } from "./attempt-watch.ts";
+import { withoutHopByHop } from "./fields.ts";
+import type { UpstreamResponse } from "./forward.ts";
 import { bufferedBytes } from "./request-body.ts";
 
-export interface AnswerSetting {
+export interface ResponseOptions {
   readonly attempt: Attempt;
   readonly bodyIdleMs: number;
   readonly isHead: boolean;
-  readonly watch: AttemptWatch;
+  readonly watch: AttemptMonitor;
   /** Told when the body will be passed on piece by piece. */
   readonly onStream: (status: number) => void;
   readonly tally: { bytesOut: number };
@@ -26,16 +26,19 @@ const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304]);
  * The response for the client; or, if a small body broke off before anything was passed on, how the attempt failed.
  * The attempt has ended when this resolves, or ends with the body's stream.
  */
-export async function answerClient(incoming: Incoming, setting: AnswerSetting): Promise<Response | Failure> {
+export async function toClientResponse(
+  incoming: UpstreamResponse,
+  setting: ResponseOptions,
+): Promise<Response | Failure> {
   const { attempt, isHead } = setting;
   const init = {
     status: incoming.status,
     statusText: incoming.statusText,
-    headers: endToEnd(incoming.fields),
+    headers: withoutHopByHop(incoming.fields),
   };
   if (isHead || withoutBody.has(incoming.status)) {
     incoming.discard();
-    attempt.end(responded);
+    attempt.end(completed);
     return new Response(null, init);
   }
   if (isSmall(init.headers)) {
@@ -44,7 +47,7 @@ export async function answerClient(incoming: Incoming, setting: AnswerSetting): 
   }
   const body = incoming.stream();
   if (body === null) {
-    attempt.end(responded);
+    attempt.end(completed);
     return new Response(null, init);
   }
   const response = new Response(streamedBody(body, setting), init);
@@ -59,11 +62,14 @@ function isSmall(fields: Headers): boolean {
 }
 
 /** All of a small body; the attempt has ended when this resolves. */
-async function wholeBody(incoming: Incoming, setting: AnswerSetting): Promise<ArrayBuffer | Failure> {
+async function wholeBody(
+  incoming: UpstreamResponse,
+  setting: ResponseOptions,
+): Promise<ArrayBuffer | Failure> {
   const limit = new IdleLimit(setting);
   try {
     const bytes = await limit.during(() => incoming.whole());
-    setting.attempt.end(responded);
+    setting.attempt.end(completed);
     setting.tally.bytesOut = bytes.byteLength;
     return bytes;
   } catch (error) {
@@ -75,10 +81,10 @@ async function wholeBody(incoming: Incoming, setting: AnswerSetting): Promise<Ar
 
 /** The limit on the time between two pieces of a body, and what it means when reading breaks off. */
 class IdleLimit {
-  readonly #setting: AnswerSetting;
+  readonly #setting: ResponseOptions;
   #isLate = false;
 
-  constructor(setting: AnswerSetting) {
+  constructor(setting: ResponseOptions) {
     this.#setting = setting;
   }
 
@@ -101,7 +107,10 @@ class IdleLimit {
 }
 
 /** Piece by piece as the client takes them; the attempt ends with the last one, with a fault, or with the client. */
-function streamedBody(body: ReadableStream<Uint8Array>, setting: AnswerSetting): ReadableStream<Uint8Array> {
+function streamedBody(
+  body: ReadableStream<Uint8Array>,
+  setting: ResponseOptions,
+): ReadableStream<Uint8Array> {
   const { attempt, watch } = setting;
   const reader = body.getReader();
   const limit = new IdleLimit(setting);
@@ -114,7 +123,7 @@ function streamedBody(body: ReadableStream<Uint8Array>, setting: AnswerSetting):
             setting.tally.bytesOut += (value as Uint8Array).length;
             return controller.enqueue(value as Uint8Array);
           }
-          attempt.end(responded);
+          attempt.end(completed);
           setting.onEnd(false);
           controller.close();
         } catch (error) {

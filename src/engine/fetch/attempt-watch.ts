@@ -1,7 +1,7 @@
 /** Watches one attempt until its answer's head: time, and whether the client is still there. */
 
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
-import type { Attempt, Carrier } from "../../pool/attempt.ts";
+import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { type Failure, failure } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { failureOf } from "./forward.ts";
@@ -27,7 +27,7 @@ export function headLimitMs({ destination }: Exchange): number {
 }
 
 /** The request went elsewhere; the next attempt is counted in already. */
-export interface Moved {
+export interface Redirected {
   readonly kind: "moved";
   readonly next: Attempt;
   /** The log has heard why. */
@@ -35,7 +35,7 @@ export interface Moved {
 }
 
 /** The clock stands still while the attempt waits for more of the client's body: that wait is not the upstream's. */
-export class AttemptWatch implements Carrier {
+export class AttemptMonitor implements AttemptDriver {
   readonly #client: AbortSignal;
   readonly #limitMs: number;
   readonly #attempt: Attempt;
@@ -117,7 +117,7 @@ export class AttemptWatch implements Carrier {
   }
 
   /** What became of an attempt that has no answer for its client, who is still there. It has ended then. */
-  lost(error: unknown): Moved | Failure {
+  lost(error: unknown): Redirected | Failure {
     if (this.#elsewhere) return { kind: "moved", next: this.#elsewhere };
     const failed = this.#cutAs ?? (this.#isLate ? failure("head", "head_timeout") : failureOf(error));
     this.#attempt.end(failed);

@@ -3,22 +3,22 @@
 import type { Server, ServerWebSocket } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
-import { cutAll } from "../../pool/cut.ts";
+import { abortAttempts } from "../../pool/cut.ts";
 import { type Address, certifiedName, originOf } from "../../pool/upstream.ts";
-import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
+import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import type { Forward } from "./forward.ts";
-import { type FetchHandlerSetting, handle } from "./handler.ts";
-import { type OpenWebSocket, openTunnel } from "./upgrade.ts";
-import { isWebSocket, type Tunnel } from "./websocket.ts";
+import { type FetchEngineContext, handleRequest } from "./handler.ts";
+import { type OpenWebSocket, openWebSocketTunnel } from "./upgrade.ts";
+import { isWebSocket, type WebSocketTunnel } from "./websocket.ts";
 
 /** Shorter than most servers keep idle connections, so that few requests meet one that is just being closed. */
 const upstreamIdleSeconds = 15;
 
 export const fetchEngine: Engine = { name: "fetch", listen };
 
-async function listen(setting: EngineSetting): Promise<EngineListener> {
+async function listen(setting: EngineOptions): Promise<EngineListener> {
   const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
-  const full: FetchHandlerSetting = {
+  const full: FetchEngineContext = {
     ...setting,
     forward: forwardWith(session),
     listenPort: () => server.port ?? 0,
@@ -27,7 +27,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
     isDraining: () => drained !== undefined,
   };
   let drained: Promise<void> | undefined;
-  const server: Server<Tunnel> = Bun.serve<Tunnel>({
+  const server: Server<WebSocketTunnel> = Bun.serve<WebSocketTunnel>({
     hostname: setting.hostname,
     port: setting.port,
     ...(setting.tls && { tls: { cert: setting.tls.cert, key: setting.tls.key } }),
@@ -41,7 +41,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
       server.timeout(request, 0);
       const clientAddress = server.requestIP(request)?.address ?? "";
       if (isWebSocket(request)) return upgrade(full, server, request, clientAddress);
-      return handle(full, request, clientAddress);
+      return handleRequest(full, request, clientAddress);
     },
     websocket: {
       // The tunnel's messages are the upstream's business: it sets its own limit.
@@ -56,7 +56,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
   return {
     hostname: setting.hostname,
     port: server.port ?? 0,
-    cut: cutAll,
+    cut: abortAttempts,
     active: () => server.pendingRequests + server.pendingWebSockets,
     drain: () => (drained ??= drain(server).finally(() => session.close())),
     close: () => {
@@ -78,7 +78,7 @@ function idleSeconds(idleMs: number): number {
 const lookAgainMs = 20;
 
 /** Bun would also wait for clients that have sent half a head and may never send the rest. */
-async function drain(server: Server<Tunnel>): Promise<void> {
+async function drain(server: Server<WebSocketTunnel>): Promise<void> {
   let isStopped = false;
   void server.stop().then(() => (isStopped = true));
   while (!isStopped && server.pendingRequests + server.pendingWebSockets > 0) await sleep(lookAgainMs);
@@ -121,19 +121,19 @@ const openWebSocket: OpenWebSocket = (url, options, address) =>
   new WebSocket(url, { ...options, ...tlsOf(address) });
 
 async function upgrade(
-  setting: FetchHandlerSetting,
-  server: Server<Tunnel>,
+  setting: FetchEngineContext,
+  server: Server<WebSocketTunnel>,
   request: Request,
   clientAddress: string,
 ): Promise<Response | undefined> {
-  const tunnel = await openTunnel(setting, openWebSocket, request, clientAddress);
+  const tunnel = await openWebSocketTunnel(setting, openWebSocket, request, clientAddress);
   if (tunnel instanceof Response) return tunnel;
   const headers = tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : undefined;
   if (server.upgrade(request, { data: tunnel, headers })) return undefined;
   return tunnel.refuse();
 }
 
-function clientSocket(socket: ServerWebSocket<Tunnel>) {
+function clientSocket(socket: ServerWebSocket<WebSocketTunnel>) {
   return {
     send: (message: string | Uint8Array<ArrayBuffer>) => void socket.send(message),
     close: (code?: number, reason?: string) => socket.close(code, reason),

@@ -6,13 +6,13 @@ import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
-import { cutAll } from "../../pool/cut.ts";
+import { abortAttempts } from "../../pool/cut.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
-import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
-import type { Forward, Incoming, Outgoing } from "./forward.ts";
-import { type FetchHandlerSetting, handle } from "./handler.ts";
-import { type OpenWebSocket, openTunnel } from "./upgrade.ts";
-import { type ClientSocket, isWebSocket, type Tunnel } from "./websocket.ts";
+import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
+import type { Forward, UpstreamResponse, UpstreamRequest } from "./forward.ts";
+import { type FetchEngineContext, handleRequest } from "./handler.ts";
+import { type OpenWebSocket, openWebSocketTunnel } from "./upgrade.ts";
+import { type ClientSocket, isWebSocket, type WebSocketTunnel } from "./websocket.ts";
 
 /** Deno's own interface as far as it is used: the project is checked with Bun's types. */
 declare const Deno: {
@@ -41,13 +41,13 @@ export const fetchEngine: Engine = { name: "fetch", listen };
 const upstreamIdleMs = 15_000;
 const pingSeconds = 120;
 
-async function listen(setting: EngineSetting): Promise<EngineListener> {
+async function listen(setting: EngineOptions): Promise<EngineListener> {
   const agents = [new Agent(agentSetting), new SecureAgent(agentSetting)] as const;
   const stop = new AbortController();
-  const tunnels = new Set<Tunnel>();
+  const tunnels = new Set<WebSocketTunnel>();
   let requests = 0;
   let draining: Promise<void> | undefined;
-  const full: FetchHandlerSetting = {
+  const full: FetchEngineContext = {
     ...setting,
     forward: forwardWith(agents),
     listenPort: () => server.addr.port,
@@ -71,7 +71,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
       try {
         const response = isWebSocket(request)
           ? await upgrade(full, request, info.remoteAddr.hostname, tunnels)
-          : await handle(full, request, info.remoteAddr.hostname);
+          : await handleRequest(full, request, info.remoteAddr.hostname);
         return counted(response, () => (requests -= 1));
       } catch (error) {
         requests -= 1;
@@ -83,7 +83,7 @@ async function listen(setting: EngineSetting): Promise<EngineListener> {
   return {
     hostname: setting.hostname,
     port: server.addr.port,
-    cut: cutAll,
+    cut: abortAttempts,
     active: () => requests + tunnels.size,
     drain: () => (draining ??= server.shutdown().then(closeAgents)),
     close: () => {
@@ -114,7 +114,7 @@ function counted(response: Response, done: () => void): Response {
 
 function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): Forward {
   return (outgoing) =>
-    new Promise<Incoming>((resolve, reject) => {
+    new Promise<UpstreamResponse>((resolve, reject) => {
       const { address } = outgoing.upstream;
       const isSecure = address.protocol === "https";
       const request = (isSecure ? requestSecure : requestPlain)({
@@ -141,7 +141,7 @@ function tlsOf(address: Address): Pick<RequestOptions, "ca" | "servername" | "re
   return { servername: isIP(name) ? "" : name, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) };
 }
 
-function send(request: ReturnType<typeof requestPlain>, body: Outgoing["body"]): void {
+function send(request: ReturnType<typeof requestPlain>, body: UpstreamRequest["body"]): void {
   if (body === null) request.end();
   else if (body instanceof Uint8Array) request.end(body);
   else
@@ -150,7 +150,7 @@ function send(request: ReturnType<typeof requestPlain>, body: Outgoing["body"]):
       .pipe(request);
 }
 
-function incomingOf(response: IncomingMessage): Incoming {
+function incomingOf(response: IncomingMessage): UpstreamResponse {
   const fields = new Headers();
   for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
     fields.append(response.rawHeaders[i] ?? "", response.rawHeaders[i + 1] ?? "");
@@ -179,12 +179,12 @@ const openWebSocket: OpenWebSocket = (url, options, { tls }) => {
 };
 
 async function upgrade(
-  setting: FetchHandlerSetting,
+  setting: FetchEngineContext,
   request: Request,
   clientAddress: string,
-  tunnels: Set<Tunnel>,
+  tunnels: Set<WebSocketTunnel>,
 ): Promise<Response> {
-  const tunnel = await openTunnel(setting, openWebSocket, request, clientAddress);
+  const tunnel = await openWebSocketTunnel(setting, openWebSocket, request, clientAddress);
   if (tunnel instanceof Response) return tunnel;
   const protocol = tunnel.protocol ? { protocol: tunnel.protocol } : {};
   let upgraded: ReturnType<typeof Deno.upgradeWebSocket>;

@@ -1,27 +1,27 @@
 /** The end of an exchange as the fetch engine sees it: at once with a whole response, or with the end of its stream. */
 
-import type { Passage } from "./handler.ts";
+import type { RequestContext } from "./handler.ts";
 
 /** Bytes of bodies: this engine never sees heads. */
-export interface Tally {
+export interface ByteCounts {
   bytesIn: number;
   bytesOut: number;
   /** Status of an answer whose body is passed on piece by piece: the exchange ends with it; else 0. */
   streamed: number;
 }
 
-export function newTally(): Tally {
+export function newByteCounts(): ByteCounts {
   return { bytesIn: 0, bytesOut: 0, streamed: 0 };
 }
 
 /** The whole answer is known; 499 is ours for a client that has left. */
-export function ended(passage: Passage, response: Response): Response {
+export function closeWithResponse(passage: RequestContext, response: Response): Response {
   const isClientGone = response.status === 499 && passage.request.signal.aborted;
-  endPassage(passage, isClientGone ? 0 : response.status, isClientGone);
+  closeExchange(passage, isClientGone ? 0 : response.status, isClientGone);
   return response;
 }
 
-export function endPassage(passage: Passage, status: number, isClientGone: boolean): void {
+export function closeExchange(passage: RequestContext, status: number, isClientGone: boolean): void {
   const { exchange, requestId, head, tally } = passage;
   const { bytesIn, bytesOut } = tally;
   const { clientAddress, scheme } = head;

@@ -1,20 +1,20 @@
 /** Applies the proxy's field rules to standard `Headers`, for requests and answers. */
 
-import { forwardingFields, hopByHop, isForwardedMisspelt, namedByConnection } from "../../proxy/headers.ts";
+import { forwardingFields, hopByHop, isUnderscoreForwarded, connectionTokens } from "../../proxy/headers.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
-import type { FetchHandlerSetting, Passage } from "./handler.ts";
+import type { FetchEngineContext, RequestContext } from "./handler.ts";
 
 /** What an upstream gets: the client's fields without this hop's, with ours. Host stays the client's. */
-export function outgoingFields(
-  { trusts, listenPort }: Pick<FetchHandlerSetting, "trusts" | "listenPort">,
-  { request, head, exchange, requestId }: Passage,
+export function upstreamHeaders(
+  { trusts, listenPort }: Pick<FetchEngineContext, "trusts" | "listenPort">,
+  { request, head, exchange, requestId }: RequestContext,
 ): Headers {
   const forwarding = forwardingFields(head, { trusts, listenPort: listenPort() });
-  const fields = endToEnd(request.headers);
+  const fields = withoutHopByHop(request.headers);
   // Consumed at this hop: the listener has answered "100 Continue" already.
   fields.delete("expect");
   if (!trusts(head.clientAddress)) fields.delete("forwarded");
-  for (const name of [...fields.keys()]) if (isForwardedMisspelt(name)) fields.delete(name);
+  for (const name of [...fields.keys()]) if (isUnderscoreForwarded(name)) fields.delete(name);
   fields.set("Host", head.host);
   for (const [name, value] of Object.entries(forwarding)) fields.set(name, value);
   fields.set("X-Request-Id", requestId);
@@ -23,9 +23,9 @@ export function outgoingFields(
 }
 
 /** What a client gets: the upstream's fields without this hop's. */
-export function endToEnd(given: Headers): Headers {
+export function withoutHopByHop(given: Headers): Headers {
   const fields = new Headers(given);
-  for (const name of namedByConnection(given.get("connection") ?? undefined)) removeNamed(fields, name);
+  for (const name of connectionTokens(given.get("connection") ?? undefined)) removeNamed(fields, name);
   for (const name of hopByHop) fields.delete(name);
   // Trailers are lost on this engine, so none are announced.
   fields.delete("trailer");

@@ -3,7 +3,7 @@
 import { type Failure, failure, type FailurePhase, type FailureReason } from "../../pool/outcome.ts";
 import type { Upstream } from "../../pool/upstream.ts";
 
-export interface Outgoing {
+export interface UpstreamRequest {
   readonly method: string;
   readonly upstream: Upstream;
   /** Path and query. */
@@ -14,7 +14,7 @@ export interface Outgoing {
   readonly signal: AbortSignal;
 }
 
-export interface Incoming {
+export interface UpstreamResponse {
   readonly status: number;
   readonly statusText: string;
   readonly fields: Headers;
@@ -26,7 +26,7 @@ export interface Incoming {
 }
 
 /** Sends one request; resolves with the final head, rejects with the system's error. Decodes nothing, follows nothing. */
-export type Forward = (outgoing: Outgoing) => Promise<Incoming>;
+export type Forward = (outgoing: UpstreamRequest) => Promise<UpstreamResponse>;
 
 const refused: readonly [FailurePhase, FailureReason] = ["connect", "connect_refused"];
 const timedOut: readonly [FailurePhase, FailureReason] = ["connect", "connect_timeout"];

@@ -3,20 +3,20 @@
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
-import type { Head } from "../../proxy/head.ts";
+import type { RequestHead } from "../../proxy/head.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
-import type { EngineSetting } from "../engine.ts";
-import type { Moved } from "./attempt-watch.ts";
-import { ended, newTally, type Tally } from "./end-passage.ts";
+import type { EngineOptions } from "../engine.ts";
+import type { Redirected } from "./attempt-watch.ts";
+import { closeWithResponse, newByteCounts, type ByteCounts } from "./end-passage.ts";
 import type { Forward } from "./forward.ts";
-import { Legs } from "./legs.ts";
-import { bodyRefusal, bugAnswer, logFailure, logRetry, refuse } from "./own-words.ts";
+import { AttemptRace } from "./legs.ts";
+import { bodyRefusal, internalError, logFailedTry, logRetry, refusalResponse } from "./own-words.ts";
 import { type RequestBody, requestBody } from "./request-body.ts";
-import { refusalOf, requestHead } from "./request-head.ts";
-import { type Kept, passOn, type Tried, tryOnce } from "./try-once.ts";
-import { clientGone, turnOf } from "./turn.ts";
+import { refusalForHead, headOfRequest } from "./request-head.ts";
+import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./try-once.ts";
+import { clientClosedResponse, firstStep } from "./turn.ts";
 
-export interface FetchHandlerSetting extends EngineSetting {
+export interface FetchEngineContext extends EngineOptions {
   readonly forward: Forward;
   /** The port that the listener really has. */
   readonly listenPort: () => number;
@@ -29,23 +29,23 @@ export interface FetchHandlerSetting extends EngineSetting {
 }
 
 /** One request on its way: what every step of it needs. */
-export interface Passage {
+export interface RequestContext {
   readonly request: Request;
-  readonly head: Head;
+  readonly head: RequestHead;
   readonly exchange: Exchange;
   readonly requestId: string;
   /** How long the client's connection may be idle once the answer begins, milliseconds. */
   idleMs: number;
-  readonly tally: Tally;
+  readonly tally: ByteCounts;
 }
 
 /** Opens the exchange of a request; a Response if its head is refused. */
-export function openPassage(
-  setting: FetchHandlerSetting,
+export function openExchange(
+  setting: FetchEngineContext,
   request: Request,
   clientAddress: string,
-): Passage | Response {
-  const head = requestHead(request, clientAddress);
+): RequestContext | Response {
+  const head = headOfRequest(request, clientAddress);
   const requestId = setting.requestId(head.header("x-request-id"));
   const exchange = setting.exchange();
   const passage = {
@@ -54,34 +54,37 @@ export function openPassage(
     exchange,
     requestId,
     idleMs: setting.clientTimeouts.keepAliveMs,
-    tally: newTally(),
+    tally: newByteCounts(),
   };
   if (setting.maxClients !== undefined && setting.clients() > setting.maxClients)
-    return ended(passage, refuse(setting, passage, exchange.refuse(refusal("too_many_clients"))));
-  const refused = refusalOf(head);
-  if (refused) return ended(passage, refuse(setting, passage, exchange.refuse(refused)));
+    return closeWithResponse(
+      passage,
+      refusalResponse(setting, passage, exchange.refuse(refusal("too_many_clients"))),
+    );
+  const refused = refusalForHead(head);
+  if (refused) return closeWithResponse(passage, refusalResponse(setting, passage, exchange.refuse(refused)));
   exchange.open(head);
   return passage;
 }
 
 /** Carries one request through; never rejects: a bug of ours becomes a 500 with the request's id. */
-export async function handle(
-  setting: FetchHandlerSetting,
+export async function handleRequest(
+  setting: FetchEngineContext,
   request: Request,
   clientAddress: string,
 ): Promise<Response> {
-  const passage = openPassage(setting, request, clientAddress);
+  const passage = openExchange(setting, request, clientAddress);
   const isRefused = passage instanceof Response;
   const response = isRefused
     ? passage
-    : await carry(setting, passage).catch((error) => bugAnswer(setting, passage, error));
-  if (!isRefused && passage.tally.streamed === 0) ended(passage, response);
+    : await carry(setting, passage).catch((error) => internalError(setting, passage, error));
+  if (!isRefused && passage.tally.streamed === 0) closeWithResponse(passage, response);
   setting.answering(request, isRefused ? setting.clientTimeouts.keepAliveMs : passage.idleMs);
   if (setting.isDraining()) response.headers.set("Connection", "close");
   return response;
 }
 
-async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Response> {
+async function carry(setting: FetchEngineContext, passage: RequestContext): Promise<Response> {
   const { request, exchange } = passage;
   const body = await requestBody(request, {
     idleMs: setting.clientTimeouts.bodyIdleMs,
@@ -90,10 +93,12 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
       return exchange.admits(bytes);
     },
   });
-  if (typeof body === "string") return refuse(setting, passage, exchange.refuse(bodyRefusal(body)));
-  const first = await turnOf(exchange, request.signal);
-  if (first === "gone") return clientGone();
-  const legs: Legs<Tried> = new Legs((attempt) => tryOnce(setting, passage, { attempt, body, legs }));
+  if (typeof body === "string") return refusalResponse(setting, passage, exchange.refuse(bodyRefusal(body)));
+  const first = await firstStep(exchange, request.signal);
+  if (first === "gone") return clientClosedResponse();
+  const legs: AttemptRace<AttemptResult> = new AttemptRace((attempt) =>
+    runAttempt(setting, passage, { attempt, body, legs }),
+  );
   try {
     return await follow(setting, passage, { first, body, legs });
   } catch (bug) {
@@ -105,24 +110,24 @@ async function carry(setting: FetchHandlerSetting, passage: Passage): Promise<Re
 interface Course {
   readonly first: Attempt | Refusal;
   readonly body: RequestBody;
-  readonly legs: Legs<Tried>;
+  readonly legs: AttemptRace<AttemptResult>;
 }
 
 /** From step to step, until one of them is answered or there is none left. */
 async function follow(
-  setting: FetchHandlerSetting,
-  passage: Passage,
+  setting: FetchEngineContext,
+  passage: RequestContext,
   { first, body, legs }: Course,
 ): Promise<Response> {
   let step = first;
-  let kept: Kept | undefined;
+  let kept: HeldResponse | undefined;
   try {
     for (;;) {
       if (step.kind === "refusal") {
         const last = step.passesKept && kept;
-        if (!last) return refuse(setting, passage, step);
+        if (!last) return refusalResponse(setting, passage, step);
         kept = undefined;
-        return passOn(setting, passage, last);
+        return forwardHeld(setting, passage, last);
       }
       legs.follow(step);
       const { upstream, result: tried } = await legs.next();
@@ -135,7 +140,7 @@ async function follow(
         logRetry(setting, passage, answered);
       } else {
         passage.exchange.isReplayable = body.isReplayable;
-        step = stepAfter(setting, passage, upstream, tried);
+        step = nextStep(setting, passage, upstream, tried);
       }
     }
   } finally {
@@ -144,17 +149,17 @@ async function follow(
 }
 
 /** What follows an attempt on that upstream which has no answer; the log hears why. */
-export function stepAfter(
-  setting: FetchHandlerSetting,
-  passage: Passage,
+export function nextStep(
+  setting: FetchEngineContext,
+  passage: RequestContext,
   upstream: string,
-  tried: Moved | Failure,
+  tried: Redirected | Failure,
 ): Attempt | Refusal {
   if (tried.kind === "moved") {
-    if (!tried.isTold) logFailure(setting, passage, upstream, rescued, tried.next);
+    if (!tried.isTold) logFailedTry(setting, passage, upstream, rescued, tried.next);
     return tried.next;
   }
   const step = passage.exchange.again(tried);
-  logFailure(setting, passage, upstream, tried, step);
+  logFailedTry(setting, passage, upstream, tried, step);
   return step;
 }

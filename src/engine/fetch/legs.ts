@@ -3,7 +3,7 @@
 import type { Attempt } from "../../pool/attempt.ts";
 
 /** What one attempt came to. */
-export interface Arrival<Result> {
+export interface RaceResult<Result> {
   /** Id of its upstream. */
   readonly upstream: string;
   readonly result: Result;
@@ -21,10 +21,10 @@ interface Runner {
  *                 └──another one won──▶ forgotten
  * ```
  */
-export class Legs<Result> {
+export class AttemptRace<Result> {
   readonly #begin: (attempt: Attempt) => Promise<Result | undefined>;
   readonly #underWay = new Map<Attempt, Runner | undefined>();
-  readonly #arrived: Promise<Arrival<Result | undefined>>[] = [];
+  readonly #arrived: Promise<RaceResult<Result | undefined>>[] = [];
   #onArrival: (() => void) | undefined;
 
   /** @param begin makes an attempt; resolves with undefined for one that was outrun */
@@ -64,7 +64,7 @@ export class Legs<Result> {
   }
 
   /** What arrives next, in the order of arriving. Rejects with what an attempt threw. */
-  async next(): Promise<Arrival<Result>> {
+  async next(): Promise<RaceResult<Result>> {
     for (;;) {
       const { upstream, result } = (await this.#arrived.shift()) ?? {};
       if (upstream !== undefined && result !== undefined) return { upstream, result };

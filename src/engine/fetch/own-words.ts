@@ -2,13 +2,23 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
-import { lateBody } from "../../proxy/complaint.ts";
-import { answerOf, invalid, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
-import type { EngineSetting } from "../engine.ts";
-import type { Passage } from "./handler.ts";
-import type { BodyFault } from "./request-body.ts";
+import { bodyTimeout } from "../../proxy/complaint.ts";
+import {
+  renderRefusal,
+  refusalForViolation,
+  closesConnection,
+  type Refusal,
+  refusal,
+} from "../../proxy/refusal.ts";
+import type { EngineOptions } from "../engine.ts";
+import type { RequestContext } from "./handler.ts";
+import type { BodyProblem } from "./request-body.ts";
 
-export function bugAnswer(setting: EngineSetting, { requestId }: Passage, error: unknown): Response {
+export function internalError(
+  setting: EngineOptions,
+  { requestId }: RequestContext,
+  error: unknown,
+): Response {
   setting.log.bug(error, requestId);
   return new Response(`500 internal_error: a fault of the balancer (request ${requestId})\n`, {
     status: 500,
@@ -16,31 +26,31 @@ export function bugAnswer(setting: EngineSetting, { requestId }: Passage, error:
   });
 }
 
-export function bodyRefusal(fault: BodyFault): Refusal {
-  return fault === "stalled" ? invalid(lateBody) : refusal("request_too_large");
+export function bodyRefusal(fault: BodyProblem): Refusal {
+  return fault === "stalled" ? refusalForViolation(bodyTimeout) : refusal("request_too_large");
 }
 
 /** The balancer's own answer. */
-export function refuse(
-  setting: EngineSetting,
-  { head, requestId, tally }: Passage,
+export function refusalResponse(
+  setting: EngineOptions,
+  { head, requestId, tally }: RequestContext,
   given: Refusal,
 ): Response {
-  const answer = answerOf(given, head.header("accept"), requestId);
+  const answer = renderRefusal(given, head.header("accept"), requestId);
   tally.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(answer.body);
   if (given.notRetried === undefined) {
     const { reason, status, complaint } = given;
     setting.log.fault("refused", { requestId, client: head.clientAddress, reason, status, complaint });
   }
   const headers = answer.fields.map(([name, value]): [string, string] => [name, value]);
-  if (isLast(given)) headers.push(["Connection", "close"]);
+  if (closesConnection(given)) headers.push(["Connection", "close"]);
   return new Response(head.method === "HEAD" ? null : answer.body, { status: answer.status, headers });
 }
 
 /** Says what failed where, and what follows from it. */
-export function logFailure(
-  setting: EngineSetting,
-  { head, requestId }: Passage,
+export function logFailedTry(
+  setting: EngineOptions,
+  { head, requestId }: RequestContext,
   upstream: string,
   failed: Failure,
   next: Attempt | Refusal,
@@ -61,8 +71,8 @@ export function logFailure(
 
 /** Says which answer was not good enough to be passed on at once. */
 export function logRetry(
-  setting: EngineSetting,
-  { head, requestId }: Passage,
+  setting: EngineOptions,
+  { head, requestId }: RequestContext,
   {
     upstream,
     ...answered

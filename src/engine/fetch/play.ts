@@ -3,16 +3,16 @@
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
-import { rehearsalDetail, type Staged, withinTime } from "../../pool/rehearsal.ts";
-import { answerForShow } from "../../proxy/rehearsed.ts";
-import type { Moved } from "./attempt-watch.ts";
-import type { FetchHandlerSetting, Passage } from "./handler.ts";
-import { refuse } from "./own-words.ts";
+import { faultDetail, type Interception, capDelay } from "../../pool/rehearsal.ts";
+import { applySyntheticResponse } from "../../proxy/rehearsed.ts";
+import type { Redirected } from "./attempt-watch.ts";
+import type { FetchEngineContext, RequestContext } from "./handler.ts";
+import { refusalResponse } from "./own-words.ts";
 
 /** An attempt that something is in store for. */
-export interface Scene {
+export interface InterceptionInput {
   readonly attempt: Attempt;
-  readonly staged: Staged;
+  readonly staged: Interception;
   /** Aborted when the client is gone, or the request goes elsewhere. */
   readonly signal: AbortSignal;
   /** Whether the request's body can be sent again from its first byte. */
@@ -20,13 +20,13 @@ export interface Scene {
 }
 
 /** What became of the attempt, which has ended; undefined if it is to be sent now. "aborted": the signal was, and the attempt is as it was. */
-export async function play(
-  setting: FetchHandlerSetting,
-  passage: Passage,
-  { attempt, staged, signal, isReplayable }: Scene,
-): Promise<Response | Failure | Moved | "aborted" | undefined> {
+export async function applyInterception(
+  setting: FetchEngineContext,
+  passage: RequestContext,
+  { attempt, staged, signal, isReplayable }: InterceptionInput,
+): Promise<Response | Failure | Redirected | "aborted" | undefined> {
   const { exchange, head, requestId } = passage;
-  const { delayMs, end } = withinTime(staged, exchange.destination?.timeouts.headMs ?? 0);
+  const { delayMs, end } = capDelay(staged, exchange.destination?.timeouts.headMs ?? 0);
   if (delayMs > 0 && !(await waitFor(delayMs, signal))) return "aborted";
   attempt.delayedMs = delayMs;
   if (!end) return undefined;
@@ -36,10 +36,10 @@ export async function play(
   }
   exchange.isReplayable = isReplayable;
   const { id: upstream } = attempt.upstream;
-  const step = answerForShow(exchange, attempt, end.status);
-  if (step.kind === "refusal") return refuse(setting, passage, step);
+  const step = applySyntheticResponse(exchange, attempt, end.status);
+  if (step.kind === "refusal") return refusalResponse(setting, passage, step);
   const retriedOn = step.upstream.id;
-  const fields = { requestId, method: head.method, upstream, status: end.status, detail: rehearsalDetail };
+  const fields = { requestId, method: head.method, upstream, status: end.status, detail: faultDetail };
   setting.log.fault("attempt answered badly", { ...fields, retriedOn });
   return { kind: "moved", isTold: true, next: step };
 }

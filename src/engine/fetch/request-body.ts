@@ -1,7 +1,7 @@
 /** A request's body as attempts need it: sent again if it was small or not yet touched, streamed otherwise. */
 
 import { systemSchedule } from "../../lib/clock.ts";
-import { trickles } from "../../proxy/slow-body.ts";
+import { isSlowUpload } from "../../proxy/slow-body.ts";
 
 /** Bodies of known length up to this are held in memory, which costs no throughput and makes them replayable. */
 export const bufferedBytes = 64 * 1024;
@@ -18,13 +18,13 @@ export interface RequestBody {
   /** Whether another attempt could send the body from its first byte. */
   readonly isReplayable: boolean;
   /** What the client did wrong while it was sent on: then a failure is not the upstream's. */
-  readonly fault: BodyFault | undefined;
+  readonly fault: BodyProblem | undefined;
   /** Others wait: a client that trickles counts as stalled, so long after its attempt began; says whether. */
   giveUp(ms: number): boolean;
 }
 
 /** The client stopped sending, or sends more than the pool takes. */
-export type BodyFault = "stalled" | "too_large";
+export type BodyProblem = "stalled" | "too_large";
 
 export interface BodyLimits {
   /** How long the client may take for the next piece. */
@@ -34,7 +34,7 @@ export interface BodyLimits {
 }
 
 /** The body, or what is wrong with it already: its length, or that a small one did not come whole. */
-export async function requestBody(request: Request, limits: BodyLimits): Promise<RequestBody | BodyFault> {
+export async function requestBody(request: Request, limits: BodyLimits): Promise<RequestBody | BodyProblem> {
   const length = request.headers.get("content-length");
   if (request.body === null || length === "0") return heldBody(null);
   if (length !== null && !limits.admits(Number(length))) return "too_large";
@@ -52,7 +52,7 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
   const reader = source.getReader();
   let isTouched = false;
   let sentBytes = 0;
-  let fault: BodyFault | undefined;
+  let fault: BodyProblem | undefined;
   const take = (wait: ClientWait) =>
     new ReadableStream<Uint8Array>(
       {
@@ -90,7 +90,7 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
       return fault;
     },
     giveUp(ms) {
-      if (!trickles(sentBytes, ms)) return false;
+      if (!isSlowUpload(sentBytes, ms)) return false;
       fault ??= "stalled";
       return true;
     },

@@ -1,11 +1,11 @@
 /** A request's head as the proxy sees it, answered from a standard `Request`. */
 
-import { methodRefused, severalHosts } from "../../proxy/complaint.ts";
-import { invalid, type Refusal } from "../../proxy/refusal.ts";
-import { type Head, plainAddress } from "../../proxy/head.ts";
+import { methodNotServed, duplicateHost } from "../../proxy/complaint.ts";
+import { refusalForViolation, type Refusal } from "../../proxy/refusal.ts";
+import { type RequestHead, plainAddress } from "../../proxy/head.ts";
 
 /** @param clientAddress the peer's IP address as the listener reports it */
-export function requestHead(request: Request, clientAddress: string): Head {
+export function headOfRequest(request: Request, clientAddress: string): RequestHead {
   const { url } = request;
   const isSecure = url.startsWith("https:");
   const pathStart = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
@@ -30,7 +30,7 @@ const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
  * What a head is refused with, if it is. Listeners with a fetch handler join repeated Host fields with a comma, which no
  * host name contains; two hosts are a request-smuggling tool (RFC 9112 section 3.2).
  */
-export function refusalOf(head: Head): Refusal | undefined {
-  if (refusedMethods.has(head.method)) return invalid(methodRefused);
-  return head.host.includes(",") ? invalid(severalHosts) : undefined;
+export function refusalForHead(head: RequestHead): Refusal | undefined {
+  if (refusedMethods.has(head.method)) return refusalForViolation(methodNotServed);
+  return head.host.includes(",") ? refusalForViolation(duplicateHost) : undefined;
 }

@@ -3,65 +3,66 @@
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
 import { refusal } from "../../proxy/refusal.ts";
-import { answerClient, type AnswerSetting } from "./answer.ts";
-import { AttemptWatch, headLimitMs, type Moved } from "./attempt-watch.ts";
-import { outgoingFields } from "./fields.ts";
-import { type Incoming, isPassable } from "./forward.ts";
-import type { FetchHandlerSetting, Passage } from "./handler.ts";
-import type { Legs } from "./legs.ts";
-import { endPassage } from "./end-passage.ts";
-import { bodyRefusal, refuse } from "./own-words.ts";
-import { play } from "./play.ts";
+import { toClientResponse, type ResponseOptions } from "./answer.ts";
+import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-watch.ts";
+import { upstreamHeaders } from "./fields.ts";
+import { type UpstreamResponse, isPassable } from "./forward.ts";
+import type { FetchEngineContext, RequestContext } from "./handler.ts";
+import type { AttemptRace } from "./legs.ts";
+import { closeExchange } from "./end-passage.ts";
+import { bodyRefusal, refusalResponse } from "./own-words.ts";
+import { applyInterception } from "./play.ts";
 import type { RequestBody } from "./request-body.ts";
-import { clientGone } from "./turn.ts";
+import { clientClosedResponse } from "./turn.ts";
 
 /** An answer that is tried elsewhere: its body stays unread, to be passed on should nobody answer better. */
-export interface Kept {
+export interface HeldResponse {
   readonly kind: "kept";
-  readonly incoming: Incoming;
-  readonly watch: AttemptWatch;
+  readonly incoming: UpstreamResponse;
+  readonly watch: AttemptMonitor;
   readonly next: Attempt;
 }
 
 /** What comes of an attempt that was not outrun. */
-export type Tried = Response | Failure | Kept | Moved;
+export type AttemptResult = Response | Failure | HeldResponse | Redirected;
 
-export interface Try {
+export interface AttemptInput {
   readonly attempt: Attempt;
   readonly body: RequestBody;
   /** All that are under way for this request. */
-  readonly legs: Legs<Tried>;
+  readonly legs: AttemptRace<AttemptResult>;
 }
 
 /** One attempt, which has ended or ends with the response's body when this resolves; undefined if another one won. */
-export async function tryOnce(
-  setting: FetchHandlerSetting,
-  passage: Passage,
-  given: Try,
-): Promise<Tried | undefined> {
+export async function runAttempt(
+  setting: FetchEngineContext,
+  passage: RequestContext,
+  given: AttemptInput,
+): Promise<AttemptResult | undefined> {
   const { head, exchange } = passage;
   const { attempt, body, legs } = given;
   const watch = watchOf(passage, given);
   legs.name(attempt, watch);
-  const unanswered = (error: unknown): Tried | undefined => {
+  const unanswered = (error: unknown): AttemptResult | undefined => {
     if (!watch.isClientGone && !body.fault) return watch.isOutrun ? undefined : watch.lost(error);
     attempt.end(cancelled);
-    if (watch.isClientGone || !body.fault) return clientGone();
-    return refuse(setting, passage, exchange.refuse(bodyRefusal(body.fault)));
+    if (watch.isClientGone || !body.fault) return clientClosedResponse();
+    return refusalResponse(setting, passage, exchange.refuse(bodyRefusal(body.fault)));
   };
   try {
     const { signal } = watch;
     const { staged } = attempt;
     const { isReplayable } = body;
-    const played = staged && (await play(setting, passage, { attempt, staged, signal, isReplayable }));
+    const played =
+      staged && (await applyInterception(setting, passage, { attempt, staged, signal, isReplayable }));
     if (played === "aborted") return unanswered(played);
     if (played instanceof Response) legs.won(attempt);
     if (played) return played;
     const { method, target } = head;
     const { upstream } = attempt;
-    const fields = outgoingFields(setting, passage);
+    const fields = upstreamHeaders(setting, passage);
     const outgoing = { method, target, upstream, fields, body: body.take(watch.clientWait), signal };
-    let incoming: Incoming;
+    let incoming: UpstreamResponse;
     try {
       incoming = await setting.forward(outgoing);
     } catch (error) {
@@ -82,7 +83,7 @@ export async function tryOnce(
     if (next !== "pass") return { kind: "kept", incoming, watch, next };
     exchange.won(attempt);
     legs.won(attempt);
-    return await answerClient(incoming, answerSetting(passage, attempt, watch));
+    return await toClientResponse(incoming, answerSetting(passage, attempt, watch));
   } catch (bug) {
     watch.abort();
     throw bug;
@@ -91,8 +92,11 @@ export async function tryOnce(
   }
 }
 
-function watchOf({ request, exchange }: Passage, { attempt, body, legs }: Try): AttemptWatch {
-  return new AttemptWatch({
+function watchOf(
+  { request, exchange }: RequestContext,
+  { attempt, body, legs }: AttemptInput,
+): AttemptMonitor {
+  return new AttemptMonitor({
     client: request.signal,
     limitMs: headLimitMs(exchange),
     attempt,
@@ -109,20 +113,24 @@ function watchOf({ request, exchange }: Passage, { attempt, body, legs }: Try): 
   });
 }
 
-function answerSetting(passage: Passage, attempt: Attempt, watch: AttemptWatch): AnswerSetting {
+function answerSetting(passage: RequestContext, attempt: Attempt, watch: AttemptMonitor): ResponseOptions {
   const bodyIdleMs = passage.exchange.destination?.timeouts.bodyIdleMs ?? 0;
   const { tally } = passage;
   const onStream = (status: number) => {
     tally.streamed = status;
     passage.idleMs = bodyIdleMs;
   };
-  const onEnd = (isClientGone: boolean) => endPassage(passage, tally.streamed, isClientGone);
+  const onEnd = (isClientGone: boolean) => closeExchange(passage, tally.streamed, isClientGone);
   return { attempt, bodyIdleMs, isHead: passage.head.method === "HEAD", watch, onStream, tally, onEnd };
 }
 
 /** The last real answer of an upstream, after the attempt that was to better it has failed. All attempts have ended. */
-export async function passOn(setting: FetchHandlerSetting, passage: Passage, kept: Kept): Promise<Response> {
-  const answered = await answerClient(kept.incoming, answerSetting(passage, kept.next, kept.watch));
+export async function forwardHeld(
+  setting: FetchEngineContext,
+  passage: RequestContext,
+  kept: HeldResponse,
+): Promise<Response> {
+  const answered = await toClientResponse(kept.incoming, answerSetting(passage, kept.next, kept.watch));
   if (answered instanceof Response) return answered;
-  return refuse(setting, passage, passage.exchange.refuse(refusal(answered.reason)));
+  return refusalResponse(setting, passage, passage.exchange.refuse(refusal(answered.reason)));
 }

@@ -5,7 +5,7 @@ import type { Exchange } from "../../proxy/exchange.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 
 /** The first step of an exchange, once there is one; "gone" if the client left before its turn. */
-export function turnOf(exchange: Exchange, client: AbortSignal): Promise<Attempt | Refusal | "gone"> {
+export function firstStep(exchange: Exchange, client: AbortSignal): Promise<Attempt | Refusal | "gone"> {
   const step = exchange.next();
   if (step.kind !== "wait") return Promise.resolve(step);
   return new Promise((resolve, reject) => {
@@ -29,6 +29,6 @@ export function turnOf(exchange: Exchange, client: AbortSignal): Promise<Attempt
 }
 
 /** Nobody reads it: the client's connection is closed. 499 is NGINX's word for it. */
-export function clientGone(): Response {
+export function clientClosedResponse(): Response {
   return new Response(null, { status: 499 });
 }

@@ -4,16 +4,16 @@ import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
 import { isGatewayFailure } from "../../pool/sign.ts";
 import type { Address } from "../../pool/upstream.ts";
-import { invalid, refusal } from "../../proxy/refusal.ts";
-import { AttemptWatch, headLimitMs, type Moved } from "./attempt-watch.ts";
-import { outgoingFields } from "./fields.ts";
+import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
+import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-watch.ts";
+import { upstreamHeaders } from "./fields.ts";
 import { failureOf } from "./forward.ts";
-import { ended, endPassage } from "./end-passage.ts";
-import { type FetchHandlerSetting, openPassage, type Passage, stepAfter } from "./handler.ts";
-import { bugAnswer, refuse } from "./own-words.ts";
-import { play } from "./play.ts";
-import { clientGone, turnOf } from "./turn.ts";
-import { handshakeOptions, isSound, Tunnel, webSocketUrl } from "./websocket.ts";
+import { closeWithResponse, closeExchange } from "./end-passage.ts";
+import { type FetchEngineContext, openExchange, type RequestContext, nextStep } from "./handler.ts";
+import { internalError, refusalResponse } from "./own-words.ts";
+import { applyInterception } from "./play.ts";
+import { clientClosedResponse, firstStep } from "./turn.ts";
+import { handshakeOptions, isSound, WebSocketTunnel, webSocketUrl } from "./websocket.ts";
 
 /** Opens an upstream's WebSocket: the standard constructor cannot send fields, each runtime's own can. */
 export type OpenWebSocket = (
@@ -23,83 +23,84 @@ export type OpenWebSocket = (
 ) => WebSocket;
 
 /** A tunnel whose upstream has agreed and which waits for its client; or what to answer instead. */
-export async function openTunnel(
-  setting: FetchHandlerSetting,
+export async function openWebSocketTunnel(
+  setting: FetchEngineContext,
   open: OpenWebSocket,
   request: Request,
   clientAddress: string,
-): Promise<Tunnel | Response> {
-  const passage = openPassage(setting, request, clientAddress);
+): Promise<WebSocketTunnel | Response> {
+  const passage = openExchange(setting, request, clientAddress);
   if (passage instanceof Response) return passage;
   const joined = await joinUpstream(setting, open, passage).catch((error) =>
-    bugAnswer(setting, passage, error),
+    internalError(setting, passage, error),
   );
-  if (joined instanceof Response) return ended(passage, joined);
+  if (joined instanceof Response) return closeWithResponse(passage, joined);
   joined.whenEnded((isClientGone) => {
     passage.tally.bytesIn += joined.bytesIn;
     passage.tally.bytesOut += joined.bytesOut;
-    endPassage(passage, joined.status, isClientGone);
+    closeExchange(passage, joined.status, isClientGone);
   });
   return joined;
 }
 
-const unsound = invalid({ status: 400, text: "the handshake of the WebSocket is not valid" });
+const unsound = refusalForViolation({ status: 400, text: "the handshake of the WebSocket is not valid" });
 
 async function joinUpstream(
-  setting: FetchHandlerSetting,
+  setting: FetchEngineContext,
   open: OpenWebSocket,
-  passage: Passage,
-): Promise<Tunnel | Response> {
+  passage: RequestContext,
+): Promise<WebSocketTunnel | Response> {
   if (!isSound(passage.request)) {
-    return refuse(setting, passage, passage.exchange.refuse(unsound));
+    return refusalResponse(setting, passage, passage.exchange.refuse(unsound));
   }
-  const first = await turnOf(passage.exchange, passage.request.signal);
-  if (first === "gone") return clientGone();
+  const first = await firstStep(passage.exchange, passage.request.signal);
+  if (first === "gone") return clientClosedResponse();
   let step = first;
   for (;;) {
-    if (step.kind === "refusal") return refuse(setting, passage, step);
+    if (step.kind === "refusal") return refusalResponse(setting, passage, step);
     const { id } = step.upstream;
     const joined = await shakeHands(setting, open, passage, step);
-    if (joined instanceof Tunnel || joined instanceof Response) return joined;
-    step = stepAfter(setting, passage, id, joined);
+    if (joined instanceof WebSocketTunnel || joined instanceof Response) return joined;
+    step = nextStep(setting, passage, id, joined);
   }
 }
 
 /** One attempt of a handshake, which has ended unless this resolves with its tunnel. */
 async function shakeHands(
-  setting: FetchHandlerSetting,
+  setting: FetchEngineContext,
   open: OpenWebSocket,
-  passage: Passage,
+  passage: RequestContext,
   attempt: Attempt,
-): Promise<Tunnel | Response | Moved | Failure> {
+): Promise<WebSocketTunnel | Response | Redirected | Failure> {
   const { request, exchange, head } = passage;
-  const watch = new AttemptWatch({
+  const watch = new AttemptMonitor({
     client: request.signal,
     limitMs: headLimitMs(exchange),
     attempt,
     move: () => exchange.rescue(attempt),
   });
   const { signal } = watch;
-  const unanswered = (error: unknown): Response | Moved | Failure => {
+  const unanswered = (error: unknown): Response | Redirected | Failure => {
     if (!watch.isClientGone) return watch.lost(error);
     attempt.end(cancelled);
-    return clientGone();
+    return clientClosedResponse();
   };
   try {
     const { staged } = attempt;
-    const played = staged && (await play(setting, passage, { attempt, staged, signal, isReplayable: true }));
+    const played =
+      staged && (await applyInterception(setting, passage, { attempt, staged, signal, isReplayable: true }));
     if (played === "aborted") return unanswered(played);
     if (played) return played;
-    const options = handshakeOptions(request, outgoingFields(setting, passage));
+    const options = handshakeOptions(request, upstreamHeaders(setting, passage));
     const url = webSocketUrl(attempt, head.target);
-    const tunnel = new Tunnel(attempt, open(url, options, attempt.upstream.address));
+    const tunnel = new WebSocketTunnel(attempt, open(url, options, attempt.upstream.address));
     try {
       await tunnel.opened(signal);
       signal.throwIfAborted();
     } catch (error) {
       if (signal.aborted || !isAnswered(error)) return unanswered(error);
       attempt.end(cancelled);
-      return refuse(setting, passage, exchange.refuse(refusal(failureOf(error).reason)));
+      return refusalResponse(setting, passage, exchange.refuse(refusal(failureOf(error).reason)));
     }
     exchange.won(attempt);
     tunnel.begin();

@@ -1,6 +1,6 @@
 /** What the runtimes say of a handshake that failed, as the code that tells its phase: apart, since it is all words of theirs. */
 
-export function errorOf(event: Event): Error {
+export function handshakeErrorOf(event: Event): Error {
   if ("error" in event && isSystemError(event.error)) return event.error;
   const message = "message" in event ? String(event.message) : "";
   const refused = /connect|refused/i.test(message);

@@ -1,9 +1,9 @@
 /** Joins a client's WebSocket with an upstream's: messages and close codes pass in both directions. */
 
-import type { Attempt, Carrier } from "../../pool/attempt.ts";
-import { cancelled, failure, type Outcome, responded } from "../../pool/outcome.ts";
+import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
+import { cancelled, failure, type Outcome, completed } from "../../pool/outcome.ts";
 import { originOf } from "../../pool/upstream.ts";
-import { errorOf } from "./websocket-error.ts";
+import { handshakeErrorOf } from "./websocket-error.ts";
 
 /** The client's side, as either runtime offers it. */
 export interface ClientSocket {
@@ -62,7 +62,7 @@ export function isWebSocket(request: Request): boolean {
  *     └──refused, given up        └──cut─────────────┴──────────────────────────────▲
  * ```
  */
-export class Tunnel implements Carrier {
+export class WebSocketTunnel implements AttemptDriver {
   readonly #attempt: Attempt;
   readonly #upstream: WebSocket;
   #onEnd: ((isClientGone: boolean) => void) | undefined;
@@ -98,7 +98,7 @@ export class Tunnel implements Carrier {
     };
     const once = { once: true };
     this.#upstream.addEventListener("open", () => resolve(), once);
-    this.#upstream.addEventListener("error", (event) => reject(errorOf(event)), once);
+    this.#upstream.addEventListener("error", (event) => reject(handshakeErrorOf(event)), once);
     this.#upstream.addEventListener("close", () => reject(new Error("the handshake was refused")), once);
     if (signal.aborted) giveUp();
     else signal.addEventListener("abort", giveUp, once);
@@ -127,7 +127,7 @@ export class Tunnel implements Carrier {
   }
 
   clientClosed(code: number, reason: string): void {
-    this.#end(responded);
+    this.#end(completed);
     closeWith(this.#upstream, code, reason);
   }
 
@@ -174,7 +174,7 @@ export class Tunnel implements Carrier {
     this.#closed = { code, reason };
     // Before it carries the attempt, that may serve another handshake.
     if (this.#attempt.carrier === this) {
-      this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : responded);
+      this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : completed);
     }
     if (this.#client) this.#passClose(this.#client, this.#closed);
   }

@@ -2,22 +2,22 @@
 
 import { framing } from "./body.ts";
 import { equalsAnyCase, latin1 } from "./bytes.ts";
-import { known } from "./field-names.ts";
-import { fieldStride, HeadReader } from "./head-reader.ts";
+import { knownHeaders } from "./field-names.ts";
+import { fieldStride, HeadParser } from "./head-reader.ts";
 import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
 
 const empty = Buffer.alloc(0);
 const timeoutWord = latin1("timeout=");
 
 /** What was asked decides how an answer is framed. */
-export interface Asked {
+export interface ResponseExpectation {
   readonly isHead: boolean;
   readonly upgrades: boolean;
 }
 
 /** Reused for every answer; what it says holds until the next `begin`. */
-export class AnswerHead {
-  readonly reader = new HeadReader();
+export class ParsedResponse {
+  readonly reader = new HeadParser();
   /** Where the head stands: only valid during the event in which it was judged. */
   bytes: Buffer = empty;
   /** A number of `framing`. */
@@ -40,7 +40,7 @@ export class AnswerHead {
    * Judges a head that was read whole. RFC 9112 section 6.3.
    * @returns why what follows it cannot be told for certain; empty if it can
    */
-  judge(bytes: Buffer, asked: Asked): string {
+  judge(bytes: Buffer, asked: ResponseExpectation): string {
     const { reader } = this;
     this.bytes = bytes;
     const { fields, status } = reader;
@@ -51,26 +51,26 @@ export class AnswerHead {
     let codings = 0;
     for (let place = 0; place < reader.count * fieldStride; place += fieldStride) {
       const number = fields[place + 4] as number;
-      if (number === known.other) continue;
+      if (number === knownHeaders.other) continue;
       const from = fields[place + 2] as number;
       const to = fields[place + 3] as number;
       switch (number) {
-        case known.contentLength:
+        case knownHeaders.contentLength:
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
           if (this.contentLength < 0) return "Content-Length is no number";
           break;
-        case known.transferEncoding:
+        case knownHeaders.transferEncoding:
           codings += 1;
           if (transferCoding(bytes, from, to) !== 0) return "Transfer-Encoding is not chunked";
           break;
-        case known.connection:
+        case knownHeaders.connection:
           options |= connectionOptions(reader, bytes, from, to);
           break;
-        case known.keepAlive:
+        case knownHeaders.keepAlive:
           this.keepAliveSeconds = timeoutIn(bytes, from, to);
           break;
-        case known.requestId:
+        case knownHeaders.requestId:
           this.hasRequestId = true;
           break;
       }

@@ -1,23 +1,23 @@
 /** Reads one answer after another out of an upstream's bytes; what it finds goes to whoever waits for it. */
 
-import { AnswerHead, type Asked } from "./answer-head.ts";
-import { Body } from "./body.ts";
-import { Gathered } from "./gathered.ts";
+import { ParsedResponse, type ResponseExpectation } from "./answer-head.ts";
+import { BodyFraming } from "./body.ts";
+import { ByteAccumulator } from "./gathered.ts";
 import { isWhole, needsMore } from "./head-reader.ts";
 
 /** Far more than anybody needs: 1xx heads without end would keep a core busy for as long as a head may take. */
 const maxInterims = 100;
 
 /** Who waits for an answer. Bytes are only valid during the call. */
-export interface AnswerTaker {
-  readonly request: Asked;
+export interface ResponseSink {
+  readonly request: ResponseExpectation;
   /** 1xx: another head follows. */
-  interim(head: AnswerHead): void;
+  interim(head: ParsedResponse): void;
   /** The final head, and the body up to the offset `stop`; `isWhole` if that is all of it. */
-  answer(head: AnswerHead, stop: number, isWhole: boolean): void;
+  answer(head: ParsedResponse, stop: number, isWhole: boolean): void;
   answerBody(piece: Buffer): void;
   /** 101: what is behind the head, up to the offset `to`, belongs to the new protocol. */
-  switchProtocols(head: AnswerHead, to: number): void;
+  switchProtocols(head: ParsedResponse, to: number): void;
 }
 
 /** What a piece of an answer led to; `headInvalid`: nothing of it was passed on, `bodyInvalid`: a part was. */
@@ -31,10 +31,10 @@ export type Progress = "more" | "complete" | "switched" | "headInvalid" | "bodyI
  *            └──101──▶ switched
  * ```
  */
-export class AnswerReader {
-  readonly #shared: AnswerHead;
-  readonly #body = new Body();
-  #gathered: Gathered<AnswerHead> | undefined;
+export class ResponseReader {
+  readonly #shared: ParsedResponse;
+  readonly #body = new BodyFraming();
+  #gathered: ByteAccumulator<ParsedResponse> | undefined;
   /** Whether any byte of the present answer has come. */
   hasStarted = false;
   /** Whether its final head has come. */
@@ -48,7 +48,7 @@ export class AnswerReader {
   #interims = 0;
 
   /** @param shared reads the heads that come whole; nobody holds on to it between two events */
-  constructor(shared: AnswerHead) {
+  constructor(shared: ParsedResponse) {
     this.#shared = shared;
   }
 
@@ -59,7 +59,7 @@ export class AnswerReader {
     this.#gathered = undefined;
   }
 
-  read(taker: AnswerTaker, chunk: Buffer): Progress {
+  read(taker: ResponseSink, chunk: Buffer): Progress {
     this.hasStarted = true;
     return this.inBody ? this.#readBody(taker, chunk) : this.#readHeads(taker, chunk);
   }
@@ -69,7 +69,7 @@ export class AnswerReader {
     return this.inBody && this.#body.ended();
   }
 
-  #readHeads(taker: AnswerTaker, chunk: Buffer): Progress {
+  #readHeads(taker: ResponseSink, chunk: Buffer): Progress {
     const gathered = this.#gathered?.append(chunk, 0, chunk.length);
     const head = gathered?.head ?? this.#shared;
     const bytes = gathered?.bytes ?? chunk;
@@ -97,13 +97,13 @@ export class AnswerReader {
 
   /** Keeps what came of a head and goes on with a reader of its own. */
   #gather(bytes: Buffer, from: number, to: number): void {
-    const head = new AnswerHead();
+    const head = new ParsedResponse();
     head.reader.beginAnswer(0);
-    this.#gathered = new Gathered(head, bytes, from, to);
+    this.#gathered = new ByteAccumulator(head, bytes, from, to);
     head.reader.read(this.#gathered.bytes, this.#gathered.length);
   }
 
-  #begin(taker: AnswerTaker, head: AnswerHead, to: number): Progress {
+  #begin(taker: ResponseSink, head: ParsedResponse, to: number): Progress {
     this.#gathered = undefined;
     if (head.reader.status === 101) {
       taker.switchProtocols(head, to);
@@ -125,7 +125,7 @@ export class AnswerReader {
     return "headInvalid";
   }
 
-  #readBody(taker: AnswerTaker, bytes: Buffer): Progress {
+  #readBody(taker: ResponseSink, bytes: Buffer): Progress {
     const stop = this.#body.take(bytes, 0, bytes.length);
     if (stop < 0) return "bodyInvalid";
     if (stop === bytes.length) taker.answerBody(bytes);

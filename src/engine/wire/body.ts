@@ -1,8 +1,8 @@
 /** Where a message's body ends: by length, by chunks, or with the connection. Passes bytes as they are. */
 
-import type { Complaint } from "../../proxy/complaint.ts";
-import { Chunks } from "./chunks.ts";
-import { complaints } from "./complaints.ts";
+import type { ProtocolViolation } from "../../proxy/complaint.ts";
+import { ChunkedDecoder } from "./chunks.ts";
+import { violations } from "./complaints.ts";
 
 /** How a body is framed. */
 export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as const;
@@ -16,10 +16,10 @@ export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as cons
  *  untilClose ─────ended()─────────────────────────────▶ complete
  * ```
  */
-export class Body {
+export class BodyFraming {
   #kind: number = framing.none;
   #left = 0;
-  #chunks: Chunks | undefined;
+  #chunks: ChunkedDecoder | undefined;
   isComplete = true;
 
   /** @param length in bytes, where `kind` is by length */
@@ -28,7 +28,7 @@ export class Body {
     this.#left = length;
     this.isComplete = kind === framing.none || (kind === framing.length && length === 0);
     if (kind !== framing.chunked) return;
-    this.#chunks ??= new Chunks();
+    this.#chunks ??= new ChunkedDecoder();
     this.#chunks.begin();
   }
 
@@ -38,8 +38,8 @@ export class Body {
   }
 
   /** What is wrong, once `take` has answered -1. */
-  get complaint(): Complaint {
-    return this.#chunks?.complaint ?? complaints.chunkSize;
+  get complaint(): ProtocolViolation {
+    return this.#chunks?.complaint ?? violations.chunkSize;
   }
 
   /**
@@ -55,7 +55,7 @@ export class Body {
       this.isComplete = this.#left === 0;
       return stop;
     }
-    const chunks = this.#chunks as Chunks;
+    const chunks = this.#chunks as ChunkedDecoder;
     const stop = chunks.take(bytes, from, to);
     this.isComplete = chunks.isDone;
     return stop;

@@ -1,19 +1,19 @@
 /** The wire engine on Bun's sockets. */
 
-import { beginTurn, endTurn } from "../../lib/clock.ts";
+import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
-import type { ClientOwner, ConnectOwner, Sockets, SocketOwner } from "./socket.ts";
+import type { ClientSocketHandler, ConnectHandler, Sockets, SocketHandler } from "./socket.ts";
 
 /** One table of handlers for all connections: the owner rides on the socket. */
-const handlers: Bun.SocketHandler<SocketOwner> = {
+const handlers: Bun.SocketHandler<SocketHandler> = {
   data(socket, chunk) {
-    beginTurn();
+    freezeClock();
     try {
       socket.data.received(chunk);
     } finally {
-      endTurn();
+      thawClock();
     }
   },
   drain: (socket) => socket.data.drained(),
@@ -22,14 +22,14 @@ const handlers: Bun.SocketHandler<SocketOwner> = {
   error: (socket, error) => socket.data.faulted(error),
 };
 
-const connectHandlers: Bun.SocketHandler<ConnectOwner> = {
-  ...(handlers as Bun.SocketHandler<ConnectOwner>),
+const connectHandlers: Bun.SocketHandler<ConnectHandler> = {
+  ...(handlers as Bun.SocketHandler<ConnectHandler>),
   open: (socket) => socket.data.opened(socket),
   connectError: (socket, error) => socket.data.refused(codeOf(error)),
 };
 
 /** Open only when the certificate was accepted: no byte of a request may reach an impostor. */
-const checkingHandlers: Bun.SocketHandler<ConnectOwner> = {
+const checkingHandlers: Bun.SocketHandler<ConnectHandler> = {
   ...connectHandlers,
   open() {},
   handshake(socket, isAuthorized, error) {
@@ -39,7 +39,7 @@ const checkingHandlers: Bun.SocketHandler<ConnectOwner> = {
   },
 };
 
-const trustingHandlers: Bun.SocketHandler<ConnectOwner> = {
+const trustingHandlers: Bun.SocketHandler<ConnectHandler> = {
   ...connectHandlers,
   open() {},
   handshake: (socket) => socket.data.opened(socket),
@@ -48,14 +48,14 @@ const trustingHandlers: Bun.SocketHandler<ConnectOwner> = {
 const bunSockets: Sockets = {
   listen({ hostname, port, sharesPort, tls, accept }) {
     return new Promise((resolve) => {
-      const listener = Bun.listen<ClientOwner>({
+      const listener = Bun.listen<ClientSocketHandler>({
         hostname,
         port,
         ...(sharesPort && { reusePort: true }),
         allowHalfOpen: true,
         ...(tls && { tls }),
         socket: {
-          ...(handlers as Bun.SocketHandler<ClientOwner>),
+          ...(handlers as Bun.SocketHandler<ClientSocketHandler>),
           // Without this one Bun would tell of a connection only when its handshake is done, if that is ever.
           handshake: (socket, isSecure) => void (isSecure && socket.data.secured()),
           open(socket) {
@@ -75,12 +75,12 @@ const bunSockets: Sockets = {
     const options = { hostname, port, allowHalfOpen: true, data: owner };
     const connecting =
       protocol === "https"
-        ? Bun.connect<ConnectOwner>({
+        ? Bun.connect<ConnectHandler>({
             ...options,
             tls: bunTls(address),
             socket: tls.verify ? checkingHandlers : trustingHandlers,
           })
-        : Bun.connect<ConnectOwner>({ ...options, socket: connectHandlers });
+        : Bun.connect<ConnectHandler>({ ...options, socket: connectHandlers });
     // `connectError` has told the owner what the rejection says.
     connecting.catch(() => {});
   },

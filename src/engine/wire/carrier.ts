@@ -1,20 +1,20 @@
 /** Where timers and other requests reach a relay, outside of its sockets' events: a bug on the way costs that relay alone. */
 
-import type { Attempt, Carrier } from "../../pool/attempt.ts";
+import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
-import type { Parked } from "../../proxy/queue.ts";
+import type { ParkedRequest } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import type { EngineLog } from "../engine.ts";
-import { blame } from "./losses.ts";
-import type { Relay } from "./relay.ts";
-import type { Sending } from "./sending.ts";
+import { reportBug } from "./losses.ts";
+import type { RequestForwarder } from "./relay.ts";
+import type { AttemptRunner } from "./sending.ts";
 
-export class RelayCarrier implements Carrier, Parked {
-  readonly #sending: Sending;
-  readonly #relay: Relay;
+export class GuardedDriver implements AttemptDriver, ParkedRequest {
+  readonly #sending: AttemptRunner;
+  readonly #relay: RequestForwarder;
   readonly #log: EngineLog;
 
-  constructor(sending: Sending, relay: Relay, log: EngineLog) {
+  constructor(sending: AttemptRunner, relay: RequestForwarder, log: EngineLog) {
     this.#sending = sending;
     this.#relay = relay;
     this.#log = log;
@@ -25,7 +25,7 @@ export class RelayCarrier implements Carrier, Parked {
   }
 
   faulted(bug: unknown): void {
-    blame(this.#relay, bug, this.#log);
+    reportBug(this.#relay, bug, this.#log);
   }
 
   rescue(attempt: Attempt): void {

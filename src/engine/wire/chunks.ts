@@ -1,9 +1,9 @@
 /** The chunked transfer coding: finds where a message ends, and refuses whatever two parsers could read differently. */
 
-import type { Complaint } from "../../proxy/complaint.ts";
+import type { ProtocolViolation } from "../../proxy/complaint.ts";
 import { cr, hexValue, isToken, isValue, lf, semicolon, colon } from "./bytes.ts";
-import { complaints } from "./complaints.ts";
-import { isForbiddenInTrailers, recognise } from "./field-names.ts";
+import { violations } from "./complaints.ts";
+import { isForbiddenInTrailers, lookUpHeader } from "./field-names.ts";
 
 /** Sizes of up to 2⁴⁸ − 1 bytes, which a JavaScript number holds exactly. */
 const maxSizeDigits = 12;
@@ -32,7 +32,7 @@ export type DataSink = (bytes: Uint8Array, from: number, to: number) => void;
  *                                                        └─▶ name ─▶ value ┘
  * ```
  */
-export class Chunks {
+export class ChunkedDecoder {
   #phase: number = at.firstDigit;
   #digits = 0;
   /** While reading the size: its value; while reading data: what is left of it. */
@@ -61,20 +61,20 @@ export class Chunks {
   }
 
   /** What is wrong, once `take` has answered -1: it stands where it met that. */
-  get complaint(): Complaint {
+  get complaint(): ProtocolViolation {
     switch (this.#phase) {
       case at.firstDigit:
       case at.size:
       case at.sizeLf:
-        return complaints.chunkSize;
+        return violations.chunkSize;
       case at.extensionStart:
       case at.extension:
-        return complaints.chunkExtension;
+        return violations.chunkExtension;
       case at.dataCr:
       case at.dataLf:
-        return complaints.chunkData;
+        return violations.chunkData;
       default:
-        return complaints.trailer;
+        return violations.trailer;
     }
   }
 
@@ -161,7 +161,7 @@ export class Chunks {
         if (byte !== colon) return this.#nameByte(byte);
         const length = this.#nameLength;
         const isShort = length <= this.#name.length;
-        return isShort && isForbiddenInTrailers(recognise(this.#name, 0, length)) ? -1 : at.value;
+        return isShort && isForbiddenInTrailers(lookUpHeader(this.#name, 0, length)) ? -1 : at.value;
       }
       case at.value:
         if (byte === cr) return at.valueLf;

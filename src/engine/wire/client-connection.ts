@@ -1,16 +1,16 @@
 /** One client's connection: reads requests one after another, has each relayed, and keeps its answers in order. */
 
-import type { Complaint } from "../../proxy/complaint.ts";
-import { invalid, refusal } from "../../proxy/refusal.ts";
-import { complaints } from "./complaints.ts";
+import type { ProtocolViolation } from "../../proxy/complaint.ts";
+import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
+import { violations } from "./complaints.ts";
 import { Connection } from "./connection.ts";
-import type { Ending } from "./exchange-end.ts";
-import type { Forwarding } from "./forwardings.ts";
-import { type HeadTaker, Inbox } from "./inbox.ts";
-import type { Plane } from "./plane.ts";
-import type { Relay } from "./relay.ts";
-import type { RequestHead } from "./request-head.ts";
-import type { ClientOwner, WireSocket } from "./socket.ts";
+import type { ConnectionFate } from "./exchange-end.ts";
+import type { ClientForwarding } from "./forwardings.ts";
+import { type RequestSink, ClientInput } from "./inbox.ts";
+import type { WireContext } from "./plane.ts";
+import type { RequestForwarder } from "./relay.ts";
+import type { ParsedRequest } from "./request-head.ts";
+import type { ClientSocketHandler, WireSocket } from "./socket.ts";
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
 
@@ -22,21 +22,21 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  *  closed         lingering           └──client gone, answer cut──▶ closed
  * ```
  */
-export class ClientConnection extends Connection implements ClientOwner, HeadTaker {
-  readonly #plane: Plane;
-  readonly forwarding: Forwarding;
+export class ClientConnection extends Connection implements ClientSocketHandler, RequestSink {
+  readonly #plane: WireContext;
+  readonly forwarding: ClientForwarding;
   #phase: Phase = "idle";
-  #relay: Relay | undefined;
-  readonly #inbox: Inbox;
+  #relay: RequestForwarder | undefined;
+  readonly #inbox: ClientInput;
   #isReading = false;
   #isActive = false;
   #hasPeerEnded = false;
 
-  constructor(plane: Plane, address: string) {
+  constructor(plane: WireContext, address: string) {
     super();
     this.#plane = plane;
     this.forwarding = plane.forwardings.of(address);
-    this.#inbox = new Inbox(plane.requestHead);
+    this.#inbox = new ClientInput(plane.requestHead);
   }
 
   override opened(socket: WireSocket): void {
@@ -61,7 +61,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
       case "head":
         return this.#read(chunk);
       case "exchange": {
-        const relay = this.#relay as Relay;
+        const relay = this.#relay as RequestForwarder;
         const from = relay.request.isComplete ? 0 : relay.requestBody(chunk, 0, chunk.length);
         if (from < 0 || this.#relay !== relay) return;
         this.#expectBody();
@@ -113,10 +113,10 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
   }
 
   /** @returns the offset behind what belongs to the request */
-  headRead(head: RequestHead, to: number, complaint: Complaint | undefined): number {
+  headRead(head: ParsedRequest, to: number, complaint: ProtocolViolation | undefined): number {
     const relay = this.#begin();
     if (complaint) {
-      relay.refuseUnread(this, invalid(complaint));
+      relay.refuseUnread(this, refusalForViolation(complaint));
       return to;
     }
     const next = relay.start(this, head, to);
@@ -124,7 +124,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     return next;
   }
 
-  #begin(): Relay {
+  #begin(): RequestForwarder {
     this.#phase = "exchange";
     this.#isActive = true;
     this.#plane.began();
@@ -145,7 +145,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     if (ahead) this.#relay?.tunnel?.fromClient(ahead);
   }
 
-  exchangeEnded(ending: Ending): void {
+  exchangeEnded(ending: ConnectionFate): void {
     this.#relay = undefined;
     if (ending === "reset" || ending === "gone") return this.leave(ending === "reset");
     if (ending === "last" && this.scheme === "http" && !this.#inbox.hasAhead) {
@@ -216,7 +216,7 @@ export class ClientConnection extends Connection implements ClientOwner, HeadTak
     if (this.#phase === "exchange") return this.#relay?.clientStalled();
     if (this.#phase !== "head") return this.leave(!this.isFlushed);
     this.#inbox.clear();
-    this.#begin().refuseUnread(this, invalid(complaints.headTime));
+    this.#begin().refuseUnread(this, refusalForViolation(violations.headTime));
   }
 
   override faulted(error: Error): void {

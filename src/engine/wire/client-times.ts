@@ -2,13 +2,13 @@
 
 import type { ClientTimeouts } from "../engine.ts";
 import type { Connection } from "./connection.ts";
-import type { Timed, TimerWheel } from "./timer-wheel.ts";
+import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
 
 /** How long we wait for a client to notice our FIN before we close (RFC 9112 section 9.6). */
 const farewellMs = 2_000;
 
 /** Each client is waited for one thing at a time; what it is comes with the last call. */
-export class ClientTimes {
+export class ClientTimeoutTimers {
   readonly #wheel: TimerWheel;
   readonly #limits: ClientTimeouts;
 
@@ -18,12 +18,12 @@ export class ClientTimes {
   }
 
   /** The next request may begin. */
-  forRequest(client: Timed): void {
+  forRequest(client: TimerEntry): void {
     this.#wheel.arm(client, this.#limits.keepAliveMs);
   }
 
   /** A head has begun to come, or should on a new connection: whoever says nothing there takes a place from others. */
-  forHead(client: Timed): void {
+  forHead(client: TimerEntry): void {
     this.#wheel.arm(client, this.#limits.headMs);
   }
 
@@ -34,17 +34,17 @@ export class ClientTimes {
   }
 
   /** It takes no more bytes for now; it has this long to take one. */
-  forReader(client: Timed): void {
+  forReader(client: TimerEntry): void {
     this.#wheel.arm(client, this.#limits.bodyIdleMs);
   }
 
   /** It has been told that this was all. */
-  forFarewell(client: Timed): void {
+  forFarewell(client: TimerEntry): void {
     this.#wheel.arm(client, farewellMs);
   }
 
   /** It is not its turn. */
-  forNothing(client: Timed): void {
+  forNothing(client: TimerEntry): void {
     this.#wheel.disarm(client);
   }
 }

@@ -1,17 +1,22 @@
 /** What can be wrong with a head or a request: the rule that it breaks, in words for log, record and answer, and its status. */
 
-import { type Complaint, lateBody, methodRefused, severalHosts } from "../../proxy/complaint.ts";
+import {
+  type ProtocolViolation,
+  bodyTimeout,
+  methodNotServed,
+  duplicateHost,
+} from "../../proxy/complaint.ts";
 import { cr, lf, space, tab } from "./bytes.ts";
 import { maxFields, maxHeadBytes, maxTargetBytes } from "./limits.ts";
 
-const malformed = (text: string): Complaint => ({ status: 400, text });
+const malformed = (text: string): ProtocolViolation => ({ status: 400, text });
 
 /** By what is wrong. RFC 9112 sections 2.2, 3, 5, 6 and 7.1. */
-export const complaints = {
+export const violations = {
   lineEnd: malformed("a line that does not end in CR LF"),
   method: malformed("it does not begin with a method"),
   methodCase: malformed("a known method that is not in capitals"),
-  methodRefused,
+  methodRefused: methodNotServed,
   target: malformed("the target is empty, or has a byte that must be encoded"),
   targetForm: malformed("the target is neither a path nor an absolute URL of http"),
   targetHost: malformed("the target names another host than the Host field"),
@@ -27,7 +32,7 @@ export const complaints = {
   headLarge: { status: 431, text: `the head is larger than ${maxHeadBytes} bytes` },
   headFields: { status: 431, text: `the head has more than ${maxFields} fields` },
   noHost: malformed("no Host field"),
-  hosts: severalHosts,
+  hosts: duplicateHost,
   host: malformed("the Host field is not a name or address, with a port or without"),
   contentLength: malformed("Content-Length is no number"),
   transferEncoding: malformed("Transfer-Encoding is not chunked"),
@@ -41,24 +46,24 @@ export const complaints = {
   chunkData: malformed("the data of a chunk does not end where its size says"),
   trailer: malformed("a malformed trailer, or one that only a head may have"),
   headTime: { status: 408, text: "the head did not come in time" },
-  bodyTime: lateBody,
-} as const satisfies Readonly<Record<string, Complaint>>;
+  bodyTime: bodyTimeout,
+} as const satisfies Readonly<Record<string, ProtocolViolation>>;
 
 /** @param byte what stands there in its place */
-export function oddTarget(byte: number): Complaint {
-  return byte === cr || byte === lf ? complaints.version : complaints.target;
+export function targetViolation(byte: number): ProtocolViolation {
+  return byte === cr || byte === lf ? violations.version : violations.target;
 }
 
-export function oddNameStart(byte: number): Complaint {
-  if (byte === lf) return complaints.lineEnd;
-  return byte === space || byte === tab ? complaints.fieldFolded : complaints.fieldName;
+export function nameStartViolation(byte: number): ProtocolViolation {
+  if (byte === lf) return violations.lineEnd;
+  return byte === space || byte === tab ? violations.fieldFolded : violations.fieldName;
 }
 
-export function oddName(byte: number): Complaint {
-  if (byte === space || byte === tab) return complaints.fieldNameBlank;
-  return byte === cr || byte === lf ? complaints.fieldColon : complaints.fieldName;
+export function nameViolation(byte: number): ProtocolViolation {
+  if (byte === space || byte === tab) return violations.fieldNameBlank;
+  return byte === cr || byte === lf ? violations.fieldColon : violations.fieldName;
 }
 
-export function oddValue(byte: number): Complaint {
-  return byte === lf ? complaints.lineEnd : complaints.fieldValue;
+export function valueViolation(byte: number): ProtocolViolation {
+  return byte === lf ? violations.lineEnd : violations.fieldValue;
 }

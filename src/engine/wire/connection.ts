@@ -1,7 +1,7 @@
 /** What both kinds of connections have in common: a socket, the queue of bytes it did not take yet, and its deadline. */
 
-import type { SocketOwner, WireSocket } from "./socket.ts";
-import { Timed } from "./timer-wheel.ts";
+import type { SocketHandler, WireSocket } from "./socket.ts";
+import { TimerEntry } from "./timer-wheel.ts";
 
 /**
  * ```
@@ -10,7 +10,7 @@ import { Timed } from "./timer-wheel.ts";
  *  finish: FIN as soon as it is flushed
  * ```
  */
-export abstract class Connection extends Timed implements SocketOwner {
+export abstract class Connection extends TimerEntry implements SocketHandler {
   #socket: WireSocket | undefined;
   #queue: Buffer[] | undefined;
   #finishes = false;

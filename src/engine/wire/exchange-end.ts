@@ -1,30 +1,30 @@
 /** What the wire engine knows at the end of an exchange: read from the relay when asked, so that most ends make nothing. */
 
-import type { ExchangeEnd } from "../../proxy/record.ts";
+import type { ExchangeSummary } from "../../proxy/record.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import type { RelayedAnswer } from "./relayed-answer.ts";
-import type { RelayedRequest } from "./relayed-request.ts";
+import type { ForwardedResponse } from "./relayed-answer.ts";
+import type { ForwardedRequest } from "./relayed-request.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 /** What becomes of the client's connection after an exchange; `last`: it closes, and the client said that it sends no more. */
-export type Ending = "keep" | "last" | "close" | "reset" | "gone";
+export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
 
 /** After a whole answer. @param keepsAlive whether the connection may serve another request */
-export function endingOf(request: RelayedRequest, keepsAlive: boolean): Ending {
+export function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): ConnectionFate {
   if (!request.isComplete) return "close";
   if (!request.keepsAlive) return "last";
   return keepsAlive ? "keep" : "close";
 }
 
 /** One for each relay, written anew for each of its exchanges. */
-export class RelayEnd implements ExchangeEnd {
-  readonly #request: RelayedRequest;
-  readonly #answer: RelayedAnswer;
+export class ForwarderSummary implements ExchangeSummary {
+  readonly #request: ForwardedRequest;
+  readonly #answer: ForwardedResponse;
   #client: ClientConnection | undefined;
   #tunnelBytes = 0;
   isClientGone = false;
 
-  constructor(request: RelayedRequest, answer: RelayedAnswer) {
+  constructor(request: ForwardedRequest, answer: ForwardedResponse) {
     this.#request = request;
     this.#answer = answer;
   }

@@ -3,7 +3,7 @@
 import { equalsAnyCase, latin1, lower } from "./bytes.ts";
 
 /** What a field name means here: its number in the table of a head's fields. */
-export const known = {
+export const knownHeaders = {
   other: 0,
   host: 1,
   contentLength: 2,
@@ -31,25 +31,25 @@ export const known = {
 } as const;
 
 const names: ReadonlyArray<readonly [name: string, number: number]> = [
-  ["host", known.host],
-  ["content-length", known.contentLength],
-  ["transfer-encoding", known.transferEncoding],
-  ["connection", known.connection],
-  ["upgrade", known.upgrade],
-  ["keep-alive", known.keepAlive],
-  ["proxy-connection", known.proxyConnection],
-  ["proxy-authenticate", known.proxyAuthenticate],
-  ["proxy-authorization", known.proxyAuthorization],
-  ["te", known.te],
-  ["x-forwarded-for", known.forwardedFor],
-  ["x-forwarded-proto", known.forwardedProto],
-  ["x-forwarded-host", known.forwardedHost],
-  ["x-forwarded-port", known.forwardedPort],
-  ["via", known.via],
-  ["x-request-id", known.requestId],
-  ["trailer", known.trailer],
-  ["traceparent", known.traceparent],
-  ["forwarded", known.forwarded],
+  ["host", knownHeaders.host],
+  ["content-length", knownHeaders.contentLength],
+  ["transfer-encoding", knownHeaders.transferEncoding],
+  ["connection", knownHeaders.connection],
+  ["upgrade", knownHeaders.upgrade],
+  ["keep-alive", knownHeaders.keepAlive],
+  ["proxy-connection", knownHeaders.proxyConnection],
+  ["proxy-authenticate", knownHeaders.proxyAuthenticate],
+  ["proxy-authorization", knownHeaders.proxyAuthorization],
+  ["te", knownHeaders.te],
+  ["x-forwarded-for", knownHeaders.forwardedFor],
+  ["x-forwarded-proto", knownHeaders.forwardedProto],
+  ["x-forwarded-host", knownHeaders.forwardedHost],
+  ["x-forwarded-port", knownHeaders.forwardedPort],
+  ["via", knownHeaders.via],
+  ["x-request-id", knownHeaders.requestId],
+  ["trailer", knownHeaders.trailer],
+  ["traceparent", knownHeaders.traceparent],
+  ["forwarded", knownHeaders.forwarded],
 ];
 
 const underscore = 0x5f;
@@ -73,10 +73,10 @@ function keyOf(length: number, first: number): number {
   return length * 32 + (first & 31);
 }
 
-/** The number in {@link known} of the name bytes[from..to). */
-export function recognise(bytes: Uint8Array, from: number, to: number): number {
+/** The number in {@link knownHeaders} of the name bytes[from..to). */
+export function lookUpHeader(bytes: Uint8Array, from: number, to: number): number {
   const length = to - from;
-  if (length > longest) return known.other;
+  if (length > longest) return knownHeaders.other;
   const first = firstOf[keyOf(length, lower[bytes[from] as number] as number)] as number;
   for (let place = first; place !== 0; place = nextOf[place] as number) {
     if (equalsAnyCase(bytes, from, to, literals[place - 1] as Buffer)) return numbers[place - 1] as number;
@@ -91,10 +91,10 @@ export function recognise(bytes: Uint8Array, from: number, to: number): number {
 function misspelt(bytes: Uint8Array, from: number, first: number): number {
   for (let place = first; place !== 0; place = nextOf[place] as number) {
     const number = numbers[place - 1] as number;
-    const isForwarding = number >= known.forwardedFor && number <= known.forwardedPort;
+    const isForwarding = number >= knownHeaders.forwardedFor && number <= knownHeaders.forwardedPort;
     if (isForwarding && equalsFolded(bytes, from, literals[place - 1] as Buffer)) return number;
   }
-  return known.other;
+  return knownHeaders.other;
 }
 
 /** As `equalsAnyCase`, with underscores for hyphens. */
@@ -108,7 +108,7 @@ function equalsFolded(bytes: Uint8Array, from: number, literal: Uint8Array): boo
 
 /** Whether a field of this number ends at this hop whatever it says, framing and upgrades apart. */
 export function isHopByHop(number: number): boolean {
-  return number >= known.keepAlive && number <= known.named;
+  return number >= knownHeaders.keepAlive && number <= knownHeaders.named;
 }
 
 /**
@@ -116,5 +116,5 @@ export function isHopByHop(number: number): boolean {
  * been read (RFC 9110 section 6.5.1).
  */
 export function isForbiddenInTrailers(number: number): boolean {
-  return number !== known.other && number !== known.via && number !== known.traceparent;
+  return number !== knownHeaders.other && number !== knownHeaders.via && number !== knownHeaders.traceparent;
 }

@@ -1,6 +1,6 @@
 /** What clients' addresses add to their requests: made once for all connections from one, and kept for those that came last. */
 
-import type { Head } from "../../proxy/head.ts";
+import type { RequestHead } from "../../proxy/head.ts";
 import { type ForwardingSetting, viaName } from "../../proxy/headers.ts";
 import { latin1 } from "./bytes.ts";
 
@@ -8,7 +8,7 @@ import { latin1 } from "./bytes.ts";
 const mostKnown = 1_024;
 
 /** What one address adds to each of its requests. */
-export interface Forwarding {
+export interface ClientForwarding {
   readonly address: string;
   /** All forwarding fields up to the name of the last one, whose value is the request's Host. */
   readonly prefix: Buffer;
@@ -17,13 +17,13 @@ export interface Forwarding {
   readonly setting: ForwardingSetting;
 }
 
-export class Forwardings {
-  readonly scheme: Head["scheme"];
+export class ForwardingCache {
+  readonly scheme: RequestHead["scheme"];
   readonly #setting: { readonly trusts: ForwardingSetting["trusts"]; listenPort: number };
   /** In the order in which they came. */
-  readonly #known = new Map<string, Forwarding>();
+  readonly #known = new Map<string, ClientForwarding>();
 
-  constructor(scheme: Head["scheme"], trusts: ForwardingSetting["trusts"]) {
+  constructor(scheme: RequestHead["scheme"], trusts: ForwardingSetting["trusts"]) {
     this.scheme = scheme;
     this.#setting = { trusts, listenPort: 0 };
   }
@@ -34,7 +34,7 @@ export class Forwardings {
   }
 
   /** As its address is judged now: whom we trust may change while others stay connected. */
-  of(address: string): Forwarding {
+  of(address: string): ClientForwarding {
     const isTrusted = this.#setting.trusts(address);
     const known = this.#known.get(address);
     if (known?.isTrusted === isTrusted) return known;

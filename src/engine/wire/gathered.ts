@@ -1,6 +1,6 @@
 /** Bytes that came in pieces, put together; with a head's reader that goes on where it stopped, if they are a head. */
 
-export class Gathered<Head> {
+export class ByteAccumulator<Head> {
   readonly head: Head;
   bytes: Buffer;
   length: number;

@@ -1,17 +1,23 @@
 /** Reads one message's start line and fields in a single pass that can stop and go on at any byte; makes no strings. */
 
-import type { Complaint } from "../../proxy/complaint.ts";
+import type { ProtocolViolation } from "../../proxy/complaint.ts";
 import { cr, isTarget, isToken, isValue, latin1, lf, space, tab, colon } from "./bytes.ts";
-import { complaints, oddName, oddNameStart, oddTarget, oddValue } from "./complaints.ts";
-import { recognise } from "./field-names.ts";
+import {
+  violations,
+  nameViolation,
+  nameStartViolation,
+  targetViolation,
+  valueViolation,
+} from "./complaints.ts";
+import { lookUpHeader } from "./field-names.ts";
 import { maxFields, maxHeadBytes, maxTargetBytes } from "./limits.ts";
 
-/** What {@link HeadReader.read} answers. */
+/** What {@link HeadParser.read} answers. */
 export const needsMore = 0;
 export const isWhole = 1;
 export const isMalformed = -1;
 
-/** Numbers per field in {@link HeadReader.fields}. */
+/** Numbers per field in {@link HeadParser.fields}. */
 export const fieldStride = 5;
 
 const at = {
@@ -34,7 +40,7 @@ const versionName = latin1("HTTP/1.1");
  * ```
  * Offsets count from the beginning of the bytes given to `read`: give the same bytes again, with more behind them.
  */
-export class HeadReader {
+export class HeadParser {
   /** Per field: start and end of name, start and end of value without white space, number in `known`. */
   readonly fields = new Int32Array(maxFields * fieldStride);
   count = 0;
@@ -56,7 +62,7 @@ export class HeadReader {
   /** Behind the empty line, once whole. */
   end = 0;
   /** What is wrong, once it is malformed. */
-  complaint: Complaint = complaints.method;
+  complaint: ProtocolViolation = violations.method;
   #begin = 0;
   #at = 0;
   #mark = 0;
@@ -87,12 +93,12 @@ export class HeadReader {
     const verdict = this.#scan(bytes, stop);
     if (verdict !== needsMore) return verdict;
     if (this.#phase === at.target && this.#at - this.targetStart > maxTargetBytes)
-      return this.#refuse(complaints.targetLong);
+      return this.#refuse(violations.targetLong);
     if (stop === end && stop < this.#begin + maxHeadBytes) return needsMore;
-    return this.#refuse(complaints.headLarge);
+    return this.#refuse(violations.headLarge);
   }
 
-  #refuse(complaint: Complaint): typeof isMalformed {
+  #refuse(complaint: ProtocolViolation): typeof isMalformed {
     this.complaint = complaint;
     return isMalformed;
   }
@@ -107,7 +113,7 @@ export class HeadReader {
           let current = byte;
           while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== colon) return this.#refuse(oddName(current));
+          if (current !== colon) return this.#refuse(nameViolation(current));
           this.fields[this.count * fieldStride + 1] = index++;
           phase = at.blank;
           break;
@@ -123,14 +129,14 @@ export class HeadReader {
           let current = byte;
           while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== cr) return this.#refuse(oddValue(current));
+          if (current !== cr) return this.#refuse(valueViolation(current));
           this.#endField(bytes, index++);
           phase = at.valueLf;
           break;
         }
         case at.valueLf:
         case at.lineLf:
-          if (byte !== lf) return this.#refuse(complaints.lineEnd);
+          if (byte !== lf) return this.#refuse(violations.lineEnd);
           if (phase === at.lineLf) this.fieldsStart = index + 1;
           index += 1;
           phase = at.nameStart;
@@ -141,13 +147,13 @@ export class HeadReader {
             phase = at.endLf;
             break;
           }
-          if (isToken[byte] !== 1) return this.#refuse(oddNameStart(byte));
-          if (this.count === maxFields) return this.#refuse(complaints.headFields);
+          if (isToken[byte] !== 1) return this.#refuse(nameStartViolation(byte));
+          if (this.count === maxFields) return this.#refuse(violations.headFields);
           this.fields[this.count * fieldStride] = index;
           phase = at.name;
           break;
         case at.endLf:
-          if (byte !== lf) return this.#refuse(complaints.lineEnd);
+          if (byte !== lf) return this.#refuse(violations.lineEnd);
           this.end = index + 1;
           return isWhole;
         default: {
@@ -171,50 +177,50 @@ export class HeadReader {
       case at.start:
         // One empty line before a request is an old habit of clients (RFC 9112 section 2.2).
         if (current === cr && index === this.#begin) return this.#go(index + 1, at.startLf);
-        if (isToken[current] !== 1) return this.#refuse(complaints.method);
+        if (isToken[current] !== 1) return this.#refuse(violations.method);
         this.methodStart = index;
         return this.#go(index, at.method);
       case at.startLf:
-        return current === lf ? this.#go(index + 1, at.start) : this.#refuse(complaints.lineEnd);
+        return current === lf ? this.#go(index + 1, at.start) : this.#refuse(violations.lineEnd);
       case at.method:
         while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
         if (index === end) return this.#go(index, phase);
-        if (current !== space) return this.#refuse(complaints.method);
+        if (current !== space) return this.#refuse(violations.method);
         this.methodEnd = index;
         this.targetStart = index + 1;
         return this.#go(index + 1, at.target);
       case at.target:
         while (isTarget[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index - this.targetStart > maxTargetBytes) return this.#refuse(complaints.targetLong);
+        if (index - this.targetStart > maxTargetBytes) return this.#refuse(violations.targetLong);
         if (index === end) return this.#go(index, phase);
-        if (current !== space || index === this.targetStart) return this.#refuse(oddTarget(current));
+        if (current !== space || index === this.targetStart) return this.#refuse(targetViolation(current));
         this.targetEnd = index;
         this.#mark = index + 1;
         return this.#go(index + 1, at.version);
       case at.version:
         if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
-        if (current !== cr) return this.#refuse(current === lf ? complaints.lineEnd : complaints.version);
+        if (current !== cr) return this.#refuse(current === lf ? violations.lineEnd : violations.version);
         return this.#checkVersion(index + 1, at.lineLf);
       case at.answerVersion:
         if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
         this.statusStart = index + 1;
         this.status = 0;
-        if (current !== space) return this.#refuse(complaints.version);
+        if (current !== space) return this.#refuse(violations.version);
         return this.#checkVersion(index + 1, at.status);
       case at.status:
         if (index - this.statusStart < 3) {
-          if (current < 0x30 || current > 0x39) return this.#refuse(complaints.status);
+          if (current < 0x30 || current > 0x39) return this.#refuse(violations.status);
           this.status = this.status * 10 + current - 0x30;
           return this.#go(index + 1, phase);
         }
         // Without a reason the space before it is often left out too; that is unambiguous.
         if (this.status < 100 || this.status > 599 || (current !== space && current !== cr))
-          return this.#refuse(complaints.status);
+          return this.#refuse(violations.status);
         return this.#go(index, at.reason);
       default:
         while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
         if (index === end) return this.#go(index, phase);
-        return current === cr ? this.#go(index + 1, at.lineLf) : this.#refuse(complaints.lineEnd);
+        return current === cr ? this.#go(index + 1, at.lineLf) : this.#refuse(violations.lineEnd);
     }
   }
 
@@ -228,14 +234,14 @@ export class HeadReader {
     const place = index - this.#mark;
     const isDigit = place === 5 || place === 7;
     if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[place])
-      return this.#refuse(complaints.version);
+      return this.#refuse(violations.version);
     if (isDigit) this.version = place === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
     return this.#go(index + 1, phase);
   }
 
   #checkVersion(index: number, phase: number): number {
     const isKnown = this.version === 11 || this.version === 10;
-    return isKnown ? this.#go(index, phase) : this.#refuse(complaints.versionUnknown);
+    return isKnown ? this.#go(index, phase) : this.#refuse(violations.versionUnknown);
   }
 
   #endField(bytes: Uint8Array, lineEnd: number): void {
@@ -244,7 +250,11 @@ export class HeadReader {
     let valueEnd = lineEnd;
     while (valueEnd > start && (bytes[valueEnd - 1] === space || bytes[valueEnd - 1] === tab)) valueEnd -= 1;
     this.fields[place + 3] = valueEnd;
-    this.fields[place + 4] = recognise(bytes, this.fields[place] as number, this.fields[place + 1] as number);
+    this.fields[place + 4] = lookUpHeader(
+      bytes,
+      this.fields[place] as number,
+      this.fields[place + 1] as number,
+    );
     this.count += 1;
   }
 }

@@ -2,7 +2,7 @@
 
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
-export class IdleStack {
+export class IdleConnections {
   #top: UpstreamConnection | undefined;
   #size = 0;
 

@@ -1,33 +1,33 @@
 /** What a client sent and nobody has taken yet: the pieces of a head, and what came behind the present request. */
 
-import type { Complaint } from "../../proxy/complaint.ts";
-import { Gathered } from "./gathered.ts";
+import type { ProtocolViolation } from "../../proxy/complaint.ts";
+import { ByteAccumulator } from "./gathered.ts";
 import { isWhole, needsMore } from "./head-reader.ts";
-import { RequestHead } from "./request-head.ts";
+import { ParsedRequest } from "./request-head.ts";
 
 /** What a client may send ahead of its answers before it is made to wait. */
 const maxAheadBytes = 65_536;
 
 /** Hears of a head that was read. */
-export interface HeadTaker {
+export interface RequestSink {
   /**
    * @param to behind the last byte that has come
    * @param complaint what it is refused for, if it may not pass
    * @returns the offset behind what belongs to the request
    */
-  headRead(head: RequestHead, to: number, complaint: Complaint | undefined): number;
+  headRead(head: ParsedRequest, to: number, complaint: ProtocolViolation | undefined): number;
 }
 
-export class Inbox {
-  readonly #shared: RequestHead;
-  #gathered: Gathered<RequestHead> | undefined;
-  #ahead: Gathered<undefined> | undefined;
+export class ClientInput {
+  readonly #shared: ParsedRequest;
+  #gathered: ByteAccumulator<ParsedRequest> | undefined;
+  #ahead: ByteAccumulator<undefined> | undefined;
   /** What `takeAhead` gave away last, and what came back of it. */
   #taken: Buffer | undefined;
   #rest: Buffer | undefined;
 
   /** @param shared reads the heads that come whole; nobody holds on to it between two events */
-  constructor(shared: RequestHead) {
+  constructor(shared: ParsedRequest) {
     this.#shared = shared;
   }
 
@@ -57,7 +57,7 @@ export class Inbox {
   #begin(bytes: Buffer, from: number, to: number): void {
     const rest = this.#rest;
     this.#rest = undefined;
-    this.#ahead = new Gathered(undefined, rest ?? bytes, rest ? 0 : from, rest ? rest.length : to);
+    this.#ahead = new ByteAccumulator(undefined, rest ?? bytes, rest ? 0 : from, rest ? rest.length : to);
     if (rest) this.#ahead.append(bytes, from, to);
   }
 
@@ -82,7 +82,7 @@ export class Inbox {
    * behind the request.
    * @returns false if more of the head must come, else `taker` has heard of it
    */
-  readHead(bytes: Buffer, from: number, taker: HeadTaker): boolean {
+  readHead(bytes: Buffer, from: number, taker: RequestSink): boolean {
     const gathered = this.#gathered?.append(bytes, from, bytes.length);
     const head = gathered?.head ?? this.#shared;
     const source = gathered?.bytes ?? bytes;
@@ -100,9 +100,9 @@ export class Inbox {
   }
 
   #gather(bytes: Buffer, from: number): void {
-    const head = new RequestHead();
+    const head = new ParsedRequest();
     head.reader.beginRequest(0);
-    this.#gathered = new Gathered(head, bytes, from, bytes.length);
+    this.#gathered = new ByteAccumulator(head, bytes, from, bytes.length);
     head.reader.read(this.#gathered.bytes, this.#gathered.length);
   }
 }

@@ -10,7 +10,7 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  * ```
  * Of two, the one of which something is heard becomes the present one, and the other waits its turn.
  */
-export class Legs {
+export class AttemptPair {
   /** The present one's. */
   attempt: Attempt | undefined;
   upstream: UpstreamConnection | undefined;

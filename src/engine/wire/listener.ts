@@ -2,12 +2,12 @@
 
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
-import { cutAll } from "../../pool/cut.ts";
+import { abortAttempts } from "../../pool/cut.ts";
 import { plainAddress } from "../../proxy/head.ts";
-import type { Engine, EngineListener, EngineSetting } from "../engine.ts";
+import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
-import { mostClients } from "./open-files.ts";
-import { Plane } from "./plane.ts";
+import { maxClientsForOpenFiles } from "./open-files.ts";
+import { WireContext } from "./plane.ts";
 import type { Sockets } from "./socket.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
@@ -16,10 +16,10 @@ export function wireEngineOver(sockets: Sockets): Engine {
   return { name: "wire", listen: (setting) => listen(setting, sockets) };
 }
 
-async function listen(given: EngineSetting, sockets: Sockets): Promise<EngineListener> {
+async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineListener> {
   const setting = withinFiles(given);
   const wheel = new TimerWheel(systemClock, systemSchedule);
-  const plane = new Plane(setting, { sockets, wheel, random: systemRandom });
+  const plane = new WireContext(setting, { sockets, wheel, random: systemRandom });
   const listener = await sockets.listen({
     hostname: setting.hostname,
     port: setting.port,
@@ -33,7 +33,7 @@ async function listen(given: EngineSetting, sockets: Sockets): Promise<EngineLis
     hostname: listener.hostname,
     port: listener.port,
     active: () => plane.active,
-    cut: cutAll,
+    cut: abortAttempts,
     async drain() {
       plane.isDraining = true;
       listener.stop();
@@ -52,9 +52,9 @@ async function listen(given: EngineSetting, sockets: Sockets): Promise<EngineLis
 }
 
 /** As many clients as wanted, if the system has room for them. */
-function withinFiles(setting: EngineSetting): EngineSetting {
+function withinFiles(setting: EngineOptions): EngineOptions {
   const { maxClients: wanted = Infinity, log } = setting;
-  const most = mostClients();
+  const most = maxClientsForOpenFiles();
   if (wanted <= most) return setting;
   const why = "the limit on open files";
   if (wanted < Infinity) log.fault("fewer clients than wanted", { wanted, maxClients: most, why });

@@ -1,16 +1,16 @@
 /** What is said of attempts that were lost, and which losses are nobody's fault. */
 
-import { errorOf } from "../../lib/bugs.ts";
+import { toError } from "../../lib/bugs.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, failure } from "../../pool/outcome.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { isIdempotent } from "../../proxy/retry.ts";
 import type { EngineLog } from "../engine.ts";
-import type { Relay } from "./relay.ts";
-import type { RelayedRequest } from "./relayed-request.ts";
+import type { RequestForwarder } from "./relay.ts";
+import type { ForwardedRequest } from "./relayed-request.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
-export interface Loss {
+export interface FailedAttempt {
   /** Id of the upstream. */
   readonly upstream: string;
   /** How it failed, or the status of an answer that is to be bettered. */
@@ -20,10 +20,10 @@ export interface Loss {
 }
 
 /** @param next what comes of it; undefined where the client has a part of the answer already */
-export function logLoss(
+export function logFailedAttempt(
   log: EngineLog,
-  { id: requestId, view: { method } }: RelayedRequest,
-  { upstream, how, next, detail: why }: Loss & { readonly next: Attempt | Refusal | undefined },
+  { id: requestId, view: { method } }: ForwardedRequest,
+  { upstream, how, next, detail: why }: FailedAttempt & { readonly next: Attempt | Refusal | undefined },
 ): void {
   const followed =
     next?.kind === "attempt"
@@ -51,15 +51,15 @@ export function connectFailure(code: string): Failure {
 }
 
 /** What one fails with whose connection broke off. @param inBody the head of the answer has come already */
-export function breakFailure(inBody: boolean, detail: string): Failure {
+export function disconnectFailure(inBody: boolean, detail: string): Failure {
   return failure(inBody ? "body" : "head", inBody ? "body_truncated" : "upstream_reset", detail);
 }
 
-export const cutDetail = "cut by the operator";
+export const abortDetail = "cut by the operator";
 
 /** What an attempt that the operator cuts fails with. @param hasBegun the client has a part of the answer already */
-export function cutFailure(hasBegun: boolean): Failure {
-  return breakFailure(hasBegun, cutDetail);
+export function abortFailure(hasBegun: boolean): Failure {
+  return disconnectFailure(hasBegun, abortDetail);
 }
 
 /**
@@ -67,13 +67,17 @@ export function cutFailure(hasBegun: boolean): Failure {
  * of the upstream: the same attempt goes on with a fresh one. What may have been processed is not sent again
  * (RFC 9112 section 9.3.1).
  */
-export function isStale(upstream: UpstreamConnection, failed: Failure, request: RelayedRequest): boolean {
+export function isStaleConnection(
+  upstream: UpstreamConnection,
+  failed: Failure,
+  request: ForwardedRequest,
+): boolean {
   const isCut = upstream.isReused && !upstream.hasAnswered && failed.reason === "upstream_reset";
   return isCut && request.bytes.isWhole && isIdempotent(request.view.method);
 }
 
 /** A bug came to light on a connection that may have left the relay already: the request must not hang for it. */
-export function blame(relay: Relay | undefined, error: unknown, log: EngineLog): void {
+export function reportBug(relay: RequestForwarder | undefined, error: unknown, log: EngineLog): void {
   if (!relay?.client) return log.bug(error, "");
-  relay.client.faulted(errorOf(error));
+  relay.client.faulted(toError(error));
 }

@@ -1,8 +1,8 @@
 /** What both kinds of heads say in the same fields: length, coding and the options of the connection. */
 
 import { comma, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
-import { isHopByHop, known } from "./field-names.ts";
-import { fieldStride, type HeadReader } from "./head-reader.ts";
+import { isHopByHop, knownHeaders } from "./field-names.ts";
+import { fieldStride, type HeadParser } from "./head-reader.ts";
 import { maxFields } from "./limits.ts";
 
 /** What a Connection field asks for; several may be set at once. */
@@ -80,7 +80,7 @@ function isBlank(byte: number): boolean {
  * that they end here. What frames or routes the message stays: naming it is an old way to have a proxy remove it.
  * More names than a head may have fields are malformed: each costs a search.
  */
-export function connectionOptions(reader: HeadReader, bytes: Uint8Array, from: number, to: number): number {
+export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: number, to: number): number {
   let bits = 0;
   let named = 0;
   let start = from;
@@ -107,15 +107,15 @@ function bitOf(bytes: Uint8Array, from: number, to: number): number {
   return 0;
 }
 
-function markNamed(reader: HeadReader, bytes: Uint8Array, from: number, to: number): void {
+function markNamed(reader: HeadParser, bytes: Uint8Array, from: number, to: number): void {
   const { fields } = reader;
   for (let place = 0; place < reader.count * fieldStride; place += fieldStride) {
     const number = fields[place + 4] as number;
-    const frames = number >= known.host && number <= known.upgrade;
+    const frames = number >= knownHeaders.host && number <= knownHeaders.upgrade;
     if (frames || isHopByHop(number)) continue;
     const start = fields[place] as number;
     if ((fields[place + 1] as number) - start === to - from && sameAnyCase(bytes, start, from, to - from)) {
-      fields[place + 4] = known.named;
+      fields[place + 4] = knownHeaders.named;
     }
   }
 }

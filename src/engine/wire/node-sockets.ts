@@ -3,14 +3,14 @@
 import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 
-import { errorOf } from "../../lib/bugs.ts";
-import { beginTurn, endTurn } from "../../lib/clock.ts";
+import { toError } from "../../lib/bugs.ts";
+import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type {
-  ConnectOwner,
+  ConnectHandler,
   ListenSetting,
   Sockets,
-  SocketOwner,
+  SocketHandler,
   WireListener,
   WireSocket,
 } from "./socket.ts";
@@ -24,16 +24,16 @@ class NodeSocket implements WireSocket {
   #isBusy = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(socket: Socket, owner: SocketOwner) {
+  constructor(socket: Socket, owner: SocketHandler) {
     this.#socket = socket;
     const guarded = (step: () => void) => {
-      beginTurn();
+      freezeClock();
       try {
         step();
       } catch (error) {
-        owner.faulted(errorOf(error));
+        owner.faulted(toError(error));
       } finally {
-        endTurn();
+        thawClock();
       }
     };
     let cause: Error | undefined;
@@ -109,7 +109,7 @@ function listen({
   });
 }
 
-function connect(address: Address, owner: ConnectOwner): void {
+function connect(address: Address, owner: ConnectHandler): void {
   const { protocol, hostname: host, port, tls = { verify: true } } = address;
   const { verify, ca } = tls;
   const name = certifiedName(address);

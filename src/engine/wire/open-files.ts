@@ -8,7 +8,7 @@ const reserved = 128;
 const mostForUpstreams = 4_096;
 
 /** @param limit open files that the process may have; undefined if there is no limit or none is known */
-export function mostClients(limit = openFilesLimit()): number {
+export function maxClientsForOpenFiles(limit = openFilesLimit()): number {
   if (limit === undefined) return Infinity;
   const left = Math.max(0, limit - reserved);
   return Math.max(1, left - Math.min(Math.ceil(left / 2), mostForUpstreams));

@@ -2,24 +2,24 @@
 
 import type { Random } from "../../lib/random.ts";
 import type { Upstream } from "../../pool/upstream.ts";
-import type { EngineSetting } from "../engine.ts";
-import { AnswerHead } from "./answer-head.ts";
-import { AnswerReader } from "./answer-reader.ts";
+import type { EngineOptions } from "../engine.ts";
+import { ParsedResponse } from "./answer-head.ts";
+import { ResponseReader } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import { ClientTimes } from "./client-times.ts";
-import { Forwardings } from "./forwardings.ts";
+import { ClientTimeoutTimers } from "./client-times.ts";
+import { ForwardingCache } from "./forwardings.ts";
 import { maxHeadBytes } from "./limits.ts";
-import { Relay } from "./relay.ts";
+import { RequestForwarder } from "./relay.ts";
 import { smallPieceBytes } from "./relayed-answer.ts";
-import { RequestHead } from "./request-head.ts";
+import { ParsedRequest } from "./request-head.ts";
 import type { Sockets } from "./socket.ts";
-import { Spares } from "./spares.ts";
+import { FreeList } from "./spares.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
-import { Lane } from "./upstreams.ts";
+import { ConnectionPool } from "./upstreams.ts";
 
 /** What a plane runs on, so that a test can give it other ones. */
-export interface PlaneGround {
+export interface WireDependencies {
   readonly sockets: Sockets;
   readonly wheel: TimerWheel;
   readonly random: Random;
@@ -28,52 +28,52 @@ export interface PlaneGround {
 /** So many hear at a time that there are too many clients: others would take the room of those who are served. */
 const mostTurnedAway = 64;
 
-export class Plane {
-  readonly setting: EngineSetting;
+export class WireContext {
+  readonly setting: EngineOptions;
   readonly sockets: Sockets;
   readonly wheel: TimerWheel;
   readonly random: Random;
-  readonly times: ClientTimes;
-  readonly forwardings: Forwardings;
+  readonly times: ClientTimeoutTimers;
+  readonly forwardings: ForwardingCache;
   /** Where heads are put together; valid until the next head. */
   readonly scratch = Buffer.allocUnsafeSlow(maxHeadBytes + smallPieceBytes + 1_024);
   /** Heads that came whole are read with these; nobody holds on to them across events. */
-  readonly requestHead = new RequestHead();
-  readonly answerHead = new AnswerHead();
+  readonly requestHead = new ParsedRequest();
+  readonly answerHead = new ParsedResponse();
   /** Every client's connection that is served. */
   readonly clients = new Set<ClientConnection>();
   /** Every connection to an upstream that is open. */
   readonly upstreams = new Set<UpstreamConnection>();
   readonly #turnedAway = new Set<ClientConnection>();
-  readonly #relays = new Spares(() => new Relay(this, this.setting.exchange()));
+  readonly #relays = new FreeList(() => new RequestForwarder(this, this.setting.exchange()));
   /** For answers that are awaited or under way: a connection that is idle needs none. */
-  readonly readers = new Spares(() => new AnswerReader(this.answerHead));
+  readonly readers = new FreeList(() => new ResponseReader(this.answerHead));
   #active = 0;
   readonly #onQuiet: Array<() => void> = [];
   isDraining = false;
 
-  constructor(setting: EngineSetting, { sockets, wheel, random }: PlaneGround) {
+  constructor(setting: EngineOptions, { sockets, wheel, random }: WireDependencies) {
     this.setting = setting;
     this.sockets = sockets;
     this.wheel = wheel;
     this.random = random;
-    this.times = new ClientTimes(wheel, setting.clientTimeouts);
-    this.forwardings = new Forwardings(setting.tls ? "https" : "http", setting.trusts);
+    this.times = new ClientTimeoutTimers(wheel, setting.clientTimeouts);
+    this.forwardings = new ForwardingCache(setting.tls ? "https" : "http", setting.trusts);
   }
 
-  laneOf(upstream: Upstream): Lane {
+  laneOf(upstream: Upstream): ConnectionPool {
     const { carriage } = upstream;
-    if (carriage instanceof Lane && carriage.plane === this) return carriage;
-    const lane = new Lane(this, upstream);
+    if (carriage instanceof ConnectionPool && carriage.plane === this) return carriage;
+    const lane = new ConnectionPool(this, upstream);
     upstream.carriage = lane;
     return lane;
   }
 
-  takeRelay(): Relay {
+  takeRelay(): RequestForwarder {
     return this.#relays.take();
   }
 
-  giveBack(relay: Relay): void {
+  giveBack(relay: RequestForwarder): void {
     relay.request.rest();
     this.#relays.giveBack(relay);
   }

@@ -2,15 +2,15 @@
 
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
-import { responded } from "../../pool/outcome.ts";
-import { rehearsalDetail, type Staged, withinTime } from "../../pool/rehearsal.ts";
+import { completed } from "../../pool/outcome.ts";
+import { faultDetail, type Interception, capDelay } from "../../pool/rehearsal.ts";
 import { refusal } from "../../proxy/refusal.ts";
-import type { Relay } from "./relay.ts";
+import type { RequestForwarder } from "./relay.ts";
 
 /** Meanwhile the attempt waits as if for a connection. @returns gives it up, for a request that is over */
-export function play(attempt: Attempt, staged: Staged, relay: Relay): Cancel {
+export function holdAttempt(attempt: Attempt, staged: Interception, relay: RequestForwarder): Cancel {
   const { sending } = relay;
-  const { delayMs, end } = withinTime(staged, sending.timeouts.headMs);
+  const { delayMs, end } = capDelay(staged, sending.timeouts.headMs);
   const begin = () => {
     // Rescued, outrun or left meanwhile: no two attempts have the same thing in store.
     if (!attempt.isOpen || attempt.staged !== staged) return;
@@ -20,10 +20,10 @@ export function play(attempt: Attempt, staged: Staged, relay: Relay): Cancel {
     if (!end) return sending.follow(attempt);
     if (end.kind === "failure") return sending.failed(end);
     sending.head(end.status);
-    const next = sending.answered(end.status, rehearsalDetail);
+    const next = sending.answered(end.status, faultDetail);
     if (next !== "pass") return sending.follow(next);
     sending.win();
-    sending.end(responded);
+    sending.end(completed);
     relay.refused(refusal("rehearsal", end.status));
   };
   return systemSchedule(delayMs, () => sending.carrier.run(begin));

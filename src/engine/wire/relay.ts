@@ -1,19 +1,19 @@
 /** Carries one request and its answer between a client's connection and an upstream's; the exchange decides where to. */
 
 import type { Attempt } from "../../pool/attempt.ts";
-import { type Outcome, responded } from "../../pool/outcome.ts";
+import { type Outcome, completed } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
-import { invalid, isLast, type Refusal, refusal } from "../../proxy/refusal.ts";
-import type { AnswerHead } from "./answer-head.ts";
-import type { AnswerTaker } from "./answer-reader.ts";
+import { refusalForViolation, closesConnection, type Refusal, refusal } from "../../proxy/refusal.ts";
+import type { ParsedResponse } from "./answer-head.ts";
+import type { ResponseSink } from "./answer-reader.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import { complaints } from "./complaints.ts";
-import { type Ending, endingOf, RelayEnd } from "./exchange-end.ts";
-import type { Plane } from "./plane.ts";
-import { RelayedAnswer } from "./relayed-answer.ts";
-import { RelayedRequest } from "./relayed-request.ts";
-import type { RequestHead } from "./request-head.ts";
-import { Sending } from "./sending.ts";
+import { violations } from "./complaints.ts";
+import { type ConnectionFate, connectionFateOf, ForwarderSummary } from "./exchange-end.ts";
+import type { WireContext } from "./plane.ts";
+import { ForwardedResponse } from "./relayed-answer.ts";
+import { ForwardedRequest } from "./relayed-request.ts";
+import type { ParsedRequest } from "./request-head.ts";
+import { AttemptRunner } from "./sending.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
@@ -26,13 +26,13 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  * ```
  * It serves one request at a time and returns to the plane between two.
  */
-export class Relay implements AnswerTaker {
-  readonly #plane: Plane;
+export class RequestForwarder implements ResponseSink {
+  readonly #plane: WireContext;
   readonly #exchange: Exchange;
-  readonly #answer: RelayedAnswer;
-  readonly request = new RelayedRequest();
-  readonly sending: Sending;
-  readonly #ends: RelayEnd;
+  readonly #answer: ForwardedResponse;
+  readonly request = new ForwardedRequest();
+  readonly sending: AttemptRunner;
+  readonly #ends: ForwarderSummary;
   /** Whom it serves at present. */
   client: ClientConnection | undefined;
   #keepsAlive = false;
@@ -41,12 +41,12 @@ export class Relay implements AnswerTaker {
   /** Present once the protocol was switched. */
   tunnel: Tunnel | undefined;
 
-  constructor(plane: Plane, exchange: Exchange) {
+  constructor(plane: WireContext, exchange: Exchange) {
     this.#plane = plane;
     this.#exchange = exchange;
-    this.#answer = new RelayedAnswer(plane.scratch);
-    this.sending = new Sending(plane, exchange, this);
-    this.#ends = new RelayEnd(this.request, this.#answer);
+    this.#answer = new ForwardedResponse(plane.scratch);
+    this.sending = new AttemptRunner(plane, exchange, this);
+    this.#ends = new ForwarderSummary(this.request, this.#answer);
   }
 
   get hasBegun(): boolean {
@@ -57,13 +57,13 @@ export class Relay implements AnswerTaker {
    * Begins with a head that may pass, and with what came behind it up to the offset `to`.
    * @returns the offset behind what belongs to this request
    */
-  start(client: ClientConnection, head: RequestHead, to: number): number {
+  start(client: ClientConnection, head: ParsedRequest, to: number): number {
     const { request } = this;
     request.view.clientAddress = client.forwarding.address;
     request.view.scheme = client.scheme;
     const stop = request.begin(head, to);
     if (stop < 0) {
-      this.refuseUnread(client, invalid(request.chunkComplaint));
+      this.refuseUnread(client, refusalForViolation(request.chunkComplaint));
       return to;
     }
     this.#begin(client);
@@ -110,7 +110,8 @@ export class Relay implements AnswerTaker {
       const fields = { requestId: request.id, client: client.forwarding.address, reason, status, complaint };
       this.#plane.setting.log.fault("refused", fields);
     }
-    const keeps = this.#keepsAlive && request.isComplete && !isLast(given) && !this.#plane.isDraining;
+    const keeps =
+      this.#keepsAlive && request.isComplete && !closesConnection(given) && !this.#plane.isDraining;
     client.writeAll(request.refusalBytes(given, !keeps));
     this.#answer.status = given.status;
     this.#end(keeps ? "keep" : "close");
@@ -126,7 +127,10 @@ export class Relay implements AnswerTaker {
     }
     this.sending.cancel();
     if (this.hasBegun) this.#end("reset");
-    else this.#refuse(isAdmitted ? invalid(this.request.chunkComplaint) : refusal("request_too_large"));
+    else
+      this.#refuse(
+        isAdmitted ? refusalForViolation(this.request.chunkComplaint) : refusal("request_too_large"),
+      );
     return -1;
   }
 
@@ -141,13 +145,13 @@ export class Relay implements AnswerTaker {
   }
 
   /** A 1xx head, which clients of HTTP/1.0 do not know. */
-  interim(head: AnswerHead): void {
+  interim(head: ParsedResponse): void {
     const { client } = this;
     if (client && !this.request.isOld) this.#pass(client, this.#answer.interim(client, head));
   }
 
   /** The final head, and the body up to the offset `stop`; what is not whole cannot wait for a better one. */
-  answer(head: AnswerHead, stop: number, isWhole: boolean): void {
+  answer(head: ParsedResponse, stop: number, isWhole: boolean): void {
     const client = this.client;
     if (!client) return;
     const { status } = head.reader;
@@ -160,7 +164,7 @@ export class Relay implements AnswerTaker {
     this.#start(client, head, stop);
   }
 
-  #start(client: ClientConnection, head: AnswerHead, stop: number): void {
+  #start(client: ClientConnection, head: ParsedResponse, stop: number): void {
     const answer = this.#answer;
     if (answer.endsWithClose(head) || !this.request.isComplete || this.#plane.isDraining)
       this.#keepsAlive = false;
@@ -185,12 +189,12 @@ export class Relay implements AnswerTaker {
     const elsewhere = this.#elsewhere;
     this.#elsewhere = undefined;
     if (elsewhere) return this.sending.follow(elsewhere);
-    this.sending.end(responded);
-    this.#end(endingOf(this.request, this.#keepsAlive));
+    this.sending.end(completed);
+    this.#end(connectionFateOf(this.request, this.#keepsAlive));
   }
 
   /** 101: from here on both sides speak another protocol; what is behind the head is its first. */
-  switchProtocols(head: AnswerHead, to: number): void {
+  switchProtocols(head: ParsedResponse, to: number): void {
     const client = this.client;
     const { upstream, timeouts } = this.sending;
     if (!client || !upstream) return;
@@ -224,7 +228,7 @@ export class Relay implements AnswerTaker {
   clientStalled(): void {
     this.sending.cancel();
     if (this.hasBegun) this.#end("reset");
-    else this.#refuse(invalid(complaints.bodyTime));
+    else this.#refuse(refusalForViolation(violations.bodyTime));
   }
 
   /** A bug of ours came to light: the request must not hang for it. */
@@ -236,7 +240,7 @@ export class Relay implements AnswerTaker {
     this.#end("close");
   }
 
-  #end(ending: Ending): void {
+  #end(ending: ConnectionFate): void {
     const client = this.client;
     if (!client) return;
     this.client = undefined;

@@ -1,21 +1,21 @@
 /** The answer side of a relay: puts the client's head together and passes the body on, framed as it came. */
 
-import { AnswerHead, type Asked } from "./answer-head.ts";
+import { ParsedResponse, type ResponseExpectation } from "./answer-head.ts";
 import { framing } from "./body.ts";
-import { Chunks } from "./chunks.ts";
+import { ChunkedDecoder } from "./chunks.ts";
 import type { Connection } from "./connection.ts";
-import { type Passing, trimAnswer, writeAnswer } from "./write-answer.ts";
+import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./write-answer.ts";
 
 /** Up to this size a piece of an answer is copied behind its head, so that both leave in one write. */
 export const smallPieceBytes = 65_536;
 
-const interimPassing: Passing = { closes: false, isOld: false, upgrades: false };
-const upgradePassing: Passing = { ...interimPassing, upgrades: true };
+const interimPassing: ResponseRewrite = { closes: false, isOld: false, upgrades: false };
+const upgradePassing: ResponseRewrite = { ...interimPassing, upgrades: true };
 
-export class RelayedAnswer implements Passing {
+export class ForwardedResponse implements ResponseRewrite {
   readonly #scratch: Buffer;
   /** Takes chunks apart for a client that does not know them. */
-  #unchunker: Chunks | undefined;
+  #unchunker: ChunkedDecoder | undefined;
   /** An answer that was tried elsewhere, whole. */
   #kept: Buffer | undefined;
   /** Status that the client was sent; 0 before. */
@@ -43,7 +43,7 @@ export class RelayedAnswer implements Passing {
   }
 
   /** Puts a whole answer away: it may still be the best one. False if it is too large for that. */
-  keep(head: AnswerHead, stop: number): boolean {
+  keep(head: ParsedResponse, stop: number): boolean {
     const start = head.reader.statusStart - "HTTP/1.1 ".length;
     if (stop - start > smallPieceBytes) return false;
     this.#kept = Buffer.from(head.bytes.subarray(start, stop));
@@ -51,10 +51,10 @@ export class RelayedAnswer implements Passing {
   }
 
   /** The head of what was put away last, and there is no other; read again, since only its bytes were kept. */
-  takeKept(asked: Asked): AnswerHead | undefined {
+  takeKept(asked: ResponseExpectation): ParsedResponse | undefined {
     const bytes = this.#kept;
     if (!bytes) return undefined;
-    const head = new AnswerHead();
+    const head = new ParsedResponse();
     head.reader.beginAnswer(0);
     head.reader.read(bytes, bytes.length);
     head.judge(bytes, asked);
@@ -62,30 +62,30 @@ export class RelayedAnswer implements Passing {
   }
 
   /** Whether only the end of the connection will tell the client where this answer ends. */
-  endsWithClose(head: AnswerHead): boolean {
+  endsWithClose(head: ParsedResponse): boolean {
     return head.framing === framing.untilClose || (this.isOld && head.framing === framing.chunked);
   }
 
   /** A head alone, 1xx. @returns false if the client takes no more for now, as below */
-  interim(client: Connection, head: AnswerHead): boolean {
+  interim(client: Connection, head: ParsedResponse): boolean {
     if (head.reader.status === 101) this.status = 101;
     const passing = head.reader.status === 101 ? upgradePassing : interimPassing;
-    return client.write(this.#scratch, 0, writeAnswer(this.#scratch, head, passing));
+    return client.write(this.#scratch, 0, writeResponseHead(this.#scratch, head, passing));
   }
 
   /** The final head and the body up to the offset `stop`, in one write if that is small. */
-  start(client: Connection, head: AnswerHead, stop: number): boolean {
+  start(client: Connection, head: ParsedResponse, stop: number): boolean {
     this.hasBegun = true;
     this.status = head.reader.status;
     this.#kept = undefined;
     const scratch = this.#scratch;
     const { bytes } = head;
-    const inPlace = trimAnswer(head, this);
+    const inPlace = trimResponseInPlace(head, this);
     if (inPlace >= 0) return client.write(bytes, inPlace, stop);
-    let length = writeAnswer(scratch, head, this);
+    let length = writeResponseHead(scratch, head, this);
     const from = head.reader.end;
     if (this.isOld && head.framing === framing.chunked) {
-      this.#unchunker = new Chunks();
+      this.#unchunker = new ChunkedDecoder();
       this.#unchunker.begin();
     } else if (stop - from <= smallPieceBytes) {
       if (stop > from) length += bytes.copy(scratch, length, from, stop);

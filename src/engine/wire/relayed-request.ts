@@ -1,21 +1,21 @@
 /** The request side of a relay: what the client asked, how far its body has come, and the bytes as the upstream gets them. */
 
-import { answerOf, type Refusal } from "../../proxy/refusal.ts";
+import { renderRefusal, type Refusal } from "../../proxy/refusal.ts";
 import type { TraceContext } from "../../proxy/trace-context.ts";
-import type { Complaint } from "../../proxy/complaint.ts";
-import { Body, framing } from "./body.ts";
-import type { Forwarding } from "./forwardings.ts";
-import { RequestBytes } from "./request-bytes.ts";
-import { methodNumber, type RequestHead } from "./request-head.ts";
-import { RequestView, type WrittenHead } from "./request-view.ts";
-import { faultAnswer, ownAnswer } from "./write-answer.ts";
-import { type Outgoing, writeRequest } from "./write-request.ts";
+import type { ProtocolViolation } from "../../proxy/complaint.ts";
+import { BodyFraming, framing } from "./body.ts";
+import type { ClientForwarding } from "./forwardings.ts";
+import { ReplayBuffer } from "./request-bytes.ts";
+import { methodNumber, type ParsedRequest } from "./request-head.ts";
+import { LazyRequestHead, type WrittenHead } from "./request-view.ts";
+import { internalErrorResponse, localResponse } from "./write-answer.ts";
+import { type OutgoingHead, writeRequestHead } from "./write-request.ts";
 
-export class RelayedRequest implements Outgoing {
-  readonly view = new RequestView();
-  readonly bytes = new RequestBytes();
+export class ForwardedRequest implements OutgoingHead {
+  readonly view = new LazyRequestHead();
+  readonly bytes = new ReplayBuffer();
   readonly written: WrittenHead = { targetEnd: 0, fieldsStart: 0, fieldsEnd: 0 };
-  readonly #body = new Body();
+  readonly #body = new BodyFraming();
   /** HTTP/1.0: such a client never gets chunks or interim answers. */
   isOld = false;
   /** Whether the client wants to keep its connection. */
@@ -44,7 +44,7 @@ export class RelayedRequest implements Outgoing {
   }
 
   /** What is wrong with the body's framing, once that is malformed. */
-  get chunkComplaint(): Complaint {
+  get chunkComplaint(): ProtocolViolation {
     return this.#body.complaint;
   }
 
@@ -52,7 +52,7 @@ export class RelayedRequest implements Outgoing {
    * Takes the facts of a head that may pass, and of the body what came with it, up to the offset `to`.
    * @returns the offset behind what belongs to this request; -1 if the body's framing is malformed
    */
-  begin(head: RequestHead, to: number): number {
+  begin(head: ParsedRequest, to: number): number {
     const { reader } = head;
     this.isOld = reader.version === 10;
     this.keepsAlive = head.keepsAlive;
@@ -84,9 +84,9 @@ export class RelayedRequest implements Outgoing {
   }
 
   /** Makes the bytes for the upstream from the head and the body up to `stop`; the view looks at them from now on. */
-  write(head: RequestHead, stop: number, forwarding: Forwarding): void {
+  write(head: ParsedRequest, stop: number, forwarding: ClientForwarding): void {
     this.bytes.begin();
-    writeRequest(this, head, forwarding);
+    writeRequestHead(this, head, forwarding);
     this.bytes.append(head.bytes, head.reader.end, stop);
     this.view.moveTo(this.bytes.bytes, this.written);
   }
@@ -100,11 +100,19 @@ export class RelayedRequest implements Outgoing {
   /** An answer of our own to it, whole. */
   refusalBytes(given: Refusal, closes: boolean): Buffer {
     const { isOld, isHead } = this;
-    return ownAnswer(answerOf(given, this.view.header("accept"), this.id), { closes, isOld, isHead });
+    return localResponse(renderRefusal(given, this.view.header("accept"), this.id), {
+      closes,
+      isOld,
+      isHead,
+    });
   }
 
   faultBytes(): Buffer {
-    return ownAnswer(faultAnswer(this.id), { closes: true, isOld: this.isOld, isHead: this.isHead });
+    return localResponse(internalErrorResponse(this.id), {
+      closes: true,
+      isOld: this.isOld,
+      isHead: this.isHead,
+    });
   }
 
   /** More of the body: the offset behind what belongs to it, -1 if its framing is malformed. */

@@ -9,7 +9,7 @@ const usualBytes = 4_096;
 /** Up to this many bytes a loop is faster than a call into the runtime. */
 const loopedBytes = 40;
 
-export class RequestBytes {
+export class ReplayBuffer {
   bytes: Buffer = Buffer.allocUnsafeSlow(usualBytes);
   length = 0;
   /** Whether everything from the first byte on is still here. */

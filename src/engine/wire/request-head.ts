@@ -1,13 +1,13 @@
 /** What a request's head means, and whether it may pass: the strict rules between the reader's bytes and the exchange. */
 
-import type { Complaint } from "../../proxy/complaint.ts";
+import type { ProtocolViolation } from "../../proxy/complaint.ts";
 import { framing } from "./body.ts";
 import {
   colon, cr, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash, space,
 } from "./bytes.ts"; // prettier-ignore
-import { complaints } from "./complaints.ts";
-import { known } from "./field-names.ts";
-import { fieldStride, HeadReader } from "./head-reader.ts";
+import { violations } from "./complaints.ts";
+import { knownHeaders } from "./field-names.ts";
+import { fieldStride, HeadParser } from "./head-reader.ts";
 import { connectionOptions, contentLength, option, takesTrailers, transferCoding } from "./message.ts";
 
 /** Methods by number; 0 stands for any other one. */
@@ -25,8 +25,8 @@ const empty = Buffer.alloc(0);
 const question = 0x3f;
 
 /** Reused for every request; what it says holds until the next `begin`. */
-export class RequestHead {
-  readonly reader = new HeadReader();
+export class ParsedRequest {
+  readonly reader = new HeadParser();
   /** Where the head stands: only valid during the event in which it was judged. */
   bytes: Buffer = empty;
   method = 0;
@@ -61,15 +61,15 @@ export class RequestHead {
    * Judges a head that was read whole.
    * @returns what it is refused for, if it may not pass
    */
-  judge(bytes: Buffer): Complaint | undefined {
+  judge(bytes: Buffer): ProtocolViolation | undefined {
     const { reader } = this;
     this.bytes = bytes;
     this.#clear();
     const complaint = this.#judgeMethod(bytes) ?? this.#judgeFields(bytes);
     if (complaint) return complaint;
     if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd))
-      return complaints.host;
-    if (reader.version === 10 && this.framing === framing.chunked) return complaints.oldChunks;
+      return violations.host;
+    if (reader.version === 10 && this.framing === framing.chunked) return violations.oldChunks;
     if (reader.version === 10) this.upgrades = false;
     return this.#judgeTarget(bytes);
   }
@@ -87,21 +87,21 @@ export class RequestHead {
     this.#idEnd = 0;
   }
 
-  #judgeMethod(bytes: Uint8Array): Complaint | undefined {
+  #judgeMethod(bytes: Uint8Array): ProtocolViolation | undefined {
     const { methodStart, methodEnd } = this.reader;
     this.method = 0;
     for (let i = 1; i < methods.length; i++) {
       if (equals(bytes, methodStart, methodEnd, exactMethods[i] as Buffer)) {
         this.method = i;
-        return i >= methodNumber.trace ? complaints.methodRefused : undefined;
+        return i >= methodNumber.trace ? violations.methodRefused : undefined;
       }
     }
     const isMisspelt = lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name));
-    return isMisspelt ? complaints.methodCase : undefined;
+    return isMisspelt ? violations.methodCase : undefined;
   }
 
   /** One pass over the known fields. */
-  #judgeFields(bytes: Uint8Array): Complaint | undefined {
+  #judgeFields(bytes: Uint8Array): ProtocolViolation | undefined {
     const { reader } = this;
     const { fields } = reader;
     let options = 0;
@@ -111,53 +111,53 @@ export class RequestHead {
     let hosts = 0;
     for (let place = 0; place < reader.count * fieldStride; place += fieldStride) {
       const number = fields[place + 4] as number;
-      if (number === known.other) continue;
+      if (number === knownHeaders.other) continue;
       const from = fields[place + 2] as number;
       const to = fields[place + 3] as number;
       switch (number) {
-        case known.host:
+        case knownHeaders.host:
           hosts += 1;
           this.hostStart = from;
           this.hostEnd = to;
           break;
-        case known.contentLength:
+        case knownHeaders.contentLength:
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
-          if (this.contentLength < 0) return complaints.contentLength;
-          if (!standsPlain(bytes, from, to)) return complaints.framingBlank;
+          if (this.contentLength < 0) return violations.contentLength;
+          if (!standsPlain(bytes, from, to)) return violations.framingBlank;
           break;
-        case known.transferEncoding: {
+        case knownHeaders.transferEncoding: {
           codings += 1;
           const verdict = transferCoding(bytes, from, to);
-          if (verdict === 501 && reader.version === 11) return complaints.transferCodings;
-          if (verdict !== 0) return complaints.transferEncoding;
-          if (!standsPlain(bytes, from, to)) return complaints.framingBlank;
+          if (verdict === 501 && reader.version === 11) return violations.transferCodings;
+          if (verdict !== 0) return violations.transferEncoding;
+          if (!standsPlain(bytes, from, to)) return violations.framingBlank;
           break;
         }
-        case known.connection:
+        case knownHeaders.connection:
           options |= connectionOptions(reader, bytes, from, to);
           break;
-        case known.upgrade:
+        case knownHeaders.upgrade:
           upgrade = startsWithH2c(bytes, from, to) ? -1 : upgrade | 1;
           break;
-        case known.te:
+        case knownHeaders.te:
           this.takesTrailers ||= reader.version === 11 && takesTrailers(bytes, from, to);
           break;
-        case known.via:
+        case knownHeaders.via:
           this.hasVia = true;
           break;
-        case known.traceparent:
+        case knownHeaders.traceparent:
           this.hasTraceparent = true;
           break;
-        case known.requestId:
+        case knownHeaders.requestId:
           this.#idStart = from;
           this.#idEnd = to;
           break;
       }
     }
-    if (hosts !== 1) return hosts === 0 ? complaints.noHost : complaints.hosts;
-    if (lengths + codings > 1) return complaints.framings;
-    if ((options & option.malformed) !== 0) return complaints.connection;
+    if (hosts !== 1) return hosts === 0 ? violations.noHost : violations.hosts;
+    if (lengths + codings > 1) return violations.framings;
+    if ((options & option.malformed) !== 0) return violations.connection;
     if (codings > 0) this.framing = framing.chunked;
     else if (lengths > 0) this.framing = framing.length;
     const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
@@ -167,22 +167,22 @@ export class RequestHead {
   }
 
   /** Origin-form, "*" of OPTIONS, or absolute-form with the authority of Host. RFC 9112 section 3.2. */
-  #judgeTarget(bytes: Uint8Array): Complaint | undefined {
+  #judgeTarget(bytes: Uint8Array): ProtocolViolation | undefined {
     const { targetStart, targetEnd } = this.reader;
     this.targetStart = targetStart;
     const first = bytes[targetStart];
     if (first === slash) return undefined;
     if (first === 0x2a && targetEnd - targetStart === 1)
-      return this.method === methodNumber.options ? undefined : complaints.targetForm;
+      return this.method === methodNumber.options ? undefined : violations.targetForm;
     for (const scheme of schemes) {
       const from = targetStart + scheme.length;
       if (from > targetEnd || !equalsAnyCase(bytes, targetStart, from, scheme)) continue;
       let to = from;
       while (to < targetEnd && bytes[to] !== slash && bytes[to] !== question) to += 1;
       this.targetStart = to;
-      return this.#isHost(bytes, from, to) ? undefined : complaints.targetHost;
+      return this.#isHost(bytes, from, to) ? undefined : violations.targetHost;
     }
-    return complaints.targetForm;
+    return violations.targetForm;
   }
 
   #isHost(bytes: Uint8Array, from: number, to: number): boolean {

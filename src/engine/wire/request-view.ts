@@ -1,8 +1,8 @@
 /** A request's head as routes, keys and logs may ask about it: strings made from the bytes, and only when asked. */
 
-import type { Head } from "../../proxy/head.ts";
+import type { RequestHead } from "../../proxy/head.ts";
 import { colon, equalsAnyCase, latin1, lf, space, tab } from "./bytes.ts";
-import { methods, type RequestHead } from "./request-head.ts";
+import { methods, type ParsedRequest } from "./request-head.ts";
 
 /** Offsets in a head that begins at 0. */
 export interface WrittenHead {
@@ -22,7 +22,7 @@ function literalOf(name: string): Buffer {
 }
 
 /** Looks at the received bytes while they are valid, and later at those that went to the upstream. */
-export class RequestView implements Head {
+export class LazyRequestHead implements RequestHead {
   clientAddress = "";
   scheme: "http" | "https" = "http";
   #bytes: Buffer = nothing;
@@ -35,7 +35,7 @@ export class RequestView implements Head {
   #fieldsEnd = 0;
   #hasTraceparent = false;
 
-  lookAt(head: RequestHead): void {
+  lookAt(head: ParsedRequest): void {
     const { reader } = head;
     this.#bytes = head.bytes;
     this.#methodNumber = head.method;

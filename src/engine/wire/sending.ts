@@ -6,14 +6,14 @@ import { cancelled, type Failure, failure, type Outcome, rescued } from "../../p
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { Wait } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
-import { trickles } from "../../proxy/slow-body.ts";
-import { RelayCarrier } from "./carrier.ts";
-import { cutDetail, cutFailure, isStale, logLoss } from "./losses.ts";
-import { Legs } from "./legs.ts";
-import { play } from "./play.ts";
-import type { Plane } from "./plane.ts";
-import type { Relay } from "./relay.ts";
-import type { RelayedRequest } from "./relayed-request.ts";
+import { isSlowUpload } from "../../proxy/slow-body.ts";
+import { GuardedDriver } from "./carrier.ts";
+import { abortDetail, abortFailure, isStaleConnection, logFailedAttempt } from "./losses.ts";
+import { AttemptPair } from "./legs.ts";
+import { holdAttempt } from "./play.ts";
+import type { WireContext } from "./plane.ts";
+import type { RequestForwarder } from "./relay.ts";
+import type { ForwardedRequest } from "./relayed-request.ts";
 import { maxReplayBytes } from "./request-bytes.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
@@ -28,23 +28,23 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
  * ```
  */
-export class Sending {
-  readonly #plane: Plane;
+export class AttemptRunner {
+  readonly #plane: WireContext;
   readonly #exchange: Exchange;
-  readonly #request: RelayedRequest;
-  readonly #relay: Relay;
-  readonly carrier: RelayCarrier;
-  readonly legs = new Legs();
+  readonly #request: ForwardedRequest;
+  readonly #relay: RequestForwarder;
+  readonly carrier: GuardedDriver;
+  readonly legs = new AttemptPair();
   #isHedged = false;
   /** Ends the wait for what a rehearsal has in store. */
   #cancelPlay: Cancel | undefined;
 
-  constructor(plane: Plane, exchange: Exchange, relay: Relay) {
+  constructor(plane: WireContext, exchange: Exchange, relay: RequestForwarder) {
     this.#plane = plane;
     this.#exchange = exchange;
     this.#relay = relay;
     this.#request = relay.request;
-    this.carrier = new RelayCarrier(this, relay, plane.setting.log);
+    this.carrier = new GuardedDriver(this, relay, plane.setting.log);
   }
 
   /** The connection that the request went to, while its answer is awaited or passed on. */
@@ -64,7 +64,7 @@ export class Sending {
     if (this.legs.resume(step)) return this.upstream?.resume();
     this.legs.attempt = step;
     step.carrier = this.carrier;
-    if (step.staged) return void (this.#cancelPlay = play(step, step.staged, this.#relay));
+    if (step.staged) return void (this.#cancelPlay = holdAttempt(step, step.staged, this.#relay));
     const idle = this.#plane.laneOf(step.upstream).take();
     if (!idle) return this.#connect(step);
     this.legs.upstream = idle;
@@ -190,7 +190,7 @@ export class Sending {
     const attempt = this.legs.attempt;
     this.legs.upstream = undefined;
     if (!attempt) return;
-    if (upstream && isStale(upstream, failed, this.#request)) return this.#connect(attempt);
+    if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
     const loss = { upstream: attempt.upstream.id, how: failed };
     this.end(failed);
     if (this.#relay.hasBegun) {
@@ -222,7 +222,7 @@ export class Sending {
   giveWay(attempt: Attempt, now: number): boolean {
     const { isComplete, receivedBytes } = this.#request;
     if (attempt !== this.legs.attempt || isComplete || this.#relay.hasBegun) return false;
-    if (!trickles(receivedBytes, now - attempt.startedAt)) return false;
+    if (!isSlowUpload(receivedBytes, now - attempt.startedAt)) return false;
     this.#relay.clientStalled();
     return true;
   }
@@ -231,14 +231,14 @@ export class Sending {
   cut(attempt: Attempt, failed?: Failure): void {
     this.legs.turnTo(attempt);
     const { tunnel, hasBegun } = this.#relay;
-    if (tunnel) return tunnel.upstreamClosed(new Error(cutDetail));
+    if (tunnel) return tunnel.upstreamClosed(new Error(abortDetail));
     const upstream = this.legs.upstream;
     this.legs.upstream = undefined;
     upstream?.abort();
-    this.failed(failed ?? cutFailure(hasBegun));
+    this.failed(failed ?? abortFailure(hasBegun));
   }
 
-  #log(loss: Parameters<typeof logLoss>[2]): void {
-    logLoss(this.#plane.setting.log, this.#request, loss);
+  #log(loss: Parameters<typeof logFailedAttempt>[2]): void {
+    logFailedAttempt(this.#plane.setting.log, this.#request, loss);
   }
 }

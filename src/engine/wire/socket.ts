@@ -18,7 +18,7 @@ export interface WireSocket {
 }
 
 /** What a socket tells its owner. Chunks are only valid during the call. */
-export interface SocketOwner {
+export interface SocketHandler {
   opened(socket: WireSocket): void;
   received(chunk: Buffer): void;
   /** The system takes more. May be called without need. */
@@ -32,12 +32,12 @@ export interface SocketOwner {
 }
 
 /** Whoever connected to us. `opened` comes before a handshake of TLS, where the runtime can tell: it must end as well. */
-export interface ClientOwner extends SocketOwner {
+export interface ClientSocketHandler extends SocketHandler {
   /** The handshake is done; until then nothing can be sent. */
   secured(): void;
 }
 
-export interface ConnectOwner extends SocketOwner {
+export interface ConnectHandler extends SocketHandler {
   /** Instead of `opened`; `code` is the system's: ECONNREFUSED, ENOTFOUND … */
   refused(code: string): void;
 }
@@ -49,7 +49,7 @@ export interface ListenSetting {
   readonly sharesPort: boolean;
   readonly tls?: ListenerTls;
   /** Makes the owner of a new connection. @param address the peer's IP address */
-  readonly accept: (address: string) => ClientOwner;
+  readonly accept: (address: string) => ClientSocketHandler;
   /** How long a handshake of TLS may take, in milliseconds, where `opened` comes behind it. */
   readonly handshakeMs: number;
 }
@@ -65,5 +65,5 @@ export interface Sockets {
   /** Rejects with the system's error code if the port cannot be had. */
   listen(setting: ListenSetting): Promise<WireListener>;
   /** With TLS if the address is `https`. Cannot be cancelled: an owner that gave up closes the socket when it opens. */
-  connect(address: Address, owner: ConnectOwner): void;
+  connect(address: Address, owner: ConnectHandler): void;
 }

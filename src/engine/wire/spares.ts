@@ -3,7 +3,7 @@
 /** So many wait; more are left to the collector. */
 const most = 1_024;
 
-export class Spares<Thing> {
+export class FreeList<Thing> {
   readonly #make: () => Thing;
   readonly #things: Thing[] = [];
 

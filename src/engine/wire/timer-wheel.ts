@@ -1,16 +1,16 @@
 /** All timeouts of the engine on one coarse wheel: arming one costs a few stores, and an idle wheel costs nothing. */
 
-import { errorOf } from "../../lib/bugs.ts";
+import { toError } from "../../lib/bugs.ts";
 import type { Cancel, Clock, Schedule } from "../../lib/clock.ts";
 
 /** Something with at most one deadline at a time. The wheel owns the fields below. */
-export abstract class Timed {
+export abstract class TimerEntry {
   /** In milliseconds of the wheel's clock; infinite while nothing is due. */
   deadline = Infinity;
   /** The tick at which the wheel looks at it; -1 while it is on no list. */
   dueTick = -1;
-  next: Timed | undefined;
-  previous: Timed | undefined;
+  next: TimerEntry | undefined;
+  previous: TimerEntry | undefined;
 
   /** Its time is up; it may arm itself again. */
   abstract expired(): void;
@@ -35,7 +35,7 @@ const stallMs = 3 * tickMs;
 export class TimerWheel {
   readonly #clock: Clock;
   readonly #schedule: Schedule;
-  readonly #slots: Array<Timed | undefined> = new Array<undefined>(slotCount).fill(undefined);
+  readonly #slots: Array<TimerEntry | undefined> = new Array<undefined>(slotCount).fill(undefined);
   readonly #turn = () => this.#onTurn();
   #entries = 0;
   #tick = 0;
@@ -61,7 +61,7 @@ export class TimerWheel {
   }
 
   /** `entry` expires once, `delayMs` from now, unless it is armed anew or disarmed before; never if that is infinite. */
-  arm(entry: Timed, delayMs: number): void {
+  arm(entry: TimerEntry, delayMs: number): void {
     if (this.#cancel === undefined) this.#start();
     const deadline = this.#now + delayMs + tickMs;
     entry.deadline = deadline;
@@ -74,12 +74,12 @@ export class TimerWheel {
   }
 
   /** Its deadline is void; it leaves the wheel at its turn. */
-  disarm(entry: Timed): void {
+  disarm(entry: TimerEntry): void {
     entry.deadline = Infinity;
   }
 
   /** It is gone for good and must not be held on to. */
-  forget(entry: Timed): void {
+  forget(entry: TimerEntry): void {
     entry.deadline = Infinity;
     if (entry.dueTick >= 0) this.#unlink(entry);
   }
@@ -132,7 +132,7 @@ export class TimerWheel {
   }
 
   /** Never into the slot whose turn it is. */
-  #link(entry: Timed, tick: number): void {
+  #link(entry: TimerEntry, tick: number): void {
     const due = Math.min(Math.max(tick, this.#tick + 1), this.#tick + slotCount - 1);
     const slot = due % slotCount;
     const head = this.#slots[slot];
@@ -144,7 +144,7 @@ export class TimerWheel {
     this.#entries += 1;
   }
 
-  #unlink(entry: Timed): void {
+  #unlink(entry: TimerEntry): void {
     if (entry.previous !== undefined) entry.previous.next = entry.next;
     else this.#slots[entry.dueTick % slotCount] = entry.next;
     if (entry.next !== undefined) entry.next.previous = entry.previous;
@@ -155,10 +155,10 @@ export class TimerWheel {
   }
 }
 
-function expire(entry: Timed): void {
+function expire(entry: TimerEntry): void {
   try {
     entry.expired();
   } catch (thrown) {
-    entry.faulted(errorOf(thrown));
+    entry.faulted(toError(thrown));
   }
 }

@@ -1,8 +1,8 @@
 /** An upgraded connection: bytes pass both ways untouched until both sides are done, one breaks, or nobody speaks. */
 
-import { cancelled, failure, type Outcome, responded } from "../../pool/outcome.ts";
+import { cancelled, failure, type Outcome, completed } from "../../pool/outcome.ts";
 import type { Connection } from "./connection.ts";
-import { Timed, type TimerWheel } from "./timer-wheel.ts";
+import { TimerEntry, type TimerWheel } from "./timer-wheel.ts";
 
 export interface TunnelSetting {
   readonly wheel: TimerWheel;
@@ -21,7 +21,7 @@ export interface TunnelSetting {
  * ```
  * Half open: the FIN went on behind the last byte, the other direction still flows.
  */
-export class Tunnel extends Timed {
+export class Tunnel extends TimerEntry {
   readonly #setting: TunnelSetting;
   /** From the client. */
   receivedBytes = 0;
@@ -80,15 +80,15 @@ export class Tunnel extends Timed {
 
   /** Its connection is gone: whoever hears of the end sends the other one the same way. */
   clientClosed(error: Error | undefined): void {
-    this.#end(error ? cancelled : responded);
+    this.#end(error ? cancelled : completed);
   }
 
   upstreamClosed(error: Error | undefined): void {
-    this.#end(error ? failure("body", "body_truncated", error.message) : responded);
+    this.#end(error ? failure("body", "body_truncated", error.message) : completed);
   }
 
   override expired(): void {
-    this.#end(responded);
+    this.#end(completed);
   }
 
   override faulted(error: Error): void {
@@ -98,7 +98,7 @@ export class Tunnel extends Timed {
   #endIfDone(): void {
     const { client, upstream } = this.#setting;
     const isFlushed = client.isFlushed && upstream.isFlushed;
-    if (this.#clientFinished && this.#upstreamFinished && isFlushed) this.#end(responded);
+    if (this.#clientFinished && this.#upstreamFinished && isFlushed) this.#end(completed);
   }
 
   /** Nobody listens to it any more. */

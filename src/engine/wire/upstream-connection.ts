@@ -2,13 +2,13 @@
 
 import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../pool/upstream.ts";
-import type { AnswerReader, Progress } from "./answer-reader.ts";
+import type { ResponseReader, Progress } from "./answer-reader.ts";
 import { Connection } from "./connection.ts";
-import { blame, breakFailure, connectFailure } from "./losses.ts";
-import type { Plane } from "./plane.ts";
-import type { Relay } from "./relay.ts";
-import type { ConnectOwner, WireSocket } from "./socket.ts";
-import type { Lane } from "./upstreams.ts";
+import { reportBug, disconnectFailure, connectFailure } from "./losses.ts";
+import type { WireContext } from "./plane.ts";
+import type { RequestForwarder } from "./relay.ts";
+import type { ConnectHandler, WireSocket } from "./socket.ts";
+import type { ConnectionPool } from "./upstreams.ts";
 
 /**
  * ```
@@ -19,12 +19,12 @@ import type { Lane } from "./upstreams.ts";
  * ```
  * Every way to `closed` during an exchange tells the relay why, once.
  */
-export class UpstreamConnection extends Connection implements ConnectOwner {
-  readonly #plane: Plane;
-  readonly #lane: Lane;
+export class UpstreamConnection extends Connection implements ConnectHandler {
+  readonly #plane: WireContext;
+  readonly #lane: ConnectionPool;
   /** Of the present answer, and of the last one after a failure. */
-  #reader: AnswerReader | undefined;
-  #relay: Relay | undefined;
+  #reader: ResponseReader | undefined;
+  #relay: RequestForwarder | undefined;
   #phase: "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed" = "connecting";
   /** As it was when this connection began; another one since then means another way to judge certificates. */
   readonly address: Address;
@@ -37,7 +37,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   above: UpstreamConnection | undefined;
   below: UpstreamConnection | undefined;
 
-  constructor(plane: Plane, lane: Lane) {
+  constructor(plane: WireContext, lane: ConnectionPool) {
     super();
     this.#plane = plane;
     this.#lane = lane;
@@ -54,14 +54,14 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   }
 
   /** Starts to connect for that relay, which hears `opened` or `failed`, never before this returns. */
-  connectFor(relay: Relay, connectMs: number): void {
+  connectFor(relay: RequestForwarder, connectMs: number): void {
     this.#relay = relay;
     this.#plane.wheel.arm(this, connectMs);
     this.#plane.sockets.connect(this.address, this);
   }
 
   /** That relay's request is sent next. */
-  beginFor(relay: Relay): void {
+  beginFor(relay: RequestForwarder): void {
     this.#relay = relay;
     this.#phase = "answer";
     this.#plane.wheel.disarm(this);
@@ -120,7 +120,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     }
   }
 
-  #act(relay: Relay, reader: AnswerReader, progress: Progress): void {
+  #act(relay: RequestForwarder, reader: ResponseReader, progress: Progress): void {
     if (this.#relay !== relay) return;
     switch (progress) {
       case "more":
@@ -139,7 +139,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
   }
 
   /** While the client is slower than the upstream, silence is not the upstream's fault. */
-  #awaitBody(relay: Relay): void {
+  #awaitBody(relay: RequestForwarder): void {
     if (this.isPaused) this.#plane.wheel.disarm(this);
     else this.#plane.wheel.arm(this, relay.sending.timeouts.bodyIdleMs);
   }
@@ -149,7 +149,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     if (this.#phase === "answer" && this.#inBody && this.#relay) this.#awaitBody(this.#relay);
   }
 
-  #complete(relay: Relay, reader: AnswerReader): void {
+  #complete(relay: RequestForwarder, reader: ResponseReader): void {
     this.#relay = undefined;
     if (reader.keepsAlive && relay.request.isComplete && this.isFlushed) {
       super.resume();
@@ -162,7 +162,7 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     try {
       relay.answered();
     } catch (error) {
-      blame(relay, error, this.#plane.setting.log);
+      reportBug(relay, error, this.#plane.setting.log);
     }
   }
 
@@ -171,20 +171,20 @@ export class UpstreamConnection extends Connection implements ConnectOwner {
     if (this.#phase === "answer" && this.#relay && this.#reader?.ended())
       return this.#complete(this.#relay, this.#reader);
     if (this.#phase === "idle") return this.close();
-    this.#fail(breakFailure(this.#inBody, "FIN"));
+    this.#fail(disconnectFailure(this.#inBody, "FIN"));
   }
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamClosed(error);
-    this.#fail(breakFailure(this.#inBody, error?.message ?? "closed"));
+    this.#fail(disconnectFailure(this.#inBody, error?.message ?? "closed"));
   }
 
   override faulted(error: Error): void {
     const relay = this.#relay;
     this.terminate();
-    blame(relay, error, this.#plane.setting.log);
+    reportBug(relay, error, this.#plane.setting.log);
   }
 
   override expired(): void {

@@ -1,8 +1,8 @@
 /** Connections to upstreams: the idle ones wait here for their next request, the most recently used is taken first. */
 
 import type { Upstream } from "../../pool/upstream.ts";
-import { IdleStack } from "./idle-stack.ts";
-import type { Plane } from "./plane.ts";
+import { IdleConnections } from "./idle-stack.ts";
+import type { WireContext } from "./plane.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
 /** How long a connection waits for a request: shorter than the 20 s and more of common servers. */
@@ -18,13 +18,13 @@ const maxAbandoned = 8;
 const ageSpread = 0.1;
 
 /** One upstream's connections: itself the stack of the idle ones, or each request would have one more object to fetch. */
-export class Lane extends IdleStack {
+export class ConnectionPool extends IdleConnections {
   readonly upstream: Upstream;
-  readonly plane: Plane;
+  readonly plane: WireContext;
   /** Timed-out connects that the system still works at. */
   abandoned = 0;
 
-  constructor(plane: Plane, upstream: Upstream) {
+  constructor(plane: WireContext, upstream: Upstream) {
     super();
     this.plane = plane;
     this.upstream = upstream;

@@ -1,9 +1,9 @@
 /** Writes the head that a client gets: the upstream's bytes without what ends at this hop; and our own answers. */
 
-import type { RefusalAnswer } from "../../proxy/refusal.ts";
-import type { AnswerHead } from "./answer-head.ts";
+import type { RenderedRefusal } from "../../proxy/refusal.ts";
+import type { ParsedResponse } from "./answer-head.ts";
 import { latin1 } from "./bytes.ts";
-import { isHopByHop, known } from "./field-names.ts";
+import { isHopByHop, knownHeaders } from "./field-names.ts";
 import { fieldStride } from "./head-reader.ts";
 
 const version = latin1("HTTP/1.1 ");
@@ -13,7 +13,7 @@ const upgradeField = latin1("Connection: Upgrade\r\n");
 const lineEnd = latin1("\r\n");
 
 /** How an answer is passed on. */
-export interface Passing {
+export interface ResponseRewrite {
   /** The client's connection ends after it. */
   readonly closes: boolean;
   /** The client speaks HTTP/1.0: it must be told that its connection is kept, and is never given chunks. */
@@ -23,7 +23,7 @@ export interface Passing {
 }
 
 /** Writes the head to `target` from offset 0 and returns its length: at most 32 bytes more than the upstream's. */
-export function writeAnswer(target: Buffer, head: AnswerHead, passing: Passing): number {
+export function writeResponseHead(target: Buffer, head: ParsedResponse, passing: ResponseRewrite): number {
   const { bytes } = head;
   const { fields, count, fieldsEnd, statusStart } = head.reader;
   version.copy(target, 0);
@@ -31,7 +31,7 @@ export function writeAnswer(target: Buffer, head: AnswerHead, passing: Passing):
   let from = statusStart;
   for (let place = 0; place < count * fieldStride; place += fieldStride) {
     const number = fields[place + 4] as number;
-    if (number === known.other || isKept(number, head, passing)) continue;
+    if (number === knownHeaders.other || isKept(number, head, passing)) continue;
     const lineStart = fields[place] as number;
     if (lineStart > from) length += bytes.copy(target, length, from, lineStart);
     const isLast = place + fieldStride === count * fieldStride;
@@ -50,7 +50,7 @@ export function writeAnswer(target: Buffer, head: AnswerHead, passing: Passing):
  * over what is dropped. Afterwards nobody may read the head again.
  * @returns where it begins now; -1, with nothing changed, if something has to be added and it must be written anew
  */
-export function trimAnswer(head: AnswerHead, passing: Passing): number {
+export function trimResponseInPlace(head: ParsedResponse, passing: ResponseRewrite): number {
   if (passing.closes || passing.isOld || passing.upgrades || head.isInterim) return -1;
   const { bytes } = head;
   const { fields, count, fieldsEnd, statusStart } = head.reader;
@@ -60,7 +60,7 @@ export function trimAnswer(head: AnswerHead, passing: Passing): number {
   for (let place = (count - 1) * fieldStride; place >= 0; place -= fieldStride) {
     const number = fields[place + 4] as number;
     const lineStart = fields[place] as number;
-    if (number !== known.other && !isKept(number, head, passing)) {
+    if (number !== knownHeaders.other && !isKept(number, head, passing)) {
       start = moveBefore(bytes, start, lineEnd, keptEnd);
       keptEnd = lineStart;
     }
@@ -78,15 +78,15 @@ function moveBefore(bytes: Buffer, end: number, from: number, to: number): numbe
   return start;
 }
 
-function isKept(number: number, head: AnswerHead, passing: Passing): boolean {
+function isKept(number: number, head: ParsedResponse, passing: ResponseRewrite): boolean {
   switch (number) {
-    case known.connection:
+    case knownHeaders.connection:
       return false;
-    case known.upgrade:
+    case knownHeaders.upgrade:
       return passing.upgrades || head.reader.status === 426;
-    case known.contentLength:
+    case knownHeaders.contentLength:
       return !head.dropsFraming;
-    case known.transferEncoding:
+    case knownHeaders.transferEncoding:
       return !head.dropsFraming && !passing.isOld;
     default:
       return !isHopByHop(number);
@@ -110,7 +110,7 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 /** What a client gets when a bug of ours stood in the way. */
-export function faultAnswer(requestId: string): RefusalAnswer {
+export function internalErrorResponse(requestId: string): RenderedRefusal {
   return {
     status: 500,
     fields: [
@@ -122,8 +122,8 @@ export function faultAnswer(requestId: string): RefusalAnswer {
 }
 
 /** One of our own answers, whole. */
-export function ownAnswer(
-  answer: RefusalAnswer,
+export function localResponse(
+  answer: RenderedRefusal,
   { closes, isOld, isHead }: { readonly closes: boolean; readonly isOld: boolean; readonly isHead: boolean },
 ): Buffer {
   const body = Buffer.from(answer.body);

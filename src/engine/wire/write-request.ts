@@ -1,14 +1,14 @@
 /** Writes the head that an upstream gets: the client's bytes without what ends at this hop, and with our fields. */
 
-import type { Head } from "../../proxy/head.ts";
+import type { RequestHead } from "../../proxy/head.ts";
 import { type ForwardingFields, forwardingFields } from "../../proxy/headers.ts";
 import { formatTraceparent, type TraceContext } from "../../proxy/trace-context.ts";
 import { latin1, slash } from "./bytes.ts";
-import { isHopByHop, known } from "./field-names.ts";
-import type { Forwarding } from "./forwardings.ts";
+import { isHopByHop, knownHeaders } from "./field-names.ts";
+import type { ClientForwarding } from "./forwardings.ts";
 import { fieldStride } from "./head-reader.ts";
-import type { RequestBytes } from "./request-bytes.ts";
-import { methodNumber, type RequestHead } from "./request-head.ts";
+import type { ReplayBuffer } from "./request-bytes.ts";
+import { methodNumber, type ParsedRequest } from "./request-head.ts";
 import type { WrittenHead } from "./request-view.ts";
 
 const version = latin1(" HTTP/1.1\r\n");
@@ -25,23 +25,27 @@ const trailersOption = latin1("\r\nConnection: TE");
 const bothOptions = latin1("\r\nConnection: Upgrade, TE");
 
 /** A request that is about to be written. */
-export interface Outgoing {
+export interface OutgoingHead {
   /** Empty yet. */
-  readonly bytes: RequestBytes;
+  readonly bytes: ReplayBuffer;
   readonly id: string;
   /** What upstreams go on with; undefined where the client's own field passes. */
   readonly trace: TraceContext | undefined;
   /** The request as the rules see it, for the cases that the prefix does not cover. */
-  readonly view: Head;
+  readonly view: RequestHead;
   /** Gets the places that a view of the written head needs. */
   readonly written: WrittenHead;
 }
 
-/** Room for the fields of {@link Forwarding}, the longest address and request id included. */
+/** Room for the fields of {@link ClientForwarding}, the longest address and request id included. */
 const addedBytes = 512;
 
 /** Writes the whole head, the empty line included. */
-export function writeRequest(outgoing: Outgoing, head: RequestHead, forwarding: Forwarding): void {
+export function writeRequestHead(
+  outgoing: OutgoingHead,
+  head: ParsedRequest,
+  forwarding: ClientForwarding,
+): void {
   const request = outgoing.bytes;
   const { reader, bytes } = head;
   request.reserve(reader.end - reader.methodStart + (head.hostEnd - head.hostStart) + addedBytes);
@@ -70,13 +74,13 @@ export function writeRequest(outgoing: Outgoing, head: RequestHead, forwarding: 
   request.append(headEnd, 0, headEnd.length);
 }
 
-function optionsOf({ upgrades, takesTrailers }: RequestHead): Buffer | undefined {
+function optionsOf({ upgrades, takesTrailers }: ParsedRequest): Buffer | undefined {
   if (upgrades) return takesTrailers ? bothOptions : upgradeField;
   return takesTrailers ? trailersOption : undefined;
 }
 
 /** Writes the start line if it must change; returns the offset in the source from which bytes are still to be kept. */
-function appendStart({ bytes: request, written }: Outgoing, head: RequestHead): number {
+function appendStart({ bytes: request, written }: OutgoingHead, head: ParsedRequest): number {
   const { reader, bytes } = head;
   const wasAbsolute = head.targetStart !== reader.targetStart;
   if (!wasAbsolute && reader.version === 11) {
@@ -94,21 +98,21 @@ function appendStart({ bytes: request, written }: Outgoing, head: RequestHead): 
 }
 
 /** What an absolute target without a path asks for (RFC 9112 section 3.2.4). */
-function rootOf({ method, targetStart, reader }: RequestHead): string {
+function rootOf({ method, targetStart, reader }: ParsedRequest): string {
   return method === methodNumber.options && targetStart === reader.targetEnd ? "*" : "/";
 }
 
 /** All that is neither dropped nor written anew, in runs that are as long as possible. */
 function appendKept(
-  request: RequestBytes,
-  { bytes, reader, upgrades }: RequestHead,
+  request: ReplayBuffer,
+  { bytes, reader, upgrades }: ParsedRequest,
   start: Dropped & { readonly from: number },
 ): void {
   const { fields, count, fieldsEnd } = reader;
   let { from } = start;
   for (let place = 0; place < count * fieldStride; place += fieldStride) {
     const number = fields[place + 4] as number;
-    if (number === known.other || isKept(number, upgrades, start)) continue;
+    if (number === knownHeaders.other || isKept(number, upgrades, start)) continue;
     const lineStart = fields[place] as number;
     if (lineStart > from) request.append(bytes, from, lineStart);
     const isLast = place + fieldStride === count * fieldStride;
@@ -129,16 +133,16 @@ function isKept(
   upgrades: boolean,
   { dropsVia, dropsForwarded, dropsTrace }: Dropped,
 ): boolean {
-  if (number === known.connection || isHopByHop(number)) return false;
-  if (number === known.upgrade) return upgrades;
-  if (number === known.via) return !dropsVia;
-  if (number === known.traceparent) return !dropsTrace;
-  if (number === known.forwarded) return !dropsForwarded;
-  return number < known.forwardedFor || number === known.trailer;
+  if (number === knownHeaders.connection || isHopByHop(number)) return false;
+  if (number === knownHeaders.upgrade) return upgrades;
+  if (number === knownHeaders.via) return !dropsVia;
+  if (number === knownHeaders.traceparent) return !dropsTrace;
+  if (number === knownHeaders.forwarded) return !dropsForwarded;
+  return number < knownHeaders.forwardedFor || number === knownHeaders.trailer;
 }
 
 /** Each on its line, without the end of the last one. */
-function appendFields(request: RequestBytes, fields: ForwardingFields): void {
+function appendFields(request: ReplayBuffer, fields: ForwardingFields): void {
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);
   request.appendText(lines.join("\r\n"));
 }

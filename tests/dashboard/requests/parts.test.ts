@@ -3,30 +3,30 @@ import { askOf, emptyForm, formIn } from "../../../src/dashboard/requests/dry-ru
 import { hearEvents } from "../../../src/dashboard/event-reader.ts";
 import { segmentsOf } from "../../../src/dashboard/requests/phases.tsx";
 import { scoringOf } from "../../../src/dashboard/requests/scores.ts";
-import { addressOf, listQuery, soughtOf } from "../../../src/dashboard/requests/sought.ts";
+import { requestsUrl, listQuery, parseRequestFilter } from "../../../src/dashboard/requests/sought.ts";
 import {
   addressWord,
   formatBytes,
   remarksOf,
-  toneOf,
-  upstreamOf,
+  requestTone,
+  lastUpstream,
 } from "../../../src/dashboard/requests/words.ts";
 import { retriedRequest, someAttempt, someRequest } from "../../support/request-desk.ts";
 
 describe("what is sought", () => {
   test("is in the address of the page and in the question to the admin API alike", () => {
-    const sought = soughtOf(
+    const sought = parseRequestFilter(
       new URLSearchParams("which=failed&pool=main&method=get&status=5xx&before=70&odd=1"),
     );
-    expect(addressOf(sought)).toBe("/requests?which=failed&pool=main&method=GET&status=5xx&before=70");
+    expect(requestsUrl(sought)).toBe("/requests?which=failed&pool=main&method=GET&status=5xx&before=70");
     expect(String(listQuery(sought, 50))).toBe(
       "which=failed&pool=main&method=GET&status=5xx&limit=50&before=70",
     );
   });
 
   test("is everything recent where nothing sensible is asked for", () => {
-    const sought = soughtOf(new URLSearchParams("which=best&pool=&before=-3"));
-    expect(addressOf(sought)).toBe("/requests");
+    const sought = parseRequestFilter(new URLSearchParams("which=best&pool=&before=-3"));
+    expect(requestsUrl(sought)).toBe("/requests");
   });
 });
 
@@ -124,14 +124,14 @@ describe("a request in words", () => {
   test("says that it was retried, by whom it was answered, and no reason twice", () => {
     const retried = retriedRequest(1, { reason: "connect_refused", queuedMs: 0 });
     expect(remarksOf(retried)).toEqual(["retried: connect_refused"]);
-    expect(upstreamOf(retried)).toBe("localhost:8083");
-    expect(toneOf(retried)).toBe("warn");
+    expect(lastUpstream(retried)).toBe("localhost:8083");
+    expect(requestTone(retried)).toBe("warn");
   });
 
   test("is bad with a 5xx or without an answer, and no worse than a warning for a client that left", () => {
-    expect(toneOf(someRequest(1, { status: 503 }))).toBe("bad");
-    expect(toneOf(someRequest(1, { status: 0 }))).toBe("bad");
-    expect(toneOf(someRequest(1, { status: 0, isClientGone: true }))).toBe("warn");
+    expect(requestTone(someRequest(1, { status: 503 }))).toBe("bad");
+    expect(requestTone(someRequest(1, { status: 0 }))).toBe("bad");
+    expect(requestTone(someRequest(1, { status: 0, isClientGone: true }))).toBe("warn");
     expect(remarksOf(someRequest(1, { isClientGone: true }))).toEqual(["client gone"]);
     const refused = someRequest(1, { method: "", reason: "request_invalid", complaint: "no Host field" });
     expect(remarksOf(refused)).toEqual(["request_invalid: no Host field"]);

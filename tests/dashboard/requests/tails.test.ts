@@ -1,16 +1,16 @@
 import { expect, test } from "bun:test";
 
-import type { Told } from "../../../src/dashboard/admin-client.ts";
+import type { AdminResult } from "../../../src/dashboard/admin-client.ts";
 import type { RequestListener } from "../../../src/dashboard/requests/request-client.ts";
 import { plainSought } from "../../../src/dashboard/requests/sought.ts";
-import { type TailClient, Tails } from "../../../src/dashboard/requests/tails.ts";
+import { type TailClient, LiveTails } from "../../../src/dashboard/requests/tails.ts";
 import type { RequestList } from "../../../src/requests/request.ts";
 import { FakeTime } from "../../support/fake-time.ts";
 
 test("a list that comes after its stream has ended does not hide that nobody follows", async () => {
   const time = new FakeTime();
   const followed: RequestListener[] = [];
-  const lists: ((told: Told<RequestList>) => void)[] = [];
+  const lists: ((told: AdminResult<RequestList>) => void)[] = [];
   const client: TailClient = {
     follow: (_, listener) => {
       followed.push(listener);
@@ -18,7 +18,7 @@ test("a list that comes after its stream has ended does not hide that nobody fol
     },
     list: () => new Promise((resolve) => lists.push(resolve)),
   };
-  const tails = new Tails({ schedule: time.schedule, render: () => "" });
+  const tails = new LiveTails({ schedule: time.schedule, render: () => "" });
   const reader = tails.open(client, plainSought)?.getReader();
   const news = async () => new TextDecoder().decode((await reader?.read())?.value);
   expect(await news()).toBe(":\n\n");

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { fetchEngine } from "../../../src/engine/fetch/bun.ts";
-import { refuse } from "../../../src/engine/fetch/own-words.ts";
-import { newTally } from "../../../src/engine/fetch/end-passage.ts";
-import type { Passage } from "../../../src/engine/fetch/handler.ts";
+import { refusalResponse } from "../../../src/engine/fetch/own-words.ts";
+import { newByteCounts } from "../../../src/engine/fetch/end-passage.ts";
+import type { RequestContext } from "../../../src/engine/fetch/handler.ts";
 import { refusal } from "../../../src/proxy/refusal.ts";
 import { ask } from "../../support/raw-client.ts";
 import { stage } from "../../support/stage.ts";
@@ -39,15 +39,15 @@ describe("the fetch engine's records", () => {
   test("count the bytes of a refusal, not its characters", () => {
     const passage = {
       head: { method: "GET", header: () => undefined },
-      ...{ requestId: "größe", tally: newTally() },
-    } as unknown as Passage;
-    const setting = { log: { bug() {}, fault() {} } } as unknown as Parameters<typeof refuse>[0];
-    refuse(setting, passage, refusal("no_upstream"));
+      ...{ requestId: "größe", tally: newByteCounts() },
+    } as unknown as RequestContext;
+    const setting = { log: { bug() {}, fault() {} } } as unknown as Parameters<typeof refusalResponse>[0];
+    refusalResponse(setting, passage, refusal("no_upstream"));
     const { bytesOut } = passage.tally;
     expect(bytesOut).toBeGreaterThan(20);
     // Two of the characters of this id take two bytes.
-    const plain = { ...passage, requestId: "grosse", tally: newTally() };
-    refuse(setting, plain, refusal("no_upstream"));
+    const plain = { ...passage, requestId: "grosse", tally: newByteCounts() };
+    refusalResponse(setting, plain, refusal("no_upstream"));
     expect(bytesOut).toBe(plain.tally.bytesOut + 1);
   });
 });

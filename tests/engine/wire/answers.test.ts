@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { AnswerHead } from "../../../src/engine/wire/answer-head.ts";
-import { AnswerReader, type AnswerTaker, type Progress } from "../../../src/engine/wire/answer-reader.ts";
-import { trimAnswer, writeAnswer } from "../../../src/engine/wire/write-answer.ts";
+import { ParsedResponse } from "../../../src/engine/wire/answer-head.ts";
+import { ResponseReader, type ResponseSink, type Progress } from "../../../src/engine/wire/answer-reader.ts";
+import { trimResponseInPlace, writeResponseHead } from "../../../src/engine/wire/write-answer.ts";
 import { bytesOf, oneByOne } from "./reading.ts";
 
 interface Asked {
@@ -22,9 +22,9 @@ interface Read {
 }
 
 function read(segments: readonly Buffer[], asked: Asked = {}): Read {
-  const reader = new AnswerReader(new AnswerHead());
+  const reader = new ResponseReader(new ParsedResponse());
   const seen = { interims: [] as number[], status: 0, body: "" };
-  const taker: AnswerTaker = {
+  const taker: ResponseSink = {
     request: { isHead: asked.isHead ?? false, upgrades: asked.upgrades ?? false },
     interim: (head) => void seen.interims.push(head.reader.status),
     answer(head, stop) {
@@ -130,13 +130,13 @@ describe("what a client gets", () => {
   const target = Buffer.alloc(32_768);
   const passing = { closes: false, isOld: false, upgrades: false };
   function written(answer: string, how: Partial<typeof passing> = {}, asked: Asked = {}): string {
-    const answerHead = new AnswerHead();
+    const answerHead = new ParsedResponse();
     const bytes = bytesOf(answer);
     answerHead.reader.beginAnswer(0);
     answerHead.reader.read(bytes, bytes.length);
     expect(answerHead.judge(bytes, { isHead: false, upgrades: false, ...asked })).toBe("");
-    const anew = target.toString("latin1", 0, writeAnswer(target, answerHead, { ...passing, ...how }));
-    const inPlace = trimAnswer(answerHead, { ...passing, ...how });
+    const anew = target.toString("latin1", 0, writeResponseHead(target, answerHead, { ...passing, ...how }));
+    const inPlace = trimResponseInPlace(answerHead, { ...passing, ...how });
     if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, answerHead.reader.end)).toBe(anew);
     return anew;
   }

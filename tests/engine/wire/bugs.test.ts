@@ -7,7 +7,7 @@ import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
 import type { Sockets } from "../../../src/engine/wire/socket.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { seededRandom } from "../../../src/lib/random.ts";
-import { Rehearsal } from "../../../src/pool/rehearsal.ts";
+import { FaultInjection } from "../../../src/pool/rehearsal.ts";
 import { Upstream } from "../../../src/pool/upstream.ts";
 import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
 import { ask, RawClient } from "../../support/raw-client.ts";
@@ -100,7 +100,7 @@ test("a bug when a rehearsal's delay is over costs that request alone", () =>
     const [first] = set.pool.upstreams;
     const plan = { latencyMs: 50, errorShare: 0, error: "connect_refused", probes: false } as const;
     const over = { until: systemClock() + 60_000, by: "ann", why: "" };
-    if (first) first.rehearsal = new Rehearsal({ ...plan, ...over }, seededRandom(1));
+    if (first) first.rehearsal = new FaultInjection({ ...plan, ...over }, seededRandom(1));
     fault.isLeft = true;
     const [one, other] = [await client(), await client()];
     one.send(get());

@@ -1,10 +1,10 @@
 /** Node's sockets, with those of clients in a test's hands: to hold back what they take. */
 
 import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { ClientOwner, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
+import type { ClientSocketHandler, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
 
 /** @param wrap what a client's owner is given in place of its socket; may also change what the owner hears */
-export function clientSockets(wrap: (socket: WireSocket, owner: ClientOwner) => WireSocket): Sockets {
+export function clientSockets(wrap: (socket: WireSocket, owner: ClientSocketHandler) => WireSocket): Sockets {
   return {
     ...nodeSockets,
     listen: (setting) =>

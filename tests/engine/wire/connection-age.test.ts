@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import type { EngineSetting } from "../../../src/engine/engine.ts";
+import type { EngineOptions } from "../../../src/engine/engine.ts";
 import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import { Plane } from "../../../src/engine/wire/plane.ts";
+import { WireContext } from "../../../src/engine/wire/plane.ts";
 import type { WireSocket } from "../../../src/engine/wire/socket.ts";
 import { TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
 import { type Random, seededRandom } from "../../../src/lib/random.ts";
@@ -24,7 +24,7 @@ const socket: WireSocket = {
   resume() {},
 };
 
-const setting: EngineSetting = {
+const setting: EngineOptions = {
   ...{ hostname: "127.0.0.1", port: 0, sharesPort: false },
   clientTimeouts: { headMs: 1, bodyIdleMs: 1, keepAliveMs: 1 },
   exchange() {
@@ -39,7 +39,7 @@ const setting: EngineSetting = {
 async function agesOf(count: number, random: Random, mostMs: number): Promise<number[]> {
   const time = new FakeTime();
   const wheel = new TimerWheel(time.clock, time.schedule);
-  const plane = new Plane(setting, { sockets: nodeSockets, wheel, random });
+  const plane = new WireContext(setting, { sockets: nodeSockets, wheel, random });
   const lane = plane.laneOf(upstreamOf("a"));
   const kept = Array.from({ length: count }, () => {
     const connection = lane.connect();

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 
-import { Forwardings } from "../../../src/engine/wire/forwardings.ts";
+import { ForwardingCache } from "../../../src/engine/wire/forwardings.ts";
 
 test("connections from one address share what it adds, until it is judged otherwise", () => {
   let trusted = "";
-  const forwardings = new Forwardings("https", (address) => address === trusted);
+  const forwardings = new ForwardingCache("https", (address) => address === trusted);
   forwardings.listenOn(443);
   const first = forwardings.of("192.0.2.1");
   expect(first).toMatchObject({ address: "192.0.2.1", isTrusted: false });
@@ -23,7 +23,7 @@ test("connections from one address share what it adds, until it is judged otherw
 });
 
 test("clients from ever new addresses are not remembered for ever", () => {
-  const forwardings = new Forwardings("http", () => false);
+  const forwardings = new ForwardingCache("http", () => false);
   const first = forwardings.of("2001:db8::");
   for (let i = 1; i <= 1_023; i++) forwardings.of(`2001:db8::${i.toString(16)}`);
   expect(forwardings.of("2001:db8::")).toBe(first);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { AnswerHead } from "../../../src/engine/wire/answer-head.ts";
-import { AnswerReader, type AnswerTaker } from "../../../src/engine/wire/answer-reader.ts";
+import { ParsedResponse } from "../../../src/engine/wire/answer-head.ts";
+import { ResponseReader, type ResponseSink } from "../../../src/engine/wire/answer-reader.ts";
 import { type Random, randomIndex, seededRandom } from "../../../src/lib/random.ts";
 import { careless, countRequests } from "./lenient.ts";
 import { bytesOf, oneByOne, readStream } from "./reading.ts";
@@ -120,10 +120,10 @@ describe("a mutated answer", () => {
 
   /** Statuses that arrived, the body, and how it went on. */
   function readAnswer(segments: readonly Buffer[]): string[] {
-    const reader = new AnswerReader(new AnswerHead());
+    const reader = new ResponseReader(new ParsedResponse());
     const seen: string[] = [];
     let body = "";
-    const taker: AnswerTaker = {
+    const taker: ResponseSink = {
       request: { isHead: false, upgrades: false },
       interim: ({ reader: { status } }) => void seen.push(`${status}`),
       answer(head, stop) {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { ConnectOwner, Sockets } from "../../../src/engine/wire/socket.ts";
+import type { ConnectHandler, Sockets } from "../../../src/engine/wire/socket.ts";
 import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { stage } from "../../support/stage.ts";
@@ -13,7 +13,7 @@ import { get, post } from "./scene.ts";
 /** Sockets that say `closed` only when they are asked to: what the runtime says late for one reason or another. */
 function lateSockets() {
   const held: (() => void)[] = [];
-  const owners: ConnectOwner[] = [];
+  const owners: ConnectHandler[] = [];
   const sockets: Sockets = {
     ...nodeSockets,
     connect(address, owner) {
@@ -35,7 +35,7 @@ async function payTwice(client: RawClient, { origin, release }: { origin: Origin
   expect(origin.connections()).toBe(2);
 }
 
-const reasons: Readonly<Record<string, (socket: Socket, owner: ConnectOwner) => void>> = {
+const reasons: Readonly<Record<string, (socket: Socket, owner: ConnectHandler) => void>> = {
   "has said what nobody asked for": (socket) => socket.write("HTTP/1.1 408 Request Timeout\r\n\r\n"),
   "has been closed by its upstream": (socket) => socket.end(),
 };
@@ -52,7 +52,7 @@ for (const [reason, happen] of Object.entries(reasons)) {
     const client = await RawClient.connect(set.port);
     try {
       await client.send(get()).answer();
-      const [socket, owner] = [accepted[0] as Socket, owners[0] as ConnectOwner];
+      const [socket, owner] = [accepted[0] as Socket, owners[0] as ConnectHandler];
       happen(socket, owner);
       await until(() => socket.destroyed, "the engine to close it");
       await payTwice(client, { origin, release });

@@ -1,10 +1,10 @@
 /** A client connection without sockets: segments in, and out come verdicts and the bytes an upstream would get. */
 
-import { Inbox } from "../../../src/engine/wire/inbox.ts";
-import { RelayedRequest } from "../../../src/engine/wire/relayed-request.ts";
-import { RequestHead } from "../../../src/engine/wire/request-head.ts";
-import type { Complaint } from "../../../src/proxy/complaint.ts";
-import { Forwardings } from "../../../src/engine/wire/forwardings.ts";
+import { ClientInput } from "../../../src/engine/wire/inbox.ts";
+import { ForwardedRequest } from "../../../src/engine/wire/relayed-request.ts";
+import { ParsedRequest } from "../../../src/engine/wire/request-head.ts";
+import type { ProtocolViolation } from "../../../src/proxy/complaint.ts";
+import { ForwardingCache } from "../../../src/engine/wire/forwardings.ts";
 
 export interface Reading {
   /** 0 for each request that passes, at last the status of the one that was refused. */
@@ -17,23 +17,23 @@ export interface Reading {
   isPending: boolean;
 }
 
-const forwardings = new Forwardings("http", () => false);
+const forwardings = new ForwardingCache("http", () => false);
 forwardings.listenOn(8080);
 const forwarding = forwardings.of("192.0.2.1");
 
 /** Reads a stream of requests that arrives in these segments, as a client's connection does, answering each at once. */
 export function readStream(segments: readonly Buffer[]): Reading {
   const reading: Reading = { verdicts: [], passed: [], complaint: "", isPending: false };
-  const inbox = new Inbox(new RequestHead());
-  let open: RelayedRequest | undefined;
+  const inbox = new ClientInput(new ParsedRequest());
+  let open: ForwardedRequest | undefined;
   let refused = false;
-  const refuse = ({ status, text }: Complaint) => {
+  const refuse = ({ status, text }: ProtocolViolation) => {
     refused = true;
     reading.complaint = text;
     return status;
   };
-  const headRead = (head: RequestHead, to: number, complaint: Complaint | undefined): number => {
-    const request = new RelayedRequest();
+  const headRead = (head: ParsedRequest, to: number, complaint: ProtocolViolation | undefined): number => {
+    const request = new ForwardedRequest();
     const stop = complaint ? -1 : request.begin(head, to);
     reading.verdicts.push(stop < 0 ? refuse(complaint ?? request.chunkComplaint) : 0);
     if (stop < 0) {

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 
-import { AnswerHead } from "../../../src/engine/wire/answer-head.ts";
+import { ParsedResponse } from "../../../src/engine/wire/answer-head.ts";
 import { Connection } from "../../../src/engine/wire/connection.ts";
-import { Forwardings } from "../../../src/engine/wire/forwardings.ts";
-import { RelayedAnswer } from "../../../src/engine/wire/relayed-answer.ts";
-import { RelayedRequest } from "../../../src/engine/wire/relayed-request.ts";
-import { RequestHead } from "../../../src/engine/wire/request-head.ts";
+import { ForwardingCache } from "../../../src/engine/wire/forwardings.ts";
+import { ForwardedResponse } from "../../../src/engine/wire/relayed-answer.ts";
+import { ForwardedRequest } from "../../../src/engine/wire/relayed-request.ts";
+import { ParsedRequest } from "../../../src/engine/wire/request-head.ts";
 
 import { bytesOf } from "./reading.ts";
 
@@ -26,9 +26,9 @@ class Written extends Connection {
 }
 
 test("many small chunks leave in one write where a client of HTTP/1.0 gets their data alone", () => {
-  const answer = new RelayedAnswer(Buffer.alloc(128 * 1024));
+  const answer = new ForwardedResponse(Buffer.alloc(128 * 1024));
   const bytes = bytesOf(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\na\r\n".repeat(1_000)}`);
-  const head = new AnswerHead();
+  const head = new ParsedResponse();
   head.reader.beginAnswer(0);
   head.reader.read(bytes, bytes.length);
   head.judge(bytes, { isHead: false, upgrades: false });
@@ -41,17 +41,17 @@ test("many small chunks leave in one write where a client of HTTP/1.0 gets their
 });
 
 test("a request that is over keeps no room that only a few need, and nothing of its head", () => {
-  const request = new RelayedRequest();
+  const request = new ForwardedRequest();
   const small = request.bytes.bytes.length;
   const bytes = bytesOf(
     `PUT /secret HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n${"x".repeat(50_000)}`,
   );
-  const head = new RequestHead();
+  const head = new ParsedRequest();
   head.reader.beginRequest(0);
   head.reader.read(bytes, bytes.length);
   head.judge(bytes);
   const stop = request.begin(head, bytes.length);
-  request.write(head, stop, new Forwardings("http", () => false).of("192.0.2.1"));
+  request.write(head, stop, new ForwardingCache("http", () => false).of("192.0.2.1"));
   expect(request.bytes.bytes.length).toBeGreaterThan(50_000);
   request.rest();
   expect(request.bytes.bytes.length).toBe(small);

@@ -1,7 +1,7 @@
 /** An origin, the wire engine before it, and raw clients, taken down together. */
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
-import type { EngineSetting } from "../../../src/engine/engine.ts";
+import type { EngineOptions } from "../../../src/engine/engine.ts";
 import { type Origin, type OriginSetting, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { type Stage, stage, type StageSetting } from "../../support/stage.ts";
@@ -16,12 +16,12 @@ export interface WireScene {
 export async function wireScene(
   script: OriginSetting | OriginSetting["answer"],
   play: (scene: WireScene) => Promise<void>,
-  setting: Partial<StageSetting> & { readonly engine?: Partial<EngineSetting> } = {},
+  setting: Partial<StageSetting> & { readonly engine?: Partial<EngineOptions> } = {},
 ): Promise<void> {
   const origin = await startOrigin(script);
   const engine = {
     ...wireEngine,
-    listen: (usual: EngineSetting) => wireEngine.listen({ ...usual, ...setting.engine }),
+    listen: (usual: EngineOptions) => wireEngine.listen({ ...usual, ...setting.engine }),
   };
   const set = await stage(engine, { ports: [origin.port], ...setting });
   const clients: RawClient[] = [];

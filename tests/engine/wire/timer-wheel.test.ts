@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { Timed, TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
+import { TimerEntry, TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
 import { randomIndex, seededRandom } from "../../../src/lib/random.ts";
 
 /** A wheel on a clock that moves when told to. */
@@ -31,7 +31,7 @@ function fakeWheel() {
   };
 }
 
-class Probe extends Timed {
+class Probe extends TimerEntry {
   expirations = 0;
   onExpired = () => {};
   override expired() {

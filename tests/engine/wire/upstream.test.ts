@@ -7,7 +7,7 @@ import { ask, RawClient } from "../../support/raw-client.ts";
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { ConnectOwner, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
+import type { ConnectHandler, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
 import { until } from "../../support/wait.ts";
 import { get, post, wireScene } from "./scene.ts";
 
@@ -131,7 +131,7 @@ describe("an upstream's connection", () => {
   });
 
   test("that cannot be opened in time is given up, closed when it opens late, and not tried without limit", async () => {
-    const waiting: ConnectOwner[] = [];
+    const waiting: ConnectHandler[] = [];
     let terminated = 0;
     const hanging: Sockets = { ...nodeSockets, connect: (_, owner) => void waiting.push(owner) };
     const set = await stage(wireEngineOver(hanging), {
