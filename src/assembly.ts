@@ -25,16 +25,16 @@ import type { Log } from "./lib/log.ts";
 import { systemRandom } from "./lib/random.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { SnapshotBuilder } from "./picture/pictures.ts";
-import { LocalDataPlane, type DataPlaneSetting, type DataPlane } from "./plane/data-plane.ts";
+import { LocalDataPlane, type LocalDataPlaneOptions, type DataPlane } from "./plane/data-plane.ts";
 import { type WorkerLauncher, WorkerDataPlane } from "./plane/workers.ts";
 import { probeWith } from "./probe/probe.ts";
-import { Prober, type ProberSetting } from "./probe/prober.ts";
+import { Prober, type ProberOptions } from "./probe/prober.ts";
 import { Requests } from "./requests/requests.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { MonitoredStore } from "./state/watched-store.ts";
 import { type TelemetrySinks, withSink } from "./telemetry/telemetry.ts";
 
-export interface BalancerSetting {
+export interface BalancerOptions {
   readonly config: Config;
   readonly reread: ConfigLoader;
   readonly runtime: Runtime;
@@ -63,8 +63,8 @@ export interface BalancerParts {
 }
 
 /** @param onReload hears how each try to reload ended */
-export function assemble(setting: BalancerSetting, onReload: (end: ReloadOutcome) => void): BalancerParts {
-  const { config, reread, runtime, store, log, engine, workers: host, onlookers } = setting;
+export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome) => void): BalancerParts {
+  const { config, reread, runtime, store, log, engine, workers: host, onlookers } = options;
   const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
   const metrics = new Metrics(clock);
   const journal = new EventLog({ store, wallClock, schedule, log });
@@ -78,7 +78,7 @@ export function assemble(setting: BalancerSetting, onReload: (end: ReloadOutcome
       recordDrain(journal, { pool, upstream, stage });
     },
   });
-  const onResult: ProberSetting["onResult"] = (target, result, from) => {
+  const onResult: ProberOptions["onResult"] = (target, result, from) => {
     metrics.of(target.upstream).probed(result.success);
     pictures.probed(target.upstream, { at: wallClock(), ...result });
     if (from === undefined) return;
@@ -103,7 +103,7 @@ export function assemble(setting: BalancerSetting, onReload: (end: ReloadOutcome
     },
   });
   const requests = new Requests({ fleet, clock, wallClock });
-  const onSuspicion: DataPlaneSetting["onSuspicion"] = (all) => all.forEach((one) => prober.suspect(one));
+  const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) => all.forEach((one) => prober.suspect(one));
   const house = { config: course.wanted, fleet, metrics, clock, schedule, log, onSuspicion };
   const plane: DataPlane = host
     ? new WorkerDataPlane({
@@ -124,7 +124,7 @@ export function assemble(setting: BalancerSetting, onReload: (end: ReloadOutcome
       return fleet.pools;
     },
     queuedIn: (pool) => pictures.queuedIn(pool),
-    ...{ metrics, store: setting.historyStore, clock, wallClock, schedule },
+    ...{ metrics, store: options.historyStore, clock, wallClock, schedule },
     onLook: (upstream) => pictures.look(upstream),
     onFailure: historyErrorReporter(log, clock),
   });

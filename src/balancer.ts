@@ -1,6 +1,6 @@
 /** The running whole: starts, drains and stops its pieces, and shows them to those who read. */
 
-import { assemble, type BalancerSetting, type BalancerParts } from "./assembly.ts";
+import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";
 import type { Config } from "./config/config.ts";
 import { configurationStatusAfter } from "./control/configuration-after.ts";
 import type { Control } from "./control/control.ts";
@@ -17,7 +17,7 @@ import type { ConfigurationSnapshot, Phase, Snapshot } from "./snapshot.ts";
 
 /** `starting → ready → draining → stopped` */
 export class Balancer {
-  readonly #setting: BalancerSetting;
+  readonly #options: BalancerOptions;
   readonly #startedAt = systemWallClock();
   readonly #pieces: BalancerParts;
   #configuration: ConfigurationSnapshot;
@@ -25,10 +25,10 @@ export class Balancer {
   /** What the operator can do while it runs. */
   readonly control: Control;
 
-  constructor(setting: BalancerSetting) {
-    this.#setting = setting;
+  constructor(options: BalancerOptions) {
+    this.#options = options;
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
-    this.#pieces = assemble(setting, (end) => {
+    this.#pieces = assemble(options, (end) => {
       this.#configuration = configurationStatusAfter(end, this.#configuration, systemWallClock());
     });
     this.control = new Controller(this.#pieces.course);
@@ -80,7 +80,7 @@ export class Balancer {
     this.control.endRehearsals("draining");
     this.#turnTo("draining");
     const inFlight = plane.active();
-    this.#setting.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
+    this.#options.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     memory.stop();
     certificates.stop();
@@ -111,7 +111,7 @@ export class Balancer {
   }
 
   snapshot(): Snapshot {
-    const { engine, runtime, version } = this.#setting;
+    const { engine, runtime, version } = this.#options;
     const { plane, memory, certificates, pictures, journal } = this.#pieces;
     const { listen } = this.config;
     plane.tally();
@@ -126,7 +126,7 @@ export class Balancer {
       inFlight: plane.active(),
       configuration: this.#configuration,
       memory: memory.snapshot,
-      notKept: this.#setting.store.notKept ?? null,
+      notKept: this.#options.store.notKept ?? null,
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(plane.workers && { workers: plane.workers }),
       pools: pictures.pools(),
@@ -147,7 +147,7 @@ export class Balancer {
 
   /** The Prometheus text of all metrics. */
   metricsText(): Promise<string> {
-    return renderMetrics({ ...this.#pieces, store: this.#setting.store });
+    return renderMetrics({ ...this.#pieces, store: this.#options.store });
   }
 
   #turnTo(phase: Phase): void {

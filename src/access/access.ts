@@ -27,7 +27,7 @@ export type LoginAnswer =
   | { readonly kind: "refused" }
   | { readonly kind: "paused"; readonly waitMs: number };
 
-export interface AccessSetting {
+export interface AccessOptions {
   /** As they are now: a reload changes them. */
   readonly accounts: () => Accounts;
   readonly passwords: Passwords;
@@ -41,28 +41,28 @@ const mostAtOnce = 4;
 const busyWaitMs = 1_000;
 
 export class Access {
-  readonly #setting: AccessSetting;
+  readonly #options: AccessOptions;
   /** Who is logged in; whoever ends the process may keep them. */
   readonly sessions: Sessions;
   readonly #limit: LoginLimiter;
   readonly #ledger: LoginAudit;
   #verifying = 0;
 
-  constructor(setting: AccessSetting) {
-    this.#setting = setting;
-    this.sessions = new Sessions(setting.clock);
-    this.#limit = new LoginLimiter(setting.clock);
-    this.#ledger = new LoginAudit(setting.clock, setting.note);
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.sessions = new Sessions(options.clock);
+    this.#limit = new LoginLimiter(options.clock);
+    this.#ledger = new LoginAudit(options.clock, options.note);
   }
 
   /** Whether people log in here. */
   get hasUsers(): boolean {
-    return (this.#setting.accounts().users ?? []).length > 0;
+    return (this.#options.accounts().users ?? []).length > 0;
   }
 
   /** Undefined if nobody is known by this bearer. */
   identify(bearer: string | undefined): Caller | undefined {
-    const accounts = this.#setting.accounts();
+    const accounts = this.#options.accounts();
     if (isOpen(accounts)) return { kind: "anybody", role: "admin" };
     if (bearer === undefined) return undefined;
     if (accounts.token !== undefined && isSameSecret(bearer, accounts.token)) {
@@ -77,7 +77,7 @@ export class Access {
 
   /** Takes the same time for a name that nobody has. */
   async login({ name, password, address }: Credentials): Promise<LoginAnswer> {
-    const { users = [] } = this.#setting.accounts();
+    const { users = [] } = this.#options.accounts();
     if (users.length === 0) return { kind: "refused" };
     const waitMs = this.#verifying < mostAtOnce ? this.#limit.begin({ name, address }) : busyWaitMs;
     if (waitMs > 0) {
@@ -87,7 +87,7 @@ export class Access {
     const user = users.find((known) => known.name === name);
     const isRight = await this.#verify(password, (user ?? standIn(name, users)).passwordHash);
     // A reload may have come in between.
-    const { users: nowKnown = [] } = this.#setting.accounts();
+    const { users: nowKnown = [] } = this.#options.accounts();
     const isStill = nowKnown.some(
       (known) => known.name === name && known.passwordHash === user?.passwordHash,
     );
@@ -113,7 +113,7 @@ export class Access {
     const session = this.sessions.find(bearer);
     if (!session) return undefined;
     const { name, passwordMark } = session;
-    const user = this.#setting.accounts().users?.find((known) => known.name === name);
+    const user = this.#options.accounts().users?.find((known) => known.name === name);
     if (user && sessionFingerprint(user.passwordHash) === passwordMark) return user;
     this.sessions.end(bearer);
     return undefined;
@@ -122,7 +122,7 @@ export class Access {
   async #verify(password: string, hash: string): Promise<boolean> {
     this.#verifying += 1;
     try {
-      return await this.#setting.passwords.verify(password, hash);
+      return await this.#options.passwords.verify(password, hash);
     } finally {
       this.#verifying -= 1;
     }

@@ -22,7 +22,7 @@ import { upstreamRoutes, type ControlAccess } from "./fleet-routes.ts";
 import { bearerOf } from "./callers.ts";
 import { denialOf } from "./guard.ts";
 import { boundToSession } from "./held-answers.ts";
-import { loginRoutes, type LoginSetting } from "./login-routes.ts";
+import { loginRoutes, type LoginOptions } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
 import { faultRoutes } from "./rehearsal-routes.ts";
 import { requestRoutes } from "./request-routes.ts";
@@ -43,7 +43,7 @@ export interface AdminBackend extends Omit<ControlAccess, "pool"> {
   history(query: HistoryQuery): HistoryAnswer | undefined;
 }
 
-export interface AdminSetting {
+export interface AdminOptions {
   /** What the listener is bound to. */
   readonly hostname: string;
   /** 0 takes any free port. */
@@ -69,21 +69,21 @@ export interface AdminListener extends WebListener {
 
 /** Rejects with the system's code if the port cannot be had. */
 export async function startAdmin(
-  setting: AdminSetting,
+  options: AdminOptions,
   balancer: AdminBackend,
   runtime: Runtime,
 ): Promise<AdminListener> {
-  const { token, accounts = () => ({ token }), note = () => {}, takeSessions = () => [] } = setting;
+  const { token, accounts = () => ({ token }), note = () => {}, takeSessions = () => [] } = options;
   const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, note });
   const peers = new WeakMap<Request, string>();
-  const app = adminApp(balancer, setting, { access, peerOf: (request) => peers.get(request) ?? "" });
+  const app = adminApp(balancer, options, { access, peerOf: (request) => peers.get(request) ?? "" });
   const listener = await runtime.serve({
-    hostname: setting.hostname,
-    port: setting.port,
-    bug: setting.bug,
+    hostname: options.hostname,
+    port: options.port,
+    bug: options.bug,
     handle: async (request, peer) => {
       peers.set(request, peer);
-      const denial = denialOf(request, { hostname: setting.hostname, access });
+      const denial = denialOf(request, { hostname: options.hostname, access });
       if (denial) return unsniffed(denial);
       const bearer = bearerOf(request);
       const answer = unsniffed(await app.fetch(request));
@@ -102,8 +102,8 @@ export async function startAdmin(
 /** Every route, for the listener and for whoever holds the document to them. */
 export function adminApp(
   balancer: AdminBackend,
-  { settings = () => [] }: Pick<AdminSetting, "settings">,
-  login: LoginSetting,
+  { settings = () => [] }: Pick<AdminOptions, "settings">,
+  login: LoginOptions,
 ) {
   const poolNamed = (name: string) => balancer.snapshot().pools.find((pool) => pool.name === name);
   const { control } = balancer;

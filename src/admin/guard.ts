@@ -7,14 +7,14 @@ import { problem } from "./answers.ts";
 import { bearerOf, remember } from "./callers.ts";
 import { isHealthCheck, roleFor } from "./route-roles.ts";
 
-export interface GuardSetting {
+export interface GuardOptions {
   /** What the listener is bound to. */
   readonly hostname: string;
   readonly access: Access;
 }
 
 /** The answer to a request that is not served; undefined if it is. Then it is known who sent it. */
-export function denialOf(request: Request, { hostname, access }: GuardSetting): Response | undefined {
+export function denialOf(request: Request, { hostname, access }: GuardOptions): Response | undefined {
   const host = request.headers.get("host") ?? "";
   const { pathname } = new URL(request.url, "http://admin");
   if (isHealthCheck(request.method, pathname)) return undefined;

@@ -2,7 +2,7 @@
 
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 
-export interface ListenersSetting {
+export interface SseClientsOptions {
   /** More at one time is a mistake or an attack. */
   readonly most: number;
   /** Bytes that wait for one reader before it gets nothing more. */
@@ -67,12 +67,12 @@ export interface SseGreeting<State> {
 
 /** `resting ──first listener──▶ beating ──last one gone──▶ resting` */
 export class SseClients<State> {
-  readonly #setting: ListenersSetting;
+  readonly #options: SseClientsOptions;
   readonly #all = new Set<SseClient<State>>();
   #cancels: readonly Cancel[] = [];
 
-  constructor(setting: ListenersSetting) {
-    this.#setting = setting;
+  constructor(options: SseClientsOptions) {
+    this.#options = options;
   }
 
   get size(): number {
@@ -89,7 +89,7 @@ export class SseClients<State> {
 
   /** Undefined if too many listen already. */
   open(state: () => State, { joins, wants }: SseGreeting<State>): ReadableStream<Uint8Array> | undefined {
-    const { most, mostWaitingBytes } = this.#setting;
+    const { most, mostWaitingBytes } = this.#options;
     if (this.#all.size >= most) return undefined;
     let listener: SseClient<State> | undefined;
     return new ReadableStream<Uint8Array>(
@@ -110,7 +110,7 @@ export class SseClients<State> {
   #join(listener: SseClient<State>): void {
     this.#all.add(listener);
     if (this.#all.size > 1) return;
-    const { schedule, begin } = this.#setting;
+    const { schedule, begin } = this.#options;
     this.#cancels = [begin(), repeat(schedule, beatMs, () => this.#beat())];
   }
 

@@ -10,7 +10,7 @@ import { json, problem } from "./answers.ts";
 import { bodyFields } from "./bodies.ts";
 import { bearerOf, callerOf } from "./callers.ts";
 
-export interface LoginSetting {
+export interface LoginOptions {
   readonly access: Access;
   /** The peer of the connection that a request came on. */
   readonly peerOf: (request: Request) => string;
@@ -24,7 +24,7 @@ const longestPassword = 1_024;
  * A session is a bearer like any token and never a cookie here, so that no browser sends it unasked. The dashboard, which
  * has the forms, has the cookie too, and protects both.
  */
-export function loginRoutes({ access, peerOf }: LoginSetting) {
+export function loginRoutes({ access, peerOf }: LoginOptions) {
   return (
     new Elysia({ handler: { standardHostname: false } })
       .post(
@@ -80,7 +80,7 @@ function isText(value: unknown, longest: number): value is string {
  * Whom a failure is counted for. A dashboard logs many people in, and says for whom; it is believed where it comes from
  * this machine, whose programs have as many addresses as they like, or with the right of an admin.
  */
-function addressOf(request: Request, peerOf: LoginSetting["peerOf"]): string {
+function addressOf(request: Request, peerOf: LoginOptions["peerOf"]): string {
   const peer = peerOf(request);
   const told = request.headers.get("x-evenkeel-client") ?? "";
   const isBelieved = isLoopback(peer) || callerOf(request)?.role === "admin";

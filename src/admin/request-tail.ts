@@ -14,7 +14,7 @@ export interface TailStart {
   readonly after: number | null;
 }
 
-export interface RequestTailSetting {
+export interface RequestTailOptions {
   readonly requests: Pick<Requests, "since" | "watch">;
   readonly schedule: Schedule;
 }
@@ -29,12 +29,12 @@ const encoder = new TextEncoder();
 
 /** `resting ──first listener──▶ hearing of every kept request ──last one gone──▶ resting` */
 export class RequestTail {
-  readonly #setting: RequestTailSetting;
+  readonly #options: RequestTailOptions;
   readonly #listeners: SseClients<State>;
 
-  constructor(setting: RequestTailSetting) {
-    this.#setting = setting;
-    const { requests, schedule } = setting;
+  constructor(options: RequestTailOptions) {
+    this.#options = options;
+    const { requests, schedule } = options;
     this.#listeners = new SseClients({
       most: 50,
       mostWaitingBytes: 256 * 1024,
@@ -51,7 +51,7 @@ export class RequestTail {
   open({ query, after }: TailStart): ReadableStream<Uint8Array> | undefined {
     return this.#listeners.open(() => ({ query, missed: 0 }), {
       joins: (listener) => {
-        const missed = after === null ? [] : this.#setting.requests.since(after);
+        const missed = after === null ? [] : this.#options.requests.since(after);
         for (const request of missed) this.#tell(request, [listener]);
       },
     });

@@ -14,7 +14,7 @@ export interface StreamQuery extends Pick<EventQuery, "upstream" | "pool"> {
   readonly snapshotSeconds: number;
 }
 
-export interface StreamSetting {
+export interface StreamOptions {
   readonly control: Pick<Control, "events" | "watch">;
   readonly snapshot: () => Snapshot;
   readonly schedule: Schedule;
@@ -39,18 +39,18 @@ const eventsAtOnce = 500;
  * ```
  */
 export class Stream {
-  readonly #setting: StreamSetting;
+  readonly #options: StreamOptions;
   readonly #listeners: SseClients<State>;
   readonly #texts = new WeakMap<BalancerEvent, string>();
   #cancelFlush: Cancel | undefined;
 
-  constructor(setting: StreamSetting) {
-    this.#setting = setting;
+  constructor(options: StreamOptions) {
+    this.#options = options;
     this.#listeners = new SseClients({
       // Dashboards of a team and its scripts.
       most: 100,
       mostWaitingBytes: 64 * 1024,
-      schedule: setting.schedule,
+      schedule: options.schedule,
       begin: () => this.#begin(),
     });
   }
@@ -62,7 +62,7 @@ export class Stream {
   /** Undefined if too many listen already. */
   open(query: StreamQuery): ReadableStream<Uint8Array> | undefined {
     const { snapshotSeconds } = query;
-    const cursor = () => query.after ?? this.#setting.control.events({ limit: 1 }).at(-1)?.seq ?? 0;
+    const cursor = () => query.after ?? this.#options.control.events({ limit: 1 }).at(-1)?.seq ?? 0;
     return this.#listeners.open(
       // The first snapshot is sent at once.
       () => ({ query, cursor: cursor(), snapshotIn: 0 }),
@@ -76,8 +76,8 @@ export class Stream {
   }
 
   #begin(): Cancel {
-    const leave = this.#setting.control.watch(() => this.#wake());
-    const cancelTick = repeat(this.#setting.schedule, tickMs, () => this.#tick());
+    const leave = this.#options.control.watch(() => this.#wake());
+    const cancelTick = repeat(this.#options.schedule, tickMs, () => this.#tick());
     return () => {
       leave();
       cancelTick();
@@ -88,7 +88,7 @@ export class Stream {
 
   /** An event may happen on the way of a request: telling it waits for the next turn, and many are told at once. */
   #wake(): void {
-    this.#cancelFlush ??= this.#setting.schedule(0, () => {
+    this.#cancelFlush ??= this.#options.schedule(0, () => {
       this.#cancelFlush = undefined;
       for (const listener of this.#listeners) this.#tell(listener);
     });
@@ -114,7 +114,7 @@ export class Stream {
     const { upstream, pool } = state.query;
     const only = { ...(upstream !== undefined && { upstream }), ...(pool !== undefined && { pool }) };
     while (listener.isReady && this.#listeners.has(listener)) {
-      const events = this.#setting.control.events({ ...only, after: state.cursor, limit: eventsAtOnce });
+      const events = this.#options.control.events({ ...only, after: state.cursor, limit: eventsAtOnce });
       if (events.length === 0) return;
       state.cursor = events.at(-1)?.seq ?? state.cursor;
       listener.send(events.map((event) => this.#textOf(event)).join(""));
@@ -132,6 +132,6 @@ export class Stream {
 
   /** Without an id, so that the last event's stays the one to come back with. */
   #picture(): Uint8Array {
-    return encoder.encode(`event: snapshot\ndata: ${JSON.stringify(this.#setting.snapshot())}\n\n`);
+    return encoder.encode(`event: snapshot\ndata: ${JSON.stringify(this.#options.snapshot())}\n\n`);
   }
 }

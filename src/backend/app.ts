@@ -7,12 +7,12 @@ import { demoJson, methodNotAllowed, demoProblem } from "./answers.ts";
 import { ticks } from "./bodies.ts";
 import { Counters } from "./counters.ts";
 import type { Readiness } from "./readiness.ts";
-import { type RehearsalSetting, echo } from "./rehearsal.ts";
+import { type FaultInjectionOptions, echo } from "./rehearsal.ts";
 
 /** Where WebSocket messages are sent back; the runtime does that. */
 export const echoPath = "/ws";
 
-export interface AppSetting extends RehearsalSetting {
+export interface AppOptions extends FaultInjectionOptions {
   readonly readiness: Readiness;
   readonly clock: Clock;
   /** Ends answers that have no end of their own. */
@@ -25,8 +25,8 @@ interface Asked {
   readonly request: Request;
 }
 
-export function backendApp(setting: AppSetting): WebHandler {
-  const { clock, readiness } = setting;
+export function backendApp(options: AppOptions): WebHandler {
+  const { clock, readiness } = options;
   const counters = new Counters(clock);
   /** Elysia hands on nothing but the request. */
   const remotes = new WeakMap<Request, string>();
@@ -47,7 +47,7 @@ export function backendApp(setting: AppSetting): WebHandler {
   }
 
   function events({ request }: Asked): Response {
-    const { schedule, leaving, server } = setting;
+    const { schedule, leaving, server } = options;
     const tell = (tick: number) => JSON.stringify({ tick, server: server() });
     const body = request.method === "HEAD" ? null : ticks({ tell, schedule, leaving });
     return new Response(body, {
@@ -66,7 +66,7 @@ export function backendApp(setting: AppSetting): WebHandler {
   const app = new Elysia({ handler: { standardHostname: false } });
   // Elysia would answer with the error's own text; hooks hold for the routes that follow them.
   app.onError(({ error }) => {
-    setting.bug(error);
+    options.bug(error);
     return demoProblem(500, "Cannot answer: a fault of this server");
   });
   for (const [path, respond] of Object.entries(reads)) {
@@ -80,7 +80,7 @@ export function backendApp(setting: AppSetting): WebHandler {
     response.headers.set("upgrade", "websocket");
     return response;
   });
-  app.all("/*", ({ request }) => counted(() => echo(setting, request, remotes.get(request) ?? "")), {
+  app.all("/*", ({ request }) => counted(() => echo(options, request, remotes.get(request) ?? "")), {
     parse: "none",
   });
 

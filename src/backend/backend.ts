@@ -14,7 +14,7 @@ import { backendApp, echoPath } from "./app.ts";
 import { Readiness } from "./readiness.ts";
 import { describeRequest } from "./rehearsal.ts";
 
-export interface BackendSetting {
+export interface BackendOptions {
   /** How it names itself in its answers. */
   readonly name: string;
   readonly hostname: string;
@@ -60,7 +60,7 @@ const systemTools: BackendTools = {
 
 /** Rejects with the system's code where the port cannot be had. */
 export async function startBackend(
-  setting: BackendSetting,
+  options: BackendOptions,
   runtime: Pick<Runtime, "serve">,
   given: Partial<BackendTools> = {},
 ): Promise<Backend> {
@@ -68,10 +68,10 @@ export async function startBackend(
   const { schedule, wallClock, bug } = tools;
   const readiness = new Readiness();
   const leaving = new AbortController();
-  let { port } = setting;
-  const server = () => describeRequest(setting.name, port, wallClock);
-  const handle = backendApp({ ...setting, ...tools, readiness, leaving: leaving.signal, server });
-  const listener = await runtime.serve({ ...setting, handle, bug, echoPath });
+  let { port } = options;
+  const server = () => describeRequest(options.name, port, wallClock);
+  const handle = backendApp({ ...options, ...tools, readiness, leaving: leaving.signal, server });
+  const listener = await runtime.serve({ ...options, handle, bug, echoPath });
   port = listener.port;
   let stopped: Promise<void> | undefined;
 

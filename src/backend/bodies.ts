@@ -49,7 +49,7 @@ export function patternBytes(bytes: number): ReadableStream<Uint8Array> {
 /** Time between two events of {@link ticks}, in milliseconds. */
 const tickMs = 1_000;
 
-export interface TicksSetting {
+export interface TicksOptions {
   /** The data of an event; counted from 1. */
   readonly tell: (tick: number) => string;
   readonly schedule: Schedule;
@@ -58,7 +58,7 @@ export interface TicksSetting {
 }
 
 /** Server-sent events, the first at once and then one each second, until either side leaves. */
-export function ticks({ tell, schedule, leaving }: TicksSetting): ReadableStream<Uint8Array> {
+export function ticks({ tell, schedule, leaving }: TicksOptions): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let count = 0;
   let cancel: Cancel = () => {};

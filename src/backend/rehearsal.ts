@@ -6,7 +6,7 @@ import { demoJson, demoProblem } from "./answers.ts";
 import { countBytes, patternBytes } from "./bodies.ts";
 import { type EchoOptions, readEchoOptions } from "./knobs.ts";
 
-export interface RehearsalSetting {
+export interface FaultInjectionOptions {
   /** Milliseconds, drawn evenly from this range. */
   readonly latencyMs: { readonly min: number; readonly max: number };
   /** Share of answers that are 500, 0–1. */
@@ -32,14 +32,14 @@ export function describeRequest(name: string, port: number, wallClock: WallClock
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** Reads the request to its end, waits as long as latency or knob say, and answers. */
-export async function echo(setting: RehearsalSetting, request: Request, remote: string): Promise<Response> {
+export async function echo(options: FaultInjectionOptions, request: Request, remote: string): Promise<Response> {
   const { pathname: path, searchParams } = new URL(request.url);
   const knobs = readEchoOptions(searchParams);
   if ("problems" in knobs) return demoProblem(400, knobs.problems.join("; "));
   const bytes = await countBytes(request.body);
   if (bytes === undefined) return demoProblem(400, "Cannot read the body: it breaks off");
-  await latency(setting, knobs);
-  const status = knobs.status ?? (setting.random() < setting.failRate ? 500 : 200);
+  await latency(options, knobs);
+  const status = knobs.status ?? (options.random() < options.failRate ? 500 : 200);
   if (bodiless.has(status)) return new Response(null, { status });
   if (knobs.bytes !== undefined) {
     const headers = { "content-type": "application/octet-stream", "cache-control": "no-store" };
@@ -47,10 +47,10 @@ export async function echo(setting: RehearsalSetting, request: Request, remote: 
   }
   const { method } = request;
   const seen = { path, method, headers: Object.fromEntries(request.headers), remote };
-  return demoJson({ server: setting.server(), request: request.body ? { ...seen, bytes } : seen }, status);
+  return demoJson({ server: options.server(), request: request.body ? { ...seen, bytes } : seen }, status);
 }
 
-async function latency({ latencyMs, random, schedule }: RehearsalSetting, knobs: EchoOptions): Promise<void> {
+async function latency({ latencyMs, random, schedule }: FaultInjectionOptions, knobs: EchoOptions): Promise<void> {
   const delayMs = knobs.ms ?? latencyMs.min + random() * (latencyMs.max - latencyMs.min);
   if (delayMs > 0) await new Promise<void>((resolve) => void schedule(delayMs, resolve));
 }

@@ -8,7 +8,7 @@ export interface Cell {
   readonly tone?: "green" | "yellow" | "red" | "dim" | "bold";
 }
 
-export interface ColumnsSetting {
+export interface ColumnsOptions {
   /** Numbers of the columns that are numbers, from 0. */
   readonly right: readonly number[];
   readonly hasColour: boolean;
@@ -21,7 +21,7 @@ const gap = "  ";
 /** The last column is as long as it is, and cut where the terminal ends. */
 export function renderColumns(
   rows: readonly (readonly (string | Cell)[])[],
-  { right, hasColour, width = Infinity }: ColumnsSetting,
+  { right, hasColour, width = Infinity }: ColumnsOptions,
 ): readonly string[] {
   const cells = rows.map((row) => row.map((cell) => (typeof cell === "string" ? { text: cell } : cell)));
   const texts = cells.map((row) => row.map(({ text }) => plainText(text)));

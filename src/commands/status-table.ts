@@ -15,11 +15,11 @@ import { leftOf, played, describeInjectedFault } from "../dashboard/rehearsal-wo
 import { formatUptime, uptimeSpan } from "../dashboard/uptime-words.ts";
 import { overallStatus } from "../dashboard/verdict.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
-import { type Cell, renderColumns, type ColumnsSetting } from "./columns.ts";
+import { type Cell, renderColumns, type ColumnsOptions } from "./columns.ts";
 import { alertLines } from "./status-alerts.ts";
 import { plainText } from "./terminal.ts";
 
-type Look = Omit<ColumnsSetting, "right">;
+type Look = Omit<ColumnsOptions, "right">;
 
 /** @param picture with a snapshot, or with an outage and what is left of one */
 export function statusLines(picture: DashboardState, look: Look): readonly string[] {

@@ -29,7 +29,7 @@ export interface ConfigSources {
   problemOf(fault: Omit<SchemaError, "isKey"> & { readonly isKey?: boolean }): Problem;
 }
 
-export interface LayersSetting {
+export interface MergeSourcesOptions {
   /** Each for a place of its own. */
   readonly givens: readonly SourceValue[];
   readonly file?: FileText | undefined;
@@ -44,7 +44,7 @@ export function mergeSources({
   file,
   base,
   expand = (value) => value,
-}: LayersSetting): ConfigSources {
+}: MergeSourcesOptions): ConfigSources {
   const written = givens.reduce<unknown>((value, given) => withValue(value, given.path, given.value), base);
   const givenAt = (path: Path) => givens.find((given) => startsWith(path, given.path));
 

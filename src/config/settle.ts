@@ -12,7 +12,7 @@ import { type ConfigFile, fileSchema } from "./schema.ts";
 import { schemaErrors } from "./shape.ts";
 import { expandUpstreams } from "./upstreams.ts";
 
-export interface SettleSetting {
+export interface LoadConfigOptions {
   /** From flags and variables. A path that begins with `pools` and "*" means the first pool. */
   readonly givens: readonly SourceValue[];
   /** What the file says, or why it cannot be read; undefined if there is none. */
@@ -33,7 +33,7 @@ export interface LoadedConfig extends ResolvedConfig {
   readonly sourceOf: (path: Path) => string;
 }
 
-export function loadConfig(setting: SettleSetting): LoadedConfig | ConfigError {
+export function loadConfig(setting: LoadConfigOptions): LoadedConfig | ConfigError {
   const { defaultState, purpose } = setting;
   const unreadable = isProblems(setting.file) ? setting.file : [];
   const file = isProblems(setting.file) ? undefined : setting.file;
@@ -63,7 +63,7 @@ function byPlace({ place: left }: Problem, { place: right }: Problem): number {
 }
 
 /** A check knows no command: it counts the dashboard in if somebody spoke of it. */
-function listenersOf(purpose: SettleSetting["purpose"], { sourceOf }: ConfigSources): readonly ListenerKey[] {
+function listenersOf(purpose: LoadConfigOptions["purpose"], { sourceOf }: ConfigSources): readonly ListenerKey[] {
   const isNamed = ["host", "port"].some((key) => sourceOf(["dashboard", key]) !== "default");
   const hasDashboard = purpose === "up" || (purpose === "check" && isNamed);
   return hasDashboard ? ["listen", "admin", "dashboard"] : ["listen", "admin"];

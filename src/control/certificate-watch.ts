@@ -12,7 +12,7 @@ import type { Log } from "../lib/log.ts";
 import type { CertificateSnapshot } from "../snapshot.ts";
 import type { EventLog } from "./journal.ts";
 
-export interface CertificateWatchSetting {
+export interface CertificateMonitorOptions {
   /** Those that clients see until the process ends: another one in its file is none yet. */
   readonly certificates: readonly ListenerCertificate[];
   readonly journal: Pick<EventLog, "add">;
@@ -30,18 +30,18 @@ const lookMs = 60_000;
  * ```
  */
 export class CertificateMonitor {
-  readonly #setting: CertificateWatchSetting;
+  readonly #options: CertificateMonitorOptions;
   /** As last told. */
   readonly #stages = new Map<ListenerCertificate, CertificateStage>();
   #cancel: Cancel | undefined;
 
-  constructor(setting: CertificateWatchSetting) {
-    this.#setting = setting;
+  constructor(options: CertificateMonitorOptions) {
+    this.#options = options;
   }
 
   /** Undefined where clients come over plain HTTP. */
   get snapshot(): readonly CertificateSnapshot[] | undefined {
-    const { certificates, wallClock } = this.#setting;
+    const { certificates, wallClock } = this.#options;
     if (certificates.length === 0) return undefined;
     const now = wallClock();
     return certificates.map((one) => ({ ...one, status: certificateStatus(stageOf(one, now)) }));
@@ -49,7 +49,7 @@ export class CertificateMonitor {
 
   /** Looks now and from then on. What there is to tell now is in the log already, with the configuration's warnings. */
   start(): void {
-    const { certificates, schedule } = this.#setting;
+    const { certificates, schedule } = this.#options;
     if (certificates.length === 0) return;
     for (const one of certificates) this.#turn(one);
     this.#cancel = repeat(schedule, lookMs, () => {
@@ -63,7 +63,7 @@ export class CertificateMonitor {
 
   /** Puts on record what is new. @returns whether there was something */
   #turn(one: ListenerCertificate): boolean {
-    const { journal, wallClock } = this.#setting;
+    const { journal, wallClock } = this.#options;
     const now = wallClock();
     const before = this.#stages.get(one);
     const stage = stageOf(one, now);
@@ -77,7 +77,7 @@ export class CertificateMonitor {
   }
 
   #log(one: ListenerCertificate): void {
-    const { log, wallClock } = this.#setting;
+    const { log, wallClock } = this.#options;
     const { listener, path, expiresAt } = one;
     const facts = { listener, path, expiresAt: new Date(expiresAt).toISOString() };
     const words = describeExpiry(one, wallClock());

@@ -60,9 +60,9 @@ export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
   steer(who: Actor, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
 }
 
-export function createReconciler(setting: ReconcilerOptions): Reconciler {
-  const { intents, fleet, prober, drains, journal } = setting;
-  let { config } = setting;
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { intents, fleet, prober, drains, journal } = options;
+  let { config } = options;
   intents.write(supersededIntents(config, intents.all));
   let wanted = desiredConfig(config, intents.all);
   let last: Promise<unknown> = Promise.resolve();
@@ -91,7 +91,7 @@ export function createReconciler(setting: ReconcilerOptions): Reconciler {
   adopt(fleet.next(wanted));
 
   return {
-    ...setting,
+    ...options,
     get config() {
       return config;
     },
@@ -115,7 +115,7 @@ export function createReconciler(setting: ReconcilerOptions): Reconciler {
       adopt(next);
       prober.retain(after);
       [config, wanted] = [newConfig, newWanted];
-      setting.onSteered?.();
+      options.onSteered?.();
       for (const step of steps) record(journal, step, { ...who, reason });
       return steps;
     },

@@ -14,7 +14,7 @@ export interface Drain {
   readonly isOver?: true;
 }
 
-export interface DrainsSetting {
+export interface DrainsOptions {
   readonly clock: Clock;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
@@ -34,13 +34,13 @@ const lookEveryMs = 25;
  * ```
  */
 export class Drains {
-  readonly #setting: DrainsSetting;
+  readonly #options: DrainsOptions;
   readonly #drains = new Map<Upstream, Drain>();
   /** Those of which somebody heard that they are empty. */
   readonly #told = new WeakSet<Drain>();
 
-  constructor(setting: DrainsSetting) {
-    this.#setting = setting;
+  constructor(options: DrainsOptions) {
+    this.#options = options;
   }
 
   of(upstream: Upstream): Drain | undefined {
@@ -59,13 +59,13 @@ export class Drains {
     upstream: Upstream,
     { waitMs, isLeaving }: { readonly waitMs: number; readonly isLeaving: boolean },
   ): void {
-    const now = this.#setting.wallClock();
+    const now = this.#options.wallClock();
     const known = this.#drains.get(upstream);
     const since = known?.since ?? now;
     const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isLeaving };
     this.#drains.set(upstream, drain);
     if (known && this.#told.has(known) && !isLeaving) this.#told.add(drain);
-    void this.#watch(upstream, drain, waitMs > 0 ? this.#setting.clock() + waitMs : Infinity);
+    void this.#watch(upstream, drain, waitMs > 0 ? this.#options.clock() + waitMs : Infinity);
   }
 
   /** One that leaves has had its time. It gets nothing new until it is really gone. */
@@ -81,7 +81,7 @@ export class Drains {
 
   /** Resolves when it is empty, when the time is up, or when the drain was ended. */
   async wait(upstream: Upstream, waitMs: number): Promise<"drained" | "late" | "undone"> {
-    const { clock } = this.#setting;
+    const { clock } = this.#options;
     const end = clock() + waitMs;
     for (;;) {
       const drain = this.#drains.get(upstream);
@@ -94,7 +94,7 @@ export class Drains {
   }
 
   async #watch(upstream: Upstream, drain: Drain, end: number): Promise<void> {
-    const { clock, onStage } = this.#setting;
+    const { clock, onStage } = this.#options;
     for (let isLate = false; this.#drains.get(upstream) === drain; await this.#pause(lookEveryMs)) {
       if (this.#tellIfEmpty(upstream, drain)) return;
       if (!isLate && clock() >= end) {
@@ -106,14 +106,14 @@ export class Drains {
 
   /** Whoever looks first tells. */
   #tellIfEmpty(upstream: Upstream, drain: Drain): boolean {
-    const { isEmpty } = this.#setting;
+    const { isEmpty } = this.#options;
     if (isEmpty ? !isEmpty(upstream) : upstream.inFlight > 0) return false;
-    if (!this.#told.has(drain)) this.#setting.onStage(upstream, "drained", drain);
+    if (!this.#told.has(drain)) this.#options.onStage(upstream, "drained", drain);
     this.#told.add(drain);
     return true;
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => void this.#setting.schedule(delayMs, resolve));
+    return new Promise((resolve) => void this.#options.schedule(delayMs, resolve));
   }
 }

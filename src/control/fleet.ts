@@ -46,12 +46,12 @@ export interface PreparedPools {
 }
 
 export class PoolRegistry {
-  readonly #setting: PoolRegistryOptions;
+  readonly #options: PoolRegistryOptions;
   #members: readonly PoolEntry[] = [];
   #routes: readonly Route[] = [];
 
-  constructor(setting: PoolRegistryOptions) {
-    this.#setting = setting;
+  constructor(options: PoolRegistryOptions) {
+    this.#options = options;
   }
 
   get members(): readonly PoolEntry[] {
@@ -117,12 +117,12 @@ export class PoolRegistry {
       name: config.name,
       policy: this.#policyOf(config),
       upstreams: [],
-      ...this.#setting,
+      ...this.#options,
     });
   }
 
   #queuedPoolOf(config: PoolConfig): Pick<PoolEntry, "pool" | "queue" | "deadlines"> {
-    const { clock, schedule = systemSchedule } = this.#setting;
+    const { clock, schedule = systemSchedule } = this.#options;
     const pool = this.#poolOf(config);
     const queue = new Queue({ pool, limits: config.queue, clock, schedule });
     return { pool, queue, deadlines: new Deadlines({ clock, schedule }) };
@@ -132,11 +132,11 @@ export class PoolRegistry {
   #budgetOf({ retryBudget: wanted }: PoolConfig, member: PoolEntry | undefined): RetryBudget {
     const present = member?.config.retryBudget;
     const isSame = present && present.share === wanted.share && present.perSecond === wanted.perSecond;
-    return isSame && member ? member.retryBudget : new RetryBudget(wanted, this.#setting.clock);
+    return isSame && member ? member.retryBudget : new RetryBudget(wanted, this.#options.clock);
   }
 
   #policyOf({ policy }: PoolConfig) {
-    return policyEntry(policy).create(this.#setting);
+    return policyEntry(policy).create(this.#options);
   }
 }
 

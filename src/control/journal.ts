@@ -19,7 +19,7 @@ export interface EventQuery extends EventFilter {
   readonly limit: number;
 }
 
-export interface JournalSetting {
+export interface EventLogOptions {
   readonly store: Pick<Store, "events" | "record">;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
@@ -38,7 +38,7 @@ const retryDelayMs = 60_000;
 const mostUnwritten = 2_000;
 
 export class EventLog {
-  readonly #setting: JournalSetting;
+  readonly #options: EventLogOptions;
   readonly #all: BalancerEvent[];
   readonly #rings = new Map<string, BalancerEvent[]>();
   readonly #watchers = new Set<() => void>();
@@ -47,23 +47,23 @@ export class EventLog {
   #cancelRetry: Cancel | undefined;
   #lastSeq = 0;
 
-  constructor(setting: JournalSetting) {
-    this.#setting = setting;
-    this.#all = [...setting.store.events(keptInAll)];
+  constructor(options: EventLogOptions) {
+    this.#options = options;
+    this.#all = [...options.store.events(keptInAll)];
     for (const event of this.#all) this.#file(event);
     this.#lastSeq = this.#all.at(-1)?.seq ?? 0;
   }
 
   /** Cheap enough for anywhere: a number, three short lists and, at most five times a second, a timer. */
   add(happening: NewEvent): BalancerEvent {
-    const at = this.#setting.wallClock();
+    const at = this.#options.wallClock();
     // The time as a number: it grows over restarts even where nothing was kept of the run before.
     this.#lastSeq = Math.max(this.#lastSeq + 1, Math.floor(at));
     const event = { seq: this.#lastSeq, at, ...happening };
     push(this.#all, event, keptInAll);
     this.#file(event);
     push(this.#unwritten, event, mostUnwritten);
-    this.#cancelWrite ??= this.#setting.schedule(writeDelayMs, () => this.flush());
+    this.#cancelWrite ??= this.#options.schedule(writeDelayMs, () => this.flush());
     for (const onEvent of this.#watchers) onEvent();
     return event;
   }
@@ -102,11 +102,11 @@ export class EventLog {
     this.#cancelWrite = this.#cancelRetry = undefined;
     if (this.#unwritten.length === 0) return;
     try {
-      this.#setting.store.record(this.#unwritten);
+      this.#options.store.record(this.#unwritten);
       this.#unwritten = [];
     } catch (error) {
-      this.#setting.log.error("events not written", { why: String(error), waiting: this.#unwritten.length });
-      this.#cancelRetry = this.#setting.schedule(retryDelayMs, () => this.flush());
+      this.#options.log.error("events not written", { why: String(error), waiting: this.#unwritten.length });
+      this.#cancelRetry = this.#options.schedule(retryDelayMs, () => this.flush());
     }
   }
 

@@ -3,7 +3,7 @@
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 import type { MemorySnapshot } from "../snapshot.ts";
 
-export interface MemoryWatchSetting {
+export interface MemoryMonitorOptions {
   readonly schedule: Schedule;
   /** What all of its processes take, bytes. */
   readonly rssBytes: () => number;
@@ -25,22 +25,22 @@ const slack = 0.1;
  * ```
  */
 export class MemoryMonitor {
-  readonly #setting: MemoryWatchSetting;
+  readonly #options: MemoryMonitorOptions;
   #cancel: Cancel | undefined;
   #isShedding = false;
 
-  constructor(setting: MemoryWatchSetting) {
-    this.#setting = setting;
+  constructor(options: MemoryMonitorOptions) {
+    this.#options = options;
   }
 
   get snapshot(): MemorySnapshot {
-    const { rssBytes, limitBytes } = this.#setting;
+    const { rssBytes, limitBytes } = this.#options;
     return { rssBytes: rssBytes(), limitBytes: limitBytes() ?? null, shedding: this.#isShedding };
   }
 
   /** Looks now and from then on. */
   start(): void {
-    this.#cancel = repeat(this.#setting.schedule, lookMs, () => this.#look());
+    this.#cancel = repeat(this.#options.schedule, lookMs, () => this.#look());
     this.#look();
   }
 
@@ -49,7 +49,7 @@ export class MemoryMonitor {
   }
 
   #look(): void {
-    const { rssBytes, limitBytes, collect, onTurn } = this.#setting;
+    const { rssBytes, limitBytes, collect, onTurn } = this.#options;
     if (this.#isShedding) collect();
     const limit = limitBytes() ?? Infinity;
     const isOver = rssBytes() >= (this.#isShedding ? limit * (1 - slack) : limit);

@@ -11,7 +11,7 @@ import type { UpstreamLocation } from "./fleet.ts";
 import type { EventLog } from "./journal.ts";
 import type { FaultRequest } from "./rehearsal-order.ts";
 
-export interface RehearsalsSetting {
+export interface FaultInjectionsOptions {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
@@ -28,11 +28,11 @@ interface Running {
 
 /** `begin ──(time, an order, the balancer drains)──▶ over`: at most one for each upstream, a new one replaces it. */
 export class FaultInjections {
-  readonly #setting: RehearsalsSetting;
+  readonly #options: FaultInjectionsOptions;
   readonly #running = new Map<Upstream, Running>();
 
-  constructor(setting: RehearsalsSetting) {
-    this.#setting = setting;
+  constructor(options: FaultInjectionsOptions) {
+    this.#options = options;
   }
 
   /** Undefined if it plays now, else why it does not. */
@@ -41,7 +41,7 @@ export class FaultInjections {
     order: FaultRequest,
     who: Actor,
   ): CommandError | undefined {
-    const { clock, schedule, random } = this.#setting;
+    const { clock, schedule, random } = this.#options;
     const why = order.force ? undefined : reasonNotToInject(pool, upstream);
     if (why !== undefined) {
       return commandError(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${why}`);
@@ -55,7 +55,7 @@ export class FaultInjections {
     this.#running.set(upstream, { pool: pool.name, cancel });
     const to = describeFault(plan);
     this.#tell(pool.name, upstream, { from, to, reason: "operator", ...who });
-    this.#setting.log.warn("rehearsal begins", {
+    this.#options.log.warn("rehearsal begins", {
       ...{ pool: pool.name, upstream: upstream.id, plays: to, forMs: durationMs, ...who },
     });
     return undefined;
@@ -70,7 +70,7 @@ export class FaultInjections {
     const from = describeFault(upstream.rehearsal.plan);
     upstream.rehearsal = undefined;
     this.#tell(running.pool, upstream, { from, to: "none", reason, ...who });
-    this.#setting.log.info("rehearsal ends", { pool: running.pool, upstream: upstream.id, reason, ...who });
+    this.#options.log.info("rehearsal ends", { pool: running.pool, upstream: upstream.id, reason, ...who });
     return true;
   }
 
@@ -83,8 +83,8 @@ export class FaultInjections {
     upstream: Upstream,
     { why, ...told }: Actor & { readonly from: string; readonly to: string; readonly reason: string },
   ): void {
-    this.#setting.journal.add({ kind: "rehearsal", pool, upstream: upstream.id, ...told, detail: why });
-    this.#setting.onChange();
+    this.#options.journal.add({ kind: "rehearsal", pool, upstream: upstream.id, ...told, detail: why });
+    this.#options.onChange();
   }
 }
 

@@ -7,7 +7,7 @@ import type { MemorySense } from "../runtime/runtime.ts";
 import type { EventLog } from "./journal.ts";
 import { MemoryMonitor } from "./memory-watch.ts";
 
-export interface SheddingSetting {
+export interface OverloadMonitorOptions {
   readonly memory: MemorySense;
   readonly config: () => Pick<Config, "maxMemory">;
   readonly plane: {
@@ -25,8 +25,8 @@ export interface SheddingSetting {
 const autoShare = 0.8;
 
 /** Not started yet. */
-export function overloadMonitor(setting: SheddingSetting): MemoryMonitor {
-  const { memory, config, plane, journal, log, schedule } = setting;
+export function overloadMonitor(options: OverloadMonitorOptions): MemoryMonitor {
+  const { memory, config, plane, journal, log, schedule } = options;
   const groupBytes = memory.limitBytes();
   const autoBytes = groupBytes === undefined ? undefined : Math.floor(groupBytes * autoShare);
   return new MemoryMonitor({

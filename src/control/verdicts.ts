@@ -12,13 +12,13 @@ import type { ProbeResult } from "../probe/probe.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
 import type { EventLog } from "./journal.ts";
 
-export interface VerdictSetting {
+export interface OverallStatusOptions {
   readonly metrics: Metrics;
   readonly journal: EventLog;
   readonly log: Log;
 }
 
-export function poolEventRecorder({ metrics, journal, log }: VerdictSetting): PoolObserver {
+export function poolEventRecorder({ metrics, journal, log }: OverallStatusOptions): PoolObserver {
   return {
     outlierChanged(pool, change) {
       metrics.outlierChanged(pool, change);
@@ -46,7 +46,7 @@ export function poolEventRecorder({ metrics, journal, log }: VerdictSetting): Po
 
 /** The active verdict changed: from what, and what the probe saw. */
 export function recordProbeTransition(
-  { journal, log }: Pick<VerdictSetting, "journal" | "log">,
+  { journal, log }: Pick<OverallStatusOptions, "journal" | "log">,
   { pool, upstream }: ProbeTarget,
   { result, from }: { readonly result: ProbeResult; readonly from: ActiveHealthState },
 ): void {

@@ -99,13 +99,13 @@ type Group = readonly [name: string, members: readonly Setting[]];
 /** What stands alone comes first. "pools.main.probe.rise" belongs to "pools.main", "listen.port" to "listen", "engine" to what stands alone. */
 function groupsOf(settings: readonly Setting[]): readonly Group[] {
   const groups = new Map<string, Setting[]>([[general, []]]);
-  for (const setting of settings) {
-    const keys = setting.name.replace(/\[.*$/, "").split(".");
+  for (const options of settings) {
+    const keys = options.name.replace(/\[.*$/, "").split(".");
     const name =
       keys[0] === "pools" ? keys.slice(0, 2).join(".") : keys.length > 1 ? (keys[0] ?? "") : general;
     const members = groups.get(name);
-    if (members) members.push(setting);
-    else groups.set(name, [setting]);
+    if (members) members.push(options);
+    else groups.set(name, [options]);
   }
   return [...groups].filter(([, members]) => members.length > 0);
 }

@@ -19,7 +19,7 @@ import { routesOf } from "./routes.ts";
 import { refusalOf, secured } from "./security.ts";
 import { trendSince, UpstreamPollers } from "./upstream-feeds.ts";
 
-export interface DashboardSetting {
+export interface DashboardOptions {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -42,8 +42,8 @@ export interface Dashboard {
 const intervalMs = 1_000;
 
 /** Rejects if the port cannot be had, with the system's error code. */
-export async function startDashboard(setting: DashboardSetting, runtime: Runtime): Promise<Dashboard> {
-  const { hostname, port, balancerUrl, adminUrl, adminToken, bug = () => {} } = setting;
+export async function startDashboard(options: DashboardOptions, runtime: Runtime): Promise<Dashboard> {
+  const { hostname, port, balancerUrl, adminUrl, adminToken, bug = () => {} } = options;
   // What all see alike is read once for all; what one does, and asks for, goes with that visitor's own right.
   const admin = adminClient({ adminUrl, bearer: () => visitors.bearer });
   const lookAtFrontDoor = frontDoorWatch(

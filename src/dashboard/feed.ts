@@ -15,7 +15,7 @@ export interface Viewer<Shown extends RenderedState = DashboardState> {
   end(): void;
 }
 
-export interface FeedSetting<Shown extends RenderedState = DashboardState> {
+export interface SnapshotPollerOptions<Shown extends RenderedState = DashboardState> {
   /** Draws the picture that follows the given one. Must not reject. */
   readonly draw: (previous: Shown | undefined) => Promise<Shown>;
   readonly schedule: Schedule;
@@ -35,14 +35,14 @@ export interface FeedSetting<Shown extends RenderedState = DashboardState> {
  * ```
  */
 export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
-  readonly #setting: FeedSetting<Shown>;
+  readonly #options: SnapshotPollerOptions<Shown>;
   readonly #viewers = new Set<Viewer<Shown>>();
   #last: Shown | undefined;
   #drawing: Promise<Shown> | undefined;
   #cancelNext: Cancel | undefined;
 
-  constructor(setting: FeedSetting<Shown>) {
-    this.#setting = setting;
+  constructor(options: SnapshotPollerOptions<Shown>) {
+    this.#options = options;
   }
 
   get viewers(): number {
@@ -58,7 +58,7 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
 
   /** A picture that is not older than one interval; many who ask at once share one. */
   async current(): Promise<Shown> {
-    const { wallClock, intervalMs } = this.#setting;
+    const { wallClock, intervalMs } = this.#options;
     const last = this.#last;
     return last && Math.abs(wallClock() - last.at) < intervalMs ? last : this.#draw();
   }
@@ -77,7 +77,7 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
   #draw(): Promise<Shown> {
     this.#cancelNext?.();
     this.#cancelNext = undefined;
-    this.#drawing ??= this.#setting.draw(this.#last).then((picture) => {
+    this.#drawing ??= this.#options.draw(this.#last).then((picture) => {
       this.#drawing = undefined;
       this.#last = picture;
       for (const viewer of this.#viewers) this.#show(viewer, picture);
@@ -88,7 +88,7 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
   }
 
   #drawLater(): void {
-    const { schedule, intervalMs } = this.#setting;
+    const { schedule, intervalMs } = this.#options;
     this.#cancelNext = schedule(intervalMs, () => {
       this.#cancelNext = undefined;
       void this.#draw();
@@ -99,7 +99,7 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
     try {
       viewer.show(picture);
     } catch (error) {
-      this.#setting.bug(error);
+      this.#options.bug(error);
       this.#end(viewer);
     }
   }

@@ -5,7 +5,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { FrontDoor } from "./picture.ts";
 import { describeError } from "./web-client.ts";
 
-export interface FrontDoorSetting {
+export interface FrontDoorOptions {
   readonly url: string;
   readonly clock: Clock;
   readonly wallClock: WallClock;
@@ -22,7 +22,7 @@ const tls = { verify: false };
  * hangs must not hold up the picture.
  */
 export function frontDoorWatch(
-  { url, clock, wallClock }: FrontDoorSetting,
+  { url, clock, wallClock }: FrontDoorOptions,
   { probeHttp }: Pick<Runtime, "probeHttp">,
 ): () => Promise<FrontDoor> {
   const fields = { host: new URL(url).host, "user-agent": "evenkeel-dashboard" };

@@ -12,7 +12,7 @@ import type { AdminApiError } from "./picture.ts";
 import { backTo, type PageLocation } from "./place.ts";
 import type { UpstreamPollers } from "./upstream-feeds.ts";
 
-export interface RehearsalRouteSetting {
+export interface FaultRouteOptions {
   readonly admin: Pick<AdminClient, "order">;
   readonly feed: SnapshotPoller;
   readonly upstreams: UpstreamPollers;
@@ -21,7 +21,7 @@ export interface RehearsalRouteSetting {
 
 const byHand = { parse: "none" } as const;
 
-export function faultFormRoutes({ admin, feed, upstreams, deeds }: RehearsalRouteSetting) {
+export function faultFormRoutes({ admin, feed, upstreams, deeds }: FaultRouteOptions) {
   const answer = async (
     request: Request,
     {

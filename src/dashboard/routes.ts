@@ -28,7 +28,7 @@ import { faultFormRoutes } from "./rehearsal-routes.ts";
 import { overallStatus } from "./verdict.ts";
 import { viewOf } from "./view.ts";
 
-export interface RouteSetting {
+export interface ControlRouteOptions {
   readonly feed: SnapshotPoller;
   readonly upstreams: UpstreamPollers;
   readonly events: EventsFeed;
@@ -50,7 +50,7 @@ export function routesOf({
   requests,
   tails,
   bug,
-}: RouteSetting): (request: Request) => Promise<Response> {
+}: ControlRouteOptions): (request: Request) => Promise<Response> {
   const deeds = new UndoHistory();
   const doneIn = (query: Query, place: PageLocation) => {
     const deed = deeds.of(query["done"]);

@@ -3,7 +3,7 @@
 import type { UpstreamDetail } from "../detail.ts";
 import type { SeriesHistory } from "../history/history.ts";
 import type { AdminClient } from "./admin-client.ts";
-import { SnapshotPoller, type FeedSetting } from "./feed.ts";
+import { SnapshotPoller, type SnapshotPollerOptions } from "./feed.ts";
 import type { DashboardState, AdminApiError } from "./picture.ts";
 
 export interface UpstreamPageState {
@@ -18,7 +18,7 @@ export interface UpstreamPageState {
   readonly trouble: AdminApiError | undefined;
 }
 
-export interface UpstreamFeedsSetting extends Omit<FeedSetting, "draw"> {
+export interface UpstreamPollersOptions extends Omit<SnapshotPollerOptions, "draw"> {
   readonly feed: SnapshotPoller;
   readonly admin: Pick<AdminClient, "upstream" | "history">;
 }
@@ -27,11 +27,11 @@ export interface UpstreamFeedsSetting extends Omit<FeedSetting, "draw"> {
 const mostIdle = 20;
 
 export class UpstreamPollers {
-  readonly #setting: UpstreamFeedsSetting;
+  readonly #options: UpstreamPollersOptions;
   readonly #feeds = new Map<string, SnapshotPoller<UpstreamPageState>>();
 
-  constructor(setting: UpstreamFeedsSetting) {
-    this.#setting = setting;
+  constructor(options: UpstreamPollersOptions) {
+    this.#options = options;
   }
 
   get viewers(): number {
@@ -43,9 +43,9 @@ export class UpstreamPollers {
     if (known) return known;
     const idle = [...this.#feeds].filter(([, { viewers }]) => viewers === 0);
     for (const [name] of idle.slice(0, Math.max(0, idle.length - mostIdle + 1))) this.#feeds.delete(name);
-    const { feed, admin, ...setting } = this.#setting;
+    const { feed, admin, ...options } = this.#options;
     const made = new SnapshotPoller<UpstreamPageState>({
-      ...setting,
+      ...options,
       draw: (previous) => draw(id, { feed, admin, previous }),
     });
     this.#feeds.set(id, made);
@@ -58,7 +58,7 @@ export class UpstreamPollers {
   }
 }
 
-interface Means extends Pick<UpstreamFeedsSetting, "feed" | "admin"> {
+interface Means extends Pick<UpstreamPollersOptions, "feed" | "admin"> {
   readonly previous: UpstreamPageState | undefined;
 }
 

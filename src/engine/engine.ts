@@ -2,7 +2,7 @@
 
 import type { Upstream } from "../pool/upstream.ts";
 import type { Exchange } from "../proxy/exchange.ts";
-import type { ForwardingSetting } from "../proxy/headers.ts";
+import type { ForwardingOptions } from "../proxy/headers.ts";
 
 /** Limits on clients' connections, in milliseconds. */
 export interface ClientTimeouts {
@@ -35,7 +35,7 @@ export interface EngineOptions {
   readonly exchange: () => Exchange;
   /** Keeps an acceptable id of the client's, else makes one. */
   readonly requestId: (given: string | undefined) => string;
-  readonly trusts: ForwardingSetting["trusts"];
+  readonly trusts: ForwardingOptions["trusts"];
   readonly log: EngineLog;
 }
 
@@ -63,5 +63,5 @@ export interface EngineListener {
 /** A data plane. `listen` rejects if the port cannot be had, with the system's error code. */
 export interface Engine {
   readonly name: string;
-  listen(setting: EngineOptions): Promise<EngineListener>;
+  listen(options: EngineOptions): Promise<EngineListener>;
 }

@@ -12,7 +12,7 @@ import { SeriesRegistry } from "./series-book.ts";
 import type { HistoryStore, StoredSeries, SeriesKey } from "./store.ts";
 import { Uptime } from "./uptime.ts";
 
-export interface HistorySetting {
+export interface HistoryOptions {
   /** Read anew every second: pools and upstreams come and go. */
   readonly pools: () => readonly Pool[];
   readonly metrics: Metrics;
@@ -63,7 +63,7 @@ const earlyMs = 50;
 const mostWaiting = 50_000;
 
 export class History {
-  readonly #setting: HistorySetting;
+  readonly #options: HistoryOptions;
   readonly #series = new SeriesRegistry((key) => this.#uptimeBefore(key));
   #waiting: StoredSeries[] = [];
   #cancel: Cancel | undefined;
@@ -73,12 +73,12 @@ export class History {
   /** The full second that it ended, epoch milliseconds. */
   #endedAt = 0;
 
-  constructor(setting: HistorySetting) {
-    this.#setting = setting;
+  constructor(options: HistoryOptions) {
+    this.#options = options;
   }
 
   start(): void {
-    this.#lookedAt = this.#setting.clock();
+    this.#lookedAt = this.#options.clock();
     this.#endedAt = this.#fullSecond();
     this.#observeLater();
   }
@@ -89,7 +89,7 @@ export class History {
     this.#cancel();
     this.#cancelWrite?.();
     this.#cancel = this.#cancelWrite = undefined;
-    const at = this.#setting.wallClock();
+    const at = this.#options.wallClock();
     this.#observe(
       at,
       storedResolutions.map((level) => ({ level, at })),
@@ -106,7 +106,7 @@ export class History {
     );
     if (asked.length === 0 && (pool !== undefined || upstream !== undefined)) return undefined;
     const { spanMs, stepMs } = windows[window];
-    const after = Math.max(since, this.#setting.wallClock() - spanMs);
+    const after = Math.max(since, this.#options.wallClock() - spanMs);
     const series = asked.map((key) => {
       const points = this.#pointsOf(key, windows[window].levelMs, after);
       return {
@@ -120,13 +120,13 @@ export class History {
   /** How long an upstream has been up, as of now. */
   uptimeOf({ name }: Pool, { id, status }: Upstream): UptimeSnapshot {
     const { uptime } = this.#series.of(name, id);
-    const at = this.#setting.wallClock();
+    const at = this.#options.wallClock();
     uptime.look(status, at);
     return uptime.snapshot(at);
   }
 
   #keys(): readonly SeriesKey[] {
-    return this.#setting
+    return this.#options
       .pools()
       .flatMap(({ name, upstreams }) => [
         { pool: name, upstream: null },
@@ -139,7 +139,7 @@ export class History {
     const of = (level: Resolution, from: number) =>
       level === finest
         ? this.#series.of(key.pool, key.upstream).recent(from)
-        : this.#setting.store.read(key, level, from);
+        : this.#options.store.read(key, level, from);
     const index = resolutions.findIndex(({ stepMs }) => stepMs === levelMs);
     let points = of(resolutions[index] ?? finest, after);
     for (const coarser of resolutions.slice(index + 1)) {
@@ -155,19 +155,19 @@ export class History {
   }
 
   #uptimeBefore(key: SeriesKey): Uptime {
-    const at = this.#setting.wallClock();
+    const at = this.#options.wallClock();
     if (key.upstream === null) return new Uptime(at);
     try {
-      return Uptime.from(this.#setting.store.uptime(key), at);
+      return Uptime.from(this.#options.store.uptime(key), at);
     } catch (error) {
-      this.#setting.onFailure(error, 0);
+      this.#options.onFailure(error, 0);
       return new Uptime(at);
     }
   }
 
   /** At each full second of the wall clock, so that the times in a chart are round ones. */
   #observeLater(): void {
-    const { schedule, wallClock } = this.#setting;
+    const { schedule, wallClock } = this.#options;
     const waitMs = finest.stepMs - ((wallClock() + earlyMs) % finest.stepMs) + earlyMs;
     this.#cancel = schedule(waitMs, () => {
       this.#observeLater();
@@ -186,15 +186,15 @@ export class History {
   #writeOn(): void {
     this.#cancelWrite = undefined;
     if (!this.#write() || this.#waiting.length === 0) return;
-    this.#cancelWrite = this.#setting.schedule(pauseMs, () => this.#writeOn());
+    this.#cancelWrite = this.#options.schedule(pauseMs, () => this.#writeOn());
   }
 
   #fullSecond(): number {
-    return Math.floor((this.#setting.wallClock() + earlyMs) / finest.stepMs) * finest.stepMs;
+    return Math.floor((this.#options.wallClock() + earlyMs) / finest.stepMs) * finest.stepMs;
   }
 
   #observe(at: number, due: readonly Due[]): void {
-    const { pools, clock, wallClock } = this.#setting;
+    const { pools, clock, wallClock } = this.#options;
     const [now, lookedAt] = [clock(), wallClock()];
     const spanMs = Math.max(1, now - this.#lookedAt);
     this.#lookedAt = now;
@@ -203,7 +203,7 @@ export class History {
   }
 
   #look(pool: Pool, at: number, wallTime: number): void {
-    const { metrics, queuedIn, onLook } = this.#setting;
+    const { metrics, queuedIn, onLook } = this.#options;
     const { name } = pool;
     const whole = this.#series.of(name, null);
     whole.lookedAt = at;
@@ -234,13 +234,13 @@ export class History {
     const batch = this.#waiting.slice(0, mostAtOnce);
     if (batch.length === 0) return false;
     try {
-      this.#setting.store.write(batch);
+      this.#options.store.write(batch);
       this.#waiting.splice(0, batch.length);
       return true;
     } catch (error) {
       const lost = Math.max(0, this.#waiting.length - mostWaiting);
       this.#waiting.splice(0, lost);
-      this.#setting.onFailure(error, lost);
+      this.#options.onFailure(error, lost);
       // A stop must come to an end; while it runs, the same batch is tried again in a second.
       if (!this.#cancel) this.#waiting = [];
       return false;

@@ -3,7 +3,7 @@
 import type { Cancel, Clock, Schedule } from "./clock.ts";
 import type { LineFile } from "./line-file.ts";
 
-export interface LineWriterSetting {
+export interface LineWriterOptions {
   readonly file: Pick<LineFile, "append" | "lookAgain" | "close">;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -33,7 +33,7 @@ const tooFast = "they came faster than they could be written";
  * At most one batch is under way: lines keep their order, and a slow disk holds up nobody.
  */
 export class LineWriter {
-  readonly #setting: LineWriterSetting;
+  readonly #options: LineWriterOptions;
   readonly #mostWaiting: number;
   #lines: string[] = [];
   #waiting = 0;
@@ -44,9 +44,9 @@ export class LineWriter {
   /** Lines that did not get out. */
   lost = 0;
 
-  constructor(setting: LineWriterSetting) {
-    this.#setting = setting;
-    this.#mostWaiting = setting.mostWaiting ?? mostWaitingByDefault;
+  constructor(options: LineWriterOptions) {
+    this.#options = options;
+    this.#mostWaiting = options.mostWaiting ?? mostWaitingByDefault;
   }
 
   /** Whether much more may wait. */
@@ -79,12 +79,12 @@ export class LineWriter {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.flush();
-    await this.#setting.file.close();
+    await this.#options.file.close();
   }
 
   #goOn(): void {
     if (this.#writing || this.#lines.length === 0) return;
-    const { schedule, batchMs = batchMsByDefault } = this.#setting;
+    const { schedule, batchMs = batchMsByDefault } = this.#options;
     if (this.#waiting < wholeBatch && batchMs > 0) this.#cancel ??= schedule(batchMs, () => this.#begin());
     else this.#begin();
   }
@@ -99,7 +99,7 @@ export class LineWriter {
   }
 
   async #writeBatch(): Promise<void> {
-    const { file, clock } = this.#setting;
+    const { file, clock } = this.#options;
     const lines = this.#lines;
     this.#lines = [];
     this.#waiting = 0;
@@ -114,7 +114,7 @@ export class LineWriter {
 
   #lose(lines: number, why: string): void {
     this.lost += lines;
-    this.#setting.onLoss(lines, why);
+    this.#options.onLoss(lines, why);
   }
 }
 

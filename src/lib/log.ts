@@ -37,8 +37,8 @@ const writer = new LineWriter({
 });
 
 /** Chooses form and lowest level, once, at the start. Text is for people, JSON lines for collectors. */
-export function configureLog(setting: { readonly json: boolean; readonly level: LogLevel }): void {
-  const formatter = setting.json ? jsonLines : text;
+export function configureLog(options: { readonly json: boolean; readonly level: LogLevel }): void {
+  const formatter = options.json ? jsonLines : text;
   const write = (record: LogRecord) => writer.write(formatter(record).trimEnd());
   let told = 0;
   const stderr: Sink = (record) => {
@@ -53,7 +53,7 @@ export function configureLog(setting: { readonly json: boolean; readonly level: 
     reset: true,
     sinks: { stderr },
     loggers: [
-      { category: "evenkeel", lowestLevel: setting.level, sinks: ["stderr"] },
+      { category: "evenkeel", lowestLevel: options.level, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });

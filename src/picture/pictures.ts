@@ -34,12 +34,12 @@ export interface SnapshotBuilderOptions {
 export const eventsShown = 20;
 
 export class SnapshotBuilder {
-  readonly #setting: SnapshotBuilderOptions;
+  readonly #options: SnapshotBuilderOptions;
   readonly #observed: UpstreamObservations;
 
-  constructor(setting: SnapshotBuilderOptions) {
-    this.#setting = setting;
-    this.#observed = new UpstreamObservations(setting.wallClock);
+  constructor(options: SnapshotBuilderOptions) {
+    this.#options = options;
+    this.#observed = new UpstreamObservations(options.wallClock);
   }
 
   probed(upstream: Upstream, probe: ProbeSnapshot): void {
@@ -52,24 +52,24 @@ export class SnapshotBuilder {
   }
 
   pools(): readonly PoolSnapshot[] {
-    return this.#setting.fleet.members.map((member) => poolSnapshot(this.#viewOf(member)));
+    return this.#options.fleet.members.map((member) => poolSnapshot(this.#viewOf(member)));
   }
 
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined {
-    const found = this.#setting.fleet.find(id);
+    const found = this.#options.fleet.find(id);
     return found && upstreamDetail(this.#viewOf(found.member), found.upstream, this.#observed);
   }
 
   /** Requests that wait for a place in a pool, in whatever processes. */
   queuedIn(pool: Pool): number {
-    const member = this.#setting.fleet.members.find((each) => each.pool === pool);
-    return member ? this.#setting.measure(member).queue.size : 0;
+    const member = this.#options.fleet.members.find((each) => each.pool === pool);
+    return member ? this.#options.measure(member).queue.size : 0;
   }
 
   #viewOf(member: PoolEntry): PoolView {
     const { config, pool } = member;
-    const { measure, metrics, clock, wallClock, intents, journal, uptimeOf } = this.#setting;
+    const { measure, metrics, clock, wallClock, intents, journal, uptimeOf } = this.#options;
     return {
       pool,
       ...measure(member),
@@ -93,7 +93,7 @@ export class SnapshotBuilder {
   }
 
   #drainOf(upstream: Upstream): DrainSnapshot | null {
-    const drain = this.#setting.drains.of(upstream);
+    const drain = this.#options.drains.of(upstream);
     if (!drain) return null;
     const { since, deadline, isLeaving } = drain;
     const { inFlight } = upstream;

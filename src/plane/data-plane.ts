@@ -63,7 +63,7 @@ export interface PoolGauges {
   readonly queue: { readonly size: number };
 }
 
-export interface DataPlaneSetting {
+export interface LocalDataPlaneOptions {
   /** As it was at the start. */
   readonly config: Config;
   readonly engine: Engine;
@@ -91,22 +91,22 @@ const mostSettles = 40;
 
 /** The plane in this process: its orders and reports are function calls. */
 export class LocalDataPlane implements DataPlane {
-  readonly #setting: DataPlaneSetting;
+  readonly #options: LocalDataPlaneOptions;
   #trusts: (address: string) => boolean;
   readonly #lookout: StallDetector;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
   readonly #load = { isShed: false };
 
-  constructor(setting: DataPlaneSetting) {
-    this.#setting = setting;
-    const { fleet, metrics, clock, schedule = systemSchedule, onSuspicion } = setting;
+  constructor(options: LocalDataPlaneOptions) {
+    this.#options = options;
+    const { fleet, metrics, clock, schedule = systemSchedule, onSuspicion } = options;
     this.#hedger = new Hedger({
       ...{ clock, schedule },
       pools: () => hedgedPoolsOf(fleet),
       answering: (pool) => metrics.answering(pool),
     });
-    this.#trusts = trustedProxyMatcher(setting.config.trustedProxies);
+    this.#trusts = trustedProxyMatcher(options.config.trustedProxies);
     this.#lookout = new StallDetector({
       ...{ clock, schedule, onSuspicion },
       pools: () => fleet.pools,
@@ -124,8 +124,8 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async listen(): Promise<void> {
-    const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#setting;
-    const { records, trace } = this.#setting;
+    const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#options;
+    const { records, trace } = this.#options;
     const { tls, ...place } = config.listen;
     const exchanges = {
       ...{ routes: () => fleet.routes, clock, load: this.#load, observer: metrics },
@@ -157,7 +157,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   tally(): void {
-    const { metrics, lostLines, lostSpans } = this.#setting;
+    const { metrics, lostLines, lostSpans } = this.#options;
     if (lostLines) metrics.lostLines = lostLines();
     if (lostSpans) metrics.lostSpans = lostSpans();
   }
@@ -200,7 +200,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   get #hasAttempts(): boolean {
-    const { pools } = this.#setting.fleet;
+    const { pools } = this.#options.fleet;
     return pools.some(({ upstreams }) => upstreams.some(({ inFlight }) => inFlight > 0));
   }
 

@@ -64,7 +64,7 @@ const mostStarting = 30;
  * ```
  */
 export class WorkerSupervisor {
-  readonly #setting: WorkerSupervisorOptions;
+  readonly #options: WorkerSupervisorOptions;
   #worker: WorkerProcess | undefined;
   #pauseMs = firstPauseMs;
   #cancelStart: Cancel | undefined;
@@ -77,8 +77,8 @@ export class WorkerSupervisor {
   /** The last that it reported; undefined before and after. */
   counts: WorkerReport | undefined;
 
-  constructor(setting: WorkerSupervisorOptions) {
-    this.#setting = setting;
+  constructor(options: WorkerSupervisorOptions) {
+    this.#options = options;
   }
 
   get pid(): number {
@@ -108,8 +108,8 @@ export class WorkerSupervisor {
   /** Fills it. Resolves when the worker serves; rejects, with the system's code, if it cannot. */
   start(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const startedAt = this.#setting.clock();
-    const worker = this.#setting.spawn((message) => {
+    const startedAt = this.#options.clock();
+    const worker = this.#options.spawn((message) => {
       if (this.#worker !== worker) return;
       this.#silence = 0;
       if (message.kind === "failed")
@@ -139,7 +139,7 @@ export class WorkerSupervisor {
     if (!this.#worker) return;
     this.#silence += 1;
     if (this.#silence < (this.#isReady ? mostSilence : mostStarting)) return;
-    this.#setting.onSilence(this, this.#silence);
+    this.#options.onSilence(this, this.#silence);
     this.#worker.kill();
   }
 
@@ -168,7 +168,7 @@ export class WorkerSupervisor {
   }
 
   #hear(message: FromWorker): void {
-    const { onGreeting, onCounts, onSights, onRequests, onCut, onReady } = this.#setting;
+    const { onGreeting, onCounts, onSights, onRequests, onCut, onReady } = this.#options;
     if (message.kind === "hello") {
       this.#isGreeted = true;
       onGreeting(this);
@@ -185,7 +185,7 @@ export class WorkerSupervisor {
   }
 
   #lost(how: string, startedAt: number): void {
-    const { clock, schedule, onLoss } = this.#setting;
+    const { clock, schedule, onLoss } = this.#options;
     this.#drained?.();
     if (!this.#isClosed) onLoss(this, how);
     const wasReady = this.#isReady;

@@ -13,7 +13,7 @@ import {
 } from "../metrics/tally.ts";
 import type { WorkerReport } from "./messages.ts";
 
-export interface SumsSetting {
+export interface CounterAggregatorOptions {
   readonly fleet: Pick<PoolRegistry, "pools">;
   /** Where the sums are written. */
   readonly metrics: Metrics;
@@ -21,14 +21,14 @@ export interface SumsSetting {
 }
 
 export class CounterAggregator {
-  readonly #setting: SumsSetting;
+  readonly #options: CounterAggregatorOptions;
   /** Of the workers that are gone. */
   readonly #past: Metrics;
   #pastOwn = sumProcessCounters([]);
 
-  constructor(setting: SumsSetting) {
-    this.#setting = setting;
-    this.#past = new Metrics(setting.clock);
+  constructor(options: CounterAggregatorOptions) {
+    this.#options = options;
+    this.#past = new Metrics(options.clock);
   }
 
   /** Keeps the last counts of a worker that is gone: no counter may go back. */
@@ -44,12 +44,12 @@ export class CounterAggregator {
 
   /** @param reports of all workers that serve, one each */
   write(reports: readonly WorkerReport[]): void {
-    this.#add(reports, this.#setting.metrics);
+    this.#add(reports, this.#options.metrics);
   }
 
   /** The past of whatever there is now, and these. */
   #add(reports: readonly WorkerReport[], into: Metrics): void {
-    const { pools } = this.#setting.fleet;
+    const { pools } = this.#options.fleet;
     into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#past.lostLines);
     into.lostSpans = reports.reduce((sum, { lostSpans }) => sum + lostSpans, this.#past.lostSpans);
     const upstreams = reports.map(

@@ -3,7 +3,7 @@
 import type { Cancel, Schedule } from "../lib/clock.ts";
 import type { DesiredState } from "./messages.ts";
 
-export interface TellingSetting {
+export interface StateBroadcasterOptions {
   readonly schedule: Schedule;
   /** The state as it is now. */
   readonly state: () => DesiredState;
@@ -18,7 +18,7 @@ const settleMs = 2;
 
 /** `resting ──soon, or a second──▶ now ──▶ resting`; a revision for each state that differs from the one before. */
 export class StateBroadcaster {
-  readonly #setting: TellingSetting;
+  readonly #options: StateBroadcasterOptions;
   #told = "";
   #cancel: Cancel | undefined;
   /** Of the state that was told last. */
@@ -26,8 +26,8 @@ export class StateBroadcaster {
   /** Something has changed that nobody has been told yet. */
   isDue = false;
 
-  constructor(setting: TellingSetting) {
-    this.#setting = setting;
+  constructor(options: StateBroadcasterOptions) {
+    this.#options = options;
   }
 
   soon(): void {
@@ -37,7 +37,7 @@ export class StateBroadcaster {
   }
 
   now(): void {
-    const { state, send } = this.#setting;
+    const { state, send } = this.#options;
     const present = state();
     const text = JSON.stringify(present);
     if (text !== this.#told) this.revision += 1;
@@ -52,6 +52,6 @@ export class StateBroadcaster {
 
   #tellIn(delayMs: number): void {
     this.#cancel?.();
-    this.#cancel = this.#setting.schedule(delayMs, () => this.now());
+    this.#cancel = this.#options.schedule(delayMs, () => this.now());
   }
 }

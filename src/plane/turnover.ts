@@ -7,13 +7,13 @@ import type { WorkerSupervisor } from "./seat.ts";
 /** What can befall a worker, and the reason that is on record for it. */
 const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
 
-export interface TurnoverSetting {
+export interface WorkerEventOptions {
   readonly journal: Pick<EventLog, "add">;
   readonly log: Log;
 }
 
 export function recordWorkerEvent(
-  { journal, log }: TurnoverSetting,
+  { journal, log }: WorkerEventOptions,
   { pid, isReady }: Pick<WorkerSupervisor, "pid" | "isReady">,
   { to, how }: { readonly to: keyof typeof turns; readonly how: string },
 ): void {

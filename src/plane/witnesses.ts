@@ -10,7 +10,7 @@ import type { WorkerSupervisor } from "./seat.ts";
 /** What somebody saw longer ago says nothing about now. */
 const freshMs = 500;
 
-export interface WitnessesSetting {
+export interface StallQuorumOptions {
   readonly fleet: Pick<PoolRegistry, "find">;
   /** All that have to be heard. */
   readonly seats: () => readonly WorkerSupervisor[];
@@ -31,15 +31,15 @@ interface Testimony extends UpstreamEvidence {
  * They are asked with the last answer that any of them had: waits from before it say nothing, whoever waits.
  */
 export class StallQuorum {
-  readonly #setting: WitnessesSetting;
+  readonly #options: StallQuorumOptions;
   readonly #heard = new WeakMap<Upstream, Map<WorkerSupervisor, Testimony>>();
 
-  constructor(setting: WitnessesSetting) {
-    this.#setting = setting;
+  constructor(options: StallQuorumOptions) {
+    this.#options = options;
   }
 
   hear(seat: WorkerSupervisor, sights: readonly UpstreamEvidence[]): void {
-    const { fleet, seats, clock, onSuspicion } = this.#setting;
+    const { fleet, seats, clock, onSuspicion } = this.#options;
     const at = clock();
     const suspicions: StallSuspicion[] = [];
     const asked: { id: string; since: number }[] = [];
@@ -62,7 +62,7 @@ export class StallQuorum {
   #note({ upstream }: UpstreamLocation, seat: WorkerSupervisor, testimony: Testimony): readonly Testimony[] {
     const heard = this.#heard.get(upstream) ?? new Map<WorkerSupervisor, Testimony>();
     this.#heard.set(upstream, heard.set(seat, testimony));
-    const seats = new Set(this.#setting.seats());
+    const seats = new Set(this.#options.seats());
     return [...heard].flatMap(([who, told]) =>
       seats.has(who) && testimony.at - told.at <= freshMs ? [told] : [],
     );

@@ -24,7 +24,7 @@ import {
   type ToWorker,
 } from "./messages.ts";
 
-export interface WorkerSetting {
+export interface WorkerOptions {
   readonly engines: Readonly<Record<EngineName, Engine>>;
   readonly send: (message: FromWorker) => void;
   readonly log: Log;
@@ -44,7 +44,7 @@ type StateMessage = Extract<ToWorker, { kind: "state" }>;
 
 /** `hello ──state──▶ ready ──drain──▶ drained ──close──▶ gone` */
 export class Worker {
-  readonly #setting: WorkerSetting;
+  readonly #options: WorkerOptions;
   readonly #schedule: Schedule;
   #running: Running | undefined;
   #revision = 0;
@@ -53,10 +53,10 @@ export class Worker {
   /** Kept since the last report; the sieve lets at most a few hundred a second through. */
   #requests: RequestRecord[] = [];
 
-  constructor(setting: WorkerSetting) {
-    this.#setting = setting;
-    this.#schedule = setting.schedule ?? systemSchedule;
-    setting.send({ kind: "hello" });
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#schedule = options.schedule ?? systemSchedule;
+    options.send({ kind: "hello" });
   }
 
   hear(message: ToWorker): void {
@@ -93,7 +93,7 @@ export class Worker {
 
   /** The control plane's clock is this one's, so that times need no translation. */
   #begin({ now, config }: StateMessage): Running {
-    const { engines, log, clock: ownClock = systemClock } = this.#setting;
+    const { engines, log, clock: ownClock = systemClock } = this.#options;
     const aheadMs = now - ownClock();
     const clock = () => ownClock() + aheadMs;
     const metrics = new Metrics(clock);
@@ -116,7 +116,7 @@ export class Worker {
   }
 
   async #listen(plane: LocalDataPlane, { ready }: Telemetry): Promise<void> {
-    const { send } = this.#setting;
+    const { send } = this.#options;
     try {
       await ready;
       await plane.listen();
@@ -146,12 +146,12 @@ export class Worker {
     const found = fleet?.pools
       .flatMap(({ upstreams }) => upstreams)
       .find((one) => identityOf(one) === upstream);
-    this.#setting.send({ kind: "cut", request, count: (found && plane?.cut?.(found)) ?? 0 });
+    this.#options.send({ kind: "cut", request, count: (found && plane?.cut?.(found)) ?? 0 });
     this.#reportIn(reportSoonMs);
   }
 
   #see(sights: readonly UpstreamEvidence[]): void {
-    this.#setting.send({ kind: "sights", sights });
+    this.#options.send({ kind: "sights", sights });
   }
 
   async #drain(): Promise<void> {
@@ -159,13 +159,13 @@ export class Worker {
     this.#report();
     await this.#running?.plane.drain();
     this.#report();
-    this.#setting.send({ kind: "drained" });
+    this.#options.send({ kind: "drained" });
   }
 
   async #close(): Promise<void> {
     await this.#running?.plane.end();
     await this.#running?.telemetry.close();
-    this.#setting.leave();
+    this.#options.leave();
   }
 
   #reportIn(delayMs: number): void {
@@ -178,11 +178,11 @@ export class Worker {
     const { fleet, metrics, plane, sieve } = this.#running;
     const active = plane.active();
     plane.tally();
-    const rssBytes = this.#setting.rssBytes();
+    const rssBytes = this.#options.rssBytes();
     const own = { bugs: bugs.count, lostLogLines: lostLogLines() };
-    this.#setting.send(buildReport(fleet, metrics, { revision: this.#revision, active, rssBytes, own }));
+    this.#options.send(buildReport(fleet, metrics, { revision: this.#revision, active, rssBytes, own }));
     if (this.#requests.length > 0) {
-      this.#setting.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
+      this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
       this.#requests = [];
     }
     const isEmptying = fleet.pools.some(({ upstreams }) =>

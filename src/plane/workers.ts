@@ -30,7 +30,7 @@ export interface WorkerLauncher {
   readonly claimPort: (hostname: string, port: number) => Promise<number>;
 }
 
-export interface WorkersSetting {
+export interface WorkerDataPlaneOptions {
   readonly host: WorkerLauncher;
   /** As it was at the start. */
   readonly config: Config;
@@ -55,7 +55,7 @@ const tickMs = 1_000;
 const leaveWithinMs = 3_000;
 
 export class WorkerDataPlane implements DataPlane {
-  readonly #setting: WorkersSetting;
+  readonly #options: WorkerDataPlaneOptions;
   readonly #seats: readonly WorkerSupervisor[];
   readonly #sums: CounterAggregator;
   readonly #witnesses: StallQuorum;
@@ -66,11 +66,11 @@ export class WorkerDataPlane implements DataPlane {
   #isShedding = false;
   #cancelTick: Cancel | undefined;
 
-  constructor(setting: WorkersSetting) {
-    this.#setting = setting;
-    this.#wanted = setting.config;
-    this.#sums = new CounterAggregator(setting);
-    const { host, fleet, clock, schedule } = setting;
+  constructor(options: WorkerDataPlaneOptions) {
+    this.#options = options;
+    this.#wanted = options.config;
+    this.#sums = new CounterAggregator(options);
+    const { host, fleet, clock, schedule } = options;
     this.#cuts = new AbortCoordinator(schedule);
     this.#telling = new StateBroadcaster({
       schedule,
@@ -81,7 +81,7 @@ export class WorkerDataPlane implements DataPlane {
       ...{ fleet, clock },
       seats: () => this.#seats.filter(({ isAwake }) => isAwake),
       onSuspicion: (suspicions) => {
-        setting.onSuspicion(suspicions);
+        options.onSuspicion(suspicions);
         if (suspicions.some(({ upstream }) => upstream.isDown)) this.#telling.soon();
       },
     });
@@ -89,16 +89,16 @@ export class WorkerDataPlane implements DataPlane {
       { length: host.count },
       () =>
         new WorkerSupervisor({
-          ...{ spawn: host.spawn, clock, schedule, onRequests: setting.onRequests },
+          ...{ spawn: host.spawn, clock, schedule, onRequests: options.onRequests },
           onGreeting: () => this.#telling.now(),
           onCounts: (seat) => this.#heard(seat),
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
           onCut: (...told) => this.#cuts.hear(...told),
           onReady: (seat) => {
-            if (seat.snapshot.restarts > 0) recordWorkerEvent(setting, seat, { to: "serving", how: "" });
+            if (seat.snapshot.restarts > 0) recordWorkerEvent(options, seat, { to: "serving", how: "" });
           },
           onSilence: (seat, seconds) =>
-            recordWorkerEvent(setting, seat, { to: "hung", how: `silent for ${seconds} s` }),
+            recordWorkerEvent(options, seat, { to: "hung", how: `silent for ${seconds} s` }),
           onLoss: (seat, how) => this.#lost(seat, how),
         }),
     );
@@ -113,9 +113,9 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   async listen(): Promise<void> {
-    const { host, config } = this.#setting;
+    const { host, config } = this.#options;
     this.#port = await host.claimPort(config.listen.hostname, config.listen.port);
-    this.#cancelTick = repeat(this.#setting.schedule, tickMs, () => {
+    this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
       for (const seat of this.#seats) seat.tick();
     });
     await Promise.all(this.#seats.map((seat) => seat.start()));
@@ -192,21 +192,21 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   #state(): DesiredState {
-    const { fleet, host } = this.#setting;
+    const { fleet, host } = this.#options;
     // Reading brings verdicts up to date whose time has come.
     for (const pool of fleet.pools) void pool.fit;
     return stateOf(perWorkerConfig(this.#wanted, host.count, this.#port), fleet);
   }
 
   #send(state: DesiredState, revision: number): void {
-    const whole = { revision, now: this.#setting.clock(), shedding: this.#isShedding };
+    const whole = { revision, now: this.#options.clock(), shedding: this.#isShedding };
     for (const [index, seat] of this.#seats.entries()) {
       seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
     }
   }
 
   #heard({ counts }: WorkerSupervisor): void {
-    const { fleet, observer, clock } = this.#setting;
+    const { fleet, observer, clock } = this.#options;
     this.#count();
     if (counts && mergeVerdicts(fleet, counts, { observer, now: clock() })) this.#telling.soon();
   }
@@ -214,7 +214,7 @@ export class WorkerDataPlane implements DataPlane {
   /** What is under way everywhere, for limits, drains and pictures. */
   #count(): void {
     const sums = sumInFlight(this.#seats.flatMap(({ counts }) => counts?.upstreams ?? []));
-    for (const pool of this.#setting.fleet.pools) {
+    for (const pool of this.#options.fleet.pools) {
       for (const upstream of pool.upstreams) {
         pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
       }
@@ -227,6 +227,6 @@ export class WorkerDataPlane implements DataPlane {
     seat.counts = undefined;
     this.#cuts.lose(seat);
     this.#count();
-    recordWorkerEvent(this.#setting, seat, { to: "gone", how });
+    recordWorkerEvent(this.#options, seat, { to: "gone", how });
   }
 }

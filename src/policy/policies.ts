@@ -10,13 +10,13 @@ import { p2c } from "./p2c.ts";
 import { random } from "./random.ts";
 import { roundRobin } from "./round-robin.ts";
 
-export interface PolicySetting {
+export interface PolicyOptions {
   readonly random: Random;
   readonly clock: Clock;
 }
 
 interface PolicyEntry {
-  readonly create: (setting: PolicySetting) => Policy;
+  readonly create: (setting: PolicyOptions) => Policy;
   /** One line for help and documentation. */
   readonly summary: string;
   /** Whether it looks at the key. Only then is one taken from the request. */

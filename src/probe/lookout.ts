@@ -30,7 +30,7 @@ export interface StallSuspicion {
   readonly sights: readonly StallEvidence[];
 }
 
-export interface LookoutSetting {
+export interface StallDetectorOptions {
   readonly pools: () => readonly Pool[];
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -54,16 +54,16 @@ export function stallThresholdMs(p99Ms = 0): number {
  * over attempts: the longest waiting one speaks for all.
  */
 export class StallDetector {
-  readonly #setting: LookoutSetting;
+  readonly #options: StallDetectorOptions;
   #cancel: Cancel | undefined;
 
-  constructor(setting: LookoutSetting) {
-    this.#setting = setting;
+  constructor(options: StallDetectorOptions) {
+    this.#options = options;
   }
 
   /** Looks again and again until it is stopped. */
   start(): void {
-    this.#cancel = repeat(this.#setting.schedule, lookMs, () => this.look());
+    this.#cancel = repeat(this.#options.schedule, lookMs, () => this.look());
   }
 
   stop(): void {
@@ -73,7 +73,7 @@ export class StallDetector {
   /** Looks at everybody once: tells of whom to suspect, and moves what waits on those that are down. */
   look(): void {
     const suspicions: StallSuspicion[] = [];
-    for (const pool of this.#setting.pools()) {
+    for (const pool of this.#options.pools()) {
       for (const upstream of pool.upstreams) {
         if (upstream.inFlight === 0) continue;
         if (upstream.isDown) rescueWaiting(upstream);
@@ -81,7 +81,7 @@ export class StallDetector {
           suspicions.push({ upstream, sights: [this.sightOf(pool, upstream)] });
       }
     }
-    if (suspicions.length > 0) this.#setting.onSuspicion(suspicions);
+    if (suspicions.length > 0) this.#options.onSuspicion(suspicions);
   }
 
   /** @param since no wait counts that began before: it has answered others then */
@@ -102,13 +102,13 @@ export class StallDetector {
   #isSuspicious(upstream: Upstream): boolean {
     const { oldest } = upstream.waiting;
     if (!oldest) return false;
-    const waitedMs = this.#setting.clock() - oldest.waitingSince;
+    const waitedMs = this.#options.clock() - oldest.waitingSince;
     // The cheap question first: percentiles are worth it only for those who wait long.
     return waitedMs >= leastPatienceMs && waitedMs >= this.#patienceWith(upstream);
   }
 
   #patienceWith(upstream: Upstream): number {
-    return stallThresholdMs(this.#setting.p99Ms(upstream));
+    return stallThresholdMs(this.#options.p99Ms(upstream));
   }
 }
 

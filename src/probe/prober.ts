@@ -17,7 +17,7 @@ export interface ProbeTarget {
   readonly plan: ProbePlan;
 }
 
-export interface ProberSetting {
+export interface ProberOptions {
   readonly probe: Probe;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -51,12 +51,12 @@ interface Watch {
 }
 
 export class Prober {
-  readonly #setting: ProberSetting;
+  readonly #options: ProberOptions;
   readonly #watches = new Map<Upstream, Watch>();
   #isStopped = false;
 
-  constructor(setting: ProberSetting) {
-    this.#setting = setting;
+  constructor(options: ProberOptions) {
+    this.#options = options;
   }
 
   /**
@@ -94,7 +94,7 @@ export class Prober {
     const watch = this.#watches.get(upstream);
     if (!watch || upstream.isDown) return;
     const { pool, plan } = watch.target;
-    const now = this.#setting.clock();
+    const now = this.#options.clock();
     if (plan.kind === "tcp" && isUnresponsive(sights, now)) pool.ejectSilent(upstream);
     if (upstream.isDown) rescueWaiting(upstream);
     else if (now >= watch.heedsFrom) void this.#check(watch);
@@ -102,7 +102,7 @@ export class Prober {
 
   async #look(watch: Watch): Promise<void> {
     const { target } = watch;
-    const { clock, schedule, random, onResult } = this.#setting;
+    const { clock, schedule, random, onResult } = this.#options;
     const begunAt = clock();
     const result = await this.#probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
@@ -117,7 +117,7 @@ export class Prober {
 
   /** Where a rehearsal says that checks fail, nobody is asked. */
   #probe({ address, rehearsal }: Upstream, plan: ProbePlan): Promise<ProbeResult> {
-    if (!rehearsal?.plan.probes) return this.#setting.probe(address, plan);
+    if (!rehearsal?.plan.probes) return this.#options.probe(address, plan);
     return Promise.resolve({ success: false, detail: faultDetail, latencyMs: 0 });
   }
 
@@ -127,14 +127,14 @@ export class Prober {
     const { pool, upstream, plan } = target;
     watch.heedsFrom = Infinity;
     const timeoutMs = Math.min(plan.timeoutMs, suspicionMs);
-    const begunAt = this.#setting.clock();
+    const begunAt = this.#options.clock();
     const result = await this.#probe(upstream, { ...plan, timeoutMs });
-    watch.heedsFrom = this.#setting.clock() + plan.changingIntervalMs;
+    watch.heedsFrom = this.#options.clock() + plan.changingIntervalMs;
     if (this.#watches.get(upstream) !== watch) return;
     const { state } = upstream.streak;
     const changed = pool.recordProbe(upstream, result.success, { isSuspected: true, begunAt });
     const detail = result.success ? result.detail : `${result.detail}, and requests wait`;
-    this.#setting.onResult(target, { ...result, detail }, changed ? state : undefined);
+    this.#options.onResult(target, { ...result, detail }, changed ? state : undefined);
     if (upstream.isDown) rescueWaiting(upstream);
   }
 }

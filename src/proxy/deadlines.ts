@@ -9,7 +9,7 @@ export interface DeadlineHolder {
   expireWhole(): void;
 }
 
-export interface DeadlinesSetting {
+export interface DeadlinesOptions {
   readonly clock: Clock;
   readonly schedule: Schedule;
 }
@@ -20,7 +20,7 @@ export class Deadlines {
   /** With the clock time by which each has to be answered. */
   readonly #hurried: ExpiryList<DeadlineHolder>;
 
-  constructor({ clock, schedule }: DeadlinesSetting) {
+  constructor({ clock, schedule }: DeadlinesOptions) {
     this.#clock = clock;
     this.#hurried = new ExpiryList(schedule, () =>
       this.#hurried.takeUntil(clock(), (hurried) => hurried.expireWhole()),

@@ -32,7 +32,7 @@ import type { TraceContext } from "./trace-context.ts";
  * `again`, `answered` and `rescue` return it then, and the engine goes on with it. A connection may reuse its exchange.
  */
 export class Exchange implements QueueMember, DeadlineHolder {
-  readonly #setting: ExchangeOptions;
+  readonly #options: ExchangeOptions;
   readonly #recorder: Recorder;
   readonly #attempts: ExchangeAttempts;
   readonly #tried: Upstream[] = [];
@@ -49,10 +49,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
   trace: TraceContext | undefined;
 
-  constructor(setting: ExchangeOptions) {
-    this.#setting = setting;
-    this.#recorder = new Recorder(setting);
-    this.#attempts = new ExchangeAttempts(setting.clock, this.#recorder);
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.#recorder = new Recorder(options);
+    this.#attempts = new ExchangeAttempts(options.clock, this.#recorder);
   }
 
   /** Where the route led; undefined if none matched. */
@@ -64,10 +64,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
   open(head: RequestHead): this {
     this.reset();
     this.#head = head;
-    this.#destination = routeOf(this.#setting.routes(), head);
+    this.#destination = routeOf(this.#options.routes(), head);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
     this.isReplayable = true;
-    this.trace = this.#setting.trace?.(head.header("traceparent"));
+    this.trace = this.#options.trace?.(head.header("traceparent"));
     this.#recorder.opened(head, this.#destination?.pool, this.#key);
     return this;
   }
@@ -95,7 +95,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   next(): Attempt | Refusal | Wait {
     const destination = this.#destination;
     if (!destination || !this.#head) return this.refuse(refusal("no_route"));
-    if (this.#setting.load?.isShed) return this.refuse(refusal("overloaded"));
+    if (this.#options.load?.isShed) return this.refuse(refusal("overloaded"));
     const isLimited = destination.maxRequestBodyBytes !== undefined;
     if (isLimited && !this.admits(Number(this.#head.header("content-length") ?? 0)))
       return this.refuse(refusal("request_too_large"));

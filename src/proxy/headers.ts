@@ -49,7 +49,7 @@ export interface ForwardingFields {
   readonly Via: string;
 }
 
-export interface ForwardingSetting {
+export interface ForwardingOptions {
   /** Whether this address is a proxy of ours whose X-Forwarded fields may be believed. */
   readonly trusts: (address: string) => boolean;
   /** The port that clients reach us on. */
@@ -63,7 +63,7 @@ export interface ForwardingSetting {
  */
 export function forwardingFields(
   head: RequestHead,
-  { trusts, listenPort }: ForwardingSetting,
+  { trusts, listenPort }: ForwardingOptions,
 ): ForwardingFields {
   const trusted = trusts(head.clientAddress);
   const kept = (name: string) => (trusted ? head.header(name) : undefined);

@@ -21,7 +21,7 @@ export interface LatencyEstimate {
   readonly p99Ms: number;
 }
 
-export interface HedgerSetting {
+export interface HedgerOptions {
   readonly clock: Clock;
   readonly schedule: Schedule;
   /** Those that hedge, read anew at every look. */
@@ -39,17 +39,17 @@ const leastAnswers = 100;
 
 /** `idle ──wake, somebody hedges──▶ looking, every 10 ms ──nobody hedges any more──▶ idle` */
 export class Hedger {
-  readonly #setting: HedgerSetting;
+  readonly #options: HedgerOptions;
   readonly #known = new WeakMap<Pool, { readonly at: number; readonly afterMs: number }>();
   #cancel: Cancel | undefined;
 
-  constructor(setting: HedgerSetting) {
-    this.#setting = setting;
+  constructor(options: HedgerOptions) {
+    this.#options = options;
   }
 
   /** Somebody may hedge now who did not before. */
   wake(): void {
-    if (!this.#cancel && this.#setting.pools().length > 0) this.#lookSoon();
+    if (!this.#cancel && this.#options.pools().length > 0) this.#lookSoon();
   }
 
   stop(): void {
@@ -58,15 +58,15 @@ export class Hedger {
   }
 
   #lookSoon(): void {
-    this.#cancel = this.#setting.schedule(lookMs, () => this.#look());
+    this.#cancel = this.#options.schedule(lookMs, () => this.#look());
   }
 
   #look(): void {
-    const pools = this.#setting.pools();
+    const pools = this.#options.pools();
     this.#cancel = undefined;
     if (pools.length === 0) return;
     this.#lookSoon();
-    const now = this.#setting.clock();
+    const now = this.#options.clock();
     for (const { pool, after } of pools) {
       const latest = now - (after === "p99" ? this.#p99Of(pool, now) : Math.max(lookMs, after));
       for (const upstream of pool.upstreams) hedgeAll(upstream, latest);
@@ -76,7 +76,7 @@ export class Hedger {
   #p99Of(pool: Pool, now: number): number {
     const known = this.#known.get(pool);
     if (known && now - known.at < percentileMs) return known.afterMs;
-    const { count, p99Ms } = this.#setting.answering(pool) ?? { count: 0, p99Ms: 0 };
+    const { count, p99Ms } = this.#options.answering(pool) ?? { count: 0, p99Ms: 0 };
     const afterMs = count < leastAnswers ? Infinity : Math.max(lookMs, p99Ms);
     this.#known.set(pool, { at: now, afterMs });
     return afterMs;

@@ -39,7 +39,7 @@ export interface QueueMember {
   expire(): void;
 }
 
-export interface QueueSetting {
+export interface QueueOptions {
   readonly pool: Pool;
   readonly limits: QueueLimits;
   readonly clock: Clock;
@@ -63,7 +63,7 @@ export class Queue {
   /** Those who wait already keep to new ones too. */
   limits: QueueLimits;
 
-  constructor({ pool, limits, clock, schedule }: QueueSetting) {
+  constructor({ pool, limits, clock, schedule }: QueueOptions) {
     this.#clock = clock;
     this.limits = limits;
     this.#waiting = new ExpiryList(schedule, () => {

@@ -16,23 +16,23 @@ import type {
 } from "./request.ts";
 import { RequestSampler } from "./sieve.ts";
 
-export interface RequestsSetting {
+export interface RequestsOptions {
   readonly fleet: Pick<PoolRegistry, "routes" | "members">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
 }
 
 export class Requests {
-  readonly #setting: RequestsSetting;
+  readonly #options: RequestsOptions;
   readonly #recent: RecentRequests;
   readonly #sieve: RequestSampler;
   /** Whether workers have passed over any. */
   #isSampled = false;
 
-  constructor(setting: RequestsSetting) {
-    this.#setting = setting;
-    this.#recent = new RecentRequests(setting.wallClock);
-    this.#sieve = new RequestSampler(setting.clock, (record) => this.#recent.take(record));
+  constructor(options: RequestsOptions) {
+    this.#options = options;
+    this.#recent = new RecentRequests(options.wallClock);
+    this.#sieve = new RequestSampler(options.clock, (record) => this.#recent.take(record));
   }
 
   /** For the exchanges of this process. */
@@ -68,6 +68,6 @@ export class Requests {
 
   /** With workers each takes turns of its own; this tells of a process that has taken none. */
   foresee(imagined: DryRunRequest): DryRunResult {
-    return dryRun(this.#setting.fleet, imagined, this.#setting.clock);
+    return dryRun(this.#options.fleet, imagined, this.#options.clock);
   }
 }

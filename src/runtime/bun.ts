@@ -10,10 +10,10 @@ import { systemSchedule } from "../lib/clock.ts";
 import { dial, timedOut } from "./dial.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import { memorySense } from "./memory.ts";
-import type { HttpProbe, Passwords, Runtime, WebListener, WebSetting } from "./runtime.ts";
+import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
-async function serve(setting: WebSetting): Promise<WebListener> {
+async function serve(setting: WebOptions): Promise<WebListener> {
   const echoes = new Set<Bun.ServerWebSocket<undefined>>();
   const server = Bun.serve({
     hostname: setting.hostname,

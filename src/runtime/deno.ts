@@ -12,10 +12,10 @@ import { plainAddress } from "../proxy/head.ts";
 import { passwords } from "./argon2.ts";
 import { dial, timedOut } from "./dial.ts";
 import { memorySense } from "./memory.ts";
-import type { HttpProbe, Runtime, WebListener, WebSetting } from "./runtime.ts";
+import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { answerBug, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
-interface DenoServeSetting {
+interface DenoServeOptions {
   readonly hostname: string;
   readonly port: number;
   readonly signal: AbortSignal;
@@ -31,7 +31,7 @@ type DenoHandler = (
 declare const Deno: {
   readonly version: { readonly deno: string };
   serve(
-    setting: DenoServeSetting,
+    setting: DenoServeOptions,
     handler: DenoHandler,
   ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
   upgradeWebSocket(
@@ -40,7 +40,7 @@ declare const Deno: {
   ): { readonly socket: WebSocket; readonly response: Response };
 };
 
-async function serve(setting: WebSetting): Promise<WebListener> {
+async function serve(setting: WebOptions): Promise<WebListener> {
   const echoes = new Set<WebSocket>();
   const cut = new AbortController();
   const closed = Promise.withResolvers<void>();

@@ -11,7 +11,7 @@ export interface WebListener {
   close(): void;
 }
 
-export interface WebSetting {
+export interface WebOptions {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -57,7 +57,7 @@ export interface Runtime {
   readonly name: "bun" | "deno";
   readonly version: string;
   /** Serves the admin side, the dashboard and the demo backend; the data planes have listeners of their own. */
-  serve(setting: WebSetting): Promise<WebListener>;
+  serve(setting: WebOptions): Promise<WebListener>;
   /** Opens a TCP connection and closes it at once; rejects with code ETIMEDOUT after `timeoutMs`. */
   dial(hostname: string, port: number, timeoutMs: number): Promise<void>;
   /** Status of a GET without redirects, proxies or kept connections; rejects with code ETIMEDOUT after `timeoutMs`. */

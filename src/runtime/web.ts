@@ -1,6 +1,6 @@
 /** What both runtimes' web listeners decide alike: who is echoed to, in which subprotocol, and what a bug looks like. */
 
-import type { WebSetting } from "./runtime.ts";
+import type { WebOptions } from "./runtime.ts";
 
 /**
  * The request as a handler may read it: with a whole address, of which nobody reads another path than the next one. A guard
@@ -45,7 +45,7 @@ export function unreadable(): Response {
 }
 
 /** Whether this request wants to become a WebSocket at the echo endpoint (RFC 6455 section 4.2.1). */
-export function wantsEcho(request: Request, { echoPath }: WebSetting): boolean {
+export function wantsEcho(request: Request, { echoPath }: WebOptions): boolean {
   const { headers } = request;
   if (echoPath === undefined || !headers.has("sec-websocket-key")) return false;
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") return false;
@@ -66,7 +66,7 @@ export function hostOf(url: string): string {
 export const goingAway = 1001;
 
 /** Reports what a handler threw and answers 500, which says nothing of the inside. */
-export function answerBug(error: unknown, { bug }: WebSetting): Response {
+export function answerBug(error: unknown, { bug }: WebOptions): Response {
   bug?.(error);
   return new Response("500 Internal Server Error\n", {
     status: 500,

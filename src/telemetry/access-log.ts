@@ -11,7 +11,7 @@ import type { RecordSink } from "../proxy/record.ts";
 import { commonLine } from "./access-common.ts";
 import { jsonLine } from "./access-json.ts";
 
-export interface AccessLogSetting {
+export interface AccessLogOptions {
   readonly config: AccessLogConfig;
   /** Other processes write to the same place. */
   readonly isShared: boolean;
@@ -47,7 +47,7 @@ export function openAccessLog({
   schedule,
   random,
   log,
-}: AccessLogSetting): AccessLog {
+}: AccessLogOptions): AccessLog {
   const { to, format, share } = config;
   const mayWarn = rateLimit(1, () => (clock() * 1_000) / warnEveryMs);
   let untold = 0;

@@ -11,7 +11,7 @@ import { hex, type TraceContext } from "../proxy/trace-context.ts";
 /** The record of an exchange that was traced here. */
 export type TracedRecord = RequestRecord & { readonly trace: TraceContext };
 
-export interface SpanSetting {
+export interface SpanOptions {
   readonly resource: Resource;
   readonly version: string;
   readonly random: Random;
@@ -23,7 +23,7 @@ const knownMethods: ReadonlySet<string> = new Set([
 ]);
 
 /** Names and attributes are those of OpenTelemetry's semantic conventions for HTTP (stable since 1.23). */
-export function spansOf(record: TracedRecord, setting: SpanSetting): readonly ReadableSpan[] {
+export function spansOf(record: TracedRecord, options: SpanOptions): readonly ReadableSpan[] {
   const { trace, at, durationMs, status, isClientGone } = record;
   const reason = record.reason ?? (isClientGone ? "client_gone" : null);
   const [path = "", query] = splitOnce(record.target, "?");
@@ -51,14 +51,14 @@ export function spansOf(record: TracedRecord, setting: SpanSetting): readonly Re
         ...(reason === null ? {} : { "evenkeel.reason": reason }),
       },
     },
-    setting,
+    options,
   );
   const attempts = record.attempts.map((attempt, index) =>
     span(
       {
         name: method.name,
         kind: SpanKind.CLIENT,
-        ids: [trace.traceId, hex(setting.random, 2), trace.spanId],
+        ids: [trace.traceId, hex(options.random, 2), trace.spanId],
         times: [at + attempt.startMs, at + attempt.startMs + attempt.endMs],
         error: attempt.reason ?? (attempt.status >= 400 ? String(attempt.status) : undefined),
         attributes: {
@@ -68,7 +68,7 @@ export function spansOf(record: TracedRecord, setting: SpanSetting): readonly Re
           ...(index > 0 && { "http.request.resend_count": index }),
         },
       },
-      setting,
+      options,
     ),
   );
   return [server, ...attempts];
@@ -86,7 +86,7 @@ interface SpanFacts {
 
 function span(
   { name, kind, ids, times, error, attributes }: SpanFacts,
-  { resource, version }: SpanSetting,
+  { resource, version }: SpanOptions,
 ): ReadableSpan {
   const [traceId, spanId, parentId] = ids;
   const [start, end] = times;

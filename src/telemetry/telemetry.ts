@@ -36,7 +36,7 @@ export interface Telemetry {
   close(): Promise<void>;
 }
 
-export interface TelemetrySetting {
+export interface TelemetryOptions {
   readonly config: Pick<Config, "accessLog" | "tracing">;
   /** Other processes write to the same places. */
   readonly isShared: boolean;
@@ -49,9 +49,9 @@ export interface TelemetrySetting {
 /** A reader or a collector that hangs must not keep the process from ending. */
 const flushWithinMs = 2_000;
 
-export function startTelemetry(setting: TelemetrySetting): Telemetry {
-  const { config, isShared, log } = setting;
-  const { clock = systemClock, schedule = systemSchedule, random = systemRandom } = setting;
+export function startTelemetry(options: TelemetryOptions): Telemetry {
+  const { config, isShared, log } = options;
+  const { clock = systemClock, schedule = systemSchedule, random = systemRandom } = options;
   const accessLog =
     config.accessLog && openAccessLog({ config: config.accessLog, isShared, clock, schedule, random, log });
   const tracing = config.tracing && openTracing({ config: config.tracing, version, clock, random, log });

@@ -8,7 +8,7 @@ import { systemRandom } from "../lib/random.ts";
 import { BackoffExporter } from "./patient-exporter.ts";
 import { spansOf, type TracedRecord } from "./spans.ts";
 
-export interface TraceExportSetting {
+export interface TraceExportOptions {
   /** Base of the collector; `/v1/traces` is added. Fields such as tokens come from OTEL_EXPORTER_OTLP_HEADERS. */
   readonly endpoint: string;
   readonly serviceName: string;
@@ -30,7 +30,7 @@ const batchSize = 512;
 const timeoutMs = 5_000;
 const tooFast = "they came faster than the collector took them";
 
-export function openTraceExport({ endpoint, serviceName, version, onLoss }: TraceExportSetting): TraceExport {
+export function openTraceExport({ endpoint, serviceName, version, onLoss }: TraceExportOptions): TraceExport {
   const resource = resourceFromAttributes({ "service.name": serviceName, "service.version": version });
   const url = `${endpoint.replace(/\/+$/, "")}/v1/traces`;
   /** Given to the processor, and not yet at the collector or lost. */
@@ -48,14 +48,14 @@ export function openTraceExport({ endpoint, serviceName, version, onLoss }: Trac
     maxExportBatchSize: batchSize,
     scheduledDelayMillis: 1_000,
   });
-  const setting = { resource, version, random: systemRandom };
+  const options = { resource, version, random: systemRandom };
   return {
     take(record) {
       // The processor would drop them without a word.
       const count = 1 + record.attempts.length;
       if (waiting + count > mostWaiting) return onLoss(count, tooFast);
       waiting += count;
-      for (const span of spansOf(record, setting)) processor.onEnd(span);
+      for (const span of spansOf(record, options)) processor.onEnd(span);
     },
     async close() {
       exporter.hurry();

@@ -9,7 +9,7 @@ import type { RecordSink } from "../proxy/record.ts";
 import { type Tracer, tracer } from "../proxy/trace-context.ts";
 import type { TraceExport } from "./trace-export.ts";
 
-export interface TracingSetting {
+export interface TracingOptions {
   readonly config: TracingConfig;
   readonly version: string;
   readonly clock: Clock;
@@ -31,7 +31,7 @@ export interface Tracing {
 /** Between two warnings. */
 const warnEveryMs = 10_000;
 
-export function openTracing({ config, version, clock, random, log }: TracingSetting): Tracing {
+export function openTracing({ config, version, clock, random, log }: TracingOptions): Tracing {
   const mayWarn = rateLimit(1, () => (clock() * 1_000) / warnEveryMs);
   let lostSpans = 0;
   let untold = 0;

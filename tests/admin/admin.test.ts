@@ -62,12 +62,12 @@ function ask(
 }
 
 const open: WebListener[] = [];
-async function serve(setting: { token?: string; hostname?: string } = {}, ...how: Parameters<typeof stand>) {
+async function serve(options: { token?: string; hostname?: string } = {}, ...how: Parameters<typeof stand>) {
   const { balancer, set } = stand(...how);
   const bug = (error: unknown) => {
     throw error;
   };
-  const listener = await startAdmin({ hostname: "127.0.0.1", port: 0, bug, ...setting }, balancer, runtime);
+  const listener = await startAdmin({ hostname: "127.0.0.1", port: 0, bug, ...options }, balancer, runtime);
   open.push(listener);
   return { port: listener.port, set };
 }

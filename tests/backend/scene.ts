@@ -2,7 +2,7 @@
 
 import {
   type Backend,
-  type BackendSetting,
+  type BackendOptions,
   type BackendTools,
   startBackend,
 } from "../../src/backend/backend.ts";
@@ -17,7 +17,7 @@ export interface Scene {
   askJson(path: string, init?: RequestInit): Promise<unknown>;
 }
 
-const quick: BackendSetting = {
+const quick: BackendOptions = {
   name: "demo",
   hostname: "127.0.0.1",
   port: 0,
@@ -27,11 +27,11 @@ const quick: BackendSetting = {
 
 /** Runs `play` with a backend of no latency and no failures, but for what `setting` says; then closes it. */
 export async function withBackend(
-  setting: Partial<BackendSetting>,
+  options: Partial<BackendOptions>,
   tools: Partial<BackendTools>,
   play: (scene: Scene) => Promise<void>,
 ): Promise<void> {
-  const backend = await startBackend({ ...quick, ...setting }, runtime, tools);
+  const backend = await startBackend({ ...quick, ...options }, runtime, tools);
   const url = `http://127.0.0.1:${backend.port}`;
   const asked = (path: string, init?: RequestInit) => ask(url + path, init);
   try {

@@ -65,9 +65,9 @@ let accept: (address: string) => SocketHandler = () => {
 };
 const opening: ConnectHandler[] = [];
 const sockets: Sockets = {
-  listen(setting) {
-    accept = setting.accept;
-    return Promise.resolve({ hostname: setting.hostname, port: 80, stop() {} });
+  listen(options) {
+    accept = options.accept;
+    return Promise.resolve({ hostname: options.hostname, port: 80, stop() {} });
   },
   connect: (_address, owner) => void opening.push(owner),
 };

@@ -8,7 +8,7 @@ import { pool, snapshotOf, traffic, upstream, withUpstream } from "../support/ad
 import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
-import { live, type StandInSetting, visitStandIn } from "../support/visit.ts";
+import { live, type StandInOptions, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
 const executable = findChromium();
@@ -18,7 +18,7 @@ setDefaultTimeout(25_000);
 
 let browser: Browser;
 
-const scene = (setting: StandInSetting = {}) => visitStandIn(browser, setting);
+const scene = (options: StandInOptions = {}) => visitStandIn(browser, options);
 
 const drawn = (page: Page) => page.waitForSelector(".chart canvas");
 const actionPath = "/actions?act=drain&upstream=localhost%3A8081&upstream=localhost%3A8083";

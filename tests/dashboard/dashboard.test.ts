@@ -28,9 +28,9 @@ afterEach(async () => {
 });
 
 async function scene(
-  setting: { snapshot?: ReturnType<typeof calmSnapshot>; adminToken?: string; balancerUrl?: string } = {},
+  options: { snapshot?: ReturnType<typeof calmSnapshot>; adminToken?: string; balancerUrl?: string } = {},
 ): Promise<Scene> {
-  const { snapshot, balancerUrl, ...rest } = setting;
+  const { snapshot, balancerUrl, ...rest } = options;
   const admin = await startAdminStandIn(snapshot);
   const bugs: unknown[] = [];
   const dashboard = await startDashboard(

@@ -13,7 +13,7 @@ import { until } from "../support/wait.ts";
 
 const inFolder = temporaryFolder("chaos");
 
-interface ClusterSetting {
+interface ClusterOptions {
   readonly engine: EngineName;
   readonly names?: readonly string[];
   /** Addresses of further upstreams, which are not programs of ours. */
@@ -26,8 +26,8 @@ const quickProbes = "{ path: /readyz, interval: 400ms, changingInterval: 100ms }
 let files = 0;
 
 /** Demo servers behind a balancer, with quick probes: the tests would otherwise mostly wait for the next one. */
-async function cluster(programs: Programs, setting: ClusterSetting) {
-  const { engine, names = ["a", "b", "c"], others = {}, pool = `probe: ${quickProbes}` } = setting;
+async function cluster(programs: Programs, options: ClusterOptions) {
+  const { engine, names = ["a", "b", "c"], others = {}, pool = `probe: ${quickProbes}` } = options;
   const serve = (name: string, port = 0) =>
     programs.evenkeel(
       ...["backend", "--port", String(port), "--host", "127.0.0.1", "--name", name, "--latency", "20-30ms"],

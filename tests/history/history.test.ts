@@ -25,7 +25,7 @@ function memoryStore(): HistoryStore {
   return openHistory(":memory:", () => epoch);
 }
 
-interface StageSetting {
+interface StageOptions {
   readonly store?: HistoryStore;
   readonly upstreams?: readonly Upstream[];
   readonly time?: FakeTime;
@@ -36,7 +36,7 @@ function stage({
   store = memoryStore(),
   upstreams = [upstreamOf("a"), upstreamOf("b")],
   time = new FakeTime(),
-}: StageSetting = {}) {
+}: StageOptions = {}) {
   const metrics = new Metrics(time.clock);
   const policy = policyEntry("first").create({ random: () => 0, clock: time.clock });
   const pool = new Pool({ name: "main", policy, upstreams, random: () => 0, clock: time.clock });

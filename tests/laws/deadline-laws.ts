@@ -5,11 +5,11 @@ import { expect } from "bun:test";
 import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { rescueWaiting } from "../../src/probe/lookout.ts";
-import { Deadlines, type DeadlinesSetting } from "../../src/proxy/deadlines.ts";
+import { Deadlines, type DeadlinesOptions } from "../../src/proxy/deadlines.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { answerWith, startOrigin, startStuck, type StuckOrigins } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageSetting } from "../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
 const get = (target = "/") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n\r\n`;
@@ -23,8 +23,8 @@ interface Scene extends StuckOrigins {
 async function play(
   engine: Engine,
   act: (scene: Scene) => Promise<void>,
-  setting: Partial<StageSetting> = {},
-  time: DeadlinesSetting = { clock: systemClock, schedule: systemSchedule },
+  options: Partial<StageOptions> = {},
+  time: DeadlinesOptions = { clock: systemClock, schedule: systemSchedule },
 ): Promise<void> {
   const { origins, stuck } = await startStuck(2);
   const deadlines = new Deadlines(time);
@@ -33,7 +33,7 @@ async function play(
     policy: "first",
     timeouts: { totalMs },
     destination: { deadlines },
-    ...setting,
+    ...options,
   });
   try {
     await act({ stage: set, origins, stuck, deadlines });

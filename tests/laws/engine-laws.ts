@@ -9,9 +9,9 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { rescueWaiting } from "../../src/probe/lookout.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
-import { answerWith, type Origin, type OriginSetting, startOrigin } from "../support/origin.ts";
+import { answerWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageSetting } from "../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { faultLaws } from "./fault-laws.ts";
@@ -31,12 +31,12 @@ type Law = (engine: Engine) => Promise<void>;
 
 async function scene(
   engine: Engine,
-  script: OriginSetting | OriginSetting["answer"],
+  script: OriginOptions | OriginOptions["answer"],
   play: (scene: Scene) => Promise<void>,
-  setting: Partial<StageSetting> = {},
+  options: Partial<StageOptions> = {},
 ): Promise<void> {
   const origin = await startOrigin(script);
-  const set = await stage(engine, { ports: [origin.port], ...setting });
+  const set = await stage(engine, { ports: [origin.port], ...options });
   try {
     await play({ origin, stage: set });
     expect(set.bugs).toEqual([]);
@@ -647,7 +647,7 @@ const laws: Readonly<Record<string, Law>> = {
 
   "never sends a POST twice that reached an upstream": (engine) => {
     let received = 0;
-    const resets: OriginSetting["answer"] = ({ method }, socket) => {
+    const resets: OriginOptions["answer"] = ({ method }, socket) => {
       if (method === "GET") return void socket.write(answerWith("warm"));
       received += 1;
       socket.resetAndDestroy();

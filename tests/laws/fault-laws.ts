@@ -7,7 +7,7 @@ import type { Policy } from "../../src/pool/policy.ts";
 import type { Exchange } from "../../src/proxy/exchange.ts";
 import { answerWith, startStuck, type StuckOrigins } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageSetting } from "../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
 type Step = "next" | "again" | "answered" | "hedge";
@@ -36,7 +36,7 @@ async function play(
   engine: Engine,
   step: Step,
   act: (scene: Scene) => Promise<void>,
-  setting: Partial<StageSetting> = {},
+  options: Partial<StageOptions> = {},
 ): Promise<void> {
   const { origins, stuck } = await startStuck(2);
   const fault = { isLeft: true };
@@ -45,7 +45,7 @@ async function play(
     listen: (usual) => engine.listen({ ...usual, exchange: () => throwAfter(usual.exchange(), step, fault) }),
   };
   const ports = origins.map(({ port }) => port);
-  const set = await stage(faulty, { ports, policy: "first", ...setting });
+  const set = await stage(faulty, { ports, policy: "first", ...options });
   try {
     await act({ stage: set, origins, stuck });
     const { upstreams } = set.pool;

@@ -8,7 +8,7 @@ import { abortAttempts } from "../../src/pool/cut.ts";
 import { rescueWaiting } from "../../src/probe/lookout.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageSetting } from "../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
 /** Two upstreams that answer when told. The policy sends everything to the first one. */
@@ -34,11 +34,11 @@ async function player(): Promise<Player> {
 async function play(
   engine: Engine,
   act: (cast: Cast) => Promise<void>,
-  setting: Partial<StageSetting> = {},
+  options: Partial<StageOptions> = {},
 ): Promise<void> {
   const [first, second] = [await player(), await player()];
   const ports = [first, second].map(({ origin }) => origin.port);
-  const set = await stage(engine, { ports, policy: "first", hedgeAfterMs: 30, retries: 0, ...setting });
+  const set = await stage(engine, { ports, policy: "first", hedgeAfterMs: 30, retries: 0, ...options });
   try {
     await act({ stage: set, first, second });
     await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0), "nothing to be left");

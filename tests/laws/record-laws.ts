@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
-import { answerWith, type OriginSetting, startOrigin } from "../support/origin.ts";
+import { answerWith, type OriginOptions, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
@@ -12,7 +12,7 @@ const get = (target: string, fields = "") => `GET ${target} HTTP/1.1\r\nHost: sh
 
 async function play(
   engine: Engine,
-  answer: OriginSetting["answer"],
+  answer: OriginOptions["answer"],
   act: (set: Stage) => Promise<void>,
   dead = false,
 ): Promise<void> {
@@ -29,7 +29,7 @@ async function play(
   }
 }
 
-const ok: OriginSetting["answer"] = (_, socket) => void socket.write(answerWith("ok"));
+const ok: OriginOptions["answer"] = (_, socket) => void socket.write(answerWith("ok"));
 
 export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
   "ends a good exchange with one record": (engine) =>

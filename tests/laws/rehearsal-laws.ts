@@ -9,7 +9,7 @@ import { FaultInjection, type FaultSpec } from "../../src/pool/rehearsal.ts";
 import { StallDetector, rescueWaiting } from "../../src/probe/lookout.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageSetting } from "../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
 interface Scene {
@@ -25,14 +25,14 @@ const post = "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 5\r\n\r\n
 async function scene(
   engine: Engine,
   play: (scene: Scene) => Promise<void>,
-  { count = 3, ...setting }: Partial<StageSetting> & { readonly count?: number } = {},
+  { count = 3, ...options }: Partial<StageOptions> & { readonly count?: number } = {},
 ): Promise<void> {
   const origins = await Promise.all(
     Array.from({ length: count }, (_, i) =>
       startOrigin((_request, socket) => void socket.write(answerWith(`from ${i}`))),
     ),
   );
-  const set = await stage(engine, { ports: origins.map(({ port }) => port), ...setting });
+  const set = await stage(engine, { ports: origins.map(({ port }) => port), ...options });
   const rehearse: Scene["rehearse"] = (change) => {
     const [first] = set.pool.upstreams;
     const plan = { latencyMs: 0, errorShare: 0, error: "connect_refused", probes: false } as const;

@@ -18,8 +18,8 @@ test("an end waits for what is told late of the requests that it cuts, so that e
   /** As a runtime on a busy machine: what it cuts, the engine hears of later. */
   const late: Engine = {
     name: "fetch",
-    async listen(setting) {
-      const listener = await fetchEngine.listen(setting);
+    async listen(options) {
+      const listener = await fetchEngine.listen(options);
       return { ...listener, close: () => void systemSchedule(300, () => listener.close()) };
     },
   };

@@ -19,8 +19,8 @@ function fail({ pool }: Domain, upstream: Upstream): void {
   for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
 }
 
-function setUp(setting?: Parameters<typeof domain>[0]) {
-  const scene = domain(setting);
+function setUp(options?: Parameters<typeof domain>[0]) {
+  const scene = domain(options);
   const [a, b, c, d] = scene.upstreams as [Upstream, Upstream, Upstream, Upstream];
   return { ...scene, scene, a, b, c, d };
 }
@@ -236,8 +236,8 @@ describe("a pool with outliers", () => {
 });
 
 describe("a pool with slow starts", () => {
-  function recovering(setting?: Parameters<typeof domain>[0]) {
-    const scene = setUp(setting);
+  function recovering(options?: Parameters<typeof domain>[0]) {
+    const scene = setUp(options);
     eject(scene.scene, scene.a);
     scene.now.ms = 60_000;
     expect(scene.pool.fit).toContain(scene.a);

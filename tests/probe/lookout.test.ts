@@ -9,7 +9,7 @@ import {
   type StallEvidence,
 } from "../../src/probe/lookout.ts";
 import { Prober } from "../../src/probe/prober.ts";
-import { domain, type DomainSetting } from "../support/domain.ts";
+import { domain, type DomainOptions } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 const plan: ProbePlan = {
@@ -17,8 +17,8 @@ const plan: ProbePlan = {
   ...{ jitter: 0, timeoutMs: 2_000, rise: 2, fall: 3 },
 };
 
-function setUp(setting: DomainSetting = {}, kind: ProbePlan["kind"] = "http") {
-  const scene = domain(setting);
+function setUp(options: DomainOptions = {}, kind: ProbePlan["kind"] = "http") {
+  const scene = domain(options);
   const [a, b, c] = scene.upstreams;
   if (!a || !b || !c) throw new Error("three upstreams are expected");
   const { schedule } = new FakeTime();

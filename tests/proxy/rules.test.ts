@@ -64,7 +64,7 @@ describe("routes", () => {
 });
 
 describe("forwarding fields", () => {
-  const setting = { listenPort: 8080, trusts: (address: string) => address === "10.0.0.1" };
+  const options = { listenPort: 8080, trusts: (address: string) => address === "10.0.0.1" };
   const lies = {
     "x-forwarded-for": "6.6.6.6",
     "x-forwarded-proto": "https",
@@ -73,7 +73,7 @@ describe("forwarding fields", () => {
   };
 
   test("say what we saw when the peer is a stranger", () => {
-    expect(forwardingFields(headOf({ fields: lies }), setting)).toEqual({
+    expect(forwardingFields(headOf({ fields: lies }), options)).toEqual({
       "X-Forwarded-For": "192.0.2.1",
       "X-Forwarded-Proto": "http",
       "X-Forwarded-Host": "a.example",
@@ -85,7 +85,7 @@ describe("forwarding fields", () => {
   test("say what a trusted peer said, with its address added", () => {
     const fields = forwardingFields(
       headOf({ clientAddress: "10.0.0.1", fields: { ...lies, via: "2 edge" } }),
-      setting,
+      options,
     );
     expect(fields).toEqual({
       "X-Forwarded-For": "6.6.6.6, 10.0.0.1",

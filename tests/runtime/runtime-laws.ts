@@ -62,8 +62,8 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     name: "writes an IPv4 client's address the same on a listener for both families",
     check: async (runtime) => {
       if (!(await hasIpv6())) return;
-      const setting = { hostname: "::", handle: (_: Request, client: string) => new Response(client) };
-      await serving(runtime, setting, async (url) => {
+      const options = { hostname: "::", handle: (_: Request, client: string) => new Response(client) };
+      await serving(runtime, options, async (url) => {
         assert.equal(await (await ask(url)).text(), "127.0.0.1");
       });
     },
@@ -80,14 +80,14 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     name: "answers a handler's bug with a bare 500 and reports it",
     check: async (runtime) => {
       const bugs: unknown[] = [];
-      const setting = {
+      const options = {
         bug: (error: unknown) => void bugs.push(error),
         handle: (request: Request) => {
           if (request.url.endsWith("/later")) return Promise.reject(new Error("secret"));
           throw new Error("secret");
         },
       };
-      await serving(runtime, setting, async (url) => {
+      await serving(runtime, options, async (url) => {
         for (const path of ["now", "later"]) {
           const answer = await ask(`${url}/${path}`);
           assert.equal(answer.status, 500);
@@ -103,13 +103,13 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     check: async (runtime) => {
       const arrived = Promise.withResolvers<void>();
       const held = Promise.withResolvers<Response>();
-      const setting = {
+      const options = {
         handle: () => {
           arrived.resolve();
           return held.promise;
         },
       };
-      await serving(runtime, setting, async (url, listener) => {
+      await serving(runtime, options, async (url, listener) => {
         const answer = ask(url);
         await arrived.promise;
         let drained = false;

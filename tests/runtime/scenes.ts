@@ -5,15 +5,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Runtime, WebListener, WebSetting } from "../../src/runtime/runtime.ts";
+import type { Runtime, WebListener, WebOptions } from "../../src/runtime/runtime.ts";
 
 /** Serves while `play` runs; `url` is that of 127.0.0.1, without a slash at the end. */
 export async function serving(
   runtime: Runtime,
-  setting: Partial<WebSetting> & Pick<WebSetting, "handle">,
+  options: Partial<WebOptions> & Pick<WebOptions, "handle">,
   play: (url: string, listener: WebListener) => Promise<void>,
 ): Promise<void> {
-  const listener = await runtime.serve({ hostname: "127.0.0.1", port: 0, ...setting });
+  const listener = await runtime.serve({ hostname: "127.0.0.1", port: 0, ...options });
   try {
     await play(`http://127.0.0.1:${listener.port}`, listener);
   } finally {

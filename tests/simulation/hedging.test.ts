@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { type Server, well, World, type WorldSetting } from "./world.ts";
+import { type Server, well, World, type WorldOptions } from "./world.ts";
 
 /** Answers in 10 to 20 ms, but now and then in a second: a collector's pause, a cold cache, a lost packet. */
 const hiccuping =
@@ -14,8 +14,8 @@ function percentile(values: readonly number[], share: number): number {
   return sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
 }
 
-function worldAfter(setting: WorldSetting, perSecond = 500, seconds = 30): World {
-  const world = new World(setting);
+function worldAfter(options: WorldOptions, perSecond = 500, seconds = 30): World {
+  const world = new World(options);
   world.load(perSecond, seconds);
   world.run();
   expect(world.errors).toEqual({});

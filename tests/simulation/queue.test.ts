@@ -5,13 +5,13 @@ import { well, World } from "./world.ts";
 const queue = { maxWaiting: 1_024, timeoutMs: 5_000, whenNoneFit: false };
 
 test("a burst of ten times what fits is served whole where it may wait, and refused for the most part where not", () => {
-  const setting = { servers: [well(20), well(20)], limits: { maxInFlight: 10 } };
-  const waiting = new World({ ...setting, queue });
+  const options = { servers: [well(20), well(20)], limits: { maxInFlight: 10 } };
+  const waiting = new World({ ...options, queue });
   waiting.burst(200);
   waiting.run();
   expect(waiting.errors).toEqual({});
   expect(waiting.succeeded).toBe(200);
-  const impatient = new World(setting);
+  const impatient = new World(options);
   impatient.burst(200);
   impatient.run();
   expect(impatient.errors).toEqual({ queue_full: 180 });

@@ -35,7 +35,7 @@ export const dead: Server = () => ({ afterMs: 0.2, end: failure("connect", "conn
 
 export const resetting: Server = () => ({ afterMs: 1, end: failure("head", "upstream_reset") });
 
-export interface WorldSetting {
+export interface WorldOptions {
   readonly servers: readonly Server[];
   readonly weights?: readonly number[];
   readonly policy?: PolicyName;
@@ -105,17 +105,17 @@ export class World {
   #order = 0;
   #now = 0;
 
-  constructor(setting: WorldSetting) {
-    const { servers, policy = "round-robin", retryBudget = { share: 0.2, perSecond: 3 } } = setting;
+  constructor(options: WorldOptions) {
+    const { servers, policy = "round-robin", retryBudget = { share: 0.2, perSecond: 3 } } = options;
     const clock = () => this.#now;
-    const random = seededRandom(setting.seed ?? 1);
-    this.#dice = seededRandom((setting.seed ?? 1) + 1_000);
+    const random = seededRandom(options.seed ?? 1);
+    this.#dice = seededRandom((options.seed ?? 1) + 1_000);
     this.#servers = [...servers];
-    this.#method = setting.method ?? "GET";
-    const limits = { ...defaultLimits, ...setting.limits };
+    this.#method = options.method ?? "GET";
+    const limits = { ...defaultLimits, ...options.limits };
     const address = { protocol: "http", hostname: "127.0.0.1", port: 1 } as const;
     this.upstreams = servers.map((_, i) => {
-      return new Upstream({ id: `u${i}`, address, weight: setting.weights?.[i] ?? 1, backup: false }, limits);
+      return new Upstream({ id: `u${i}`, address, weight: options.weights?.[i] ?? 1, backup: false }, limits);
     });
     this.pool = new Pool({
       name: "main",
@@ -123,7 +123,7 @@ export class World {
       upstreams: this.upstreams,
       random,
       clock,
-      maxEjectedShare: setting.maxEjectedShare ?? 0.5,
+      maxEjectedShare: options.maxEjectedShare ?? 0.5,
     });
     for (const upstream of this.upstreams) this.pool.recordProbe(upstream, true);
     this.budget = retryBudget === null ? undefined : new RetryBudget(retryBudget, clock);
@@ -133,17 +133,17 @@ export class World {
       return () => void (isOff = true);
     };
     // Promises do not settle in here: whoever waits is served by the queue's next look.
-    this.#queue = setting.queue && new Queue({ pool: this.pool, limits: setting.queue, clock, schedule });
+    this.#queue = options.queue && new Queue({ pool: this.pool, limits: options.queue, clock, schedule });
     const destination = {
       ...(this.#queue && { queue: this.#queue }),
-      mayHedge: setting.hedgeAfter !== undefined,
+      mayHedge: options.hedgeAfter !== undefined,
       pool: this.pool,
       timeouts: testTimeouts,
-      retries: setting.retries ?? 1,
+      retries: options.retries ?? 1,
       ...(this.budget && { retryBudget: this.budget }),
     };
     this.metrics = new Metrics(clock);
-    const { hedgeAfter: after = 0 } = setting;
+    const { hedgeAfter: after = 0 } = options;
     const observer =
       after === 0
         ? { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused() {} }

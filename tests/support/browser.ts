@@ -60,7 +60,7 @@ export function complaintsOf(page: Page, complaints: string[] = []): string[] {
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-export interface AxeSetting {
+export interface AxeOptions {
   /** A selector; the whole page without it. */
   readonly within?: string;
   /** Only these rules of its. */
@@ -68,7 +68,7 @@ export interface AxeSetting {
 }
 
 /** What axe-core holds against the page, however small: the rule and the element. */
-export async function breaches(page: Page, { within = "html", only }: AxeSetting = {}): Promise<string[]> {
+export async function breaches(page: Page, { within = "html", only }: AxeOptions = {}): Promise<string[]> {
   await page.evaluate(axe);
   const options = only ? { runOnly: only } : {};
   return page.evaluate<string[]>(`

@@ -13,7 +13,7 @@ import { testLimits } from "./upstreams.ts";
 /** As the configuration has them by default. */
 export const outlierLimits: OutlierLimits = defaults.pool.outlier;
 
-export interface DomainSetting {
+export interface DomainOptions {
   readonly weights?: readonly number[];
   /** Which of them are backups, by index. */
   readonly backups?: readonly number[];
@@ -46,8 +46,8 @@ const outcomes: Readonly<Record<"ok" | "bad" | "gone", Outcome>> = {
   gone: cancelled,
 };
 
-export function domain(setting: DomainSetting = {}): Domain {
-  const { weights = [1, 1, 1], backups = [], seed = 1 } = setting;
+export function domain(options: DomainOptions = {}): Domain {
+  const { weights = [1, 1, 1], backups = [], seed = 1 } = options;
   const now = { ms: 1_000 };
   const random = seededRandom(seed);
   const clock = () => now.ms;
@@ -56,7 +56,7 @@ export function domain(setting: DomainSetting = {}): Domain {
     outlier: outlierLimits,
     slowStartMs: 30_000,
     maxInFlight: 256,
-    ...setting.limits,
+    ...options.limits,
   };
   const address = { protocol: "http", hostname: "127.0.0.1", port: 1 } as const;
   const upstreams = weights.map((weight, i) => {
@@ -66,18 +66,18 @@ export function domain(setting: DomainSetting = {}): Domain {
   const heard: string[] = [];
   const pool = new Pool({
     name: "main",
-    policy: policyEntry(setting.policy ?? "round-robin").create({ random, clock }),
+    policy: policyEntry(options.policy ?? "round-robin").create({ random, clock }),
     upstreams,
     random,
     clock,
-    maxEjectedShare: setting.maxEjectedShare ?? 0.5,
+    maxEjectedShare: options.maxEjectedShare ?? 0.5,
     observer: {
       outlierChanged: (_, { upstream, from, to, reason }) =>
         heard.push(`${upstream.id} ${from}→${to} ${reason}`),
       panicChanged: (_, isPanicking) => heard.push(`panic ${isPanicking}`),
     },
   });
-  if (setting.isProbed !== false) for (const upstream of upstreams) pool.recordProbe(upstream, true);
+  if (options.isProbed !== false) for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const start = (upstream: Upstream) => {
     const attempt = new Attempt(clock, { attemptEnded() {} });
     attempt.start(upstream, pool);

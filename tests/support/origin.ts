@@ -32,7 +32,7 @@ export interface Origin {
   close(): Promise<void>;
 }
 
-export interface OriginSetting {
+export interface OriginOptions {
   /** Called when a whole request has arrived. */
   readonly answer: Answer;
   /** Called as soon as a head has arrived; true takes the socket over: nothing more is parsed on it. */
@@ -55,8 +55,8 @@ export async function startStuck(count: number): Promise<StuckOrigins> {
   return { origins: await Promise.all(Array.from({ length: count }, start)), stuck };
 }
 
-export async function startOrigin(setting: Answer | OriginSetting): Promise<Origin> {
-  const script: OriginSetting = typeof setting === "function" ? { answer: setting } : setting;
+export async function startOrigin(options: Answer | OriginOptions): Promise<Origin> {
+  const script: OriginOptions = typeof options === "function" ? { answer: options } : options;
   const requests: ReceivedRequest[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -91,7 +91,7 @@ export async function startOrigin(setting: Answer | OriginSetting): Promise<Orig
 function readRequests(
   socket: Socket,
   connection: number,
-  script: OriginSetting,
+  script: OriginOptions,
   requests: ReceivedRequest[],
 ): void {
   let pending: Buffer = Buffer.alloc(0);

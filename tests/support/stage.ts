@@ -17,7 +17,7 @@ import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./domain.ts";
 import { testLimits } from "./upstreams.ts";
 
-export interface StageSetting {
+export interface StageOptions {
   readonly ports: readonly number[];
   readonly policy?: PolicyName;
   readonly retries?: number;
@@ -64,19 +64,19 @@ export const testTimeouts: Timeouts = {
   tunnelIdleMs: 5_000,
 };
 
-export async function stage(engine: Engine, setting: StageSetting): Promise<Stage> {
+export async function stage(engine: Engine, options: StageOptions): Promise<Stage> {
   const random = seededRandom(1);
-  const { ejectsAfter, queue, trace } = setting;
+  const { ejectsAfter, queue, trace } = options;
   const limits = {
     ...testLimits,
     ...(queue && { maxInFlight: queue.maxInFlight }),
     ...(ejectsAfter !== undefined && { outlier: { ...outlierLimits, consecutiveFailures: ejectsAfter } }),
   };
-  const upstreams = setting.ports.map((port) => {
+  const upstreams = options.ports.map((port) => {
     const spec = { id: `127.0.0.1:${port}`, weight: 1, backup: false };
     return new Upstream({ ...spec, address: { protocol: "http", hostname: "127.0.0.1", port } }, limits);
   });
-  const policy = policyEntry(setting.policy ?? "round-robin").create({ random, clock: systemClock });
+  const policy = policyEntry(options.policy ?? "round-robin").create({ random, clock: systemClock });
   const pool = new Pool({
     name: "main",
     policy,
@@ -86,13 +86,13 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     maxEjectedShare: 0.5,
   });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
-  const timeouts = { ...testTimeouts, ...setting.timeouts };
+  const timeouts = { ...testTimeouts, ...options.timeouts };
   const line = queue && new Queue({ pool, limits: queue, clock: systemClock, schedule: systemSchedule });
   const destination: Destination = {
-    ...{ pool, timeouts, retries: setting.retries ?? 1 },
+    ...{ pool, timeouts, retries: options.retries ?? 1 },
     ...(line && { queue: line }),
-    ...(setting.hedgeAfterMs !== undefined && { mayHedge: true }),
-    ...setting.destination,
+    ...(options.hedgeAfterMs !== undefined && { mayHedge: true }),
+    ...options.destination,
   };
   const record = {
     ended: [] as Ended[],
@@ -123,7 +123,7 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     records: [records],
     ...(trace && { trace }),
   };
-  const { hedgeAfterMs: after } = setting;
+  const { hedgeAfterMs: after } = options;
   const hedger = new Hedger({
     ...{ clock: systemClock, schedule: systemSchedule },
     pools: () => (after === undefined ? [] : [{ pool, after }]),
@@ -134,10 +134,10 @@ export async function stage(engine: Engine, setting: StageSetting): Promise<Stag
     hostname: "127.0.0.1",
     port: 0,
     sharesPort: false,
-    clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...setting.clientTimeouts },
+    clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...options.clientTimeouts },
     exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
-    trusts: setting.trusts ?? (() => false),
+    trusts: options.trusts ?? (() => false),
     log: { bug: (error) => void record.bugs.push(error), fault: () => {} },
   });
   return {

@@ -55,7 +55,7 @@ export interface StandInVisit extends Visit {
   readonly admin: AdminStandIn;
 }
 
-export interface StandInSetting extends BrowserContextOptions {
+export interface StandInOptions extends BrowserContextOptions {
   readonly snapshot?: AdminStandIn["snapshot"];
   /** What the front door answers from the first look on. */
   readonly doorStatus?: number;
@@ -66,7 +66,7 @@ export interface StandInSetting extends BrowserContextOptions {
 /** A dashboard on a played balancer, and a page of it. */
 export async function visitStandIn(
   browser: Browser,
-  { snapshot = busySnapshot(), doorStatus = 200, path = "/", ...options }: StandInSetting = {},
+  { snapshot = busySnapshot(), doorStatus = 200, path = "/", ...options }: StandInOptions = {},
 ): Promise<StandInVisit> {
   const admin = await startAdminStandIn(snapshot);
   admin.doorStatus = doorStatus;

@@ -42,8 +42,8 @@ afterEach(() => collector.close());
 
 function exportTo(endpoint: string) {
   const losses: [spans: number, why: string][] = [];
-  const setting = { endpoint, serviceName: "edge", version: "1.2.3" };
-  const spans = openTraceExport({ ...setting, onLoss: (...loss) => losses.push(loss) });
+  const options = { endpoint, serviceName: "edge", version: "1.2.3" };
+  const spans = openTraceExport({ ...options, onLoss: (...loss) => losses.push(loss) });
   const lost = () => losses.reduce((sum, [count]) => sum + count, 0);
   return { spans, losses, lost };
 }

@@ -16,7 +16,7 @@ import { type Effect, effectOf, presentWeight } from "./effect.ts";
 import { failureWords, type ActionOutcome, executeAction, undoAction } from "./perform.ts";
 import { renderAdd, renderEffect, renderFailure, renderPanel } from "./render.tsx";
 
-export interface ActionSetting {
+export interface ActionRouteOptions {
   readonly feed: SnapshotPoller;
   readonly upstreams: UpstreamPollers;
   readonly admin: AdminClient;
@@ -27,7 +27,7 @@ const byHand = { parse: "none" } as const;
 const asText = async (request: Request) => new URLSearchParams(await request.text());
 const queryIn = (request: Request) => new URL(request.url, "http://dashboard").searchParams;
 
-export function actionRoutes({ feed, upstreams, admin, deeds }: ActionSetting) {
+export function actionRoutes({ feed, upstreams, admin, deeds }: ActionRouteOptions) {
   const effectNow = async (asked: ActionForm): Promise<Effect | undefined> => {
     const { snapshot, outage } = await feed.current();
     return snapshot && !outage ? effectOf(snapshot, asked) : undefined;

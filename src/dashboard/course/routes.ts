@@ -8,7 +8,7 @@ import { balancerNow } from "../picture.ts";
 import { renderConfigPage, renderReload } from "./render.tsx";
 import { type ReloadPreview, diffFingerprint } from "./reload-card.tsx";
 
-interface CourseSetting {
+interface CourseOptions {
   readonly feed: SnapshotPoller;
   readonly admin: AdminClient;
 }
@@ -20,7 +20,7 @@ interface PageWish {
 
 const byHand = { parse: "none" } as const;
 
-export function configPageRoutes({ feed, admin }: CourseSetting) {
+export function configPageRoutes({ feed, admin }: CourseOptions) {
   const reloadWith = async (looked?: ReloadPreview) => {
     const picture = await feed.renewed();
     return { configuration: picture.snapshot?.configuration, now: balancerNow(picture), looked };

@@ -3,7 +3,7 @@
 import { matchesEvent } from "../../control/event-filter.ts";
 import type { BalancerEvent } from "../../state/event.ts";
 import type { AdminClient } from "../admin-client.ts";
-import { SnapshotPoller, type FeedSetting } from "../feed.ts";
+import { SnapshotPoller, type SnapshotPollerOptions } from "../feed.ts";
 import { messageStream } from "../live.ts";
 import type { AdminApiError } from "../picture.ts";
 import type { EventFilterState } from "./sought.ts";
@@ -21,14 +21,14 @@ export const mostKept = 500;
 
 export type EventsFeed = SnapshotPoller<EventsPicture>;
 
-interface EventsFeedSetting extends Omit<FeedSetting<EventsPicture>, "draw"> {
+interface EventsFeedOptions extends Omit<SnapshotPollerOptions<EventsPicture>, "draw"> {
   readonly admin: Pick<AdminClient, "events">;
 }
 
 /** What cannot be read now is read with the next turn: a number is asked for, not a time. */
-export function eventsFeed({ admin, ...setting }: EventsFeedSetting): EventsFeed {
+export function eventsFeed({ admin, ...options }: EventsFeedOptions): EventsFeed {
   return new SnapshotPoller<EventsPicture>({
-    ...setting,
+    ...options,
     async draw(previous) {
       const known = previous?.events ?? [];
       const last = known.at(-1);
@@ -37,7 +37,7 @@ export function eventsFeed({ admin, ...setting }: EventsFeedSetting): EventsFeed
         ...(last && { after: String(last.seq) }),
       });
       const told = await admin.events(query);
-      const at = setting.wallClock();
+      const at = options.wallClock();
       if ("trouble" in told) return { at, events: known, trouble: told.trouble };
       return { at, events: told.value.length === 0 ? known : [...known, ...told.value].slice(-mostKept) };
     },
@@ -63,7 +63,7 @@ export function eventsErrorSentence(trouble: AdminApiError | undefined): string 
   return trouble ? `The events cannot be read: ${trouble.message}.` : "";
 }
 
-export interface EventStreamSetting {
+export interface EventStreamOptions {
   readonly feed: EventsFeed;
   readonly sought: EventFilterState;
   /** Number of the last event that the viewer has. */
@@ -87,7 +87,7 @@ export function liveEventStream({
   sought,
   since,
   render,
-}: EventStreamSetting): ReadableStream<Uint8Array> {
+}: EventStreamOptions): ReadableStream<Uint8Array> {
   let last = since;
   let told: string | undefined;
   return messageStream(({ offer, end }) => {

@@ -9,7 +9,7 @@ import { type EventsFeed, liveEventStream } from "./events-feed.ts";
 import { renderFresh } from "./render.tsx";
 import { apiQueryOf, newestFirst, parseEventFilter } from "./sought.ts";
 
-export interface EventRoutesSetting {
+export interface EventRoutesOptions {
   readonly feed: SnapshotPoller;
   readonly events: EventsFeed;
   readonly admin: AdminClient;
@@ -18,7 +18,7 @@ export interface EventRoutesSetting {
 /** More people than that do not look at one balancer. */
 const mostViewers = 200;
 
-export function eventRoutes({ feed, events, admin }: EventRoutesSetting) {
+export function eventRoutes({ feed, events, admin }: EventRoutesOptions) {
   const queryIn = (request: Request) => new URL(request.url, "http://dashboard").searchParams;
 
   const page = async (request: Request, isAudit: boolean): Promise<Response> => {

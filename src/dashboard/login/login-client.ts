@@ -36,7 +36,7 @@ export interface LoginClient {
   logout(session: string, address: string): Promise<void>;
 }
 
-export interface LoginClientSetting {
+export interface LoginClientOptions {
   readonly adminUrl: string;
   /** Shows that the client addresses that are told can be believed. */
   readonly ownToken: string | undefined;
@@ -46,7 +46,7 @@ const timeoutMs = 2_000;
 /** Verifying may have to wait for a processor. */
 const loginTimeoutMs = 10_000;
 
-export function loginClient({ adminUrl, ownToken }: LoginClientSetting): LoginClient {
+export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginClient {
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
   const fieldsWith = (bearer: string | undefined, address?: string) => ({
     accept: "application/json",

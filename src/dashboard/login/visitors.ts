@@ -16,7 +16,7 @@ export interface Visitor {
   readonly answer: (request: Request) => Promise<Response>;
 }
 
-export interface VisitorsSetting {
+export interface VisitorsOptions {
   readonly client: Pick<LoginClient, "standing">;
   /** The dashboard's own; lent to visitors only where nobody logs in. */
   readonly ownToken: string | undefined;
@@ -45,7 +45,7 @@ const mostKnown = 256;
 const farewell = new TextEncoder().encode(eventOf("{}", "loggedout"));
 
 export class Visitors {
-  readonly #setting: VisitorsSetting;
+  readonly #options: VisitorsOptions;
   /** Who was seen last comes last. */
   readonly #known = new Map<string, Known>();
   readonly #everybody: Known;
@@ -53,10 +53,10 @@ export class Visitors {
   #toldAt = Number.NEGATIVE_INFINITY;
   #cancelCheck: Cancel | undefined;
 
-  constructor(setting: VisitorsSetting) {
-    this.#setting = setting;
+  constructor(options: VisitorsOptions) {
+    this.#options = options;
     // Not before it is known: who came in while nobody could say must not act with it.
-    const answer = setting.routesWith(() => (this.#isClosed === false ? setting.ownToken : undefined));
+    const answer = options.routesWith(() => (this.#isClosed === false ? options.ownToken : undefined));
     const visitor = { person: undefined, session: undefined, answer };
     this.#everybody = { visitor, checkedAt: 0, streams: new Set() };
   }
@@ -81,7 +81,7 @@ export class Visitors {
   /** For reading what all see alike: the dashboard's own, or a visitor's. Nobody's until it is known who may see it. */
   get bearer(): string | undefined {
     if (this.#isClosed === undefined) return undefined;
-    if (!this.#isClosed || this.#setting.ownToken !== undefined) return this.#setting.ownToken;
+    if (!this.#isClosed || this.#options.ownToken !== undefined) return this.#options.ownToken;
     return [...this.#known].toSorted(([, left], [, right]) => right.checkedAt - left.checkedAt)[0]?.[0];
   }
 
@@ -97,7 +97,7 @@ export class Visitors {
     if (!isLive || !answer.body || !known) return answer;
     const { stream, end } = closableStream(answer.body, farewell, () => void known.streams.delete(end));
     known.streams.add(end);
-    this.#cancelCheck ??= this.#setting.schedule(checkMs, () => void this.#check());
+    this.#cancelCheck ??= this.#options.schedule(checkMs, () => void this.#check());
     return new Response(stream, { status: answer.status, headers: answer.headers });
   }
 
@@ -122,7 +122,7 @@ export class Visitors {
 
   async #ask(session: string): Promise<Known | undefined> {
     const before = this.#known.get(session);
-    const { clock, client } = this.#setting;
+    const { clock, client } = this.#options;
     if (before && clock() - before.checkedAt < freshMs) return before;
     const standing = await client.standing(session);
     const now = clock();
@@ -146,12 +146,12 @@ export class Visitors {
   #welcome(session: string): Known {
     const [oldest] = this.#known.keys();
     if (this.#known.size >= mostKnown && oldest !== undefined) this.forget(oldest);
-    const visitor = { person: undefined, session, answer: this.#setting.routesWith(() => session) };
+    const visitor = { person: undefined, session, answer: this.#options.routesWith(() => session) };
     return { visitor, checkedAt: 0, streams: new Set() };
   }
 
   async #isOpen(): Promise<boolean> {
-    const { clock, client, ownToken } = this.#setting;
+    const { clock, client, ownToken } = this.#options;
     if (this.#isClosed === undefined || clock() - this.#toldAt >= freshMs) {
       const standing = await client.standing(ownToken);
       if (standing.kind !== "unknown") this.#tell(standing.kind !== "open");
@@ -161,7 +161,7 @@ export class Visitors {
 
   #tell(isClosed: boolean): void {
     this.#isClosed = isClosed;
-    this.#toldAt = this.#setting.clock();
+    this.#toldAt = this.#options.clock();
     if (isClosed) endAll(this.#everybody);
   }
 
@@ -171,7 +171,7 @@ export class Visitors {
     const looking = [...this.#known].filter(([, { streams }]) => streams.size > 0);
     await Promise.all(looking.map(([session]) => this.#ask(session)));
     const isNeeded = [this.#everybody, ...this.#known.values()].some(({ streams }) => streams.size > 0);
-    this.#cancelCheck = isNeeded ? this.#setting.schedule(checkMs, () => void this.#check()) : undefined;
+    this.#cancelCheck = isNeeded ? this.#options.schedule(checkMs, () => void this.#check()) : undefined;
   }
 }
 

@@ -13,13 +13,13 @@ import type { RequestClient } from "./request-client.ts";
 import { explainUrl, listQuery, parseRequestFilter } from "./sought.ts";
 import type { LiveTails } from "./tails.ts";
 
-export interface RequestRoutesSetting {
+export interface RequestRoutesOptions {
   readonly feed: SnapshotPoller;
   readonly requests: RequestClient;
   readonly tails: LiveTails;
 }
 
-export function requestPages({ feed, requests, tails }: RequestRoutesSetting) {
+export function requestPages({ feed, requests, tails }: RequestRoutesOptions) {
   const queryIn = (request: Request) => new URL(request.url).searchParams;
 
   return new Elysia({ handler: { standardHostname: false } })

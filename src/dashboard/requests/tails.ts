@@ -9,7 +9,7 @@ import { filterQuery, listQuery, type RequestFilterState } from "./sought.ts";
 
 export type TailClient = Pick<RequestClient, "follow" | "list">;
 
-export interface TailSetting {
+export interface TailOptions {
   readonly schedule: Schedule;
   /** The rows of these requests, in this order. */
   readonly render: (requests: readonly StoredRequest[]) => string;
@@ -25,11 +25,11 @@ const mostFresh = 50;
 const retryMs = 1_000;
 
 export class LiveTails {
-  readonly #setting: TailSetting;
+  readonly #options: TailOptions;
   #open = 0;
 
-  constructor(setting: TailSetting) {
-    this.#setting = setting;
+  constructor(options: TailOptions) {
+    this.#options = options;
   }
 
   get viewers(): number {
@@ -40,8 +40,8 @@ export class LiveTails {
   open(client: TailClient, sought: RequestFilterState): ReadableStream<Uint8Array> | undefined {
     if (this.#open >= mostTails) return undefined;
     this.#open += 1;
-    const tail = new Tail({ ...this.#setting, client, sought });
-    const { schedule } = this.#setting;
+    const tail = new Tail({ ...this.#options, client, sought });
+    const { schedule } = this.#options;
     return messageStream(({ offer }) => {
       // Whoever reads too slowly gets the newest when there is room again.
       const cancelTick = repeat(schedule, intervalMs, () => offer(() => tail.news()));
@@ -66,7 +66,7 @@ export class LiveTails {
  * ```
  */
 class Tail {
-  readonly #setting: TailSetting & { readonly client: TailClient; readonly sought: RequestFilterState };
+  readonly #options: TailOptions & { readonly client: TailClient; readonly sought: RequestFilterState };
   #fresh: StoredRequest[] = [];
   #missed = 0;
   #trouble: AdminApiError | undefined;
@@ -75,12 +75,12 @@ class Tail {
   #turn = 0;
   #isOver = false;
 
-  constructor(setting: TailSetting & { readonly client: TailClient; readonly sought: RequestFilterState }) {
-    this.#setting = setting;
+  constructor(options: TailOptions & { readonly client: TailClient; readonly sought: RequestFilterState }) {
+    this.#options = options;
   }
 
   connect(): void {
-    const { client, sought, schedule } = this.#setting;
+    const { client, sought, schedule } = this.#options;
     this.#cancel = client.follow(filterQuery(sought), {
       // What came while nobody followed; the page drops what it has already.
       opened: () => void this.#catchUp(),
@@ -101,7 +101,7 @@ class Tail {
 
   /** One event with all that is new, newest first; without anything it is a sign of life. */
   news(): string {
-    const { render } = this.#setting;
+    const { render } = this.#options;
     const bySeq = new Map(this.#fresh.map((request) => [request.seq, request]));
     const requests = [...bySeq.values()].toSorted((left, right) => right.seq - left.seq);
     const rows = requests.length > 0 ? render(requests) : "";
@@ -113,7 +113,7 @@ class Tail {
   }
 
   async #catchUp(): Promise<void> {
-    const { client, sought } = this.#setting;
+    const { client, sought } = this.#options;
     const turn = this.#turn;
     const told = await client.list(listQuery({ ...sought, before: undefined }, mostFresh));
     if (this.#isOver || this.#turn !== turn) return;

@@ -28,9 +28,9 @@ const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304]);
  */
 export async function toClientResponse(
   incoming: UpstreamResponse,
-  setting: ResponseOptions,
+  options: ResponseOptions,
 ): Promise<Response | Failure> {
-  const { attempt, isHead } = setting;
+  const { attempt, isHead } = options;
   const init = {
     status: incoming.status,
     statusText: incoming.statusText,
@@ -42,7 +42,7 @@ export async function toClientResponse(
     return new Response(null, init);
   }
   if (isSmall(init.headers)) {
-    const whole = await wholeBody(incoming, setting);
+    const whole = await wholeBody(incoming, options);
     return whole instanceof ArrayBuffer ? new Response(whole, init) : whole;
   }
   const body = incoming.stream();
@@ -50,8 +50,8 @@ export async function toClientResponse(
     attempt.end(completed);
     return new Response(null, init);
   }
-  const response = new Response(streamedBody(body, setting), init);
-  setting.onStream(incoming.status);
+  const response = new Response(streamedBody(body, options), init);
+  options.onStream(incoming.status);
   return response;
 }
 
@@ -64,34 +64,34 @@ function isSmall(fields: Headers): boolean {
 /** All of a small body; the attempt has ended when this resolves. */
 async function wholeBody(
   incoming: UpstreamResponse,
-  setting: ResponseOptions,
+  options: ResponseOptions,
 ): Promise<ArrayBuffer | Failure> {
-  const limit = new IdleLimit(setting);
+  const limit = new IdleLimit(options);
   try {
     const bytes = await limit.during(() => incoming.whole());
-    setting.attempt.end(completed);
-    setting.tally.bytesOut = bytes.byteLength;
+    options.attempt.end(completed);
+    options.tally.bytesOut = bytes.byteLength;
     return bytes;
   } catch (error) {
     const outcome = limit.outcomeOf(error);
-    setting.attempt.end(outcome);
+    options.attempt.end(outcome);
     return outcome.kind === "failure" ? outcome : failure("body", "body_truncated", "client gone");
   }
 }
 
 /** The limit on the time between two pieces of a body, and what it means when reading breaks off. */
 class IdleLimit {
-  readonly #setting: ResponseOptions;
+  readonly #options: ResponseOptions;
   #isLate = false;
 
-  constructor(setting: ResponseOptions) {
-    this.#setting = setting;
+  constructor(options: ResponseOptions) {
+    this.#options = options;
   }
 
   async during<T>(read: () => Promise<T>): Promise<T> {
-    const cancel = systemSchedule(this.#setting.bodyIdleMs, () => {
+    const cancel = systemSchedule(this.#options.bodyIdleMs, () => {
       this.#isLate = true;
-      this.#setting.watch.abort();
+      this.#options.watch.abort();
     });
     try {
       return await read();
@@ -101,7 +101,7 @@ class IdleLimit {
   }
 
   outcomeOf(error: unknown): Outcome {
-    if (this.#setting.watch.isClientGone) return cancelled;
+    if (this.#options.watch.isClientGone) return cancelled;
     return this.#isLate ? failure("body", "body_timeout") : failure("body", "body_truncated", String(error));
   }
 }
@@ -109,33 +109,33 @@ class IdleLimit {
 /** Piece by piece as the client takes them; the attempt ends with the last one, with a fault, or with the client. */
 function streamedBody(
   body: ReadableStream<Uint8Array>,
-  setting: ResponseOptions,
+  options: ResponseOptions,
 ): ReadableStream<Uint8Array> {
-  const { attempt, watch } = setting;
+  const { attempt, watch } = options;
   const reader = body.getReader();
-  const limit = new IdleLimit(setting);
+  const limit = new IdleLimit(options);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const { done, value } = await limit.during(() => reader.read());
           if (!done) {
-            setting.tally.bytesOut += (value as Uint8Array).length;
+            options.tally.bytesOut += (value as Uint8Array).length;
             return controller.enqueue(value as Uint8Array);
           }
           attempt.end(completed);
-          setting.onEnd(false);
+          options.onEnd(false);
           controller.close();
         } catch (error) {
           attempt.end(limit.outcomeOf(error));
-          setting.onEnd(watch.isClientGone);
+          options.onEnd(watch.isClientGone);
           // The listener resets the client's connection; an error with a value would also be printed.
           controller.error(undefined);
         }
       },
       cancel() {
         attempt.end(cancelled);
-        setting.onEnd(true);
+        options.onEnd(true);
         watch.abort();
       },
     },

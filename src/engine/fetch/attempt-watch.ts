@@ -7,7 +7,7 @@ import type { Exchange } from "../../proxy/exchange.ts";
 import { failureOf } from "./forward.ts";
 import type { ClientWait } from "./request-body.ts";
 
-export interface WatchSetting {
+export interface WatchOptions {
   readonly client: AbortSignal;
   /** From the last byte sent to the answer's head, with the time to connect, milliseconds. */
   readonly limitMs: number;
@@ -41,7 +41,7 @@ export class AttemptMonitor implements AttemptDriver {
   readonly #attempt: Attempt;
   readonly #move: () => Attempt | undefined;
   readonly #startHedge: (() => void) | undefined;
-  readonly #giveUp: WatchSetting["giveUp"];
+  readonly #giveUp: WatchOptions["giveUp"];
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
@@ -54,7 +54,7 @@ export class AttemptMonitor implements AttemptDriver {
   /** Another attempt won; this one has ended then. */
   isOutrun = false;
 
-  constructor({ client, limitMs, attempt, move, hedge, giveUp }: WatchSetting) {
+  constructor({ client, limitMs, attempt, move, hedge, giveUp }: WatchOptions) {
     this.#client = client;
     this.#limitMs = limitMs;
     this.#attempt = attempt;

@@ -16,10 +16,10 @@ const upstreamIdleSeconds = 15;
 
 export const fetchEngine: Engine = { name: "fetch", listen };
 
-async function listen(setting: EngineOptions): Promise<EngineListener> {
+async function listen(options: EngineOptions): Promise<EngineListener> {
   const session = new Bun.FetchSession({ proxy: false, keepAlive: { idleTimeout: upstreamIdleSeconds } });
   const full: FetchEngineContext = {
-    ...setting,
+    ...options,
     forward: forwardWith(session),
     listenPort: () => server.port ?? 0,
     clients: () => server.pendingRequests + server.pendingWebSockets,
@@ -28,13 +28,13 @@ async function listen(setting: EngineOptions): Promise<EngineListener> {
   };
   let drained: Promise<void> | undefined;
   const server: Server<WebSocketTunnel> = Bun.serve<WebSocketTunnel>({
-    hostname: setting.hostname,
-    port: setting.port,
-    ...(setting.tls && { tls: { cert: setting.tls.cert, key: setting.tls.key } }),
+    hostname: options.hostname,
+    port: options.port,
+    ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
     development: false,
     // Unless told, Bun without development shares the port with whoever has it, instead of saying that it is taken.
-    reusePort: setting.sharesPort,
-    idleTimeout: idleSeconds(setting.clientTimeouts.keepAliveMs) || longestIdleSeconds,
+    reusePort: options.sharesPort,
+    idleTimeout: idleSeconds(options.clientTimeouts.keepAliveMs) || longestIdleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(request, server) {
       // Waiting for the upstream has a limit of its own.
@@ -54,7 +54,7 @@ async function listen(setting: EngineOptions): Promise<EngineListener> {
     },
   });
   return {
-    hostname: setting.hostname,
+    hostname: options.hostname,
     port: server.port ?? 0,
     cut: abortAttempts,
     active: () => server.pendingRequests + server.pendingWebSockets,
@@ -121,12 +121,12 @@ const openWebSocket: OpenWebSocket = (url, options, address) =>
   new WebSocket(url, { ...options, ...tlsOf(address) });
 
 async function upgrade(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   server: Server<WebSocketTunnel>,
   request: Request,
   clientAddress: string,
 ): Promise<Response | undefined> {
-  const tunnel = await openWebSocketTunnel(setting, openWebSocket, request, clientAddress);
+  const tunnel = await openWebSocketTunnel(options, openWebSocket, request, clientAddress);
   if (tunnel instanceof Response) return tunnel;
   const headers = tunnel.protocol ? { "Sec-WebSocket-Protocol": tunnel.protocol } : undefined;
   if (server.upgrade(request, { data: tunnel, headers })) return undefined;

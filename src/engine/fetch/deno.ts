@@ -17,7 +17,7 @@ import { type ClientSocket, isWebSocket, type WebSocketTunnel } from "./websocke
 /** Deno's own interface as far as it is used: the project is checked with Bun's types. */
 declare const Deno: {
   serve(
-    setting: {
+    options: {
       hostname: string;
       port: number;
       reusePort?: boolean;
@@ -29,10 +29,10 @@ declare const Deno: {
     },
     handler: (request: Request, info: { remoteAddr: { hostname: string } }) => Promise<Response>,
   ): { addr: { port: number }; shutdown(): Promise<void> };
-  createHttpClient(setting: { caCerts: string[] }): { close(): void };
+  createHttpClient(options: { caCerts: string[] }): { close(): void };
   upgradeWebSocket(
     request: Request,
-    setting: { protocol?: string; idleTimeout: number },
+    options: { protocol?: string; idleTimeout: number },
   ): { socket: WebSocket; response: Response };
 };
 
@@ -41,14 +41,14 @@ export const fetchEngine: Engine = { name: "fetch", listen };
 const upstreamIdleMs = 15_000;
 const pingSeconds = 120;
 
-async function listen(setting: EngineOptions): Promise<EngineListener> {
+async function listen(options: EngineOptions): Promise<EngineListener> {
   const agents = [new Agent(agentSetting), new SecureAgent(agentSetting)] as const;
   const stop = new AbortController();
   const tunnels = new Set<WebSocketTunnel>();
   let requests = 0;
   let draining: Promise<void> | undefined;
   const full: FetchEngineContext = {
-    ...setting,
+    ...options,
     forward: forwardWith(agents),
     listenPort: () => server.addr.port,
     clients: () => requests + tunnels.size,
@@ -58,10 +58,10 @@ async function listen(setting: EngineOptions): Promise<EngineListener> {
   };
   const server = Deno.serve(
     {
-      hostname: setting.hostname,
-      port: setting.port,
-      ...(setting.sharesPort && { reusePort: true }),
-      ...(setting.tls && { cert: setting.tls.cert, key: setting.tls.key }),
+      hostname: options.hostname,
+      port: options.port,
+      ...(options.sharesPort && { reusePort: true }),
+      ...(options.tls && { cert: options.tls.cert, key: options.tls.key }),
       signal: stop.signal,
       onListen() {},
       onError: () => new Response("500 internal_error\n", { status: 500 }),
@@ -81,7 +81,7 @@ async function listen(setting: EngineOptions): Promise<EngineListener> {
   );
   const closeAgents = () => agents.forEach((agent) => agent.destroy());
   return {
-    hostname: setting.hostname,
+    hostname: options.hostname,
     port: server.addr.port,
     cut: abortAttempts,
     active: () => requests + tunnels.size,
@@ -179,12 +179,12 @@ const openWebSocket: OpenWebSocket = (url, options, { tls }) => {
 };
 
 async function upgrade(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   request: Request,
   clientAddress: string,
   tunnels: Set<WebSocketTunnel>,
 ): Promise<Response> {
-  const tunnel = await openWebSocketTunnel(setting, openWebSocket, request, clientAddress);
+  const tunnel = await openWebSocketTunnel(options, openWebSocket, request, clientAddress);
   if (tunnel instanceof Response) return tunnel;
   const protocol = tunnel.protocol ? { protocol: tunnel.protocol } : {};
   let upgraded: ReturnType<typeof Deno.upgradeWebSocket>;

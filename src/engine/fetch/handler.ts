@@ -41,66 +41,66 @@ export interface RequestContext {
 
 /** Opens the exchange of a request; a Response if its head is refused. */
 export function openExchange(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   request: Request,
   clientAddress: string,
 ): RequestContext | Response {
   const head = headOfRequest(request, clientAddress);
-  const requestId = setting.requestId(head.header("x-request-id"));
-  const exchange = setting.exchange();
+  const requestId = options.requestId(head.header("x-request-id"));
+  const exchange = options.exchange();
   const passage = {
     request,
     head,
     exchange,
     requestId,
-    idleMs: setting.clientTimeouts.keepAliveMs,
+    idleMs: options.clientTimeouts.keepAliveMs,
     tally: newByteCounts(),
   };
-  if (setting.maxClients !== undefined && setting.clients() > setting.maxClients)
+  if (options.maxClients !== undefined && options.clients() > options.maxClients)
     return closeWithResponse(
       passage,
-      refusalResponse(setting, passage, exchange.refuse(refusal("too_many_clients"))),
+      refusalResponse(options, passage, exchange.refuse(refusal("too_many_clients"))),
     );
   const refused = refusalForHead(head);
-  if (refused) return closeWithResponse(passage, refusalResponse(setting, passage, exchange.refuse(refused)));
+  if (refused) return closeWithResponse(passage, refusalResponse(options, passage, exchange.refuse(refused)));
   exchange.open(head);
   return passage;
 }
 
 /** Carries one request through; never rejects: a bug of ours becomes a 500 with the request's id. */
 export async function handleRequest(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   request: Request,
   clientAddress: string,
 ): Promise<Response> {
-  const passage = openExchange(setting, request, clientAddress);
+  const passage = openExchange(options, request, clientAddress);
   const isRefused = passage instanceof Response;
   const response = isRefused
     ? passage
-    : await carry(setting, passage).catch((error) => internalError(setting, passage, error));
+    : await carry(options, passage).catch((error) => internalError(options, passage, error));
   if (!isRefused && passage.tally.streamed === 0) closeWithResponse(passage, response);
-  setting.answering(request, isRefused ? setting.clientTimeouts.keepAliveMs : passage.idleMs);
-  if (setting.isDraining()) response.headers.set("Connection", "close");
+  options.answering(request, isRefused ? options.clientTimeouts.keepAliveMs : passage.idleMs);
+  if (options.isDraining()) response.headers.set("Connection", "close");
   return response;
 }
 
-async function carry(setting: FetchEngineContext, passage: RequestContext): Promise<Response> {
+async function carry(options: FetchEngineContext, passage: RequestContext): Promise<Response> {
   const { request, exchange } = passage;
   const body = await requestBody(request, {
-    idleMs: setting.clientTimeouts.bodyIdleMs,
+    idleMs: options.clientTimeouts.bodyIdleMs,
     admits: (bytes) => {
       passage.tally.bytesIn = Math.max(passage.tally.bytesIn, bytes);
       return exchange.admits(bytes);
     },
   });
-  if (typeof body === "string") return refusalResponse(setting, passage, exchange.refuse(bodyRefusal(body)));
+  if (typeof body === "string") return refusalResponse(options, passage, exchange.refuse(bodyRefusal(body)));
   const first = await firstStep(exchange, request.signal);
   if (first === "gone") return clientClosedResponse();
   const legs: AttemptRace<AttemptResult> = new AttemptRace((attempt) =>
-    runAttempt(setting, passage, { attempt, body, legs }),
+    runAttempt(options, passage, { attempt, body, legs }),
   );
   try {
-    return await follow(setting, passage, { first, body, legs });
+    return await follow(options, passage, { first, body, legs });
   } catch (bug) {
     legs.drop();
     throw bug;
@@ -115,7 +115,7 @@ interface Course {
 
 /** From step to step, until one of them is answered or there is none left. */
 async function follow(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   passage: RequestContext,
   { first, body, legs }: Course,
 ): Promise<Response> {
@@ -125,9 +125,9 @@ async function follow(
     for (;;) {
       if (step.kind === "refusal") {
         const last = step.passesKept && kept;
-        if (!last) return refusalResponse(setting, passage, step);
+        if (!last) return refusalResponse(options, passage, step);
         kept = undefined;
-        return forwardHeld(setting, passage, last);
+        return forwardHeld(options, passage, last);
       }
       legs.follow(step);
       const { upstream, result: tried } = await legs.next();
@@ -137,10 +137,10 @@ async function follow(
         kept = tried;
         step = tried.next;
         const answered = { upstream, status: tried.incoming.status, retriedOn: step.upstream.id };
-        logRetry(setting, passage, answered);
+        logRetry(options, passage, answered);
       } else {
         passage.exchange.isReplayable = body.isReplayable;
-        step = nextStep(setting, passage, upstream, tried);
+        step = nextStep(options, passage, upstream, tried);
       }
     }
   } finally {
@@ -150,16 +150,16 @@ async function follow(
 
 /** What follows an attempt on that upstream which has no answer; the log hears why. */
 export function nextStep(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   passage: RequestContext,
   upstream: string,
   tried: Redirected | Failure,
 ): Attempt | Refusal {
   if (tried.kind === "moved") {
-    if (!tried.isTold) logFailedTry(setting, passage, upstream, rescued, tried.next);
+    if (!tried.isTold) logFailedTry(options, passage, upstream, rescued, tried.next);
     return tried.next;
   }
   const step = passage.exchange.again(tried);
-  logFailedTry(setting, passage, upstream, tried, step);
+  logFailedTry(options, passage, upstream, tried, step);
   return step;
 }

@@ -15,11 +15,11 @@ import type { RequestContext } from "./handler.ts";
 import type { BodyProblem } from "./request-body.ts";
 
 export function internalError(
-  setting: EngineOptions,
+  options: EngineOptions,
   { requestId }: RequestContext,
   error: unknown,
 ): Response {
-  setting.log.bug(error, requestId);
+  options.log.bug(error, requestId);
   return new Response(`500 internal_error: a fault of the balancer (request ${requestId})\n`, {
     status: 500,
     headers: { "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": requestId },
@@ -32,7 +32,7 @@ export function bodyRefusal(fault: BodyProblem): Refusal {
 
 /** The balancer's own answer. */
 export function refusalResponse(
-  setting: EngineOptions,
+  options: EngineOptions,
   { head, requestId, tally }: RequestContext,
   given: Refusal,
 ): Response {
@@ -40,7 +40,7 @@ export function refusalResponse(
   tally.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(answer.body);
   if (given.notRetried === undefined) {
     const { reason, status, complaint } = given;
-    setting.log.fault("refused", { requestId, client: head.clientAddress, reason, status, complaint });
+    options.log.fault("refused", { requestId, client: head.clientAddress, reason, status, complaint });
   }
   const headers = answer.fields.map(([name, value]): [string, string] => [name, value]);
   if (closesConnection(given)) headers.push(["Connection", "close"]);
@@ -49,7 +49,7 @@ export function refusalResponse(
 
 /** Says what failed where, and what follows from it. */
 export function logFailedTry(
-  setting: EngineOptions,
+  options: EngineOptions,
   { head, requestId }: RequestContext,
   upstream: string,
   failed: Failure,
@@ -58,7 +58,7 @@ export function logFailedTry(
   const { reason, phase, detail } = failed;
   const followed =
     next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
-  setting.log.fault("attempt failed", {
+  options.log.fault("attempt failed", {
     requestId,
     method: head.method,
     upstream,
@@ -71,12 +71,12 @@ export function logFailedTry(
 
 /** Says which answer was not good enough to be passed on at once. */
 export function logRetry(
-  setting: EngineOptions,
+  options: EngineOptions,
   { head, requestId }: RequestContext,
   {
     upstream,
     ...answered
   }: { readonly upstream: string; readonly status: number; readonly retriedOn: string },
 ): void {
-  setting.log.fault("attempt answered badly", { requestId, method: head.method, upstream, ...answered });
+  options.log.fault("attempt answered badly", { requestId, method: head.method, upstream, ...answered });
 }

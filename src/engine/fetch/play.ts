@@ -21,7 +21,7 @@ export interface InterceptionInput {
 
 /** What became of the attempt, which has ended; undefined if it is to be sent now. "aborted": the signal was, and the attempt is as it was. */
 export async function applyInterception(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   passage: RequestContext,
   { attempt, staged, signal, isReplayable }: InterceptionInput,
 ): Promise<Response | Failure | Redirected | "aborted" | undefined> {
@@ -37,10 +37,10 @@ export async function applyInterception(
   exchange.isReplayable = isReplayable;
   const { id: upstream } = attempt.upstream;
   const step = applySyntheticResponse(exchange, attempt, end.status);
-  if (step.kind === "refusal") return refusalResponse(setting, passage, step);
+  if (step.kind === "refusal") return refusalResponse(options, passage, step);
   const retriedOn = step.upstream.id;
   const fields = { requestId, method: head.method, upstream, status: end.status, detail: faultDetail };
-  setting.log.fault("attempt answered badly", { ...fields, retriedOn });
+  options.log.fault("attempt answered badly", { ...fields, retriedOn });
   return { kind: "moved", isTold: true, next: step };
 }
 

@@ -35,7 +35,7 @@ export interface AttemptInput {
 
 /** One attempt, which has ended or ends with the response's body when this resolves; undefined if another one won. */
 export async function runAttempt(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   passage: RequestContext,
   given: AttemptInput,
 ): Promise<AttemptResult | undefined> {
@@ -47,24 +47,24 @@ export async function runAttempt(
     if (!watch.isClientGone && !body.fault) return watch.isOutrun ? undefined : watch.lost(error);
     attempt.end(cancelled);
     if (watch.isClientGone || !body.fault) return clientClosedResponse();
-    return refusalResponse(setting, passage, exchange.refuse(bodyRefusal(body.fault)));
+    return refusalResponse(options, passage, exchange.refuse(bodyRefusal(body.fault)));
   };
   try {
     const { signal } = watch;
     const { staged } = attempt;
     const { isReplayable } = body;
     const played =
-      staged && (await applyInterception(setting, passage, { attempt, staged, signal, isReplayable }));
+      staged && (await applyInterception(options, passage, { attempt, staged, signal, isReplayable }));
     if (played === "aborted") return unanswered(played);
     if (played instanceof Response) legs.won(attempt);
     if (played) return played;
     const { method, target } = head;
     const { upstream } = attempt;
-    const fields = upstreamHeaders(setting, passage);
+    const fields = upstreamHeaders(options, passage);
     const outgoing = { method, target, upstream, fields, body: body.take(watch.clientWait), signal };
     let incoming: UpstreamResponse;
     try {
-      incoming = await setting.forward(outgoing);
+      incoming = await options.forward(outgoing);
     } catch (error) {
       return unanswered(error);
     }
@@ -126,11 +126,11 @@ function answerSetting(passage: RequestContext, attempt: Attempt, watch: Attempt
 
 /** The last real answer of an upstream, after the attempt that was to better it has failed. All attempts have ended. */
 export async function forwardHeld(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   passage: RequestContext,
   kept: HeldResponse,
 ): Promise<Response> {
   const answered = await toClientResponse(kept.incoming, answerSetting(passage, kept.next, kept.watch));
   if (answered instanceof Response) return answered;
-  return refusalResponse(setting, passage, passage.exchange.refuse(refusal(answered.reason)));
+  return refusalResponse(options, passage, passage.exchange.refuse(refusal(answered.reason)));
 }

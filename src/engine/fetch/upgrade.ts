@@ -24,15 +24,15 @@ export type OpenWebSocket = (
 
 /** A tunnel whose upstream has agreed and which waits for its client; or what to answer instead. */
 export async function openWebSocketTunnel(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   open: OpenWebSocket,
   request: Request,
   clientAddress: string,
 ): Promise<WebSocketTunnel | Response> {
-  const passage = openExchange(setting, request, clientAddress);
+  const passage = openExchange(options, request, clientAddress);
   if (passage instanceof Response) return passage;
-  const joined = await joinUpstream(setting, open, passage).catch((error) =>
-    internalError(setting, passage, error),
+  const joined = await joinUpstream(options, open, passage).catch((error) =>
+    internalError(options, passage, error),
   );
   if (joined instanceof Response) return closeWithResponse(passage, joined);
   joined.whenEnded((isClientGone) => {
@@ -46,22 +46,22 @@ export async function openWebSocketTunnel(
 const unsound = refusalForViolation({ status: 400, text: "the handshake of the WebSocket is not valid" });
 
 async function joinUpstream(
-  setting: FetchEngineContext,
+  options: FetchEngineContext,
   open: OpenWebSocket,
   passage: RequestContext,
 ): Promise<WebSocketTunnel | Response> {
   if (!isSound(passage.request)) {
-    return refusalResponse(setting, passage, passage.exchange.refuse(unsound));
+    return refusalResponse(options, passage, passage.exchange.refuse(unsound));
   }
   const first = await firstStep(passage.exchange, passage.request.signal);
   if (first === "gone") return clientClosedResponse();
   let step = first;
   for (;;) {
-    if (step.kind === "refusal") return refusalResponse(setting, passage, step);
+    if (step.kind === "refusal") return refusalResponse(options, passage, step);
     const { id } = step.upstream;
-    const joined = await shakeHands(setting, open, passage, step);
+    const joined = await shakeHands(options, open, passage, step);
     if (joined instanceof WebSocketTunnel || joined instanceof Response) return joined;
-    step = nextStep(setting, passage, id, joined);
+    step = nextStep(options, passage, id, joined);
   }
 }
 

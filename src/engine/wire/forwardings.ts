@@ -1,7 +1,7 @@
 /** What clients' addresses add to their requests: made once for all connections from one, and kept for those that came last. */
 
 import type { RequestHead } from "../../proxy/head.ts";
-import { type ForwardingSetting, viaName } from "../../proxy/headers.ts";
+import { type ForwardingOptions, viaName } from "../../proxy/headers.ts";
 import { latin1 } from "./bytes.ts";
 
 /** Addresses that are remembered: a proxy's before us, or somebody's many connections. */
@@ -14,31 +14,31 @@ export interface ClientForwarding {
   readonly prefix: Buffer;
   /** Whether the peer's own forwarding fields are believed: then each request is worked out anew. */
   readonly isTrusted: boolean;
-  readonly setting: ForwardingSetting;
+  readonly setting: ForwardingOptions;
 }
 
 export class ForwardingCache {
   readonly scheme: RequestHead["scheme"];
-  readonly #setting: { readonly trusts: ForwardingSetting["trusts"]; listenPort: number };
+  readonly #options: { readonly trusts: ForwardingOptions["trusts"]; listenPort: number };
   /** In the order in which they came. */
   readonly #known = new Map<string, ClientForwarding>();
 
-  constructor(scheme: RequestHead["scheme"], trusts: ForwardingSetting["trusts"]) {
+  constructor(scheme: RequestHead["scheme"], trusts: ForwardingOptions["trusts"]) {
     this.scheme = scheme;
-    this.#setting = { trusts, listenPort: 0 };
+    this.#options = { trusts, listenPort: 0 };
   }
 
   /** Before anybody connects: the port that clients reach us on. */
   listenOn(port: number): void {
-    this.#setting.listenPort = port;
+    this.#options.listenPort = port;
   }
 
   /** As its address is judged now: whom we trust may change while others stay connected. */
   of(address: string): ClientForwarding {
-    const isTrusted = this.#setting.trusts(address);
+    const isTrusted = this.#options.trusts(address);
     const known = this.#known.get(address);
     if (known?.isTrusted === isTrusted) return known;
-    const made = { address, prefix: this.#prefixOf(address), isTrusted, setting: this.#setting };
+    const made = { address, prefix: this.#prefixOf(address), isTrusted, setting: this.#options };
     const first = this.#known.size >= mostKnown ? this.#known.keys().next().value : undefined;
     if (first !== undefined) this.#known.delete(first);
     this.#known.set(address, made);
@@ -49,7 +49,7 @@ export class ForwardingCache {
     const fields = [
       `X-Forwarded-For: ${address}`,
       `X-Forwarded-Proto: ${this.scheme}`,
-      `X-Forwarded-Port: ${this.#setting.listenPort}`,
+      `X-Forwarded-Port: ${this.#options.listenPort}`,
       `Via: ${viaName}`,
       "X-Forwarded-Host: ",
     ];

@@ -13,19 +13,19 @@ import { TimerWheel } from "./timer-wheel.ts";
 
 /** The wire engine over the given sockets. */
 export function wireEngineOver(sockets: Sockets): Engine {
-  return { name: "wire", listen: (setting) => listen(setting, sockets) };
+  return { name: "wire", listen: (options) => listen(options, sockets) };
 }
 
 async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineListener> {
-  const setting = withinFiles(given);
+  const options = withinFiles(given);
   const wheel = new TimerWheel(systemClock, systemSchedule);
-  const plane = new WireContext(setting, { sockets, wheel, random: systemRandom });
+  const plane = new WireContext(options, { sockets, wheel, random: systemRandom });
   const listener = await sockets.listen({
-    hostname: setting.hostname,
-    port: setting.port,
-    sharesPort: setting.sharesPort,
-    ...(setting.tls && { tls: setting.tls }),
-    handshakeMs: setting.clientTimeouts.headMs,
+    hostname: options.hostname,
+    port: options.port,
+    sharesPort: options.sharesPort,
+    ...(options.tls && { tls: options.tls }),
+    handshakeMs: options.clientTimeouts.headMs,
     accept: (address) => new ClientConnection(plane, plainAddress(address)),
   });
   plane.forwardings.listenOn(listener.port);
@@ -52,11 +52,11 @@ async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineLis
 }
 
 /** As many clients as wanted, if the system has room for them. */
-function withinFiles(setting: EngineOptions): EngineOptions {
-  const { maxClients: wanted = Infinity, log } = setting;
+function withinFiles(options: EngineOptions): EngineOptions {
+  const { maxClients: wanted = Infinity, log } = options;
   const most = maxClientsForOpenFiles();
-  if (wanted <= most) return setting;
+  if (wanted <= most) return options;
   const why = "the limit on open files";
   if (wanted < Infinity) log.fault("fewer clients than wanted", { wanted, maxClients: most, why });
-  return { ...setting, maxClients: most };
+  return { ...options, maxClients: most };
 }

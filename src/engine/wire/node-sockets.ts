@@ -8,7 +8,7 @@ import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type {
   ConnectHandler,
-  ListenSetting,
+  ListenOptions,
   Sockets,
   SocketHandler,
   WireListener,
@@ -88,7 +88,7 @@ function listen({
   tls,
   accept,
   handshakeMs,
-}: ListenSetting): Promise<WireListener> {
+}: ListenOptions): Promise<WireListener> {
   const onSocket = (socket: Socket) => {
     const owner = accept(socket.remoteAddress ?? "");
     owner.opened(new NodeSocket(socket, owner));

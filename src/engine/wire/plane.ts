@@ -52,13 +52,13 @@ export class WireContext {
   readonly #onQuiet: Array<() => void> = [];
   isDraining = false;
 
-  constructor(setting: EngineOptions, { sockets, wheel, random }: WireDependencies) {
-    this.setting = setting;
+  constructor(options: EngineOptions, { sockets, wheel, random }: WireDependencies) {
+    this.setting = options;
     this.sockets = sockets;
     this.wheel = wheel;
     this.random = random;
-    this.times = new ClientTimeoutTimers(wheel, setting.clientTimeouts);
-    this.forwardings = new ForwardingCache(setting.tls ? "https" : "http", setting.trusts);
+    this.times = new ClientTimeoutTimers(wheel, options.clientTimeouts);
+    this.forwardings = new ForwardingCache(options.tls ? "https" : "http", options.trusts);
   }
 
   laneOf(upstream: Upstream): ConnectionPool {

@@ -42,7 +42,7 @@ export interface ConnectHandler extends SocketHandler {
   refused(code: string): void;
 }
 
-export interface ListenSetting {
+export interface ListenOptions {
   readonly hostname: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -63,7 +63,7 @@ export interface WireListener {
 
 export interface Sockets {
   /** Rejects with the system's error code if the port cannot be had. */
-  listen(setting: ListenSetting): Promise<WireListener>;
+  listen(options: ListenOptions): Promise<WireListener>;
   /** With TLS if the address is `https`. Cannot be cancelled: an owner that gave up closes the socket when it opens. */
   connect(address: Address, owner: ConnectHandler): void;
 }

@@ -4,7 +4,7 @@ import { cancelled, failure, type Outcome, completed } from "../../pool/outcome.
 import type { Connection } from "./connection.ts";
 import { TimerEntry, type TimerWheel } from "./timer-wheel.ts";
 
-export interface TunnelSetting {
+export interface TunnelOptions {
   readonly wheel: TimerWheel;
   readonly idleMs: number;
   readonly client: Connection;
@@ -22,27 +22,27 @@ export interface TunnelSetting {
  * Half open: the FIN went on behind the last byte, the other direction still flows.
  */
 export class Tunnel extends TimerEntry {
-  readonly #setting: TunnelSetting;
+  readonly #options: TunnelOptions;
   /** From the client. */
   receivedBytes = 0;
   #clientFinished = false;
   #upstreamFinished = false;
   #isEnded = false;
 
-  constructor(setting: TunnelSetting) {
+  constructor(options: TunnelOptions) {
     super();
-    this.#setting = setting;
-    setting.wheel.arm(this, setting.idleMs);
+    this.#options = options;
+    options.wheel.arm(this, options.idleMs);
   }
 
   fromClient(bytes: Buffer): void {
-    const { client, upstream } = this.#setting;
+    const { client, upstream } = this.#options;
     this.receivedBytes += bytes.length;
     this.#pass(client, upstream, bytes);
   }
 
   fromUpstream(bytes: Buffer): void {
-    const { client, upstream } = this.#setting;
+    const { client, upstream } = this.#options;
     this.#pass(upstream, client, bytes);
   }
 
@@ -53,28 +53,28 @@ export class Tunnel extends TimerEntry {
 
   /** A slow reader took something: nobody is idle. */
   progressed(): void {
-    this.#setting.wheel.arm(this, this.#setting.idleMs);
+    this.#options.wheel.arm(this, this.#options.idleMs);
   }
 
   clientFlushed(): void {
-    this.#setting.upstream.resume();
+    this.#options.upstream.resume();
     this.#endIfDone();
   }
 
   upstreamFlushed(): void {
-    this.#setting.client.resume();
+    this.#options.client.resume();
     this.#endIfDone();
   }
 
   clientFinished(): void {
     this.#clientFinished = true;
-    this.#setting.upstream.finish();
+    this.#options.upstream.finish();
     this.#endIfDone();
   }
 
   upstreamFinished(): void {
     this.#upstreamFinished = true;
-    this.#setting.client.finish();
+    this.#options.client.finish();
     this.#endIfDone();
   }
 
@@ -92,11 +92,11 @@ export class Tunnel extends TimerEntry {
   }
 
   override faulted(error: Error): void {
-    this.#setting.client.faulted(error);
+    this.#options.client.faulted(error);
   }
 
   #endIfDone(): void {
-    const { client, upstream } = this.#setting;
+    const { client, upstream } = this.#options;
     const isFlushed = client.isFlushed && upstream.isFlushed;
     if (this.#clientFinished && this.#upstreamFinished && isFlushed) this.#end(completed);
   }
@@ -104,12 +104,12 @@ export class Tunnel extends TimerEntry {
   /** Nobody listens to it any more. */
   release(): void {
     this.#isEnded = true;
-    this.#setting.wheel.forget(this);
+    this.#options.wheel.forget(this);
   }
 
   #end(outcome: Outcome): void {
     if (this.#isEnded) return;
     this.release();
-    this.#setting.onEnd(outcome);
+    this.#options.onEnd(outcome);
   }
 }

@@ -41,13 +41,13 @@ describe("the fetch engine's records", () => {
       head: { method: "GET", header: () => undefined },
       ...{ requestId: "größe", tally: newByteCounts() },
     } as unknown as RequestContext;
-    const setting = { log: { bug() {}, fault() {} } } as unknown as Parameters<typeof refusalResponse>[0];
-    refusalResponse(setting, passage, refusal("no_upstream"));
+    const options = { log: { bug() {}, fault() {} } } as unknown as Parameters<typeof refusalResponse>[0];
+    refusalResponse(options, passage, refusal("no_upstream"));
     const { bytesOut } = passage.tally;
     expect(bytesOut).toBeGreaterThan(20);
     // Two of the characters of this id take two bytes.
     const plain = { ...passage, requestId: "grosse", tally: newByteCounts() };
-    refusalResponse(setting, plain, refusal("no_upstream"));
+    refusalResponse(options, plain, refusal("no_upstream"));
     expect(bytesOut).toBe(plain.tally.bytesOut + 1);
   });
 });

@@ -11,7 +11,7 @@ import { FaultInjection } from "../../../src/pool/rehearsal.ts";
 import { Upstream } from "../../../src/pool/upstream.ts";
 import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
 import { ask, RawClient } from "../../support/raw-client.ts";
-import { type Stage, stage, type StageSetting } from "../../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../../support/stage.ts";
 import { testLimits } from "../../support/upstreams.ts";
 import { until } from "../../support/wait.ts";
 import { get } from "./scene.ts";
@@ -70,12 +70,12 @@ interface FaultScene {
 }
 
 /** One request meets the bug outside of its own sockets' events, and others go on. */
-async function meetsBug(setting: Partial<StageSetting>, act: (scene: FaultScene) => Promise<void>) {
+async function meetsBug(options: Partial<StageOptions>, act: (scene: FaultScene) => Promise<void>) {
   const { fault, engine } = faultySockets();
   const origin = await startOrigin(({ target }, socket) => {
     if (target !== "/held") socket.write(answerWith("ok"));
   });
-  const set = await stage(engine, { ports: [origin.port], retries: 0, ...setting });
+  const set = await stage(engine, { ports: [origin.port], retries: 0, ...options });
   const clients: RawClient[] = [];
   const client = async () => {
     const one = await RawClient.connect(set.port);

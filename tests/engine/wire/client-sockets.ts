@@ -7,11 +7,11 @@ import type { ClientSocketHandler, Sockets, WireSocket } from "../../../src/engi
 export function clientSockets(wrap: (socket: WireSocket, owner: ClientSocketHandler) => WireSocket): Sockets {
   return {
     ...nodeSockets,
-    listen: (setting) =>
+    listen: (options) =>
       nodeSockets.listen({
-        ...setting,
+        ...options,
         accept(address) {
-          const owner = setting.accept(address);
+          const owner = options.accept(address);
           const opened = owner.opened.bind(owner);
           owner.opened = (socket) => opened(wrap(socket, owner));
           return owner;

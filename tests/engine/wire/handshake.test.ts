@@ -50,10 +50,10 @@ describe.each([
   ["node's sockets", denoEngine],
 ] as const)("a TLS handshake on %s", (_, { listen, name }) => {
   const play = async (
-    setting: { maxClients?: number; headMs: number },
+    options: { maxClients?: number; headMs: number },
     scene: (port: number) => Promise<void>,
   ) => {
-    const { headMs, ...limit } = setting;
+    const { headMs, ...limit } = options;
     const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
     const engine = { name, listen: (usual: Parameters<typeof listen>[0]) => listen({ ...usual, ...limit, tls: { cert, key } }) }; // prettier-ignore
     const set = await stage(engine, { ports: [origin.port], clientTimeouts: { headMs, keepAliveMs: 3_000 } });

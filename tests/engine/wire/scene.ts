@@ -2,9 +2,9 @@
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import type { EngineOptions } from "../../../src/engine/engine.ts";
-import { type Origin, type OriginSetting, startOrigin } from "../../support/origin.ts";
+import { type Origin, type OriginOptions, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { type Stage, stage, type StageSetting } from "../../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../../support/stage.ts";
 
 export interface WireScene {
   readonly origin: Origin;
@@ -14,16 +14,16 @@ export interface WireScene {
 }
 
 export async function wireScene(
-  script: OriginSetting | OriginSetting["answer"],
+  script: OriginOptions | OriginOptions["answer"],
   play: (scene: WireScene) => Promise<void>,
-  setting: Partial<StageSetting> & { readonly engine?: Partial<EngineOptions> } = {},
+  options: Partial<StageOptions> & { readonly engine?: Partial<EngineOptions> } = {},
 ): Promise<void> {
   const origin = await startOrigin(script);
   const engine = {
     ...wireEngine,
-    listen: (usual: EngineOptions) => wireEngine.listen({ ...usual, ...setting.engine }),
+    listen: (usual: EngineOptions) => wireEngine.listen({ ...usual, ...options.engine }),
   };
-  const set = await stage(engine, { ports: [origin.port], ...setting });
+  const set = await stage(engine, { ports: [origin.port], ...options });
   const clients: RawClient[] = [];
   try {
     await play({
