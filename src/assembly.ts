@@ -72,7 +72,7 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
   const fleet = new PoolRegistry({ clock, random: systemRandom, observer });
   const intents = new Intents(store, log);
   const drains = new Drains({
-    ...{ clock, wallClock, schedule, isEmpty: (upstream) => plane.isEmpty(upstream) },
+    ...{ clock, wallClock, schedule, isEmpty: (upstream) => plane.isDrained(upstream) },
     onStage(upstream, stage) {
       const pool = fleet.find(upstream.id)?.member.pool.name ?? null;
       recordDrain(journal, { pool, upstream, stage });
@@ -82,7 +82,7 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
     metrics.of(target.upstream).probed(result.success);
     pictures.probed(target.upstream, { at: wallClock(), ...result });
     if (from === undefined) return;
-    plane.follow(course.wanted);
+    plane.apply(course.desired);
     recordProbeTransition({ journal, log }, target, { result, from });
   };
   const prober = new Prober({
@@ -95,16 +95,17 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
   });
   const course = createReconciler({
     ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
-    cutter: () => plane.cut?.bind(plane),
-    onSteered: () => plane.follow(course.wanted),
+    cutter: () => plane.abortAttempts?.bind(plane),
+    onSteered: () => plane.apply(course.desired),
     onReload(end) {
       metrics.reloaded(end.result);
       onReload(end);
     },
   });
   const requests = new Requests({ fleet, clock, wallClock });
-  const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) => all.forEach((one) => prober.suspect(one));
-  const house = { config: course.wanted, fleet, metrics, clock, schedule, log, onSuspicion };
+  const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) =>
+    all.forEach((one) => prober.confirmSuspicion(one));
+  const house = { config: course.desired, fleet, metrics, clock, schedule, log, onSuspicion };
   const plane: DataPlane = host
     ? new WorkerDataPlane({
         ...house,
@@ -113,19 +114,19 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
         journal,
         onRequests: (...kept) => requests.adopt(...kept),
       })
-    : new LocalDataPlane({ ...house, ...withSink(onlookers, requests.taker), engine, sharesPort: false });
+    : new LocalDataPlane({ ...house, ...withSink(onlookers, requests.sink), engine, sharesPort: false });
   const watched = { memory: runtime.memory, config: () => course.config, plane };
   const memory = overloadMonitor({ ...watched, journal, log, schedule });
   const shown = { certificates: certificatesOf(config), journal, log, wallClock, schedule };
   const certificates = new CertificateMonitor(shown);
   const history = new History({
     pools() {
-      plane.tally();
+      plane.refreshCounters();
       return fleet.pools;
     },
     queuedIn: (pool) => pictures.queuedIn(pool),
     ...{ metrics, store: options.historyStore, clock, wallClock, schedule },
-    onLook: (upstream) => pictures.look(upstream),
+    onLook: (upstream) => pictures.observe(upstream),
     onFailure: historyErrorReporter(log, clock),
   });
   return {

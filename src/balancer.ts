@@ -55,7 +55,7 @@ export class Balancer {
   /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
   async start(): Promise<void> {
     const { prober, fleet, course, plane, history, memory, certificates } = this.#pieces;
-    await prober.watch(probeTargets(fleet.next(course.wanted)));
+    await prober.watch(probeTargets(fleet.prepare(course.desired)));
     try {
       await plane.listen();
     } catch (error) {
@@ -114,7 +114,7 @@ export class Balancer {
     const { engine, runtime, version } = this.#options;
     const { plane, memory, certificates, pictures, journal } = this.#pieces;
     const { listen } = this.config;
-    plane.tally();
+    plane.refreshCounters();
     return {
       at: systemWallClock(),
       phase: this.#phase,
@@ -136,7 +136,7 @@ export class Balancer {
 
   /** One upstream's picture; undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined {
-    this.#pieces.plane.tally();
+    this.#pieces.plane.refreshCounters();
     return this.#pieces.pictures.upstream(id);
   }
 

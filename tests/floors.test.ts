@@ -113,8 +113,8 @@ describe("the house", () => {
     expect(silent.map(({ file }) => file)).toEqual([]);
   });
 
-  test("no file is longer than 250 lines, no policy than 40", () => {
-    const limit = (file: string) => (file.startsWith("policy/") && file !== "policy/policies.ts" ? 40 : 250);
+  test("no file is longer than 400 lines, no policy than 40", () => {
+    const limit = (file: string) => (file.startsWith("policy/") && file !== "policy/policies.ts" ? 40 : 400);
     const long = files.filter(({ file, text }) => text.split("\n").length - 1 > limit(file));
     expect(long.map(({ file }) => file)).toEqual([]);
   });

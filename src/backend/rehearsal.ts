@@ -32,7 +32,11 @@ export function describeRequest(name: string, port: number, wallClock: WallClock
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** Reads the request to its end, waits as long as latency or knob say, and answers. */
-export async function echo(options: FaultInjectionOptions, request: Request, remote: string): Promise<Response> {
+export async function echo(
+  options: FaultInjectionOptions,
+  request: Request,
+  remote: string,
+): Promise<Response> {
   const { pathname: path, searchParams } = new URL(request.url);
   const knobs = readEchoOptions(searchParams);
   if ("problems" in knobs) return demoProblem(400, knobs.problems.join("; "));
@@ -50,7 +54,10 @@ export async function echo(options: FaultInjectionOptions, request: Request, rem
   return demoJson({ server: options.server(), request: request.body ? { ...seen, bytes } : seen }, status);
 }
 
-async function latency({ latencyMs, random, schedule }: FaultInjectionOptions, knobs: EchoOptions): Promise<void> {
+async function latency(
+  { latencyMs, random, schedule }: FaultInjectionOptions,
+  knobs: EchoOptions,
+): Promise<void> {
   const delayMs = knobs.ms ?? latencyMs.min + random() * (latencyMs.max - latencyMs.min);
   if (delayMs > 0) await new Promise<void>((resolve) => void schedule(delayMs, resolve));
 }

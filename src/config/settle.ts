@@ -63,7 +63,10 @@ function byPlace({ place: left }: Problem, { place: right }: Problem): number {
 }
 
 /** A check knows no command: it counts the dashboard in if somebody spoke of it. */
-function listenersOf(purpose: LoadConfigOptions["purpose"], { sourceOf }: ConfigSources): readonly ListenerKey[] {
+function listenersOf(
+  purpose: LoadConfigOptions["purpose"],
+  { sourceOf }: ConfigSources,
+): readonly ListenerKey[] {
   const isNamed = ["host", "port"].some((key) => sourceOf(["dashboard", key]) !== "default");
   const hasDashboard = purpose === "up" || (purpose === "check" && isNamed);
   return hasDashboard ? ["listen", "admin", "dashboard"] : ["listen", "admin"];

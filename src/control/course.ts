@@ -47,17 +47,17 @@ export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
   /** As it was read, without what cannot change while this runs. */
   readonly config: Config;
   /** The configuration with the intents laid over it: what the fleet is. */
-  readonly wanted: Config;
+  readonly desired: Config;
   /** What will be wanted with this configuration and these intents, as long as those that leave are not gone. */
   wantedWith(config: Config, intents: readonly Intent[]): Config;
   /** One order after the other, in the order in which they came. */
-  inTurn<T>(task: () => Promise<T>): Promise<T>;
+  runExclusive<T>(task: () => Promise<T>): Promise<T>;
   /**
    * Goes to where configuration and intents lead now: newcomers are probed, then everything changes at once.
    * @param config a new one, or the one that counts already
    * @returns what changed
    */
-  steer(who: Actor, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
+  reconcile(who: Actor, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
 }
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -75,8 +75,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     );
     return desiredConfig(newConfig, newIntents, leaving);
   };
-  const adopt = (next: ReturnType<PoolRegistry["next"]>) => {
-    fleet.adopt(next);
+  const adopt = (next: ReturnType<PoolRegistry["prepare"]>) => {
+    fleet.commit(next);
     for (const { pool } of fleet.members) {
       for (const upstream of pool.upstreams) {
         const intent = intents.of("mode", upstream.id);
@@ -88,26 +88,26 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
   };
 
-  adopt(fleet.next(wanted));
+  adopt(fleet.prepare(wanted));
 
   return {
     ...options,
     get config() {
       return config;
     },
-    get wanted() {
+    get desired() {
       return wanted;
     },
     wantedWith,
-    inTurn(task) {
+    runExclusive(task) {
       const done = last.then(task);
       last = done.catch(() => {});
       return done;
     },
-    async steer(who, reason, newConfig = config) {
+    async reconcile(who, reason, newConfig = config) {
       const newWanted = wantedWith(newConfig, intents.all);
       const steps = planOf(wanted, newWanted);
-      const next = fleet.next(newWanted);
+      const next = fleet.prepare(newWanted);
       const before = new Set(fleet.pools.flatMap((pool) => pool.upstreams));
       await prober.watch(probeTargets(next));
       const after = new Set(next.members.flatMap(({ upstreams }) => upstreams));

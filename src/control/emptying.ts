@@ -26,7 +26,7 @@ export async function waitUntilDrained(
 
 /** Lets it go when it is empty: resolves when it is gone. @param waitMs 0 waits for nothing, and reports how it is now */
 export function drainAndRemove(
-  { drains, inTurn, steer }: Reconciler,
+  { drains, runExclusive: inTurn, reconcile: steer }: Reconciler,
   found: UpstreamLocation,
   { waitMs, who }: { readonly waitMs: number; readonly who: Actor },
 ): Promise<DrainReport> | DrainReport {

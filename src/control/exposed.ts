@@ -27,7 +27,7 @@ export interface Exposed {
 /** The Prometheus text of all metrics, brought up to date. */
 export function renderMetrics(exposed: Exposed): Promise<string> {
   const { metrics, fleet, plane, memory, certificates, store } = exposed;
-  plane.tally();
+  plane.refreshCounters();
   const measured = fleet.members.map((member) => ({ pool: member.pool, ...plane.measure(member) }));
   return renderPrometheus([
     ...families(metrics, measured),
@@ -35,6 +35,8 @@ export function renderMetrics(exposed: Exposed): Promise<string> {
     ...certificateFamilies(certificates.snapshot),
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
-    ...processFamilies(sumProcessCounters([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.own()])),
+    ...processFamilies(
+      sumProcessCounters([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.processCounters()]),
+    ),
   ]);
 }

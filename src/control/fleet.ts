@@ -75,7 +75,7 @@ export class PoolRegistry {
   }
 
   /** What a configuration asks for. Changes nothing yet, so that newcomers can be looked at before they serve. */
-  next(config: Config): PreparedPools {
+  prepare(config: Config): PreparedPools {
     const running = new Map(this.#members.map((member) => [member.pool.name, member]));
     const known = new Map(
       this.pools.flatMap((pool) => pool.upstreams.map((upstream) => [identityOf(upstream), upstream])),
@@ -92,7 +92,7 @@ export class PoolRegistry {
   }
 
   /** Takes over, within one turn of the event loop. Requests under way keep what they began with. */
-  adopt({ config, members }: PreparedPools): void {
+  commit({ config, members }: PreparedPools): void {
     const before = new Map(this.#members.map((member) => [member.pool, member.config]));
     for (const { config: wanted, pool, queue, upstreams } of members) {
       queue.limits = wanted.queue;
@@ -105,7 +105,7 @@ export class PoolRegistry {
         pool.adjust(upstream, spec);
         if (!isSameTls(upstream.address.tls, spec.address.tls)) upstream.address = spec.address;
         pool.setLimits(upstream, limitsOf(wanted));
-        upstream.streak.adjust(wanted.probe);
+        upstream.activeHealth.adjust(wanted.probe);
       }
     }
     this.#members = members.map(({ upstreams: _, ...member }) => member);

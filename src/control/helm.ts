@@ -60,7 +60,7 @@ export class Controller implements Control {
   }
 
   setWeight(id: string, weight: number | null, who: Actor): Promise<CommandError | undefined> {
-    return this.#course.inTurn(async () => {
+    return this.#course.runExclusive(async () => {
       const found = this.#course.fleet.find(id);
       if (!found) return unknownUpstream(id);
       if (this.#course.drains.of(found.upstream)?.isLeaving) return alreadyDeparting(id);
@@ -71,7 +71,7 @@ export class Controller implements Control {
       const refused = who.condition?.();
       if (refused) return refused;
       this.#course.intents.write([wish]);
-      await this.#course.steer(who, "operator");
+      await this.#course.reconcile(who, "operator");
       return undefined;
     });
   }
@@ -97,8 +97,8 @@ export class Controller implements Control {
   }
 
   add(pool: string, given: unknown, who: Actor): Promise<CommandError | string> {
-    return this.#course.inTurn(async () => {
-      const { config, wanted, intents } = this.#course;
+    return this.#course.runExclusive(async () => {
+      const { config, desired: wanted, intents } = this.#course;
       if (!wanted.pools.some(({ name }) => name === pool)) {
         return commandError(404, "pool_unknown", `Cannot add an upstream: no pool is called ${pool}`);
       }
@@ -111,7 +111,7 @@ export class Controller implements Control {
       const refused = who.condition?.();
       if (refused) return refused;
       intents.write(changes);
-      await this.#course.steer(who, "operator");
+      await this.#course.reconcile(who, "operator");
       return spec.id;
     });
   }
@@ -162,7 +162,7 @@ export class Controller implements Control {
   }
 
   reload(order: ReloadOptions, by: string): Promise<CommandError | ReloadReport> {
-    return this.#course.inTurn(async () => order.condition?.() ?? reload(this.#course, order, by));
+    return this.#course.runExclusive(async () => order.condition?.() ?? reload(this.#course, order, by));
   }
 
   events(query: EventQuery): readonly BalancerEvent[] {

@@ -49,8 +49,8 @@ export class FaultInjections {
     const { latencyMs, errorShare, error, probes, durationMs } = order;
     const plan = { latencyMs, errorShare, error, probes, until: clock() + durationMs, ...who };
     this.#running.get(upstream)?.cancel();
-    const from = upstream.rehearsal ? describeFault(upstream.rehearsal.plan) : "none";
-    upstream.rehearsal = new FaultInjection(plan, random);
+    const from = upstream.fault ? describeFault(upstream.fault.plan) : "none";
+    upstream.fault = new FaultInjection(plan, random);
     const cancel = schedule(durationMs, () => this.end(upstream, ended));
     this.#running.set(upstream, { pool: pool.name, cancel });
     const to = describeFault(plan);
@@ -64,11 +64,11 @@ export class FaultInjections {
   /** False if there is none. @param reason one word */
   end(upstream: Upstream, { reason, ...who }: Actor & { readonly reason: string }): boolean {
     const running = this.#running.get(upstream);
-    if (!running || !upstream.rehearsal) return false;
+    if (!running || !upstream.fault) return false;
     running.cancel();
     this.#running.delete(upstream);
-    const from = describeFault(upstream.rehearsal.plan);
-    upstream.rehearsal = undefined;
+    const from = describeFault(upstream.fault.plan);
+    upstream.fault = undefined;
     this.#tell(running.pool, upstream, { from, to: "none", reason, ...who });
     this.#options.log.info("rehearsal ends", { pool: running.pool, upstream: upstream.id, reason, ...who });
     return true;

@@ -13,7 +13,7 @@ export async function reload(
   { dry, file }: ReloadOptions,
   by: string,
 ): Promise<CommandError | ReloadReport> {
-  const { config, wanted, intents } = course;
+  const { config, desired: wanted, intents } = course;
   const read = course.reread(file);
   if ("kind" in read) {
     if (!dry) refuse(course, read, by);
@@ -31,7 +31,7 @@ export async function reload(
   );
   if (dry) return { applied: false, steps, needsRestart };
   course.intents.write(outdated);
-  await course.steer({ by, why: "" }, "configuration", live);
+  await course.reconcile({ by, why: "" }, "configuration", live);
   for (const why of warningsIn(live, course.wallClock())) course.log.warn("configuration", { why });
   const isChanged = steps.some((step) => !step.needsRestart);
   course.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });

@@ -14,7 +14,7 @@ export interface OverloadMonitorOptions {
     /** What other processes of ours take, bytes. */
     rssBytes(): number;
     /** Refuses new requests from now on, or no longer. */
-    shed(isShedding: boolean): void;
+    setShedding(isShedding: boolean): void;
   };
   readonly journal: Pick<EventLog, "add">;
   readonly log: Log;
@@ -38,7 +38,7 @@ export function overloadMonitor(options: OverloadMonitorOptions): MemoryMonitor 
     },
     collect: () => memory.collect(),
     onTurn({ shedding, rssBytes, limitBytes }) {
-      plane.shed(shedding);
+      plane.setShedding(shedding);
       const [from, to] = shedding ? ["calm", "shedding"] : ["shedding", "calm"];
       const detail = `${mebibytes(rssBytes)} of ${mebibytes(limitBytes ?? 0)} MiB`;
       const whole = { pool: null, upstream: null, reason: "memory", by: "balancer" } as const;

@@ -26,7 +26,7 @@ export function poolEventRecorder({ metrics, journal, log }: OverallStatusOption
       const details = [
         ...(to === "ejected" && upstream.outlier.cause ? [upstream.outlier.cause] : []),
         ...(to === "ejected" ? [`for ${formatDuration(ejectedMs(change))}`] : []),
-        ...(upstream.rehearsal ? [faultDetail] : []),
+        ...(upstream.fault ? [faultDetail] : []),
       ];
       const detail = details.join(", ");
       const named = { pool: pool.name, upstream: upstream.id };
@@ -50,7 +50,7 @@ export function recordProbeTransition(
   { pool, upstream }: ProbeTarget,
   { result, from }: { readonly result: ProbeResult; readonly from: ActiveHealthState },
 ): void {
-  const to = upstream.streak.state;
+  const to = upstream.activeHealth.state;
   const named = { pool: pool.name, upstream: upstream.id };
   const reason = result.success ? "probe_passed" : "probe_failed";
   journal.add({ kind: "probe", ...named, from, to, reason, by: "prober", detail: result.detail });
@@ -88,7 +88,7 @@ function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {
 }
 
 /** So that nobody looks for the cause of what was only played. */
-function markOf({ rehearsal }: Upstream): { readonly rehearsal?: true } {
+function markOf({ fault: rehearsal }: Upstream): { readonly rehearsal?: true } {
   return rehearsal ? { rehearsal: true } : {};
 }
 

@@ -35,7 +35,7 @@ export interface EngineOptions {
   readonly exchange: () => Exchange;
   /** Keeps an acceptable id of the client's, else makes one. */
   readonly requestId: (given: string | undefined) => string;
-  readonly trusts: ForwardingOptions["trusts"];
+  readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"];
   readonly log: EngineLog;
 }
 
@@ -44,7 +44,7 @@ export interface EngineLog {
   /** A fault of ours: the request was answered with 500. */
   bug(error: unknown, requestId: string): void;
   /** An answer of our own, or an attempt that failed and was followed by another one. */
-  fault(message: string, fields: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
 export interface EngineListener {
@@ -57,7 +57,7 @@ export interface EngineListener {
   /** Cuts what is left. */
   close(): void;
   /** Cuts what is under way on one upstream, tunnels too; how many. Missing where an engine has no way to. */
-  cut?(upstream: Upstream): number;
+  abortAttempts?(upstream: Upstream): number;
 }
 
 /** A data plane. `listen` rejects if the port cannot be had, with the system's error code. */

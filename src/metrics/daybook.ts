@@ -52,8 +52,8 @@ export class SampleBuffer {
   }
 
   /** Notes the end of an attempt whose answer was passed on whole. */
-  note({ upstream, status, startedAt, headAt, endedAt }: Attempt): void {
-    if (this.#count === size) this.close();
+  append({ upstream, status, startedAt, responseStartedAt: headAt, endedAt }: Attempt): void {
+    if (this.#count === size) this.flush();
     const numbers = this.#numbers;
     const place = this.#count * width;
     this.#upstreams[this.#count] = upstream;
@@ -66,7 +66,7 @@ export class SampleBuffer {
   }
 
   /** Posts all notes. */
-  close(): void {
+  flush(): void {
     if (this.#count === 0) return;
     if (this.#count < worthSorting) for (let note = 0; note < this.#count; note++) this.#postAt(note);
     else this.#postSorted();

@@ -18,7 +18,7 @@ const edges = Array.from({ length: lastOctave + 1 }, (_, octave) => String(2 ** 
 export interface MeasuredPool {
   readonly pool: Pool;
   /** Retries that could be paid for now. */
-  readonly retryBudget?: { readonly left: number } | undefined;
+  readonly retryBudget?: { readonly balance: number } | undefined;
   /** Requests that wait for a place. */
   readonly queue?: { readonly size: number } | undefined;
 }
@@ -115,7 +115,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       help: "1 while a fault is played on an upstream.",
       type: "gauge",
       labels: ["pool", "upstream"],
-      samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.rehearsal ? 1 : 0 }]),
+      samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.fault ? 1 : 0 }]),
     },
     {
       name: "evenkeel_ejections_total",
@@ -150,7 +150,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       labels: ["pool"],
       samples: () =>
         measured.flatMap(({ pool, retryBudget }) =>
-          retryBudget ? [{ labels: { pool: pool.name }, value: Math.floor(retryBudget.left) }] : [],
+          retryBudget ? [{ labels: { pool: pool.name }, value: Math.floor(retryBudget.balance) }] : [],
         ),
     },
     {

@@ -68,14 +68,14 @@ export class UpstreamMeter {
   }
 
   ended(attempt: Attempt, outcome: Outcome): void {
-    if (attempt.connectLatencyMs !== undefined) this.connect.record(attempt.connectLatencyMs);
+    if (attempt.connectTimeMs !== undefined) this.connect.record(attempt.connectTimeMs);
     if (outcome.kind === "cancelled") {
       this.cancelled += 1;
       // Or what is hedged would drop out of the percentile that hedges go by, which would sink and sink.
       if (outcome.isOutrun) this.recent.waited(attempt.endedAt - attempt.startedAt, attempt.endedAt);
       return;
     }
-    const { status, headLatencyMs, endedAt } = attempt;
+    const { status, timeToHeadersMs: headLatencyMs, endedAt } = attempt;
     if (outcome.kind === "failure") count(this.failures, outcome.reason);
     else this.#countCode(status);
     const isError = outcome.kind === "failure" || status >= 500;
@@ -142,7 +142,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
 
   /** Up to date with all that has ended, until the next attempt ends: to be asked for again then. */
   of(upstream: Upstream): UpstreamMeter {
-    this.#daybook.close();
+    this.#daybook.flush();
     return this.#meterOf(upstream);
   }
 
@@ -160,7 +160,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
   }
 
   /** What a pool's upstreams answered in about the last minute; undefined without any answer. */
-  answering({ upstreams }: Pool): { readonly count: number; readonly p99Ms: number } | undefined {
+  latencyOf({ upstreams }: Pool): { readonly count: number; readonly p99Ms: number } | undefined {
     const latencies = new Histogram();
     for (const upstream of upstreams) this.of(upstream).recent.addLatencies(latencies, this.#clock());
     const p99Ms = latencies.percentile(0.99);
@@ -168,8 +168,8 @@ export class Metrics implements AttemptObserver, PoolObserver {
   }
 
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
-    if (outcome.kind === "response" && attempt.headAt > 0 && attempt.connectedAt === 0)
-      this.#daybook.note(attempt);
+    if (outcome.kind === "response" && attempt.responseStartedAt > 0 && attempt.connectedAt === 0)
+      this.#daybook.append(attempt);
     else this.#meterOf(attempt.upstream).ended(attempt, outcome);
   }
 

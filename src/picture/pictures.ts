@@ -47,7 +47,7 @@ export class SnapshotBuilder {
   }
 
   /** Notes since when its status holds: to be called often, because some verdicts change by mere time. */
-  look(upstream: Upstream): void {
+  observe(upstream: Upstream): void {
     this.#observed.look(upstream);
   }
 

@@ -26,7 +26,7 @@ export interface PoolView {
   readonly probe: string;
   readonly metrics: Metrics;
   readonly notesOf: (upstream: Upstream) => UpstreamAnnotations;
-  readonly retryBudget: { readonly left: number };
+  readonly retryBudget: { readonly balance: number };
   readonly queue: { readonly size: number };
   readonly events: readonly BalancerEvent[];
   /** Clock time, milliseconds. */
@@ -50,7 +50,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
     rescues: meter.retries.get("rescued") ?? 0,
     hedges: { won: meter.hedges.get("won") ?? 0, lost: meter.hedges.get("lost") ?? 0 },
-    retryBudget: Math.floor(view.retryBudget.left),
+    retryBudget: Math.floor(view.retryBudget.balance),
     queued: view.queue.size,
     notRetried: Object.fromEntries(meter.notRetried),
     refusals: Object.fromEntries(meter.refusals),
@@ -85,7 +85,7 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
   };
 }
 
-function rehearsalSnapshot({ now, at }: PoolView, { rehearsal }: Upstream): RehearsalSnapshot | null {
+function rehearsalSnapshot({ now, at }: PoolView, { fault: rehearsal }: Upstream): RehearsalSnapshot | null {
   if (!rehearsal || rehearsal.isOver(now)) return null;
   return { ...rehearsal.plan, until: Math.round(at + rehearsal.plan.until - now) };
 }

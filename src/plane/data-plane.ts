@@ -28,25 +28,25 @@ export interface DataPlane {
   /** Missing where a single process does everything. */
   readonly workers?: readonly WorkerSnapshot[];
   /** Cuts what is under way on one upstream, and says how many; undefined where it has no way to. */
-  readonly cut: ((upstream: Upstream) => number | Promise<number>) | undefined;
+  readonly abortAttempts: ((upstream: Upstream) => number | Promise<number>) | undefined;
   /** Takes clients. Rejects with the system's code if the port cannot be had. */
   listen(): Promise<void>;
   /** The fleet, its modes or its health have changed: goes by this from now on. */
-  follow(wanted: Config): void;
+  apply(wanted: Config): void;
   /** Brings the meters up to date, for somebody who reads them now. */
-  tally(): void;
+  refreshCounters(): void;
   /** Requests that clients wait for now. */
   active(): number;
   /** Whether nothing is under way on an upstream, beyond doubt. */
-  isEmpty(upstream: Upstream): boolean;
+  isDrained(upstream: Upstream): boolean;
   /** What a pool's exchanges know of it, everywhere. */
   measure(member: PoolEntry): PoolGauges;
   /** What other processes of ours take, bytes. */
   rssBytes(): number;
   /** Failings of our other processes. */
-  own(): ProcessCounters;
+  processCounters(): ProcessCounters;
   /** Refuses new requests from now on, or no longer. */
-  shed(isShedding: boolean): void;
+  setShedding(isShedding: boolean): void;
   /** Takes nothing new; resolves when nothing is active. */
   drain(): Promise<void>;
   /** Cuts what is left. Resolves when nothing of it is there any more. */
@@ -58,7 +58,7 @@ export interface DataPlane {
 /** Numbers of a pool that are not the sum of its attempts. */
 export interface PoolGauges {
   /** Retries that could be paid for now. */
-  readonly retryBudget: { readonly left: number };
+  readonly retryBudget: { readonly balance: number };
   /** Requests that wait for a place. */
   readonly queue: { readonly size: number };
 }
@@ -92,7 +92,7 @@ const mostSettles = 40;
 /** The plane in this process: its orders and reports are function calls. */
 export class LocalDataPlane implements DataPlane {
   readonly #options: LocalDataPlaneOptions;
-  #trusts: (address: string) => boolean;
+  #isTrustedProxy: (address: string) => boolean;
   readonly #lookout: StallDetector;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
@@ -104,9 +104,9 @@ export class LocalDataPlane implements DataPlane {
     this.#hedger = new Hedger({
       ...{ clock, schedule },
       pools: () => hedgedPoolsOf(fleet),
-      answering: (pool) => metrics.answering(pool),
+      latencyOf: (pool) => metrics.latencyOf(pool),
     });
-    this.#trusts = trustedProxyMatcher(options.config.trustedProxies);
+    this.#isTrustedProxy = trustedProxyMatcher(options.config.trustedProxies);
     this.#lookout = new StallDetector({
       ...{ clock, schedule, onSuspicion },
       pools: () => fleet.pools,
@@ -118,9 +118,9 @@ export class LocalDataPlane implements DataPlane {
     return this.#listener?.port ?? 0;
   }
 
-  get cut(): ((upstream: Upstream) => number) | undefined {
+  get abortAttempts(): ((upstream: Upstream) => number) | undefined {
     const listener = this.#listener;
-    return listener?.cut && ((upstream) => listener.cut?.(upstream) ?? 0);
+    return listener?.abortAttempts && ((upstream) => listener.abortAttempts?.(upstream) ?? 0);
   }
 
   async listen(): Promise<void> {
@@ -139,24 +139,24 @@ export class LocalDataPlane implements DataPlane {
       clientTimeouts: config.clientTimeouts,
       exchange: () => new Exchange(exchanges),
       requestId: requestIds(systemRandom),
-      trusts: (address) => this.#trusts(address),
+      isTrustedProxy: (address) => this.#isTrustedProxy(address),
       log: engineLogOf(log, clock),
     });
     this.#lookout.start();
     this.#hedger.wake();
   }
 
-  /** What it sees of an upstream now; see {@link StallDetector.sightOf}. */
+  /** What it sees of an upstream now; see {@link StallDetector.evidenceFor}. */
   sightOf(pool: Pool, upstream: Upstream, since: number): StallEvidence {
-    return this.#lookout.sightOf(pool, upstream, since);
+    return this.#lookout.evidenceFor(pool, upstream, since);
   }
 
-  follow({ trustedProxies }: Config): void {
+  apply({ trustedProxies }: Config): void {
     this.#hedger.wake();
-    this.#trusts = trustedProxyMatcher(trustedProxies);
+    this.#isTrustedProxy = trustedProxyMatcher(trustedProxies);
   }
 
-  tally(): void {
+  refreshCounters(): void {
     const { metrics, lostLines, lostSpans } = this.#options;
     if (lostLines) metrics.lostLines = lostLines();
     if (lostSpans) metrics.lostSpans = lostSpans();
@@ -166,7 +166,7 @@ export class LocalDataPlane implements DataPlane {
     return this.#listener?.active() ?? 0;
   }
 
-  isEmpty({ inFlight }: Upstream): boolean {
+  isDrained({ inFlight }: Upstream): boolean {
     return inFlight === 0;
   }
 
@@ -178,11 +178,11 @@ export class LocalDataPlane implements DataPlane {
     return 0;
   }
 
-  own(): ProcessCounters {
+  processCounters(): ProcessCounters {
     return sumProcessCounters([]);
   }
 
-  shed(isShedding: boolean): void {
+  setShedding(isShedding: boolean): void {
     this.#load.isShed = isShedding;
   }
 
@@ -222,7 +222,7 @@ function engineLogOf(log: Log, clock: Clock): EngineLog {
   const mayPass = rateLimit(faultLinesPerSecond, clock);
   return {
     bug: (error, requestId) => bugs.report(log, error, { requestId }),
-    fault: (message, fields) => {
+    warn: (message, fields) => {
       const held = mayPass();
       if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);
     },

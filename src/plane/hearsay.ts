@@ -39,15 +39,15 @@ function hear(
   { verdict, observer, now }: MergeContext & { readonly verdict: OutlierVerdict },
 ): void {
   const own = upstream.outlier.verdict;
-  const streak = upstream.streak.state;
+  const streak = upstream.activeHealth.state;
   const isEjection = verdict.state === "ejected" && own.state !== "ejected";
-  if (isEjection && !pool.canDoWithout(upstream)) {
+  if (isEjection && !pool.canEject(upstream)) {
     // Two workers may each have ejected another one at the same moment. A later word of ours overrules the second.
     const decidedAt = Math.max(now, verdict.decidedAt + 1);
-    pool.adopt(upstream, { streak, verdict: { ...own, decidedAt } });
+    pool.adoptHealth(upstream, { streak, verdict: { ...own, decidedAt } });
     return;
   }
-  if (!pool.adopt(upstream, { streak, verdict })) return;
+  if (!pool.adoptHealth(upstream, { streak, verdict })) return;
   const { state: to, reason } = upstream.outlier;
   observer.outlierChanged(pool, { upstream, from: own.state, to, reason });
 }

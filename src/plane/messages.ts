@@ -118,9 +118,9 @@ export function stateOf(config: Config, { pools }: Pick<PoolRegistry, "pools">):
     pool.upstreams.map((upstream) => ({
       upstream: identityOf(upstream),
       mode: upstream.mode,
-      streak: upstream.streak.state,
+      streak: upstream.activeHealth.state,
       verdict: upstream.outlier.verdict,
-      ...(upstream.rehearsal && { rehearsal: upstream.rehearsal.plan }),
+      ...(upstream.fault && { rehearsal: upstream.fault.plan }),
     })),
   );
   return { config, upstreams };
@@ -139,16 +139,16 @@ export function applyState(
   { index, of }: WorkerIndex = { index: 0, of: 1 },
 ): void {
   const standings = new Map(upstreams.map((standing) => [standing.upstream, standing]));
-  fleet.adopt(fleet.next(config));
+  fleet.commit(fleet.prepare(config));
   for (const pool of fleet.pools) {
     for (const upstream of pool.upstreams) {
       const standing = standings.get(identityOf(upstream));
       if (!standing) continue;
       pool.setMode(upstream, standing.mode);
       // The first try is not always the same worker's.
-      upstream.outlier.handicapMs = ((index + hashString(standing.upstream)) % of) * turnMs;
-      pool.adopt(upstream, standing);
-      upstream.rehearsal = standing.rehearsal && new FaultInjection(standing.rehearsal, systemRandom);
+      upstream.outlier.probationDelayMs = ((index + hashString(standing.upstream)) % of) * turnMs;
+      pool.adoptHealth(upstream, standing);
+      upstream.fault = standing.rehearsal && new FaultInjection(standing.rehearsal, systemRandom);
     }
   }
 }
@@ -169,7 +169,7 @@ export function buildReport(
   const pools = [
     { name: "", retriesLeft: 0, queued: 0 },
     ...members.map(({ pool: { name }, retryBudget, queue }) => ({
-      ...{ name, retriesLeft: retryBudget.left, queued: queue.size },
+      ...{ name, retriesLeft: retryBudget.balance, queued: queue.size },
     })),
   ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));
   return {

@@ -90,7 +90,7 @@ export class WorkerSupervisor {
   }
 
   /** Whether it serves, and has spoken lately. */
-  get isAwake(): boolean {
+  get isResponsive(): boolean {
     return this.#isReady && this.#silence <= awakeWithin;
   }
 
@@ -156,7 +156,7 @@ export class WorkerSupervisor {
   }
 
   /** Lets it cut what is left and end by itself. */
-  async leave(): Promise<void> {
+  async shutdown(): Promise<void> {
     this.#stopFilling();
     this.send({ kind: "close" });
     await this.#worker?.gone;

@@ -32,7 +32,7 @@ export class CounterAggregator {
   }
 
   /** Keeps the last counts of a worker that is gone: no counter may go back. */
-  keep(counts: WorkerReport): void {
+  retire(counts: WorkerReport): void {
     this.#add([counts], this.#past);
     this.#pastOwn = sumProcessCounters([this.#pastOwn, counts.own]);
   }

@@ -30,13 +30,13 @@ export class StateBroadcaster {
     this.#options = options;
   }
 
-  soon(): void {
+  schedule(): void {
     if (this.isDue) return;
     this.isDue = true;
     this.#tellIn(settleMs);
   }
 
-  now(): void {
+  broadcast(): void {
     const { state, send } = this.#options;
     const present = state();
     const text = JSON.stringify(present);
@@ -52,6 +52,6 @@ export class StateBroadcaster {
 
   #tellIn(delayMs: number): void {
     this.#cancel?.();
-    this.#cancel = this.#options.schedule(delayMs, () => this.now());
+    this.#cancel = this.#options.schedule(delayMs, () => this.broadcast());
   }
 }

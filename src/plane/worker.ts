@@ -75,7 +75,7 @@ export class Worker {
   }
 
   #follow(state: StateMessage): void {
-    this.#running?.plane.shed(state.shedding);
+    this.#running?.plane.setShedding(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
     const { fleet, plane, telemetry } = (this.#running ??= this.#begin(state));
@@ -84,8 +84,8 @@ export class Worker {
     for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueWaiting(upstream);
     }
-    plane.follow(state.config);
-    plane.shed(state.shedding);
+    plane.apply(state.config);
+    plane.setShedding(state.shedding);
     this.#revision = state.revision;
     if (isFirst) void this.#listen(plane, telemetry);
     else this.#report();
@@ -146,7 +146,7 @@ export class Worker {
     const found = fleet?.pools
       .flatMap(({ upstreams }) => upstreams)
       .find((one) => identityOf(one) === upstream);
-    this.#options.send({ kind: "cut", request, count: (found && plane?.cut?.(found)) ?? 0 });
+    this.#options.send({ kind: "cut", request, count: (found && plane?.abortAttempts?.(found)) ?? 0 });
     this.#reportIn(reportSoonMs);
   }
 
@@ -177,12 +177,12 @@ export class Worker {
     if (!this.#running) return;
     const { fleet, metrics, plane, sieve } = this.#running;
     const active = plane.active();
-    plane.tally();
+    plane.refreshCounters();
     const rssBytes = this.#options.rssBytes();
     const own = { bugs: bugs.count, lostLogLines: lostLogLines() };
     this.#options.send(buildReport(fleet, metrics, { revision: this.#revision, active, rssBytes, own }));
     if (this.#requests.length > 0) {
-      this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sieve.passedOver > 0 });
+      this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sieve.skipped > 0 });
       this.#requests = [];
     }
     const isEmptying = fleet.pools.some(({ upstreams }) =>

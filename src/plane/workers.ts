@@ -79,10 +79,10 @@ export class WorkerDataPlane implements DataPlane {
     });
     this.#witnesses = new StallQuorum({
       ...{ fleet, clock },
-      seats: () => this.#seats.filter(({ isAwake }) => isAwake),
+      seats: () => this.#seats.filter(({ isResponsive: isAwake }) => isAwake),
       onSuspicion: (suspicions) => {
         options.onSuspicion(suspicions);
-        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#telling.soon();
+        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#telling.schedule();
       },
     });
     this.#seats = Array.from(
@@ -90,7 +90,7 @@ export class WorkerDataPlane implements DataPlane {
       () =>
         new WorkerSupervisor({
           ...{ spawn: host.spawn, clock, schedule, onRequests: options.onRequests },
-          onGreeting: () => this.#telling.now(),
+          onGreeting: () => this.#telling.broadcast(),
           onCounts: (seat) => this.#heard(seat),
           onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
           onCut: (...told) => this.#cuts.hear(...told),
@@ -121,18 +121,18 @@ export class WorkerDataPlane implements DataPlane {
     await Promise.all(this.#seats.map((seat) => seat.start()));
   }
 
-  follow(wanted: Config): void {
+  apply(wanted: Config): void {
     this.#wanted = wanted;
-    this.#telling.soon();
+    this.#telling.schedule();
   }
 
-  tally(): void {
+  refreshCounters(): void {
     this.#sums.write(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
   }
 
   /** They hear first that nothing shall go there any more: what is cut and may be tried again goes elsewhere. */
-  cut(upstream: Upstream): Promise<number> {
-    this.#telling.now();
+  abortAttempts(upstream: Upstream): Promise<number> {
+    this.#telling.broadcast();
     return this.#cuts.ask(this.#seats, identityOf(upstream));
   }
 
@@ -144,17 +144,17 @@ export class WorkerDataPlane implements DataPlane {
     return this.#seats.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
   }
 
-  own(): ProcessCounters {
+  processCounters(): ProcessCounters {
     return this.#sums.own(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
   }
 
-  shed(isShedding: boolean): void {
+  setShedding(isShedding: boolean): void {
     this.#isShedding = isShedding;
-    this.#telling.soon();
+    this.#telling.schedule();
   }
 
   /** Only when every worker has reported after it heard that nothing shall go there any more. */
-  isEmpty({ mode, inFlight }: Upstream): boolean {
+  isDrained({ mode, inFlight }: Upstream): boolean {
     if (mode === "ready" || inFlight > 0 || this.#telling.isDue) return false;
     return this.#seats.every(
       ({ isReady, counts }) => !isReady || counts?.revision === this.#telling.revision,
@@ -164,7 +164,7 @@ export class WorkerDataPlane implements DataPlane {
   measure({ pool: { name } }: PoolEntry): PoolGauges {
     const parts = this.#seats.flatMap(({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? []);
     return {
-      retryBudget: { left: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
+      retryBudget: { balance: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
       queue: { size: parts.reduce((sum, { queued }) => sum + queued, 0) },
     };
   }
@@ -177,7 +177,7 @@ export class WorkerDataPlane implements DataPlane {
   /** They write down what they did; whoever does not leave is ended. */
   async end(): Promise<void> {
     this.#rest();
-    await Promise.race([Promise.all(this.#seats.map((seat) => seat.leave())), sleep(leaveWithinMs)]);
+    await Promise.race([Promise.all(this.#seats.map((seat) => seat.shutdown())), sleep(leaveWithinMs)]);
     this.close();
   }
 
@@ -194,7 +194,7 @@ export class WorkerDataPlane implements DataPlane {
   #state(): DesiredState {
     const { fleet, host } = this.#options;
     // Reading brings verdicts up to date whose time has come.
-    for (const pool of fleet.pools) void pool.fit;
+    for (const pool of fleet.pools) void pool.available;
     return stateOf(perWorkerConfig(this.#wanted, host.count, this.#port), fleet);
   }
 
@@ -208,7 +208,7 @@ export class WorkerDataPlane implements DataPlane {
   #heard({ counts }: WorkerSupervisor): void {
     const { fleet, observer, clock } = this.#options;
     this.#count();
-    if (counts && mergeVerdicts(fleet, counts, { observer, now: clock() })) this.#telling.soon();
+    if (counts && mergeVerdicts(fleet, counts, { observer, now: clock() })) this.#telling.schedule();
   }
 
   /** What is under way everywhere, for limits, drains and pictures. */
@@ -223,7 +223,7 @@ export class WorkerDataPlane implements DataPlane {
 
   #lost(seat: WorkerSupervisor, how: string): void {
     const { counts } = seat;
-    if (counts) this.#sums.keep(counts);
+    if (counts) this.#sums.retire(counts);
     seat.counts = undefined;
     this.#cuts.lose(seat);
     this.#count();

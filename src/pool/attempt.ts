@@ -9,10 +9,10 @@ import type { Upstream } from "./upstream.ts";
 
 /** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */
 export interface AttemptAccounting {
-  began(upstream: Upstream): void;
+  attemptStarted(upstream: Upstream): void;
   /** The head of an answer that speaks for the upstream has come. */
-  answered(attempt: Attempt): void;
-  ended(attempt: Attempt, sign: Signal): void;
+  attemptResponding(attempt: Attempt): void;
+  attemptEnded(attempt: Attempt, sign: Signal): void;
 }
 
 /** Hears of every attempt's end, after the pool: metrics. Called synchronously; must not throw. */
@@ -28,11 +28,11 @@ export interface AttemptDriver {
    * What waits fails there, what is being answered breaks off: the operator wants nothing to be left on the upstream.
    * @param failed as what it fails, where that is something else
    */
-  cut(attempt: Attempt, failed?: Failure): void;
+  abort(attempt: Attempt, failed?: Failure): void;
   /** The attempt waits for longer than nearly all do: it may have company elsewhere. Missing where it may not. */
   hedge?(attempt: Attempt): void;
   /** Others wait for its place: ends the request if its client sends it too slowly, and says whether. */
-  giveWay?(attempt: Attempt, now: number): boolean;
+  yieldSlot?(attempt: Attempt, now: number): boolean;
 }
 
 /** What a failed attempt counts as, in milliseconds: a server that refuses at once must not look fast. */
@@ -58,13 +58,13 @@ export class Attempt {
   next: Attempt | undefined;
   previous: Attempt | undefined;
   /** Named by the engine once it follows this attempt; undefined where it cannot be moved. */
-  carrier: AttemptDriver | undefined;
+  driver: AttemptDriver | undefined;
   /** What a rehearsal on its upstream does to it: engines play that instead of sending, or before. */
-  staged: Interception | undefined;
+  interception: Interception | undefined;
   /** Whether anything was in store for it. */
-  isRehearsed = false;
+  isIntercepted = false;
   /** How long a rehearsal held it back before anything was sent, milliseconds. */
-  delayedMs = 0;
+  heldMs = 0;
   /** Clock time at which this attempt began. */
   startedAt = 0;
   /** Clock time since which it is the upstream's turn. */
@@ -72,7 +72,7 @@ export class Attempt {
   /** Clock time at which a connection was opened for it; 0 on a kept one, and where the engine cannot tell. */
   connectedAt = 0;
   /** Clock time at which the answer's head arrived; 0 before. */
-  headAt = 0;
+  responseStartedAt = 0;
   /** Clock time at which it ended. */
   endedAt = 0;
   /** Status of the answer; 0 before its head arrived. */
@@ -90,13 +90,13 @@ export class Attempt {
   }
 
   /** Milliseconds from start to head; undefined before the head. */
-  get headLatencyMs(): number | undefined {
-    return this.headAt > 0 ? this.headAt - this.startedAt : undefined;
+  get timeToHeadersMs(): number | undefined {
+    return this.responseStartedAt > 0 ? this.responseStartedAt - this.startedAt : undefined;
   }
 
   /** Milliseconds that a fresh connection took; undefined on a kept one, and where the engine cannot tell. */
-  get connectLatencyMs(): number | undefined {
-    return this.connectedAt > 0 ? this.connectedAt - this.startedAt - this.delayedMs : undefined;
+  get connectTimeMs(): number | undefined {
+    return this.connectedAt > 0 ? this.connectedAt - this.startedAt - this.heldMs : undefined;
   }
 
   get isOpen(): boolean {
@@ -118,47 +118,47 @@ export class Attempt {
     if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
     this.#upstream = upstream;
     this.#ledger = ledger;
-    this.carrier = undefined;
+    this.driver = undefined;
     this.startedAt = this.#clock();
     this.waitingSince = this.startedAt;
     this.connectedAt = 0;
-    this.staged = upstream.rehearsal?.stage(this.startedAt);
-    this.isRehearsed = this.staged !== undefined;
-    this.delayedMs = 0;
-    this.headAt = 0;
+    this.interception = upstream.fault?.intercept(this.startedAt);
+    this.isIntercepted = this.interception !== undefined;
+    this.heldMs = 0;
+    this.responseStartedAt = 0;
     this.endedAt = 0;
     this.status = 0;
     upstream.inFlight += 1;
     this.#join(upstream.waiting);
-    ledger?.began(upstream);
+    ledger?.attemptStarted(upstream);
   }
 
   /** It has all that came of the request: the client sends more of it, and that wait is not the upstream's. */
-  clientTurn(): void {
-    if (this.isWaiting) this.#join(this.upstream.underWay);
+  awaitClient(): void {
+    if (this.isWaiting) this.#join(this.upstream.responding);
   }
 
   /** More of the request, or its end, went out. */
-  upstreamTurn(): void {
-    if (!this.isOpen || this.headAt > 0 || this.isWaiting) return;
+  awaitUpstream(): void {
+    if (!this.isOpen || this.responseStartedAt > 0 || this.isWaiting) return;
     this.waitingSince = this.#clock();
     this.#join(this.upstream.waiting);
   }
 
   /** A connection was opened for it. */
-  connected(): void {
+  connectionOpened(): void {
     this.connectedAt = this.#clock();
   }
 
   /** The final answer's head has arrived (1xx heads do not count). */
-  head(status: number): void {
-    this.headAt = this.#clock();
+  responseStarted(status: number): void {
+    this.responseStartedAt = this.#clock();
     this.status = status;
-    this.upstream.answeredAt = this.headAt;
+    this.upstream.answeredAt = this.responseStartedAt;
     if (this.isTunnel) this.upstream.tunnels += 1;
-    this.#join(this.upstream.underWay);
-    this.upstream.latency.record(this.headAt - this.startedAt, this.headAt);
-    if (!isGatewayFailure(status)) this.#ledger?.answered(this);
+    this.#join(this.upstream.responding);
+    this.upstream.latency.record(this.responseStartedAt - this.startedAt, this.responseStartedAt);
+    if (!isGatewayFailure(status)) this.#ledger?.attemptResponding(this);
   }
 
   /** Ends it, once: a second call does nothing, since an engine may learn of one end in two ways. */
@@ -170,15 +170,15 @@ export class Attempt {
     if (this.isTunnel) upstream.tunnels -= 1;
     this.#list?.remove(this);
     this.#list = undefined;
-    this.carrier = undefined;
-    if (outcome.kind === "failure" && this.headAt === 0) {
+    this.driver = undefined;
+    if (outcome.kind === "failure" && this.responseStartedAt === 0) {
       upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
-    } else if (outcome.kind === "cancelled" && outcome.isOutrun && this.headAt === 0) {
+    } else if (outcome.kind === "cancelled" && outcome.isOutrun && this.responseStartedAt === 0) {
       upstream.latency.record(this.endedAt - this.startedAt, this.endedAt);
     }
     const sign = signalOf(outcome, this.status);
-    if (sign === "failure") upstream.outlier.blame(failureLabel(outcome, this.status));
-    this.#ledger?.ended(this, sign);
+    if (sign === "failure") upstream.outlier.setFailureLabel(failureLabel(outcome, this.status));
+    this.#ledger?.attemptEnded(this, sign);
     this.#observer.attemptEnded(this, outcome);
   }
 

@@ -36,7 +36,7 @@ export function selectRetryUpstream(
     if (other) return other;
   }
   const rest = tiers.flatMap((tier) => tier.open);
-  const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.hasPlace;
+  const hasPlace = (upstream: Upstream) => isNew(upstream) && upstream.hasCapacity;
   return powerOfTwoChoices(rest, random, isNew) ?? powerOfTwoChoices(ejected, random, hasPlace);
 }
 

@@ -74,7 +74,7 @@ export class OutlierDetector {
   /** Clock time at which the ejection ends; Infinity while there is none. */
   endsAt = Infinity;
   /** How much later than others this process tries it again: of several one has the first try. Milliseconds. */
-  handicapMs = 0;
+  probationDelayMs = 0;
   /** Ejections that count: one more with each, one less for each first ejection's length spent up. */
   ejections = 0;
   /** What the last change followed from; undefined before the first. */
@@ -121,8 +121,8 @@ export class OutlierDetector {
   }
 
   /** Clock time from which on it is on probation here; Infinity while it is not ejected. */
-  get triedFrom(): number {
-    return this.endsAt + this.handicapMs;
+  get probationStartsAt(): number {
+    return this.endsAt + this.probationDelayMs;
   }
 
   /** Whether it lets one more attempt in. */
@@ -131,17 +131,17 @@ export class OutlierDetector {
   }
 
   /** Whether an attempt that began then was left behind by the present ejection. */
-  leftBehind(startedAt: number): boolean {
+  ejectedAfter(startedAt: number): boolean {
     return this.#state === "ejected" && startedAt <= this.since;
   }
 
   /** An attempt begins. */
-  began(): void {
+  attemptStarted(): void {
     if (this.#state === "probation") this.#admitted += 1;
   }
 
   /** Names the failure that is recorded next. @param failure a reason word */
-  blame(failure: string): void {
+  setFailureLabel(failure: string): void {
     this.#lastFailure = failure;
   }
 
@@ -168,15 +168,15 @@ export class OutlierDetector {
   }
 
   /** Takes it out for answering nothing at all. */
-  silence(now: number): void {
+  ejectUnresponsive(now: number): void {
     this.#lastFailure = undefined;
     this.#forgive(now);
     this.#eject("unresponsive", now);
   }
 
   /** Ends an ejection that has run out; true if the state changed. */
-  settle(now: number): boolean {
-    if (this.#state !== "ejected" || now < this.triedFrom) return false;
+  expireEjection(now: number): boolean {
+    if (this.#state !== "ejected" || now < this.probationStartsAt) return false;
     return this.#become("probation", "ejection_over", now);
   }
 

@@ -24,7 +24,7 @@ export class Pool implements AttemptAccounting {
   #standing: ServingSet | undefined;
   #isStale = true;
   /** Told when an upstream may have room again. */
-  onRoom: (() => void) | undefined;
+  onCapacity: (() => void) | undefined;
 
   constructor(spec: PoolSpec) {
     this.name = spec.name;
@@ -41,7 +41,7 @@ export class Pool implements AttemptAccounting {
   }
 
   /** Those that may serve now. Rebuilt only after a verdict changed, so a request costs the same with 3 or 3,000. */
-  get fit(): readonly Upstream[] {
+  get available(): readonly Upstream[] {
     return this.#current().tiers[0]?.members ?? [];
   }
 
@@ -69,7 +69,7 @@ export class Pool implements AttemptAccounting {
    *   three would push three quarters of the traffic onto one survivor. Nor is what a full upstream leaves to others.
    * @param isImagined nothing is sent: no turn is taken
    */
-  choose(key: string, tried: readonly Upstream[], isImagined = false): Upstream | undefined {
+  select(key: string, tried: readonly Upstream[], isImagined = false): Upstream | undefined {
     if (tried.length > 0) return selectRetryUpstream(this.#current(), tried, this.#random);
     const { tiers } = this.#current();
     const best = tiers[0];
@@ -122,9 +122,9 @@ export class Pool implements AttemptAccounting {
   }
 
   /** Takes over what is known of it elsewhere; the passive verdict only if it is a later one. True if that changed. */
-  adopt(upstream: Upstream, { streak, verdict }: UpstreamHealth): boolean {
-    const wasFailing = upstream.streak.state === "failing";
-    const hasPassed = upstream.streak.adopt(streak) && wasFailing;
+  adoptHealth(upstream: Upstream, { streak, verdict }: UpstreamHealth): boolean {
+    const wasFailing = upstream.activeHealth.state === "failing";
+    const hasPassed = upstream.activeHealth.adopt(streak) && wasFailing;
     const isChanged = upstream.outlier.adopt(verdict);
     if (hasPassed || (isChanged && upstream.outlier.state === "up")) upstream.slowStart.begin(this.#clock());
     this.#changed();
@@ -144,8 +144,9 @@ export class Pool implements AttemptAccounting {
     success: boolean,
     { isSuspected, begunAt = Infinity }: ProbeContext = {},
   ): boolean {
-    const { streak, slowStart, outlier } = upstream;
-    const wasOut = streak.state === "failing" || (upstream.isOutForRefusing && begunAt > outlier.since);
+    const { activeHealth: streak, slowStart, outlier } = upstream;
+    const wasOut =
+      streak.state === "failing" || (upstream.isEjectedForRefusedConnect && begunAt > outlier.since);
     const isNew = streak.record(success, isSuspected === true && otherUpCount(this.#current(), upstream) > 0);
     if (isNew) this.#changed();
     if (!wasOut || !success || streak.state !== "passing") return isNew;
@@ -164,35 +165,36 @@ export class Pool implements AttemptAccounting {
   }
 
   /** Takes out who answers nothing while others do, unless the pool cannot do without. */
-  ejectSilent(upstream: Upstream): void {
+  ejectUnresponsive(upstream: Upstream): void {
     const from = upstream.outlier.state;
-    if (from !== "up" || !this.canDoWithout(upstream)) return;
-    upstream.outlier.silence(this.#clock());
+    if (from !== "up" || !this.canEject(upstream)) return;
+    upstream.outlier.ejectUnresponsive(this.#clock());
     this.#isStale = true;
     this.#announce(upstream, from);
   }
 
-  began(upstream: Upstream): void {
-    upstream.outlier.began();
+  attemptStarted(upstream: Upstream): void {
+    upstream.outlier.attemptStarted();
     if (this.#hasRoom(upstream) || !this.#standing) return;
     for (const tier of this.#standing.tiers) if (tier.close(upstream)) return;
   }
 
   /** Called by an attempt alone. An answer's good head is enough to end a probation: its body may last for hours. */
-  answered(attempt: Attempt): void {
-    if (attempt.upstream.outlier.state === "probation") this.#judge(attempt, "success", attempt.headAt);
+  attemptResponding(attempt: Attempt): void {
+    if (attempt.upstream.outlier.state === "probation")
+      this.#judge(attempt, "success", attempt.responseStartedAt);
     if (attempt.isTunnel) this.#freed(attempt.upstream);
   }
 
   /** Called by an attempt alone. */
-  ended(attempt: Attempt, sign: Signal): void {
+  attemptEnded(attempt: Attempt, sign: Signal): void {
     this.#judge(attempt, sign, attempt.endedAt);
     this.#freed(attempt.upstream);
   }
 
   /** One of its places is free again. */
   #freed(upstream: Upstream): void {
-    this.onRoom?.();
+    this.onCapacity?.();
     if (!this.#standing || !this.#hasRoom(upstream)) return;
     for (const tier of this.#standing.tiers) if (tier.reopen(upstream)) return;
   }
@@ -201,14 +203,14 @@ export class Pool implements AttemptAccounting {
     const { outlier } = upstream;
     if (startedAt < outlier.since) return;
     const from = outlier.state;
-    if (!outlier.record(sign, now, sign === "failure" && this.canDoWithout(upstream))) return;
+    if (!outlier.record(sign, now, sign === "failure" && this.canEject(upstream))) return;
     this.#isStale = true;
     if (outlier.state === "up") upstream.slowStart.begin(now);
     this.#announce(upstream, from);
   }
 
   /** At most a share of the pool is ejected, and never the last one that is up. */
-  canDoWithout(upstream: Upstream): boolean {
+  canEject(upstream: Upstream): boolean {
     const standing = this.#current();
     if (!isEligible(upstream) || otherUpCount(standing, upstream) === 0) return false;
     return standing.ejected.length + 1 <= this.#maxEjectedShare * standing.wanted;
@@ -220,7 +222,7 @@ export class Pool implements AttemptAccounting {
   }
 
   #hasRoom(upstream: Upstream): boolean {
-    return upstream.hasPlace && (upstream.outlier.admits || this.#standing?.isPanicking === true);
+    return upstream.hasCapacity && (upstream.outlier.admits || this.#standing?.isPanicking === true);
   }
 
   #current(): ServingSet {
@@ -244,6 +246,6 @@ export class Pool implements AttemptAccounting {
   /** Somebody may serve now who could not before, or the other way round. */
   #changed(): void {
     this.#isStale = true;
-    this.onRoom?.();
+    this.onCapacity?.();
   }
 }

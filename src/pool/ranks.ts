@@ -22,7 +22,7 @@ function isWanted({ mode, weight }: Upstream): boolean {
 
 /** Whether anything but the passive verdict keeps it from serving. */
 export function isEligible(upstream: Upstream): boolean {
-  return isWanted(upstream) && upstream.streak.state !== "failing";
+  return isWanted(upstream) && upstream.activeHealth.state !== "failing";
 }
 
 /** How many serve without reserve besides this one. */
@@ -55,7 +55,7 @@ function isAdmitted({ outlier }: Upstream): boolean {
 function ranked(candidates: readonly Upstream[]): readonly (readonly Upstream[])[] {
   const groups = (["passing", "checking"] as const).flatMap((state) =>
     [false, true].map((backup) =>
-      candidates.filter((upstream) => upstream.streak.state === state && upstream.backup === backup),
+      candidates.filter((upstream) => upstream.activeHealth.state === state && upstream.backup === backup),
     ),
   );
   return groups.filter((group) => group.length > 0);

@@ -5,8 +5,8 @@ import type { Upstream } from "./upstream.ts";
 
 /** A sentence's end that says why not; undefined if nothing speaks against it. */
 export function reasonNotToInject(pool: Pool, upstream: Upstream): string | undefined {
-  const { fit } = pool;
-  const isPlayed = (other: Upstream) => other === upstream || other.rehearsal !== undefined;
+  const { available: fit } = pool;
+  const isPlayed = (other: Upstream) => other === upstream || other.fault !== undefined;
   // Those that a rehearsal has got ejected count still: they are what the pool will have again.
   const able = pool.upstreams.filter((other) => fit.includes(other) || isPlayed(other));
   const played = able.filter(isPlayed);

@@ -67,7 +67,7 @@ export class FaultInjection {
   }
 
   /** For an attempt that begins now; undefined if it is spared. */
-  stage(now: number): Interception | undefined {
+  intercept(now: number): Interception | undefined {
     if (this.isOver(now)) return undefined;
     const { latencyMs: delayMs, errorShare, error } = this.plan;
     const end = this.#random() < errorShare ? endOf(error) : undefined;

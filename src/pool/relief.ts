@@ -10,11 +10,11 @@ import type { Upstream } from "./upstream.ts";
 export function reclaimSlots(upstreams: readonly Upstream[], wanted: number, now: number): void {
   let left = wanted;
   for (const upstream of upstreams) {
-    for (const attempt of upstream.underWay.all()) {
+    for (const attempt of upstream.responding.all()) {
       if (left <= 0) return;
       // One that ends can take others along.
-      const isSending = attempt.isOpen && attempt.upstream === upstream && attempt.headAt === 0;
-      if (isSending && attempt.carrier?.giveWay?.(attempt, now)) left -= 1;
+      const isSending = attempt.isOpen && attempt.upstream === upstream && attempt.responseStartedAt === 0;
+      if (isSending && attempt.driver?.yieldSlot?.(attempt, now)) left -= 1;
     }
   }
 }

@@ -25,7 +25,7 @@ export class SlowStart {
 
   begin(now: number): void {
     this.#begunAt = now;
-    this.settle(now);
+    this.advance(now);
   }
 
   /** How far it has come, 0–1; undefined while none is under way. */
@@ -34,7 +34,7 @@ export class SlowStart {
   }
 
   /** Takes the steps that are due. */
-  settle(now: number): void {
+  advance(now: number): void {
     if (this.#begunAt === undefined) return;
     const elapsedMs = now - this.#begunAt;
     if (elapsedMs >= this.#durationMs) {

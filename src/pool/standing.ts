@@ -27,12 +27,13 @@ export function buildServingSet(
   let dueAt = Infinity;
   for (const upstream of upstreams) {
     const from = upstream.outlier.state;
-    if (upstream.outlier.settle(now)) settled.push([upstream, from]);
-    upstream.slowStart.settle(now);
-    dueAt = Math.min(dueAt, upstream.outlier.triedFrom, upstream.slowStart.dueAt(now));
+    if (upstream.outlier.expireEjection(now)) settled.push([upstream, from]);
+    upstream.slowStart.advance(now);
+    dueAt = Math.min(dueAt, upstream.outlier.probationStartsAt, upstream.slowStart.dueAt(now));
   }
   const ranks = priorityGroupsOf(upstreams);
-  const hasRoom = (upstream: Upstream) => upstream.hasPlace && (ranks.isPanicking || upstream.outlier.admits);
+  const hasRoom = (upstream: Upstream) =>
+    upstream.hasCapacity && (ranks.isPanicking || upstream.outlier.admits);
   const tiers = ranks.groups.map((group, i) => new PriorityTier(group, hasRoom, before?.tiers[i]));
   return { standing: { ...ranks, tiers, dueAt }, settled };
 }

@@ -70,7 +70,7 @@ export class Upstream {
   address: Address;
   /** Fixed hash of the id, so that rendezvous hashing does not hash it anew for every request. */
   readonly seed: number;
-  readonly streak: ActiveHealth;
+  readonly activeHealth: ActiveHealth;
   readonly outlier: OutlierDetector;
   readonly slowStart: SlowStart;
   maxInFlight: number;
@@ -80,7 +80,7 @@ export class Upstream {
   backup: boolean;
   mode: Mode = "ready";
   /** The fault that is played here; undefined, nearly always, while there is none. */
-  rehearsal: FaultInjection | undefined;
+  fault: FaultInjection | undefined;
   /** Attempts under way, tunnels among them. */
   inFlight = 0;
   /** Those whose protocol was switched: open for days perhaps, mostly idle, and so no reason to refuse requests. */
@@ -88,11 +88,11 @@ export class Upstream {
   /** Attempts of which it is this upstream's turn to answer, longest first. */
   readonly waiting = new AttemptList();
   /** The other open ones: they are being answered, or their clients still send. */
-  readonly underWay = new AttemptList();
+  readonly responding = new AttemptList();
   /** Clock time of the last head; -Infinity before the first. */
   answeredAt = -Infinity;
   /** What the engine that serves it keeps for it, and nobody else looks at: here, so that finding it costs nothing. */
-  carriage: unknown;
+  connectionPool: unknown;
 
   constructor(spec: UpstreamSpec, limits: UpstreamLimits) {
     this.id = spec.id;
@@ -100,20 +100,20 @@ export class Upstream {
     this.weight = spec.weight;
     this.backup = spec.backup;
     this.seed = hashString(spec.id);
-    this.streak = new ActiveHealth(limits);
+    this.activeHealth = new ActiveHealth(limits);
     this.outlier = new OutlierDetector(limits.outlier ?? ejectionDisabled);
     this.slowStart = new SlowStart(limits.slowStartMs ?? 0);
     this.maxInFlight = limits.maxInFlight ?? Infinity;
   }
 
   /** Whether its limit lets one more request in. */
-  get hasPlace(): boolean {
+  get hasCapacity(): boolean {
     return this.inFlight - this.tunnels < this.maxInFlight;
   }
 
   /** Whether probes or attempts have found it down. */
   get isDown(): boolean {
-    return this.streak.state === "failing" || this.outlier.state === "ejected";
+    return this.activeHealth.state === "failing" || this.outlier.state === "ejected";
   }
 
   /**
@@ -121,8 +121,8 @@ export class Upstream {
    * part of it, which a check may leave out, nor for what a rehearsal refuses.
    * Source: Envoy's `successful_active_health_check_uneject_host`, which believes checks in every case.
    */
-  get isOutForRefusing(): boolean {
-    const { address, outlier, rehearsal } = this;
+  get isEjectedForRefusedConnect(): boolean {
+    const { address, outlier, fault: rehearsal } = this;
     if (address.protocol !== "http" || rehearsal) return false;
     return outlier.state !== "up" && outlier.cause === "connect_refused";
   }
@@ -135,7 +135,7 @@ export class Upstream {
   get status(): Status {
     if (this.mode !== "ready") return this.mode;
     const { state } = this.outlier;
-    return state === "up" || this.streak.state === "failing" ? this.streak.state : state;
+    return state === "up" || this.activeHealth.state === "failing" ? this.activeHealth.state : state;
   }
 }
 

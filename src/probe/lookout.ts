@@ -78,14 +78,14 @@ export class StallDetector {
         if (upstream.inFlight === 0) continue;
         if (upstream.isDown) rescueWaiting(upstream);
         else if (this.#isSuspicious(upstream))
-          suspicions.push({ upstream, sights: [this.sightOf(pool, upstream)] });
+          suspicions.push({ upstream, sights: [this.evidenceFor(pool, upstream)] });
       }
     }
     if (suspicions.length > 0) this.#options.onSuspicion(suspicions);
   }
 
   /** @param since no wait counts that began before: it has answered others then */
-  sightOf(pool: Pool, upstream: Upstream, since = 0): StallEvidence {
+  evidenceFor(pool: Pool, upstream: Upstream, since = 0): StallEvidence {
     const answeredAt = Math.max(0, upstream.answeredAt);
     let othersAnsweredAt = 0;
     for (const other of pool.upstreams) {
@@ -116,7 +116,7 @@ export class StallDetector {
 export function rescueWaiting(upstream: Upstream): void {
   for (const attempt of upstream.waiting.all()) {
     // One that is moved can take others along: a client that cannot be written to leaves with all it has.
-    if (attempt.isWaiting && attempt.upstream === upstream) attempt.carrier?.rescue(attempt);
+    if (attempt.isWaiting && attempt.upstream === upstream) attempt.driver?.rescue(attempt);
   }
 }
 

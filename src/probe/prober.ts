@@ -90,12 +90,12 @@ export class Prober {
   }
 
   /** Requests wait there for too long: checks at once; ejects who is silent, where a check could not see that. */
-  suspect({ upstream, sights }: StallSuspicion): void {
+  confirmSuspicion({ upstream, sights }: StallSuspicion): void {
     const watch = this.#watches.get(upstream);
     if (!watch || upstream.isDown) return;
     const { pool, plan } = watch.target;
     const now = this.#options.clock();
-    if (plan.kind === "tcp" && isUnresponsive(sights, now)) pool.ejectSilent(upstream);
+    if (plan.kind === "tcp" && isUnresponsive(sights, now)) pool.ejectUnresponsive(upstream);
     if (upstream.isDown) rescueWaiting(upstream);
     else if (now >= watch.heedsFrom) void this.#check(watch);
   }
@@ -106,7 +106,7 @@ export class Prober {
     const begunAt = clock();
     const result = await this.#probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
-    const { state } = target.upstream.streak;
+    const { state } = target.upstream.activeHealth;
     const changed = target.pool.recordProbe(target.upstream, result.success, { begunAt });
     // First of all: whatever those who hear of it throw, it is looked at again.
     const wait = untilTick(clock(), waitMs(target, random));
@@ -116,7 +116,7 @@ export class Prober {
   }
 
   /** Where a rehearsal says that checks fail, nobody is asked. */
-  #probe({ address, rehearsal }: Upstream, plan: ProbePlan): Promise<ProbeResult> {
+  #probe({ address, fault: rehearsal }: Upstream, plan: ProbePlan): Promise<ProbeResult> {
     if (!rehearsal?.plan.probes) return this.#options.probe(address, plan);
     return Promise.resolve({ success: false, detail: faultDetail, latencyMs: 0 });
   }
@@ -131,7 +131,7 @@ export class Prober {
     const result = await this.#probe(upstream, { ...plan, timeoutMs });
     watch.heedsFrom = this.#options.clock() + plan.changingIntervalMs;
     if (this.#watches.get(upstream) !== watch) return;
-    const { state } = upstream.streak;
+    const { state } = upstream.activeHealth;
     const changed = pool.recordProbe(upstream, result.success, { isSuspected: true, begunAt });
     const detail = result.success ? result.detail : `${result.detail}, and requests wait`;
     this.#options.onResult(target, { ...result, detail }, changed ? state : undefined);
@@ -147,7 +147,7 @@ function isSame(one: ProbeTarget, other: ProbeTarget): boolean {
 
 /** The wait until the next look: short while the verdict is about to change, and never in step with other peers. */
 function waitMs({ upstream, plan }: ProbeTarget, random: Random): number {
-  const base = upstream.streak.isChanging
+  const base = upstream.activeHealth.isChanging
     ? Math.min(plan.changingIntervalMs, plan.intervalMs)
     : plan.intervalMs;
   return base * (1 - plan.jitter + 2 * plan.jitter * random());

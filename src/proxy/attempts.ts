@@ -37,7 +37,7 @@ export class ExchangeAttempts {
   }
 
   /** The one whose answer's head has come. */
-  get answering(): Attempt | undefined {
+  get responding(): Attempt | undefined {
     if (this.#first.isOpen && this.#first.status > 0) return this.#first;
     return this.#second?.isOpen && this.#second.status > 0 ? this.#second : undefined;
   }
@@ -49,7 +49,7 @@ export class ExchangeAttempts {
   }
 
   /** The one that is under way besides this one. */
-  besides(attempt: Attempt | undefined): Attempt | undefined {
+  otherThan(attempt: Attempt | undefined): Attempt | undefined {
     const other = attempt === this.#first ? this.#second : this.#first;
     return attempt && other?.isOpen ? other : undefined;
   }
@@ -70,21 +70,21 @@ export class ExchangeAttempts {
 
   /** The answer of this one goes to the client. */
   won(attempt: Attempt): void {
-    this.besides(attempt)?.end(superseded);
+    this.otherThan(attempt)?.end(superseded);
     this.#decide(attempt);
   }
 
   /** Nobody waits for any of them any more; their upstreams are not to blame. @param as what the engine is to take it for */
   abandon(as: Failure): void {
     for (let open = this.open; open; open = this.open) {
-      const { carrier } = open;
+      const { driver: carrier } = open;
       open.end(cancelled);
-      carrier?.cut(open, as);
+      carrier?.abort(open, as);
     }
   }
 
   /** The request is over: what is still open then was left so by a bug, and is nobody's to end any more. */
-  settle(): void {
+  cancelOpen(): void {
     for (let open = this.open; open; open = this.open) open.end(cancelled);
   }
 

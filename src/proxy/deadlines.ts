@@ -6,7 +6,7 @@ import { ExpiryList } from "./roll.ts";
 /** Somebody who has to be answered in time. */
 export interface DeadlineHolder {
   /** Its time is up; it has been taken out. */
-  expireWhole(): void;
+  deadlineExpired(): void;
 }
 
 export interface DeadlinesOptions {
@@ -23,7 +23,7 @@ export class Deadlines {
   constructor({ clock, schedule }: DeadlinesOptions) {
     this.#clock = clock;
     this.#hurried = new ExpiryList(schedule, () =>
-      this.#hurried.takeUntil(clock(), (hurried) => hurried.expireWhole()),
+      this.#hurried.takeUntil(clock(), (hurried) => hurried.deadlineExpired()),
     );
   }
 
@@ -31,11 +31,11 @@ export class Deadlines {
     return this.#hurried.size;
   }
 
-  join(hurried: DeadlineHolder, withinMs: number): void {
+  add(hurried: DeadlineHolder, withinMs: number): void {
     this.#hurried.join(hurried, this.#clock() + withinMs);
   }
 
-  leave(hurried: DeadlineHolder): void {
+  remove(hurried: DeadlineHolder): void {
     this.#hurried.leave(hurried);
   }
 }

@@ -31,9 +31,9 @@ export function upstreamForRetry(
   const retriesLeft = retries + 1 + extra - tried.length;
   const why = reasonNotToRetry({ cause, method, replayable, retriesLeft });
   if (why !== undefined) return why;
-  const upstream = pool.choose(key, tried);
+  const upstream = pool.select(key, tried);
   if (!upstream) return "no_other_upstream";
-  const isPaid = !retryBudget || isExemptFromBudget(cause, last) || retryBudget.spend();
+  const isPaid = !retryBudget || isExemptFromBudget(cause, last) || retryBudget.tryWithdraw();
   return isPaid ? upstream : "retry_budget";
 }
 
@@ -41,8 +41,10 @@ export function upstreamForRetry(
 export function upstreamForRescue({ destination, key, tried, ...asked }: RetryContext): Upstream | undefined {
   const { pool, retries, retryBudget } = destination;
   if (retries === 0 || !asked.isReplayable || !isIdempotent(asked.method)) return undefined;
-  const upstream = pool.choose(key, tried);
-  return upstream?.outlier.state === "up" && retryBudget?.spendRescue() !== false ? upstream : undefined;
+  const upstream = pool.select(key, tried);
+  return upstream?.outlier.state === "up" && retryBudget?.tryWithdrawRescue() !== false
+    ? upstream
+    : undefined;
 }
 
 /** For a request that waits for long: only where there is time for it, since nobody has failed. */
@@ -50,9 +52,9 @@ export function upstreamForHedge({ destination, key, tried, ...asked }: RetryCon
   const { pool, queue, retryBudget, mayHedge } = destination;
   if (!mayHedge || !asked.isReplayable || !isIdempotent(asked.method)) return undefined;
   if (pool.isPanicking || (queue && queue.size > 0)) return undefined;
-  const upstream = pool.choose(key, tried);
+  const upstream = pool.select(key, tried);
   if (upstream?.outlier.state !== "up") return undefined;
   // Backups are for need, and a slow answer is none.
   if (upstream.backup && !tried.some(({ backup }) => backup)) return undefined;
-  return retryBudget?.spend() === false ? undefined : upstream;
+  return retryBudget?.tryWithdraw() === false ? undefined : upstream;
 }

@@ -75,7 +75,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** Forgets the last request: also before `refuse` for a head that is not acceptable, which blames no pool. */
   reset(): void {
     this.#attempts.reset();
-    this.#destination?.deadlines?.leave(this);
+    this.#destination?.deadlines?.remove(this);
     this.#recorder.begin();
     this.#head = this.#destination = this.trace = undefined;
     this.#key = "";
@@ -86,7 +86,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   /** The journey is over, once, and so are its attempts: writes the record if somebody wants it, and forgets the request. */
   close(end: ExchangeSummary): void {
-    this.#attempts.settle();
+    this.#attempts.cancelOpen();
     this.#recorder.ended(end, this.trace);
     this.reset();
   }
@@ -97,16 +97,16 @@ export class Exchange implements QueueMember, DeadlineHolder {
     if (!destination || !this.#head) return this.refuse(refusal("no_route"));
     if (this.#options.load?.isShed) return this.refuse(refusal("overloaded"));
     const isLimited = destination.maxRequestBodyBytes !== undefined;
-    if (isLimited && !this.admits(Number(this.#head.header("content-length") ?? 0)))
+    if (isLimited && !this.allowsBodySize(Number(this.#head.header("content-length") ?? 0)))
       return this.refuse(refusal("request_too_large"));
-    destination.retryBudget?.earn();
+    destination.retryBudget?.deposit();
     const { pool, queue, deadlines, timeouts } = destination;
-    deadlines?.join(this, timeouts.totalMs ?? Infinity);
+    deadlines?.add(this, timeouts.totalMs ?? Infinity);
     // Whoever comes while others wait goes behind them.
     const isLast = queue !== undefined && queue.size > 0;
-    const upstream = isLast ? undefined : pool.choose(this.#key, this.#tried);
+    const upstream = isLast ? undefined : pool.select(this.#key, this.#tried);
     if (upstream) return this.#start(pool, upstream);
-    const isFull = isLast ? pool.fit.length > 0 : pool.isFull;
+    const isFull = isLast ? pool.available.length > 0 : pool.isFull;
     if (!isFull && !queue?.limits.whenNoneFit) return this.refuse(refusal("no_upstream"));
     if (!this.#place.join(queue, this)) return this.refuse(refusal("queue_full"));
     this.#recorder.queued();
@@ -122,7 +122,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   retry(): boolean {
     return this.#place.leaveWith(this, () => {
       const { pool, queue } = this.#destination ?? {};
-      const upstream = pool?.choose(this.#key, this.#tried);
+      const upstream = pool?.select(this.#key, this.#tried);
       if (pool && upstream) return this.#start(pool, upstream);
       const waitsOn = pool?.isFull || queue?.limits.whenNoneFit;
       return waitsOn ? undefined : this.refuse(refusal("no_upstream"));
@@ -130,14 +130,14 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** Also by the queue alone. */
-  expire(): void {
+  queueTimedOut(): void {
     this.#place.leaveWith(this, () => this.refuse(refusal("queue_timeout")));
   }
 
   /** Called by the deadlines alone. An answer that has begun may go on. */
-  expireWhole(): void {
-    if (this.#place.isTaken) this.#place.leaveWith(this, () => this.refuse(refusal("total_timeout")));
-    else if (!this.#attempts.answering) this.#attempts.abandon(deadlineExceeded);
+  deadlineExpired(): void {
+    if (this.#place.isQueued) this.#place.leaveWith(this, () => this.refuse(refusal("total_timeout")));
+    else if (!this.#attempts.responding) this.#attempts.abandon(deadlineExceeded);
   }
 
   /** For a client that leaves before its turn. */
@@ -146,29 +146,29 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** Whether the pool takes a request body of this size: engines ask as a body of unknown length grows. */
-  admits(bodyBytes: number): boolean {
+  allowsBodySize(bodyBytes: number): boolean {
     return !(bodyBytes > (this.#destination?.maxRequestBodyBytes ?? Infinity));
   }
 
   /** After a failed and ended attempt: another one elsewhere, already counted in; or what to answer. */
-  again(failed: Failure): Attempt | Refusal {
+  retryAfter(failed: Failure): Attempt | Refusal {
     if (this.#attempts.open) return this.#attempts.open;
     const step = this.#retry(failed);
     if (typeof step !== "string") return step;
     const refused = { ...refusal(failed.reason), notRetried: step };
-    if (this.#keptStatus > 0) return { ...refused, status: this.#keptStatus, passesKept: true };
+    if (this.#keptStatus > 0) return { ...refused, status: this.#keptStatus, usesHeldResponse: true };
     return this.refuse(refused);
   }
 
   /**
    * After the head of an answer, which the attempt has been told: whether it goes to the client. If not, its attempt was
    * ended here, and the one returned is counted in. The engine keeps the answer then: should the new attempt fail, `again`
-   * may ask for it with `passesKept`; else it is dropped. An engine that cannot keep it passes it on without asking.
+   * may ask for it with `usesHeldResponse`; else it is dropped. An engine that cannot keep it passes it on without asking.
    */
-  answered(status: number): Attempt | "pass" {
-    if (!this.mayBetter(status)) return "pass";
-    const answered = this.#attempts.answering;
-    const other = this.#attempts.besides(answered);
+  responseReceived(status: number): Attempt | "pass" {
+    if (!this.isRetriable(status)) return "pass";
+    const answered = this.#attempts.responding;
+    const other = this.#attempts.otherThan(answered);
     if (other) answered?.end(completed);
     const step = other ?? this.#retry({ kind: "answer", reason: `status_${status}` });
     if (typeof step === "string") return "pass";
@@ -177,14 +177,14 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** Whether `answered` may ask for a better answer than this one: then the engine has to be able to keep it. */
-  mayBetter(status: number): boolean {
+  isRetriable(status: number): boolean {
     if (this.#destination?.retryStatuses?.has(status)) return true;
-    return isGatewayFailure(status) && this.#attempts.besides(this.#attempts.answering) !== undefined;
+    return isGatewayFailure(status) && this.#attempts.otherThan(this.#attempts.responding) !== undefined;
   }
 
   /** While an attempt waits on an upstream that was found down: another one in its place, which was ended here, if it may move. */
   rescue(waiting = this.#attempts.open): Attempt | undefined {
-    const other = this.#attempts.besides(waiting);
+    const other = this.#attempts.otherThan(waiting);
     if (other) {
       waiting?.end(rescued);
       return other;
@@ -211,8 +211,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** Of a hedged request: this attempt's answer goes to the client. The other one, should it be under way, is ended here. */
-  won(attempt: Attempt): void {
-    this.#destination?.deadlines?.leave(this);
+  commit(attempt: Attempt): void {
+    this.#destination?.deadlines?.remove(this);
     this.#attempts.won(attempt);
   }
 

@@ -51,7 +51,7 @@ export interface ForwardingFields {
 
 export interface ForwardingOptions {
   /** Whether this address is a proxy of ours whose X-Forwarded fields may be believed. */
-  readonly trusts: (address: string) => boolean;
+  readonly isTrustedProxy: (address: string) => boolean;
   /** The port that clients reach us on. */
   readonly listenPort: number;
 }
@@ -63,9 +63,9 @@ export interface ForwardingOptions {
  */
 export function forwardingFields(
   head: RequestHead,
-  { trusts, listenPort }: ForwardingOptions,
+  { isTrustedProxy, listenPort }: ForwardingOptions,
 ): ForwardingFields {
-  const trusted = trusts(head.clientAddress);
+  const trusted = isTrustedProxy(head.clientAddress);
   const kept = (name: string) => (trusted ? head.header(name) : undefined);
   const chain = kept("x-forwarded-for");
   const via = head.header("via");

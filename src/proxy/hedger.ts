@@ -27,7 +27,7 @@ export interface HedgerOptions {
   /** Those that hedge, read anew at every look. */
   readonly pools: () => readonly HedgedPool[];
   /** Undefined while nothing is known. */
-  readonly answering: (pool: Pool) => LatencyEstimate | undefined;
+  readonly latencyOf: (pool: Pool) => LatencyEstimate | undefined;
 }
 
 /** Between two looks at who waits; and a shorter wait than this is never hedged, since timers are no finer. */
@@ -76,7 +76,7 @@ export class Hedger {
   #p99Of(pool: Pool, now: number): number {
     const known = this.#known.get(pool);
     if (known && now - known.at < percentileMs) return known.afterMs;
-    const { count, p99Ms } = this.#options.answering(pool) ?? { count: 0, p99Ms: 0 };
+    const { count, p99Ms } = this.#options.latencyOf(pool) ?? { count: 0, p99Ms: 0 };
     const afterMs = count < leastAnswers ? Infinity : Math.max(lookMs, p99Ms);
     this.#known.set(pool, { at: now, afterMs });
     return afterMs;
@@ -90,6 +90,6 @@ function hedgeAll(upstream: Upstream, latest: number): void {
   for (const attempt of upstream.waiting.all()) {
     if (attempt.waitingSince > latest) break;
     // One that is hedged can take others along: a client that cannot be written to leaves with all it has.
-    if (attempt.isWaiting && attempt.upstream === upstream) attempt.carrier?.hedge?.(attempt);
+    if (attempt.isWaiting && attempt.upstream === upstream) attempt.driver?.hedge?.(attempt);
   }
 }

@@ -67,11 +67,11 @@ export class RecordBuilder implements EndedExchange {
     const {
       upstream,
       startedAt,
-      connectLatencyMs: connectMs,
-      headAt,
+      connectTimeMs: connectMs,
+      responseStartedAt: headAt,
       endedAt,
       status,
-      isRehearsed,
+      isIntercepted: isRehearsed,
     } = attempt;
     const note = this.#attempts[this.#attemptCount];
     if (note) {

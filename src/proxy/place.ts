@@ -9,13 +9,13 @@ export class QueueTicket {
   #queue: Queue | undefined;
   #parked: ParkedRequest | undefined;
 
-  get isTaken(): boolean {
+  get isQueued(): boolean {
     return this.#queue !== undefined;
   }
 
   /** False if the queue is full, or there is none. */
   join(queue: Queue | undefined, queued: QueueMember): boolean {
-    if (!queue?.join(queued)) return false;
+    if (!queue?.enqueue(queued)) return false;
     this.#queue = queue;
     return true;
   }
@@ -27,7 +27,7 @@ export class QueueTicket {
   /** @returns who waited, if anybody did */
   leave(queued: QueueMember): ParkedRequest | undefined {
     const parked = this.#parked;
-    this.#queue?.leave(queued);
+    this.#queue?.dequeue(queued);
     this.#queue = undefined;
     this.#parked = undefined;
     return parked;
@@ -43,7 +43,7 @@ export class QueueTicket {
     try {
       step = stepOf();
     } catch (bug) {
-      this.leave(queued)?.faulted(bug);
+      this.leave(queued)?.failed(bug);
       return true;
     }
     if (step) this.leave(queued)?.resume(step);

@@ -28,7 +28,7 @@ export interface ParkedRequest {
   /** Its turn has come, or will not come. */
   resume(step: Attempt | Refusal): void;
   /** A bug of ours came between: there is no step. */
-  faulted(bug: unknown): void;
+  failed(bug: unknown): void;
 }
 
 /** Somebody who waits. */
@@ -36,7 +36,7 @@ export interface QueueMember {
   /** Its turn may have come: takes it and leaves, or gives up and leaves; false if it goes on waiting. */
   retry(): boolean;
   /** It has waited for too long, and has been taken out. */
-  expire(): void;
+  queueTimedOut(): void;
 }
 
 export interface QueueOptions {
@@ -67,12 +67,12 @@ export class Queue {
     this.#clock = clock;
     this.limits = limits;
     this.#waiting = new ExpiryList(schedule, () => {
-      this.#waiting.takeUntil(clock() - this.limits.timeoutMs, (queued) => queued.expire());
-      if (this.size > 0) reclaimSlots(pool.fit, this.size, clock());
+      this.#waiting.takeUntil(clock() - this.limits.timeoutMs, (queued) => queued.queueTimedOut());
+      if (this.size > 0) reclaimSlots(pool.available, this.size, clock());
       // Some things no attempt's end tells: modes, and ejections that run out.
       this.#serveFirst();
     });
-    pool.onRoom = () => this.wake();
+    pool.onCapacity = () => this.wake();
   }
 
   get size(): number {
@@ -80,13 +80,13 @@ export class Queue {
   }
 
   /** At its end; false if it is full. */
-  join(queued: QueueMember): boolean {
+  enqueue(queued: QueueMember): boolean {
     if (this.size >= this.limits.maxWaiting) return false;
     this.#waiting.join(queued, this.#clock());
     return true;
   }
 
-  leave(queued: QueueMember): void {
+  dequeue(queued: QueueMember): void {
     this.#waiting.leave(queued);
   }
 

@@ -114,5 +114,5 @@ export interface RecordSink {
   wantsSlow(durationMs: number): boolean;
   /** Asked as one ends that it did not want and that failed, was tried again, was refused, or lost its client. */
   wantsFailed(): boolean;
-  take(exchange: EndedExchange): void;
+  accept(exchange: EndedExchange): void;
 }

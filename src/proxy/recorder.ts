@@ -119,7 +119,7 @@ export class Recorder implements ExchangeObserver {
 
 /** Also for a dry run, which asks what would be chosen now. */
 export function candidatesIn(pool: Pool, now: number): readonly Candidate[] {
-  return pool.fit.slice(0, mostCandidates).map((upstream) => ({
+  return pool.available.slice(0, mostCandidates).map((upstream) => ({
     upstream: upstream.id,
     inFlight: upstream.inFlight,
     weight: upstream.effectiveWeight,
@@ -128,5 +128,5 @@ export function candidatesIn(pool: Pool, now: number): readonly Candidate[] {
 }
 
 function choiceOf(pool: Pool, chosen: Upstream, now: number): SelectionRecord {
-  return { chosen: chosen.id, candidates: candidatesIn(pool, now), fit: pool.fit.length };
+  return { chosen: chosen.id, candidates: candidatesIn(pool, now), fit: pool.available.length };
 }

@@ -39,7 +39,7 @@ export interface Refusal {
    * An upstream had answered before, with a status that was tried elsewhere: that answer, which the engine has kept, goes
    * to the client, and not this refusal. Its status is the one given here.
    */
-  readonly passesKept?: true;
+  readonly usesHeldResponse?: true;
 }
 
 interface Meaning {

@@ -11,10 +11,10 @@ export function applySyntheticResponse(
   attempt: Attempt,
   status: number,
 ): Attempt | Refusal {
-  attempt.head(status);
-  const step = exchange.answered(status);
+  attempt.responseStarted(status);
+  const step = exchange.responseReceived(status);
   if (step !== "pass") return step;
-  exchange.won(attempt);
+  exchange.commit(attempt);
   attempt.end(completed);
   return refusal("rehearsal", status);
 }

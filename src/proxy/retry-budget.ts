@@ -34,13 +34,13 @@ export class RetryBudget {
   }
 
   /** A request has come. */
-  earn(): void {
+  deposit(): void {
     this.#requests.add(this.#clock());
   }
 
   /** Pays for one retry; false if there is nothing left. */
-  spend(): boolean {
-    if (this.left < 1) return false;
+  tryWithdraw(): boolean {
+    if (this.balance < 1) return false;
     this.#retries.add(this.#clock());
     return true;
   }
@@ -49,7 +49,7 @@ export class RetryBudget {
    * Allows one rescue, which takes nothing from retries: one for each request of the last ten seconds and a reserve, so
    * that all who wait on an upstream can leave it once, but nobody is moved round and round.
    */
-  spendRescue(): boolean {
+  tryWithdrawRescue(): boolean {
     const now = this.#clock();
     if (this.#rescues.sum(now) >= this.#requests.sum(now) + rescueReserve) return false;
     this.#rescues.add(now);
@@ -57,7 +57,7 @@ export class RetryBudget {
   }
 
   /** How many retries could be paid for now; not always whole. */
-  get left(): number {
+  get balance(): number {
     const now = this.#clock();
     const { share, perSecond } = this.#allowance;
     const earned = share * this.#requests.sum(now) + (perSecond * keptMs) / 1000;

@@ -44,7 +44,7 @@ export function reasonNotToRetry({
  */
 export function isExemptFromBudget(cause: RetryCause, { upstream, startedAt }: Attempt): boolean {
   if (cause.kind === "failure" && cause.phase === "connect") return true;
-  return upstream.outlier.leftBehind(startedAt);
+  return upstream.outlier.ejectedAfter(startedAt);
 }
 
 export function isIdempotent(method: string): boolean {

@@ -52,7 +52,7 @@ export class SinkSelection {
 
   give(exchange: EndedExchange): void {
     for (let i = 0; i < this.#takers.length; i++) {
-      if ((this.#wanted & (1 << i)) !== 0) (this.#takers[i] as RecordSink).take(exchange);
+      if ((this.#wanted & (1 << i)) !== 0) (this.#takers[i] as RecordSink).accept(exchange);
     }
   }
 }

@@ -24,9 +24,9 @@ export function dryRun(
   const { host = null, path = null, destination } = found;
   const { pool, keyOf, queue } = destination;
   const key = keyOf?.(head) ?? "";
-  const chosen = pool.choose(key, [], true);
+  const chosen = pool.select(key, [], true);
   const now = clock();
-  const fit = new Set(pool.fit);
+  const fit = new Set(pool.available);
   const others = pool.upstreams.filter((upstream) => !fit.has(upstream));
   const member = fleet.members.find((one) => one.pool === pool);
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
@@ -54,7 +54,7 @@ function headOf({ method, host, target, clientAddress, headers }: DryRunRequest)
   };
 }
 
-function whyOut({ mode, weight, streak, outlier, backup }: Upstream, now: number): string {
+function whyOut({ mode, weight, activeHealth: streak, outlier, backup }: Upstream, now: number): string {
   if (mode !== "ready") return `its mode is ${mode}`;
   if (weight === 0) return "its weight is 0";
   if (streak.state === "failing") return "its probes fail";

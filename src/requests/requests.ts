@@ -36,7 +36,7 @@ export class Requests {
   }
 
   /** For the exchanges of this process. */
-  get taker(): RecordSink {
+  get sink(): RecordSink {
     return this.#sieve;
   }
 
@@ -47,7 +47,7 @@ export class Requests {
   }
 
   list(query: RequestQuery): RequestList {
-    return { requests: this.#recent.select(query), sampled: this.#isSampled || this.#sieve.passedOver > 0 };
+    return { requests: this.#recent.select(query), sampled: this.#isSampled || this.#sieve.skipped > 0 };
   }
 
   /** Those of late that came after the one with this number, oldest first. */

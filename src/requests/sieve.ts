@@ -25,7 +25,7 @@ export class RequestSampler implements RecordSink {
   #floorMs = 0;
   #cleanedAt = 0;
   /** Requests that were not kept. */
-  passedOver = 0;
+  skipped = 0;
 
   constructor(clock: Clock, take: (record: RequestRecord) => void) {
     this.#clock = clock;
@@ -36,7 +36,7 @@ export class RequestSampler implements RecordSink {
 
   wants(): boolean {
     if (this.#maySample() !== undefined) return true;
-    this.passedOver += 1;
+    this.skipped += 1;
     return false;
   }
 
@@ -48,7 +48,7 @@ export class RequestSampler implements RecordSink {
     return this.#mayFail() !== undefined;
   }
 
-  take({ record }: EndedExchange): void {
+  accept({ record }: EndedExchange): void {
     if (!isTunnel(record)) this.#noteSlow(record.durationMs);
     this.#take(record);
   }

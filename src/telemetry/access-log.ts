@@ -70,7 +70,7 @@ export function openAccessLog({
       wants: () => share >= 1 || (share > 0 && random() < share),
       wantsSlow: () => false,
       wantsFailed: () => true,
-      take(exchange) {
+      accept(exchange) {
         const line = lineOf(exchange);
         writer.write(line.length <= mostChars ? line : lineOf(exchange, fewChars));
       },

@@ -53,7 +53,7 @@ export function openTracing({ config, version, clock, random, log }: TracingOpti
       wants: () => false,
       wantsSlow: () => false,
       wantsFailed: () => false,
-      take({ record }) {
+      accept({ record }) {
         const { trace } = record;
         if (trace) exporter?.take({ ...record, trace });
       },

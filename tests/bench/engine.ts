@@ -87,11 +87,11 @@ const config = configOf(`main: ${names}`);
 const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
 const observer = { outlierChanged() {}, panicChanged() {} };
 const fleet = new PoolRegistry({ clock, random: seededRandom(1), observer });
-fleet.adopt(fleet.next(config));
+fleet.commit(fleet.prepare(config));
 const metrics = new Metrics(clock);
 const plane = new LocalDataPlane({
   ...{ config, engine: wireEngineOver(sockets), sharesPort: false, fleet, metrics, clock, schedule },
-  records: [new Requests({ fleet, clock, wallClock }).taker],
+  records: [new Requests({ fleet, clock, wallClock }).sink],
   log: { debug() {}, info() {}, warn() {}, error() {} },
   onSuspicion() {},
 });

@@ -29,7 +29,7 @@ function measure(pool: Pool, load: number): number {
   const observer = { attemptEnded() {} };
   const open = Array.from({ length: load }, () => new Attempt(() => performance.now(), observer));
   for (const attempt of open) {
-    const chosen = pool.choose("", []);
+    const chosen = pool.select("", []);
     if (!chosen) throw new Error("the load is more than the pool takes");
     attempt.start(chosen, pool);
   }
@@ -38,9 +38,9 @@ function measure(pool: Pool, load: number): number {
     const startedAt = performance.now();
     for (let i = 0; i < count; i++) {
       const attempt = open[Math.floor(dice() * load)] as Attempt;
-      attempt.head(200);
+      attempt.responseStarted(200);
       attempt.end(completed);
-      const chosen = pool.choose("", []);
+      const chosen = pool.select("", []);
       if (!chosen) throw new Error("nobody has room");
       attempt.start(chosen, pool);
     }
@@ -63,7 +63,7 @@ const some = many.upstreams[0] as Upstream;
 const startedAt = performance.now();
 for (let i = 0; i < 500; i++) {
   many.setMode(some, i % 2 === 0 ? "draining" : "ready");
-  many.choose("", []);
+  many.select("", []);
 }
 console.log(
   `a changed verdict among 1,000: ${Math.round(((performance.now() - startedAt) * 1_000) / 500)} µs once`,

@@ -66,7 +66,7 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
   };
   const told = (id: string) =>
     helm.events({ upstream: id, limit: 99 }).map(({ kind, from, to }) => `${kind} ${from} ${to}`);
-  const pools = () => poolsIn(course.wanted);
+  const pools = () => poolsIn(course.desired);
   return { helm, course, fleet, time, store, upstream, files, reloads, stages, told, pools, prober };
 }
 
@@ -77,7 +77,7 @@ describe("the helm", () => {
   test("keeps health, load and latency of whoever stays, also in another pool", async () => {
     const { helm, fleet, files, upstream, reloads } = setUp(configOf("main: a b | api: c"));
     const [a, b, c] = ["a", "b", "c"].map(upstream) as [Upstream, Upstream, Upstream];
-    for (const one of [a, b, c]) one.streak.record(true);
+    for (const one of [a, b, c]) one.activeHealth.record(true);
     a.inFlight = 3;
     c.latency.record(7, 1);
     const pool = fleet.pools[0];
@@ -91,7 +91,7 @@ describe("the helm", () => {
     expect([upstream("a"), upstream("c")]).toEqual([a, c]);
     expect(a).toMatchObject({ weight: 5, inFlight: 3 });
     expect(c.latency.measured).toBe(true);
-    expect(ids(pool?.fit)).toBe("ac");
+    expect(ids(pool?.available)).toBe("ac");
     expect(fleet.find("b")).toBeUndefined();
     expect(reloads).toEqual(["applied"]);
   });
@@ -120,7 +120,7 @@ describe("the helm", () => {
     expect(ids(fleet.pools[0]?.upstreams)).toBe("ab");
     for (const open of gates.splice(0)) open();
     expect(await adding).toBe("c");
-    expect(ids(fleet.pools[0]?.fit)).toBe("abc");
+    expect(ids(fleet.pools[0]?.available)).toBe("abc");
   });
 
   test("carries orders out one after the other", async () => {
@@ -209,7 +209,7 @@ describe("a drain", () => {
 
   test("ready ends an ejection too, and the record says by whom; where it undoes a drain, it leaves it", () => {
     const { helm, course, upstream } = setUp(configOf("main: a b"));
-    upstream("a").outlier.silence(1_000);
+    upstream("a").outlier.ejectUnresponsive(1_000);
     expect(upstream("a").status).toBe("ejected");
     helm.setMode("a", "ready", who);
     helm.setMode("a", "ready", who);
@@ -218,7 +218,7 @@ describe("a drain", () => {
     expect(course.journal.events({ limit: 9 })).toMatchObject([
       { kind: "mode", upstream: "a", from: "ejected", to: "ready", by: "ann", detail: "because" },
     ]);
-    upstream("b").outlier.silence(1_000);
+    upstream("b").outlier.ejectUnresponsive(1_000);
     helm.setMode("b", "maintenance", who);
     helm.setMode("b", "ready", who);
     expect(upstream("b").status).toBe("ejected");
@@ -296,7 +296,7 @@ describe("a removal", () => {
     await time.advance(100);
     expect(reasonOf(helm.setMode("a", "ready", who))).toBe("upstream_leaving");
     const seen: string[] = [];
-    const adopted = adding.then(() => seen.push(`${a.mode} ${ids(fleet.pools[0]?.fit)}`));
+    const adopted = adding.then(() => seen.push(`${a.mode} ${ids(fleet.pools[0]?.available)}`));
     for (const open of gates.splice(0)) open();
     await adopted;
     expect(seen).toEqual(["draining bc"]);

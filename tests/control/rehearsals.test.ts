@@ -26,7 +26,7 @@ function setUp() {
   const config = configOf("main: a b c");
   const fleetOf = () => {
     const fleet = new PoolRegistry({ clock, random, observer });
-    fleet.adopt(fleet.next(config));
+    fleet.commit(fleet.prepare(config));
     for (const pool of fleet.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
     return fleet;
   };
@@ -58,9 +58,9 @@ describe("rehearsals", () => {
     const found = find("a");
     expect(rehearsals.begin(found, order, who)).toBeUndefined();
     await time.advance(29_999);
-    expect(found.upstream.rehearsal).toBeDefined();
+    expect(found.upstream.fault).toBeDefined();
     await time.advance(1);
-    expect(found.upstream.rehearsal).toBeUndefined();
+    expect(found.upstream.fault).toBeUndefined();
     expect(told()).toEqual([
       `rehearsal a none → ${words} (operator, ann: to see it)`,
       `rehearsal a ${words} → none (time_over, balancer)`,
@@ -86,9 +86,9 @@ describe("rehearsals", () => {
     await time.advance(20_000);
     rehearsals.begin(find("a"), { ...order, latencyMs: 0 }, who);
     await time.advance(20_000);
-    expect(upstream.rehearsal?.plan.latencyMs).toBe(0);
+    expect(upstream.fault?.plan.latencyMs).toBe(0);
     await time.advance(10_000);
-    expect(upstream.rehearsal).toBeUndefined();
+    expect(upstream.fault).toBeUndefined();
   });
 
   test("end all together when the balancer drains", () => {
@@ -96,7 +96,7 @@ describe("rehearsals", () => {
     rehearsals.begin(find("a"), order, who);
     rehearsals.begin(find("b"), { ...order, force: true }, who);
     rehearsals.endAll("draining");
-    expect([find("a").upstream.rehearsal, find("b").upstream.rehearsal]).toEqual([undefined, undefined]);
+    expect([find("a").upstream.fault, find("b").upstream.fault]).toEqual([undefined, undefined]);
     expect(told().slice(2)).toEqual([
       `rehearsal a ${words} → none (draining, balancer)`,
       `rehearsal b ${words} → none (draining, balancer)`,
@@ -110,7 +110,7 @@ describe("rehearsals", () => {
       status: 409,
       reason: "rehearsal_unsafe",
     });
-    expect(find("b").upstream.rehearsal).toBeUndefined();
+    expect(find("b").upstream.fault).toBeUndefined();
     expect(rehearsals.begin(find("b"), { ...order, force: true }, who)).toBeUndefined();
   });
 
@@ -118,10 +118,10 @@ describe("rehearsals", () => {
     const { rehearsals, find, fleet, fleetOf, config } = setUp();
     const worker = fleetOf();
     const tell = () => applyState(worker, JSON.parse(JSON.stringify(stateOf(config, fleet))));
-    const there = () => worker.find("a")?.upstream.rehearsal?.plan;
+    const there = () => worker.find("a")?.upstream.fault?.plan;
     rehearsals.begin(find("a"), order, who);
     tell();
-    expect(there()).toEqual(find("a").upstream.rehearsal?.plan);
+    expect(there()).toEqual(find("a").upstream.fault?.plan);
     rehearsals.end(find("a").upstream, { ...who, reason: "operator" });
     tell();
     expect(there()).toBeUndefined();

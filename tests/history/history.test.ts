@@ -69,7 +69,7 @@ function stage({
     request(upstream: Upstream, latencyMs: number) {
       attempt.start(upstream);
       now += Math.abs(latencyMs);
-      if (latencyMs >= 0) attempt.head(200);
+      if (latencyMs >= 0) attempt.responseStarted(200);
       attempt.end(latencyMs >= 0 ? completed : failure("connect", "connect_refused"));
     },
     columns(query: HistoryQuery) {
@@ -282,13 +282,13 @@ describe("history", () => {
 
   test("knows how long each upstream has been up, also from before a restart", async () => {
     const [store, time, a] = [memoryStore(), new FakeTime(), upstreamOf("a")];
-    a.streak.record(true);
+    a.activeHealth.record(true);
     const first = stage({ upstreams: [a], store, time });
     first.history.start();
     await time.advance(30_000);
-    for (let i = 0; i < testLimits.fall; i++) a.streak.record(false);
+    for (let i = 0; i < testLimits.fall; i++) a.activeHealth.record(false);
     await time.advance(10_000);
-    for (let i = 0; i < testLimits.rise; i++) a.streak.record(true);
+    for (let i = 0; i < testLimits.rise; i++) a.activeHealth.record(true);
     await time.advance(20_000);
     const [pool] = first.pools;
     if (!pool) throw new Error("Cannot go on: there is no pool");
@@ -303,7 +303,7 @@ describe("history", () => {
     history.start();
     await time.advance(1_000);
     expect(history.uptimeOf(pool, anew)).toMatchObject({ state: "up", since: epoch + 41_000 });
-    anew.streak.record(true);
+    anew.activeHealth.record(true);
     await time.advance(10_000);
     expect(history.uptimeOf(pool, anew)).toMatchObject({ state: "up", since: epoch + 41_000 });
     expect(history.uptimeOf(pool, anew).countedMs).toBeGreaterThan(before.countedMs);
@@ -312,7 +312,7 @@ describe("history", () => {
 
   test("begins an uptime anew for another server by the same name", async () => {
     const [a, other] = [upstreamOf("a"), upstreamOf("a")];
-    for (const each of [a, other]) each.streak.record(true);
+    for (const each of [a, other]) each.activeHealth.record(true);
     const { history, time, pools } = stage({ upstreams: [a] });
     history.start();
     await time.advance(30_000);

@@ -216,7 +216,7 @@ const laws: Readonly<Record<string, Law>> = {
         expect(origin.requests[0]?.field("x-forwarded-proto")).toBe("https");
         expect(origin.requests[0]?.field("x-forwarded-port")).toBe("443");
       },
-      { trusts: () => true },
+      { isTrustedProxy: () => true },
     ),
 
   "ends hop-by-hop fields and those that Connection names at this hop, both ways": (engine) =>
@@ -411,13 +411,13 @@ const laws: Readonly<Record<string, Law>> = {
         const moved = ask(set.port, get("/waits"));
         const refused = ask(set.port, post("once"));
         await until(() => origin.requests.length === 3, "all to arrive");
-        await until(() => upstream.underWay.oldest !== undefined, "an answer to begin");
-        expect(set.listener.cut?.(upstream)).toBe(3);
+        await until(() => upstream.responding.oldest !== undefined, "an answer to begin");
+        expect(set.listener.abortAttempts?.(upstream)).toBe(3);
         expect((await moved).body.toString()).toBe("moved");
         expect((await refused).status).toBe(502);
         expect(await isBroken).toBe(true);
         await until(() => upstream.inFlight === 0, "nothing to be left");
-        expect(set.listener.cut?.(upstream)).toBe(0);
+        expect(set.listener.abortAttempts?.(upstream)).toBe(0);
         expect(set.bugs).toEqual([]);
       } finally {
         set.close();

@@ -10,7 +10,7 @@ import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageOptions } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
-type Step = "next" | "again" | "answered" | "hedge";
+type Step = "next" | "retryAfter" | "responseReceived" | "hedge";
 
 interface Scene extends StuckOrigins {
   readonly stage: Stage;
@@ -88,7 +88,7 @@ export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void
     }),
 
   "answers 500 to a bug between two attempts, and blames only the one that failed": (engine) =>
-    play(engine, "again", async ({ stage, stuck }) => {
+    play(engine, "retryAfter", async ({ stage, stuck }) => {
       const asked = ask(stage.port, get);
       await until(() => stuck.length === 1, "the first attempt");
       stuck[0]?.destroy();
@@ -99,7 +99,7 @@ export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void
   "answers 500 to a bug in the middle of an answer that is tried elsewhere": (engine) =>
     play(
       engine,
-      "answered",
+      "responseReceived",
       async (scene) => {
         const asked = ask(scene.stage.port, get);
         await until(() => scene.stuck.length === 1, "the first attempt");
@@ -113,7 +113,7 @@ export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void
   "answers 500 to a bug while two attempts are under way, and drops both": (engine) =>
     play(
       engine,
-      "answered",
+      "responseReceived",
       async (scene) => {
         const { stage, stuck, origins } = scene;
         const asked = ask(stage.port, get);

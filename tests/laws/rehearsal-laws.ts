@@ -38,10 +38,7 @@ async function scene(
     const plan = { latencyMs: 0, errorShare: 0, error: "connect_refused", probes: false } as const;
     const until = systemClock() + 60_000;
     if (first)
-      first.rehearsal = new FaultInjection(
-        { ...plan, until, by: "ann", why: "", ...change },
-        seededRandom(1),
-      );
+      first.fault = new FaultInjection({ ...plan, until, by: "ann", why: "", ...change }, seededRandom(1));
   };
   try {
     await play({ origins, stage: set, rehearse });
@@ -66,7 +63,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         const failed = stage.ended.filter(({ outcome }) => outcome.kind === "failure");
         expect(failed).toHaveLength(3);
         expect(failed[0]?.outcome).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
-        if (first) first.rehearsal = undefined;
+        if (first) first.fault = undefined;
         first?.outlier.restore(systemClock(), "probe_passed");
         stage.pool.setUpstreams(stage.pool.upstreams);
         for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);
@@ -131,9 +128,9 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         rehearse({ latencyMs: 300 });
         const startedAt = systemClock();
         const answering = ask(stage.port, get);
-        await until(() => first?.waiting.oldest?.carrier !== undefined);
+        await until(() => first?.waiting.oldest?.driver !== undefined);
         const waiting = first?.waiting.oldest;
-        if (waiting) waiting.carrier?.hedge?.(waiting);
+        if (waiting) waiting.driver?.hedge?.(waiting);
         expect((await answering).status).toBe(200);
         expect(systemClock() - startedAt).toBeLessThan(300);
         await until(() => stage.ended.length === 2);

@@ -37,9 +37,9 @@ test("meters read through a day book are those of somebody who counted each atte
     const upstream = upstreams[Math.floor(dice() * upstreams.length)] ?? upstreamOf("none");
     attempt.start(upstream);
     now += dice();
-    if (dice() < 0.01) attempt.connected();
+    if (dice() < 0.01) attempt.connectionOpened();
     now += dice();
-    if (outcome !== lost) attempt.head(dice() < 0.05 ? 503 : 200);
+    if (outcome !== lost) attempt.responseStarted(dice() < 0.05 ? 503 : 200);
     now += dice();
     attempt.end(outcome);
     meters.get(upstream)?.ended(attempt, outcome);

@@ -185,7 +185,7 @@ describe("metrics", () => {
     for (const status of [200, 200, 503]) {
       attempt.start(upstream);
       now.ms += 3;
-      attempt.head(status);
+      attempt.responseStarted(status);
       attempt.end(completed);
     }
     attempt.start(upstream);
@@ -221,7 +221,7 @@ describe("metrics", () => {
     metrics.outlierChanged(pool, { upstream, from: "ejected", to: "probation", reason: "ejection_over" });
     metrics.notRetried("main", failure("head", "upstream_reset"), "retry_budget");
     metrics.retried("main", { reason: "status_503" });
-    const text = await renderPrometheus(families(metrics, [{ pool, retryBudget: { left: 41.8 } }]));
+    const text = await renderPrometheus(families(metrics, [{ pool, retryBudget: { balance: 41.8 } }]));
     const id = 'upstream="a\\"b\\\\c"';
     for (const line of [
       `evenkeel_ejections_total{pool="main",${id},reason="failure_ratio"} 1`,

@@ -32,9 +32,9 @@ test("the sum of several meters is the meter of one that saw everything", async 
     });
     attempt.start(upstream);
     now.ms += dice() * 5;
-    if (dice() < 0.3) attempt.connected();
+    if (dice() < 0.3) attempt.connectionOpened();
     now.ms += dice() * 25;
-    if (dice() < 0.9) attempt.head(dice() < 0.8 ? 200 : 503);
+    if (dice() < 0.9) attempt.responseStarted(dice() < 0.8 ? 200 : 503);
     attempt.end(dice() < 0.8 ? completed : dice() < 0.5 ? cancelled : failure("body", "upstream_reset"));
     if (dice() > 0.1) continue;
     for (const metrics of observers) {

@@ -20,7 +20,7 @@ describe("what is observed of an upstream", () => {
     expect(observed.statusSince(upstream)).toBe(100);
     now = 200;
     expect(observed.statusSince(upstream)).toBe(100);
-    upstream.streak.record(true);
+    upstream.activeHealth.record(true);
     expect(observed.statusSince(upstream)).toBe(200);
     now = 300;
     upstream.mode = "draining";
@@ -34,7 +34,7 @@ describe("what is observed of an upstream", () => {
     const upstream = upstreamOf("a");
     for (let at = 1; at <= 70; at++) {
       observed.probed(upstream, probe(at));
-      if (at === 50) upstream.streak.record(true);
+      if (at === 50) upstream.activeHealth.record(true);
     }
     const times = observed.probesOf(upstream).map(({ at }) => at);
     expect(times).toHaveLength(60);
@@ -54,7 +54,7 @@ describe("the detail of an upstream", () => {
     upstreamDetail(
       {
         ...{ pool, policy: "first", probe: "TCP connect every 5s", metrics, now },
-        ...{ at: now, events: [], retryBudget: { left: 0 }, queue: { size: 0 } },
+        ...{ at: now, events: [], retryBudget: { balance: 0 }, queue: { size: 0 } },
         notesOf: () => ({
           ...{ lastProbe: null, probeHistory: "", uptime: upFor(0), modeSet: null, statusSince: 0 },
           ...{ weightSet: null, added: null, drain: null },
@@ -76,7 +76,7 @@ describe("the detail of an upstream", () => {
       // prettier-ignore
       attempt.start(upstream);
       now += latencyMs;
-      attempt.head(status);
+      attempt.responseStarted(status);
       attempt.end(completed);
     }
     for (const outcome of [failure("connect", "connect_refused"), cancelled]) {

@@ -18,7 +18,7 @@ function setUp() {
         metrics,
         policy: "round-robin",
         probe: "TCP",
-        retryBudget: { left: 7.9 },
+        retryBudget: { balance: 7.9 },
         queue: { size: 0 },
       },
       ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
@@ -85,7 +85,7 @@ test("whoever is turned away before any attempt is a part of the pool's traffic,
   if (!a) throw new Error("no upstream");
   const attempt = new Attempt(() => now.ms, metrics);
   attempt.start(a);
-  attempt.head(200);
+  attempt.responseStarted(200);
   attempt.end(completed);
   const refused = { reason: "no_upstream", status: 503 };
   for (let i = 0; i < 4; i++) metrics.refused("main", refused, 0);

@@ -33,7 +33,7 @@ test("an end waits for what is told late of the requests that it cuts, so that e
   const placed = { ...config, pools: main ? [{ ...main, upstreams: [upstream] }] : [] };
   const observer = { outlierChanged() {}, panicChanged() {} };
   const fleet = new PoolRegistry({ clock: systemClock, random: seededRandom(1), observer });
-  fleet.adopt(fleet.next(placed));
+  fleet.commit(fleet.prepare(placed));
   const records: RequestRecord[] = [];
   const plane = new LocalDataPlane({
     ...{ config: placed, engine: late, sharesPort: false, fleet, clock: systemClock },
@@ -43,7 +43,7 @@ test("an end waits for what is told late of the requests that it cuts, so that e
         wants: () => true,
         wantsSlow: () => false,
         wantsFailed: () => false,
-        take: ({ record }) => void records.push(record),
+        accept: ({ record }) => void records.push(record),
       },
     ],
     log: { debug() {}, info() {}, warn() {}, error() {} },

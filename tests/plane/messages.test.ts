@@ -23,7 +23,7 @@ function setUp(pools = "main: a b c") {
   const fleetWith = (pool = observer) => new PoolRegistry({ clock, random: seededRandom(1), observer: pool });
   const config = configOf(pools);
   const parent = fleetWith();
-  parent.adopt(parent.next(config));
+  parent.commit(parent.prepare(config));
   for (const pool of parent.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
   const silent = { outlierChanged() {}, panicChanged() {} };
   const workers = [fleetWith(silent), fleetWith(silent)];
@@ -41,7 +41,7 @@ function setUp(pools = "main: a b c") {
     const { pool, upstream } = upstreamIn(workers[worker], id);
     const attempt = new Attempt(clock, { attemptEnded() {} });
     attempt.start(upstream, pool);
-    if (isGood) attempt.head(200);
+    if (isGood) attempt.responseStarted(200);
     attempt.end(isGood ? completed : failure("head", "upstream_reset"));
   };
   const eject = (worker: number, id: string) => {
@@ -62,7 +62,7 @@ function setUp(pools = "main: a b c") {
   const status = (id: string) =>
     [parent, ...workers].map((fleet) => {
       const { pool, upstream } = upstreamIn(fleet, id);
-      void pool.fit;
+      void pool.available;
       return upstream.status;
     });
   return { now, heard, config, parent, workers, tell, upstreamIn, run, eject, hear, status };

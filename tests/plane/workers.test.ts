@@ -27,7 +27,7 @@ function setUp(count = 2) {
   const { clock, schedule } = time;
   const config = configOf("main: a b");
   const fleet = new PoolRegistry({ clock, random: seededRandom(1), observer });
-  fleet.adopt(fleet.next(config));
+  fleet.commit(fleet.prepare(config));
   const metrics = new Metrics(clock);
   const events: NewEvent[] = [];
   const started: { at: number; fake: Fake }[] = [];
@@ -113,8 +113,8 @@ describe("workers", () => {
     const { length } = told();
     await time.advance(2_100);
     expect(told().slice(length)).toEqual([1, 1]);
-    workers.follow({ ...config, trustedProxies: ["10.0.0.1"] });
-    workers.follow({ ...config, trustedProxies: ["10.0.0.2"] });
+    workers.apply({ ...config, trustedProxies: ["10.0.0.1"] });
+    workers.apply({ ...config, trustedProxies: ["10.0.0.2"] });
     await time.advance(10);
     expect(told().slice(length)).toEqual([1, 1, 2]);
   });
@@ -194,12 +194,12 @@ describe("workers", () => {
     follow(one, 3, 10);
     follow(two, 1, 5);
     follow(one, 2, 11);
-    workers.tally();
+    workers.refreshCounters();
     expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([3, 3, 16]);
     one.die("SIGKILL");
     await time.advance(0);
-    workers.tally();
-    workers.tally();
+    workers.refreshCounters();
+    workers.refreshCounters();
     expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([1, 1, 16]);
     expect(workers.workers[0]).toMatchObject({ ready: false, requests: 0 });
   });
@@ -219,7 +219,7 @@ describe("workers", () => {
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
       fake.say({ ...report, pools });
     }
-    expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { left: 3 } });
+    expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { balance: 3 } });
     both[0].die("SIGKILL");
     await until(() => workers.measure(member).queue.size === 3, "its queue to be gone with it");
   });
@@ -255,17 +255,17 @@ describe("workers", () => {
     const [one, two] = (await listening()) as [Fake, Fake];
     follow(one);
     follow(two);
-    expect(workers.isEmpty(a)).toBe(false);
+    expect(workers.isDrained(a)).toBe(false);
     fleet.pools[0]?.setMode(a, "draining");
-    workers.follow(config);
-    expect(workers.isEmpty(a)).toBe(false);
+    workers.apply(config);
+    expect(workers.isDrained(a)).toBe(false);
     await time.advance(10);
     follow(one);
-    expect(workers.isEmpty(a)).toBe(false);
+    expect(workers.isDrained(a)).toBe(false);
     follow(two, 1);
-    expect(workers.isEmpty(a)).toBe(false);
+    expect(workers.isDrained(a)).toBe(false);
     follow(two);
-    expect(workers.isEmpty(a)).toBe(true);
+    expect(workers.isDrained(a)).toBe(true);
   });
 
   test("that cannot listen keep the balancer from starting, with the system's code", async () => {

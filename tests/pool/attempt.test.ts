@@ -26,10 +26,10 @@ describe("an attempt", () => {
     const { attempt, upstream, now } = setUp();
     attempt.start(upstream);
     now.ms += 40;
-    attempt.head(200);
+    attempt.responseStarted(200);
     now.ms += 5_000;
     attempt.end(completed);
-    expect(attempt.headLatencyMs).toBe(40);
+    expect(attempt.timeToHeadersMs).toBe(40);
     expect(upstream.latency.read(1_040)).toBe(40);
   });
 
@@ -48,10 +48,10 @@ describe("an attempt", () => {
     const { attempt, upstream } = setUp();
     attempt.start(upstream);
     expect(() => attempt.start(upstream)).toThrow("still open");
-    attempt.head(500);
+    attempt.responseStarted(500);
     attempt.end(completed);
     attempt.start(upstream);
     expect(attempt.status).toBe(0);
-    expect(attempt.headLatencyMs).toBeUndefined();
+    expect(attempt.timeToHeadersMs).toBeUndefined();
   });
 });

@@ -29,8 +29,8 @@ function play(history: string): { outlier: OutlierDetector; now: number; changes
   for (const [event, seconds] of history.matchAll(/([\d.]+)s|[-+xbp!]/g)) {
     if (seconds !== undefined) {
       now += Number(seconds) * 1_000;
-      if (outlier.settle(now)) changes += 1;
-    } else if (event === "b") outlier.began();
+      if (outlier.expireEjection(now)) changes += 1;
+    } else if (event === "b") outlier.attemptStarted();
     else if (event === "p") changes += Number(outlier.restore(now, "probe_passed"));
     else {
       const sign = event === "+" ? "success" : event === "x" ? "cancelled" : "failure";
@@ -112,16 +112,16 @@ describe("an outlier verdict", () => {
   test("names the failure that took it out until it is up again, and tells other processes", () => {
     const outlier = new OutlierDetector(limits);
     const fail = (word: string, now: number) => {
-      outlier.blame(word);
+      outlier.setFailureLabel(word);
       return outlier.record("failure", now, true);
     };
     for (const word of ["head_timeout", "head_timeout"]) expect(fail(word, 0)).toBe(false);
     expect(outlier.cause).toBeUndefined();
     expect(fail("connect_refused", 0)).toBe(true);
     expect(outlier.cause).toBe("connect_refused");
-    outlier.settle(30_000);
+    outlier.expireEjection(30_000);
     expect(outlier.cause).toBe("connect_refused");
-    outlier.began();
+    outlier.attemptStarted();
     fail("status_503", 30_001);
     expect(outlier.cause).toBe("status_503");
     const other = new OutlierDetector(limits);
@@ -129,16 +129,16 @@ describe("an outlier verdict", () => {
     expect(other.cause).toBe("status_503");
     outlier.restore(30_002, "probe_passed");
     expect(outlier.cause).toBeUndefined();
-    outlier.silence(30_003);
+    outlier.ejectUnresponsive(30_003);
     expect(outlier.cause).toBeUndefined();
   });
 
   test("knows which attempts an ejection left behind", () => {
     const { outlier } = play("5s ---");
-    expect(outlier.leftBehind(4_000)).toBe(true);
-    expect(outlier.leftBehind(5_001)).toBe(false);
-    outlier.settle(99_000);
-    expect(outlier.leftBehind(4_000)).toBe(false);
+    expect(outlier.ejectedAfter(4_000)).toBe(true);
+    expect(outlier.ejectedAfter(5_001)).toBe(false);
+    outlier.expireEjection(99_000);
+    expect(outlier.ejectedAfter(4_000)).toBe(false);
   });
 });
 

@@ -25,9 +25,9 @@ describe("a pool", () => {
   test("lets the unknown serve only while nothing is known to pass", () => {
     const all = upstreamsOf([1, 1, 1]);
     const pool = poolOf(all);
-    expect(ids(pool.fit)).toBe("abc");
+    expect(ids(pool.available)).toBe("abc");
     pool.recordProbe(all[1] as Upstream, true);
-    expect(ids(pool.fit)).toBe("b");
+    expect(ids(pool.available)).toBe("b");
   });
 
   test("lets nothing serve that fails, drains, is in maintenance or weighs nothing", () => {
@@ -36,7 +36,7 @@ describe("a pool", () => {
     for (let i = 0; i < 3; i++) pool.recordProbe(a, false);
     pool.setMode(b, "draining");
     pool.setMode(c, "maintenance");
-    expect(ids(pool.fit)).toBe("e");
+    expect(ids(pool.available)).toBe("e");
   });
 
   test("turns to backups when no primary is fit, and back", () => {
@@ -44,53 +44,53 @@ describe("a pool", () => {
     const backup = upstreamOf("b", 1, true);
     const pool = poolOf([backup, primary]);
     for (const upstream of [primary, backup]) pool.recordProbe(upstream, true);
-    expect(ids(pool.fit)).toBe("p");
+    expect(ids(pool.available)).toBe("p");
     pool.setMode(primary, "draining");
-    expect(ids(pool.fit)).toBe("b");
+    expect(ids(pool.available)).toBe("b");
     pool.setMode(primary, "ready");
-    expect(ids(pool.fit)).toBe("p");
+    expect(ids(pool.available)).toBe("p");
   });
 
   test("keeps the same list until something changes", () => {
     const { pool, all } = passingPool([1, 1]);
-    const { fit } = pool;
+    const { available: fit } = pool;
     pool.recordProbe(all[0] as Upstream, true);
     expect(pool.setMode(all[0] as Upstream, "ready")).toBe(false);
-    expect(pool.fit).toBe(fit);
+    expect(pool.available).toBe(fit);
     pool.setMode(all[0] as Upstream, "draining");
-    expect(pool.fit).not.toBe(fit);
+    expect(pool.available).not.toBe(fit);
   });
 
   test("has no choice when nothing is fit or everything was tried", () => {
     const { pool, all } = passingPool([1, 1]);
-    expect(pool.choose("", all)).toBeUndefined();
+    expect(pool.select("", all)).toBeUndefined();
     for (const upstream of all) pool.setMode(upstream, "maintenance");
-    expect(pool.choose("", [])).toBeUndefined();
+    expect(pool.select("", [])).toBeUndefined();
   });
 
   test("gives policies a new list when weights or members change, and only then", () => {
     const { pool, all } = passingPool([1, 1]);
     const [a, b] = all as [Upstream, Upstream];
-    const { fit } = pool;
+    const { available: fit } = pool;
     expect(pool.adjust(a, { weight: 1, backup: false })).toBe(false);
-    expect(pool.fit).toBe(fit);
+    expect(pool.available).toBe(fit);
     expect(pool.adjust(a, { weight: 3, backup: false })).toBe(true);
-    expect(pool.fit).not.toBe(fit);
-    const picks = Array.from({ length: 8 }, () => pool.choose("", []) as Upstream);
+    expect(pool.available).not.toBe(fit);
+    const picks = Array.from({ length: 8 }, () => pool.select("", []) as Upstream);
     expect(countsOf(picks)).toEqual({ a: 6, b: 2 });
     pool.adjust(a, { weight: 3, backup: true });
-    expect(ids(pool.fit)).toBe("b");
+    expect(ids(pool.available)).toBe("b");
     pool.setUpstreams([a]);
     expect(pool.upstreams).toEqual([a]);
-    expect(ids(pool.fit)).toBe("a");
+    expect(ids(pool.available)).toBe("a");
     pool.setUpstreams([b]);
-    expect(ids(pool.fit)).toBe("b");
+    expect(ids(pool.available)).toBe("b");
   });
 
   test("asks another policy from the next choice on", () => {
     const { pool } = passingPool([1, 1]);
     pool.setPolicy(policyEntry("first").create({ random: seededRandom(1), clock: () => 0 }));
-    expect(ids([1, 2, 3].map(() => pool.choose("", []) as Upstream))).toBe("aaa");
+    expect(ids([1, 2, 3].map(() => pool.select("", []) as Upstream))).toBe("aaa");
   });
 
   test("a retry is not a turn: one dead of three leaves the survivors even", () => {
@@ -98,8 +98,8 @@ describe("a pool", () => {
     const [dead] = all as [Upstream];
     const served: Upstream[] = [];
     for (let i = 0; i < 3_000; i++) {
-      const first = pool.choose("", []) as Upstream;
-      served.push(first === dead ? (pool.choose("", [dead]) as Upstream) : first);
+      const first = pool.select("", []) as Upstream;
+      served.push(first === dead ? (pool.select("", [dead]) as Upstream) : first);
     }
     const counts = countsOf(served);
     expect(counts["a"]).toBeUndefined();
@@ -110,6 +110,6 @@ describe("a pool", () => {
     const { pool, all } = passingPool([1, 1, 1]);
     const [a, b, c] = all as [Upstream, Upstream, Upstream];
     b.inFlight = 9;
-    for (let i = 0; i < 20; i++) expect(pool.choose("", [a])).toBe(c);
+    for (let i = 0; i < 20; i++) expect(pool.select("", [a])).toBe(c);
   });
 });

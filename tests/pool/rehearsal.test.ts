@@ -23,28 +23,28 @@ describe("a rehearsal", () => {
     const { upstreams, start, now } = domain();
     const [a] = upstreams;
     if (!a) throw new Error("an upstream is expected");
-    a.rehearsal = rehearsalOf();
-    expect(start(a).staged?.end).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
+    a.fault = rehearsalOf();
+    expect(start(a).interception?.end).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
     now.ms = 4_999;
-    expect(start(a).staged).toBeDefined();
+    expect(start(a).interception).toBeDefined();
     now.ms = 5_000;
-    expect(start(a).staged).toBeUndefined();
+    expect(start(a).interception).toBeUndefined();
   });
 
   test("leaves an attempt alone without one, also when the attempt is used again", () => {
     const { upstreams, start, pool } = domain();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("two upstreams are expected");
-    a.rehearsal = rehearsalOf();
+    a.fault = rehearsalOf();
     const attempt = start(a);
     attempt.end({ kind: "cancelled" });
     attempt.start(b, pool);
-    expect(attempt.staged).toBeUndefined();
+    expect(attempt.interception).toBeUndefined();
   });
 
   test("fails as many attempts as its share says, and delays all", () => {
     const rehearsal = rehearsalOf({ errorShare: 0.3, latencyMs: 200 });
-    const staged = Array.from({ length: 2_000 }, () => rehearsal.stage(0));
+    const staged = Array.from({ length: 2_000 }, () => rehearsal.intercept(0));
     expect(staged.every((each) => each?.delayMs === 200)).toBe(true);
     const failed = staged.filter((each) => each?.end).length;
     expect(failed).toBeGreaterThan(530);
@@ -52,7 +52,7 @@ describe("a rehearsal", () => {
   });
 
   test("plays every kind it offers, connects as what any method may retry", () => {
-    const ends = injectedErrors.map((error) => rehearsalOf({ error }).stage(0)?.end);
+    const ends = injectedErrors.map((error) => rehearsalOf({ error }).intercept(0)?.end);
     expect(
       ends.map((end) => (end?.kind === "answer" ? `${end.status}` : `${end?.phase} ${end?.reason}`)),
     ).toEqual([
@@ -83,11 +83,11 @@ describe("the guard", () => {
     const [a, b, c, d] = upstreams;
     if (!a || !b || !c || !d) throw new Error("four upstreams are expected");
     expect(reasonNotToInject(pool, a)).toBeUndefined();
-    a.rehearsal = rehearsalOf();
+    a.fault = rehearsalOf();
     // The one that is under way already may be replaced.
     expect(reasonNotToInject(pool, a)).toBeUndefined();
     expect(reasonNotToInject(pool, b)).toBeUndefined();
-    b.rehearsal = rehearsalOf();
+    b.fault = rehearsalOf();
     expect(reasonNotToInject(pool, c)).toContain("3 of 4");
     pool.setMode(c, "maintenance");
     expect(reasonNotToInject(pool, d)).toContain("no other upstream");
@@ -97,7 +97,7 @@ describe("the guard", () => {
     const { pool, upstreams, run } = domain();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("upstreams are expected");
-    a.rehearsal = rehearsalOf();
+    a.fault = rehearsalOf();
     for (let i = 0; i < 5; i++) run(a, "bad");
     expect(a.status).toBe("ejected");
     expect(reasonNotToInject(pool, b)).toContain("2 of 3");

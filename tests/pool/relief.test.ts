@@ -12,13 +12,13 @@ function sending({ start, upstreams }: Domain, names: readonly string[], yieldin
   const asked: string[] = [];
   const attempts = names.map((name) => {
     const attempt = start(upstreams[0] as Domain["upstreams"][number]);
-    attempt.clientTurn();
+    attempt.awaitClient();
     const giveWay = (given: Attempt) => {
       asked.push(name);
       if (yielding.includes(name)) given.end(cancelled);
       return yielding.includes(name);
     };
-    attempt.carrier = { rescue() {}, cut() {}, giveWay };
+    attempt.driver = { rescue() {}, abort() {}, yieldSlot: giveWay };
     return attempt;
   });
   return { asked, attempts };
@@ -36,8 +36,8 @@ describe("clients that trickle", () => {
   test("are not asked where it is the upstream's turn, or where an answer has begun", () => {
     const play = domain();
     const { asked, attempts } = sending(play, ["a", "b", "c"], "abc");
-    attempts[0]?.upstreamTurn();
-    attempts[1]?.head(200);
+    attempts[0]?.awaitUpstream();
+    attempts[1]?.responseStarted(200);
     reclaimSlots(play.upstreams, 9, 5_000);
     expect(asked).toEqual(["c"]);
   });
@@ -48,7 +48,7 @@ describe("clients that trickle", () => {
     const time = new FakeTime();
     const limits = { maxWaiting: 9, timeoutMs: 5_000, whenNoneFit: true };
     const queue = new Queue({ pool: play.pool, limits, clock: time.clock, schedule: time.schedule });
-    queue.join({ retry: () => false, expire: () => {} });
+    queue.enqueue({ retry: () => false, queueTimedOut: () => {} });
     await time.advance(1_000);
     expect(asked.length).toBeGreaterThan(0);
     asked.length = 0;

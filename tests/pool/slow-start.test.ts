@@ -17,7 +17,7 @@ describe("a slow start of 30 s", () => {
     test(`gives ${share} of the weight after ${afterMs} ms`, () => {
       const slowStart = new SlowStart(30_000);
       slowStart.begin(7_000);
-      slowStart.settle(7_000 + afterMs);
+      slowStart.advance(7_000 + afterMs);
       expect(slowStart.share).toBe(share);
     });
   }
@@ -29,7 +29,7 @@ describe("a slow start of 30 s", () => {
     expect(slowStart.dueAt(7_100)).toBe(9_000);
     expect(slowStart.dueAt(9_000)).toBe(12_000);
     expect(slowStart.progress(22_100)).toBe(0.5);
-    slowStart.settle(39_000);
+    slowStart.advance(39_000);
     expect(slowStart.dueAt(39_000)).toBe(Infinity);
     expect(slowStart.progress(39_000)).toBeUndefined();
   });
@@ -37,7 +37,7 @@ describe("a slow start of 30 s", () => {
   test("begins anew when it begins again", () => {
     const slowStart = new SlowStart(30_000);
     slowStart.begin(0);
-    slowStart.settle(25_000);
+    slowStart.advance(25_000);
     slowStart.begin(26_000);
     expect(slowStart.share).toBe(0.1);
   });

@@ -29,18 +29,18 @@ describe("a pool with outliers", () => {
   test("ejects after five failures in a row, and admits one attempt when the time is over", () => {
     const { scene, pool, now, ids, a, start, run, heard } = setUp();
     for (let i = 0; i < 4; i++) run(a, "bad");
-    expect(ids(pool.fit)).toBe("abc");
+    expect(ids(pool.available)).toBe("abc");
     run(a, "bad");
-    expect(ids(pool.fit)).toBe("bc");
+    expect(ids(pool.available)).toBe("bc");
     expect(a.status).toBe("ejected");
     now.ms += 29_999;
-    expect(ids(pool.fit)).toBe("bc");
+    expect(ids(pool.available)).toBe("bc");
     now.ms += 1;
-    expect(ids(pool.fit)).toBe("abc");
+    expect(ids(pool.available)).toBe("abc");
     const trial = start(a);
-    expect(Array.from({ length: 30 }, () => pool.choose("", [])?.id)).not.toContain("a");
+    expect(Array.from({ length: 30 }, () => pool.select("", [])?.id)).not.toContain("a");
     trial.end({ kind: "cancelled" });
-    expect(Array.from({ length: 30 }, () => pool.choose("", [])?.id)).toContain("a");
+    expect(Array.from({ length: 30 }, () => pool.select("", [])?.id)).toContain("a");
     run(a, "ok");
     expect(a.status).toBe("passing");
     expect(heard).toEqual([
@@ -49,17 +49,17 @@ describe("a pool with outliers", () => {
       "a probation→up answered",
     ]);
     eject(scene, a);
-    expect(ids(pool.fit)).toBe("bc");
+    expect(ids(pool.available)).toBe("bc");
   });
 
   test("ends a probation with the good head of an answer: its body may last for hours", () => {
     const { scene, pool, now, a, start } = setUp();
     eject(scene, a);
     now.ms += 30_000;
-    expect(pool.fit).toContain(a);
+    expect(pool.available).toContain(a);
     const tunnel = start(a);
     expect(a.outlier.admits).toBe(false);
-    tunnel.head(101);
+    tunnel.responseStarted(101);
     expect(a.outlier.state).toBe("up");
     now.ms += 3_600_000;
     tunnel.end(completed);
@@ -74,7 +74,7 @@ describe("a pool with outliers", () => {
       attempt.end({ kind: "failure", phase: "head", reason: "head_timeout" });
     expect(a.outlier.state).toBe("ejected");
     now.ms += 30_000;
-    expect(pool.fit).toContain(a);
+    expect(pool.available).toContain(a);
     for (const attempt of slow.slice(5, 10))
       attempt.end({ kind: "failure", phase: "head", reason: "head_timeout" });
     expect(a.outlier.state).toBe("probation");
@@ -117,7 +117,7 @@ describe("a pool with outliers", () => {
     pool.recordProbe(a, true);
     pool.recordProbe(a, true);
     expect(a.status).toBe("passing");
-    expect(ids(pool.fit)).toBe("abc");
+    expect(ids(pool.available)).toBe("abc");
     expect(a.effectiveWeight).toBe(0.1);
   });
 
@@ -127,7 +127,7 @@ describe("a pool with outliers", () => {
     expect(a.status).toBe("ejected");
     expect(pool.recordProbe(a, true)).toBe(false);
     expect(a.status).toBe("passing");
-    expect(ids(pool.fit)).toBe("abc");
+    expect(ids(pool.available)).toBe("abc");
     expect(a.effectiveWeight).toBe(0.1);
     expect(heard).toEqual(["a up→ejected consecutive_failures", "a ejected→up probe_passed"]);
   });
@@ -136,7 +136,7 @@ describe("a pool with outliers", () => {
     const { scene, pool, now, a } = setUp();
     refuse(scene, a);
     now.ms += 30_000;
-    expect(pool.fit).toContain(a);
+    expect(pool.available).toContain(a);
     expect(a.status).toBe("probation");
     pool.recordProbe(a, true);
     expect(a.status).toBe("passing");
@@ -178,13 +178,13 @@ describe("a pool with outliers", () => {
     heard.length = 0;
     fail(scene, b);
     fail(scene, c);
-    expect(ids(pool.fit)).toBe("a");
+    expect(ids(pool.available)).toBe("a");
     expect(pool.isPanicking).toBe(true);
     expect(heard).toEqual(["panic true"]);
-    for (let i = 0; i < 20; i++) run(pool.choose("", []), "ok");
+    for (let i = 0; i < 20; i++) run(pool.select("", []), "ok");
     for (let i = 0; i < 2; i++) pool.recordProbe(b, true);
     expect(pool.isPanicking).toBe(false);
-    expect(ids(pool.fit)).toBe("b");
+    expect(ids(pool.available)).toBe("b");
     expect(heard).toEqual(["panic true", "panic false"]);
   });
 
@@ -195,8 +195,8 @@ describe("a pool with outliers", () => {
     fail(scene, c);
     now.ms += 30_000;
     expect(pool.isPanicking).toBe(true);
-    for (let i = 0; i < 5; i++) start(pool.choose("", []) as Upstream);
-    run(pool.choose("", []), "ok");
+    for (let i = 0; i < 5; i++) start(pool.select("", []) as Upstream);
+    run(pool.select("", []), "ok");
     expect(pool.isPanicking).toBe(false);
     expect(a.outlier.state).toBe("up");
   });
@@ -205,31 +205,31 @@ describe("a pool with outliers", () => {
     const { scene, pool, a } = setUp();
     eject(scene, a);
     for (const upstream of scene.upstreams) fail(scene, upstream);
-    expect(pool.choose("", [])).toBeUndefined();
+    expect(pool.select("", [])).toBeUndefined();
     expect(pool.isPanicking).toBe(false);
   });
 
   test("retries on those that are up, then on probation, then on backups before the ejected", () => {
     const { scene, pool, now, a, b, c, d, start } = setUp({ weights: [1, 1, 1, 1], backups: [3] });
     eject(scene, a);
-    expect(pool.choose("", [b])).toBe(c);
-    expect(pool.choose("", [b, c])).toBe(d);
-    expect(pool.choose("", [b, c, d])).toBe(a);
+    expect(pool.select("", [b])).toBe(c);
+    expect(pool.select("", [b, c])).toBe(d);
+    expect(pool.select("", [b, c, d])).toBe(a);
     now.ms += 30_000;
-    for (let i = 0; i < 20; i++) expect(pool.choose("", [b])).toBe(c);
-    expect(pool.choose("", [b, c, d])).toBe(a);
+    for (let i = 0; i < 20; i++) expect(pool.select("", [b])).toBe(c);
+    expect(pool.select("", [b, c, d])).toBe(a);
     start(a);
-    expect(pool.choose("", [b, c, d])).toBeUndefined();
+    expect(pool.select("", [b, c, d])).toBeUndefined();
   });
 
   test("leaves the load to the others while a probation has the best rank to itself", () => {
     const { scene, pool, now, a, b, start, ids } = setUp({ weights: [1, 1, 1], backups: [1, 2] });
     eject(scene, a);
-    expect(ids(pool.fit)).toBe("bc");
+    expect(ids(pool.available)).toBe("bc");
     now.ms += 30_000;
-    expect(ids(pool.fit)).toBe("abc");
+    expect(ids(pool.available)).toBe("abc");
     start(a);
-    const counts = countsOf(Array.from({ length: 30 }, () => pool.choose("", []) as Upstream));
+    const counts = countsOf(Array.from({ length: 30 }, () => pool.select("", []) as Upstream));
     expect(counts["a"]).toBeUndefined();
     expect(counts[b.id]).toBeWithin(5, 25);
   });
@@ -240,7 +240,7 @@ describe("a pool with slow starts", () => {
     const scene = setUp(options);
     eject(scene.scene, scene.a);
     scene.now.ms = 60_000;
-    expect(scene.pool.fit).toContain(scene.a);
+    expect(scene.pool.available).toContain(scene.a);
     scene.run(scene.a, "ok");
     return scene;
   }
@@ -256,7 +256,7 @@ describe("a pool with slow starts", () => {
     const weights: number[] = [];
     for (let ms = 0; ms <= 40_000; ms += 100) {
       now.ms = 60_000 + ms;
-      lists.add(pool.fit);
+      lists.add(pool.available);
       if (weights.at(-1) !== a.effectiveWeight) weights.push(a.effectiveWeight);
     }
     expect(weights).toEqual([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
@@ -268,10 +268,10 @@ describe("a pool with slow starts", () => {
     const { pool, now, a } = recovering({ weights: [1, 1, 3] });
     for (let at = 60_000; at <= 93_000; at += 3_000) {
       now.ms = at;
-      expect(pool.fit).toContain(a);
+      expect(pool.available).toContain(a);
       const tenths = Math.round(a.effectiveWeight * 10);
       const cycle = tenths + 10 + 30;
-      const counts = countsOf(Array.from({ length: 3 * cycle }, () => pool.choose("", []) as Upstream));
+      const counts = countsOf(Array.from({ length: 3 * cycle }, () => pool.select("", []) as Upstream));
       expect(counts).toEqual({ a: 3 * tenths, b: 30, c: 90 });
     }
   });
@@ -281,32 +281,32 @@ describe("a pool with limits on what is in flight", () => {
   test("keeps each below its limit under every policy, and is full when all are", () => {
     for (const policy of policyNames) {
       const { pool, upstreams, start } = domain({ policy, weights: [1, 5, 1], limits: { maxInFlight: 4 } });
-      const { fit } = pool;
+      const { available: fit } = pool;
       const attempts = Array.from({ length: 12 }, (_, i) => {
         expect(pool.isFull).toBe(false);
-        const chosen = pool.choose(`key ${i}`, []);
+        const chosen = pool.select(`key ${i}`, []);
         if (!chosen) throw new Error(`${policy} found nobody for attempt ${i}`);
         return start(chosen);
       });
       expect(upstreams.map(({ inFlight }) => inFlight)).toEqual([4, 4, 4]);
       expect(pool.isFull).toBe(true);
-      expect(pool.choose("", [])).toBeUndefined();
+      expect(pool.select("", [])).toBeUndefined();
       expect(upstreams.some((upstream) => pool.serves(upstream))).toBe(false);
       attempts[5]?.end(completed);
-      expect(pool.choose("", [])).toBe(attempts[5]?.upstream as Upstream);
-      expect(pool.fit).toBe(fit);
+      expect(pool.select("", [])).toBe(attempts[5]?.upstream as Upstream);
+      expect(pool.available).toBe(fit);
     }
   });
 
   test("turns to backups when all primaries are full, and back", () => {
     const { pool, upstreams, start } = domain({ weights: [1, 1], backups: [1], limits: { maxInFlight: 1 } });
     const [primary, backup] = upstreams as [Upstream, Upstream];
-    const attempt = start(pool.choose("", []) as Upstream);
+    const attempt = start(pool.select("", []) as Upstream);
     expect(attempt.upstream).toBe(primary);
-    expect(pool.choose("", [])).toBe(backup);
+    expect(pool.select("", [])).toBe(backup);
     expect(pool.serves(backup)).toBe(true);
     attempt.end(completed);
-    expect(pool.choose("", [])).toBe(primary);
+    expect(pool.select("", [])).toBe(primary);
     expect(pool.serves(backup)).toBe(false);
   });
 
@@ -318,7 +318,7 @@ describe("a pool with limits on what is in flight", () => {
     let open: ReturnType<typeof start>[] = [];
     for (let i = 0; i < 20_000; i++) {
       now.ms += random() * 20;
-      const chosen = random() < 0.6 ? pool.choose("", []) : undefined;
+      const chosen = random() < 0.6 ? pool.select("", []) : undefined;
       if (chosen) {
         expect(chosen.inFlight).toBeLessThan(3);
         open.push(start(chosen));
@@ -332,11 +332,11 @@ describe("a pool with limits on what is in flight", () => {
         const upstream = upstreams[Math.floor(random() * 9)] as Upstream;
         pool.setMode(upstream, upstream.mode === "ready" ? "draining" : "ready");
       }
-      const able = pool.fit.filter(
+      const able = pool.available.filter(
         ({ inFlight, outlier }) => inFlight < 3 && (outlier.admits || pool.isPanicking),
       );
-      expect(pool.fit.filter((upstream) => pool.serves(upstream))).toEqual(able);
-      if (able.length > 0) expect(pool.choose("", [])).toBeDefined();
+      expect(pool.available.filter((upstream) => pool.serves(upstream))).toEqual(able);
+      if (able.length > 0) expect(pool.select("", [])).toBeDefined();
     }
     for (const attempt of open) attempt.end(completed);
     expect(upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
@@ -351,10 +351,10 @@ describe("a pool with limits on what is in flight", () => {
       pool.setLimits(upstream, { outlier: { ...outlierLimits, consecutiveFailures: 1 }, maxInFlight: 2 });
     }
     expect(pool.serves(b)).toBe(true);
-    expect(ids(pool.fit)).toBe("bc");
+    expect(ids(pool.available)).toBe("bc");
     attempt.end(completed);
     now.ms += 30_000;
-    expect(ids(pool.fit)).toBe("abc");
+    expect(ids(pool.available)).toBe("abc");
     scene.run(a, "ok");
     expect(a.effectiveWeight).toBe(1);
     scene.run(a, "bad");

@@ -35,7 +35,7 @@ function setUp(options: DomainOptions = {}, kind: ProbePlan["kind"] = "http") {
     ...{ clock, schedule, p99Ms: () => 10, pools: () => [scene.pool] },
     onSuspicion(suspicions) {
       isSuspected = suspicions.some(({ upstream }) => upstream === a);
-      for (const suspicion of suspicions) prober.suspect(suspicion);
+      for (const suspicion of suspicions) prober.confirmSuspicion(suspicion);
     },
   });
   /** Whether it is suspected, and not out already. */
@@ -49,7 +49,7 @@ function setUp(options: DomainOptions = {}, kind: ProbePlan["kind"] = "http") {
   const waits = (count: number) =>
     Array.from({ length: count }, (_, i) => {
       const attempt = scene.start(a);
-      attempt.carrier = { rescue: () => void moved.push(i), cut() {} };
+      attempt.driver = { rescue: () => void moved.push(i), abort() {} };
       return attempt;
     });
   return { ...scene, a, b, c, look, waits, moved };
@@ -69,17 +69,17 @@ describe("an upstream is suspected", () => {
     expect(look()).toBe(false);
     now.ms += 1;
     expect(look()).toBe(true);
-    attempt?.head(200);
+    attempt?.responseStarted(200);
     expect(look()).toBe(false);
   });
 
   test("never for the time that a client takes to send its body", () => {
     const { now, look, waits } = setUp();
     const [attempt] = waits(1);
-    attempt?.clientTurn();
+    attempt?.awaitClient();
     now.ms += 60_000;
     expect(look()).toBe(false);
-    attempt?.upstreamTurn();
+    attempt?.awaitUpstream();
     expect(look()).toBe(false);
     now.ms += 1_000;
     expect(look()).toBe(true);
@@ -151,7 +151,7 @@ describe("the prober, told of a suspicion,", () => {
     const lookout = new StallDetector({
       ...{ clock: () => scene.now.ms, schedule: time.schedule, p99Ms: () => undefined },
       pools: () => [scene.pool],
-      onSuspicion: (suspicions) => suspicions.forEach((one) => prober.suspect(one)),
+      onSuspicion: (suspicions) => suspicions.forEach((one) => prober.confirmSuspicion(one)),
     });
     lookout.start();
     const advance = async (ms: number) => {
@@ -169,7 +169,7 @@ describe("the prober, told of a suspicion,", () => {
     const [a] = upstreams;
     if (!a) throw new Error("nobody there");
     let moved = 0;
-    start(a).carrier = { rescue: () => void (moved += 1), cut() {} };
+    start(a).driver = { rescue: () => void (moved += 1), abort() {} };
     await advance(900);
     expect(asked).toEqual([]);
     await advance(100);
@@ -210,11 +210,11 @@ describe("the prober, told of a suspicion,", () => {
     const [first, second] = [start(a), start(a)];
     first.end(failure("head", "upstream_reset"));
     expect(a.waiting.all()).toEqual([second]);
-    second.head(200);
+    second.responseStarted(200);
     expect(a.waiting.oldest).toBeUndefined();
-    expect(a.underWay.all()).toEqual([second]);
+    expect(a.responding.all()).toEqual([second]);
     second.end({ kind: "response" });
-    expect(a.underWay.oldest).toBeUndefined();
+    expect(a.responding.oldest).toBeUndefined();
   });
 });
 

@@ -30,7 +30,7 @@ function setUp(answers: (id: string) => boolean, random = () => 0.5) {
     schedule: time.schedule,
     random,
     onResult: ({ upstream }, _, changedFrom) =>
-      changedFrom && changes.push(`${upstream.id} ${upstream.streak.state}`),
+      changedFrom && changes.push(`${upstream.id} ${upstream.activeHealth.state}`),
   });
   const targets = upstreams.map((upstream) => ({ upstream, pool, plan }));
   const start = () => prober.watch(targets);
@@ -106,7 +106,7 @@ describe("the prober", () => {
     expect(time.waits).toEqual([5_000, 5_000]);
     other.stop();
     prober.stop();
-    expect([looks(), pool.fit.length]).toEqual([0, 2]);
+    expect([looks(), pool.available.length]).toEqual([0, 2]);
   });
 
   test("looks no more once stopped", async () => {

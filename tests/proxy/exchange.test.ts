@@ -105,7 +105,7 @@ describe("an exchange", () => {
       const failed = failure(phase, reason);
       first.end(failed);
       exchange.isReplayable = replayable;
-      const step = exchange.again(failed);
+      const step = exchange.retryAfter(failed);
       if (notRetried === undefined) {
         expect(attemptOf(step).upstream.id).not.toBe(id);
         expect(heard).toEqual([`${id} failure`, `main retried ${reason}`]);
@@ -124,7 +124,7 @@ describe("an exchange", () => {
     while (step.kind === "attempt") {
       tried.add(step.upstream.id);
       step.end(failed);
-      step = exchange.again(failed);
+      step = exchange.retryAfter(failed);
     }
     expect(tried.size).toBe(3);
     expect(step).toMatchObject({ reason: "connect_refused", status: 502, notRetried: "retries_spent" });
@@ -142,7 +142,7 @@ describe("an exchange", () => {
     const failed = failure("connect", "connect_refused");
     for (let i = 0; i < 5; i++) {
       attemptOf(exchange.open(headOf()).next()).end(failed);
-      attemptOf(exchange.again(failed)).end({ kind: "response" });
+      attemptOf(exchange.retryAfter(failed)).end({ kind: "response" });
     }
   });
 });
@@ -153,7 +153,7 @@ describe("an exchange with a retry budget", () => {
 
   function failOnce(exchange: Exchange, failed = failure("head", "upstream_reset")): Attempt | Refusal {
     attemptOf(exchange.open(headOf()).next()).end(failed);
-    return exchange.again(failed);
+    return exchange.retryAfter(failed);
   }
 
   test("stops when it is spent, and says so", () => {
@@ -168,21 +168,21 @@ describe("an exchange with a retry budget", () => {
     const { exchange } = setUp(3, { retryBudget });
     for (let i = 0; i < 10; i++)
       attemptOf(failOnce(exchange, failure("connect", "connect_timeout"))).end(completed);
-    expect(retryBudget.left).toBe(1);
+    expect(retryBudget.balance).toBe(1);
   });
 
   test("pays nothing where there is nobody else to ask", () => {
     const retryBudget = small();
     const { exchange } = setUp(1, { retryBudget });
     expect(failOnce(exchange)).toMatchObject({ notRetried: "no_other_upstream" });
-    expect(retryBudget.left).toBe(1);
+    expect(retryBudget.balance).toBe(1);
   });
 
   test("earns with each request that reaches the pool", () => {
     const retryBudget = new RetryBudget({ share: 0.5, perSecond: 0 }, () => 1);
     const { exchange } = setUp(1, { retryBudget });
     for (let i = 0; i < 6; i++) attemptOf(exchange.open(headOf()).next()).end(completed);
-    expect(retryBudget.left).toBe(3);
+    expect(retryBudget.balance).toBe(3);
   });
 });
 
@@ -201,9 +201,9 @@ describe("an exchange with statuses to try elsewhere", () => {
       const { exchange, upstreams, heard } = setUp(3, { retryStatuses });
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
-      first.head(status);
+      first.responseStarted(status);
       exchange.isReplayable = replayable;
-      const step = exchange.answered(status);
+      const step = exchange.responseReceived(status);
       expect(upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(1);
       if (!goesOn) return expect(step).toBe("pass");
       expect(step).toBe(first);
@@ -214,34 +214,34 @@ describe("an exchange with statuses to try elsewhere", () => {
 
   test("passes on what the last one answers", () => {
     const { exchange } = setUp(3, { retryStatuses });
-    attemptOf(exchange.open(headOf()).next()).head(503);
-    expect(exchange.answered(503)).not.toBe("pass");
-    expect(exchange.answered(503)).toBe("pass");
+    attemptOf(exchange.open(headOf()).next()).responseStarted(503);
+    expect(exchange.responseReceived(503)).not.toBe("pass");
+    expect(exchange.responseReceived(503)).toBe("pass");
   });
 
   test("asks for the kept answer when the attempt after it fails, and blames the balancer for nothing", () => {
     const { exchange, heard } = setUp(3, { retryStatuses });
-    attemptOf(exchange.open(headOf()).next()).head(503);
-    const second = exchange.answered(503);
+    attemptOf(exchange.open(headOf()).next()).responseStarted(503);
+    const second = exchange.responseReceived(503);
     if (second === "pass") throw new Error("it passed");
     const failed = failure("connect", "connect_refused");
     second.end(failed);
-    expect(exchange.again(failed)).toMatchObject({
-      passesKept: true,
+    expect(exchange.retryAfter(failed)).toMatchObject({
+      usesHeldResponse: true,
       status: 503,
       notRetried: "retries_spent",
     });
     expect(heard.filter((line) => line.includes("refused connect_refused"))).toEqual([]);
     attemptOf(exchange.open(headOf()).next()).end(failed);
-    attemptOf(exchange.again(failed)).end(failed);
-    expect(exchange.again(failed)).toMatchObject({ status: 502 });
+    attemptOf(exchange.retryAfter(failed)).end(failed);
+    expect(exchange.retryAfter(failed)).toMatchObject({ status: 502 });
   });
 
   test("keeps to the budget", () => {
     const retryBudget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
     const { exchange, heard } = setUp(3, { retryStatuses, retryBudget });
-    attemptOf(exchange.open(headOf()).next()).head(503);
-    expect(exchange.answered(503)).toBe("pass");
+    attemptOf(exchange.open(headOf()).next()).responseStarted(503);
+    expect(exchange.responseReceived(503)).toBe("pass");
     expect(heard).toEqual(["main not retried retry_budget"]);
   });
 });
@@ -255,10 +255,10 @@ describe("an exchange with limits", () => {
       reason: "request_too_large",
       status: 413,
     });
-    expect(retryBudget.left).toBe(0);
+    expect(retryBudget.balance).toBe(0);
     attemptOf(exchange.open(withLength("100")).next()).end(completed);
-    expect(exchange.admits(100)).toBe(true);
-    expect(exchange.admits(101)).toBe(false);
+    expect(exchange.allowsBodySize(100)).toBe(true);
+    expect(exchange.allowsBodySize(101)).toBe(false);
   });
 
   test("refuses with queue_full when all that are fit are full", () => {
@@ -286,7 +286,7 @@ describe("a request that waits on an upstream that was found down", () => {
     expect(upstream.inFlight).toBe(0);
     const failed = failure("head", "upstream_reset");
     moved?.end(failed);
-    expect(attemptOf(exchange.again(failed)).upstream.isDown).toBe(false);
+    expect(attemptOf(exchange.retryAfter(failed)).upstream.isDown).toBe(false);
   });
 
   for (const [name, rules, play] of [
@@ -309,10 +309,10 @@ describe("a request that waits on an upstream that was found down", () => {
 
   test("two hundred that wait on one are all moved, whatever retries have spent; nobody goes round and round", () => {
     const budget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
-    expect(budget.spend()).toBe(false);
-    for (let i = 0; i < 200; i++) expect(budget.spendRescue()).toBe(true);
-    for (let i = 0; i < 100; i++) budget.spendRescue();
-    expect(budget.spendRescue()).toBe(false);
+    expect(budget.tryWithdraw()).toBe(false);
+    for (let i = 0; i < 200; i++) expect(budget.tryWithdrawRescue()).toBe(true);
+    for (let i = 0; i < 100; i++) budget.tryWithdrawRescue();
+    expect(budget.tryWithdrawRescue()).toBe(false);
   });
 });
 
@@ -329,11 +329,11 @@ describe("a request that waits for long", () => {
     expect(exchange.hedge()).toBeUndefined();
     const failed = failure("head", "upstream_reset");
     second?.end(failed);
-    expect(exchange.again(failed)).toBe(first);
+    expect(exchange.retryAfter(failed)).toBe(first);
     first.end(failed);
-    const third = attemptOf(exchange.again(failed));
-    third.head(200);
-    exchange.won(third);
+    const third = attemptOf(exchange.retryAfter(failed));
+    third.responseStarted(200);
+    exchange.commit(third);
     third.end(completed);
     exchange.reset();
     expect(heard.filter((line) => line.startsWith("main"))).toEqual([
@@ -348,13 +348,13 @@ describe("a request that waits for long", () => {
     const second = exchange.hedge() as Attempt;
     const failed = failure("head", "upstream_reset");
     first.end(failed);
-    expect(exchange.again(failed)).toBe(second);
-    second.head(200);
-    exchange.won(second);
+    expect(exchange.retryAfter(failed)).toBe(second);
+    second.responseStarted(200);
+    exchange.commit(second);
     second.end(completed);
     expect(heard.at(-2)).toBe("main hedge won");
     const next = attemptOf(exchange.open(headOf()).next());
-    next.head(200);
+    next.responseStarted(200);
     next.end(completed);
     exchange.reset();
     expect(heard.filter((line) => line.includes("hedge "))).toEqual(["main hedge won"]);
@@ -382,7 +382,7 @@ describe("a request that waits for long", () => {
         const limits = { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false };
         const queue = new Queue({ pool: setUp(1).pool, limits, clock, schedule });
         const scene = hedging({ queue });
-        queue.join({ retry: () => false, expire() {} });
+        queue.enqueue({ retry: () => false, queueTimedOut() {} });
         return scene;
       },
     ],
@@ -436,7 +436,7 @@ describe("a request that finds no place", () => {
       else
         exchange.park({
           resume: (turn) => heard.push(`${name} ${turn.kind === "refusal" ? turn.reason : "served"}`),
-          faulted: (bug) => heard.push(`${name} ${String(bug)}`),
+          failed: (bug) => heard.push(`${name} ${String(bug)}`),
         });
       return exchange;
     };
@@ -467,7 +467,7 @@ describe("a request that finds no place", () => {
       resume() {
         throw new Error("a bug for the test");
       },
-      faulted() {},
+      failed() {},
     });
     ask("late");
     expect(await time.advance(5_100).catch(String)).toBe("Error: a bug for the test");

@@ -16,7 +16,7 @@ function recording(wantsSlow: (durationMs: number) => boolean = () => false) {
     wants: () => false,
     wantsSlow,
     wantsFailed: () => false,
-    take: ({ record }: EndedExchange) => void records.push(record),
+    accept: ({ record }: EndedExchange) => void records.push(record),
   };
   let now = 0;
   const recorder = new Recorder({ routes: () => [], clock: () => (now += 1), observer, records: [taker] });

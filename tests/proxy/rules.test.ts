@@ -64,7 +64,7 @@ describe("routes", () => {
 });
 
 describe("forwarding fields", () => {
-  const options = { listenPort: 8080, trusts: (address: string) => address === "10.0.0.1" };
+  const options = { listenPort: 8080, isTrustedProxy: (address: string) => address === "10.0.0.1" };
   const lies = {
     "x-forwarded-for": "6.6.6.6",
     "x-forwarded-proto": "https",
@@ -101,11 +101,11 @@ describe("forwarding fields", () => {
 });
 
 describe("trust", () => {
-  const trusts = trustedProxyMatcher(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
+  const isTrusted = trustedProxyMatcher(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
   for (const address of ["10.1.2.3", "192.0.2.7", "2001:db8::1"])
-    test(`includes ${address}`, () => expect(trusts(address)).toBe(true));
+    test(`includes ${address}`, () => expect(isTrusted(address)).toBe(true));
   for (const address of ["11.0.0.1", "192.0.2.8", "2001:db9::1", "", "nonsense"]) {
-    test(`excludes "${address}"`, () => expect(trusts(address)).toBe(false));
+    test(`excludes "${address}"`, () => expect(isTrusted(address)).toBe(false));
   }
 });
 

@@ -21,7 +21,7 @@ function taker(wants: {
     wants: () => wants.always ?? false,
     wantsSlow: (durationMs) => durationMs >= (wants.slowMs ?? Infinity),
     wantsFailed: () => wants.failed ?? false,
-    take: ({ record }) => void records.push(record),
+    accept: ({ record }) => void records.push(record),
   };
 }
 

@@ -9,7 +9,7 @@ const observer = { outlierChanged() {}, panicChanged() {} };
 
 function fleetOf(text: string): PoolRegistry {
   const fleet = new PoolRegistry({ clock: () => 0, random: seededRandom(1), observer });
-  fleet.adopt(fleet.next(configOf(text)));
+  fleet.commit(fleet.prepare(configOf(text)));
   for (const pool of fleet.pools) for (const upstream of pool.upstreams) pool.recordProbe(upstream, true);
   return fleet;
 }
@@ -29,7 +29,7 @@ describe("an imagined request", () => {
     for (let i = 0; i < 7; i++) {
       const first = dryRun(fleet, imagined, () => 0);
       expect(dryRun(fleet, imagined, () => 0).chosen).toBe(first.chosen);
-      expect(pool?.choose("", [])?.id).toBe(first.chosen ?? "");
+      expect(pool?.select("", [])?.id).toBe(first.chosen ?? "");
     }
   });
 

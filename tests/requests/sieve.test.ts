@@ -24,11 +24,11 @@ describe("a sieve of requests", () => {
       const wanted = Array.from({ length: 40 }, () => sieve.wants());
       expect(wanted.every(Boolean)).toBe(true);
     }
-    expect(sieve.passedOver).toBe(0);
+    expect(sieve.skipped).toBe(0);
     now.ms = 5_000;
     const wanted = Array.from({ length: 10_000 }, () => sieve.wants());
     expect(wanted.filter(Boolean)).toHaveLength(50);
-    expect(sieve.passedOver).toBe(9_950);
+    expect(sieve.skipped).toBe(9_950);
   });
 
   test("keeps failed ones besides, but not every one of an outage", () => {
@@ -42,14 +42,14 @@ describe("a sieve of requests", () => {
     const { now, sieve, taken } = setUp();
     for (let ms = 1; ms <= 100; ms++) {
       expect(sieve.wantsSlow(ms)).toBe(true);
-      sieve.take(ended({ durationMs: ms }));
+      sieve.accept(ended({ durationMs: ms }));
     }
     expect(sieve.wantsSlow(1)).toBe(false);
     expect(sieve.wantsSlow(1.5)).toBe(true);
-    sieve.take(ended({ durationMs: 1.5 }));
+    sieve.accept(ended({ durationMs: 1.5 }));
     expect(sieve.wantsSlow(1.5)).toBe(false);
     now.ms = 700_000;
-    sieve.take(ended({ durationMs: 500 }));
+    sieve.accept(ended({ durationMs: 500 }));
     expect(sieve.wantsSlow(0.1)).toBe(true);
     expect(taken).toHaveLength(102);
   });
@@ -58,6 +58,6 @@ describe("a sieve of requests", () => {
 test("a sieve lets no WebSockets raise what a slow request has to exceed", () => {
   const { sieve, now } = setUp();
   now.ms = 1_000;
-  for (let i = 0; i < 200; i++) sieve.take(ended({ durationMs: 3_600_000, status: 101 }));
+  for (let i = 0; i < 200; i++) sieve.accept(ended({ durationMs: 3_600_000, status: 101 }));
   expect(sieve.wantsSlow(900)).toBe(true);
 });

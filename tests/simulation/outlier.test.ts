@@ -77,7 +77,7 @@ describe("an upstream that turns bad under load", () => {
       world.load(200, 1);
       const ejected = world.upstreams.filter(({ outlier }) => outlier.state === "ejected").length;
       expect(ejected).toBeLessThanOrEqual(2);
-      expect(world.pool.fit.length).toBeGreaterThanOrEqual(2);
+      expect(world.pool.available.length).toBeGreaterThanOrEqual(2);
     }
     world.run();
     expect(world.errors["no_upstream"]).toBeUndefined();

@@ -114,9 +114,9 @@ describe("a budget", () => {
   test("that is spent comes back as soon as upstreams are well again", () => {
     const world = new World({ servers: [resetting, resetting], maxEjectedShare: 0 });
     world.load(300, 20);
-    expect(world.budget?.left ?? 0).toBeLessThan(70);
+    expect(world.budget?.balance ?? 0).toBeLessThan(70);
     for (const index of [0, 1]) world.become(index, well(5));
     world.load(300, 11);
-    expect(world.budget?.left).toBeGreaterThan(500);
+    expect(world.budget?.balance).toBeGreaterThan(500);
   });
 });

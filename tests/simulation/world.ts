@@ -153,7 +153,7 @@ export class World {
       ...{ clock, schedule },
       // Or a world without requests would never come to rest.
       pools: () => (after === 0 || this.inFlight === 0 ? [] : [{ pool: this.pool, after }]),
-      answering: (pool) => this.metrics.answering(pool),
+      latencyOf: (pool) => this.metrics.latencyOf(pool),
     });
   }
 
@@ -239,7 +239,7 @@ export class World {
     if (step.kind === "wait") {
       exchange.park({
         resume: (turn) => this.#follow(journey, turn),
-        faulted(bug) {
+        failed(bug) {
           throw bug;
         },
       });
@@ -255,8 +255,8 @@ export class World {
     }
     if (journey.underWay.has(step)) return;
     const { upstream } = step;
-    step.carrier = {
-      ...{ rescue() {}, cut() {} },
+    step.driver = {
+      ...{ rescue() {}, abort() {} },
       hedge: () => {
         const second = journey.exchange.hedge();
         if (second) this.#follow(journey, second);
@@ -287,8 +287,8 @@ export class World {
     const { exchange, since } = journey;
     if (!attempt.isOpen) return;
     if (typeof end === "number") {
-      attempt.head(end);
-      exchange.won(attempt);
+      attempt.responseStarted(end);
+      exchange.commit(attempt);
       for (const outrun of journey.underWay.values()) outrun.finish(end);
       this.latenciesMs.push(this.#now - since);
       attempt.end(completed satisfies Outcome);
@@ -297,7 +297,7 @@ export class World {
       return;
     }
     attempt.end(end);
-    this.#follow(journey, exchange.again(end));
+    this.#follow(journey, exchange.retryAfter(end));
   }
 
   #at(at: number, task: () => void): void {

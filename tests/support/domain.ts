@@ -86,7 +86,7 @@ export function domain(options: DomainOptions = {}): Domain {
   const run: Domain["run"] = (upstream, sign) => {
     if (!upstream) throw new Error("nobody was chosen");
     const attempt = start(upstream);
-    if (sign === "ok") attempt.head(200);
+    if (sign === "ok") attempt.responseStarted(200);
     attempt.end(outcomes[sign]);
   };
   return {

@@ -31,7 +31,7 @@ export interface StageOptions {
   /** Failures in a row that eject an upstream; none does without it. */
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineOptions["clientTimeouts"]>;
-  readonly trusts?: EngineOptions["trusts"];
+  readonly isTrustedProxy?: EngineOptions["isTrustedProxy"];
   /** Requests are traced. */
   readonly trace?: Tracer;
 }
@@ -114,7 +114,7 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
     wants: () => true,
     wantsSlow: () => true,
     wantsFailed: () => true,
-    take: ({ record: taken }) => void record.records.push(taken),
+    accept: ({ record: taken }) => void record.records.push(taken),
   };
   const exchanges = {
     routes: () => [{ destination }],
@@ -127,7 +127,7 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
   const hedger = new Hedger({
     ...{ clock: systemClock, schedule: systemSchedule },
     pools: () => (after === undefined ? [] : [{ pool, after }]),
-    answering: () => undefined,
+    latencyOf: () => undefined,
   });
   hedger.wake();
   const listener = await engine.listen({
@@ -137,8 +137,8 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
     clientTimeouts: { headMs: 5_000, bodyIdleMs: 5_000, keepAliveMs: 5_000, ...options.clientTimeouts },
     exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
-    trusts: options.trusts ?? (() => false),
-    log: { bug: (error) => void record.bugs.push(error), fault: () => {} },
+    isTrustedProxy: options.isTrustedProxy ?? (() => false),
+    log: { bug: (error) => void record.bugs.push(error), warn: () => {} },
   });
   return {
     port: listener.port,

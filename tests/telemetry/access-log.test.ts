@@ -36,7 +36,7 @@ function open(config: Partial<AccessLogConfig> = {}, random: Random = seededRand
 
 async function linesOf(records: readonly RequestRecord[], config: Partial<AccessLogConfig> = {}) {
   const accessLog = open(config);
-  for (const record of records) accessLog.taker.take(endedWith(record));
+  for (const record of records) accessLog.taker.accept(endedWith(record));
   await accessLog.close();
   return readFileSync(join(folder, "access.log"), "latin1").split("\n").slice(0, -1);
 }
@@ -165,9 +165,9 @@ describe("an access log of a share", () => {
 describe("an access log that cannot be written", () => {
   test("counts every line, and warns once for many", async () => {
     const accessLog = open({ to: join(folder, "missing", "access.log") });
-    for (let i = 0; i < 5; i++) accessLog.taker.take(endedWith(goodRecord));
+    for (let i = 0; i < 5; i++) accessLog.taker.accept(endedWith(goodRecord));
     await accessLog.close();
-    accessLog.taker.take(endedWith(goodRecord));
+    accessLog.taker.accept(endedWith(goodRecord));
     expect(accessLog.lostLines).toBe(6);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatchObject({ message: "access log lines lost", lines: 5 });

@@ -91,7 +91,7 @@ class IdleLimit {
   async during<T>(read: () => Promise<T>): Promise<T> {
     const cancel = systemSchedule(this.#options.bodyIdleMs, () => {
       this.#isLate = true;
-      this.#options.watch.abort();
+      this.#options.watch.cancel();
     });
     try {
       return await read();
@@ -136,7 +136,7 @@ function streamedBody(
       cancel() {
         attempt.end(cancelled);
         options.onEnd(true);
-        watch.abort();
+        watch.cancel();
       },
     },
     { highWaterMark: 0 },

@@ -47,12 +47,12 @@ export class AttemptMonitor implements AttemptDriver {
   #hasHead = false;
   #isLate = false;
   /** What it fails as, since it was cut. */
-  #cutAs: Failure | undefined;
+  #abortedAs: Failure | undefined;
   /** Where the request went instead, once it was rescued; this attempt has ended then. */
   #elsewhere: Attempt | undefined;
   isClientGone = false;
   /** Another attempt won; this one has ended then. */
-  isOutrun = false;
+  isSuperseded = false;
 
   constructor({ client, limitMs, attempt, move, hedge, giveUp }: WatchOptions) {
     this.#client = client;
@@ -61,7 +61,7 @@ export class AttemptMonitor implements AttemptDriver {
     this.#move = move;
     this.#startHedge = hedge;
     this.#giveUp = giveUp;
-    attempt.carrier = this;
+    attempt.driver = this;
     this.#startTimer();
     if (client.aborted) this.#onGone();
     else client.addEventListener("abort", this.#onGone, { once: true });
@@ -75,40 +75,40 @@ export class AttemptMonitor implements AttemptDriver {
   readonly clientWait: ClientWait = {
     begin: () => {
       this.#cancelTimer?.();
-      if (this.#isCarrier) this.#attempt.clientTurn();
+      if (this.#isCarrier) this.#attempt.awaitClient();
     },
     end: () => {
       this.#startTimer();
-      if (this.#isCarrier) this.#attempt.upstreamTurn();
+      if (this.#isCarrier) this.#attempt.awaitUpstream();
     },
   };
 
   rescue(): void {
     if (this.#hasHead || this.isClientGone) return;
     this.#elsewhere = this.#move();
-    if (this.#elsewhere) this.abort();
+    if (this.#elsewhere) this.cancel();
   }
 
   hedge(): void {
     if (!this.#hasHead && !this.isClientGone) this.#startHedge?.();
   }
 
-  giveWay(attempt: Attempt, now: number): boolean {
+  yieldSlot(attempt: Attempt, now: number): boolean {
     if (this.#hasHead || this.isClientGone || !this.#giveUp?.(now - attempt.startedAt)) return false;
-    this.abort();
+    this.cancel();
     return true;
   }
 
-  outrun(): void {
+  supersede(): void {
     if (this.#hasHead) return;
-    this.isOutrun = true;
-    this.abort();
+    this.isSuperseded = true;
+    this.cancel();
   }
 
   /** The answer, or the wait for it, breaks off as if the upstream had closed. */
-  cut(_attempt: Attempt, failed?: Failure): void {
-    this.#cutAs = failed;
-    this.abort();
+  abort(_attempt: Attempt, failed?: Failure): void {
+    this.#abortedAs = failed;
+    this.cancel();
   }
 
   /** Whether the request went elsewhere: its answer comes too late. */
@@ -119,14 +119,14 @@ export class AttemptMonitor implements AttemptDriver {
   /** What became of an attempt that has no answer for its client, who is still there. It has ended then. */
   lost(error: unknown): Redirected | Failure {
     if (this.#elsewhere) return { kind: "moved", next: this.#elsewhere };
-    const failed = this.#cutAs ?? (this.#isLate ? failure("head", "head_timeout") : failureOf(error));
+    const failed = this.#abortedAs ?? (this.#isLate ? failure("head", "head_timeout") : failureOf(error));
     this.#attempt.end(failed);
     return failed;
   }
 
   /** Not any more when the attempt, which is reused, serves the next try. */
   get #isCarrier(): boolean {
-    return this.#attempt.carrier === this;
+    return this.#attempt.driver === this;
   }
 
   headArrived(): void {
@@ -134,7 +134,7 @@ export class AttemptMonitor implements AttemptDriver {
     this.#hasHead = true;
   }
 
-  abort(): void {
+  cancel(): void {
     this.#stop.abort();
   }
 
@@ -149,12 +149,12 @@ export class AttemptMonitor implements AttemptDriver {
     if (this.#hasHead) return;
     this.#cancelTimer = systemSchedule(this.#limitMs, () => {
       this.#isLate = true;
-      this.abort();
+      this.cancel();
     });
   }
 
   readonly #onGone = (): void => {
     this.isClientGone = true;
-    this.abort();
+    this.cancel();
   };
 }

@@ -56,7 +56,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   return {
     hostname: options.hostname,
     port: server.port ?? 0,
-    cut: abortAttempts,
+    abortAttempts: abortAttempts,
     active: () => server.pendingRequests + server.pendingWebSockets,
     drain: () => (drained ??= drain(server).finally(() => session.close())),
     close: () => {

@@ -83,7 +83,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   return {
     hostname: options.hostname,
     port: server.addr.port,
-    cut: abortAttempts,
+    abortAttempts: abortAttempts,
     active: () => requests + tunnels.size,
     drain: () => (draining ??= server.shutdown().then(closeAgents)),
     close: () => {

@@ -6,14 +6,14 @@ import type { FetchEngineContext, RequestContext } from "./handler.ts";
 
 /** What an upstream gets: the client's fields without this hop's, with ours. Host stays the client's. */
 export function upstreamHeaders(
-  { trusts, listenPort }: Pick<FetchEngineContext, "trusts" | "listenPort">,
+  { isTrustedProxy, listenPort }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort">,
   { request, head, exchange, requestId }: RequestContext,
 ): Headers {
-  const forwarding = forwardingFields(head, { trusts, listenPort: listenPort() });
+  const forwarding = forwardingFields(head, { isTrustedProxy, listenPort: listenPort() });
   const fields = withoutHopByHop(request.headers);
   // Consumed at this hop: the listener has answered "100 Continue" already.
   fields.delete("expect");
-  if (!trusts(head.clientAddress)) fields.delete("forwarded");
+  if (!isTrustedProxy(head.clientAddress)) fields.delete("forwarded");
   for (const name of [...fields.keys()]) if (isUnderscoreForwarded(name)) fields.delete(name);
   fields.set("Host", head.host);
   for (const [name, value] of Object.entries(forwarding)) fields.set(name, value);

@@ -90,7 +90,7 @@ async function carry(options: FetchEngineContext, passage: RequestContext): Prom
     idleMs: options.clientTimeouts.bodyIdleMs,
     admits: (bytes) => {
       passage.tally.bytesIn = Math.max(passage.tally.bytesIn, bytes);
-      return exchange.admits(bytes);
+      return exchange.allowsBodySize(bytes);
     },
   });
   if (typeof body === "string") return refusalResponse(options, passage, exchange.refuse(bodyRefusal(body)));
@@ -102,7 +102,7 @@ async function carry(options: FetchEngineContext, passage: RequestContext): Prom
   try {
     return await follow(options, passage, { first, body, legs });
   } catch (bug) {
-    legs.drop();
+    legs.cancelAll();
     throw bug;
   }
 }
@@ -124,7 +124,7 @@ async function follow(
   try {
     for (;;) {
       if (step.kind === "refusal") {
-        const last = step.passesKept && kept;
+        const last = step.usesHeldResponse && kept;
         if (!last) return refusalResponse(options, passage, step);
         kept = undefined;
         return forwardHeld(options, passage, last);
@@ -159,7 +159,7 @@ export function nextStep(
     if (!tried.isTold) logFailedTry(options, passage, upstream, rescued, tried.next);
     return tried.next;
   }
-  const step = passage.exchange.again(tried);
+  const step = passage.exchange.retryAfter(tried);
   logFailedTry(options, passage, upstream, tried, step);
   return step;
 }

@@ -12,7 +12,7 @@ export interface RaceResult<Result> {
 /** Whoever moves an attempt's bytes. */
 interface Runner {
   /** Another attempt won: nobody wants this one's answer any more. */
-  outrun(): void;
+  supersede(): void;
 }
 
 /**
@@ -55,12 +55,12 @@ export class AttemptRace<Result> {
 
   /** This one is answered: the others end. */
   won(attempt: Attempt): void {
-    for (const [other, runner] of this.#underWay) if (other !== attempt) runner?.outrun();
+    for (const [other, runner] of this.#underWay) if (other !== attempt) runner?.supersede();
   }
 
   /** Nobody waits for any of them any more. */
-  drop(): void {
-    for (const runner of this.#underWay.values()) runner?.outrun();
+  cancelAll(): void {
+    for (const runner of this.#underWay.values()) runner?.supersede();
   }
 
   /** What arrives next, in the order of arriving. Rejects with what an attempt threw. */

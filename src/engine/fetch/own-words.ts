@@ -40,7 +40,7 @@ export function refusalResponse(
   tally.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(answer.body);
   if (given.notRetried === undefined) {
     const { reason, status, complaint } = given;
-    options.log.fault("refused", { requestId, client: head.clientAddress, reason, status, complaint });
+    options.log.warn("refused", { requestId, client: head.clientAddress, reason, status, complaint });
   }
   const headers = answer.fields.map(([name, value]): [string, string] => [name, value]);
   if (closesConnection(given)) headers.push(["Connection", "close"]);
@@ -58,7 +58,7 @@ export function logFailedTry(
   const { reason, phase, detail } = failed;
   const followed =
     next.kind === "attempt" ? { retriedOn: next.upstream.id } : { notRetried: next.notRetried };
-  options.log.fault("attempt failed", {
+  options.log.warn("attempt failed", {
     requestId,
     method: head.method,
     upstream,
@@ -78,5 +78,5 @@ export function logRetry(
     ...answered
   }: { readonly upstream: string; readonly status: number; readonly retriedOn: string },
 ): void {
-  options.log.fault("attempt answered badly", { requestId, method: head.method, upstream, ...answered });
+  options.log.warn("attempt answered badly", { requestId, method: head.method, upstream, ...answered });
 }

@@ -28,7 +28,7 @@ export async function applyInterception(
   const { exchange, head, requestId } = passage;
   const { delayMs, end } = capDelay(staged, exchange.destination?.timeouts.headMs ?? 0);
   if (delayMs > 0 && !(await waitFor(delayMs, signal))) return "aborted";
-  attempt.delayedMs = delayMs;
+  attempt.heldMs = delayMs;
   if (!end) return undefined;
   if (end.kind === "failure") {
     attempt.end(end);
@@ -40,7 +40,7 @@ export async function applyInterception(
   if (step.kind === "refusal") return refusalResponse(options, passage, step);
   const retriedOn = step.upstream.id;
   const fields = { requestId, method: head.method, upstream, status: end.status, detail: faultDetail };
-  options.log.fault("attempt answered badly", { ...fields, retriedOn });
+  options.log.warn("attempt answered badly", { ...fields, retriedOn });
   return { kind: "moved", isTold: true, next: step };
 }
 

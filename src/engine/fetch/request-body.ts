@@ -20,7 +20,7 @@ export interface RequestBody {
   /** What the client did wrong while it was sent on: then a failure is not the upstream's. */
   readonly fault: BodyProblem | undefined;
   /** Others wait: a client that trickles counts as stalled, so long after its attempt began; says whether. */
-  giveUp(ms: number): boolean;
+  abortIfSlow(ms: number): boolean;
 }
 
 /** The client stopped sending, or sends more than the pool takes. */
@@ -44,7 +44,7 @@ export async function requestBody(request: Request, limits: BodyLimits): Promise
 }
 
 function heldBody(bytes: Uint8Array<ArrayBuffer> | null): RequestBody {
-  return { take: () => bytes, isReplayable: true, fault: undefined, giveUp: () => false };
+  return { take: () => bytes, isReplayable: true, fault: undefined, abortIfSlow: () => false };
 }
 
 /** Nothing is read before an upstream asks for it, so a refused connect leaves the body whole. */
@@ -89,7 +89,7 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
     get fault() {
       return fault;
     },
-    giveUp(ms) {
+    abortIfSlow(ms) {
       if (!isSlowUpload(sentBytes, ms)) return false;
       fault ??= "stalled";
       return true;

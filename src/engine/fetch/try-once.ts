@@ -44,14 +44,14 @@ export async function runAttempt(
   const watch = watchOf(passage, given);
   legs.name(attempt, watch);
   const unanswered = (error: unknown): AttemptResult | undefined => {
-    if (!watch.isClientGone && !body.fault) return watch.isOutrun ? undefined : watch.lost(error);
+    if (!watch.isClientGone && !body.fault) return watch.isSuperseded ? undefined : watch.lost(error);
     attempt.end(cancelled);
     if (watch.isClientGone || !body.fault) return clientClosedResponse();
     return refusalResponse(options, passage, exchange.refuse(bodyRefusal(body.fault)));
   };
   try {
     const { signal } = watch;
-    const { staged } = attempt;
+    const { interception: staged } = attempt;
     const { isReplayable } = body;
     const played =
       staged && (await applyInterception(options, passage, { attempt, staged, signal, isReplayable }));
@@ -68,7 +68,7 @@ export async function runAttempt(
     } catch (error) {
       return unanswered(error);
     }
-    if (watch.isOutrun || watch.hasMoved) {
+    if (watch.isSuperseded || watch.hasMoved) {
       incoming.discard();
       return unanswered(undefined);
     }
@@ -77,15 +77,15 @@ export async function runAttempt(
       return unanswered(Object.assign(new Error(`status ${incoming.status}`), { code: "InvalidStatus" }));
     }
     watch.headArrived();
-    attempt.head(incoming.status);
+    attempt.responseStarted(incoming.status);
     exchange.isReplayable = body.isReplayable;
-    const next = exchange.answered(incoming.status);
+    const next = exchange.responseReceived(incoming.status);
     if (next !== "pass") return { kind: "kept", incoming, watch, next };
-    exchange.won(attempt);
+    exchange.commit(attempt);
     legs.won(attempt);
     return await toClientResponse(incoming, answerSetting(passage, attempt, watch));
   } catch (bug) {
-    watch.abort();
+    watch.cancel();
     throw bug;
   } finally {
     watch.release();
@@ -109,7 +109,7 @@ function watchOf(
       const second = exchange.hedge();
       if (second) legs.follow(second);
     },
-    giveUp: (ms) => body.giveUp(ms),
+    giveUp: (ms) => body.abortIfSlow(ms),
   });
 }
 

@@ -20,7 +20,7 @@ export function firstStep(exchange: Exchange, client: AbortSignal): Promise<Atte
         client.removeEventListener("abort", onGone);
         resolve(turn);
       },
-      faulted(bug) {
+      failed(bug) {
         client.removeEventListener("abort", onGone);
         reject(bug);
       },

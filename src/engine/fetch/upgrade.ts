@@ -86,7 +86,7 @@ async function shakeHands(
     return clientClosedResponse();
   };
   try {
-    const { staged } = attempt;
+    const { interception: staged } = attempt;
     const played =
       staged && (await applyInterception(setting, passage, { attempt, staged, signal, isReplayable: true }));
     if (played === "aborted") return unanswered(played);
@@ -102,7 +102,7 @@ async function shakeHands(
       attempt.end(cancelled);
       return refusalResponse(setting, passage, exchange.refuse(refusal(failureOf(error).reason)));
     }
-    exchange.won(attempt);
+    exchange.commit(attempt);
     tunnel.begin();
     return tunnel;
   } finally {

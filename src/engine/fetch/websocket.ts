@@ -107,8 +107,8 @@ export class WebSocketTunnel implements AttemptDriver {
 
   /** The upstream has agreed: from here on the tunnel carries the attempt. */
   begin(): void {
-    this.#attempt.head(101);
-    this.#attempt.carrier = this;
+    this.#attempt.responseStarted(101);
+    this.#attempt.driver = this;
   }
 
   /** The client's side is there: what came before it goes out first. */
@@ -123,7 +123,7 @@ export class WebSocketTunnel implements AttemptDriver {
     if (this.#upstream.readyState !== WebSocket.OPEN) return;
     this.bytesIn += sizeOf(message);
     this.#upstream.send(message);
-    if (this.#upstream.bufferedAmount > mostBufferedBytes) this.cut();
+    if (this.#upstream.bufferedAmount > mostBufferedBytes) this.abort();
   }
 
   clientClosed(code: number, reason: string): void {
@@ -162,18 +162,18 @@ export class WebSocketTunnel implements AttemptDriver {
     this.bytesOut += sizeOf(message);
     if (this.#client) {
       this.#client.send(message);
-      if (this.#client.bufferedAmount() > mostBufferedBytes) this.cut();
+      if (this.#client.bufferedAmount() > mostBufferedBytes) this.abort();
       return;
     }
     this.#early.push(message);
     this.#earlyBytes += message.length;
-    if (this.#earlyBytes > mostBufferedBytes) this.cut();
+    if (this.#earlyBytes > mostBufferedBytes) this.abort();
   }
 
   #upstreamClosed(code: number, reason: string): void {
     this.#closed = { code, reason };
     // Before it carries the attempt, that may serve another handshake.
-    if (this.#attempt.carrier === this) {
+    if (this.#attempt.driver === this) {
       this.#end(code === abnormal ? failure("body", "body_truncated", "WebSocket cut") : completed);
     }
     if (this.#client) this.#passClose(this.#client, this.#closed);
@@ -185,7 +185,7 @@ export class WebSocketTunnel implements AttemptDriver {
   }
 
   /** The operator's wish, or one side is far too slow for the other. */
-  cut(): void {
+  abort(): void {
     this.#end(cancelled);
     this.#upstream.close();
     this.#client?.terminate();

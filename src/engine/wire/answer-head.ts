@@ -40,7 +40,7 @@ export class ParsedResponse {
    * Judges a head that was read whole. RFC 9112 section 6.3.
    * @returns why what follows it cannot be told for certain; empty if it can
    */
-  judge(bytes: Buffer, asked: ResponseExpectation): string {
+  validate(bytes: Buffer, asked: ResponseExpectation): string {
     const { reader } = this;
     this.bytes = bytes;
     const { fields, status } = reader;

@@ -14,8 +14,8 @@ export interface ResponseSink {
   /** 1xx: another head follows. */
   interim(head: ParsedResponse): void;
   /** The final head, and the body up to the offset `stop`; `isWhole` if that is all of it. */
-  answer(head: ParsedResponse, stop: number, isWhole: boolean): void;
-  answerBody(piece: Buffer): void;
+  responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void;
+  responseBody(piece: Buffer): void;
   /** 101: what is behind the head, up to the offset `to`, belongs to the new protocol. */
   switchProtocols(head: ParsedResponse, to: number): void;
 }
@@ -84,7 +84,8 @@ export class ResponseReader {
         return "more";
       }
       goesOn = false;
-      const complaint = verdict === isWhole ? head.judge(bytes, taker.request) : head.reader.complaint.text;
+      const complaint =
+        verdict === isWhole ? head.validate(bytes, taker.request) : head.reader.complaint.text;
       if (complaint !== "") return this.#refuse(complaint);
       from = head.reader.end;
       if (!head.isInterim) return this.#begin(taker, head, to);
@@ -116,7 +117,7 @@ export class ResponseReader {
     // Bytes behind an answer that nobody asked for must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
     this.keepAliveSeconds = head.keepAliveSeconds;
-    taker.answer(head, stop, this.#body.isComplete);
+    taker.responseHead(head, stop, this.#body.isComplete);
     return this.#body.isComplete ? "complete" : "more";
   }
 
@@ -128,10 +129,10 @@ export class ResponseReader {
   #readBody(taker: ResponseSink, bytes: Buffer): Progress {
     const stop = this.#body.take(bytes, 0, bytes.length);
     if (stop < 0) return "bodyInvalid";
-    if (stop === bytes.length) taker.answerBody(bytes);
+    if (stop === bytes.length) taker.responseBody(bytes);
     else {
       this.keepsAlive = false;
-      taker.answerBody(bytes.subarray(0, stop));
+      taker.responseBody(bytes.subarray(0, stop));
     }
     return this.#body.isComplete ? "complete" : "more";
   }

@@ -19,7 +19,7 @@ const handlers: Bun.SocketHandler<SocketHandler> = {
   drain: (socket) => socket.data.drained(),
   end: (socket) => socket.data.ended(),
   close: (socket, error) => socket.data.closed(error),
-  error: (socket, error) => socket.data.faulted(error),
+  error: (socket, error) => socket.data.handlerThrew(error),
 };
 
 const connectHandlers: Bun.SocketHandler<ConnectHandler> = {

@@ -21,10 +21,10 @@ export class GuardedDriver implements AttemptDriver, ParkedRequest {
   }
 
   resume(step: Attempt | Refusal): void {
-    this.run(() => this.#sending.follow(step));
+    this.run(() => this.#sending.runStep(step));
   }
 
-  faulted(bug: unknown): void {
+  failed(bug: unknown): void {
     reportBug(this.#relay, bug, this.#log);
   }
 
@@ -36,12 +36,12 @@ export class GuardedDriver implements AttemptDriver, ParkedRequest {
     this.run(() => this.#sending.hedge(attempt));
   }
 
-  cut(attempt: Attempt, failed?: Failure): void {
-    this.run(() => this.#sending.cut(attempt, failed));
+  abort(attempt: Attempt, failed?: Failure): void {
+    this.run(() => this.#sending.abort(attempt, failed));
   }
 
-  giveWay(attempt: Attempt, now: number): boolean {
-    return this.run(() => this.#sending.giveWay(attempt, now)) ?? true;
+  yieldSlot(attempt: Attempt, now: number): boolean {
+    return this.run(() => this.#sending.yieldSlot(attempt, now)) ?? true;
   }
 
   /** @returns what the step returns; undefined if it met a bug */
@@ -49,7 +49,7 @@ export class GuardedDriver implements AttemptDriver, ParkedRequest {
     try {
       return step();
     } catch (bug) {
-      this.faulted(bug);
+      this.failed(bug);
       return undefined;
     }
   }

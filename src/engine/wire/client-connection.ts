@@ -41,9 +41,9 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const place = this.#plane.placeFor(this);
-    if (place === "none") return this.leave(true);
-    if (place === "away") return this.#begin().refuseUnread(this, refusal("too_many_clients"));
+    const place = this.#plane.admitClient(this);
+    if (place === "none") return this.closeForGood(true);
+    if (place === "away") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
     this.#plane.times.forHead(this);
   }
 
@@ -92,14 +92,14 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   }
 
   #keepAhead(bytes: Buffer, from: number): void {
-    this.#inbox.keep(bytes, from, bytes.length);
+    this.#inbox.buffer(bytes, from, bytes.length);
     if (this.#inbox.isFull) this.pause();
   }
 
   /** Reads requests for as long as each is answered at once. */
   #read(chunk: Buffer): void {
     this.#isReading = true;
-    for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#inbox.takeAhead()) {
+    for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#inbox.takePipelined()) {
       if (!this.#inbox.readHead(bytes, 0, this)) {
         if (this.#phase === "idle") this.#plane.times.forHead(this);
         this.#phase = "head";
@@ -116,7 +116,7 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   headRead(head: ParsedRequest, to: number, complaint: ProtocolViolation | undefined): number {
     const relay = this.#begin();
     if (complaint) {
-      relay.refuseUnread(this, refusalForViolation(complaint));
+      relay.refuseUnparsed(this, refusalForViolation(complaint));
       return to;
     }
     const next = relay.start(this, head, to);
@@ -127,9 +127,9 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   #begin(): RequestForwarder {
     this.#phase = "exchange";
     this.#isActive = true;
-    this.#plane.began();
+    this.#plane.requestStarted();
     this.#plane.times.forNothing(this);
-    return (this.#relay = this.#plane.takeRelay());
+    return (this.#relay = this.#plane.acquireForwarder());
   }
 
   enterTunnel(): void {
@@ -140,18 +140,18 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
 
   /** What the client said before it knew that the protocol was switched. */
   #sendAhead(): void {
-    const ahead = this.#inbox.takeAhead();
+    const ahead = this.#inbox.takePipelined();
     this.resume();
     if (ahead) this.#relay?.tunnel?.fromClient(ahead);
   }
 
-  exchangeEnded(ending: ConnectionFate): void {
+  requestFinished(ending: ConnectionFate): void {
     this.#relay = undefined;
-    if (ending === "reset" || ending === "gone") return this.leave(ending === "reset");
-    if (ending === "last" && this.scheme === "http" && !this.#inbox.hasAhead) {
+    if (ending === "reset" || ending === "gone") return this.closeForGood(ending === "reset");
+    if (ending === "last" && this.scheme === "http" && !this.#inbox.hasPipelined) {
       // Nothing can come that would make its kernel discard the answer, so the connection ends without a farewell.
       this.#hasPeerEnded = true;
-      if (this.isFlushed) return this.leave(false);
+      if (this.isFlushed) return this.closeForGood(false);
     }
     if (ending !== "keep" || this.#plane.isDraining) return this.#linger();
     this.#phase = "flushing";
@@ -162,10 +162,10 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   protected override flushed(): void {
     if (this.#phase === "flushing") {
       this.#settle();
-      if (this.#hasPeerEnded) return this.leave(false);
+      if (this.#hasPeerEnded) return this.closeForGood(false);
       this.#phase = "idle";
       this.#plane.times.forRequest(this);
-      const ahead = this.#isReading ? undefined : this.#inbox.takeAhead();
+      const ahead = this.#isReading ? undefined : this.#inbox.takePipelined();
       super.resume();
       if (ahead) this.#read(ahead);
     } else if (this.#phase === "lingering") this.#startLingering();
@@ -180,22 +180,22 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     this.#phase = "lingering";
     this.#inbox.clear();
     super.resume();
-    this.finish();
+    this.shutdownWrite();
     if (this.isFlushed) this.#startLingering();
     else this.#plane.times.forReader(this);
   }
 
   #startLingering(): void {
     this.#settle();
-    if (this.#hasPeerEnded) return this.leave(false);
-    this.#plane.times.forFarewell(this);
+    if (this.#hasPeerEnded) return this.closeForGood(false);
+    this.#plane.times.forLingeringClose(this);
   }
 
   /** What was under way is over. */
   #settle(): void {
     if (!this.#isActive) return;
     this.#isActive = false;
-    this.#plane.ended();
+    this.#plane.requestEnded();
   }
 
   ended(): void {
@@ -203,35 +203,35 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     if (this.#phase === "tunnel") return this.#relay?.tunnel?.clientFinished();
     if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
     // Who left and who only has no more to say look alike: the latter must not take a part of an answer for all of it.
-    this.leave(this.#relay?.hasBegun === true);
+    this.closeForGood(this.#relay?.hasBegun === true);
   }
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "tunnel") this.#relay?.tunnel?.clientClosed(error);
-    this.leave(false);
+    this.closeForGood(false);
   }
 
   override expired(): void {
     if (this.#phase === "exchange") return this.#relay?.clientStalled();
-    if (this.#phase !== "head") return this.leave(!this.isFlushed);
+    if (this.#phase !== "head") return this.closeForGood(!this.isFlushed);
     this.#inbox.clear();
-    this.#begin().refuseUnread(this, refusalForViolation(violations.headTime));
+    this.#begin().refuseUnparsed(this, refusalForViolation(violations.headTime));
   }
 
-  override faulted(error: Error): void {
+  override handlerThrew(error: Error): void {
     this.#plane.setting.log.bug(error, this.#relay?.request.id ?? "");
-    if (this.#relay) this.#relay.faulted();
-    else this.leave(true);
+    if (this.#relay) this.#relay.handlerThrew();
+    else this.closeForGood(true);
   }
 
   /** For a drain: between two requests it can go, else its answer will say that it does. */
-  leaveIfIdle(): void {
-    if (this.#phase === "idle") this.leave(false);
+  closeIfIdle(): void {
+    if (this.#phase === "idle") this.closeForGood(false);
   }
 
   /** For good; a relay under way is cancelled. */
-  leave(abruptly: boolean): void {
+  closeForGood(abruptly: boolean): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     const relay = this.#relay;
@@ -239,7 +239,7 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     relay?.cancel();
     this.#settle();
     this.#inbox.clear();
-    this.#plane.left(this);
+    this.#plane.clientClosed(this);
     this.#plane.wheel.forget(this);
     if (abruptly) this.terminate();
     else this.close();

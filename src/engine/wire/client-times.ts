@@ -39,7 +39,7 @@ export class ClientTimeoutTimers {
   }
 
   /** It has been told that this was all. */
-  forFarewell(client: TimerEntry): void {
+  forLingeringClose(client: TimerEntry): void {
     this.#wheel.arm(client, farewellMs);
   }
 

@@ -76,7 +76,7 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
   }
 
   /** Sends FIN after what is queued; reading goes on. */
-  finish(): void {
+  shutdownWrite(): void {
     if (this.#finishes) return;
     this.#finishes = true;
     if (this.#queue === undefined) this.#socket?.shutdown();

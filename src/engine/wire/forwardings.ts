@@ -19,13 +19,13 @@ export interface ClientForwarding {
 
 export class ForwardingCache {
   readonly scheme: RequestHead["scheme"];
-  readonly #options: { readonly trusts: ForwardingOptions["trusts"]; listenPort: number };
+  readonly #options: { readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"]; listenPort: number };
   /** In the order in which they came. */
   readonly #known = new Map<string, ClientForwarding>();
 
-  constructor(scheme: RequestHead["scheme"], trusts: ForwardingOptions["trusts"]) {
+  constructor(scheme: RequestHead["scheme"], isTrustedProxy: ForwardingOptions["isTrustedProxy"]) {
     this.scheme = scheme;
-    this.#options = { trusts, listenPort: 0 };
+    this.#options = { isTrustedProxy, listenPort: 0 };
   }
 
   /** Before anybody connects: the port that clients reach us on. */
@@ -35,7 +35,7 @@ export class ForwardingCache {
 
   /** As its address is judged now: whom we trust may change while others stay connected. */
   of(address: string): ClientForwarding {
-    const isTrusted = this.#options.trusts(address);
+    const isTrusted = this.#options.isTrustedProxy(address);
     const known = this.#known.get(address);
     if (known?.isTrusted === isTrusted) return known;
     const made = { address, prefix: this.#prefixOf(address), isTrusted, setting: this.#options };

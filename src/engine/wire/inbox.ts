@@ -37,7 +37,7 @@ export class ClientInput {
   }
 
   /** Whether anything came that nobody has taken. */
-  get hasAhead(): boolean {
+  get hasPipelined(): boolean {
     return this.#ahead !== undefined || this.#rest !== undefined;
   }
 
@@ -47,7 +47,7 @@ export class ClientInput {
   }
 
   /** Puts bytes[from..to) behind what is there; copies them unless they are a part of what was taken before. */
-  keep(bytes: Buffer, from: number, to: number): void {
+  buffer(bytes: Buffer, from: number, to: number): void {
     if (from >= to) return;
     if (this.#ahead) this.#ahead.append(bytes, from, to);
     else if (bytes === this.#taken) this.#rest = bytes.subarray(from, to);
@@ -62,7 +62,7 @@ export class ClientInput {
   }
 
   /** What was kept, once. */
-  takeAhead(): Buffer | undefined {
+  takePipelined(): Buffer | undefined {
     const ahead = this.#ahead?.bytes.subarray(0, this.#ahead.length) ?? this.#rest;
     this.#ahead = undefined;
     this.#rest = undefined;
@@ -94,8 +94,12 @@ export class ClientInput {
       return false;
     }
     this.#gathered = undefined;
-    const next = taker.headRead(head, to, verdict === isWhole ? head.judge(source) : head.reader.complaint);
-    this.keep(source, next, to);
+    const next = taker.headRead(
+      head,
+      to,
+      verdict === isWhole ? head.validate(source) : head.reader.complaint,
+    );
+    this.buffer(source, next, to);
     return true;
   }
 

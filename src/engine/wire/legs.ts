@@ -28,12 +28,12 @@ export class AttemptPair {
   }
 
   /** That connection speaks: makes its attempt the present one. */
-  hearFrom(upstream: UpstreamConnection): void {
-    if (this.#other?.upstream === upstream) this.turnTo(this.#other.attempt);
+  switchToConnection(upstream: UpstreamConnection): void {
+    if (this.#other?.upstream === upstream) this.switchTo(this.#other.attempt);
   }
 
   /** Makes it the present one of two. */
-  turnTo(attempt: Attempt): void {
+  switchTo(attempt: Attempt): void {
     const [other, present, upstream] = [this.#other, this.attempt, this.upstream];
     if (other?.attempt !== attempt) return;
     this.#other = present && { attempt: present, upstream };
@@ -44,7 +44,7 @@ export class AttemptPair {
   /** Goes on with the other one alone; false if this is not it. */
   resume(attempt: Attempt): boolean {
     if (attempt !== this.#other?.attempt) return false;
-    this.turnTo(attempt);
+    this.switchTo(attempt);
     this.#other = undefined;
     return true;
   }

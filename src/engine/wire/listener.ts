@@ -33,18 +33,18 @@ async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineLis
     hostname: listener.hostname,
     port: listener.port,
     active: () => plane.active,
-    cut: abortAttempts,
+    abortAttempts: abortAttempts,
     async drain() {
       plane.isDraining = true;
       listener.stop();
-      for (const client of [...plane.clients]) client.leaveIfIdle();
+      for (const client of [...plane.clients]) client.closeIfIdle();
       plane.closeIdle();
-      await plane.quiet();
+      await plane.whenIdle();
     },
     close() {
       plane.isDraining = true;
       listener.stop();
-      for (const client of [...plane.clients]) client.leave(true);
+      for (const client of [...plane.clients]) client.closeForGood(true);
       plane.closeIdle();
       wheel.stop();
     },
@@ -57,6 +57,6 @@ function withinFiles(options: EngineOptions): EngineOptions {
   const most = maxClientsForOpenFiles();
   if (wanted <= most) return options;
   const why = "the limit on open files";
-  if (wanted < Infinity) log.fault("fewer clients than wanted", { wanted, maxClients: most, why });
+  if (wanted < Infinity) log.warn("fewer clients than wanted", { wanted, maxClients: most, why });
   return { ...options, maxClients: most };
 }

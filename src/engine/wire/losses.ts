@@ -30,7 +30,7 @@ export function logFailedAttempt(
       ? { retriedOn: next.upstream.id }
       : { notRetried: next ? next.notRetried : "answer_begun" };
   if (typeof how === "number") {
-    log.fault("attempt answered badly", {
+    log.warn("attempt answered badly", {
       requestId,
       method,
       upstream,
@@ -40,7 +40,7 @@ export function logFailedAttempt(
     });
   } else {
     const { reason, phase, detail } = how;
-    log.fault("attempt failed", { requestId, method, upstream, reason, phase, detail, ...followed });
+    log.warn("attempt failed", { requestId, method, upstream, reason, phase, detail, ...followed });
   }
 }
 
@@ -79,5 +79,5 @@ export function isStaleConnection(
 /** A bug came to light on a connection that may have left the relay already: the request must not hang for it. */
 export function reportBug(relay: RequestForwarder | undefined, error: unknown, log: EngineLog): void {
   if (!relay?.client) return log.bug(error, "");
-  relay.client.faulted(toError(error));
+  relay.client.handlerThrew(toError(error));
 }

@@ -31,7 +31,7 @@ class NodeSocket implements WireSocket {
       try {
         step();
       } catch (error) {
-        owner.faulted(toError(error));
+        owner.handlerThrew(toError(error));
       } finally {
         thawClock();
       }

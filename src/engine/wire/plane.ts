@@ -58,35 +58,35 @@ export class WireContext {
     this.wheel = wheel;
     this.random = random;
     this.times = new ClientTimeoutTimers(wheel, options.clientTimeouts);
-    this.forwardings = new ForwardingCache(options.tls ? "https" : "http", options.trusts);
+    this.forwardings = new ForwardingCache(options.tls ? "https" : "http", options.isTrustedProxy);
   }
 
-  laneOf(upstream: Upstream): ConnectionPool {
-    const { carriage } = upstream;
+  connectionPoolOf(upstream: Upstream): ConnectionPool {
+    const { connectionPool: carriage } = upstream;
     if (carriage instanceof ConnectionPool && carriage.plane === this) return carriage;
     const lane = new ConnectionPool(this, upstream);
-    upstream.carriage = lane;
+    upstream.connectionPool = lane;
     return lane;
   }
 
-  takeRelay(): RequestForwarder {
-    return this.#relays.take();
+  acquireForwarder(): RequestForwarder {
+    return this.#relays.acquire();
   }
 
-  giveBack(relay: RequestForwarder): void {
-    relay.request.rest();
-    this.#relays.giveBack(relay);
+  releaseForwarder(relay: RequestForwarder): void {
+    relay.request.release();
+    this.#relays.release(relay);
   }
 
   /** Whether one more client is served, is told that there are too many, or not even that. */
-  placeFor(client: ClientConnection): "served" | "away" | "none" {
+  admitClient(client: ClientConnection): "served" | "away" | "none" {
     const isFull = this.clients.size >= (this.setting.maxClients ?? Infinity);
     if (isFull && this.#turnedAway.size >= mostTurnedAway) return "none";
     (isFull ? this.#turnedAway : this.clients).add(client);
     return isFull ? "away" : "served";
   }
 
-  left(client: ClientConnection): void {
+  clientClosed(client: ClientConnection): void {
     this.clients.delete(client);
     this.#turnedAway.delete(client);
   }
@@ -96,22 +96,22 @@ export class WireContext {
     return this.#active;
   }
 
-  began(): void {
+  requestStarted(): void {
     this.#active += 1;
   }
 
-  ended(): void {
+  requestEnded(): void {
     this.#active -= 1;
     if (this.#active === 0) for (const resolve of this.#onQuiet.splice(0)) resolve();
   }
 
   /** Resolves when nothing is active. */
-  quiet(): Promise<void> {
+  whenIdle(): Promise<void> {
     if (this.#active === 0) return Promise.resolve();
     return new Promise((resolve) => void this.#onQuiet.push(resolve));
   }
 
   closeIdle(): void {
-    for (const upstream of [...this.upstreams]) upstream.leaveIfIdle();
+    for (const upstream of [...this.upstreams]) upstream.closeIfIdle();
   }
 }

@@ -31,7 +31,7 @@ export class RequestForwarder implements ResponseSink {
   readonly #exchange: Exchange;
   readonly #answer: ForwardedResponse;
   readonly request = new ForwardedRequest();
-  readonly sending: AttemptRunner;
+  readonly attempts: AttemptRunner;
   readonly #ends: ForwarderSummary;
   /** Whom it serves at present. */
   client: ClientConnection | undefined;
@@ -45,7 +45,7 @@ export class RequestForwarder implements ResponseSink {
     this.#plane = plane;
     this.#exchange = exchange;
     this.#answer = new ForwardedResponse(plane.scratch);
-    this.sending = new AttemptRunner(plane, exchange, this);
+    this.attempts = new AttemptRunner(plane, exchange, this);
     this.#ends = new ForwarderSummary(this.request, this.#answer);
   }
 
@@ -63,16 +63,16 @@ export class RequestForwarder implements ResponseSink {
     request.view.scheme = client.scheme;
     const stop = request.begin(head, to);
     if (stop < 0) {
-      this.refuseUnread(client, refusalForViolation(request.chunkComplaint));
+      this.refuseUnparsed(client, refusalForViolation(request.chunkComplaint));
       return to;
     }
     this.#begin(client);
     request.id = this.#plane.setting.requestId(head.requestId);
     request.trace = this.#exchange.open(request.view).trace;
-    const isAdmitted = this.#exchange.admits(request.unannouncedBytes);
+    const isAdmitted = this.#exchange.allowsBodySize(request.unannouncedBytes);
     if (isAdmitted) {
       request.write(head, stop, client.forwarding);
-      this.sending.follow(this.#exchange.next());
+      this.attempts.runStep(this.#exchange.next());
     } else this.#refuse(refusal("request_too_large"));
     return isAdmitted ? stop : to;
   }
@@ -80,11 +80,11 @@ export class RequestForwarder implements ResponseSink {
   #begin(client: ClientConnection): void {
     this.client = client;
     this.#keepsAlive = this.request.keepsAlive;
-    this.#answer.begin(this.request.isOld, client.writtenBytes);
+    this.#answer.begin(this.request.isHttp10, client.writtenBytes);
   }
 
   /** Without a head that may pass: no exchange is opened. */
-  refuseUnread(client: ClientConnection, given: Refusal): void {
+  refuseUnparsed(client: ClientConnection, given: Refusal): void {
     this.request.beginUnknown(this.#plane.setting.requestId(undefined));
     this.#begin(client);
     this.#refuse(given);
@@ -92,23 +92,23 @@ export class RequestForwarder implements ResponseSink {
 
   #refuse(given: Refusal): void {
     this.#keepsAlive = false;
-    this.refused(this.#exchange.refuse(given));
+    this.sendRefusal(this.#exchange.refuse(given));
   }
 
   /** The answer is our own. */
-  refused(given: Refusal): void {
+  sendRefusal(given: Refusal): void {
     const client = this.client;
     if (!client) return;
-    const kept = given.passesKept && this.#answer.takeKept(this.request);
+    const kept = given.usesHeldResponse && this.#answer.releaseHeld(this.request);
     if (kept) {
       this.#start(client, kept, kept.bytes.length);
-      return this.answered();
+      return this.responseComplete();
     }
     const { request } = this;
     if (given.notRetried === undefined) {
       const { reason, status, complaint } = given;
       const fields = { requestId: request.id, client: client.forwarding.address, reason, status, complaint };
-      this.#plane.setting.log.fault("refused", fields);
+      this.#plane.setting.log.warn("refused", fields);
     }
     const keeps =
       this.#keepsAlive && request.isComplete && !closesConnection(given) && !this.#plane.isDraining;
@@ -120,12 +120,12 @@ export class RequestForwarder implements ResponseSink {
   /** More of the request's body: returns the offset behind what belongs to it, -1 if it was refused. */
   requestBody(bytes: Buffer, from: number, to: number): number {
     const stop = this.request.take(bytes, from, to);
-    const isAdmitted = this.#exchange.admits(this.request.unannouncedBytes);
+    const isAdmitted = this.#exchange.allowsBodySize(this.request.unannouncedBytes);
     if (stop >= 0 && isAdmitted) {
-      this.sending.send(bytes, from, stop);
+      this.attempts.send(bytes, from, stop);
       return stop;
     }
-    this.sending.cancel();
+    this.attempts.cancel();
     if (this.hasBegun) this.#end("reset");
     else
       this.#refuse(
@@ -136,31 +136,31 @@ export class RequestForwarder implements ResponseSink {
 
   upstreamFlushed(upstream: UpstreamConnection): void {
     if (this.tunnel) this.tunnel.upstreamFlushed();
-    else this.sending.flushed(upstream);
+    else this.attempts.flushed(upstream);
   }
 
   clientFlushed(): void {
     if (this.tunnel) this.tunnel.clientFlushed();
-    else this.sending.upstream?.resume();
+    else this.attempts.upstream?.resume();
   }
 
   /** A 1xx head, which clients of HTTP/1.0 do not know. */
   interim(head: ParsedResponse): void {
     const { client } = this;
-    if (client && !this.request.isOld) this.#pass(client, this.#answer.interim(client, head));
+    if (client && !this.request.isHttp10) this.#pass(client, this.#answer.interim(client, head));
   }
 
   /** The final head, and the body up to the offset `stop`; what is not whole cannot wait for a better one. */
-  answer(head: ParsedResponse, stop: number, isWhole: boolean): void {
+  responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void {
     const client = this.client;
     if (!client) return;
     const { status } = head.reader;
-    this.sending.head(status);
-    if (isWhole && this.#exchange.mayBetter(status) && this.#answer.keep(head, stop)) {
-      const step = this.sending.answered(status);
+    this.attempts.head(status);
+    if (isWhole && this.#exchange.isRetriable(status) && this.#answer.hold(head, stop)) {
+      const step = this.attempts.answered(status);
       if (step !== "pass") return void (this.#elsewhere = step);
     }
-    this.sending.win();
+    this.attempts.commit();
     this.#start(client, head, stop);
   }
 
@@ -172,7 +172,7 @@ export class RequestForwarder implements ResponseSink {
     this.#pass(client, answer.start(client, head, stop));
   }
 
-  answerBody(piece: Buffer): void {
+  responseBody(piece: Buffer): void {
     const client = this.client;
     if (client) this.#pass(client, this.#answer.continue(client, piece));
   }
@@ -180,29 +180,29 @@ export class RequestForwarder implements ResponseSink {
   /** A client that is slower than its upstream slows it down. */
   #pass(client: ClientConnection, isOut: boolean): void {
     if (isOut) return;
-    this.sending.upstream?.pause();
+    this.attempts.upstream?.pause();
     this.#plane.times.forReader(client);
   }
 
   /** The whole answer was passed on; the upstream's connection is free or closed already. */
-  answered(): void {
+  responseComplete(): void {
     const elsewhere = this.#elsewhere;
     this.#elsewhere = undefined;
-    if (elsewhere) return this.sending.follow(elsewhere);
-    this.sending.end(completed);
+    if (elsewhere) return this.attempts.runStep(elsewhere);
+    this.attempts.end(completed);
     this.#end(connectionFateOf(this.request, this.#keepsAlive));
   }
 
   /** 101: from here on both sides speak another protocol; what is behind the head is its first. */
   switchProtocols(head: ParsedResponse, to: number): void {
     const client = this.client;
-    const { upstream, timeouts } = this.sending;
+    const { upstream, timeouts } = this.attempts;
     if (!client || !upstream) return;
-    this.sending.head(101);
+    this.attempts.head(101);
     this.#answer.hasBegun = true;
     this.#answer.interim(client, head);
     const onEnd = (outcome: Outcome) => {
-      this.sending.end(outcome);
+      this.attempts.end(outcome);
       upstream[outcome.kind === "response" ? "close" : "terminate"]();
       this.#end(outcome.kind === "response" ? "close" : "reset");
     };
@@ -214,26 +214,26 @@ export class RequestForwarder implements ResponseSink {
   }
 
   /** The answer broke off: the client must not take what it has for everything. */
-  cut(): void {
+  truncated(): void {
     this.#end("reset");
   }
 
   /** The client left. */
   cancel(): void {
-    this.sending.cancel();
+    this.attempts.cancel();
     this.#end("gone");
   }
 
   /** The client's body stalled, or it stopped reading. */
   clientStalled(): void {
-    this.sending.cancel();
+    this.attempts.cancel();
     if (this.hasBegun) this.#end("reset");
     else this.#refuse(refusalForViolation(violations.bodyTime));
   }
 
   /** A bug of ours came to light: the request must not hang for it. */
-  faulted(): void {
-    this.sending.cancel();
+  handlerThrew(): void {
+    this.attempts.cancel();
     if (this.hasBegun) return this.#end("reset");
     this.client?.writeAll(this.request.faultBytes());
     this.#answer.status = 500;
@@ -247,7 +247,7 @@ export class RequestForwarder implements ResponseSink {
     this.tunnel?.release();
     this.#exchange.close(this.#ends.of(client, this.tunnel, ending === "gone"));
     this.tunnel = undefined;
-    this.#plane.giveBack(this);
-    client.exchangeEnded(ending);
+    this.#plane.releaseForwarder(this);
+    client.requestFinished(ending);
   }
 }

@@ -43,7 +43,7 @@ export class ForwardedResponse implements ResponseRewrite {
   }
 
   /** Puts a whole answer away: it may still be the best one. False if it is too large for that. */
-  keep(head: ParsedResponse, stop: number): boolean {
+  hold(head: ParsedResponse, stop: number): boolean {
     const start = head.reader.statusStart - "HTTP/1.1 ".length;
     if (stop - start > smallPieceBytes) return false;
     this.#kept = Buffer.from(head.bytes.subarray(start, stop));
@@ -51,13 +51,13 @@ export class ForwardedResponse implements ResponseRewrite {
   }
 
   /** The head of what was put away last, and there is no other; read again, since only its bytes were kept. */
-  takeKept(asked: ResponseExpectation): ParsedResponse | undefined {
+  releaseHeld(asked: ResponseExpectation): ParsedResponse | undefined {
     const bytes = this.#kept;
     if (!bytes) return undefined;
     const head = new ParsedResponse();
     head.reader.beginAnswer(0);
     head.reader.read(bytes, bytes.length);
-    head.judge(bytes, asked);
+    head.validate(bytes, asked);
     return head;
   }
 

@@ -17,7 +17,7 @@ export class ForwardedRequest implements OutgoingHead {
   readonly written: WrittenHead = { targetEnd: 0, fieldsStart: 0, fieldsEnd: 0 };
   readonly #body = new BodyFraming();
   /** HTTP/1.0: such a client never gets chunks or interim answers. */
-  isOld = false;
+  isHttp10 = false;
   /** Whether the client wants to keep its connection. */
   keepsAlive = false;
   isHead = false;
@@ -54,7 +54,7 @@ export class ForwardedRequest implements OutgoingHead {
    */
   begin(head: ParsedRequest, to: number): number {
     const { reader } = head;
-    this.isOld = reader.version === 10;
+    this.isHttp10 = reader.version === 10;
     this.keepsAlive = head.keepsAlive;
     this.isHead = head.method === methodNumber.head;
     this.#upgrades = head.upgrades;
@@ -67,7 +67,7 @@ export class ForwardedRequest implements OutgoingHead {
 
   /** A request whose head could not be understood: nothing is known of it. */
   beginUnknown(id: string): void {
-    this.isOld = false;
+    this.isHttp10 = false;
     this.keepsAlive = false;
     this.isHead = false;
     this.#upgrades = false;
@@ -78,7 +78,7 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** The request is over: nothing of it stays, and no room that only a few need. */
-  rest(): void {
+  release(): void {
     this.bytes.begin();
     this.view.forget();
   }
@@ -92,14 +92,14 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** All of it was sent, and is more than is kept for another attempt: only the head stays. */
-  letGoOfBody(): void {
-    this.bytes.letGoBehind(this.written.fieldsEnd + 2);
+  dropBody(): void {
+    this.bytes.truncateAfter(this.written.fieldsEnd + 2);
     this.view.moveTo(this.bytes.bytes, this.written);
   }
 
   /** An answer of our own to it, whole. */
   refusalBytes(given: Refusal, closes: boolean): Buffer {
-    const { isOld, isHead } = this;
+    const { isHttp10: isOld, isHead } = this;
     return localResponse(renderRefusal(given, this.view.header("accept"), this.id), {
       closes,
       isOld,
@@ -110,7 +110,7 @@ export class ForwardedRequest implements OutgoingHead {
   faultBytes(): Buffer {
     return localResponse(internalErrorResponse(this.id), {
       closes: true,
-      isOld: this.isOld,
+      isOld: this.isHttp10,
       isHead: this.isHead,
     });
   }

@@ -53,7 +53,7 @@ export class ReplayBuffer {
   }
 
   /** Keeps only the first bytes: what came with a head may be much, and an upload must not hold it for as long as it takes. */
-  letGoBehind(count: number): void {
+  truncateAfter(count: number): void {
     this.bytes = Buffer.from(this.bytes.subarray(0, count));
     this.length = count;
     this.isWhole = false;

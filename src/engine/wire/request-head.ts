@@ -61,7 +61,7 @@ export class ParsedRequest {
    * Judges a head that was read whole.
    * @returns what it is refused for, if it may not pass
    */
-  judge(bytes: Buffer): ProtocolViolation | undefined {
+  validate(bytes: Buffer): ProtocolViolation | undefined {
     const { reader } = this;
     this.bytes = bytes;
     this.#clear();

@@ -33,8 +33,8 @@ export class AttemptRunner {
   readonly #exchange: Exchange;
   readonly #request: ForwardedRequest;
   readonly #relay: RequestForwarder;
-  readonly carrier: GuardedDriver;
-  readonly legs = new AttemptPair();
+  readonly driver: GuardedDriver;
+  readonly pair = new AttemptPair();
   #isHedged = false;
   /** Ends the wait for what a rehearsal has in store. */
   #cancelPlay: Cancel | undefined;
@@ -44,12 +44,12 @@ export class AttemptRunner {
     this.#exchange = exchange;
     this.#relay = relay;
     this.#request = relay.request;
-    this.carrier = new GuardedDriver(this, relay, plane.setting.log);
+    this.driver = new GuardedDriver(this, relay, plane.setting.log);
   }
 
   /** The connection that the request went to, while its answer is awaited or passed on. */
   get upstream(): UpstreamConnection | undefined {
-    return this.legs.upstream;
+    return this.pair.upstream;
   }
 
   get timeouts() {
@@ -58,62 +58,62 @@ export class AttemptRunner {
     return destination.timeouts;
   }
 
-  follow(step: Attempt | Refusal | Wait): void {
-    if (step.kind === "refusal") return this.#relay.refused(step);
-    if (step.kind === "wait") return this.#exchange.park(this.carrier);
-    if (this.legs.resume(step)) return this.upstream?.resume();
-    this.legs.attempt = step;
-    step.carrier = this.carrier;
-    if (step.staged) return void (this.#cancelPlay = holdAttempt(step, step.staged, this.#relay));
-    const idle = this.#plane.laneOf(step.upstream).take();
+  runStep(step: Attempt | Refusal | Wait): void {
+    if (step.kind === "refusal") return this.#relay.sendRefusal(step);
+    if (step.kind === "wait") return this.#exchange.park(this.driver);
+    if (this.pair.resume(step)) return this.upstream?.resume();
+    this.pair.attempt = step;
+    step.driver = this.driver;
+    if (step.interception) return void (this.#cancelPlay = holdAttempt(step, step.interception, this.#relay));
+    const idle = this.#plane.connectionPoolOf(step.upstream).checkOut();
     if (!idle) return this.#connect(step);
-    this.legs.upstream = idle;
+    this.pair.upstream = idle;
     idle.beginFor(this.#relay);
     this.opened(idle, false);
   }
 
   #connect(attempt: Attempt): void {
-    const lane = this.#plane.laneOf(attempt.upstream);
+    const lane = this.#plane.connectionPoolOf(attempt.upstream);
     if (!lane.mayConnect)
       return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
-    this.legs.upstream = lane.connect();
-    this.legs.upstream.connectFor(this.#relay, this.timeouts.connectMs);
+    this.pair.upstream = lane.connect();
+    this.pair.upstream.connectFor(this.#relay, this.timeouts.connectMs);
   }
 
   /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
   hedge(attempt: Attempt): void {
     const request = this.#request;
-    const isAlone = attempt === this.legs.attempt && !this.legs.isPair && !this.#relay.hasBegun;
+    const isAlone = attempt === this.pair.attempt && !this.pair.isPair && !this.#relay.hasBegun;
     if (!isAlone || !request.isComplete || request.upgrades) return;
     this.#exchange.isReplayable = request.bytes.isWhole;
     const step = this.#exchange.hedge();
     if (!step) return;
     this.#isHedged = true;
-    this.legs.setAside();
-    this.follow(step);
+    this.pair.setAside();
+    this.runStep(step);
   }
 
   /** The present attempt's answer goes to the client: nobody waits for the other one any more. */
-  win(): void {
-    if (!this.#isHedged || !this.legs.attempt) return;
+  commit(): void {
+    if (!this.#isHedged || !this.pair.attempt) return;
     this.#isHedged = false;
-    this.#exchange.won(this.legs.attempt);
-    this.legs.dropOther();
+    this.#exchange.commit(this.pair.attempt);
+    this.pair.dropOther();
   }
 
   /** The connection is open: all that came of the request so far goes out. */
   opened(upstream: UpstreamConnection, isFresh = true): void {
-    this.legs.hearFrom(upstream);
-    if (isFresh) this.legs.attempt?.connected();
+    this.pair.switchToConnection(upstream);
+    if (isFresh) this.pair.attempt?.connectionOpened();
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
-    if (bytes.length > maxReplayBytes) this.#request.letGoOfBody();
+    if (bytes.length > maxReplayBytes) this.#request.dropBody();
     return isOut ? this.flushed(upstream) : this.#waitFor(upstream);
   }
 
   /** bytes[from..to) more of the request's body. */
   send(bytes: Buffer, from: number, to: number): void {
-    const upstream = this.legs.upstream;
+    const upstream = this.pair.upstream;
     const request = this.#request;
     if (!upstream?.isOpen) {
       request.bytes.append(bytes, from, to);
@@ -127,18 +127,18 @@ export class AttemptRunner {
 
   #waitFor(upstream: UpstreamConnection): void {
     this.#relay.client?.pause();
-    this.legs.attempt?.upstreamTurn();
+    this.pair.attempt?.awaitUpstream();
     upstream.expectWithin(this.timeouts.bodyIdleMs);
   }
 
   /** The upstream took all that was sent. */
   flushed(upstream: UpstreamConnection): void {
-    this.legs.hearFrom(upstream);
+    this.pair.switchToConnection(upstream);
     if (this.#request.isComplete) {
-      this.legs.attempt?.upstreamTurn();
+      this.pair.attempt?.awaitUpstream();
       upstream.expectWithin(this.timeouts.headMs);
     } else {
-      this.legs.attempt?.clientTurn();
+      this.pair.attempt?.awaitClient();
       upstream.expectNothing();
       this.#relay.client?.resume();
     }
@@ -146,7 +146,7 @@ export class AttemptRunner {
 
   /** The final answer's head has come. */
   head(status: number): void {
-    this.legs.attempt?.head(status);
+    this.pair.attempt?.responseStarted(status);
   }
 
   /**
@@ -155,17 +155,17 @@ export class AttemptRunner {
    */
   answered(status: number, detail?: string): Attempt | "pass" {
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const upstream = this.legs.attempt?.upstream.id ?? "";
-    const step = this.#exchange.answered(status);
+    const upstream = this.pair.attempt?.upstream.id ?? "";
+    const step = this.#exchange.responseReceived(status);
     if (step !== "pass") this.#log({ upstream, how: status, detail, next: step });
     return step;
   }
 
   /** The attempt is over; the upstream's connection looks after itself. */
   end(outcome: Outcome): void {
-    const { attempt } = this.legs;
-    this.legs.attempt = undefined;
-    this.legs.upstream = undefined;
+    const { attempt } = this.pair;
+    this.pair.attempt = undefined;
+    this.pair.upstream = undefined;
     this.#cancelPlay?.();
     this.#cancelPlay = undefined;
     attempt?.end(outcome);
@@ -173,67 +173,67 @@ export class AttemptRunner {
 
   /** Nobody wants the answer any more, and nobody is to blame. */
   cancel(): void {
-    const upstream = this.legs.upstream;
+    const upstream = this.pair.upstream;
     this.end(cancelled);
     upstream?.abort();
-    this.legs.dropOther();
+    this.pair.dropOther();
   }
 
   /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
   failed(failed: Failure, from?: UpstreamConnection): void {
-    this.carrier.run(() => this.#goOnAfter(failed, from));
+    this.driver.run(() => this.#goOnAfter(failed, from));
   }
 
   #goOnAfter(failed: Failure, from: UpstreamConnection | undefined): void {
-    if (from) this.legs.hearFrom(from);
-    const upstream = this.legs.upstream;
-    const attempt = this.legs.attempt;
-    this.legs.upstream = undefined;
+    if (from) this.pair.switchToConnection(from);
+    const upstream = this.pair.upstream;
+    const attempt = this.pair.attempt;
+    this.pair.upstream = undefined;
     if (!attempt) return;
     if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
     const loss = { upstream: attempt.upstream.id, how: failed };
     this.end(failed);
     if (this.#relay.hasBegun) {
       this.#log({ ...loss, next: undefined });
-      return this.#relay.cut();
+      return this.#relay.truncated();
     }
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const step = this.#exchange.again(failed);
+    const step = this.#exchange.retryAfter(failed);
     this.#log({ ...loss, next: step });
-    this.follow(step);
+    this.runStep(step);
   }
 
   /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
   rescue(attempt: Attempt): void {
-    this.legs.turnTo(attempt);
-    if (!this.legs.attempt || this.#relay.hasBegun) return;
-    const upstream = this.legs.upstream;
+    this.pair.switchTo(attempt);
+    if (!this.pair.attempt || this.#relay.hasBegun) return;
+    const upstream = this.pair.upstream;
     const loss = { upstream: attempt.upstream.id, how: rescued };
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const next = this.#exchange.rescue(attempt);
     if (!next) return;
-    this.legs.upstream = undefined;
+    this.pair.upstream = undefined;
     upstream?.abort();
     this.#log({ ...loss, next });
-    this.follow(next);
+    this.runStep(next);
   }
 
   /** Others wait: a client that trickles makes room for them. */
-  giveWay(attempt: Attempt, now: number): boolean {
+  yieldSlot(attempt: Attempt, now: number): boolean {
     const { isComplete, receivedBytes } = this.#request;
-    if (attempt !== this.legs.attempt || isComplete || this.#relay.hasBegun) return false;
+    if (attempt !== this.pair.attempt || isComplete || this.#relay.hasBegun) return false;
     if (!isSlowUpload(receivedBytes, now - attempt.startedAt)) return false;
     this.#relay.clientStalled();
     return true;
   }
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
-  cut(attempt: Attempt, failed?: Failure): void {
-    this.legs.turnTo(attempt);
+  abort(attempt: Attempt, failed?: Failure): void {
+    this.pair.switchTo(attempt);
     const { tunnel, hasBegun } = this.#relay;
     if (tunnel) return tunnel.upstreamClosed(new Error(abortDetail));
-    const upstream = this.legs.upstream;
-    this.legs.upstream = undefined;
+    const upstream = this.pair.upstream;
+    this.pair.upstream = undefined;
     upstream?.abort();
     this.failed(failed ?? abortFailure(hasBegun));
   }

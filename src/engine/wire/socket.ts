@@ -28,7 +28,7 @@ export interface SocketHandler {
   /** The last call, also after our own `end` or `terminate`, and then perhaps within it. */
   closed(error: Error | undefined): void;
   /** A call above threw: a bug of ours. */
-  faulted(error: Error): void;
+  handlerThrew(error: Error): void;
 }
 
 /** Whoever connected to us. `opened` comes before a handshake of TLS, where the runtime can tell: it must end as well. */

@@ -11,11 +11,11 @@ export class FreeList<Thing> {
     this.#make = make;
   }
 
-  take(): Thing {
+  acquire(): Thing {
     return this.#things.pop() ?? this.#make();
   }
 
-  giveBack(thing: Thing): void {
+  release(thing: Thing): void {
     if (this.#things.length < most) this.#things.push(thing);
   }
 }

@@ -15,7 +15,7 @@ export abstract class TimerEntry {
   /** Its time is up; it may arm itself again. */
   abstract expired(): void;
   /** `expired` threw: a bug of ours, which is nobody else's. */
-  abstract faulted(error: Error): void;
+  abstract handlerThrew(error: Error): void;
 }
 
 const tickMs = 100;
@@ -159,6 +159,6 @@ function expire(entry: TimerEntry): void {
   try {
     entry.expired();
   } catch (thrown) {
-    entry.faulted(toError(thrown));
+    entry.handlerThrew(toError(thrown));
   }
 }

@@ -68,13 +68,13 @@ export class Tunnel extends TimerEntry {
 
   clientFinished(): void {
     this.#clientFinished = true;
-    this.#options.upstream.finish();
+    this.#options.upstream.shutdownWrite();
     this.#endIfDone();
   }
 
   upstreamFinished(): void {
     this.#upstreamFinished = true;
-    this.#options.client.finish();
+    this.#options.client.shutdownWrite();
     this.#endIfDone();
   }
 
@@ -91,8 +91,8 @@ export class Tunnel extends TimerEntry {
     this.#end(completed);
   }
 
-  override faulted(error: Error): void {
-    this.#options.client.faulted(error);
+  override handlerThrew(error: Error): void {
+    this.#options.client.handlerThrew(error);
   }
 
   #endIfDone(): void {

@@ -65,7 +65,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
     this.#relay = relay;
     this.#phase = "answer";
     this.#plane.wheel.disarm(this);
-    this.#reader = this.#plane.readers.take();
+    this.#reader = this.#plane.readers.acquire();
     this.#reader.begin();
   }
 
@@ -80,12 +80,12 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
     if (this.#phase !== "connecting") return this.terminate();
     if (this.#relay) {
       this.beginFor(this.#relay);
-      this.#relay.sending.opened(this);
+      this.#relay.attempts.opened(this);
     } else {
       // Its client left meanwhile; the next one need not wait.
       this.#phase = "idle";
       this.isReused = true;
-      this.#lane.put(this, -1);
+      this.#lane.checkIn(this, -1);
     }
   }
 
@@ -109,7 +109,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
     const reader = this.#reader;
     switch (this.#phase) {
       case "answer":
-        relay?.sending.legs.hearFrom(this);
+        relay?.attempts.pair.switchToConnection(this);
         if (relay && reader) this.#act(relay, reader, reader.read(relay, chunk));
         return;
       case "tunnel":
@@ -141,7 +141,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   /** While the client is slower than the upstream, silence is not the upstream's fault. */
   #awaitBody(relay: RequestForwarder): void {
     if (this.isPaused) this.#plane.wheel.disarm(this);
-    else this.#plane.wheel.arm(this, relay.sending.timeouts.bodyIdleMs);
+    else this.#plane.wheel.arm(this, relay.attempts.timeouts.bodyIdleMs);
   }
 
   override resume(): void {
@@ -156,11 +156,11 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
       this.#phase = "idle";
       this.isReused = true;
       this.#reader = undefined;
-      this.#plane.readers.giveBack(reader);
-      this.#lane.put(this, reader.keepAliveSeconds, relay.sending.timeouts.connectionAgeMs);
+      this.#plane.readers.release(reader);
+      this.#lane.checkIn(this, reader.keepAliveSeconds, relay.attempts.timeouts.connectionAgeMs);
     } else this.close();
     try {
-      relay.answered();
+      relay.responseComplete();
     } catch (error) {
       reportBug(relay, error, this.#plane.setting.log);
     }
@@ -181,7 +181,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
     this.#fail(disconnectFailure(this.#inBody, error?.message ?? "closed"));
   }
 
-  override faulted(error: Error): void {
+  override handlerThrew(error: Error): void {
     const relay = this.#relay;
     this.terminate();
     reportBug(relay, error, this.#plane.setting.log);
@@ -202,7 +202,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   }
 
   /** For a drain: between two requests it can go. */
-  leaveIfIdle(): void {
+  closeIfIdle(): void {
     if (this.#phase === "idle") this.close();
   }
 
@@ -224,7 +224,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
 
   protected override progressed(): void {
     if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
-    else if (this.#relay) this.expectWithin(this.#relay.sending.timeouts.bodyIdleMs);
+    else if (this.#relay) this.expectWithin(this.#relay.attempts.timeouts.bodyIdleMs);
   }
 
   protected override flushed(): void {
@@ -234,7 +234,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   #fail(failed: Failure): void {
     const relay = this.#relay;
     this.terminate();
-    relay?.sending.failed(failed, this);
+    relay?.attempts.failed(failed, this);
   }
 
   /** At once, however long its socket takes to close: nobody may take it any more. */

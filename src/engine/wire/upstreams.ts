@@ -36,7 +36,7 @@ export class ConnectionPool extends IdleConnections {
   }
 
   /** An idle connection that is still open, if there is one. */
-  take(): UpstreamConnection | undefined {
+  checkOut(): UpstreamConnection | undefined {
     const connection = this.pop();
     if (!connection || connection.address === this.upstream.address) return connection;
     connection.close();
@@ -52,7 +52,7 @@ export class ConnectionPool extends IdleConnections {
   }
 
   /** @param seconds of `Keep-Alive: timeout`, or -1  @param mostMs from its share of this age on it serves no further request */
-  put(connection: UpstreamConnection, seconds: number, mostMs = Infinity): void {
+  checkIn(connection: UpstreamConnection, seconds: number, mostMs = Infinity): void {
     const leftMs = mostMs * connection.ageShare - (this.plane.wheel.now - connection.openedAt);
     const announcedMs = seconds < 0 ? idleMs : seconds * 1_000 - marginMs;
     const waitMs = Math.min(idleMs, announcedMs, leftMs);

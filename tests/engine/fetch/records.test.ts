@@ -41,7 +41,7 @@ describe("the fetch engine's records", () => {
       head: { method: "GET", header: () => undefined },
       ...{ requestId: "größe", tally: newByteCounts() },
     } as unknown as RequestContext;
-    const options = { log: { bug() {}, fault() {} } } as unknown as Parameters<typeof refusalResponse>[0];
+    const options = { log: { bug() {}, warn() {} } } as unknown as Parameters<typeof refusalResponse>[0];
     refusalResponse(options, passage, refusal("no_upstream"));
     const { bytesOut } = passage.tally;
     expect(bytesOut).toBeGreaterThan(20);

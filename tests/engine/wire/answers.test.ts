@@ -27,11 +27,11 @@ function read(segments: readonly Buffer[], asked: Asked = {}): Read {
   const taker: ResponseSink = {
     request: { isHead: asked.isHead ?? false, upgrades: asked.upgrades ?? false },
     interim: (head) => void seen.interims.push(head.reader.status),
-    answer(head, stop) {
+    responseHead(head, stop) {
       seen.status = head.reader.status;
       seen.body += head.bytes.toString("latin1", head.reader.end, stop);
     },
-    answerBody: (piece) => void (seen.body += piece.toString("latin1")),
+    responseBody: (piece) => void (seen.body += piece.toString("latin1")),
     switchProtocols: (head) => void (seen.status = head.reader.status),
   };
   reader.begin();
@@ -134,7 +134,7 @@ describe("what a client gets", () => {
     const bytes = bytesOf(answer);
     answerHead.reader.beginAnswer(0);
     answerHead.reader.read(bytes, bytes.length);
-    expect(answerHead.judge(bytes, { isHead: false, upgrades: false, ...asked })).toBe("");
+    expect(answerHead.validate(bytes, { isHead: false, upgrades: false, ...asked })).toBe("");
     const anew = target.toString("latin1", 0, writeResponseHead(target, answerHead, { ...passing, ...how }));
     const inPlace = trimResponseInPlace(answerHead, { ...passing, ...how });
     if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, answerHead.reader.end)).toBe(anew);

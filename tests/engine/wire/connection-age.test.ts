@@ -31,8 +31,8 @@ const setting: EngineOptions = {
     throw new Error("Cannot open an exchange: nobody asks for anything here");
   },
   requestId: () => "",
-  trusts: () => false,
-  log: { bug() {}, fault() {} },
+  isTrustedProxy: () => false,
+  log: { bug() {}, warn() {} },
 };
 
 /** For how long each of so many connections that were opened at once is kept between requests, if there is always one. */
@@ -40,7 +40,7 @@ async function agesOf(count: number, random: Random, mostMs: number): Promise<nu
   const time = new FakeTime();
   const wheel = new TimerWheel(time.clock, time.schedule);
   const plane = new WireContext(setting, { sockets: nodeSockets, wheel, random });
-  const lane = plane.laneOf(upstreamOf("a"));
+  const lane = plane.connectionPoolOf(upstreamOf("a"));
   const kept = Array.from({ length: count }, () => {
     const connection = lane.connect();
     connection.opened(socket);
@@ -49,9 +49,9 @@ async function agesOf(count: number, random: Random, mostMs: number): Promise<nu
   const ages: number[] = [];
   while (ages.length < count && time.clock() < 2 * hourMs) {
     // Each is taken for a request, which takes no time, and is put back.
-    for (let taken = kept.length; taken > 0; taken--) lane.take();
+    for (let taken = kept.length; taken > 0; taken--) lane.checkOut();
     for (const connection of kept.splice(0)) {
-      if (connection.isOpen) lane.put(connection, -1, mostMs);
+      if (connection.isOpen) lane.checkIn(connection, -1, mostMs);
       if (connection.isOpen) kept.push(connection);
       else ages.push(time.clock());
     }

@@ -126,11 +126,11 @@ describe("a mutated answer", () => {
     const taker: ResponseSink = {
       request: { isHead: false, upgrades: false },
       interim: ({ reader: { status } }) => void seen.push(`${status}`),
-      answer(head, stop) {
+      responseHead(head, stop) {
         seen.push(`${head.reader.status}`);
         body += head.bytes.toString("latin1", head.reader.end, stop);
       },
-      answerBody: (piece) => void (body += piece.toString("latin1")),
+      responseBody: (piece) => void (body += piece.toString("latin1")),
       switchProtocols: () => void seen.push("switched"),
     };
     reader.begin();

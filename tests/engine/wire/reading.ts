@@ -57,9 +57,9 @@ export function readStream(segments: readonly Buffer[]): Reading {
         const last = reading.passed.length - 1;
         reading.passed[last] = Buffer.concat([reading.passed[last] as Buffer, bytes.subarray(0, stop)]);
         if (open.isComplete) open = undefined;
-        inbox.keep(bytes, stop, bytes.length);
+        inbox.buffer(bytes, stop, bytes.length);
       } else if (!inbox.readHead(bytes, 0, { headRead })) break;
-      bytes = inbox.takeAhead();
+      bytes = inbox.takePipelined();
     }
     if (refused) break;
   }

@@ -210,7 +210,7 @@ test("the log, the record and the client hear the complaint and never what the c
       ]);
       expect(JSON.stringify(lines)).not.toContain("evil");
     },
-    { engine: { log: { bug() {}, fault: (message, fields) => void lines.push({ message, ...fields }) } } },
+    { engine: { log: { bug() {}, warn: (message, fields) => void lines.push({ message, ...fields }) } } },
   );
 });
 

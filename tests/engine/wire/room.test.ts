@@ -19,7 +19,7 @@ class Written extends Connection {
   override received(): void {}
   override ended(): void {}
   override closed(): void {}
-  override faulted(): void {}
+  override handlerThrew(): void {}
   override expired(): void {}
   protected override flushed(): void {}
   protected override progressed(): void {}
@@ -31,7 +31,7 @@ test("many small chunks leave in one write where a client of HTTP/1.0 gets their
   const head = new ParsedResponse();
   head.reader.beginAnswer(0);
   head.reader.read(bytes, bytes.length);
-  head.judge(bytes, { isHead: false, upgrades: false });
+  head.validate(bytes, { isHead: false, upgrades: false });
   const client = new Written();
   answer.begin(true, 0);
   answer.closes = true;
@@ -49,11 +49,11 @@ test("a request that is over keeps no room that only a few need, and nothing of 
   const head = new ParsedRequest();
   head.reader.beginRequest(0);
   head.reader.read(bytes, bytes.length);
-  head.judge(bytes);
+  head.validate(bytes);
   const stop = request.begin(head, bytes.length);
   request.write(head, stop, new ForwardingCache("http", () => false).of("192.0.2.1"));
   expect(request.bytes.bytes.length).toBeGreaterThan(50_000);
-  request.rest();
+  request.release();
   expect(request.bytes.bytes.length).toBe(small);
   expect([request.view.header("host"), request.view.target]).toEqual([undefined, "/"]);
 });

@@ -40,7 +40,7 @@ class Probe extends TimerEntry {
   }
   readonly bugs: Error[] = [];
   onFaulted = () => {};
-  override faulted(error: Error) {
+  override handlerThrew(error: Error) {
     this.bugs.push(error);
     this.onFaulted();
   }
