@@ -21,7 +21,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   if (!list || !part("pause")) return;
 
-  const [pause, resume, count, spoken, trouble] = ["pause", "held", "count", "spoken", "trouble"].map(part);
+  const [pause, resume, count, spoken, error] = ["pause", "held", "count", "spoken", "error"].map(part);
   /* Newest first, like the list. */
   let held = [];
   let seen = 0;
@@ -69,8 +69,8 @@ document.addEventListener("DOMContentLoaded", () => {
     seen += rows.length + news.missed;
     sinceSpoken += rows.length + news.missed;
     missed += news.missed;
-    const words = news.trouble === null ? "" : `The tail is interrupted: ${news.trouble}. It is tried again.`;
-    if (trouble.textContent !== words) trouble.textContent = words;
+    const words = news.error === null ? "" : `The tail is interrupted: ${news.error}. It is tried again.`;
+    if (error.textContent !== words) error.textContent = words;
     flow();
   });
 

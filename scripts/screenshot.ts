@@ -158,9 +158,9 @@ async function startSystem(basePort: number): Promise<Source> {
     for (const child of children) child.kill("SIGKILL");
     await Promise.all(gone);
   }
-  const answers = (address: string) => fetch(address).then((response) => response.ok, () => false); // prettier-ignore
+  const responses = (address: string) => fetch(address).then((response) => response.ok, () => false); // prettier-ignore
   try {
-    await until(() => answers(url(0)), "the balancer's answer", 15_000);
+    await until(() => responses(url(0)), "the balancer's answer", 15_000);
     const client = async (index: number) => {
       while (loaded) {
         await fetch(url(0)).then((response) => response.arrayBuffer(), () => {}); // prettier-ignore

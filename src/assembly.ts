@@ -36,7 +36,7 @@ import { type TelemetrySinks, withSink } from "./telemetry/telemetry.ts";
 
 export interface BalancerOptions {
   readonly config: Config;
-  readonly reread: ConfigLoader;
+  readonly loadConfig: ConfigLoader;
   readonly runtime: Runtime;
   readonly engine: Engine;
   readonly store: MonitoredStore;
@@ -45,17 +45,17 @@ export interface BalancerOptions {
   readonly version: string;
   /** Present where other processes serve the clients. */
   readonly workers?: WorkerLauncher;
-  readonly onlookers?: TelemetrySinks;
+  readonly sinks?: TelemetrySinks;
 }
 
 export interface BalancerParts {
   readonly metrics: Metrics;
-  readonly journal: EventLog;
-  readonly fleet: PoolRegistry;
+  readonly eventLog: EventLog;
+  readonly registry: PoolRegistry;
   readonly prober: Prober;
-  readonly pictures: SnapshotBuilder;
-  readonly course: Reconciler;
-  readonly plane: DataPlane;
+  readonly snapshots: SnapshotBuilder;
+  readonly reconciler: Reconciler;
+  readonly dataPlane: DataPlane;
   readonly memory: MemoryMonitor;
   readonly certificates: CertificateMonitor;
   readonly history: History;
@@ -64,79 +64,79 @@ export interface BalancerParts {
 
 /** @param onReload hears how each try to reload ended */
 export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome) => void): BalancerParts {
-  const { config, reread, runtime, store, log, engine, workers: host, onlookers } = options;
+  const { config, loadConfig, runtime, store, log, engine, workers: host, sinks } = options;
   const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
   const metrics = new Metrics(clock);
-  const journal = new EventLog({ store, wallClock, schedule, log });
-  const observer = poolEventRecorder({ metrics, journal, log });
-  const fleet = new PoolRegistry({ clock, random: systemRandom, observer });
+  const eventLog = new EventLog({ store, wallClock, schedule, log });
+  const observer = poolEventRecorder({ metrics, eventLog, log });
+  const registry = new PoolRegistry({ clock, random: systemRandom, observer });
   const intents = new Intents(store, log);
   const drains = new Drains({
-    ...{ clock, wallClock, schedule, isEmpty: (upstream) => plane.isDrained(upstream) },
+    ...{ clock, wallClock, schedule, isEmpty: (upstream) => dataPlane.isDrained(upstream) },
     onStage(upstream, stage) {
-      const pool = fleet.find(upstream.id)?.member.pool.name ?? null;
-      recordDrain(journal, { pool, upstream, stage });
+      const pool = registry.find(upstream.id)?.member.pool.name ?? null;
+      recordDrain(eventLog, { pool, upstream, stage });
     },
   });
   const onResult: ProberOptions["onResult"] = (target, result, from) => {
     metrics.of(target.upstream).probed(result.success);
     pictures.probed(target.upstream, { at: wallClock(), ...result });
     if (from === undefined) return;
-    plane.apply(course.desired);
-    recordProbeTransition({ journal, log }, target, { result, from });
+    dataPlane.apply(reconciler.desired);
+    recordProbeTransition({ eventLog, log }, target, { result, from });
   };
   const prober = new Prober({
     ...{ probe: probeWith(runtime, clock), clock, schedule, random: systemRandom, onResult },
   });
   const pictures = new SnapshotBuilder({
-    ...{ fleet, intents, drains, journal, metrics, clock, wallClock },
-    measure: (member) => plane.measure(member),
+    ...{ registry, intents, drains, eventLog, metrics, clock, wallClock },
+    measure: (member) => dataPlane.measure(member),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
-  const course = createReconciler({
-    ...{ config, reread, intents, fleet, prober, drains, journal, log, wallClock },
-    cutter: () => plane.abortAttempts?.bind(plane),
-    onSteered: () => plane.apply(course.desired),
+  const reconciler = createReconciler({
+    ...{ config, loadConfig, intents, registry, prober, drains, eventLog, log, wallClock },
+    abortAttempts: () => dataPlane.abortAttempts?.bind(dataPlane),
+    onReconciled: () => dataPlane.apply(reconciler.desired),
     onReload(end) {
       metrics.reloaded(end.result);
       onReload(end);
     },
   });
-  const requests = new Requests({ fleet, clock, wallClock });
+  const requests = new Requests({ registry, clock, wallClock });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) =>
     all.forEach((one) => prober.confirmSuspicion(one));
-  const house = { config: course.desired, fleet, metrics, clock, schedule, log, onSuspicion };
-  const plane: DataPlane = host
+  const common = { config: reconciler.desired, registry, metrics, clock, schedule, log, onSuspicion };
+  const dataPlane: DataPlane = host
     ? new WorkerDataPlane({
-        ...house,
+        ...common,
         host,
         observer,
-        journal,
+        eventLog,
         onRequests: (...kept) => requests.adopt(...kept),
       })
-    : new LocalDataPlane({ ...house, ...withSink(onlookers, requests.sink), engine, sharesPort: false });
-  const watched = { memory: runtime.memory, config: () => course.config, plane };
-  const memory = overloadMonitor({ ...watched, journal, log, schedule });
-  const shown = { certificates: certificatesOf(config), journal, log, wallClock, schedule };
+    : new LocalDataPlane({ ...common, ...withSink(sinks, requests.sink), engine, sharesPort: false });
+  const watched = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
+  const memory = overloadMonitor({ ...watched, eventLog, log, schedule });
+  const shown = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
   const certificates = new CertificateMonitor(shown);
   const history = new History({
     pools() {
-      plane.refreshCounters();
-      return fleet.pools;
+      dataPlane.refreshCounters();
+      return registry.pools;
     },
     queuedIn: (pool) => pictures.queuedIn(pool),
     ...{ metrics, store: options.historyStore, clock, wallClock, schedule },
-    onLook: (upstream) => pictures.observe(upstream),
+    onSample: (upstream) => pictures.observe(upstream),
     onFailure: historyErrorReporter(log, clock),
   });
   return {
     metrics,
-    journal,
-    fleet,
+    eventLog,
+    registry,
     prober,
-    pictures,
-    course,
-    plane,
+    snapshots: pictures,
+    reconciler,
+    dataPlane,
     memory,
     certificates,
     history,

@@ -9,7 +9,7 @@ import { probeTargets } from "./control/fleet.ts";
 import { Controller } from "./control/helm.ts";
 import type { NewEvent } from "./control/journal.ts";
 import type { UpstreamDetail } from "./detail.ts";
-import type { HistoryAnswer, HistoryQuery } from "./history/history.ts";
+import type { HistoryResult, HistoryQuery } from "./history/history.ts";
 import { sleep, systemWallClock } from "./lib/clock.ts";
 import { eventsShown } from "./picture/pictures.ts";
 import type { Requests } from "./requests/requests.ts";
@@ -19,7 +19,7 @@ import type { ConfigurationSnapshot, Phase, Snapshot } from "./snapshot.ts";
 export class Balancer {
   readonly #options: BalancerOptions;
   readonly #startedAt = systemWallClock();
-  readonly #pieces: BalancerParts;
+  readonly #parts: BalancerParts;
   #configuration: ConfigurationSnapshot;
   #phase: Phase = "starting";
   /** What the operator can do while it runs. */
@@ -28,15 +28,15 @@ export class Balancer {
   constructor(options: BalancerOptions) {
     this.#options = options;
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
-    this.#pieces = assemble(options, (end) => {
+    this.#parts = assemble(options, (end) => {
       this.#configuration = configurationStatusAfter(end, this.#configuration, systemWallClock());
     });
-    this.control = new Controller(this.#pieces.course);
+    this.control = new Controller(this.#parts.reconciler);
   }
 
   /** The one that counts now, as it was read. */
   get config(): Config {
-    return this.#pieces.course.config;
+    return this.#parts.reconciler.config;
   }
 
   get phase(): Phase {
@@ -45,28 +45,28 @@ export class Balancer {
 
   /** The port that clients reach it on; 0 before it listens. */
   get port(): number {
-    return this.#pieces.plane.port;
+    return this.#parts.dataPlane.port;
   }
 
   get requests(): Requests {
-    return this.#pieces.requests;
+    return this.#parts.requests;
   }
 
   /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
   async start(): Promise<void> {
-    const { prober, fleet, course, plane, history, memory, certificates } = this.#pieces;
-    await prober.watch(probeTargets(fleet.prepare(course.desired)));
+    const { prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
+    await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
     try {
-      await plane.listen();
+      await dataPlane.listen();
     } catch (error) {
       prober.stop();
-      plane.close();
+      dataPlane.close();
       throw error;
     }
     history.start();
     memory.start();
     certificates.start();
-    this.#turnTo("ready");
+    this.#setPhase("ready");
   }
 
   /**
@@ -75,46 +75,46 @@ export class Balancer {
    * @returns how many requests were cut
    */
   async drain(): Promise<number> {
-    const { prober, plane, history, memory, certificates, journal } = this.#pieces;
+    const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
     const { drainDelayMs, drainTimeoutMs } = this.config;
     this.control.endRehearsals("draining");
-    this.#turnTo("draining");
-    const inFlight = plane.active();
+    this.#setPhase("draining");
+    const inFlight = dataPlane.active();
     this.#options.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
     if (drainDelayMs > 0) await sleep(drainDelayMs);
     memory.stop();
     certificates.stop();
     prober.stop();
-    await Promise.race([plane.drain(), sleep(drainTimeoutMs)]);
-    const cut = plane.active();
-    await plane.end();
+    await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
+    const cut = dataPlane.active();
+    await dataPlane.end();
     history.stop();
-    this.#turnTo("stopped");
-    journal.flush();
+    this.#setPhase("stopped");
+    eventLog.flush();
     return cut;
   }
 
   /** Cuts everything, and writes down what the record still holds. */
   close(): void {
-    const { prober, plane, history, memory, certificates, journal } = this.#pieces;
+    const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
     memory.stop();
     certificates.stop();
     prober.stop();
     history.stop();
-    plane.close();
-    journal.flush();
+    dataPlane.close();
+    eventLog.flush();
   }
 
   /** Adds to the record: for verdicts that are found elsewhere. */
   record(happening: NewEvent): void {
-    this.#pieces.journal.add(happening);
+    this.#parts.eventLog.add(happening);
   }
 
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#options;
-    const { plane, memory, certificates, pictures, journal } = this.#pieces;
+    const { dataPlane, memory, certificates, snapshots: pictures, eventLog } = this.#parts;
     const { listen } = this.config;
-    plane.refreshCounters();
+    dataPlane.refreshCounters();
     return {
       at: systemWallClock(),
       phase: this.#phase,
@@ -123,36 +123,36 @@ export class Balancer {
       engine: engine.name,
       startedAt: this.#startedAt,
       listen: `${listen.hostname}:${this.port || listen.port}`,
-      inFlight: plane.active(),
+      inFlight: dataPlane.active(),
       configuration: this.#configuration,
       memory: memory.snapshot,
       notKept: this.#options.store.notKept ?? null,
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
-      ...(plane.workers && { workers: plane.workers }),
+      ...(dataPlane.workers && { workers: dataPlane.workers }),
       pools: pictures.pools(),
-      events: journal.events({ limit: eventsShown }),
+      events: eventLog.events({ limit: eventsShown }),
     };
   }
 
   /** One upstream's picture; undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined {
-    this.#pieces.plane.refreshCounters();
-    return this.#pieces.pictures.upstream(id);
+    this.#parts.dataPlane.refreshCounters();
+    return this.#parts.snapshots.upstream(id);
   }
 
   /** Undefined if there is no such pool or upstream. */
-  history(query: HistoryQuery): HistoryAnswer | undefined {
-    return this.#pieces.history.read(query);
+  history(query: HistoryQuery): HistoryResult | undefined {
+    return this.#parts.history.read(query);
   }
 
   /** The Prometheus text of all metrics. */
   metricsText(): Promise<string> {
-    return renderMetrics({ ...this.#pieces, store: this.#options.store });
+    return renderMetrics({ ...this.#parts, store: this.#options.store });
   }
 
-  #turnTo(phase: Phase): void {
+  #setPhase(phase: Phase): void {
     const whole = { kind: "phase", pool: null, upstream: null, reason: "lifecycle" } as const;
-    this.#pieces.journal.add({ ...whole, from: this.#phase, to: phase, by: "balancer", detail: "" });
+    this.#parts.eventLog.add({ ...whole, from: this.#phase, to: phase, by: "balancer", detail: "" });
     this.#phase = phase;
   }
 }

@@ -20,13 +20,13 @@ import { loadConfig } from "./config/settle.ts";
 import { warningsIn } from "./config/warnings.ts";
 
 export type Command =
-  | (Lasting & {
+  | (LongRunningCommand & {
       readonly kind: "up";
       readonly dashboard: ListenConfig;
       /** Demo servers to start behind the pool's upstreams; empty where the operator named upstreams. */
       readonly backends: readonly BackendConfig[];
     })
-  | (Lasting & { readonly kind: "proxy" })
+  | (LongRunningCommand & { readonly kind: "proxy" })
   /** `text` is to be printed: the effective configuration, itself a configuration file. */
   | { readonly kind: "check"; readonly config: Config; readonly text: string }
   | { readonly kind: "backend"; readonly backend: BackendConfig }
@@ -40,7 +40,7 @@ export type Command =
   | Text;
 
 /** A balancer that runs until it is stopped. */
-interface Lasting {
+interface LongRunningCommand {
   readonly config: Config;
   /** A configuration as a list for people, with the sources that this reading knows and without secrets. */
   readonly settings: (config: Config) => readonly Setting[];
@@ -57,7 +57,7 @@ interface Lasting {
 export function parse(
   argv: readonly string[],
   env: Environment,
-  surroundings: CliEnvironment,
+  environment: CliEnvironment,
 ): Command | ConfigError {
   const line = readLine(argv);
   if (line.kind !== "line") return line;
@@ -68,7 +68,7 @@ export function parse(
     case "token":
       return { kind: line.command };
     case "backend": {
-      const backend = readBackend(line, env, surroundings.hostName);
+      const backend = readBackend(line, env, environment.hostName);
       return "kind" in backend ? backend : { kind: "backend", backend };
     }
     case "dashboard": {
@@ -76,26 +76,29 @@ export function parse(
       return "kind" in dashboard ? dashboard : { kind: "dashboard", dashboard };
     }
     case "state": {
-      const ask = readAdminTarget(line, env);
-      return "kind" in ask ? ask : { kind: "state", ask };
+      const target = readAdminTarget(line, env);
+      return "kind" in target ? target : { kind: "state", ask: target };
     }
     case "plan": {
-      const ask = readAdminTarget(line, env);
-      const file = readSource(line, env, surroundings);
-      const problems = [...("kind" in ask ? ask.problems : []), ...(file && !("text" in file) ? file : [])];
-      if (problems.length > 0 || "kind" in ask) return configError(problems);
-      return { kind: "plan", ask, ...(file && "text" in file ? { file } : {}) };
+      const target = readAdminTarget(line, env);
+      const file = readSource(line, env, environment);
+      const problems = [
+        ...("kind" in target ? target.problems : []),
+        ...(file && !("text" in file) ? file : []),
+      ];
+      if (problems.length > 0 || "kind" in target) return configError(problems);
+      return { kind: "plan", ask: target, ...(file && "text" in file ? { file } : {}) };
     }
     case "up":
     case "proxy":
     case "check":
-      return balancerCommand(line, line.command, { env, surroundings });
+      return balancerCommand(line, line.command, { env, surroundings: environment });
     default: {
-      const ask = readAdminTarget(line, env);
+      const target = readAdminTarget(line, env);
       const verb = readVerb(line.command, line.operands, line.written);
-      const problems = [...("kind" in ask ? ask.problems : []), ...("verb" in verb ? [] : verb)];
-      if (!("verb" in verb) || "kind" in ask) return configError(problems);
-      return { kind: "verb", ask, verb };
+      const problems = [...("kind" in target ? target.problems : []), ...("verb" in verb ? [] : verb)];
+      if (!("verb" in verb) || "kind" in target) return configError(problems);
+      return { kind: "verb", ask: target, verb };
     }
   }
 }
@@ -103,22 +106,22 @@ export function parse(
 function balancerCommand(
   line: Line,
   kind: "up" | "proxy" | "check",
-  { env, surroundings }: { readonly env: Environment; readonly surroundings: CliEnvironment },
+  { env, surroundings: environment }: { readonly env: Environment; readonly surroundings: CliEnvironment },
 ): Command | ConfigError {
   const flags = commands[kind].flags.filter((flag) => flag !== configFlag && flag !== watchFlag);
-  const file = readConfigFile(line, env, surroundings);
-  const { stateFolder } = surroundings;
+  const file = readConfigFile(line, env, environment);
+  const { stateFolder } = environment;
   const settled = loadConfig({
-    givens: commandLineValues(flags, line.written, env),
+    values: commandLineValues(flags, line.written, env),
     file,
-    read: surroundings.read,
+    read: environment.read,
     defaultState: stateFolder === undefined ? ":memory:" : `${stateFolder}/state.db`,
     purpose: kind,
   });
-  if (settled.kind === "trouble") return settled;
+  if (settled.kind === "invalid") return settled;
   const { config, dashboard, isDemo, sourceOf } = settled;
   if (kind === "check") {
-    const warnings = warningsIn(config, surroundings.now());
+    const warnings = warningsIn(config, environment.now());
     return { kind, config, text: effectiveYaml(settled, sourceOf, warnings) };
   }
   const settings = (shown: Config) => settingsOf({ config: shown, dashboard }, sourceOf);

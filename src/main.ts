@@ -28,8 +28,8 @@ async function main(): Promise<void> {
   if (argv[0] === "up" || argv[0] === "proxy") liftFetchLimit();
   const { parse } = await import("./cli.ts");
   const command = parse(argv, process.env, systemEnvironment(process.env));
-  if (command.kind === "verb") return runAsking(command);
-  if (!isLasting(command)) return answer(command);
+  if (command.kind === "verb") return runVerbCommand(command);
+  if (!isLongRunning(command)) return printReply(command);
   configureLog({ json: !process.stderr.isTTY, level: "info" });
   const log = logOf("main");
   process.on("uncaughtException", failToStart).on("unhandledRejection", failToStart);
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   if ("config" in command) process.on("SIGHUP", onEarlyHangup);
   try {
     const { start } = await import("./commands/start.ts");
-    mindSignals(await start(command, { log, say, written: { argv, env: process.env } }));
+    mindSignals(await start(command, { log, say: printLine, written: { argv, env: process.env } }));
     process.off("SIGHUP", onEarlyHangup);
     outliveBugs(log);
     process.send?.("listening");
@@ -71,15 +71,15 @@ function outliveBugs(log: Log): void {
   process.on("uncaughtException", report).on("unhandledRejection", report);
 }
 
-type Asking = Extract<Command, { kind: "verb" }>;
-type Passing = Exclude<Command, ServerCommand | Asking> | ConfigError;
+type VerbCommand = Extract<Command, { kind: "verb" }>;
+type PrintingCommand = Exclude<Command, ServerCommand | VerbCommand> | ConfigError;
 
-function isLasting(command: Command | ConfigError): command is ServerCommand {
+function isLongRunning(command: Command | ConfigError): command is ServerCommand {
   return ["up", "proxy", "backend", "dashboard"].includes(command.kind);
 }
 
 /** Asks a running balancer, and ends with what came of it. */
-async function runAsking({ verb, ask }: Asking): Promise<void> {
+async function runVerbCommand({ verb, ask: target }: VerbCommand): Promise<void> {
   // Whoever reads the output may have seen enough, as `head` has.
   process.stdout.on("error", () => process.exit(0));
   const { stdout, stderr } = process;
@@ -91,10 +91,10 @@ async function runAsking({ verb, ask }: Asking): Promise<void> {
     size: () => (stdout.columns > 0 ? { columns: stdout.columns, rows: stdout.rows } : undefined),
   };
   const { runVerb } = await import("./commands/verbs.ts");
-  process.exitCode = await runVerb(verb, { ask, actor: userName(process.env), terminal });
+  process.exitCode = await runVerb(verb, { target, actor: userName(process.env), terminal });
 }
 
-async function answer(command: Passing): Promise<void> {
+async function printReply(command: PrintingCommand): Promise<void> {
   const { text, exitCode } = await replyTo(command);
   process.exitCode = exitCode;
   const stream = exitCode >= misuseExit ? process.stderr : process.stdout;
@@ -103,9 +103,9 @@ async function answer(command: Passing): Promise<void> {
   if (command.kind === "password") process.stdin.destroy();
 }
 
-async function replyTo(command: Passing): Promise<Reply | Failed> {
+async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
   switch (command.kind) {
-    case "trouble":
+    case "invalid":
       return { text: describeConfigError(command), exitCode: misuseExit };
     case "plan": {
       const { printPlan: askPlan } = await import("./commands/ask.ts");
@@ -123,9 +123,9 @@ async function replyTo(command: Passing): Promise<Reply | Failed> {
   }
 }
 
-async function callsTo(ask: AdminTarget): Promise<AdminCall> {
+async function callsTo(target: AdminTarget): Promise<AdminCall> {
   const { adminCalls } = await import("./commands/admin-call.ts");
-  return adminCalls(ask, userName(process.env));
+  return adminCalls(target, userName(process.env));
 }
 
 async function makeCredential(kind: "password" | "token"): Promise<Reply | Failed> {
@@ -149,7 +149,7 @@ function standardInput(): SecretSource {
   };
 }
 
-function say(line: string): void {
+function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
@@ -165,23 +165,26 @@ function serveAsWorker(): void {
   // A terminal's Ctrl-C and a service manager's stop reach all processes at once: the parent drains, then ends this one.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const loaded = loadWorker(log);
-  const hear = async (message: ToWorker) => (await loaded).hear(message);
+  const hear = async (message: ToWorker) => (await loaded).receive(message);
   // The parent speaks at once, and may be gone as soon.
   process.on("message", (message) => hear(message as ToWorker));
   process.on("disconnect", () => hear({ kind: "close" }));
 }
 
 async function loadWorker(log: Log): Promise<Worker> {
-  const [{ engines, runtime }, plane] = await Promise.all([import("#runtime"), import("./plane/worker.ts")]);
-  const worker: Worker = new plane.Worker({
+  const [{ engines, runtime }, dataPlane] = await Promise.all([
+    import("#runtime"),
+    import("./plane/worker.ts"),
+  ]);
+  const worker: Worker = new dataPlane.Worker({
     engines,
     log,
     send(message) {
       if (message.kind === "ready") outliveBugs(log);
       // Deno tells of a parent that is gone only once: here, if something was sent before that was noticed.
-      process.send?.(message, undefined, undefined, (error) => error && worker.hear({ kind: "close" }));
+      process.send?.(message, undefined, undefined, (error) => error && worker.receive({ kind: "close" }));
     },
-    leave: () => void exitQuietly(0),
+    exit: () => void exitQuietly(0),
     rssBytes: () => runtime.memory.rssBytes(),
   });
   return worker;

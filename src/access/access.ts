@@ -22,7 +22,7 @@ export interface Credentials extends Login {
   readonly password: string;
 }
 
-export type LoginAnswer =
+export type LoginResult =
   | { readonly kind: "accepted"; readonly session: string; readonly role: Role }
   | { readonly kind: "refused" }
   | { readonly kind: "paused"; readonly waitMs: number };
@@ -33,11 +33,11 @@ export interface AccessOptions {
   readonly passwords: Passwords;
   readonly clock: Clock;
   /** Hears of every login and logout that is worth writing down. */
-  readonly note: (note: LoginEvent) => void;
+  readonly onLogin: (note: LoginEvent) => void;
 }
 
 /** Verifying costs memory, and a core for some 30 ms. */
-const mostAtOnce = 4;
+const maxConcurrent = 4;
 const busyWaitMs = 1_000;
 
 export class Access {
@@ -45,14 +45,14 @@ export class Access {
   /** Who is logged in; whoever ends the process may keep them. */
   readonly sessions: Sessions;
   readonly #limit: LoginLimiter;
-  readonly #ledger: LoginAudit;
+  readonly #audit: LoginAudit;
   #verifying = 0;
 
   constructor(options: AccessOptions) {
     this.#options = options;
     this.sessions = new Sessions(options.clock);
     this.#limit = new LoginLimiter(options.clock);
-    this.#ledger = new LoginAudit(options.clock, options.note);
+    this.#audit = new LoginAudit(options.clock, options.onLogin);
   }
 
   /** Whether people log in here. */
@@ -76,27 +76,27 @@ export class Access {
   }
 
   /** Takes the same time for a name that nobody has. */
-  async login({ name, password, address }: Credentials): Promise<LoginAnswer> {
+  async login({ name, password, address }: Credentials): Promise<LoginResult> {
     const { users = [] } = this.#options.accounts();
     if (users.length === 0) return { kind: "refused" };
-    const waitMs = this.#verifying < mostAtOnce ? this.#limit.begin({ name, address }) : busyWaitMs;
+    const waitMs = this.#verifying < maxConcurrent ? this.#limit.begin({ name, address }) : busyWaitMs;
     if (waitMs > 0) {
-      this.#ledger.refused("paused", { name, address });
+      this.#audit.refused("paused", { name, address });
       return { kind: "paused", waitMs };
     }
     const user = users.find((known) => known.name === name);
-    const isRight = await this.#verify(password, (user ?? standIn(name, users)).passwordHash);
+    const isRight = await this.#verify(password, (user ?? dummyHash(name, users)).passwordHash);
     // A reload may have come in between.
     const { users: nowKnown = [] } = this.#options.accounts();
     const isStill = nowKnown.some(
       (known) => known.name === name && known.passwordHash === user?.passwordHash,
     );
     if (!user || !isRight || !isStill) {
-      this.#ledger.refused("password_wrong", { name, address });
+      this.#audit.refused("password_wrong", { name, address });
       return { kind: "refused" };
     }
     this.#limit.succeed({ name, address });
-    this.#ledger.accepted({ name, address });
+    this.#audit.accepted({ name, address });
     return { kind: "accepted", session: this.sessions.open(user), role: user.role };
   }
 
@@ -104,7 +104,7 @@ export class Access {
   logout(bearer: string, address: string): boolean {
     const user = this.#userOf(bearer);
     this.sessions.end(bearer);
-    if (user) this.#ledger.ended({ name: user.name, address });
+    if (user) this.#audit.ended({ name: user.name, address });
     return user !== undefined;
   }
 
@@ -130,7 +130,7 @@ export class Access {
 }
 
 /** Somebody whose hash costs what a real one's does, and always the same one for a name. */
-function standIn(name: string, users: readonly UserAccount[]): UserAccount {
+function dummyHash(name: string, users: readonly UserAccount[]): UserAccount {
   const index = Number.parseInt(digestOf(name).slice(0, 8), 16) % users.length;
   return users[index] as UserAccount;
 }

@@ -18,8 +18,8 @@ const refusals = { burst: 10, everyMs: 600_000 };
 /** Whoever has an account can come and go, but not wash away what else happened. */
 const comings = { burst: 40, everyMs: 60_000 };
 
-const longestName = 40;
-const longestAddress = 45;
+const maxName = 40;
+const maxAddress = 45;
 
 export interface Login {
   readonly name: string;
@@ -29,39 +29,39 @@ export interface Login {
 export class LoginAudit {
   readonly #write: (note: LoginEvent) => void;
   readonly #refusalPasses: () => number | undefined;
-  readonly #comingPasses: () => number | undefined;
+  readonly #loginPasses: () => number | undefined;
 
   constructor(clock: Clock, write: (note: LoginEvent) => void) {
     this.#write = write;
     this.#refusalPasses = tokenBucket(refusals, clock);
-    this.#comingPasses = tokenBucket(comings, clock);
+    this.#loginPasses = tokenBucket(comings, clock);
   }
 
   accepted(login: Login): void {
-    this.#coming({ to: "accepted", reason: "password_right" }, login);
+    this.#login({ to: "accepted", reason: "password_right" }, login);
   }
 
   ended(login: Login): void {
-    this.#coming({ to: "ended", reason: "logout" }, login);
+    this.#login({ to: "ended", reason: "logout" }, login);
   }
 
   refused(reason: "password_wrong" | "paused", { name, address }: Login): void {
     const held = this.#refusalPasses();
     if (held === undefined) return;
-    const detail = `as ${quoted(name)} from ${address.slice(0, longestAddress)}${heldBack(held)}`;
+    const detail = `as ${quoted(name)} from ${address.slice(0, maxAddress)}${heldBack(held)}`;
     this.#write({ to: "refused", reason, by: "nobody", detail });
   }
 
-  #coming(what: Pick<LoginEvent, "to" | "reason">, { name, address }: Login): void {
-    const held = this.#comingPasses();
+  #login(what: Pick<LoginEvent, "to" | "reason">, { name, address }: Login): void {
+    const held = this.#loginPasses();
     if (held === undefined) return;
-    this.#write({ ...what, by: name, detail: `from ${address.slice(0, longestAddress)}${heldBack(held)}` });
+    this.#write({ ...what, by: name, detail: `from ${address.slice(0, maxAddress)}${heldBack(held)}` });
   }
 }
 
 /** On one line and in quotes, with everything but plain characters escaped: it was typed by a stranger. */
 function quoted(name: string): string {
-  const short = name.length > longestName ? `${name.slice(0, longestName)}…` : name;
+  const short = name.length > maxName ? `${name.slice(0, maxName)}…` : name;
   const escaped = short.replace(
     /[^\x20-\x7e…]|["\\]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -6,18 +6,18 @@ export interface PauseRule {
   /** Failures before the first pause. */
   readonly free: number;
   readonly firstMs: number;
-  readonly longestMs: number;
+  readonly maxMs: number;
 }
 
 /** Short, because whoever knows a name can lock its owner out for as long. */
-const byName: PauseRule = { free: 5, firstMs: 1_000, longestMs: 60_000 };
+const byName: PauseRule = { free: 5, firstMs: 1_000, maxMs: 60_000 };
 /** Longer: many names are tried from one place. More before the first, since offices share an address. */
-const byAddress: PauseRule = { free: 10, firstMs: 1_000, longestMs: 900_000 };
+const byAddress: PauseRule = { free: 10, firstMs: 1_000, maxMs: 900_000 };
 
 /** Without a further failure for so long, they are forgotten. */
 const forgetMs = 3_600_000;
-const mostEntries = 10_000;
-const longestKey = 64;
+const maxEntries = 10_000;
+const maxKey = 64;
 
 interface Failures {
   count: number;
@@ -84,25 +84,25 @@ export class LoginLimiter {
     return failures && now - failures.lastAt < forgetMs ? failures : undefined;
   }
 
-  #count(key: string, { free, firstMs, longestMs }: PauseRule, now: number): void {
+  #count(key: string, { free, firstMs, maxMs }: PauseRule, now: number): void {
     const count = (this.#current(key, now)?.count ?? 0) + 1;
-    const pauseMs = count < free ? 0 : Math.min(firstMs * 2 ** (count - free), longestMs);
+    const pauseMs = count < free ? 0 : Math.min(firstMs * 2 ** (count - free), maxMs);
     this.#known.delete(key);
     this.#known.set(key, { count, lastAt: now, pausedUntil: now + pauseMs });
     const [oldest] = this.#known.keys();
-    if (this.#known.size > mostEntries && oldest !== undefined) this.#known.delete(oldest);
+    if (this.#known.size > maxEntries && oldest !== undefined) this.#known.delete(oldest);
   }
 }
 
 function keysOf({ name, address }: LoginAttempt): readonly [name: string, address: string] {
-  return [`name ${name.slice(0, longestKey)}`, `address ${networkOf(address)}`];
+  return [`name ${name.slice(0, maxKey)}`, `address ${networkOf(address)}`];
 }
 
 /** Whoever has an IPv6 address has 2^64 of them: RFC 6177 gives each site at least a /64. */
 function networkOf(address: string): string {
-  if (!address.includes(":")) return address.slice(0, longestKey);
+  if (!address.includes(":")) return address.slice(0, maxKey);
   const [head = "", tail] = address.split("::");
   const groups = head === "" ? [] : head.split(":");
   const filled = tail === undefined ? groups : [...groups, ...Array<string>(8 - groups.length).fill("0")];
-  return filled.slice(0, 4).join(":").slice(0, longestKey);
+  return filled.slice(0, 4).join(":").slice(0, maxKey);
 }

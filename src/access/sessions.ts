@@ -9,17 +9,17 @@ export interface SessionLimits {
   readonly idleMs: number;
   /** It ends so long after the login in any case. */
   readonly lifeMs: number;
-  readonly most: number;
+  readonly maxSessions: number;
   /** Then the one that somebody has not used for longest makes way. */
-  readonly mostOfOne: number;
+  readonly maxPerUser: number;
 }
 
 /** Source: OWASP Session Management Cheat Sheet, its ranges for sites of medium risk; a shift is at most twelve hours. */
 export const sessionLimits: SessionLimits = {
   idleMs: 30 * 60_000,
   lifeMs: 12 * 3_600_000,
-  most: 256,
-  mostOfOne: 16,
+  maxSessions: 256,
+  maxPerUser: 16,
 };
 
 /** By so much a clock is set back without anybody noticing. */
@@ -66,8 +66,8 @@ export class Sessions {
     const now = this.#clock();
     for (const [digest, session] of this.#open) if (this.#isOver(session, now)) this.#open.delete(digest);
     const own = [...this.#open].filter(([, session]) => session.name === name);
-    if (own.length >= this.#limits.mostOfOne) this.#drop(own[0]?.[0]);
-    if (this.#open.size >= this.#limits.most) this.#drop([...this.#open.keys()][0]);
+    if (own.length >= this.#limits.maxPerUser) this.#drop(own[0]?.[0]);
+    if (this.#open.size >= this.#limits.maxSessions) this.#drop([...this.#open.keys()][0]);
     const bearer = newSecret();
     this.#open.set(digestOf(bearer), {
       name,
@@ -114,7 +114,7 @@ export class Sessions {
     const now = this.#clock();
     const here = (at: number) => now - (wallTime - at);
     const known = kept.filter(({ usedAt }) => usedAt <= wallTime + clockSlackMs);
-    for (const { digest, name, passwordMark, openedAt, usedAt } of known.slice(-this.#limits.most)) {
+    for (const { digest, name, passwordMark, openedAt, usedAt } of known.slice(-this.#limits.maxSessions)) {
       const session = { name, passwordMark, openedAt: here(openedAt), usedAt: here(usedAt) };
       if (!this.#isOver(session, now)) this.#open.set(digest, session);
     }

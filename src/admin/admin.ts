@@ -8,7 +8,7 @@ import type { LoginEvent } from "../access/ledger.ts";
 import type { PersistedSession } from "../access/sessions.ts";
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
-import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
+import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/levels.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import { expositionType } from "../metrics/exposition.ts";
@@ -40,7 +40,7 @@ export interface AdminBackend extends Omit<ControlAccess, "pool"> {
   upstream(id: string): UpstreamDetail | undefined;
   readonly requests: Requests;
   /** Undefined if there is no such pool or upstream. */
-  history(query: HistoryQuery): HistoryAnswer | undefined;
+  history(query: HistoryQuery): HistoryResult | undefined;
 }
 
 export interface AdminOptions {
@@ -53,7 +53,7 @@ export interface AdminOptions {
   /** Asked of every caller but the health checks; undefined only on loopback. */
   readonly token?: string | undefined;
   /** Hears of logins and logouts. */
-  readonly note?: (note: LoginEvent) => void;
+  readonly onLogin?: (note: LoginEvent) => void;
   /** Those that the process before has kept: asked for once, when the port is had. */
   readonly takeSessions?: () => readonly PersistedSession[];
   /** The effective configuration, with the source of each value and without secrets. */
@@ -73,8 +73,8 @@ export async function startAdmin(
   balancer: AdminBackend,
   runtime: Runtime,
 ): Promise<AdminListener> {
-  const { token, accounts = () => ({ token }), note = () => {}, takeSessions = () => [] } = options;
-  const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, note });
+  const { token, accounts = () => ({ token }), onLogin: note = () => {}, takeSessions = () => [] } = options;
+  const access = new Access({ accounts, passwords: runtime.passwords, clock: systemClock, onLogin: note });
   const peers = new WeakMap<Request, string>();
   const app = adminApp(balancer, options, { access, peerOf: (request) => peers.get(request) ?? "" });
   const listener = await runtime.serve({
@@ -86,8 +86,8 @@ export async function startAdmin(
       const denial = denialOf(request, { hostname: options.hostname, access });
       if (denial) return unsniffed(denial);
       const bearer = bearerOf(request);
-      const answer = unsniffed(await app.fetch(request));
-      return boundToSession(answer, () => access.identify(bearer) !== undefined, systemSchedule);
+      const response = unsniffed(await app.fetch(request));
+      return boundToSession(response, () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
   access.sessions.resume(takeSessions(), systemWallClock());
@@ -137,7 +137,7 @@ export function adminApp(
     })
     .get("/api/snapshot", () => json(200, balancer.snapshot()))
     .get("/api/config", ({ request }) => taggedJson(request, { settings: settings() }))
-    .get("/api/history", ({ query }) => historyAnswer(balancer, query))
+    .get("/api/history", ({ query }) => historyResponse(balancer, query))
     .use(upstreamRoutes({ control, upstream: (id) => balancer.upstream(id), pool: poolNamed }))
     .use(faultRoutes({ control, upstream: (id) => balancer.upstream(id) }))
     .use(systemRoutes(control, settings))
@@ -149,7 +149,7 @@ export function adminApp(
 }
 
 /** `?pool=` or `?upstream=`, by default every pool; `&window=` by default 5m; `&since=` epoch milliseconds. */
-function historyAnswer(balancer: AdminBackend, query: Readonly<Record<string, string>>): Response {
+function historyResponse(balancer: AdminBackend, query: Readonly<Record<string, string>>): Response {
   const { pool, upstream } = query;
   const window = windowNamed(query["window"] ?? "5m");
   const since = Number(query["since"] ?? 0);
@@ -164,8 +164,8 @@ function historyAnswer(balancer: AdminBackend, query: Readonly<Record<string, st
       "Cannot show the history: since must be a time in epoch milliseconds",
     );
   }
-  const answer = balancer.history({ pool, upstream, window, since });
-  if (answer) return json(200, answer);
+  const response = balancer.history({ pool, upstream, window, since });
+  if (response) return json(200, response);
   const missing = upstream === undefined ? `no pool is called ${pool}` : `no upstream is called ${upstream}`;
   return problem(404, "series_unknown", `Cannot show the history: ${missing}`);
 }

@@ -38,17 +38,17 @@ export function denial({ status, reason, message, problems }: CommandError): Res
 
 /** @param allow the methods that this address has */
 export function wrongMethod(allow: string): Response {
-  const answer = problem(405, "method_not_allowed", `Use ${allow} here.`);
-  answer.headers.set("Allow", allow);
-  return answer;
+  const response = problem(405, "method_not_allowed", `Use ${allow} here.`);
+  response.headers.set("Allow", allow);
+  return response;
 }
 
 /** Server-sent events that go on, or why nobody more may listen. @param what is followed: "the events" */
 export function eventStream(body: ReadableStream<Uint8Array> | undefined, what: string): Response {
   if (!body) {
-    const answer = problem(503, "listeners_full", `Cannot follow ${what}: too many do already`);
-    answer.headers.set("Retry-After", "10");
-    return answer;
+    const response = problem(503, "listeners_full", `Cannot follow ${what}: too many do already`);
+    response.headers.set("Retry-After", "10");
+    return response;
   }
   return new Response(body, {
     headers: {
@@ -61,7 +61,7 @@ export function eventStream(body: ReadableStream<Uint8Array> | undefined, what: 
 }
 
 /** The same answer, which no browser takes for anything but what it says that it is. */
-export function unsniffed(answer: Response): Response {
-  answer.headers.set("X-Content-Type-Options", "nosniff");
-  return answer;
+export function unsniffed(response: Response): Response {
+  response.headers.set("X-Content-Type-Options", "nosniff");
+  return response;
 }

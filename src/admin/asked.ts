@@ -6,13 +6,13 @@ import type { Fields } from "./bodies.ts";
 import { callerOf } from "./callers.ts";
 
 /** Longer reasons are cut: they go into every event and every snapshot. */
-const longestReason = 500;
+const maxReason = 500;
 
 /** Who acts, and why, in the caller's own words. Who has no name of its own is believed to act for whom it says. */
 export function actorOf(request: Request, { reason }: Fields = {}): Actor {
   const { name } = callerOf(request) ?? {};
   const given = request.headers.get("x-evenkeel-actor") ?? "";
-  const why = typeof reason === "string" ? lineOf(reason, longestReason) : "";
+  const why = typeof reason === "string" ? lineOf(reason, maxReason) : "";
   return { by: name ?? (/^[\w.@ -]{1,64}$/.test(given) ? given : "api"), why };
 }
 
@@ -24,7 +24,7 @@ export function lineOf(text: string, longest: number): string {
     .slice(0, longest);
 }
 
-const longestWaitMs = 3_600_000;
+const maxWaitMs = 3_600_000;
 
 /** Milliseconds of a query's "wait=30s"; the fallback if there is none, undefined if it makes no sense. */
 export function waitOf(
@@ -34,7 +34,7 @@ export function waitOf(
 ): number | undefined {
   const given = query.get(name);
   const waitMs = given === null ? fallbackMs : parseDuration(given);
-  return waitMs !== undefined && waitMs <= longestWaitMs ? Math.round(waitMs) : undefined;
+  return waitMs !== undefined && waitMs <= maxWaitMs ? Math.round(waitMs) : undefined;
 }
 
 /** Whether a query says "dry=1", "force=true" or just "force". */

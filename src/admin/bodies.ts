@@ -9,16 +9,16 @@ import { problem } from "./answers.ts";
 export const withoutParser = { parse: "none" } as const;
 
 /** A mode, a name and a reason: more than this is no order. */
-const mostBodyBytes = 8_192;
+const maxBodyBytes = 8_192;
 
 /** The body's text, whether its length was said before or not; undefined if it is longer than allowed. */
-export async function textOf(request: Request, mostBytes = mostBodyBytes): Promise<string | undefined> {
-  if (Number(request.headers.get("content-length") ?? 0) > mostBytes) return undefined;
+export async function textOf(request: Request, maxBytes = maxBodyBytes): Promise<string | undefined> {
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return undefined;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > mostBytes) return undefined;
+    if (bytes > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

@@ -2,15 +2,15 @@
 
 import type { Caller } from "../access/access.ts";
 
-const known = new WeakMap<Request, Caller>();
+const callers = new WeakMap<Request, Caller>();
 
 export function remember(request: Request, caller: Caller): void {
-  known.set(request, caller);
+  callers.set(request, caller);
 }
 
 /** Undefined where nobody was asked. */
 export function callerOf(request: Request): Caller | undefined {
-  return known.get(request);
+  return callers.get(request);
 }
 
 export function bearerOf(request: Request): string | undefined {

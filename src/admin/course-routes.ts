@@ -12,8 +12,8 @@ import { eventQueryOf } from "./event-query.ts";
 import { withIfMatch, jsonTag, taggedJson, taggedText } from "./tags.ts";
 
 /** As much as anyone writes by hand, and a thousand pools that a program wrote. */
-const longestFile = 1024 * 1024;
-const longestName = 200;
+const maxFileChars = 1024 * 1024;
+const maxName = 200;
 
 const changedSince = commandError(
   412,
@@ -44,7 +44,7 @@ export function systemRoutes(control: Control, settings: () => readonly Setting[
         async ({ request }) => {
           const query = queryParameters(request);
           const dry = isSet(query, "dry");
-          const text = await textOf(request, longestFile);
+          const text = await textOf(request, maxFileChars);
           if (text === undefined)
             return problem(413, "file_too_long", "Cannot read a file of more than 1 MiB");
           if (text !== "" && !dry) {
@@ -57,14 +57,14 @@ export function systemRoutes(control: Control, settings: () => readonly Setting[
           const file =
             text === ""
               ? {}
-              : { file: { name: lineOf(query.get("name") ?? "", longestName) || "the file", text } };
+              : { file: { name: lineOf(query.get("name") ?? "", maxName) || "the file", text } };
           const { by, condition } = withIfMatch(actorOf(request), request, tagNow, changedSince);
           const report = await control.reload({ dry, ...file, ...(condition && { condition }) }, by);
-          const answer = isCommandError(report)
+          const response = isCommandError(report)
             ? denial(report)
             : json(200, { ...report, diff: report.steps.map(describeStep) });
-          answer.headers.set("ETag", tagNow());
-          return answer;
+          response.headers.set("ETag", tagNow());
+          return response;
         },
         withoutParser,
       )

@@ -23,10 +23,10 @@ export function documentRoutes() {
       taggedText(request, (made ??= make()).json, "application/json"),
     )
     .get("/api/docs", ({ request }) => {
-      const answer = taggedText(request, (made ??= make()).page, "text/html; charset=utf-8");
-      answer.headers.set("Content-Security-Policy", policy);
-      answer.headers.set("Referrer-Policy", "same-origin");
-      return answer;
+      const response = taggedText(request, (made ??= make()).page, "text/html; charset=utf-8");
+      response.headers.set("Content-Security-Policy", policy);
+      response.headers.set("Referrer-Policy", "same-origin");
+      return response;
     })
     .get("/api/docs/style.css", ({ request }) => taggedText(request, style, "text/css; charset=utf-8"));
 }

@@ -4,7 +4,7 @@ import type { EventQuery } from "../control/journal.ts";
 import { countOf } from "./asked.ts";
 
 const eventsByDefault = 100;
-const mostEvents = 2_000;
+const maxEvents = 2_000;
 
 /**
  * `limit`, `after`, `before` (numbers of events); `pool`, `upstream`, `kind` (several with commas), `by`, `text`, and
@@ -17,7 +17,7 @@ export function eventQueryOf(query: URLSearchParams): EventQuery | undefined {
   const [upstream, pool, by, text] = ["upstream", "pool", "by", "text"].map(said);
   const kinds = said("kind")?.split(",");
   return {
-    limit: Math.min(limit ?? eventsByDefault, mostEvents),
+    limit: Math.min(limit ?? eventsByDefault, maxEvents),
     ...(after === null ? {} : { after }),
     ...(before === null ? {} : { before }),
     ...(upstream === undefined ? {} : { upstream }),

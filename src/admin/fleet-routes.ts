@@ -9,7 +9,7 @@ import { isSet, queryParameters, waitOf, actorOf } from "./asked.ts";
 import { readJsonBody, withoutParser, bodyFields } from "./bodies.ts";
 import { modeBody, reasonBody, weightBody } from "./schemas/orders.ts";
 import { withIfMatch, poolEtag } from "./tags.ts";
-import { preconditionFailed, upstreamAnswers } from "./upstream-answers.ts";
+import { preconditionFailed, upstreamResponses } from "./upstream-answers.ts";
 
 /** What these routes need of the balancer. */
 export interface ControlAccess {
@@ -19,7 +19,7 @@ export interface ControlAccess {
 }
 
 export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
-  const { shown, refusal, whoMay } = upstreamAnswers(upstream);
+  const { shown, refusal, whoMay } = upstreamResponses(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
       .post(
@@ -87,9 +87,9 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
       .get("/api/pools/:pool", ({ params }) => {
         const found = pool(params.pool);
         if (!found) return problem(404, "pool_unknown", `No pool is called ${params.pool}.`);
-        const answer = json(200, found);
-        answer.headers.set("ETag", poolEtag(found));
-        return answer;
+        const response = json(200, found);
+        response.headers.set("ETag", poolEtag(found));
+        return response;
       })
       .post(
         "/api/pools/:pool/upstreams",
@@ -97,14 +97,14 @@ export function upstreamRoutes({ control, upstream, pool }: ControlAccess) {
           const fields = await bodyFields(request);
           if (fields instanceof Response) return fields;
           const { reason: _reason, ...given } = fields;
-          const who = withIfMatch(actorOf(request, fields), request, () => {
+          const actor = withIfMatch(actorOf(request, fields), request, () => {
             const found = pool(params.pool);
             return found && poolEtag(found);
           });
-          const answer = await control.add(params.pool, given, who);
-          if (!isCommandError(answer)) return shown(answer, 201);
-          const current = answer.status === 412 ? pool(params.pool) : undefined;
-          return current ? preconditionFailed(answer, current, poolEtag(current)) : denial(answer);
+          const response = await control.add(params.pool, given, actor);
+          if (!isCommandError(response)) return shown(response, 201);
+          const current = response.status === 412 ? pool(params.pool) : undefined;
+          return current ? preconditionFailed(response, current, poolEtag(current)) : denial(response);
         },
         withoutParser,
       )

@@ -45,9 +45,9 @@ export function denialOf(request: Request, { hostname, access }: GuardOptions): 
 /** @returns with `login`, whether there is anybody who could log in: the dashboard goes by it */
 function unauthorized({ hasUsers: login }: Access): Response {
   const how = login ? "a session from POST /api/login, or a token" : "the admin token";
-  const answer = problem(401, "unauthorized", `Send ${how}: Authorization: Bearer …`, { login });
-  answer.headers.set("WWW-Authenticate", 'Bearer realm="evenkeel"');
-  return answer;
+  const response = problem(401, "unauthorized", `Send ${how}: Authorization: Bearer …`, { login });
+  response.headers.set("WWW-Authenticate", 'Bearer realm="evenkeel"');
+  return response;
 }
 
 /** Browsers say where a request comes from, and pages cannot forge it; other callers say nothing and are let through. */

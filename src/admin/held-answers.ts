@@ -9,11 +9,11 @@ const checkMs = 2_000;
 const nothing = new Uint8Array();
 
 /** The same answer; a stream of events is cut as soon as `isAllowed` says no. */
-export function boundToSession(answer: Response, isAllowed: () => boolean, schedule: Schedule): Response {
-  if (!answer.body || answer.headers.get("content-type") !== "text/event-stream") return answer;
+export function boundToSession(response: Response, isAllowed: () => boolean, schedule: Schedule): Response {
+  if (!response.body || response.headers.get("content-type") !== "text/event-stream") return response;
   let cancel = schedule(checkMs, check);
-  const { stream, end } = closableStream(answer.body, nothing, () => cancel());
-  return new Response(stream, { status: answer.status, headers: answer.headers });
+  const { stream, end } = closableStream(response.body, nothing, () => cancel());
+  return new Response(stream, { status: response.status, headers: response.headers });
 
   function check(): void {
     if (isAllowed()) cancel = schedule(checkMs, check);

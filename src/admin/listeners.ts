@@ -4,9 +4,9 @@ import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
 
 export interface SseClientsOptions {
   /** More at one time is a mistake or an attack. */
-  readonly most: number;
+  readonly maxClients: number;
   /** Bytes that wait for one reader before it gets nothing more. */
-  readonly mostWaitingBytes: number;
+  readonly maxWaitingBytes: number;
   readonly schedule: Schedule;
   /** The first one comes; what this returns is called when the last one has gone. */
   readonly begin: () => Cancel;
@@ -14,7 +14,7 @@ export interface SseClientsOptions {
 
 const beatMs = 15_000;
 /** Whoever reads nothing for this many beats is cut: it may come back. */
-const mostMissedBeats = 2;
+const maxMissedBeats = 2;
 
 const encoder = new TextEncoder();
 /** The first bytes, so that the head leaves at once; browsers that are cut come back after a second. */
@@ -49,7 +49,7 @@ export class SseClient<State> {
   /** False if it has read nothing for too long. */
   beat(): boolean {
     this.#missedBeats = this.send(heartbeat) ? 0 : this.#missedBeats + 1;
-    return this.#missedBeats < mostMissedBeats;
+    return this.#missedBeats < maxMissedBeats;
   }
 
   cut(): void {
@@ -89,7 +89,7 @@ export class SseClients<State> {
 
   /** Undefined if too many listen already. */
   open(state: () => State, { joins, wants }: SseGreeting<State>): ReadableStream<Uint8Array> | undefined {
-    const { most, mostWaitingBytes } = this.#options;
+    const { maxClients: most, maxWaitingBytes } = this.#options;
     if (this.#all.size >= most) return undefined;
     let listener: SseClient<State> | undefined;
     return new ReadableStream<Uint8Array>(
@@ -103,7 +103,7 @@ export class SseClients<State> {
         pull: () => listener && wants?.(listener),
         cancel: () => listener && this.#leave(listener),
       },
-      { highWaterMark: mostWaitingBytes, size: (chunk) => chunk?.byteLength ?? 0 },
+      { highWaterMark: maxWaitingBytes, size: (chunk) => chunk?.byteLength ?? 0 },
     );
   }
 

@@ -17,8 +17,8 @@ export interface LoginOptions {
 }
 
 /** Longer ones would only cost time to hash. */
-const longestName = 64;
-const longestPassword = 1_024;
+const maxName = 64;
+const maxPassword = 1_024;
 
 /**
  * A session is a bearer like any token and never a cookie here, so that no browser sends it unasked. The dashboard, which
@@ -34,17 +34,17 @@ export function loginRoutes({ access, peerOf }: LoginOptions) {
           const fields = await bodyFields(request);
           if (fields instanceof Response) return fields;
           const { name, password } = fields;
-          if (!isText(name, longestName) || !isText(password, longestPassword)) {
+          if (!isText(name, maxName) || !isText(password, maxPassword)) {
             return problem(400, "login_invalid", 'Cannot log in: send {"name": …, "password": …}');
           }
-          const answer = await access.login({ name, password, address: addressOf(request, peerOf) });
-          if (answer.kind === "accepted") {
-            return json(200, { name, role: answer.role, session: answer.session });
+          const response = await access.login({ name, password, address: addressOf(request, peerOf) });
+          if (response.kind === "accepted") {
+            return json(200, { name, role: response.role, session: response.session });
           }
-          if (answer.kind === "refused") {
+          if (response.kind === "refused") {
             return problem(401, "login_refused", "Cannot log in: name or password is wrong.");
           }
-          const seconds = Math.ceil(answer.waitMs / 1_000);
+          const seconds = Math.ceil(response.waitMs / 1_000);
           const detail = `Cannot log in: too many failures, try again in ${seconds} s.`;
           const paused = problem(429, "login_paused", detail, { retryAfterSeconds: seconds });
           paused.headers.set("Retry-After", String(seconds));

@@ -8,10 +8,10 @@ import { readJsonBody, withoutParser, bodyFields } from "./bodies.ts";
 import { callerOf } from "./callers.ts";
 import type { ControlAccess } from "./fleet-routes.ts";
 import { reasonBody } from "./schemas/orders.ts";
-import { upstreamAnswers } from "./upstream-answers.ts";
+import { upstreamResponses } from "./upstream-answers.ts";
 
 export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control" | "upstream">) {
-  const { shown, refusal, whoMay } = upstreamAnswers(upstream);
+  const { shown, refusal, whoMay } = upstreamResponses(upstream);
   return (
     new Elysia({ handler: { standardHostname: false } })
       /** Begins one, or replaces the one that runs. */

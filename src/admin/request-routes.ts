@@ -10,8 +10,8 @@ import { readJsonBody, withoutParser } from "./bodies.ts";
 import type { RequestTail, TailQuery } from "./request-tail.ts";
 import { dryRunBody } from "./schemas/request.ts";
 
-const usualLimit = 50;
-const mostAtOnce = 500;
+const defaultLimit = 50;
+const maxConcurrent = 500;
 const lists: readonly RequestListKind[] = ["recent", "slowest", "failed"];
 
 export function requestRoutes(requests: Requests, tail: RequestTail) {
@@ -42,7 +42,7 @@ export function requestRoutes(requests: Requests, tail: RequestTail) {
         const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
         return json(
           200,
-          requests.foresee({ method, host, target, clientAddress, headers: Object.fromEntries(lower) }),
+          requests.dryRun({ method, host, target, clientAddress, headers: Object.fromEntries(lower) }),
         );
       },
       withoutParser,
@@ -72,7 +72,7 @@ function listQueryOf(query: URLSearchParams): RequestQuery | string {
   const filter = filterOf(query);
   if (typeof filter === "string") return filter;
   return {
-    ...{ which, limit: Math.min(limit ?? usualLimit, mostAtOnce) },
+    ...{ which, limit: Math.min(limit ?? defaultLimit, maxConcurrent) },
     ...(before !== null && { before }),
     ...filter,
   };

@@ -36,10 +36,10 @@ export class RequestTail {
     this.#options = options;
     const { requests, schedule } = options;
     this.#listeners = new SseClients({
-      most: 50,
-      mostWaitingBytes: 256 * 1024,
+      maxClients: 50,
+      maxWaitingBytes: 256 * 1024,
       schedule,
-      begin: () => requests.watch((request) => this.#tell(request)),
+      begin: () => requests.watch((request) => this.#notify(request)),
     });
   }
 
@@ -52,13 +52,13 @@ export class RequestTail {
     return this.#listeners.open(() => ({ query, missed: 0 }), {
       joins: (listener) => {
         const missed = after === null ? [] : this.#options.requests.since(after);
-        for (const request of missed) this.#tell(request, [listener]);
+        for (const request of missed) this.#notify(request, [listener]);
       },
     });
   }
 
   /** The text is made once for all of them, and only if one of them wants it. */
-  #tell(request: StoredRequest, listeners: Iterable<SseClient<State>> = this.#listeners): void {
+  #notify(request: StoredRequest, listeners: Iterable<SseClient<State>> = this.#listeners): void {
     let bytes: Uint8Array | undefined;
     for (const listener of listeners) {
       if (!matchesRequest(request, listener.state.query)) continue;

@@ -6,7 +6,7 @@ import { eventStream, problem } from "./answers.ts";
 import { afterOf, queryParameters } from "./asked.ts";
 import type { Stream } from "./stream.ts";
 
-const mostSnapshotSeconds = 60;
+const maxSnapshotSeconds = 60;
 
 export function streamRoutes(stream: Stream) {
   return new Elysia({ handler: { standardHostname: false } }).get("/api/stream", ({ request }) => {
@@ -29,5 +29,5 @@ export function streamRoutes(stream: Stream) {
 function secondsOf(given: string | null): number | undefined {
   if (given === null) return 0;
   const seconds = (parseDuration(given) ?? 0) / 1_000;
-  return Number.isInteger(seconds) && seconds >= 1 && seconds <= mostSnapshotSeconds ? seconds : undefined;
+  return Number.isInteger(seconds) && seconds >= 1 && seconds <= maxSnapshotSeconds ? seconds : undefined;
 }

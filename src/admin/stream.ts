@@ -48,8 +48,8 @@ export class Stream {
     this.#options = options;
     this.#listeners = new SseClients({
       // Dashboards of a team and its scripts.
-      most: 100,
-      mostWaitingBytes: 64 * 1024,
+      maxClients: 100,
+      maxWaitingBytes: 64 * 1024,
       schedule: options.schedule,
       begin: () => this.#begin(),
     });
@@ -68,8 +68,8 @@ export class Stream {
       () => ({ query, cursor: cursor(), snapshotIn: 0 }),
       {
         wants: (listener) => {
-          this.#tell(listener);
-          if (snapshotSeconds > 0 && listener.state.snapshotIn === 0) this.#show(listener, this.#picture());
+          this.#notify(listener);
+          if (snapshotSeconds > 0 && listener.state.snapshotIn === 0) this.#show(listener, this.#snapshot());
         },
       },
     );
@@ -90,7 +90,7 @@ export class Stream {
   #wake(): void {
     this.#cancelFlush ??= this.#options.schedule(0, () => {
       this.#cancelFlush = undefined;
-      for (const listener of this.#listeners) this.#tell(listener);
+      for (const listener of this.#listeners) this.#notify(listener);
     });
   }
 
@@ -99,7 +99,7 @@ export class Stream {
     for (const listener of this.#listeners) {
       const { state } = listener;
       if (state.query.snapshotSeconds === 0 || --state.snapshotIn > 0) continue;
-      this.#show(listener, (picture ??= this.#picture()));
+      this.#show(listener, (picture ??= this.#snapshot()));
     }
   }
 
@@ -109,7 +109,7 @@ export class Stream {
   }
 
   /** The events that it does not have yet, as long as it takes them. */
-  #tell(listener: SseClient<State>): void {
+  #notify(listener: SseClient<State>): void {
     const { state } = listener;
     const { upstream, pool } = state.query;
     const only = { ...(upstream !== undefined && { upstream }), ...(pool !== undefined && { pool }) };
@@ -131,7 +131,7 @@ export class Stream {
   }
 
   /** Without an id, so that the last event's stays the one to come back with. */
-  #picture(): Uint8Array {
+  #snapshot(): Uint8Array {
     return encoder.encode(`event: snapshot\ndata: ${JSON.stringify(this.#options.snapshot())}\n\n`);
   }
 }

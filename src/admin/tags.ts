@@ -27,9 +27,9 @@ function tagOf(value: unknown): string {
 }
 
 function intentOf(upstream: UpstreamSnapshot) {
-  const { id, url, weight, backup, mode, modeSet, weightSet, added, drain, rehearsal } = upstream;
+  const { id, url, weight, backup, mode, modeSet, weightSet, added, drain, rehearsal: fault } = upstream;
   // Its end is told by another clock than it is kept by, and may differ by a millisecond from look to look.
-  const { until: _until, ...played } = rehearsal ?? { until: null };
+  const { until: _until, ...played } = fault ?? { until: null };
   return [id, url, weight, backup, mode, modeSet, weightSet, added, drain?.leaving ?? false, played];
 }
 
@@ -44,15 +44,15 @@ const changedSince = commandError(
  * @param tagNow undefined if there is nothing any more
  */
 export function withIfMatch(
-  who: Actor,
+  actor: Actor,
   request: Request,
   tagNow: () => string | undefined,
   otherwise = changedSince,
 ): Actor {
   const wanted = request.headers.get("if-match");
-  if (wanted === null || wanted.trim() === "*") return who;
+  if (wanted === null || wanted.trim() === "*") return actor;
   return {
-    ...who,
+    ...actor,
     condition() {
       const now = tagNow();
       if (now === undefined || strongTagsIn(wanted).includes(now)) return undefined;

@@ -6,14 +6,14 @@ import { denial, json, problem } from "./answers.ts";
 import { actorOf } from "./asked.ts";
 import { withIfMatch, upstreamEtag } from "./tags.ts";
 
-export function upstreamAnswers(upstream: (id: string) => UpstreamSnapshot | undefined) {
+export function upstreamResponses(upstream: (id: string) => UpstreamSnapshot | undefined) {
   return {
     /** With what is there now, and under which tag; so too where a write came too late. */
     shown(id: string, status = 200, more?: object): Response {
       const found = upstream(id);
-      const answer = json(status, more ? { ...more, upstream: found ?? null } : (found ?? null));
-      if (found) answer.headers.set("ETag", upstreamEtag(found));
-      return answer;
+      const response = json(status, more ? { ...more, upstream: found ?? null } : (found ?? null));
+      if (found) response.headers.set("ETag", upstreamEtag(found));
+      return response;
     },
 
     refusal(id: string, refused: CommandError): Response {
@@ -34,7 +34,7 @@ export function preconditionFailed(
   current: object,
   tag: string,
 ): Response {
-  const answer = problem(status, reason, message, { current });
-  answer.headers.set("ETag", tag);
-  return answer;
+  const response = problem(status, reason, message, { current });
+  response.headers.set("ETag", tag);
+  return response;
 }

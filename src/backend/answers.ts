@@ -13,12 +13,12 @@ export function demoProblem(status: number, error: string): Response {
 /** @param allowed the methods that the path has, as the Allow field lists them (RFC 9110 section 10.2.1) */
 export function methodNotAllowed(request: Request, allowed: string): Response {
   const { pathname } = new URL(request.url);
-  const answer = demoProblem(
+  const response = demoProblem(
     405,
     `Cannot answer ${pathname}: the method must be ${allowed}, received ${request.method}`,
   );
-  answer.headers.set("allow", allowed);
-  return answer;
+  response.headers.set("allow", allowed);
+  return response;
 }
 
 /** What was received, as a message shows it: quoted, escaped and not too long. */

@@ -21,7 +21,7 @@ export interface AppOptions extends FaultInjectionOptions {
   readonly bug: (error: unknown) => void;
 }
 
-interface Asked {
+interface RouteInput {
   readonly request: Request;
 }
 
@@ -38,7 +38,7 @@ export function backendApp(options: AppOptions): WebHandler {
     return response;
   }
 
-  function metrics({ request }: Asked): Response {
+  function metrics({ request }: RouteInput): Response {
     const accept = request.headers.get("accept") ?? "";
     const asText = /\btext\/plain\b|\bopenmetrics\b/.test(accept) && !accept.includes("application/json");
     if (!asText) return demoJson(counters.read());
@@ -46,20 +46,20 @@ export function backendApp(options: AppOptions): WebHandler {
     return new Response(counters.text(), { headers });
   }
 
-  function events({ request }: Asked): Response {
+  function events({ request }: RouteInput): Response {
     const { schedule, leaving, server } = options;
     const tell = (tick: number) => JSON.stringify({ tick, server: server() });
-    const body = request.method === "HEAD" ? null : ticks({ tell, schedule, leaving });
+    const body = request.method === "HEAD" ? null : ticks({ emit: tell, schedule, leaving });
     return new Response(body, {
       headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
     });
   }
 
-  const reads: Readonly<Record<string, (asked: Asked) => Response | Promise<Response>>> = {
+  const reads: Readonly<Record<string, (input: RouteInput) => Response | Promise<Response>>> = {
     "/healthz": () => demoJson({ status: "alive" }),
-    "/readyz": () => readiness.answer(),
+    "/readyz": () => readiness.response(),
     "/metrics": metrics,
-    "/sse": (asked) => counted(() => events(asked)),
+    "/sse": (input) => counted(() => events(input)),
   };
 
   // A short Host such as "a" breaks Elysia's path parsing unless it is told not to take it for standard.

@@ -51,14 +51,14 @@ const tickMs = 1_000;
 
 export interface TicksOptions {
   /** The data of an event; counted from 1. */
-  readonly tell: (tick: number) => string;
+  readonly emit: (tick: number) => string;
   readonly schedule: Schedule;
   /** Ends the stream. */
   readonly leaving: AbortSignal;
 }
 
 /** Server-sent events, the first at once and then one each second, until either side leaves. */
-export function ticks({ tell, schedule, leaving }: TicksOptions): ReadableStream<Uint8Array> {
+export function ticks({ emit: tell, schedule, leaving }: TicksOptions): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let count = 0;
   let cancel: Cancel = () => {};

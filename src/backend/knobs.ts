@@ -12,33 +12,33 @@ export interface EchoOptions {
 }
 
 interface Range {
-  readonly least: number;
-  readonly most: number;
+  readonly min: number;
+  readonly max: number;
 }
 
 /** A minute outlasts every timeout worth rehearsing; a GiB is streamed and costs no memory. */
 const ranges: Readonly<Record<keyof EchoOptions, Range>> = {
-  ms: { least: 0, most: 60_000 },
-  status: { least: 200, most: 599 },
-  bytes: { least: 0, most: 2 ** 30 },
+  ms: { min: 0, max: 60_000 },
+  status: { min: 200, max: 599 },
+  bytes: { min: 0, max: 2 ** 30 },
 };
 
 /** The knobs that the query sets, or everything that is wrong with them. */
 export function readEchoOptions(
   query: URLSearchParams,
 ): EchoOptions | { readonly problems: readonly string[] } {
-  let knobs: EchoOptions = {};
+  let options: EchoOptions = {};
   const problems: string[] = [];
   for (const name of ["ms", "status", "bytes"] as const) {
     const given = query.get(name);
     if (given === null) continue;
-    const { least, most } = ranges[name];
+    const { min: least, max: most } = ranges[name];
     const value = /^\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
-    if (value >= least && value <= most) knobs = { ...knobs, [name]: value };
+    if (value >= least && value <= most) options = { ...options, [name]: value };
     else
       problems.push(
         `Cannot use ${name}: it must be a whole number from ${least} to ${most}, received ${quoteInput(given)}`,
       );
   }
-  return problems.length > 0 ? { problems } : knobs;
+  return problems.length > 0 ? { problems } : options;
 }

@@ -7,11 +7,11 @@ import { readText } from "./bodies.ts";
 const bodyLimit = 1_024;
 
 export class Readiness {
-  #asked = true;
+  #request = true;
   #stopping = false;
 
   get isReady(): boolean {
-    return this.#asked && !this.#stopping;
+    return this.#request && !this.#stopping;
   }
 
   stop(): void {
@@ -19,22 +19,22 @@ export class Readiness {
   }
 
   /** `GET /readyz` */
-  answer(): Response {
+  response(): Response {
     return this.isReady ? demoJson({ status: "ready" }) : demoJson({ status: "not ready" }, 503);
   }
 
   /** `POST /admin/ready/` with `{"ready": false}`: takes it over and says what holds now. */
   async change(request: Request): Promise<Response> {
     const text = await readText(request.body, bodyLimit);
-    const asked = text === undefined ? undefined : readyOf(text);
-    if (asked === undefined) {
+    const input = text === undefined ? undefined : readyOf(text);
+    if (input === undefined) {
       const received = text === undefined ? `no body of at most ${bodyLimit} bytes` : quoteInput(text);
       return demoProblem(
         400,
         `Cannot change readiness: the body must be {"ready": true} or {"ready": false}, received ${received}`,
       );
     }
-    this.#asked = asked;
+    this.#request = input;
     return demoJson({ ready: this.isReady });
   }
 }

@@ -13,18 +13,18 @@ export interface FaultInjectionOptions {
   readonly failRate: number;
   readonly random: Random;
   readonly schedule: Schedule;
-  readonly server: () => ServerPicture;
+  readonly server: () => ServerDescription;
 }
 
 /** How a backend names itself in its answers. */
-export interface ServerPicture {
+export interface ServerDescription {
   readonly name: string;
   readonly port: number;
   /** ISO 8601, in UTC. */
   readonly time: string;
 }
 
-export function describeRequest(name: string, port: number, wallClock: WallClock): ServerPicture {
+export function describeRequest(name: string, port: number, wallClock: WallClock): ServerDescription {
   return { name, port, time: new Date(wallClock()).toISOString() };
 }
 
@@ -56,8 +56,8 @@ export async function echo(
 
 async function latency(
   { latencyMs, random, schedule }: FaultInjectionOptions,
-  knobs: EchoOptions,
+  options: EchoOptions,
 ): Promise<void> {
-  const delayMs = knobs.ms ?? latencyMs.min + random() * (latencyMs.max - latencyMs.min);
+  const delayMs = options.ms ?? latencyMs.min + random() * (latencyMs.max - latencyMs.min);
   if (delayMs > 0) await new Promise<void>((resolve) => void schedule(delayMs, resolve));
 }

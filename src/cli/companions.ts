@@ -15,8 +15,8 @@ import type { Line } from "./program.ts";
 
 /** @param hostName what the server is called if nobody says */
 export function readBackend(line: Line, env: Environment, hostName: string): BackendConfig | ConfigError {
-  const given = readGivens(backendFlags, backendSchema, { line, env });
-  if (given.kind === "trouble") return given;
+  const given = readSettings(backendFlags, backendSchema, { line, env });
+  if (given.kind === "invalid") return given;
   const { name, latency, failRate, ...listen } = given.value;
   const fallback = defaults.backend;
   return {
@@ -34,15 +34,15 @@ export interface AdminTarget {
 }
 
 export function readAdminTarget(line: Line, env: Environment): AdminTarget | ConfigError {
-  const given = readGivens(askFlags, dashboardSchema, { line, env });
-  if (given.kind === "trouble") return given;
+  const given = readSettings(askFlags, dashboardSchema, { line, env });
+  if (given.kind === "invalid") return given;
   const { adminUrl = defaults.dashboard.adminUrl, adminToken } = given.value;
   return { adminUrl: adminUrl.replace(/\/$/, ""), ...(adminToken === undefined ? {} : { adminToken }) };
 }
 
 export function readDashboard(line: Line, env: Environment): DashboardConfig | ConfigError {
-  const given = readGivens(dashboardFlags, dashboardSchema, { line, env });
-  if (given.kind === "trouble") return given;
+  const given = readSettings(dashboardFlags, dashboardSchema, { line, env });
+  if (given.kind === "invalid") return given;
   const { balancerUrl, adminUrl, adminToken, ...listen } = given.value;
   const fallback = defaults.dashboard;
   return {
@@ -53,22 +53,22 @@ export function readDashboard(line: Line, env: Environment): DashboardConfig | C
   };
 }
 
-interface Said {
+interface GivenValues {
   readonly line: Line;
   readonly env: Environment;
 }
 
-interface Understood<Value> {
+interface ParsedSettings<Value> {
   readonly kind: "understood";
   readonly value: Value;
 }
 
-function readGivens<Schema extends TSchema>(
+function readSettings<Schema extends TSchema>(
   flags: readonly Flag[],
   schema: Schema,
-  { line, env }: Said,
-): Understood<Static<Schema>> | ConfigError {
-  const layers = mergeSources({ givens: commandLineValues(flags, line.written, env), base: {} });
+  { line, env }: GivenValues,
+): ParsedSettings<Static<Schema>> | ConfigError {
+  const layers = mergeSources({ values: commandLineValues(flags, line.written, env), base: {} });
   const problems = schemaErrors(schema, layers.value).map(layers.problemOf);
   if (problems.length > 0) return configError(problems);
   return { kind: "understood", value: layers.value as Static<Schema> };

@@ -142,9 +142,9 @@ export function isVerb(name: string): name is VerbName {
   return Object.hasOwn(verbs, name);
 }
 
-const longestWaitMs = 3_600_000;
+const maxWaitMs = 3_600_000;
 const eventsByDefault = 20;
-const mostEvents = 2_000;
+const maxEvents = 2_000;
 
 /**
  * @param operands as many as the verb has
@@ -170,7 +170,7 @@ export function readVerb(
   const waitMs = () => {
     const text = written.get("--wait");
     const parsed = text === undefined ? 0 : parseDuration(text);
-    if (parsed !== undefined && parsed <= longestWaitMs) return Math.round(parsed);
+    if (parsed !== undefined && parsed <= maxWaitMs) return Math.round(parsed);
     const why = "it needs a duration of at most 1h, such as 30s";
     problems.push({ action: "use --wait", why, received: quote(text) });
     return 0;
@@ -208,7 +208,7 @@ export function readVerb(
         return { verb, upstream: first, method: "DELETE", body: {}, ...said };
       }
       case "events": {
-        const limit = number("--limit", written.get("--limit"), mostEvents) ?? eventsByDefault;
+        const limit = number("--limit", written.get("--limit"), maxEvents) ?? eventsByDefault;
         const upstream = written.get("--upstream");
         return { verb, isFollowed: has("--follow"), upstream, limit, asJson: has("--json") };
       }

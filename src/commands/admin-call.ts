@@ -14,7 +14,7 @@ export interface Failed {
   readonly text: string;
 }
 
-export interface Called {
+export interface CallResult {
   readonly kind: "called";
   readonly status: number;
   readonly text: string;
@@ -37,16 +37,20 @@ const readTimeoutMs = 5_000;
 /** An upstream that is added is probed first, which takes as long as its probe may. */
 const writeTimeoutMs = 30_000;
 
-export type AdminCall = (call: Call) => Promise<Called | Failed>;
+export type AdminCall = (call: Call) => Promise<CallResult | Failed>;
 
 /** @param actor who the record says it was */
-export function adminCalls(ask: AdminTarget, actor: string, schedule: Schedule = systemSchedule): AdminCall {
+export function adminCalls(
+  target: AdminTarget,
+  actor: string,
+  schedule: Schedule = systemSchedule,
+): AdminCall {
   return async ({ method = "GET", path, body, waitMs = 0 }) => {
     try {
       const request = {
         method,
-        url: new URL(ask.adminUrl + path),
-        fields: jsonFields(ask, actor),
+        url: new URL(target.adminUrl + path),
+        headers: jsonHeaders(target, actor),
         timeoutMs: (method === "GET" ? readTimeoutMs : writeTimeoutMs) + waitMs,
         ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
       };
@@ -54,14 +58,14 @@ export function adminCalls(ask: AdminTarget, actor: string, schedule: Schedule =
       const value = parseJson(text);
       return status >= 200 && status < 300
         ? { kind: "called", status, text, value }
-        : refused(ask, status, value);
+        : refused(target, status, value);
     } catch (error) {
-      return unreachableError(ask, error);
+      return unreachableError(target, error);
     }
   };
 }
 
-export function jsonFields({ adminToken }: AdminTarget, actor: string): Readonly<Record<string, string>> {
+export function jsonHeaders({ adminToken }: AdminTarget, actor: string): Readonly<Record<string, string>> {
   return {
     accept: "application/json",
     "user-agent": "evenkeel-cli",

@@ -15,13 +15,13 @@ export interface Reply {
 /** Exit 0 if nothing would change, 1 if something would, 2 if there are problems. */
 export async function printPlan(call: AdminCall, file: FileSource | undefined): Promise<Reply | Failed> {
   const name = file ? `&name=${encodeURIComponent(file.name)}` : "";
-  const answer = await call({ method: "POST", path: `/api/reload?dry=1${name}`, body: file?.text ?? "" });
-  if (answer.kind === "failed") return answer;
-  const lines = asArray(asRecord(answer.value)["diff"]).map(String);
+  const response = await call({ method: "POST", path: `/api/reload?dry=1${name}`, body: file?.text ?? "" });
+  if (response.kind === "failed") return response;
+  const lines = asArray(asRecord(response.value)["diff"]).map(String);
   return lines.length === 0 ? { text: "No changes.", exitCode: 0 } : { text: lines.join("\n"), exitCode: 1 };
 }
 
 export async function printState(call: AdminCall): Promise<Reply | Failed> {
-  const answer = await call({ path: "/api/state/export" });
-  return answer.kind === "failed" ? answer : { text: answer.text, exitCode: 0 };
+  const response = await call({ path: "/api/state/export" });
+  return response.kind === "failed" ? response : { text: response.text, exitCode: 0 };
 }

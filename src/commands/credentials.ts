@@ -12,7 +12,7 @@ const longest = 1_024;
 
 export async function makePassword(source: SecretSource, passwords: Passwords): Promise<Reply> {
   const password = await readSecret(source, "Password: ");
-  const why = whyNot(password);
+  const why = secretProblem(password);
   if (why !== undefined) return refused(why, password === undefined ? "nothing" : hidden);
   if (source.isTerminal && (await readSecret(source, "Once more: ")) !== password) {
     return refused("the two are not the same", hidden);
@@ -31,7 +31,7 @@ export function makeToken(): Reply {
   return { text: lines.join("\n"), exitCode: 0 };
 }
 
-function whyNot(password: string | undefined): string | undefined {
+function secretProblem(password: string | undefined): string | undefined {
   if (password === undefined) return "it needs to be typed";
   if (password.length < shortest) return `it needs at least ${shortest} characters`;
   return password.length > longest ? `it needs at most ${longest} characters` : undefined;

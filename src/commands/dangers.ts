@@ -12,16 +12,16 @@ export async function warningsBefore(order: CliCommand, call: AdminCall): Promis
     case "maintenance":
     case "remove":
     case "weight": {
-      const answer = await call({ path: "/api/snapshot" });
+      const response = await call({ path: "/api/snapshot" });
       // Then the order itself fails, and says why.
-      if (answer.kind === "failed" || !isSnapshot(answer.value)) return [];
+      if (response.kind === "failed" || !isSnapshot(response.value)) return [];
       const weight = order.verb === "weight" ? order.weight : undefined;
-      const wish = { act: order.verb, ids: [order.upstream], weight, deadlineMs: 0 };
-      const { pools } = answer.value;
+      const wish = { action: order.verb, ids: [order.upstream], weight, deadlineMs: 0 };
+      const { pools } = response.value;
       const isAlone = pools.some(({ upstreams: [one, other] }) => one?.id === order.upstream && !other);
       // Which the balancer refuses.
       if (order.verb === "remove" && isAlone) return [];
-      return effectOf(answer.value, wish).dangers;
+      return effectOf(response.value, wish).dangers;
     }
     default:
       return [];

@@ -11,10 +11,10 @@ export async function explain(
   call: AdminCall,
   terminal: Terminal,
 ): Promise<ExitCode | Failed> {
-  const answer = await call({ path: `/api/requests/${encodeURIComponent(request)}` });
-  if (answer.kind === "failed") return answer;
-  if (asJson) terminal.write(`${JSON.stringify(answer.value)}\n`);
-  else terminal.write(`${renderExplanation(answer.value, terminal.hasColour).join("\n")}\n`);
+  const response = await call({ path: `/api/requests/${encodeURIComponent(request)}` });
+  if (response.kind === "failed") return response;
+  if (asJson) terminal.write(`${JSON.stringify(response.value)}\n`);
+  else terminal.write(`${renderExplanation(response.value, terminal.hasColour).join("\n")}\n`);
   return 0;
 }
 
@@ -36,12 +36,12 @@ export function renderExplanation(told: unknown, hasColour: boolean): readonly s
       rows.some((row) => row[key] !== null);
     const lines = renderColumns(
       [
-        keys.map((key) => ({ text: wordsOf(key).toUpperCase(), tone: "dim" as const })),
+        keys.map((key) => ({ text: selectionText(key).toUpperCase(), tone: "dim" as const })),
         ...rows.map((row) => keys.map((key) => shown(row[key]))),
       ],
       { right: keys.flatMap((key, column) => (isNumber(key) ? [column] : [])), hasColour },
     );
-    return ["", wordsOf(name), ...lines];
+    return ["", selectionText(name), ...lines];
   });
   return [...sentences, ...tables];
 }
@@ -60,7 +60,7 @@ function headingOf({
 }
 
 /** "startedAt" → "started at" */
-function wordsOf(key: string): string {
+function selectionText(key: string): string {
   return plainText(key.replace(/([A-Z])/g, " $1").toLowerCase());
 }
 

@@ -5,17 +5,17 @@ import { readEvents } from "../dashboard/event-reader.ts";
 import { sleep } from "../lib/clock.ts";
 import { parseJson } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
-import { type Failed, jsonFields, refused, unreachableError } from "./admin-call.ts";
+import { type Failed, jsonHeaders, refused, unreachableError } from "./admin-call.ts";
 
 export interface FollowOptions {
-  readonly ask: AdminTarget;
+  readonly target: AdminTarget;
   readonly actor: string;
   readonly upstream: string | undefined;
   /** Begins after the event with this number. */
   readonly after: number;
   readonly onEvent: (event: BalancerEvent) => void;
   /** Hears that the stream has ended and will be opened again. */
-  readonly onLoss: () => void;
+  readonly onDisconnect: () => void;
 }
 
 const pauseMs = 1_000;
@@ -30,7 +30,7 @@ export async function followEvents(following: FollowOptions): Promise<Failed> {
       following.onEvent(event);
     });
     if (failed && failed.exitCode !== 3) return failed;
-    if (wasOpen || !isLost) following.onLoss();
+    if (wasOpen || !isLost) following.onDisconnect();
     isLost = true;
     await sleep(pauseMs);
   }
@@ -42,7 +42,7 @@ interface End {
 }
 
 function read(
-  { ask, actor, upstream }: FollowOptions,
+  { target, actor, upstream }: FollowOptions,
   after: number,
   hear: (event: BalancerEvent) => void,
 ): Promise<End> {
@@ -50,16 +50,16 @@ function read(
   let wasOpen = false;
   return new Promise((resolve) => {
     readEvents({
-      url: new URL(`${ask.adminUrl}/api/stream?${query}`),
-      fields: jsonFields(ask, actor),
+      url: new URL(`${target.adminUrl}/api/stream?${query}`),
+      headers: jsonHeaders(target, actor),
       onOpen: () => void (wasOpen = true),
       onEvent(name, data) {
         const event = name === "event" ? parseJson(data) : undefined;
         if (event !== undefined) hear(event as BalancerEvent);
       },
-      onEnd({ answer, error }) {
-        if (answer) return resolve({ wasOpen, failed: refusal(ask, answer) });
-        resolve({ wasOpen, ...(error && !wasOpen && { failed: unreachableError(ask, error) }) });
+      onEnd({ response, error }) {
+        if (response) return resolve({ wasOpen, failed: refusal(target, response) });
+        resolve({ wasOpen, ...(error && !wasOpen && { failed: unreachableError(target, error) }) });
       },
     });
   });
@@ -67,9 +67,9 @@ function read(
 
 /** A balancer that is full says so and may have room later. */
 function refusal(
-  ask: AdminTarget,
+  target: AdminTarget,
   { status, text }: { readonly status: number; readonly text: string },
 ): Failed {
-  const failed = refused(ask, status, parseJson(text));
+  const failed = refused(target, status, parseJson(text));
   return status === 503 ? { ...failed, exitCode: 3 } : failed;
 }

@@ -23,13 +23,13 @@ export async function runCommand(order: CliCommand, call: AdminCall): Promise<Co
   switch (order.verb) {
     case "ready":
     case "maintenance": {
-      const answer = await call({
+      const response = await call({
         method: "POST",
         path: `${pathOf(order.upstream)}/mode`,
         body: { ...body, mode: order.verb },
       });
-      if (answer.kind === "failed") return answer;
-      const { status, inFlight } = asRecord(answer.value);
+      if (response.kind === "failed") return response;
+      const { status, inFlight } = asRecord(response.value);
       const says = order.verb === "ready" ? `ready: ${status}` : "in maintenance";
       return done(`${order.upstream} is ${says}, ${inFlight} in flight.`);
     }
@@ -37,21 +37,21 @@ export async function runCommand(order: CliCommand, call: AdminCall): Promise<Co
       const { waitMs, isForced, upstream } = order;
       const query = queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "", force: isForced ? "1" : "" });
       const path = `${pathOf(upstream)}/drain${query}`;
-      const answer = await call({ method: "POST", path, body, waitMs });
-      return answer.kind === "failed" ? answer : drained(order, asRecord(answer.value));
+      const response = await call({ method: "POST", path, body, waitMs });
+      return response.kind === "failed" ? response : drained(order, asRecord(response.value));
     }
     case "weight": {
       const path = pathOf(order.upstream);
-      const answer = await call({ method: "PATCH", path, body: { ...body, weight: order.weight } });
-      if (answer.kind === "failed") return answer;
-      const { weight } = asRecord(answer.value);
+      const response = await call({ method: "PATCH", path, body: { ...body, weight: order.weight } });
+      if (response.kind === "failed") return response;
+      const { weight } = asRecord(response.value);
       return done(`${order.upstream} has weight ${weight}${order.weight === null ? ", as configured" : ""}.`);
     }
     case "add": {
       const path = `/api/pools/${encodeURIComponent(order.pool)}/upstreams`;
-      const answer = await call({ method: "POST", path, body: { ...order.newcomer, ...body } });
-      if (answer.kind === "failed") return answer;
-      const { id, status, lastProbe } = asRecord(answer.value);
+      const response = await call({ method: "POST", path, body: { ...order.newcomer, ...body } });
+      if (response.kind === "failed") return response;
+      const { id, status, lastProbe } = asRecord(response.value);
       const { detail } = asRecord(lastProbe);
       const why = status === "passing" || detail === undefined ? "" : ` (${detail})`;
       return done(`${id} belongs to ${order.pool}: ${status}${why}.`);
@@ -59,8 +59,8 @@ export async function runCommand(order: CliCommand, call: AdminCall): Promise<Co
     case "remove": {
       const { waitMs, upstream } = order;
       const path = `${pathOf(upstream)}${queryOf({ wait: waitMs > 0 ? formatDuration(waitMs) : "" })}`;
-      const answer = await call({ method: "DELETE", path, body, waitMs });
-      return answer.kind === "failed" ? answer : removed(order, asRecord(answer.value));
+      const response = await call({ method: "DELETE", path, body, waitMs });
+      return response.kind === "failed" ? response : removed(order, asRecord(response.value));
     }
     case "rehearse": {
       const said = await runFault(order, call);

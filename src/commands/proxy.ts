@@ -32,7 +32,7 @@ export interface RunningProxy extends RunningCommand {
 export async function startProxy(
   { config, configFile }: Proxy,
   engine: Engine,
-  { runtime, log, say, reread, settings }: CommandContext,
+  { runtime, log, say, loadConfig, settings }: CommandContext,
 ): Promise<RunningProxy> {
   for (const why of warningsIn(config, systemWallClock())) log.warn("configuration", { why });
   const workers = workerHost(config, runtime);
@@ -42,9 +42,9 @@ export async function startProxy(
     ? undefined
     : startTelemetry({ config, isShared: false, log: logOf("telemetry") });
   await telemetry?.ready;
-  const house = { config, reread, runtime, engine, store, historyStore, log, version };
-  const { onlookers } = telemetry ?? {};
-  const balancer = new Balancer({ ...house, ...(workers ? { workers } : onlookers && { onlookers }) });
+  const common = { config, loadConfig, runtime, engine, store, historyStore, log, version };
+  const { sinks } = telemetry ?? {};
+  const balancer = new Balancer({ ...common, ...(workers ? { workers } : sinks && { sinks }) });
   const bug = (error: unknown) => bugs.report(logOf("admin"), error);
   const { admin, listen } = config;
   // The admin side first: whoever asks while first verdicts are taken hears "starting" and not a refused connection.
@@ -54,7 +54,7 @@ export async function startProxy(
       {
         ...admin,
         ...{ bug, settings: () => settings(balancer.config), accounts: () => balancer.config.admin },
-        note: (said) => recordLogin(said, balancer, logOf("admin")),
+        onLogin: (said) => recordLogin(said, balancer, logOf("admin")),
         takeSessions: () => sessionsIn(store, log),
       },
       balancer,

@@ -21,17 +21,17 @@ export type ServerCommand = Extract<Command, { kind: "up" | "proxy" | "backend" 
 export function configReloaders(
   command: ServerCommand,
   { argv, env }: OriginalArguments,
-): Pick<CommandContext, "reread" | "settings"> {
+): Pick<CommandContext, "loadConfig" | "settings"> {
   let last = "settings" in command ? command.settings : () => [];
   const isFileExpected = "configFile" in command && command.configFile.exists;
-  const reread: ConfigLoader = (file) => {
-    const surroundings = { ...systemEnvironment(env), isFileExpected, ...(file ? { file } : {}) };
-    const again = parse(argv, env, surroundings);
-    if (again.kind === "trouble") return again;
+  const loadConfig: ConfigLoader = (file) => {
+    const environment = { ...systemEnvironment(env), isFileExpected, ...(file ? { file } : {}) };
+    const again = parse(argv, env, environment);
+    if (again.kind === "invalid") return again;
     if (!("config" in again))
       throw new Error(`Cannot read the configuration of evenkeel ${again.kind}: it has none`);
     if (!file && "settings" in again) last = again.settings;
     return again.config;
   };
-  return { reread, settings: (config) => last(config) };
+  return { loadConfig, settings: (config) => last(config) };
 }

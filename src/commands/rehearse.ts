@@ -13,11 +13,11 @@ export async function runFault(
   call: AdminCall,
 ): Promise<string | Failed> {
   const path = `/api/upstreams/${encodeURIComponent(upstream)}/rehearsal`;
-  const answer = await call({ method, path, body: reason === "" ? body : { ...body, reason } });
-  if (answer.kind === "failed") return answer;
+  const response = await call({ method, path, body: reason === "" ? body : { ...body, reason } });
+  if (response.kind === "failed") return response;
   if (method === "DELETE") return `The rehearsal on ${upstream} has ended.`;
-  const { rehearsal } = asRecord(answer.value) as Partial<Pick<UpstreamSnapshot, "rehearsal">>;
-  const plays = rehearsal ? describeFault(rehearsal) : "nothing any more";
+  const { rehearsal: fault } = asRecord(response.value) as Partial<Pick<UpstreamSnapshot, "rehearsal">>;
+  const plays = fault ? describeFault(fault) : "nothing any more";
   const { seconds = defaultFaultMs / 1_000 } = body;
   const left = formatDuration(Number(seconds) * 1_000);
   return `Rehearsal on ${upstream}: ${plays}, for ${left}. It ends by itself.`;

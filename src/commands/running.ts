@@ -22,7 +22,7 @@ export interface CommandContext {
   readonly runtime: Runtime;
   readonly log: Log;
   /** For a balancer: reads its configuration anew. */
-  readonly reread: ConfigLoader;
+  readonly loadConfig: ConfigLoader;
   /** A configuration as a list, with the sources of its values as they were last read. */
   readonly settings: (config: Config) => readonly Setting[];
   /** A line for the person who started the command, on standard output. */
@@ -36,7 +36,7 @@ export class UsageError extends Error {
   }
 }
 
-const whys: Readonly<Record<string, string>> = {
+const listenErrors: Readonly<Record<string, string>> = {
   EADDRINUSE: "another process listens there already",
   EACCES: "this user may not listen there",
   EADDRNOTAVAIL: "this machine has no such address",
@@ -59,7 +59,7 @@ export async function listening<T>(
     return await starting;
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    const why = whys[code];
+    const why = listenErrors[code];
     if (why === undefined) throw error;
     throw new UsageError({ action: `use ${flag}`, why, received: `${hostname}:${port}` });
   }

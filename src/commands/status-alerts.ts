@@ -1,11 +1,11 @@
 /** What `status` says before the pools because it concerns the whole balancer: the dashboard's alerts, a line each. */
 
 import {
-  certificateWords,
-  notKeptWords,
-  refusedWords,
-  restartWords,
-  sheddingWords,
+  certificateText,
+  unsavedText,
+  refusedText,
+  restartText,
+  sheddingText,
 } from "../dashboard/alert-words.ts";
 import { formatTime } from "../dashboard/format.ts";
 import type { Snapshot } from "../snapshot.ts";
@@ -19,15 +19,15 @@ export function alertLines({
 }: Snapshot): readonly string[] {
   const { refused, needsRestart } = configuration;
   return [
-    ...(memory.shedding ? sentencesOf(sheddingWords(memory)) : []),
-    ...(notKept ? sentencesOf(notKeptWords(notKept)) : []),
+    ...(memory.shedding ? sentencesOf(sheddingText(memory)) : []),
+    ...(notKept ? sentencesOf(unsavedText(notKept)) : []),
     ...certificates.flatMap((certificate) => {
-      const [what, deed] = certificateWords(certificate, needsRestart, at) ?? [];
+      const [what, deed] = certificateText(certificate, needsRestart, at) ?? [];
       return what === undefined ? [] : [what, `  ${deed}`];
     }),
     ...(refused ? refusedLines(refused) : []),
     ...(needsRestart.length > 0
-      ? [`${restartWords(needsRestart).slice(0, -1)}: ${needsRestart.join(", ")}`]
+      ? [`${restartText(needsRestart).slice(0, -1)}: ${needsRestart.join(", ")}`]
       : []),
   ];
 }
@@ -39,7 +39,7 @@ function sentencesOf(words: string): readonly string[] {
 }
 
 function refusedLines(refused: NonNullable<Snapshot["configuration"]["refused"]>): readonly string[] {
-  const [what, outcome] = refusedWords(refused);
+  const [what, outcome] = refusedText(refused);
   const [first, ...others] = refused.problems;
   const more = others.length > 0 ? ` (and ${others.length} more: evenkeel check)` : "";
   return [

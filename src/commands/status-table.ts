@@ -11,7 +11,7 @@ import {
   nothing,
 } from "../dashboard/format.ts";
 import { isEjected, reasonSentence } from "../dashboard/reasons.ts";
-import { leftOf, played, describeInjectedFault } from "../dashboard/rehearsal-words.ts";
+import { leftOf, faultProgress, describeInjectedFault } from "../dashboard/rehearsal-words.ts";
 import { formatUptime, uptimeSpan } from "../dashboard/uptime-words.ts";
 import { overallStatus } from "../dashboard/verdict.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
@@ -19,10 +19,10 @@ import { type Cell, renderColumns, type ColumnsOptions } from "./columns.ts";
 import { alertLines } from "./status-alerts.ts";
 import { plainText } from "./terminal.ts";
 
-type Look = Omit<ColumnsOptions, "right">;
+type StatusPage = Omit<ColumnsOptions, "right">;
 
 /** @param picture with a snapshot, or with an outage and what is left of one */
-export function statusLines(picture: DashboardState, look: Look): readonly string[] {
+export function statusLines(picture: DashboardState, look: StatusPage): readonly string[] {
   const { tone, headline, reasons } = overallStatus(picture);
   const toneOf = { good: "green", warn: "yellow", bad: "red" } as const;
   const [verdict = ""] = renderColumns([[{ text: headline, tone: toneOf[tone] }]], { ...look, right: [] });
@@ -50,7 +50,7 @@ const heads = [
 ];
 const numbers = [2, 3, 4, 5, 6, 7, 8];
 
-function poolLines(pool: PoolSnapshot, { at }: Snapshot, look: Look): readonly string[] {
+function poolLines(pool: PoolSnapshot, { at }: Snapshot, look: StatusPage): readonly string[] {
   const { traffic } = pool;
   const hedged = pool.hedges.won + pool.hedges.lost;
   const facts = [
@@ -99,14 +99,13 @@ export function statusReason(upstream: UpstreamSnapshot, now: number): string {
   const { status, backup, slowStart, weight, effectiveWeight, modeSet, weightSet, added } = upstream;
   const { outlier, lastProbe, drain } = upstream;
   const whys: string[] = [];
-  const rehearsal = played(upstream);
-  if (rehearsal)
-    whys.push(`rehearsal by ${rehearsal.by}: ${describeInjectedFault(rehearsal)}, ${leftOf(rehearsal, now)}`);
+  const fault = faultProgress(upstream);
+  if (fault) whys.push(`rehearsal by ${fault.by}: ${describeInjectedFault(fault)}, ${leftOf(fault, now)}`);
   if (drain && !drain.drained) {
     const until = drain.deadline === null ? "" : `, ${formatSpan(drain.deadline - now)} left`;
     whys.push(`${drain.leaving ? "leaving" : "emptying"}: ${drain.inFlight} in flight${until}`);
   } else if (drain) whys.push("empty");
-  if (modeSet && status === upstream.mode) whys.push(saidOf(modeSet, now));
+  if (modeSet && status === upstream.mode) whys.push(changeNote(modeSet, now));
   if (status === "failing" && lastProbe) {
     whys.push(`${lastProbe.detail} ${formatAgo(now - lastProbe.at)}`);
   }
@@ -119,12 +118,12 @@ export function statusReason(upstream: UpstreamSnapshot, now: number): string {
     whys.push(`slow start ${formatShare(slowStart)}, ${counts}`);
   }
   if (backup) whys.push("backup");
-  if (weightSet) whys.push(`weight ${saidOf(weightSet, now)}`);
-  if (added) whys.push(`added ${saidOf(added, now)}`);
+  if (weightSet) whys.push(`weight ${changeNote(weightSet, now)}`);
+  if (added) whys.push(`added ${changeNote(added, now)}`);
   return whys.join("; ");
 }
 
-function saidOf({ by, at, why }: { by: string; at: number; why: string }, now: number): string {
+function changeNote({ by, at, why }: { by: string; at: number; why: string }, now: number): string {
   return `by ${by} ${formatAgo(now - at)}${why === "" ? "" : `: ${why}`}`;
 }
 

@@ -15,17 +15,21 @@ const refreshMs = 1_000;
 export async function showStatus(
   { isWatched, asJson }: Extract<Verb, { verb: "status" }>,
   {
-    ask,
+    ask: target,
     call,
     terminal,
   }: { readonly ask: AdminTarget; readonly call: AdminCall; readonly terminal: Terminal },
 ): Promise<ExitCode | Failed> {
   let picture: DashboardState | undefined;
   for (;;) {
-    const answer = await call({ path: "/api/snapshot" });
-    if (answer.kind === "failed" && !picture) return answer;
-    if (answer.kind === "failed" && answer.exitCode !== 3) return answer;
-    picture = pictureOf(picture, ask, answer.kind === "failed" ? answer : (answer.value as Snapshot));
+    const response = await call({ path: "/api/snapshot" });
+    if (response.kind === "failed" && !picture) return response;
+    if (response.kind === "failed" && response.exitCode !== 3) return response;
+    picture = renderStatus(
+      picture,
+      target,
+      response.kind === "failed" ? response : (response.value as Snapshot),
+    );
     const { snapshot, outage } = picture;
     if (asJson) {
       if (!outage) terminal.write(`${JSON.stringify(snapshot)}\n`);
@@ -35,19 +39,19 @@ export async function showStatus(
   }
 }
 
-function pictureOf(
+function renderStatus(
   previous: DashboardState | undefined,
-  ask: AdminTarget,
-  answer: Snapshot | Failed,
+  target: AdminTarget,
+  response: Snapshot | Failed,
 ): DashboardState {
   const at = systemWallClock();
   // The command line asks nobody but the admin side: the door is taken to be as the snapshot says.
   const frontDoor = { url: "", reachable: true, status: null, detail: "", latencyMs: 0, checkedAt: at };
   const reading =
-    "exitCode" in answer
-      ? { trouble: { reason: "unreachable", message: "no answer" } as const }
-      : { snapshot: answer };
-  return nextDashboardState(previous, { at, adminUrl: ask.adminUrl, frontDoor, reading, trends: [] });
+    "exitCode" in response
+      ? { error: { reason: "unreachable", message: "no answer" } as const }
+      : { snapshot: response };
+  return nextDashboardState(previous, { at, adminUrl: target.adminUrl, frontDoor, reading, trends: [] });
 }
 
 /** In place, without a flicker: each line is written over the one before, and what is left is cleared. */

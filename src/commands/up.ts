@@ -35,7 +35,7 @@ export async function startUp(
     };
     const page = await startDashboardCommand(address, tools, "--dashboard-port");
     started.push(page);
-    sayWhatNow(
+    printNextSteps(
       demo,
       { proxy: address.balancerUrl, dashboard: `http://${reachable(dashboard.hostname)}:${page.port}` },
       tools,
@@ -60,7 +60,7 @@ function reachable(hostname: string): string {
   return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
-function sayWhatNow(
+function printNextSteps(
   demo: readonly DemoServer[],
   urls: { readonly proxy: string; readonly dashboard: string },
   { runtime, say }: CommandContext,

@@ -14,7 +14,7 @@ import { showStatus } from "./status.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 
 export interface VerbTools {
-  readonly ask: AdminTarget;
+  readonly target: AdminTarget;
   /** Who the record says it was. */
   readonly actor: string;
   readonly terminal: Terminal;
@@ -22,17 +22,17 @@ export interface VerbTools {
 
 /** Never rejects for anything that the balancer or the network does. */
 export async function runVerb(verb: Verb, tools: VerbTools): Promise<ExitCode> {
-  const end = await run(verb, tools, adminCalls(tools.ask, tools.actor));
+  const end = await run(verb, tools, adminCalls(tools.target, tools.actor));
   if (typeof end === "number") return end;
   tools.terminal.warn(end.text);
   return end.exitCode;
 }
 
 async function run(verb: Verb, tools: VerbTools, call: AdminCall): Promise<ExitCode | Failed> {
-  const { ask, terminal } = tools;
+  const { target, terminal } = tools;
   switch (verb.verb) {
     case "status":
-      return showStatus(verb, { ask, call, terminal });
+      return showStatus(verb, { ask: target, call, terminal });
     case "events":
       return showEvents(verb, tools, call);
     case "explain":
@@ -49,19 +49,19 @@ async function run(verb: Verb, tools: VerbTools, call: AdminCall): Promise<ExitC
 
 async function showEvents(
   { isFollowed, upstream, limit, asJson }: Extract<Verb, { verb: "events" }>,
-  { ask, actor, terminal }: VerbTools,
+  { target, actor, terminal }: VerbTools,
   call: AdminCall,
 ): Promise<ExitCode | Failed> {
   const of = upstream === undefined ? "" : `&upstream=${encodeURIComponent(upstream)}`;
   const show = (event: BalancerEvent) =>
     terminal.write(`${asJson ? JSON.stringify(event) : eventLine(event)}\n`);
   // One more than is shown, so that even with none there is a number to go on from.
-  const answer = await call({ path: `/api/events?limit=${limit + 1}${of}` });
-  if (answer.kind === "failed") return answer;
-  const events = asArray(asRecord(answer.value)["events"]) as readonly BalancerEvent[];
+  const response = await call({ path: `/api/events?limit=${limit + 1}${of}` });
+  if (response.kind === "failed") return response;
+  const events = asArray(asRecord(response.value)["events"]) as readonly BalancerEvent[];
   if (limit > 0) for (const event of events.slice(-limit)) show(event);
   if (!isFollowed) return 0;
   const onLoss = () => terminal.warn("The stream of events has ended; trying again.");
   const after = events.at(-1)?.seq ?? 0;
-  return followEvents({ ask, actor, upstream, after, onEvent: show, onLoss });
+  return followEvents({ target, actor, upstream, after, onEvent: show, onDisconnect: onLoss });
 }

@@ -11,14 +11,14 @@ import type { WorkerLauncher } from "../plane/workers.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** More than this nobody can ask for either. */
-const mostWorkers = 64;
+const maxWorkers = 64;
 
 /** Undefined where this process is to do everything itself. */
 export function workerHost(
   { workers, accessLog }: Pick<Config, "workers" | "accessLog">,
   runtime: Runtime,
 ): WorkerLauncher | undefined {
-  const count = workers === "auto" ? Math.min(mostWorkers, availableParallelism()) : workers;
+  const count = workers === "auto" ? Math.min(maxWorkers, availableParallelism()) : workers;
   if (count === 1) return undefined;
   return { count, spawn: spawnWith(runtime, accessLog?.to === "stdout"), claimPort };
 }

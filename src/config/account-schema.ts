@@ -31,17 +31,17 @@ const program = Type.Object(
 );
 
 /** More people and programs than that do not look after one balancer. */
-const mostAccounts = 256;
+const maxAccounts = 256;
 
 export const accounts = {
   users: Type.Array(user, {
-    maxItems: mostAccounts,
+    maxItems: maxAccounts,
     description: "Who may log in. Changed by a reload too.",
-    errorMessage: `a list of at most ${mostAccounts} users`,
+    errorMessage: `a list of at most ${maxAccounts} users`,
   }),
   tokens: Type.Array(program, {
-    maxItems: mostAccounts,
+    maxItems: maxAccounts,
     description: "Programs that may call the admin API. Changed by a reload too.",
-    errorMessage: `a list of at most ${mostAccounts} tokens`,
+    errorMessage: `a list of at most ${maxAccounts} tokens`,
   }),
 };

@@ -19,30 +19,30 @@ const ownNames: ReadonlySet<string> = new Set([
 ]);
 
 /** The admin side acts on the balancer: beyond this machine it has to know its callers. */
-export function openAdmin(layers: ConfigSources): readonly Problem[] {
-  const host = valueAt(layers.value, ["admin", "host"]);
+export function openAdmin(sources: ConfigSources): readonly Problem[] {
+  const host = valueAt(sources.value, ["admin", "host"]);
   if (typeof host !== "string" || isLoopback(host)) return [];
-  const has = (key: string) => entriesOf(valueAt(layers.value, ["admin", key])).length > 0;
-  if (valueAt(layers.value, ["admin", "token"]) !== undefined || has("users") || has("tokens")) return [];
+  const has = (key: string) => entriesOf(valueAt(sources.value, ["admin", key])).length > 0;
+  if (valueAt(sources.value, ["admin", "token"]) !== undefined || has("users") || has("tokens")) return [];
   const why =
     "beyond this machine the admin side needs a token (ADMIN_TOKEN, or admin.token in the file) or admin.users";
-  return [layers.problemOf({ path: ["admin", "host"], why, value: host })];
+  return [sources.problemOf({ path: ["admin", "host"], why, value: host })];
 }
 
 /** It acts for whoever reaches it, unless people log in; a token of its own tells nobody apart. */
-export function openDashboard(layers: ConfigSources, isOpened: boolean): readonly Problem[] {
-  const host = valueAt(layers.value, ["dashboard", "host"]);
+export function openDashboard(sources: ConfigSources, isOpened: boolean): readonly Problem[] {
+  const host = valueAt(sources.value, ["dashboard", "host"]);
   if (!isOpened || typeof host !== "string" || isLoopback(host)) return [];
-  if (entriesOf(valueAt(layers.value, ["admin", "users"])).length > 0) return [];
+  if (entriesOf(valueAt(sources.value, ["admin", "users"])).length > 0) return [];
   const why = "beyond this machine the dashboard needs admin.users, who log in";
-  return [layers.problemOf({ path: ["dashboard", "host"], why, value: host })];
+  return [sources.problemOf({ path: ["dashboard", "host"], why, value: host })];
 }
 
 /** People and programs share one set of names, since the record has only that; case does not tell them apart. */
-export function repeatedAccounts(layers: ConfigSources): readonly Problem[] {
+export function repeatedAccounts(sources: ConfigSources): readonly Problem[] {
   const owners = new Map<string, Path>();
   return ["users", "tokens"].flatMap((list) =>
-    entriesOf(valueAt(layers.value, ["admin", list])).flatMap(([index, account]) => {
+    entriesOf(valueAt(sources.value, ["admin", list])).flatMap(([index, account]) => {
       const path = ["admin", list, index, "name"];
       const name = valueAt(account, ["name"]);
       if (typeof name !== "string") return [];
@@ -52,8 +52,8 @@ export function repeatedAccounts(layers: ConfigSources): readonly Problem[] {
       if (!owner && !isOwn) return [];
       const why = isOwn
         ? "the balancer calls itself so in its record"
-        : `${layers.subjectOf(owner ?? path)} is the same name`;
-      return [layers.problemOf({ path, why, value: name })];
+        : `${sources.subjectOf(owner ?? path)} is the same name`;
+      return [sources.problemOf({ path, why, value: name })];
     }),
   );
 }

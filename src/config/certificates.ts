@@ -15,45 +15,45 @@ const certPath = ["listen", "tls", "cert"];
 const keyPath = ["listen", "tls", "key"];
 
 /** Works on anything: what is no path at all is refused elsewhere. */
-export function readCertificates(layers: ConfigSources, read: ReadText): Certificates {
+export function readCertificates(sources: ConfigSources, read: ReadText): Certificates {
   const texts = new Map<string, string>();
   const problems: Problem[] = [];
   /** The text there, if it is one of those that are wanted. */
-  const take = (path: Path, whyNot: (text: string) => string | undefined): string | undefined => {
-    const name = valueAt(layers.value, path);
+  const take = (path: Path, problem: (text: string) => string | undefined): string | undefined => {
+    const name = valueAt(sources.value, path);
     if (typeof name !== "string" || name.trim() === "") return undefined;
     const found = readReferencedFile(name, read);
-    const why = "why" in found ? found.why : whyNot(found.text);
-    if (why !== undefined) problems.push(layers.problemOf({ path, why, value: name }));
+    const why = "why" in found ? found.why : problem(found.text);
+    if (why !== undefined) problems.push(sources.problemOf({ path, why, value: name }));
     if ("why" in found || why !== undefined) return undefined;
     texts.set(name, found.text);
     return found.text;
   };
-  const cert = take(certPath, whyNotCertificates);
-  const key = take(keyPath, whyNotKey);
+  const cert = take(certPath, certificatesProblem);
+  const key = take(keyPath, privateKeyProblem);
   if (cert !== undefined && key !== undefined && !isPair(cert, key)) {
-    const why = `it is not the key of the certificate in ${layers.subjectOf(certPath)}`;
-    problems.push(layers.problemOf({ path: keyPath, why, value: valueAt(layers.value, keyPath) }));
+    const why = `it is not the key of the certificate in ${sources.subjectOf(certPath)}`;
+    problems.push(sources.problemOf({ path: keyPath, why, value: valueAt(sources.value, keyPath) }));
   }
-  for (const path of caPathsIn(layers.value)) take(path, whyNotCertificates);
-  return { texts, problems: [...halves(layers), ...problems] };
+  for (const path of caPathsIn(sources.value)) take(path, certificatesProblem);
+  return { texts, problems: [...halves(sources), ...problems] };
 }
 
 /** A certificate without its key, or a key without its certificate. */
-function halves(layers: ConfigSources): readonly Problem[] {
-  const tls = valueAt(layers.value, ["listen", "tls"]);
+function halves(sources: ConfigSources): readonly Problem[] {
+  const tls = valueAt(sources.value, ["listen", "tls"]);
   if (typeof tls !== "object" || tls === null) return [];
-  const [cert, key] = [valueAt(layers.value, certPath), valueAt(layers.value, keyPath)];
+  const [cert, key] = [valueAt(sources.value, certPath), valueAt(sources.value, keyPath)];
   if (cert !== undefined && key !== undefined) return [];
   if (cert === undefined && key === undefined) {
-    return [layers.problemOf({ path: ["listen", "tls"], why: "it needs cert and key", value: tls })];
+    return [sources.problemOf({ path: ["listen", "tls"], why: "it needs cert and key", value: tls })];
   }
   const [path, value] = cert === undefined ? [keyPath, key] : [certPath, cert];
   const missing =
     cert === undefined
       ? "a certificate (--tls-cert, or listen.tls.cert"
       : "a key (--tls-key, or listen.tls.key";
-  return [layers.problemOf({ path, why: `it needs ${missing} in the file) beside it`, value })];
+  return [sources.problemOf({ path, why: `it needs ${missing} in the file) beside it`, value })];
 }
 
 function caPathsIn(value: unknown): readonly Path[] {
@@ -73,14 +73,14 @@ function caPathsIn(value: unknown): readonly Path[] {
 const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /** Undefined if the text has certificates as PEM, and all of them can be read. */
-function whyNotCertificates(text: string): string | undefined {
+function certificatesProblem(text: string): string | undefined {
   const found = text.match(certificatePattern) ?? [];
   const isReadable = found.length > 0 && found.every((one) => certificateOf(one) !== undefined);
   if (isReadable) return undefined;
   return found.length > 0 ? "a certificate in it is damaged" : "there is no PEM certificate in it";
 }
 
-function whyNotKey(text: string): string | undefined {
+function privateKeyProblem(text: string): string | undefined {
   if (keyOf(text)) return undefined;
   if (/ENCRYPTED/.test(text)) return "it needs a key without a passphrase";
   return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)

@@ -19,16 +19,16 @@ const listenerNames: Readonly<Record<ListenerKey, string>> = {
 };
 
 /** @param listeners those that this command opens */
-export function crossCheck(layers: ConfigSources, listeners: readonly ListenerKey[]): readonly Problem[] {
+export function crossCheck(sources: ConfigSources, listeners: readonly ListenerKey[]): readonly Problem[] {
   return [
-    ...repeatedNames(layers),
-    ...uselessTls(layers),
-    ...uselessRoutes(layers),
-    ...openAdmin(layers),
-    ...openDashboard(layers, listeners.includes("dashboard")),
-    ...repeatedAccounts(layers),
-    ...sharedPorts(layers, listeners),
-    ...loops(layers, listeners),
+    ...repeatedNames(sources),
+    ...unusedTls(sources),
+    ...unreachableRoutes(sources),
+    ...openAdmin(sources),
+    ...openDashboard(sources, listeners.includes("dashboard")),
+    ...repeatedAccounts(sources),
+    ...sharedPorts(sources, listeners),
+    ...selfReferences(sources, listeners),
   ];
 }
 
@@ -48,33 +48,33 @@ function upstreamsIn({ value }: ConfigSources): readonly FoundUpstream[] {
   );
 }
 
-function repeatedNames(layers: ConfigSources): readonly Problem[] {
+function repeatedNames(sources: ConfigSources): readonly Problem[] {
   const owners = new Map<string, Path>();
-  return upstreamsIn(layers).flatMap(({ path, url, name }) => {
+  return upstreamsIn(sources).flatMap(({ path, url, name }) => {
     const valid = typeof url === "string" && originProblem(url) === undefined;
     const known = name ?? (valid ? authorityOf(parseAddress(url)) : undefined);
     if (typeof known !== "string") return [];
     const owner = owners.get(known);
     if (!owner) owners.set(known, path);
     if (!owner) return [];
-    const why = `${layers.subjectOf(owner)} is called ${known} too, give it a name of its own`;
-    return [layers.problemOf({ path, why, value: url })];
+    const why = `${sources.subjectOf(owner)} is called ${known} too, give it a name of its own`;
+    return [sources.problemOf({ path, why, value: url })];
   });
 }
 
 /** Whoever writes it believes that the connection is safe. */
-function uselessTls(layers: ConfigSources): readonly Problem[] {
-  return upstreamsIn(layers).flatMap(({ path, url }) => {
-    const tls = valueAt(layers.value, [...path, "tls"]);
+function unusedTls(sources: ConfigSources): readonly Problem[] {
+  return upstreamsIn(sources).flatMap(({ path, url }) => {
+    const tls = valueAt(sources.value, [...path, "tls"]);
     if (tls === undefined || typeof url !== "string" || !/^http:/i.test(url)) return [];
     const why = `it means nothing for ${url}, which is not https`;
-    return [layers.problemOf({ path: [...path, "tls"], why, value: tls })];
+    return [sources.problemOf({ path: [...path, "tls"], why, value: tls })];
   });
 }
 
-function uselessRoutes(layers: ConfigSources): readonly Problem[] {
-  const pools = entriesOf(valueAt(layers.value, ["pools"])).map(([name]) => name);
-  const routes = entriesOf(valueAt(layers.value, ["routes"]));
+function unreachableRoutes(sources: ConfigSources): readonly Problem[] {
+  const pools = entriesOf(valueAt(sources.value, ["pools"])).map(([name]) => name);
+  const routes = entriesOf(valueAt(sources.value, ["routes"]));
   return routes.flatMap(([index, route]) => {
     const path = ["routes", index];
     const pool = valueAt(route, ["pool"]);
@@ -85,11 +85,11 @@ function uselessRoutes(layers: ConfigSources): readonly Problem[] {
       const meant = closestWord(pool, pools);
       const why = meant ? `did you mean ${meant}?` : `known are ${pools.join(", ")}`;
       const fault = { path: [...path, "pool"], why: `there is no such pool (${why})`, value: pool };
-      problems.push(layers.problemOf(fault));
+      problems.push(sources.problemOf(fault));
     }
     if (typeof pool === "string" && matchesAll && !isLast) {
       const why = "it matches everything, so it needs to be the last";
-      problems.push(layers.problemOf({ path, why, value: route }));
+      problems.push(sources.problemOf({ path, why, value: route }));
     }
     return problems;
   });
@@ -111,15 +111,15 @@ function listenersIn({ value }: ConfigSources, keys: readonly ListenerKey[]): re
   });
 }
 
-function sharedPorts(layers: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
-  const listeners = listenersIn(layers, keys);
+function sharedPorts(sources: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
+  const listeners = listenersIn(sources, keys);
   return listeners.flatMap((later, index) =>
     listeners.slice(0, index).flatMap((earlier) => {
       if (earlier.port !== later.port || !overlaps(earlier.host, later.host)) return [];
-      const isChosen = layers.sourceOf(later.path) !== "default";
+      const isChosen = sources.sourceOf(later.path) !== "default";
       const [named, other] = isChosen ? [later, earlier] : [earlier, later];
       const why = `${listenerNames[other.key]} has this port already`;
-      return [layers.problemOf({ path: named.path, why, value: named.port })];
+      return [sources.problemOf({ path: named.path, why, value: named.port })];
     }),
   );
 }
@@ -130,9 +130,9 @@ function overlaps(one: string, other: string): boolean {
 }
 
 /** An upstream that is this very process: its requests would go round for ever. */
-function loops(layers: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
-  const listeners = listenersIn(layers, keys);
-  return upstreamsIn(layers).flatMap(({ path, url }) => {
+function selfReferences(sources: ConfigSources, keys: readonly ListenerKey[]): readonly Problem[] {
+  const listeners = listenersIn(sources, keys);
+  return upstreamsIn(sources).flatMap(({ path, url }) => {
     if (typeof url !== "string" || originProblem(url) !== undefined) return [];
     const { hostname, port } = parseAddress(url);
     const own = listeners.find(
@@ -140,8 +140,8 @@ function loops(layers: ConfigSources, keys: readonly ListenerKey[]): readonly Pr
     );
     if (!own) return [];
     const why = `${listenerNames[own.key]} of this balancer listens there itself`;
-    if (layers.sourceOf(path) !== "default") return [layers.problemOf({ path, why, value: url })];
+    if (sources.sourceOf(path) !== "default") return [sources.problemOf({ path, why, value: url })];
     const whyPort = `the upstream ${authorityOf(parseAddress(url))} is there`;
-    return [layers.problemOf({ path: own.path, why: whyPort, value: port })];
+    return [sources.problemOf({ path: own.path, why: whyPort, value: port })];
   });
 }

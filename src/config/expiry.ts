@@ -26,7 +26,7 @@ export type CertificateStage = Exclude<CertificateStatus, "expiring"> | (typeof 
  * A notice that is a longer part of a certificate's whole life is none of it: whatever renews by itself does so with about a
  * third left, and a warning that comes each time is read by nobody. So 90 days have notices at 7 and 1, a week has one at 1.
  */
-const longestNotice = 1 / 4;
+const maxNotice = 1 / 4;
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -42,7 +42,7 @@ export function certificatesOf({ listen: { tls } }: Pick<Config, "listen">): rea
 export function stageOf({ validFrom, expiresAt }: ListenerCertificate, now: number): CertificateStage {
   if (now >= expiresAt) return "expired";
   if (now < validFrom) return "early";
-  const most = (expiresAt - validFrom) * longestNotice;
+  const most = (expiresAt - validFrom) * maxNotice;
   const passed = noticesDays.find((days) => expiresAt - now <= days * dayMs && days * dayMs <= most);
   return passed ?? "valid";
 }

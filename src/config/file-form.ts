@@ -34,7 +34,7 @@ export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
     dashboard: { host: dashboard.hostname, port: dashboard.port },
     pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
     routes: config.routes.map(({ host, path, pool }) => ({
-      ...(host === undefined ? {} : { host: host }),
+      ...(host === undefined ? {} : { host }),
       ...(path === undefined ? {} : { path }),
       pool,
     })),

@@ -25,7 +25,7 @@ export interface FileText {
 }
 
 /** More than anyone reads; a file that is not YAML at all has hundreds. */
-const mostProblems = 20;
+const maxProblems = 20;
 
 /** What the text says, or why nobody can say. Aliases may be used, but not to build a bomb. */
 export function readFileText(text: string, name: string): FileText | readonly Problem[] {
@@ -36,7 +36,7 @@ export function readFileText(text: string, name: string): FileText | readonly Pr
   };
   // Pretty errors would quote lines of the file, and so secrets.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
-  const errors = [...document.errors, ...document.warnings].slice(0, mostProblems);
+  const errors = [...document.errors, ...document.warnings].slice(0, maxProblems);
   if (errors.length > 0) return errors.map((error) => problemOf(error, text, place(error.pos[0])));
   if (document.contents === null) return [{ action, place: place(0), why: "it is empty" }];
   if (!isMap(document.contents)) {

@@ -23,8 +23,8 @@ const formats = {
 type FormatName = keyof typeof formats;
 
 // The registry is the library's own and shared by the whole process: hence the prefix.
-for (const [name, whyNot] of Object.entries(formats)) {
-  FormatRegistry.Set(`evenkeel-${name}`, (text) => whyNot(text) === undefined);
+for (const [name, problem] of Object.entries(formats)) {
+  FormatRegistry.Set(`evenkeel-${name}`, (text) => problem(text) === undefined);
 }
 
 /** A string that one of our formats has to accept. */

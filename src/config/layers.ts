@@ -31,7 +31,7 @@ export interface ConfigSources {
 
 export interface MergeSourcesOptions {
   /** Each for a place of its own. */
-  readonly givens: readonly SourceValue[];
+  readonly values: readonly SourceValue[];
   readonly file?: FileText | undefined;
   /** Below everything: what is assumed where neither file nor givens say anything. */
   readonly base: unknown;
@@ -40,13 +40,13 @@ export interface MergeSourcesOptions {
 }
 
 export function mergeSources({
-  givens,
+  values,
   file,
   base,
   expand = (value) => value,
 }: MergeSourcesOptions): ConfigSources {
-  const written = givens.reduce<unknown>((value, given) => withValue(value, given.path, given.value), base);
-  const givenAt = (path: Path) => givens.find((given) => startsWith(path, given.path));
+  const written = values.reduce<unknown>((value, given) => withValue(value, given.path, given.value), base);
+  const givenAt = (path: Path) => values.find((given) => startsWith(path, given.path));
 
   const subjectOf = (path: Path) => {
     // The short form of an upstream is one text: its URL has no key there.

@@ -23,12 +23,12 @@ export interface Problem {
 
 /** Everything that is wrong, at once; the caller prints it and exits with 2, or answers 422. */
 export interface ConfigError {
-  readonly kind: "trouble";
+  readonly kind: "invalid";
   readonly problems: readonly Problem[];
 }
 
 export function configError(problems: readonly Problem[]): ConfigError {
-  return { kind: "trouble", problems };
+  return { kind: "invalid", problems };
 }
 
 /** "Cannot use --port: it needs a whole number from 0 to 65535, received "http"" */

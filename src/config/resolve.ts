@@ -25,14 +25,14 @@ export interface ResolvedConfig {
 }
 
 /** What is not in the file itself. */
-export interface Beside {
+export interface ReferencedFiles {
   /** Where state is kept if the file does not say. */
   readonly defaultState: string;
   /** Texts of the files that it names, by path. */
   readonly texts: ReadonlyMap<string, string>;
 }
 
-export function applyDefaults(file: ConfigFile, { defaultState, texts }: Beside): ResolvedConfig {
+export function applyDefaults(file: ConfigFile, { defaultState, texts }: ReferencedFiles): ResolvedConfig {
   const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
   const clients = file.clientTimeouts;
   return {
@@ -89,7 +89,7 @@ export function listenOf(
 
 function listenerTlsOf(
   given: NonNullable<ConfigFile["listen"]>["tls"],
-  texts: Beside["texts"],
+  texts: ReferencedFiles["texts"],
 ): Pick<Config["listen"], "tls"> {
   if (given?.cert === undefined || given.key === undefined) return {};
   const [cert, key] = [texts.get(given.cert) ?? "", texts.get(given.key) ?? ""];
@@ -100,7 +100,7 @@ function time(given: string | number | undefined, fallbackMs: number): number {
   return given === undefined ? fallbackMs : durationOf(String(given));
 }
 
-function poolOf(name: string, pool: PoolFile, texts: Beside["texts"]): PoolConfig {
+function poolOf(name: string, pool: PoolFile, texts: ReferencedFiles["texts"]): PoolConfig {
   const upstreamTls = upstreamTlsOf(pool.upstreamTls, undefined, texts);
   return {
     name,

@@ -15,7 +15,7 @@ export const listener = { host, port };
 export const token = textSetting("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
 
 /** More than any machine has use for, and few enough that a mistyped number does no harm. */
-const mostWorkers = 64;
+const maxWorkers = 64;
 const tls = optional(
   {
     cert: file(
@@ -54,9 +54,9 @@ const fileWith = <Upstream extends TSchema>(entry: Upstream) =>
       $schema: Type.String({ description: "For editors.", errorMessage: "a URL" }),
       listen: optional({ ...listener, tls, maxClients }, "Where clients connect."),
       engine: word<EngineName>(engineNames, "How bytes are moved."),
-      workers: Type.Union([whole(1, mostWorkers, "Processes that serve clients."), Type.Literal("auto")], {
+      workers: Type.Union([whole(1, maxWorkers, "Processes that serve clients."), Type.Literal("auto")], {
         description: "Processes that serve clients on the same port; auto is one for each core.",
-        errorMessage: `a whole number from 1 to ${mostWorkers}, or auto`,
+        errorMessage: `a whole number from 1 to ${maxWorkers}, or auto`,
       }),
       admin: optional(
         { ...listener, token, ...accounts },

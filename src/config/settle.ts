@@ -14,7 +14,7 @@ import { expandUpstreams } from "./upstreams.ts";
 
 export interface LoadConfigOptions {
   /** From flags and variables. A path that begins with `pools` and "*" means the first pool. */
-  readonly givens: readonly SourceValue[];
+  readonly values: readonly SourceValue[];
   /** What the file says, or why it cannot be read; undefined if there is none. */
   readonly file?: FileText | readonly Problem[] | undefined;
   /** Reads the files that the configuration names. */
@@ -39,21 +39,21 @@ export function loadConfig(setting: LoadConfigOptions): LoadedConfig | ConfigErr
   const file = isProblems(setting.file) ? undefined : setting.file;
   const poolNames = Object.keys((valueAt(file?.value, ["pools"]) ?? {}) as object);
   const firstPool = poolNames[0] ?? defaults.pool.name;
-  const givens = setting.givens.map((given) => ({ ...given, path: inFirstPool(given.path, firstPool) }));
+  const values = setting.values.map((given) => ({ ...given, path: inFirstPool(given.path, firstPool) }));
 
-  const hasUpstreams = file?.has(["pools"]) || givens.some(({ path }) => path.at(-1) === "upstreams");
+  const hasUpstreams = file?.has(["pools"]) || values.some(({ path }) => path.at(-1) === "upstreams");
   const isDemo = purpose === "up" && !hasUpstreams;
   const base = file?.has(["pools"]) ? file.value : withDefaultPool(file?.value, isDemo);
-  const layers = mergeSources({ givens, file, base, expand: expandUpstreams });
+  const sources = mergeSources({ values, file, base, expand: expandUpstreams });
 
-  const misfits = schemaErrors(fileSchema, layers.value).map(layers.problemOf);
+  const misfits = schemaErrors(fileSchema, sources.value).map(sources.problemOf);
   // Without the file half of the picture is missing, and what does not fit together in it may well do.
-  const across = unreadable.length > 0 ? [] : crossCheck(layers, listenersOf(purpose, layers));
-  const named = readCertificates(layers, setting.read);
+  const across = unreadable.length > 0 ? [] : crossCheck(sources, listenersOf(purpose, sources));
+  const named = readCertificates(sources, setting.read);
   const problems = [...unreadable, ...misfits, ...across, ...named.problems];
   if (problems.length > 0) return configError(problems.toSorted(byPlace));
-  const resolved = applyDefaults(layers.value as ConfigFile, { defaultState, texts: named.texts });
-  return { kind: "settled", ...resolved, isDemo, sourceOf: layers.sourceOf };
+  const resolved = applyDefaults(sources.value as ConfigFile, { defaultState, texts: named.texts });
+  return { kind: "settled", ...resolved, isDemo, sourceOf: sources.sourceOf };
 }
 
 /** Flags and variables first, then the file from top to bottom. */

@@ -30,7 +30,7 @@ export function schemaErrors(schema: TSchema, value: unknown): readonly SchemaEr
 function faultOf(error: ValueError): SchemaError {
   const path = error.path.split("/").slice(1).map(unescaped);
   const isKey = error.type === ValueErrorType.ObjectAdditionalProperties;
-  const why = isKey ? whyNoKey(error.schema, path.at(-1) ?? "") : whyNoValue(error);
+  const why = isKey ? unknownKeyProblem(error.schema, path.at(-1) ?? "") : valueProblem(error);
   return { path, why, value: error.value, isKey };
 }
 
@@ -39,7 +39,7 @@ function unescaped(key: string): string {
   return key.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-function whyNoKey(schema: TSchema, key: string): string {
+function unknownKeyProblem(schema: TSchema, key: string): string {
   const named: unknown = schema["propertyNames"]?.errorMessage;
   if (typeof named === "string") return `it needs ${named}`;
   const password = plainPasswordProblem(key);
@@ -51,7 +51,7 @@ function whyNoKey(schema: TSchema, key: string): string {
     : `there is no such key, known are ${known.join(", ")}`;
 }
 
-function whyNoValue({ schema, value }: ValueError): string {
+function valueProblem({ schema, value }: ValueError): string {
   const variants: readonly TSchema[] = schema["anyOf"] ?? [schema];
   for (const variant of variants) {
     const refused = formatProblem(variant["format"], value);

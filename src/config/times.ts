@@ -7,15 +7,15 @@ const longest = "576h";
 
 /** Undefined if the text is a duration from 1 ms to 24 days, else why not. */
 export function durationProblem(text: string): string | undefined {
-  return whyNotTime(text, 1);
+  return timeProblem(text, 1);
 }
 
 /** Undefined if the text is a duration from 0 to 24 days, else why not. */
 export function delayProblem(text: string): string | undefined {
-  return whyNotTime(text, 0);
+  return timeProblem(text, 0);
 }
 
-function whyNotTime(text: string, leastMs: number): string | undefined {
+function timeProblem(text: string, leastMs: number): string | undefined {
   const timeMs = parseDuration(text);
   if (timeMs === undefined) return "it needs a duration such as 250ms, 30s or 1h";
   if (timeMs > durationOf(longest)) return `it needs a duration of at most ${longest}`;

@@ -15,14 +15,14 @@ import type { EventLog } from "./journal.ts";
 export interface CertificateMonitorOptions {
   /** Those that clients see until the process ends: another one in its file is none yet. */
   readonly certificates: readonly ListenerCertificate[];
-  readonly journal: Pick<EventLog, "add">;
+  readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
 }
 
 /** Often, since the time of day may be set, and a machine may sleep. */
-const lookMs = 60_000;
+const checkIntervalMs = 60_000;
 
 /**
  * ```
@@ -52,7 +52,7 @@ export class CertificateMonitor {
     const { certificates, schedule } = this.#options;
     if (certificates.length === 0) return;
     for (const one of certificates) this.#turn(one);
-    this.#cancel = repeat(schedule, lookMs, () => {
+    this.#cancel = repeat(schedule, checkIntervalMs, () => {
       for (const one of certificates) if (this.#turn(one)) this.#log(one);
     });
   }
@@ -63,7 +63,7 @@ export class CertificateMonitor {
 
   /** Puts on record what is new. @returns whether there was something */
   #turn(one: ListenerCertificate): boolean {
-    const { journal, wallClock } = this.#options;
+    const { eventLog, wallClock } = this.#options;
     const now = wallClock();
     const before = this.#stages.get(one);
     const stage = stageOf(one, now);
@@ -72,7 +72,7 @@ export class CertificateMonitor {
     const [from, to] = [before === undefined ? "" : certificateStatus(before), certificateStatus(stage)];
     const detail = [one.path, describeExpiry(one, now)].filter(Boolean).join(" ");
     const whole = { pool: null, upstream: null, reason: "time", by: "balancer" } as const;
-    journal.add({ kind: "certificate", ...whole, from: from === to ? "" : from, to, detail });
+    eventLog.add({ kind: "certificate", ...whole, from: from === to ? "" : from, to, detail });
     return true;
   }
 

@@ -65,18 +65,18 @@ export interface ReloadReport {
 
 /** Orders are carried out one after the other, and each is written down if it can be. */
 export interface Control {
-  setMode(id: string, mode: Mode, who: Actor): CommandError | undefined;
+  setMode(id: string, mode: Mode, actor: Actor): CommandError | undefined;
   /** @param weight 0–256, or null for the configured one */
-  setWeight(id: string, weight: number | null, who: Actor): Promise<CommandError | undefined>;
+  setWeight(id: string, weight: number | null, actor: Actor): Promise<CommandError | undefined>;
   /** Gives it nothing new; resolves when it is empty, when the time is up, or when it is undone by another mode. */
-  drain(id: string, order: DrainOptions, who: Actor): Promise<CommandError | DrainReport>;
+  drain(id: string, order: DrainOptions, actor: Actor): Promise<CommandError | DrainReport>;
   /** Resolves with the id when the upstream was probed and belongs to the pool. */
-  add(pool: string, given: unknown, who: Actor): Promise<CommandError | string>;
+  add(pool: string, given: unknown, actor: Actor): Promise<CommandError | string>;
   /** Drains it first; resolves when it is gone, or at once if there is nothing to wait for. */
-  remove(id: string, waitMs: number, who: Actor): Promise<CommandError | DrainReport>;
+  remove(id: string, waitMs: number, actor: Actor): Promise<CommandError | DrainReport>;
   /** Plays a fault there for a while. @param given see `readRehearsal` */
-  rehearse(id: string, given: Readonly<Record<string, unknown>>, who: Actor): CommandError | undefined;
-  endRehearsal(id: string, who: Actor): CommandError | undefined;
+  rehearse(id: string, given: Readonly<Record<string, unknown>>, actor: Actor): CommandError | undefined;
+  endRehearsal(id: string, actor: Actor): CommandError | undefined;
   /** @param reason one word */
   endRehearsals(reason: string): void;
   /** Takes the configuration anew. Refused as a whole if anything is wrong with it: the old one goes on. */
@@ -94,6 +94,8 @@ export function commandError(status: CommandError["status"], reason: string, mes
   return { kind: "denied", status, reason, message };
 }
 
-export function isCommandError(answer: unknown): answer is CommandError {
-  return typeof answer === "object" && answer !== null && "kind" in answer && answer.kind === "denied";
+export function isCommandError(response: unknown): response is CommandError {
+  return (
+    typeof response === "object" && response !== null && "kind" in response && response.kind === "denied"
+  );
 }

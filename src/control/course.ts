@@ -24,21 +24,21 @@ export type ReloadOutcome =
 
 export interface ReconcilerOptions {
   readonly config: Config;
-  readonly reread: ConfigLoader;
+  readonly loadConfig: ConfigLoader;
   readonly intents: Intents;
-  readonly fleet: PoolRegistry;
+  readonly registry: PoolRegistry;
   readonly prober: Prober;
   readonly drains: Drains;
-  readonly journal: EventLog;
+  readonly eventLog: EventLog;
   readonly log: Log;
   readonly wallClock: WallClock;
   /** The system's if left out. */
   readonly clock?: Clock;
   readonly schedule?: Schedule;
   /** Cuts what is under way on one upstream, and says how many; undefined where the engine cannot. */
-  readonly cutter: () => ((upstream: Upstream) => number | Promise<number>) | undefined;
+  readonly abortAttempts: () => ((upstream: Upstream) => number | Promise<number>) | undefined;
   /** Hears that fleet or modes have changed. */
-  readonly onSteered?: () => void;
+  readonly onReconciled?: () => void;
   /** Hears how each try to reload ended. */
   readonly onReload: (end: ReloadOutcome) => void;
 }
@@ -49,7 +49,7 @@ export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
   /** The configuration with the intents laid over it: what the fleet is. */
   readonly desired: Config;
   /** What will be wanted with this configuration and these intents, as long as those that leave are not gone. */
-  wantedWith(config: Config, intents: readonly Intent[]): Config;
+  desiredWith(config: Config, intents: readonly Intent[]): Config;
   /** One order after the other, in the order in which they came. */
   runExclusive<T>(task: () => Promise<T>): Promise<T>;
   /**
@@ -57,18 +57,18 @@ export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
    * @param config a new one, or the one that counts already
    * @returns what changed
    */
-  reconcile(who: Actor, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
+  reconcile(actor: Actor, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
 }
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { intents, fleet, prober, drains, journal } = options;
+  const { intents, registry, prober, drains, eventLog } = options;
   let { config } = options;
   intents.write(supersededIntents(config, intents.all));
-  let wanted = desiredConfig(config, intents.all);
+  let desired = desiredConfig(config, intents.all);
   let last: Promise<unknown> = Promise.resolve();
 
-  const wantedWith = (newConfig: Config, newIntents: readonly Intent[]) => {
-    const leaving = fleet.pools.flatMap(({ name: pool, upstreams }) =>
+  const desiredWith = (newConfig: Config, newIntents: readonly Intent[]) => {
+    const leaving = registry.pools.flatMap(({ name: pool, upstreams }) =>
       upstreams
         .filter((upstream) => isStillLeaving(drains.of(upstream)))
         .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
@@ -76,8 +76,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     return desiredConfig(newConfig, newIntents, leaving);
   };
   const adopt = (next: ReturnType<PoolRegistry["prepare"]>) => {
-    fleet.commit(next);
-    for (const { pool } of fleet.members) {
+    registry.commit(next);
+    for (const { pool } of registry.members) {
       for (const upstream of pool.upstreams) {
         const intent = intents.of("mode", upstream.id);
         const drain = drains.of(upstream);
@@ -88,7 +88,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
   };
 
-  adopt(fleet.prepare(wanted));
+  adopt(registry.prepare(desired));
 
   return {
     ...options,
@@ -96,27 +96,27 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return config;
     },
     get desired() {
-      return wanted;
+      return desired;
     },
-    wantedWith,
+    desiredWith,
     runExclusive(task) {
       const done = last.then(task);
       last = done.catch(() => {});
       return done;
     },
-    async reconcile(who, reason, newConfig = config) {
-      const newWanted = wantedWith(newConfig, intents.all);
-      const steps = planOf(wanted, newWanted);
-      const next = fleet.prepare(newWanted);
-      const before = new Set(fleet.pools.flatMap((pool) => pool.upstreams));
+    async reconcile(actor, reason, newConfig = config) {
+      const newWanted = desiredWith(newConfig, intents.all);
+      const steps = planOf(desired, newWanted);
+      const next = registry.prepare(newWanted);
+      const before = new Set(registry.pools.flatMap((pool) => pool.upstreams));
       await prober.watch(probeTargets(next));
       const after = new Set(next.members.flatMap(({ upstreams }) => upstreams));
       for (const upstream of before) if (!after.has(upstream)) drains.end(upstream);
       adopt(next);
       prober.retain(after);
-      [config, wanted] = [newConfig, newWanted];
-      options.onSteered?.();
-      for (const step of steps) record(journal, step, { ...who, reason });
+      [config, desired] = [newConfig, newWanted];
+      options.onReconciled?.();
+      for (const step of steps) record(eventLog, step, { ...actor, reason });
       return steps;
     },
   };
@@ -128,17 +128,17 @@ function isStillLeaving(drain: Drain | undefined): boolean {
 
 /** Upstreams have a history each; what else changed is in the record of the reload. */
 function record(
-  journal: EventLog,
+  eventLog: EventLog,
   step: Step,
   { by, why, reason }: Actor & { readonly reason: string },
 ): void {
   const { subject, action, pool = null, upstream = null, key, from = "", to = "" } = step;
   if (subject !== "upstream") return;
   const named = { pool, upstream, reason, by, detail: why };
-  if (action === "add") journal.add({ kind: "member", ...named, from: "absent", to: "added" });
-  else if (action === "remove") journal.add({ kind: "member", ...named, from: "present", to: "removed" });
-  else if (key === "weight" || key === "backup") journal.add({ kind: key, ...named, from, to });
+  if (action === "add") eventLog.add({ kind: "member", ...named, from: "absent", to: "added" });
+  else if (action === "remove") eventLog.add({ kind: "member", ...named, from: "present", to: "removed" });
+  else if (key === "weight" || key === "backup") eventLog.add({ kind: key, ...named, from, to });
   else if (key?.startsWith("tls."))
-    journal.add({ kind: "member", ...named, from: `${key} ${from}`, to: `${key} ${to}` });
-  else journal.add({ kind: "member", ...named, from, to });
+    eventLog.add({ kind: "member", ...named, from: `${key} ${from}`, to: `${key} ${to}` });
+  else eventLog.add({ kind: "member", ...named, from, to });
 }

@@ -25,7 +25,7 @@ export interface DrainsOptions {
 }
 
 /** An engine reports no ends to here: asking costs nothing, and requests pay nothing for being asked about. */
-const lookEveryMs = 25;
+const checkIntervalMs = 25;
 
 /**
  * ```
@@ -37,7 +37,7 @@ export class Drains {
   readonly #options: DrainsOptions;
   readonly #drains = new Map<Upstream, Drain>();
   /** Those of which somebody heard that they are empty. */
-  readonly #told = new WeakSet<Drain>();
+  readonly #notified = new WeakSet<Drain>();
 
   constructor(options: DrainsOptions) {
     this.#options = options;
@@ -51,7 +51,7 @@ export class Drains {
   restore(upstream: Upstream, since: number): void {
     const drain = { since, deadline: null, isLeaving: false };
     this.#drains.set(upstream, drain);
-    this.#told.add(drain);
+    this.#notified.add(drain);
   }
 
   /** Again with another deadline, it goes on from the first beginning. @param waitMs 0 names no deadline */
@@ -64,7 +64,7 @@ export class Drains {
     const since = known?.since ?? now;
     const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isLeaving };
     this.#drains.set(upstream, drain);
-    if (known && this.#told.has(known) && !isLeaving) this.#told.add(drain);
+    if (known && this.#notified.has(known) && !isLeaving) this.#notified.add(drain);
     void this.#watch(upstream, drain, waitMs > 0 ? this.#options.clock() + waitMs : Infinity);
   }
 
@@ -86,17 +86,17 @@ export class Drains {
     for (;;) {
       const drain = this.#drains.get(upstream);
       if (!drain) return "undone";
-      if (this.#tellIfEmpty(upstream, drain)) return "drained";
+      if (this.#notifyIfEmpty(upstream, drain)) return "drained";
       const left = end - clock();
       if (left <= 0) return "late";
-      await this.#pause(Math.min(left, lookEveryMs));
+      await this.#pause(Math.min(left, checkIntervalMs));
     }
   }
 
   async #watch(upstream: Upstream, drain: Drain, end: number): Promise<void> {
     const { clock, onStage } = this.#options;
-    for (let isLate = false; this.#drains.get(upstream) === drain; await this.#pause(lookEveryMs)) {
-      if (this.#tellIfEmpty(upstream, drain)) return;
+    for (let isLate = false; this.#drains.get(upstream) === drain; await this.#pause(checkIntervalMs)) {
+      if (this.#notifyIfEmpty(upstream, drain)) return;
       if (!isLate && clock() >= end) {
         isLate = true;
         onStage(upstream, "late", drain);
@@ -105,11 +105,11 @@ export class Drains {
   }
 
   /** Whoever looks first tells. */
-  #tellIfEmpty(upstream: Upstream, drain: Drain): boolean {
+  #notifyIfEmpty(upstream: Upstream, drain: Drain): boolean {
     const { isEmpty } = this.#options;
     if (isEmpty ? !isEmpty(upstream) : upstream.inFlight > 0) return false;
-    if (!this.#told.has(drain)) this.#options.onStage(upstream, "drained", drain);
-    this.#told.add(drain);
+    if (!this.#notified.has(drain)) this.#options.onStage(upstream, "drained", drain);
+    this.#notified.add(drain);
     return true;
   }
 

@@ -13,13 +13,13 @@ const leaveWithinMs = 30_000;
 
 /** Resolves when it is empty, when the time is up, or when it is undone by another mode. */
 export async function waitUntilDrained(
-  { drains, cutter }: Reconciler,
+  { drains, abortAttempts }: Reconciler,
   found: UpstreamLocation,
   { waitMs, force }: Pick<DrainOptions, "waitMs" | "force">,
 ): Promise<DrainReport> {
   const end = await drains.wait(found.upstream, waitMs);
   if (end !== "late" || !force) return drainReport(end, found);
-  const cut = (await cutter()?.(found.upstream)) ?? 0;
+  const cut = (await abortAttempts()?.(found.upstream)) ?? 0;
   // An engine tells the ends of what it cut a little later, and workers that there was nothing to cut.
   return drainReport(await drains.wait(found.upstream, cutWithinMs), found, cut);
 }
@@ -28,7 +28,7 @@ export async function waitUntilDrained(
 export function drainAndRemove(
   { drains, runExclusive: inTurn, reconcile: steer }: Reconciler,
   found: UpstreamLocation,
-  { waitMs, who }: { readonly waitMs: number; readonly who: Actor },
+  { waitMs, who: actor }: { readonly waitMs: number; readonly who: Actor },
 ): Promise<DrainReport> | DrainReport {
   const { upstream } = found;
   const limitMs = waitMs || leaveWithinMs;
@@ -36,7 +36,7 @@ export function drainAndRemove(
   const leave = async (): Promise<DrainReport> => {
     await drains.wait(upstream, limitMs);
     drains.finish(upstream);
-    await inTurn(() => steer(who, "operator"));
+    await inTurn(() => steer(actor, "operator"));
     const { inFlight } = upstream;
     return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
   };

@@ -11,8 +11,8 @@ import { identityOf } from "./wanted.ts";
  * The upstreams of every pool that differs from its configuration, as they are wanted, with who said so and why. A mode
  * has no place in a configuration file: it stands there as a comment.
  */
-export function exportYaml(config: Config, wanted: Config, intents: readonly Intent[]): string {
-  const touched = wanted.pools.filter(({ name, upstreams }) => {
+export function exportYaml(config: Config, desired: Config, intents: readonly Intent[]): string {
+  const touched = desired.pools.filter(({ name, upstreams }) => {
     const before = config.pools.find((pool) => pool.name === name)?.upstreams ?? [];
     const isSet = upstreams.some(({ id }) => intents.some(({ upstream }) => upstream === id));
     return isSet || JSON.stringify(before) !== JSON.stringify(upstreams);

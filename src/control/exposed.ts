@@ -17,8 +17,8 @@ import type { MemoryMonitor } from "./memory-watch.ts";
 
 export interface Exposed {
   readonly metrics: Metrics;
-  readonly fleet: Pick<PoolRegistry, "members">;
-  readonly plane: DataPlane;
+  readonly registry: Pick<PoolRegistry, "members">;
+  readonly dataPlane: DataPlane;
   readonly memory: Pick<MemoryMonitor, "snapshot">;
   readonly certificates: Pick<CertificateMonitor, "snapshot">;
   readonly store: Pick<MonitoredStore, "notKept">;
@@ -26,17 +26,17 @@ export interface Exposed {
 
 /** The Prometheus text of all metrics, brought up to date. */
 export function renderMetrics(exposed: Exposed): Promise<string> {
-  const { metrics, fleet, plane, memory, certificates, store } = exposed;
-  plane.refreshCounters();
-  const measured = fleet.members.map((member) => ({ pool: member.pool, ...plane.measure(member) }));
+  const { metrics, registry, dataPlane, memory, certificates, store } = exposed;
+  dataPlane.refreshCounters();
+  const measured = registry.members.map((member) => ({ pool: member.pool, ...dataPlane.measure(member) }));
   return renderPrometheus([
     ...families(metrics, measured),
-    ...workerFamilies(plane.workers),
+    ...workerFamilies(dataPlane.workers),
     ...certificateFamilies(certificates.snapshot),
     ...memoryFamilies(memory.snapshot),
     stateFamily(store.notKept !== undefined),
     ...processFamilies(
-      sumProcessCounters([{ bugs: bugs.count, lostLogLines: lostLogLines() }, plane.processCounters()]),
+      sumProcessCounters([{ bugs: bugs.count, lostLogLines: lostLogLines() }, dataPlane.processCounters()]),
     ),
   ]);
 }

@@ -94,18 +94,18 @@ export class PoolRegistry {
   /** Takes over, within one turn of the event loop. Requests under way keep what they began with. */
   commit({ config, members }: PreparedPools): void {
     const before = new Map(this.#members.map((member) => [member.pool, member.config]));
-    for (const { config: wanted, pool, queue, upstreams } of members) {
-      queue.limits = wanted.queue;
+    for (const { config: desired, pool, queue, upstreams } of members) {
+      queue.limits = desired.queue;
       const old = before.get(pool);
-      if (old && old.policy !== wanted.policy) pool.setPolicy(this.#policyOf(wanted));
+      if (old && old.policy !== desired.policy) pool.setPolicy(this.#policyOf(desired));
       if (!isSameList(pool.upstreams, upstreams)) pool.setUpstreams(upstreams);
-      pool.setMaxEjectedShare(wanted.outlier.maxEjectedShare);
+      pool.setMaxEjectedShare(desired.outlier.maxEjectedShare);
       for (const [index, upstream] of upstreams.entries()) {
-        const spec = wanted.upstreams[index] ?? upstream;
+        const spec = desired.upstreams[index] ?? upstream;
         pool.adjust(upstream, spec);
         if (!isSameTls(upstream.address.tls, spec.address.tls)) upstream.address = spec.address;
-        pool.setLimits(upstream, limitsOf(wanted));
-        upstream.activeHealth.adjust(wanted.probe);
+        pool.setLimits(upstream, limitsOf(desired));
+        upstream.activeHealth.adjust(desired.probe);
       }
     }
     this.#members = members.map(({ upstreams: _, ...member }) => member);
@@ -129,10 +129,10 @@ export class PoolRegistry {
   }
 
   /** What was earned stays, unless it is earned differently from now on. */
-  #budgetOf({ retryBudget: wanted }: PoolConfig, member: PoolEntry | undefined): RetryBudget {
+  #budgetOf({ retryBudget: desired }: PoolConfig, member: PoolEntry | undefined): RetryBudget {
     const present = member?.config.retryBudget;
-    const isSame = present && present.share === wanted.share && present.perSecond === wanted.perSecond;
-    return isSame && member ? member.retryBudget : new RetryBudget(wanted, this.#options.clock);
+    const isSame = present && present.share === desired.share && present.perSecond === desired.perSecond;
+    return isSame && member ? member.retryBudget : new RetryBudget(desired, this.#options.clock);
   }
 
   #policyOf({ policy }: PoolConfig) {

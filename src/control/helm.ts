@@ -31,47 +31,47 @@ import { reload } from "./reload.ts";
 import { desiredConfig } from "./wanted.ts";
 
 export class Controller implements Control {
-  readonly #course: Reconciler;
-  readonly #rehearsals: FaultInjections;
+  readonly #reconciler: Reconciler;
+  readonly #faults: FaultInjections;
 
-  constructor(course: Reconciler) {
-    this.#course = course;
-    const { clock = systemClock, schedule = systemSchedule, journal, log, onSteered } = course;
-    const onChange = () => onSteered?.();
-    this.#rehearsals = new FaultInjections({ clock, schedule, random: systemRandom, journal, log, onChange });
+  constructor(reconciler: Reconciler) {
+    this.#reconciler = reconciler;
+    const { clock = systemClock, schedule = systemSchedule, eventLog, log, onReconciled } = reconciler;
+    const onChange = () => onReconciled?.();
+    this.#faults = new FaultInjections({ clock, schedule, random: systemRandom, eventLog, log, onChange });
   }
 
-  setMode(id: string, mode: Mode, who: Actor): CommandError | undefined {
-    const { fleet, drains, intents } = this.#course;
-    const found = fleet.find(id);
+  setMode(id: string, mode: Mode, actor: Actor): CommandError | undefined {
+    const { registry, drains, intents } = this.#reconciler;
+    const found = registry.find(id);
     if (!found) return unknownUpstream(id);
     if (drains.of(found.upstream)?.isLeaving) return alreadyDeparting(id);
-    const refused = who.condition?.();
+    const refused = actor.condition?.();
     if (refused) return refused;
-    intents.write([{ kind: "mode", upstream: id, mode, ...this.#said(who) }]);
+    intents.write([{ kind: "mode", upstream: id, mode, ...this.#said(actor) }]);
     if (mode !== "draining") drains.end(found.upstream);
     // Not where it only ends a drain: that is also how one is undone, and leaves everything as it was.
-    if (mode === "ready" && found.upstream.mode === "ready") this.#readmit(found, who);
-    this.#turnTo(found, mode, who);
+    if (mode === "ready" && found.upstream.mode === "ready") this.#readmit(found, actor);
+    this.#turnTo(found, mode, actor);
     if (mode === "draining" && !drains.of(found.upstream)) {
       drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
     }
     return undefined;
   }
 
-  setWeight(id: string, weight: number | null, who: Actor): Promise<CommandError | undefined> {
-    return this.#course.runExclusive(async () => {
-      const found = this.#course.fleet.find(id);
+  setWeight(id: string, weight: number | null, actor: Actor): Promise<CommandError | undefined> {
+    return this.#reconciler.runExclusive(async () => {
+      const found = this.#reconciler.registry.find(id);
       if (!found) return unknownUpstream(id);
-      if (this.#course.drains.of(found.upstream)?.isLeaving) return alreadyDeparting(id);
-      const wish: Intent | IntentRemoval =
+      if (this.#reconciler.drains.of(found.upstream)?.isLeaving) return alreadyDeparting(id);
+      const intent: Intent | IntentRemoval =
         weight === null
           ? { kind: "forgotten", upstream: id, aspect: "weight" }
-          : { kind: "weight", upstream: id, weight, ...this.#said(who) };
-      const refused = who.condition?.();
+          : { kind: "weight", upstream: id, weight, ...this.#said(actor) };
+      const refused = actor.condition?.();
       if (refused) return refused;
-      this.#course.intents.write([wish]);
-      await this.#course.reconcile(who, "operator");
+      this.#reconciler.intents.write([intent]);
+      await this.#reconciler.reconcile(actor, "operator");
       return undefined;
     });
   }
@@ -79,46 +79,46 @@ export class Controller implements Control {
   async drain(
     id: string,
     { waitMs, force, deadlineMs = waitMs }: DrainOptions,
-    who: Actor,
+    actor: Actor,
   ): Promise<CommandError | DrainReport> {
-    const { fleet, drains, intents, cutter } = this.#course;
-    const found = fleet.find(id);
+    const { registry, drains, intents, abortAttempts } = this.#reconciler;
+    const found = registry.find(id);
     if (!found) return unknownUpstream(id);
-    if (force && !cutter())
+    if (force && !abortAttempts())
       return commandError(501, "force_unsupported", "Cannot cut what is left: this engine has no way to");
     if (drains.of(found.upstream)?.isLeaving) return alreadyDeparting(id);
-    const refused = who.condition?.();
+    const refused = actor.condition?.();
     if (refused) return refused;
-    intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#said(who) }]);
+    intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#said(actor) }]);
     // First the mode: one that is empty already would be told to be drained before it was told to drain.
-    this.#turnTo(found, "draining", who);
+    this.#turnTo(found, "draining", actor);
     drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
-    return waitUntilDrained(this.#course, found, { waitMs, force });
+    return waitUntilDrained(this.#reconciler, found, { waitMs, force });
   }
 
-  add(pool: string, given: unknown, who: Actor): Promise<CommandError | string> {
-    return this.#course.runExclusive(async () => {
-      const { config, desired: wanted, intents } = this.#course;
-      if (!wanted.pools.some(({ name }) => name === pool)) {
+  add(pool: string, given: unknown, actor: Actor): Promise<CommandError | string> {
+    return this.#reconciler.runExclusive(async () => {
+      const { config, desired, intents } = this.#reconciler;
+      if (!desired.pools.some(({ name }) => name === pool)) {
         return commandError(404, "pool_unknown", `Cannot add an upstream: no pool is called ${pool}`);
       }
-      const spec = parseNewUpstream(given, wanted, pool);
+      const spec = parseNewUpstream(given, desired, pool);
       if ("kind" in spec) return spec;
       const isWeighed = (given as Partial<UpstreamFile>).weight !== undefined;
-      const joining = { pool, spec, isWeighed, said: this.#said(who) };
-      const changes = intentsForAddition(joining, config, intents);
+      const addition = { pool, spec, isWeighed, meta: this.#said(actor) };
+      const changes = intentsForAddition(addition, config, intents);
       if ("kind" in changes) return changes;
-      const refused = who.condition?.();
+      const refused = actor.condition?.();
       if (refused) return refused;
       intents.write(changes);
-      await this.#course.reconcile(who, "operator");
+      await this.#reconciler.reconcile(actor, "operator");
       return spec.id;
     });
   }
 
-  async remove(id: string, waitMs: number, who: Actor): Promise<CommandError | DrainReport> {
-    const { fleet, intents, drains } = this.#course;
-    const found = fleet.find(id);
+  async remove(id: string, waitMs: number, actor: Actor): Promise<CommandError | DrainReport> {
+    const { registry, intents, drains } = this.#reconciler;
+    const found = registry.find(id);
     if (!found) return unknownUpstream(id);
     const { upstream, member } = found;
     if (drains.of(upstream)?.isLeaving) return alreadyDeparting(id);
@@ -131,84 +131,86 @@ export class Controller implements Control {
     if (!intents.of("added", id)) {
       const { protocol, hostname, port } = upstream.address;
       const address = { protocol, hostname, port };
-      changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(who) });
+      changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(actor) });
     }
-    const refused = who.condition?.();
+    const refused = actor.condition?.();
     if (refused) return refused;
     intents.write(changes);
-    this.#turnTo(found, "draining", who);
-    return drainAndRemove(this.#course, found, { waitMs, who });
+    this.#turnTo(found, "draining", actor);
+    return drainAndRemove(this.#reconciler, found, { waitMs, who: actor });
   }
 
-  rehearse(id: string, given: Readonly<Record<string, unknown>>, who: Actor): CommandError | undefined {
-    const found = this.#course.fleet.find(id);
+  rehearse(id: string, given: Readonly<Record<string, unknown>>, actor: Actor): CommandError | undefined {
+    const found = this.#reconciler.registry.find(id);
     if (!found) return unknownUpstream(id);
     const order = parseFaultRequest(given);
     if ("kind" in order) return order;
-    return who.condition?.() ?? this.#rehearsals.begin(found, order, personIn(who));
+    return actor.condition?.() ?? this.#faults.begin(found, order, personIn(actor));
   }
 
-  endRehearsal(id: string, who: Actor): CommandError | undefined {
-    const found = this.#course.fleet.find(id);
+  endRehearsal(id: string, actor: Actor): CommandError | undefined {
+    const found = this.#reconciler.registry.find(id);
     if (!found) return unknownUpstream(id);
-    const refused = who.condition?.();
+    const refused = actor.condition?.();
     if (refused) return refused;
-    if (this.#rehearsals.end(found.upstream, { reason: "operator", ...personIn(who) })) return undefined;
+    if (this.#faults.end(found.upstream, { reason: "operator", ...personIn(actor) })) return undefined;
     return commandError(409, "rehearsal_none", `Cannot end a rehearsal on ${id}: there is none`);
   }
 
   endRehearsals(reason: string): void {
-    this.#rehearsals.endAll(reason);
+    this.#faults.endAll(reason);
   }
 
   reload(order: ReloadOptions, by: string): Promise<CommandError | ReloadReport> {
-    return this.#course.runExclusive(async () => order.condition?.() ?? reload(this.#course, order, by));
+    return this.#reconciler.runExclusive(
+      async () => order.condition?.() ?? reload(this.#reconciler, order, by),
+    );
   }
 
   events(query: EventQuery): readonly BalancerEvent[] {
-    return this.#course.journal.events(query);
+    return this.#reconciler.eventLog.events(query);
   }
 
   watch(onEvent: () => void): Cancel {
-    return this.#course.journal.watch(onEvent);
+    return this.#reconciler.eventLog.watch(onEvent);
   }
 
   intents(): readonly Intent[] {
-    return this.#course.intents.all;
+    return this.#reconciler.intents.all;
   }
 
   exportYaml(): string {
-    const { config, intents } = this.#course;
+    const { config, intents } = this.#reconciler;
     return exportYaml(config, desiredConfig(config, intents.all), intents.all);
   }
 
-  #turnTo(found: UpstreamLocation, mode: Mode, who: Actor): void {
+  #turnTo(found: UpstreamLocation, mode: Mode, actor: Actor): void {
     const { upstream, member } = found;
     const from = upstream.mode;
     if (!member.pool.setMode(upstream, mode)) return;
-    this.#turned(found, { from, to: mode }, who);
-    this.#course.log.info("mode set", { upstream: upstream.id, mode, ...personIn(who) });
+    this.#turned(found, { from, to: mode }, actor);
+    this.#reconciler.log.info("mode set", { upstream: upstream.id, mode, ...personIn(actor) });
   }
 
   /** Whoever says of one that is ready that it shall be means that it shall serve, whatever its last requests said. */
-  #readmit(found: UpstreamLocation, who: Actor): void {
+  #readmit(found: UpstreamLocation, actor: Actor): void {
     const { upstream, member } = found;
     const from = upstream.outlier.state;
-    if (member.pool.restore(upstream, "operator")) this.#turned(found, { from, to: "ready" }, who);
+    if (member.pool.restore(upstream, "operator")) this.#turned(found, { from, to: "ready" }, actor);
   }
 
   #turned(
     { upstream, member }: UpstreamLocation,
     turn: { readonly from: string; readonly to: Mode },
-    who: Actor,
+    actor: Actor,
   ): void {
-    this.#course.onSteered?.();
-    const named = { pool: member.pool.name, upstream: upstream.id, by: who.by, detail: who.why };
-    this.#course.journal.add({ kind: "mode", ...named, ...turn, reason: "operator" });
+    this.#reconciler.onReconciled?.();
+    const named = { pool: member.pool.name, upstream: upstream.id, by: actor.by, detail: actor.why };
+    this.#reconciler.eventLog.add({ kind: "mode", ...named, ...turn, reason: "operator" });
   }
 
   #said({ by, why }: Actor): { by: string; why: string; at: number } {
-    return { by, why, at: this.#course.wallClock() };
+    return { by, why, at: this.#reconciler.wallClock() };
   }
 }
 

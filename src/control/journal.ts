@@ -26,16 +26,16 @@ export interface EventLogOptions {
   readonly log: Pick<Log, "error">;
 }
 
-const keptInAll = 2_000;
-const keptOfOne = 100;
+const maxEvents = 2_000;
+const maxEventsPerSubject = 100;
 /** Upstreams and pools with a ring of their own; beyond that the one that was silent longest loses it. */
-const mostRings = 2_000;
+const maxSubjects = 2_000;
 /** A burst of events is one write. */
 const writeDelayMs = 200;
 /** And is tried again by itself, so that a full disk that has room again is noticed. */
 const retryDelayMs = 60_000;
 /** What waits for a store that cannot be written is bounded too. */
-const mostUnwritten = 2_000;
+const maxUnwritten = 2_000;
 
 export class EventLog {
   readonly #options: EventLogOptions;
@@ -49,7 +49,7 @@ export class EventLog {
 
   constructor(options: EventLogOptions) {
     this.#options = options;
-    this.#all = [...options.store.events(keptInAll)];
+    this.#all = [...options.store.events(maxEvents)];
     for (const event of this.#all) this.#file(event);
     this.#lastSeq = this.#all.at(-1)?.seq ?? 0;
   }
@@ -60,9 +60,9 @@ export class EventLog {
     // The time as a number: it grows over restarts even where nothing was kept of the run before.
     this.#lastSeq = Math.max(this.#lastSeq + 1, Math.floor(at));
     const event = { seq: this.#lastSeq, at, ...happening };
-    push(this.#all, event, keptInAll);
+    push(this.#all, event, maxEvents);
     this.#file(event);
-    push(this.#unwritten, event, mostUnwritten);
+    push(this.#unwritten, event, maxUnwritten);
     this.#cancelWrite ??= this.#options.schedule(writeDelayMs, () => this.flush());
     for (const onEvent of this.#watchers) onEvent();
     return event;
@@ -119,9 +119,9 @@ export class EventLog {
     const ring = this.#rings.get(name) ?? [];
     this.#rings.delete(name);
     this.#rings.set(name, ring);
-    push(ring, event, keptOfOne);
+    push(ring, event, maxEventsPerSubject);
     const [silent] = this.#rings.keys();
-    if (this.#rings.size > mostRings && silent !== undefined) this.#rings.delete(silent);
+    if (this.#rings.size > maxSubjects && silent !== undefined) this.#rings.delete(silent);
   }
 }
 

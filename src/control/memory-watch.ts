@@ -12,10 +12,10 @@ export interface MemoryMonitorOptions {
   /** Gives back at once what is not needed any more: what is resident would else fall late, or never. */
   readonly collect: () => void;
   /** Hears of every turn. */
-  readonly onTurn: (memory: MemorySnapshot) => void;
+  readonly onOverloadChange: (memory: MemorySnapshot) => void;
 }
 
-const lookMs = 1_000;
+const checkIntervalMs = 1_000;
 /** Shedding ends when so much is free again, as a share of the limit, or it would begin anew at once. */
 const slack = 0.1;
 
@@ -40,21 +40,21 @@ export class MemoryMonitor {
 
   /** Looks now and from then on. */
   start(): void {
-    this.#cancel = repeat(this.#options.schedule, lookMs, () => this.#look());
-    this.#look();
+    this.#cancel = repeat(this.#options.schedule, checkIntervalMs, () => this.#check());
+    this.#check();
   }
 
   stop(): void {
     this.#cancel?.();
   }
 
-  #look(): void {
-    const { rssBytes, limitBytes, collect, onTurn } = this.#options;
+  #check(): void {
+    const { rssBytes, limitBytes, collect, onOverloadChange } = this.#options;
     if (this.#isShedding) collect();
     const limit = limitBytes() ?? Infinity;
     const isOver = rssBytes() >= (this.#isShedding ? limit * (1 - slack) : limit);
     if (isOver === this.#isShedding) return;
     this.#isShedding = isOver;
-    onTurn(this.snapshot);
+    onOverloadChange(this.snapshot);
   }
 }

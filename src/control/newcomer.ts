@@ -14,10 +14,10 @@ import { removalsFor, type Intents } from "./intents.ts";
 
 /**
  * @param given as the file would have it: url, name, weight, backup, tls without ca
- * @param wanted what it must not clash with
+ * @param desired what it must not clash with
  * @param pool where it is to be
  */
-export function parseNewUpstream(given: unknown, wanted: Config, pool: string): UpstreamSpec | CommandError {
+export function parseNewUpstream(given: unknown, desired: Config, pool: string): UpstreamSpec | CommandError {
   const problems = schemaErrors(upstreamFileSchema, given).map(({ path, why, value, isKey }) =>
     problemSentence({
       action: `use ${nameOf(path) || "this upstream"}`,
@@ -41,9 +41,9 @@ export function parseNewUpstream(given: unknown, wanted: Config, pool: string): 
     return commandError(422, "upstream_invalid", `Cannot use tls.ca: ${why}`);
   }
   // What it does not say itself is not kept: it follows its pool, also when that changes.
-  const verify = wanted.pools.find(({ name }) => name === pool)?.upstreamTls?.verify ?? true;
+  const verify = desired.pools.find(({ name }) => name === pool)?.upstreamTls?.verify ?? true;
   const spec = toUpstreamSpec({ ...rest, ...(tls && { tls: { verify, ...tls } }) }, undefined, new Map());
-  const namesake = wanted.pools.find(({ upstreams }) => upstreams.some(({ id }) => id === spec.id));
+  const namesake = desired.pools.find(({ upstreams }) => upstreams.some(({ id }) => id === spec.id));
   if (namesake) {
     return commandError(
       409,
@@ -52,7 +52,7 @@ export function parseNewUpstream(given: unknown, wanted: Config, pool: string): 
     );
   }
   const { hostname, port } = spec.address;
-  if (isLoopback(hostname) && port === wanted.listen.port) {
+  if (isLoopback(hostname) && port === desired.listen.port) {
     return commandError(
       422,
       "upstream_invalid",
@@ -67,12 +67,12 @@ export interface UpstreamAddition {
   readonly spec: UpstreamSpec;
   /** Whether it was told how much it weighs. */
   readonly isWeighed: boolean;
-  readonly said: Omit<IntentMeta, "upstream">;
+  readonly meta: Omit<IntentMeta, "upstream">;
 }
 
 /** What has to be kept for it to belong; a refusal if the configuration uses its name for another one. */
 export function intentsForAddition(
-  { pool, spec, isWeighed, said }: UpstreamAddition,
+  { pool, spec, isWeighed, meta: said }: UpstreamAddition,
   { pools }: Config,
   intents: Pick<Intents, "of">,
 ): readonly (Intent | IntentRemoval)[] | CommandError {

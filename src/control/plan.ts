@@ -107,20 +107,21 @@ function reordered(before: PoolConfig, after: PoolConfig): readonly Difference[]
   return from === to ? [] : [{ key: "order", from, to }];
 }
 
-interface Placed {
+interface PlacedUpstream {
   readonly pool: string;
   readonly spec: UpstreamSpec;
 }
 
 /** By identity: another address under an old name is another upstream. */
-function placesIn({ pools }: Config): ReadonlyMap<string, Placed> {
+function upstreamPlacements({ pools }: Config): ReadonlyMap<string, PlacedUpstream> {
   const placed = pools.flatMap(({ name, upstreams }) => upstreams.map((spec) => ({ pool: name, spec })));
   return new Map(placed.map((place) => [identityOf(place.spec), place]));
 }
 
 function upstreamSteps(before: Config, after: Config): readonly Step[] {
-  const [olds, news] = [placesIn(before), placesIn(after)];
-  const named = ({ pool, spec }: Placed) => ({ subject: "upstream", pool, upstream: spec.id }) as const;
+  const [olds, news] = [upstreamPlacements(before), upstreamPlacements(after)];
+  const named = ({ pool, spec }: PlacedUpstream) =>
+    ({ subject: "upstream", pool, upstream: spec.id }) as const;
   return [
     ...[...news].flatMap(([identity, place]): readonly Step[] => {
       const old = olds.get(identity);
@@ -136,7 +137,7 @@ function upstreamSteps(before: Config, after: Config): readonly Step[] {
   ];
 }
 
-function upstreamSettings({ pool, spec }: Placed): Settings {
+function upstreamSettings({ pool, spec }: PlacedUpstream): Settings {
   const { tls } = spec.address;
   return {
     pool,

@@ -15,7 +15,7 @@ export interface FaultInjectionsOptions {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
-  readonly journal: Pick<EventLog, "add">;
+  readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
   /** Hears that one has begun or ended. */
   readonly onChange: () => void;
@@ -39,7 +39,7 @@ export class FaultInjections {
   begin(
     { member: { pool }, upstream }: UpstreamLocation,
     order: FaultRequest,
-    who: Actor,
+    actor: Actor,
   ): CommandError | undefined {
     const { clock, schedule, random } = this.#options;
     const why = order.force ? undefined : reasonNotToInject(pool, upstream);
@@ -47,30 +47,30 @@ export class FaultInjections {
       return commandError(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${why}`);
     }
     const { latencyMs, errorShare, error, probes, durationMs } = order;
-    const plan = { latencyMs, errorShare, error, probes, until: clock() + durationMs, ...who };
+    const plan = { latencyMs, errorShare, error, probes, until: clock() + durationMs, ...actor };
     this.#running.get(upstream)?.cancel();
     const from = upstream.fault ? describeFault(upstream.fault.plan) : "none";
     upstream.fault = new FaultInjection(plan, random);
     const cancel = schedule(durationMs, () => this.end(upstream, ended));
     this.#running.set(upstream, { pool: pool.name, cancel });
     const to = describeFault(plan);
-    this.#tell(pool.name, upstream, { from, to, reason: "operator", ...who });
+    this.#report(pool.name, upstream, { from, to, reason: "operator", ...actor });
     this.#options.log.warn("rehearsal begins", {
-      ...{ pool: pool.name, upstream: upstream.id, plays: to, forMs: durationMs, ...who },
+      ...{ pool: pool.name, upstream: upstream.id, plays: to, forMs: durationMs, ...actor },
     });
     return undefined;
   }
 
   /** False if there is none. @param reason one word */
-  end(upstream: Upstream, { reason, ...who }: Actor & { readonly reason: string }): boolean {
+  end(upstream: Upstream, { reason, ...actor }: Actor & { readonly reason: string }): boolean {
     const running = this.#running.get(upstream);
     if (!running || !upstream.fault) return false;
     running.cancel();
     this.#running.delete(upstream);
     const from = describeFault(upstream.fault.plan);
     upstream.fault = undefined;
-    this.#tell(running.pool, upstream, { from, to: "none", reason, ...who });
-    this.#options.log.info("rehearsal ends", { pool: running.pool, upstream: upstream.id, reason, ...who });
+    this.#report(running.pool, upstream, { from, to: "none", reason, ...actor });
+    this.#options.log.info("rehearsal ends", { pool: running.pool, upstream: upstream.id, reason, ...actor });
     return true;
   }
 
@@ -78,12 +78,12 @@ export class FaultInjections {
     for (const upstream of [...this.#running.keys()]) this.end(upstream, { ...ended, reason });
   }
 
-  #tell(
+  #report(
     pool: string,
     upstream: Upstream,
     { why, ...told }: Actor & { readonly from: string; readonly to: string; readonly reason: string },
   ): void {
-    this.#options.journal.add({ kind: "rehearsal", pool, upstream: upstream.id, ...told, detail: why });
+    this.#options.eventLog.add({ kind: "rehearsal", pool, upstream: upstream.id, ...told, detail: why });
     this.#options.onChange();
   }
 }

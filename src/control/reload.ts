@@ -9,14 +9,14 @@ import { describeStep, liveOf, planOf, type Step } from "./plan.ts";
 import { supersededIntents } from "./wanted.ts";
 
 export async function reload(
-  course: Reconciler,
+  reconciler: Reconciler,
   { dry, file }: ReloadOptions,
   by: string,
 ): Promise<CommandError | ReloadReport> {
-  const { config, desired: wanted, intents } = course;
-  const read = course.reread(file);
+  const { config, desired, intents } = reconciler;
+  const read = reconciler.loadConfig(file);
   if ("kind" in read) {
-    if (!dry) refuse(course, read, by);
+    if (!dry) rejectReload(reconciler, read, by);
     return invalid(read);
   }
   const live = liveOf(config, read);
@@ -25,51 +25,55 @@ export async function reload(
     (intent) =>
       !outdated.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),
   );
-  const steps = planOf(wanted, course.wantedWith(read, kept));
+  const steps = planOf(desired, reconciler.desiredWith(read, kept));
   const needsRestart = steps.flatMap(({ key, needsRestart: needs }) =>
     needs && key !== undefined ? [key] : [],
   );
   if (dry) return { applied: false, steps, needsRestart };
-  course.intents.write(outdated);
-  await course.reconcile({ by, why: "" }, "configuration", live);
-  for (const why of warningsIn(live, course.wallClock())) course.log.warn("configuration", { why });
+  reconciler.intents.write(outdated);
+  await reconciler.reconcile({ by, why: "" }, "configuration", live);
+  for (const why of warningsIn(live, reconciler.wallClock())) reconciler.log.warn("configuration", { why });
   const isChanged = steps.some((step) => !step.needsRestart);
-  course.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });
-  tell(course, { steps, needsRestart, isChanged }, by);
+  reconciler.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });
+  tell(reconciler, { steps, needsRestart, isChanged }, by);
   return { applied: isChanged, steps, needsRestart };
 }
 
-interface Taken {
+interface AppliedReload {
   readonly steps: readonly Step[];
   readonly needsRestart: readonly string[];
   readonly isChanged: boolean;
 }
 
-function tell({ log, journal }: Reconciler, { steps, needsRestart, isChanged }: Taken, by: string): void {
+function tell(
+  { log, eventLog }: Reconciler,
+  { steps, needsRestart, isChanged }: AppliedReload,
+  by: string,
+): void {
   if (needsRestart.length > 0)
     log.warn("configuration needs a restart", { settings: needsRestart.join(", ") });
   if (!isChanged) return log.info("configuration unchanged", { by });
   const lines = steps.map(describeStep);
   log.info("configuration applied", { by, changes: lines });
-  recordReload(journal, { to: "applied", by, detail: lines.join("\n") });
+  recordReload(eventLog, { to: "applied", by, detail: lines.join("\n") });
 }
 
-function refuse({ log, journal, onReload }: Reconciler, problems: ConfigError, by: string): void {
+function rejectReload({ log, eventLog, onReload }: Reconciler, problems: ConfigError, by: string): void {
   const sentences = problems.problems.map(problemSentence);
   onReload({ result: "refused", by, problems: sentences });
   log.error("configuration refused, the old one goes on", { by, problems: sentences });
-  recordReload(journal, { to: "refused", by, detail: sentences.join("\n") });
+  recordReload(eventLog, { to: "refused", by, detail: sentences.join("\n") });
 }
 
 /** More than anyone reads in a list of events. */
-const longestDetail = 2_000;
+const maxDetail = 2_000;
 
 function recordReload(
-  journal: Reconciler["journal"],
+  eventLog: Reconciler["eventLog"],
   { to, by, detail }: { readonly to: string; readonly by: string; readonly detail: string },
 ): void {
   const whole = { kind: "reload", pool: null, upstream: null, from: "", reason: "configuration" } as const;
-  journal.add({ ...whole, to, by, detail: detail.slice(0, longestDetail) });
+  eventLog.add({ ...whole, to, by, detail: detail.slice(0, maxDetail) });
 }
 
 function invalid(found: ConfigError): CommandError {

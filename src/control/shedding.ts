@@ -10,13 +10,13 @@ import { MemoryMonitor } from "./memory-watch.ts";
 export interface OverloadMonitorOptions {
   readonly memory: MemorySense;
   readonly config: () => Pick<Config, "maxMemory">;
-  readonly plane: {
+  readonly dataPlane: {
     /** What other processes of ours take, bytes. */
     rssBytes(): number;
     /** Refuses new requests from now on, or no longer. */
     setShedding(isShedding: boolean): void;
   };
-  readonly journal: Pick<EventLog, "add">;
+  readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
   readonly schedule: Schedule;
 }
@@ -26,23 +26,23 @@ const autoShare = 0.8;
 
 /** Not started yet. */
 export function overloadMonitor(options: OverloadMonitorOptions): MemoryMonitor {
-  const { memory, config, plane, journal, log, schedule } = options;
+  const { memory, config, dataPlane, eventLog, log, schedule } = options;
   const groupBytes = memory.limitBytes();
   const autoBytes = groupBytes === undefined ? undefined : Math.floor(groupBytes * autoShare);
   return new MemoryMonitor({
     schedule,
-    rssBytes: () => memory.rssBytes() + plane.rssBytes(),
+    rssBytes: () => memory.rssBytes() + dataPlane.rssBytes(),
     limitBytes() {
       const { maxMemory } = config();
       return maxMemory === "auto" ? autoBytes : maxMemory || undefined;
     },
     collect: () => memory.collect(),
-    onTurn({ shedding, rssBytes, limitBytes }) {
-      plane.setShedding(shedding);
+    onOverloadChange({ shedding, rssBytes, limitBytes }) {
+      dataPlane.setShedding(shedding);
       const [from, to] = shedding ? ["calm", "shedding"] : ["shedding", "calm"];
       const detail = `${mebibytes(rssBytes)} of ${mebibytes(limitBytes ?? 0)} MiB`;
       const whole = { pool: null, upstream: null, reason: "memory", by: "balancer" } as const;
-      journal.add({ kind: "load", ...whole, from, to, detail });
+      eventLog.add({ kind: "load", ...whole, from, to, detail });
       if (shedding) log.warn("memory is short: new requests are refused", { rssBytes, limitBytes });
       else log.info("memory suffices again: requests are taken", { rssBytes, limitBytes });
     },

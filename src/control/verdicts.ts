@@ -14,11 +14,11 @@ import type { EventLog } from "./journal.ts";
 
 export interface OverallStatusOptions {
   readonly metrics: Metrics;
-  readonly journal: EventLog;
+  readonly eventLog: EventLog;
   readonly log: Log;
 }
 
-export function poolEventRecorder({ metrics, journal, log }: OverallStatusOptions): PoolObserver {
+export function poolEventRecorder({ metrics, eventLog, log }: OverallStatusOptions): PoolObserver {
   return {
     outlierChanged(pool, change) {
       metrics.outlierChanged(pool, change);
@@ -30,13 +30,13 @@ export function poolEventRecorder({ metrics, journal, log }: OverallStatusOption
       ];
       const detail = details.join(", ");
       const named = { pool: pool.name, upstream: upstream.id };
-      journal.add({ kind: "outlier", ...named, from, to, reason, by: "balancer", detail });
+      eventLog.add({ kind: "outlier", ...named, from, to, reason, by: "balancer", detail });
       logOutlier(log, pool, change);
     },
     panicChanged(pool, isPanicking) {
       const [from, to] = isPanicking ? ["calm", "panic"] : ["panic", "calm"];
       const named = { pool: pool.name, upstream: null, reason: "only_ejected_left", detail: "" };
-      journal.add({ kind: "panic", ...named, from, to, by: "balancer" });
+      eventLog.add({ kind: "panic", ...named, from, to, by: "balancer" });
       if (isPanicking) {
         log.warn("pool panics: only ejected upstreams are left, so all of them serve", { pool: pool.name });
       } else log.info("pool no longer panics", { pool: pool.name });
@@ -46,14 +46,14 @@ export function poolEventRecorder({ metrics, journal, log }: OverallStatusOption
 
 /** The active verdict changed: from what, and what the probe saw. */
 export function recordProbeTransition(
-  { journal, log }: Pick<OverallStatusOptions, "journal" | "log">,
+  { eventLog, log }: Pick<OverallStatusOptions, "eventLog" | "log">,
   { pool, upstream }: ProbeTarget,
   { result, from }: { readonly result: ProbeResult; readonly from: ActiveHealthState },
 ): void {
   const to = upstream.activeHealth.state;
   const named = { pool: pool.name, upstream: upstream.id };
   const reason = result.success ? "probe_passed" : "probe_failed";
-  journal.add({ kind: "probe", ...named, from, to, reason, by: "prober", detail: result.detail });
+  eventLog.add({ kind: "probe", ...named, from, to, reason, by: "prober", detail: result.detail });
   const fields = { ...named, address: authorityOf(upstream.address), probe: result.detail };
   if (result.success) log.info("upstream passing", fields);
   else log.warn("upstream failing", fields);
@@ -66,11 +66,11 @@ interface Drained {
 }
 
 /** A drain came to its end, or to its deadline. */
-export function recordDrain(journal: EventLog, { pool, upstream, stage }: Drained): void {
+export function recordDrain(eventLog: EventLog, { pool, upstream, stage }: Drained): void {
   const reason = stage === "drained" ? "drain_done" : "drain_late";
   const detail = `${upstream.inFlight} in flight`;
   const named = { pool, upstream: upstream.id, from: "draining", to: stage };
-  journal.add({ kind: "drain", ...named, reason, by: "balancer", detail });
+  eventLog.add({ kind: "drain", ...named, reason, by: "balancer", detail });
 }
 
 function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {
@@ -88,8 +88,8 @@ function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {
 }
 
 /** So that nobody looks for the cause of what was only played. */
-function markOf({ fault: rehearsal }: Upstream): { readonly rehearsal?: true } {
-  return rehearsal ? { rehearsal: true } : {};
+function markOf({ fault }: Upstream): { readonly rehearsal?: true } {
+  return fault ? { rehearsal: true } : {};
 }
 
 function ejectedMs({ upstream: { outlier } }: OutlierChange): number {

@@ -2,7 +2,7 @@
 
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
-import type { HistoryAnswer, HistoryQuery } from "../history/history.ts";
+import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { areStrings, isRecord, parseJson } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
@@ -18,17 +18,17 @@ import {
   settingsIn,
 } from "./admin-shapes.ts";
 import type { ReadResult, AdminApiError } from "./picture.ts";
-import { describeError, exchangeWeb, type WebAnswer } from "./web-client.ts";
+import { describeError, exchangeWeb, type WebResponse } from "./web-client.ts";
 
 /** What was asked for, or why it is not to be had. */
-export type AdminResult<Value> = { readonly value: Value } | { readonly trouble: AdminApiError };
+export type AdminResult<Value> = { readonly value: Value } | { readonly error: AdminApiError };
 
 /** Nothing here rejects: what goes wrong is the result. */
 export interface AdminClient {
   read(): Promise<ReadResult>;
   upstream(id: string): Promise<AdminResult<UpstreamDetail>>;
   /** @param urgency `patient` for what somebody asked for once and has no other way to see */
-  history(query: HistoryQuery, urgency?: "patient"): Promise<AdminResult<HistoryAnswer>>;
+  history(query: HistoryQuery, urgency?: "patient"): Promise<AdminResult<HistoryResult>>;
   settings(): Promise<AdminResult<readonly Setting[]>>;
   /** What operators set at run time, oldest first. */
   intents(): Promise<AdminResult<readonly Intent[]>>;
@@ -56,7 +56,7 @@ const readTimeoutMs = 2_000;
 const patientTimeoutMs = 5_000;
 
 export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
-  const fieldsNow = () => fieldsWith(bearer());
+  const headersNow = () => headersWith(bearer());
   const url = (path: string) => new URL(path, adminUrl.endsWith("/") ? adminUrl : `${adminUrl}/`);
 
   async function tell<Value>(
@@ -64,38 +64,38 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     read: (value: unknown) => Value | undefined,
     timeoutMs = readTimeoutMs,
   ): Promise<AdminResult<Value>> {
-    const told = await tellText(path, timeoutMs);
-    return "value" in told ? understood(read(parseJson(told.value))) : told;
+    const result = await tellText(path, timeoutMs);
+    return "value" in result ? understood(read(parseJson(result.value))) : result;
   }
 
   async function tellText(path: string, timeoutMs: number): Promise<AdminResult<string>> {
     try {
-      const answer = await exchangeWeb({ method: "GET", url: url(path), fields: fieldsNow(), timeoutMs });
-      return answer.status === 200 ? { value: answer.text } : { trouble: troubleOf(answer) };
+      const response = await exchangeWeb({ method: "GET", url: url(path), headers: headersNow(), timeoutMs });
+      return response.status === 200 ? { value: response.text } : { error: errorFrom(response) };
     } catch (error) {
-      return { trouble: unreachableResult(error) };
+      return { error: unreachableResult(error) };
     }
   }
 
   async function send({ method, path, body }: OrderRequest): Promise<AdminResult<unknown>> {
     try {
-      const answer = await exchangeWeb({
+      const response = await exchangeWeb({
         ...{ method, url: url(path), timeoutMs: patientTimeoutMs },
-        fields: { ...fieldsNow(), ...(body && { "content-type": "application/json" }) },
+        headers: { ...headersNow(), ...(body && { "content-type": "application/json" }) },
         body: body ? JSON.stringify(body) : "",
       });
-      return [200, 201, 202].includes(answer.status)
-        ? { value: parseJson(answer.text) }
-        : { trouble: troubleOf(answer) };
+      return [200, 201, 202].includes(response.status)
+        ? { value: parseJson(response.text) }
+        : { error: errorFrom(response) };
     } catch (error) {
-      return { trouble: unreachableResult(error) };
+      return { error: unreachableResult(error) };
     }
   }
 
   return {
     async read() {
-      const told = await tell("api/snapshot", (value) => (isSnapshot(value) ? value : undefined));
-      return "value" in told ? { snapshot: told.value } : told;
+      const result = await tell("api/snapshot", (value) => (isSnapshot(value) ? value : undefined));
+      return "value" in result ? { snapshot: result.value } : result;
     },
 
     upstream: (id) =>
@@ -115,26 +115,26 @@ export function adminClient({ adminUrl, bearer }: AdminAddress): AdminClient {
     events: (query) => tell(`api/events?${query}`, eventsIn, patientTimeoutMs),
 
     async reload(way) {
-      const told = await send({ method: "POST", path: way === "dry" ? "api/reload?dry=1" : "api/reload" });
-      return "value" in told ? understood(reloadIn(told.value)) : told;
+      const result = await send({ method: "POST", path: way === "dry" ? "api/reload?dry=1" : "api/reload" });
+      return "value" in result ? understood(reloadIn(result.value)) : result;
     },
 
     async order(order) {
-      const told = await send(requestOf(order));
-      return "trouble" in told ? told.trouble : undefined;
+      const result = await send(requestOf(order));
+      return "error" in result ? result.error : undefined;
     },
 
     async add(order) {
-      const told = await send(requestOf(order));
-      if ("trouble" in told) return told;
-      const id = isRecord(told.value) ? told.value["id"] : undefined;
-      return typeof id === "string" ? { value: id } : { trouble: notUnderstood };
+      const result = await send(requestOf(order));
+      if ("error" in result) return result;
+      const id = isRecord(result.value) ? result.value["id"] : undefined;
+      return typeof id === "string" ? { value: id } : { error: notUnderstood };
     },
   };
 }
 
 /** What every request to the admin API carries. */
-export function fieldsWith(token: string | undefined): Readonly<Record<string, string>> {
+export function headersWith(token: string | undefined): Readonly<Record<string, string>> {
   return {
     accept: "application/json",
     "user-agent": "evenkeel-dashboard",
@@ -149,14 +149,14 @@ export const notUnderstood: AdminApiError = {
 };
 
 function understood<Value>(value: Value | undefined): AdminResult<Value> {
-  return value === undefined ? { trouble: notUnderstood } : { value };
+  return value === undefined ? { error: notUnderstood } : { value };
 }
 
 export function unreachableResult(error: unknown): AdminApiError {
   return { reason: "unreachable", message: describeError(error) };
 }
 
-export function troubleOf({ status, text }: WebAnswer): AdminApiError {
+export function errorFrom({ status, text }: WebResponse): AdminApiError {
   if (status === 401) return { reason: "unauthorized", message: "the admin API asks for another token" };
   if (status === 404) return { reason: "missing", message: messageIn(parseJson(text)) ?? "it is not there" };
   const said = parseJson(text);

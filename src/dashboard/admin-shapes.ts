@@ -2,7 +2,7 @@
 
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
-import type { HistoryAnswer, SeriesHistory } from "../history/history.ts";
+import type { HistoryResult, SeriesHistory } from "../history/history.ts";
 import { areStrings, isRecord } from "../lib/json.ts";
 import type { Snapshot } from "../snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
@@ -44,7 +44,7 @@ export function isDetail(value: unknown): value is UpstreamDetail {
   );
 }
 
-export function isHistory(value: unknown): value is HistoryAnswer {
+export function isHistory(value: unknown): value is HistoryResult {
   return isRecord(value) && Array.isArray(value["series"]) && value["series"].every(isSeries);
 }
 
@@ -63,13 +63,13 @@ export function settingsIn(value: unknown): readonly Setting[] | undefined {
 export function eventsIn(value: unknown): readonly BalancerEvent[] | undefined {
   const list = isRecord(value) ? value["events"] : undefined;
   if (!Array.isArray(list)) return undefined;
-  const words = ["kind", "from", "to", "reason", "by", "detail"];
+  const text = ["kind", "from", "to", "reason", "by", "detail"];
   return list.every(
     (entry: unknown) =>
       isRecord(entry) &&
       typeof entry["seq"] === "number" &&
       typeof entry["at"] === "number" &&
-      words.every((word) => typeof entry[word] === "string"),
+      text.every((word) => typeof entry[word] === "string"),
   )
     ? (list as readonly BalancerEvent[])
     : undefined;

@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { CertificateSnapshot, Snapshot } from "../snapshot.ts";
-import { certificateWords, notKeptWords, refusedWords, restartWords, sheddingWords } from "./alert-words.ts";
+import { certificateText, unsavedText, refusedText, restartText, sheddingText } from "./alert-words.ts";
 import { formatTime, isoTime } from "./format.ts";
 
 export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Element {
@@ -12,14 +12,14 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
     <>
       {memory.shedding ? (
         <p class="notice shedding" role="status" safe>
-          {sheddingWords(memory)}
+          {sheddingText(memory)}
         </p>
       ) : (
         ""
       )}
       {notKept ? (
         <p class="notice shedding" role="status" safe>
-          {notKeptWords(notKept)}
+          {unsavedText(notKept)}
         </p>
       ) : (
         ""
@@ -30,7 +30,7 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
       {refused ? <RefusedNotice refused={refused} /> : ""}
       {needsRestart.length > 0 ? (
         <p class="notice heed" role="status">
-          <span safe>{`${restartWords(needsRestart)} `}</span>
+          <span safe>{`${restartText(needsRestart)} `}</span>
           <a href="/config">See the configuration</a>
         </p>
       ) : (
@@ -43,7 +43,7 @@ export function Alerts({ snapshot }: { readonly snapshot: Snapshot }): JSX.Eleme
 type RefusedProps = { readonly refused: NonNullable<Snapshot["configuration"]["refused"]> };
 
 function RefusedNotice({ refused }: RefusedProps): JSX.Element {
-  const [what, outcome] = refusedWords(refused);
+  const [what, outcome] = refusedText(refused);
   return (
     <p class="notice heed" role="status">
       <span safe>{`${what} `}</span>
@@ -65,12 +65,12 @@ interface CertificateAlertProps {
 
 /** Clients refuse one that is not valid: that is an outage, whatever the upstreams do. */
 function CertificateAlert({ certificate, needsRestart, now }: CertificateAlertProps): JSX.Element {
-  const words = certificateWords(certificate, needsRestart, now);
-  if (!words) return <></>;
+  const text = certificateText(certificate, needsRestart, now);
+  if (!text) return <></>;
   const isRefused = certificate.status !== "expiring";
   return (
     <p class={isRefused ? "notice" : "notice heed"} role="status" safe>
-      {words.join(" ")}
+      {text.join(" ")}
     </p>
   );
 }

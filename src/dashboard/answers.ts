@@ -12,7 +12,7 @@ export function textResponse(status: number, sentence: string): Response {
 }
 
 /** A whole page or a part of one. */
-export function markupAnswer(markup: string, status = 200): Response {
+export function htmlResponse(markup: string, status = 200): Response {
   return new Response(markup, { status, headers: { ...fresh, "Content-Type": "text/html; charset=utf-8" } });
 }
 

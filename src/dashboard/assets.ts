@@ -49,7 +49,7 @@ export const assets = {
 const byPath: ReadonlyMap<string, Asset> = new Map(Object.values(assets).map((entry) => [entry.path, entry]));
 
 /** The asset as an answer that may be kept for a year; undefined for a path that names none. */
-export function answerAsset(path: string): Response | undefined {
+export function assetResponse(path: string): Response | undefined {
   const found = byPath.get(path);
   if (!found) return undefined;
   return new Response(found.text, {

@@ -27,31 +27,31 @@ export function Glyph({ shape }: { shape: Shape }): JSX.Element {
 
 export const toneShapes: Readonly<Record<Tone, Shape>> = { good: "check", warn: "bang", bad: "cross" };
 
-interface Mark {
-  readonly word: string;
+interface BadgeStyle {
+  readonly text: string;
   readonly tone: Tone | "calm";
   readonly shape: Shape;
 }
 
-const marks: Readonly<Record<Status, Mark>> = {
-  passing: { word: "Passing", tone: "good", shape: "check" },
-  checking: { word: "Checking", tone: "warn", shape: "dots" },
-  failing: { word: "Failing", tone: "bad", shape: "cross" },
-  ejected: { word: "Ejected", tone: "bad", shape: "cross" },
-  probation: { word: "On probation", tone: "warn", shape: "dots" },
-  draining: { word: "Draining", tone: "calm", shape: "down" },
-  maintenance: { word: "Maintenance", tone: "calm", shape: "pause" },
+const badgeStyles: Readonly<Record<Status, BadgeStyle>> = {
+  passing: { text: "Passing", tone: "good", shape: "check" },
+  checking: { text: "Checking", tone: "warn", shape: "dots" },
+  failing: { text: "Failing", tone: "bad", shape: "cross" },
+  ejected: { text: "Ejected", tone: "bad", shape: "cross" },
+  probation: { text: "On probation", tone: "warn", shape: "dots" },
+  draining: { text: "Draining", tone: "calm", shape: "down" },
+  maintenance: { text: "Maintenance", tone: "calm", shape: "pause" },
 };
 
 /** A status that this version does not know is shown by its own word. */
 export function Badge({ status }: { status: Status }): JSX.Element {
-  const mark = Object.hasOwn(marks, status)
-    ? marks[status]
-    : ({ word: status, tone: "warn", shape: "bang" } as const);
+  const mark = Object.hasOwn(badgeStyles, status)
+    ? badgeStyles[status]
+    : ({ text: status, tone: "warn", shape: "bang" } as const);
   return (
     <span class="badge" data-tone={mark.tone}>
       <Glyph shape={mark.shape} />
-      <span safe>{mark.word}</span>
+      <span safe>{mark.text}</span>
     </span>
   );
 }

@@ -44,7 +44,7 @@ const charts: readonly Chart[] = [
 /** The windows that are offered as charts; the API has longer ones. */
 const chartWindows: readonly WindowName[] = windowNames;
 
-const windowWords: Readonly<Record<WindowName, string>> = {
+const windowText: Readonly<Record<WindowName, string>> = {
   "5m": "5 minutes",
   "1h": "hour",
   "24h": "24 hours",
@@ -97,7 +97,7 @@ export function Charts(props: ChartsProps): JSX.Element {
       <details class="numbers">
         <summary>
           <span>
-            The last <span data-role="window-words">{windowWords[window]}</span> as a table
+            The last <span data-role="window-words">{windowText[window]}</span> as a table
           </span>
         </summary>
         <div data-role="numbers">

@@ -14,8 +14,8 @@ interface ConfigProps {
   readonly children?: Children;
 }
 
-export function ConfigView({ told, onlyChosen = false, children }: ConfigProps): JSX.Element {
-  const settings = "value" in told ? told.value : [];
+export function ConfigView({ told: result, onlyChosen = false, children }: ConfigProps): JSX.Element {
+  const settings = "value" in result ? result.value : [];
   const chosen = settings.filter(({ source }) => source !== "default");
   return (
     <>
@@ -27,14 +27,14 @@ export function ConfigView({ told, onlyChosen = false, children }: ConfigProps):
         </p>
       </header>
       {children}
-      {"trouble" in told ? (
+      {"error" in result ? (
         <section class="pool empty">
-          <p role="alert" safe>{`The configuration cannot be read: ${told.trouble.message}.`}</p>
+          <p role="alert" safe>{`The configuration cannot be read: ${result.error.message}.`}</p>
         </section>
       ) : (
         <nav class="windows config-choice" aria-label="Which values">
-          <Choice href="/config" words={`All ${settings.length} values`} isHere={!onlyChosen} />
-          <Choice href="/config?only=set" words={`The ${chosen.length} that are set`} isHere={onlyChosen} />
+          <Choice href="/config" text={`All ${settings.length} values`} isHere={!onlyChosen} />
+          <Choice href="/config?only=set" text={`The ${chosen.length} that are set`} isHere={onlyChosen} />
         </nav>
       )}
       {groupsOf(onlyChosen ? chosen : settings).map((group) => (
@@ -46,14 +46,14 @@ export function ConfigView({ told, onlyChosen = false, children }: ConfigProps):
 
 interface ChoiceProps {
   readonly href: string;
-  readonly words: string;
+  readonly text: string;
   readonly isHere: boolean;
 }
 
-function Choice({ href, words, isHere }: ChoiceProps): JSX.Element {
+function Choice({ href, text, isHere }: ChoiceProps): JSX.Element {
   return (
     <a href={href} {...(isHere ? { "aria-current": "page" } : {})} safe>
-      {words}
+      {text}
     </a>
   );
 }

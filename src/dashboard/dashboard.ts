@@ -51,7 +51,7 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     runtime,
   );
   const common = { schedule: systemSchedule, wallClock: systemWallClock, intervalMs, bug };
-  const feed = new SnapshotPoller({
+  const poller = new SnapshotPoller({
     ...common,
     async draw(previous) {
       const since = trendSince(previous);
@@ -64,8 +64,8 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
       return nextDashboardState(previous, { at: systemWallClock(), adminUrl, frontDoor, reading, trends });
     },
   });
-  const upstreams = new UpstreamPollers({ ...common, feed, admin });
-  const live = liveStreams(feed, upstreams);
+  const upstreams = new UpstreamPollers({ ...common, poller, admin });
+  const live = liveStreams(poller, upstreams);
   const tails = new LiveTails({ schedule: systemSchedule, render: renderRows });
   const events = eventsFeed({ ...common, admin });
   const client = loginClient({ adminUrl, ownToken: adminToken });
@@ -74,32 +74,32 @@ export async function startDashboard(options: DashboardOptions, runtime: Runtime
     routesWith(bearer) {
       const own = adminClient({ adminUrl, bearer });
       const requests = requestClient({ adminUrl, bearer });
-      return routesOf({ feed, upstreams, live, events, admin: own, requests, tails, bug });
+      return routesOf({ poller, upstreams, live, events, admin: own, requests, tails, bug });
     },
   });
   const onLoopback = isLoopback(hostname);
-  const answer = authGate({ visitors, client, onLoopback });
+  const response = authGate({ visitors, client, onLoopback });
 
   const listener = await runtime.serve({
     hostname,
     port,
     bug,
     async handle(request, address) {
-      return secured(refusalOf(request, onLoopback) ?? (await answer(request, address)));
+      return secured(refusalOf(request, onLoopback) ?? (await response(request, address)));
     },
   });
 
   return {
     port: listener.port,
     close() {
-      feed.close();
+      poller.close();
       upstreams.close();
       events.close();
       visitors.close();
       listener.close();
     },
     stop() {
-      feed.close();
+      poller.close();
       upstreams.close();
       events.close();
       visitors.close();

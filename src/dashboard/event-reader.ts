@@ -6,13 +6,13 @@ import type { Cancel } from "../lib/clock.ts";
 
 /** What ended a stream: an answer that was no stream, an error, or neither if it simply came to its end. */
 export interface StreamEnd {
-  readonly answer?: { readonly status: number; readonly text: string };
+  readonly response?: { readonly status: number; readonly text: string };
   readonly error?: Error;
 }
 
 export interface EventReading {
   readonly url: URL;
-  readonly fields: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
   readonly onOpen: () => void;
   readonly onEvent: (name: string, data: string) => void;
   /** Called once, and not after the reading was cancelled. */
@@ -20,9 +20,9 @@ export interface EventReading {
 }
 
 /** Characters; a record has its target and host cut at 2,048 each, so no event comes near this. */
-const longestEvent = 1_000_000;
+const maxEvent = 1_000_000;
 
-export function readEvents({ url, fields, onOpen, onEvent, onEnd }: EventReading): Cancel {
+export function readEvents({ url, headers: fields, onOpen, onEvent, onEnd }: EventReading): Cancel {
   const send = url.protocol === "https:" ? requestSecure : requestPlain;
   let isOver = false;
   const headers = { ...fields, accept: "text/event-stream", connection: "close" };
@@ -44,9 +44,9 @@ export function readEvents({ url, fields, onOpen, onEvent, onEnd }: EventReading
       if (isOver) return;
       text += chunk;
       if (isStream) text = hearEvents(text, onEvent);
-      if (text.length > longestEvent) end({ error: new Error("the answer is too long") });
+      if (text.length > maxEvent) end({ error: new Error("the answer is too long") });
     });
-    const over = () => end(isStream ? {} : { answer: { status, text } });
+    const over = () => end(isStream ? {} : { response: { status, text } });
     response.on("end", over).on("aborted", over);
     response.on("error", (error) => end({ error }));
   });

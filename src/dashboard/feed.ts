@@ -10,7 +10,7 @@ export interface RenderedState {
 
 export interface Viewer<Shown extends RenderedState = DashboardState> {
   /** Called with every new picture. Whatever it throws ends this viewer and nobody else. */
-  show(picture: Shown): void;
+  show(state: Shown): void;
   /** There will be no further picture. */
   end(): void;
 }
@@ -38,7 +38,7 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
   readonly #options: SnapshotPollerOptions<Shown>;
   readonly #viewers = new Set<Viewer<Shown>>();
   #last: Shown | undefined;
-  #drawing: Promise<Shown> | undefined;
+  #rendering: Promise<Shown> | undefined;
   #cancelNext: Cancel | undefined;
 
   constructor(options: SnapshotPollerOptions<Shown>) {
@@ -52,7 +52,7 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
   /** Shows every new picture to this viewer until the returned function is called. */
   watch(viewer: Viewer<Shown>): Cancel {
     this.#viewers.add(viewer);
-    if (!this.#drawing && !this.#cancelNext) void this.#draw();
+    if (!this.#rendering && !this.#cancelNext) void this.#render();
     return () => this.#leave(viewer);
   }
 
@@ -60,13 +60,13 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
   async current(): Promise<Shown> {
     const { wallClock, intervalMs } = this.#options;
     const last = this.#last;
-    return last && Math.abs(wallClock() - last.at) < intervalMs ? last : this.#draw();
+    return last && Math.abs(wallClock() - last.at) < intervalMs ? last : this.#render();
   }
 
   /** A picture that was begun after this call, for whoever has just changed something. */
   async renewed(): Promise<Shown> {
-    await this.#drawing;
-    return this.#draw();
+    await this.#rendering;
+    return this.#render();
   }
 
   /** Ends every viewer. */
@@ -74,30 +74,30 @@ export class SnapshotPoller<Shown extends RenderedState = DashboardState> {
     for (const viewer of this.#viewers) this.#end(viewer);
   }
 
-  #draw(): Promise<Shown> {
+  #render(): Promise<Shown> {
     this.#cancelNext?.();
     this.#cancelNext = undefined;
-    this.#drawing ??= this.#options.draw(this.#last).then((picture) => {
-      this.#drawing = undefined;
-      this.#last = picture;
-      for (const viewer of this.#viewers) this.#show(viewer, picture);
-      if (this.#viewers.size > 0) this.#drawLater();
-      return picture;
+    this.#rendering ??= this.#options.draw(this.#last).then((state) => {
+      this.#rendering = undefined;
+      this.#last = state;
+      for (const viewer of this.#viewers) this.#show(viewer, state);
+      if (this.#viewers.size > 0) this.#renderLater();
+      return state;
     });
-    return this.#drawing;
+    return this.#rendering;
   }
 
-  #drawLater(): void {
+  #renderLater(): void {
     const { schedule, intervalMs } = this.#options;
     this.#cancelNext = schedule(intervalMs, () => {
       this.#cancelNext = undefined;
-      void this.#draw();
+      void this.#render();
     });
   }
 
-  #show(viewer: Viewer<Shown>, picture: Shown): void {
+  #show(viewer: Viewer<Shown>, state: Shown): void {
     try {
-      viewer.show(picture);
+      viewer.show(state);
     } catch (error) {
       this.#options.bug(error);
       this.#end(viewer);

@@ -9,13 +9,13 @@ import type { View } from "./view.ts";
 const worthFiltering = 6;
 
 export function FilterBox({
-  picture,
+  picture: state,
   view,
 }: {
   readonly picture: DashboardState;
   readonly view: View;
 }): JSX.Element {
-  const count = picture.snapshot?.pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) ?? 0;
+  const count = state.snapshot?.pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) ?? 0;
   if (count < worthFiltering && view.filter === "") return "";
   return (
     <form class="filter" method="get" action="/" role="search">

@@ -5,8 +5,8 @@ import { formatSpan, formatTime } from "./format.ts";
 import type { DashboardState } from "./picture.ts";
 import { urlOrigin } from "./verdict.ts";
 
-export function PageFoot({ picture }: { readonly picture: DashboardState }): JSX.Element {
-  const { snapshot, adminUrl, readAt } = picture;
+export function PageFoot({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+  const { snapshot, adminUrl, readAt } = state;
   const facts = snapshot
     ? [
         `Evenkeel ${snapshot.version}`,

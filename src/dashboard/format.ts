@@ -75,7 +75,7 @@ export function isoTime(at: number): string {
 }
 
 /** Words in a row as a sentence has them: "a", "a and b", "a, b and c". */
-export function joinWords(words: readonly string[]): string {
-  const last = words.at(-1) ?? "";
-  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} and ${last}`;
+export function joinList(text: readonly string[]): string {
+  const last = text.at(-1) ?? "";
+  return text.length < 2 ? last : `${text.slice(0, -1).join(", ")} and ${last}`;
 }

@@ -32,7 +32,7 @@ export function frontDoorWatch(
 
   async function look(): Promise<FrontDoor> {
     const startedAt = clock();
-    const seen = await probeHttp({ url, timeoutMs, fields, tls }).then(
+    const seen = await probeHttp({ url, timeoutMs, headers: fields, tls }).then(
       (status) => ({ reachable: status < 500, status, detail: `status ${status}` }),
       (error: unknown) => ({ reachable: false, status: null, detail: describeError(error) }),
     );

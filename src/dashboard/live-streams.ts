@@ -11,7 +11,7 @@ import type { UpstreamPollers, UpstreamPageState } from "./upstream-feeds.ts";
 import { queryOf, type View } from "./view.ts";
 
 /** More people than that do not look at one balancer; more streams than that are a mistake or an attack. */
-const mostViewers = 200;
+const maxViewers = 200;
 
 /** A page that missed no more than this many seconds needs not ask for the past again. */
 const pointsSent = 5;
@@ -22,9 +22,9 @@ export interface LiveStreams {
   upstream(id: string): Response | undefined;
 }
 
-export function liveStreams(feed: SnapshotPoller, upstreams: UpstreamPollers): LiveStreams {
+export function liveStreams(poller: SnapshotPoller, upstreams: UpstreamPollers): LiveStreams {
   // There are no more views than columns to sort by, in two directions.
-  const rendered = new Map<string, (picture: DashboardState, seen?: DashboardState) => Uint8Array>();
+  const rendered = new Map<string, (state: DashboardState, seen?: DashboardState) => Uint8Array>();
   const ofView = ({ sort }: View) => {
     const view = { sort, filter: "" };
     const key = queryOf(view);
@@ -32,15 +32,15 @@ export function liveStreams(feed: SnapshotPoller, upstreams: UpstreamPollers): L
     if (known) return known;
     // Who was sent a picture has these rows; a picture that nobody remembers takes its rows with it.
     const rowsOf = new WeakMap<DashboardState, ReadonlyMap<string, Row>>();
-    const made = renderedOnce((picture: DashboardState, seen) => {
+    const made = renderedOnce((state: DashboardState, seen) => {
       const before = seen && rowsOf.get(seen);
       const rows = new Map<string, Row>();
-      const html = renderLive(picture, view, (row) => {
+      const html = renderLive(state, view, (row) => {
         rows.set(row.attributes.id, row);
         return before ? rowSince(row, before.get(row.attributes.id)) : wholeRow(row);
       });
-      rowsOf.set(picture, rows);
-      return eventOf(html) + pointsEvent(picture.trends);
+      rowsOf.set(state, rows);
+      return eventOf(html) + pointsEvent(state.trends);
     });
     rendered.set(key, made);
     return made;
@@ -49,10 +49,10 @@ export function liveStreams(feed: SnapshotPoller, upstreams: UpstreamPollers): L
     (shown: UpstreamPageState) =>
       eventOf(renderUpstreamLive(shown)) + pointsEvent(shown.trend ? [shown.trend] : []),
   );
-  const isFull = () => feed.viewers + upstreams.viewers >= mostViewers;
+  const isFull = () => poller.viewers + upstreams.viewers >= maxViewers;
   return {
-    overview: (view) => (isFull() ? undefined : answer(streamOf(feed, ofView(view)))),
-    upstream: (id) => (isFull() ? undefined : answer(streamOf(upstreams.of(id), ofUpstream))),
+    overview: (view) => (isFull() ? undefined : respond(streamOf(poller, ofView(view)))),
+    upstream: (id) => (isFull() ? undefined : respond(streamOf(upstreams.of(id), ofUpstream))),
   };
 }
 
@@ -67,7 +67,7 @@ function lastOf(columns: Columns): Columns {
   return Object.fromEntries(last) as Columns;
 }
 
-function answer(stream: ReadableStream<Uint8Array>): Response {
+function respond(stream: ReadableStream<Uint8Array>): Response {
   return new Response(stream, {
     headers: {
       "Content-Type": "text/event-stream",

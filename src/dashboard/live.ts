@@ -16,18 +16,18 @@ export function eventOf(text: string, name?: string): string {
  * @param render gives whole events; `seen` is undefined for whoever comes
  */
 export function renderedOnce<Shown extends RenderedState>(
-  render: (picture: Shown, seen: Shown | undefined) => string,
-): (picture: Shown, seen?: Shown) => Uint8Array {
+  render: (state: Shown, seen: Shown | undefined) => string,
+): (state: Shown, seen?: Shown) => Uint8Array {
   const encoder = new TextEncoder();
   const nothing = {};
   // Weak both ways: a picture must not keep the one before it, which would keep the one before that.
   const done = new WeakMap<Shown, WeakMap<object, Uint8Array>>();
-  return (picture, seen) => {
-    const since = done.get(picture) ?? new WeakMap<object, Uint8Array>();
-    done.set(picture, since);
+  return (state, seen) => {
+    const since = done.get(state) ?? new WeakMap<object, Uint8Array>();
+    done.set(state, since);
     const known = since.get(seen ?? nothing);
     if (known) return known;
-    const bytes = encoder.encode(render(picture, seen));
+    const bytes = encoder.encode(render(state, seen));
     since.set(seen ?? nothing, bytes);
     return bytes;
   };
@@ -49,7 +49,7 @@ const greeting = encoder.encode(":\n\n");
  * One viewer's stream of events. At most two messages wait in it: whoever reads too slowly is offered the next one.
  * @param begin what it returns is called once the viewer has left
  */
-export function messageStream(begin: (outlet: EventSink) => Cancel): ReadableStream<Uint8Array> {
+export function messageStream(begin: (sink: EventSink) => Cancel): ReadableStream<Uint8Array> {
   let leave: Cancel | undefined;
   return new ReadableStream<Uint8Array>(
     {
@@ -72,17 +72,17 @@ export function messageStream(begin: (outlet: EventSink) => Cancel): ReadableStr
 
 /** A stream of pictures: whoever reads too slowly misses some, and the next one that fits is right again. */
 export function streamOf<Shown extends RenderedState>(
-  feed: SnapshotPoller<Shown>,
-  bytesOf: (picture: Shown, seen?: Shown) => Uint8Array,
+  poller: SnapshotPoller<Shown>,
+  bytesOf: (state: Shown, seen?: Shown) => Uint8Array,
 ): ReadableStream<Uint8Array> {
   let seen: Shown | undefined;
   return messageStream(({ offer, end }) => {
-    const show = (picture: Shown) =>
+    const show = (state: Shown) =>
       offer(() => {
-        const bytes = bytesOf(picture, seen);
-        seen = picture;
+        const bytes = bytesOf(state, seen);
+        seen = state;
         return bytes;
       });
-    return feed.watch({ show, end });
+    return poller.watch({ show, end });
   });
 }

@@ -28,41 +28,46 @@ export interface OverviewProps {
 }
 
 /** Children of the live region. */
-export function Overview({ picture, view, chartsOf, writeRow = wholeRow }: OverviewProps): JSX.Element {
-  const { snapshot, outage } = picture;
+export function Overview({
+  picture: state,
+  view,
+  chartsOf,
+  writeRow = wholeRow,
+}: OverviewProps): JSX.Element {
+  const { snapshot, outage } = state;
   return (
     <>
-      <VerdictBand picture={picture} />
-      <FaultBanner snapshot={snapshot} now={balancerNow(picture)} />
+      <VerdictBand picture={state} />
+      <FaultBanner snapshot={snapshot} now={balancerNow(state)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
         {snapshot ? <Alerts snapshot={snapshot} /> : ""}
-        <Totals picture={picture} />
+        <Totals picture={state} />
         {snapshot ? (
           snapshot.pools.map((pool) => (
             <PoolSection
               pool={pool}
-              now={balancerNow(picture)}
+              now={balancerNow(state)}
               view={view}
               charts={chartsOf(pool.name)}
               writeRow={writeRow}
             />
           ))
         ) : (
-          <NothingYet picture={picture} />
+          <NothingYet picture={state} />
         )}
         {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
       </div>
-      <PageFoot picture={picture} />
+      <PageFoot picture={state} />
     </>
   );
 }
 
-export function titleOf(picture: DashboardState): string {
-  return `${overallStatus(picture).headline} · Evenkeel`;
+export function titleOf(state: DashboardState): string {
+  return `${overallStatus(state).headline} · Evenkeel`;
 }
 
-function VerdictBand({ picture }: { readonly picture: DashboardState }): JSX.Element {
-  const { tone, headline, reasons } = overallStatus(picture);
+function VerdictBand({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+  const { tone, headline, reasons } = overallStatus(state);
   return (
     <section class="verdict" data-tone={tone}>
       <Glyph shape={toneShapes[tone]} />
@@ -95,8 +100,8 @@ function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason })
   );
 }
 
-function Totals({ picture }: { readonly picture: DashboardState }): JSX.Element {
-  const { snapshot, frontDoor, at, trends } = picture;
+function Totals({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+  const { snapshot, frontDoor, at, trends } = state;
   const columns = trends.map((series) => series.columns);
   const spark = (quantity: Quantity, kind: string) => (
     <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
@@ -171,23 +176,23 @@ function sumOf(pools: Snapshot["pools"], part: (pool: Snapshot["pools"][number])
   return pools.reduce((sum, pool) => sum + part(pool), 0);
 }
 
-function DoorTile({ door, at }: { readonly door: FrontDoor; readonly at: number }): JSX.Element {
-  const word = door.reachable ? "Reachable" : door.status === null ? "Unreachable" : "Answers with an error";
-  const seen = door.status === null ? door.detail : `${door.detail} in ${formatMs(door.latencyMs)}`;
+function DoorTile({ door: gate, at }: { readonly door: FrontDoor; readonly at: number }): JSX.Element {
+  const word = gate.reachable ? "Reachable" : gate.status === null ? "Unreachable" : "Answers with an error";
+  const seen = gate.status === null ? gate.detail : `${gate.detail} in ${formatMs(gate.latencyMs)}`;
   return (
     <div class="tile door">
       <dt>
         Front door{" "}
         <span class="address" safe>
-          {urlOrigin(door.url)}
+          {urlOrigin(gate.url)}
         </span>
       </dt>
-      <dd class="figure" data-tone={door.reachable ? "good" : "bad"}>
-        <Glyph shape={door.reachable ? "check" : "cross"} />
+      <dd class="figure" data-tone={gate.reachable ? "good" : "bad"}>
+        <Glyph shape={gate.reachable ? "check" : "cross"} />
         {word}
       </dd>
       <dd class="sub" safe>
-        {`${seen}, ${formatAgo(at - door.checkedAt)}`}
+        {`${seen}, ${formatAgo(at - gate.checkedAt)}`}
       </dd>
     </div>
   );

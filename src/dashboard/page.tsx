@@ -8,7 +8,7 @@ import { ActionResult, type DoneProps } from "./actions/done.tsx";
 import { BulkBar } from "./actions/select.tsx";
 import { Charts, ChartsStub } from "./charts.tsx";
 import { attribute } from "./escape.ts";
-import { FaultForm, RehearsalFormStub } from "./rehearsal-form.tsx";
+import { FaultForm, FaultFormStub } from "./rehearsal-form.tsx";
 import { FilterBox } from "./filter-box.tsx";
 import { Overview, titleOf } from "./overview.tsx";
 import type { DashboardState } from "./picture.ts";
@@ -34,7 +34,14 @@ export interface PageProps {
 }
 
 export function renderPage(props: PageProps): string {
-  const { picture, view = plainView, window = "5m", columnsOf = () => undefined, notice = "", done } = props;
+  const {
+    picture: state,
+    view = plainView,
+    window = "5m",
+    columnsOf = () => undefined,
+    notice = "",
+    done,
+  } = props;
   const chartsOf = (name: string) => (
     <Charts
       subject={{ kind: "pool", name }}
@@ -46,15 +53,15 @@ export function renderPage(props: PageProps): string {
   const live = `/live${queryOf({ ...view, filter: "" })}`;
   return markup(
     <Shell
-      title={titleOf(picture)}
+      title={titleOf(state)}
       here="overview"
       live={live}
       notice={notice}
       done={done && <ActionResult {...done} />}
     >
-      <FilterBox picture={picture} view={view} />
+      <FilterBox picture={state} view={view} />
       <main id="live" {...liveAttributes(live)}>
-        <Overview picture={picture} view={view} chartsOf={chartsOf} />
+        <Overview picture={state} view={view} chartsOf={chartsOf} />
       </main>
       <BulkBar place={{ page: "overview", view }} />
     </Shell>,
@@ -62,12 +69,12 @@ export function renderPage(props: PageProps): string {
 }
 
 /** Children of the live region. It has every upstream: what the page hides, it goes on hiding itself. */
-export function renderLive(picture: DashboardState, view: View = plainView, writeRow?: WriteRow): string {
+export function renderLive(state: DashboardState, view: View = plainView, writeRow?: WriteRow): string {
   return markup(
     <>
-      <title safe>{titleOf(picture)}</title>
+      <title safe>{titleOf(state)}</title>
       <Overview
-        picture={picture}
+        picture={state}
         view={{ ...view, filter: "" }}
         chartsOf={(name) => <ChartsStub subject={{ kind: "pool", name }} />}
         writeRow={writeRow}
@@ -130,7 +137,7 @@ export function renderUpstreamLive(shown: UpstreamPageState): string {
       <title safe>{upstreamTitle(shown)}</title>
       <UpstreamView
         shown={shown}
-        rehearsal={<RehearsalFormStub id={shown.id} />}
+        rehearsal={<FaultFormStub id={shown.id} />}
         charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />}
         failing={<FailingStub upstream={shown.id} />}
       />

@@ -52,7 +52,7 @@ export interface DashboardState {
 }
 
 /** What reading the snapshot gave. */
-export type ReadResult = { readonly snapshot: Snapshot } | { readonly trouble: AdminApiError };
+export type ReadResult = { readonly snapshot: Snapshot } | { readonly error: AdminApiError };
 
 export interface PollResult {
   readonly at: number;
@@ -79,7 +79,7 @@ export function nextDashboardState(
     frontDoor,
     snapshot,
     readAt,
-    outage: { ...reading.trouble, since },
+    outage: { ...reading.error, since },
     trends: previous?.trends ?? [],
   };
 }

@@ -6,16 +6,16 @@ import { queryOf, type View, viewOf } from "./view.ts";
 export type PageLocation =
   { readonly page: "overview"; readonly view: View } | { readonly page: "upstream"; readonly id: string };
 
-export function placeOf(fields: URLSearchParams): PageLocation {
+export function formLocation(fields: URLSearchParams): PageLocation {
   const at = fields.get("at");
   if (at !== null && at !== "") return { page: "upstream", id: at };
   return { page: "overview", view: viewOf(Object.fromEntries(fields)) };
 }
 
-/** The fields that {@link placeOf} understands. */
-export function locationFields(place: PageLocation): Readonly<Record<string, string>> {
-  if (place.page === "upstream") return { at: place.id };
-  const { sort, filter } = place.view;
+/** The fields that {@link formLocation} understands. */
+export function locationFields(location: PageLocation): Readonly<Record<string, string>> {
+  if (location.page === "upstream") return { at: location.id };
+  const { sort, filter } = location.view;
   return {
     ...(sort ? { sort: `${sort.by}-${sort.direction}` } : {}),
     ...(filter === "" ? {} : { filter }),
@@ -28,16 +28,16 @@ export function locationFields(place: PageLocation): Readonly<Record<string, str
  * @param id the upstream that is looked at
  */
 export function backTo(
-  place: PageLocation,
-  { deed, id }: { deed?: string; id?: string | undefined } = {},
+  location: PageLocation,
+  { deed: undo, id }: { deed?: string; id?: string | undefined } = {},
 ): string {
-  const further: Record<string, string> = deed === undefined ? {} : { done: deed };
-  if (place.page === "upstream") {
-    const query = deed === undefined ? "" : `?${new URLSearchParams(further)}`;
-    return `${pageOf(place.id)}${query}`;
+  const further: Record<string, string> = undo === undefined ? {} : { done: undo };
+  if (location.page === "upstream") {
+    const query = undo === undefined ? "" : `?${new URLSearchParams(further)}`;
+    return `${pageOf(location.id)}${query}`;
   }
   const anchor = id === undefined ? "" : `#${anchorOf("upstream", id)}`;
-  return `/${queryOf(place.view, further)}${anchor}`;
+  return `/${queryOf(location.view, further)}${anchor}`;
 }
 
 /** The address of an upstream's own page. */

@@ -78,13 +78,13 @@ interface TableProps extends Omit<PoolProps, "charts"> {
 }
 
 /** Bars of more rows than this do not glide: a browser would do little else. */
-const mostAnimated = 12;
+const maxAnimated = 12;
 
 function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.Element {
   const shareOf = sharesOf(pool);
   const fairShareOf = fairSharesOf(pool);
   return (
-    <table role="table" class={upstreams.length > mostAnimated ? "grid many" : "grid"}>
+    <table role="table" class={upstreams.length > maxAnimated ? "grid many" : "grid"}>
       <thead role="rowgroup">
         <tr role="row">
           {columns.map((column) => (

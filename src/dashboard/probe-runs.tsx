@@ -15,7 +15,7 @@ export interface ProbeRun {
 }
 
 /** As many as one reads. */
-const mostShown = 5;
+const maxShown = 5;
 
 /** @param probes oldest first */
 export function runsOf(probes: readonly ProbeSnapshot[]): readonly ProbeRun[] {
@@ -28,7 +28,7 @@ export function runsOf(probes: readonly ProbeSnapshot[]): readonly ProbeRun[] {
       runs[runs.length - 1] = { ...last, count: last.count + 1, fastestMs, slowestMs };
     } else runs.push({ success, detail, count: 1, since: at, fastestMs: latencyMs, slowestMs: latencyMs });
   }
-  return runs.toReversed().slice(0, mostShown);
+  return runs.toReversed().slice(0, maxShown);
 }
 
 export function ProbeRuns({ probes }: { readonly probes: readonly ProbeSnapshot[] }): JSX.Element {

@@ -25,7 +25,7 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
   const failed = probes.filter(({ success }) => !success).length;
   const slowest = Math.max(...probes.map(({ latencyMs }) => latencyMs), Number.MIN_VALUE);
   const last = probes.at(-1);
-  const words = `${formatCount(failed)} of the last ${formatCount(probes.length)} probes failed`;
+  const text = `${formatCount(failed)} of the last ${formatCount(probes.length)} probes failed`;
   return (
     <section class="card" aria-labelledby="probes-name">
       <header class="card-head">
@@ -39,7 +39,7 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
         viewBox={`0 0 ${width} ${height}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={attribute(words)}
+        aria-label={attribute(text)}
       >
         {probes.map((probe, index) => {
           const tall = probe.success ? shortest + (probe.latencyMs / slowest) * (tallest - shortest) : height;
@@ -58,7 +58,7 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
         })}
       </svg>
       <p class="strip-words">
-        <span safe>{probes.length === 0 ? "No probe yet" : words}</span>
+        <span safe>{probes.length === 0 ? "No probe yet" : text}</span>
         <span class="quiet" safe>
           {last ? `last ${formatAgo(now - last.at)}` : nothing}
         </span>

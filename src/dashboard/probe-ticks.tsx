@@ -20,8 +20,8 @@ const low = 10;
 export function ProbeTicks({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
   const { probeHistory: history, lastProbe } = upstream;
   const failed = history.split("-").length - 1;
-  const words = `${formatCount(failed)} of ${formatCount(history.length)} failed`;
-  const said = failed > 0 || !lastProbe ? words : `${lastProbe.detail}, ${formatMs(lastProbe.latencyMs)}`;
+  const text = `${formatCount(failed)} of ${formatCount(history.length)} failed`;
+  const said = failed > 0 || !lastProbe ? text : `${lastProbe.detail}, ${formatMs(lastProbe.latencyMs)}`;
   return (
     <>
       <svg
@@ -31,7 +31,7 @@ export function ProbeTicks({ upstream }: { readonly upstream: UpstreamSnapshot }
         height={String(height)}
         preserveAspectRatio="none"
         role="img"
-        aria-label={attribute(`Last probes of ${upstream.id}: ${words}`)}
+        aria-label={attribute(`Last probes of ${upstream.id}: ${text}`)}
       >
         <path class="ticks-ground" d={`M0 ${height - 0.5}h${width}`} />
         <path class="ticks-passed" d={runsOf(history, "+", low)} />

@@ -2,7 +2,7 @@
 
 import type { Status } from "../pool/upstream.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
-import { formatAgo, formatCount, formatRate, formatShare, formatSpan, joinWords } from "./format.ts";
+import { formatAgo, formatCount, formatRate, formatShare, formatSpan, joinList } from "./format.ts";
 
 /** "api-2 ejected", "14 s ago", "connect_refused": what, since when, and why. */
 export interface Reason {
@@ -13,7 +13,7 @@ export interface Reason {
 }
 
 /** More than this many are counted instead of told. */
-const mostTold = 3;
+const maxListed = 3;
 
 /**
  * @param first those that are told of before all others
@@ -27,7 +27,7 @@ export function reasonsFor(
   const byUrgency = (left: UpstreamSnapshot, right: UpstreamSnapshot) =>
     urgency.indexOf(left.status) - urgency.indexOf(right.status);
   const all = [...first, ...others.toSorted(byUrgency)];
-  const told = all.slice(0, mostTold).map((upstream) => reasonFor(upstream, now));
+  const told = all.slice(0, maxListed).map((upstream) => reasonFor(upstream, now));
   const more = all.length - told.length;
   return more > 0 ? [...told, { text: `and ${more} more` }] : told;
 }
@@ -44,22 +44,22 @@ const urgency: readonly Status[] = [
 
 function reasonFor(upstream: UpstreamSnapshot, now: number): Reason {
   const { id, status, statusSince, outlier } = upstream;
-  const why = whyOf(upstream);
+  const why = statusReasonOf(upstream);
   const told = why === "" ? {} : { why };
   if (status === "passing") return { text: `${id} gets no new requests`, ...told };
   if (status === "ejected" && outlier.since !== null) {
     return { text: `${id} ejected`, age: formatAgo(now - outlier.since), ...told };
   }
-  const text = `${id} ${statusWords[status] ?? status}`;
+  const text = `${id} ${statusText[status] ?? status}`;
   return { text, age: `for ${formatSpan(now - statusSince)}`, ...told };
 }
 
-const statusWords: Readonly<Record<string, string | undefined>> = {
+const statusText: Readonly<Record<string, string | undefined>> = {
   probation: "on probation",
   maintenance: "in maintenance",
 };
 
-/** Whether its requests speak against it: it gets none, or one on trial. */
+/** Whether its requests speak against it gets none, or one on trial. */
 export function isEjected({ status }: Pick<UpstreamSnapshot, "status">): boolean {
   return status === "ejected" || status === "probation";
 }
@@ -68,7 +68,7 @@ export function isEjected({ status }: Pick<UpstreamSnapshot, "status">): boolean
  * Why an upstream is what it is, in the words of the log: what the probe saw, how the attempt failed that took it out,
  * who took it out. Empty where there is nothing to say.
  */
-export function whyOf(upstream: UpstreamSnapshot): string {
+export function statusReasonOf(upstream: UpstreamSnapshot): string {
   const { status, mode, modeSet, weight, inFlight, tunnels, maxInFlight, fit, lastProbe, outlier } = upstream;
   if (mode !== "ready") {
     if (!modeSet) return "as configured";
@@ -89,7 +89,7 @@ export function capacityNote({ tunnels, maxInFlight }: UpstreamSnapshot): string
 }
 
 /** From here on an operator should look; from half on no retry can hide it. */
-const [manyErrors, mostErrors] = [0.05, 0.5];
+const [manyErrors, maxErrors] = [0.05, 0.5];
 
 export type ErrorWeight = "none" | "many" | "most";
 
@@ -97,11 +97,11 @@ export type ErrorWeight = "none" | "many" | "most";
 export function errorWeightOf({ traffic }: PoolSnapshot): ErrorWeight {
   const { errorShare, requestsPerSecond } = traffic;
   if (requestsPerSecond < 1 || errorShare < manyErrors) return "none";
-  return errorShare < mostErrors ? "many" : "most";
+  return errorShare < maxErrors ? "many" : "most";
 }
 
 /** Whether most of a pool's errors are requests that nobody was asked for: no upstream is to blame for those. */
-function turnsAway(pool: PoolSnapshot): boolean {
+function rejectsTraffic(pool: PoolSnapshot): boolean {
   return pool.turnedAwayPerSecond > errorsPerSecond(pool) / 2;
 }
 
@@ -118,8 +118,8 @@ function errorSharesOf(pool: PoolSnapshot) {
 
 /** "many attempts fail", "most requests are turned away": of the kind of error that there is more of. */
 export function errorRateNote(pools: readonly PoolSnapshot[]): string {
-  const isAway = pools.every(turnsAway);
-  const isMost = pools.some((pool) => errorSharesOf(pool)[isAway ? "turnedAway" : "failing"] >= mostErrors);
+  const isAway = pools.every(rejectsTraffic);
+  const isMost = pools.some((pool) => errorSharesOf(pool)[isAway ? "turnedAway" : "failing"] >= maxErrors);
   return `${isMost ? "most" : "many"} ${isAway ? "requests are turned away" : "attempts fail"}`;
 }
 
@@ -135,24 +135,24 @@ export function errorReasons(pool: PoolSnapshot): readonly Reason[] {
   const { name, turnedAwayPerSecond } = pool;
   const { turnedAway, failing } = errorSharesOf(pool);
   const culprits = culpritsIn(pool);
-  const where = culprits.length > 0 ? `, nearly all on ${joinWords(culprits)}` : "";
+  const where = culprits.length > 0 ? `, nearly all on ${joinList(culprits)}` : "";
   const away = {
     text: `requests turned away in pool ${name}:`,
     age: `${formatRate(turnedAwayPerSecond)}/s`,
   };
   const failed = { text: `attempts failing in pool ${name}${where}:`, age: formatShare(failing) };
-  if (turnsAway(pool)) return failing >= manyErrors ? [away, failed] : [away];
+  if (rejectsTraffic(pool)) return failing >= manyErrors ? [away, failed] : [away];
   return turnedAway >= manyErrors ? [failed, away] : [failed];
 }
 
 /** From this share of all errors on, those that have them are where to look. */
 const nearlyAll = 0.9;
-const mostCulprits = 2;
+const maxCulprits = 2;
 
 /** The few upstreams that nearly all of a pool's errors come from; none where it is no matter of a few. */
 function culpritsIn({ upstreams }: PoolSnapshot): readonly string[] {
   const worstFirst = upstreams.toSorted((one, other) => errorsPerSecond(other) - errorsPerSecond(one));
-  const few = worstFirst.slice(0, Math.min(mostCulprits, upstreams.length - 1));
+  const few = worstFirst.slice(0, Math.min(maxCulprits, upstreams.length - 1));
   const all = sumOfErrors(upstreams);
   const enough = few.findIndex((_, index) => sumOfErrors(few.slice(0, index + 1)) >= nearlyAll * all);
   return all > 0 ? few.slice(0, enough + 1).map(({ id }) => id) : [];

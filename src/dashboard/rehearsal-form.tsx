@@ -76,6 +76,6 @@ export function FaultForm({ id }: FormProps): JSX.Element {
 }
 
 /** Where the form is in the page already. */
-export function RehearsalFormStub({ id }: FormProps): JSX.Element {
+export function FaultFormStub({ id }: FormProps): JSX.Element {
   return <section id={anchorOf("rehearsal", id)} hx-morph-skip></section>;
 }

@@ -6,7 +6,7 @@ import { renderActed } from "./actions/done.tsx";
 import type { DashboardCommand, FaultInput } from "./actions/order.ts";
 import { renderFailure } from "./actions/render.tsx";
 import type { AdminClient } from "./admin-client.ts";
-import { isForPart, markupAnswer, seeOther, httpStatusOf } from "./answers.ts";
+import { isForPart, htmlResponse, seeOther, httpStatusOf } from "./answers.ts";
 import type { SnapshotPoller } from "./feed.ts";
 import type { AdminApiError } from "./picture.ts";
 import { backTo, type PageLocation } from "./place.ts";
@@ -14,46 +14,46 @@ import type { UpstreamPollers } from "./upstream-feeds.ts";
 
 export interface FaultRouteOptions {
   readonly admin: Pick<AdminClient, "order">;
-  readonly feed: SnapshotPoller;
+  readonly poller: SnapshotPoller;
   readonly upstreams: UpstreamPollers;
-  readonly deeds: UndoHistory;
+  readonly undoHistory: UndoHistory;
 }
 
 const byHand = { parse: "none" } as const;
 
-export function faultFormRoutes({ admin, feed, upstreams, deeds }: FaultRouteOptions) {
-  const answer = async (
+export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: FaultRouteOptions) {
+  const response = async (
     request: Request,
     {
       id,
-      trouble,
+      error: error,
       action,
-      words,
-    }: { id: string; trouble: AdminApiError | undefined; action: string; words: string },
+      words: text,
+    }: { id: string; error: AdminApiError | undefined; action: string; words: string },
   ): Promise<Response> => {
     const place: PageLocation = { page: "upstream", id };
-    if (trouble) {
-      const sentence = `Cannot ${action} on ${id}: ${trouble.message}.`;
-      return markupAnswer(
+    if (error) {
+      const sentence = `Cannot ${action} on ${id}: ${error.message}.`;
+      return htmlResponse(
         renderFailure(sentence, isForPart(request) ? "partial" : "page", place),
-        httpStatusOf(trouble),
+        httpStatusOf(error),
       );
     }
-    await Promise.all([feed.renewed(), upstreams.of(id).renewed()]);
-    const deed = deeds.add(words, []);
+    await Promise.all([poller.renewed(), upstreams.of(id).renewed()]);
+    const undo = undoHistory.add(text, []);
     return isForPart(request)
-      ? markupAnswer(renderActed({ deed, place }))
-      : seeOther(backTo(place, { deed: deed.key }));
+      ? htmlResponse(renderActed({ deed: undo, place }))
+      : seeOther(backTo(place, { deed: undo.key }));
   };
 
   return new Elysia({ handler: { standardHostname: false } })
     .post(
       "/upstreams/:id/rehearsal",
       async ({ request, params: { id } }) => {
-        const order = orderIn(id, new URLSearchParams(await request.text()));
-        const trouble = "message" in order ? order : await admin.order(order);
-        const words = `A rehearsal runs on ${id}`;
-        return answer(request, { id, trouble, action: "begin a rehearsal", words });
+        const order = commandFrom(id, new URLSearchParams(await request.text()));
+        const error = "message" in order ? order : await admin.order(order);
+        const text = `A rehearsal runs on ${id}`;
+        return response(request, { id, error: error, action: "begin a rehearsal", words: text });
       },
       byHand,
     )
@@ -61,28 +61,28 @@ export function faultFormRoutes({ admin, feed, upstreams, deeds }: FaultRouteOpt
       "/upstreams/:id/rehearsal/end",
       async ({ request, params: { id } }) => {
         await request.text();
-        const trouble = await admin.order({ to: "endRehearsal", id, reason: "" });
-        const words = `The rehearsal on ${id} has ended`;
-        return answer(request, { id, trouble, action: "end the rehearsal", words });
+        const error = await admin.order({ to: "endRehearsal", id, reason: "" });
+        const text = `The rehearsal on ${id} has ended`;
+        return response(request, { id, error: error, action: "end the rehearsal", words: text });
       },
       byHand,
     );
 }
 
 /** What makes no sense goes to the admin API as it is: it alone says what is wrong. */
-function orderIn(id: string, fields: URLSearchParams): DashboardCommand | AdminApiError {
+function commandFrom(id: string, fields: URLSearchParams): DashboardCommand | AdminApiError {
   if (fields.get("confirmed") !== "yes") {
     return { reason: "refused", message: "confirm that this is meant for live traffic" };
   }
   const percent = numberOr(fields.get("errorPercent"));
-  const wish: FaultInput = {
+  const fault: FaultInput = {
     latencyMs: numberOr(fields.get("latencyMs")),
     errorShare: typeof percent === "number" ? percent / 100 : percent,
     error: fields.get("error") ?? undefined,
     seconds: numberOr(fields.get("seconds")),
     probes: fields.get("probes") === "yes",
   };
-  return { to: "rehearse", id, wish, reason: fields.get("reason") ?? "" };
+  return { to: "rehearse", id, fault, reason: fields.get("reason") ?? "" };
 }
 
 /** A number in a field; nothing if it was left empty, for the default to count. */

@@ -4,7 +4,7 @@ import type { RehearsalSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { formatMs, formatShare, formatSpan } from "./format.ts";
 
 /** Balancers of an earlier version say nothing of it. */
-export function played(upstream: UpstreamSnapshot): RehearsalSnapshot | undefined {
+export function faultProgress(upstream: UpstreamSnapshot): RehearsalSnapshot | undefined {
   return upstream.rehearsal ?? undefined;
 }
 

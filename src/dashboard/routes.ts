@@ -8,7 +8,7 @@ import { UndoHistory } from "./actions/deeds.ts";
 import { actionRoutes } from "./actions/routes.ts";
 import type { AdminClient } from "./admin-client.ts";
 import { fresh, seeOther, httpStatusOf, textResponse } from "./answers.ts";
-import { answerAsset } from "./assets.ts";
+import { assetResponse } from "./assets.ts";
 import { configPageRoutes } from "./course/routes.ts";
 import type { EventsFeed } from "./events/events-feed.ts";
 import { eventRoutes } from "./events/routes.ts";
@@ -29,7 +29,7 @@ import { overallStatus } from "./verdict.ts";
 import { viewOf } from "./view.ts";
 
 export interface ControlRouteOptions {
-  readonly feed: SnapshotPoller;
+  readonly poller: SnapshotPoller;
   readonly upstreams: UpstreamPollers;
   readonly events: EventsFeed;
   readonly live: LiveStreams;
@@ -42,7 +42,7 @@ export interface ControlRouteOptions {
 
 /** A handler in the shape of `fetch`. */
 export function routesOf({
-  feed,
+  poller,
   upstreams,
   live,
   events,
@@ -51,19 +51,19 @@ export function routesOf({
   tails,
   bug,
 }: ControlRouteOptions): (request: Request) => Promise<Response> {
-  const deeds = new UndoHistory();
+  const undoHistory = new UndoHistory();
   const doneIn = (query: Query, place: PageLocation) => {
-    const deed = deeds.of(query["done"]);
-    return deed && { deed, place };
+    const undo = undoHistory.of(query["done"]);
+    return undo && { deed: undo, place };
   };
   const pageWith = async (query: Query) => {
     const window = windowIn(query);
-    const [picture, past] = await Promise.all([feed.current(), admin.history({ window })]);
+    const [state, past] = await Promise.all([poller.current(), admin.history({ window })]);
     const series = "value" in past ? past.value.series : [];
     const columnsOf = (pool: string) => series.find((each) => each.pool === pool)?.columns;
     const view = viewOf(query);
     const done = doneIn(query, { page: "overview", view });
-    return renderPage({ picture, view, window, columnsOf, done });
+    return renderPage({ picture: state, view, window, columnsOf, done });
   };
   const upstreamPageWith = async (id: string, query: Query) => {
     const window = windowIn(query);
@@ -73,7 +73,7 @@ export function routesOf({
       requests.list(listQuery(failingAt(id), failingShown)),
     ]);
     const columns = "value" in past ? past.value.series[0]?.columns : undefined;
-    const isMissing = shown.trouble?.reason === "missing";
+    const isMissing = shown.error?.reason === "missing";
     const done = doneIn(query, { page: "upstream", id });
     const html = renderUpstreamPage({ shown, window, columns, done, failing });
     return { html, status: isMissing ? 404 : 200 };
@@ -102,44 +102,46 @@ export function routesOf({
       return html(page.html);
     })
 
-    .use(configPageRoutes({ feed, admin }))
-    .use(eventRoutes({ feed, events, admin }))
+    .use(configPageRoutes({ poller, admin }))
+    .use(eventRoutes({ poller, events, admin }))
 
-    .use(requestPages({ feed, requests, tails }))
+    .use(requestPages({ poller, requests, tails }))
 
     .use(formAddresses())
 
     .get("/live", ({ query }) => live.overview(viewOf(query)) ?? tooMany())
     .get("/live/upstreams/:id", ({ params: { id } }) => live.upstream(id) ?? tooMany())
 
-    .use(actionRoutes({ feed, upstreams, admin, deeds }))
-    .use(faultFormRoutes({ feed, upstreams, admin, deeds }))
+    .use(actionRoutes({ poller, upstreams, admin, undoHistory }))
+    .use(faultFormRoutes({ poller, upstreams, admin, undoHistory }))
 
     .get("/api/history", async ({ query }) => {
-      const told = await admin.history(historyQueryOf(query), "patient");
-      if ("value" in told) return Response.json(told.value, { headers: fresh });
-      return textResponse(httpStatusOf(told.trouble), `Cannot show the history: ${told.trouble.message}.`);
+      const result = await admin.history(historyQueryOf(query), "patient");
+      if ("value" in result) return Response.json(result.value, { headers: fresh });
+      return textResponse(httpStatusOf(result.error), `Cannot show the history: ${result.error.message}.`);
     })
 
     .get("/numbers", async ({ html, query, set }) => {
       Object.assign(set.headers, fresh);
       const asked = historyQueryOf(query);
-      const told = await admin.history(asked, "patient");
-      return html(renderNumbers("value" in told ? told.value.series[0]?.columns : undefined, asked.window));
+      const result = await admin.history(asked, "patient");
+      return html(
+        renderNumbers("value" in result ? result.value.series[0]?.columns : undefined, asked.window),
+      );
     })
 
     .get("/api/status", async () => {
-      const picture = await feed.current();
-      const { frontDoor, snapshot = null, outage = null } = picture;
+      const state = await poller.current();
+      const { frontDoor, snapshot = null, outage = null } = state;
       return Response.json(
-        { verdict: overallStatus(picture), frontDoor, outage, snapshot },
+        { verdict: overallStatus(state), frontDoor, outage, snapshot },
         { headers: fresh },
       );
     })
 
     .get("/healthz", () => Response.json({ status: "alive" }, { headers: fresh }))
 
-    .get("/assets/*", ({ path }) => answerAsset(path) ?? textResponse(404, "No such asset."));
+    .get("/assets/*", ({ path }) => assetResponse(path) ?? textResponse(404, "No such asset."));
 
   return async (request) => app.fetch(request);
 }
@@ -147,13 +149,13 @@ export function routesOf({
 const nothingHere = {
   status: 404,
   title: "There is nothing here",
-  words: "The address leads to no page of this dashboard.",
+  text: "The address leads to no page of this dashboard.",
 };
 
 const fault = {
   status: 500,
   title: "The dashboard has a fault",
-  words: "The balancer is not affected, and goes on. The log of the dashboard has what went wrong.",
+  text: "The balancer is not affected, and goes on. The log of the dashboard has what went wrong.",
 };
 
 /** Where forms are sent without a script stands in the address line then: whoever asks for it again is led to its page. */

@@ -12,7 +12,7 @@ const policy = [
   "form-action 'self'",
 ].join("; ");
 
-const fields: ReadonlyArray<readonly [name: string, value: string]> = [
+const securityHeaders: ReadonlyArray<readonly [name: string, value: string]> = [
   ["Content-Security-Policy", policy],
   ["X-Content-Type-Options", "nosniff"],
   // Not "no-referrer": with that, browsers send "Origin: null" with our own forms.
@@ -23,7 +23,7 @@ const fields: ReadonlyArray<readonly [name: string, value: string]> = [
 
 /** The same answer with the fields that every answer carries. */
 export function secured(response: Response): Response {
-  for (const [name, value] of fields) response.headers.set(name, value);
+  for (const [name, value] of securityHeaders) response.headers.set(name, value);
   return response;
 }
 
@@ -41,11 +41,11 @@ export function refusalOf(request: Request, onLoopback: boolean): Response | und
   }
   const length = request.headers.get("content-length");
   if (length === null) return refuse(411, "A form must say how long it is.");
-  return Number(length) <= longestForm ? undefined : refuse(413, "This form is too long.");
+  return Number(length) <= maxForm ? undefined : refuse(413, "This form is too long.");
 }
 
 /** Bytes; the longest of our own forms names some hundred upstreams. */
-const longestForm = 65_536;
+const maxForm = 65_536;
 
 function refuse(status: number, sentence: string): Response {
   return new Response(`${sentence}\n`, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } });

@@ -6,7 +6,7 @@ import { Badge } from "./badge.tsx";
 import { Bar } from "./bar.tsx";
 import { formatShare, nothing } from "./format.ts";
 import { ProbeTicks } from "./probe-ticks.tsx";
-import { isEjected, whyOf } from "./reasons.ts";
+import { isEjected, statusReasonOf } from "./reasons.ts";
 import { FaultBadge } from "./rehearsal.tsx";
 import { SlowStartBar } from "./slow-start.tsx";
 import { rowNote } from "./status-note.ts";
@@ -26,7 +26,7 @@ interface StatusProps extends CellProps {
 export function StatusCell({ upstream, now, isPanicking }: StatusProps): JSX.Element {
   const { status } = upstream;
   const isWrong = status === "failing" || isEjected(upstream);
-  const why = <Line text={whyOf(upstream)} concern={isWrong ? "grave" : "none"} />;
+  const why = <Line text={statusReasonOf(upstream)} concern={isWrong ? "grave" : "none"} />;
   const note = <Line text={rowNote(upstream, now, isPanicking)} concern="none" />;
   return (
     <td role="cell" class="c-status" data-label="Status">

@@ -8,17 +8,17 @@ import { EventItems } from "./events/timeline.tsx";
 import type { DashboardState } from "./picture.ts";
 
 /** The page of events has the others. */
-const mostShown = 6;
+const maxShown = 6;
 
 export function UpstreamEvents({
   detail: { id, pool },
-  picture,
+  picture: state,
 }: {
   readonly detail: UpstreamDetail;
   readonly picture: DashboardState;
 }): JSX.Element {
-  const events = picture.snapshot?.pools.find(({ name }) => name === pool)?.events ?? [];
-  const own = newestFirst(events.filter(({ upstream }) => upstream === id)).slice(0, mostShown);
+  const events = state.snapshot?.pools.find(({ name }) => name === pool)?.events ?? [];
+  const own = newestFirst(events.filter(({ upstream }) => upstream === id)).slice(0, maxShown);
   return (
     <section class="card" aria-labelledby="own-events-name">
       <header class="card-head">

@@ -8,79 +8,79 @@ import type { DashboardState, AdminApiError } from "./picture.ts";
 
 export interface UpstreamPageState {
   readonly at: number;
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
   readonly id: string;
   /** The last one that could be read; undefined if none ever was. */
   readonly detail: UpstreamDetail | undefined;
   /** Its last minute, second by second. */
   readonly trend: SeriesHistory | undefined;
   /** Why there is no new detail. */
-  readonly trouble: AdminApiError | undefined;
+  readonly error: AdminApiError | undefined;
 }
 
 export interface UpstreamPollersOptions extends Omit<SnapshotPollerOptions, "draw"> {
-  readonly feed: SnapshotPoller;
+  readonly poller: SnapshotPoller;
   readonly admin: Pick<AdminClient, "upstream" | "history">;
 }
 
 /** Those that nobody looks at are dropped when there are more than this. */
-const mostIdle = 20;
+const maxIdle = 20;
 
 export class UpstreamPollers {
   readonly #options: UpstreamPollersOptions;
-  readonly #feeds = new Map<string, SnapshotPoller<UpstreamPageState>>();
+  readonly #pollers = new Map<string, SnapshotPoller<UpstreamPageState>>();
 
   constructor(options: UpstreamPollersOptions) {
     this.#options = options;
   }
 
   get viewers(): number {
-    return this.#feeds.values().reduce((sum, feed) => sum + feed.viewers, 0);
+    return this.#pollers.values().reduce((sum, poller) => sum + poller.viewers, 0);
   }
 
   of(id: string): SnapshotPoller<UpstreamPageState> {
-    const known = this.#feeds.get(id);
+    const known = this.#pollers.get(id);
     if (known) return known;
-    const idle = [...this.#feeds].filter(([, { viewers }]) => viewers === 0);
-    for (const [name] of idle.slice(0, Math.max(0, idle.length - mostIdle + 1))) this.#feeds.delete(name);
-    const { feed, admin, ...options } = this.#options;
+    const idle = [...this.#pollers].filter(([, { viewers }]) => viewers === 0);
+    for (const [name] of idle.slice(0, Math.max(0, idle.length - maxIdle + 1))) this.#pollers.delete(name);
+    const { poller, admin, ...options } = this.#options;
     const made = new SnapshotPoller<UpstreamPageState>({
       ...options,
-      draw: (previous) => draw(id, { feed, admin, previous }),
+      draw: (previous) => draw(id, { poller, admin, previous }),
     });
-    this.#feeds.set(id, made);
+    this.#pollers.set(id, made);
     return made;
   }
 
   /** Ends every viewer. */
   close(): void {
-    for (const feed of this.#feeds.values()) feed.close();
+    for (const poller of this.#pollers.values()) poller.close();
   }
 }
 
-interface Means extends Pick<UpstreamPollersOptions, "feed" | "admin"> {
+interface DrawContext extends Pick<UpstreamPollersOptions, "poller" | "admin"> {
   readonly previous: UpstreamPageState | undefined;
 }
 
-async function draw(id: string, { feed, admin, previous }: Means): Promise<UpstreamPageState> {
-  const [picture, detail, history] = await Promise.all([
-    feed.current(),
+async function draw(id: string, { poller, admin, previous }: DrawContext): Promise<UpstreamPageState> {
+  const [state, detail, history] = await Promise.all([
+    poller.current(),
     admin.upstream(id),
-    admin.history({ upstream: id, window: "5m", since: trendSince(previous?.picture) }),
+    admin.history({ upstream: id, window: "5m", since: trendSince(previous?.state) }),
   ]);
   const trend = "value" in history ? history.value.series[0] : previous?.trend;
-  const common = { at: picture.at, picture, id, trend };
-  if ("value" in detail) return { ...common, detail: detail.value, trouble: undefined };
+  const common = { at: state.at, state, id, trend };
+  if ("value" in detail) return { ...common, detail: detail.value, error: undefined };
   // What is not there any more has no last state worth showing.
-  const last = detail.trouble.reason === "missing" ? undefined : previous?.detail;
-  return { ...common, detail: last, trouble: detail.trouble };
+  const last = detail.error.reason === "missing" ? undefined : previous?.detail;
+  return { ...common, detail: last, error: detail.error };
 }
 
 /** What a sparkline shows. */
 export const trendMs = 60_000;
 
 /** From when on a trend is asked for, by the balancer's clock; 0 if that is not known yet. */
-export function trendSince(picture: DashboardState | undefined): number {
-  const now = picture?.snapshot?.at;
+export function trendSince(state: DashboardState | undefined): number {
+  const now = state?.snapshot?.at;
   return now === undefined ? 0 : now - trendMs;
 }

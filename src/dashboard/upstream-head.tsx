@@ -6,7 +6,7 @@ import type { ChangeStamp } from "../snapshot.ts";
 import { RowActions } from "./actions/row-actions.tsx";
 import { Badge, Glyph, toneShapes } from "./badge.tsx";
 import { formatAgo } from "./format.ts";
-import { whyOf } from "./reasons.ts";
+import { statusReasonOf } from "./reasons.ts";
 import { statusNote } from "./status-note.ts";
 import type { UpstreamPageState } from "./upstream-feeds.ts";
 import { isStandbyBackup, type Tone, overallStatus } from "./verdict.ts";
@@ -17,16 +17,16 @@ interface HeadProps {
 }
 
 export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
-  const { id, detail, trouble } = shown;
-  const tone = trouble || !detail ? "bad" : toneOf(detail);
+  const { id, detail, error } = shown;
+  const tone = error || !detail ? "bad" : toneOf(detail);
   return (
     <section class="verdict" data-tone={tone}>
       <Glyph shape={toneShapes[tone]} />
       <div class="verdict-words">
         <h1 safe>{id}</h1>
         <div class="reasons" role="status" aria-live="polite">
-          {trouble ? (
-            <span safe>{troubleWords(shown)}</span>
+          {error ? (
+            <span safe>{troubleText(shown)}</span>
           ) : detail ? (
             <>
               <Badge status={detail.status} />
@@ -34,7 +34,7 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
                 {statusNote(detail, now)}
               </span>
               <span data-concern={tone === "bad" ? "grave" : "none"} safe>
-                {whyOf(detail)}
+                {statusReasonOf(detail)}
               </span>
             </>
           ) : (
@@ -68,14 +68,14 @@ function toneOf(detail: UpstreamDetail): Tone {
 }
 
 /** The page is of one upstream, but what is wrong may be the whole balancer. */
-function troubleWords({ trouble, picture, detail, at }: UpstreamPageState): string {
-  if (trouble?.reason === "missing") return "There is no such upstream, or no longer.";
-  const age = detail && picture.readAt > 0 ? `, last picture ${formatAgo(at - picture.readAt)}` : "";
-  return `${overallStatus(picture).headline}: ${trouble?.message ?? "no answer"}${age}`;
+function troubleText({ error, state, detail, at }: UpstreamPageState): string {
+  if (error?.reason === "missing") return "There is no such upstream, or no longer.";
+  const age = detail && state.readAt > 0 ? `, last picture ${formatAgo(at - state.readAt)}` : "";
+  return `${overallStatus(state).headline}: ${error?.message ?? "no answer"}${age}`;
 }
 
 /** "ann 3 min ago: kernel update" */
-function markWords(mark: ChangeStamp, now: number): string {
+function changeText(mark: ChangeStamp, now: number): string {
   return `${mark.by} ${formatAgo(now - mark.at)}${saying(mark)}`;
 }
 
@@ -88,8 +88,8 @@ function factsOf(detail: UpstreamDetail, now: number): readonly string[] {
   return [
     ...[url, `pool ${pool}`, policy],
     ...(mode !== "ready" && modeSet ? [`${mode} set ${formatAgo(now - modeSet.at)}`] : []),
-    `weight ${weight}${weightSet ? `, set by ${markWords(weightSet, now)}` : ""}`,
+    `weight ${weight}${weightSet ? `, set by ${changeText(weightSet, now)}` : ""}`,
     ...(backup ? ["backup"] : []),
-    ...(added ? [`added by ${markWords(added, now)}`] : []),
+    ...(added ? [`added by ${changeText(added, now)}`] : []),
   ];
 }

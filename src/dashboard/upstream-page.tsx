@@ -32,15 +32,15 @@ export interface UpstreamViewProps {
 }
 
 /** Children of the live region. */
-export function UpstreamView({ shown, charts, rehearsal, failing }: UpstreamViewProps): JSX.Element {
-  const { detail, picture, trouble } = shown;
-  const now = balancerNow(picture);
+export function UpstreamView({ shown, charts, rehearsal: fault, failing }: UpstreamViewProps): JSX.Element {
+  const { detail, state, error } = shown;
+  const now = balancerNow(state);
   return (
     <>
       <UpstreamHead shown={shown} now={now} />
       {detail ? <FaultState upstream={detail} now={now} /> : ""}
       {detail ? (
-        <div class={trouble ? "known stale" : "known"}>
+        <div class={error ? "known stale" : "known"}>
           <DrainLine detail={detail} now={now} />
           {detail.slowStart === null ? (
             ""
@@ -74,21 +74,21 @@ export function UpstreamView({ shown, charts, rehearsal, failing }: UpstreamView
             <div class="card-stack">
               <LatencyBars bars={detail.latencies} />
               {failing}
-              <UpstreamEvents detail={detail} picture={picture} />
-              {rehearsal}
+              <UpstreamEvents detail={detail} picture={state} />
+              {fault}
             </div>
           </div>
         </div>
       ) : (
         ""
       )}
-      <PageFoot picture={picture} />
+      <PageFoot picture={state} />
     </>
   );
 }
 
-export function upstreamTitle({ id, detail, trouble }: UpstreamPageState): string {
-  return `${id}${detail && !trouble ? ` ${detail.status}` : ""} · Evenkeel`;
+export function upstreamTitle({ id, detail, error }: UpstreamPageState): string {
+  return `${id}${detail && !error ? ` ${detail.status}` : ""} · Evenkeel`;
 }
 
 interface TotalsProps {
@@ -103,7 +103,7 @@ function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
   const spark = (quantity: Quantity, kind: string) => (
     <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
   );
-  const pool = shown.picture.snapshot?.pools.find(({ name }) => name === detail.pool);
+  const pool = shown.state.snapshot?.pools.find(({ name }) => name === detail.pool);
   const share = pool ? sharesOf(pool)(traffic) : 0;
   const fair = pool ? fairSharesOf(pool)(detail) : 0;
   return (

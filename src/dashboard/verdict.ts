@@ -1,7 +1,7 @@
 /** The state of everything in one sentence: what an operator should know before reading a single number. */
 
 import type { Snapshot, UpstreamSnapshot } from "../snapshot.ts";
-import { formatAgo, formatTime, joinWords } from "./format.ts";
+import { formatAgo, formatTime, joinList } from "./format.ts";
 import { balancerNow, type DashboardState } from "./picture.ts";
 import { errorRateNote, errorReasons, errorWeightOf, isEjected, type Reason, reasonsFor } from "./reasons.ts";
 
@@ -23,8 +23,8 @@ export function concernOf(errorShare: number): StatusConcern {
   return errorShare < 0.01 ? "slight" : "grave";
 }
 
-export function overallStatus(picture: DashboardState): OverallStatus {
-  const { snapshot, outage, adminUrl, at, readAt } = picture;
+export function overallStatus(state: DashboardState): OverallStatus {
+  const { snapshot, outage, adminUrl, at, readAt } = state;
   if (outage) {
     const known = snapshot
       ? { text: "below is the last known picture,", age: formatAgo(at - readAt) }
@@ -33,14 +33,14 @@ export function overallStatus(picture: DashboardState): OverallStatus {
       text: `${outage.message} at ${urlOrigin(adminUrl)} since ${formatTime(outage.since)},`,
       age: formatAgo(at - outage.since),
     };
-    return { tone: "bad", headline: outageWords[outage.reason], reasons: [since, known] };
+    return { tone: "bad", headline: outageText[outage.reason], reasons: [since, known] };
   }
   if (!snapshot) return { tone: "warn", headline: "Nothing is known yet", reasons: [] };
-  const service = withCertificates(serviceOf(snapshot, balancerNow(picture)), snapshot);
-  return withFrontDoor(service, picture);
+  const service = withCertificates(serviceOf(snapshot, balancerNow(state)), snapshot);
+  return withFrontDoor(service, state);
 }
 
-const outageWords = {
+const outageText = {
   unreachable: "The balancer cannot be reached",
   unauthorized: "The balancer does not let this dashboard in",
   refused: "The balancer does not say how it is",
@@ -55,12 +55,12 @@ export function urlOrigin(url: string): string {
 
 function withFrontDoor(verdict: OverallStatus, { frontDoor }: DashboardState): OverallStatus {
   if (frontDoor.reachable || verdict.tone === "bad") return verdict;
-  const door = { text: `${urlOrigin(frontDoor.url)}: ${frontDoor.detail}` };
+  const gate = { text: `${urlOrigin(frontDoor.url)}: ${frontDoor.detail}` };
   const says = frontDoor.status === null ? "is unreachable" : "answers with an error";
   return {
     tone: "bad",
     headline: `${verdict.headline}, but the front door ${says}`,
-    reasons: [door, ...verdict.reasons],
+    reasons: [gate, ...verdict.reasons],
   };
 }
 
@@ -88,15 +88,15 @@ function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {
   const reasons = [...erring.flatMap(errorReasons), ...reasonsFor([...inPanic], out, now)];
   if (standby.length > 0) reasons.push({ text: `${countOf(standby.length, "backup")} standing by` });
 
-  const passing = phaseWords[phase];
+  const passing = phaseText[phase];
   if (passing !== undefined) return { tone: "bad", headline: passing, reasons };
   const empty = pools.filter((pool) => !pool.upstreams.some((upstream) => upstream.fit));
-  if (empty.length > 0) return { tone: "bad", headline: emptyWords(pools, empty), reasons };
+  if (empty.length > 0) return { tone: "bad", headline: emptyText(pools, empty), reasons };
   if (panicking.length > 0) {
     const headline = `PANIC in ${named(panicking)}: only ejected upstreams are left to serve`;
     return { tone: "bad", headline, reasons };
   }
-  const served = servingWords(serving, expected.length);
+  const served = servingText(serving, expected.length);
   if (erring.length > 0) {
     const isBad = erring.some((pool) => errorWeightOf(pool) === "most");
     const failing = `${errorRateNote(erring)} in ${named(erring)}`;
@@ -105,25 +105,25 @@ function serviceOf({ pools, phase }: Snapshot, now: number): OverallStatus {
   return { tone: out.length > 0 ? "warn" : "good", headline: served, reasons };
 }
 
-const phaseWords: Readonly<Record<string, string | undefined>> = {
+const phaseText: Readonly<Record<string, string | undefined>> = {
   starting: "The balancer is starting",
   draining: "The balancer is draining: it takes no new requests",
   stopped: "The balancer has stopped",
 };
 
-function servingWords(serving: number, total: number): string {
+function servingText(serving: number, total: number): string {
   if (serving < total)
     return `${serving} of ${countOf(total, "upstream")} ${serving === 1 ? "serves" : "serve"}`;
   return total === 1 ? "The only upstream serves" : `All ${total} upstreams serve`;
 }
 
-function emptyWords(pools: Snapshot["pools"], empty: Snapshot["pools"]): string {
+function emptyText(pools: Snapshot["pools"], empty: Snapshot["pools"]): string {
   return empty.length === pools.length ? "No upstream serves" : `Nothing serves in ${named(empty)}`;
 }
 
 /** "pool api", "pools api and shop" */
 function named(pools: Snapshot["pools"]): string {
-  return `${pools.length === 1 ? "pool" : "pools"} ${joinWords(pools.map(({ name }) => name))}`;
+  return `${pools.length === 1 ? "pool" : "pools"} ${joinList(pools.map(({ name }) => name))}`;
 }
 
 /** A backup that is well and waits for the primaries to fail is where it should be. */

@@ -20,7 +20,7 @@ export interface View {
 export const plainView: View = { sort: undefined, filter: "" };
 
 /** More than this is not typed by anybody. */
-const longestFilter = 100;
+const maxFilter = 100;
 
 /** What makes no sense is as good as nothing said: an old bookmark still opens. */
 export function viewOf(query: Readonly<Record<string, string | undefined>>): View {
@@ -28,7 +28,7 @@ export function viewOf(query: Readonly<Record<string, string | undefined>>): Vie
   const key = sortKeys.find((known) => known === by);
   return {
     sort: key && { by: key, direction: direction === "up" ? "up" : "down" },
-    filter: (query["filter"] ?? "").trim().slice(0, longestFilter),
+    filter: (query["filter"] ?? "").trim().slice(0, maxFilter),
   };
 }
 

@@ -7,22 +7,22 @@ import { type Schedule, systemSchedule } from "../lib/clock.ts";
 export interface WebRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: URL;
-  readonly fields: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
 }
 
-export interface WebAnswer {
+export interface WebResponse {
   readonly status: number;
   readonly text: string;
 }
 
 /** A snapshot of 10,000 upstreams has about 5 MB; more is not one. */
-const longestAnswer = 32 * 1024 * 1024;
+const maxResponseBytes = 32 * 1024 * 1024;
 
 /** Rejects with an `Error` that carries the system's `code`; ETIMEDOUT if the whole answer is not there in time. */
-export function exchangeWeb(given: WebRequest, schedule: Schedule = systemSchedule): Promise<WebAnswer> {
-  const { method, url, fields, body, timeoutMs } = given;
+export function exchangeWeb(given: WebRequest, schedule: Schedule = systemSchedule): Promise<WebResponse> {
+  const { method, url, headers: fields, body, timeoutMs } = given;
   return new Promise((resolve, reject) => {
     const send = url.protocol === "https:" ? requestSecure : requestPlain;
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
@@ -41,7 +41,7 @@ export function exchangeWeb(given: WebRequest, schedule: Schedule = systemSchedu
       let size = 0;
       response.on("data", (chunk: Buffer) => {
         size += chunk.length;
-        if (size > longestAnswer) return fail(coded("EMSGSIZE"));
+        if (size > maxResponseBytes) return fail(coded("EMSGSIZE"));
         chunks.push(chunk);
       });
       response.on("error", fail);

@@ -44,7 +44,7 @@ export interface EngineLog {
   /** A fault of ours: the request was answered with 500. */
   bug(error: unknown, requestId: string): void;
   /** An answer of our own, or an attempt that failed and was followed by another one. */
-  warn(message: string, fields: Readonly<Record<string, unknown>>): void;
+  warn(message: string, headers: Readonly<Record<string, unknown>>): void;
 }
 
 export interface EngineListener {

@@ -23,7 +23,7 @@ export interface HistoryOptions {
   readonly wallClock: WallClock;
   readonly schedule: Schedule;
   /** Hears of every upstream that is looked at, once a second. */
-  readonly onLook?: (upstream: Upstream) => void;
+  readonly onSample?: (upstream: Upstream) => void;
   /** Hears that something could not be kept, and how many points that cost. It may come every second. */
   readonly onFailure: (error: unknown, lost: number) => void;
 }
@@ -42,7 +42,7 @@ export interface SeriesHistory extends SeriesKey {
   readonly columns: Columns;
 }
 
-export interface HistoryAnswer {
+export interface HistoryResult {
   readonly window: WindowName;
   /** How far points are apart, milliseconds, where they are as coarse as the window is. */
   readonly stepMs: number;
@@ -55,12 +55,12 @@ const [finest] = resolutions;
  * One batch to the store, about a millisecond of work between two requests, and how long those have until the next one:
  * the points of 1,000 upstreams at once took 35 ms, which everybody waited for.
  */
-const mostAtOnce = 50;
+const maxConcurrent = 50;
 const pauseMs = 20;
 /** A timer may fire a little before its time. */
 const earlyMs = 50;
 /** What a store that does not take anything may cost in memory. */
-const mostWaiting = 50_000;
+const maxWaiting = 50_000;
 
 export class History {
   readonly #options: HistoryOptions;
@@ -69,7 +69,7 @@ export class History {
   #cancel: Cancel | undefined;
   #cancelWrite: Cancel | undefined;
   /** Clock time of the last look. */
-  #lookedAt = 0;
+  #sampledAt = 0;
   /** The full second that it ended, epoch milliseconds. */
   #endedAt = 0;
 
@@ -78,7 +78,7 @@ export class History {
   }
 
   start(): void {
-    this.#lookedAt = this.#options.clock();
+    this.#sampledAt = this.#options.clock();
     this.#endedAt = this.#fullSecond();
     this.#observeLater();
   }
@@ -98,7 +98,7 @@ export class History {
   }
 
   /** Undefined if there is no such pool or upstream. Throws what the store throws. */
-  read({ pool, upstream, window, since = 0 }: HistoryQuery): HistoryAnswer | undefined {
+  read({ pool, upstream, window, since = 0 }: HistoryQuery): HistoryResult | undefined {
     const asked = this.#keys().filter((key) =>
       upstream !== undefined
         ? key.upstream === upstream && (pool === undefined || key.pool === pool)
@@ -121,7 +121,7 @@ export class History {
   uptimeOf({ name }: Pool, { id, status }: Upstream): UptimeSnapshot {
     const { uptime } = this.#series.of(name, id);
     const at = this.#options.wallClock();
-    uptime.look(status, at);
+    uptime.sample(status, at);
     return uptime.snapshot(at);
   }
 
@@ -196,14 +196,14 @@ export class History {
   #observe(at: number, due: readonly Due[]): void {
     const { pools, clock, wallClock } = this.#options;
     const [now, lookedAt] = [clock(), wallClock()];
-    const spanMs = Math.max(1, now - this.#lookedAt);
-    this.#lookedAt = now;
-    for (const pool of pools()) this.#look(pool, at, lookedAt);
+    const spanMs = Math.max(1, now - this.#sampledAt);
+    this.#sampledAt = now;
+    for (const pool of pools()) this.#sample(pool, at, lookedAt);
     this.#series.close(at, spanMs, due, this.#waiting);
   }
 
-  #look(pool: Pool, at: number, wallTime: number): void {
-    const { metrics, queuedIn, onLook } = this.#options;
+  #sample(pool: Pool, at: number, wallTime: number): void {
+    const { metrics, queuedIn, onSample } = this.#options;
     const { name } = pool;
     const whole = this.#series.of(name, null);
     whole.lookedAt = at;
@@ -211,10 +211,10 @@ export class History {
       const part = this.#series.of(name, upstream.id);
       const meter = metrics.of(upstream);
       part.lookedAt = at;
-      onLook?.(upstream);
+      onSample?.(upstream);
       // Another server by the same name, as after a reload, has not been up for as long as the one before.
       if (part.mark.meter && part.mark.meter !== meter) part.uptime = new Uptime(wallTime);
-      part.uptime.look(upstream.status, wallTime);
+      part.uptime.sample(upstream.status, wallTime);
       part.second.inFlight = upstream.inFlight;
       part.second.addSince(part.mark, meter);
       whole.second.addBeside(part.second);
@@ -231,14 +231,14 @@ export class History {
 
   /** Whether a batch was taken. */
   #write(): boolean {
-    const batch = this.#waiting.slice(0, mostAtOnce);
+    const batch = this.#waiting.slice(0, maxConcurrent);
     if (batch.length === 0) return false;
     try {
       this.#options.store.write(batch);
       this.#waiting.splice(0, batch.length);
       return true;
     } catch (error) {
-      const lost = Math.max(0, this.#waiting.length - mostWaiting);
+      const lost = Math.max(0, this.#waiting.length - maxWaiting);
       this.#waiting.splice(0, lost);
       this.#options.onFailure(error, lost);
       // A stop must come to an end; while it runs, the same batch is tried again in a second.

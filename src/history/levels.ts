@@ -1,9 +1,9 @@
 /** How finely and how long the past is kept, and which part of it each window shows. */
 
-/** One resolution: a point every `stepMs`, the last `keptMs` of them. */
+/** One resolution: a point every `stepMs`, the last `retentionMs` of them. */
 export interface Resolution {
   readonly stepMs: number;
-  readonly keptMs: number;
+  readonly retentionMs: number;
 }
 
 const minuteMs = 60_000;
@@ -12,9 +12,9 @@ const dayMs = 24 * hourMs;
 
 /** From fine to coarse; each step is a multiple of the one before. */
 export const resolutions = [
-  { stepMs: 1_000, keptMs: 10 * minuteMs },
-  { stepMs: 10_000, keptMs: 6 * hourMs },
-  { stepMs: minuteMs, keptMs: 7 * dayMs },
+  { stepMs: 1_000, retentionMs: 10 * minuteMs },
+  { stepMs: 10_000, retentionMs: 6 * hourMs },
+  { stepMs: minuteMs, retentionMs: 7 * dayMs },
 ] as const satisfies readonly Resolution[];
 
 /** The levels that outlive the process. The finest one is only worth its while it is new, and lives in memory. */

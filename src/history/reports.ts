@@ -7,12 +7,12 @@ import type { Log } from "../lib/log.ts";
 const historyLineEveryMs = 60_000;
 
 export function historyErrorReporter(log: Log, clock: Clock): (error: unknown, lost: number) => void {
-  let silentUntil = Number.NEGATIVE_INFINITY;
+  let unresponsiveUntil = Number.NEGATIVE_INFINITY;
   let lostSince = 0;
   return (error, lost) => {
     lostSince += lost;
-    if (clock() < silentUntil) return;
-    silentUntil = clock() + historyLineEveryMs;
+    if (clock() < unresponsiveUntil) return;
+    unresponsiveUntil = clock() + historyLineEveryMs;
     const why = error instanceof Error ? error.message : String(error);
     log.warn("history not kept", lostSince > 0 ? { why, pointsLost: lostSince } : { why });
     lostSince = 0;

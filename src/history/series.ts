@@ -29,7 +29,7 @@ export class Series {
   retriesRead = 0;
   rescuesRead = 0;
   readonly #open = coarser.map((level) => ({ level, tally: new IntervalCounter(), spanMs: 0 }));
-  readonly #recent = new PointRing(finest.keptMs / finest.stepMs);
+  readonly #recent = new PointRing(finest.retentionMs / finest.stepMs);
 
   constructor(key: SeriesKey, uptime: Uptime) {
     this.key = key;
@@ -45,12 +45,12 @@ export class Series {
   close(at: number, spanMs: number, due: readonly Due[], into: StoredSeries[]): void {
     const { second } = this;
     this.#recent.push(second.pointAt(at, spanMs));
-    this.#roll(second, spanMs, due, 0, into);
+    this.#rollUp(second, spanMs, due, 0, into);
     second.clear();
   }
 
   /** Adds an interval that has ended to the level above, and ends that one's own if it is due: before the first is cleared. */
-  #roll(
+  #rollUp(
     finished: IntervalCounter,
     finishedMs: number,
     due: readonly Due[],
@@ -59,17 +59,17 @@ export class Series {
   ): void {
     const open = this.#open[index];
     if (!open) return;
-    const { level, tally } = open;
-    tally.addAfter(finished);
+    const { level, tally: counter } = open;
+    counter.addAfter(finished);
     open.spanMs += finishedMs;
     const end = due[index];
     if (end?.level !== level) return;
     into.push({
-      ...{ series: this.key, level, point: tally.pointAt(end.at, open.spanMs) },
+      ...{ series: this.key, level, point: counter.pointAt(end.at, open.spanMs) },
       ...this.#uptimeWith(level),
     });
-    this.#roll(tally, open.spanMs, due, index + 1, into);
-    tally.clear();
+    this.#rollUp(counter, open.spanMs, due, index + 1, into);
+    counter.clear();
     open.spanMs = 0;
   }
 

@@ -76,18 +76,18 @@ const put = `
 const ofPool = "";
 
 /** Nothing is kept for longer. */
-const longestMs = Math.max(...resolutions.map(({ keptMs }) => keptMs));
+const maxMs = Math.max(...resolutions.map(({ retentionMs }) => retentionMs));
 /** Points of one that is gone that are forgotten at a time: some milliseconds of work, between two requests. */
-const mostForgotten = 1_000;
+const maxForgotten = 1_000;
 
 class SqliteHistory implements HistoryStore {
   readonly #database: DatabaseSync;
   readonly #wallClock: WallClock;
   /** Of the series in the present batch, each of which has been told that it has a newer point. */
   readonly #ids = new Map<string, number>();
-  readonly #gone: StatementSync;
-  readonly #forgetPoints: StatementSync;
-  readonly #forget: StatementSync;
+  readonly #departed: StatementSync;
+  readonly #erasePoints: StatementSync;
+  readonly #erase: StatementSync;
   readonly #find: StatementSync;
   readonly #touch: StatementSync;
   readonly #put: StatementSync;
@@ -105,7 +105,7 @@ class SqliteHistory implements HistoryStore {
       database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
       // Pages of the log after which it is carried over: many at once hold up whoever writes for 20 ms.
       database.exec("PRAGMA wal_autocheckpoint = 200;");
-      this.#whole(() => takeOver(database));
+      this.#transaction(() => takeOver(database));
       this.#find = database.prepare("SELECT id FROM series WHERE pool = ? AND upstream = ?");
       this.#touch = database.prepare(`
         INSERT INTO series (pool, upstream, last_at) VALUES (?, ?, ?)
@@ -116,13 +116,13 @@ class SqliteHistory implements HistoryStore {
       this.#list = database.prepare(
         "SELECT * FROM point WHERE series = ? AND step_ms = ? AND at > ? ORDER BY at",
       );
-      this.#gone = database.prepare("SELECT id FROM series WHERE last_at < ? LIMIT 1");
-      this.#forgetPoints = database.prepare(`
+      this.#departed = database.prepare("SELECT id FROM series WHERE last_at < ? LIMIT 1");
+      this.#erasePoints = database.prepare(`
         DELETE FROM point WHERE (series, step_ms, slot) IN
-          (SELECT series, step_ms, slot FROM point WHERE series = ? LIMIT ${mostForgotten})`);
-      this.#forget = database.prepare("DELETE FROM series WHERE id = ?");
-      this.#whole(() => {
-        while (this.#forgetSome());
+          (SELECT series, step_ms, slot FROM point WHERE series = ? LIMIT ${maxForgotten})`);
+      this.#erase = database.prepare("DELETE FROM series WHERE id = ?");
+      this.#transaction(() => {
+        while (this.#eraseSome());
       });
     } catch (error) {
       database.close();
@@ -132,26 +132,26 @@ class SqliteHistory implements HistoryStore {
 
   write(points: readonly StoredSeries[]): void {
     this.#ids.clear();
-    this.#whole(() => {
+    this.#transaction(() => {
       for (const { series, level, point, uptime } of points) {
-        const slot = Math.ceil(point.at / level.stepMs) % (level.keptMs / level.stepMs);
+        const slot = Math.ceil(point.at / level.stepMs) % (level.retentionMs / level.stepMs);
         const id = this.#idFor(series, point.at);
         this.#put.run(id, level.stepMs, slot, ...numbersOf(point));
         if (uptime !== undefined) this.#keepUptime.run(uptime, id);
       }
-      this.#forgetSome();
+      this.#eraseSome();
     });
   }
 
   /** Upstreams come and go; what is left of those that went is forgotten as any other past. False if there is no more. */
-  #forgetSome(): boolean {
-    const id = this.#gone.get(this.#wallClock() - longestMs)?.["id"];
+  #eraseSome(): boolean {
+    const id = this.#departed.get(this.#wallClock() - maxMs)?.["id"];
     if (typeof id !== "number") return false;
-    if (Number(this.#forgetPoints.run(id).changes) < mostForgotten) this.#forget.run(id);
+    if (Number(this.#erasePoints.run(id).changes) < maxForgotten) this.#erase.run(id);
     return true;
   }
 
-  #whole(task: () => void): void {
+  #transaction(task: () => void): void {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
       task();

@@ -73,7 +73,7 @@ export class Uptime {
   }
 
   /** Takes in how it is now. */
-  look(status: Status, at: number): void {
+  sample(status: Status, at: number): void {
     const state = states[status];
     if (state === "unknown") return;
     const elapsedMs = at - this.#seenAt;

@@ -9,7 +9,7 @@ const linesPerSecondOfKind = 2;
 /** Of all kinds: messages may differ without end. */
 const linesPerSecond = 20;
 /** Kinds that are told apart at one time. */
-const mostKinds = 100;
+const maxKinds = 100;
 
 export class Bugs {
   readonly #clock: Clock;
@@ -39,7 +39,7 @@ export class Bugs {
     const kind = kindNameOf(error);
     const known = this.#kinds.get(kind);
     if (known) return known;
-    if (this.#kinds.size >= mostKinds) this.#kinds.clear();
+    if (this.#kinds.size >= maxKinds) this.#kinds.clear();
     const mayPass = rateLimit(linesPerSecondOfKind, this.#clock);
     this.#kinds.set(kind, mayPass);
     return mayPass;

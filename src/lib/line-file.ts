@@ -77,7 +77,7 @@ export class LineFile {
   }
 
   /** Lets go of a file that is no longer the one under its path: for tools that move it away, with a signal or without. */
-  async lookAgain(): Promise<void> {
+  async reopenIfMoved(): Promise<void> {
     const descriptor = this.#descriptor;
     if (descriptor === undefined || this.#isStream) return;
     const [own, named] = await Promise.all([
@@ -123,9 +123,9 @@ function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }
 
-type Done<Value> = (error: Error | null, value?: Value) => void;
+type Settle<Value> = (error: Error | null, value?: Value) => void;
 
-function promised<Value>(call: (done: Done<Value>) => void): Promise<Value> {
+function promised<Value>(call: (done: Settle<Value>) => void): Promise<Value> {
   return new Promise((resolve, reject) =>
     call((error, value) => (error ? reject(error) : resolve(value as Value))),
   );

@@ -4,7 +4,7 @@ import type { Cancel, Clock, Schedule } from "./clock.ts";
 import type { LineFile } from "./line-file.ts";
 
 export interface LineWriterOptions {
-  readonly file: Pick<LineFile, "append" | "lookAgain" | "close">;
+  readonly file: Pick<LineFile, "append" | "reopenIfMoved" | "close">;
   readonly clock: Clock;
   readonly schedule: Schedule;
   /** Hears, as it happens, how many lines were lost and why. */
@@ -12,16 +12,16 @@ export interface LineWriterOptions {
   /** How long a line may wait for others; with 0 it goes out at once if none is under way. */
   readonly batchMs?: number;
   /** Characters that may wait for a slow disk or reader. */
-  readonly mostWaiting?: number;
+  readonly maxWaiting?: number;
 }
 
 /** Whoever looks on does not notice a quarter of a second; a disk notices a write for each request. */
 const batchMsByDefault = 250;
 /** A batch of this many characters goes out at once. */
 const wholeBatch = 64 * 1024;
-const mostWaitingByDefault = 4 * 1024 * 1024;
+const defaultMaxWaiting = 4 * 1024 * 1024;
 /** How often somebody may have moved the file away without telling. */
-const lookEveryMs = 1_000;
+const checkIntervalMs = 1_000;
 const lineEnd = 0x0a;
 const tooFast = "they came faster than they could be written";
 
@@ -34,10 +34,10 @@ const tooFast = "they came faster than they could be written";
  */
 export class LineWriter {
   readonly #options: LineWriterOptions;
-  readonly #mostWaiting: number;
+  readonly #maxWaiting: number;
   #lines: string[] = [];
   #waiting = 0;
-  #lookedAt = -Infinity;
+  #checkedAt = -Infinity;
   #cancel: Cancel | undefined;
   #writing: Promise<void> | undefined;
   #isClosed = false;
@@ -46,25 +46,25 @@ export class LineWriter {
 
   constructor(options: LineWriterOptions) {
     this.#options = options;
-    this.#mostWaiting = options.mostWaiting ?? mostWaitingByDefault;
+    this.#maxWaiting = options.maxWaiting ?? defaultMaxWaiting;
   }
 
   /** Whether much more may wait. */
   get hasRoom(): boolean {
-    return this.#waiting <= this.#mostWaiting / 2;
+    return this.#waiting <= this.#maxWaiting / 2;
   }
 
   /** @param line without its end */
   write(line: string): void {
-    if (this.#isClosed || this.#waiting + line.length > this.#mostWaiting) return this.#lose(1, tooFast);
+    if (this.#isClosed || this.#waiting + line.length > this.#maxWaiting) return this.#drop(1, tooFast);
     this.#lines.push(line);
     this.#waiting += line.length + 1;
-    this.#goOn();
+    this.#continue();
   }
 
   /** The next batch finds out whether its file was moved away: for SIGHUP. */
   reopen(): void {
-    this.#lookedAt = -Infinity;
+    this.#checkedAt = -Infinity;
   }
 
   /** Resolves when what waited is written, or cannot be. */
@@ -82,7 +82,7 @@ export class LineWriter {
     await this.#options.file.close();
   }
 
-  #goOn(): void {
+  #continue(): void {
     if (this.#writing || this.#lines.length === 0) return;
     const { schedule, batchMs = batchMsByDefault } = this.#options;
     if (this.#waiting < wholeBatch && batchMs > 0) this.#cancel ??= schedule(batchMs, () => this.#begin());
@@ -94,7 +94,7 @@ export class LineWriter {
     this.#cancel = undefined;
     this.#writing = this.#writeBatch().finally(() => {
       this.#writing = undefined;
-      this.#goOn();
+      this.#continue();
     });
   }
 
@@ -103,16 +103,16 @@ export class LineWriter {
     const lines = this.#lines;
     this.#lines = [];
     this.#waiting = 0;
-    if (clock() - this.#lookedAt >= lookEveryMs) {
-      this.#lookedAt = clock();
-      await file.lookAgain();
+    if (clock() - this.#checkedAt >= checkIntervalMs) {
+      this.#checkedAt = clock();
+      await file.reopenIfMoved();
     }
     const batch = Buffer.from(`${lines.join("\n")}\n`);
     const short = await file.append(batch);
-    if (short) this.#lose(lines.length - linesIn(batch.subarray(0, short.written)), short.why);
+    if (short) this.#drop(lines.length - linesIn(batch.subarray(0, short.written)), short.why);
   }
 
-  #lose(lines: number, why: string): void {
+  #drop(lines: number, why: string): void {
     this.lost += lines;
     this.#options.onLoss(lines, why);
   }

@@ -24,14 +24,14 @@ export type LogFields = Readonly<Record<string, unknown>>;
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
 /** Characters that may wait for a reader who is slow. */
-const mostWaiting = 1024 * 1024;
+const maxWaiting = 1024 * 1024;
 /** A reader who reads no more must not keep the process from ending. */
 const flushWithinMs = 500;
 
 const writer = new LineWriter({
   // Workers have the same standard error.
   file: new LineFile("stderr", true),
-  ...{ clock: systemClock, schedule: systemSchedule, batchMs: 0, mostWaiting },
+  ...{ clock: systemClock, schedule: systemSchedule, batchMs: 0, maxWaiting },
   // They are told once somebody reads again, and before that in the metrics.
   onLoss() {},
 });

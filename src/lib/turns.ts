@@ -1,6 +1,6 @@
 /** Takes turns in proportion to weights: whose turn is next costs O(log n), and O(1) where all weights are the same. */
 
-interface Turn<T> {
+interface EdfEntry<T> {
   readonly item: T;
   readonly weight: number;
   /** When the first of these turns is due; the following ones are due every 1/weight. */
@@ -17,7 +17,7 @@ interface Turn<T> {
  * that rounding cannot drift.
  */
 export class EdfScheduler<T> {
-  #heap: Turn<T>[] = [];
+  #heap: EdfEntry<T>[] = [];
   #now = 0;
   #ranks = 0;
   /**
@@ -59,7 +59,7 @@ export class EdfScheduler<T> {
   #settle(): void {
     const { length } = this.#heap;
     for (let i = Math.max(0, this.#given - length); i < this.#given; i++) {
-      const turn = this.#heap[i % length] as Turn<T>;
+      const turn = this.#heap[i % length] as EdfEntry<T>;
       this.#now = due(turn) + Math.floor(i / length) / turn.weight;
       turn.taken += Math.floor(i / length) + 1;
       turn.rank = this.#ranks++;
@@ -72,7 +72,7 @@ export class EdfScheduler<T> {
     return length > 0 ? (this.#rotation[this.#given % length] as T) : this.#earliest.item;
   }
 
-  get #earliest(): Turn<T> {
+  get #earliest(): EdfEntry<T> {
     const turn = this.#heap[0];
     if (!turn) throw new Error("Cannot take a turn: nobody takes part");
     return turn;
@@ -90,7 +90,7 @@ export class EdfScheduler<T> {
     return turn.item;
   }
 
-  #sink(moved: Turn<T>): void {
+  #sink(moved: EdfEntry<T>): void {
     const heap = this.#heap;
     let hole = 0;
     for (;;) {
@@ -110,7 +110,7 @@ export class EdfScheduler<T> {
 /** A place in the sequence that is due at once still comes after the window that ends now: exactness needs (0, 1/w]. */
 const almostNow = 1e-6;
 
-function due(turn: Turn<unknown>): number {
+function due(turn: EdfEntry<unknown>): number {
   return turn.first + turn.taken / turn.weight;
 }
 
@@ -120,7 +120,7 @@ function due(turn: Turn<unknown>): number {
  */
 const same = 1e-9;
 
-function isBefore(left: Turn<unknown>, right: Turn<unknown>): boolean {
+function isBefore(left: EdfEntry<unknown>, right: EdfEntry<unknown>): boolean {
   const difference = due(left) - due(right);
   if (Math.abs(difference) < same) return left.rank < right.rank;
   return difference < 0;

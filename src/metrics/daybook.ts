@@ -15,11 +15,11 @@ const none = -1;
 
 /** Whoever has counts kept: hears of each note, in the order in which they were made. */
 export interface SampleSink {
-  answered(answered: Answered): void;
+  record(answered: ResponseSample): void;
 }
 
 /** One answered attempt. */
-export interface Answered {
+export interface ResponseSample {
   readonly status: number;
   /** Start to head, milliseconds. */
   readonly headMs: number;
@@ -35,33 +35,33 @@ export interface Answered {
  * counts are fetched once for all of its notes.
  */
 export class SampleBuffer {
-  readonly #accountOf: (upstream: Upstream) => SampleSink;
+  readonly #sinkFor: (upstream: Upstream) => SampleSink;
   readonly #upstreams = new Array<Upstream | undefined>(size).fill(undefined);
   readonly #numbers = new Float64Array(size * width);
   readonly #chains = new Uint16Array(size);
   readonly #heads = new Int32Array(chains).fill(none);
   readonly #next = new Int32Array(size);
   /** What is being posted: one object for all notes, and where the last one went. */
-  readonly #answered = { status: 0, headMs: 0, durationMs: 0, endedAt: 0 };
+  readonly #record = { status: 0, headMs: 0, durationMs: 0, endedAt: 0 };
   #upstream: Upstream | undefined;
-  #account: SampleSink | undefined;
+  #sink: SampleSink | undefined;
   #count = 0;
 
   constructor(accountOf: (upstream: Upstream) => SampleSink) {
-    this.#accountOf = accountOf;
+    this.#sinkFor = accountOf;
   }
 
   /** Notes the end of an attempt whose answer was passed on whole. */
   append({ upstream, status, startedAt, responseStartedAt: headAt, endedAt }: Attempt): void {
     if (this.#count === size) this.flush();
     const numbers = this.#numbers;
-    const place = this.#count * width;
+    const position = this.#count * width;
     this.#upstreams[this.#count] = upstream;
     this.#chains[this.#count] = upstream.seed & (chains - 1);
-    numbers[place] = status;
-    numbers[place + 1] = headAt - startedAt;
-    numbers[place + 2] = endedAt - startedAt;
-    numbers[place + 3] = endedAt;
+    numbers[position] = status;
+    numbers[position + 1] = headAt - startedAt;
+    numbers[position + 2] = endedAt - startedAt;
+    numbers[position + 3] = endedAt;
     this.#count += 1;
   }
 
@@ -72,7 +72,7 @@ export class SampleBuffer {
     else this.#postSorted();
     // Or an upstream that was removed would be held on to.
     this.#upstreams.fill(undefined, 0, this.#count);
-    this.#upstream = this.#account = undefined;
+    this.#upstream = this.#sink = undefined;
     this.#count = 0;
   }
 
@@ -97,19 +97,19 @@ export class SampleBuffer {
 
   #postAt(note: number): void {
     const numbers = this.#numbers;
-    const place = note * width;
-    const answered = this.#answered;
-    answered.status = numbers[place] as number;
-    answered.headMs = numbers[place + 1] as number;
-    answered.durationMs = numbers[place + 2] as number;
-    answered.endedAt = numbers[place + 3] as number;
-    this.#accountAt(note).answered(answered);
+    const position = note * width;
+    const answered = this.#record;
+    answered.status = numbers[position] as number;
+    answered.headMs = numbers[position + 1] as number;
+    answered.durationMs = numbers[position + 2] as number;
+    answered.endedAt = numbers[position + 3] as number;
+    this.#sinkAt(note).record(answered);
   }
 
-  #accountAt(note: number): SampleSink {
+  #sinkAt(note: number): SampleSink {
     const upstream = this.#upstreams[note] as Upstream;
-    if (upstream === this.#upstream && this.#account) return this.#account;
+    if (upstream === this.#upstream && this.#sink) return this.#sink;
     this.#upstream = upstream;
-    return (this.#account = this.#accountOf(upstream));
+    return (this.#sink = this.#sinkFor(upstream));
   }
 }

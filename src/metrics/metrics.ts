@@ -6,7 +6,7 @@ import type { Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { type Answered, SampleBuffer } from "./daybook.ts";
+import { type ResponseSample, SampleBuffer } from "./daybook.ts";
 import { Histogram } from "./histogram.ts";
 import { RollingTraffic } from "./recent.ts";
 import { RejectedTraffic } from "./turned-away.ts";
@@ -83,7 +83,7 @@ export class UpstreamMeter {
   }
 
   /** The same for an attempt of which nothing else is to be said. */
-  answered({ status, headMs, durationMs, endedAt }: Answered): void {
+  record({ status, headMs, durationMs, endedAt }: ResponseSample): void {
     this.#countCode(status);
     this.#count(status >= 500, headMs, durationMs, endedAt);
   }
@@ -127,7 +127,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
   /** Weak: an upstream that was removed takes its counts along when its last attempt has ended. */
   readonly #upstreams = new WeakMap<Upstream, UpstreamMeter>();
   /** What has been answered since somebody read a meter last. */
-  readonly #daybook = new SampleBuffer((upstream) => this.#meterOf(upstream));
+  readonly #samples = new SampleBuffer((upstream) => this.#meterOf(upstream));
   /** Tries to take a new configuration, by result: "applied", "unchanged", "refused". */
   readonly reloads = new Map<string, number>();
   /** Lines of the access log that could not be written. */
@@ -142,7 +142,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
 
   /** Up to date with all that has ended, until the next attempt ends: to be asked for again then. */
   of(upstream: Upstream): UpstreamMeter {
-    this.#daybook.flush();
+    this.#samples.flush();
     return this.#meterOf(upstream);
   }
 
@@ -169,7 +169,7 @@ export class Metrics implements AttemptObserver, PoolObserver {
 
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
     if (outcome.kind === "response" && attempt.responseStartedAt > 0 && attempt.connectedAt === 0)
-      this.#daybook.append(attempt);
+      this.#samples.append(attempt);
     else this.#meterOf(attempt.upstream).ended(attempt, outcome);
   }
 

@@ -54,12 +54,12 @@ export class RollingTraffic {
   record(isError: boolean, now: number): void {
     const second = Math.floor(now / 1000);
     if (second < this.#second) return this.#count(second, 1, isError ? 1 : 0);
-    if (second > this.#second) this.#turnTo(second);
+    if (second > this.#second) this.#startSecond(second);
     this.#requests += 1;
     if (isError) this.#errors += 1;
   }
 
-  #turnTo(second: number): void {
+  #startSecond(second: number): void {
     this.#settleSecond();
     this.#second = second;
     const slice = Math.floor(second / sliceSeconds);

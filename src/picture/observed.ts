@@ -7,7 +7,7 @@ import type { ProbeSnapshot } from "../snapshot.ts";
 /** Five minutes at the usual interval. */
 const probesKept = 60;
 
-interface Seen {
+interface ObservedUpstream {
   status: Status;
   /** Epoch milliseconds. */
   since: number;
@@ -19,14 +19,14 @@ interface Seen {
 /** Upstreams that nobody holds any more are forgotten with everything seen of them. */
 export class UpstreamObservations {
   readonly #wallClock: WallClock;
-  readonly #seen = new WeakMap<Upstream, Seen>();
+  readonly #seen = new WeakMap<Upstream, ObservedUpstream>();
 
   constructor(wallClock: WallClock) {
     this.#wallClock = wallClock;
   }
 
   probed(upstream: Upstream, probe: ProbeSnapshot): void {
-    const seen = this.look(upstream);
+    const seen = this.sample(upstream);
     seen.probes.push(probe);
     if (seen.probes.length > probesKept) seen.probes.shift();
     seen.history = (seen.history + (probe.success ? "+" : "-")).slice(-probesKept);
@@ -34,24 +34,24 @@ export class UpstreamObservations {
 
   /** Oldest first. */
   probesOf(upstream: Upstream): readonly ProbeSnapshot[] {
-    return this.look(upstream).probes;
+    return this.sample(upstream).probes;
   }
 
   /** The same, oldest first: `+` passed, `-` failed. */
   probeHistoryOf(upstream: Upstream): string {
-    return this.look(upstream).history;
+    return this.sample(upstream).history;
   }
 
   /** Epoch milliseconds; as exact as the looks are frequent. */
   statusSince(upstream: Upstream): number {
-    return this.look(upstream).since;
+    return this.sample(upstream).since;
   }
 
   /**
    * Compares its status with the last one. A status is derived from several verdicts, some of which change by mere
    * time: it is looked at again and again instead of being announced by each of them.
    */
-  look(upstream: Upstream): Seen {
+  sample(upstream: Upstream): ObservedUpstream {
     const { status } = upstream;
     const known = this.#seen.get(upstream);
     if (known?.status === status) return known;

@@ -18,10 +18,10 @@ import { poolSnapshot, type PoolView } from "./pool-picture.ts";
 import { upstreamDetail } from "./upstream-detail.ts";
 
 export interface SnapshotBuilderOptions {
-  readonly fleet: PoolRegistry;
+  readonly registry: PoolRegistry;
   readonly intents: Intents;
   readonly drains: Drains;
-  readonly journal: EventLog;
+  readonly eventLog: EventLog;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly wallClock: WallClock;
@@ -48,28 +48,28 @@ export class SnapshotBuilder {
 
   /** Notes since when its status holds: to be called often, because some verdicts change by mere time. */
   observe(upstream: Upstream): void {
-    this.#observed.look(upstream);
+    this.#observed.sample(upstream);
   }
 
   pools(): readonly PoolSnapshot[] {
-    return this.#options.fleet.members.map((member) => poolSnapshot(this.#viewOf(member)));
+    return this.#options.registry.members.map((member) => poolSnapshot(this.#viewOf(member)));
   }
 
   /** Undefined if there is no such upstream. */
   upstream(id: string): UpstreamDetail | undefined {
-    const found = this.#options.fleet.find(id);
+    const found = this.#options.registry.find(id);
     return found && upstreamDetail(this.#viewOf(found.member), found.upstream, this.#observed);
   }
 
   /** Requests that wait for a place in a pool, in whatever processes. */
   queuedIn(pool: Pool): number {
-    const member = this.#options.fleet.members.find((each) => each.pool === pool);
+    const member = this.#options.registry.members.find((each) => each.pool === pool);
     return member ? this.#options.measure(member).queue.size : 0;
   }
 
   #viewOf(member: PoolEntry): PoolView {
     const { config, pool } = member;
-    const { measure, metrics, clock, wallClock, intents, journal, uptimeOf } = this.#options;
+    const { measure, metrics, clock, wallClock, intents, eventLog, uptimeOf } = this.#options;
     return {
       pool,
       ...measure(member),
@@ -78,7 +78,7 @@ export class SnapshotBuilder {
       metrics,
       now: clock(),
       at: wallClock(),
-      events: journal.events({ pool: pool.name, limit: eventsShown }),
+      events: eventLog.events({ pool: pool.name, limit: eventsShown }),
       notesOf: (upstream) => ({
         lastProbe: this.#observed.probesOf(upstream).at(-1) ?? null,
         probeHistory: this.#observed.probeHistoryOf(upstream),
@@ -101,6 +101,6 @@ export class SnapshotBuilder {
   }
 }
 
-function markOf(said: IntentMeta | undefined): ChangeStamp | null {
-  return said ? { by: said.by, at: said.at, why: said.why } : null;
+function markOf(meta: IntentMeta | undefined): ChangeStamp | null {
+  return meta ? { by: meta.by, at: meta.at, why: meta.why } : null;
 }

@@ -78,16 +78,16 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     maxInFlight: upstream.maxInFlight,
     rescues: metrics.of(upstream).rescues,
     outlier: outlierSnapshot(view, upstream),
-    rehearsal: rehearsalSnapshot(view, upstream),
+    rehearsal: faultSnapshot(view, upstream),
     ...notesOf(upstream),
     traffic: trafficOf([metrics.of(upstream)], now),
     errorsByReason: errorsByReason(metrics.of(upstream)),
   };
 }
 
-function rehearsalSnapshot({ now, at }: PoolView, { fault: rehearsal }: Upstream): RehearsalSnapshot | null {
-  if (!rehearsal || rehearsal.isOver(now)) return null;
-  return { ...rehearsal.plan, until: Math.round(at + rehearsal.plan.until - now) };
+function faultSnapshot({ now, at }: PoolView, { fault }: Upstream): RehearsalSnapshot | null {
+  if (!fault || fault.isOver(now)) return null;
+  return { ...fault.plan, until: Math.round(at + fault.plan.until - now) };
 }
 
 function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierSnapshot {

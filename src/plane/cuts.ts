@@ -4,10 +4,10 @@ import type { Cancel, Schedule } from "../lib/clock.ts";
 import type { WorkerSupervisor } from "./seat.ts";
 
 /** Whoever has not said by then how many it cut is counted with none. */
-const answerWithinMs = 1_000;
+const responseTimeoutMs = 1_000;
 
-interface Order {
-  readonly silent: Set<WorkerSupervisor>;
+interface AbortRequest {
+  readonly unresponsive: Set<WorkerSupervisor>;
   readonly cancel: Cancel;
   readonly resolve: (cut: number) => void;
   cut: number;
@@ -16,7 +16,7 @@ interface Order {
 /** `asked ──every worker has answered, or is gone, or a second is over──▶ told` */
 export class AbortCoordinator {
   readonly #schedule: Schedule;
-  readonly #orders = new Map<number, Order>();
+  readonly #orders = new Map<number, AbortRequest>();
   #last = 0;
 
   constructor(schedule: Schedule) {
@@ -24,30 +24,30 @@ export class AbortCoordinator {
   }
 
   /** @param upstream id and origin @returns how many were cut */
-  ask(seats: readonly WorkerSupervisor[], upstream: string): Promise<number> {
-    const serving = seats.filter(({ isReady }) => isReady);
+  request(supervisors: readonly WorkerSupervisor[], upstream: string): Promise<number> {
+    const serving = supervisors.filter(({ isReady }) => isReady);
     if (serving.length === 0) return Promise.resolve(0);
     const request = (this.#last += 1);
     const { promise, resolve } = Promise.withResolvers<number>();
-    const cancel = this.#schedule(answerWithinMs, () => this.#tell(request));
-    this.#orders.set(request, { silent: new Set(serving), cancel, resolve, cut: 0 });
-    for (const seat of serving) seat.send({ kind: "cut", upstream, request });
+    const cancel = this.#schedule(responseTimeoutMs, () => this.#notify(request));
+    this.#orders.set(request, { unresponsive: new Set(serving), cancel, resolve, cut: 0 });
+    for (const supervisor of serving) supervisor.send({ kind: "cut", upstream, request });
     return promise;
   }
 
-  hear(seat: WorkerSupervisor, request: number, cut: number): void {
+  receive(supervisor: WorkerSupervisor, request: number, cut: number): void {
     const order = this.#orders.get(request);
-    if (!order?.silent.delete(seat)) return;
+    if (!order?.unresponsive.delete(supervisor)) return;
     order.cut += cut;
-    if (order.silent.size === 0) this.#tell(request);
+    if (order.unresponsive.size === 0) this.#notify(request);
   }
 
   /** What went with a process was cut by nobody. */
-  lose(seat: WorkerSupervisor): void {
-    for (const request of this.#orders.keys()) this.hear(seat, request, 0);
+  supervisorExited(supervisor: WorkerSupervisor): void {
+    for (const request of this.#orders.keys()) this.receive(supervisor, request, 0);
   }
 
-  #tell(request: number): void {
+  #notify(request: number): void {
     const order = this.#orders.get(request);
     this.#orders.delete(request);
     order?.cancel();

@@ -32,7 +32,7 @@ export interface DataPlane {
   /** Takes clients. Rejects with the system's code if the port cannot be had. */
   listen(): Promise<void>;
   /** The fleet, its modes or its health have changed: goes by this from now on. */
-  apply(wanted: Config): void;
+  apply(desired: Config): void;
   /** Brings the meters up to date, for somebody who reads them now. */
   refreshCounters(): void;
   /** Requests that clients wait for now. */
@@ -68,7 +68,7 @@ export interface LocalDataPlaneOptions {
   readonly config: Config;
   readonly engine: Engine;
   readonly sharesPort: boolean;
-  readonly fleet: PoolRegistry;
+  readonly registry: PoolRegistry;
   readonly metrics: Metrics;
   readonly clock: Clock;
   /** The system's if left out. */
@@ -87,29 +87,29 @@ export interface LocalDataPlaneOptions {
 
 /** Runtimes tell of connections that were cut a moment later, on a busy machine some moments: until then exchanges are not over. */
 const settleMs = 50;
-const mostSettles = 40;
+const maxSettles = 40;
 
 /** The plane in this process: its orders and reports are function calls. */
 export class LocalDataPlane implements DataPlane {
   readonly #options: LocalDataPlaneOptions;
   #isTrustedProxy: (address: string) => boolean;
-  readonly #lookout: StallDetector;
+  readonly #stallDetector: StallDetector;
   #listener: EngineListener | undefined;
   readonly #hedger: Hedger;
   readonly #load = { isShed: false };
 
   constructor(options: LocalDataPlaneOptions) {
     this.#options = options;
-    const { fleet, metrics, clock, schedule = systemSchedule, onSuspicion } = options;
+    const { registry, metrics, clock, schedule = systemSchedule, onSuspicion } = options;
     this.#hedger = new Hedger({
       ...{ clock, schedule },
-      pools: () => hedgedPoolsOf(fleet),
+      pools: () => hedgedPoolsOf(registry),
       latencyOf: (pool) => metrics.latencyOf(pool),
     });
     this.#isTrustedProxy = trustedProxyMatcher(options.config.trustedProxies);
-    this.#lookout = new StallDetector({
+    this.#stallDetector = new StallDetector({
       ...{ clock, schedule, onSuspicion },
-      pools: () => fleet.pools,
+      pools: () => registry.pools,
       p99Ms: (upstream) => metrics.of(upstream).p99Ms(clock()),
     });
   }
@@ -124,11 +124,11 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async listen(): Promise<void> {
-    const { config, engine, sharesPort, fleet, metrics, clock, log } = this.#options;
+    const { config, engine, sharesPort, registry, metrics, clock, log } = this.#options;
     const { records, trace } = this.#options;
     const { tls, ...place } = config.listen;
     const exchanges = {
-      ...{ routes: () => fleet.routes, clock, load: this.#load, observer: metrics },
+      ...{ routes: () => registry.routes, clock, load: this.#load, observer: metrics },
       ...(records && { records }),
       ...(trace && { trace }),
     };
@@ -142,13 +142,13 @@ export class LocalDataPlane implements DataPlane {
       isTrustedProxy: (address) => this.#isTrustedProxy(address),
       log: engineLogOf(log, clock),
     });
-    this.#lookout.start();
+    this.#stallDetector.start();
     this.#hedger.wake();
   }
 
   /** What it sees of an upstream now; see {@link StallDetector.evidenceFor}. */
-  sightOf(pool: Pool, upstream: Upstream, since: number): StallEvidence {
-    return this.#lookout.evidenceFor(pool, upstream, since);
+  evidenceFor(pool: Pool, upstream: Upstream, since: number): StallEvidence {
+    return this.#stallDetector.evidenceFor(pool, upstream, since);
   }
 
   apply({ trustedProxies }: Config): void {
@@ -191,7 +191,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async end(): Promise<void> {
-    let settles = this.active() > 0 ? mostSettles : 0;
+    let settles = this.active() > 0 ? maxSettles : 0;
     this.close();
     for (; settles > 0; settles--) {
       await sleep(settleMs);
@@ -200,12 +200,12 @@ export class LocalDataPlane implements DataPlane {
   }
 
   get #hasAttempts(): boolean {
-    const { pools } = this.#options.fleet;
+    const { pools } = this.#options.registry;
     return pools.some(({ upstreams }) => upstreams.some(({ inFlight }) => inFlight > 0));
   }
 
   close(): void {
-    this.#lookout.stop();
+    this.#stallDetector.stop();
     this.#hedger.stop();
     this.#listener?.close();
   }

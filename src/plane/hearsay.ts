@@ -16,24 +16,24 @@ export interface MergeContext {
 
 /** @returns whether there is anything that the other workers should know */
 export function mergeVerdicts(
-  fleet: Pick<PoolRegistry, "pools">,
+  registry: Pick<PoolRegistry, "pools">,
   counts: WorkerReport,
   hearing: MergeContext,
 ): boolean {
   const verdicts = new Map(counts.upstreams.map(({ upstream, verdict }) => [upstream, verdict]));
   let hasNews = false;
-  for (const pool of fleet.pools) {
+  for (const pool of registry.pools) {
     for (const upstream of pool.upstreams) {
       const verdict = verdicts.get(identityOf(upstream));
       if (!verdict || verdict.decidedAt <= upstream.outlier.verdict.decidedAt) continue;
       hasNews = true;
-      hear(pool, upstream, { verdict, ...hearing });
+      applyVerdict(pool, upstream, { verdict, ...hearing });
     }
   }
   return hasNews;
 }
 
-function hear(
+function applyVerdict(
   pool: Pool,
   upstream: Upstream,
   { verdict, observer, now }: MergeContext & { readonly verdict: OutlierVerdict },

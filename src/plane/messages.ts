@@ -81,7 +81,7 @@ export interface WorkerReport {
   readonly lostSpans: number;
   /** What its process takes. */
   readonly rssBytes: number;
-  readonly own: ProcessCounters;
+  readonly processCounters: ProcessCounters;
   readonly upstreams: readonly {
     readonly upstream: string;
     readonly inFlight: number;
@@ -134,21 +134,21 @@ const turnMs = 1_000;
 
 /** Makes a fleet what a state says. What a verdict has said here since stays. */
 export function applyState(
-  fleet: PoolRegistry,
+  registry: PoolRegistry,
   { config, upstreams }: DesiredState,
   { index, of }: WorkerIndex = { index: 0, of: 1 },
 ): void {
-  const standings = new Map(upstreams.map((standing) => [standing.upstream, standing]));
-  fleet.commit(fleet.prepare(config));
-  for (const pool of fleet.pools) {
+  const upstreamStates = new Map(upstreams.map((upstreamState) => [upstreamState.upstream, upstreamState]));
+  registry.commit(registry.prepare(config));
+  for (const pool of registry.pools) {
     for (const upstream of pool.upstreams) {
-      const standing = standings.get(identityOf(upstream));
-      if (!standing) continue;
-      pool.setMode(upstream, standing.mode);
+      const upstreamState = upstreamStates.get(identityOf(upstream));
+      if (!upstreamState) continue;
+      pool.setMode(upstream, upstreamState.mode);
       // The first try is not always the same worker's.
-      upstream.outlier.probationDelayMs = ((index + hashString(standing.upstream)) % of) * turnMs;
-      pool.adoptHealth(upstream, standing);
-      upstream.fault = standing.rehearsal && new FaultInjection(standing.rehearsal, systemRandom);
+      upstream.outlier.probationDelayMs = ((index + hashString(upstreamState.upstream)) % of) * turnMs;
+      pool.adoptHealth(upstream, upstreamState);
+      upstream.fault = upstreamState.rehearsal && new FaultInjection(upstreamState.rehearsal, systemRandom);
     }
   }
 }
@@ -156,7 +156,7 @@ export function applyState(
 export function buildReport(
   { members }: Pick<PoolRegistry, "members">,
   metrics: Metrics,
-  own: Pick<WorkerReport, "revision" | "active" | "rssBytes" | "own">,
+  own: Pick<WorkerReport, "revision" | "active" | "rssBytes" | "processCounters">,
 ): WorkerReport {
   const upstreams = members.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({

@@ -32,29 +32,29 @@ export interface WorkerSupervisorOptions {
   readonly spawn: Spawn;
   readonly clock: Clock;
   readonly schedule: Schedule;
-  readonly onGreeting: (seat: WorkerSupervisor) => void;
-  readonly onCounts: (seat: WorkerSupervisor) => void;
-  readonly onSights: (seat: WorkerSupervisor, sights: readonly UpstreamEvidence[]) => void;
+  readonly onHello: (supervisor: WorkerSupervisor) => void;
+  readonly onReport: (supervisor: WorkerSupervisor) => void;
+  readonly onEvidence: (supervisor: WorkerSupervisor, evidence: readonly UpstreamEvidence[]) => void;
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
   /** Hears how many it has ended, as it was told to. */
-  readonly onCut: (seat: WorkerSupervisor, request: number, count: number) => void;
-  readonly onReady: (seat: WorkerSupervisor) => void;
+  readonly onAborted: (supervisor: WorkerSupervisor, request: number, count: number) => void;
+  readonly onReady: (supervisor: WorkerSupervisor) => void;
   /** Hears that nothing was heard of a worker for so many seconds, before it is ended. */
-  readonly onSilence: (seat: WorkerSupervisor, seconds: number) => void;
+  readonly onUnresponsive: (supervisor: WorkerSupervisor, seconds: number) => void;
   /** Hears that a worker that had served is gone, before another one is started. */
-  readonly onLoss: (seat: WorkerSupervisor, how: string) => void;
+  readonly onExit: (supervisor: WorkerSupervisor, how: string) => void;
 }
 
 const firstPauseMs = 100;
-const longestPauseMs = 5_000;
+const maxPauseMs = 5_000;
 /** Whoever served this long did not die of its start. */
 const provenMs = 10_000;
 /** Seconds: reports come each second, but a machine may be busy. */
-const mostSilence = 10;
+const maxSilentTicks = 10;
 /** Seconds after which nobody waits for its word. */
 const awakeWithin = 2;
 /** Seconds: until it serves it has to load and to listen. */
-const mostStarting = 30;
+const maxStarting = 30;
 
 /**
  * ```
@@ -69,10 +69,10 @@ export class WorkerSupervisor {
   #pauseMs = firstPauseMs;
   #cancelStart: Cancel | undefined;
   #isClosed = false;
-  #isGreeted = false;
+  #hasHello = false;
   #isReady = false;
   #restarts = 0;
-  #silence = 0;
+  #silentTicks = 0;
   #drained: (() => void) | undefined;
   /** The last that it reported; undefined before and after. */
   counts: WorkerReport | undefined;
@@ -91,7 +91,7 @@ export class WorkerSupervisor {
 
   /** Whether it serves, and has spoken lately. */
   get isResponsive(): boolean {
-    return this.#isReady && this.#silence <= awakeWithin;
+    return this.#isReady && this.#silentTicks <= awakeWithin;
   }
 
   get snapshot(): WorkerSnapshot {
@@ -111,14 +111,14 @@ export class WorkerSupervisor {
     const startedAt = this.#options.clock();
     const worker = this.#options.spawn((message) => {
       if (this.#worker !== worker) return;
-      this.#silence = 0;
+      this.#silentTicks = 0;
       if (message.kind === "failed")
         reject(Object.assign(new Error(message.message), { code: message.code }));
-      else this.#hear(message);
+      else this.#receive(message);
       if (message.kind === "ready") resolve();
     });
     this.#worker = worker;
-    this.#silence = 0;
+    this.#silentTicks = 0;
     void worker.gone.then((how) => {
       reject(new Error(`Cannot start a worker: it ended with ${how}`));
       this.#lost(how, startedAt);
@@ -128,7 +128,7 @@ export class WorkerSupervisor {
 
   /** Nothing happens before it has greeted: it asks for its first state. */
   send(message: ToWorker): void {
-    if (this.#isGreeted) this.#worker?.send(message);
+    if (this.#hasHello) this.#worker?.send(message);
   }
 
   /**
@@ -137,9 +137,9 @@ export class WorkerSupervisor {
    */
   tick(): void {
     if (!this.#worker) return;
-    this.#silence += 1;
-    if (this.#silence < (this.#isReady ? mostSilence : mostStarting)) return;
-    this.#options.onSilence(this, this.#silence);
+    this.#silentTicks += 1;
+    if (this.#silentTicks < (this.#isReady ? maxSilentTicks : maxStarting)) return;
+    this.#options.onUnresponsive(this, this.#silentTicks);
     this.#worker.kill();
   }
 
@@ -167,31 +167,31 @@ export class WorkerSupervisor {
     this.#worker?.kill();
   }
 
-  #hear(message: FromWorker): void {
-    const { onGreeting, onCounts, onSights, onRequests, onCut, onReady } = this.#options;
+  #receive(message: FromWorker): void {
+    const { onHello, onReport, onEvidence, onRequests, onAborted, onReady } = this.#options;
     if (message.kind === "hello") {
-      this.#isGreeted = true;
-      onGreeting(this);
+      this.#hasHello = true;
+      onHello(this);
     } else if (message.kind === "ready") {
       this.#isReady = true;
       onReady(this);
     } else if (message.kind === "counts") {
       this.counts = message;
-      onCounts(this);
-    } else if (message.kind === "sights") onSights(this, message.sights);
+      onReport(this);
+    } else if (message.kind === "sights") onEvidence(this, message.sights);
     else if (message.kind === "requests") onRequests(message.requests, message.isSampled);
-    else if (message.kind === "cut") onCut(this, message.request, message.count);
+    else if (message.kind === "cut") onAborted(this, message.request, message.count);
     else if (message.kind === "drained") this.#drained?.();
   }
 
   #lost(how: string, startedAt: number): void {
-    const { clock, schedule, onLoss } = this.#options;
+    const { clock, schedule, onExit: onLoss } = this.#options;
     this.#drained?.();
     if (!this.#isClosed) onLoss(this, how);
     const wasReady = this.#isReady;
     this.#worker = undefined;
     this.#isReady = false;
-    this.#isGreeted = false;
+    this.#hasHello = false;
     if (this.#isClosed) return;
     this.counts = undefined;
     if (wasReady && clock() - startedAt > provenMs) this.#pauseMs = firstPauseMs;
@@ -200,7 +200,7 @@ export class WorkerSupervisor {
       // If it fails too, that is another loss.
       this.start().catch(() => this.#worker?.kill());
     });
-    this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2);
+    this.#pauseMs = Math.min(maxPauseMs, this.#pauseMs * 2);
   }
 
   #stopFilling(): void {

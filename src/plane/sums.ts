@@ -14,7 +14,7 @@ import {
 import type { WorkerReport } from "./messages.ts";
 
 export interface CounterAggregatorOptions {
-  readonly fleet: Pick<PoolRegistry, "pools">;
+  readonly registry: Pick<PoolRegistry, "pools">;
   /** Where the sums are written. */
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -23,23 +23,23 @@ export interface CounterAggregatorOptions {
 export class CounterAggregator {
   readonly #options: CounterAggregatorOptions;
   /** Of the workers that are gone. */
-  readonly #past: Metrics;
-  #pastOwn = sumProcessCounters([]);
+  readonly #retired: Metrics;
+  #retiredProcess = sumProcessCounters([]);
 
   constructor(options: CounterAggregatorOptions) {
     this.#options = options;
-    this.#past = new Metrics(options.clock);
+    this.#retired = new Metrics(options.clock);
   }
 
   /** Keeps the last counts of a worker that is gone: no counter may go back. */
   retire(counts: WorkerReport): void {
-    this.#add([counts], this.#past);
-    this.#pastOwn = sumProcessCounters([this.#pastOwn, counts.own]);
+    this.#add([counts], this.#retired);
+    this.#retiredProcess = sumProcessCounters([this.#retiredProcess, counts.processCounters]);
   }
 
   /** @param reports of all workers that serve, one each */
-  own(reports: readonly WorkerReport[]): ProcessCounters {
-    return sumProcessCounters([this.#pastOwn, ...reports.map(({ own }) => own)]);
+  processCounters(reports: readonly WorkerReport[]): ProcessCounters {
+    return sumProcessCounters([this.#retiredProcess, ...reports.map(({ processCounters: own }) => own)]);
   }
 
   /** @param reports of all workers that serve, one each */
@@ -49,20 +49,20 @@ export class CounterAggregator {
 
   /** The past of whatever there is now, and these. */
   #add(reports: readonly WorkerReport[], into: Metrics): void {
-    const { pools } = this.#options.fleet;
-    into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#past.lostLines);
-    into.lostSpans = reports.reduce((sum, { lostSpans }) => sum + lostSpans, this.#past.lostSpans);
+    const { pools } = this.#options.registry;
+    into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#retired.lostLines);
+    into.lostSpans = reports.reduce((sum, { lostSpans }) => sum + lostSpans, this.#retired.lostSpans);
     const upstreams = reports.map(
       (report) => new Map(report.upstreams.map((one) => [one.upstream, one.counts])),
     );
     const named = reports.map((report) => new Map(report.pools.map((one) => [one.name, one.counts])));
     for (const upstream of pools.flatMap((pool) => pool.upstreams)) {
       const parts = upstreams.flatMap((counts) => counts.get(identityOf(upstream)) ?? []);
-      mergeUpstreamCounters(into.of(upstream), [upstreamCountersOf(this.#past.of(upstream)), ...parts]);
+      mergeUpstreamCounters(into.of(upstream), [upstreamCountersOf(this.#retired.of(upstream)), ...parts]);
     }
     for (const name of ["", ...pools.map((pool) => pool.name)]) {
       const parts = named.flatMap((counts) => counts.get(name) ?? []);
-      mergePoolCounters(into.ofPool(name), [poolCountersOf(this.#past.ofPool(name)), ...parts]);
+      mergePoolCounters(into.ofPool(name), [poolCountersOf(this.#retired.ofPool(name)), ...parts]);
     }
   }
 }

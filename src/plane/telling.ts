@@ -12,14 +12,14 @@ export interface StateBroadcasterOptions {
 }
 
 /** Whoever missed a state is right again after this long. */
-const tellEveryMs = 1_000;
+const broadcastIntervalMs = 1_000;
 /** Changes that come together are told together. */
 const settleMs = 2;
 
 /** `resting ──soon, or a second──▶ now ──▶ resting`; a revision for each state that differs from the one before. */
 export class StateBroadcaster {
   readonly #options: StateBroadcasterOptions;
-  #told = "";
+  #sentRevision = "";
   #cancel: Cancel | undefined;
   /** Of the state that was told last. */
   revision = 0;
@@ -33,16 +33,16 @@ export class StateBroadcaster {
   schedule(): void {
     if (this.isDue) return;
     this.isDue = true;
-    this.#tellIn(settleMs);
+    this.#broadcastIn(settleMs);
   }
 
   broadcast(): void {
     const { state, send } = this.#options;
     const present = state();
     const text = JSON.stringify(present);
-    if (text !== this.#told) this.revision += 1;
-    [this.#told, this.isDue] = [text, false];
-    this.#tellIn(tellEveryMs);
+    if (text !== this.#sentRevision) this.revision += 1;
+    [this.#sentRevision, this.isDue] = [text, false];
+    this.#broadcastIn(broadcastIntervalMs);
     send(present, this.revision);
   }
 
@@ -50,7 +50,7 @@ export class StateBroadcaster {
     this.#cancel?.();
   }
 
-  #tellIn(delayMs: number): void {
+  #broadcastIn(delayMs: number): void {
     this.#cancel?.();
     this.#cancel = this.#options.schedule(delayMs, () => this.broadcast());
   }

@@ -8,19 +8,19 @@ import type { WorkerSupervisor } from "./seat.ts";
 const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
 
 export interface WorkerEventOptions {
-  readonly journal: Pick<EventLog, "add">;
+  readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
 }
 
 export function recordWorkerEvent(
-  { journal, log }: WorkerEventOptions,
+  { eventLog, log }: WorkerEventOptions,
   { pid, isReady }: Pick<WorkerSupervisor, "pid" | "isReady">,
   { to, how }: { readonly to: keyof typeof turns; readonly how: string },
 ): void {
   const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
   const detail = `pid ${pid}${how && `: ${how}`}`;
   const whole = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
-  journal.add({ ...whole, from, to, reason: turns[to], detail });
+  eventLog.add({ ...whole, from, to, reason: turns[to], detail });
   if (to === "serving") log.info("worker restarted", { pid });
   else log.warn(`worker ${to}`, { pid, how });
 }

@@ -8,17 +8,17 @@ import type { UpstreamEvidence } from "./messages.ts";
 import type { WorkerSupervisor } from "./seat.ts";
 
 /** What somebody saw longer ago says nothing about now. */
-const freshMs = 500;
+const maxEvidenceAgeMs = 500;
 
 export interface StallQuorumOptions {
-  readonly fleet: Pick<PoolRegistry, "find">;
+  readonly registry: Pick<PoolRegistry, "find">;
   /** All that have to be heard. */
-  readonly seats: () => readonly WorkerSupervisor[];
+  readonly supervisors: () => readonly WorkerSupervisor[];
   readonly clock: Clock;
   readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
 }
 
-interface Testimony extends UpstreamEvidence {
+interface StallReport extends UpstreamEvidence {
   /** Clock time at which it came. */
   readonly at: number;
 }
@@ -32,39 +32,46 @@ interface Testimony extends UpstreamEvidence {
  */
 export class StallQuorum {
   readonly #options: StallQuorumOptions;
-  readonly #heard = new WeakMap<Upstream, Map<WorkerSupervisor, Testimony>>();
+  readonly #reports = new WeakMap<Upstream, Map<WorkerSupervisor, StallReport>>();
 
   constructor(options: StallQuorumOptions) {
     this.#options = options;
   }
 
-  hear(seat: WorkerSupervisor, sights: readonly UpstreamEvidence[]): void {
-    const { fleet, seats, clock, onSuspicion } = this.#options;
+  receive(supervisor: WorkerSupervisor, evidence: readonly UpstreamEvidence[]): void {
+    const { registry, supervisors, clock, onSuspicion } = this.#options;
     const at = clock();
     const suspicions: StallSuspicion[] = [];
-    const asked: { id: string; since: number }[] = [];
-    for (const seen of sights) {
-      const found = fleet.find(seen.id);
+    const requests: { id: string; since: number }[] = [];
+    for (const seen of evidence) {
+      const found = registry.find(seen.id);
       if (!found || found.upstream.isDown) continue;
-      const fresh = this.#note(found, seat, { ...seen, at });
+      const fresh = this.#note(found, supervisor, { ...seen, at });
       if (seen.isSuspected && found.member.config.probe.kind === "tcp") {
-        asked.push({ id: seen.id, since: Math.max(0, ...fresh.map(({ answeredAt }) => answeredAt)) });
+        requests.push({
+          id: seen.id,
+          since: Math.max(0, ...fresh.map(({ lastResponseAt: respondedAt }) => respondedAt)),
+        });
       }
-      const isWhole = fresh.length === seats().length;
+      const isWhole = fresh.length === supervisors().length;
       if (seen.isSuspected || isWhole)
-        suspicions.push({ upstream: found.upstream, sights: isWhole ? fresh : [] });
+        suspicions.push({ upstream: found.upstream, evidence: isWhole ? fresh : [] });
     }
-    if (asked.length > 0) for (const one of seats()) one.send({ kind: "look", upstreams: asked });
+    if (requests.length > 0) for (const one of supervisors()) one.send({ kind: "look", upstreams: requests });
     if (suspicions.length > 0) onSuspicion(suspicions);
   }
 
   /** @returns what all have told of it just now */
-  #note({ upstream }: UpstreamLocation, seat: WorkerSupervisor, testimony: Testimony): readonly Testimony[] {
-    const heard = this.#heard.get(upstream) ?? new Map<WorkerSupervisor, Testimony>();
-    this.#heard.set(upstream, heard.set(seat, testimony));
-    const seats = new Set(this.#options.seats());
+  #note(
+    { upstream }: UpstreamLocation,
+    supervisor: WorkerSupervisor,
+    testimony: StallReport,
+  ): readonly StallReport[] {
+    const heard = this.#reports.get(upstream) ?? new Map<WorkerSupervisor, StallReport>();
+    this.#reports.set(upstream, heard.set(supervisor, testimony));
+    const supervisors = new Set(this.#options.supervisors());
     return [...heard].flatMap(([who, told]) =>
-      seats.has(who) && testimony.at - told.at <= freshMs ? [told] : [],
+      supervisors.has(who) && testimony.at - told.at <= maxEvidenceAgeMs ? [told] : [],
     );
   }
 }

@@ -29,7 +29,7 @@ export interface WorkerOptions {
   readonly send: (message: FromWorker) => void;
   readonly log: Log;
   /** Ends the process. */
-  readonly leave: () => void;
+  readonly exit: () => void;
   /** What this process takes. */
   readonly rssBytes: () => number;
   readonly clock?: Clock;
@@ -38,7 +38,7 @@ export interface WorkerOptions {
 
 const reportEveryMs = 1_000;
 /** While somebody waits for the end of what is under way. */
-const reportSoonMs = 100;
+const promptReportMs = 100;
 
 type StateMessage = Extract<ToWorker, { kind: "state" }>;
 
@@ -59,12 +59,12 @@ export class Worker {
     options.send({ kind: "hello" });
   }
 
-  hear(message: ToWorker): void {
+  receive(message: ToWorker): void {
     switch (message.kind) {
       case "state":
         return this.#follow(message);
       case "look":
-        return this.#look(message.upstreams);
+        return this.#collectEvidence(message.upstreams);
       case "cut":
         return this.#cut(message);
       case "drain":
@@ -75,19 +75,19 @@ export class Worker {
   }
 
   #follow(state: StateMessage): void {
-    this.#running?.plane.setShedding(state.shedding);
+    this.#running?.dataPlane.setShedding(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
-    const { fleet, plane, telemetry } = (this.#running ??= this.#begin(state));
-    applyState(fleet, state, state.place);
+    const { registry, dataPlane, telemetry } = (this.#running ??= this.#begin(state));
+    applyState(registry, state, state.place);
     // What still waits on one that was found down moves on at once.
-    for (const upstream of fleet.pools.flatMap((pool) => pool.upstreams)) {
+    for (const upstream of registry.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueWaiting(upstream);
     }
-    plane.apply(state.config);
-    plane.setShedding(state.shedding);
+    dataPlane.apply(state.config);
+    dataPlane.setShedding(state.shedding);
     this.#revision = state.revision;
-    if (isFirst) void this.#listen(plane, telemetry);
+    if (isFirst) void this.#listen(dataPlane, telemetry);
     else this.#report();
   }
 
@@ -97,30 +97,34 @@ export class Worker {
     const aheadMs = now - ownClock();
     const clock = () => ownClock() + aheadMs;
     const metrics = new Metrics(clock);
-    const fleet = new PoolRegistry({
+    const registry = new PoolRegistry({
       clock,
       random: systemRandom,
       // A verdict is news for the other workers too. Not on the way of the request that brought it about.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
     const engine = engines[config.engine];
-    const sieve = new RequestSampler(clock, (request) => void this.#requests.push(request));
+    const sampler = new RequestSampler(clock, (request) => void this.#requests.push(request));
     const telemetry = startTelemetry({ config, isShared: true, log });
-    const plane = new LocalDataPlane({
-      ...{ config, engine, sharesPort: true, fleet, metrics, clock, schedule: this.#schedule, log },
-      ...withSink(telemetry.onlookers, sieve),
+    const dataPlane = new LocalDataPlane({
+      ...{ config, engine, sharesPort: true, registry, metrics, clock, schedule: this.#schedule, log },
+      ...withSink(telemetry.sinks, sampler),
       onSuspicion: (suspicions) =>
-        this.#see(suspicions.flatMap((one) => one.sights.map((sight) => seenOf(one.upstream, sight, true)))),
+        this.#trackUpstreams(
+          suspicions.flatMap((one) =>
+            one.evidence.map((evidence) => evidenceOf(one.upstream, evidence, true)),
+          ),
+        ),
     });
-    return { fleet, metrics, plane, sieve, telemetry };
+    return { registry, metrics, dataPlane, sampler, telemetry };
   }
 
-  async #listen(plane: LocalDataPlane, { ready }: Telemetry): Promise<void> {
+  async #listen(dataPlane: LocalDataPlane, { ready }: Telemetry): Promise<void> {
     const { send } = this.#options;
     try {
       await ready;
-      await plane.listen();
-      send({ kind: "ready", port: plane.port });
+      await dataPlane.listen();
+      send({ kind: "ready", port: dataPlane.port });
       this.#report();
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -129,43 +133,43 @@ export class Worker {
   }
 
   /** What it sees of upstreams that any worker suspects; the verdict is the control plane's, who hears all of them. */
-  #look(asked: readonly EvidenceRequest[]): void {
+  #collectEvidence(requests: readonly EvidenceRequest[]): void {
     if (!this.#running) return;
-    const { fleet, plane } = this.#running;
-    const sights = asked.flatMap(({ id, since }) => {
-      const found = fleet.find(id);
+    const { registry, dataPlane } = this.#running;
+    const evidence = requests.flatMap(({ id, since }) => {
+      const found = registry.find(id);
       if (!found) return [];
       const { member, upstream } = found;
-      return [seenOf(upstream, plane.sightOf(member.pool, upstream, since), false)];
+      return [evidenceOf(upstream, dataPlane.evidenceFor(member.pool, upstream, since), false)];
     });
-    if (sights.length > 0) this.#see(sights);
+    if (evidence.length > 0) this.#trackUpstreams(evidence);
   }
 
   #cut({ upstream, request }: Extract<ToWorker, { kind: "cut" }>): void {
-    const { fleet, plane } = this.#running ?? {};
-    const found = fleet?.pools
+    const { registry, dataPlane } = this.#running ?? {};
+    const found = registry?.pools
       .flatMap(({ upstreams }) => upstreams)
       .find((one) => identityOf(one) === upstream);
-    this.#options.send({ kind: "cut", request, count: (found && plane?.abortAttempts?.(found)) ?? 0 });
-    this.#reportIn(reportSoonMs);
+    this.#options.send({ kind: "cut", request, count: (found && dataPlane?.abortAttempts?.(found)) ?? 0 });
+    this.#reportIn(promptReportMs);
   }
 
-  #see(sights: readonly UpstreamEvidence[]): void {
-    this.#options.send({ kind: "sights", sights });
+  #trackUpstreams(evidence: readonly UpstreamEvidence[]): void {
+    this.#options.send({ kind: "sights", sights: evidence });
   }
 
   async #drain(): Promise<void> {
     this.#isDraining = true;
     this.#report();
-    await this.#running?.plane.drain();
+    await this.#running?.dataPlane.drain();
     this.#report();
     this.#options.send({ kind: "drained" });
   }
 
   async #close(): Promise<void> {
-    await this.#running?.plane.end();
+    await this.#running?.dataPlane.end();
     await this.#running?.telemetry.close();
-    this.#options.leave();
+    this.#options.exit();
   }
 
   #reportIn(delayMs: number): void {
@@ -175,31 +179,33 @@ export class Worker {
 
   #report(): void {
     if (!this.#running) return;
-    const { fleet, metrics, plane, sieve } = this.#running;
-    const active = plane.active();
-    plane.refreshCounters();
+    const { registry, metrics, dataPlane, sampler } = this.#running;
+    const active = dataPlane.active();
+    dataPlane.refreshCounters();
     const rssBytes = this.#options.rssBytes();
     const own = { bugs: bugs.count, lostLogLines: lostLogLines() };
-    this.#options.send(buildReport(fleet, metrics, { revision: this.#revision, active, rssBytes, own }));
+    this.#options.send(
+      buildReport(registry, metrics, { revision: this.#revision, active, rssBytes, processCounters: own }),
+    );
     if (this.#requests.length > 0) {
-      this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sieve.skipped > 0 });
+      this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sampler.skipped > 0 });
       this.#requests = [];
     }
-    const isEmptying = fleet.pools.some(({ upstreams }) =>
+    const isEmptying = registry.pools.some(({ upstreams }) =>
       upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
     );
-    this.#reportIn(this.#isDraining || isEmptying ? reportSoonMs : reportEveryMs);
+    this.#reportIn(this.#isDraining || isEmptying ? promptReportMs : reportEveryMs);
   }
 }
 
-function seenOf({ id }: Upstream, sight: StallEvidence, isSuspected: boolean): UpstreamEvidence {
-  return { id, isSuspected, ...sight };
+function evidenceOf({ id }: Upstream, evidence: StallEvidence, isSuspected: boolean): UpstreamEvidence {
+  return { id, isSuspected, ...evidence };
 }
 
 interface Running {
-  readonly fleet: PoolRegistry;
+  readonly registry: PoolRegistry;
   readonly metrics: Metrics;
-  readonly plane: LocalDataPlane;
+  readonly dataPlane: LocalDataPlane;
   readonly telemetry: Telemetry;
-  readonly sieve: RequestSampler;
+  readonly sampler: RequestSampler;
 }

@@ -34,7 +34,7 @@ export interface WorkerDataPlaneOptions {
   readonly host: WorkerLauncher;
   /** As it was at the start. */
   readonly config: Config;
-  readonly fleet: PoolRegistry;
+  readonly registry: PoolRegistry;
   /** Its meters become the sum of the workers'. */
   readonly metrics: Metrics;
   /** Hears of the verdicts that workers reach. */
@@ -43,7 +43,7 @@ export interface WorkerDataPlaneOptions {
   readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
   /** Hears of requests that workers have kept, and whether there were others. */
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
-  readonly journal: Pick<EventLog, "add">;
+  readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
   readonly clock: Clock;
   readonly schedule: Schedule;
@@ -56,50 +56,51 @@ const leaveWithinMs = 3_000;
 
 export class WorkerDataPlane implements DataPlane {
   readonly #options: WorkerDataPlaneOptions;
-  readonly #seats: readonly WorkerSupervisor[];
-  readonly #sums: CounterAggregator;
-  readonly #witnesses: StallQuorum;
-  readonly #cuts: AbortCoordinator;
-  #wanted: Config;
+  readonly #supervisors: readonly WorkerSupervisor[];
+  readonly #counters: CounterAggregator;
+  readonly #quorum: StallQuorum;
+  readonly #aborts: AbortCoordinator;
+  #desired: Config;
   #port = 0;
-  readonly #telling: StateBroadcaster;
+  readonly #broadcaster: StateBroadcaster;
   #isShedding = false;
   #cancelTick: Cancel | undefined;
 
   constructor(options: WorkerDataPlaneOptions) {
     this.#options = options;
-    this.#wanted = options.config;
-    this.#sums = new CounterAggregator(options);
-    const { host, fleet, clock, schedule } = options;
-    this.#cuts = new AbortCoordinator(schedule);
-    this.#telling = new StateBroadcaster({
+    this.#desired = options.config;
+    this.#counters = new CounterAggregator(options);
+    const { host, registry, clock, schedule } = options;
+    this.#aborts = new AbortCoordinator(schedule);
+    this.#broadcaster = new StateBroadcaster({
       schedule,
       state: () => this.#state(),
       send: (...told) => this.#send(...told),
     });
-    this.#witnesses = new StallQuorum({
-      ...{ fleet, clock },
-      seats: () => this.#seats.filter(({ isResponsive: isAwake }) => isAwake),
+    this.#quorum = new StallQuorum({
+      ...{ registry, clock },
+      supervisors: () => this.#supervisors.filter(({ isResponsive: isAwake }) => isAwake),
       onSuspicion: (suspicions) => {
         options.onSuspicion(suspicions);
-        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#telling.schedule();
+        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#broadcaster.schedule();
       },
     });
-    this.#seats = Array.from(
+    this.#supervisors = Array.from(
       { length: host.count },
       () =>
         new WorkerSupervisor({
           ...{ spawn: host.spawn, clock, schedule, onRequests: options.onRequests },
-          onGreeting: () => this.#telling.broadcast(),
-          onCounts: (seat) => this.#heard(seat),
-          onSights: (seat, sights) => this.#witnesses.hear(seat, sights),
-          onCut: (...told) => this.#cuts.hear(...told),
-          onReady: (seat) => {
-            if (seat.snapshot.restarts > 0) recordWorkerEvent(options, seat, { to: "serving", how: "" });
+          onHello: () => this.#broadcaster.broadcast(),
+          onReport: (supervisor) => this.#heard(supervisor),
+          onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
+          onAborted: (...told) => this.#aborts.receive(...told),
+          onReady: (supervisor) => {
+            if (supervisor.snapshot.restarts > 0)
+              recordWorkerEvent(options, supervisor, { to: "serving", how: "" });
           },
-          onSilence: (seat, seconds) =>
-            recordWorkerEvent(options, seat, { to: "hung", how: `silent for ${seconds} s` }),
-          onLoss: (seat, how) => this.#lost(seat, how),
+          onUnresponsive: (supervisor, seconds) =>
+            recordWorkerEvent(options, supervisor, { to: "hung", how: `silent for ${seconds} s` }),
+          onExit: (supervisor, how) => this.#lost(supervisor, how),
         }),
     );
   }
@@ -109,60 +110,64 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   get workers(): readonly WorkerSnapshot[] {
-    return this.#seats.map((seat) => seat.snapshot);
+    return this.#supervisors.map((supervisor) => supervisor.snapshot);
   }
 
   async listen(): Promise<void> {
     const { host, config } = this.#options;
     this.#port = await host.claimPort(config.listen.hostname, config.listen.port);
     this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
-      for (const seat of this.#seats) seat.tick();
+      for (const supervisor of this.#supervisors) supervisor.tick();
     });
-    await Promise.all(this.#seats.map((seat) => seat.start()));
+    await Promise.all(this.#supervisors.map((supervisor) => supervisor.start()));
   }
 
-  apply(wanted: Config): void {
-    this.#wanted = wanted;
-    this.#telling.schedule();
+  apply(desired: Config): void {
+    this.#desired = desired;
+    this.#broadcaster.schedule();
   }
 
   refreshCounters(): void {
-    this.#sums.write(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
+    this.#counters.write(this.#supervisors.flatMap(({ counts }) => (counts ? [counts] : [])));
   }
 
   /** They hear first that nothing shall go there any more: what is cut and may be tried again goes elsewhere. */
   abortAttempts(upstream: Upstream): Promise<number> {
-    this.#telling.broadcast();
-    return this.#cuts.ask(this.#seats, identityOf(upstream));
+    this.#broadcaster.broadcast();
+    return this.#aborts.request(this.#supervisors, identityOf(upstream));
   }
 
   active(): number {
-    return this.#seats.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
+    return this.#supervisors.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
   }
 
   rssBytes(): number {
-    return this.#seats.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
+    return this.#supervisors.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
   }
 
   processCounters(): ProcessCounters {
-    return this.#sums.own(this.#seats.flatMap(({ counts }) => (counts ? [counts] : [])));
+    return this.#counters.processCounters(
+      this.#supervisors.flatMap(({ counts }) => (counts ? [counts] : [])),
+    );
   }
 
   setShedding(isShedding: boolean): void {
     this.#isShedding = isShedding;
-    this.#telling.schedule();
+    this.#broadcaster.schedule();
   }
 
   /** Only when every worker has reported after it heard that nothing shall go there any more. */
   isDrained({ mode, inFlight }: Upstream): boolean {
-    if (mode === "ready" || inFlight > 0 || this.#telling.isDue) return false;
-    return this.#seats.every(
-      ({ isReady, counts }) => !isReady || counts?.revision === this.#telling.revision,
+    if (mode === "ready" || inFlight > 0 || this.#broadcaster.isDue) return false;
+    return this.#supervisors.every(
+      ({ isReady, counts }) => !isReady || counts?.revision === this.#broadcaster.revision,
     );
   }
 
   measure({ pool: { name } }: PoolEntry): PoolGauges {
-    const parts = this.#seats.flatMap(({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? []);
+    const parts = this.#supervisors.flatMap(
+      ({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? [],
+    );
     return {
       retryBudget: { balance: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
       queue: { size: parts.reduce((sum, { queued }) => sum + queued, 0) },
@@ -170,63 +175,66 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   async drain(): Promise<void> {
-    await Promise.all(this.#seats.map((seat) => seat.drain()));
+    await Promise.all(this.#supervisors.map((supervisor) => supervisor.drain()));
     this.#rest();
   }
 
   /** They write down what they did; whoever does not leave is ended. */
   async end(): Promise<void> {
     this.#rest();
-    await Promise.race([Promise.all(this.#seats.map((seat) => seat.shutdown())), sleep(leaveWithinMs)]);
+    await Promise.race([
+      Promise.all(this.#supervisors.map((supervisor) => supervisor.shutdown())),
+      sleep(leaveWithinMs),
+    ]);
     this.close();
   }
 
   close(): void {
     this.#rest();
-    for (const seat of this.#seats) seat.close();
+    for (const supervisor of this.#supervisors) supervisor.close();
   }
 
   #rest(): void {
-    this.#telling.stop();
+    this.#broadcaster.stop();
     this.#cancelTick?.();
   }
 
   #state(): DesiredState {
-    const { fleet, host } = this.#options;
+    const { registry, host } = this.#options;
     // Reading brings verdicts up to date whose time has come.
-    for (const pool of fleet.pools) void pool.available;
-    return stateOf(perWorkerConfig(this.#wanted, host.count, this.#port), fleet);
+    for (const pool of registry.pools) void pool.available;
+    return stateOf(perWorkerConfig(this.#desired, host.count, this.#port), registry);
   }
 
   #send(state: DesiredState, revision: number): void {
     const whole = { revision, now: this.#options.clock(), shedding: this.#isShedding };
-    for (const [index, seat] of this.#seats.entries()) {
-      seat.send({ kind: "state", ...whole, place: { index, of: this.#seats.length }, ...state });
+    for (const [index, supervisor] of this.#supervisors.entries()) {
+      supervisor.send({ kind: "state", ...whole, place: { index, of: this.#supervisors.length }, ...state });
     }
   }
 
   #heard({ counts }: WorkerSupervisor): void {
-    const { fleet, observer, clock } = this.#options;
+    const { registry, observer, clock } = this.#options;
     this.#count();
-    if (counts && mergeVerdicts(fleet, counts, { observer, now: clock() })) this.#telling.schedule();
+    if (counts && mergeVerdicts(registry, counts, { observer, now: clock() })) this.#broadcaster.schedule();
   }
 
   /** What is under way everywhere, for limits, drains and pictures. */
   #count(): void {
-    const sums = sumInFlight(this.#seats.flatMap(({ counts }) => counts?.upstreams ?? []));
-    for (const pool of this.#options.fleet.pools) {
+    const sums = sumInFlight(this.#supervisors.flatMap(({ counts }) => counts?.upstreams ?? []));
+    for (const pool of this.#options.registry.pools) {
       for (const upstream of pool.upstreams) {
         pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
       }
     }
   }
 
-  #lost(seat: WorkerSupervisor, how: string): void {
-    const { counts } = seat;
-    if (counts) this.#sums.retire(counts);
-    seat.counts = undefined;
-    this.#cuts.lose(seat);
+  #lost(supervisor: WorkerSupervisor, how: string): void {
+    const { counts } = supervisor;
+    if (counts) this.#counters.retire(counts);
+    supervisor.counts = undefined;
+    this.#aborts.supervisorExited(supervisor);
     this.#count();
-    recordWorkerEvent(this.#options, seat, { to: "gone", how });
+    recordWorkerEvent(this.#options, supervisor, { to: "gone", how });
   }
 }

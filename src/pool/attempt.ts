@@ -52,7 +52,7 @@ export class Attempt {
   readonly #clock: Clock;
   readonly #observer: AttemptObserver;
   #upstream: Upstream | undefined;
-  #ledger: AttemptAccounting | undefined;
+  #accounting: AttemptAccounting | undefined;
   #list: AttemptList | undefined;
   /** Neighbours in that list, which alone writes them. */
   next: Attempt | undefined;
@@ -117,7 +117,7 @@ export class Attempt {
   start(upstream: Upstream, ledger?: AttemptAccounting): void {
     if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
     this.#upstream = upstream;
-    this.#ledger = ledger;
+    this.#accounting = ledger;
     this.driver = undefined;
     this.startedAt = this.#clock();
     this.waitingSince = this.startedAt;
@@ -154,11 +154,11 @@ export class Attempt {
   responseStarted(status: number): void {
     this.responseStartedAt = this.#clock();
     this.status = status;
-    this.upstream.answeredAt = this.responseStartedAt;
+    this.upstream.lastResponseAt = this.responseStartedAt;
     if (this.isTunnel) this.upstream.tunnels += 1;
     this.#join(this.upstream.responding);
     this.upstream.latency.record(this.responseStartedAt - this.startedAt, this.responseStartedAt);
-    if (!isGatewayFailure(status)) this.#ledger?.attemptResponding(this);
+    if (!isGatewayFailure(status)) this.#accounting?.attemptResponding(this);
   }
 
   /** Ends it, once: a second call does nothing, since an engine may learn of one end in two ways. */
@@ -178,7 +178,7 @@ export class Attempt {
     }
     const sign = signalOf(outcome, this.status);
     if (sign === "failure") upstream.outlier.setFailureLabel(failureLabel(outcome, this.status));
-    this.#ledger?.attemptEnded(this, sign);
+    this.#accounting?.attemptEnded(this, sign);
     this.#observer.attemptEnded(this, outcome);
   }
 

@@ -163,14 +163,14 @@ export class OutlierDetector {
     this.#failures.add(now);
     const reason = this.#suspicion(now);
     if (reason === undefined || !mayEject) return false;
-    this.#forgive(now);
+    this.#resetFailures(now);
     return this.#eject(reason, now);
   }
 
   /** Takes it out for answering nothing at all. */
   ejectUnresponsive(now: number): void {
     this.#lastFailure = undefined;
-    this.#forgive(now);
+    this.#resetFailures(now);
     this.#eject("unresponsive", now);
   }
 
@@ -199,7 +199,7 @@ export class OutlierDetector {
     return this.#failures.sum(now) / attempts >= failureRatio ? "failure_ratio" : undefined;
   }
 
-  #forgive(now: number): void {
+  #resetFailures(now: number): void {
     const forgiven = Math.floor((now - this.since) / this.#limits.ejectionMs);
     this.ejections = Math.max(0, this.ejections - forgiven);
   }

@@ -21,7 +21,7 @@ export class Pool implements AttemptAccounting {
   readonly #clock: Clock;
   #maxEjectedShare: number;
   readonly #observer: PoolObserver | undefined;
-  #standing: ServingSet | undefined;
+  #servingSet: ServingSet | undefined;
   #isStale = true;
   /** Told when an upstream may have room again. */
   onCapacity: (() => void) | undefined;
@@ -122,9 +122,9 @@ export class Pool implements AttemptAccounting {
   }
 
   /** Takes over what is known of it elsewhere; the passive verdict only if it is a later one. True if that changed. */
-  adoptHealth(upstream: Upstream, { streak, verdict }: UpstreamHealth): boolean {
+  adoptHealth(upstream: Upstream, { streak: activeHealth, verdict }: UpstreamHealth): boolean {
     const wasFailing = upstream.activeHealth.state === "failing";
-    const hasPassed = upstream.activeHealth.adopt(streak) && wasFailing;
+    const hasPassed = upstream.activeHealth.adopt(activeHealth) && wasFailing;
     const isChanged = upstream.outlier.adopt(verdict);
     if (hasPassed || (isChanged && upstream.outlier.state === "up")) upstream.slowStart.begin(this.#clock());
     this.#changed();
@@ -144,12 +144,15 @@ export class Pool implements AttemptAccounting {
     success: boolean,
     { isSuspected, begunAt = Infinity }: ProbeContext = {},
   ): boolean {
-    const { activeHealth: streak, slowStart, outlier } = upstream;
+    const { activeHealth, slowStart, outlier } = upstream;
     const wasOut =
-      streak.state === "failing" || (upstream.isEjectedForRefusedConnect && begunAt > outlier.since);
-    const isNew = streak.record(success, isSuspected === true && otherUpCount(this.#current(), upstream) > 0);
+      activeHealth.state === "failing" || (upstream.isEjectedForRefusedConnect && begunAt > outlier.since);
+    const isNew = activeHealth.record(
+      success,
+      isSuspected === true && otherUpCount(this.#current(), upstream) > 0,
+    );
     if (isNew) this.#changed();
-    if (!wasOut || !success || streak.state !== "passing") return isNew;
+    if (!wasOut || !success || activeHealth.state !== "passing") return isNew;
     if (!this.restore(upstream, "probe_passed")) slowStart.begin(this.#clock());
     return isNew;
   }
@@ -175,31 +178,31 @@ export class Pool implements AttemptAccounting {
 
   attemptStarted(upstream: Upstream): void {
     upstream.outlier.attemptStarted();
-    if (this.#hasRoom(upstream) || !this.#standing) return;
-    for (const tier of this.#standing.tiers) if (tier.close(upstream)) return;
+    if (this.#hasRoom(upstream) || !this.#servingSet) return;
+    for (const tier of this.#servingSet.tiers) if (tier.close(upstream)) return;
   }
 
   /** Called by an attempt alone. An answer's good head is enough to end a probation: its body may last for hours. */
   attemptResponding(attempt: Attempt): void {
     if (attempt.upstream.outlier.state === "probation")
-      this.#judge(attempt, "success", attempt.responseStartedAt);
+      this.#evaluate(attempt, "success", attempt.responseStartedAt);
     if (attempt.isTunnel) this.#freed(attempt.upstream);
   }
 
   /** Called by an attempt alone. */
   attemptEnded(attempt: Attempt, sign: Signal): void {
-    this.#judge(attempt, sign, attempt.endedAt);
+    this.#evaluate(attempt, sign, attempt.endedAt);
     this.#freed(attempt.upstream);
   }
 
   /** One of its places is free again. */
   #freed(upstream: Upstream): void {
     this.onCapacity?.();
-    if (!this.#standing || !this.#hasRoom(upstream)) return;
-    for (const tier of this.#standing.tiers) if (tier.reopen(upstream)) return;
+    if (!this.#servingSet || !this.#hasRoom(upstream)) return;
+    for (const tier of this.#servingSet.tiers) if (tier.reopen(upstream)) return;
   }
 
-  #judge({ upstream, startedAt }: Attempt, sign: Signal, now: number): void {
+  #evaluate({ upstream, startedAt }: Attempt, sign: Signal, now: number): void {
     const { outlier } = upstream;
     if (startedAt < outlier.since) return;
     const from = outlier.state;
@@ -211,9 +214,9 @@ export class Pool implements AttemptAccounting {
 
   /** At most a share of the pool is ejected, and never the last one that is up. */
   canEject(upstream: Upstream): boolean {
-    const standing = this.#current();
-    if (!isEligible(upstream) || otherUpCount(standing, upstream) === 0) return false;
-    return standing.ejected.length + 1 <= this.#maxEjectedShare * standing.wanted;
+    const servingSet = this.#current();
+    if (!isEligible(upstream) || otherUpCount(servingSet, upstream) === 0) return false;
+    return servingSet.ejected.length + 1 <= this.#maxEjectedShare * servingSet.eligible;
   }
 
   #announce(upstream: Upstream, from: OutlierState): void {
@@ -222,25 +225,25 @@ export class Pool implements AttemptAccounting {
   }
 
   #hasRoom(upstream: Upstream): boolean {
-    return upstream.hasCapacity && (upstream.outlier.admits || this.#standing?.isPanicking === true);
+    return upstream.hasCapacity && (upstream.outlier.admits || this.#servingSet?.isPanicking === true);
   }
 
   #current(): ServingSet {
-    const standing = this.#standing;
-    if (standing && !this.#isStale && (standing.dueAt === Infinity || this.#clock() < standing.dueAt))
-      return standing;
+    const servingSet = this.#servingSet;
+    if (servingSet && !this.#isStale && (servingSet.dueAt === Infinity || this.#clock() < servingSet.dueAt))
+      return servingSet;
     return this.#rebuilt(this.#clock());
   }
 
   #rebuilt(now: number): ServingSet {
-    const before = this.#standing;
-    const { standing, settled } = buildServingSet(this.upstreams, before, now);
-    this.#standing = standing;
+    const before = this.#servingSet;
+    const { servingSet, settled } = buildServingSet(this.upstreams, before, now);
+    this.#servingSet = servingSet;
     this.#isStale = false;
     for (const [upstream, from] of settled) this.#announce(upstream, from);
     const wasPanicking = before?.isPanicking ?? false;
-    if (standing.isPanicking !== wasPanicking) this.#observer?.panicChanged(this, standing.isPanicking);
-    return standing;
+    if (servingSet.isPanicking !== wasPanicking) this.#observer?.panicChanged(this, servingSet.isPanicking);
+    return servingSet;
   }
 
   /** Somebody may serve now who could not before, or the other way round. */

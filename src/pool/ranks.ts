@@ -10,7 +10,7 @@ export interface PriorityGroups {
   /** Nothing but passive verdicts is left to go by, so they are ignored: everybody serves. */
   readonly isPanicking: boolean;
   /** How many are wanted by the operator. */
-  readonly wanted: number;
+  readonly eligible: number;
   /** How many of those serve without reserve. */
   readonly up: number;
 }
@@ -43,7 +43,7 @@ export function priorityGroupsOf(upstreams: readonly Upstream[]): PriorityGroups
     groups: isPanicking ? ranked(candidates) : withProbation(ranked(candidates.filter(isAdmitted))),
     ejected: isPanicking ? [] : candidates.filter((upstream) => !isAdmitted(upstream)),
     isPanicking,
-    wanted: upstreams.filter(isWanted).length,
+    eligible: upstreams.filter(isWanted).length,
     up,
   };
 }

@@ -12,7 +12,7 @@ export interface ServingSet extends PriorityGroups {
 }
 
 export interface ServingSetUpdate {
-  readonly standing: ServingSet;
+  readonly servingSet: ServingSet;
   /** Whose verdict mere time has changed, and from what. */
   readonly settled: readonly (readonly [upstream: Upstream, from: OutlierState])[];
 }
@@ -35,5 +35,5 @@ export function buildServingSet(
   const hasRoom = (upstream: Upstream) =>
     upstream.hasCapacity && (ranks.isPanicking || upstream.outlier.admits);
   const tiers = ranks.groups.map((group, i) => new PriorityTier(group, hasRoom, before?.tiers[i]));
-  return { standing: { ...ranks, tiers, dueAt }, settled };
+  return { servingSet: { ...ranks, tiers, dueAt }, settled };
 }

@@ -90,7 +90,7 @@ export class Upstream {
   /** The other open ones: they are being answered, or their clients still send. */
   readonly responding = new AttemptList();
   /** Clock time of the last head; -Infinity before the first. */
-  answeredAt = -Infinity;
+  lastResponseAt = -Infinity;
   /** What the engine that serves it keeps for it, and nobody else looks at: here, so that finding it costs nothing. */
   connectionPool: unknown;
 
@@ -122,8 +122,8 @@ export class Upstream {
    * Source: Envoy's `successful_active_health_check_uneject_host`, which believes checks in every case.
    */
   get isEjectedForRefusedConnect(): boolean {
-    const { address, outlier, fault: rehearsal } = this;
-    if (address.protocol !== "http" || rehearsal) return false;
+    const { address, outlier, fault } = this;
+    if (address.protocol !== "http" || fault) return false;
     return outlier.state !== "up" && outlier.cause === "connect_refused";
   }
 

@@ -6,28 +6,28 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
 /** Between two looks at who waits: costs next to nothing for each upstream, and is soon enough for people. */
-const lookMs = 100;
+const checkIntervalMs = 100;
 /** A shorter wait is never suspicious, however fast the upstream usually is. */
-const leastPatienceMs = 1_000;
+const minStallThresholdMs = 1_000;
 /** So many waiting attempts are enough to eject an upstream that a TCP check cannot judge. */
 const silentAttempts = 3;
 
 /** What one process sees of an upstream; clock times, 0 for what never was. */
 export interface StallEvidence {
   /** How long an attempt may wait for its head before its upstream is suspected, milliseconds. */
-  readonly patienceMs: number;
+  readonly thresholdMs: number;
   /** Since when the first attempts wait that began after its last answer: as many as silence takes, at most. */
   readonly waits: readonly number[];
-  readonly answeredAt: number;
+  readonly lastResponseAt: number;
   /** That of whoever else of its pool answered last. */
-  readonly othersAnsweredAt: number;
+  readonly othersLastResponseAt: number;
 }
 
 /** An upstream on which attempts wait for too long. */
 export interface StallSuspicion {
   readonly upstream: Upstream;
   /** One of each process that serves clients; none while not all have told. */
-  readonly sights: readonly StallEvidence[];
+  readonly evidence: readonly StallEvidence[];
 }
 
 export interface StallDetectorOptions {
@@ -42,7 +42,7 @@ export interface StallDetectorOptions {
 
 /** How long an attempt may wait for its head before its upstream is suspected, milliseconds. */
 export function stallThresholdMs(p99Ms = 0): number {
-  return Math.max(leastPatienceMs, 3 * p99Ms);
+  return Math.max(minStallThresholdMs, 3 * p99Ms);
 }
 
 /**
@@ -63,7 +63,7 @@ export class StallDetector {
 
   /** Looks again and again until it is stopped. */
   start(): void {
-    this.#cancel = repeat(this.#options.schedule, lookMs, () => this.look());
+    this.#cancel = repeat(this.#options.schedule, checkIntervalMs, () => this.check());
   }
 
   stop(): void {
@@ -71,14 +71,14 @@ export class StallDetector {
   }
 
   /** Looks at everybody once: tells of whom to suspect, and moves what waits on those that are down. */
-  look(): void {
+  check(): void {
     const suspicions: StallSuspicion[] = [];
     for (const pool of this.#options.pools()) {
       for (const upstream of pool.upstreams) {
         if (upstream.inFlight === 0) continue;
         if (upstream.isDown) rescueWaiting(upstream);
         else if (this.#isSuspicious(upstream))
-          suspicions.push({ upstream, sights: [this.evidenceFor(pool, upstream)] });
+          suspicions.push({ upstream, evidence: [this.evidenceFor(pool, upstream)] });
       }
     }
     if (suspicions.length > 0) this.#options.onSuspicion(suspicions);
@@ -86,16 +86,16 @@ export class StallDetector {
 
   /** @param since no wait counts that began before: it has answered others then */
   evidenceFor(pool: Pool, upstream: Upstream, since = 0): StallEvidence {
-    const answeredAt = Math.max(0, upstream.answeredAt);
-    let othersAnsweredAt = 0;
+    const respondedAt = Math.max(0, upstream.lastResponseAt);
+    let othersLastResponseAt = 0;
     for (const other of pool.upstreams) {
-      if (other !== upstream) othersAnsweredAt = Math.max(othersAnsweredAt, other.answeredAt);
+      if (other !== upstream) othersLastResponseAt = Math.max(othersLastResponseAt, other.lastResponseAt);
     }
     return {
-      patienceMs: this.#patienceWith(upstream),
+      thresholdMs: this.#stallThresholdFor(upstream),
       // Those that began before its last answer are slow, perhaps; those that began after it speak of silence.
-      waits: waitsSince(upstream, Math.max(answeredAt, since)),
-      ...{ answeredAt, othersAnsweredAt },
+      waits: waitsSince(upstream, Math.max(respondedAt, since)),
+      ...{ lastResponseAt: respondedAt, othersLastResponseAt },
     };
   }
 
@@ -104,10 +104,10 @@ export class StallDetector {
     if (!oldest) return false;
     const waitedMs = this.#options.clock() - oldest.waitingSince;
     // The cheap question first: percentiles are worth it only for those who wait long.
-    return waitedMs >= leastPatienceMs && waitedMs >= this.#patienceWith(upstream);
+    return waitedMs >= minStallThresholdMs && waitedMs >= this.#stallThresholdFor(upstream);
   }
 
-  #patienceWith(upstream: Upstream): number {
+  #stallThresholdFor(upstream: Upstream): number {
     return stallThresholdMs(this.#options.p99Ms(upstream));
   }
 }
@@ -123,17 +123,17 @@ export function rescueWaiting(upstream: Upstream): void {
 /**
  * Whether several attempts have waited for too long that all began after its last answer, though others of the pool have
  * answered since: slow requests among answered ones make nobody silent.
- * @param sights of all processes that serve clients: each of them may have had the answer that the others miss
+ * @param evidence of all processes that serve clients: each of them may have had the answer that the others miss
  */
-export function isUnresponsive(sights: readonly StallEvidence[], now: number): boolean {
-  const latest = (timeOf: (sight: StallEvidence) => number) => Math.max(0, ...sights.map(timeOf));
-  const answeredAt = latest((sight) => sight.answeredAt);
-  const waits = sights
-    .flatMap((sight) => sight.waits.filter((since) => since >= answeredAt))
+export function isUnresponsive(evidence: readonly StallEvidence[], now: number): boolean {
+  const latest = (timeOf: (evidence: StallEvidence) => number) => Math.max(0, ...evidence.map(timeOf));
+  const respondedAt = latest((evidence) => evidence.lastResponseAt);
+  const waits = evidence
+    .flatMap((evidence) => evidence.waits.filter((since) => since >= respondedAt))
     .sort((left, right) => left - right);
   const last = waits[silentAttempts - 1];
-  if (last === undefined || last > now - latest((sight) => sight.patienceMs)) return false;
-  return latest((sight) => sight.othersAnsweredAt) > last;
+  if (last === undefined || last > now - latest((evidence) => evidence.thresholdMs)) return false;
+  return latest((evidence) => evidence.othersLastResponseAt) > last;
 }
 
 function waitsSince({ waiting }: Upstream, since: number): number[] {

@@ -61,7 +61,7 @@ async function check(
   const status = await runtime.probeHttp({
     url: originOf(address) + (plan.path ?? "/"),
     timeoutMs: plan.timeoutMs,
-    fields: { host: authorityOf(address), "user-agent": "evenkeel-probe" },
+    headers: { host: authorityOf(address), "user-agent": "evenkeel-probe" },
     ...(address.tls && { tls: address.tls }),
   });
   return { success: status >= 200 && status < 400, detail: `status ${status}` };

@@ -70,7 +70,7 @@ export class Prober {
       known?.cancel?.();
       const watch: Watch = { target, cancel: undefined, heedsFrom: -Infinity };
       this.#watches.set(target.upstream, watch);
-      return [this.#look(watch)];
+      return [this.#check(watch)];
     });
     if (first.length > 0) await Promise.race([Promise.all(first), sleep(firstVerdictsMs)]);
   }
@@ -90,17 +90,17 @@ export class Prober {
   }
 
   /** Requests wait there for too long: checks at once; ejects who is silent, where a check could not see that. */
-  confirmSuspicion({ upstream, sights }: StallSuspicion): void {
+  confirmSuspicion({ upstream, evidence }: StallSuspicion): void {
     const watch = this.#watches.get(upstream);
     if (!watch || upstream.isDown) return;
     const { pool, plan } = watch.target;
     const now = this.#options.clock();
-    if (plan.kind === "tcp" && isUnresponsive(sights, now)) pool.ejectUnresponsive(upstream);
+    if (plan.kind === "tcp" && isUnresponsive(evidence, now)) pool.ejectUnresponsive(upstream);
     if (upstream.isDown) rescueWaiting(upstream);
-    else if (now >= watch.heedsFrom) void this.#check(watch);
+    else if (now >= watch.heedsFrom) void this.#probeSuspect(watch);
   }
 
-  async #look(watch: Watch): Promise<void> {
+  async #check(watch: Watch): Promise<void> {
     const { target } = watch;
     const { clock, schedule, random, onResult } = this.#options;
     const begunAt = clock();
@@ -110,19 +110,19 @@ export class Prober {
     const changed = target.pool.recordProbe(target.upstream, result.success, { begunAt });
     // First of all: whatever those who hear of it throw, it is looked at again.
     const wait = untilTick(clock(), waitMs(target, random));
-    watch.cancel = schedule(wait, () => void this.#look(watch));
+    watch.cancel = schedule(wait, () => void this.#check(watch));
     onResult(target, result, changed ? state : undefined);
     if (target.upstream.isDown) rescueWaiting(target.upstream);
   }
 
   /** Where a rehearsal says that checks fail, nobody is asked. */
-  #probe({ address, fault: rehearsal }: Upstream, plan: ProbePlan): Promise<ProbeResult> {
-    if (!rehearsal?.plan.probes) return this.#options.probe(address, plan);
+  #probe({ address, fault }: Upstream, plan: ProbePlan): Promise<ProbeResult> {
+    if (!fault?.plan.probes) return this.#options.probe(address, plan);
     return Promise.resolve({ success: false, detail: faultDetail, latencyMs: 0 });
   }
 
   /** Beside the schedule, whose next look may be far away, or hangs. */
-  async #check(watch: Watch): Promise<void> {
+  async #probeSuspect(watch: Watch): Promise<void> {
     const { target } = watch;
     const { pool, upstream, plan } = target;
     watch.heedsFrom = Infinity;

@@ -69,7 +69,7 @@ export class ExchangeAttempts {
   }
 
   /** The answer of this one goes to the client. */
-  won(attempt: Attempt): void {
+  commit(attempt: Attempt): void {
     this.otherThan(attempt)?.end(superseded);
     this.#decide(attempt);
   }
@@ -77,9 +77,9 @@ export class ExchangeAttempts {
   /** Nobody waits for any of them any more; their upstreams are not to blame. @param as what the engine is to take it for */
   abandon(as: Failure): void {
     for (let open = this.open; open; open = this.open) {
-      const { driver: carrier } = open;
+      const { driver } = open;
       open.end(cancelled);
-      carrier?.abort(open, as);
+      driver?.abort(open, as);
     }
   }
 

@@ -18,24 +18,24 @@ export interface DeadlinesOptions {
 export class Deadlines {
   readonly #clock: Clock;
   /** With the clock time by which each has to be answered. */
-  readonly #hurried: ExpiryList<DeadlineHolder>;
+  readonly #holders: ExpiryList<DeadlineHolder>;
 
   constructor({ clock, schedule }: DeadlinesOptions) {
     this.#clock = clock;
-    this.#hurried = new ExpiryList(schedule, () =>
-      this.#hurried.takeUntil(clock(), (hurried) => hurried.deadlineExpired()),
+    this.#holders = new ExpiryList(schedule, () =>
+      this.#holders.takeUntil(clock(), (holder) => holder.deadlineExpired()),
     );
   }
 
   get size(): number {
-    return this.#hurried.size;
+    return this.#holders.size;
   }
 
-  add(hurried: DeadlineHolder, withinMs: number): void {
-    this.#hurried.join(hurried, this.#clock() + withinMs);
+  add(holder: DeadlineHolder, withinMs: number): void {
+    this.#holders.add(holder, this.#clock() + withinMs);
   }
 
-  remove(hurried: DeadlineHolder): void {
-    this.#hurried.leave(hurried);
+  remove(holder: DeadlineHolder): void {
+    this.#holders.remove(holder);
   }
 }

@@ -22,11 +22,11 @@ export interface RetryContext {
 
 /** @param last the attempt that failed, or whose answer is to be bettered */
 export function upstreamForRetry(
-  journey: RetryContext,
+  context: RetryContext,
   cause: RetryCause,
   last: Attempt,
 ): Upstream | RetryVeto {
-  const { destination, method, key, tried, extra, isReplayable: replayable } = journey;
+  const { destination, method, key, tried, extra, isReplayable: replayable } = context;
   const { pool, retries, retryBudget } = destination;
   const retriesLeft = retries + 1 + extra - tried.length;
   const why = reasonNotToRetry({ cause, method, replayable, retriesLeft });

@@ -40,10 +40,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
   #destination: Destination | undefined;
   #key = "";
   /** Status of the last answer that was tried elsewhere and that the engine keeps; 0 without one. */
-  #keptStatus = 0;
+  #heldStatus = 0;
   /** Attempts that are not among the retries: rescues, and a hedge. */
   #extra = 0;
-  readonly #place = new QueueTicket();
+  readonly #ticket = new QueueTicket();
   /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
   isReplayable = true;
   /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
@@ -80,7 +80,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#head = this.#destination = this.trace = undefined;
     this.#key = "";
     while (this.#tried.pop()); // Setting the length would be a call into the runtime.
-    this.#keptStatus = this.#extra = 0;
+    this.#heldStatus = this.#extra = 0;
     this.leaveQueue();
   }
 
@@ -108,19 +108,19 @@ export class Exchange implements QueueMember, DeadlineHolder {
     if (upstream) return this.#start(pool, upstream);
     const isFull = isLast ? pool.available.length > 0 : pool.isFull;
     if (!isFull && !queue?.limits.whenNoneFit) return this.refuse(refusal("no_upstream"));
-    if (!this.#place.join(queue, this)) return this.refuse(refusal("queue_full"));
+    if (!this.#ticket.join(queue, this)) return this.refuse(refusal("queue_full"));
     this.#recorder.queued();
     return wait;
   }
 
   /** After `next` gave "wait". A request whose client leaves does `leaveQueue`, or is closed. */
   park(parked: ParkedRequest): void {
-    this.#place.park(parked);
+    this.#ticket.park(parked);
   }
 
   /** Called by the queue alone. */
   retry(): boolean {
-    return this.#place.leaveWith(this, () => {
+    return this.#ticket.leaveWith(this, () => {
       const { pool, queue } = this.#destination ?? {};
       const upstream = pool?.select(this.#key, this.#tried);
       if (pool && upstream) return this.#start(pool, upstream);
@@ -131,18 +131,18 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   /** Also by the queue alone. */
   queueTimedOut(): void {
-    this.#place.leaveWith(this, () => this.refuse(refusal("queue_timeout")));
+    this.#ticket.leaveWith(this, () => this.refuse(refusal("queue_timeout")));
   }
 
   /** Called by the deadlines alone. An answer that has begun may go on. */
   deadlineExpired(): void {
-    if (this.#place.isQueued) this.#place.leaveWith(this, () => this.refuse(refusal("total_timeout")));
+    if (this.#ticket.isQueued) this.#ticket.leaveWith(this, () => this.refuse(refusal("total_timeout")));
     else if (!this.#attempts.responding) this.#attempts.abandon(deadlineExceeded);
   }
 
   /** For a client that leaves before its turn. */
   leaveQueue(): ParkedRequest | undefined {
-    return this.#place.leave(this);
+    return this.#ticket.leave(this);
   }
 
   /** Whether the pool takes a request body of this size: engines ask as a body of unknown length grows. */
@@ -156,7 +156,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     const step = this.#retry(failed);
     if (typeof step !== "string") return step;
     const refused = { ...refusal(failed.reason), notRetried: step };
-    if (this.#keptStatus > 0) return { ...refused, status: this.#keptStatus, usesHeldResponse: true };
+    if (this.#heldStatus > 0) return { ...refused, status: this.#heldStatus, usesHeldResponse: true };
     return this.refuse(refused);
   }
 
@@ -172,7 +172,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     if (other) answered?.end(completed);
     const step = other ?? this.#retry({ kind: "answer", reason: `status_${status}` });
     if (typeof step === "string") return "pass";
-    this.#keptStatus = status;
+    this.#heldStatus = status;
     return step;
   }
 
@@ -189,10 +189,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
       waiting?.end(rescued);
       return other;
     }
-    const journey = this.#journey;
-    const upstream = journey && upstreamForRescue(journey);
+    const context = this.#retryContext;
+    const upstream = context && upstreamForRescue(context);
     if (!upstream) return undefined;
-    const { pool } = journey.destination;
+    const { pool } = context.destination;
     waiting?.end(rescued);
     this.#recorder.retried(pool.name, rescued);
     this.#extra += 1;
@@ -201,10 +201,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
 
   /** While an attempt waits for longer than nearly all do: a second one beside it, already counted in, if it may have one. */
   hedge(): Attempt | undefined {
-    const journey = this.#attempts.isHedged ? undefined : this.#journey;
-    const upstream = journey && upstreamForHedge(journey);
+    const context = this.#attempts.isHedged ? undefined : this.#retryContext;
+    const upstream = context && upstreamForHedge(context);
     if (!upstream) return undefined;
-    const { pool } = journey.destination;
+    const { pool } = context.destination;
     this.#recorder.retried(pool.name, hedged);
     this.#extra += 1;
     return this.#start(pool, upstream, true);
@@ -213,7 +213,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** Of a hedged request: this attempt's answer goes to the client. The other one, should it be under way, is ended here. */
   commit(attempt: Attempt): void {
     this.#destination?.deadlines?.remove(this);
-    this.#attempts.won(attempt);
+    this.#attempts.commit(attempt);
   }
 
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
@@ -223,10 +223,10 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   #retry(cause: RetryCause): Attempt | RetryVeto {
-    const journey = this.#journey;
-    if (!journey) throw new Error("Cannot try again: no attempt was made");
-    const { pool } = journey.destination;
-    const chosen = upstreamForRetry(journey, cause, this.#attempts.last);
+    const context = this.#retryContext;
+    if (!context) throw new Error("Cannot try again: no attempt was made");
+    const { pool } = context.destination;
+    const chosen = upstreamForRetry(context, cause, this.#attempts.last);
     if (typeof chosen === "string") {
       this.#recorder.notRetried(pool.name, cause, chosen);
       return chosen;
@@ -236,7 +236,7 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#start(pool, chosen);
   }
 
-  get #journey(): RetryContext | undefined {
+  get #retryContext(): RetryContext | undefined {
     const [destination, head, key, tried] = [this.#destination, this.#head, this.#key, this.#tried];
     const [extra, isReplayable] = [this.#extra, this.isReplayable];
     return destination && head && { destination, method: head.method, key, tried, extra, isReplayable };

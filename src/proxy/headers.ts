@@ -41,7 +41,7 @@ export function connectionTokens(connection: string | undefined): readonly strin
 export const viaName = "1.1 evenkeel";
 
 /** Fields that an upstream gets from us; what a client sent under these names is replaced, or kept if it is trusted. */
-export interface ForwardingFields {
+export interface ForwardingHeaders {
   readonly "X-Forwarded-For": string;
   readonly "X-Forwarded-Proto": string;
   readonly "X-Forwarded-Host": string;
@@ -61,10 +61,10 @@ export interface ForwardingOptions {
  * added. `Forwarded` (RFC 7239) says the same in other words, and some servers believe it: a trusted peer's passes as it came,
  * any other one ends here. We write none of our own, since servers that know both would have to choose.
  */
-export function forwardingFields(
+export function forwardingHeaders(
   head: RequestHead,
   { isTrustedProxy, listenPort }: ForwardingOptions,
-): ForwardingFields {
+): ForwardingHeaders {
   const trusted = isTrustedProxy(head.clientAddress);
   const kept = (name: string) => (trusted ? head.header(name) : undefined);
   const chain = kept("x-forwarded-for");

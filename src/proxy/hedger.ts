@@ -31,11 +31,11 @@ export interface HedgerOptions {
 }
 
 /** Between two looks at who waits; and a shorter wait than this is never hedged, since timers are no finer. */
-const lookMs = 10;
+const checkIntervalMs = 10;
 /** Between two looks at the percentile, which takes longer to find. */
 const percentileMs = 1_000;
 /** Fewer answers say nothing about the hundredth. */
-const leastAnswers = 100;
+const minResponses = 100;
 
 /** `idle ──wake, somebody hedges──▶ looking, every 10 ms ──nobody hedges any more──▶ idle` */
 export class Hedger {
@@ -49,7 +49,7 @@ export class Hedger {
 
   /** Somebody may hedge now who did not before. */
   wake(): void {
-    if (!this.#cancel && this.#options.pools().length > 0) this.#lookSoon();
+    if (!this.#cancel && this.#options.pools().length > 0) this.#checkSoon();
   }
 
   stop(): void {
@@ -57,18 +57,18 @@ export class Hedger {
     this.#cancel = undefined;
   }
 
-  #lookSoon(): void {
-    this.#cancel = this.#options.schedule(lookMs, () => this.#look());
+  #checkSoon(): void {
+    this.#cancel = this.#options.schedule(checkIntervalMs, () => this.#check());
   }
 
-  #look(): void {
+  #check(): void {
     const pools = this.#options.pools();
     this.#cancel = undefined;
     if (pools.length === 0) return;
-    this.#lookSoon();
+    this.#checkSoon();
     const now = this.#options.clock();
     for (const { pool, after } of pools) {
-      const latest = now - (after === "p99" ? this.#p99Of(pool, now) : Math.max(lookMs, after));
+      const latest = now - (after === "p99" ? this.#p99Of(pool, now) : Math.max(checkIntervalMs, after));
       for (const upstream of pool.upstreams) hedgeAll(upstream, latest);
     }
   }
@@ -77,7 +77,7 @@ export class Hedger {
     const known = this.#known.get(pool);
     if (known && now - known.at < percentileMs) return known.afterMs;
     const { count, p99Ms } = this.#options.latencyOf(pool) ?? { count: 0, p99Ms: 0 };
-    const afterMs = count < leastAnswers ? Infinity : Math.max(lookMs, p99Ms);
+    const afterMs = count < minResponses ? Infinity : Math.max(checkIntervalMs, p99Ms);
     this.#known.set(pool, { at: now, afterMs });
     return afterMs;
   }

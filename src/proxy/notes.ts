@@ -17,7 +17,7 @@ import type { RetryVeto, Refusal } from "./refusal.ts";
 import { readTraceparent, type TraceContext } from "./trace-context.ts";
 
 /** Longer targets and hosts are cut: a record must stay small. */
-const mostChars = 2_048;
+const maxChars = 2_048;
 
 /** What is kept of an attempt: written over by the next exchange. */
 interface AttemptNote {
@@ -198,7 +198,7 @@ export class RecordBuilder implements EndedExchange {
 }
 
 function cut(text: string): string {
-  return text.length > mostChars ? text.slice(0, mostChars) : text;
+  return text.length > maxChars ? text.slice(0, maxChars) : text;
 }
 
 /** A part of a string keeps all of it in memory, which may be a whole head. */

@@ -82,12 +82,12 @@ export class Queue {
   /** At its end; false if it is full. */
   enqueue(queued: QueueMember): boolean {
     if (this.size >= this.limits.maxWaiting) return false;
-    this.#waiting.join(queued, this.#clock());
+    this.#waiting.add(queued, this.#clock());
     return true;
   }
 
   dequeue(queued: QueueMember): void {
-    this.#waiting.leave(queued);
+    this.#waiting.remove(queued);
   }
 
   /** There may be room. */

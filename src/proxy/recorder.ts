@@ -16,7 +16,7 @@ import type { TraceContext } from "./trace-context.ts";
 import { SinkSelection } from "./wishes.ts";
 
 /** A pool may have thousands. */
-const mostCandidates = 16;
+const maxCandidates = 16;
 
 /**
  * A request that goes well costs a few numbers; strings and objects are made only for those that somebody wants, which is
@@ -26,63 +26,63 @@ export class Recorder implements ExchangeObserver {
   readonly #clock: Clock;
   readonly #observer: ExchangeObserver;
   /** Undefined where nobody takes anything. */
-  readonly #wishes: SinkSelection | undefined;
-  readonly #notes = new RecordBuilder();
+  readonly #sinks: SinkSelection | undefined;
+  readonly #record = new RecordBuilder();
   #queuedAt = 0;
 
   constructor({ clock, observer, records = [] }: ExchangeOptions) {
     this.#clock = clock;
     this.#observer = observer;
-    this.#wishes = records.length > 0 ? new SinkSelection(records) : undefined;
+    this.#sinks = records.length > 0 ? new SinkSelection(records) : undefined;
   }
 
   /** The next request's notes begin. */
   begin(): void {
-    this.#notes.clear();
+    this.#record.clear();
     this.#queuedAt = 0;
-    this.#wishes?.forget();
+    this.#sinks?.forget();
   }
 
   opened(head: RequestHead, pool: Pool | undefined, key: string): void {
-    if (!this.#wishes) return;
-    const notes = this.#notes;
-    notes.head = head;
-    notes.ofPool = pool;
-    notes.pinnedBy = key;
-    notes.startedAt = this.#clock();
-    this.#wishes.open();
+    if (!this.#sinks) return;
+    const record = this.#record;
+    record.head = head;
+    record.ofPool = pool;
+    record.pinnedBy = key;
+    record.startedAt = this.#clock();
+    this.#sinks.open();
   }
 
   /** It waits for a place. */
   queued(): void {
-    if (this.#wishes) this.#queuedAt = this.#clock();
+    if (this.#sinks) this.#queuedAt = this.#clock();
   }
 
   /** Told before the attempt is counted in, so that the numbers are those that the policy saw. */
   chose(pool: Pool, chosen: Upstream, isFurther: boolean): void {
     if (this.#queuedAt > 0) this.#endWait();
-    if (this.#wishes && (isFurther || this.#wishes.wantsChoices))
-      this.#notes.choices.push(choiceOf(pool, chosen, this.#clock()));
+    if (this.#sinks && (isFurther || this.#sinks.wantsChoices))
+      this.#record.choices.push(choiceOf(pool, chosen, this.#clock()));
   }
 
   #endWait(): void {
-    this.#notes.queuedMs = this.#clock() - this.#queuedAt;
+    this.#record.queuedMs = this.#clock() - this.#queuedAt;
     this.#queuedAt = 0;
   }
 
   attemptEnded(attempt: Attempt, outcome: Outcome): void {
     this.#observer.attemptEnded(attempt, outcome);
-    if (this.#wishes) this.#notes.addAttempt(attempt, outcome);
+    if (this.#sinks) this.#record.addAttempt(attempt, outcome);
   }
 
   retried(poolName: string, cause: RetryCause): void {
     this.#observer.retried(poolName, cause);
-    this.#notes.retried.push(cause.reason);
+    this.#record.retried.push(cause.reason);
   }
 
   notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void {
     this.#observer.notRetried(poolName, cause, why);
-    this.#notes.whyNot = why;
+    this.#record.whyNot = why;
   }
 
   hedged(poolName: string, result: HedgeResult): void {
@@ -91,27 +91,27 @@ export class Recorder implements ExchangeObserver {
 
   refused(poolName: string | undefined, refused: Refusal, attempts: number): void {
     this.#observer.refused(poolName, refused, attempts);
-    this.#notes.refused = refused;
+    this.#record.refused = refused;
   }
 
   /** @param trace where it stands in a trace */
   ended(end: ExchangeSummary, trace: TraceContext | undefined): void {
-    const wishes = this.#wishes;
-    if (!wishes) return;
-    const notes = this.#notes;
+    const selection = this.#sinks;
+    if (!selection) return;
+    const record = this.#record;
     const now = this.#clock();
-    notes.startedAt ||= now;
+    record.startedAt ||= now;
     if (this.#queuedAt > 0) this.#endWait();
     // How long a tunnel was kept says nothing.
-    const durationMs = isTunnel(end) ? 0 : now - notes.startedAt;
-    wishes.end(durationMs, this.#hasFailed(end), trace !== undefined);
-    if (!wishes.isWanted) return;
-    notes.end(end, trace, now);
-    wishes.give(notes);
+    const durationMs = isTunnel(end) ? 0 : now - record.startedAt;
+    selection.end(durationMs, this.#hasFailed(end), trace !== undefined);
+    if (!selection.isWanted) return;
+    record.end(end, trace, now);
+    selection.give(record);
   }
 
   #hasFailed({ status, isClientGone }: ExchangeSummary): boolean {
-    const { refused, retried, lastOutcome } = this.#notes;
+    const { refused, retried, lastOutcome } = this.#record;
     if (refused || retried.length > 0 || isClientGone || status >= 500) return true;
     return lastOutcome?.kind === "failure";
   }
@@ -119,7 +119,7 @@ export class Recorder implements ExchangeObserver {
 
 /** Also for a dry run, which asks what would be chosen now. */
 export function candidatesIn(pool: Pool, now: number): readonly Candidate[] {
-  return pool.available.slice(0, mostCandidates).map((upstream) => ({
+  return pool.available.slice(0, maxCandidates).map((upstream) => ({
     upstream: upstream.id,
     inFlight: upstream.inFlight,
     weight: upstream.effectiveWeight,

@@ -147,7 +147,7 @@ const retryAfterSeconds = 2;
 
 export interface RenderedRefusal {
   readonly status: number;
-  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly body: string;
 }
 
@@ -169,7 +169,7 @@ export function renderRefusal(
     : `${given.status} ${given.reason}: ${message} (request ${requestId})`;
   return {
     status: given.status,
-    fields: [
+    headers: [
       ["Content-Type", asJson ? "application/json" : "text/plain; charset=utf-8"],
       ["Cache-Control", "no-store"],
       ["Proxy-Status", `evenkeel; error=${error}; details="${given.reason}"`],

@@ -14,7 +14,7 @@ export interface RetryAllowance {
 const rescueReserve = 256;
 
 /** What is earned and not spent is kept this long: Finagle's ten seconds. */
-const keptMs = 10_000;
+const retentionMs = 10_000;
 
 /**
  * The balance is share × requests + perSecond × 10 − retries, all of the last ten seconds. So a pool at work has a reserve
@@ -24,9 +24,9 @@ const keptMs = 10_000;
 export class RetryBudget {
   readonly #allowance: RetryAllowance;
   readonly #clock: Clock;
-  readonly #requests = new SlidingWindowCounter(keptMs);
-  readonly #retries = new SlidingWindowCounter(keptMs);
-  readonly #rescues = new SlidingWindowCounter(keptMs);
+  readonly #requests = new SlidingWindowCounter(retentionMs);
+  readonly #retries = new SlidingWindowCounter(retentionMs);
+  readonly #rescues = new SlidingWindowCounter(retentionMs);
 
   constructor(allowance: RetryAllowance, clock: Clock) {
     this.#allowance = allowance;
@@ -60,7 +60,7 @@ export class RetryBudget {
   get balance(): number {
     const now = this.#clock();
     const { share, perSecond } = this.#allowance;
-    const earned = share * this.#requests.sum(now) + (perSecond * keptMs) / 1000;
+    const earned = share * this.#requests.sum(now) + (perSecond * retentionMs) / 1000;
     return Math.max(0, earned - this.#retries.sum(now));
   }
 }

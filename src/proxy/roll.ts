@@ -3,19 +3,19 @@
 import type { Cancel, Schedule } from "../lib/clock.ts";
 
 /** Between two looks. */
-const lookMs = 100;
+const checkIntervalMs = 100;
 
 /** In the order of joining, which is that of their times: a look costs next to nothing while nobody is due. */
 export class ExpiryList<Member> {
   readonly #members = new Map<Member, number>();
   readonly #schedule: Schedule;
-  readonly #look: () => void;
+  readonly #check: () => void;
   #cancel: Cancel | undefined;
 
   /** @param look called every 100 ms as long as somebody waits, whatever it throws */
   constructor(schedule: Schedule, look: () => void) {
     this.#schedule = schedule;
-    this.#look = look;
+    this.#check = look;
   }
 
   get size(): number {
@@ -28,13 +28,13 @@ export class ExpiryList<Member> {
   }
 
   /** At its end, also for one that is there already. */
-  join(member: Member, at: number): void {
+  add(member: Member, at: number): void {
     this.#members.delete(member);
     this.#members.set(member, at);
-    this.#lookSoon();
+    this.#checkSoon();
   }
 
-  leave(member: Member): void {
+  remove(member: Member): void {
     this.#members.delete(member);
   }
 
@@ -47,13 +47,13 @@ export class ExpiryList<Member> {
     }
   }
 
-  #lookSoon(): void {
-    this.#cancel ??= this.#schedule(lookMs, () => {
+  #checkSoon(): void {
+    this.#cancel ??= this.#schedule(checkIntervalMs, () => {
       this.#cancel = undefined;
       try {
-        this.#look();
+        this.#check();
       } finally {
-        if (this.size > 0) this.#lookSoon();
+        if (this.size > 0) this.#checkSoon();
       }
     });
   }

@@ -3,15 +3,15 @@
 import type { EndedExchange, RecordSink } from "./record.ts";
 
 export class SinkSelection {
-  readonly #takers: readonly RecordSink[];
+  readonly #sinks: readonly RecordSink[];
   /** One bit for each taker, as in `#wanted`. */
-  readonly #choosy: number;
+  readonly #choiceSinks: number;
   #wanted = 0;
 
-  /** @param takers at most 31 */
-  constructor(takers: readonly RecordSink[]) {
-    this.#takers = takers;
-    this.#choosy = takers.reduce((bits, { wantsChoices }, i) => bits | (wantsChoices ? 1 << i : 0), 0);
+  /** @param sinks at most 31 */
+  constructor(sinks: readonly RecordSink[]) {
+    this.#sinks = sinks;
+    this.#choiceSinks = sinks.reduce((bits, { wantsChoices }, i) => bits | (wantsChoices ? 1 << i : 0), 0);
   }
 
   /** Whether somebody wants it, as far as is known. */
@@ -21,7 +21,7 @@ export class SinkSelection {
 
   /** Whether one of those looks at choices. */
   get wantsChoices(): boolean {
-    return (this.#wanted & this.#choosy) !== 0;
+    return (this.#wanted & this.#choiceSinks) !== 0;
   }
 
   forget(): void {
@@ -31,28 +31,28 @@ export class SinkSelection {
   /** Asks everybody, since some of them draw lots. */
   open(): void {
     let wanted = 0;
-    for (let i = 0; i < this.#takers.length; i++) {
-      if ((this.#takers[i] as RecordSink).wants()) wanted |= 1 << i;
+    for (let i = 0; i < this.#sinks.length; i++) {
+      if ((this.#sinks[i] as RecordSink).wants()) wanted |= 1 << i;
     }
     this.#wanted = wanted;
   }
 
   /** Asks those that did not want it so far. A loop and no object: this runs for every request. */
   end(durationMs: number, hasFailed: boolean, isTraced: boolean): void {
-    for (let i = 0; i < this.#takers.length; i++) {
+    for (let i = 0; i < this.#sinks.length; i++) {
       if ((this.#wanted & (1 << i)) !== 0) continue;
-      const taker = this.#takers[i] as RecordSink;
+      const sink = this.#sinks[i] as RecordSink;
       const isWanted =
-        (isTraced && taker.wantsTraced === true) ||
-        taker.wantsSlow(durationMs) ||
-        (hasFailed && taker.wantsFailed());
+        (isTraced && sink.wantsTraced === true) ||
+        sink.wantsSlow(durationMs) ||
+        (hasFailed && sink.wantsFailed());
       if (isWanted) this.#wanted |= 1 << i;
     }
   }
 
   give(exchange: EndedExchange): void {
-    for (let i = 0; i < this.#takers.length; i++) {
-      if ((this.#wanted & (1 << i)) !== 0) (this.#takers[i] as RecordSink).accept(exchange);
+    for (let i = 0; i < this.#sinks.length; i++) {
+      if ((this.#wanted & (1 << i)) !== 0) (this.#sinks[i] as RecordSink).accept(exchange);
     }
   }
 }

@@ -9,15 +9,15 @@ import { matchingRoute } from "../proxy/route.ts";
 import type { DryRunResult, DryRunRequest } from "./request.ts";
 
 /** A pool may have thousands; nobody reads on. */
-const mostOthers = 50;
+const maxOthers = 50;
 
 export function dryRun(
-  fleet: Pick<PoolRegistry, "routes" | "members">,
+  registry: Pick<PoolRegistry, "routes" | "members">,
   imagined: DryRunRequest,
   clock: Clock,
 ): DryRunResult {
   const head = headOf(imagined);
-  const found = matchingRoute(fleet.routes, head);
+  const found = matchingRoute(registry.routes, head);
   const nothing = { pool: null, policy: null, key: null, chosen: null };
   const nobody = { candidates: [], fit: 0, others: [], out: 0 };
   if (!found) return { route: null, ...nothing, ...nobody, refusal: "no_route" };
@@ -28,7 +28,7 @@ export function dryRun(
   const now = clock();
   const fit = new Set(pool.available);
   const others = pool.upstreams.filter((upstream) => !fit.has(upstream));
-  const member = fleet.members.find((one) => one.pool === pool);
+  const member = registry.members.find((one) => one.pool === pool);
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
   return {
     route: { host, path },
@@ -39,8 +39,8 @@ export function dryRun(
     candidates: candidatesIn(pool, now),
     fit: fit.size,
     others: others
-      .slice(0, mostOthers)
-      .map((upstream) => ({ upstream: upstream.id, why: whyOut(upstream, now) })),
+      .slice(0, maxOthers)
+      .map((upstream) => ({ upstream: upstream.id, why: outageReason(upstream, now) })),
     out: others.length,
     refusal: chosen ? null : refusal,
   };
@@ -54,7 +54,10 @@ function headOf({ method, host, target, clientAddress, headers }: DryRunRequest)
   };
 }
 
-function whyOut({ mode, weight, activeHealth: streak, outlier, backup }: Upstream, now: number): string {
+function outageReason(
+  { mode, weight, activeHealth: streak, outlier, backup }: Upstream,
+  now: number,
+): string {
   if (mode !== "ready") return `its mode is ${mode}`;
   if (weight === 0) return "its weight is 0";
   if (streak.state === "failing") return "its probes fail";

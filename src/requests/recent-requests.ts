@@ -4,16 +4,16 @@ import type { WallClock } from "../lib/clock.ts";
 import { RingBuffer } from "../lib/latest.ts";
 import { isTunnel, type RequestRecord } from "../proxy/record.ts";
 import type { StoredRequest, RequestQuery } from "./request.ts";
-import { mostSlow, slowSpanMs } from "./sieve.ts";
+import { maxSlow, slowSpanMs } from "./sieve.ts";
 
 /** About a kilobyte each, with long targets at most five. */
-const mostRecent = 1_000;
-const mostFailed = 500;
+const maxRecent = 1_000;
+const maxFailed = 500;
 
 export class RecentRequests {
   readonly #wallClock: WallClock;
-  readonly #recent = new RingBuffer<StoredRequest>(mostRecent);
-  readonly #failed = new RingBuffer<StoredRequest>(mostFailed);
+  readonly #recent = new RingBuffer<StoredRequest>(maxRecent);
+  readonly #failed = new RingBuffer<StoredRequest>(maxFailed);
   #slowest: StoredRequest[] = [];
   readonly #watchers = new Set<(request: StoredRequest) => void>();
   #seq: number;
@@ -24,7 +24,7 @@ export class RecentRequests {
     this.#seq = Math.floor(wallClock());
   }
 
-  take(record: RequestRecord): void {
+  accept(record: RequestRecord): void {
     const request = { ...record, seq: (this.#seq += 1) };
     this.#recent.push(request);
     if (isFailed(request)) this.#failed.push(request);
@@ -81,10 +81,10 @@ export class RecentRequests {
     if (isTunnel(request)) return;
     // What is too old holds no place, also if nobody has looked since.
     const slow = this.#slow();
-    if (slow.length >= mostSlow && request.durationMs <= (slow.at(-1)?.durationMs ?? 0)) return;
+    if (slow.length >= maxSlow && request.durationMs <= (slow.at(-1)?.durationMs ?? 0)) return;
     const place = slow.findIndex(({ durationMs }) => durationMs < request.durationMs);
     this.#slowest.splice(place < 0 ? this.#slowest.length : place, 0, request);
-    this.#slowest.length = Math.min(this.#slowest.length, mostSlow);
+    this.#slowest.length = Math.min(this.#slowest.length, maxSlow);
   }
 }
 

@@ -17,7 +17,7 @@ import type {
 import { RequestSampler } from "./sieve.ts";
 
 export interface RequestsOptions {
-  readonly fleet: Pick<PoolRegistry, "routes" | "members">;
+  readonly registry: Pick<PoolRegistry, "routes" | "members">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
 }
@@ -25,29 +25,29 @@ export interface RequestsOptions {
 export class Requests {
   readonly #options: RequestsOptions;
   readonly #recent: RecentRequests;
-  readonly #sieve: RequestSampler;
+  readonly #sampler: RequestSampler;
   /** Whether workers have passed over any. */
   #isSampled = false;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
     this.#recent = new RecentRequests(options.wallClock);
-    this.#sieve = new RequestSampler(options.clock, (record) => this.#recent.take(record));
+    this.#sampler = new RequestSampler(options.clock, (record) => this.#recent.accept(record));
   }
 
   /** For the exchanges of this process. */
   get sink(): RecordSink {
-    return this.#sieve;
+    return this.#sampler;
   }
 
   /** Takes over what a worker has kept. */
   adopt(records: readonly RequestRecord[], isSampled: boolean): void {
-    for (const record of records) this.#recent.take(record);
+    for (const record of records) this.#recent.accept(record);
     this.#isSampled ||= isSampled;
   }
 
   list(query: RequestQuery): RequestList {
-    return { requests: this.#recent.select(query), sampled: this.#isSampled || this.#sieve.skipped > 0 };
+    return { requests: this.#recent.select(query), sampled: this.#isSampled || this.#sampler.skipped > 0 };
   }
 
   /** Those of late that came after the one with this number, oldest first. */
@@ -67,7 +67,7 @@ export class Requests {
   }
 
   /** With workers each takes turns of its own; this tells of a process that has taken none. */
-  foresee(imagined: DryRunRequest): DryRunResult {
-    return dryRun(this.#options.fleet, imagined, this.#options.clock);
+  dryRun(imagined: DryRunRequest): DryRunResult {
+    return dryRun(this.#options.registry, imagined, this.#options.clock);
   }
 }

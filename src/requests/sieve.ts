@@ -10,13 +10,13 @@ const sampledPerSecond = 50;
 const failedPerSecond = 200;
 /** The slowest ones of this long, and how many of them. */
 export const slowSpanMs = 600_000;
-export const mostSlow = 100;
+export const maxSlow = 100;
 
 /** `take` hears of each that is kept. */
 export class RequestSampler implements RecordSink {
   readonly wantsChoices = true;
   readonly #clock: Clock;
-  readonly #take: (record: RequestRecord) => void;
+  readonly #accept: (record: RequestRecord) => void;
   readonly #maySample: () => number | undefined;
   readonly #mayFail: () => number | undefined;
   /** Durations and clock times of those that are slowest, longest first. */
@@ -29,7 +29,7 @@ export class RequestSampler implements RecordSink {
 
   constructor(clock: Clock, take: (record: RequestRecord) => void) {
     this.#clock = clock;
-    this.#take = take;
+    this.#accept = take;
     this.#maySample = rateLimit(sampledPerSecond, clock);
     this.#mayFail = rateLimit(failedPerSecond, clock);
   }
@@ -50,18 +50,18 @@ export class RequestSampler implements RecordSink {
 
   accept({ record }: EndedExchange): void {
     if (!isTunnel(record)) this.#noteSlow(record.durationMs);
-    this.#take(record);
+    this.#accept(record);
   }
 
   #noteSlow(durationMs: number): void {
     const now = this.#clock();
-    if (now - this.#cleanedAt > slowSpanMs / mostSlow) {
+    if (now - this.#cleanedAt > slowSpanMs / maxSlow) {
       this.#cleanedAt = now;
       this.#slow = this.#slow.filter(({ at }) => now - at < slowSpanMs);
     } else if (durationMs <= this.#floorMs) return;
     const place = this.#slow.findIndex((other) => other.durationMs < durationMs);
     this.#slow.splice(place < 0 ? this.#slow.length : place, 0, { durationMs, at: now });
-    this.#slow.length = Math.min(this.#slow.length, mostSlow);
-    this.#floorMs = this.#slow.length < mostSlow ? 0 : (this.#slow.at(-1)?.durationMs ?? 0);
+    this.#slow.length = Math.min(this.#slow.length, maxSlow);
+    this.#floorMs = this.#slow.length < maxSlow ? 0 : (this.#slow.at(-1)?.durationMs ?? 0);
   }
 }

@@ -11,7 +11,7 @@ import { dial, timedOut } from "./dial.ts";
 import { liftedLimit } from "./fetch-limit.ts";
 import { memorySense } from "./memory.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
-import { answerBug, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
+import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
 async function serve(setting: WebOptions): Promise<WebListener> {
   const echoes = new Set<Bun.ServerWebSocket<undefined>>();
@@ -34,7 +34,7 @@ async function serve(setting: WebOptions): Promise<WebListener> {
       }
       return setting.handle(request, plainAddress(server.requestIP(received)?.address ?? ""));
     },
-    error: (error) => answerBug(error, setting),
+    error: (error) => bugResponse(error, setting),
     websocket: {
       data: undefined,
       open: (socket) => void echoes.add(socket),
@@ -85,11 +85,11 @@ function dialCheaply(hostname: string, port: number, timeoutMs: number): Promise
 /** Connections of its own, which end with each answer: a probe must not find out that an old connection still works. */
 const probes = new Bun.FetchSession({ proxy: false, keepAlive: false });
 
-async function probeHttp({ url, timeoutMs, fields, tls }: HttpProbe): Promise<number> {
+async function probeHttp({ url, timeoutMs, headers, tls }: HttpProbe): Promise<number> {
   const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
   try {
     const response = await probes.fetch(url, {
-      headers: { ...fields, connection: "close" },
+      headers: { ...headers, connection: "close" },
       redirect: "manual",
       decompress: false,
       tls: { serverName, rejectUnauthorized: verify, ...(ca !== undefined && { ca }) },

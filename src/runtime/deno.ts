@@ -13,7 +13,7 @@ import { passwords } from "./argon2.ts";
 import { dial, timedOut } from "./dial.ts";
 import { memorySense } from "./memory.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
-import { answerBug, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
+import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 
 interface DenoServeOptions {
   readonly hostname: string;
@@ -62,7 +62,7 @@ async function serve(setting: WebOptions): Promise<WebListener> {
       port: setting.port,
       signal: cut.signal,
       onListen() {},
-      onError: (error) => answerBug(error, setting),
+      onError: (error) => bugResponse(error, setting),
     },
     (received, { remoteAddr }) => {
       const request = readable(received);
@@ -88,7 +88,7 @@ async function serve(setting: WebOptions): Promise<WebListener> {
   };
 }
 
-function probeHttp({ url, timeoutMs, fields, tls }: HttpProbe): Promise<number> {
+function probeHttp({ url, timeoutMs, headers, tls }: HttpProbe): Promise<number> {
   const { ca, serverName = hostOf(url), verify = true } = tls ?? {};
   // Left to itself it would check the Host field's name; of an address there is none to ask for.
   const secure = {
@@ -98,7 +98,7 @@ function probeHttp({ url, timeoutMs, fields, tls }: HttpProbe): Promise<number> 
   };
   return new Promise((resolve, reject) => {
     const read = url.startsWith("https:") ? getSecure : getPlain;
-    const request = read(url, { ...secure, agent: false, headers: { ...fields, connection: "close" } });
+    const request = read(url, { ...secure, agent: false, headers: { ...headers, connection: "close" } });
     const cancel = systemSchedule(timeoutMs, () => {
       reject(timedOut(`read ${url}`, timeoutMs));
       request.destroy();

@@ -21,7 +21,7 @@ export function memorySense(collect: () => void = () => {}): MemorySense {
 }
 
 /** Of version 1, which has no word for "none" but a number near 2^63. */
-const mostBytes = 2 ** 50;
+const maxBytes = 2 ** 50;
 
 /**
  * The strictest limit on the control group of this process and those around it; undefined without any.
@@ -42,7 +42,7 @@ export function cgroupLimitBytes(readText: Read): number | undefined {
 }
 
 function isLimit(bytes: number): boolean {
-  return bytes > 0 && bytes < mostBytes;
+  return bytes > 0 && bytes < maxBytes;
 }
 
 /** "/a/b" → "/a/b", "/a", "" */

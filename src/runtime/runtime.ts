@@ -26,7 +26,7 @@ export interface WebOptions {
 export interface HttpProbe {
   readonly url: string;
   readonly timeoutMs: number;
-  readonly fields: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
   /** How an `https` server's certificate is judged; without it by the system's authorities and the URL's host. */
   readonly tls?: {
     /** PEM text of the authorities that are believed instead. */

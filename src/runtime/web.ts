@@ -66,7 +66,7 @@ export function hostOf(url: string): string {
 export const goingAway = 1001;
 
 /** Reports what a handler threw and answers 500, which says nothing of the inside. */
-export function answerBug(error: unknown, { bug }: WebOptions): Response {
+export function bugResponse(error: unknown, { bug }: WebOptions): Response {
   bug?.(error);
   return new Response("500 Internal Server Error\n", {
     status: 500,

@@ -54,9 +54,9 @@ export function aspectOf({ kind }: Intent): Aspect {
   return kind === "added" || kind === "removed" ? "member" : kind;
 }
 
-/** Names what is spoken of: of two with the same key, the later one counts. */
-export function intentKey(said: Intent | IntentRemoval): string {
-  return `${said.kind === "forgotten" ? said.aspect : aspectOf(said)} ${said.upstream}`;
+/** Names what is spoken of two with the same key, the later one counts. */
+export function intentKey(meta: Intent | IntentRemoval): string {
+  return `${meta.kind === "forgotten" ? meta.aspect : aspectOf(meta)} ${meta.upstream}`;
 }
 
 /** What is particular to an intent, as JSON. */
@@ -66,22 +66,22 @@ export function serializeIntent(intent: Intent): string {
 }
 
 /** From {@link serializeIntent}'s JSON; undefined if it is not understood, which costs one intent and not the file. */
-export function parseIntent(said: IntentMeta, json: string): Intent | undefined {
+export function parseIntent(meta: IntentMeta, json: string): Intent | undefined {
   const content = asRecord(parseJson(json));
   const { kind } = content;
   if (kind === "mode") {
     const mode = modes.find((known) => known === content["mode"]);
-    return mode && { ...said, kind, mode };
+    return mode && { ...meta, kind, mode };
   }
   if (kind === "weight") {
     const weight = content["weight"];
-    return isWeight(weight) ? { ...said, kind, weight } : undefined;
+    return isWeight(weight) ? { ...meta, kind, weight } : undefined;
   }
   const pool = content["pool"];
   if (typeof pool !== "string") return undefined;
   if (kind === "removed") {
     const address = addressIn(content["address"]);
-    return address && { ...said, kind, pool, address };
+    return address && { ...meta, kind, pool, address };
   }
   const spec = asRecord(content["spec"]);
   const place = addressIn(spec["address"]);
@@ -90,10 +90,10 @@ export function parseIntent(said: IntentMeta, json: string): Intent | undefined 
   const weight = spec["weight"];
   if (kind !== "added" || !address || !isWeight(weight)) return undefined;
   return {
-    ...said,
+    ...meta,
     kind,
     pool,
-    spec: { id: said.upstream, address, weight, backup: spec["backup"] === true },
+    spec: { id: meta.upstream, address, weight, backup: spec["backup"] === true },
   };
 }
 

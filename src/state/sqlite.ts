@@ -43,7 +43,7 @@ class SqliteStore implements Store {
     this.#database = new DatabaseSync(file);
     try {
       this.#database.exec("PRAGMA busy_timeout = 500; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-      this.#whole(() => this.#migrate());
+      this.#transaction(() => this.#migrate());
     } catch (error) {
       this.#database.close();
       throw error;
@@ -76,7 +76,7 @@ class SqliteStore implements Store {
   write(intents: readonly (Intent | IntentRemoval)[]): void {
     const put = this.#database.prepare("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?, ?, ?)");
     const drop = this.#database.prepare("DELETE FROM intent WHERE upstream = ? AND aspect = ?");
-    this.#whole(() => {
+    this.#transaction(() => {
       for (const intent of intents) {
         if (intent.kind === "forgotten") drop.run(intent.upstream, intent.aspect);
         else {
@@ -111,7 +111,7 @@ class SqliteStore implements Store {
     // In WAL mode this leaves the wait for the disk to the checkpoint: a record is not worth one every second.
     this.#database.exec("PRAGMA synchronous = NORMAL");
     try {
-      this.#whole(() => {
+      this.#transaction(() => {
         for (const { seq, at, kind, pool, upstream, from, to, reason, by, detail } of events) {
           put.run(seq, at, kind, pool, upstream, from, to, reason, by, detail);
         }
@@ -123,7 +123,7 @@ class SqliteStore implements Store {
   }
 
   keepSessions(sessions: readonly StoredSession[]): void {
-    this.#whole(() => {
+    this.#transaction(() => {
       this.#database.exec(sessionTable);
       const put = this.#database.prepare("INSERT INTO session VALUES (?, ?, ?, ?, ?)");
       for (const { digest, name, passwordMark, openedAt, usedAt } of sessions)
@@ -133,7 +133,7 @@ class SqliteStore implements Store {
 
   takeSessions(): readonly StoredSession[] {
     let rows: readonly Record<string, unknown>[] = [];
-    this.#whole(() => {
+    this.#transaction(() => {
       const isThere = this.#database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'session'").get();
       if (isThere) rows = this.#database.prepare("SELECT * FROM session ORDER BY rowid").all();
       if (rows.length > 0) this.#database.exec("DELETE FROM session");
@@ -147,7 +147,7 @@ class SqliteStore implements Store {
     }));
   }
 
-  #whole(task: () => void): void {
+  #transaction(task: () => void): void {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
       task();

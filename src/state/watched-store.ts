@@ -15,27 +15,27 @@ export class MonitoredStore implements Store {
   readonly #store: Store;
   readonly #wallClock: WallClock;
   /** That of a store which keeps nothing anyway. */
-  readonly #lasting: UnsavedState | undefined;
+  readonly #unsaved: UnsavedState | undefined;
   #failing: UnsavedState | undefined;
   /** Intents that no write has kept yet, the latest of each kind: they come with the next one that is. */
-  readonly #owed = new Map<string, Intent | IntentRemoval>();
+  readonly #pending = new Map<string, Intent | IntentRemoval>();
 
   /** @param why this store only stands in for one that could not be opened */
   constructor(store: Store, wallClock: WallClock, why?: string) {
     this.#store = store;
     this.#wallClock = wallClock;
-    this.#lasting = why === undefined ? undefined : { since: wallClock(), why };
+    this.#unsaved = why === undefined ? undefined : { since: wallClock(), why };
   }
 
   /** Undefined if the last write was kept. */
   get notKept(): UnsavedState | undefined {
-    return this.#lasting ?? this.#failing;
+    return this.#unsaved ?? this.#failing;
   }
 
   intents: Store["intents"] = () => this.#store.intents();
   events: Store["events"] = (limit) => this.#store.events(limit);
   write: Store["write"] = (intents) => {
-    for (const intent of intents) this.#owed.set(intentKey(intent), intent);
+    for (const intent of intents) this.#pending.set(intentKey(intent), intent);
     this.#watch();
   };
   record: Store["record"] = (events) => this.#watch(() => this.#store.record(events));
@@ -46,8 +46,8 @@ export class MonitoredStore implements Store {
   /** First what is owed, then this. */
   #watch(write?: () => void): void {
     try {
-      if (this.#owed.size > 0) this.#store.write([...this.#owed.values()]);
-      this.#owed.clear();
+      if (this.#pending.size > 0) this.#store.write([...this.#pending.values()]);
+      this.#pending.clear();
       write?.();
       this.#failing = undefined;
     } catch (error) {

@@ -1,7 +1,7 @@
 /** The access log's line in Common Log Format and then pairs. Whatever a client sends, it can end no line and forge no field. */
 
 import type { EndedExchange } from "../proxy/record.ts";
-import { firstByteMs, milliseconds, mostMethodChars, reasonOf, unicodeEscape } from "./access-figures.ts";
+import { firstByteMs, milliseconds, maxMethodChars, reasonOf, unicodeEscape } from "./access-figures.ts";
 
 /**
  * Without the request's version, which is not kept. Bytes are those handed to the client's connection; times are
@@ -11,7 +11,7 @@ import { firstByteMs, milliseconds, mostMethodChars, reasonOf, unicodeEscape } f
 export function commonLine(exchange: EndedExchange, most = Infinity): string {
   const { attempts, status } = exchange;
   const last = attempts.at(-1);
-  const method = exchange.method.slice(0, Math.min(most, mostMethodChars));
+  const method = exchange.method.slice(0, Math.min(most, maxMethodChars));
   const request = `"${escape(method)} ${escape(exchange.target.slice(0, most))}"`;
   return (
     `${bare(exchange.clientAddress)} - - [${clfTime(exchange.at)}] ${request} ${status} ${exchange.bytesOut}` +

@@ -3,7 +3,7 @@
 import type { EndedExchange } from "../proxy/record.ts";
 
 /** Heads may be as long as they like; a method that is longer says nothing. */
-export const mostMethodChars = 64;
+export const maxMethodChars = 64;
 
 export function reasonOf({ reason, isClientGone }: EndedExchange): string | null {
   return reason ?? (isClientGone ? "client_gone" : null);

@@ -2,7 +2,7 @@
 
 import { IsoTimes } from "../lib/iso-times.ts";
 import type { AttemptRecord, EndedExchange } from "../proxy/record.ts";
-import { firstByteMs, milliseconds, mostMethodChars, reasonOf, unicodeEscape } from "./access-figures.ts";
+import { firstByteMs, milliseconds, maxMethodChars, reasonOf, unicodeEscape } from "./access-figures.ts";
 
 const written = new IsoTimes();
 const begun = new IsoTimes();
@@ -18,7 +18,7 @@ export function jsonLine(exchange: EndedExchange, most = Infinity): string {
   return (
     `{"@timestamp":"${written.of(at + durationMs)}","level":"INFO","message":"request","logger":"evenkeel.access"` +
     `,"time":"${begun.of(at)}","requestId":${quoted(exchange.requestId)},"traceId":${quoted(exchange.traceId)}` +
-    `,"client":${quoted(exchange.clientAddress)},"method":${quoted(exchange.method, Math.min(most, mostMethodChars))}` +
+    `,"client":${quoted(exchange.clientAddress)},"method":${quoted(exchange.method, Math.min(most, maxMethodChars))}` +
     `,"target":${quoted(exchange.target, most)},"host":${quoted(exchange.host, most)}` +
     `,"scheme":"${exchange.scheme}","pool":${quoted(exchange.pool)},"upstream":${quoted(last?.upstream ?? null)}` +
     `,"attempts":${attempts.length}${attempts.length > 1 ? `,"tries":[${attempts.map(tryOf).join()}]` : ""}` +

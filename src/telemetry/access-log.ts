@@ -22,7 +22,7 @@ export interface AccessLogOptions {
 }
 
 export interface AccessLog {
-  readonly taker: RecordSink;
+  readonly sink: RecordSink;
   /** Lines that did not get out. */
   readonly lostLines: number;
   /** The file may have been moved away. */
@@ -63,16 +63,16 @@ export function openAccessLog({
   });
   const lineOf = format === "json" ? jsonLine : commonLine;
   // What a pipe does not take at once could end up in the middle of another process's line.
-  const mostChars = isShared && to === "stdout" ? pipeAtomicBytes - 1 : Infinity;
+  const maxChars = isShared && to === "stdout" ? pipeAtomicBytes - 1 : Infinity;
   return {
-    taker: {
+    sink: {
       // Failures are written in any case: they are asked for when they end.
       wants: () => share >= 1 || (share > 0 && random() < share),
       wantsSlow: () => false,
       wantsFailed: () => true,
       accept(exchange) {
         const line = lineOf(exchange);
-        writer.write(line.length <= mostChars ? line : lineOf(exchange, fewChars));
+        writer.write(line.length <= maxChars ? line : lineOf(exchange, fewChars));
       },
     },
     get lostLines() {

@@ -132,6 +132,6 @@ function authorityOf(text: string): { readonly host: string; readonly port: numb
 }
 
 function splitOnce(text: string, mark: string): readonly [string, string?] {
-  const place = text.indexOf(mark);
-  return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)];
+  const position = text.indexOf(mark);
+  return position < 0 ? [text] : [text.slice(0, position), text.slice(position + 1)];
 }

@@ -22,12 +22,12 @@ export interface TelemetrySinks {
 }
 
 /** Those, and one more who takes records. */
-export function withSink(onlookers: TelemetrySinks | undefined, taker: RecordSink): Partial<TelemetrySinks> {
-  return { ...onlookers, records: [taker, ...(onlookers?.records ?? [])] };
+export function withSink(sinks: TelemetrySinks | undefined, sink: RecordSink): Partial<TelemetrySinks> {
+  return { ...sinks, records: [sink, ...(sinks?.records ?? [])] };
 }
 
 export interface Telemetry {
-  readonly onlookers: TelemetrySinks;
+  readonly sinks: TelemetrySinks;
   /** Resolves when everything is there that is loaded on demand. */
   readonly ready: Promise<void>;
   /** Files may have been moved away. */
@@ -56,8 +56,8 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     config.accessLog && openAccessLog({ config: config.accessLog, isShared, clock, schedule, random, log });
   const tracing = config.tracing && openTracing({ config: config.tracing, version, clock, random, log });
   return {
-    onlookers: {
-      records: [accessLog?.taker, tracing?.taker].filter((taker) => taker !== undefined),
+    sinks: {
+      records: [accessLog?.sink, tracing?.sink].filter((sink) => sink !== undefined),
       ...(tracing && { trace: tracing.trace }),
       lostLines: () => accessLog?.lostLines ?? 0,
       lostSpans: () => tracing?.lostSpans ?? 0,

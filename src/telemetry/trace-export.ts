@@ -18,13 +18,13 @@ export interface TraceExportOptions {
 }
 
 export interface TraceExport {
-  take(record: TracedRecord): void;
+  accept(record: TracedRecord): void;
   /** Sends what waits, and lets go. */
   close(): Promise<void>;
 }
 
 /** Spans beyond this many are lost while the collector is slow or away. */
-const mostWaiting = 8_192;
+const maxWaiting = 8_192;
 const batchSize = 512;
 /** For all tries with one batch; a collector's Retry-After is heeded as far as it fits in. */
 const timeoutMs = 5_000;
@@ -44,16 +44,16 @@ export function openTraceExport({ endpoint, serviceName, version, onLoss }: Trac
   );
   const processor = new BatchSpanProcessor({
     exporter,
-    maxQueueSize: mostWaiting,
+    maxQueueSize: maxWaiting,
     maxExportBatchSize: batchSize,
     scheduledDelayMillis: 1_000,
   });
   const options = { resource, version, random: systemRandom };
   return {
-    take(record) {
+    accept(record) {
       // The processor would drop them without a word.
       const count = 1 + record.attempts.length;
-      if (waiting + count > mostWaiting) return onLoss(count, tooFast);
+      if (waiting + count > maxWaiting) return onLoss(count, tooFast);
       waiting += count;
       for (const span of spansOf(record, options)) processor.onEnd(span);
     },

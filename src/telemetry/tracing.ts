@@ -19,7 +19,7 @@ export interface TracingOptions {
 
 export interface Tracing {
   readonly trace: Tracer;
-  readonly taker: RecordSink;
+  readonly sink: RecordSink;
   /** Resolves when spans can be sent. */
   readonly ready: Promise<void>;
   /** Spans that did not get to the collector. */
@@ -48,14 +48,14 @@ export function openTracing({ config, version, clock, random, log }: TracingOpti
   });
   return {
     trace: tracer(config.share, random),
-    taker: {
+    sink: {
       wantsTraced: true,
       wants: () => false,
       wantsSlow: () => false,
       wantsFailed: () => false,
       accept({ record }) {
         const { trace } = record;
-        if (trace) exporter?.take({ ...record, trace });
+        if (trace) exporter?.accept({ ...record, trace });
       },
     },
     ready,

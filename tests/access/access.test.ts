@@ -28,13 +28,13 @@ function access(accounts: Accounts) {
       },
     },
     clock: () => time.now,
-    note: (note) => void notes.push(note),
+    onLogin: (note) => void notes.push(note),
   });
   const login = (name: string, password: string) => made.login({ name, password, address: "10.0.0.1" });
   const sessionOf = async (name: string, password: string) => {
-    const answer = await login(name, password);
-    if (answer.kind !== "accepted") throw new Error(`Cannot log in as ${name}: ${answer.kind}`);
-    return answer.session;
+    const response = await login(name, password);
+    if (response.kind !== "accepted") throw new Error(`Cannot log in as ${name}: ${response.kind}`);
+    return response.session;
   };
   return { access: made, state, time, notes, verified, login, sessionOf };
 }
@@ -82,8 +82,8 @@ describe("access", () => {
 
   test("is verified for four at once; more wait", async () => {
     const { login } = access({ users: [ann] });
-    const answers = await Promise.all(Array.from({ length: 6 }, (_, index) => login(`n${index}`, "x")));
-    expect(answers.map(({ kind }) => kind)).toEqual([...Array(4).fill("refused"), "paused", "paused"]);
+    const responses = await Promise.all(Array.from({ length: 6 }, (_, index) => login(`n${index}`, "x")));
+    expect(responses.map(({ kind }) => kind)).toEqual([...Array(4).fill("refused"), "paused", "paused"]);
   });
 
   test("follows a reload: a role at once, and a session ends with its user or password", async () => {
@@ -100,9 +100,9 @@ describe("access", () => {
 
   test("is refused to whom a reload removes while the password is verified", async () => {
     const { access: known, state, login } = access({ users: [ann, bob] });
-    const answer = login("ann", "correct horse");
+    const response = login("ann", "correct horse");
     state.accounts = { users: [bob] };
-    expect(await answer).toEqual({ kind: "refused" });
+    expect(await response).toEqual({ kind: "refused" });
     expect(known.hasUsers).toBe(true);
   });
 

@@ -69,7 +69,7 @@ describe("a session", () => {
   });
 
   test("makes way, as the longest unused one, when its user or all together have too many", () => {
-    const { sessions: open } = sessions({ most: 4, mostOfOne: 2 });
+    const { sessions: open } = sessions({ maxSessions: 4, maxPerUser: 2 });
     const [first, second] = [open.open(ann), open.open(ann)];
     open.find(first);
     const third = open.open(ann);

@@ -91,13 +91,16 @@ describe("roles at the admin API", () => {
       for (const [method, path] of routes) {
         const body = bodies[`${method} ${path}`];
         const real = path.replace(/:\w+/g, "a").replace(/\*/g, "x");
-        const answer = await stand.ask(method, real, { bearer, ...(body && { body }) });
+        const response = await stand.ask(method, real, { bearer, ...(body && { body }) });
         const needed = roleNamed(method, path);
         const isAllowed = needed === "nobody" || (needed !== undefined && reaches(role, needed));
-        const what = `${method} ${path} by ${role}: ${answer.text}`;
-        if (isAllowed) expect(answer.status === 401 || answer.status === 403, what).toBe(false);
+        const what = `${method} ${path} by ${role}: ${response.text}`;
+        if (isAllowed) expect(response.status === 401 || response.status === 403, what).toBe(false);
         else
-          expect(answer, what).toMatchObject({ status: 403, body: { reason: "role_insufficient", needed } });
+          expect(response, what).toMatchObject({
+            status: 403,
+            body: { reason: "role_insufficient", needed },
+          });
       }
       expect(new Set(stand.acts.map(({ by }) => by))).toEqual(new Set(role === "viewer" ? [] : [who[role]]));
     });
@@ -264,8 +267,8 @@ test("nobody gets past the guard with an address that the router reads different
     for (const host of hosts) {
       for (const version of ["1.0", "1.1"]) {
         const path = target.startsWith("GET") ? "/api/snapshot" : "/api/reload";
-        const answer = await ask(stand.port, `${target}${path} HTTP/${version}\r\n${host}${body}`);
-        const text = answer.body.toString();
+        const response = await ask(stand.port, `${target}${path} HTTP/${version}\r\n${host}${body}`);
+        const text = response.body.toString();
         expect([target, host, text.includes("pools"), text.includes("applied")]).toEqual([
           target,
           host,
@@ -282,8 +285,8 @@ test("an address that is none is not believed, whoever says it", async () => {
   using stand = await startAdminStand(accounts);
   for (const told of ["1:2:3:4:5:6:7:8:9::", "....", "1.2.3", "::::"]) {
     const body = { name: "vera", password: "wrong" };
-    const answer = await stand.ask("POST", "/api/login", { body, headers: { "X-Evenkeel-Client": told } });
-    expect([told, answer.status]).toEqual([told, 401]);
+    const response = await stand.ask("POST", "/api/login", { body, headers: { "X-Evenkeel-Client": told } });
+    expect([told, response.status]).toEqual([told, 401]);
   }
   expect(stand.notes).toHaveLength(4);
   for (const { detail } of stand.notes) expect(detail).toContain("127.0.0.1");

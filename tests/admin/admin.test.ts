@@ -27,7 +27,7 @@ function stand(phase: Phase = "ready", fit = true) {
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
-    requests: new Requests({ fleet: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
+    requests: new Requests({ registry: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) =>
       id === upstream.id
         ? ({ ...upstream, pool: "main", mode: set.at(-1)?.[1] ?? "ready" } as UpstreamDetail)
@@ -128,9 +128,9 @@ describe("the admin listener", () => {
     ["?upstream=none", 404, "series_unknown"],
   ] as const) {
     test(`refuses the history with ${query} and says why`, async () => {
-      const answer = await ask(port, `/api/history${query}`);
-      expect(answer.status).toBe(status);
-      expect(JSON.parse(answer.body)).toMatchObject({
+      const response = await ask(port, `/api/history${query}`);
+      expect(response.status).toBe(status);
+      expect(JSON.parse(response.body)).toMatchObject({
         reason,
         detail: expect.stringContaining("Cannot show"),
       });
@@ -138,9 +138,9 @@ describe("the admin listener", () => {
   }
 
   test("sets a mode, with who said so", async () => {
-    const answer = await ask(port, modePath, setMode("draining", { "x-evenkeel-actor": "ann" }));
-    expect(answer.status).toBe(200);
-    expect(JSON.parse(answer.body)).toMatchObject({ id: upstream.id, mode: "draining" });
+    const response = await ask(port, modePath, setMode("draining", { "x-evenkeel-actor": "ann" }));
+    expect(response.status).toBe(200);
+    expect(JSON.parse(response.body)).toMatchObject({ id: upstream.id, mode: "draining" });
     await ask(port, modePath, setMode("ready", { "x-evenkeel-actor": "<script>" }));
     expect(set).toEqual([
       [upstream.id, "draining", "ann"],
@@ -164,10 +164,10 @@ describe("the admin listener", () => {
     ["GET", {}, 405],
   ] as const) {
     test(`refuses ${what} with ${status} and says why`, async () => {
-      const answer = await ask(port, modePath, init);
-      expect(answer.status).toBe(status);
-      expect(answer.fields["content-type"]).toBe("application/problem+json");
-      expect(JSON.parse(answer.body)).toMatchObject({
+      const response = await ask(port, modePath, init);
+      expect(response.status).toBe(status);
+      expect(response.fields["content-type"]).toBe("application/problem+json");
+      expect(JSON.parse(response.body)).toMatchObject({
         type: "about:blank",
         status,
         detail: expect.any(String),
@@ -220,10 +220,10 @@ describe("the admin listener's guard", () => {
   test("asks for the token everywhere but at the health checks", async () => {
     const { port } = await serve({ token: "s3cret" });
     for (const authorization of ["", "Bearer wrong1", "Bearer s3cre", "Basic s3cret", "Bearer s3cret2"]) {
-      const answer = await ask(port, "/metrics", { headers: { authorization } });
-      expect(answer.status).toBe(401);
-      expect(answer.fields["www-authenticate"]).toContain("Bearer");
-      expect(answer.body).not.toContain("s3cret");
+      const response = await ask(port, "/metrics", { headers: { authorization } });
+      expect(response.status).toBe(401);
+      expect(response.fields["www-authenticate"]).toContain("Bearer");
+      expect(response.body).not.toContain("s3cret");
     }
     expect((await ask(port, "/metrics", { headers: { authorization: "Bearer s3cret" } })).status).toBe(200);
     expect((await ask(port, "/livez")).status).toBe(200);

@@ -19,10 +19,10 @@ const inPieces = (...pieces: string[]) =>
 
 /** The fields, or the status and the reason of the refusal. */
 async function told(request: Request): Promise<unknown> {
-  const answer = await bodyFields(request);
-  if (!(answer instanceof Response)) return answer;
-  expect(answer.headers.get("content-type")).toBe("application/problem+json");
-  return [answer.status, ((await answer.json()) as { reason: string }).reason];
+  const response = await bodyFields(request);
+  if (!(response instanceof Response)) return response;
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  return [response.status, ((await response.json()) as { reason: string }).reason];
 }
 
 const long = JSON.stringify({ reason: "x".repeat(9_000) });

@@ -9,16 +9,16 @@ function streamOf(type = "text/event-stream") {
     start: (controller) => controller.enqueue(new TextEncoder().encode(": hello\n\n")),
     cancel: () => void (isCancelled = true),
   });
-  const answer = new Response(source, { status: 201, headers: { "Content-Type": type } });
-  return { answer, isCancelled: () => isCancelled };
+  const response = new Response(source, { status: 201, headers: { "Content-Type": type } });
+  return { answer: response, isCancelled: () => isCancelled };
 }
 
 describe("an answer that goes on", () => {
   test("is cut when the right to hear it is gone, and its source is let go", async () => {
     const time = new FakeTime();
-    const { answer, isCancelled } = streamOf();
+    const { answer: response, isCancelled } = streamOf();
     let isAllowed = true;
-    const kept = boundToSession(answer, () => isAllowed, time.schedule);
+    const kept = boundToSession(response, () => isAllowed, time.schedule);
     expect(kept.status).toBe(201);
     await time.advance(10_000);
     expect(isCancelled()).toBe(false);
@@ -31,9 +31,9 @@ describe("an answer that goes on", () => {
 
   test("is not watched any more when its reader has left", async () => {
     const time = new FakeTime();
-    const { answer, isCancelled } = streamOf();
+    const { answer: response, isCancelled } = streamOf();
     const reader = (
-      boundToSession(answer, () => true, time.schedule).body as ReadableStream<Uint8Array>
+      boundToSession(response, () => true, time.schedule).body as ReadableStream<Uint8Array>
     ).getReader();
     expect(new TextDecoder().decode((await reader.read()).value)).toBe(": hello\n\n");
     await time.advance(5_000);
@@ -43,7 +43,7 @@ describe("an answer that goes on", () => {
   });
 
   test("is left alone if it is no stream of events", () => {
-    const { answer } = streamOf("text/plain");
-    expect(boundToSession(answer, () => false, new FakeTime().schedule)).toBe(answer);
+    const { answer: response } = streamOf("text/plain");
+    expect(boundToSession(response, () => false, new FakeTime().schedule)).toBe(response);
   });
 });

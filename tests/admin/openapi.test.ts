@@ -20,7 +20,7 @@ import type { Setting } from "../../src/config/effective.ts";
 import { schemaErrors } from "../../src/config/shape.ts";
 import type { DrainReport, ReloadReport } from "../../src/control/control.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
-import type { HistoryAnswer } from "../../src/history/history.ts";
+import type { HistoryResult } from "../../src/history/history.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
@@ -41,7 +41,7 @@ const agreed: true[] = [
   true satisfies Same<Static<typeof snapshotSchema>, Snapshot>,
   true satisfies Same<Static<typeof upstreamDetailSchema>, UpstreamDetail>,
   true satisfies Same<Static<typeof eventSchema>, BalancerEvent>,
-  true satisfies Same<Static<typeof historySchema>, HistoryAnswer>,
+  true satisfies Same<Static<typeof historySchema>, HistoryResult>,
   true satisfies Same<Static<typeof stateSchema>, { intents: readonly Intent[] }>,
   true satisfies Same<Static<typeof settingsSchema>, { settings: readonly Setting[] }>,
   true satisfies Same<Static<typeof reloadReportSchema>, ReloadReport & { diff: readonly string[] }>,
@@ -92,15 +92,15 @@ describe("the OpenAPI document", () => {
   });
 
   test("refuses two schemas of one name", () => {
-    const answer = (about: string) => ({
+    const response = (about: string) => ({
       about,
       type: "application/json",
       schema: Type.Object({}, { title: "A" }),
     });
-    const entry = { tag: "State", summary: "", answers: { 200: answer("") } } as const;
+    const entry = { tag: "State", summary: "", responses: { 200: response("") } } as const;
     const twice: Operation[] = [
       { ...entry, method: "GET", path: "/a" },
-      { ...entry, method: "GET", path: "/b", answers: { 200: answer("another") } },
+      { ...entry, method: "GET", path: "/b", responses: { 200: response("another") } },
     ];
     expect(() => documentOf(twice)).toThrow("two schemas as A");
   });
@@ -268,7 +268,7 @@ describe("the real balancer", () => {
         expect(`${path} ${response.status}`).toBe(`${path} ${status}`);
         statuses.add(status);
         await follows(operation, response);
-        if (operation.answers[status]?.isTagged) {
+        if (operation.responses[status]?.isTagged) {
           tag = response.headers.get("etag") ?? "";
           expect(tag).toMatch(/^"[\w-]{22}"$/);
         }
@@ -278,7 +278,7 @@ describe("the real balancer", () => {
 
   test("has been asked for every answer that the document promises", () => {
     const missing = operations.flatMap((operation) =>
-      Object.keys(operation.answers)
+      Object.keys(operation.responses)
         .map((status) => `${keyOf(operation)} ${status}`)
         .filter(
           (name) =>
@@ -325,7 +325,7 @@ describe("the real balancer", () => {
 async function follows(operation: Operation, response: Response): Promise<void> {
   const { status } = response;
   const type = response.headers.get("content-type");
-  const answer = operation.answers[status];
+  const answer = operation.responses[status];
   if (!answer) {
     const body: unknown = await response.json();
     expect(type).toBe("application/problem+json");

@@ -22,7 +22,7 @@ interface Heard {
 async function stand(startedAt = 1_000_000) {
   const time = new FakeTime();
   const requests = new Requests({
-    fleet: { routes: [], members: [] } as never,
+    registry: { routes: [], members: [] } as never,
     clock: time.clock,
     wallClock: () => startedAt + time.clock(),
   });
@@ -34,10 +34,12 @@ async function stand(startedAt = 1_000_000) {
   const end = (target: string, more: Partial<RequestRecord> = {}) =>
     requests.adopt([{ ...goodRecord, requestId: target, target, ...more }], false);
   const listen = async (query = "", headers: Record<string, string> = {}) => {
-    const answer = await fetch(`http://127.0.0.1:${listener.port}/api/requests/stream?${query}`, { headers });
+    const response = await fetch(`http://127.0.0.1:${listener.port}/api/requests/stream?${query}`, {
+      headers,
+    });
     const heard: Heard[] = [];
     const text = { whole: "" };
-    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     void (async () => {
       for (;;) {
         const piece = await reader?.read().catch(() => undefined);
@@ -50,7 +52,7 @@ async function stand(startedAt = 1_000_000) {
       }
     })();
     const targets = () => heard.map(({ target }) => target).join(" ");
-    return { status: answer.status, heard, targets, text, stop: () => reader?.cancel() };
+    return { status: response.status, heard, targets, text, stop: () => reader?.cancel() };
   };
   return { end, listen };
 }

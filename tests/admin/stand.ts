@@ -30,33 +30,33 @@ const emptySnapshot = { phase: "ready", pools: [] } as unknown as Snapshot;
 
 /** A balancer that does what it is told, and remembers who said so. */
 export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend {
-  const act = (who: Actor) => {
-    acts.push(who);
+  const act = (actor: Actor) => {
+    acts.push(actor);
     return undefined;
   };
   const control: Partial<Control> = {
-    setMode: (_id, _mode, who) => act(who),
-    async setWeight(_id, _weight, who) {
-      return act(who);
+    setMode: (_id, _mode, actor) => act(actor),
+    async setWeight(_id, _weight, actor) {
+      return act(actor);
     },
-    async drain(_id, _order, who) {
-      acts.push(who);
+    async drain(_id, _order, actor) {
+      acts.push(actor);
       return { drained: true, inFlight: 0, undone: false, cut: 0 };
     },
-    async add(_pool, _given, who) {
-      acts.push(who);
+    async add(_pool, _given, actor) {
+      acts.push(actor);
       return "a";
     },
-    async remove(_id, _waitMs, who) {
-      acts.push(who);
+    async remove(_id, _waitMs, actor) {
+      acts.push(actor);
       return { drained: true, inFlight: 0, undone: false, cut: 0 };
     },
     async reload(_order, by) {
       acts.push({ by, why: "" });
       return { applied: false, steps: [], needsRestart: [] };
     },
-    rehearse: (_id, _given, who) => act(who),
-    endRehearsal: (_id, who) => act(who),
+    rehearse: (_id, _given, actor) => act(actor),
+    endRehearsal: (_id, actor) => act(actor),
     events: () => [],
     watch: () => () => {},
     intents: () => [],
@@ -67,7 +67,7 @@ export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend 
     snapshot: () => ({ ...snapshot, at: Date.now() }),
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
-    requests: new Requests({ fleet: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
+    requests: new Requests({ registry: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, stepMs: 1_000, series: [] }),
   };
@@ -76,7 +76,7 @@ export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend 
 /** Method and path of every route that the admin side has. */
 export function routesOfAdmin(): readonly (readonly [method: string, path: string])[] {
   const { passwords } = runtime;
-  const access = new Access({ accounts: () => ({}), passwords, clock: () => 0, note: () => {} });
+  const access = new Access({ accounts: () => ({}), passwords, clock: () => 0, onLogin: () => {} });
   const app = adminApp(obedient([]), {}, { access, peerOf: () => "" });
   return app.routes.map(({ method, path }) => [method, path]);
 }
@@ -114,7 +114,7 @@ export async function startAdminStand(
   const listener = await startAdmin(
     {
       ...{ hostname, port, accounts: () => state.accounts },
-      note: (note) => void notes.push(note),
+      onLogin: (note) => void notes.push(note),
       bug: (error) => {
         throw error;
       },

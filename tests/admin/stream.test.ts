@@ -18,7 +18,7 @@ afterAll(() => open.forEach((listener) => listener.close()));
 /** The stream behind a real listener; its time passes only when a test says so. */
 async function stand(bytesOfSnapshot = 10) {
   const time = new FakeTime();
-  const journal = new EventLog({
+  const eventLog = new EventLog({
     store: { events: () => [], record: () => {} },
     wallClock: () => time.clock(),
     schedule: time.schedule,
@@ -28,8 +28,8 @@ async function stand(bytesOfSnapshot = 10) {
   const filler = "x".repeat(bytesOfSnapshot);
   const stream = new Stream({
     control: {
-      events: (query) => journal.events(query),
-      watch: (onEvent) => journal.watch(onEvent),
+      events: (query) => eventLog.events(query),
+      watch: (onEvent) => eventLog.watch(onEvent),
     },
     snapshot: () => ({ at: ++snapshots, filler }) as unknown as Snapshot,
     schedule: time.schedule,
@@ -43,7 +43,7 @@ async function stand(bytesOfSnapshot = 10) {
   open.push(listener);
   const add = (to: string, upstream = "a"): BalancerEvent => {
     const named = { pool: "main", upstream, from: "", reason: "operator", by: "ann", detail: "" };
-    const event = journal.add({ kind: "mode", to, ...named });
+    const event = eventLog.add({ kind: "mode", to, ...named });
     void time.advance(0);
     return event;
   };
@@ -176,9 +176,9 @@ describe("the stream", () => {
     "refuses ?%s and says why",
     async (query) => {
       const { port, stream } = await stand();
-      const answer = await fetch(`http://127.0.0.1:${port}/api/stream?${query}`);
-      expect(answer.status).toBe(400);
-      expect(await answer.json()).toMatchObject({ detail: expect.stringContaining("Cannot") });
+      const response = await fetch(`http://127.0.0.1:${port}/api/stream?${query}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ detail: expect.stringContaining("Cannot") });
       expect(stream.listeners).toBe(0);
     },
   );
@@ -187,8 +187,8 @@ describe("the stream", () => {
     const { time, add, port, stream, snapshots } = await stand(2_000_000);
     const well = await Reading.of(`http://127.0.0.1:${port}/api/stream`);
     const socket = connect(port, "127.0.0.1");
-    let isCut = false;
-    socket.on("error", () => {}).on("close", () => (isCut = true));
+    let isAborted = false;
+    socket.on("error", () => {}).on("close", () => (isAborted = true));
     socket.pause();
     socket.write("GET /api/stream?snapshots=1s HTTP/1.1\r\nHost: a\r\n\r\n");
     await until(() => stream.listeners === 2, "the reader");
@@ -209,7 +209,7 @@ describe("the stream", () => {
     add("still");
     await until(() => well.words === "still", "the others");
     socket.resume();
-    await until(() => isCut, "the cut");
+    await until(() => isAborted, "the cut");
     well.leave();
   }, 20_000);
 });

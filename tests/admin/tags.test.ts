@@ -40,10 +40,10 @@ describe("a text that was seen before", () => {
     ['"other"', 200],
     [tag.slice(1, -1), 200],
   ])("is answered to %s with %i", async (known, status) => {
-    const answer = ask(known);
-    expect(answer.status).toBe(status);
-    expect(answer.headers.get("etag")).toBe(tag);
-    expect(await answer.text()).toBe(status === 304 ? "" : "text");
+    const response = ask(known);
+    expect(response.status).toBe(status);
+    expect(response.headers.get("etag")).toBe(tag);
+    expect(await response.text()).toBe(status === 304 ? "" : "text");
   });
 });
 
@@ -56,9 +56,9 @@ describe("a reload with If-Match", () => {
     const seen = async () => (await fetch(`${room.admin}/api/config`)).headers.get("etag") ?? "";
     const reload = async (tag: string, query = "") => {
       const headers = { "If-Match": tag };
-      const answer = await fetch(`${room.admin}/api/reload${query}`, { method: "POST", headers });
-      const body = (await answer.json()) as Record<string, unknown>;
-      return { status: answer.status, body, tag: answer.headers.get("etag") ?? "" };
+      const response = await fetch(`${room.admin}/api/reload${query}`, { method: "POST", headers });
+      const body = (await response.json()) as Record<string, unknown>;
+      return { status: response.status, body, tag: response.headers.get("etag") ?? "" };
     };
     const first = await seen();
     room.write(room.poolWith(["a", "b;weight=2"]));

@@ -12,10 +12,10 @@ const plain = (play: (scene: Scene) => Promise<void>) => () => withBackend({}, {
 describe("a backend tells back", () => {
   test("who it is and what came in, at any path", () =>
     withBackend({}, { wallClock: () => 0 }, async ({ ask, backend }) => {
-      const answer = await ask("/any/path%2F?x=1", { headers: { "X-Seen": "yes" } });
-      expect(answer.status).toBe(200);
-      expect(answer.headers.get("content-type")).toBe("application/json");
-      expect(await answer.json()).toEqual({
+      const response = await ask("/any/path%2F?x=1", { headers: { "X-Seen": "yes" } });
+      expect(response.status).toBe(200);
+      expect(response.headers.get("content-type")).toBe("application/json");
+      expect(await response.json()).toEqual({
         server: { name: "demo", port: backend.port, time: "1970-01-01T00:00:00.000Z" },
         request: {
           path: "/any/path%2F",
@@ -49,8 +49,8 @@ describe("a backend tells back", () => {
       const body = new ReadableStream<Uint8Array>({
         pull: (controller) => (left-- > 0 ? controller.enqueue(piece) : controller.close()),
       });
-      const answer = await askJson("/", { method: "POST", body });
-      expect(answer).toMatchObject({ request: { bytes: 150 * 1024 * 1024 } });
+      const response = await askJson("/", { method: "POST", body });
+      expect(response).toMatchObject({ request: { bytes: 150 * 1024 * 1024 } });
     }),
   );
 
@@ -58,8 +58,8 @@ describe("a backend tells back", () => {
     "nothing but a head to HEAD",
     plain(async ({ ask }) => {
       for (const path of ["/", "/?bytes=100000", "/healthz", "/readyz", "/metrics", "/sse"]) {
-        const answer = await ask(path, { method: "HEAD" });
-        expect([path, answer.status, await answer.text()]).toEqual([path, 200, ""]);
+        const response = await ask(path, { method: "HEAD" });
+        expect([path, response.status, await response.text()]).toEqual([path, 200, ""]);
       }
     }),
   );
@@ -87,11 +87,11 @@ describe("a backend's knobs", () => {
           ["/", 200],
           ["/?ms=5", 5],
         ] as const) {
-          const answer = ask(path);
+          const response = ask(path);
           await until(() => timers.waiting().length === 1);
           expect(timers.waiting()).toEqual([delayMs]);
           timers.fire(delayMs);
-          expect((await answer).status).toBe(200);
+          expect((await response).status).toBe(200);
         }
         expect((await ask("/?ms=0")).status).toBe(200);
       },
@@ -111,8 +111,8 @@ describe("a backend's knobs", () => {
     "bytes come out exactly",
     plain(async ({ ask }) => {
       for (const bytes of [0, 1, 65_535, 65_536, 65_537, 1_000_000, 50_000_000]) {
-        const answer = await ask(`/?bytes=${bytes}&status=203`);
-        expect([answer.status, (await answer.bytes()).byteLength]).toEqual([203, bytes]);
+        const response = await ask(`/?bytes=${bytes}&status=203`);
+        expect([response.status, (await response.bytes()).byteLength]).toEqual([203, bytes]);
       }
     }),
   );
@@ -120,9 +120,9 @@ describe("a backend's knobs", () => {
   test(
     "answer 400 with a sentence for each bad value",
     plain(async ({ ask }) => {
-      const answer = await ask("/?ms=soon&bytes=9999999999");
-      expect(answer.status).toBe(400);
-      expect(await answer.json()).toEqual({
+      const response = await ask("/?ms=soon&bytes=9999999999");
+      expect(response.status).toBe(400);
+      expect(await response.json()).toEqual({
         error:
           'Cannot use ms: it must be a whole number from 0 to 60000, received "soon"; ' +
           'Cannot use bytes: it must be a whole number from 0 to 1073741824, received "9999999999"',
@@ -132,12 +132,12 @@ describe("a backend's knobs", () => {
 
   test("the fail rate answers 500 in that share, and gives way to status", () =>
     withBackend({ failRate: 0.3 }, { random: seededRandom(7) }, async ({ ask, askJson }) => {
-      const answers = await Promise.all(Array.from({ length: 400 }, () => ask("/")));
-      const failed = answers.filter(({ status }) => status === 500).length;
+      const responses = await Promise.all(Array.from({ length: 400 }, () => ask("/")));
+      const failed = responses.filter(({ status }) => status === 500).length;
       expect(failed).toBeWithin(90, 151);
       expect(await askJson("/metrics")).toMatchObject({ requests: 400, errors: failed });
-      const asked = await Promise.all(Array.from({ length: 40 }, () => ask("/?status=201")));
-      expect(asked.every(({ status }) => status === 201)).toBe(true);
+      const input = await Promise.all(Array.from({ length: 40 }, () => ask("/?status=201")));
+      expect(input.every(({ status }) => status === 201)).toBe(true);
     }));
 });
 
@@ -176,11 +176,11 @@ describe("a backend's own paths", () => {
         ["x".repeat(2_000), "no body of at most 1024 bytes"],
       ];
       for (const [body, received] of cases) {
-        const answer = await ask("/admin/ready/", {
+        const response = await ask("/admin/ready/", {
           method: "POST",
           ...(body === undefined ? {} : { body }),
         });
-        expect([answer.status, await answer.json()]).toEqual([400, { error: must + received }]);
+        expect([response.status, await response.json()]).toEqual([400, { error: must + received }]);
       }
       expect((await ask("/readyz")).status).toBe(200);
     }),
@@ -198,9 +198,9 @@ describe("a backend's own paths", () => {
         ["/admin/ready", "PUT", "POST"],
       ] as const;
       for (const [path, method, allowed] of cases) {
-        const answer = await ask(path, { method });
-        expect([path, answer.status, answer.headers.get("allow")]).toEqual([path, 405, allowed]);
-        expect(await answer.json()).toEqual({
+        const response = await ask(path, { method });
+        expect([path, response.status, response.headers.get("allow")]).toEqual([path, 405, allowed]);
+        expect(await response.json()).toEqual({
           error: `Cannot answer ${path}: the method must be ${allowed}, received ${method}`,
         });
       }
@@ -240,8 +240,8 @@ describe("a backend's own paths", () => {
         ],
       ] as const;
       for (const [accept, type] of cases) {
-        const answer = await ask("/metrics", { headers: { accept } });
-        expect([accept, answer.headers.get("content-type")]).toEqual([accept, type]);
+        const response = await ask("/metrics", { headers: { accept } });
+        expect([accept, response.headers.get("content-type")]).toEqual([accept, type]);
       }
     }),
   );
@@ -253,8 +253,8 @@ test("a fault of a backend's own is a 500 that says nothing of it, and is report
     throw new Error("secret");
   };
   return withBackend({}, { wallClock, bug: (error) => void bugs.push(error) }, async ({ ask }) => {
-    const answer = await ask("/");
-    expect([answer.status, await answer.json()]).toEqual([
+    const response = await ask("/");
+    expect([response.status, await response.json()]).toEqual([
       500,
       { error: "Cannot answer: a fault of this server" },
     ]);
@@ -267,9 +267,9 @@ describe("a backend's open ends", () => {
     const timers = handTimers();
     return withBackend({}, { ...timers, wallClock: () => 0 }, async ({ ask, backend }) => {
       const leave = new AbortController();
-      const answer = await ask("/sse", { signal: leave.signal });
-      expect(answer.headers.get("content-type")).toBe("text/event-stream");
-      const reader = answer.body?.getReader();
+      const response = await ask("/sse", { signal: leave.signal });
+      expect(response.headers.get("content-type")).toBe("text/event-stream");
+      const reader = response.body?.getReader();
       for (const tick of [1, 2, 3]) {
         const { value } = (await reader?.read()) ?? {};
         const server = { name: "demo", port: backend.port, time: "1970-01-01T00:00:00.000Z" };
@@ -291,8 +291,8 @@ describe("a backend's open ends", () => {
       expect(socket.protocol).toBe("chat");
       expect(await exchange(socket, "over")).toBe("over");
       socket.close();
-      const answer = await ask("/ws");
-      expect([answer.status, answer.headers.get("upgrade")]).toEqual([426, "websocket"]);
+      const response = await ask("/ws");
+      expect([response.status, response.headers.get("upgrade")]).toEqual([426, "websocket"]);
     }),
   );
 });
@@ -316,8 +316,8 @@ describe("a backend's end", () => {
       expect(backend.stop()).toBe(stopped);
 
       expect((await ask("/readyz")).status).toBe(503);
-      const asked = await askJson("/admin/ready", { method: "POST", body: '{"ready": true}' });
-      expect(asked).toEqual({ ready: false });
+      const input = await askJson("/admin/ready", { method: "POST", body: '{"ready": true}' });
+      expect(input).toEqual({ ready: false });
       expect((await ask("/")).status).toBe(200);
       expect(timers.waiting().toSorted()).toEqual([1_000, graceMs, 500]);
 

@@ -33,8 +33,8 @@ const bad: ReadonlyArray<[query: string, problems: readonly string[]]> = [
 ];
 
 describe("the knobs", () => {
-  for (const [query, knobs] of good) {
-    test(`read ?${query}`, () => expect(readEchoOptions(new URLSearchParams(query))).toEqual(knobs));
+  for (const [query, options] of good) {
+    test(`read ?${query}`, () => expect(readEchoOptions(new URLSearchParams(query))).toEqual(options));
   }
   for (const [query, problems] of bad) {
     test(`tell what is wrong with ?${query}`, () =>

@@ -33,9 +33,9 @@ export async function withBackend(
 ): Promise<void> {
   const backend = await startBackend({ ...quick, ...options }, runtime, tools);
   const url = `http://127.0.0.1:${backend.port}`;
-  const asked = (path: string, init?: RequestInit) => ask(url + path, init);
+  const input = (path: string, init?: RequestInit) => ask(url + path, init);
   try {
-    await play({ backend, url, ask: asked, askJson: async (path, init) => (await asked(path, init)).json() });
+    await play({ backend, url, ask: input, askJson: async (path, init) => (await input(path, init)).json() });
   } finally {
     backend.close();
   }

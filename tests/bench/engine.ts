@@ -90,8 +90,16 @@ const fleet = new PoolRegistry({ clock, random: seededRandom(1), observer });
 fleet.commit(fleet.prepare(config));
 const metrics = new Metrics(clock);
 const plane = new LocalDataPlane({
-  ...{ config, engine: wireEngineOver(sockets), sharesPort: false, fleet, metrics, clock, schedule },
-  records: [new Requests({ fleet, clock, wallClock }).sink],
+  ...{
+    config,
+    engine: wireEngineOver(sockets),
+    sharesPort: false,
+    registry: fleet,
+    metrics,
+    clock,
+    schedule,
+  },
+  records: [new Requests({ registry: fleet, clock, wallClock }).sink],
   log: { debug() {}, info() {}, warn() {}, error() {} },
   onSuspicion() {},
 });

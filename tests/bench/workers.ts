@@ -92,8 +92,8 @@ function peer(engine: string, workers: number): Peer {
 /** What each worker has served; one number where there are none. They tell it once a second. */
 async function requestsOf({ port }: Contender): Promise<readonly number[]> {
   await Bun.sleep(1_200);
-  const answer = await fetch(`http://127.0.0.1:${adminPortOf(port)}/api/snapshot`);
-  const { workers } = (await answer.json()) as { workers?: readonly { requests: number }[] };
+  const response = await fetch(`http://127.0.0.1:${adminPortOf(port)}/api/snapshot`);
+  const { workers } = (await response.json()) as { workers?: readonly { requests: number }[] };
   // A single process has all requests; how many those are does not matter.
   return workers?.map(({ requests }) => requests) ?? [performance.now()];
 }

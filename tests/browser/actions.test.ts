@@ -38,16 +38,16 @@ async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
   await room.start("--engine", "wire");
   const visited = await visit(browser, { balancerUrl: room.url, adminUrl: room.admin }, options);
   await visited.page.goto(visited.url);
-  const answers: Promise<unknown>[] = [];
+  const responses: Promise<unknown>[] = [];
   const release = async () => {
-    for (const answer of held.splice(0)) answer();
-    await Promise.all(answers.splice(0));
+    for (const response of held.splice(0)) response();
+    await Promise.all(responses.splice(0));
   };
   return {
     ...{ ...visited, room, release },
     async hold(count) {
       for (let i = 0; i < count; i++) {
-        answers.push(fetch(`${room.url}/held`).then((answer) => answer.text(), () => undefined)); // prettier-ignore
+        responses.push(fetch(`${room.url}/held`).then((response) => response.text(), () => undefined)); // prettier-ignore
       }
       await until(() => held.length === count, "the requests at their upstreams");
     },

@@ -284,8 +284,8 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       expect(await page.locator(".account li").count()).toBeGreaterThan(2);
       await page.getByRole("link", { name: "Where would it go now?" }).click();
       await page.getByRole("button", { name: "Where would it go?" }).click();
-      const answer = await page.getByRole("heading", { name: /It would go to/ }).textContent();
-      expect(names.some((name) => answer?.includes(name))).toBe(true);
+      const response = await page.getByRole("heading", { name: /It would go to/ }).textContent();
+      expect(names.some((name) => response?.includes(name))).toBe(true);
       expect(complaints).toEqual([]);
       await page.close();
       await origin.close();

@@ -135,7 +135,7 @@ describe("a balancer's configuration file", () => {
     const other = again({ file: { name: "new.yaml", text: "listen: { port: 9002 }" } });
     expect(other.kind === "proxy" && other.config.listen.port).toBe(9002);
     const gone = again({ isFileExpected: true });
-    expect(gone.kind === "trouble" && describeConfigError(gone)).toBe(
+    expect(gone.kind === "invalid" && describeConfigError(gone)).toBe(
       'Cannot read the configuration: the file is gone, received "evenkeel.yaml"',
     );
   });
@@ -166,7 +166,7 @@ describe("plan and state", () => {
 
 test("a folder as configuration is one clear sentence", () => {
   const result = parse(["check", "--config", import.meta.dirname], {}, systemEnvironment({}));
-  expect(result.kind === "trouble" && describeConfigError(result)).toBe(
+  expect(result.kind === "invalid" && describeConfigError(result)).toBe(
     `Cannot use --config: it is a folder and not a file, received "${import.meta.dirname}"`,
   );
 });

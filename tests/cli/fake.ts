@@ -36,5 +36,5 @@ export function understood<Kind extends Command["kind"]>(
 /** Every problem's sentence; none if it was understood. */
 export function problemsOf(said: Said): readonly string[] {
   const command = say(said);
-  return command.kind === "trouble" ? command.problems.map(problemSentence) : [];
+  return command.kind === "invalid" ? command.problems.map(problemSentence) : [];
 }

@@ -79,7 +79,7 @@ describe("what a terminal is shown", () => {
   });
 
   test("tells what concerns the whole balancer, and of a fault that is only played", () => {
-    const rehearsal = {
+    const fault = {
       ...({ latencyMs: 0, errorShare: 0.3, error: "connect_refused", probes: false } as const),
       ...{ until: Date.now() + 20_500, by: "ann", why: "" },
     };
@@ -89,7 +89,7 @@ describe("what a terminal is shown", () => {
       "Cannot use host",
     ];
     const snapshot: Snapshot = {
-      ...snapshotOf(pool({ upstreams: [upstream("a", { rehearsal })] })),
+      ...snapshotOf(pool({ upstreams: [upstream("a", { rehearsal: fault })] })),
       notKept: { since: 0, why: "database or disk is full" },
       memory: { rssBytes: 500 * 2 ** 20, limitBytes: 512 * 2 ** 20, shedding: true },
       configuration: {

@@ -14,9 +14,9 @@ const held: (() => void)[] = [];
 
 beforeAll(async () => {
   patient = await startOrigin((request, socket) => {
-    const answer = () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
-    if (request.target === "/held") held.push(answer);
-    else answer();
+    const response = () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    if (request.target === "/held") held.push(response);
+    else response();
   });
   await room.servers("a", "b");
   room.write(`${room.poolWith(["a", "b"])}      - "${patient.url};name=p;weight=0"\n`);

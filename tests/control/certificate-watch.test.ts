@@ -21,7 +21,7 @@ function watched(daysLeft: number, certificates = [certificate]) {
   const write = (message: string) => void lines.push(message);
   const watch = new CertificateMonitor({
     certificates,
-    journal: { add: (event) => ({ ...event, seq: events.push(event), at: 0 }) },
+    eventLog: { add: (event) => ({ ...event, seq: events.push(event), at: 0 }) },
     log: { debug: write, info: write, warn: write, error: write },
     wallClock: () => end - daysLeft * day + time.clock(),
     schedule: time.schedule,

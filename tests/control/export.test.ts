@@ -40,9 +40,9 @@ pools:
     const set = ["weight c 7", "added api/e@10.7.7.7", "removed main/b"];
     const files = { "evenkeel.yaml": exported(...set) };
     const again = understood("proxy", { argv: "proxy", files }).config;
-    const wanted = desiredConfig(config, set.map(intentOf));
+    const desired = desiredConfig(config, set.map(intentOf));
     expect(again.pools.map(({ upstreams }) => upstreams)).toEqual(
-      wanted.pools.map(({ upstreams }) => upstreams),
+      desired.pools.map(({ upstreams }) => upstreams),
     );
   });
 

@@ -34,13 +34,13 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
   const { clock, schedule } = time;
   const wallClock = () => 1e12 + clock();
   const random = seededRandom(1);
-  const journal = new EventLog({ store, wallClock, schedule, log });
+  const eventLog = new EventLog({ store, wallClock, schedule, log });
   const stages: string[] = [];
   const drains = new Drains({
     ...{ clock, wallClock, schedule },
     onStage: ({ id }, stage) => stages.push(`${id} ${stage}`),
   });
-  const fleet = new PoolRegistry({ clock, random, observer: { outlierChanged() {}, panicChanged() {} } });
+  const registry = new PoolRegistry({ clock, random, observer: { outlierChanged() {}, panicChanged() {} } });
   const hosts = new Set(down.map(hostOf));
   const prober = new Prober({
     probe: async ({ hostname }) => {
@@ -52,39 +52,58 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
   });
   const files: { next: Config | ConfigError } = { next: config };
   const reloads: string[] = [];
-  const course = createReconciler({
-    ...{ config, intents: new Intents(store, log), fleet, prober, drains, journal, log, wallClock },
-    reread: () => files.next,
-    cutter: () => cut,
+  const reconciler = createReconciler({
+    ...{ config, intents: new Intents(store, log), registry, prober, drains, eventLog, log, wallClock },
+    loadConfig: () => files.next,
+    abortAttempts: () => cut,
     onReload: ({ result }) => reloads.push(result),
   });
-  const helm = new Controller(course);
+  const controller = new Controller(reconciler);
   const upstream = (id: string) => {
-    const found = fleet.find(id);
+    const found = registry.find(id);
     if (!found) throw new Error(`no ${id}`);
     return found.upstream;
   };
   const told = (id: string) =>
-    helm.events({ upstream: id, limit: 99 }).map(({ kind, from, to }) => `${kind} ${from} ${to}`);
-  const pools = () => poolsIn(course.desired);
-  return { helm, course, fleet, time, store, upstream, files, reloads, stages, told, pools, prober };
+    controller.events({ upstream: id, limit: 99 }).map(({ kind, from, to }) => `${kind} ${from} ${to}`);
+  const pools = () => poolsIn(reconciler.desired);
+  return {
+    helm: controller,
+    course: reconciler,
+    fleet: registry,
+    time,
+    store,
+    upstream,
+    files,
+    reloads,
+    stages,
+    told,
+    pools,
+    prober,
+  };
 }
 
-const reasonOf = (answer: unknown) => (answer as CommandError | undefined)?.reason;
+const reasonOf = (response: unknown) => (response as CommandError | undefined)?.reason;
 const ids = (upstreams: readonly Upstream[] = []) => upstreams.map(({ id }) => id).join("");
 
 describe("the helm", () => {
   test("keeps health, load and latency of whoever stays, also in another pool", async () => {
-    const { helm, fleet, files, upstream, reloads } = setUp(configOf("main: a b | api: c"));
+    const {
+      helm: controller,
+      fleet: registry,
+      files,
+      upstream,
+      reloads,
+    } = setUp(configOf("main: a b | api: c"));
     const [a, b, c] = ["a", "b", "c"].map(upstream) as [Upstream, Upstream, Upstream];
     for (const one of [a, b, c]) one.activeHealth.record(true);
     a.inFlight = 3;
     c.latency.record(7, 1);
-    const pool = fleet.pools[0];
+    const pool = registry.pools[0];
     files.next = configOf("main: a;weight=5 c | other: d", {}, { policy: "p2c" });
-    await helm.reload({ dry: false }, "ann");
-    expect(fleet.pools[0]).toBe(pool as (typeof fleet.pools)[0]);
-    expect(fleet.pools.map(({ name, upstreams }) => `${name} ${ids(upstreams)}`)).toEqual([
+    await controller.reload({ dry: false }, "ann");
+    expect(registry.pools[0]).toBe(pool as (typeof registry.pools)[0]);
+    expect(registry.pools.map(({ name, upstreams }) => `${name} ${ids(upstreams)}`)).toEqual([
       "main ac",
       "other d",
     ]);
@@ -92,21 +111,21 @@ describe("the helm", () => {
     expect(a).toMatchObject({ weight: 5, inFlight: 3 });
     expect(c.latency.measured).toBe(true);
     expect(ids(pool?.available)).toBe("ac");
-    expect(fleet.find("b")).toBeUndefined();
+    expect(registry.find("b")).toBeUndefined();
     expect(reloads).toEqual(["applied"]);
   });
 
   test("changes nothing with a dry run or a configuration that is wrong", async () => {
-    const { helm, files, reloads, pools } = setUp(configOf("main: a b"));
+    const { helm: controller, files, reloads, pools } = setUp(configOf("main: a b"));
     files.next = configOf("main: a c");
-    expect(await helm.reload({ dry: true }, "ann")).toMatchObject({ applied: false, steps: [{}, {}] });
+    expect(await controller.reload({ dry: true }, "ann")).toMatchObject({ applied: false, steps: [{}, {}] });
     files.next = configError([{ action: "use x", why: "it needs y" }]);
-    expect(await helm.reload({ dry: true }, "ann")).toMatchObject({
+    expect(await controller.reload({ dry: true }, "ann")).toMatchObject({
       status: 422,
       problems: ["Cannot use x: it needs y"],
     });
     expect(reloads).toEqual([]);
-    expect(reasonOf(await helm.reload({ dry: false }, "ann"))).toBe("configuration_invalid");
+    expect(reasonOf(await controller.reload({ dry: false }, "ann"))).toBe("configuration_invalid");
     expect(reloads).toEqual(["refused"]);
     expect(pools()).toBe("main: a b");
   });
@@ -114,27 +133,27 @@ describe("the helm", () => {
   test("lets nobody serve before the first verdict, even where nobody else is fit", async () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
-    const { helm, fleet, time } = setUp(configOf("main: a b"), { gate });
-    const adding = helm.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    const { helm: controller, fleet: registry, time } = setUp(configOf("main: a b"), { gate });
+    const adding = controller.add("main", { url: "http://10.0.0.3", name: "c" }, who);
     await time.advance(0);
-    expect(ids(fleet.pools[0]?.upstreams)).toBe("ab");
+    expect(ids(registry.pools[0]?.upstreams)).toBe("ab");
     for (const open of gates.splice(0)) open();
     expect(await adding).toBe("c");
-    expect(ids(fleet.pools[0]?.available)).toBe("abc");
+    expect(ids(registry.pools[0]?.available)).toBe("abc");
   });
 
   test("carries orders out one after the other", async () => {
-    const { helm, pools, files } = setUp(configOf("main: a"));
+    const { helm: controller, pools, files } = setUp(configOf("main: a"));
     files.next = configOf("main: a d");
     const orders = [
-      helm.add("main", { url: "http://10.0.0.2", name: "b" }, who),
-      helm.add("main", { url: "http://10.0.0.2", name: "b" }, who),
-      helm.setWeight("b", 4, who),
-      helm.reload({ dry: false }, "ann"),
-      helm.add("main", { url: "http://10.0.0.4", name: "d" }, who),
+      controller.add("main", { url: "http://10.0.0.2", name: "b" }, who),
+      controller.add("main", { url: "http://10.0.0.2", name: "b" }, who),
+      controller.setWeight("b", 4, who),
+      controller.reload({ dry: false }, "ann"),
+      controller.add("main", { url: "http://10.0.0.4", name: "d" }, who),
     ];
-    const answers = await Promise.all<unknown>(orders);
-    expect(answers.map(reasonOf)).toEqual([
+    const responses = await Promise.all<unknown>(orders);
+    expect(responses.map(reasonOf)).toEqual([
       undefined,
       "upstream_exists",
       undefined,
@@ -145,24 +164,24 @@ describe("the helm", () => {
   });
 
   test("forgets what the configuration has caught up with, so that it counts from then on", async () => {
-    const { helm, files, pools, store } = setUp(configOf("main: a b"));
-    await helm.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    const { helm: controller, files, pools, store } = setUp(configOf("main: a b"));
+    await controller.add("main", { url: "http://10.0.0.3", name: "c" }, who);
     files.next = configOf("main: a b c;weight=2");
-    await helm.reload({ dry: false }, "ann");
+    await controller.reload({ dry: false }, "ann");
     expect(store.intents()).toEqual([]);
     expect(pools()).toBe("main: a b c;weight=2");
     files.next = configOf("main: a b");
-    await helm.reload({ dry: false }, "ann");
+    await controller.reload({ dry: false }, "ann");
     expect(pools()).toBe("main: a b");
   });
 
   test("begins where intents left it, and a drain from before is a drain still", () => {
     const store = openSqlite(":memory:");
     store.write(["added main/c", "removed main/a", "weight b 9", "mode c draining"].map(intentOf));
-    const { pools, upstream, course } = setUp(configOf("main: a b"), { store });
+    const { pools, upstream, course: reconciler } = setUp(configOf("main: a b"), { store });
     expect(pools()).toBe("main: b;weight=9 c");
     expect(upstream("c").mode).toBe("draining");
-    expect(course.drains.of(upstream("c"))).toEqual({ since: 1, deadline: null, isLeaving: false });
+    expect(reconciler.drains.of(upstream("c"))).toEqual({ since: 1, deadline: null, isLeaving: false });
   });
 
   test("does what it cannot write down all the same: a full disk must not keep anybody from draining a server", async () => {
@@ -178,27 +197,32 @@ describe("the helm", () => {
         throw new Error("disk full");
       },
     };
-    const { helm, course, upstream, pools } = setUp(configOf("main: a b"), { store: broken });
-    expect(helm.setMode("a", "maintenance", who)).toBeUndefined();
+    const {
+      helm: controller,
+      course: reconciler,
+      upstream,
+      pools,
+    } = setUp(configOf("main: a b"), { store: broken });
+    expect(controller.setMode("a", "maintenance", who)).toBeUndefined();
     expect(upstream("a").mode).toBe("maintenance");
-    expect(await helm.drain("a", { waitMs: 0, force: false }, who)).toMatchObject({ drained: true });
-    expect(await helm.setWeight("b", 3, who)).toBeUndefined();
+    expect(await controller.drain("a", { waitMs: 0, force: false }, who)).toMatchObject({ drained: true });
+    expect(await controller.setWeight("b", 3, who)).toBeUndefined();
     expect(upstream("b").weight).toBe(3);
-    expect(await helm.add("main", { url: "http://10.0.0.3" }, who)).toBe("10.0.0.3:80");
-    expect(course.intents.of("mode", "a")).toMatchObject({ mode: "draining", by: "ann" });
-    expect(await helm.remove("a", 0, who)).toMatchObject({ inFlight: 0 });
-    expect(course.drains.of(upstream("a"))?.isLeaving).toBe(true);
+    expect(await controller.add("main", { url: "http://10.0.0.3" }, who)).toBe("10.0.0.3:80");
+    expect(reconciler.intents.of("mode", "a")).toMatchObject({ mode: "draining", by: "ann" });
+    expect(await controller.remove("a", 0, who)).toMatchObject({ inFlight: 0 });
+    expect(reconciler.drains.of(upstream("a"))?.isLeaving).toBe(true);
     expect(pools()).toBe("main: a b;weight=3 10.0.0.3:80@10.0.0.3");
   });
 });
 
 describe("a drain", () => {
   test("drains with a deadline that nobody waits for", async () => {
-    const { helm, course, upstream, time, stages } = setUp(configOf("main: a b"));
+    const { helm: controller, course: reconciler, upstream, time, stages } = setUp(configOf("main: a b"));
     upstream("a").inFlight = 1;
     const order = { waitMs: 0, deadlineMs: 1_000, force: false };
-    expect(await helm.drain("a", order, who)).toMatchObject({ drained: false, inFlight: 1 });
-    const drain = course.drains.of(upstream("a"));
+    expect(await controller.drain("a", order, who)).toMatchObject({ drained: false, inFlight: 1 });
+    const drain = reconciler.drains.of(upstream("a"));
     expect((drain?.deadline ?? 0) - (drain?.since ?? 0)).toBe(1_000);
     await time.advance(1_100);
     expect(stages).toEqual(["a late"]);
@@ -208,34 +232,34 @@ describe("a drain", () => {
   });
 
   test("ready ends an ejection too, and the record says by whom; where it undoes a drain, it leaves it", () => {
-    const { helm, course, upstream } = setUp(configOf("main: a b"));
+    const { helm: controller, course: reconciler, upstream } = setUp(configOf("main: a b"));
     upstream("a").outlier.ejectUnresponsive(1_000);
     expect(upstream("a").status).toBe("ejected");
-    helm.setMode("a", "ready", who);
-    helm.setMode("a", "ready", who);
+    controller.setMode("a", "ready", who);
+    controller.setMode("a", "ready", who);
     expect(upstream("a").outlier).toMatchObject({ state: "up", reason: "operator" });
     expect(upstream("a").effectiveWeight).toBeLessThan(1);
-    expect(course.journal.events({ limit: 9 })).toMatchObject([
+    expect(reconciler.eventLog.events({ limit: 9 })).toMatchObject([
       { kind: "mode", upstream: "a", from: "ejected", to: "ready", by: "ann", detail: "because" },
     ]);
     upstream("b").outlier.ejectUnresponsive(1_000);
-    helm.setMode("b", "maintenance", who);
-    helm.setMode("b", "ready", who);
+    controller.setMode("b", "maintenance", who);
+    controller.setMode("b", "ready", who);
     expect(upstream("b").status).toBe("ejected");
   });
 
   test("ends when it is empty, when the time is up, or when it is undone", async () => {
-    const { helm, upstream, time, stages } = setUp(configOf("main: a b"));
+    const { helm: controller, upstream, time, stages } = setUp(configOf("main: a b"));
     const a = upstream("a");
     a.inFlight = 2;
-    const late = helm.drain("a", { waitMs: 1_000, force: false }, who);
+    const late = controller.drain("a", { waitMs: 1_000, force: false }, who);
     await time.advance(1_000);
     expect(await late).toEqual({ drained: false, inFlight: 2, undone: false, cut: 0 });
-    const undone = helm.drain("a", { waitMs: 1_000, force: false }, who);
-    helm.setMode("a", "ready", who);
+    const undone = controller.drain("a", { waitMs: 1_000, force: false }, who);
+    controller.setMode("a", "ready", who);
     await time.advance(100);
     expect(await undone).toMatchObject({ drained: false, undone: true });
-    const empty = helm.drain("a", { waitMs: 1_000, force: false }, who);
+    const empty = controller.drain("a", { waitMs: 1_000, force: false }, who);
     a.inFlight = 0;
     await time.advance(100);
     expect(await empty).toMatchObject({ drained: true, inFlight: 0 });
@@ -250,9 +274,9 @@ describe("a drain", () => {
       upstream.inFlight = 0;
       return inFlight;
     };
-    const { helm, upstream, time } = setUp(configOf("main: a b"), { cut });
+    const { helm: controller, upstream, time } = setUp(configOf("main: a b"), { cut });
     upstream("a").inFlight = 2;
-    const forced = helm.drain("a", { waitMs: 100, force: true }, who);
+    const forced = controller.drain("a", { waitMs: 100, force: true }, who);
     await time.advance(100);
     expect(await forced).toEqual({ drained: true, inFlight: 0, undone: false, cut: 2 });
     expect(
@@ -263,17 +287,20 @@ describe("a drain", () => {
 
 describe("a removal", () => {
   test("waits until it is empty, and then leaves no trace of one that was added", async () => {
-    const { helm, upstream, time, store, told, pools } = setUp(configOf("main: a b"));
-    await helm.add("main", { url: "http://10.0.0.3", name: "c" }, who);
-    await helm.setWeight("c", 2, who);
+    const { helm: controller, upstream, time, store, told, pools } = setUp(configOf("main: a b"));
+    await controller.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    await controller.setWeight("c", 2, who);
     const c = upstream("c");
     c.inFlight = 1;
-    const removal = helm.remove("c", 5_000, who);
+    const removal = controller.remove("c", 5_000, who);
     expect(store.intents()).toEqual([]);
     await time.advance(1_000);
     expect([c.mode, pools()]).toEqual(["draining", "main: a b c;weight=2"]);
-    const answers: unknown[] = [helm.setMode("c", "ready", who), await helm.remove("c", 0, who)];
-    expect([...answers, await helm.setWeight("c", 1, who)].map(reasonOf)).toEqual(
+    const responses: unknown[] = [
+      controller.setMode("c", "ready", who),
+      await controller.remove("c", 0, who),
+    ];
+    expect([...responses, await controller.setWeight("c", 1, who)].map(reasonOf)).toEqual(
       Array(3).fill("upstream_leaving"),
     );
     c.inFlight = 0;
@@ -288,42 +315,42 @@ describe("a removal", () => {
   test("gets nothing new while it waits for another order to be carried out", async () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
-    const { helm, upstream, fleet, time } = setUp(configOf("main: a b"), { gate });
-    const adding = helm.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    const { helm: controller, upstream, fleet: registry, time } = setUp(configOf("main: a b"), { gate });
+    const adding = controller.add("main", { url: "http://10.0.0.3", name: "c" }, who);
     await time.advance(0);
     const a = upstream("a");
-    const removal = helm.remove("a", 1_000, who);
+    const removal = controller.remove("a", 1_000, who);
     await time.advance(100);
-    expect(reasonOf(helm.setMode("a", "ready", who))).toBe("upstream_leaving");
+    expect(reasonOf(controller.setMode("a", "ready", who))).toBe("upstream_leaving");
     const seen: string[] = [];
-    const adopted = adding.then(() => seen.push(`${a.mode} ${ids(fleet.pools[0]?.available)}`));
+    const adopted = adding.then(() => seen.push(`${a.mode} ${ids(registry.pools[0]?.available)}`));
     for (const open of gates.splice(0)) open();
     await adopted;
     expect(seen).toEqual(["draining bc"]);
     await removal;
-    expect(ids(fleet.pools[0]?.upstreams)).toBe("bc");
+    expect(ids(registry.pools[0]?.upstreams)).toBe("bc");
   });
 
   test("goes when the time is up, and what is under way there finishes", async () => {
-    const { helm, upstream, time, pools, store } = setUp(configOf("main: a b"));
+    const { helm: controller, upstream, time, pools, store } = setUp(configOf("main: a b"));
     const a = upstream("a");
     a.inFlight = 1;
-    expect(await helm.remove("a", 0, who)).toMatchObject({ drained: false, inFlight: 1 });
-    expect(reasonOf(await helm.remove("b", 0, who))).toBe("upstream_last");
+    expect(await controller.remove("a", 0, who)).toMatchObject({ drained: false, inFlight: 1 });
+    expect(reasonOf(await controller.remove("b", 0, who))).toBe("upstream_last");
     await time.advance(30_000);
     expect(pools()).toBe("main: b");
     expect(store.intents()).toMatchObject([{ kind: "removed", upstream: "a", by: "ann", why: "because" }]);
   });
 
   test("of a configured one is undone by adding it again, with its configured weight", async () => {
-    const { helm, pools, time } = setUp(configOf("main: a;weight=3 b"));
-    const removal = helm.remove("a", 10, who);
+    const { helm: controller, pools, time } = setUp(configOf("main: a;weight=3 b"));
+    const removal = controller.remove("a", 10, who);
     await time.advance(100);
     await removal;
-    expect(reasonOf(await helm.add("main", { url: "http://10.0.0.7", name: "a" }, who))).toBe(
+    expect(reasonOf(await controller.add("main", { url: "http://10.0.0.7", name: "a" }, who))).toBe(
       "upstream_exists",
     );
-    expect(await helm.add("main", { url: "http://10.0.0.1", name: "a" }, who)).toBe("a");
+    expect(await controller.add("main", { url: "http://10.0.0.1", name: "a" }, who)).toBe("a");
     expect(pools()).toBe("main: a;weight=3 b");
   });
 });

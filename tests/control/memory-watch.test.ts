@@ -13,7 +13,8 @@ function watched(limit: number | undefined) {
     rssBytes: () => memory.rss,
     limitBytes: () => memory.limit,
     collect: () => void (memory.collections += 1),
-    onTurn: ({ shedding, rssBytes }) => heard.push(`${shedding ? "shedding" : "calm"} at ${rssBytes}`),
+    onOverloadChange: ({ shedding, rssBytes }) =>
+      heard.push(`${shedding ? "shedding" : "calm"} at ${rssBytes}`),
   });
   watch.start();
   const second = async (rss: number) => {

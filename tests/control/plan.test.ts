@@ -219,11 +219,11 @@ const wishes: readonly (readonly [
 ];
 
 describe("what is wanted", () => {
-  test.each(wishes.map(([pools, set, wanted, outdated]) => ({ pools, set, wanted, outdated })))(
+  test.each(wishes.map(([pools, set, desired, outdated]) => ({ pools, set, wanted: desired, outdated })))(
     "is $wanted with $pools and $set",
-    ({ pools, set, wanted, outdated }) => {
+    ({ pools, set, wanted: desired, outdated }) => {
       const intents = set.map(intentOf);
-      expect(poolsIn(desiredConfig(configOf(pools), intents))).toBe(wanted);
+      expect(poolsIn(desiredConfig(configOf(pools), intents))).toBe(desired);
       expect(
         supersededIntents(configOf(pools), intents)
           .map(({ upstream }) => upstream)
@@ -244,8 +244,8 @@ describe("what is wanted", () => {
       const said = { upstream: "c", by: "ann", at: 1, why: "" };
       const kept = readIntent(said, serializeIntent({ ...said, kind: "added", pool: "main", spec }));
       const upstreamTls = { ca: "PEM", caPath: "/ca.pem", verify: true };
-      const wanted = desiredConfig(configOf(main, {}, { upstreamTls }), kept ? [kept] : []);
-      return wanted.pools[0]?.upstreams.find(({ id }) => id === "c")?.address.tls;
+      const desired = desiredConfig(configOf(main, {}, { upstreamTls }), kept ? [kept] : []);
+      return desired.pools[0]?.upstreams.find(({ id }) => id === "c")?.address.tls;
     };
     expect(added()).toEqual({ ca: "PEM", caPath: "/ca.pem", verify: true });
     expect(added({ verify: false, serverName: "x" })).toEqual({
@@ -255,8 +255,8 @@ describe("what is wanted", () => {
 
   test("keeps one that is being emptied until it is gone", () => {
     const leaving = [{ pool: "main", spec: intentSpec("a;weight=4") }];
-    const wanted = desiredConfig(configOf("main: a b"), [intentOf("removed main/a")], leaving);
-    expect(poolsIn(wanted)).toBe("main: b a;weight=4");
+    const desired = desiredConfig(configOf("main: a b"), [intentOf("removed main/a")], leaving);
+    expect(poolsIn(desired)).toBe("main: b a;weight=4");
   });
 });
 

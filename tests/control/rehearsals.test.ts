@@ -20,30 +20,30 @@ function setUp() {
   const lines: string[] = [];
   const say = (message: string) => void lines.push(message);
   const log = { debug: say, info: say, warn: say, error: say };
-  const journal = new EventLog({ store, wallClock: () => 1e12 + clock(), schedule, log });
+  const eventLog = new EventLog({ store, wallClock: () => 1e12 + clock(), schedule, log });
   const random = seededRandom(1);
   const observer = { outlierChanged() {}, panicChanged() {} };
   const config = configOf("main: a b c");
   const fleetOf = () => {
-    const fleet = new PoolRegistry({ clock, random, observer });
-    fleet.commit(fleet.prepare(config));
-    for (const pool of fleet.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
-    return fleet;
+    const registry = new PoolRegistry({ clock, random, observer });
+    registry.commit(registry.prepare(config));
+    for (const pool of registry.pools) for (const one of pool.upstreams) pool.recordProbe(one, true);
+    return registry;
   };
-  const fleet = fleetOf();
+  const registry = fleetOf();
   const changes: number[] = [];
   const onChange = () => void changes.push(clock());
-  const rehearsals = new FaultInjections({ clock, schedule, random, journal, log, onChange });
+  const faults = new FaultInjections({ clock, schedule, random, eventLog, log, onChange });
   const find = (id: string) => {
-    const found = fleet.find(id);
+    const found = registry.find(id);
     if (!found) throw new Error(`no ${id}`);
     return found;
   };
   const told = () =>
-    journal.events({ limit: 99 }).map(({ kind, upstream, from, to, reason, by, detail }) => {
+    eventLog.events({ limit: 99 }).map(({ kind, upstream, from, to, reason, by, detail }) => {
       return `${kind} ${upstream} ${from} → ${to} (${reason}, ${by}${detail && `: ${detail}`})`;
     });
-  return { time, config, fleet, fleetOf, rehearsals, find, told, lines, changes };
+  return { time, config, fleet: registry, fleetOf, rehearsals: faults, find, told, lines, changes };
 }
 
 const order: FaultRequest = {
@@ -54,9 +54,9 @@ const words = "+2000 ms, 30 % connect_refused";
 
 describe("rehearsals", () => {
   test("end by themselves at their time, and the record says who began them and why", async () => {
-    const { time, rehearsals, find, told, lines, changes } = setUp();
+    const { time, rehearsals: faults, find, told, lines, changes } = setUp();
     const found = find("a");
-    expect(rehearsals.begin(found, order, who)).toBeUndefined();
+    expect(faults.begin(found, order, who)).toBeUndefined();
     await time.advance(29_999);
     expect(found.upstream.fault).toBeDefined();
     await time.advance(1);
@@ -70,21 +70,21 @@ describe("rehearsals", () => {
   });
 
   test("end by an order, once, and no timer is left", async () => {
-    const { time, rehearsals, find, told } = setUp();
+    const { time, rehearsals: faults, find, told } = setUp();
     const { upstream } = find("a");
-    rehearsals.begin(find("a"), order, who);
-    expect(rehearsals.end(upstream, { ...who, reason: "operator" })).toBe(true);
-    expect(rehearsals.end(upstream, { ...who, reason: "operator" })).toBe(false);
+    faults.begin(find("a"), order, who);
+    expect(faults.end(upstream, { ...who, reason: "operator" })).toBe(true);
+    expect(faults.end(upstream, { ...who, reason: "operator" })).toBe(false);
     await time.advance(60_000);
     expect(told()).toHaveLength(2);
   });
 
   test("are replaced, not added up: the new one has its own time", async () => {
-    const { time, rehearsals, find } = setUp();
+    const { time, rehearsals: faults, find } = setUp();
     const { upstream } = find("a");
-    rehearsals.begin(find("a"), order, who);
+    faults.begin(find("a"), order, who);
     await time.advance(20_000);
-    rehearsals.begin(find("a"), { ...order, latencyMs: 0 }, who);
+    faults.begin(find("a"), { ...order, latencyMs: 0 }, who);
     await time.advance(20_000);
     expect(upstream.fault?.plan.latencyMs).toBe(0);
     await time.advance(10_000);
@@ -92,10 +92,10 @@ describe("rehearsals", () => {
   });
 
   test("end all together when the balancer drains", () => {
-    const { rehearsals, find, told } = setUp();
-    rehearsals.begin(find("a"), order, who);
-    rehearsals.begin(find("b"), { ...order, force: true }, who);
-    rehearsals.endAll("draining");
+    const { rehearsals: faults, find, told } = setUp();
+    faults.begin(find("a"), order, who);
+    faults.begin(find("b"), { ...order, force: true }, who);
+    faults.endAll("draining");
     expect([find("a").upstream.fault, find("b").upstream.fault]).toEqual([undefined, undefined]);
     expect(told().slice(2)).toEqual([
       `rehearsal a ${words} → none (draining, balancer)`,
@@ -104,25 +104,25 @@ describe("rehearsals", () => {
   });
 
   test("are refused where the pool could not bear them, unless by force", () => {
-    const { rehearsals, find } = setUp();
-    rehearsals.begin(find("a"), order, who);
-    expect(rehearsals.begin(find("b"), order, who)).toMatchObject({
+    const { rehearsals: faults, find } = setUp();
+    faults.begin(find("a"), order, who);
+    expect(faults.begin(find("b"), order, who)).toMatchObject({
       status: 409,
       reason: "rehearsal_unsafe",
     });
     expect(find("b").upstream.fault).toBeUndefined();
-    expect(rehearsals.begin(find("b"), { ...order, force: true }, who)).toBeUndefined();
+    expect(faults.begin(find("b"), { ...order, force: true }, who)).toBeUndefined();
   });
 
   test("travel to workers with the state, and leave them with it", () => {
-    const { rehearsals, find, fleet, fleetOf, config } = setUp();
+    const { rehearsals: faults, find, fleet: registry, fleetOf, config } = setUp();
     const worker = fleetOf();
-    const tell = () => applyState(worker, JSON.parse(JSON.stringify(stateOf(config, fleet))));
+    const tell = () => applyState(worker, JSON.parse(JSON.stringify(stateOf(config, registry))));
     const there = () => worker.find("a")?.upstream.fault?.plan;
-    rehearsals.begin(find("a"), order, who);
+    faults.begin(find("a"), order, who);
     tell();
     expect(there()).toEqual(find("a").upstream.fault?.plan);
-    rehearsals.end(find("a").upstream, { ...who, reason: "operator" });
+    faults.end(find("a").upstream, { ...who, reason: "operator" });
     tell();
     expect(there()).toBeUndefined();
   });

@@ -207,8 +207,8 @@ describe("the further pages", () => {
   test("lead back to themselves after an action", async () => {
     const { base } = await scene();
     const post = async (place: Record<string, string>) => {
-      const answer = await act(base, { act: "drain", upstream: "localhost:8082", ...place });
-      return answer.headers.get("location")?.replace(/done=[\w-]+/, "done=KEY");
+      const response = await act(base, { act: "drain", upstream: "localhost:8082", ...place });
+      return response.headers.get("location")?.replace(/done=[\w-]+/, "done=KEY");
     };
     expect(await post({ at: "localhost:8082" })).toBe("/upstreams/localhost%3A8082?done=KEY");
     expect(await post({ sort: "errors-down" })).toBe(
@@ -219,8 +219,8 @@ describe("the further pages", () => {
 
   test("pass the history on, and its refusals", async () => {
     const { base } = await scene();
-    const answer = await fetch(`${base}/api/history?pool=main&window=1h`);
-    expect(await answer.json()).toMatchObject({ window: "1h", series: [{ pool: "main", upstream: null }] });
+    const response = await fetch(`${base}/api/history?pool=main&window=1h`);
+    expect(await response.json()).toMatchObject({ window: "1h", series: [{ pool: "main", upstream: null }] });
     expect((await fetch(`${base}/api/history?pool=none`)).status).toBe(422);
     expect(await (await fetch(`${base}/numbers?pool=main&window=24h`)).text()).toContain("Worst p99");
   });
@@ -480,10 +480,10 @@ describe("/api/status", () => {
   });
 
   test("says when the front door answers with an error", async () => {
-    const door = await startAdminStandIn();
-    door.answer = (_, response) => response.writeHead(503).end();
-    open.push(() => door.close());
-    const { base } = await scene({ balancerUrl: door.url });
+    const gate = await startAdminStandIn();
+    gate.answer = (_, response) => response.writeHead(503).end();
+    open.push(() => gate.close());
+    const { base } = await scene({ balancerUrl: gate.url });
     expect((await statusOf(base)).frontDoor).toMatchObject({ reachable: false, status: 503 });
   });
 });
@@ -498,13 +498,13 @@ test("/healthz asks nobody", async () => {
 
 test("the front door is looked at seldom, however many look at the page", async () => {
   let looks = 0;
-  const door = await startAdminStandIn();
-  door.answer = (_, response) => {
+  const gate = await startAdminStandIn();
+  gate.answer = (_, response) => {
     looks += 1;
     response.end();
   };
-  open.push(() => door.close());
-  const { base } = await scene({ balancerUrl: door.url });
+  open.push(() => gate.close());
+  const { base } = await scene({ balancerUrl: gate.url });
   const viewers = await Promise.all([watch(base), watch(base), watch(base)]);
   for (const viewer of viewers) for (let i = 0; i < 3; i++) await viewer.next();
   expect(looks).toBe(1);

@@ -13,8 +13,8 @@ interface Wish {
 
 function effect(upstreams: readonly UpstreamSnapshot[], wish: Wish = {}, more: Partial<PoolSnapshot> = {}) {
   const snapshot = snapshotOf(pool({ upstreams, ...more }));
-  const { act = "drain", ids = ["b"], weight, deadlineMs = 30_000 } = wish;
-  return effectOf(snapshot, { act, ids, weight, deadlineMs });
+  const { act: action = "drain", ids = ["b"], weight, deadlineMs = 30_000 } = wish;
+  return effectOf(snapshot, { action, ids, weight, deadlineMs });
 }
 
 const [a, b, c] = [upstream("a"), upstream("b", { inFlight: 14 }), upstream("c")];

@@ -10,7 +10,7 @@ import {
   formatSpan,
   formatTime,
   isoTime,
-  joinWords,
+  joinList,
 } from "../../src/dashboard/format.ts";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ");
@@ -92,7 +92,7 @@ rows("isoTime", isoTime, [
   [Number.NaN, "1970-01-01T00:00:00.000Z"],
 ]);
 
-rows<readonly string[]>("joinWords", joinWords, [
+rows<readonly string[]>("joinWords", joinList, [
   [[], ""],
   [["a"], "a"],
   [["a", "b"], "a and b"],

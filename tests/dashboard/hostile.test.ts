@@ -25,7 +25,7 @@ import { renderConfigPage, renderReload } from "../../src/dashboard/course/rende
 import { renderEventsPage } from "../../src/dashboard/events/events-page.tsx";
 import { renderFresh } from "../../src/dashboard/events/render.tsx";
 import { parseEventFilter } from "../../src/dashboard/events/sought.ts";
-import { renderDryRunAnswer, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
+import { renderDryRunResult, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
 import { renderExplainPage } from "../../src/dashboard/requests/explain-page.tsx";
 import { renderFailing } from "../../src/dashboard/requests/failing-card.tsx";
 import { renderRequestsPage } from "../../src/dashboard/requests/list-page.tsx";
@@ -192,7 +192,14 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
 
 const detail = poisoned(detailOf(upstreamsOf(busySnapshot())[1] as UpstreamDetail)) as UpstreamDetail;
 const trend = { pool: hostile, upstream: hostile, columns: poisonedColumns() };
-const shown: UpstreamPageState = { at: picture.at, picture, id: hostile, detail, trend, trouble: undefined };
+const shown: UpstreamPageState = {
+  at: picture.at,
+  state: picture,
+  id: hostile,
+  detail,
+  trend,
+  error: undefined,
+};
 const refused = { reason: "refused", message: hostile } as const;
 
 const plan = { applied: false, diff: [hostile, `+ ${hostile}`, `- ${hostile}`], needsRestart: [hostile] };
@@ -201,11 +208,15 @@ const configuration = {
   refused: { at: 0, by: hostile, problems: [hostile] },
 };
 const reloads: readonly ReloadCardProps[] = [
-  { configuration, now: 9, looked: { way: "dry", told: { value: plan } } },
+  { configuration, now: 9, looked: { kind: "dry", result: { value: plan } } },
   { configuration, now: 9 },
-  { configuration, now: 9, looked: { way: "dry", told: { value: plan }, isStale: true } },
-  { configuration, now: 9, looked: { way: "apply", told: { value: { ...plan, applied: true } } } },
-  { configuration, now: 9, looked: { way: "apply", told: { trouble: { ...refused, problems: [hostile] } } } },
+  { configuration, now: 9, looked: { kind: "dry", result: { value: plan }, isStale: true } },
+  { configuration, now: 9, looked: { kind: "apply", result: { value: { ...plan, applied: true } } } },
+  {
+    configuration,
+    now: 9,
+    looked: { kind: "apply", result: { error: { ...refused, problems: [hostile] } } },
+  },
 ];
 const said = { upstream: hostile, by: hostile, why: hostile, at: 0 };
 const hostileAddress = { protocol: "http", hostname: hostile, port: 1 } as const;
@@ -254,7 +265,7 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
       told: { value: { requests: [], sampled: false } },
     }),
   "requests that cannot be read": () =>
-    renderRequestsPage({ sought: filter, told: { trouble: refused }, picture }),
+    renderRequestsPage({ sought: filter, told: { error: refused }, picture }),
   "rows of the tail": () => renderRows([request]),
   "a request explained": () => renderExplainPage({ requestId: hostile, told: { value: explained }, picture }),
   "a request without attempts": () =>
@@ -268,16 +279,16 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
       told: { value: { ...explained, choices: explained.choices.slice(1), status: 0 } },
     }),
   "a request that is not remembered": () =>
-    renderExplainPage({ requestId: hostile, told: { trouble: { ...refused, reason: "missing" } }, picture }),
+    renderExplainPage({ requestId: hostile, told: { error: { ...refused, reason: "missing" } }, picture }),
   "a dry run": () => renderDryRunPage({ form: imagined, answer: { value: foreseen } }),
   "a dry run that nobody would serve": () =>
     renderDryRunPage({ form: imagined, answer: { value: { ...foreseen, chosen: null } } }),
-  "a part of a dry run": () => renderDryRunAnswer({ value: foreseen }),
-  "a dry run with mistakes": () => renderDryRunAnswer({ problems: [hostile] }),
-  "a refused dry run": () => renderDryRunAnswer({ trouble: refused }),
+  "a part of a dry run": () => renderDryRunResult({ value: foreseen }),
+  "a dry run with mistakes": () => renderDryRunResult({ problems: [hostile] }),
+  "a refused dry run": () => renderDryRunResult({ error: refused }),
   "failing requests": () => renderFailing({ upstream: hostile, told: found }),
   "failing requests that cannot be read": () =>
-    renderFailing({ upstream: hostile, told: { trouble: refused } }),
+    renderFailing({ upstream: hostile, told: { error: refused } }),
   "an upstream's page with its failing requests": () => renderUpstreamPage({ shown, failing: found }),
 };
 
@@ -288,10 +299,10 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
     renderUpstreamPage({ shown: { ...shown, detail: { ...detail, mode: "ready", status: "failing" } } }),
   "an upstream's page, by configuration": () =>
     renderUpstreamPage({ shown: { ...shown, detail: { ...detail, mode: "draining", modeSet: null } } }),
-  "an upstream's page in an outage": () => renderUpstreamPage({ shown: { ...shown, trouble: refused } }),
+  "an upstream's page in an outage": () => renderUpstreamPage({ shown: { ...shown, error: refused } }),
   "the page of an upstream that is not there": () =>
     renderUpstreamPage({
-      shown: { ...shown, detail: undefined, trouble: { ...refused, reason: "missing" } },
+      shown: { ...shown, detail: undefined, error: { ...refused, reason: "missing" } },
     }),
   "an upstream's live fragment": () => renderUpstreamLive(shown),
   "an upstream's page during a rehearsal": () =>
@@ -306,15 +317,15 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
   "the configuration whose intents cannot be read": () =>
     renderConfigPage({
       told: { value: [] },
-      intents: { trouble: refused },
-      exported: { trouble: refused },
+      intents: { error: refused },
+      exported: { error: refused },
       reload: reloads[1] as ReloadCardProps,
     }),
   "the configuration that cannot be read": () =>
     renderConfigPage({
-      told: { trouble: refused },
-      intents: { trouble: refused },
-      exported: { trouble: refused },
+      told: { error: refused },
+      intents: { error: refused },
+      exported: { error: refused },
       reload: { configuration: undefined, now: 0 },
     }),
   "the events": () =>
@@ -324,22 +335,27 @@ const furtherRenderings: Readonly<Record<string, () => string>> = {
       )
       .join(""),
   "events that cannot be read": () =>
-    renderEventsPage({ sought: soughtFor(false), told: { trouble: refused }, snapshot: undefined }),
-  "a new event": () => renderFresh({ fresh: hostileEvents, last: 3, trouble: hostile }),
+    renderEventsPage({ sought: soughtFor(false), told: { error: refused }, snapshot: undefined }),
+  "a new event": () => renderFresh({ fresh: hostileEvents, last: 3, error: hostile }),
   "a reload": () => reloads.map(renderReload).join(""),
-  "the login": () =>
-    renderLogin({ csrf: hostile, next: hostile, name: hostile, words: hostile, tone: "bad" }),
-  "a refusal": () => renderAccessDenied({ title: hostile, words: hostile }),
-  "a refusal for htmx": () => renderAccessDeniedFragment({ title: hostile, words: hostile }),
+  "the login": () => renderLogin({ csrf: hostile, next: hostile, name: hostile, text: hostile, tone: "bad" }),
+  "a refusal": () => renderAccessDenied({ title: hostile, text: hostile }),
+  "a refusal for htmx": () => renderAccessDeniedFragment({ title: hostile, text: hostile }),
   "who is logged in": () =>
     fillPlaceholders(placeholders.who, { name: hostile, role: "viewer", csrf: "token" }),
 };
 
 const shapes: readonly RenderShape[] = ["page", "part", "partial"];
 /** Both places that an act may come from. */
-const fieldsOf = (act: string) => [
-  new URLSearchParams({ act, upstream: hostile, at: hostile, weight: "3", reason: hostile }),
-  new URLSearchParams({ act, upstream: hostile, filter: hostile, sort: "errors-down", reason: hostile }),
+const fieldsOf = (action: string) => [
+  new URLSearchParams({ act: action, upstream: hostile, at: hostile, weight: "3", reason: hostile }),
+  new URLSearchParams({
+    act: action,
+    upstream: hostile,
+    filter: hostile,
+    sort: "errors-down",
+    reason: hostile,
+  }),
 ];
 
 describe("a hostile string never reaches the markup of an act raw", () => {
@@ -348,9 +364,9 @@ describe("a hostile string never reaches the markup of an act raw", () => {
     for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
   };
   const whole = snapshot as NonNullable<typeof snapshot>;
-  for (const act of actions) {
-    test(`its confirmation: ${act}`, () => {
-      for (const fields of fieldsOf(act)) {
+  for (const action of actions) {
+    test(`its confirmation: ${action}`, () => {
+      for (const fields of fieldsOf(action)) {
         const asked = parseActionForm(fields) as NonNullable<ReturnType<typeof parseActionForm>>;
         const effect = effectOf(whole, asked);
         for (const shape of shapes) {

@@ -112,8 +112,8 @@ describe("a dashboard whose balancer has users", () => {
       expect(await page.text()).toBe("");
     }
     for (const path of ["/api/status", "/api/history?pool=main", "/numbers?pool=main"]) {
-      const answer = await browser.ask(path, { headers: { Accept: "*/*" } });
-      expect([answer.status, await answer.text()]).toEqual([401, "Log in first: /login.\n"]);
+      const response = await browser.ask(path, { headers: { Accept: "*/*" } });
+      expect([response.status, await response.text()]).toEqual([401, "Log in first: /login.\n"]);
     }
     const part = await browser.ask("/", { headers: { "HX-Request": "true", Referer: `${base}/config` } });
     expect([part.status, part.headers.get("hx-redirect")]).toEqual([401, "/login?next=%2Fconfig"]);
@@ -127,8 +127,8 @@ describe("a dashboard whose balancer has users", () => {
   test("lets in who has the password, to where that person wanted to go", async () => {
     const { base } = await scene();
     const browser = new Browser(base);
-    const answer = await browser.login("otto", undefined, "/config?x=1");
-    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/config?x=1"]);
+    const response = await browser.login("otto", undefined, "/config?x=1");
+    expect([response.status, response.headers.get("location")]).toEqual([303, "/config?x=1"]);
     const html = await browser.text("/");
     expect(html).toContain("All 3 upstreams serve");
     expect(html).toContain('<body data-role="operator">');
@@ -162,9 +162,9 @@ describe("a dashboard whose balancer has users", () => {
     const browser = new Browser(base);
     const csrf = csrfIn(await browser.text("/login"));
     const fields = { name: "otto", password: "otto's password", csrf, next: "/config", ...change };
-    const answer = await browser.post("/login", fields);
-    const html = await answer.text();
-    expect(answer.status).toBe(status);
+    const response = await browser.post("/login", fields);
+    const html = await response.text();
+    expect(response.status).toBe(status);
     expect(html).toContain(words);
     expect(html).toContain('name="next" value="/config"');
     expect(html).not.toContain("<i>");
@@ -176,9 +176,9 @@ describe("a dashboard whose balancer has users", () => {
     const { base, admin } = await scene();
     const browser = new Browser(base);
     for (let index = 0; index < 5; index++) await browser.login("otto", "nope");
-    const answer = await browser.login("otto");
-    expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "1"]);
-    expect(await answer.text()).toContain("Too many failures. Try again in 1 s.");
+    const response = await browser.login("otto");
+    expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
+    expect(await response.text()).toContain("Too many failures. Try again in 1 s.");
     expect(admin.notes[0]?.detail).toBe('as "otto" from 127.0.0.1');
   });
 
@@ -194,8 +194,8 @@ describe("a dashboard whose balancer has users", () => {
       ],
       ...["/logout", "", "\t//evil.example", "/.//evil.example"],
     ]) {
-      const answer = await new Browser(base).login("vera", undefined, next);
-      expect(answer.headers.get("location"), next).toBe("/");
+      const response = await new Browser(base).login("vera", undefined, next);
+      expect(response.headers.get("location"), next).toBe("/");
     }
   });
 
@@ -208,9 +208,9 @@ describe("a dashboard whose balancer has users", () => {
     expect(own).toMatch(/^[\w-]{43}$/);
     expect(own).not.toBe(foreign);
     for (const csrf of ["", "x".repeat(43), foreign]) {
-      const answer = await browser.post(drain, { ...draining, csrf });
-      expect(answer.status).toBe(403);
-      expect(await answer.text()).toContain("Nothing was changed");
+      const response = await browser.post(drain, { ...draining, csrf });
+      expect(response.status).toBe(403);
+      expect(await response.text()).toContain("Nothing was changed");
       const part = await browser.post(drain, { ...draining, csrf }, { "HX-Request": "true" });
       expect(part.status).toBe(403);
       expect(await part.text()).toStartWith('<hx-partial hx-target="#notice"');
@@ -267,8 +267,8 @@ describe("a dashboard whose balancer has users", () => {
     const { session } = browser;
     const live = (await browser.ask("/live")).text();
     const csrf = csrfIn(await browser.text("/"));
-    const answer = await browser.post("/logout", { csrf });
-    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/login"]);
+    const response = await browser.post("/logout", { csrf });
+    expect([response.status, response.headers.get("location")]).toEqual([303, "/login"]);
     expect(browser.session).toBe("");
     expect(await live).toEndWith("event: loggedout\ndata: {}\n\n");
     expect((await admin.ask("GET", "/api/me", { bearer: session })).status).toBe(401);
@@ -318,9 +318,9 @@ describe("a dashboard whose balancer has users", () => {
     expect(await browser.text("/")).toContain("localhost:8083");
     const stranger = new Browser(state.base);
     expect((await stranger.ask("/")).status).toBe(303);
-    const answer = await stranger.login("vera");
-    expect(answer.status).toBe(502);
-    expect(await answer.text()).toContain("The balancer cannot be asked: connection refused.");
+    const response = await stranger.login("vera");
+    expect(response.status).toBe(502);
+    expect(await response.text()).toContain("The balancer cannot be asked: connection refused.");
     // It comes back without its sessions.
     state.admin = await startAdminStand({ users }, { snapshot: calmSnapshot(), port });
     await until(async () => (await browser.ask("/")).status === 303, "the login");
@@ -366,9 +366,9 @@ describe("a dashboard whose balancer has no users", () => {
     const { admin, base } = await scene({ token: "own" }, "own", "0.0.0.0");
     const browser = new Browser(base);
     for (const path of ["/", "/config", "/live", "/api/status", "/login"]) {
-      const answer = await browser.ask(path);
-      expect([path, answer.status]).toEqual([path, 403]);
-      expect(await answer.text()).toContain("admin.users");
+      const response = await browser.ask(path);
+      expect([path, response.status]).toEqual([path, 403]);
+      expect(await response.text()).toContain("admin.users");
     }
     expect((await browser.post(drain, draining)).status).toBe(403);
     expect(admin.acts).toEqual([]);

@@ -226,15 +226,15 @@ describe("the next picture", () => {
 
   test("keeps the last snapshot and the start of the outage", () => {
     const known = nextDashboardState(undefined, { ...look, reading: { snapshot } });
-    const first = nextDashboardState(known, { ...look, at: now + 1_000, reading: { trouble } });
-    const second = nextDashboardState(first, { ...look, at: now + 2_000, reading: { trouble } });
+    const first = nextDashboardState(known, { ...look, at: now + 1_000, reading: { error: trouble } });
+    const second = nextDashboardState(first, { ...look, at: now + 2_000, reading: { error: trouble } });
     expect(second.snapshot).toBe(snapshot);
     expect(second.readAt).toBe(now);
     expect(second.outage).toEqual({ ...trouble, since: now + 1_000 });
   });
 
   test("forgets the outage with the first answer", () => {
-    const lost = nextDashboardState(undefined, { ...look, reading: { trouble } });
+    const lost = nextDashboardState(undefined, { ...look, reading: { error: trouble } });
     expect(nextDashboardState(lost, { ...look, reading: { snapshot } }).outage).toBeUndefined();
   });
 });

@@ -11,7 +11,7 @@ function lobby(ownToken?: string) {
   const bearers: (() => string | undefined)[] = [];
   const visitors = new Visitors({
     client: {
-      async standing() {
+      async state() {
         state.asked += 1;
         return state.standing;
       },

@@ -51,8 +51,8 @@ describe("an address that leads nowhere", () => {
       ["/undo/k", "/"],
       ["/logout", "/"],
     ] as const) {
-      const answer = await ask(path);
-      expect([path, answer.status, answer.headers.get("location")]).toEqual([path, 303, to]);
+      const response = await ask(path);
+      expect([path, response.status, response.headers.get("location")]).toEqual([path, 303, to]);
     }
   });
 });

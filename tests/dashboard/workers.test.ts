@@ -6,7 +6,7 @@ import { busySnapshot, calmSnapshot } from "../support/admin-stand-in.ts";
 
 function pageOf(snapshot: Snapshot): string {
   const at = Date.now();
-  const door = {
+  const gate = {
     url: "http://x",
     reachable: true,
     status: 200,
@@ -18,7 +18,7 @@ function pageOf(snapshot: Snapshot): string {
     at,
     readAt: at,
     adminUrl: "http://x",
-    frontDoor: door,
+    frontDoor: gate,
     snapshot,
     outage: undefined,
     trends: [],

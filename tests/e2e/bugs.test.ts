@@ -29,14 +29,14 @@ describe("an exception that nobody catches", () => {
     const proxy = programs.start([...fromSource, ...flags, "--upstreams", origin.url], environment);
     const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
     const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
-    const answer = fetch(url);
+    const response = fetch(url);
     await until(() => waiting.length === 1, "a request under way");
     process.kill(proxy.pid, "SIGUSR2");
     await until(hasThrown(proxy.pid), "the faults");
     const metrics = await (await fetch(`${admin}/metrics`)).text();
     expect(metrics).toMatch(/^evenkeel_bugs_total 500$/m);
     waiting[0]?.();
-    expect(await (await answer).text()).toBe("late");
+    expect(await (await response).text()).toBe("late");
     const lines = proxy.stderr.split("\n").filter((line) => line.includes("a fault for the test"));
     expect(lines.length).toBeGreaterThan(0);
     expect(lines.length).toBeLessThan(40);

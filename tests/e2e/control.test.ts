@@ -13,11 +13,11 @@ import { until } from "../support/wait.ts";
 async function patientOrigin() {
   const waiting: (() => void)[] = [];
   const origin = await startOrigin(({ target }, socket) => {
-    const answer = () => socket.write(answerWith('{"server":{"name":"patient"}}'));
-    if (target === "/slow") waiting.push(answer);
-    else answer();
+    const response = () => socket.write(answerWith('{"server":{"name":"patient"}}'));
+    if (target === "/slow") waiting.push(response);
+    else response();
   });
-  return { ...origin, waiting, answerAll: () => waiting.splice(0).forEach((answer) => answer()) };
+  return { ...origin, waiting, answerAll: () => waiting.splice(0).forEach((response) => response()) };
 }
 
 async function openEcho(url: string) {
@@ -186,8 +186,8 @@ describe("an upstream that is added at run time", () => {
       ["main", { url: "http://x", name: "a" }, 409, "upstream_exists"],
       ["main", "[]", 400, "body_invalid"],
     ] as const) {
-      const answer = await room.ask("POST", `/api/pools/${pool}/upstreams`, body);
-      expect(answer).toMatchObject({ status, body: { status, reason } });
+      const response = await room.ask("POST", `/api/pools/${pool}/upstreams`, body);
+      expect(response).toMatchObject({ status, body: { status, reason } });
     }
     const wrong = await room.ask("POST", path, { url: "x", weight: -1, colour: "red" });
     expect((wrong.body as unknown as { problems: string[] }).problems).toHaveLength(3);

@@ -49,12 +49,12 @@ describe("under Deno", () => {
     );
     const port = await proxy.port("balancer", 20_000);
     for (let i = 0; i < 4; i++) {
-      const answer = await ask(
+      const response = await ask(
         port,
         "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
       );
-      expect(answer.status).toBe(200);
-      expect(answer.body.toString()).toBe("hello");
+      expect(response.status).toBe(200);
+      expect(response.body.toString()).toBe("hello");
     }
     expect(origin.requests[0]?.target).toBe("/x%20y");
     expect(origin.requests[0]?.field("host")).toBe("a.example");
@@ -135,7 +135,7 @@ describe("under Deno", () => {
     const url = `http://127.0.0.1:${await up.port("dashboard", 20_000)}`;
     const cookies = new Map<string, string>();
     const visit = async (path: string, form?: Record<string, string>) => {
-      const answer = await fetch(url + path, {
+      const response = await fetch(url + path, {
         redirect: "manual",
         headers: {
           ...{ Accept: "text/html", Origin: url },
@@ -143,12 +143,12 @@ describe("under Deno", () => {
         },
         ...(form && { method: "POST", body: new URLSearchParams(form) }),
       });
-      for (const field of answer.headers.getSetCookie()) {
+      for (const field of response.headers.getSetCookie()) {
         const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(field) ?? [];
         cookies.set(name, value);
       }
-      const html = await answer.text();
-      return { status: answer.status, html, csrf: /name="csrf" value="([^"]*)"/.exec(html)?.[1] ?? "" };
+      const html = await response.text();
+      return { status: response.status, html, csrf: /name="csrf" value="([^"]*)"/.exec(html)?.[1] ?? "" };
     };
     expect((await visit("/")).status).toBe(303);
     const { csrf } = await visit("/login");
@@ -189,12 +189,12 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
       const tls = ["--tls-cert", pem("server.crt"), "--tls-key", pem("server.key")];
       const proxy = start(programs, "proxy", ...flags, "--engine", engine, "--config", config, ...tls);
       const at = `https://127.0.0.1:${await proxy.port("balancer", 20_000)}/`;
-      const answer = async (host: string) => {
+      const response = async (host: string) => {
         const response = await fetch(at, { headers: { host }, tls: { ca: ca ?? "" } });
         return response.text();
       };
-      expect(await answer("a.example")).toBe("a.example https");
-      expect(await answer("bad.example")).toStartWith("502 connect_refused");
+      expect(await response("a.example")).toBe("a.example https");
+      expect(await response("bad.example")).toStartWith("502 connect_refused");
       const metrics = await fetch(`http://127.0.0.1:${await proxy.port("admin", 20_000)}/metrics`);
       expect(await metrics.text()).toContain(
         'evenkeel_certificate_expiry_timestamp_seconds{listener="listen"} 2110721055\n',
@@ -221,22 +221,22 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
       await using programs = new Programs();
       const waiting: (() => void)[] = [];
       const origin = await startOrigin(({ target }, socket) => {
-        const answer = () => socket.write(answerWith("hello"));
-        if (target === "/slow") waiting.push(answer);
-        else answer();
+        const response = () => socket.write(answerWith("hello"));
+        if (target === "/slow") waiting.push(response);
+        else response();
       });
       const two = ["--engine", engine, "--workers", "2", "--upstreams", origin.url];
       const proxy = start(programs, "proxy", ...flags, ...two);
       const port = await proxy.port("balancer", 20_000);
       const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
       const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
-      const seats = async () => (await snapshot()).workers ?? [];
+      const supervisors = async () => (await snapshot()).workers ?? [];
       const request = (target = "/") =>
         ask(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
       for (let i = 0; i < 60; i++) expect((await request()).status).toBe(200);
-      const counted = async () => (await seats()).reduce((sum, { requests }) => sum + requests, 0);
+      const counted = async () => (await supervisors()).reduce((sum, { requests }) => sum + requests, 0);
       await until(async () => (await counted()) === 60, "the counts to come in");
-      expect((await seats()).every(({ requests }) => requests > 0)).toBe(true);
+      expect((await supervisors()).every(({ requests }) => requests > 0)).toBe(true);
       // Nobody else gets that port, not even with workers of their own.
       const late = start(
         programs,
@@ -252,17 +252,17 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
       expect((await late.exited).code).toBe(2);
       expect(late.stderr).toContain("Cannot use --port: another process listens there already");
 
-      const [victim] = (await seats()).map(({ pid }) => pid);
+      const [victim] = (await supervisors()).map(({ pid }) => pid);
       process.kill(victim ?? 0, "SIGKILL");
-      await until(async () => (await seats()).some(({ restarts }) => restarts === 1), "another one");
-      await until(async () => (await seats()).every(({ ready }) => ready), "it to serve");
-      const pids = (await seats()).map(({ pid }) => pid);
+      await until(async () => (await supervisors()).some(({ restarts }) => restarts === 1), "another one");
+      await until(async () => (await supervisors()).every(({ ready }) => ready), "it to serve");
+      const pids = (await supervisors()).map(({ pid }) => pid);
       expect(pids).not.toContain(victim);
       const slow = Array.from({ length: 6 }, () => request("/slow"));
       await until(() => waiting.length === 6, "the requests to arrive");
       proxy.child.kill("SIGTERM");
       await until(async () => (await fetch(`${admin}/readyz`)).status === 503, "readiness to turn");
-      for (const answer of waiting.splice(0)) answer();
+      for (const response of waiting.splice(0)) response();
       expect((await Promise.all(slow)).map(({ status }) => status)).toEqual(
         Array.from({ length: 6 }, () => 200),
       );

@@ -85,10 +85,10 @@ describe("the executable", () => {
 
   test("carries more than 256 requests at once", async () => {
     let waiting = 0;
-    const answers: (() => void)[] = [];
+    const responses: (() => void)[] = [];
     const origin = await startOrigin((_, socket) => {
       waiting += 1;
-      answers.push(() => socket.write(answerWith("ok")));
+      responses.push(() => socket.write(answerWith("ok")));
     });
     // Each may have 256 in flight.
     const upstreams = ["a", "b"].map((name) => `${origin.url};name=${name}`).join(",");
@@ -99,7 +99,7 @@ describe("the executable", () => {
     const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(port)));
     for (const client of clients) client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     await until(() => waiting === 400, "all requests to be under way at once");
-    for (const answer of answers) answer();
+    for (const response of responses) response();
     for (const client of clients) expect((await client.answer()).status).toBe(200);
     for (const client of clients) client.destroy();
     expect((await proxy.kill("SIGTERM")).code).toBe(0);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 
-import type { HistoryAnswer } from "../../src/history/history.ts";
+import type { HistoryResult } from "../../src/history/history.ts";
 import type { Snapshot } from "../../src/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
@@ -17,7 +17,7 @@ const flags = (upstream: string, state: string) => [
 
 async function requestsSeen(program: Program, window: string): Promise<number> {
   const url = `http://127.0.0.1:${await program.port("admin")}/api/history?pool=main&window=${window}`;
-  const { series } = (await (await fetch(url)).json()) as HistoryAnswer;
+  const { series } = (await (await fetch(url)).json()) as HistoryResult;
   // A point of any length has at least one request a week.
   return series[0]?.columns.requestsPerSecond.filter((rate) => (rate ?? 0) > 0).length ?? 0;
 }

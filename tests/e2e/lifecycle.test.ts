@@ -18,7 +18,7 @@ const proxyFlags = (port: number, ...more: string[]) => [
 async function patientOrigin() {
   const waiting: (() => void)[] = [];
   const origin = await startOrigin((_, socket) => void waiting.push(() => socket.write(answerWith("late"))));
-  return { ...origin, waiting, answerAll: () => waiting.splice(0).forEach((answer) => answer()) };
+  return { ...origin, waiting, answerAll: () => waiting.splice(0).forEach((response) => response()) };
 }
 
 const statusOf = (url: string) =>
@@ -36,7 +36,7 @@ describe("a signal", () => {
       const url = `http://127.0.0.1:${await proxy.port("balancer")}`;
       const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
       expect(await statusOf(`${admin}/readyz`)).toBe(200);
-      const answer = fetch(url).then((response) => response.text());
+      const response = fetch(url).then((response) => response.text());
       await until(() => origin.waiting.length === 1, "the request to arrive");
       proxy.child.kill(signal);
       await until(async () => (await statusOf(`${admin}/readyz`)) === 503, "readiness to turn");
@@ -44,7 +44,7 @@ describe("a signal", () => {
       await until(async () => (await statusOf(url)) === 0, "new connections to be refused");
       expect(proxy.child.exitCode).toBeNull();
       origin.answerAll();
-      expect(await answer).toBe("late");
+      expect(await response).toBe("late");
       expect(await proxy.exited).toEqual({ code: 0, signal: null });
       await origin.close();
     });
@@ -54,12 +54,12 @@ describe("a signal", () => {
     await using programs = new Programs();
     const origin = await patientOrigin();
     const proxy = programs.evenkeel(...proxyFlags(origin.port));
-    const answer = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
+    const response = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
     await until(() => origin.waiting.length === 1, "the request to arrive");
     proxy.child.kill("SIGTERM");
     await until(() => proxy.stderr.includes("draining"), "the drain to begin");
     expect(await proxy.kill("SIGTERM")).toEqual({ code: 143, signal: null });
-    expect(await answer).toBe("cut");
+    expect(await response).toBe("cut");
     await origin.close();
   });
 
@@ -67,10 +67,10 @@ describe("a signal", () => {
     await using programs = new Programs();
     const origin = await patientOrigin();
     const proxy = programs.evenkeel(...proxyFlags(origin.port, "--drain-timeout", "200ms"));
-    const answer = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
+    const response = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
     await until(() => origin.waiting.length === 1, "the request to arrive");
     expect((await proxy.kill("SIGTERM")).code).toBe(0);
-    expect(await answer).toBe("cut");
+    expect(await response).toBe("cut");
     expect(proxy.stderr).toContain("drain deadline passed");
     await origin.close();
   });
@@ -145,7 +145,7 @@ describe("a restart", () => {
     const flags = proxyFlags(origin.port, "--state", inFolder("kept.db"));
     const id = `127.0.0.1:${origin.port}`;
     const first = programs.evenkeel(...flags);
-    const answer = await fetch(
+    const response = await fetch(
       `http://127.0.0.1:${await first.port("admin")}/api/upstreams/${encodeURIComponent(id)}/mode`,
       {
         method: "POST",
@@ -153,7 +153,7 @@ describe("a restart", () => {
         headers: { "X-Evenkeel-Actor": "ann" },
       },
     );
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     await first.kill("SIGKILL");
     const second = programs.evenkeel(...flags);
     expect(await statusOf(`http://127.0.0.1:${await second.port("balancer")}`)).toBe(503);

@@ -22,9 +22,9 @@ test.each([
     await using programs = new Programs();
     const stuck: (() => void)[] = [];
     const origin = await startOrigin(({ target }, socket) => {
-      const answer = () => void socket.write(answerWith("ok", ["Content-Type: text/plain"]));
-      if (target === "/slow") stuck.push(answer);
-      else answer();
+      const response = () => void socket.write(answerWith("ok", ["Content-Type: text/plain"]));
+      if (target === "/slow") stuck.push(response);
+      else response();
     });
     try {
       const file = join(folder, "evenkeel.json");

@@ -19,7 +19,7 @@ function load(url: string) {
   let isOn = true;
   const clients = Array.from({ length: 4 }, async () => {
     while (isOn) {
-      const { status } = await fetch(url).then(async (answer) => (await answer.arrayBuffer(), answer));
+      const { status } = await fetch(url).then(async (response) => (await response.arrayBuffer(), response));
       statuses[status] = (statuses[status] ?? 0) + 1;
     }
   });
@@ -118,10 +118,10 @@ describe("a rehearsal", () => {
       const order = { latencyMs: 20_000, probes: true, seconds: 60 };
       await room.ask("PUT", "/api/upstreams/a/rehearsal", order);
       const startedAt = performance.now();
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         Array.from({ length: 12 }, async () => (await fetch(room.url)).status),
       );
-      expect([...new Set(answers)]).toEqual([200]);
+      expect([...new Set(responses)]).toEqual([200]);
       // Suspected after a second and found down, or found down by its probe.
       expect(performance.now() - startedAt).toBeLessThan(8_000);
       expect((await room.upstream("a"))?.status).toBe("failing");

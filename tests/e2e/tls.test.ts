@@ -55,9 +55,9 @@ async function echoed(url: string, options: object = {}): Promise<unknown> {
     socket.onclose = ({ code }) => resolve(`closed ${code}`);
   });
   socket.onopen = () => socket.send("hello");
-  const answer = await heard;
+  const response = await heard;
   socket.close();
-  return answer;
+  return response;
 }
 
 describe.each([...engineNames])("TLS on the %s engine", (engine) => {
@@ -71,8 +71,8 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
       const flags = ["--tls-cert", certFile, "--tls-key", keyFile];
       const { port } = await balancer(programs, engine, `upstreams: [${origin.url}]`, ...flags);
       for (let i = 0; i < 3; i++) {
-        const answer = await fetch(`https://127.0.0.1:${port}/`, { tls: { ca: ca ?? "" } });
-        expect([answer.status, await answer.text()]).toEqual([200, "https"]);
+        const response = await fetch(`https://127.0.0.1:${port}/`, { tls: { ca: ca ?? "" } });
+        expect([response.status, await response.text()]).toEqual([200, "https"]);
       }
       expect(await fetch(`http://127.0.0.1:${port}/`).catch(() => "refused")).toBe("refused");
       await origin.close();
@@ -115,12 +115,12 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
         `retries: 0, upstreams: [{ url: "https://${host}:${origin.port}", tls: { ${tls} } }]`,
       );
       // The Host field is the client's: it must not decide whose certificate is believed.
-      const answer = await fetch(`${url}/a`, { headers: { host: "up.example" } });
-      expect([answer.status, answer.headers.get("proxy-status") ?? ""]).toEqual([
+      const response = await fetch(`${url}/a`, { headers: { host: "up.example" } });
+      expect([response.status, response.headers.get("proxy-status") ?? ""]).toEqual([
         status,
         status === 200 ? "" : expect.stringContaining("connection_refused"),
       ]);
-      if (status === 200) expect(await answer.text()).toBe("safe /a up.example");
+      if (status === 200) expect(await response.text()).toBe("safe /a up.example");
       else {
         await until(() => proxy.stderr.includes("connect_refused"), "the log");
         expect(proxy.stderr).toMatch(/"?phase"?: ?"connect"/);
@@ -234,8 +234,8 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
       const leave = new AbortController();
       const held = fetch(url, { signal: leave.signal }).catch(() => "left");
       await until(() => origin.requests.length === 1, "the first request");
-      const answer = await fetch(`${url}/second`, { keepalive: false });
-      expect([answer.status, await answer.text()]).toEqual([
+      const response = await fetch(`${url}/second`, { keepalive: false });
+      expect([response.status, await response.text()]).toEqual([
         503,
         expect.stringContaining("too_many_clients"),
       ]);

@@ -44,8 +44,8 @@ describe.each([...engineNames])("a forced drain with two workers and the %s engi
     const openBoth = async () => {
       const socket = new WebSocket(`${url.replace("http", "ws")}/chat`);
       socket.onclose = ({ code }) => void ends.push(`tunnel ${code}`);
-      const answer = await fetch(`${url}/slow`, { headers: { connection: "close" } });
-      answer.text().then(
+      const response = await fetch(`${url}/slow`, { headers: { connection: "close" } });
+      response.text().then(
         () => ends.push("whole answer"),
         () => ends.push("broken answer"),
       );

@@ -42,7 +42,10 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
 }
 
 /** Upstreams that name themselves, as the load expects it, at once or, for a load, in a while. */
-async function origins(names: readonly string[], pace: (answer: Answer) => Answer = (answer) => answer) {
+async function origins(
+  names: readonly string[],
+  pace: (response: Answer) => Answer = (response) => response,
+) {
   const all = await Promise.all(
     names.map((name) =>
       startOrigin(pace((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } }))))),
@@ -100,10 +103,10 @@ for (const engine of engineNames) {
       const connected = await metric("evenkeel_upstream_connect_duration_seconds_count");
       if (engine === "wire") expect(connected).toBeWithin(2, 100);
       else expect(connected).toBe(0);
-      const seats = await workers();
-      expect(seats.map(({ requests }) => requests > 0)).toEqual([true, true]);
-      expect(seats.reduce((sum, { requests }) => sum + requests, 0)).toBe(100);
-      expect(new Set([proxy.pid, ...seats.map(({ pid }) => pid)]).size).toBe(3);
+      const supervisors = await workers();
+      expect(supervisors.map(({ requests }) => requests > 0)).toEqual([true, true]);
+      expect(supervisors.reduce((sum, { requests }) => sum + requests, 0)).toBe(100);
+      expect(new Set([proxy.pid, ...supervisors.map(({ pid }) => pid)]).size).toBe(3);
       const { traffic, upstreams } = (await snapshot()).pools[0] ?? {};
       expect(traffic).toMatchObject({ requests: 100, errors: 0 });
       expect(traffic?.p50Ms).toBeGreaterThan(0);
@@ -146,24 +149,24 @@ for (const engine of engineNames) {
         await using programs = new Programs();
         const waiting: (() => void)[] = [];
         const slow = await startOrigin(({ target }, socket) => {
-          const answer = () => socket.write(answerWith("late"));
-          if (target === "/slow") waiting.push(answer);
-          else answer();
+          const response = () => socket.write(answerWith("late"));
+          if (target === "/slow") waiting.push(response);
+          else response();
         });
         await using servers = await origins(["b"]);
         const upstreams = [`http://127.0.0.1:${slow.port};name=a`, ...servers.urls];
         const { url, admin, upstream } = await balancer(programs, upstreams, flags);
-        const answers = [1, 2, 3, 4].map(() => fetch(`${url}/slow`));
+        const responses = [1, 2, 3, 4].map(() => fetch(`${url}/slow`));
         await until(() => waiting.length >= 1, "a request to arrive");
         await until(async () => ((await upstream("a"))?.inFlight ?? 0) >= 1, "it to be counted");
         const drained = fetch(`${admin}/api/upstreams/a/drain?wait=10s`, { method: "POST" });
         await until(async () => (await upstream("a"))?.mode === "draining", "the order to count");
         await ask(url, 40);
         expect((await upstream("a"))?.drain).toMatchObject({ drained: false });
-        for (const answer of waiting.splice(0)) answer();
+        for (const response of waiting.splice(0)) response();
         expect(await (await drained).json()).toMatchObject({ drained: true, inFlight: 0 });
         const { length } = slow.requests;
-        await Promise.all(answers);
+        await Promise.all(responses);
         await ask(url, 40);
         expect(slow.requests.length).toBe(length);
         await slow.close();
@@ -219,14 +222,17 @@ for (const engine of engineNames) {
         );
         const { url, snapshot, metric } = await balancer(programs, [slow.url], [...flags, "--config", file]);
         // One place for each of the two: the rest waits, wherever it is.
-        const answers = Array.from({ length: 12 }, async () => (await fetch(url)).text());
+        const responses = Array.from({ length: 12 }, async () => (await fetch(url)).text());
         const queued = async () => (await snapshot()).pools[0]?.queued ?? 0;
         await until(async () => (await queued()) === 12 - waiting.length && waiting.length > 0, "the queue");
         expect(await queued()).toBeGreaterThanOrEqual(10);
         expect(await metric("evenkeel_queue_depth")).toBe(await queued());
         let isDone = false;
-        const all = Promise.all(answers).finally(() => (isDone = true));
-        await until(() => (waiting.splice(0).forEach((answer) => answer()), isDone), "all to be answered");
+        const all = Promise.all(responses).finally(() => (isDone = true));
+        await until(
+          () => (waiting.splice(0).forEach((response) => response()), isDone),
+          "all to be answered",
+        );
         expect(new Set(await all)).toEqual(new Set(["late"]));
         await until(async () => (await queued()) === 0, "the queue to be empty");
         await slow.close();
@@ -267,7 +273,7 @@ for (const engine of engineNames) {
         );
         const { proxy, url, admin, workers } = await balancer(programs, [slow.url], flags);
         const pids = (await workers()).map(({ pid }) => pid);
-        const answers = Array.from({ length: 6 }, async () => (await fetch(url)).text());
+        const responses = Array.from({ length: 6 }, async () => (await fetch(url)).text());
         await until(() => waiting.length === 6, "the requests to arrive");
         // As a service manager or a terminal does it: everybody hears it, only the first one acts.
         for (const pid of [...pids, proxy.pid]) process.kill(pid, "SIGTERM");
@@ -279,8 +285,8 @@ for (const engine of engineNames) {
             () => true,
           );
         await until(refused, "new connections to be refused");
-        for (const answer of waiting.splice(0)) answer();
-        expect(await Promise.all(answers)).toEqual(Array.from({ length: 6 }, () => "late"));
+        for (const response of waiting.splice(0)) response();
+        expect(await Promise.all(responses)).toEqual(Array.from({ length: 6 }, () => "late"));
         expect(await proxy.exited).toEqual({ code: 0, signal: null });
         expect(gone(pids)()).toBe(true);
         await slow.close();
@@ -335,10 +341,10 @@ describe("workers", () => {
     const silent = await startOrigin(() => void (arrived += 1));
     const { proxy, url, workers } = await balancer(programs, [silent.url], ["--drain-timeout", "300ms"]);
     const pids = (await workers()).map(({ pid }) => pid);
-    const answer = fetch(url).catch(() => "cut");
+    const response = fetch(url).catch(() => "cut");
     await until(() => arrived === 1, "the request to arrive");
     expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
-    expect(await answer).toBe("cut");
+    expect(await response).toBe("cut");
     expect(proxy.stderr).toContain("drain deadline passed");
     await until(gone(pids), "the workers to leave");
     await silent.close();

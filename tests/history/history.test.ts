@@ -213,10 +213,10 @@ describe("history", () => {
   test("keeps no more than it says, however long it runs", async () => {
     const { history, time, columns } = stage({ upstreams: [] });
     history.start();
-    await time.advance(resolutions[0].keptMs + 60_000);
+    await time.advance(resolutions[0].retentionMs + 60_000);
     expect(columns({ pool: "main", window: "5m" }).at).toHaveLength(300);
     expect(
-      columns({ pool: "main", window: "5m", since: epoch + resolutions[0].keptMs + 57_000 }).at,
+      columns({ pool: "main", window: "5m", since: epoch + resolutions[0].retentionMs + 57_000 }).at,
     ).toHaveLength(3);
   });
 
@@ -391,7 +391,7 @@ describe("the history file", () => {
   test("never has more points of a level than that keeps", () => {
     const store = memoryStore();
     const [, level] = resolutions;
-    const count = level.keptMs / level.stepMs;
+    const count = level.retentionMs / level.stepMs;
     const points = Array.from({ length: count + 500 }, (_, index) => ({
       ...{ series, level, point: { ...point, at: epoch + index * level.stepMs } },
     }));
@@ -413,7 +413,7 @@ describe("the history file", () => {
         { series: { pool: "main", upstream }, level: resolutions[2], point: { ...point, at: now } },
       ]);
       store.close();
-      now += resolutions[2].keptMs - 1_000;
+      now += resolutions[2].retentionMs - 1_000;
     }
     const store = openHistory(file, () => now);
     expect(store.read({ pool: "main", upstream: "old" }, resolutions[2], 0)).toEqual([]);
@@ -441,7 +441,7 @@ describe("the history file", () => {
       },
     }));
     store.write(gone);
-    now += gone.length * level.stepMs + level.keptMs;
+    now += gone.length * level.stepMs + level.retentionMs;
     const counts: number[] = [];
     for (let i = 0; i < 4; i++) {
       store.write([{ series, level, point: { ...point, at: now + i * level.stepMs } }]);

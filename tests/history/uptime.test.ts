@@ -12,10 +12,10 @@ const hour = 3_600_000;
 /** Looks every second: "passing 30, failing 10" is so long each. */
 function watched(story: string, uptime = new Uptime(epoch), from = epoch): { uptime: Uptime; at: number } {
   let at = from;
-  uptime.look(story.split(" ")[0] as Status, at);
+  uptime.sample(story.split(" ")[0] as Status, at);
   for (const part of story.split(", ")) {
     const [status, seconds] = part.split(" ");
-    for (let i = 0; i < Number(seconds); i++) uptime.look(status as Status, (at += second));
+    for (let i = 0; i < Number(seconds); i++) uptime.sample(status as Status, (at += second));
   }
   return { uptime, at };
 }
@@ -51,9 +51,9 @@ describe("uptime", () => {
 
   test("forgets what is older than a day, hour by hour", () => {
     const uptime = new Uptime(epoch);
-    uptime.look("failing", epoch);
-    for (let at = epoch; at <= epoch + hour; at += 10 * second) uptime.look("failing", at);
-    for (let at = epoch + hour; at <= epoch + 30 * hour; at += 10 * second) uptime.look("passing", at);
+    uptime.sample("failing", epoch);
+    for (let at = epoch; at <= epoch + hour; at += 10 * second) uptime.sample("failing", at);
+    for (let at = epoch + hour; at <= epoch + 30 * hour; at += 10 * second) uptime.sample("passing", at);
     const seen = uptime.snapshot(epoch + 30 * hour);
     expect(seen.share).toBe(1);
     expect(seen.countedMs).toBeLessThanOrEqual(24 * hour);
@@ -66,8 +66,8 @@ describe("uptime", () => {
     const later = at + 60 * second;
     const anew = Uptime.from(uptime.record, later);
     expect(anew.snapshot(later)).toEqual(uptime.snapshot(at));
-    anew.look("passing", later);
-    anew.look("passing", later + second);
+    anew.sample("passing", later);
+    anew.sample("passing", later + second);
     // The time of the restart is nobody's.
     expect(anew.snapshot(later)).toMatchObject({
       state: "up",
@@ -80,16 +80,16 @@ describe("uptime", () => {
     const { uptime, at } = watched("failing 10, passing 30");
     const later = at + hour / 2;
     const anew = Uptime.from(uptime.record, later);
-    anew.look("passing", later);
+    anew.sample("passing", later);
     expect(anew.snapshot(later)).toMatchObject({ state: "up", since: later, countedMs: 40_000 });
-    uptime.look("passing", later);
+    uptime.sample("passing", later);
     expect(uptime.snapshot(later)).toMatchObject({ state: "up", since: later, countedMs: 40_000 });
   });
 
   test("is not upset by a clock that is set back, or by what it cannot read", () => {
     const { uptime, at } = watched("passing 30");
-    uptime.look("passing", at - hour);
-    uptime.look("passing", at - hour + second);
+    uptime.sample("passing", at - hour);
+    uptime.sample("passing", at - hour + second);
     expect(uptime.snapshot(at).countedMs).toBe(31_000);
     for (const kept of ["", "1", "9 1 1", "1 2 x", "-1 2 3", `1 ${at} ${at + 1}`])
       expect(Uptime.from(kept, at).snapshot(at)).toMatchObject({ state: "unknown", share: null });

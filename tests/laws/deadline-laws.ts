@@ -63,10 +63,10 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
   "answers 504 when the time for the whole request is up, tries nobody else and blames nobody": (engine) =>
     play(engine, async (scene) => {
       const since = performance.now();
-      const answer = await ask(scene.stage.port, get());
+      const response = await ask(scene.stage.port, get());
       expect(performance.now() - since).toBeGreaterThan(totalMs - 20);
-      expect(answer.status).toBe(504);
-      expect(answer.field("proxy-status")).toContain('details="total_timeout"');
+      expect(response.status).toBe(504);
+      expect(response.field("proxy-status")).toContain('details="total_timeout"');
       await isDropped(scene);
       const { refused, retried, ended } = scene.stage;
       expect([refused, retried, scene.stuck.length]).toEqual([["total_timeout"], [], 1]);
@@ -162,8 +162,8 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
   "refuses a WebSocket handshake when the time for the whole request is up": (engine) =>
     play(engine, async (scene) => {
       const handshake = `GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n\r\n`;
-      const answer = await (await RawClient.connect(scene.stage.port)).send(handshake).answer();
-      expect(answer.status).toBe(504);
+      const response = await (await RawClient.connect(scene.stage.port)).send(handshake).answer();
+      expect(response.status).toBe(504);
       expect(scene.stage.refused).toEqual(["total_timeout"]);
       await isDropped(scene);
     }),

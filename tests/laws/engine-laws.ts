@@ -105,14 +105,14 @@ const laws: Readonly<Record<string, Law>> = {
       (request, socket) =>
         void socket.write(answerWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
       async ({ origin, stage }) => {
-        const answer = await ask(
+        const response = await ask(
           stage.port,
           post("hello", "X-Ask: 1\r\n").replace("POST /", "POST /a/b?c=d%20e&f"),
         );
-        expect(answer.status).toBe(201);
-        expect(answer.reason).toBe("Created");
-        expect(answer.field("x-answer")).toBe("yes");
-        expect(answer.body.toString()).toBe("got hello");
+        expect(response.status).toBe(201);
+        expect(response.reason).toBe("Created");
+        expect(response.field("x-answer")).toBe("yes");
+        expect(response.body.toString()).toBe("got hello");
         const [received] = origin.requests;
         expect(received?.method).toBe("POST");
         expect(received?.target).toBe("/a/b?c=d%20e&f");
@@ -229,12 +229,12 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ origin, stage }) => {
         const fields =
           "Connection: x-gone, Keep-Alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nProxy-Authorization: x\r\nX-Stays: 1\r\n";
-        const answer = await ask(stage.port, get("/", fields));
+        const response = await ask(stage.port, get("/", fields));
         for (const name of ["x-gone", "keep-alive", "te", "proxy-authorization"])
           expect(origin.requests[0]?.field(name)).toBeUndefined();
         expect(origin.requests[0]?.field("x-stays")).toBe("1");
-        for (const name of ["x-back", "keep-alive"]) expect(answer.field(name)).toBeUndefined();
-        expect(answer.field("x-stays")).toBe("1");
+        for (const name of ["x-back", "keep-alive"]) expect(response.field(name)).toBeUndefined();
+        expect(response.field("x-stays")).toBe("1");
       },
     ),
 
@@ -250,7 +250,7 @@ const laws: Readonly<Record<string, Law>> = {
       const [upstream] = set.pool.upstreams;
       for (let i = 0; i < 3; i++) if (upstream) set.pool.recordProbe(upstream, false);
       if (upstream) rescueWaiting(upstream);
-      for (const answer of await Promise.all(moved)) expect(answer.body.toString()).toBe("moved");
+      for (const response of await Promise.all(moved)) expect(response.body.toString()).toBe("moved");
       expect(upstream?.inFlight).toBe(1);
       expect(set.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
       const waiting = frozen.requests.findIndex(({ method }) => method === "POST");
@@ -434,9 +434,9 @@ const laws: Readonly<Record<string, Law>> = {
           answerWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"]),
         ),
       async ({ stage }) => {
-        const answer = await ask(stage.port, get("/", "Accept-Encoding: gzip\r\n"));
-        expect(answer.field("content-encoding")).toBe("gzip");
-        expect(answer.body).toEqual(gzipSync("plain text"));
+        const response = await ask(stage.port, get("/", "Accept-Encoding: gzip\r\n"));
+        expect(response.field("content-encoding")).toBe("gzip");
+        expect(response.body).toEqual(gzipSync("plain text"));
       },
     ),
 
@@ -445,9 +445,9 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) => void socket.write(answerWith("", ["Location: /else"], "302 Found")),
       async ({ origin, stage }) => {
-        const answer = await ask(stage.port, get());
-        expect(answer.status).toBe(302);
-        expect(answer.field("location")).toBe("/else");
+        const response = await ask(stage.port, get());
+        expect(response.status).toBe(302);
+        expect(response.field("location")).toBe("/else");
         expect(origin.requests).toHaveLength(1);
       },
     ),
@@ -457,8 +457,8 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) => void socket.write(answerWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
       async ({ stage }) => {
-        const answer = await ask(stage.port, get());
-        const cookies = answer.fields
+        const response = await ask(stage.port, get());
+        const cookies = response.fields
           .filter(([name]) => name.toLowerCase() === "set-cookie")
           .map(([, value]) => value);
         expect(cookies).toEqual(["a=1; Path=/", "b=2, c"]);
@@ -472,8 +472,8 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         for (let i = 0; i < 2; i++) {
-          const answer = await client.send(get().replace("GET", "HEAD")).answer("HEAD");
-          expect(answer.field("content-length")).toBe("1234");
+          const response = await client.send(get().replace("GET", "HEAD")).answer("HEAD");
+          expect(response.field("content-length")).toBe("1234");
         }
         client.destroy();
       },
@@ -491,9 +491,9 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         expect((await client.send(get("/204")).answer()).status).toBe(204);
-        const answer = await client.send(get("/304")).answer();
-        expect(answer.status).toBe(304);
-        expect(answer.field("etag")).toBe('"x"');
+        const response = await client.send(get("/304")).answer();
+        expect(response.status).toBe(304);
+        expect(response.field("etag")).toBe('"x"');
         client.destroy();
       },
     ),
@@ -513,8 +513,8 @@ const laws: Readonly<Record<string, Law>> = {
         const client = await RawClient.connect(stage.port);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
         expect((await client.answer()).status).toBe(100);
-        const answer = await client.send("hello").answer();
-        expect(answer.body.toString()).toBe("hello");
+        const response = await client.send("hello").answer();
+        expect(response.body.toString()).toBe("hello");
         client.destroy();
       },
     ),
@@ -551,8 +551,8 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${upload.length}\r\n\r\n`).send(upload);
-        const answer = await client.answer("POST", 20_000);
-        expect(answer.body.equals(download)).toBe(true);
+        const response = await client.answer("POST", 20_000);
+        expect(response.body.equals(download)).toBe(true);
         client.destroy();
       },
     );
@@ -657,9 +657,9 @@ const laws: Readonly<Record<string, Law>> = {
       const set = await stage(engine, { ports: [origin.port, other.port], retries: 2 });
       for (let i = 0; i < 4; i++) await ask(set.port, get());
       for (let i = 1; i <= 4; i++) {
-        const answer = await ask(set.port, post("pay"));
-        expect(answer.status).toBe(502);
-        expect(answer.field("proxy-status")).toContain("upstream_reset");
+        const response = await ask(set.port, post("pay"));
+        expect(response.status).toBe(502);
+        expect(response.field("proxy-status")).toContain("upstream_reset");
         expect(received).toBe(i);
       }
       set.close();
@@ -669,12 +669,12 @@ const laws: Readonly<Record<string, Law>> = {
 
   "answers 502 with Proxy-Status and a reason when every upstream refuses": async (engine) => {
     const set = await stage(engine, { ports: [await deadPort(), await deadPort()] });
-    const answer = await ask(set.port, get("/", "Accept: application/json\r\n"));
-    expect(answer.status).toBe(502);
-    expect(answer.field("proxy-status")).toBe(
+    const response = await ask(set.port, get("/", "Accept: application/json\r\n"));
+    expect(response.status).toBe(502);
+    expect(response.field("proxy-status")).toBe(
       'evenkeel; error=connection_refused; details="connect_refused"',
     );
-    expect(JSON.parse(answer.body.toString()).error).toMatchObject({
+    expect(JSON.parse(response.body.toString()).error).toMatchObject({
       status: 502,
       reason: "connect_refused",
     });
@@ -689,9 +689,9 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ origin, stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
-        const answer = await client.answer();
-        expect(answer.status).toBe(413);
-        expect(answer.body.toString()).toContain("request_too_large");
+        const response = await client.answer();
+        expect(response.status).toBe(413);
+        expect(response.body.toString()).toContain("request_too_large");
         client.destroy();
         expect((await ask(stage.port, post("x".repeat(1_000)))).status).toBe(200);
         expect(origin.requests).toHaveLength(1);
@@ -710,8 +710,8 @@ const laws: Readonly<Record<string, Law>> = {
         expect(within.body.toString()).toBe("1000");
         const client = await RawClient.connect(stage.port);
         client.send(head + chunk.repeat(10));
-        const answer = await client.send(chunk).answer();
-        expect(answer.status).toBe(413);
+        const response = await client.send(chunk).answer();
+        expect(response.status).toBe(413);
         client.destroy();
         await until(() => stage.pool.upstreams[0]?.inFlight === 0);
         // What came in one piece may be refused before there is an attempt.
@@ -754,10 +754,10 @@ const laws: Readonly<Record<string, Law>> = {
         const set = await stage(engine, { ports: [bad.port, worse.port], destination });
         for (let i = 0; i < 4; i++) {
           large = i >= 2;
-          const answer = await ask(set.port, get());
-          expect(answer.status).toBe(503);
-          expect(answer.field("x-from")).toBe("one");
-          expect(answer.body.length).toBe(large ? 200_000 : 5);
+          const response = await ask(set.port, get());
+          expect(response.status).toBe(503);
+          expect(response.field("x-from")).toBe("one");
+          expect(response.body.length).toBe(large ? 200_000 : 5);
         }
         expect(set.refused).toEqual([]);
         await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
@@ -785,10 +785,10 @@ const laws: Readonly<Record<string, Law>> = {
   "answers 503 with Retry-After when no upstream is fit": async (engine) => {
     const set = await stage(engine, { ports: [await deadPort()] });
     for (const upstream of set.pool.upstreams) set.pool.setMode(upstream, "maintenance");
-    const answer = await ask(set.port, get());
-    expect(answer.status).toBe(503);
-    expect(Number(answer.field("retry-after"))).toBeGreaterThan(0);
-    expect(answer.body.toString()).toContain("no_upstream");
+    const response = await ask(set.port, get());
+    expect(response.status).toBe(503);
+    expect(Number(response.field("retry-after"))).toBeGreaterThan(0);
+    expect(response.body.toString()).toContain("no_upstream");
     set.close();
   },
 
@@ -797,9 +797,9 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       () => {},
       async ({ stage }) => {
-        const answer = await ask(stage.port, get());
-        expect(answer.status).toBe(504);
-        expect(answer.body.toString()).toContain("head_timeout");
+        const response = await ask(stage.port, get());
+        expect(response.status).toBe(504);
+        expect(response.body.toString()).toContain("head_timeout");
         expect(stage.ended[0]?.outcome).toMatchObject({
           kind: "failure",
           phase: "head",
@@ -1013,7 +1013,7 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) => void socket.write(answerWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
       async ({ origin, stage }) => {
-        const answer = await ask(stage.port, get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"));
+        const response = await ask(stage.port, get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"));
         const sent = origin.requests[0]?.fields.filter(
           ([name]) => !/^(x-forwarded|x-request-id|via|connection)/i.test(name),
         );
@@ -1023,7 +1023,7 @@ const laws: Readonly<Record<string, Law>> = {
           ["X-Twice", "1"],
           ["x-twice", "2"],
         ]);
-        expect(answer.fields.slice(0, 3)).toEqual([
+        expect(response.fields.slice(0, 3)).toEqual([
           ["X-Odd", "caf\xe9"],
           ["x-twice", "1"],
           ["X-Twice", "2"],

@@ -30,8 +30,8 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     try {
       for (const offered of ["chat, chat", "two words", "a, (b)"]) {
         const client = await RawClient.connect(set.port);
-        const answer = await client.send(handshake(`Sec-WebSocket-Protocol: ${offered}\r\n`)).answer();
-        expect([101, 400]).toContain(answer.status);
+        const response = await client.send(handshake(`Sec-WebSocket-Protocol: ${offered}\r\n`)).answer();
+        expect([101, 400]).toContain(response.status);
         client.destroy();
       }
       await until(() => set.pool.upstreams[0]?.inFlight === 0, "the tunnels to end");
@@ -51,10 +51,10 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     );
     const set = await stage(engine, { ports: [origin.port] });
     try {
-      const answer = await ask(set.port, get);
-      if (answer.status !== 999) {
-        expect(answer.status).toBe(502);
-        expect(answer.field("proxy-status")).toContain('details="head_invalid"');
+      const response = await ask(set.port, get);
+      if (response.status !== 999) {
+        expect(response.status).toBe(502);
+        expect(response.field("proxy-status")).toContain('details="head_invalid"');
       }
       expect(set.pool.upstreams[0]?.inFlight).toBe(0);
       expect(set.bugs).toEqual([]);
@@ -78,8 +78,8 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       upstream.fault = new FaultInjection({ ...plan, until, by: "ann", why: "" }, seededRandom(1));
     try {
       const client = await RawClient.connect(set.port);
-      const answer = await client.send(handshake()).answer();
-      expect(answer.status).toBe(504);
+      const response = await client.send(handshake()).answer();
+      expect(response.status).toBe(504);
       expect(upstream?.inFlight).toBe(0);
       expect(origin.requests).toEqual([]);
       client.destroy();

@@ -12,13 +12,13 @@ const get = (target: string, fields = "") => `GET ${target} HTTP/1.1\r\nHost: sh
 
 async function play(
   engine: Engine,
-  answer: OriginOptions["answer"],
+  response: OriginOptions["answer"],
   act: (set: Stage) => Promise<void>,
   dead = false,
 ): Promise<void> {
   const gone = await startOrigin(() => {});
   await gone.close();
-  const origin = await startOrigin(answer);
+  const origin = await startOrigin(response);
   const set = await stage(engine, { ports: dead ? [gone.port, origin.port] : [origin.port] });
   try {
     await act(set);

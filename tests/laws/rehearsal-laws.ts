@@ -83,8 +83,8 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         const answering = ask(stage.port, post);
         await until(() => stage.pool.upstreams[0]?.waiting.oldest !== undefined);
         expect(origins[0]?.requests).toHaveLength(0);
-        const answer = await answering;
-        expect(answer.status).toBe(200);
+        const response = await answering;
+        expect(response.status).toBe(200);
         expect(systemClock() - startedAt).toBeGreaterThanOrEqual(149);
         expect(origins[0]?.requests[0]?.body.toString()).toBe("hello");
         expect(stage.pool.upstreams[0]?.latency.measured).toBe(true);
@@ -100,7 +100,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       const [first] = pool.upstreams;
       if (!first) throw new Error("an upstream is expected");
       rehearse({ latencyMs: 20_000 });
-      const answers = [1, 2, 3].map(() => ask(stage.port, get));
+      const responses = [1, 2, 3].map(() => ask(stage.port, get));
       await until(() => first.waiting.oldest !== undefined);
       // A moment later by the lookout's clock, so that nobody has to wait.
       const suspects: unknown[] = [];
@@ -111,12 +111,12 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         p99Ms: () => 10,
         onSuspicion: (suspicions) => suspects.push(...suspicions.map(({ upstream }) => upstream)),
       });
-      lookout.look();
+      lookout.check();
       expect(suspects).toContain(first);
       pool.recordProbe(first, false, { isSuspected: true });
       expect(first.status).toBe("failing");
       rescueWaiting(first);
-      expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
+      expect((await Promise.all(responses)).map(({ status }) => status)).toEqual([200, 200, 200]);
       expect(origins[0]?.requests).toHaveLength(0);
     }),
 
@@ -146,9 +146,9 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       engine,
       async ({ stage, rehearse }) => {
         rehearse({ latencyMs: 10_000 });
-        const answer = await ask(stage.port, post);
-        expect(answer.status).toBe(504);
-        expect(answer.field("proxy-status")).toContain("head_timeout");
+        const response = await ask(stage.port, post);
+        expect(response.status).toBe(504);
+        expect(response.field("proxy-status")).toContain("head_timeout");
       },
       { count: 1, timeouts: { headMs: 200 } },
     ),
@@ -175,9 +175,9 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         rehearse({ errorShare: 1, error: "status_502" });
         const client = await RawClient.connect(stage.port);
         for (let i = 0; i < 2; i++) {
-          const answer = await client.send(get).answer();
-          expect(answer.status).toBe(502);
-          expect(answer.field("proxy-status")).toContain("rehearsal");
+          const response = await client.send(get).answer();
+          expect(response.status).toBe(502);
+          expect(response.field("proxy-status")).toContain("rehearsal");
         }
         client.destroy();
         await until(() => stage.ended.length === 2);

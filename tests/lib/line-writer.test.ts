@@ -22,13 +22,13 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const onLoss = (lines: number, why: string) => void losses.push([lines, why]);
-const writerTo = (to: string, mostWaiting?: number) =>
+const writerTo = (to: string, maxWaiting?: number) =>
   new LineWriter({
     file: new LineFile(to, false),
     clock: systemClock,
     schedule: systemSchedule,
     onLoss,
-    ...(mostWaiting === undefined ? {} : { mostWaiting }),
+    ...(maxWaiting === undefined ? {} : { maxWaiting }),
   });
 const linesIn = (file: string) => readFileSync(file, "utf8").split("\n").slice(0, -1);
 
@@ -90,10 +90,10 @@ describe("a line writer", () => {
         written.push(batch.toString());
         return undefined;
       },
-      lookAgain: () => Promise.resolve(),
+      reopenIfMoved: () => Promise.resolve(),
       close: () => Promise.resolve(),
     };
-    const writer = new LineWriter({ file, ...time, mostWaiting: 100, onLoss });
+    const writer = new LineWriter({ file, ...time, maxWaiting: 100, onLoss });
     writer.write("a");
     await time.advance(250);
     for (let i = 0; i < 30; i++) writer.write("0123456789");

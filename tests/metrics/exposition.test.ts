@@ -78,10 +78,10 @@ describe("the real metrics", () => {
     room.write(`${room.poolWith(["a", "b"], "    maxRequestBody: 1KiB\n")}      - "${rude.url};name=rude"\n`);
     await room.start();
     for (let request = 0; request < 30; request++) {
-      const answer = await fetch(`${room.url}/work/${marker}-${request}?q=${marker}`, {
+      const response = await fetch(`${room.url}/work/${marker}-${request}?q=${marker}`, {
         headers: { "X-Marker": marker, "X-Request-Id": marker, Cookie: `${marker}=1` },
       });
-      await answer.text();
+      await response.text();
     }
     await (await fetch(`${room.url}/${marker}`)).text();
     await (await fetch(`${room.url}/work`, { method: "POST", body: marker.repeat(1_000) })).text();

@@ -57,12 +57,12 @@ describe("a histogram", () => {
 });
 
 test("workers are told by how many serve and how often they were started anew, and only where there are any", async () => {
-  const seats = [
+  const supervisors = [
     { ready: true, restarts: 2 },
     { ready: false, restarts: 1 },
     { ready: true, restarts: 0 },
   ];
-  const lines = (await renderPrometheus(workerFamilies(seats)))
+  const lines = (await renderPrometheus(workerFamilies(supervisors)))
     .split("\n")
     .filter((line) => line && !line.startsWith("#"));
   expect(lines).toEqual([

@@ -24,7 +24,7 @@ describe("what is observed of an upstream", () => {
     expect(observed.statusSince(upstream)).toBe(200);
     now = 300;
     upstream.mode = "draining";
-    observed.look(upstream);
+    observed.sample(upstream);
     now = 400;
     expect(observed.statusSince(upstream)).toBe(300);
   });

@@ -32,11 +32,11 @@ test("an end waits for what is told late of the requests that it cuts, so that e
   const [main] = config.pools;
   const placed = { ...config, pools: main ? [{ ...main, upstreams: [upstream] }] : [] };
   const observer = { outlierChanged() {}, panicChanged() {} };
-  const fleet = new PoolRegistry({ clock: systemClock, random: seededRandom(1), observer });
-  fleet.commit(fleet.prepare(placed));
+  const registry = new PoolRegistry({ clock: systemClock, random: seededRandom(1), observer });
+  registry.commit(registry.prepare(placed));
   const records: RequestRecord[] = [];
-  const plane = new LocalDataPlane({
-    ...{ config: placed, engine: late, sharesPort: false, fleet, clock: systemClock },
+  const dataPlane = new LocalDataPlane({
+    ...{ config: placed, engine: late, sharesPort: false, registry, clock: systemClock },
     metrics: new Metrics(systemClock),
     records: [
       {
@@ -49,12 +49,12 @@ test("an end waits for what is told late of the requests that it cuts, so that e
     log: { debug() {}, info() {}, warn() {}, error() {} },
     onSuspicion() {},
   });
-  await plane.listen();
-  const client = await RawClient.connect(plane.port);
+  await dataPlane.listen();
+  const client = await RawClient.connect(dataPlane.port);
   try {
     client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
     await until(() => stuck.length === 1, "the request to arrive");
-    await plane.end();
+    await dataPlane.end();
     expect(records).toMatchObject([{ target: "/cut", attempts: [{ outcome: "cancelled" }] }]);
   } finally {
     client.destroy();

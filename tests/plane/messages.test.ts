@@ -31,8 +31,8 @@ function setUp(pools = "main: a b c") {
     for (const worker of workers) applyState(worker, overTheWire(stateOf(config, parent)));
   };
   tell();
-  const upstreamIn = (fleet: PoolRegistry | undefined, id: string) => {
-    const found = fleet?.find(id);
+  const upstreamIn = (registry: PoolRegistry | undefined, id: string) => {
+    const found = registry?.find(id);
     if (!found) throw new Error(`no ${id}`);
     return { pool: found.member.pool, upstream: found.upstream };
   };
@@ -48,20 +48,20 @@ function setUp(pools = "main: a b c") {
     for (let i = 0; i < 5; i++) run(worker, id, false);
   };
   const report = (worker: number) => {
-    const fleet = workers[worker] ?? parent;
+    const registry = workers[worker] ?? parent;
     return overTheWire(
-      buildReport(fleet, new Metrics(clock), {
+      buildReport(registry, new Metrics(clock), {
         revision: 1,
         active: 0,
         rssBytes: 0,
-        own: { bugs: 0, lostLogLines: 0 },
+        processCounters: { bugs: 0, lostLogLines: 0 },
       }),
     );
   };
   const hear = (worker: number) => mergeVerdicts(parent, report(worker), { observer, now: now.ms });
   const status = (id: string) =>
-    [parent, ...workers].map((fleet) => {
-      const { pool, upstream } = upstreamIn(fleet, id);
+    [parent, ...workers].map((registry) => {
+      const { pool, upstream } = upstreamIn(registry, id);
       void pool.available;
       return upstream.status;
     });

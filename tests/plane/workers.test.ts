@@ -26,18 +26,18 @@ function setUp(count = 2) {
   const time = new FakeTime();
   const { clock, schedule } = time;
   const config = configOf("main: a b");
-  const fleet = new PoolRegistry({ clock, random: seededRandom(1), observer });
-  fleet.commit(fleet.prepare(config));
+  const registry = new PoolRegistry({ clock, random: seededRandom(1), observer });
+  registry.commit(registry.prepare(config));
   const metrics = new Metrics(clock);
   const events: NewEvent[] = [];
   const started: { at: number; fake: Fake }[] = [];
   const suspicions: StallSuspicion[] = [];
   const requests: [kept: readonly RequestRecord[], isSampled: boolean][] = [];
   const workers = new WorkerDataPlane({
-    ...{ config, fleet, metrics, observer, log, clock, schedule },
+    ...{ config, registry, metrics, observer, log, clock, schedule },
     onSuspicion: (all) => void suspicions.push(...all),
     onRequests: (kept, isSampled) => void requests.push([kept, isSampled]),
-    journal: {
+    eventLog: {
       add(happening) {
         events.push(happening);
         return { seq: 0, at: 0, ...happening };
@@ -65,11 +65,11 @@ function setUp(count = 2) {
   const statesOf = ({ heard }: Fake) =>
     heard.flatMap((message) => (message.kind === "state" ? [message] : []));
   const follow = (fake: Fake, inFlight = 0, requests = 0) => {
-    const report = buildReport(fleet, new Metrics(clock), {
+    const report = buildReport(registry, new Metrics(clock), {
       revision: statesOf(fake).at(-1)?.revision ?? 0,
       active: inFlight,
       rssBytes: 1_000,
-      own: { bugs: 0, lostLogLines: 0 },
+      processCounters: { bugs: 0, lostLogLines: 0 },
     });
     const upstreams = report.upstreams.map((one, i) =>
       i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
@@ -83,12 +83,12 @@ function setUp(count = 2) {
     await listens;
     return started.map(({ fake }) => fake);
   };
-  const [a] = fleet.pools[0]?.upstreams ?? [];
+  const [a] = registry.pools[0]?.upstreams ?? [];
   if (!a) throw new Error("no upstream");
   return {
     time,
     config,
-    fleet,
+    fleet: registry,
     metrics,
     events,
     started,
@@ -205,16 +205,16 @@ describe("workers", () => {
   });
 
   test("add up the requests that wait for a place, and the retries that are left", async () => {
-    const { workers, listening, fleet, metrics } = setUp();
-    const [member] = fleet.members;
+    const { workers, listening, fleet: registry, metrics } = setUp();
+    const [member] = registry.members;
     if (!member) throw new Error("no pool");
     const both = (await listening()) as [Fake, Fake];
     for (const [i, fake] of both.entries()) {
-      const report = buildReport(fleet, metrics, {
+      const report = buildReport(registry, metrics, {
         revision: 1,
         active: 0,
         rssBytes: 0,
-        own: { bugs: 0, lostLogLines: 0 },
+        processCounters: { bugs: 0, lostLogLines: 0 },
       });
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
       fake.say({ ...report, pools });
@@ -228,35 +228,35 @@ describe("workers", () => {
     const { listening, suspicions, a, time } = setUp();
     const [one, two] = (await listening()) as [Fake, Fake];
     await time.advance(1_500);
-    const seen = { id: "a", patienceMs: 1_000, othersAnsweredAt: 1_400 };
-    const mine = { ...seen, waits: [100, 200], answeredAt: 90 };
+    const seen = { id: "a", thresholdMs: 1_000, othersLastResponseAt: 1_400 };
+    const mine = { ...seen, waits: [100, 200], lastResponseAt: 90 };
     one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
-    expect(suspicions).toEqual([{ upstream: a, sights: [] }]);
+    expect(suspicions).toEqual([{ upstream: a, evidence: [] }]);
     const question = { kind: "look", upstreams: [{ id: "a", since: 90 }] } as const;
     expect([one, two].map(({ heard }) => heard.at(-1))).toEqual([question, question]);
     one.say({ kind: "sights", sights: [{ ...mine, isSuspected: false }] });
     expect(suspicions).toHaveLength(1);
-    const other = { ...seen, waits: [300], answeredAt: 50 };
+    const other = { ...seen, waits: [300], lastResponseAt: 50 };
     two.say({ kind: "sights", sights: [{ ...other, isSuspected: false }] });
-    expect(suspicions.at(-1)?.sights).toMatchObject([mine, other]);
+    expect(suspicions.at(-1)?.evidence).toMatchObject([mine, other]);
     // What one saw long ago says nothing.
     await time.advance(600);
     one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
-    expect(suspicions.at(-1)?.sights).toEqual([]);
+    expect(suspicions.at(-1)?.evidence).toEqual([]);
     // Of one that is gone nobody waits to hear.
     two.die("SIGKILL");
     await time.advance(0);
     one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
-    expect(suspicions.at(-1)?.sights).toMatchObject([mine]);
+    expect(suspicions.at(-1)?.evidence).toMatchObject([mine]);
   });
 
   test("prove an upstream empty only after all have heard that it gets nothing more", async () => {
-    const { workers, listening, follow, a, time, config, fleet } = setUp();
+    const { workers, listening, follow, a, time, config, fleet: registry } = setUp();
     const [one, two] = (await listening()) as [Fake, Fake];
     follow(one);
     follow(two);
     expect(workers.isDrained(a)).toBe(false);
-    fleet.pools[0]?.setMode(a, "draining");
+    registry.pools[0]?.setMode(a, "draining");
     workers.apply(config);
     expect(workers.isDrained(a)).toBe(false);
     await time.advance(10);

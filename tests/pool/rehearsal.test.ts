@@ -43,8 +43,8 @@ describe("a rehearsal", () => {
   });
 
   test("fails as many attempts as its share says, and delays all", () => {
-    const rehearsal = rehearsalOf({ errorShare: 0.3, latencyMs: 200 });
-    const staged = Array.from({ length: 2_000 }, () => rehearsal.intercept(0));
+    const fault = rehearsalOf({ errorShare: 0.3, latencyMs: 200 });
+    const staged = Array.from({ length: 2_000 }, () => fault.intercept(0));
     expect(staged.every((each) => each?.delayMs === 200)).toBe(true);
     const failed = staged.filter((each) => each?.end).length;
     expect(failed).toBeGreaterThan(530);

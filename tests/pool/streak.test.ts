@@ -30,19 +30,19 @@ const rows: readonly (readonly [
 describe("a streak with rise 2 and fall 3", () => {
   for (const [results, state, changed, changing] of rows) {
     test(`is ${state} after "${results}"`, () => {
-      const streak = new ActiveHealth({ rise: 2, fall: 3 });
-      const last = [...results].map((result) => streak.record(result === "+")).at(-1) ?? false;
-      expect(streak.state).toBe(state);
+      const activeHealth = new ActiveHealth({ rise: 2, fall: 3 });
+      const last = [...results].map((result) => activeHealth.record(result === "+")).at(-1) ?? false;
+      expect(activeHealth.state).toBe(state);
       expect(last).toBe(changed);
-      expect(streak.isChanging).toBe(changing);
+      expect(activeHealth.isChanging).toBe(changing);
     });
   }
 });
 
 test("a streak's new limits count from the next result on, and the present run stays", () => {
-  const streak = new ActiveHealth({ rise: 2, fall: 3 });
-  for (const success of [true, false]) streak.record(success);
-  streak.adjust({ rise: 2, fall: 2 });
-  expect(streak.state).toBe("passing");
-  expect(streak.record(false)).toBe(true);
+  const activeHealth = new ActiveHealth({ rise: 2, fall: 3 });
+  for (const success of [true, false]) activeHealth.record(success);
+  activeHealth.adjust({ rise: 2, fall: 2 });
+  expect(activeHealth.state).toBe("passing");
+  expect(activeHealth.record(false)).toBe(true);
 });

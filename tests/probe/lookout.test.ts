@@ -41,7 +41,7 @@ function setUp(options: DomainOptions = {}, kind: ProbePlan["kind"] = "http") {
   /** Whether it is suspected, and not out already. */
   const look = () => {
     isSuspected = false;
-    lookout.look();
+    lookout.check();
     return isSuspected && !a.isDown;
   };
   /** An attempt that somebody carries: moved or not is counted. */
@@ -136,7 +136,7 @@ describe("behind a TCP check, which sees no frozen process,", () => {
 });
 
 describe("the prober, told of a suspicion,", () => {
-  async function withProber(answers: () => boolean, weights = [1, 1, 1]) {
+  async function withProber(responses: () => boolean, weights = [1, 1, 1]) {
     const scene = domain({ weights, isProbed: false });
     const time = new FakeTime();
     const asked: number[] = [];
@@ -144,7 +144,7 @@ describe("the prober, told of a suspicion,", () => {
     const prober = new Prober({
       probe: async (_, { timeoutMs }) => {
         asked.push(timeoutMs);
-        return { success: isUp || answers(), detail: "no answer", latencyMs: 1 };
+        return { success: isUp || responses(), detail: "no answer", latencyMs: 1 };
       },
       ...{ clock: () => scene.now.ms, schedule: time.schedule, random: () => 0.5, onResult() {} },
     });
@@ -219,19 +219,35 @@ describe("the prober, told of a suspicion,", () => {
 });
 
 describe("silence, as several processes see it,", () => {
-  const sight = (waits: readonly number[], answeredAt = 0, othersAnsweredAt = 1_500): StallEvidence => ({
-    ...{ patienceMs: 1_000, waits, answeredAt, othersAnsweredAt },
+  const evidence = (
+    waits: readonly number[],
+    respondedAt = 0,
+    othersLastResponseAt = 1_500,
+  ): StallEvidence => ({
+    ...{ thresholdMs: 1_000, waits, lastResponseAt: respondedAt, othersLastResponseAt },
   });
 
-  for (const [name, sights, expected] of [
-    ["is what three see who each miss one answer", [sight([1_000]), sight([1_001]), sight([1_002])], true],
-    ["needs three", [sight([1_000]), sight([1_001])], false],
-    ["is broken by an answer that one of them had", [sight([1_000, 1_001, 1_002]), sight([], 1_003)], false],
-    ["is no silence if nobody else answers", [sight([1, 2, 3], 0, 0), sight([], 0, 0)], false],
-    ["counts waits from after the last answer", [sight([1_000, 1_100]), sight([1_101, 1_102], 1_050)], true],
-    ["takes the longest patience", [sight([1, 2, 3]), { ...sight([]), patienceMs: 5_000 }], false],
+  for (const [name, reports, expected] of [
+    [
+      "is what three see who each miss one answer",
+      [evidence([1_000]), evidence([1_001]), evidence([1_002])],
+      true,
+    ],
+    ["needs three", [evidence([1_000]), evidence([1_001])], false],
+    [
+      "is broken by an answer that one of them had",
+      [evidence([1_000, 1_001, 1_002]), evidence([], 1_003)],
+      false,
+    ],
+    ["is no silence if nobody else answers", [evidence([1, 2, 3], 0, 0), evidence([], 0, 0)], false],
+    [
+      "counts waits from after the last answer",
+      [evidence([1_000, 1_100]), evidence([1_101, 1_102], 1_050)],
+      true,
+    ],
+    ["takes the longest patience", [evidence([1, 2, 3]), { ...evidence([]), thresholdMs: 5_000 }], false],
     ["is nothing that nobody has told of", [], false],
   ] as [string, StallEvidence[], boolean][]) {
-    test(name, () => expect(isUnresponsive(sights, 2_500)).toBe(expected));
+    test(name, () => expect(isUnresponsive(reports, 2_500)).toBe(expected));
   }
 });

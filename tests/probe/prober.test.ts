@@ -13,7 +13,7 @@ import { upstreamsOf } from "../support/upstreams.ts";
 
 const plan: ProbePlan = defaults.pool.probe;
 
-function setUp(answers: (id: string) => boolean, random = () => 0.5) {
+function setUp(responses: (id: string) => boolean, random = () => 0.5) {
   const time = new FakeTime();
   const upstreams = upstreamsOf([1, 1]);
   const policy = policyEntry("first").create({ random, clock: time.clock });
@@ -24,7 +24,7 @@ function setUp(answers: (id: string) => boolean, random = () => 0.5) {
   const prober = new Prober({
     probe: async (address): Promise<ProbeResult> => {
       looks += 1;
-      return { success: answers(ids.get(address) ?? ""), detail: "", latencyMs: 1 };
+      return { success: responses(ids.get(address) ?? ""), detail: "", latencyMs: 1 };
     },
     clock: time.clock,
     schedule: time.schedule,

@@ -12,14 +12,14 @@ const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}
 
 function recording(wantsSlow: (durationMs: number) => boolean = () => false) {
   const records: RequestRecord[] = [];
-  const taker = {
+  const sink = {
     wants: () => false,
     wantsSlow,
     wantsFailed: () => false,
     accept: ({ record }: EndedExchange) => void records.push(record),
   };
   let now = 0;
-  const recorder = new Recorder({ routes: () => [], clock: () => (now += 1), observer, records: [taker] });
+  const recorder = new Recorder({ routes: () => [], clock: () => (now += 1), observer, records: [sink] });
   return { records, recorder };
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import { hashKeyFor } from "../../src/proxy/affinity.ts";
 import type { RequestHead } from "../../src/proxy/head.ts";
-import { forwardingFields, connectionTokens } from "../../src/proxy/headers.ts";
+import { forwardingHeaders, connectionTokens } from "../../src/proxy/headers.ts";
 import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import { type Destination, routeOf } from "../../src/proxy/route.ts";
@@ -73,7 +73,7 @@ describe("forwarding fields", () => {
   };
 
   test("say what we saw when the peer is a stranger", () => {
-    expect(forwardingFields(headOf({ fields: lies }), options)).toEqual({
+    expect(forwardingHeaders(headOf({ fields: lies }), options)).toEqual({
       "X-Forwarded-For": "192.0.2.1",
       "X-Forwarded-Proto": "http",
       "X-Forwarded-Host": "a.example",
@@ -83,7 +83,7 @@ describe("forwarding fields", () => {
   });
 
   test("say what a trusted peer said, with its address added", () => {
-    const fields = forwardingFields(
+    const fields = forwardingHeaders(
       headOf({ clientAddress: "10.0.0.1", fields: { ...lies, via: "2 edge" } }),
       options,
     );
@@ -111,10 +111,10 @@ describe("trust", () => {
 
 describe("refusals", () => {
   test("are one line of text with Proxy-Status and the request's id", () => {
-    const answer = renderRefusal(refusal("connect_refused"), undefined, "id-1");
-    expect(answer.status).toBe(502);
-    expect(answer.body).toBe("502 connect_refused: The upstream refused the connection. (request id-1)\n");
-    expect(new Map(answer.fields).get("Proxy-Status")).toBe(
+    const response = renderRefusal(refusal("connect_refused"), undefined, "id-1");
+    expect(response.status).toBe(502);
+    expect(response.body).toBe("502 connect_refused: The upstream refused the connection. (request id-1)\n");
+    expect(new Map(response.headers).get("Proxy-Status")).toBe(
       'evenkeel; error=connection_refused; details="connect_refused"',
     );
   });
@@ -137,7 +137,7 @@ describe("refusals", () => {
 
   test("say when to come again with 503, and what is allowed with 405", () => {
     const fieldsOf = (given: ReturnType<typeof refusal>) =>
-      new Map(renderRefusal(given, undefined, "id").fields);
+      new Map(renderRefusal(given, undefined, "id").headers);
     expect(Number(fieldsOf(refusal("no_upstream")).get("Retry-After"))).toBeGreaterThan(0);
     expect(fieldsOf(refusal("request_invalid", 405)).get("Allow")).toContain("POST");
     expect(fieldsOf(refusal("request_invalid")).has("Allow")).toBe(false);

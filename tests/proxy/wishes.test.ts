@@ -34,10 +34,10 @@ const takers = [all, slow, failed, traced];
 /** How many each of them got. */
 function given(takersThen: readonly Taken[], end: Parameters<SinkSelection["end"]>): number[] {
   for (const { records } of takersThen) records.length = 0;
-  const wishes = new SinkSelection(takersThen);
-  wishes.open();
-  wishes.end(...end);
-  if (wishes.isWanted) wishes.give(endedWith(goodRecord));
+  const selection = new SinkSelection(takersThen);
+  selection.open();
+  selection.end(...end);
+  if (selection.isWanted) selection.give(endedWith(goodRecord));
   return takersThen.map(({ records }) => records.length);
 }
 
@@ -54,18 +54,18 @@ describe("several takers of records", () => {
 
   test("that want nothing cause no record, and are forgotten with the exchange", () => {
     expect(given([slow, failed, traced], [10, false, false])).toEqual([0, 0, 0]);
-    const wishes = new SinkSelection([all]);
-    wishes.open();
-    expect(wishes.isWanted).toBe(true);
-    wishes.forget();
-    expect(wishes.isWanted).toBe(false);
+    const selection = new SinkSelection([all]);
+    selection.open();
+    expect(selection.isWanted).toBe(true);
+    selection.forget();
+    expect(selection.isWanted).toBe(false);
   });
 
   test("draw their lots for every exchange, whatever the others want", () => {
     let drawn = 0;
     const lots: RecordSink = { ...taker({}), wants: () => ++drawn % 2 === 0 };
-    const wishes = new SinkSelection([all, lots]);
-    for (let i = 0; i < 10; i++) wishes.open();
+    const selection = new SinkSelection([all, lots]);
+    for (let i = 0; i < 10; i++) selection.open();
     expect(drawn).toBe(10);
   });
 });

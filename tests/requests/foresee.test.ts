@@ -8,10 +8,10 @@ import { configOf } from "../support/configs.ts";
 const observer = { outlierChanged() {}, panicChanged() {} };
 
 function fleetOf(text: string): PoolRegistry {
-  const fleet = new PoolRegistry({ clock: () => 0, random: seededRandom(1), observer });
-  fleet.commit(fleet.prepare(configOf(text)));
-  for (const pool of fleet.pools) for (const upstream of pool.upstreams) pool.recordProbe(upstream, true);
-  return fleet;
+  const registry = new PoolRegistry({ clock: () => 0, random: seededRandom(1), observer });
+  registry.commit(registry.prepare(configOf(text)));
+  for (const pool of registry.pools) for (const upstream of pool.upstreams) pool.recordProbe(upstream, true);
+  return registry;
 }
 
 const imagined = {
@@ -24,32 +24,32 @@ const imagined = {
 
 describe("an imagined request", () => {
   test("goes where the next real one goes, and takes no turn", () => {
-    const fleet = fleetOf("main: a b c");
-    const [pool] = fleet.pools;
+    const registry = fleetOf("main: a b c");
+    const [pool] = registry.pools;
     for (let i = 0; i < 7; i++) {
-      const first = dryRun(fleet, imagined, () => 0);
-      expect(dryRun(fleet, imagined, () => 0).chosen).toBe(first.chosen);
+      const first = dryRun(registry, imagined, () => 0);
+      expect(dryRun(registry, imagined, () => 0).chosen).toBe(first.chosen);
       expect(pool?.select("", [])?.id).toBe(first.chosen ?? "");
     }
   });
 
   test("is told of few of thousands, and how many those are in all", () => {
     const names = Array.from({ length: 300 }, (_, i) => `u${i}`);
-    const fleet = fleetOf(`main: ${names.join(" ")}`);
-    const [pool] = fleet.pools;
+    const registry = fleetOf(`main: ${names.join(" ")}`);
+    const [pool] = registry.pools;
     for (const upstream of pool?.upstreams.slice(0, 200) ?? []) pool?.setMode(upstream, "maintenance");
-    const { candidates, fit, others, out } = dryRun(fleet, imagined, () => 0);
+    const { candidates, fit, others, out } = dryRun(registry, imagined, () => 0);
     expect([candidates.length, fit, others.length, out]).toEqual([16, 100, 50, 200]);
   });
 
   test("is told its pool, the candidates, and why the others are out", () => {
-    const fleet = fleetOf("main: a b c");
-    const [pool] = fleet.pools;
+    const registry = fleetOf("main: a b c");
+    const [pool] = registry.pools;
     const [a, b, c] = pool?.upstreams ?? [];
     if (!pool || !a || !b || !c) throw new Error("Cannot go on: the pool is not there");
     pool.setMode(b, "maintenance");
     for (let i = 0; i < 3; i++) pool.recordProbe(c, false);
-    const found = dryRun(fleet, imagined, () => 0);
+    const found = dryRun(registry, imagined, () => 0);
     expect(found).toMatchObject({
       ...{ pool: "main", policy: "round-robin", key: null, chosen: a.id, refusal: null },
       route: { host: null, path: null },
@@ -61,6 +61,6 @@ describe("an imagined request", () => {
     ]);
     expect(found).toMatchObject({ fit: 1, out: 2 });
     pool.setMode(a, "draining");
-    expect(dryRun(fleet, imagined, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
+    expect(dryRun(registry, imagined, () => 0)).toMatchObject({ chosen: null, refusal: "no_upstream" });
   });
 });

@@ -22,7 +22,7 @@ const ids = (list: readonly RequestRecord[]) => list.map(({ requestId }) => requ
 describe("the requests of late", () => {
   test("are told newest first, page by page", () => {
     const recent = new RecentRequests(() => 2_000);
-    for (let i = 1; i <= 5; i++) recent.take(recordOf(`r${i}`));
+    for (let i = 1; i <= 5; i++) recent.accept(recordOf(`r${i}`));
     const page = recent.select({ which: "recent", limit: 2 });
     expect(ids(page)).toEqual(["r5", "r4"]);
     const before = page.at(-1)?.seq ?? 0;
@@ -31,9 +31,9 @@ describe("the requests of late", () => {
 
   test("are bounded, but a flood of good ones washes no failed and no slow one away", () => {
     const recent = new RecentRequests(() => 2_000);
-    recent.take(recordOf("failed", { status: 503, reason: "no_upstream" }));
-    recent.take(recordOf("slow", { durationMs: 9_000 }));
-    for (let i = 0; i < 10_000; i++) recent.take(recordOf(`good ${i}`));
+    recent.accept(recordOf("failed", { status: 503, reason: "no_upstream" }));
+    recent.accept(recordOf("slow", { durationMs: 9_000 }));
+    for (let i = 0; i < 10_000; i++) recent.accept(recordOf(`good ${i}`));
     const kept = recent.select({ which: "recent", limit: 100_000 });
     expect(kept.map(({ seq }) => seq)).toEqual(Array.from({ length: 1_000 }, (_, i) => 12_002 - i));
     expect(ids(recent.select({ which: "failed", limit: 9 }))).toEqual(["failed"]);
@@ -47,7 +47,7 @@ describe("the requests of late", () => {
   test("that were slow are forgotten after ten minutes", () => {
     const now = { ms: 2_000 };
     const recent = new RecentRequests(() => now.ms);
-    recent.take(recordOf("slow", { durationMs: 9_000, at: 1_000 }));
+    recent.accept(recordOf("slow", { durationMs: 9_000, at: 1_000 }));
     now.ms = 611_000;
     expect(recent.select({ which: "slowest", limit: 9 })).toEqual([]);
   });
@@ -66,14 +66,14 @@ describe("the requests of late", () => {
   ] as const) {
     test(`filtered by ${JSON.stringify(filter)} are ${found.join(" and ") || "none"}`, () => {
       const recent = new RecentRequests(() => 2_000);
-      recent.take(recordOf("a", { target: "/cart/7" }));
-      recent.take(
+      recent.accept(recordOf("a", { target: "/cart/7" }));
+      recent.accept(
         recordOf("b", {
           ...{ method: "POST", target: "/cart", status: 502, reason: "connect_refused" },
           ...{ notRetried: "retry_budget", attempts: [attempt("x", { reason: "connect_refused" })] },
         }),
       );
-      recent.take(recordOf("c", { pool: "other", status: 404, target: "/", attempts: [] }));
+      recent.accept(recordOf("c", { pool: "other", status: 404, target: "/", attempts: [] }));
       expect(ids(recent.select({ which: "recent", limit: 9, ...filter })).toSorted()).toEqual([...found]);
     });
   }
@@ -82,9 +82,9 @@ describe("the requests of late", () => {
     const recent = new RecentRequests(() => 2_000);
     const seen: string[] = [];
     const end = recent.watch(({ requestId }) => void seen.push(requestId));
-    recent.take(recordOf("one"));
+    recent.accept(recordOf("one"));
     end();
-    recent.take(recordOf("two"));
+    recent.accept(recordOf("two"));
     expect(seen).toEqual(["one"]);
   });
 });
@@ -95,16 +95,16 @@ describe("the slowest requests", () => {
   test("of an hour ago keep no slower ones of now away, also if nobody looked meanwhile", () => {
     let now = 0;
     const recent = new RecentRequests(() => now);
-    for (let i = 0; i < 100; i++) recent.take(recordOf(`old ${i}`, { at: 0, durationMs: 30_000 }));
+    for (let i = 0; i < 100; i++) recent.accept(recordOf(`old ${i}`, { at: 0, durationMs: 30_000 }));
     now = 3_600_000;
-    recent.take(recordOf("new", { at: now - 1_000, durationMs: 1_000 }));
+    recent.accept(recordOf("new", { at: now - 1_000, durationMs: 1_000 }));
     expect(slowest(recent)).toEqual(["new"]);
   });
 
   test("count by their ends: one that took an hour is among them for ten minutes", () => {
     let now = 3_600_000;
     const recent = new RecentRequests(() => now);
-    recent.take(recordOf("long", { at: 0, durationMs: 3_600_000 }));
+    recent.accept(recordOf("long", { at: 0, durationMs: 3_600_000 }));
     expect(slowest(recent)).toEqual(["long"]);
     now += 600_001;
     expect(slowest(recent)).toEqual([]);
@@ -112,8 +112,8 @@ describe("the slowest requests", () => {
 
   test("are no WebSockets, which are open for hours because that is what they are for", () => {
     const recent = new RecentRequests(() => 2_000);
-    recent.take(recordOf("tunnel", { status: 101, durationMs: 900_000 }));
-    recent.take(recordOf("slow", { durationMs: 900 }));
+    recent.accept(recordOf("tunnel", { status: 101, durationMs: 900_000 }));
+    recent.accept(recordOf("slow", { durationMs: 900 }));
     expect(slowest(recent)).toEqual(["slow"]);
   });
 });

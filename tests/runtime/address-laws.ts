@@ -25,8 +25,8 @@ async function sendRaw(port: number, request: string): Promise<string> {
 }
 
 /** Empty without an answer. */
-function statusOf(answer: string): string {
-  return /^HTTP\/1\.\d (\d+)/.exec(answer)?.[1] ?? "";
+function statusOf(response: string): string {
+  return /^HTTP\/1\.\d (\d+)/.exec(response)?.[1] ?? "";
 }
 
 export const addressLaws: readonly RuntimeLaw[] = [
@@ -104,9 +104,9 @@ export const addressLaws: readonly RuntimeLaw[] = [
           ["/a/..", "/"],
           ['/caf\xc3\xa9"<>', "/caf%C3%A9%22%3C%3E"],
         ] as const) {
-          const answer = await ask(target);
-          assert.equal(statusOf(answer), "200", target);
-          assert.ok(answer.includes(`http://a.example${path} body`), `${target} became ${answer}`);
+          const response = await ask(target);
+          assert.equal(statusOf(response), "200", target);
+          assert.ok(response.includes(`http://a.example${path} body`), `${target} became ${response}`);
         }
         assert.equal(statusOf(await ask("/a#b")), "400");
       });

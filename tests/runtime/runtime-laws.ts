@@ -89,10 +89,10 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
       };
       await serving(runtime, options, async (url) => {
         for (const path of ["now", "later"]) {
-          const answer = await ask(`${url}/${path}`);
-          assert.equal(answer.status, 500);
-          assert.match(answer.headers.get("content-type") ?? "", /^text\/plain/);
-          assert.equal(await answer.text(), "500 Internal Server Error\n");
+          const response = await ask(`${url}/${path}`);
+          assert.equal(response.status, 500);
+          assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
+          assert.equal(await response.text(), "500 Internal Server Error\n");
         }
         assert.deepEqual(bugs.map(String), ["Error: secret", "Error: secret"]);
       });
@@ -110,14 +110,14 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
         },
       };
       await serving(runtime, options, async (url, listener) => {
-        const answer = ask(url);
+        const response = ask(url);
         await arrived.promise;
         let drained = false;
         const drain = listener.drain().then(() => (drained = true));
         await assert.rejects(runtime.dial("127.0.0.1", listener.port, 2_000), hasCode("ECONNREFUSED"));
         assert.equal(drained, false);
         held.resolve(new Response("done"));
-        assert.equal(await (await answer).text(), "done");
+        assert.equal(await (await response).text(), "done");
         await drain;
       });
     },
@@ -253,7 +253,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
           // Each dial that gets through takes a place in the queue of a listener that never accepts.
           for (let tries = 0; tries < 1_000; tries++) await runtime.dial("127.0.0.1", port, 200);
         }, hasCode("ETIMEDOUT"));
-        const probe = { url: `http://127.0.0.1:${port}/`, timeoutMs: 200, fields: {} };
+        const probe = { url: `http://127.0.0.1:${port}/`, timeoutMs: 200, headers: {} };
         await assert.rejects(runtime.probeHttp(probe), hasCode("ETIMEDOUT"));
         // Bun cannot give up a connect that is under way, so one of a dial and one of a probe may stay, however often they are tried.
         await until(() => opening(port) <= 2);
@@ -293,7 +293,10 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
         );
         const fields = { host: "shop.test:81", "user-agent": "evenkeel-probe" };
         const url = `${origin.url}/up?deep=1`;
-        assert.equal(await runtime.probeHttp({ url, timeoutMs: 2_000, fields }), Number(status.slice(0, 3)));
+        assert.equal(
+          await runtime.probeHttp({ url, timeoutMs: 2_000, headers: fields }),
+          Number(status.slice(0, 3)),
+        );
         await origin.close();
         assert.equal(heads.length, 1);
         assert.match(heads[0] ?? "", /^GET \/up\?deep=1 HTTP\/1\.1\r\n/);
@@ -313,7 +316,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
         socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun"));
       });
       for (let i = 0; i < 3; i++) {
-        assert.equal(await runtime.probeHttp({ url: origin.url, timeoutMs: 2_000, fields: {} }), 200);
+        assert.equal(await runtime.probeHttp({ url: origin.url, timeoutMs: 2_000, headers: {} }), 200);
       }
       await until(() => closed === 3);
       assert.equal(opened, 3);
@@ -324,7 +327,7 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     name: "probes: rejects with the code of what went wrong",
     check: async (runtime) => {
       const probe = (port: number) =>
-        runtime.probeHttp({ url: `http://127.0.0.1:${port}/`, timeoutMs: 200, fields: {} });
+        runtime.probeHttp({ url: `http://127.0.0.1:${port}/`, timeoutMs: 200, headers: {} });
       const silent = await listen((socket) => socket.resume());
       await assert.rejects(probe(silent.port), hasCode("ETIMEDOUT"));
       await silent.close();
@@ -343,12 +346,12 @@ export const runtimeLaws: readonly RuntimeLaw[] = [
     name: "starts itself again with its arguments, and more than 256 fetches are in flight at once",
     check: async (runtime) => {
       const together = 300;
-      const waiting: Array<(answer: Response) => void> = [];
+      const waiting: Array<(response: Response) => void> = [];
       const handle = (request: Request): Response | Promise<Response> => {
         if (request.url.endsWith("/probe")) return answerOk();
         return new Promise((resolve) => {
           waiting.push(resolve);
-          if (waiting.length === together) for (const answer of waiting) answer(answerOk());
+          if (waiting.length === together) for (const response of waiting) response(answerOk());
         });
       };
       await serving(runtime, { handle }, async (url) => {

@@ -9,8 +9,8 @@ const healthy = [well(20), well(20), well(20)];
 /** Resets every second request. */
 function flapping(): Server {
   let count = 0;
-  const answer = well(20);
-  return (dice) => (count++ % 2 === 0 ? resetting(dice) : answer(dice));
+  const response = well(20);
+  return (dice) => (count++ % 2 === 0 ? resetting(dice) : response(dice));
 }
 
 describe("an upstream that turns bad under load", () => {
@@ -62,8 +62,8 @@ describe("an upstream that turns bad under load", () => {
 
   test("with one answer in ten stays, since retries hide that", () => {
     const world = new World({ servers: healthy });
-    const answer = well(20);
-    world.become(1, (dice) => (dice() < 0.1 ? resetting(dice) : answer(dice)));
+    const response = well(20);
+    world.become(1, (dice) => (dice() < 0.1 ? resetting(dice) : response(dice)));
     world.load(500, 120);
     expect(world.upstreams[1]?.status).toBe("passing");
     world.run();

@@ -38,7 +38,7 @@ export interface Verdict {
 /** So much of the time counts for nothing: caches fill, code is compiled, the collector finds its pace. */
 export const warmUpShare = 1 / 3;
 /** What may come and go between two collections. */
-const leastAllowedBytes = 8 * 2 ** 20;
+const minAllowedBytes = 8 * 2 ** 20;
 const allowedShare = 0.08;
 
 /** Equal windows over all of the time, each with the medians of what was seen in it. */
@@ -62,7 +62,7 @@ export function verdictOn(windows: readonly Window[]): Verdict {
   const sizeOf = (some: readonly Window[]) => median(some.map(({ rssBytes }) => rssBytes));
   const [first, last] = [sizeOf(warm.slice(0, half)), sizeOf(warm.slice(half))];
   const grownBytes = last - first;
-  const allowedBytes = Math.max(leastAllowedBytes, first * allowedShare);
+  const allowedBytes = Math.max(minAllowedBytes, first * allowedShare);
   return { isFlat: grownBytes <= allowedBytes, grownBytes, allowedBytes };
 }
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 import type { Setting } from "../../src/config/effective.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
-import type { HistoryAnswer } from "../../src/history/history.ts";
+import type { HistoryResult } from "../../src/history/history.ts";
 import { windowNamed, windows } from "../../src/history/levels.ts";
 import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { SeriesKey } from "../../src/history/store.ts";
@@ -152,7 +152,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
 const missing = { reason: "upstream_unknown", detail: "There is no such upstream." };
 
 /** A day of waves, the same for every series: made up from the time alone, so that two answers agree. */
-export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryAnswer | undefined {
+export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryResult | undefined {
   const window = windowNamed(query.get("window") ?? "5m") ?? "5m";
   const keys: SeriesKey[] = snapshot.pools.flatMap(({ name, upstreams }) => [
     { pool: name, upstream: null },

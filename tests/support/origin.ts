@@ -176,8 +176,8 @@ function chunksOf(bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
  * The same answer, but not at once, as of a server that has something to do: a load then keeps its requests in flight,
  * and asks at the pace of its clients instead of as fast as the processors go.
  */
-export function inAWhile(answer: Answer, ms = 15): Answer {
-  return (request, socket) => void setTimeout(() => void answer(request, socket), ms);
+export function inAWhile(response: Answer, ms = 15): Answer {
+  return (request, socket) => void setTimeout(() => void response(request, socket), ms);
 }
 
 /** A complete answer with Content-Length. */

@@ -36,7 +36,7 @@ function open(config: Partial<AccessLogConfig> = {}, random: Random = seededRand
 
 async function linesOf(records: readonly RequestRecord[], config: Partial<AccessLogConfig> = {}) {
   const accessLog = open(config);
-  for (const record of records) accessLog.taker.accept(endedWith(record));
+  for (const record of records) accessLog.sink.accept(endedWith(record));
   await accessLog.close();
   return readFileSync(join(folder, "access.log"), "latin1").split("\n").slice(0, -1);
 }
@@ -146,28 +146,28 @@ describe("a line in Common Log Format", () => {
 
 describe("an access log of a share", () => {
   test("wants about that share whatever comes of it, and all that failed", () => {
-    const { taker } = open({ share: 0.25 });
-    const wanted = Array.from({ length: 4_000 }, () => taker.wants()).filter(Boolean).length;
+    const { sink } = open({ share: 0.25 });
+    const wanted = Array.from({ length: 4_000 }, () => sink.wants()).filter(Boolean).length;
     expect(wanted).toBeGreaterThan(900);
     expect(wanted).toBeLessThan(1_100);
-    expect(taker.wantsFailed()).toBe(true);
-    expect(taker.wantsSlow(60_000)).toBe(false);
+    expect(sink.wantsFailed()).toBe(true);
+    expect(sink.wantsSlow(60_000)).toBe(false);
   });
 
   test("of 0 wants only what failed, of 1 wants all", () => {
     const lowest = () => 0;
-    expect(open({ share: 0 }, lowest).taker.wants()).toBe(false);
+    expect(open({ share: 0 }, lowest).sink.wants()).toBe(false);
     const highest = () => 1 - Number.EPSILON;
-    expect(open({ share: 1 }, highest).taker.wants()).toBe(true);
+    expect(open({ share: 1 }, highest).sink.wants()).toBe(true);
   });
 });
 
 describe("an access log that cannot be written", () => {
   test("counts every line, and warns once for many", async () => {
     const accessLog = open({ to: join(folder, "missing", "access.log") });
-    for (let i = 0; i < 5; i++) accessLog.taker.accept(endedWith(goodRecord));
+    for (let i = 0; i < 5; i++) accessLog.sink.accept(endedWith(goodRecord));
     await accessLog.close();
-    accessLog.taker.accept(endedWith(goodRecord));
+    accessLog.sink.accept(endedWith(goodRecord));
     expect(accessLog.lostLines).toBe(6);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatchObject({ message: "access log lines lost", lines: 5 });

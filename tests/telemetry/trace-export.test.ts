@@ -50,7 +50,7 @@ function exportTo(endpoint: string) {
 
 async function sent(given: TracedRecord): Promise<readonly OtlpSpan[]> {
   const { spans, losses } = exportTo(`${collector.url}/`);
-  spans.take(given);
+  spans.accept(given);
   await spans.close();
   expect(losses).toEqual([]);
   return collector.spans();
@@ -127,7 +127,7 @@ describe("a collector that does not take spans", () => {
   test("is told of with how many were lost", async () => {
     collector.close();
     const { spans, losses } = exportTo(collector.url);
-    spans.take(exchange);
+    spans.accept(exchange);
     await spans.close();
     expect(losses.map(([lost]) => lost)).toEqual([3]);
     expect(losses[0]?.[1]).not.toBe("");
@@ -137,12 +137,12 @@ describe("a collector that does not take spans", () => {
     const slow = await startCollector();
     const { spans, losses, lost } = exportTo(slow.url);
     // All in one turn: nothing can have left yet.
-    for (let i = 0; i < 5_000; i++) spans.take(exchange);
+    for (let i = 0; i < 5_000; i++) spans.accept(exchange);
     expect(lost()).toBe(15_000 - 8_190);
     expect(losses[0]).toEqual([3, "they came faster than the collector took them"]);
     await spans.close();
     expect(slow.spans()).toHaveLength(8_190);
-    spans.take(exchange);
+    spans.accept(exchange);
     slow.close();
   }, 20_000);
 
@@ -152,7 +152,7 @@ describe("a collector that does not take spans", () => {
       const busy = await startCollector({ status, retryAfter: "60" });
       const { spans, lost } = exportTo(busy.url);
       const batch = () => {
-        for (let i = 0; i < 200; i++) spans.take(exchange);
+        for (let i = 0; i < 200; i++) spans.accept(exchange);
       };
       batch();
       await until(() => lost() > 0, "the first refusal");

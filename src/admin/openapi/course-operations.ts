@@ -3,10 +3,10 @@
 import { Type } from "@sinclair/typebox";
 import { count, textSchema } from "../schemas/parts.ts";
 import { eventsSchema, reloadReportSchema, settingsSchema, stateSchema } from "../schemas/record.ts";
-import { jsonAnswer, type Operation } from "./operation.ts";
+import { jsonResponse, type Operation } from "./operation.ts";
 
 const notModified = { about: "Nothing has changed since `If-None-Match`." };
-const etagField = { "If-None-Match": textSchema("The ETag of an earlier answer.") };
+const etagHeader = { "If-None-Match": textSchema("The ETag of an earlier answer.") };
 const only = {
   upstream: textSchema("Only those of this upstream."),
   pool: textSchema("Only those of this pool."),
@@ -30,7 +30,7 @@ export const systemOperations: readonly Operation[] = [
       before: count("Only earlier ones than this number, the last of them."),
       limit: count("At most so many, and never more than 2000; by default 100."),
     },
-    answers: { 200: jsonAnswer(eventsSchema, "The last ones, oldest first.") },
+    responses: { 200: jsonResponse(eventsSchema, "The last ones, oldest first.") },
     problems: { 400: ["query_invalid"] },
   },
   {
@@ -49,7 +49,7 @@ export const systemOperations: readonly Operation[] = [
       after: count("Begins after the event with this number; for callers that cannot send Last-Event-ID."),
     },
     fields: { "Last-Event-ID": textSchema("Begins after the event with this number.") },
-    answers: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
+    responses: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
     problems: { 400: ["query_invalid", "snapshots_invalid"], 503: ["listeners_full"] },
   },
   {
@@ -57,24 +57,24 @@ export const systemOperations: readonly Operation[] = [
     path: "/api/config",
     tag: "Configuration",
     summary: "Every value that counts, with its source and without secrets",
-    fields: etagField,
-    answers: { 200: jsonAnswer(settingsSchema, "A list.", { isTagged: true }), 304: notModified },
+    fields: etagHeader,
+    responses: { 200: jsonResponse(settingsSchema, "A list.", { isTagged: true }), 304: notModified },
   },
   {
     method: "GET",
     path: "/api/state",
     tag: "Configuration",
     summary: "What operators set at run time",
-    fields: etagField,
-    answers: { 200: jsonAnswer(stateSchema, "Oldest first.", { isTagged: true }), 304: notModified },
+    fields: etagHeader,
+    responses: { 200: jsonResponse(stateSchema, "Oldest first.", { isTagged: true }), 304: notModified },
   },
   {
     method: "GET",
     path: "/api/state/export",
     tag: "Configuration",
     summary: "The same as a configuration file",
-    fields: etagField,
-    answers: {
+    fields: etagHeader,
+    responses: {
       200: {
         about: "The pools that differ from the configuration.",
         type: "application/yaml; charset=utf-8",
@@ -104,7 +104,7 @@ export const systemOperations: readonly Operation[] = [
       type: "application/yaml",
       schema: Type.String({ description: "Another file to look at, at most 1 MiB; only with `dry`." }),
     },
-    answers: { 200: jsonAnswer(reloadReportSchema, "What changed, or would.", { isTagged: true }) },
+    responses: { 200: jsonResponse(reloadReportSchema, "What changed, or would.", { isTagged: true }) },
     problems: {
       400: ["file_unexpected"],
       412: ["configuration_changed"],

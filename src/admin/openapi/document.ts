@@ -56,12 +56,12 @@ export function documentOf(operations: readonly Operation[]): OpenApiDocument {
 }
 
 function described(operation: Operation, components: Components): Json {
-  const { method, path, tag, summary, about, query = {}, fields = {}, body, isOpen } = operation;
+  const { method, path, tag, summary, about, query = {}, fields: headers = {}, body, isOpen } = operation;
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
   const parameters = [
     ...inPath.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
     ...Object.entries(query).map(([name, schema]) => parameterOf(name, "query", schema)),
-    ...Object.entries(fields).map(([name, schema]) => parameterOf(name, "header", schema)),
+    ...Object.entries(headers).map(([name, schema]) => parameterOf(name, "header", schema)),
   ];
   return {
     operationId: operationId(method, path),
@@ -77,7 +77,7 @@ function described(operation: Operation, components: Components): Json {
         content: { [body.type]: { schema: published(body.schema, components) } },
       },
     }),
-    responses: { ...answersOf(operation, components), ...problemsOf(operation, components) },
+    responses: { ...responsesOf(operation, components), ...problemsOf(operation, components) },
   };
 }
 
@@ -92,13 +92,13 @@ function parameterOf(name: string, place: "query" | "header", schema: TSchema): 
   return { name, in: place, description, schema: rest };
 }
 
-function answersOf({ answers }: Operation, components: Components): { readonly [status: string]: Json } {
+function responsesOf({ responses }: Operation, components: Components): { readonly [status: string]: Json } {
   return Object.fromEntries(
-    Object.entries(answers).map(([status, answer]) => [status, answerOf(answer, components)]),
+    Object.entries(responses).map(([status, response]) => [status, responseOf(response, components)]),
   );
 }
 
-function answerOf({ about, type, schema, isTagged }: OperationResponse, components: Components): Json {
+function responseOf({ about, type, schema, isTagged }: OperationResponse, components: Components): Json {
   const tag = { ETag: { description: "Names this state.", schema: { type: "string" } } };
   return {
     description: about,

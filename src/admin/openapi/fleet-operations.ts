@@ -13,7 +13,7 @@ import {
 import { textSchema } from "../schemas/parts.ts";
 import { poolSchema } from "../schemas/snapshot.ts";
 import { upstreamDetailSchema } from "../schemas/upstream.ts";
-import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
+import { jsonResponse, jsonBody, type Operation } from "./operation.ts";
 
 /** Of every write. */
 const actor = {
@@ -23,7 +23,7 @@ const actor = {
 };
 
 /** Of every write that is kept. */
-const fields = {
+const headers = {
   "If-Match": textSchema(
     "The ETag of what this was decided on. If that has changed since, nothing is done: 412.",
   ),
@@ -36,7 +36,7 @@ const wait = textSchema(
 const deadline = textSchema(
   "By when it should be empty, without anybody waiting for it: `30s`; by default as long as `wait`.",
 );
-const changed = jsonAnswer(upstreamDetailSchema, "As it is now.", { isTagged: true });
+const changed = jsonResponse(upstreamDetailSchema, "As it is now.", { isTagged: true });
 const tooLate = ["intent_changed"];
 
 export const upstreamOperations: readonly Operation[] = [
@@ -48,8 +48,8 @@ export const upstreamOperations: readonly Operation[] = [
     about:
       "The ETag names what operators set (mode, weight, backup place, membership, a rehearsal, and when), not what is measured: send it " +
       "back as `If-Match` with a write. Since traffic changes all the time, this is never answered with 304.",
-    answers: {
-      200: jsonAnswer(upstreamDetailSchema, "With probes, latencies and answers.", { isTagged: true }),
+    responses: {
+      200: jsonResponse(upstreamDetailSchema, "With probes, latencies and answers.", { isTagged: true }),
     },
     problems: { 404: ["upstream_unknown"] },
   },
@@ -58,9 +58,9 @@ export const upstreamOperations: readonly Operation[] = [
     path: "/api/upstreams/:id",
     tag: "Upstreams",
     summary: "Sets its weight",
-    fields,
+    fields: headers,
     body: jsonBody(weightBody),
-    answers: { 200: changed },
+    responses: { 200: changed },
     problems: {
       400: ["body_invalid", "weight_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
@@ -74,11 +74,11 @@ export const upstreamOperations: readonly Operation[] = [
     tag: "Upstreams",
     summary: "Drains it, then takes it out of its pool",
     query: { wait },
-    fields,
+    fields: headers,
     body: jsonBody(reasonBody),
-    answers: {
-      200: jsonAnswer(removalSchema, "It is gone."),
-      202: jsonAnswer(removalSchema, "It gets nothing new, and goes when it is empty."),
+    responses: {
+      200: jsonResponse(removalSchema, "It is gone."),
+      202: jsonResponse(removalSchema, "It gets nothing new, and goes when it is empty."),
     },
     problems: {
       400: ["body_invalid", "reason_invalid", "wait_invalid"],
@@ -94,9 +94,9 @@ export const upstreamOperations: readonly Operation[] = [
     summary: "Sets its mode",
     about:
       "`draining` and `maintenance` get nothing new; what is under way finishes. `ready` for one that is ready already ends its ejection. It survives restarts.",
-    fields,
+    fields: headers,
     body: jsonBody(modeBody),
-    answers: { 200: changed },
+    responses: { 200: changed },
     problems: {
       400: ["body_invalid", "mode_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
@@ -110,10 +110,10 @@ export const upstreamOperations: readonly Operation[] = [
     tag: "Upstreams",
     summary: "Drains it, and answers when it is empty",
     query: { wait, deadline, force: Type.Boolean({ description: "Cuts what is left when the time is up." }) },
-    fields,
+    fields: headers,
     body: jsonBody(reasonBody),
-    answers: {
-      200: jsonAnswer(drainReportSchema, "It is empty, the time is up, or it was undone.", {
+    responses: {
+      200: jsonResponse(drainReportSchema, "It is empty, the time is up, or it was undone.", {
         isTagged: true,
       }),
     },
@@ -131,9 +131,9 @@ export const upstreamOperations: readonly Operation[] = [
     tag: "Upstreams",
     summary: "Plays a fault on it for a while",
     about: "It replaces the one that runs, ends by itself and survives no restart.",
-    fields,
+    fields: headers,
     body: jsonBody(faultBody),
-    answers: { 200: changed },
+    responses: { 200: changed },
     problems: {
       400: ["body_invalid"],
       403: ["role_insufficient"],
@@ -148,9 +148,9 @@ export const upstreamOperations: readonly Operation[] = [
     path: "/api/upstreams/:id/rehearsal",
     tag: "Upstreams",
     summary: "Ends the rehearsal that runs there",
-    fields,
+    fields: headers,
     body: jsonBody(reasonBody),
-    answers: { 200: changed },
+    responses: { 200: changed },
     problems: {
       400: ["body_invalid", "reason_invalid"],
       404: ["upstream_unknown"],
@@ -164,7 +164,7 @@ export const upstreamOperations: readonly Operation[] = [
     tag: "Upstreams",
     summary: "One pool of the snapshot",
     about: "The ETag names who belongs to it and what was set for each, for `If-Match` when one is added.",
-    answers: { 200: jsonAnswer(poolSchema, "With its upstreams.", { isTagged: true }) },
+    responses: { 200: jsonResponse(poolSchema, "With its upstreams.", { isTagged: true }) },
     problems: { 404: ["pool_unknown"] },
   },
   {
@@ -173,9 +173,9 @@ export const upstreamOperations: readonly Operation[] = [
     tag: "Upstreams",
     summary: "Adds an upstream",
     about: "It is probed first, and serves if that is well. It survives restarts.",
-    fields,
+    fields: headers,
     body: jsonBody(newUpstreamBody),
-    answers: { 201: { ...changed, about: "It belongs to the pool." } },
+    responses: { 201: { ...changed, about: "It belongs to the pool." } },
     problems: {
       400: ["body_invalid"],
       404: ["pool_unknown"],

@@ -4,7 +4,7 @@ import { Type } from "@sinclair/typebox";
 import type { Caller } from "../../access/access.ts";
 import { roles } from "../../access/role.ts";
 import { nullable, oneOf, textSchema, boolean, enumOf } from "../schemas/parts.ts";
-import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
+import { jsonResponse, jsonBody, type Operation } from "./operation.ts";
 
 const role = oneOf(roles, "viewer reads, operator also acts on upstreams, admin does everything.");
 
@@ -43,7 +43,7 @@ export const loginOperations: readonly Operation[] = [
     about: "It ends at `/api/logout`, after 30 minutes without a request, or 12 hours after the login.",
     isOpen: true,
     body: jsonBody(loginBody),
-    answers: { 200: jsonAnswer(sessionSchema, "The session.") },
+    responses: { 200: jsonResponse(sessionSchema, "The session.") },
     problems: {
       400: ["login_invalid"],
       401: ["login_refused"],
@@ -57,8 +57,8 @@ export const loginOperations: readonly Operation[] = [
     path: "/api/logout",
     tag: "Access",
     summary: "Ends the caller's session",
-    answers: {
-      200: jsonAnswer(Type.Object({ ended: boolean("Always true.") }, { title: "Logout" }), "It is over."),
+    responses: {
+      200: jsonResponse(Type.Object({ ended: boolean("Always true.") }, { title: "Logout" }), "It is over."),
     },
     problems: { 409: ["no_session"] },
   },
@@ -67,6 +67,6 @@ export const loginOperations: readonly Operation[] = [
     path: "/api/me",
     tag: "Access",
     summary: "Who the caller is",
-    answers: { 200: jsonAnswer(callerSchema, "As far as it is known.") },
+    responses: { 200: jsonResponse(callerSchema, "As far as it is known.") },
   },
 ];

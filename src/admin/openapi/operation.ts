@@ -34,14 +34,14 @@ export interface Operation {
   /** Request fields, likewise. */
   readonly fields?: Readonly<Record<string, TSchema>>;
   readonly body?: { readonly type: string; readonly schema: TSchema };
-  readonly answers: Readonly<Record<number, OperationResponse>>;
+  readonly responses: Readonly<Record<number, OperationResponse>>;
   /** Reason words of its problems, by status, besides those of the guard. */
   readonly problems?: Readonly<Record<number, readonly string[]>>;
   /** Answered to everybody. */
   readonly isOpen?: true;
 }
 
-export function jsonAnswer(
+export function jsonResponse(
   schema: TSchema,
   about: string,
   more: Pick<OperationResponse, "isTagged"> = {},

@@ -7,7 +7,7 @@ import { healthSchema } from "../schemas/orders.ts";
 import { timestamp, oneOf, textSchema } from "../schemas/parts.ts";
 import { historySchema } from "../schemas/record.ts";
 import { snapshotSchema } from "../schemas/snapshot.ts";
-import { jsonAnswer, type Operation } from "./operation.ts";
+import { jsonResponse, type Operation } from "./operation.ts";
 
 const unchanged = { about: "Nothing has changed since `If-None-Match`." };
 /** Open to everybody, but not to foreign pages. */
@@ -20,7 +20,7 @@ export const readingOperations: readonly Operation[] = [
     path: "/livez",
     tag: "Health",
     summary: "Whether the process runs",
-    answers: { 200: jsonAnswer(healthSchema, "It runs and answers.") },
+    responses: { 200: jsonResponse(healthSchema, "It runs and answers.") },
     isOpen: true,
   },
   {
@@ -28,9 +28,9 @@ export const readingOperations: readonly Operation[] = [
     path: "/readyz",
     tag: "Health",
     summary: "Whether it may get traffic",
-    answers: {
-      200: jsonAnswer(healthSchema, "It listens, and is not shutting down."),
-      503: jsonAnswer(healthSchema, "It starts, drains or has stopped."),
+    responses: {
+      200: jsonResponse(healthSchema, "It listens, and is not shutting down."),
+      503: jsonResponse(healthSchema, "It starts, drains or has stopped."),
     },
     isOpen: true,
   },
@@ -39,9 +39,9 @@ export const readingOperations: readonly Operation[] = [
     path: "/healthz",
     tag: "Health",
     summary: "Whether it serves",
-    answers: {
-      200: jsonAnswer(healthSchema, "It is ready, and in every pool at least one upstream is fit."),
-      503: jsonAnswer(healthSchema, "It is not; the status says why."),
+    responses: {
+      200: jsonResponse(healthSchema, "It is ready, and in every pool at least one upstream is fit."),
+      503: jsonResponse(healthSchema, "It is not; the status says why."),
     },
     isOpen: true,
   },
@@ -50,7 +50,7 @@ export const readingOperations: readonly Operation[] = [
     path: "/metrics",
     tag: "State",
     summary: "All metrics for Prometheus",
-    answers: {
+    responses: {
       200: { about: "The text format, version 0.0.4.", type: expositionType, schema: Type.String() },
     },
   },
@@ -59,7 +59,7 @@ export const readingOperations: readonly Operation[] = [
     path: "/api/snapshot",
     tag: "State",
     summary: "The whole picture of now",
-    answers: { 200: jsonAnswer(snapshotSchema, "Pools, upstreams, traffic, the last events.") },
+    responses: { 200: jsonResponse(snapshotSchema, "Pools, upstreams, traffic, the last events.") },
   },
   {
     method: "GET",
@@ -72,7 +72,9 @@ export const readingOperations: readonly Operation[] = [
       window: oneOf(windowNames, "How far to look back; by default 5m."),
       since: timestamp("Only what ended after this."),
     },
-    answers: { 200: jsonAnswer(historySchema, "One series for each pool, or the one that was asked for.") },
+    responses: {
+      200: jsonResponse(historySchema, "One series for each pool, or the one that was asked for."),
+    },
     problems: { 400: ["window_invalid", "since_invalid"], 404: ["series_unknown"] },
   },
 ];
@@ -87,8 +89,8 @@ export const documentOperations: readonly Operation[] = [
     problems: foreign,
     summary: "This document",
     fields: knownField,
-    answers: {
-      200: jsonAnswer(
+    responses: {
+      200: jsonResponse(
         Type.Object({ openapi: Type.Literal("3.1.1") }, { additionalProperties: true }),
         "OpenAPI 3.1.",
         { isTagged: true },
@@ -104,7 +106,7 @@ export const documentOperations: readonly Operation[] = [
     problems: foreign,
     summary: "This document for people",
     fields: knownField,
-    answers: {
+    responses: {
       200: { about: "A page.", type: "text/html; charset=utf-8", schema: Type.String(), isTagged: true },
       304: unchanged,
     },
@@ -117,7 +119,7 @@ export const documentOperations: readonly Operation[] = [
     problems: foreign,
     summary: "How that page looks",
     fields: knownField,
-    answers: {
+    responses: {
       200: {
         about: "A style sheet.",
         type: "text/css; charset=utf-8",

@@ -3,7 +3,7 @@
 import { Type } from "@sinclair/typebox";
 import { count, oneOf, textSchema } from "../schemas/parts.ts";
 import { explainedSchema, dryRunSchema, dryRunBody, requestsSchema } from "../schemas/request.ts";
-import { jsonAnswer, jsonBody, type Operation } from "./operation.ts";
+import { jsonResponse, jsonBody, type Operation } from "./operation.ts";
 
 const filter = {
   pool: textSchema("Only those of this pool."),
@@ -29,7 +29,7 @@ export const requestOperations: readonly Operation[] = [
       limit: count("At most so many, and never more than 500; by default 50."),
       before: count("Only those with a smaller number."),
     },
-    answers: { 200: jsonAnswer(requestsSchema, "Those that are kept.") },
+    responses: { 200: jsonResponse(requestsSchema, "Those that are kept.") },
     problems: { 400: ["query_invalid"] },
   },
   {
@@ -45,7 +45,7 @@ export const requestOperations: readonly Operation[] = [
       after: count("Begins after the request with this number; for callers that cannot send Last-Event-ID."),
     },
     fields: { "Last-Event-ID": textSchema("Begins after the request with this number.") },
-    answers: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
+    responses: { 200: { about: "It does not end.", type: "text/event-stream", schema: Type.String() } },
     problems: { 400: ["query_invalid"], 503: ["listeners_full"] },
   },
   {
@@ -55,7 +55,7 @@ export const requestOperations: readonly Operation[] = [
     summary: "Where a request would go now",
     about: "Nothing is sent, and no turn is taken.",
     body: jsonBody(dryRunBody),
-    answers: { 200: jsonAnswer(dryRunSchema, "What a real one would meet.") },
+    responses: { 200: jsonResponse(dryRunSchema, "What a real one would meet.") },
     problems: {
       400: [
         "body_invalid",
@@ -72,7 +72,9 @@ export const requestOperations: readonly Operation[] = [
     path: "/api/requests/:id",
     tag: "Requests",
     summary: "One request, explained",
-    answers: { 200: jsonAnswer(explainedSchema, "Candidates, attempts, times, and all of it in sentences.") },
+    responses: {
+      200: jsonResponse(explainedSchema, "Candidates, attempts, times, and all of it in sentences."),
+    },
     problems: { 404: ["request_unknown"] },
   },
 ];

@@ -72,7 +72,7 @@ export function renderDocument(operations: readonly Operation[], document: OpenA
 }
 
 function OperationEntry(props: { readonly operation: Operation; readonly document: OpenApiDocument }) {
-  const { method, path, summary, about, query = {}, fields = {}, body, answers } = props.operation;
+  const { method, path, summary, about, query = {}, fields: headers = {}, body, responses } = props.operation;
   const described = props.document.paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
   const id = String(valueIn(described, "operationId"));
   return (
@@ -85,9 +85,9 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
       </summary>
       <div id={id}>
         {about !== undefined && <p safe>{about.replaceAll("`", "")}</p>}
-        <p safe>{needsWords(roleFor(method, path))}</p>
+        <p safe>{roleText(roleFor(method, path))}</p>
         <Parameters caption="Query" entries={query} />
-        <Parameters caption="Fields" entries={fields} />
+        <Parameters caption="Fields" entries={headers} />
         {body && (
           <p>
             Body: <code safe>{body.type}</code>, <TypeOf schema={bodySchema(described)} />
@@ -96,8 +96,8 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
         <table>
           <caption>Answers</caption>
           <tbody>
-            {Object.entries(answers).map(([status, answer]) => (
-              <AnswerRow status={status} answer={answer} schema={answerSchema(described, status)} />
+            {Object.entries(responses).map(([status, response]) => (
+              <ResponseRow status={status} answer={response} schema={responseSchema(described, status)} />
             ))}
             {Object.entries(statusReasons(props.operation)).map(([status, reasons]) => (
               <tr>
@@ -119,7 +119,7 @@ function OperationEntry(props: { readonly operation: Operation; readonly documen
   );
 }
 
-function needsWords(needed: Needed): string {
+function roleText(needed: Needed): string {
   return needed === "nobody"
     ? "Asks nobody who it is."
     : `Needs the role ${needed}, where there are accounts.`;
@@ -148,7 +148,7 @@ function Parameters(props: {
   );
 }
 
-function AnswerRow(props: {
+function ResponseRow(props: {
   readonly status: string;
   readonly answer: OperationResponse;
   readonly schema: Json;
@@ -178,7 +178,7 @@ function curlOf({ method, path, body }: Operation): string {
   return `curl${verb} http://localhost:8091${path}${sent}`;
 }
 
-function answerSchema(described: Json | undefined, status: string): Json {
+function responseSchema(described: Json | undefined, status: string): Json {
   return contentSchema(valueIn(valueIn(described, "responses"), status));
 }
 

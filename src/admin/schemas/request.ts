@@ -106,10 +106,10 @@ export const explainedSchema = Type.Object(
   { title: "ExplainedRequest" },
 );
 
-const longestText = 8_000;
+const maxText = 8_000;
 const line = (description: string) =>
   Type.Optional(
-    Type.String({ maxLength: longestText, description, errorMessage: "a text of at most 8,000 characters" }),
+    Type.String({ maxLength: maxText, description, errorMessage: "a text of at most 8,000 characters" }),
   );
 
 export const dryRunBody = Type.Object(

@@ -126,7 +126,7 @@ const drainSchema = Type.Object(
   { title: "Drain" },
 );
 
-const rehearsalSchema = Type.Object(
+const faultSchema = Type.Object(
   {
     latencyMs: numberSchema("Added to each attempt, milliseconds."),
     errorShare: Type.Number({ minimum: 0, maximum: 1, description: "Of the attempts that fail." }),
@@ -156,7 +156,7 @@ const upstreamKeys = {
   weightSet: nullable(markSchema, "Null while the weight is as configured."),
   added: nullable(markSchema, "Null if it comes from the configuration."),
   drain: nullable(drainSchema, "Null unless it is being emptied, or is kept empty."),
-  rehearsal: nullable(rehearsalSchema, "Null while nothing is played there."),
+  rehearsal: nullable(faultSchema, "Null while nothing is played there."),
   fit: boolean("Whether it gets new requests now."),
   inFlight: count("Requests under way, tunnels among them."),
   tunnels: count("Those whose protocol was switched, such as WebSockets; they take none of the places."),

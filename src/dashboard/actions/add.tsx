@@ -2,9 +2,9 @@
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../escape.ts";
-import { backTo, locationFields, type PageLocation, placeOf } from "../place.ts";
+import { backTo, locationFields, type PageLocation, formLocation } from "../place.ts";
 import { PostForm } from "../post-form.tsx";
-import { longestReason, reasonIn } from "./asked.ts";
+import { maxReason, reasonIn } from "./asked.ts";
 import type { NewUpstreamInput } from "./order.ts";
 import { PanelTitle, FormProblem, ReasonField } from "./panel.tsx";
 
@@ -16,24 +16,24 @@ export interface Adding {
   readonly weight: string;
   readonly backup: boolean;
   readonly reason: string;
-  readonly place: PageLocation;
+  readonly location: PageLocation;
 }
 
 /** Undefined if no pool is named. */
 export function addingOf(fields: URLSearchParams): Adding | undefined {
   const pool = fields.get("pool") ?? "";
   if (pool === "") return undefined;
-  const typed = (name: string) => (fields.get(name) ?? "").trim().slice(0, longestReason);
+  const typed = (name: string) => (fields.get(name) ?? "").trim().slice(0, maxReason);
   return {
     ...{ pool, url: typed("url"), name: typed("name"), weight: typed("weight") },
     backup: fields.get("backup") === "yes",
     reason: reasonIn(fields),
-    place: placeOf(fields),
+    location: formLocation(fields),
   };
 }
 
 /** A weight that is no number goes on as it is, to be refused with a sentence. */
-export function newcomerOf({ url, name, weight, backup }: Adding): NewUpstreamInput {
+export function newUpstreamOf({ url, name, weight, backup }: Adding): NewUpstreamInput {
   return {
     url,
     ...(name === "" ? {} : { name }),
@@ -51,14 +51,14 @@ export interface AddPanelProps {
 }
 
 export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX.Element {
-  const { pool, url, name, weight, backup, reason, place } = adding;
+  const { pool, url, name, weight, backup, reason, location } = adding;
   return (
     <PostForm
       action="/actions/add"
       id="action"
       kind="action"
       {...(inDialog ? { target: "#panel" } : {})}
-      fields={{ pool, ...locationFields(place) }}
+      fields={{ pool, ...locationFields(location) }}
     >
       <PanelTitle text={`Add an upstream to ${pool}`} inDialog={inDialog} />
       <div id="effect" class="effect">
@@ -110,7 +110,7 @@ export function AddPanel({ adding, problem = "", inDialog }: AddPanelProps): JSX
         <button type="submit" class="main">
           Add upstream
         </button>
-        <a class="button" href={attribute(backTo(place))} data-close="panel">
+        <a class="button" href={attribute(backTo(location))} data-close="panel">
           Cancel
         </a>
       </div>

@@ -1,6 +1,6 @@
 /** What an operator asks for: read from the query of a confirmation or from the form that confirms it. */
 
-import { type PageLocation, placeOf } from "../place.ts";
+import { type PageLocation, formLocation } from "../place.ts";
 
 export const actions = ["ready", "drain", "maintenance", "weight", "remove", "cut"] as const;
 /** `cut`: end by force what is left of a drain. */
@@ -10,7 +10,7 @@ export type Action = (typeof actions)[number];
 export const bulkActions = ["ready", "drain", "maintenance", "weight"] as const satisfies readonly Action[];
 
 export interface ActionForm {
-  readonly act: Action;
+  readonly action: Action;
   /** Ids, each once. */
   readonly ids: readonly string[];
   /** 0–256; null for the configured one; undefined if nothing was said or it makes no sense. */
@@ -20,14 +20,14 @@ export interface ActionForm {
   readonly reason: string;
   /** That what would leave a pool with nobody is meant. */
   readonly confirmed: boolean;
-  readonly place: PageLocation;
+  readonly location: PageLocation;
 }
 
 /** More than anybody selects by hand. */
-const mostAtOnce = 500;
+const maxConcurrent = 500;
 
 /** The admin API keeps no more either. */
-export const longestReason = 200;
+export const maxReason = 200;
 
 export const deadlines = [
   { name: "10 seconds", ms: 10_000 },
@@ -42,23 +42,23 @@ const defaultDeadlineMs = 30_000;
 
 /** Undefined if it names no act, or nobody. */
 export function parseActionForm(fields: URLSearchParams): ActionForm | undefined {
-  const act = actions.find((known) => known === fields.get("act"));
-  const ids = [...new Set(fields.getAll("upstream"))].filter(Boolean).slice(0, mostAtOnce);
-  if (!act || ids.length === 0) return undefined;
+  const action = actions.find((known) => known === fields.get("act"));
+  const ids = [...new Set(fields.getAll("upstream"))].filter(Boolean).slice(0, maxConcurrent);
+  if (!action || ids.length === 0) return undefined;
   const deadline = Number(fields.get("deadline") ?? defaultDeadlineMs);
   return {
-    act,
+    action,
     ids,
     weight: weightIn(fields.get("weight")),
     deadlineMs: deadlines.some(({ ms }) => ms === deadline) ? deadline : defaultDeadlineMs,
     reason: reasonIn(fields),
     confirmed: fields.get("confirmed") === "yes",
-    place: placeOf(fields),
+    location: formLocation(fields),
   };
 }
 
 export function reasonIn(fields: URLSearchParams): string {
-  return (fields.get("reason") ?? "").trim().slice(0, longestReason);
+  return (fields.get("reason") ?? "").trim().slice(0, maxReason);
 }
 
 /** An empty field is the configured weight. */
@@ -70,6 +70,6 @@ function weightIn(given: string | null): number | null | undefined {
 }
 
 /** What is not undone with a click, or takes several at once, has to be explained to whoever reads the record. */
-export function needsReason({ act, ids }: Pick<ActionForm, "act" | "ids">): boolean {
-  return ids.length > 1 || act === "maintenance" || act === "remove" || act === "cut";
+export function needsReason({ action, ids }: Pick<ActionForm, "action" | "ids">): boolean {
+  return ids.length > 1 || action === "maintenance" || action === "remove" || action === "cut";
 }

@@ -16,32 +16,32 @@ export interface Undo {
 export interface UndoEntry {
   readonly key: string;
   /** "api-2 is draining" */
-  readonly words: string;
+  readonly text: string;
   /** Empty where nothing can be taken back. */
   readonly undo: readonly Undo[];
 }
 
 /** Older ones are nothing that one click should take back. */
-const mostKept = 100;
+const maxEntries = 100;
 
 export class UndoHistory {
-  readonly #kept = new Map<string, UndoEntry>();
+  readonly #entries = new Map<string, UndoEntry>();
 
-  add(words: string, undo: readonly Undo[]): UndoEntry {
-    const deed = { key: randomUUID(), words, undo };
-    this.#kept.set(deed.key, deed);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > mostKept && oldest !== undefined) this.#kept.delete(oldest);
-    return deed;
+  add(text: string, undo: readonly Undo[]): UndoEntry {
+    const entry = { key: randomUUID(), text, undo };
+    this.#entries.set(entry.key, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > maxEntries && oldest !== undefined) this.#entries.delete(oldest);
+    return entry;
   }
 
   of(key: string | undefined): UndoEntry | undefined {
-    return key === undefined ? undefined : this.#kept.get(key);
+    return key === undefined ? undefined : this.#entries.get(key);
   }
 
   /** It was taken back: not twice. */
   forget(key: string): void {
-    this.#kept.delete(key);
+    this.#entries.delete(key);
   }
 }
 
@@ -49,14 +49,14 @@ const undoReason = "undone";
 
 /** How an act on this upstream is taken back; undefined where it cannot be. */
 export function undoOf(
-  { act, weight }: ActionForm,
+  { action, weight }: ActionForm,
   before: UpstreamSnapshot,
   pool: string,
 ): Undo | undefined {
   const { id } = before;
   const common = { id, reason: undoReason };
-  if (act === "cut") return undefined;
-  if (act === "remove") {
+  if (action === "cut") return undefined;
+  if (action === "remove") {
     const { url, weight: had, backup } = before;
     return {
       id,
@@ -67,7 +67,7 @@ export function undoOf(
           : now && `there is another ${id} by now`,
     };
   }
-  if (act === "weight") {
+  if (action === "weight") {
     return {
       id,
       order: { to: "weight", weight: before.weightSet ? before.weight : null, ...common },
@@ -79,7 +79,7 @@ export function undoOf(
             : undefined,
     };
   }
-  const mode = act === "drain" ? "draining" : act;
+  const mode = action === "drain" ? "draining" : action;
   if (mode === before.mode) return undefined;
   return {
     id,

@@ -12,18 +12,18 @@ export interface DoneProps {
   readonly place: PageLocation;
 }
 
-export function ActionResult({ deed: { key, words, undo }, place }: DoneProps): JSX.Element {
+export function ActionResult({ deed: { key, text, undo }, place: location }: DoneProps): JSX.Element {
   return (
     <div class="done-line">
-      <p safe>{words}</p>
+      <p safe>{text}</p>
       {undo.length > 0 ? (
-        <PostForm action={`/undo/${key}`} target="#done" fields={locationFields(place)}>
+        <PostForm action={`/undo/${key}`} target="#done" fields={locationFields(location)}>
           <button type="submit">Undo</button>
         </PostForm>
       ) : (
         ""
       )}
-      <a class="dismiss" href={attribute(backTo(place))} data-close="done" aria-label="Dismiss">
+      <a class="dismiss" href={attribute(backTo(location))} data-close="done" aria-label="Dismiss">
         ×
       </a>
     </div>

@@ -1,7 +1,7 @@
 /** What will happen, in sentences, before it does: who gets nothing new, what finishes, who takes over, and how full they get. */
 
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../../snapshot.ts";
-import { formatCount, formatShare, formatSpan, joinWords } from "../format.ts";
+import { formatCount, formatShare, formatSpan, joinList } from "../format.ts";
 import { isEjected } from "../reasons.ts";
 import type { ActionForm } from "./asked.ts";
 import { type UpstreamChange, type Forecast, forecast, type Share } from "./serving.ts";
@@ -14,26 +14,26 @@ export interface Effect {
   readonly unknown: readonly string[];
 }
 
-type Wish = Pick<ActionForm, "act" | "ids" | "weight" | "deadlineMs">;
+type ActionRequest = Pick<ActionForm, "action" | "ids" | "weight" | "deadlineMs">;
 
-export function effectOf(snapshot: Snapshot, wish: Wish): Effect {
+export function effectOf(snapshot: Snapshot, request: ActionRequest): Effect {
   const touched = snapshot.pools.flatMap((pool) => {
-    const members = pool.upstreams.filter(({ id }) => wish.ids.includes(id));
+    const members = pool.upstreams.filter(({ id }) => request.ids.includes(id));
     return members.length > 0 ? [{ pool, members }] : [];
   });
   const known = new Set(touched.flatMap(({ members }) => members.map(({ id }) => id)));
   const effects = touched.map(({ pool, members }) => {
-    const [before, after] = [forecast(pool, new Map()), forecast(pool, fatesOf(members, wish))];
+    const [before, after] = [forecast(pool, new Map()), forecast(pool, upstreamChanges(members, request))];
     const isMoved = JSON.stringify(before.shares) !== JSON.stringify(after.shares);
     return {
-      lines: [...ownLines(pool, members, wish), ...(isMoved ? shareLines(pool, after, members) : [])],
+      lines: [...ownLines(pool, members, request), ...(isMoved ? shareLines(pool, after, members) : [])],
       dangers: dangerLines(pool, before, after),
     };
   });
   return {
     lines: effects.flatMap(({ lines }) => lines),
     dangers: effects.flatMap(({ dangers }) => dangers),
-    unknown: wish.ids.filter((id) => !known.has(id)),
+    unknown: request.ids.filter((id) => !known.has(id)),
   };
 }
 
@@ -44,14 +44,14 @@ export function presentWeight(snapshot: Snapshot, ids: readonly string[]): numbe
   return others.length === 0 ? weight : null;
 }
 
-function fatesOf(
+function upstreamChanges(
   members: readonly UpstreamSnapshot[],
-  { act, weight }: Wish,
+  { action, weight }: ActionRequest,
 ): ReadonlyMap<string, UpstreamChange> {
   return new Map(
     members.map(({ id }): [string, UpstreamChange] => {
-      if (act === "ready") return [id, { isBack: true }];
-      if (act === "weight") return [id, typeof weight === "number" ? { weight } : {}];
+      if (action === "ready") return [id, { isBack: true }];
+      if (action === "weight") return [id, typeof weight === "number" ? { weight } : {}];
       return [id, { isOut: true }];
     }),
   );
@@ -59,10 +59,14 @@ function fatesOf(
 
 /** "api-1", "api-1 and api-2", "these 7" */
 function namesOf(members: readonly { readonly id: string }[]): string {
-  return members.length > 3 ? `these ${members.length}` : joinWords(members.map(({ id }) => id));
+  return members.length > 3 ? `these ${members.length}` : joinList(members.map(({ id }) => id));
 }
 
-function ownLines(pool: PoolSnapshot, members: readonly UpstreamSnapshot[], wish: Wish): readonly string[] {
+function ownLines(
+  pool: PoolSnapshot,
+  members: readonly UpstreamSnapshot[],
+  request: ActionRequest,
+): readonly string[] {
   const names = namesOf(members);
   const one = members.length === 1;
   const underWay = members.reduce((sum, { inFlight }) => sum + inFlight, 0);
@@ -70,13 +74,13 @@ function ownLines(pool: PoolSnapshot, members: readonly UpstreamSnapshot[], wish
     underWay === 0
       ? "nothing is under way there"
       : `${underWay === 1 ? "the request" : `the ${formatCount(underWay)} requests`} under way ${underWay === 1 ? "finishes" : "finish"}`;
-  switch (wish.act) {
+  switch (request.action) {
     case "ready":
       return readyLines(members);
     case "drain": {
       const limit =
-        wish.deadlineMs > 0 && underWay > 0
-          ? `What is left after ${formatSpan(wish.deadlineMs)} goes on until you cut it.`
+        request.deadlineMs > 0 && underWay > 0
+          ? `What is left after ${formatSpan(request.deadlineMs)} goes on until you cut it.`
           : "";
       return [`${names} ${one ? "gets" : "get"} nothing new; ${finishing}.`, ...(limit ? [limit] : [])];
     }
@@ -85,7 +89,7 @@ function ownLines(pool: PoolSnapshot, members: readonly UpstreamSnapshot[], wish
         `${names} ${one ? "gets" : "get"} nothing new until somebody says otherwise, also after a restart; ${finishing}.`,
       ];
     case "weight":
-      return weightLines(members, wish.weight);
+      return weightLines(members, request.weight);
     case "remove": {
       const isAdded = members.every(({ added }) => added !== null);
       const after = isAdded
@@ -131,7 +135,7 @@ function weightLines(
   weight: number | null | undefined,
 ): readonly string[] {
   const present = [...new Set(members.map((member) => String(member.weight)))];
-  const from = present.length > 3 ? "different values" : joinWords(present);
+  const from = present.length > 3 ? "different values" : joinList(present);
   if (weight === undefined) return [`The weight now: ${from}.`];
   if (weight === null)
     return [`${namesOf(members)} ${members.length === 1 ? "goes" : "go"} back to the configured weight.`];
@@ -147,21 +151,21 @@ function shareLines(
   const taking = shares.filter(({ share }) => share > 0);
   if (taking.length === 0) return [];
   const stepIn = rank === "backups" ? "The backups step in. " : "";
-  return [`${stepIn}${divisionOf(taking, acted)}${loadOf(pool, taking)}`];
+  return [`${stepIn}${shareChange(taking, acted)}${loadOf(pool, taking)}`];
 }
 
 /** "api-1 and api-3 then take 50% each" */
-function divisionOf(taking: readonly Share[], acted: readonly UpstreamSnapshot[]): string {
+function shareChange(taking: readonly Share[], acted: readonly UpstreamSnapshot[]): string {
   if (taking.length === 1) return `${taking[0]?.id ?? ""} takes everything`;
   const parts = taking.map(({ share }) => formatShare(share));
   const isAmong = acted.some(({ id }) => taking.some((share) => share.id === id));
   const all =
     taking.length <= 3
-      ? joinWords(taking.map(({ id }) => id))
+      ? joinList(taking.map(({ id }) => id))
       : `${isAmong ? "all" : "the other"} ${taking.length}`;
   if (new Set(parts).size === 1) return `Then ${all} take ${parts[0] ?? ""} each`;
   if (taking.length <= 3) {
-    return `Then ${joinWords(taking.map(({ id }, index) => `${id} takes ${parts[index] ?? ""}`))}`;
+    return `Then ${joinList(taking.map(({ id }, index) => `${id} takes ${parts[index] ?? ""}`))}`;
   }
   const sorted = taking.map(({ share }) => share).toSorted((left, right) => left - right);
   return `Then ${all} take between ${formatShare(sorted[0] ?? 0)} and ${formatShare(sorted.at(-1) ?? 0)} each`;

@@ -17,7 +17,7 @@ export type DashboardCommand =
   /** @param weight null for the configured one */
   | ({ readonly to: "weight"; readonly weight: number | null } & ToUpstream)
   | ({ readonly to: "remove" } & ToUpstream)
-  | ({ readonly to: "rehearse"; readonly wish: FaultInput } & ToUpstream)
+  | ({ readonly to: "rehearse"; readonly fault: FaultInput } & ToUpstream)
   | ({ readonly to: "endRehearsal" } & ToUpstream)
   | { readonly to: "add"; readonly pool: string; readonly given: NewUpstreamInput; readonly reason: string };
 
@@ -63,7 +63,7 @@ export function requestOf(order: DashboardCommand): OrderRequest {
     case "weight":
       return { method: "PATCH", path, body: { weight: order.weight, reason } };
     case "rehearse":
-      return { method: "PUT", path: `${path}/rehearsal`, body: { ...order.wish, reason } };
+      return { method: "PUT", path: `${path}/rehearsal`, body: { ...order.fault, reason } };
     case "endRehearsal":
       return { method: "DELETE", path: `${path}/rehearsal`, body: { reason } };
     case "remove":

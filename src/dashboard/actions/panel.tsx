@@ -5,9 +5,9 @@ import { Glyph } from "../badge.tsx";
 import { attribute } from "../escape.ts";
 import { backTo, locationFields } from "../place.ts";
 import { PostForm } from "../post-form.tsx";
-import { type ActionForm, deadlines, longestReason, needsReason } from "./asked.ts";
+import { type ActionForm, deadlines, maxReason, needsReason } from "./asked.ts";
 import type { Effect } from "./effect.ts";
-import { orderWords } from "./words.ts";
+import { commandText } from "./words.ts";
 
 export interface PanelProps {
   readonly asked: ActionForm;
@@ -19,30 +19,30 @@ export interface PanelProps {
   readonly inDialog: boolean;
 }
 
-export function ConfirmationPanel({ asked, effect, problem = "", inDialog }: PanelProps): JSX.Element {
-  const { act, ids, reason, place } = asked;
-  const back = attribute(backTo(place, { id: ids.length === 1 ? ids[0] : undefined }));
-  const order = orderWords(asked);
-  const isDire = act === "remove" || act === "cut" || (effect?.dangers.length ?? 0) > 0;
+export function ConfirmationPanel({ asked: form, effect, problem = "", inDialog }: PanelProps): JSX.Element {
+  const { action, ids, reason, location } = form;
+  const back = attribute(backTo(location, { id: ids.length === 1 ? ids[0] : undefined }));
+  const order = commandText(form);
+  const isDire = action === "remove" || action === "cut" || (effect?.dangers.length ?? 0) > 0;
   return (
     <PostForm
       action="/actions"
       id="action"
       kind="action"
       {...(inDialog ? { target: "#panel" } : {})}
-      fields={{ act, ...locationFields(place) }}
+      fields={{ act: action, ...locationFields(location) }}
     >
       <PanelTitle text={order} inDialog={inDialog} />
       {ids.map((id) => (
         <input type="hidden" name="upstream" value={attribute(id)} />
       ))}
       {ids.length > 1 ? <Names ids={ids} /> : ""}
-      {act === "drain" ? <DeadlineField asked={asked} inDialog={inDialog} /> : ""}
-      {act === "weight" ? <WeightField asked={asked} inDialog={inDialog} /> : ""}
+      {action === "drain" ? <DeadlineField asked={form} inDialog={inDialog} /> : ""}
+      {action === "weight" ? <WeightField asked={form} inDialog={inDialog} /> : ""}
       <div id="effect" class="effect" aria-live="polite">
-        {effect ? <EffectLines effect={effect} confirmed={asked.confirmed} /> : ""}
+        {effect ? <EffectLines effect={effect} confirmed={form.confirmed} /> : ""}
       </div>
-      <ReasonField reason={reason} required={needsReason(asked)} />
+      <ReasonField reason={reason} required={needsReason(form)} />
       <FormProblem text={problem} />
       <div class="buttons">
         <button type="submit" class={isDire ? "main dire" : "main"} safe>
@@ -140,7 +140,7 @@ interface FieldProps {
 }
 
 /** What the form says is looked at anew whenever one of these fields changes. */
-function lookingAnew(inDialog: boolean, trigger: string): Readonly<Record<string, string>> {
+function refreshedEffect(inDialog: boolean, trigger: string): Readonly<Record<string, string>> {
   if (!inDialog) return {};
   return {
     "hx-get": "/actions/effect",
@@ -155,7 +155,7 @@ function DeadlineField({ asked: { deadlineMs }, inDialog }: FieldProps): JSX.Ele
   return (
     <label class="field">
       <span>Should be empty within</span>
-      <select name="deadline" {...lookingAnew(inDialog, "change")}>
+      <select name="deadline" {...refreshedEffect(inDialog, "change")}>
         {deadlines.map(({ name, ms }) => (
           <option value={String(ms)} {...(ms === deadlineMs ? { selected: true } : {})}>
             {name}
@@ -179,7 +179,7 @@ function WeightField({ asked: { weight }, inDialog }: FieldProps): JSX.Element {
         max="256"
         step="1"
         value={typeof weight === "number" ? String(weight) : ""}
-        {...lookingAnew(inDialog, "input changed delay:200ms")}
+        {...refreshedEffect(inDialog, "input changed delay:200ms")}
       />
     </label>
   );
@@ -204,7 +204,7 @@ export function ReasonField({
         type="text"
         name="reason"
         value={attribute(reason)}
-        maxlength={String(longestReason)}
+        maxlength={String(maxReason)}
         autocomplete="off"
         {...(isFirst ? { autofocus: true } : {})}
         {...(required ? { required: true } : {})}

@@ -6,63 +6,63 @@ import { type DashboardState, type AdminApiError, adminApiErrorSentence } from "
 import type { ActionForm } from "./asked.ts";
 import { type UndoEntry, type UndoHistory, undoOf } from "./deeds.ts";
 import type { DashboardCommand } from "./order.ts";
-import { doneWords, namesOf } from "./words.ts";
+import { doneText, namesOf } from "./words.ts";
 
 interface Failure {
   readonly id: string;
-  readonly trouble: AdminApiError;
+  readonly error: AdminApiError;
 }
 
 export interface ActionOutcome {
   /** Undefined if nothing was done. */
-  readonly deed: UndoEntry | undefined;
+  readonly undo: UndoEntry | undefined;
   readonly failures: readonly Failure[];
 }
 
 export interface ActionContext {
   readonly admin: Pick<AdminClient, "order">;
-  readonly deeds: UndoHistory;
-  readonly picture: DashboardState;
+  readonly undo: UndoHistory;
+  readonly state: DashboardState;
 }
 
 export async function executeAction(
-  asked: ActionForm,
-  { admin, deeds, picture }: ActionContext,
+  form: ActionForm,
+  { admin, undo: undoHistory, state }: ActionContext,
 ): Promise<ActionOutcome> {
-  const before = membersOf(picture);
+  const before = membersOf(state);
   const failures: Failure[] = [];
   const done: string[] = [];
-  for (const id of asked.ids) {
-    const trouble = await admin.order(orderOf(asked, id));
-    if (trouble) failures.push({ id, trouble });
+  for (const id of form.ids) {
+    const error = await admin.order(commandOf(form, id));
+    if (error) failures.push({ id, error });
     else done.push(id);
   }
-  if (done.length === 0) return { deed: undefined, failures };
+  if (done.length === 0) return { undo: undefined, failures };
   const undo = done.flatMap((id) => {
     const known = before.get(id);
-    return (known && undoOf(asked, known.upstream, known.pool)) ?? [];
+    return (known && undoOf(form, known.upstream, known.pool)) ?? [];
   });
-  return { deed: deeds.add(doneWords(asked, done), undo), failures };
+  return { undo: undoHistory.add(doneText(form, done), undo), failures };
 }
 
 /** Takes back what can be taken back, and says what cannot. */
 export async function undoAction(
-  deed: UndoEntry,
-  { admin, deeds, picture }: ActionContext,
+  undo: UndoEntry,
+  { admin, undo: undoHistory, state }: ActionContext,
 ): Promise<ActionOutcome> {
-  const now = membersOf(picture);
+  const now = membersOf(state);
   const failures: Failure[] = [];
   const done: string[] = [];
-  for (const { id, order, obstacle } of deed.undo) {
+  for (const { id, order, obstacle } of undo.undo) {
     const message = obstacle(now.get(id)?.upstream);
-    const trouble = message ? ({ reason: "refused", message } as const) : await admin.order(order);
-    if (trouble) failures.push({ id, trouble });
+    const error = message ? ({ reason: "refused", message } as const) : await admin.order(order);
+    if (error) failures.push({ id, error });
     else done.push(id);
   }
-  if (done.length === 0) return { deed: undefined, failures };
-  deeds.forget(deed.key);
+  if (done.length === 0) return { undo: undefined, failures };
+  undoHistory.forget(undo.key);
   return {
-    deed: deeds.add(`Undone: ${namesOf(done)} ${done.length === 1 ? "is" : "are"} as before`, []),
+    undo: undoHistory.add(`Undone: ${namesOf(done)} ${done.length === 1 ? "is" : "are"} as before`, []),
     failures,
   };
 }
@@ -77,27 +77,27 @@ function membersOf({
   );
 }
 
-function orderOf({ act, weight, deadlineMs, reason }: ActionForm, id: string): DashboardCommand {
+function commandOf({ action, weight, deadlineMs, reason }: ActionForm, id: string): DashboardCommand {
   const common = { id, reason };
-  switch (act) {
+  switch (action) {
     case "drain":
       return { to: "drain", deadlineMs, ...common };
     case "weight":
       return { to: "weight", weight: weight ?? null, ...common };
     case "remove":
     case "cut":
-      return { to: act, ...common };
+      return { to: action, ...common };
     case "ready":
     case "maintenance":
-      return { to: "mode", mode: act, ...common };
+      return { to: "mode", mode: action, ...common };
   }
 }
 
 /** Told at the place where it was asked for: the same reason is told once. */
-export function failureWords(failures: readonly Failure[]): string {
-  const byMessage = Map.groupBy(failures, ({ trouble }) => adminApiErrorSentence(trouble));
+export function failureText(failures: readonly Failure[]): string {
+  const byMessage = Map.groupBy(failures, ({ error }) => adminApiErrorSentence(error));
   return [...byMessage]
-    .slice(0, mostTold)
+    .slice(0, maxListed)
     .map(([message, those]) =>
       byMessage.size === 1 ? message : `${namesOf(those.map(({ id }) => id))}: ${message}`,
     )
@@ -105,4 +105,4 @@ export function failureWords(failures: readonly Failure[]): string {
 }
 
 /** More than anybody reads. */
-const mostTold = 5;
+const maxListed = 5;

@@ -8,13 +8,17 @@ import { AddPanel, type AddPanelProps } from "./add.tsx";
 import { Partial } from "./done.tsx";
 import type { Effect } from "./effect.ts";
 import { EffectLines, ConfirmationPanel, type PanelProps, PanelTitle } from "./panel.tsx";
-import { orderWords } from "./words.ts";
+import { commandText } from "./words.ts";
 
 /** `part`: what htmx asked for; `partial`: names its own target, so that it is swapped in with any status. */
 export type RenderShape = "page" | "part" | "partial";
 
 export function renderPanel(panel: Omit<PanelProps, "inDialog">, shape: RenderShape): string {
-  return shaped(<ConfirmationPanel {...panel} inDialog={shape !== "page"} />, orderWords(panel.asked), shape);
+  return shaped(
+    <ConfirmationPanel {...panel} inDialog={shape !== "page"} />,
+    commandText(panel.asked),
+    shape,
+  );
 }
 
 export function renderAdd(panel: Omit<AddPanelProps, "inDialog">, shape: RenderShape): string {
@@ -26,14 +30,14 @@ export function renderEffect(effect: Effect, confirmed: boolean): string {
 }
 
 /** Where there is nothing to confirm: the sentence, and the way back. */
-export function renderFailure(words: string, shape: RenderShape, place: PageLocation): string {
+export function renderFailure(text: string, shape: RenderShape, location: PageLocation): string {
   if (shape === "page") {
     return shaped(
       <div class="action">
         <PanelTitle text="Nothing was done" inDialog={false} />
-        <Notice notice={words} />
+        <Notice notice={text} />
         <div class="buttons">
-          <a class="button" href={attribute(backTo(place))}>
+          <a class="button" href={attribute(backTo(location))}>
             Back
           </a>
         </div>
@@ -44,7 +48,7 @@ export function renderFailure(words: string, shape: RenderShape, place: PageLoca
   }
   return markup(
     <Partial target="#notice">
-      <Notice notice={words} />
+      <Notice notice={text} />
     </Partial>,
   );
 }

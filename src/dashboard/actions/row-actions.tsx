@@ -31,10 +31,10 @@ const acts: Readonly<Record<Mode, Action>> = {
   maintenance: "maintenance",
 };
 
-export function RowActions({ upstream, now, place }: RowActionsProps): JSX.Element {
+export function RowActions({ upstream, now, place: location }: RowActionsProps): JSX.Element {
   const { id, mode, drain, weightSet } = upstream;
   const form = anchorOf("form", id);
-  const fields = { upstream: id, ...locationFields(place) };
+  const fields = { upstream: id, ...locationFields(location) };
   const isLeaving = drain?.leaving === true;
   return (
     <div class="row-actions" data-needs="operator">

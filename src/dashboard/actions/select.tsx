@@ -28,12 +28,12 @@ export function SelectBox({ id }: { readonly id: string }): JSX.Element {
 /** Leads to the form for a new one. */
 export function AddLink({
   pool,
-  place,
+  place: location,
 }: {
   readonly pool: string;
   readonly place: PageLocation;
 }): JSX.Element {
-  const address = attribute(`/actions/add?${new URLSearchParams({ pool, ...locationFields(place) })}`);
+  const address = attribute(`/actions/add?${new URLSearchParams({ pool, ...locationFields(location) })}`);
   return (
     <a
       class="button add"
@@ -51,7 +51,7 @@ export function AddLink({
 }
 
 /** Stands outside of what lives, and is seen as soon as something is selected: the style sheet looks for that. */
-export function BulkBar({ place }: { readonly place: PageLocation }): JSX.Element {
+export function BulkBar({ place: location }: { readonly place: PageLocation }): JSX.Element {
   return (
     <form
       {...intoPanel}
@@ -60,13 +60,13 @@ export function BulkBar({ place }: { readonly place: PageLocation }): JSX.Elemen
       data-needs="operator"
       aria-label="With the selected upstreams"
     >
-      <HiddenFields fields={locationFields(place)} />
+      <HiddenFields fields={locationFields(location)} />
       <span class="bulk-words" role="status">
         <span id="bulk-count">With those selected</span>
       </span>
-      {bulkActions.map((act) => (
-        <button type="submit" name="act" value={act}>
-          {verbOf(act)}
+      {bulkActions.map((action) => (
+        <button type="submit" name="act" value={action}>
+          {verbOf(action)}
         </button>
       ))}
       <button type="button" class="word" id="bulk-all">

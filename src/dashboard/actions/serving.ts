@@ -31,16 +31,16 @@ export interface Forecast {
 
 const doubtful: ReadonlySet<string> = new Set(["ejected", "probation", "checking"]);
 
-export function forecast(pool: PoolSnapshot, fates: ReadonlyMap<string, UpstreamChange>): Forecast {
-  const asked = pool.upstreams.filter((upstream) => isAsked(upstream, fates.get(upstream.id)));
-  const well = asked.filter((upstream) => isWell(upstream, fates.get(upstream.id)));
+export function forecast(pool: PoolSnapshot, changes: ReadonlyMap<string, UpstreamChange>): Forecast {
+  const form = pool.upstreams.filter((upstream) => isAsked(upstream, changes.get(upstream.id)));
+  const well = form.filter((upstream) => isWell(upstream, changes.get(upstream.id)));
   const ranks: readonly (readonly [ForecastTier, readonly UpstreamSnapshot[]])[] = [
     ["primaries", well.filter(({ backup }) => !backup)],
     ["backups", well.filter(({ backup }) => backup)],
-    ["doubtful", asked.filter(({ status }) => doubtful.has(status))],
+    ["doubtful", form.filter(({ status }) => doubtful.has(status))],
   ];
   const [rank, serving] = ranks.find(([, members]) => members.length > 0) ?? (["nobody", []] as const);
-  const weights = serving.map((upstream) => weightOf(upstream, fates.get(upstream.id)));
+  const weights = serving.map((upstream) => weightOf(upstream, changes.get(upstream.id)));
   const whole = weights.reduce((sum, weight) => sum + weight, 0);
   // The first that is fit takes everything, whatever it weighs.
   const shareAt = (index: number) =>
@@ -51,21 +51,21 @@ export function forecast(pool: PoolSnapshot, fates: ReadonlyMap<string, Upstream
   };
 }
 
-function isAsked(upstream: UpstreamSnapshot, fate: UpstreamChange | undefined): boolean {
-  if (fate?.isOut || upstream.drain?.leaving) return false;
-  const isReady = upstream.mode === "ready" || fate?.isBack === true;
-  return isReady && weightOf(upstream, fate) > 0;
+function isAsked(upstream: UpstreamSnapshot, change: UpstreamChange | undefined): boolean {
+  if (change?.isOut || upstream.drain?.leaving) return false;
+  const isReady = upstream.mode === "ready" || change?.isBack === true;
+  return isReady && weightOf(upstream, change) > 0;
 }
 
 /** Of one that is out by the operator's will, or whose ejection ends so, only its last check tells. */
-function isWell(upstream: UpstreamSnapshot, fate: UpstreamChange | undefined): boolean {
+function isWell(upstream: UpstreamSnapshot, change: UpstreamChange | undefined): boolean {
   const { status, mode, lastProbe } = upstream;
-  if (fate?.isBack && (mode !== "ready" || isEjected(upstream))) return lastProbe?.success !== false;
+  if (change?.isBack && (mode !== "ready" || isEjected(upstream))) return lastProbe?.success !== false;
   return status === "passing";
 }
 
-function weightOf({ weight, effectiveWeight }: UpstreamSnapshot, fate: UpstreamChange | undefined): number {
-  if (fate?.weight === undefined) return fate?.isBack ? weight : weight > 0 ? effectiveWeight : 0;
+function weightOf({ weight, effectiveWeight }: UpstreamSnapshot, change: UpstreamChange | undefined): number {
+  if (change?.weight === undefined) return change?.isBack ? weight : weight > 0 ? effectiveWeight : 0;
   // During a slow start it serves with the same part of the new weight.
-  return weight > 0 ? fate.weight * Math.min(1, effectiveWeight / weight || 1) : fate.weight;
+  return weight > 0 ? change.weight * Math.min(1, effectiveWeight / weight || 1) : change.weight;
 }

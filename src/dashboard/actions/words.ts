@@ -2,7 +2,7 @@
 
 import type { ActionForm } from "./asked.ts";
 
-interface Words {
+interface CommandText {
   /** On a button. */
   readonly verb: string;
   /** Over a confirmation and on its button. */
@@ -11,10 +11,10 @@ interface Words {
   readonly done: (names: string, isOne: boolean) => string;
 }
 
-const weightWords = (weight: ActionForm["weight"]) =>
+const weightText = (weight: ActionForm["weight"]) =>
   typeof weight === "number" ? `weight ${weight}` : "the configured weight";
 
-const words = {
+const commandTexts = {
   ready: {
     verb: "Ready",
     order: (names) => `Make ${names} ready`,
@@ -45,22 +45,22 @@ const words = {
     order: (names) => `Cut what is left on ${names}`,
     done: (names) => `What was left on ${names} is cut`,
   },
-} as const satisfies Readonly<Record<ActionForm["act"], Words>>;
+} as const satisfies Readonly<Record<ActionForm["action"], CommandText>>;
 
-export function verbOf(act: ActionForm["act"]): string {
-  return words[act].verb;
+export function verbOf(action: ActionForm["action"]): string {
+  return commandTexts[action].verb;
 }
 
-export function orderWords({ act, ids }: Pick<ActionForm, "act" | "ids">): string {
-  return words[act].order(namesOf(ids));
+export function commandText({ action, ids }: Pick<ActionForm, "action" | "ids">): string {
+  return commandTexts[action].order(namesOf(ids));
 }
 
-export function doneWords(
-  { act, weight }: Pick<ActionForm, "act" | "weight">,
+export function doneText(
+  { action, weight }: Pick<ActionForm, "action" | "weight">,
   ids: readonly string[],
 ): string {
-  const done = words[act].done(namesOf(ids), ids.length === 1);
-  return act === "weight" ? `${done} ${weightWords(weight)}` : done;
+  const done = commandTexts[action].done(namesOf(ids), ids.length === 1);
+  return action === "weight" ? `${done} ${weightText(weight)}` : done;
 }
 
 /** "api-2", "3 upstreams" */

@@ -21,8 +21,8 @@ export function OverlayCard({ intents, exported, now }: OverlayCardProps): JSX.E
         <h2 id="overlay-name">Set at run time</h2>
         <p class="quiet">counts over the configuration, also after a restart</p>
       </header>
-      {"trouble" in intents ? (
-        <p class="empty" safe>{`This cannot be read: ${intents.trouble.message}.`}</p>
+      {"error" in intents ? (
+        <p class="empty" safe>{`This cannot be read: ${intents.error.message}.`}</p>
       ) : intents.value.length === 0 ? (
         <p class="empty">Nothing: everything is as the configuration says.</p>
       ) : (
@@ -61,7 +61,7 @@ function IntentTable({
                 </a>
               </th>
               <td class="said-what" safe>
-                {wordsOf(intent)}
+                {overrideText(intent)}
               </td>
               <td class="said-by" safe>
                 {intent.by}
@@ -82,7 +82,7 @@ function IntentTable({
   );
 }
 
-function wordsOf(intent: Intent): string {
+function overrideText(intent: Intent): string {
   switch (intent.kind) {
     case "mode":
       return `mode ${intent.mode}`;

@@ -6,14 +6,14 @@ import type { ConfigurationSnapshot } from "../../snapshot.ts";
 import type { AdminResult } from "../admin-client.ts";
 import type { ReloadView } from "../admin-shapes.ts";
 import { Glyph } from "../badge.tsx";
-import { formatAgo, formatTime, isoTime, joinWords } from "../format.ts";
+import { formatAgo, formatTime, isoTime, joinList } from "../format.ts";
 import { adminApiErrorSentence } from "../picture.ts";
 import { PostForm } from "../post-form.tsx";
 
 /** What somebody did last with this card; undefined before. */
 export interface ReloadPreview {
-  readonly way: "dry" | "apply";
-  readonly told: AdminResult<ReloadView>;
+  readonly kind: "dry" | "apply";
+  readonly result: AdminResult<ReloadView>;
   /** The file was another one than when it was looked at, so nothing was done. */
   readonly isStale?: boolean;
 }
@@ -32,8 +32,8 @@ export function diffFingerprint({ diff }: ReloadView): string {
 
 /** Children of the card, which the answer to its forms replaces. */
 export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX.Element {
-  const seen = looked && "value" in looked.told ? looked.told.value : undefined;
-  const canApply = looked?.way === "dry" && seen !== undefined && seen.diff.length > 0;
+  const seen = looked && "value" in looked.result ? looked.result.value : undefined;
+  const canApply = looked?.kind === "dry" && seen !== undefined && seen.diff.length > 0;
   return (
     <>
       <header class="card-head">
@@ -59,7 +59,7 @@ export function ReloadCard({ configuration, now, looked }: ReloadCardProps): JSX
       )}
       {configuration && configuration.needsRestart.length > 0 ? (
         <p class="remark" data-tone="warn" safe>
-          {`Only a restart brings ${joinWords(configuration.needsRestart)}.`}
+          {`Only a restart brings ${joinList(configuration.needsRestart)}.`}
         </p>
       ) : (
         ""
@@ -134,21 +134,21 @@ function Problems({ problems }: { readonly problems: readonly string[] }): JSX.E
   );
 }
 
-function Result({ looked: { way, told, isStale } }: { readonly looked: ReloadPreview }): JSX.Element {
-  if ("trouble" in told) {
+function Result({ looked: { kind: way, result, isStale } }: { readonly looked: ReloadPreview }): JSX.Element {
+  if ("error" in result) {
     return (
       <div class="danger" data-tone="bad">
         <Glyph shape="cross" />
         <div>
-          <p safe>{adminApiErrorSentence(told.trouble)}</p>
-          <Problems problems={told.trouble.problems ?? []} />
+          <p safe>{adminApiErrorSentence(result.error)}</p>
+          <Problems problems={result.error.problems ?? []} />
         </div>
       </div>
     );
   }
-  const { diff, applied, needsRestart } = told.value;
+  const { diff, applied, needsRestart } = result.value;
   if (diff.length === 0) return <p class="remark">The configuration says what it said before.</p>;
-  const words = isStale
+  const text = isStale
     ? "Nothing was done: the file has changed since you looked. This is what it would change now."
     : way === "dry"
       ? "This would change:"
@@ -158,7 +158,7 @@ function Result({ looked: { way, told, isStale } }: { readonly looked: ReloadPre
   return (
     <>
       <p class="remark" {...(isStale ? { "data-tone": "warn" } : {})} safe>
-        {words}
+        {text}
       </p>
       <ul class="diff">
         {diff.map((line) => (
@@ -169,7 +169,7 @@ function Result({ looked: { way, told, isStale } }: { readonly looked: ReloadPre
       </ul>
       {needsRestart.length > 0 && way === "dry" ? (
         <p class="remark" data-tone="warn" safe>
-          {`${joinWords(needsRestart)} ${needsRestart.length === 1 ? "needs" : "need"} a restart; everything else counts at once.`}
+          {`${joinList(needsRestart)} ${needsRestart.length === 1 ? "needs" : "need"} a restart; everything else counts at once.`}
         </p>
       ) : (
         ""

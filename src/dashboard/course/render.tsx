@@ -15,7 +15,7 @@ export interface ConfigPageProps extends Pick<OverlayCardProps, "intents" | "exp
 }
 
 export function renderConfigPage({
-  told,
+  told: result,
   onlyChosen = false,
   intents,
   exported,
@@ -24,7 +24,7 @@ export function renderConfigPage({
   return markup(
     <Shell title="Configuration · Evenkeel" here="config">
       <main>
-        <ConfigView told={told} onlyChosen={onlyChosen}>
+        <ConfigView told={result} onlyChosen={onlyChosen}>
           <div class="cards">
             <section class="card" id="reload" aria-labelledby="reload-name">
               <ReloadCard {...reload} />

@@ -8,43 +8,46 @@ import { messageStream } from "../live.ts";
 import type { AdminApiError } from "../picture.ts";
 import type { EventFilterState } from "./sought.ts";
 
-export interface EventsPicture {
+export interface EventsState {
   readonly at: number;
-  /** Oldest first, at most {@link mostKept}. */
+  /** Oldest first, at most {@link maxEntries}. */
   readonly events: readonly BalancerEvent[];
   /** Why nothing newer is known; undefined while they can be read. */
-  readonly trouble?: AdminApiError | undefined;
+  readonly error?: AdminApiError | undefined;
 }
 
 /** A page that was away for longer than these took is looked at anew. */
-export const mostKept = 500;
+export const maxEntries = 500;
 
-export type EventsFeed = SnapshotPoller<EventsPicture>;
+export type EventsFeed = SnapshotPoller<EventsState>;
 
-interface EventsFeedOptions extends Omit<SnapshotPollerOptions<EventsPicture>, "draw"> {
+interface EventsFeedOptions extends Omit<SnapshotPollerOptions<EventsState>, "draw"> {
   readonly admin: Pick<AdminClient, "events">;
 }
 
 /** What cannot be read now is read with the next turn: a number is asked for, not a time. */
 export function eventsFeed({ admin, ...options }: EventsFeedOptions): EventsFeed {
-  return new SnapshotPoller<EventsPicture>({
+  return new SnapshotPoller<EventsState>({
     ...options,
     async draw(previous) {
       const known = previous?.events ?? [];
       const last = known.at(-1);
       const query = new URLSearchParams({
-        limit: String(mostKept),
+        limit: String(maxEntries),
         ...(last && { after: String(last.seq) }),
       });
-      const told = await admin.events(query);
+      const result = await admin.events(query);
       const at = options.wallClock();
-      if ("trouble" in told) return { at, events: known, trouble: told.trouble };
-      return { at, events: told.value.length === 0 ? known : [...known, ...told.value].slice(-mostKept) };
+      if ("error" in result) return { at, events: known, error: result.error };
+      return {
+        at,
+        events: result.value.length === 0 ? known : [...known, ...result.value].slice(-maxEntries),
+      };
     },
   });
 }
 
-export function isSought(event: BalancerEvent, { isAudit, fields }: EventFilterState): boolean {
+export function matchesFilter(event: BalancerEvent, { isAudit, fields }: EventFilterState): boolean {
   const { pool, upstream, kind, by, text } = fields;
   return (
     (pool === "" || event.pool === pool) &&
@@ -59,47 +62,47 @@ export function isSought(event: BalancerEvent, { isAudit, fields }: EventFilterS
 }
 
 /** Empty without a trouble. */
-export function eventsErrorSentence(trouble: AdminApiError | undefined): string {
-  return trouble ? `The events cannot be read: ${trouble.message}.` : "";
+export function eventsErrorSentence(error: AdminApiError | undefined): string {
+  return error ? `The events cannot be read: ${error.message}.` : "";
 }
 
 export interface EventStreamOptions {
-  readonly feed: EventsFeed;
-  readonly sought: EventFilterState;
+  readonly poller: EventsFeed;
+  readonly filter: EventFilterState;
   /** Number of the last event that the viewer has. */
   readonly since: number;
   /** A whole message of the stream. */
-  readonly render: (news: EventNews) => string;
+  readonly render: (news: NewEvents) => string;
 }
 
-export interface EventNews {
+export interface NewEvents {
   /** Oldest first. */
   readonly fresh: readonly BalancerEvent[];
   /** What the message is called, and what a reconnect asks for. */
   readonly last: number;
   /** What stands above the events from now on, empty while all is well; undefined if that is as it was. */
-  readonly trouble: string | undefined;
+  readonly error: string | undefined;
 }
 
 /** Whoever reads too slowly misses nothing: the next message has what was not sent. */
 export function liveEventStream({
-  feed,
-  sought,
+  poller,
+  filter,
   since,
   render,
 }: EventStreamOptions): ReadableStream<Uint8Array> {
   let last = since;
-  let told: string | undefined;
+  let result: string | undefined;
   return messageStream(({ offer, end }) => {
-    const show = ({ events, trouble }: EventsPicture) =>
+    const show = ({ events, error }: EventsState) =>
       offer(() => {
-        const fresh = events.filter((event) => event.seq > last && isSought(event, sought));
+        const fresh = events.filter((event) => event.seq > last && matchesFilter(event, filter));
         last = Math.max(last, events.at(-1)?.seq ?? 0);
-        const words = eventsErrorSentence(trouble);
-        const news = { fresh, last, trouble: words === told ? undefined : words };
-        told = words;
+        const text = eventsErrorSentence(error);
+        const news = { fresh, last, error: text === result ? undefined : text };
+        result = text;
         return render(news);
       });
-    return feed.watch({ show, end });
+    return poller.watch({ show, end });
   });
 }

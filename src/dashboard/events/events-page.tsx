@@ -9,7 +9,7 @@ import { markup, Shell } from "../shell.tsx";
 import { kindNames } from "./event-words.ts";
 import { eventsErrorSentence } from "./events-feed.ts";
 import { eventsUrl, eventsPerPage, isPlain, type EventFilterState } from "./sought.ts";
-import { EventItems, TroubleWords } from "./timeline.tsx";
+import { EventItems, ErrorText } from "./timeline.tsx";
 
 export interface EventsPageProps {
   readonly sought: EventFilterState;
@@ -19,7 +19,7 @@ export interface EventsPageProps {
   readonly snapshot: Snapshot | undefined;
 }
 
-const wordings = {
+const emptyTexts = {
   events: {
     title: "Events",
     words: "What the balancer saw and did, and what it was told to do. Newest first, times in UTC.",
@@ -32,14 +32,14 @@ const wordings = {
   },
 } as const;
 
-export function renderEventsPage({ sought, told, snapshot }: EventsPageProps): string {
-  const here = sought.isAudit ? "audit" : "events";
-  const { title, words, empty } = wordings[here];
-  const events = "value" in told ? told.value : [];
+export function renderEventsPage({ sought: filter, told: result, snapshot }: EventsPageProps): string {
+  const here = filter.isAudit ? "audit" : "events";
+  const { title, words: text, empty } = emptyTexts[here];
+  const events = "value" in result ? result.value : [];
   const shown = events.slice(0, eventsPerPage);
-  const isNewest = sought.before === undefined && sought.after === undefined;
+  const isNewest = filter.before === undefined && filter.after === undefined;
   const newest = String(shown[0]?.seq ?? 0);
-  const live = isNewest ? eventsUrl(sought, "live", { since: newest }) : undefined;
+  const live = isNewest ? eventsUrl(filter, "live", { since: newest }) : undefined;
   const streaming = live && {
     "hx-sse:connect": attribute(live),
     "hx-trigger": "load, every 5s",
@@ -50,24 +50,24 @@ export function renderEventsPage({ sought, told, snapshot }: EventsPageProps): s
       <main {...streaming}>
         <header class="plain-head">
           <h1>{title}</h1>
-          <p class="quiet">{words}</p>
+          <p class="quiet">{text}</p>
         </header>
-        <EventFilters sought={sought} snapshot={snapshot} />
+        <EventFilters sought={filter} snapshot={snapshot} />
         <section class="pool events-list" aria-label={title}>
-          <p class="events-trouble" id="events-trouble" role="status">
-            <TroubleWords words={eventsErrorSentence("trouble" in told ? told.trouble : undefined)} />
+          <p class="events-error" id="events-error" role="status">
+            <ErrorText words={eventsErrorSentence("error" in result ? result.error : undefined)} />
           </p>
           <ol class="events" id="events" data-kind={here}>
             <EventItems events={shown} />
           </ol>
           <p class="empty no-events">
-            {isPlain(sought) && isNewest ? empty : "Nothing here matches what is asked for."}
+            {isPlain(filter) && isNewest ? empty : "Nothing here matches what is asked for."}
           </p>
         </section>
         <Paging
-          sought={sought}
+          sought={filter}
           shown={shown}
-          hasOlder={sought.after !== undefined || events.length > eventsPerPage}
+          hasOlder={filter.after !== undefined || events.length > eventsPerPage}
           isNewest={isNewest}
         />
       </main>
@@ -91,22 +91,22 @@ const auditKinds: ReadonlySet<string> = new Set([
   "login",
 ]);
 
-function EventFilters({ sought, snapshot }: FilterProps): JSX.Element {
-  const { fields, isAudit } = sought;
+function EventFilters({ sought: filter, snapshot }: FilterProps): JSX.Element {
+  const { fields, isAudit } = filter;
   const pools = snapshot?.pools.map(({ name }) => name) ?? [];
   const kinds = Object.entries(kindNames).filter(([kind]) => !isAudit || auditKinds.has(kind));
   return (
     <form class="event-filters" method="get" action={isAudit ? "/audit" : "/events"} role="search">
       <Choice name="pool" label="Pool" chosen={fields.pool} choices={pools.map((each) => [each, each])} />
-      <Words name="upstream" label="Upstream" value={fields.upstream} />
+      <TextField name="upstream" label="Upstream" value={fields.upstream} />
       <Choice name="kind" label="Kind" chosen={fields.kind} choices={kinds} />
-      <Words name="by" label="Who" value={fields.by} />
-      <Words name="text" label="Containing" value={fields.text} />
+      <TextField name="by" label="Who" value={fields.by} />
+      <TextField name="text" label="Containing" value={fields.text} />
       <div class="event-filter-buttons">
         <button class="button" type="submit">
           Filter
         </button>
-        {isPlain(sought) ? (
+        {isPlain(filter) ? (
           ""
         ) : (
           <a class="button" href={isAudit ? "/audit" : "/events"}>
@@ -118,13 +118,13 @@ function EventFilters({ sought, snapshot }: FilterProps): JSX.Element {
   );
 }
 
-interface WordsProps {
+interface TextFieldProps {
   readonly name: string;
   readonly label: string;
   readonly value: string;
 }
 
-function Words({ name, label, value }: WordsProps): JSX.Element {
+function TextField({ name, label, value }: TextFieldProps): JSX.Element {
   return (
     <label class="field">
       <span>{label}</span>
@@ -156,9 +156,9 @@ function Choice({ name, label, chosen, choices }: ChoiceProps): JSX.Element {
       <span>{label}</span>
       <select name={name}>
         <option value="">any</option>
-        {all.map(([value, words]) => (
+        {all.map(([value, text]) => (
           <option value={attribute(value)} {...(value === chosen ? { selected: true } : {})} safe>
-            {words}
+            {text}
           </option>
         ))}
       </select>
@@ -173,7 +173,7 @@ interface PagingProps {
   readonly isNewest: boolean;
 }
 
-function Paging({ sought, shown, hasOlder, isNewest }: PagingProps): JSX.Element {
+function Paging({ sought: filter, shown, hasOlder, isNewest }: PagingProps): JSX.Element {
   const [first, last] = [shown[0], shown.at(-1)];
   return (
     <nav class="paging" aria-label="Further events">
@@ -181,13 +181,13 @@ function Paging({ sought, shown, hasOlder, isNewest }: PagingProps): JSX.Element
         ""
       ) : (
         <>
-          <a class="button" href={attribute(eventsUrl(sought, "page"))}>
+          <a class="button" href={attribute(eventsUrl(filter, "page"))}>
             Newest
           </a>
           {first ? (
             <a
               class="button"
-              href={attribute(eventsUrl(sought, "page", { after: String(first.seq) }))}
+              href={attribute(eventsUrl(filter, "page", { after: String(first.seq) }))}
               rel="prev"
             >
               Newer
@@ -200,7 +200,7 @@ function Paging({ sought, shown, hasOlder, isNewest }: PagingProps): JSX.Element
       {hasOlder && last ? (
         <a
           class="button"
-          href={attribute(eventsUrl(sought, "page", { before: String(last.seq) }))}
+          href={attribute(eventsUrl(filter, "page", { before: String(last.seq) }))}
           rel="next"
         >
           Older

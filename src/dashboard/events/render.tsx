@@ -3,20 +3,20 @@
 
 import { eventOf } from "../live.ts";
 import { markup } from "../shell.tsx";
-import type { EventNews } from "./events-feed.ts";
+import type { NewEvents } from "./events-feed.ts";
 import { newestFirst } from "./sought.ts";
-import { EventItems, TroubleWords } from "./timeline.tsx";
+import { EventItems, ErrorText } from "./timeline.tsx";
 
 /** Without anything new it is only a sign of life, which the page waits for. */
-export function renderFresh({ fresh, last, trouble }: EventNews): string {
+export function renderFresh({ fresh, last, error }: NewEvents): string {
   const parts = [
-    ...(trouble === undefined ? [] : [markup(<TroublePart words={trouble} />)]),
+    ...(error === undefined ? [] : [markup(<ErrorFragment words={error} />)]),
     ...(fresh.length === 0 ? [] : [markup(<FreshPart fresh={fresh} />)]),
   ];
   return `id: ${last}\n${eventOf(parts.length > 0 ? parts.join("") : "<!-- alive -->")}`;
 }
 
-function FreshPart({ fresh }: Pick<EventNews, "fresh">): JSX.Element {
+function FreshPart({ fresh }: Pick<NewEvents, "fresh">): JSX.Element {
   return (
     <tag of="hx-partial" {...{ "hx-target": "#events", "hx-swap": "afterbegin" }}>
       <EventItems events={newestFirst(fresh)} />
@@ -24,10 +24,10 @@ function FreshPart({ fresh }: Pick<EventNews, "fresh">): JSX.Element {
   );
 }
 
-function TroublePart({ words }: { readonly words: string }): JSX.Element {
+function ErrorFragment({ words: text }: { readonly words: string }): JSX.Element {
   return (
-    <tag of="hx-partial" {...{ "hx-target": "#events-trouble", "hx-swap": "innerHTML" }}>
-      <TroubleWords words={words} />
+    <tag of="hx-partial" {...{ "hx-target": "#events-error", "hx-swap": "innerHTML" }}>
+      <ErrorText words={text} />
     </tag>
   );
 }

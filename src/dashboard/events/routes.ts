@@ -2,7 +2,7 @@
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
-import { fresh, markupAnswer, httpStatusOf, textResponse } from "../answers.ts";
+import { fresh, htmlResponse, httpStatusOf, textResponse } from "../answers.ts";
 import type { SnapshotPoller } from "../feed.ts";
 import { renderEventsPage } from "./events-page.tsx";
 import { type EventsFeed, liveEventStream } from "./events-feed.ts";
@@ -10,32 +10,32 @@ import { renderFresh } from "./render.tsx";
 import { apiQueryOf, newestFirst, parseEventFilter } from "./sought.ts";
 
 export interface EventRoutesOptions {
-  readonly feed: SnapshotPoller;
+  readonly poller: SnapshotPoller;
   readonly events: EventsFeed;
   readonly admin: AdminClient;
 }
 
 /** More people than that do not look at one balancer. */
-const mostViewers = 200;
+const maxViewers = 200;
 
-export function eventRoutes({ feed, events, admin }: EventRoutesOptions) {
+export function eventRoutes({ poller, events, admin }: EventRoutesOptions) {
   const queryIn = (request: Request) => new URL(request.url, "http://dashboard").searchParams;
 
   const page = async (request: Request, isAudit: boolean): Promise<Response> => {
-    const sought = parseEventFilter(queryIn(request), isAudit);
-    const [told, { snapshot }] = await Promise.all([admin.events(apiQueryOf(sought)), feed.current()]);
-    const status = "trouble" in told ? httpStatusOf(told.trouble) : 200;
-    const newest = "value" in told ? { value: newestFirst(told.value) } : told;
-    return markupAnswer(renderEventsPage({ sought, told: newest, snapshot }), status);
+    const filter = parseEventFilter(queryIn(request), isAudit);
+    const [result, { snapshot }] = await Promise.all([admin.events(apiQueryOf(filter)), poller.current()]);
+    const status = "error" in result ? httpStatusOf(result.error) : 200;
+    const newest = "value" in result ? { value: newestFirst(result.value) } : result;
+    return htmlResponse(renderEventsPage({ sought: filter, told: newest, snapshot }), status);
   };
 
   const live = (request: Request, isAudit: boolean): Response => {
-    if (events.viewers >= mostViewers) return textResponse(503, "Too many dashboards are open.");
+    if (events.viewers >= maxViewers) return textResponse(503, "Too many dashboards are open.");
     const query = queryIn(request);
     const resumed = request.headers.get("last-event-id") ?? query.get("since") ?? "";
     const since = /^\d{1,15}$/.test(resumed) ? Number(resumed) : 0;
-    const sought = parseEventFilter(query, isAudit);
-    return new Response(liveEventStream({ feed: events, sought, since, render: renderFresh }), {
+    const filter = parseEventFilter(query, isAudit);
+    return new Response(liveEventStream({ poller: events, filter, since, render: renderFresh }), {
       headers: { ...fresh, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" },
     });
   };

@@ -16,12 +16,12 @@ export interface EventFilterState {
 }
 
 /** More than this is not typed by anybody. */
-const longest = 200;
+const maxChars = 200;
 
 export const eventsPerPage = 50;
 
 export function parseEventFilter(query: URLSearchParams, isAudit: boolean): EventFilterState {
-  const said = (name: string) => (query.get(name) ?? "").trim().slice(0, longest);
+  const said = (name: string) => (query.get(name) ?? "").trim().slice(0, maxChars);
   const numberIn = (name: string) => (/^\d{1,15}$/.test(said(name)) ? Number(said(name)) : undefined);
   const [pool, upstream, kind, by, text] = names.map(said) as [string, string, string, string, string];
   return {
@@ -36,7 +36,7 @@ export function parseEventFilter(query: URLSearchParams, isAudit: boolean): Even
 export function apiQueryOf({ isAudit, fields, before, after }: EventFilterState): URLSearchParams {
   const limit = after === undefined ? eventsPerPage + 1 : eventsPerPage;
   return new URLSearchParams({
-    ...saidIn(fields),
+    ...formValues(fields),
     limit: String(limit),
     ...(isAudit ? { "by-operators": "1" } : {}),
     ...(before === undefined ? {} : { before: String(before) }),
@@ -50,18 +50,18 @@ export function eventsUrl(
   path: "page" | "live",
   further: Readonly<Record<string, string>> = {},
 ): string {
-  const query = new URLSearchParams({ ...saidIn(fields), ...further });
+  const query = new URLSearchParams({ ...formValues(fields), ...further });
   const page = isAudit ? "/audit" : "/events";
   return `${path === "live" ? "/live" : ""}${page}${query.size > 0 ? `?${query}` : ""}`;
 }
 
-function saidIn(fields: EventFilterState["fields"]): Record<string, string> {
+function formValues(fields: EventFilterState["fields"]): Record<string, string> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
 }
 
 /** Whether nothing narrows the list down. */
 export function isPlain({ fields }: EventFilterState): boolean {
-  return Object.keys(saidIn(fields)).length === 0;
+  return Object.keys(formValues(fields)).length === 0;
 }
 
 /** Oldest first in, newest first out. */

@@ -23,8 +23,8 @@ export function EventItems({ events }: EventItemsProps): JSX.Element {
 }
 
 /** What stands above the events while they cannot be read. */
-export function TroubleWords({ words }: { readonly words: string }): JSX.Element {
-  return words === "" ? "" : <span safe>{words}</span>;
+export function ErrorText({ words: text }: { readonly words: string }): JSX.Element {
+  return text === "" ? "" : <span safe>{text}</span>;
 }
 
 /** A reload that changes a thousand upstreams has a thousand lines. */

@@ -20,7 +20,7 @@ export function cookieIn(request: Request, name: CookieName): string | undefined
  * "Lax" and not "Strict", so that a link to the dashboard from a chat does not ask for a login again; writes are held
  * to a token and to their origin besides.
  */
-export function cookieField(request: Request, name: CookieName, value: string | undefined): string {
+export function cookieHeader(request: Request, name: CookieName, value: string | undefined): string {
   const parts = [`${fullName(request, name)}=${value ?? ""}`, "Path=/", "HttpOnly", "SameSite=Lax"];
   if (isSecure(request)) parts.push("Secure");
   if (value === undefined) parts.push("Max-Age=0");

@@ -1,9 +1,9 @@
 /** The door of the dashboard: who may come in, with which forms, and what they take along. Everything passes here first. */
 
 import { derivedSecret, isSameSecret, newSecret } from "../../lib/secret.ts";
-import { fresh, isForPage, isForPart, markupAnswer, seeOther, textResponse } from "../answers.ts";
-import { answerAsset } from "../assets.ts";
-import { cookieField, cookieIn } from "./cookies.ts";
+import { fresh, isForPage, isForPart, htmlResponse, seeOther, textResponse } from "../answers.ts";
+import { assetResponse } from "../assets.ts";
+import { cookieHeader, cookieIn } from "./cookies.ts";
 import type { LoginClient } from "./login-client.ts";
 import { fillPlaceholders } from "./marks.tsx";
 import { type LoginProps, renderLogin, renderAccessDenied, renderAccessDeniedFragment } from "./pages.tsx";
@@ -23,21 +23,21 @@ export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
   return async (request: Request, address: string): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (openPaths.has(pathname)) return visitors.everybody.answer(request);
-    const asset = answerAsset(pathname);
+    const asset = assetResponse(pathname);
     if (asset) return asset;
     if (pathname === "/login") return login(request, address);
     const session = cookieIn(request, "session");
     const visitor = await visitors.admit(session);
     if (!visitor) return toLogin(request, pathname, session !== undefined);
     if (!visitor.person && !onLoopback) return shut(visitors.isClosed === undefined);
-    if (!(await isOwnForm(request, visitor))) return forged(request);
+    if (!(await isOwnForm(request, visitor))) return forbiddenResponse(request);
     if (pathname === "/logout" && request.method === "POST") return logout(request, visitor, address);
-    const answer = await visitor.answer(request);
+    const response = await visitor.answer(request);
     if (!visitors.isWelcome(visitor)) {
-      await answer.body?.cancel();
+      await response.body?.cancel();
       return toLogin(request, pathname, session !== undefined);
     }
-    return visitors.hold(visitor, await personally(answer, visitor));
+    return visitors.hold(visitor, await personally(response, visitor));
   };
 
   async function login(request: Request, address: string): Promise<Response> {
@@ -49,26 +49,26 @@ export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
     if (visitor) return shut(visitors.isClosed === undefined);
     if (request.method !== "POST") {
       const query = new URL(request.url).searchParams;
-      const ended = { words: "The session has ended. Log in again.", tone: "calm" } as const;
+      const ended = { text: "The session has ended. Log in again.", tone: "calm" } as const;
       return loginPage(request, { next: nextIn(query), ...(query.has("ended") ? ended : {}) });
     }
     const form = new URLSearchParams(await request.text());
     const [name, next] = [form.get("name") ?? "", nextIn(form)];
     const visit = cookieIn(request, "visit");
     if (visit === undefined || !isSameSecret(form.get("csrf") ?? "", csrfOf(visit))) {
-      const words = "This form was too old, or your browser keeps no cookies. Try again.";
-      return loginPage(request, { next, name, words }, 403);
+      const text = "This form was too old, or your browser keeps no cookies. Try again.";
+      return loginPage(request, { next, name, text }, 403);
     }
     const outcome = await client.login({ name, password: form.get("password") ?? "", address });
     if (outcome.kind === "refused") {
-      const page = loginPage(request, { next, name, words: outcome.words }, outcome.status);
+      const page = loginPage(request, { next, name, text: outcome.words }, outcome.status);
       if (outcome.retryAfter !== undefined) page.headers.set("Retry-After", String(outcome.retryAfter));
       return page;
     }
-    const answer = seeOther(next);
-    answer.headers.append("Set-Cookie", cookieField(request, "session", outcome.session));
-    answer.headers.append("Set-Cookie", cookieField(request, "visit", undefined));
-    return answer;
+    const response = seeOther(next);
+    response.headers.append("Set-Cookie", cookieHeader(request, "session", outcome.session));
+    response.headers.append("Set-Cookie", cookieHeader(request, "visit", undefined));
+    return response;
   }
 
   async function logout(request: Request, { session }: Visitor, address: string): Promise<Response> {
@@ -76,9 +76,9 @@ export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
       visitors.forget(session);
       await client.logout(session, address);
     }
-    const answer = seeOther("/login");
-    answer.headers.append("Set-Cookie", cookieField(request, "session", undefined));
-    return answer;
+    const response = seeOther("/login");
+    response.headers.append("Set-Cookie", cookieHeader(request, "session", undefined));
+    return response;
   }
 }
 
@@ -86,9 +86,9 @@ export function authGate({ visitors, client, onLoopback }: AuthGateOptions) {
 function loginPage(request: Request, props: Omit<LoginProps, "csrf">, status = 200): Response {
   const known = cookieIn(request, "visit");
   const visit = known ?? newSecret();
-  const answer = markupAnswer(renderLogin({ ...props, csrf: csrfOf(visit) }), status);
-  if (known === undefined) answer.headers.append("Set-Cookie", cookieField(request, "visit", visit));
-  return answer;
+  const response = htmlResponse(renderLogin({ ...props, csrf: csrfOf(visit) }), status);
+  if (known === undefined) response.headers.append("Set-Cookie", cookieHeader(request, "visit", visit));
+  return response;
 }
 
 function csrfOf(visit: string): string {
@@ -104,25 +104,25 @@ async function isOwnForm(request: Request, { person }: Visitor): Promise<boolean
   return isSameSecret(given ?? "", person.csrf);
 }
 
-function forged(request: Request): Response {
+function forbiddenResponse(request: Request): Response {
   const title = "Nothing was changed";
-  const words =
+  const text =
     "The form did not come from a page of your session. Load the page again and repeat what you did.";
-  if (isForPart(request)) return markupAnswer(renderAccessDeniedFragment({ title, words }), 403);
-  return markupAnswer(renderAccessDenied({ title, words }), 403);
+  if (isForPart(request)) return htmlResponse(renderAccessDeniedFragment({ title, text }), 403);
+  return htmlResponse(renderAccessDenied({ title, text }), 403);
 }
 
 /** Who reaches it from elsewhere must not act as the dashboard itself. */
 function shut(isUnknown: boolean): Response {
-  const words = isUnknown
+  const text = isUnknown
     ? "The balancer cannot be asked yet who may look. Try again in a moment."
     : "This dashboard can be reached from other machines, and its balancer knows no users: anybody could act here. Name users under admin.users, or let it listen on 127.0.0.1.";
-  return markupAnswer(renderAccessDenied({ title: "Nobody can log in here", words }), isUnknown ? 503 : 403);
+  return htmlResponse(renderAccessDenied({ title: "Nobody can log in here", text }), isUnknown ? 503 : 403);
 }
 
 /** Each in the way that it can follow: a page, a part of one, a live stream, a program. */
 function toLogin(request: Request, pathname: string, hadSession: boolean): Response {
-  if (pathname.startsWith("/live")) return Visitors.farewell();
+  if (pathname.startsWith("/live")) return Visitors.notifyClosing();
   const from = isForPart(request) || request.method !== "GET" ? pageBefore(request) : pathOf(request.url);
   const query = new URLSearchParams({ next: from, ...(hadSession ? { ended: "" } : {}) });
   const address = `/login?${query}`;
@@ -133,10 +133,10 @@ function toLogin(request: Request, pathname: string, hadSession: boolean): Respo
   return textResponse(401, "Log in first: /login.");
 }
 
-async function personally(answer: Response, { person }: Visitor): Promise<Response> {
-  if (!(answer.headers.get("content-type") ?? "").startsWith("text/html")) return answer;
-  const { status, headers } = answer;
-  return new Response(fillPlaceholders(await answer.text(), person), { status, headers });
+async function personally(response: Response, { person }: Visitor): Promise<Response> {
+  if (!(response.headers.get("content-type") ?? "").startsWith("text/html")) return response;
+  const { status, headers } = response;
+  return new Response(fillPlaceholders(await response.text(), person), { status, headers });
 }
 
 function pageBefore(request: Request): string {

@@ -2,7 +2,7 @@
 
 import { type Role, roles } from "../../access/role.ts";
 import { asRecord, parseJson } from "../../lib/json.ts";
-import { describeError, exchangeWeb, type WebAnswer } from "../web-client.ts";
+import { describeError, exchangeWeb, type WebResponse } from "../web-client.ts";
 
 /**
  * `open`: nobody has to log in, the dashboard acts for everybody. `closed`: people log in, and this bearer has not.
@@ -31,7 +31,7 @@ export interface LoginForm {
 /** Nothing here rejects. */
 export interface LoginClient {
   /** @param bearer a session, or the dashboard's own token */
-  standing(bearer: string | undefined): Promise<LoginState>;
+  state(bearer: string | undefined): Promise<LoginState>;
   login(given: LoginForm): Promise<LoginOutcome>;
   logout(session: string, address: string): Promise<void>;
 }
@@ -56,10 +56,10 @@ export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginCl
   });
 
   return {
-    async standing(bearer) {
+    async state(bearer) {
       try {
-        return standingIn(
-          await exchangeWeb({ method: "GET", url: url("api/me"), fields: fieldsWith(bearer), timeoutMs }),
+        return loginStateIn(
+          await exchangeWeb({ method: "GET", url: url("api/me"), headers: fieldsWith(bearer), timeoutMs }),
         );
       } catch {
         return { kind: "unknown" };
@@ -68,29 +68,29 @@ export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginCl
 
     async login({ name, password, address }) {
       try {
-        const answer = await exchangeWeb({
+        const response = await exchangeWeb({
           ...{ method: "POST", url: url("api/login"), timeoutMs: loginTimeoutMs },
-          fields: { ...fieldsWith(ownToken, address), "content-type": "application/json" },
+          headers: { ...fieldsWith(ownToken, address), "content-type": "application/json" },
           body: JSON.stringify({ name, password }),
         });
-        return outcomeIn(answer);
+        return outcomeIn(response);
       } catch (error) {
-        const words = `The balancer cannot be asked: ${describeError(error)}.`;
-        return { kind: "refused", status: 502, words };
+        const text = `The balancer cannot be asked: ${describeError(error)}.`;
+        return { kind: "refused", status: 502, words: text };
       }
     },
 
     async logout(session, address) {
-      const fields = fieldsWith(session, address);
+      const headers = fieldsWith(session, address);
       // The session is forgotten here in any case; there it ends by itself.
-      await exchangeWeb({ method: "POST", url: url("api/logout"), fields, body: "", timeoutMs }).catch(
+      await exchangeWeb({ method: "POST", url: url("api/logout"), headers, body: "", timeoutMs }).catch(
         () => {},
       );
     },
   };
 }
 
-function standingIn({ status, text }: WebAnswer): LoginState {
+function loginStateIn({ status, text }: WebResponse): LoginState {
   const { kind, name, role, login } = asRecord(parseJson(text));
   if (typeof login !== "boolean" || (status !== 200 && status !== 401)) return { kind: "unknown" };
   if (!login) return { kind: "open" };
@@ -99,7 +99,7 @@ function standingIn({ status, text }: WebAnswer): LoginState {
   return isUser ? { kind: "user", name, role: known } : { kind: "closed" };
 }
 
-function outcomeIn({ status, text }: WebAnswer): LoginOutcome {
+function outcomeIn({ status, text }: WebResponse): LoginOutcome {
   const { session, detail, retryAfterSeconds: seconds } = asRecord(parseJson(text));
   if (status === 200 && typeof session === "string") return { kind: "accepted", session };
   if (status === 401 || status === 400) {

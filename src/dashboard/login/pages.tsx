@@ -13,19 +13,19 @@ export interface LoginProps {
   readonly next: string;
   readonly name?: string;
   /** Why the last try failed, or what has just ended. */
-  readonly words?: string;
+  readonly text?: string;
   readonly tone?: "bad" | "calm";
 }
 
-export function renderLogin({ csrf, next, name = "", words = "", tone = "bad" }: LoginProps): string {
+export function renderLogin({ csrf, next, name = "", text = "", tone = "bad" }: LoginProps): string {
   return markup(
     <Bare title="Log in · Evenkeel">
       <h1>Log in</h1>
-      {words === "" ? (
+      {text === "" ? (
         ""
       ) : (
         <p class={`login-words ${tone}`} id="login-words" role={tone === "bad" ? "alert" : "status"} safe>
-          {words}
+          {text}
         </p>
       )}
       <form method="post" action="/login" class="login">
@@ -61,14 +61,14 @@ export function renderLogin({ csrf, next, name = "", words = "", tone = "bad" }:
 
 export interface RefusalProps {
   readonly title: string;
-  readonly words: string;
+  readonly text: string;
 }
 
-export function renderAccessDenied({ title, words }: RefusalProps): string {
+export function renderAccessDenied({ title, text }: RefusalProps): string {
   return markup(
     <Bare title={`${title} · Evenkeel`}>
       <h1 safe>{title}</h1>
-      <p safe>{words}</p>
+      <p safe>{text}</p>
       <p>
         <a href="/">Back to the dashboard</a>
       </p>
@@ -77,10 +77,10 @@ export function renderAccessDenied({ title, words }: RefusalProps): string {
 }
 
 /** The same for htmx: it replaces the notice and nothing else, also with a status that is not swapped in. */
-export function renderAccessDeniedFragment({ title, words }: RefusalProps): string {
+export function renderAccessDeniedFragment({ title, text }: RefusalProps): string {
   return markup(
     <tag of="hx-partial" {...{ "hx-target": "#notice", "hx-swap": "innerMorph" }}>
-      <Notice notice={`${title}. ${words}`} />
+      <Notice notice={`${title}. ${text}`} />
     </tag>,
   );
 }

@@ -17,7 +17,7 @@ export interface Visitor {
 }
 
 export interface VisitorsOptions {
-  readonly client: Pick<LoginClient, "standing">;
+  readonly client: Pick<LoginClient, "state">;
   /** The dashboard's own; lent to visitors only where nobody logs in. */
   readonly ownToken: string | undefined;
   readonly routesWith: (bearer: () => string | undefined) => Visitor["answer"];
@@ -25,7 +25,7 @@ export interface VisitorsOptions {
   readonly schedule: Schedule;
 }
 
-interface Known {
+interface KnownVisitor {
   visitor: Visitor;
   /** When the admin API last said so. */
   checkedAt: number;
@@ -39,26 +39,26 @@ const checkMs = 2_000;
 /** Without an answer from the admin API the last one counts for so long; it has nothing new to show then. */
 const trustMs = 30 * 60_000;
 /** As many as the admin API keeps sessions. */
-const mostKnown = 256;
+const maxKnown = 256;
 
 /** The page's script goes to the login on it. */
-const farewell = new TextEncoder().encode(eventOf("{}", "loggedout"));
+const closingNotice = new TextEncoder().encode(eventOf("{}", "loggedout"));
 
 export class Visitors {
   readonly #options: VisitorsOptions;
   /** Who was seen last comes last. */
-  readonly #known = new Map<string, Known>();
-  readonly #everybody: Known;
+  readonly #known = new Map<string, KnownVisitor>();
+  readonly #visitors: KnownVisitor;
   #isClosed: boolean | undefined;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #notifiedAt = Number.NEGATIVE_INFINITY;
   #cancelCheck: Cancel | undefined;
 
   constructor(options: VisitorsOptions) {
     this.#options = options;
     // Not before it is known: who came in while nobody could say must not act with it.
-    const answer = options.routesWith(() => (this.#isClosed === false ? options.ownToken : undefined));
-    const visitor = { person: undefined, session: undefined, answer };
-    this.#everybody = { visitor, checkedAt: 0, streams: new Set() };
+    const response = options.routesWith(() => (this.#isClosed === false ? options.ownToken : undefined));
+    const visitor = { person: undefined, session: undefined, answer: response };
+    this.#visitors = { visitor, checkedAt: 0, streams: new Set() };
   }
 
   /** Whether people log in; undefined until the admin API has said so once. */
@@ -68,12 +68,12 @@ export class Visitors {
 
   /** For what nobody has to log in for. */
   get everybody(): Visitor {
-    return this.#everybody.visitor;
+    return this.#visitors.visitor;
   }
 
   /** Undefined if a login is needed. */
   async admit(session: string | undefined): Promise<Visitor | undefined> {
-    const known = session === undefined ? undefined : await this.#ask(session);
+    const known = session === undefined ? undefined : await this.#check(session);
     if (known) return known.visitor;
     return (await this.#isOpen()) ? this.everybody : undefined;
   }
@@ -91,19 +91,23 @@ export class Visitors {
   }
 
   /** The same answer; a live stream ends with what lets the visitor see it. */
-  hold(visitor: Visitor, answer: Response): Response {
-    const isLive = answer.headers.get("content-type") === "text/event-stream";
-    const known = visitor.session === undefined ? this.#everybody : this.#known.get(visitor.session);
-    if (!isLive || !answer.body || !known) return answer;
-    const { stream, end } = closableStream(answer.body, farewell, () => void known.streams.delete(end));
+  hold(visitor: Visitor, response: Response): Response {
+    const isLive = response.headers.get("content-type") === "text/event-stream";
+    const known = visitor.session === undefined ? this.#visitors : this.#known.get(visitor.session);
+    if (!isLive || !response.body || !known) return response;
+    const { stream, end } = closableStream(
+      response.body,
+      closingNotice,
+      () => void known.streams.delete(end),
+    );
     known.streams.add(end);
-    this.#cancelCheck ??= this.#options.schedule(checkMs, () => void this.#check());
-    return new Response(stream, { status: answer.status, headers: answer.headers });
+    this.#cancelCheck ??= this.#options.schedule(checkMs, () => void this.#recheck());
+    return new Response(stream, { status: response.status, headers: response.headers });
   }
 
   /** What a live stream says to whom it is not for. */
-  static farewell(): Response {
-    return new Response(farewell, {
+  static notifyClosing(): Response {
+    return new Response(closingNotice, {
       headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" },
     });
   }
@@ -116,25 +120,25 @@ export class Visitors {
 
   close(): void {
     this.#cancelCheck?.();
-    for (const known of [this.#everybody, ...this.#known.values()]) endAll(known);
+    for (const known of [this.#visitors, ...this.#known.values()]) endAll(known);
     this.#known.clear();
   }
 
-  async #ask(session: string): Promise<Known | undefined> {
+  async #check(session: string): Promise<KnownVisitor | undefined> {
     const before = this.#known.get(session);
     const { clock, client } = this.#options;
     if (before && clock() - before.checkedAt < freshMs) return before;
-    const standing = await client.standing(session);
+    const loginState = await client.state(session);
     const now = clock();
-    if (standing.kind === "unknown") return before && now - before.checkedAt < trustMs ? before : undefined;
-    this.#tell(standing.kind !== "open");
-    if (standing.kind !== "user") {
+    if (loginState.kind === "unknown") return before && now - before.checkedAt < trustMs ? before : undefined;
+    this.#notify(loginState.kind !== "open");
+    if (loginState.kind !== "user") {
       this.forget(session);
       return undefined;
     }
-    const { name, role } = standing;
+    const { name, role } = loginState;
     // Another request may have come this far while this one waited.
-    const known = this.#known.get(session) ?? this.#welcome(session);
+    const known = this.#known.get(session) ?? this.#greet(session);
     const { csrf } = known.visitor.person ?? { csrf: derivedSecret(session, "csrf") };
     known.visitor = { ...known.visitor, person: { name, role, csrf } };
     known.checkedAt = now;
@@ -143,38 +147,38 @@ export class Visitors {
     return known;
   }
 
-  #welcome(session: string): Known {
+  #greet(session: string): KnownVisitor {
     const [oldest] = this.#known.keys();
-    if (this.#known.size >= mostKnown && oldest !== undefined) this.forget(oldest);
+    if (this.#known.size >= maxKnown && oldest !== undefined) this.forget(oldest);
     const visitor = { person: undefined, session, answer: this.#options.routesWith(() => session) };
     return { visitor, checkedAt: 0, streams: new Set() };
   }
 
   async #isOpen(): Promise<boolean> {
     const { clock, client, ownToken } = this.#options;
-    if (this.#isClosed === undefined || clock() - this.#toldAt >= freshMs) {
-      const standing = await client.standing(ownToken);
-      if (standing.kind !== "unknown") this.#tell(standing.kind !== "open");
+    if (this.#isClosed === undefined || clock() - this.#notifiedAt >= freshMs) {
+      const loginState = await client.state(ownToken);
+      if (loginState.kind !== "unknown") this.#notify(loginState.kind !== "open");
     }
     return this.#isClosed !== true;
   }
 
-  #tell(isClosed: boolean): void {
+  #notify(isClosed: boolean): void {
     this.#isClosed = isClosed;
-    this.#toldAt = this.#options.clock();
-    if (isClosed) endAll(this.#everybody);
+    this.#notifiedAt = this.#options.clock();
+    if (isClosed) endAll(this.#visitors);
   }
 
   /** As long as somebody looks. */
-  async #check(): Promise<void> {
-    if (this.#everybody.streams.size > 0) await this.#isOpen();
+  async #recheck(): Promise<void> {
+    if (this.#visitors.streams.size > 0) await this.#isOpen();
     const looking = [...this.#known].filter(([, { streams }]) => streams.size > 0);
-    await Promise.all(looking.map(([session]) => this.#ask(session)));
-    const isNeeded = [this.#everybody, ...this.#known.values()].some(({ streams }) => streams.size > 0);
-    this.#cancelCheck = isNeeded ? this.#options.schedule(checkMs, () => void this.#check()) : undefined;
+    await Promise.all(looking.map(([session]) => this.#check(session)));
+    const isNeeded = [this.#visitors, ...this.#known.values()].some(({ streams }) => streams.size > 0);
+    this.#cancelCheck = isNeeded ? this.#options.schedule(checkMs, () => void this.#recheck()) : undefined;
   }
 }
 
-function endAll(known: Known | undefined): void {
+function endAll(known: KnownVisitor | undefined): void {
   for (const end of known?.streams ?? []) end();
 }

@@ -45,7 +45,7 @@ export function CandidateTable({
           return (
             <tr data-chosen={isChosen ? "yes" : "no"}>
               <th scope="row">
-                <Mark isChosen={isChosen} />
+                <ScoreMark isChosen={isChosen} />
                 <a href={attribute(pageOf(candidate.upstream))} safe>
                   {candidate.upstream}
                 </a>
@@ -65,7 +65,7 @@ export function CandidateTable({
 }
 
 /** As wide for all, so that names stand below each other. */
-function Mark({ isChosen }: { readonly isChosen: boolean }): JSX.Element {
+function ScoreMark({ isChosen }: { readonly isChosen: boolean }): JSX.Element {
   return (
     <span class="candidate-mark" data-tone="good">
       {isChosen ? <Glyph shape="check" /> : ""}

@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { SelectionRecord, RequestRecord } from "../../proxy/record.ts";
-import { formatCount, joinWords } from "../format.ts";
+import { formatCount, joinList } from "../format.ts";
 import { CandidateTable } from "./candidates.tsx";
 import { scoringOf } from "./scores.ts";
 
@@ -23,7 +23,7 @@ export function DecisionList({ request, policy }: ChoicesProps): JSX.Element {
         <h2 id="choices-name">Why there</h2>
         {tried.length > 0 ? (
           <p class="quiet" safe>
-            {`tried: ${joinWords(tried)}`}
+            {`tried: ${joinList(tried)}`}
           </p>
         ) : (
           ""
@@ -56,8 +56,8 @@ export function DecisionList({ request, policy }: ChoicesProps): JSX.Element {
       )}
       <p class="choice-end" safe>
         {notRetried === null
-          ? endWords(request)
-          : `Not tried again: ${notRetriedWords[notRetried] ?? notRetried}.`}
+          ? endText(request)
+          : `Not tried again: ${notRetriedText[notRetried] ?? notRetried}.`}
       </p>
     </section>
   );
@@ -102,18 +102,18 @@ function OneChoice({ choice, number, cause, policy, tried }: OneChoiceProps): JS
         scoring={scoring}
         tried={tried}
       />
-      {scoring.words === "" ? (
+      {scoring.text === "" ? (
         ""
       ) : (
         <p class="choice-words quiet" safe>
-          {scoring.words}
+          {scoring.text}
         </p>
       )}
     </section>
   );
 }
 
-const notRetriedWords: Readonly<Record<string, string | undefined>> = {
+const notRetriedText: Readonly<Record<string, string | undefined>> = {
   retries_spent: "all retries of this pool were spent",
   method_not_idempotent: "the method is not idempotent, and the upstream may have done it already",
   body_not_replayable: "the request's body was gone and could not be sent again",
@@ -122,7 +122,7 @@ const notRetriedWords: Readonly<Record<string, string | undefined>> = {
   retry_budget: "the pool's retry budget was used up",
 };
 
-function endWords({ retried, attempts, isClientGone, reason }: RequestRecord): string {
+function endText({ retried, attempts, isClientGone, reason }: RequestRecord): string {
   if (isClientGone) return "The client left, so nothing more was tried.";
   if (attempts.length === 0) return reason === null ? "" : `The balancer answered itself: ${reason}.`;
   return retried.length > 0 ? "The last attempt was answered." : "No retry was needed.";

@@ -20,16 +20,16 @@ export const emptyForm: DryRunForm = {
 };
 
 /** Characters; a longer target is refused by the balancer itself. */
-const longest = 8_192;
+const maxChars = 8_192;
 
 export function formIn(given: URLSearchParams): DryRunForm {
-  const word = (name: keyof DryRunForm) => (given.get(name) ?? emptyForm[name]).trim().slice(0, longest);
+  const text = (name: keyof DryRunForm) => (given.get(name) ?? emptyForm[name]).trim().slice(0, maxChars);
   return {
-    method: word("method").toUpperCase(),
-    host: word("host"),
-    target: word("target"),
-    clientAddress: word("clientAddress"),
-    headers: word("headers"),
+    method: text("method").toUpperCase(),
+    host: text("host"),
+    target: text("target"),
+    clientAddress: text("clientAddress"),
+    headers: text("headers"),
   };
 }
 

@@ -14,14 +14,14 @@ import { scoringOf } from "./scores.ts";
 import type { DryRunResult } from "../../requests/request.ts";
 
 /** What came of the form; undefined before it was sent. */
-export type DryRunAnswer = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;
+export type DryRunReply = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;
 
 export interface DryRunPageProps {
   readonly form: DryRunForm;
-  readonly answer: DryRunAnswer;
+  readonly answer: DryRunReply;
 }
 
-export function renderDryRunPage({ form, answer }: DryRunPageProps): string {
+export function renderDryRunPage({ form, answer: response }: DryRunPageProps): string {
   return markup(
     <Shell title="Dry run · Evenkeel" here="requests">
       <main class="dry-run">
@@ -33,7 +33,7 @@ export function renderDryRunPage({ form, answer }: DryRunPageProps): string {
         <div class="dry-run-parts">
           <Form form={form} />
           <div id="dry-run-answer" role="status" aria-live="polite">
-            <Answer answer={answer} />
+            <Answer answer={response} />
           </div>
         </div>
       </main>
@@ -42,10 +42,10 @@ export function renderDryRunPage({ form, answer }: DryRunPageProps): string {
 }
 
 /** Into the page that asked; it names its target, so it is shown with any status. */
-export function renderDryRunAnswer(answer: DryRunAnswer): string {
+export function renderDryRunResult(response: DryRunReply): string {
   return markup(
     <tag of="hx-partial" {...{ "hx-target": "#dry-run-answer", "hx-swap": "innerMorph" }}>
-      <Answer answer={answer} />
+      <Answer answer={response} />
     </tag>,
   );
 }
@@ -115,8 +115,8 @@ function Line({ name, label, value, hint, isNeeded = false }: LineProps): JSX.El
   );
 }
 
-function Answer({ answer }: { readonly answer: DryRunAnswer }): JSX.Element {
-  if (answer === undefined) {
+function Answer({ answer: response }: { readonly answer: DryRunReply }): JSX.Element {
+  if (response === undefined) {
     return (
       <p class="card empty">
         The answer comes here: the route, the pool, the key, the candidates with their scores, and why the
@@ -124,21 +124,23 @@ function Answer({ answer }: { readonly answer: DryRunAnswer }): JSX.Element {
       </p>
     );
   }
-  if ("value" in answer) return <Destination run={answer.value} />;
-  const words =
-    "problems" in answer ? answer.problems.map((problem) => `Cannot ask: ${problem}.`) : [troubleOf(answer)];
+  if ("value" in response) return <Destination run={response.value} />;
+  const text =
+    "problems" in response
+      ? response.problems.map((problem) => `Cannot ask: ${problem}.`)
+      : [errorText(response)];
   return (
     <section class="card dry-run-refused" data-tone="bad">
-      {words.map((sentence) => (
+      {text.map((sentence) => (
         <p safe>{sentence}</p>
       ))}
     </section>
   );
 }
 
-function troubleOf({
-  trouble: { reason, message },
-}: Extract<AdminResult<unknown>, { trouble: unknown }>): string {
+function errorText({
+  error: { reason, message },
+}: Extract<AdminResult<unknown>, { error: unknown }>): string {
   if (reason === "missing" || reason === "not_understood") {
     return "This balancer knows no dry run: it is of an older version than this dashboard.";
   }
@@ -164,7 +166,7 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
         )}
       </h2>
       <dl class="identity">
-        <Fact name="Route" value={routeWords(run)} />
+        <Fact name="Route" value={routeText(run)} />
         <Fact name="Pool" value={pool} />
         <Fact name="Policy" value={policy} />
         <Fact name="Key" value={key} />
@@ -173,11 +175,11 @@ function Destination({ run }: { readonly run: DryRunResult }): JSX.Element {
         <>
           <CandidateTable caption="Candidates" candidates={candidates} chosen={chosen} scoring={scoring} />
           <Unnamed count={fit - candidates.length} what="fit" />
-          {scoring.words === "" ? (
+          {scoring.text === "" ? (
             ""
           ) : (
             <p class="choice-words quiet" safe>
-              {scoring.words}
+              {scoring.text}
             </p>
           )}
         </>
@@ -220,7 +222,7 @@ function Fact({ name, value }: { readonly name: string; readonly value: string |
   );
 }
 
-function routeWords({ route }: DryRunResult): string | null {
+function routeText({ route }: DryRunResult): string | null {
   if (!route) return null;
   const parts = [
     ...(route.host === null ? [] : [`host ${route.host}`]),

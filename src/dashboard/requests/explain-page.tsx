@@ -13,11 +13,11 @@ import { RequestWay } from "./list-page.tsx";
 import { PhaseBars } from "./phases.tsx";
 import type { ExplainedRequest } from "../../requests/request.ts";
 import {
-  addressWord,
+  addressText,
   formatBytes,
   formatInstant,
   type RequestTone,
-  statusWord,
+  statusText,
   requestTone,
 } from "./words.ts";
 
@@ -32,17 +32,17 @@ const shapes = { calm: "dots", good: "check", warn: "bang", bad: "cross" } as co
   string
 >;
 
-export function renderExplainPage({ requestId, told, picture }: ExplainPageProps): string {
-  const request = "value" in told ? told.value : undefined;
-  const title = request ? `${request.method} ${addressWord(request)}` : `Request ${requestId}`;
+export function renderExplainPage({ requestId, told: result, picture: state }: ExplainPageProps): string {
+  const request = "value" in result ? result.value : undefined;
+  const title = request ? `${request.method} ${addressText(request)}` : `Request ${requestId}`;
   return markup(
     <Shell title={`${title} · Evenkeel`} here="requests">
       <main class="explained">
         <RequestWay />
-        {"value" in told ? (
-          <Explained request={told.value} picture={picture} />
+        {"value" in result ? (
+          <Explained request={result.value} picture={state} />
         ) : (
-          <Unexplained requestId={requestId} trouble={told.trouble} />
+          <Unexplained requestId={requestId} error={result.error} />
         )}
       </main>
     </Shell>,
@@ -51,20 +51,20 @@ export function renderExplainPage({ requestId, told, picture }: ExplainPageProps
 
 function Unexplained({
   requestId,
-  trouble,
+  error: error,
 }: {
   readonly requestId: string;
-  readonly trouble: Extract<ExplainPageProps["told"], { trouble: unknown }>["trouble"];
+  readonly error: Extract<ExplainPageProps["told"], { error: unknown }>["error"];
 }): JSX.Element {
   return (
     <section class="verdict" data-tone="warn">
       <Glyph shape="bang" />
       <div class="verdict-words">
         <h1>
-          {trouble.reason === "missing" ? "This request is not remembered" : "The request cannot be read"}
+          {error.reason === "missing" ? "This request is not remembered" : "The request cannot be read"}
         </h1>
         <p class="reasons" safe>
-          {adminApiErrorSentence(trouble)}
+          {adminApiErrorSentence(error)}
         </p>
         <p class="quiet">
           Asked for:{" "}
@@ -79,13 +79,13 @@ function Unexplained({
 
 function Explained({
   request,
-  picture,
+  picture: state,
 }: {
   readonly request: ExplainedRequest;
   readonly picture: DashboardState;
 }): JSX.Element {
   const tone = requestTone(request);
-  const policy = picture.snapshot?.pools.find(({ name }) => name === request.pool)?.policy;
+  const policy = state.snapshot?.pools.find(({ name }) => name === request.pool)?.policy;
   return (
     <>
       <section class="verdict" data-tone={tone}>
@@ -95,7 +95,7 @@ function Explained({
             <span class="explained-method" safe>
               {request.method}
             </span>{" "}
-            <span safe>{addressWord(request)}</span>
+            <span safe>{addressText(request)}</span>
           </h1>
           <ul class="facts">
             <li>
@@ -112,7 +112,7 @@ function Explained({
         </p>
       </section>
       <dl class="totals explained-totals">
-        <Figure name="Status" value={statusWord(request)} note={request.reason ?? statusNote(request)} />
+        <Figure name="Status" value={statusText(request)} note={request.reason ?? statusNote(request)} />
         <Figure
           name="Took"
           value={formatMs(request.durationMs)}

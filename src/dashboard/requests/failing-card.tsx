@@ -48,17 +48,17 @@ export function renderFailing(props: CardProps): string {
   return markup(<Inside {...props} />);
 }
 
-function Inside({ upstream, told }: CardProps): JSX.Element {
-  const requests = "value" in told ? told.value.requests : [];
+function Inside({ upstream, told: result }: CardProps): JSX.Element {
+  const requests = "value" in result ? result.value.requests : [];
   return (
     <>
       <header class="card-head">
         <h2 id="failing-name">Last failing requests</h2>
         <a href={attribute(requestsUrl(failingAt(upstream)))}>All of them</a>
       </header>
-      {"trouble" in told ? (
+      {"error" in result ? (
         <p class="empty" safe>
-          {requestsErrorSentence(told.trouble)}
+          {requestsErrorSentence(result.error)}
         </p>
       ) : requests.length === 0 ? (
         <p class="empty">None that is remembered.</p>

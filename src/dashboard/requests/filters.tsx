@@ -20,22 +20,22 @@ const reasons = [
   ...["queue_timeout", "request_invalid", "request_too_large", "draining"],
 ];
 
-export function RequestFilters({ sought, snapshot }: FiltersProps): JSX.Element {
+export function RequestFilters({ sought: filter, snapshot }: FiltersProps): JSX.Element {
   const pools = snapshot?.pools ?? [];
   const upstreams = pools.flatMap((pool) => pool.upstreams.map(({ id }) => id));
   return (
     <form class="request-filters" method="get" action="/requests" role="search" aria-label="Filter requests">
-      {sought.kind === "recent" ? "" : <input type="hidden" name="which" value={sought.kind} />}
-      <Choice name="pool" label="Pool" sought={sought} choices={pools.map(({ name }) => name)} />
-      <Words name="upstream" label="Upstream" sought={sought} choices={upstreams} hint="any" />
-      <Choice name="method" label="Method" sought={sought} choices={methods} />
-      <Words name="status" label="Status" sought={sought} choices={statuses} hint="4xx or 404" />
-      <Words name="path" label="Path begins with" sought={sought} choices={[]} hint="/" />
-      <Words name="reason" label="Reason" sought={sought} choices={reasons} hint="any" />
+      {filter.kind === "recent" ? "" : <input type="hidden" name="which" value={filter.kind} />}
+      <Choice name="pool" label="Pool" sought={filter} choices={pools.map(({ name }) => name)} />
+      <TextField name="upstream" label="Upstream" sought={filter} choices={upstreams} hint="any" />
+      <Choice name="method" label="Method" sought={filter} choices={methods} />
+      <TextField name="status" label="Status" sought={filter} choices={statuses} hint="4xx or 404" />
+      <TextField name="path" label="Path begins with" sought={filter} choices={[]} hint="/" />
+      <TextField name="reason" label="Reason" sought={filter} choices={reasons} hint="any" />
       <div class="request-buttons">
         <button type="submit">Filter</button>
-        {isFiltered(sought) ? (
-          <a href={attribute(requestsUrl({ ...sought, filter: {}, before: undefined }))}>Clear</a>
+        {isFiltered(filter) ? (
+          <a href={attribute(requestsUrl({ ...filter, filter: {}, before: undefined }))}>Clear</a>
         ) : (
           ""
         )}
@@ -51,8 +51,8 @@ interface FieldProps {
   readonly choices: readonly string[];
 }
 
-function Choice({ name, label, sought, choices }: FieldProps): JSX.Element {
-  const chosen = sought.filter[name] ?? "";
+function Choice({ name, label, sought: filter, choices }: FieldProps): JSX.Element {
+  const chosen = filter.filter[name] ?? "";
   const offered = chosen === "" || choices.includes(chosen) ? choices : [...choices, chosen];
   return (
     <label class="request-field">
@@ -69,7 +69,13 @@ function Choice({ name, label, sought, choices }: FieldProps): JSX.Element {
   );
 }
 
-function Words({ name, label, sought, choices, hint }: FieldProps & { readonly hint: string }): JSX.Element {
+function TextField({
+  name,
+  label,
+  sought: filter,
+  choices,
+  hint,
+}: FieldProps & { readonly hint: string }): JSX.Element {
   const list = `known-${name}`;
   return (
     <label class="request-field">
@@ -77,7 +83,7 @@ function Words({ name, label, sought, choices, hint }: FieldProps & { readonly h
       <input
         type="text"
         name={name}
-        value={attribute(sought.filter[name] ?? "")}
+        value={attribute(filter.filter[name] ?? "")}
         placeholder={hint}
         autocomplete="off"
         spellcheck="false"

@@ -28,9 +28,13 @@ const orders: Readonly<Record<Kind, string>> = {
   failed: "What failed, was refused or was tried again, newest first.",
 };
 
-export function renderRequestsPage({ sought, told, picture }: RequestsPageProps): string {
-  const isTail = sought.kind === "recent" && sought.before === undefined;
-  const query = filterQuery(sought);
+export function renderRequestsPage({
+  sought: filter,
+  told: result,
+  picture: state,
+}: RequestsPageProps): string {
+  const isTail = filter.kind === "recent" && filter.before === undefined;
+  const query = filterQuery(filter);
   const live = `/live/requests${query.size > 0 ? `?${query}` : ""}`;
   const streaming = isTail && {
     "hx-sse:connect": attribute(live),
@@ -40,28 +44,28 @@ export function renderRequestsPage({ sought, told, picture }: RequestsPageProps)
   return markup(
     <Shell title="Requests · Evenkeel" here="requests" {...(isTail ? { live } : {})}>
       <main id="requests" {...streaming}>
-        <RequestsHead words={orders[sought.kind]} />
-        <RequestFilters sought={sought} snapshot={picture.snapshot} />
-        <section class="pool" aria-label={`${names[sought.kind]} requests`}>
+        <RequestsHead words={orders[filter.kind]} />
+        <RequestFilters sought={filter} snapshot={state.snapshot} />
+        <section class="pool" aria-label={`${names[filter.kind]} requests`}>
           <div class="request-bar">
-            <Tabs sought={sought} />
-            {isTail ? <TailState /> : <Reload sought={sought} />}
+            <Tabs sought={filter} />
+            {isTail ? <TailState /> : <Reload sought={filter} />}
           </div>
-          <ListOf sought={sought} told={told} picture={picture} />
+          <ListOf sought={filter} told={result} picture={state} />
         </section>
-        <Older sought={sought} told={told} />
+        <Older sought={filter} told={result} />
       </main>
     </Shell>,
   );
 }
 
-function RequestsHead({ words }: { readonly words: string }): JSX.Element {
+function RequestsHead({ words: text }: { readonly words: string }): JSX.Element {
   return (
     <header class="plain-head request-page-head">
       <div>
         <h1>Requests</h1>
         <p class="quiet" safe>
-          {words}
+          {text}
         </p>
       </div>
       <IdSearch />
@@ -100,13 +104,13 @@ function IdSearch(): JSX.Element {
   );
 }
 
-function Tabs({ sought }: { readonly sought: RequestFilterState }): JSX.Element {
+function Tabs({ sought: filter }: { readonly sought: RequestFilterState }): JSX.Element {
   return (
     <nav class="windows" aria-label="Which requests">
       {kinds.map((kind) => (
         <a
-          href={attribute(requestsUrl({ ...sought, kind, before: undefined }))}
-          {...(kind === sought.kind ? { "aria-current": "page" } : {})}
+          href={attribute(requestsUrl({ ...filter, kind, before: undefined }))}
+          {...(kind === filter.kind ? { "aria-current": "page" } : {})}
         >
           {names[kind]}
         </a>
@@ -129,29 +133,29 @@ function TailState(): JSX.Element {
   );
 }
 
-function Reload({ sought }: { readonly sought: RequestFilterState }): JSX.Element {
+function Reload({ sought: filter }: { readonly sought: RequestFilterState }): JSX.Element {
   return (
     <p class="tail-state">
-      <a href={attribute(requestsUrl(sought))}>Reload</a>
+      <a href={attribute(requestsUrl(filter))}>Reload</a>
     </p>
   );
 }
 
-function ListOf({ sought, told, picture }: RequestsPageProps): JSX.Element {
-  const { requests, sampled } = "value" in told ? told.value : { requests: [], sampled: false };
+function ListOf({ sought: filter, told: result, picture: state }: RequestsPageProps): JSX.Element {
+  const { requests, sampled } = "value" in result ? result.value : { requests: [], sampled: false };
   return (
     <>
-      <p class="tail-trouble" data-role="trouble" role="status">
-        {"trouble" in told ? <span safe>{requestsErrorSentence(told.trouble)}</span> : ""}
+      <p class="tail-error" data-role="error" role="status">
+        {"error" in result ? <span safe>{requestsErrorSentence(result.error)}</span> : ""}
       </p>
       <RowHead />
       <ol class="requests" data-role="rows" aria-live="off">
         <RequestRows requests={requests} />
       </ol>
       <p class="empty no-requests" safe>
-        {isFiltered(sought)
+        {isFiltered(filter)
           ? "No request that is remembered matches this filter."
-          : emptyWords(sought.kind, picture)}
+          : emptyText(filter.kind, state)}
       </p>
       <p class="request-foot quiet" data-role="sampled" {...(sampled ? {} : { hidden: true })}>
         More requests come than are kept: this is a sample of them, with all that failed or took long.
@@ -160,37 +164,37 @@ function ListOf({ sought, told, picture }: RequestsPageProps): JSX.Element {
   );
 }
 
-function emptyWords(kind: Kind, { frontDoor }: DashboardState): string {
+function emptyText(kind: Kind, { frontDoor }: DashboardState): string {
   if (kind === "failed") return "Nothing has failed yet.";
   return `No requests yet: send one to ${urlOrigin(frontDoor.url)}.`;
 }
 
-type Trouble = Extract<AdminResult<unknown>, { trouble: unknown }>["trouble"];
+type RequestsError = Extract<AdminResult<unknown>, { error: unknown }>["error"];
 
 /** Why there is nothing to see. */
-export function requestsErrorSentence({ reason, message }: Trouble): string {
+export function requestsErrorSentence({ reason, message }: RequestsError): string {
   if (reason === "missing" || reason === "not_understood") {
     return "This balancer tells nothing of its requests: it is of an older version than this dashboard.";
   }
   return `The requests cannot be read: ${message}.`;
 }
 
-function Older({ sought, told }: Pick<RequestsPageProps, "sought" | "told">): JSX.Element {
-  const requests = "value" in told ? told.value.requests : [];
+function Older({ sought: filter, told: result }: Pick<RequestsPageProps, "sought" | "told">): JSX.Element {
+  const requests = "value" in result ? result.value.requests : [];
   const last = requests.at(-1);
-  const isWhole = sought.kind === "slowest" || requests.length < requestsPerPage;
-  if (sought.before === undefined && (isWhole || !last)) return "";
+  const isWhole = filter.kind === "slowest" || requests.length < requestsPerPage;
+  if (filter.before === undefined && (isWhole || !last)) return "";
   return (
     <nav class="request-paging" aria-label="Further requests">
-      {sought.before === undefined ? (
+      {filter.before === undefined ? (
         ""
       ) : (
-        <a href={attribute(requestsUrl({ ...sought, before: undefined }))}>Newest</a>
+        <a href={attribute(requestsUrl({ ...filter, before: undefined }))}>Newest</a>
       )}
       {isWhole || !last ? (
         ""
       ) : (
-        <a rel="next" href={attribute(requestsUrl({ ...sought, before: last.seq }))}>
+        <a rel="next" href={attribute(requestsUrl({ ...filter, before: last.seq }))}>
           Older
         </a>
       )}

@@ -5,7 +5,7 @@ import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
 import { attribute } from "../escape.ts";
 import { formatMs } from "../format.ts";
 import { pageOf } from "../place.ts";
-import { outcomeWords } from "./words.ts";
+import { outcomeText } from "./words.ts";
 
 type Phase = "queued" | "connect" | "wait" | "body";
 
@@ -74,12 +74,12 @@ export function PhaseBars({ request }: { readonly request: RequestRecord }): JSX
                 {attempt.upstream}
               </a>
               <span class="phase-outcome" safe>
-                {outcomeWords(attempt)}
+                {outcomeText(attempt)}
               </span>
             </p>
             <Bar segments={segmentsOf(attempt)} wholeMs={wholeMs} isFailed={attempt.outcome === "failure"} />
             <p class="phase-words quiet" safe>
-              {timeWords(attempt)}
+              {timeText(attempt)}
             </p>
           </li>
         ))}
@@ -106,7 +106,7 @@ function attemptTone({ outcome, status }: AttemptRecord): string {
 }
 
 /** "begins at 12 ms: connect 0.4 ms, wait for the head 10 ms, body 1.2 ms" */
-function timeWords(attempt: AttemptRecord): string {
+function timeText(attempt: AttemptRecord): string {
   const parts = segmentsOf(attempt).map(
     ({ phase, fromMs, toMs }) => `${phaseNames[phase]} ${formatMs(toMs - fromMs)}`,
   );

@@ -10,10 +10,10 @@ import type {
 } from "../../requests/request.ts";
 import {
   type AdminAddress,
-  fieldsWith,
+  headersWith,
   notUnderstood,
   type AdminResult,
-  troubleOf,
+  errorFrom,
   unreachableResult,
 } from "../admin-client.ts";
 import { isRecord, parseJson } from "../../lib/json.ts";
@@ -28,7 +28,7 @@ export interface RequestListener {
   /** So many more came than the stream could carry. */
   readonly missed: (count: number) => void;
   /** Called once; without a trouble the stream came to its end. */
-  readonly ended: (trouble: AdminApiError | undefined) => void;
+  readonly ended: (error: AdminApiError | undefined) => void;
 }
 
 /** Nothing here rejects: what goes wrong is the result. */
@@ -53,15 +53,15 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
   ): Promise<AdminResult<Value>> {
     try {
       const fields = {
-        ...fieldsWith(bearer()),
+        ...headersWith(bearer()),
         ...(request.body !== undefined && { "content-type": "application/json" }),
       };
-      const answer = await exchangeWeb({ ...request, url: url(path), fields, timeoutMs });
-      if (answer.status !== 200) return { trouble: troubleOf(answer) };
-      const value = read(parseJson(answer.text));
-      return value === undefined ? { trouble: notUnderstood } : { value };
+      const response = await exchangeWeb({ ...request, url: url(path), headers: fields, timeoutMs });
+      if (response.status !== 200) return { error: errorFrom(response) };
+      const value = read(parseJson(response.text));
+      return value === undefined ? { error: notUnderstood } : { value };
     } catch (error) {
-      return { trouble: unreachableResult(error) };
+      return { error: unreachableResult(error) };
     }
   }
 
@@ -77,7 +77,7 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
     follow: (filter, { opened, request, missed, ended }) =>
       readEvents({
         url: url(`api/requests/stream?${filter}`),
-        fields: fieldsWith(bearer()),
+        headers: headersWith(bearer()),
         onOpen: opened,
         onEvent(name, data) {
           const value = parseJson(data);
@@ -85,8 +85,8 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
           const known = name === "request" ? requestIn(value) : undefined;
           if (known) request(known);
         },
-        onEnd({ answer, error }) {
-          if (answer) return ended(answer.status === 200 ? notUnderstood : troubleOf(answer));
+        onEnd({ response, error }) {
+          if (response) return ended(response.status === 200 ? notUnderstood : errorFrom(response));
           ended(error && unreachableResult(error));
         },
       }),

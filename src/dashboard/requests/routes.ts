@@ -1,11 +1,11 @@
 /** What the addresses below /requests answer, and the live tail. */
 
 import { Elysia } from "elysia";
-import { fresh, isForPart, markupAnswer, seeOther, httpStatusOf, textResponse } from "../answers.ts";
+import { fresh, isForPart, htmlResponse, seeOther, httpStatusOf, textResponse } from "../answers.ts";
 import type { SnapshotPoller } from "../feed.ts";
 import type { AdminApiError } from "../picture.ts";
 import { askOf, type DryRunForm, formIn } from "./dry-run-form.ts";
-import { type DryRunAnswer, renderDryRunAnswer, renderDryRunPage } from "./dry-run-page.tsx";
+import { type DryRunReply, renderDryRunResult, renderDryRunPage } from "./dry-run-page.tsx";
 import { renderExplainPage } from "./explain-page.tsx";
 import { failingAt, failingShown, renderFailing } from "./failing-card.tsx";
 import { renderRequestsPage, requestsPerPage } from "./list-page.tsx";
@@ -14,23 +14,23 @@ import { explainUrl, listQuery, parseRequestFilter } from "./sought.ts";
 import type { LiveTails } from "./tails.ts";
 
 export interface RequestRoutesOptions {
-  readonly feed: SnapshotPoller;
+  readonly poller: SnapshotPoller;
   readonly requests: RequestClient;
   readonly tails: LiveTails;
 }
 
-export function requestPages({ feed, requests, tails }: RequestRoutesOptions) {
+export function requestPages({ poller, requests, tails }: RequestRoutesOptions) {
   const queryIn = (request: Request) => new URL(request.url).searchParams;
 
   return new Elysia({ handler: { standardHostname: false } })
     .get("/requests", async ({ request }) => {
-      const sought = parseRequestFilter(queryIn(request));
-      const [told, picture] = await Promise.all([
-        requests.list(listQuery(sought, requestsPerPage)),
-        feed.current(),
+      const filter = parseRequestFilter(queryIn(request));
+      const [result, state] = await Promise.all([
+        requests.list(listQuery(filter, requestsPerPage)),
+        poller.current(),
       ]);
-      const status = "trouble" in told ? httpStatusOf(told.trouble) : 200;
-      return markupAnswer(renderRequestsPage({ sought, told, picture }), status);
+      const status = "error" in result ? httpStatusOf(result.error) : 200;
+      return htmlResponse(renderRequestsPage({ sought: filter, told: result, picture: state }), status);
     })
 
     .get("/requests/find", ({ request }) => {
@@ -40,30 +40,30 @@ export function requestPages({ feed, requests, tails }: RequestRoutesOptions) {
 
     .get("/requests/failing", async ({ request }) => {
       const upstream = queryIn(request).get("upstream") ?? "";
-      const told = await requests.list(listQuery(failingAt(upstream), failingShown));
-      return markupAnswer(renderFailing({ upstream, told }));
+      const result = await requests.list(listQuery(failingAt(upstream), failingShown));
+      return htmlResponse(renderFailing({ upstream, told: result }));
     })
 
     .get("/requests/dry-run", ({ request }) =>
-      markupAnswer(renderDryRunPage({ form: formIn(queryIn(request)), answer: undefined })),
+      htmlResponse(renderDryRunPage({ form: formIn(queryIn(request)), answer: undefined })),
     )
 
     .post(
       "/requests/dry-run",
       async ({ request }) => {
         const form = formIn(new URLSearchParams(await request.text()));
-        const answer = await answerTo(form);
-        const status = statusFor(answer);
-        if (isForPart(request)) return markupAnswer(renderDryRunAnswer(answer), status);
-        return markupAnswer(renderDryRunPage({ form, answer }), status);
+        const response = await answerTo(form);
+        const status = statusFor(response);
+        if (isForPart(request)) return htmlResponse(renderDryRunResult(response), status);
+        return htmlResponse(renderDryRunPage({ form, answer: response }), status);
       },
       { parse: "none" },
     )
 
     .get("/requests/:id", async ({ params: { id } }) => {
-      const [told, picture] = await Promise.all([requests.explain(id), feed.current()]);
-      const status = "trouble" in told ? pageStatusOf(told.trouble) : 200;
-      return markupAnswer(renderExplainPage({ requestId: id, told, picture }), status);
+      const [result, state] = await Promise.all([requests.explain(id), poller.current()]);
+      const status = "error" in result ? pageStatusOf(result.error) : 200;
+      return htmlResponse(renderExplainPage({ requestId: id, told: result, picture: state }), status);
     })
 
     .get("/live/requests", ({ request }) => {
@@ -74,17 +74,17 @@ export function requestPages({ feed, requests, tails }: RequestRoutesOptions) {
       });
     });
 
-  async function answerTo(form: DryRunForm): Promise<DryRunAnswer> {
+  async function answerTo(form: DryRunForm): Promise<DryRunReply> {
     const asked = askOf(form);
     return "problems" in asked ? asked : requests.dryRun(asked.ask);
   }
 }
 
-function statusFor(answer: DryRunAnswer): number {
-  if (answer === undefined || "value" in answer) return 200;
-  return "problems" in answer ? 422 : httpStatusOf(answer.trouble);
+function statusFor(response: DryRunReply): number {
+  if (response === undefined || "value" in response) return 200;
+  return "problems" in response ? 422 : httpStatusOf(response.error);
 }
 
-function pageStatusOf(trouble: AdminApiError): number {
-  return trouble.reason === "missing" ? 404 : httpStatusOf(trouble);
+function pageStatusOf(error: AdminApiError): number {
+  return error.reason === "missing" ? 404 : httpStatusOf(error);
 }

@@ -6,7 +6,7 @@ import { formatMs, isoTime, nothing } from "../format.ts";
 import { markup } from "../shell.tsx";
 import type { StoredRequest } from "../../requests/request.ts";
 import { explainUrl } from "./sought.ts";
-import { addressWord, formatInstant, remarksOf, statusWord, requestTone, lastUpstream } from "./words.ts";
+import { addressText, formatInstant, remarksOf, statusText, requestTone, lastUpstream } from "./words.ts";
 
 interface RowsProps {
   readonly requests: readonly StoredRequest[];
@@ -29,7 +29,7 @@ export function renderRows(requests: readonly StoredRequest[]): string {
 
 function RequestRow({ request }: { readonly request: StoredRequest }): JSX.Element {
   const { requestId, method, host, at, durationMs } = request;
-  const address = addressWord(request);
+  const address = addressText(request);
   const remarks = remarksOf(request).join(", ");
   const upstream = lastUpstream(request);
   return (
@@ -54,7 +54,7 @@ function RequestRow({ request }: { readonly request: StoredRequest }): JSX.Eleme
       </a>
       <span class="request-status">
         <span class="unseen">status </span>
-        <span safe>{statusWord(request)}</span>
+        <span safe>{statusText(request)}</span>
       </span>
       <span class="request-duration" safe>
         {formatMs(durationMs)}

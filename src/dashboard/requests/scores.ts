@@ -5,7 +5,7 @@ import type { Candidate } from "../../proxy/record.ts";
 
 export interface Scoring {
   /** How this choice is made, for people. */
-  readonly words: string;
+  readonly text: string;
   /** The smaller, the better; undefined where nothing is compared. */
   readonly scoreOf: ((candidate: Candidate) => number | null) | undefined;
 }
@@ -21,7 +21,7 @@ function cost({ inFlight, weight, latencyMs }: Candidate): number | null {
 
 /** A retry is not a turn: it goes by load alone, whatever the policy. */
 const further: Scoring = {
-  words: "A further attempt asks no policy: it goes to the lighter of two drawn from those not tried yet.",
+  text: "A further attempt asks no policy: it goes to the lighter of two drawn from those not tried yet.",
   scoreOf: load,
 };
 
@@ -30,10 +30,10 @@ const measures: Readonly<Record<string, Scoring["scoreOf"]>> = { p2c: cost, "lea
 /** @param policy of the pool; undefined where it is not known (any more) */
 export function scoringOf(policy: string | undefined, isFurther: boolean): Scoring {
   if (isFurther) return further;
-  if (policy === undefined) return { words: "", scoreOf: undefined };
+  if (policy === undefined) return { text: "", scoreOf: undefined };
   const summary = Object.hasOwn(policies, policy) ? policies[policy as keyof typeof policies].summary : "";
   return {
-    words: summary === "" ? policy : `${policy}: ${summary}.`,
+    text: summary === "" ? policy : `${policy}: ${summary}.`,
     scoreOf: Object.hasOwn(measures, policy) ? measures[policy] : undefined,
   };
 }

@@ -14,17 +14,17 @@ export interface RequestFilterState {
   readonly before: number | undefined;
 }
 
-export const plainSought: RequestFilterState = { kind: "recent", filter: {}, before: undefined };
+export const emptyFilter: RequestFilterState = { kind: "recent", filter: {}, before: undefined };
 
 /** More than this is not typed by anybody. */
-const longestWord = 200;
+const maxWord = 200;
 
 /** What makes no sense is as good as nothing said: an old bookmark still opens. */
 export function parseRequestFilter(query: URLSearchParams): RequestFilterState {
   const filter: Partial<Record<FilterName, string>> = {};
   for (const name of filterNames) {
-    const word = (query.get(name) ?? "").trim().slice(0, longestWord);
-    if (word !== "") filter[name] = name === "method" ? word.toUpperCase() : word;
+    const text = (query.get(name) ?? "").trim().slice(0, maxWord);
+    if (text !== "") filter[name] = name === "method" ? text.toUpperCase() : text;
   }
   const before = query.get("before") ?? "";
   return {

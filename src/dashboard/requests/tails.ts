@@ -16,12 +16,12 @@ export interface TailOptions {
 }
 
 /** Each holds a stream of the admin side as well. */
-const mostTails = 50;
+const maxTails = 50;
 
 /** Often enough to be called live, seldom enough to be read. */
 const intervalMs = 500;
 /** What comes faster than this is counted instead of shown: nobody reads a hundred rows a second. */
-const mostFresh = 50;
+const maxFresh = 50;
 const retryMs = 1_000;
 
 export class LiveTails {
@@ -37,10 +37,10 @@ export class LiveTails {
   }
 
   /** Undefined if there are too many. */
-  open(client: TailClient, sought: RequestFilterState): ReadableStream<Uint8Array> | undefined {
-    if (this.#open >= mostTails) return undefined;
+  open(client: TailClient, filter: RequestFilterState): ReadableStream<Uint8Array> | undefined {
+    if (this.#open >= maxTails) return undefined;
     this.#open += 1;
-    const tail = new Tail({ ...this.#options, client, sought });
+    const tail = new Tail({ ...this.#options, client, sought: filter });
     const { schedule } = this.#options;
     return messageStream(({ offer }) => {
       // Whoever reads too slowly gets the newest when there is room again.
@@ -69,7 +69,7 @@ class Tail {
   readonly #options: TailOptions & { readonly client: TailClient; readonly sought: RequestFilterState };
   #fresh: StoredRequest[] = [];
   #missed = 0;
-  #trouble: AdminApiError | undefined;
+  #error: AdminApiError | undefined;
   #cancel: Cancel = () => {};
   /** How many streams have ended: what was asked during one of those says nothing of now. */
   #turn = 0;
@@ -80,15 +80,15 @@ class Tail {
   }
 
   connect(): void {
-    const { client, sought, schedule } = this.#options;
-    this.#cancel = client.follow(filterQuery(sought), {
+    const { client, sought: filter, schedule } = this.#options;
+    this.#cancel = client.follow(filterQuery(filter), {
       // What came while nobody followed; the page drops what it has already.
       opened: () => void this.#catchUp(),
       request: (request) => this.#take(request),
       missed: (count) => (this.#missed += count),
-      ended: (trouble) => {
+      ended: (error) => {
         this.#turn += 1;
-        this.#trouble = trouble ?? { reason: "unreachable", message: "the balancer has ended the stream" };
+        this.#error = error ?? { reason: "unreachable", message: "the balancer has ended the stream" };
         if (!this.#isOver) this.#cancel = schedule(retryMs, () => this.connect());
       },
     });
@@ -105,27 +105,27 @@ class Tail {
     const bySeq = new Map(this.#fresh.map((request) => [request.seq, request]));
     const requests = [...bySeq.values()].toSorted((left, right) => right.seq - left.seq);
     const rows = requests.length > 0 ? render(requests) : "";
-    const trouble = this.#trouble?.message ?? null;
-    const told = eventOf(JSON.stringify({ rows, missed: this.#missed, trouble }), "requests");
+    const error = this.#error?.message ?? null;
+    const result = eventOf(JSON.stringify({ rows, missed: this.#missed, error }), "requests");
     this.#fresh = [];
     this.#missed = 0;
-    return told;
+    return result;
   }
 
   async #catchUp(): Promise<void> {
-    const { client, sought } = this.#options;
+    const { client, sought: filter } = this.#options;
     const turn = this.#turn;
-    const told = await client.list(listQuery({ ...sought, before: undefined }, mostFresh));
+    const result = await client.list(listQuery({ ...filter, before: undefined }, maxFresh));
     if (this.#isOver || this.#turn !== turn) return;
-    this.#trouble = "trouble" in told ? told.trouble : undefined;
-    if (!("value" in told)) return;
+    this.#error = "error" in result ? result.error : undefined;
+    if (!("value" in result)) return;
     // Where nobody reads, only the newest are worth keeping.
-    this.#fresh = [...told.value.requests.toReversed(), ...this.#fresh].slice(-2 * mostFresh);
+    this.#fresh = [...result.value.requests.toReversed(), ...this.#fresh].slice(-2 * maxFresh);
   }
 
   #take(request: StoredRequest): void {
     this.#fresh.push(request);
-    if (this.#fresh.length <= 2 * mostFresh) return;
+    if (this.#fresh.length <= 2 * maxFresh) return;
     this.#fresh.shift();
     this.#missed += 1;
   }

@@ -14,13 +14,13 @@ export function requestTone({ status, isClientGone, retried }: RequestRecord): R
 }
 
 /** "200", "client gone", or that there was no answer. */
-export function statusWord({ status, isClientGone }: RequestRecord): string {
+export function statusText({ status, isClientGone }: RequestRecord): string {
   if (status > 0) return String(status);
   return isClientGone ? "gone" : "none";
 }
 
 /** "shop.example/cart?id=7"; what has no acceptable head says so. */
-export function addressWord({ host, target, method, clientAddress }: RequestRecord): string {
+export function addressText({ host, target, method, clientAddress }: RequestRecord): string {
   if (method === "") return `no acceptable request, from ${clientAddress}`;
   return target.startsWith("/") ? host + target : target;
 }
@@ -59,14 +59,14 @@ export function formatBytes(bytes: number): string {
 }
 
 /** "answered 200", "failed while connecting: connect_refused", "cancelled" */
-export function outcomeWords({ outcome, status, phase, reason }: AttemptRecord): string {
+export function outcomeText({ outcome, status, phase, reason }: AttemptRecord): string {
   if (outcome === "cancelled") return "cancelled";
   if (outcome === "response") return `answered ${status}`;
-  const when = phase === null ? "failed" : phaseWords[phase];
+  const when = phase === null ? "failed" : phaseText[phase];
   return `${when ?? "failed"}: ${reason ?? "unknown"}`;
 }
 
-const phaseWords: Readonly<Record<string, string | undefined>> = {
+const phaseText: Readonly<Record<string, string | undefined>> = {
   connect: "failed while connecting",
   head: "failed before the answer",
   body: "failed during the answer",

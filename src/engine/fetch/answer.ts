@@ -15,7 +15,7 @@ export interface ResponseOptions {
   readonly watch: AttemptMonitor;
   /** Told when the body will be passed on piece by piece. */
   readonly onStream: (status: number) => void;
-  readonly tally: { bytesOut: number };
+  readonly byteCounts: { bytesOut: number };
   /** The stream is over. */
   readonly onEnd: (isClientGone: boolean) => void;
 }
@@ -34,7 +34,7 @@ export async function toClientResponse(
   const init = {
     status: incoming.status,
     statusText: incoming.statusText,
-    headers: withoutHopByHop(incoming.fields),
+    headers: withoutHopByHop(incoming.headers),
   };
   if (isHead || withoutBody.has(incoming.status)) {
     incoming.discard();
@@ -56,9 +56,9 @@ export async function toClientResponse(
 }
 
 /** Known to fit the buffer; without Content-Type the listener would invent one for a buffered body. */
-function isSmall(fields: Headers): boolean {
-  const length = fields.get("content-length");
-  return length !== null && Number(length) <= bufferedBytes && fields.has("content-type");
+function isSmall(headers: Headers): boolean {
+  const length = headers.get("content-length");
+  return length !== null && Number(length) <= bufferedBytes && headers.has("content-type");
 }
 
 /** All of a small body; the attempt has ended when this resolves. */
@@ -70,7 +70,7 @@ async function wholeBody(
   try {
     const bytes = await limit.during(() => incoming.whole());
     options.attempt.end(completed);
-    options.tally.bytesOut = bytes.byteLength;
+    options.byteCounts.bytesOut = bytes.byteLength;
     return bytes;
   } catch (error) {
     const outcome = limit.outcomeOf(error);
@@ -82,7 +82,7 @@ async function wholeBody(
 /** The limit on the time between two pieces of a body, and what it means when reading breaks off. */
 class IdleLimit {
   readonly #options: ResponseOptions;
-  #isLate = false;
+  #hasTimedOut = false;
 
   constructor(options: ResponseOptions) {
     this.#options = options;
@@ -90,7 +90,7 @@ class IdleLimit {
 
   async during<T>(read: () => Promise<T>): Promise<T> {
     const cancel = systemSchedule(this.#options.bodyIdleMs, () => {
-      this.#isLate = true;
+      this.#hasTimedOut = true;
       this.#options.watch.cancel();
     });
     try {
@@ -102,7 +102,9 @@ class IdleLimit {
 
   outcomeOf(error: unknown): Outcome {
     if (this.#options.watch.isClientGone) return cancelled;
-    return this.#isLate ? failure("body", "body_timeout") : failure("body", "body_truncated", String(error));
+    return this.#hasTimedOut
+      ? failure("body", "body_timeout")
+      : failure("body", "body_truncated", String(error));
   }
 }
 
@@ -120,7 +122,7 @@ function streamedBody(
         try {
           const { done, value } = await limit.during(() => reader.read());
           if (!done) {
-            options.tally.bytesOut += (value as Uint8Array).length;
+            options.byteCounts.bytesOut += (value as Uint8Array).length;
             return controller.enqueue(value as Uint8Array);
           }
           attempt.end(completed);

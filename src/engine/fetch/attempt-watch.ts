@@ -13,11 +13,11 @@ export interface WatchOptions {
   readonly limitMs: number;
   readonly attempt: Attempt;
   /** Ends the attempt in favour of another one; undefined if the request has to stay. */
-  readonly move: () => Attempt | undefined;
+  readonly redirect: () => Attempt | undefined;
   /** Makes a second attempt beside this one, if there may be one. */
   readonly hedge?: () => void;
   /** Gives the request's body up if its client sends it too slowly, so long after the attempt began; says whether. */
-  readonly giveUp?: (ms: number) => boolean;
+  readonly abortIfSlow?: (ms: number) => boolean;
 }
 
 /** The shared limit on the time to connect and to the answer's head: the fetch client does not tell them apart. */
@@ -41,30 +41,30 @@ export class AttemptMonitor implements AttemptDriver {
   readonly #attempt: Attempt;
   readonly #move: () => Attempt | undefined;
   readonly #startHedge: (() => void) | undefined;
-  readonly #giveUp: WatchOptions["giveUp"];
+  readonly #abortIfSlow: WatchOptions["abortIfSlow"];
   readonly #stop = new AbortController();
   #cancelTimer: Cancel | undefined;
   #hasHead = false;
-  #isLate = false;
+  #hasTimedOut = false;
   /** What it fails as, since it was cut. */
   #abortedAs: Failure | undefined;
   /** Where the request went instead, once it was rescued; this attempt has ended then. */
-  #elsewhere: Attempt | undefined;
+  #redirectedTo: Attempt | undefined;
   isClientGone = false;
   /** Another attempt won; this one has ended then. */
   isSuperseded = false;
 
-  constructor({ client, limitMs, attempt, move, hedge, giveUp }: WatchOptions) {
+  constructor({ client, limitMs, attempt, redirect: move, hedge, abortIfSlow: giveUp }: WatchOptions) {
     this.#client = client;
     this.#limitMs = limitMs;
     this.#attempt = attempt;
     this.#move = move;
     this.#startHedge = hedge;
-    this.#giveUp = giveUp;
+    this.#abortIfSlow = giveUp;
     attempt.driver = this;
     this.#startTimer();
-    if (client.aborted) this.#onGone();
-    else client.addEventListener("abort", this.#onGone, { once: true });
+    if (client.aborted) this.#onClientGone();
+    else client.addEventListener("abort", this.#onClientGone, { once: true });
   }
 
   /** Aborted when the upstream's connection is of no use any more. */
@@ -75,18 +75,18 @@ export class AttemptMonitor implements AttemptDriver {
   readonly clientWait: ClientWait = {
     begin: () => {
       this.#cancelTimer?.();
-      if (this.#isCarrier) this.#attempt.awaitClient();
+      if (this.#isDriver) this.#attempt.awaitClient();
     },
     end: () => {
       this.#startTimer();
-      if (this.#isCarrier) this.#attempt.awaitUpstream();
+      if (this.#isDriver) this.#attempt.awaitUpstream();
     },
   };
 
   rescue(): void {
     if (this.#hasHead || this.isClientGone) return;
-    this.#elsewhere = this.#move();
-    if (this.#elsewhere) this.cancel();
+    this.#redirectedTo = this.#move();
+    if (this.#redirectedTo) this.cancel();
   }
 
   hedge(): void {
@@ -94,7 +94,7 @@ export class AttemptMonitor implements AttemptDriver {
   }
 
   yieldSlot(attempt: Attempt, now: number): boolean {
-    if (this.#hasHead || this.isClientGone || !this.#giveUp?.(now - attempt.startedAt)) return false;
+    if (this.#hasHead || this.isClientGone || !this.#abortIfSlow?.(now - attempt.startedAt)) return false;
     this.cancel();
     return true;
   }
@@ -113,23 +113,24 @@ export class AttemptMonitor implements AttemptDriver {
 
   /** Whether the request went elsewhere: its answer comes too late. */
   get hasMoved(): boolean {
-    return this.#elsewhere !== undefined;
+    return this.#redirectedTo !== undefined;
   }
 
   /** What became of an attempt that has no answer for its client, who is still there. It has ended then. */
   lost(error: unknown): Redirected | Failure {
-    if (this.#elsewhere) return { kind: "moved", next: this.#elsewhere };
-    const failed = this.#abortedAs ?? (this.#isLate ? failure("head", "head_timeout") : failureOf(error));
+    if (this.#redirectedTo) return { kind: "moved", next: this.#redirectedTo };
+    const failed =
+      this.#abortedAs ?? (this.#hasTimedOut ? failure("head", "head_timeout") : failureOf(error));
     this.#attempt.end(failed);
     return failed;
   }
 
   /** Not any more when the attempt, which is reused, serves the next try. */
-  get #isCarrier(): boolean {
+  get #isDriver(): boolean {
     return this.#attempt.driver === this;
   }
 
-  headArrived(): void {
+  headReceived(): void {
     this.#cancelTimer?.();
     this.#hasHead = true;
   }
@@ -140,20 +141,20 @@ export class AttemptMonitor implements AttemptDriver {
 
   /** Forgets the client: its signal may also fire after a good end. Aborting stays possible. */
   release(): void {
-    this.headArrived();
-    this.#client.removeEventListener("abort", this.#onGone);
+    this.headReceived();
+    this.#client.removeEventListener("abort", this.#onClientGone);
   }
 
   #startTimer(): void {
     this.#cancelTimer?.();
     if (this.#hasHead) return;
     this.#cancelTimer = systemSchedule(this.#limitMs, () => {
-      this.#isLate = true;
+      this.#hasTimedOut = true;
       this.cancel();
     });
   }
 
-  readonly #onGone = (): void => {
+  readonly #onClientGone = (): void => {
     this.isClientGone = true;
     this.cancel();
   };

@@ -23,7 +23,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     forward: forwardWith(session),
     listenPort: () => server.port ?? 0,
     clients: () => server.pendingRequests + server.pendingWebSockets,
-    answering: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
+    responding: (request, idleMs) => server.timeout(request, idleSeconds(idleMs)),
     isDraining: () => drained !== undefined,
   };
   let drained: Promise<void> | undefined;
@@ -34,7 +34,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     development: false,
     // Unless told, Bun without development shares the port with whoever has it, instead of saying that it is taken.
     reusePort: options.sharesPort,
-    idleTimeout: idleSeconds(options.clientTimeouts.keepAliveMs) || longestIdleSeconds,
+    idleTimeout: idleSeconds(options.clientTimeouts.keepAliveMs) || maxIdleSeconds,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch(request, server) {
       // Waiting for the upstream has a limit of its own.
@@ -56,7 +56,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   return {
     hostname: options.hostname,
     port: server.port ?? 0,
-    abortAttempts: abortAttempts,
+    abortAttempts,
     active: () => server.pendingRequests + server.pendingWebSockets,
     drain: () => (drained ??= drain(server).finally(() => session.close())),
     close: () => {
@@ -67,29 +67,29 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
 }
 
 /** Bun's longest. */
-const longestIdleSeconds = 255;
+const maxIdleSeconds = 255;
 
 /** Longer than Bun can count is for ever: 0. */
 function idleSeconds(idleMs: number): number {
   const seconds = Math.ceil(idleMs / 1000);
-  return seconds > longestIdleSeconds ? 0 : seconds;
+  return seconds > maxIdleSeconds ? 0 : seconds;
 }
 
-const lookAgainMs = 20;
+const drainCheckMs = 20;
 
 /** Bun would also wait for clients that have sent half a head and may never send the rest. */
 async function drain(server: Server<WebSocketTunnel>): Promise<void> {
   let isStopped = false;
   void server.stop().then(() => (isStopped = true));
-  while (!isStopped && server.pendingRequests + server.pendingWebSockets > 0) await sleep(lookAgainMs);
+  while (!isStopped && server.pendingRequests + server.pendingWebSockets > 0) await sleep(drainCheckMs);
   await server.stop(true);
 }
 
 function forwardWith(session: Bun.FetchSession): Forward {
-  return async ({ method, upstream, target, fields, body, signal }) => {
+  return async ({ method, upstream, target, headers, body, signal }) => {
     const response = await session.fetch(originOf(upstream.address) + target, {
       method,
-      headers: fields,
+      headers,
       body,
       signal,
       redirect: "manual",
@@ -100,7 +100,7 @@ function forwardWith(session: Bun.FetchSession): Forward {
     return {
       status,
       statusText,
-      fields: answered,
+      headers: answered,
       stream: () => response.body,
       whole: () => response.arrayBuffer(),
       discard: () => void response.body?.cancel().catch(() => {}),

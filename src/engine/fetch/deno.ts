@@ -53,7 +53,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
     listenPort: () => server.addr.port,
     clients: () => requests + tunnels.size,
     // Deno's listener has no idle limit that could be set.
-    answering() {},
+    responding() {},
     isDraining: () => draining !== undefined,
   };
   const server = Deno.serve(
@@ -83,7 +83,7 @@ async function listen(options: EngineOptions): Promise<EngineListener> {
   return {
     hostname: options.hostname,
     port: server.addr.port,
-    abortAttempts: abortAttempts,
+    abortAttempts,
     active: () => requests + tunnels.size,
     drain: () => (draining ??= server.shutdown().then(closeAgents)),
     close: () => {
@@ -123,7 +123,7 @@ function forwardWith([plain, secure]: readonly [Agent, SecureAgent]): Forward {
         port: address.port,
         method: outgoing.method,
         path: outgoing.target,
-        headers: Object.fromEntries(outgoing.fields),
+        headers: Object.fromEntries(outgoing.headers),
         setHost: false,
         ...(isSecure && tlsOf(address)),
         signal: outgoing.signal,
@@ -151,15 +151,15 @@ function send(request: ReturnType<typeof requestPlain>, body: UpstreamRequest["b
 }
 
 function incomingOf(response: IncomingMessage): UpstreamResponse {
-  const fields = new Headers();
+  const headers = new Headers();
   for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
-    fields.append(response.rawHeaders[i] ?? "", response.rawHeaders[i + 1] ?? "");
+    headers.append(response.rawHeaders[i] ?? "", response.rawHeaders[i + 1] ?? "");
   }
   const stream = () => Readable.toWeb(response) as unknown as ReadableStream<Uint8Array>;
   return {
     status: response.statusCode ?? 502,
     statusText: response.statusMessage ?? "",
-    fields,
+    headers,
     stream,
     whole: () => new Response(stream()).arrayBuffer(),
     discard: () => void response.resume(),

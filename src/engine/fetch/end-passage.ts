@@ -15,15 +15,15 @@ export function newByteCounts(): ByteCounts {
 }
 
 /** The whole answer is known; 499 is ours for a client that has left. */
-export function closeWithResponse(passage: RequestContext, response: Response): Response {
-  const isClientGone = response.status === 499 && passage.request.signal.aborted;
-  closeExchange(passage, isClientGone ? 0 : response.status, isClientGone);
+export function closeWithResponse(context: RequestContext, response: Response): Response {
+  const isClientGone = response.status === 499 && context.request.signal.aborted;
+  closeExchange(context, isClientGone ? 0 : response.status, isClientGone);
   return response;
 }
 
-export function closeExchange(passage: RequestContext, status: number, isClientGone: boolean): void {
-  const { exchange, requestId, head, tally } = passage;
-  const { bytesIn, bytesOut } = tally;
+export function closeExchange(context: RequestContext, status: number, isClientGone: boolean): void {
+  const { exchange, requestId, head, byteCounts } = context;
+  const { bytesIn, bytesOut } = byteCounts;
   const { clientAddress, scheme } = head;
   exchange.close({ requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone });
 }

@@ -1,6 +1,6 @@
 /** Applies the proxy's field rules to standard `Headers`, for requests and answers. */
 
-import { forwardingFields, hopByHop, isUnderscoreForwarded, connectionTokens } from "../../proxy/headers.ts";
+import { forwardingHeaders, hopByHop, isUnderscoreForwarded, connectionTokens } from "../../proxy/headers.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
 import type { FetchEngineContext, RequestContext } from "./handler.ts";
 
@@ -9,30 +9,31 @@ export function upstreamHeaders(
   { isTrustedProxy, listenPort }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort">,
   { request, head, exchange, requestId }: RequestContext,
 ): Headers {
-  const forwarding = forwardingFields(head, { isTrustedProxy, listenPort: listenPort() });
-  const fields = withoutHopByHop(request.headers);
+  const forwarding = forwardingHeaders(head, { isTrustedProxy, listenPort: listenPort() });
+  const headers = withoutHopByHop(request.headers);
   // Consumed at this hop: the listener has answered "100 Continue" already.
-  fields.delete("expect");
-  if (!isTrustedProxy(head.clientAddress)) fields.delete("forwarded");
-  for (const name of [...fields.keys()]) if (isUnderscoreForwarded(name)) fields.delete(name);
-  fields.set("Host", head.host);
-  for (const [name, value] of Object.entries(forwarding)) fields.set(name, value);
-  fields.set("X-Request-Id", requestId);
-  if (exchange.trace) fields.set("traceparent", formatTraceparent(exchange.trace));
-  return fields;
+  headers.delete("expect");
+  if (!isTrustedProxy(head.clientAddress)) headers.delete("forwarded");
+  for (const name of [...headers.keys()]) if (isUnderscoreForwarded(name)) headers.delete(name);
+  headers.set("Host", head.host);
+  for (const [name, value] of Object.entries(forwarding)) headers.set(name, value);
+  headers.set("X-Request-Id", requestId);
+  if (exchange.trace) headers.set("traceparent", formatTraceparent(exchange.trace));
+  return headers;
 }
 
 /** What a client gets: the upstream's fields without this hop's. */
 export function withoutHopByHop(given: Headers): Headers {
-  const fields = new Headers(given);
-  for (const name of connectionTokens(given.get("connection") ?? undefined)) removeNamed(fields, name);
-  for (const name of hopByHop) fields.delete(name);
+  const headers = new Headers(given);
+  for (const name of connectionTokens(given.get("connection") ?? undefined)) removeNamed(headers, name);
+  for (const name of hopByHop) headers.delete(name);
   // Trailers are lost on this engine, so none are announced.
-  fields.delete("trailer");
-  return fields;
+  headers.delete("trailer");
+  return headers;
 }
 
 /** Connection may list anything, also what is no field name, and what this hop needs. */
-function removeNamed(fields: Headers, name: string): void {
-  if (name !== "host" && name !== "content-length" && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) fields.delete(name);
+function removeNamed(headers: Headers, name: string): void {
+  if (name !== "host" && name !== "content-length" && /^[\w!#$%&'*+.^`|~-]+$/.test(name))
+    headers.delete(name);
 }

@@ -8,7 +8,7 @@ export interface UpstreamRequest {
   readonly upstream: Upstream;
   /** Path and query. */
   readonly target: string;
-  readonly fields: Headers;
+  readonly headers: Headers;
   readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
   /** Aborted when the client is gone or time is up. */
   readonly signal: AbortSignal;
@@ -17,7 +17,7 @@ export interface UpstreamRequest {
 export interface UpstreamResponse {
   readonly status: number;
   readonly statusText: string;
-  readonly fields: Headers;
+  readonly headers: Headers;
   /** Exactly one of these three is called, once: each is the cheapest way to its end. */
   stream(): ReadableStream<Uint8Array> | null;
   whole(): Promise<ArrayBuffer>;

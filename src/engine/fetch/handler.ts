@@ -21,7 +21,7 @@ export interface FetchEngineContext extends EngineOptions {
   /** The port that the listener really has. */
   readonly listenPort: () => number;
   /** Told right before an answer begins how long its client's connection may be idle from here on, milliseconds. */
-  readonly answering: (request: Request, idleMs: number) => void;
+  readonly responding: (request: Request, idleMs: number) => void;
   /** Requests and tunnels under way, the present one among them. */
   readonly clients: () => number;
   /** Whether clients are to be told to open no further requests on their connections. */
@@ -36,7 +36,7 @@ export interface RequestContext {
   readonly requestId: string;
   /** How long the client's connection may be idle once the answer begins, milliseconds. */
   idleMs: number;
-  readonly tally: ByteCounts;
+  readonly byteCounts: ByteCounts;
 }
 
 /** Opens the exchange of a request; a Response if its head is refused. */
@@ -48,23 +48,23 @@ export function openExchange(
   const head = headOfRequest(request, clientAddress);
   const requestId = options.requestId(head.header("x-request-id"));
   const exchange = options.exchange();
-  const passage = {
+  const context = {
     request,
     head,
     exchange,
     requestId,
     idleMs: options.clientTimeouts.keepAliveMs,
-    tally: newByteCounts(),
+    byteCounts: newByteCounts(),
   };
   if (options.maxClients !== undefined && options.clients() > options.maxClients)
     return closeWithResponse(
-      passage,
-      refusalResponse(options, passage, exchange.refuse(refusal("too_many_clients"))),
+      context,
+      refusalResponse(options, context, exchange.refuse(refusal("too_many_clients"))),
     );
   const refused = refusalForHead(head);
-  if (refused) return closeWithResponse(passage, refusalResponse(options, passage, exchange.refuse(refused)));
+  if (refused) return closeWithResponse(context, refusalResponse(options, context, exchange.refuse(refused)));
   exchange.open(head);
-  return passage;
+  return context;
 }
 
 /** Carries one request through; never rejects: a bug of ours becomes a 500 with the request's id. */
@@ -73,51 +73,51 @@ export async function handleRequest(
   request: Request,
   clientAddress: string,
 ): Promise<Response> {
-  const passage = openExchange(options, request, clientAddress);
-  const isRefused = passage instanceof Response;
+  const context = openExchange(options, request, clientAddress);
+  const isRefused = context instanceof Response;
   const response = isRefused
-    ? passage
-    : await carry(options, passage).catch((error) => internalError(options, passage, error));
-  if (!isRefused && passage.tally.streamed === 0) closeWithResponse(passage, response);
-  options.answering(request, isRefused ? options.clientTimeouts.keepAliveMs : passage.idleMs);
+    ? context
+    : await driveExchange(options, context).catch((error) => internalError(options, context, error));
+  if (!isRefused && context.byteCounts.streamed === 0) closeWithResponse(context, response);
+  options.responding(request, isRefused ? options.clientTimeouts.keepAliveMs : context.idleMs);
   if (options.isDraining()) response.headers.set("Connection", "close");
   return response;
 }
 
-async function carry(options: FetchEngineContext, passage: RequestContext): Promise<Response> {
-  const { request, exchange } = passage;
+async function driveExchange(options: FetchEngineContext, context: RequestContext): Promise<Response> {
+  const { request, exchange } = context;
   const body = await requestBody(request, {
     idleMs: options.clientTimeouts.bodyIdleMs,
     admits: (bytes) => {
-      passage.tally.bytesIn = Math.max(passage.tally.bytesIn, bytes);
+      context.byteCounts.bytesIn = Math.max(context.byteCounts.bytesIn, bytes);
       return exchange.allowsBodySize(bytes);
     },
   });
-  if (typeof body === "string") return refusalResponse(options, passage, exchange.refuse(bodyRefusal(body)));
+  if (typeof body === "string") return refusalResponse(options, context, exchange.refuse(bodyRefusal(body)));
   const first = await firstStep(exchange, request.signal);
   if (first === "gone") return clientClosedResponse();
-  const legs: AttemptRace<AttemptResult> = new AttemptRace((attempt) =>
-    runAttempt(options, passage, { attempt, body, legs }),
+  const race: AttemptRace<AttemptResult> = new AttemptRace((attempt) =>
+    runAttempt(options, context, { attempt, body, race }),
   );
   try {
-    return await follow(options, passage, { first, body, legs });
+    return await followStep(options, context, { first, body, race });
   } catch (bug) {
-    legs.cancelAll();
+    race.cancelAll();
     throw bug;
   }
 }
 
-interface Course {
+interface ExchangeRun {
   readonly first: Attempt | Refusal;
   readonly body: RequestBody;
-  readonly legs: AttemptRace<AttemptResult>;
+  readonly race: AttemptRace<AttemptResult>;
 }
 
 /** From step to step, until one of them is answered or there is none left. */
-async function follow(
+async function followStep(
   options: FetchEngineContext,
-  passage: RequestContext,
-  { first, body, legs }: Course,
+  context: RequestContext,
+  { first, body, race }: ExchangeRun,
 ): Promise<Response> {
   let step = first;
   let kept: HeldResponse | undefined;
@@ -125,22 +125,22 @@ async function follow(
     for (;;) {
       if (step.kind === "refusal") {
         const last = step.usesHeldResponse && kept;
-        if (!last) return refusalResponse(options, passage, step);
+        if (!last) return refusalResponse(options, context, step);
         kept = undefined;
-        return forwardHeld(options, passage, last);
+        return forwardHeld(options, context, last);
       }
-      legs.follow(step);
-      const { upstream, result: tried } = await legs.next();
+      race.run(step);
+      const { upstream, result: tried } = await race.next();
       if (tried instanceof Response) return tried;
       if (tried.kind === "kept") {
         kept?.incoming.discard();
         kept = tried;
         step = tried.next;
         const answered = { upstream, status: tried.incoming.status, retriedOn: step.upstream.id };
-        logRetry(options, passage, answered);
+        logRetry(options, context, answered);
       } else {
-        passage.exchange.isReplayable = body.isReplayable;
-        step = nextStep(options, passage, upstream, tried);
+        context.exchange.isReplayable = body.isReplayable;
+        step = nextStep(options, context, upstream, tried);
       }
     }
   } finally {
@@ -151,15 +151,15 @@ async function follow(
 /** What follows an attempt on that upstream which has no answer; the log hears why. */
 export function nextStep(
   options: FetchEngineContext,
-  passage: RequestContext,
+  context: RequestContext,
   upstream: string,
   tried: Redirected | Failure,
 ): Attempt | Refusal {
   if (tried.kind === "moved") {
-    if (!tried.isTold) logFailedTry(options, passage, upstream, rescued, tried.next);
+    if (!tried.isTold) logFailedTry(options, context, upstream, rescued, tried.next);
     return tried.next;
   }
-  const step = passage.exchange.retryAfter(tried);
-  logFailedTry(options, passage, upstream, tried, step);
+  const step = context.exchange.retryAfter(tried);
+  logFailedTry(options, context, upstream, tried, step);
   return step;
 }

@@ -23,9 +23,9 @@ interface Runner {
  */
 export class AttemptRace<Result> {
   readonly #begin: (attempt: Attempt) => Promise<Result | undefined>;
-  readonly #underWay = new Map<Attempt, Runner | undefined>();
-  readonly #arrived: Promise<RaceResult<Result | undefined>>[] = [];
-  #onArrival: (() => void) | undefined;
+  readonly #running = new Map<Attempt, Runner | undefined>();
+  readonly #results: Promise<RaceResult<Result | undefined>>[] = [];
+  #onResult: (() => void) | undefined;
 
   /** @param begin makes an attempt; resolves with undefined for one that was outrun */
   constructor(begin: (attempt: Attempt) => Promise<Result | undefined>) {
@@ -33,42 +33,42 @@ export class AttemptRace<Result> {
   }
 
   /** Makes the attempt, unless it is under way already. */
-  follow(attempt: Attempt): void {
-    if (this.#underWay.has(attempt)) return;
-    this.#underWay.set(attempt, undefined);
+  run(attempt: Attempt): void {
+    if (this.#running.has(attempt)) return;
+    this.#running.set(attempt, undefined);
     const upstream = attempt.upstream.id;
     const pending = this.#begin(attempt).then((result) => {
-      this.#underWay.delete(attempt);
+      this.#running.delete(attempt);
       return { upstream, result };
     });
     const arrive = () => {
-      this.#arrived.push(pending);
-      this.#onArrival?.();
+      this.#results.push(pending);
+      this.#onResult?.();
     };
     pending.then(arrive, arrive);
   }
 
   /** Names who moves the bytes of an attempt that was begun. */
   name(attempt: Attempt, runner: Runner): void {
-    this.#underWay.set(attempt, runner);
+    this.#running.set(attempt, runner);
   }
 
   /** This one is answered: the others end. */
-  won(attempt: Attempt): void {
-    for (const [other, runner] of this.#underWay) if (other !== attempt) runner?.supersede();
+  commit(attempt: Attempt): void {
+    for (const [other, runner] of this.#running) if (other !== attempt) runner?.supersede();
   }
 
   /** Nobody waits for any of them any more. */
   cancelAll(): void {
-    for (const runner of this.#underWay.values()) runner?.supersede();
+    for (const runner of this.#running.values()) runner?.supersede();
   }
 
   /** What arrives next, in the order of arriving. Rejects with what an attempt threw. */
   async next(): Promise<RaceResult<Result>> {
     for (;;) {
-      const { upstream, result } = (await this.#arrived.shift()) ?? {};
+      const { upstream, result } = (await this.#results.shift()) ?? {};
       if (upstream !== undefined && result !== undefined) return { upstream, result };
-      if (this.#arrived.length === 0) await new Promise<void>((resolve) => (this.#onArrival = resolve));
+      if (this.#results.length === 0) await new Promise<void>((resolve) => (this.#onResult = resolve));
     }
   }
 }

@@ -33,18 +33,24 @@ export function bodyRefusal(fault: BodyProblem): Refusal {
 /** The balancer's own answer. */
 export function refusalResponse(
   options: EngineOptions,
-  { head, requestId, tally }: RequestContext,
+  { head, requestId, byteCounts }: RequestContext,
   given: Refusal,
 ): Response {
-  const answer = renderRefusal(given, head.header("accept"), requestId);
-  tally.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(answer.body);
+  const response = renderRefusal(given, head.header("accept"), requestId);
+  byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
   if (given.notRetried === undefined) {
-    const { reason, status, complaint } = given;
-    options.log.warn("refused", { requestId, client: head.clientAddress, reason, status, complaint });
+    const { reason, status, complaint: violation } = given;
+    options.log.warn("refused", {
+      requestId,
+      client: head.clientAddress,
+      reason,
+      status,
+      complaint: violation,
+    });
   }
-  const headers = answer.fields.map(([name, value]): [string, string] => [name, value]);
+  const headers = response.headers.map(([name, value]): [string, string] => [name, value]);
   if (closesConnection(given)) headers.push(["Connection", "close"]);
-  return new Response(head.method === "HEAD" ? null : answer.body, { status: answer.status, headers });
+  return new Response(head.method === "HEAD" ? null : response.body, { status: response.status, headers });
 }
 
 /** Says what failed where, and what follows from it. */

@@ -22,10 +22,10 @@ export interface InterceptionInput {
 /** What became of the attempt, which has ended; undefined if it is to be sent now. "aborted": the signal was, and the attempt is as it was. */
 export async function applyInterception(
   options: FetchEngineContext,
-  passage: RequestContext,
+  context: RequestContext,
   { attempt, staged, signal, isReplayable }: InterceptionInput,
 ): Promise<Response | Failure | Redirected | "aborted" | undefined> {
-  const { exchange, head, requestId } = passage;
+  const { exchange, head, requestId } = context;
   const { delayMs, end } = capDelay(staged, exchange.destination?.timeouts.headMs ?? 0);
   if (delayMs > 0 && !(await waitFor(delayMs, signal))) return "aborted";
   attempt.heldMs = delayMs;
@@ -37,10 +37,10 @@ export async function applyInterception(
   exchange.isReplayable = isReplayable;
   const { id: upstream } = attempt.upstream;
   const step = applySyntheticResponse(exchange, attempt, end.status);
-  if (step.kind === "refusal") return refusalResponse(options, passage, step);
+  if (step.kind === "refusal") return refusalResponse(options, context, step);
   const retriedOn = step.upstream.id;
-  const fields = { requestId, method: head.method, upstream, status: end.status, detail: faultDetail };
-  options.log.warn("attempt answered badly", { ...fields, retriedOn });
+  const headers = { requestId, method: head.method, upstream, status: end.status, detail: faultDetail };
+  options.log.warn("attempt answered badly", { ...headers, retriedOn });
   return { kind: "moved", isTold: true, next: step };
 }
 

@@ -30,60 +30,62 @@ export interface AttemptInput {
   readonly attempt: Attempt;
   readonly body: RequestBody;
   /** All that are under way for this request. */
-  readonly legs: AttemptRace<AttemptResult>;
+  readonly race: AttemptRace<AttemptResult>;
 }
 
 /** One attempt, which has ended or ends with the response's body when this resolves; undefined if another one won. */
 export async function runAttempt(
   options: FetchEngineContext,
-  passage: RequestContext,
+  context: RequestContext,
   given: AttemptInput,
 ): Promise<AttemptResult | undefined> {
-  const { head, exchange } = passage;
-  const { attempt, body, legs } = given;
-  const watch = watchOf(passage, given);
-  legs.name(attempt, watch);
-  const unanswered = (error: unknown): AttemptResult | undefined => {
+  const { head, exchange } = context;
+  const { attempt, body, race } = given;
+  const watch = watchOf(context, given);
+  race.name(attempt, watch);
+  const withoutResponse = (error: unknown): AttemptResult | undefined => {
     if (!watch.isClientGone && !body.fault) return watch.isSuperseded ? undefined : watch.lost(error);
     attempt.end(cancelled);
     if (watch.isClientGone || !body.fault) return clientClosedResponse();
-    return refusalResponse(options, passage, exchange.refuse(bodyRefusal(body.fault)));
+    return refusalResponse(options, context, exchange.refuse(bodyRefusal(body.fault)));
   };
   try {
     const { signal } = watch;
     const { interception: staged } = attempt;
     const { isReplayable } = body;
     const played =
-      staged && (await applyInterception(options, passage, { attempt, staged, signal, isReplayable }));
-    if (played === "aborted") return unanswered(played);
-    if (played instanceof Response) legs.won(attempt);
+      staged && (await applyInterception(options, context, { attempt, staged, signal, isReplayable }));
+    if (played === "aborted") return withoutResponse(played);
+    if (played instanceof Response) race.commit(attempt);
     if (played) return played;
     const { method, target } = head;
     const { upstream } = attempt;
-    const fields = upstreamHeaders(options, passage);
-    const outgoing = { method, target, upstream, fields, body: body.take(watch.clientWait), signal };
+    const headers = upstreamHeaders(options, context);
+    const outgoing = { method, target, upstream, headers, body: body.take(watch.clientWait), signal };
     let incoming: UpstreamResponse;
     try {
       incoming = await options.forward(outgoing);
     } catch (error) {
-      return unanswered(error);
+      return withoutResponse(error);
     }
     if (watch.isSuperseded || watch.hasMoved) {
       incoming.discard();
-      return unanswered(undefined);
+      return withoutResponse(undefined);
     }
     if (!isPassable(incoming.status)) {
       incoming.discard();
-      return unanswered(Object.assign(new Error(`status ${incoming.status}`), { code: "InvalidStatus" }));
+      return withoutResponse(
+        Object.assign(new Error(`status ${incoming.status}`), { code: "InvalidStatus" }),
+      );
     }
-    watch.headArrived();
+    watch.headReceived();
     attempt.responseStarted(incoming.status);
     exchange.isReplayable = body.isReplayable;
     const next = exchange.responseReceived(incoming.status);
     if (next !== "pass") return { kind: "kept", incoming, watch, next };
     exchange.commit(attempt);
-    legs.won(attempt);
-    return await toClientResponse(incoming, answerSetting(passage, attempt, watch));
+    race.commit(attempt);
+    return await toClientResponse(incoming, responseOptions(context, attempt, watch));
   } catch (bug) {
     watch.cancel();
     throw bug;
@@ -94,43 +96,43 @@ export async function runAttempt(
 
 function watchOf(
   { request, exchange }: RequestContext,
-  { attempt, body, legs }: AttemptInput,
+  { attempt, body, race }: AttemptInput,
 ): AttemptMonitor {
   return new AttemptMonitor({
     client: request.signal,
     limitMs: headLimitMs(exchange),
     attempt,
-    move: () => {
+    redirect: () => {
       exchange.isReplayable = body.isReplayable;
       return exchange.rescue(attempt);
     },
     hedge: () => {
       exchange.isReplayable = body.isReplayable;
       const second = exchange.hedge();
-      if (second) legs.follow(second);
+      if (second) race.run(second);
     },
-    giveUp: (ms) => body.abortIfSlow(ms),
+    abortIfSlow: (ms) => body.abortIfSlow(ms),
   });
 }
 
-function answerSetting(passage: RequestContext, attempt: Attempt, watch: AttemptMonitor): ResponseOptions {
-  const bodyIdleMs = passage.exchange.destination?.timeouts.bodyIdleMs ?? 0;
-  const { tally } = passage;
+function responseOptions(context: RequestContext, attempt: Attempt, watch: AttemptMonitor): ResponseOptions {
+  const bodyIdleMs = context.exchange.destination?.timeouts.bodyIdleMs ?? 0;
+  const { byteCounts } = context;
   const onStream = (status: number) => {
-    tally.streamed = status;
-    passage.idleMs = bodyIdleMs;
+    byteCounts.streamed = status;
+    context.idleMs = bodyIdleMs;
   };
-  const onEnd = (isClientGone: boolean) => closeExchange(passage, tally.streamed, isClientGone);
-  return { attempt, bodyIdleMs, isHead: passage.head.method === "HEAD", watch, onStream, tally, onEnd };
+  const onEnd = (isClientGone: boolean) => closeExchange(context, byteCounts.streamed, isClientGone);
+  return { attempt, bodyIdleMs, isHead: context.head.method === "HEAD", watch, onStream, byteCounts, onEnd };
 }
 
 /** The last real answer of an upstream, after the attempt that was to better it has failed. All attempts have ended. */
 export async function forwardHeld(
   options: FetchEngineContext,
-  passage: RequestContext,
+  context: RequestContext,
   kept: HeldResponse,
 ): Promise<Response> {
-  const answered = await toClientResponse(kept.incoming, answerSetting(passage, kept.next, kept.watch));
+  const answered = await toClientResponse(kept.incoming, responseOptions(context, kept.next, kept.watch));
   if (answered instanceof Response) return answered;
-  return refusalResponse(options, passage, passage.exchange.refuse(refusal(answered.reason)));
+  return refusalResponse(options, context, context.exchange.refuse(refusal(answered.reason)));
 }

@@ -29,58 +29,61 @@ export async function openWebSocketTunnel(
   request: Request,
   clientAddress: string,
 ): Promise<WebSocketTunnel | Response> {
-  const passage = openExchange(options, request, clientAddress);
-  if (passage instanceof Response) return passage;
-  const joined = await joinUpstream(options, open, passage).catch((error) =>
-    internalError(options, passage, error),
+  const context = openExchange(options, request, clientAddress);
+  if (context instanceof Response) return context;
+  const joined = await connectUpstream(options, open, context).catch((error) =>
+    internalError(options, context, error),
   );
-  if (joined instanceof Response) return closeWithResponse(passage, joined);
+  if (joined instanceof Response) return closeWithResponse(context, joined);
   joined.whenEnded((isClientGone) => {
-    passage.tally.bytesIn += joined.bytesIn;
-    passage.tally.bytesOut += joined.bytesOut;
-    closeExchange(passage, joined.status, isClientGone);
+    context.byteCounts.bytesIn += joined.bytesIn;
+    context.byteCounts.bytesOut += joined.bytesOut;
+    closeExchange(context, joined.status, isClientGone);
   });
   return joined;
 }
 
-const unsound = refusalForViolation({ status: 400, text: "the handshake of the WebSocket is not valid" });
+const handshakeProblem = refusalForViolation({
+  status: 400,
+  text: "the handshake of the WebSocket is not valid",
+});
 
-async function joinUpstream(
+async function connectUpstream(
   options: FetchEngineContext,
   open: OpenWebSocket,
-  passage: RequestContext,
+  context: RequestContext,
 ): Promise<WebSocketTunnel | Response> {
-  if (!isSound(passage.request)) {
-    return refusalResponse(options, passage, passage.exchange.refuse(unsound));
+  if (!isSound(context.request)) {
+    return refusalResponse(options, context, context.exchange.refuse(handshakeProblem));
   }
-  const first = await firstStep(passage.exchange, passage.request.signal);
+  const first = await firstStep(context.exchange, context.request.signal);
   if (first === "gone") return clientClosedResponse();
   let step = first;
   for (;;) {
-    if (step.kind === "refusal") return refusalResponse(options, passage, step);
+    if (step.kind === "refusal") return refusalResponse(options, context, step);
     const { id } = step.upstream;
-    const joined = await shakeHands(options, open, passage, step);
+    const joined = await handshake(options, open, context, step);
     if (joined instanceof WebSocketTunnel || joined instanceof Response) return joined;
-    step = nextStep(options, passage, id, joined);
+    step = nextStep(options, context, id, joined);
   }
 }
 
 /** One attempt of a handshake, which has ended unless this resolves with its tunnel. */
-async function shakeHands(
+async function handshake(
   setting: FetchEngineContext,
   open: OpenWebSocket,
-  passage: RequestContext,
+  context: RequestContext,
   attempt: Attempt,
 ): Promise<WebSocketTunnel | Response | Redirected | Failure> {
-  const { request, exchange, head } = passage;
+  const { request, exchange, head } = context;
   const watch = new AttemptMonitor({
     client: request.signal,
     limitMs: headLimitMs(exchange),
     attempt,
-    move: () => exchange.rescue(attempt),
+    redirect: () => exchange.rescue(attempt),
   });
   const { signal } = watch;
-  const unanswered = (error: unknown): Response | Redirected | Failure => {
+  const withoutResponse = (error: unknown): Response | Redirected | Failure => {
     if (!watch.isClientGone) return watch.lost(error);
     attempt.end(cancelled);
     return clientClosedResponse();
@@ -88,19 +91,19 @@ async function shakeHands(
   try {
     const { interception: staged } = attempt;
     const played =
-      staged && (await applyInterception(setting, passage, { attempt, staged, signal, isReplayable: true }));
-    if (played === "aborted") return unanswered(played);
+      staged && (await applyInterception(setting, context, { attempt, staged, signal, isReplayable: true }));
+    if (played === "aborted") return withoutResponse(played);
     if (played) return played;
-    const options = handshakeOptions(request, upstreamHeaders(setting, passage));
+    const options = handshakeOptions(request, upstreamHeaders(setting, context));
     const url = webSocketUrl(attempt, head.target);
     const tunnel = new WebSocketTunnel(attempt, open(url, options, attempt.upstream.address));
     try {
       await tunnel.opened(signal);
       signal.throwIfAborted();
     } catch (error) {
-      if (signal.aborted || !isAnswered(error)) return unanswered(error);
+      if (signal.aborted || !hasResponse(error)) return withoutResponse(error);
       attempt.end(cancelled);
-      return refusalResponse(setting, passage, exchange.refuse(refusal(failureOf(error).reason)));
+      return refusalResponse(setting, context, exchange.refuse(refusal(failureOf(error).reason)));
     }
     exchange.commit(attempt);
     tunnel.begin();
@@ -115,7 +118,7 @@ async function shakeHands(
  * right, and must not speak against it: or clients could get upstreams ejected by asking for WebSockets where there are
  * none. Gateway failures do.
  */
-function isAnswered(error: unknown): boolean {
+function hasResponse(error: unknown): boolean {
   const status = /\bstatus code\b\D*(\d{3})?/i.exec(String(error));
   return status !== null && !isGatewayFailure(Number(status[1]));
 }

@@ -16,10 +16,10 @@ export interface ClientSocket {
 }
 
 /** A side that lets this much wait is cut: neither side's socket can be told to pause. */
-const mostBufferedBytes = 16 * 1024 * 1024;
+const maxBufferedBytes = 16 * 1024 * 1024;
 
 /** Fields of the handshake itself: the upstream's WebSocket makes its own. */
-const handshakeFields = [
+const handshakeHeaders = [
   "sec-websocket-key",
   "sec-websocket-version",
   "sec-websocket-extensions",
@@ -34,10 +34,10 @@ export function webSocketUrl(attempt: Attempt, target: string): string {
 /** What the upstream is sent along with the handshake. */
 export function handshakeOptions(
   request: Request,
-  fields: Headers,
+  headers: Headers,
 ): { headers: Record<string, string>; protocols: string[] } {
-  for (const name of handshakeFields) fields.delete(name);
-  return { headers: Object.fromEntries(fields), protocols: offeredProtocols(request) };
+  for (const name of handshakeHeaders) headers.delete(name);
+  return { headers: Object.fromEntries(headers), protocols: offeredProtocols(request) };
 }
 
 /** Each once, since the runtimes' constructors throw at a second one. */
@@ -123,7 +123,7 @@ export class WebSocketTunnel implements AttemptDriver {
     if (this.#upstream.readyState !== WebSocket.OPEN) return;
     this.bytesIn += sizeOf(message);
     this.#upstream.send(message);
-    if (this.#upstream.bufferedAmount > mostBufferedBytes) this.abort();
+    if (this.#upstream.bufferedAmount > maxBufferedBytes) this.abort();
   }
 
   clientClosed(code: number, reason: string): void {
@@ -162,12 +162,12 @@ export class WebSocketTunnel implements AttemptDriver {
     this.bytesOut += sizeOf(message);
     if (this.#client) {
       this.#client.send(message);
-      if (this.#client.bufferedAmount() > mostBufferedBytes) this.abort();
+      if (this.#client.bufferedAmount() > maxBufferedBytes) this.abort();
       return;
     }
     this.#early.push(message);
     this.#earlyBytes += message.length;
-    if (this.#earlyBytes > mostBufferedBytes) this.abort();
+    if (this.#earlyBytes > maxBufferedBytes) this.abort();
   }
 
   #upstreamClosed(code: number, reason: string): void {

@@ -3,11 +3,11 @@
 import { framing } from "./body.ts";
 import { equalsAnyCase, latin1 } from "./bytes.ts";
 import { knownHeaders } from "./field-names.ts";
-import { fieldStride, HeadParser } from "./head-reader.ts";
+import { headerStride, HeadParser } from "./head-reader.ts";
 import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
 
 const empty = Buffer.alloc(0);
-const timeoutWord = latin1("timeout=");
+const timeoutToken = latin1("timeout=");
 
 /** What was asked decides how an answer is framed. */
 export interface ResponseExpectation {
@@ -40,20 +40,20 @@ export class ParsedResponse {
    * Judges a head that was read whole. RFC 9112 section 6.3.
    * @returns why what follows it cannot be told for certain; empty if it can
    */
-  validate(bytes: Buffer, asked: ResponseExpectation): string {
+  validate(bytes: Buffer, expectation: ResponseExpectation): string {
     const { reader } = this;
     this.bytes = bytes;
-    const { fields, status } = reader;
+    const { headers, status } = reader;
     this.keepAliveSeconds = -1;
     this.hasRequestId = false;
     let options = 0;
     let lengths = 0;
     let codings = 0;
-    for (let place = 0; place < reader.count * fieldStride; place += fieldStride) {
-      const number = fields[place + 4] as number;
+    for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+      const number = headers[position + 4] as number;
       if (number === knownHeaders.other) continue;
-      const from = fields[place + 2] as number;
-      const to = fields[place + 3] as number;
+      const from = headers[position + 2] as number;
+      const to = headers[position + 3] as number;
       switch (number) {
         case knownHeaders.contentLength:
           lengths += 1;
@@ -78,12 +78,12 @@ export class ParsedResponse {
     if (lengths + codings > 1) return "more than one Content-Length or Transfer-Encoding";
     if (codings > 0 && reader.version === 10) return "chunks on HTTP/1.0";
     if ((options & option.malformed) !== 0) return "Connection names too many fields";
-    if (status === 101 && !(asked.upgrades && (options & option.upgrade) !== 0))
+    if (status === 101 && !(expectation.upgrades && (options & option.upgrade) !== 0))
       return "101 that nobody asked for";
     const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
     this.keepsAlive = wantsKept && (options & option.close) === 0;
     this.dropsFraming = status < 200 || status === 204;
-    if (this.dropsFraming || status === 304 || asked.isHead) this.framing = framing.none;
+    if (this.dropsFraming || status === 304 || expectation.isHead) this.framing = framing.none;
     else if (codings > 0) this.framing = framing.chunked;
     else if (lengths > 0) this.framing = framing.length;
     else this.framing = framing.untilClose;
@@ -94,11 +94,11 @@ export class ParsedResponse {
 
 /** The seconds of "timeout=5, max=100"; -1 if there is no such parameter. */
 function timeoutIn(bytes: Uint8Array, from: number, to: number): number {
-  for (let i = from; i + timeoutWord.length < to; i++) {
-    if (!equalsAnyCase(bytes, i, i + timeoutWord.length, timeoutWord)) continue;
-    let stop = i + timeoutWord.length;
+  for (let i = from; i + timeoutToken.length < to; i++) {
+    if (!equalsAnyCase(bytes, i, i + timeoutToken.length, timeoutToken)) continue;
+    let stop = i + timeoutToken.length;
     while (stop < to && (bytes[stop] as number) >= 0x30 && (bytes[stop] as number) <= 0x39) stop += 1;
-    return contentLength(bytes, i + timeoutWord.length, stop);
+    return contentLength(bytes, i + timeoutToken.length, stop);
   }
   return -1;
 }

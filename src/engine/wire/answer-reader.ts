@@ -44,7 +44,7 @@ export class ResponseReader {
   /** From `Keep-Alive: timeout`; -1 if it says nothing. */
   keepAliveSeconds = -1;
   /** What is wrong with an invalid head, for the log. */
-  complaint = "";
+  violation = "";
   #interims = 0;
 
   /** @param shared reads the heads that come whole; nobody holds on to it between two events */
@@ -59,9 +59,9 @@ export class ResponseReader {
     this.#gathered = undefined;
   }
 
-  read(taker: ResponseSink, chunk: Buffer): Progress {
+  read(sink: ResponseSink, chunk: Buffer): Progress {
     this.hasStarted = true;
-    return this.inBody ? this.#readBody(taker, chunk) : this.#readHeads(taker, chunk);
+    return this.inBody ? this.#readBody(sink, chunk) : this.#readHeads(sink, chunk);
   }
 
   /** The connection ended cleanly; true if that is the proper end of the present answer. */
@@ -69,7 +69,7 @@ export class ResponseReader {
     return this.inBody && this.#body.ended();
   }
 
-  #readHeads(taker: ResponseSink, chunk: Buffer): Progress {
+  #readHeads(sink: ResponseSink, chunk: Buffer): Progress {
     const gathered = this.#gathered?.append(chunk, 0, chunk.length);
     const head = gathered?.head ?? this.#shared;
     const bytes = gathered?.bytes ?? chunk;
@@ -77,20 +77,19 @@ export class ResponseReader {
     let from = 0;
     let goesOn = gathered !== undefined;
     while (from < to) {
-      if (!goesOn) head.reader.beginAnswer(from);
+      if (!goesOn) head.reader.beginResponse(from);
       const verdict = head.reader.read(bytes, to);
       if (verdict === needsMore) {
         if (!goesOn) this.#gather(bytes, from, to);
         return "more";
       }
       goesOn = false;
-      const complaint =
-        verdict === isWhole ? head.validate(bytes, taker.request) : head.reader.complaint.text;
-      if (complaint !== "") return this.#refuse(complaint);
+      const violation = verdict === isWhole ? head.validate(bytes, sink.request) : head.reader.violation.text;
+      if (violation !== "") return this.#refuse(violation);
       from = head.reader.end;
-      if (!head.isInterim) return this.#begin(taker, head, to);
+      if (!head.isInterim) return this.#begin(sink, head, to);
       if (++this.#interims > maxInterims) return this.#refuse("too many interim answers");
-      taker.interim(head);
+      sink.interim(head);
     }
     this.#gathered = undefined;
     return "more";
@@ -99,40 +98,40 @@ export class ResponseReader {
   /** Keeps what came of a head and goes on with a reader of its own. */
   #gather(bytes: Buffer, from: number, to: number): void {
     const head = new ParsedResponse();
-    head.reader.beginAnswer(0);
+    head.reader.beginResponse(0);
     this.#gathered = new ByteAccumulator(head, bytes, from, to);
     head.reader.read(this.#gathered.bytes, this.#gathered.length);
   }
 
-  #begin(taker: ResponseSink, head: ParsedResponse, to: number): Progress {
+  #begin(sink: ResponseSink, head: ParsedResponse, to: number): Progress {
     this.#gathered = undefined;
     if (head.reader.status === 101) {
-      taker.switchProtocols(head, to);
+      sink.switchProtocols(head, to);
       return "switched";
     }
     this.#body.begin(head.framing, head.contentLength);
-    const stop = this.#body.take(head.bytes, head.reader.end, to);
+    const stop = this.#body.decode(head.bytes, head.reader.end, to);
     if (stop < 0) return this.#refuse("malformed chunk");
     this.inBody = true;
     // Bytes behind an answer that nobody asked for must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
     this.keepAliveSeconds = head.keepAliveSeconds;
-    taker.responseHead(head, stop, this.#body.isComplete);
+    sink.responseHead(head, stop, this.#body.isComplete);
     return this.#body.isComplete ? "complete" : "more";
   }
 
-  #refuse(complaint: string): Progress {
-    this.complaint = complaint;
+  #refuse(violation: string): Progress {
+    this.violation = violation;
     return "headInvalid";
   }
 
-  #readBody(taker: ResponseSink, bytes: Buffer): Progress {
-    const stop = this.#body.take(bytes, 0, bytes.length);
+  #readBody(sink: ResponseSink, bytes: Buffer): Progress {
+    const stop = this.#body.decode(bytes, 0, bytes.length);
     if (stop < 0) return "bodyInvalid";
-    if (stop === bytes.length) taker.responseBody(bytes);
+    if (stop === bytes.length) sink.responseBody(bytes);
     else {
       this.keepsAlive = false;
-      taker.responseBody(bytes.subarray(0, stop));
+      sink.responseBody(bytes.subarray(0, stop));
     }
     return this.#body.isComplete ? "complete" : "more";
   }

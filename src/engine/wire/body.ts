@@ -38,15 +38,15 @@ export class BodyFraming {
   }
 
   /** What is wrong, once `take` has answered -1. */
-  get complaint(): ProtocolViolation {
-    return this.#chunks?.complaint ?? violations.chunkSize;
+  get violation(): ProtocolViolation {
+    return this.#chunks?.violation ?? violations.chunkSize;
   }
 
   /**
    * Takes what belongs to this body out of bytes[from..to).
    * @returns the offset behind it, at most `to`; -1 if the framing is malformed
    */
-  take(bytes: Uint8Array, from: number, to: number): number {
+  decode(bytes: Uint8Array, from: number, to: number): number {
     if (this.isComplete) return from;
     if (this.#kind === framing.untilClose) return to;
     if (this.#kind === framing.length) {
@@ -56,7 +56,7 @@ export class BodyFraming {
       return stop;
     }
     const chunks = this.#chunks as ChunkedDecoder;
-    const stop = chunks.take(bytes, from, to);
+    const stop = chunks.decode(bytes, from, to);
     this.isComplete = chunks.isDone;
     return stop;
   }

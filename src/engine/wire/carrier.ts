@@ -10,38 +10,38 @@ import type { RequestForwarder } from "./relay.ts";
 import type { AttemptRunner } from "./sending.ts";
 
 export class GuardedDriver implements AttemptDriver, ParkedRequest {
-  readonly #sending: AttemptRunner;
-  readonly #relay: RequestForwarder;
+  readonly #runner: AttemptRunner;
+  readonly #forwarder: RequestForwarder;
   readonly #log: EngineLog;
 
-  constructor(sending: AttemptRunner, relay: RequestForwarder, log: EngineLog) {
-    this.#sending = sending;
-    this.#relay = relay;
+  constructor(runner: AttemptRunner, forwarder: RequestForwarder, log: EngineLog) {
+    this.#runner = runner;
+    this.#forwarder = forwarder;
     this.#log = log;
   }
 
   resume(step: Attempt | Refusal): void {
-    this.run(() => this.#sending.runStep(step));
+    this.run(() => this.#runner.runStep(step));
   }
 
   failed(bug: unknown): void {
-    reportBug(this.#relay, bug, this.#log);
+    reportBug(this.#forwarder, bug, this.#log);
   }
 
   rescue(attempt: Attempt): void {
-    this.run(() => this.#sending.rescue(attempt));
+    this.run(() => this.#runner.rescue(attempt));
   }
 
   hedge(attempt: Attempt): void {
-    this.run(() => this.#sending.hedge(attempt));
+    this.run(() => this.#runner.hedge(attempt));
   }
 
   abort(attempt: Attempt, failed?: Failure): void {
-    this.run(() => this.#sending.abort(attempt, failed));
+    this.run(() => this.#runner.abort(attempt, failed));
   }
 
   yieldSlot(attempt: Attempt, now: number): boolean {
-    return this.run(() => this.#sending.yieldSlot(attempt, now)) ?? true;
+    return this.run(() => this.#runner.yieldSlot(attempt, now)) ?? true;
   }
 
   /** @returns what the step returns; undefined if it met a bug */

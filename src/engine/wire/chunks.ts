@@ -61,7 +61,7 @@ export class ChunkedDecoder {
   }
 
   /** What is wrong, once `take` has answered -1: it stands where it met that. */
-  get complaint(): ProtocolViolation {
+  get violation(): ProtocolViolation {
     switch (this.#phase) {
       case at.firstDigit:
       case at.size:
@@ -83,7 +83,7 @@ export class ChunkedDecoder {
    * @returns the offset behind the last byte that belongs to the message; -1 if the framing is malformed.
    *   RFC 9112 section 7.1, without its leniencies.
    */
-  take(bytes: Uint8Array, from: number, to: number, sink?: DataSink): number {
+  decode(bytes: Uint8Array, from: number, to: number, sink?: DataSink): number {
     let index = from;
     while (index < to) {
       if (this.#phase === at.data) {

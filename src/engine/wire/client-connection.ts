@@ -23,36 +23,36 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  * ```
  */
 export class ClientConnection extends Connection implements ClientSocketHandler, RequestSink {
-  readonly #plane: WireContext;
+  readonly #context: WireContext;
   readonly forwarding: ClientForwarding;
   #phase: Phase = "idle";
-  #relay: RequestForwarder | undefined;
-  readonly #inbox: ClientInput;
+  #forwarder: RequestForwarder | undefined;
+  readonly #input: ClientInput;
   #isReading = false;
   #isActive = false;
   #hasPeerEnded = false;
 
-  constructor(plane: WireContext, address: string) {
+  constructor(context: WireContext, address: string) {
     super();
-    this.#plane = plane;
-    this.forwarding = plane.forwardings.of(address);
-    this.#inbox = new ClientInput(plane.requestHead);
+    this.#context = context;
+    this.forwarding = context.forwardings.of(address);
+    this.#input = new ClientInput(context.requestHead);
   }
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const place = this.#plane.admitClient(this);
-    if (place === "none") return this.closeForGood(true);
-    if (place === "away") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
-    this.#plane.times.forHead(this);
+    const position = this.#context.admitClient(this);
+    if (position === "none") return this.closeForGood(true);
+    if (position === "away") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
+    this.#context.times.forHead(this);
   }
 
   secured(): void {
-    if (this.#phase === "idle") this.#plane.times.forHead(this);
+    if (this.#phase === "idle") this.#context.times.forHead(this);
   }
 
   get scheme(): "http" | "https" {
-    return this.#plane.forwardings.scheme;
+    return this.#context.forwardings.scheme;
   }
 
   received(chunk: Buffer): void {
@@ -61,102 +61,102 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
       case "head":
         return this.#read(chunk);
       case "exchange": {
-        const relay = this.#relay as RequestForwarder;
-        const from = relay.request.isComplete ? 0 : relay.requestBody(chunk, 0, chunk.length);
-        if (from < 0 || this.#relay !== relay) return;
+        const forwarder = this.#forwarder as RequestForwarder;
+        const from = forwarder.request.isComplete ? 0 : forwarder.requestBody(chunk, 0, chunk.length);
+        if (from < 0 || this.#forwarder !== forwarder) return;
         this.#expectBody();
-        return this.#keepAhead(chunk, from);
+        return this.#bufferPipelined(chunk, from);
       }
       case "flushing":
-        return this.#keepAhead(chunk, 0);
+        return this.#bufferPipelined(chunk, 0);
       case "tunnel":
-        return this.#relay?.tunnel?.fromClient(chunk);
+        return this.#forwarder?.tunnel?.fromClient(chunk);
     }
   }
 
   #expectBody(): void {
-    if (this.#relay?.request.isComplete) this.#plane.times.forNothing(this);
-    else this.#plane.times.forBody(this);
+    if (this.#forwarder?.request.isComplete) this.#context.times.forNothing(this);
+    else this.#context.times.forBody(this);
   }
 
   protected override progressed(): void {
-    if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
-    else this.#plane.times.forReader(this);
+    if (this.#phase === "tunnel") this.#forwarder?.tunnel?.progressed();
+    else this.#context.times.forReader(this);
   }
 
   override resume(): void {
-    if (this.#inbox.isFull) return;
+    if (this.#input.isFull) return;
     super.resume();
-    if (this.#phase === "exchange" && this.#relay?.request.isComplete === false)
-      this.#plane.times.forBody(this);
+    if (this.#phase === "exchange" && this.#forwarder?.request.isComplete === false)
+      this.#context.times.forBody(this);
   }
 
-  #keepAhead(bytes: Buffer, from: number): void {
-    this.#inbox.buffer(bytes, from, bytes.length);
-    if (this.#inbox.isFull) this.pause();
+  #bufferPipelined(bytes: Buffer, from: number): void {
+    this.#input.buffer(bytes, from, bytes.length);
+    if (this.#input.isFull) this.pause();
   }
 
   /** Reads requests for as long as each is answered at once. */
   #read(chunk: Buffer): void {
     this.#isReading = true;
-    for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#inbox.takePipelined()) {
-      if (!this.#inbox.readHead(bytes, 0, this)) {
-        if (this.#phase === "idle") this.#plane.times.forHead(this);
+    for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#input.takePipelined()) {
+      if (!this.#input.readHead(bytes, 0, this)) {
+        if (this.#phase === "idle") this.#context.times.forHead(this);
         this.#phase = "head";
         break;
       }
       if (this.#phase !== "idle") break;
     }
     this.#isReading = false;
-    if (this.#phase === "tunnel") this.#sendAhead();
-    else if (this.#inbox.isFull) this.pause();
+    if (this.#phase === "tunnel") this.#sendPipelined();
+    else if (this.#input.isFull) this.pause();
   }
 
   /** @returns the offset behind what belongs to the request */
-  headRead(head: ParsedRequest, to: number, complaint: ProtocolViolation | undefined): number {
-    const relay = this.#begin();
-    if (complaint) {
-      relay.refuseUnparsed(this, refusalForViolation(complaint));
+  headRead(head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number {
+    const forwarder = this.#begin();
+    if (violation) {
+      forwarder.refuseUnparsed(this, refusalForViolation(violation));
       return to;
     }
-    const next = relay.start(this, head, to);
-    if (this.#relay === relay && !relay.request.isComplete) this.#plane.times.forBody(this);
+    const next = forwarder.start(this, head, to);
+    if (this.#forwarder === forwarder && !forwarder.request.isComplete) this.#context.times.forBody(this);
     return next;
   }
 
   #begin(): RequestForwarder {
     this.#phase = "exchange";
     this.#isActive = true;
-    this.#plane.requestStarted();
-    this.#plane.times.forNothing(this);
-    return (this.#relay = this.#plane.acquireForwarder());
+    this.#context.requestStarted();
+    this.#context.times.forNothing(this);
+    return (this.#forwarder = this.#context.acquireForwarder());
   }
 
   enterTunnel(): void {
     this.#phase = "tunnel";
-    this.#plane.times.forNothing(this);
-    if (!this.#isReading) this.#sendAhead();
+    this.#context.times.forNothing(this);
+    if (!this.#isReading) this.#sendPipelined();
   }
 
   /** What the client said before it knew that the protocol was switched. */
-  #sendAhead(): void {
-    const ahead = this.#inbox.takePipelined();
+  #sendPipelined(): void {
+    const ahead = this.#input.takePipelined();
     this.resume();
-    if (ahead) this.#relay?.tunnel?.fromClient(ahead);
+    if (ahead) this.#forwarder?.tunnel?.fromClient(ahead);
   }
 
   requestFinished(ending: ConnectionFate): void {
-    this.#relay = undefined;
+    this.#forwarder = undefined;
     if (ending === "reset" || ending === "gone") return this.closeForGood(ending === "reset");
-    if (ending === "last" && this.scheme === "http" && !this.#inbox.hasPipelined) {
+    if (ending === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
       // Nothing can come that would make its kernel discard the answer, so the connection ends without a farewell.
       this.#hasPeerEnded = true;
       if (this.isFlushed) return this.closeForGood(false);
     }
-    if (ending !== "keep" || this.#plane.isDraining) return this.#linger();
+    if (ending !== "keep" || this.#context.isDraining) return this.#linger();
     this.#phase = "flushing";
     if (this.isFlushed) this.flushed();
-    else this.#plane.times.forReader(this);
+    else this.#context.times.forReader(this);
   }
 
   protected override flushed(): void {
@@ -164,64 +164,64 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
       this.#settle();
       if (this.#hasPeerEnded) return this.closeForGood(false);
       this.#phase = "idle";
-      this.#plane.times.forRequest(this);
-      const ahead = this.#isReading ? undefined : this.#inbox.takePipelined();
+      this.#context.times.forRequest(this);
+      const ahead = this.#isReading ? undefined : this.#input.takePipelined();
       super.resume();
       if (ahead) this.#read(ahead);
     } else if (this.#phase === "lingering") this.#startLingering();
     else {
-      if (this.#relay?.request.isComplete) this.#plane.times.forNothing(this);
-      this.#relay?.clientFlushed();
+      if (this.#forwarder?.request.isComplete) this.#context.times.forNothing(this);
+      this.#forwarder?.clientFlushed();
     }
   }
 
   /** FIN behind the last byte; what the client still sends is read and dropped, or its kernel would discard the answer. */
   #linger(): void {
     this.#phase = "lingering";
-    this.#inbox.clear();
+    this.#input.clear();
     super.resume();
     this.shutdownWrite();
     if (this.isFlushed) this.#startLingering();
-    else this.#plane.times.forReader(this);
+    else this.#context.times.forReader(this);
   }
 
   #startLingering(): void {
     this.#settle();
     if (this.#hasPeerEnded) return this.closeForGood(false);
-    this.#plane.times.forLingeringClose(this);
+    this.#context.times.forLingeringClose(this);
   }
 
   /** What was under way is over. */
   #settle(): void {
     if (!this.#isActive) return;
     this.#isActive = false;
-    this.#plane.requestEnded();
+    this.#context.requestEnded();
   }
 
   ended(): void {
     this.#hasPeerEnded = true;
-    if (this.#phase === "tunnel") return this.#relay?.tunnel?.clientFinished();
+    if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.clientFinished();
     if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
     // Who left and who only has no more to say look alike: the latter must not take a part of an answer for all of it.
-    this.closeForGood(this.#relay?.hasBegun === true);
+    this.closeForGood(this.#forwarder?.hasStarted === true);
   }
 
   closed(error: Error | undefined): void {
     this.isClosed = true;
-    if (this.#phase === "tunnel") this.#relay?.tunnel?.clientClosed(error);
+    if (this.#phase === "tunnel") this.#forwarder?.tunnel?.clientClosed(error);
     this.closeForGood(false);
   }
 
   override expired(): void {
-    if (this.#phase === "exchange") return this.#relay?.clientStalled();
+    if (this.#phase === "exchange") return this.#forwarder?.clientStalled();
     if (this.#phase !== "head") return this.closeForGood(!this.isFlushed);
-    this.#inbox.clear();
+    this.#input.clear();
     this.#begin().refuseUnparsed(this, refusalForViolation(violations.headTime));
   }
 
   override handlerThrew(error: Error): void {
-    this.#plane.setting.log.bug(error, this.#relay?.request.id ?? "");
-    if (this.#relay) this.#relay.handlerThrew();
+    this.#context.setting.log.bug(error, this.#forwarder?.request.id ?? "");
+    if (this.#forwarder) this.#forwarder.handlerThrew();
     else this.closeForGood(true);
   }
 
@@ -234,13 +234,13 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   closeForGood(abruptly: boolean): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
-    const relay = this.#relay;
-    this.#relay = undefined;
-    relay?.cancel();
+    const forwarder = this.#forwarder;
+    this.#forwarder = undefined;
+    forwarder?.cancel();
     this.#settle();
-    this.#inbox.clear();
-    this.#plane.clientClosed(this);
-    this.#plane.wheel.forget(this);
+    this.#input.clear();
+    this.#context.clientClosed(this);
+    this.#context.wheel.forget(this);
     if (abruptly) this.terminate();
     else this.close();
   }

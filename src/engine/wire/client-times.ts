@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
 
 /** How long we wait for a client to notice our FIN before we close (RFC 9112 section 9.6). */
-const farewellMs = 2_000;
+const lingerMs = 2_000;
 
 /** Each client is waited for one thing at a time; what it is comes with the last call. */
 export class ClientTimeoutTimers {
@@ -40,7 +40,7 @@ export class ClientTimeoutTimers {
 
   /** It has been told that this was all. */
   forLingeringClose(client: TimerEntry): void {
-    this.#wheel.arm(client, farewellMs);
+    this.#wheel.arm(client, lingerMs);
   }
 
   /** It is not its turn. */

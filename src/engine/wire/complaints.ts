@@ -7,7 +7,7 @@ import {
   duplicateHost,
 } from "../../proxy/complaint.ts";
 import { cr, lf, space, tab } from "./bytes.ts";
-import { maxFields, maxHeadBytes, maxTargetBytes } from "./limits.ts";
+import { maxHeaders, maxHeadBytes, maxTargetBytes } from "./limits.ts";
 
 const malformed = (text: string): ProtocolViolation => ({ status: 400, text });
 
@@ -30,7 +30,7 @@ export const violations = {
   fieldFolded: malformed("a field that is folded, or begins with white space"),
   fieldValue: malformed("a control character in the value of a field"),
   headLarge: { status: 431, text: `the head is larger than ${maxHeadBytes} bytes` },
-  headFields: { status: 431, text: `the head has more than ${maxFields} fields` },
+  headFields: { status: 431, text: `the head has more than ${maxHeaders} fields` },
   noHost: malformed("no Host field"),
   hosts: duplicateHost,
   host: malformed("the Host field is not a name or address, with a port or without"),

@@ -13,7 +13,7 @@ import { TimerEntry } from "./timer-wheel.ts";
 export abstract class Connection extends TimerEntry implements SocketHandler {
   #socket: WireSocket | undefined;
   #queue: Buffer[] | undefined;
-  #finishes = false;
+  #shutsDown = false;
   #isPaused = false;
   isClosed = false;
   /** Bytes that it was given to send. */
@@ -71,14 +71,14 @@ export abstract class Connection extends TimerEntry implements SocketHandler {
       this.#queue.shift();
     }
     this.#queue = undefined;
-    if (this.#finishes) this.#socket?.shutdown();
+    if (this.#shutsDown) this.#socket?.shutdown();
     this.flushed();
   }
 
   /** Sends FIN after what is queued; reading goes on. */
   shutdownWrite(): void {
-    if (this.#finishes) return;
-    this.#finishes = true;
+    if (this.#shutsDown) return;
+    this.#shutsDown = true;
     if (this.#queue === undefined) this.#socket?.shutdown();
   }
 

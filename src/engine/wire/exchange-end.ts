@@ -19,14 +19,14 @@ export function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean)
 /** One for each relay, written anew for each of its exchanges. */
 export class ForwarderSummary implements ExchangeSummary {
   readonly #request: ForwardedRequest;
-  readonly #answer: ForwardedResponse;
+  readonly #response: ForwardedResponse;
   #client: ClientConnection | undefined;
   #tunnelBytes = 0;
   isClientGone = false;
 
-  constructor(request: ForwardedRequest, answer: ForwardedResponse) {
+  constructor(request: ForwardedRequest, response: ForwardedResponse) {
     this.#request = request;
-    this.#answer = answer;
+    this.#response = response;
   }
 
   of(client: ClientConnection, tunnel: Tunnel | undefined, isClientGone: boolean): this {
@@ -49,7 +49,7 @@ export class ForwarderSummary implements ExchangeSummary {
   }
 
   get status(): number {
-    return this.#answer.status;
+    return this.#response.status;
   }
 
   get bytesIn(): number {
@@ -57,6 +57,6 @@ export class ForwarderSummary implements ExchangeSummary {
   }
 
   get bytesOut(): number {
-    return (this.#client?.writtenBytes ?? 0) - this.#answer.writtenBefore;
+    return (this.#client?.writtenBytes ?? 0) - this.#response.writtenBefore;
   }
 }

@@ -78,8 +78,9 @@ export function lookUpHeader(bytes: Uint8Array, from: number, to: number): numbe
   const length = to - from;
   if (length > longest) return knownHeaders.other;
   const first = firstOf[keyOf(length, lower[bytes[from] as number] as number)] as number;
-  for (let place = first; place !== 0; place = nextOf[place] as number) {
-    if (equalsAnyCase(bytes, from, to, literals[place - 1] as Buffer)) return numbers[place - 1] as number;
+  for (let position = first; position !== 0; position = nextOf[position] as number) {
+    if (equalsAnyCase(bytes, from, to, literals[position - 1] as Buffer))
+      return numbers[position - 1] as number;
   }
   return misspelt(bytes, from, first);
 }
@@ -89,10 +90,10 @@ export function lookUpHeader(bytes: Uint8Array, from: number, to: number): numbe
  * spellings for one field, and a client's word for ours.
  */
 function misspelt(bytes: Uint8Array, from: number, first: number): number {
-  for (let place = first; place !== 0; place = nextOf[place] as number) {
-    const number = numbers[place - 1] as number;
+  for (let position = first; position !== 0; position = nextOf[position] as number) {
+    const number = numbers[position - 1] as number;
     const isForwarding = number >= knownHeaders.forwardedFor && number <= knownHeaders.forwardedPort;
-    if (isForwarding && equalsFolded(bytes, from, literals[place - 1] as Buffer)) return number;
+    if (isForwarding && equalsFolded(bytes, from, literals[position - 1] as Buffer)) return number;
   }
   return knownHeaders.other;
 }

@@ -5,7 +5,7 @@ import { type ForwardingOptions, viaName } from "../../proxy/headers.ts";
 import { latin1 } from "./bytes.ts";
 
 /** Addresses that are remembered: a proxy's before us, or somebody's many connections. */
-const mostKnown = 1_024;
+const maxKnown = 1_024;
 
 /** What one address adds to each of its requests. */
 export interface ClientForwarding {
@@ -39,20 +39,20 @@ export class ForwardingCache {
     const known = this.#known.get(address);
     if (known?.isTrusted === isTrusted) return known;
     const made = { address, prefix: this.#prefixOf(address), isTrusted, setting: this.#options };
-    const first = this.#known.size >= mostKnown ? this.#known.keys().next().value : undefined;
+    const first = this.#known.size >= maxKnown ? this.#known.keys().next().value : undefined;
     if (first !== undefined) this.#known.delete(first);
     this.#known.set(address, made);
     return made;
   }
 
   #prefixOf(address: string): Buffer {
-    const fields = [
+    const headers = [
       `X-Forwarded-For: ${address}`,
       `X-Forwarded-Proto: ${this.scheme}`,
       `X-Forwarded-Port: ${this.#options.listenPort}`,
       `Via: ${viaName}`,
       "X-Forwarded-Host: ",
     ];
-    return latin1(fields.join("\r\n"));
+    return latin1(headers.join("\r\n"));
   }
 }

@@ -10,15 +10,15 @@ import {
   valueViolation,
 } from "./complaints.ts";
 import { lookUpHeader } from "./field-names.ts";
-import { maxFields, maxHeadBytes, maxTargetBytes } from "./limits.ts";
+import { maxHeaders, maxHeadBytes, maxTargetBytes } from "./limits.ts";
 
 /** What {@link HeadParser.read} answers. */
 export const needsMore = 0;
 export const isWhole = 1;
 export const isMalformed = -1;
 
-/** Numbers per field in {@link HeadParser.fields}. */
-export const fieldStride = 5;
+/** Numbers per field in {@link HeadParser.headers}. */
+export const headerStride = 5;
 
 const at = {
   start: 0, startLf: 1, method: 2, target: 3, version: 4,
@@ -42,7 +42,7 @@ const versionName = latin1("HTTP/1.1");
  */
 export class HeadParser {
   /** Per field: start and end of name, start and end of value without white space, number in `known`. */
-  readonly fields = new Int32Array(maxFields * fieldStride);
+  readonly headers = new Int32Array(maxHeaders * headerStride);
   count = 0;
   /** Of a request. */
   methodStart = 0;
@@ -56,13 +56,13 @@ export class HeadParser {
   /** Where the status begins, in an answer. */
   statusStart = 0;
   /** Where the first field begins. */
-  fieldsStart = 0;
+  headersStart = 0;
   /** Where the empty line begins. */
-  fieldsEnd = 0;
+  headersEnd = 0;
   /** Behind the empty line, once whole. */
   end = 0;
   /** What is wrong, once it is malformed. */
-  complaint: ProtocolViolation = violations.method;
+  violation: ProtocolViolation = violations.method;
   #begin = 0;
   #at = 0;
   #mark = 0;
@@ -72,7 +72,7 @@ export class HeadParser {
     this.#reset(offset, at.start);
   }
 
-  beginAnswer(offset: number): void {
+  beginResponse(offset: number): void {
     this.#reset(offset, at.answerVersion);
   }
 
@@ -98,8 +98,8 @@ export class HeadParser {
     return this.#refuse(violations.headLarge);
   }
 
-  #refuse(complaint: ProtocolViolation): typeof isMalformed {
-    this.complaint = complaint;
+  #refuse(violation: ProtocolViolation): typeof isMalformed {
+    this.violation = violation;
     return isMalformed;
   }
 
@@ -114,14 +114,14 @@ export class HeadParser {
           while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
           if (current !== colon) return this.#refuse(nameViolation(current));
-          this.fields[this.count * fieldStride + 1] = index++;
+          this.headers[this.count * headerStride + 1] = index++;
           phase = at.blank;
           break;
         }
         case at.blank:
           if (byte === space || byte === tab) index += 1;
           else {
-            this.fields[this.count * fieldStride + 2] = index;
+            this.headers[this.count * headerStride + 2] = index;
             phase = at.value;
           }
           break;
@@ -130,26 +130,26 @@ export class HeadParser {
           while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
           if (current !== cr) return this.#refuse(valueViolation(current));
-          this.#endField(bytes, index++);
+          this.#endHeader(bytes, index++);
           phase = at.valueLf;
           break;
         }
         case at.valueLf:
         case at.lineLf:
           if (byte !== lf) return this.#refuse(violations.lineEnd);
-          if (phase === at.lineLf) this.fieldsStart = index + 1;
+          if (phase === at.lineLf) this.headersStart = index + 1;
           index += 1;
           phase = at.nameStart;
           break;
         case at.nameStart:
           if (byte === cr) {
-            this.fieldsEnd = index++;
+            this.headersEnd = index++;
             phase = at.endLf;
             break;
           }
           if (isToken[byte] !== 1) return this.#refuse(nameStartViolation(byte));
-          if (this.count === maxFields) return this.#refuse(violations.headFields);
-          this.fields[this.count * fieldStride] = index;
+          if (this.count === maxHeaders) return this.#refuse(violations.headFields);
+          this.headers[this.count * headerStride] = index;
           phase = at.name;
           break;
         case at.endLf:
@@ -231,11 +231,11 @@ export class HeadParser {
 
   /** One byte of "HTTP/1.1". */
   #versionByte(byte: number, index: number, phase: number): number {
-    const place = index - this.#mark;
-    const isDigit = place === 5 || place === 7;
-    if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[place])
+    const position = index - this.#mark;
+    const isDigit = position === 5 || position === 7;
+    if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[position])
       return this.#refuse(violations.version);
-    if (isDigit) this.version = place === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
+    if (isDigit) this.version = position === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
     return this.#go(index + 1, phase);
   }
 
@@ -244,16 +244,16 @@ export class HeadParser {
     return isKnown ? this.#go(index, phase) : this.#refuse(violations.versionUnknown);
   }
 
-  #endField(bytes: Uint8Array, lineEnd: number): void {
-    const place = this.count * fieldStride;
-    const start = this.fields[place + 2] as number;
+  #endHeader(bytes: Uint8Array, lineEnd: number): void {
+    const position = this.count * headerStride;
+    const start = this.headers[position + 2] as number;
     let valueEnd = lineEnd;
     while (valueEnd > start && (bytes[valueEnd - 1] === space || bytes[valueEnd - 1] === tab)) valueEnd -= 1;
-    this.fields[place + 3] = valueEnd;
-    this.fields[place + 4] = lookUpHeader(
+    this.headers[position + 3] = valueEnd;
+    this.headers[position + 4] = lookUpHeader(
       bytes,
-      this.fields[place] as number,
-      this.fields[place + 1] as number,
+      this.headers[position] as number,
+      this.headers[position + 1] as number,
     );
     this.count += 1;
   }

@@ -12,10 +12,10 @@ const maxAheadBytes = 65_536;
 export interface RequestSink {
   /**
    * @param to behind the last byte that has come
-   * @param complaint what it is refused for, if it may not pass
+   * @param violation what it is refused for, if it may not pass
    * @returns the offset behind what belongs to the request
    */
-  headRead(head: ParsedRequest, to: number, complaint: ProtocolViolation | undefined): number;
+  headRead(head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number;
 }
 
 export class ClientInput {
@@ -82,7 +82,7 @@ export class ClientInput {
    * behind the request.
    * @returns false if more of the head must come, else `taker` has heard of it
    */
-  readHead(bytes: Buffer, from: number, taker: RequestSink): boolean {
+  readHead(bytes: Buffer, from: number, sink: RequestSink): boolean {
     const gathered = this.#gathered?.append(bytes, from, bytes.length);
     const head = gathered?.head ?? this.#shared;
     const source = gathered?.bytes ?? bytes;
@@ -94,11 +94,7 @@ export class ClientInput {
       return false;
     }
     this.#gathered = undefined;
-    const next = taker.headRead(
-      head,
-      to,
-      verdict === isWhole ? head.validate(source) : head.reader.complaint,
-    );
+    const next = sink.headRead(head, to, verdict === isWhole ? head.validate(source) : head.reader.violation);
     this.buffer(source, next, to);
     return true;
   }

@@ -2,4 +2,4 @@
 
 export const maxHeadBytes = 16_384;
 export const maxTargetBytes = 8_192;
-export const maxFields = 100;
+export const maxHeaders = 100;

@@ -19,33 +19,33 @@ export function wireEngineOver(sockets: Sockets): Engine {
 async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineListener> {
   const options = withinFiles(given);
   const wheel = new TimerWheel(systemClock, systemSchedule);
-  const plane = new WireContext(options, { sockets, wheel, random: systemRandom });
+  const context = new WireContext(options, { sockets, wheel, random: systemRandom });
   const listener = await sockets.listen({
     hostname: options.hostname,
     port: options.port,
     sharesPort: options.sharesPort,
     ...(options.tls && { tls: options.tls }),
     handshakeMs: options.clientTimeouts.headMs,
-    accept: (address) => new ClientConnection(plane, plainAddress(address)),
+    accept: (address) => new ClientConnection(context, plainAddress(address)),
   });
-  plane.forwardings.listenOn(listener.port);
+  context.forwardings.listenOn(listener.port);
   return {
     hostname: listener.hostname,
     port: listener.port,
-    active: () => plane.active,
-    abortAttempts: abortAttempts,
+    active: () => context.active,
+    abortAttempts,
     async drain() {
-      plane.isDraining = true;
+      context.isDraining = true;
       listener.stop();
-      for (const client of [...plane.clients]) client.closeIfIdle();
-      plane.closeIdle();
-      await plane.whenIdle();
+      for (const client of [...context.clients]) client.closeIfIdle();
+      context.closeIdle();
+      await context.whenIdle();
     },
     close() {
-      plane.isDraining = true;
+      context.isDraining = true;
       listener.stop();
-      for (const client of [...plane.clients]) client.closeForGood(true);
-      plane.closeIdle();
+      for (const client of [...context.clients]) client.closeForGood(true);
+      context.closeIdle();
       wheel.stop();
     },
   };

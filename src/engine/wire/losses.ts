@@ -14,7 +14,7 @@ export interface FailedAttempt {
   /** Id of the upstream. */
   readonly upstream: string;
   /** How it failed, or the status of an answer that is to be bettered. */
-  readonly how: Failure | number;
+  readonly failure: Failure | number;
   /** Why such an answer came, if not from the upstream. */
   readonly detail?: string | undefined;
 }
@@ -23,7 +23,12 @@ export interface FailedAttempt {
 export function logFailedAttempt(
   log: EngineLog,
   { id: requestId, view: { method } }: ForwardedRequest,
-  { upstream, how, next, detail: why }: FailedAttempt & { readonly next: Attempt | Refusal | undefined },
+  {
+    upstream,
+    failure: how,
+    next,
+    detail: why,
+  }: FailedAttempt & { readonly next: Attempt | Refusal | undefined },
 ): void {
   const followed =
     next?.kind === "attempt"
@@ -72,12 +77,12 @@ export function isStaleConnection(
   failed: Failure,
   request: ForwardedRequest,
 ): boolean {
-  const isCut = upstream.isReused && !upstream.hasAnswered && failed.reason === "upstream_reset";
-  return isCut && request.bytes.isWhole && isIdempotent(request.view.method);
+  const isAborted = upstream.isReused && !upstream.hasResponded && failed.reason === "upstream_reset";
+  return isAborted && request.bytes.isWhole && isIdempotent(request.view.method);
 }
 
 /** A bug came to light on a connection that may have left the relay already: the request must not hang for it. */
-export function reportBug(relay: RequestForwarder | undefined, error: unknown, log: EngineLog): void {
-  if (!relay?.client) return log.bug(error, "");
-  relay.client.handlerThrew(toError(error));
+export function reportBug(forwarder: RequestForwarder | undefined, error: unknown, log: EngineLog): void {
+  if (!forwarder?.client) return log.bug(error, "");
+  forwarder.client.handlerThrew(toError(error));
 }

@@ -2,8 +2,8 @@
 
 import { comma, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
 import { isHopByHop, knownHeaders } from "./field-names.ts";
-import { fieldStride, type HeadParser } from "./head-reader.ts";
-import { maxFields } from "./limits.ts";
+import { headerStride, type HeadParser } from "./head-reader.ts";
+import { maxHeaders } from "./limits.ts";
 
 /** What a Connection field asks for; several may be set at once. */
 export const option = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
@@ -29,21 +29,21 @@ export function contentLength(bytes: Uint8Array, from: number, to: number): numb
   return length;
 }
 
-const chunkedWord = latin1("chunked");
+const chunkedToken = latin1("chunked");
 
 /**
  * What a Transfer-Encoding in bytes[from..to) comes to: 0 is exactly "chunked", 501 a proper list of other codings
  * that ends with it, 400 everything else. RFC 9112 section 6.1.
  */
 export function transferCoding(bytes: Uint8Array, from: number, to: number): 0 | 400 | 501 {
-  if (equalsAnyCase(bytes, from, to, chunkedWord)) return 0;
+  if (equalsAnyCase(bytes, from, to, chunkedToken)) return 0;
   let start = from;
   let others = 0;
   for (;;) {
     while (start < to && isBlank(bytes[start] as number)) start += 1;
     let stop = start;
     while (stop < to && isToken[bytes[stop] as number] === 1) stop += 1;
-    const isChunked = equalsAnyCase(bytes, start, stop, chunkedWord);
+    const isChunked = equalsAnyCase(bytes, start, stop, chunkedToken);
     if (start === stop) return 400;
     let next = stop;
     while (next < to && isBlank(bytes[next] as number)) next += 1;
@@ -54,7 +54,7 @@ export function transferCoding(bytes: Uint8Array, from: number, to: number): 0 |
   }
 }
 
-const trailersWord = latin1("trailers");
+const trailersToken = latin1("trailers");
 
 /** Whether the TE field in bytes[from..to) has the word "trailers". RFC 9110 section 10.1.4. */
 export function takesTrailers(bytes: Uint8Array, from: number, to: number): boolean {
@@ -65,7 +65,7 @@ export function takesTrailers(bytes: Uint8Array, from: number, to: number): bool
     while (stop < to && bytes[stop] !== comma) stop += 1;
     let end = stop;
     while (end > start && isBlank(bytes[end - 1] as number)) end -= 1;
-    if (equalsAnyCase(bytes, start, end, trailersWord)) return true;
+    if (equalsAnyCase(bytes, start, end, trailersToken)) return true;
     start = stop;
   }
   return false;
@@ -93,7 +93,7 @@ export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: n
       bits |= bit;
       if (bit === 0) {
         named += 1;
-        if (named > maxFields) return option.malformed;
+        if (named > maxHeaders) return option.malformed;
         markNamed(reader, bytes, start, stop);
       }
     }
@@ -108,14 +108,17 @@ function bitOf(bytes: Uint8Array, from: number, to: number): number {
 }
 
 function markNamed(reader: HeadParser, bytes: Uint8Array, from: number, to: number): void {
-  const { fields } = reader;
-  for (let place = 0; place < reader.count * fieldStride; place += fieldStride) {
-    const number = fields[place + 4] as number;
+  const { headers } = reader;
+  for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+    const number = headers[position + 4] as number;
     const frames = number >= knownHeaders.host && number <= knownHeaders.upgrade;
     if (frames || isHopByHop(number)) continue;
-    const start = fields[place] as number;
-    if ((fields[place + 1] as number) - start === to - from && sameAnyCase(bytes, start, from, to - from)) {
-      fields[place + 4] = knownHeaders.named;
+    const start = headers[position] as number;
+    if (
+      (headers[position + 1] as number) - start === to - from &&
+      sameAnyCase(bytes, start, from, to - from)
+    ) {
+      headers[position + 4] = knownHeaders.named;
     }
   }
 }

@@ -26,7 +26,7 @@ export interface WireDependencies {
 }
 
 /** So many hear at a time that there are too many clients: others would take the room of those who are served. */
-const mostTurnedAway = 64;
+const maxTurnedAway = 64;
 
 export class WireContext {
   readonly setting: EngineOptions;
@@ -39,17 +39,17 @@ export class WireContext {
   readonly scratch = Buffer.allocUnsafeSlow(maxHeadBytes + smallPieceBytes + 1_024);
   /** Heads that came whole are read with these; nobody holds on to them across events. */
   readonly requestHead = new ParsedRequest();
-  readonly answerHead = new ParsedResponse();
+  readonly responseHead = new ParsedResponse();
   /** Every client's connection that is served. */
   readonly clients = new Set<ClientConnection>();
   /** Every connection to an upstream that is open. */
   readonly upstreams = new Set<UpstreamConnection>();
-  readonly #turnedAway = new Set<ClientConnection>();
-  readonly #relays = new FreeList(() => new RequestForwarder(this, this.setting.exchange()));
+  readonly #rejected = new Set<ClientConnection>();
+  readonly #forwarders = new FreeList(() => new RequestForwarder(this, this.setting.exchange()));
   /** For answers that are awaited or under way: a connection that is idle needs none. */
-  readonly readers = new FreeList(() => new ResponseReader(this.answerHead));
+  readonly readers = new FreeList(() => new ResponseReader(this.responseHead));
   #active = 0;
-  readonly #onQuiet: Array<() => void> = [];
+  readonly #onIdle: Array<() => void> = [];
   isDraining = false;
 
   constructor(options: EngineOptions, { sockets, wheel, random }: WireDependencies) {
@@ -63,32 +63,32 @@ export class WireContext {
 
   connectionPoolOf(upstream: Upstream): ConnectionPool {
     const { connectionPool: carriage } = upstream;
-    if (carriage instanceof ConnectionPool && carriage.plane === this) return carriage;
-    const lane = new ConnectionPool(this, upstream);
-    upstream.connectionPool = lane;
-    return lane;
+    if (carriage instanceof ConnectionPool && carriage.context === this) return carriage;
+    const connections = new ConnectionPool(this, upstream);
+    upstream.connectionPool = connections;
+    return connections;
   }
 
   acquireForwarder(): RequestForwarder {
-    return this.#relays.acquire();
+    return this.#forwarders.acquire();
   }
 
-  releaseForwarder(relay: RequestForwarder): void {
-    relay.request.release();
-    this.#relays.release(relay);
+  releaseForwarder(forwarder: RequestForwarder): void {
+    forwarder.request.release();
+    this.#forwarders.release(forwarder);
   }
 
   /** Whether one more client is served, is told that there are too many, or not even that. */
   admitClient(client: ClientConnection): "served" | "away" | "none" {
     const isFull = this.clients.size >= (this.setting.maxClients ?? Infinity);
-    if (isFull && this.#turnedAway.size >= mostTurnedAway) return "none";
-    (isFull ? this.#turnedAway : this.clients).add(client);
+    if (isFull && this.#rejected.size >= maxTurnedAway) return "none";
+    (isFull ? this.#rejected : this.clients).add(client);
     return isFull ? "away" : "served";
   }
 
   clientClosed(client: ClientConnection): void {
     this.clients.delete(client);
-    this.#turnedAway.delete(client);
+    this.#rejected.delete(client);
   }
 
   /** Exchanges and tunnels under way, the sending of their last bytes included. */
@@ -102,13 +102,13 @@ export class WireContext {
 
   requestEnded(): void {
     this.#active -= 1;
-    if (this.#active === 0) for (const resolve of this.#onQuiet.splice(0)) resolve();
+    if (this.#active === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /** Resolves when nothing is active. */
   whenIdle(): Promise<void> {
     if (this.#active === 0) return Promise.resolve();
-    return new Promise((resolve) => void this.#onQuiet.push(resolve));
+    return new Promise((resolve) => void this.#onIdle.push(resolve));
   }
 
   closeIdle(): void {

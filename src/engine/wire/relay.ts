@@ -27,9 +27,9 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  * It serves one request at a time and returns to the plane between two.
  */
 export class RequestForwarder implements ResponseSink {
-  readonly #plane: WireContext;
+  readonly #context: WireContext;
   readonly #exchange: Exchange;
-  readonly #answer: ForwardedResponse;
+  readonly #response: ForwardedResponse;
   readonly request = new ForwardedRequest();
   readonly attempts: AttemptRunner;
   readonly #ends: ForwarderSummary;
@@ -41,16 +41,16 @@ export class RequestForwarder implements ResponseSink {
   /** Present once the protocol was switched. */
   tunnel: Tunnel | undefined;
 
-  constructor(plane: WireContext, exchange: Exchange) {
-    this.#plane = plane;
+  constructor(context: WireContext, exchange: Exchange) {
+    this.#context = context;
     this.#exchange = exchange;
-    this.#answer = new ForwardedResponse(plane.scratch);
-    this.attempts = new AttemptRunner(plane, exchange, this);
-    this.#ends = new ForwarderSummary(this.request, this.#answer);
+    this.#response = new ForwardedResponse(context.scratch);
+    this.attempts = new AttemptRunner(context, exchange, this);
+    this.#ends = new ForwarderSummary(this.request, this.#response);
   }
 
-  get hasBegun(): boolean {
-    return this.#answer.hasBegun;
+  get hasStarted(): boolean {
+    return this.#response.hasStarted;
   }
 
   /**
@@ -63,11 +63,11 @@ export class RequestForwarder implements ResponseSink {
     request.view.scheme = client.scheme;
     const stop = request.begin(head, to);
     if (stop < 0) {
-      this.refuseUnparsed(client, refusalForViolation(request.chunkComplaint));
+      this.refuseUnparsed(client, refusalForViolation(request.chunkViolation));
       return to;
     }
     this.#begin(client);
-    request.id = this.#plane.setting.requestId(head.requestId);
+    request.id = this.#context.setting.requestId(head.requestId);
     request.trace = this.#exchange.open(request.view).trace;
     const isAdmitted = this.#exchange.allowsBodySize(request.unannouncedBytes);
     if (isAdmitted) {
@@ -80,12 +80,12 @@ export class RequestForwarder implements ResponseSink {
   #begin(client: ClientConnection): void {
     this.client = client;
     this.#keepsAlive = this.request.keepsAlive;
-    this.#answer.begin(this.request.isHttp10, client.writtenBytes);
+    this.#response.begin(this.request.isHttp10, client.writtenBytes);
   }
 
   /** Without a head that may pass: no exchange is opened. */
   refuseUnparsed(client: ClientConnection, given: Refusal): void {
-    this.request.beginUnknown(this.#plane.setting.requestId(undefined));
+    this.request.beginUnknown(this.#context.setting.requestId(undefined));
     this.#begin(client);
     this.#refuse(given);
   }
@@ -99,21 +99,27 @@ export class RequestForwarder implements ResponseSink {
   sendRefusal(given: Refusal): void {
     const client = this.client;
     if (!client) return;
-    const kept = given.usesHeldResponse && this.#answer.releaseHeld(this.request);
+    const kept = given.usesHeldResponse && this.#response.releaseHeld(this.request);
     if (kept) {
       this.#start(client, kept, kept.bytes.length);
       return this.responseComplete();
     }
     const { request } = this;
     if (given.notRetried === undefined) {
-      const { reason, status, complaint } = given;
-      const fields = { requestId: request.id, client: client.forwarding.address, reason, status, complaint };
-      this.#plane.setting.log.warn("refused", fields);
+      const { reason, status, complaint: violation } = given;
+      const headers = {
+        requestId: request.id,
+        client: client.forwarding.address,
+        reason,
+        status,
+        complaint: violation,
+      };
+      this.#context.setting.log.warn("refused", headers);
     }
     const keeps =
-      this.#keepsAlive && request.isComplete && !closesConnection(given) && !this.#plane.isDraining;
+      this.#keepsAlive && request.isComplete && !closesConnection(given) && !this.#context.isDraining;
     client.writeAll(request.refusalBytes(given, !keeps));
-    this.#answer.status = given.status;
+    this.#response.status = given.status;
     this.#end(keeps ? "keep" : "close");
   }
 
@@ -126,17 +132,17 @@ export class RequestForwarder implements ResponseSink {
       return stop;
     }
     this.attempts.cancel();
-    if (this.hasBegun) this.#end("reset");
+    if (this.hasStarted) this.#end("reset");
     else
       this.#refuse(
-        isAdmitted ? refusalForViolation(this.request.chunkComplaint) : refusal("request_too_large"),
+        isAdmitted ? refusalForViolation(this.request.chunkViolation) : refusal("request_too_large"),
       );
     return -1;
   }
 
   upstreamFlushed(upstream: UpstreamConnection): void {
     if (this.tunnel) this.tunnel.upstreamFlushed();
-    else this.attempts.flushed(upstream);
+    else this.attempts.connectionFlushed(upstream);
   }
 
   clientFlushed(): void {
@@ -147,7 +153,7 @@ export class RequestForwarder implements ResponseSink {
   /** A 1xx head, which clients of HTTP/1.0 do not know. */
   interim(head: ParsedResponse): void {
     const { client } = this;
-    if (client && !this.request.isHttp10) this.#pass(client, this.#answer.interim(client, head));
+    if (client && !this.request.isHttp10) this.#pass(client, this.#response.interim(client, head));
   }
 
   /** The final head, and the body up to the offset `stop`; what is not whole cannot wait for a better one. */
@@ -155,9 +161,9 @@ export class RequestForwarder implements ResponseSink {
     const client = this.client;
     if (!client) return;
     const { status } = head.reader;
-    this.attempts.head(status);
-    if (isWhole && this.#exchange.isRetriable(status) && this.#answer.hold(head, stop)) {
-      const step = this.attempts.answered(status);
+    this.attempts.responseHead(status);
+    if (isWhole && this.#exchange.isRetriable(status) && this.#response.hold(head, stop)) {
+      const step = this.attempts.responseComplete(status);
       if (step !== "pass") return void (this.#elsewhere = step);
     }
     this.attempts.commit();
@@ -165,23 +171,23 @@ export class RequestForwarder implements ResponseSink {
   }
 
   #start(client: ClientConnection, head: ParsedResponse, stop: number): void {
-    const answer = this.#answer;
-    if (answer.endsWithClose(head) || !this.request.isComplete || this.#plane.isDraining)
+    const response = this.#response;
+    if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
       this.#keepsAlive = false;
-    answer.closes = !this.#keepsAlive;
-    this.#pass(client, answer.start(client, head, stop));
+    response.closes = !this.#keepsAlive;
+    this.#pass(client, response.start(client, head, stop));
   }
 
   responseBody(piece: Buffer): void {
     const client = this.client;
-    if (client) this.#pass(client, this.#answer.continue(client, piece));
+    if (client) this.#pass(client, this.#response.continue(client, piece));
   }
 
   /** A client that is slower than its upstream slows it down. */
   #pass(client: ClientConnection, isOut: boolean): void {
     if (isOut) return;
     this.attempts.upstream?.pause();
-    this.#plane.times.forReader(client);
+    this.#context.times.forReader(client);
   }
 
   /** The whole answer was passed on; the upstream's connection is free or closed already. */
@@ -198,15 +204,15 @@ export class RequestForwarder implements ResponseSink {
     const client = this.client;
     const { upstream, timeouts } = this.attempts;
     if (!client || !upstream) return;
-    this.attempts.head(101);
-    this.#answer.hasBegun = true;
-    this.#answer.interim(client, head);
+    this.attempts.responseHead(101);
+    this.#response.hasStarted = true;
+    this.#response.interim(client, head);
     const onEnd = (outcome: Outcome) => {
       this.attempts.end(outcome);
       upstream[outcome.kind === "response" ? "close" : "terminate"]();
       this.#end(outcome.kind === "response" ? "close" : "reset");
     };
-    const { wheel } = this.#plane;
+    const { wheel } = this.#context;
     const tunnel = new Tunnel({ wheel, idleMs: timeouts.tunnelIdleMs, client, upstream, onEnd });
     this.tunnel = tunnel;
     if (to > head.reader.end) tunnel.fromUpstream(head.bytes.subarray(head.reader.end, to));
@@ -227,16 +233,16 @@ export class RequestForwarder implements ResponseSink {
   /** The client's body stalled, or it stopped reading. */
   clientStalled(): void {
     this.attempts.cancel();
-    if (this.hasBegun) this.#end("reset");
+    if (this.hasStarted) this.#end("reset");
     else this.#refuse(refusalForViolation(violations.bodyTime));
   }
 
   /** A bug of ours came to light: the request must not hang for it. */
   handlerThrew(): void {
     this.attempts.cancel();
-    if (this.hasBegun) return this.#end("reset");
-    this.client?.writeAll(this.request.faultBytes());
-    this.#answer.status = 500;
+    if (this.hasStarted) return this.#end("reset");
+    this.client?.writeAll(this.request.internalErrorBytes());
+    this.#response.status = 500;
     this.#end("close");
   }
 
@@ -247,7 +253,7 @@ export class RequestForwarder implements ResponseSink {
     this.tunnel?.release();
     this.#exchange.close(this.#ends.of(client, this.tunnel, ending === "gone"));
     this.tunnel = undefined;
-    this.#plane.releaseForwarder(this);
+    this.#context.releaseForwarder(this);
     client.requestFinished(ending);
   }
 }

@@ -9,7 +9,7 @@ import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./
 /** Up to this size a piece of an answer is copied behind its head, so that both leave in one write. */
 export const smallPieceBytes = 65_536;
 
-const interimPassing: ResponseRewrite = { closes: false, isOld: false, upgrades: false };
+const interimPassing: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
 const upgradePassing: ResponseRewrite = { ...interimPassing, upgrades: true };
 
 export class ForwardedResponse implements ResponseRewrite {
@@ -17,15 +17,15 @@ export class ForwardedResponse implements ResponseRewrite {
   /** Takes chunks apart for a client that does not know them. */
   #unchunker: ChunkedDecoder | undefined;
   /** An answer that was tried elsewhere, whole. */
-  #kept: Buffer | undefined;
+  #held: Buffer | undefined;
   /** Status that the client was sent; 0 before. */
   status = 0;
   /** What its connection had been given before. */
   writtenBefore = 0;
   /** Whether the client has got the final head. */
-  hasBegun = false;
+  hasStarted = false;
   closes = false;
-  isOld = false;
+  isHttp10 = false;
   readonly upgrades = false;
 
   constructor(scratch: Buffer) {
@@ -36,9 +36,9 @@ export class ForwardedResponse implements ResponseRewrite {
   begin(isOld: boolean, writtenBytes: number): void {
     this.status = 0;
     this.writtenBefore = writtenBytes;
-    this.#kept = undefined;
-    this.hasBegun = false;
-    this.isOld = isOld;
+    this.#held = undefined;
+    this.hasStarted = false;
+    this.isHttp10 = isOld;
     this.#unchunker = undefined;
   }
 
@@ -46,24 +46,24 @@ export class ForwardedResponse implements ResponseRewrite {
   hold(head: ParsedResponse, stop: number): boolean {
     const start = head.reader.statusStart - "HTTP/1.1 ".length;
     if (stop - start > smallPieceBytes) return false;
-    this.#kept = Buffer.from(head.bytes.subarray(start, stop));
+    this.#held = Buffer.from(head.bytes.subarray(start, stop));
     return true;
   }
 
   /** The head of what was put away last, and there is no other; read again, since only its bytes were kept. */
-  releaseHeld(asked: ResponseExpectation): ParsedResponse | undefined {
-    const bytes = this.#kept;
+  releaseHeld(expectation: ResponseExpectation): ParsedResponse | undefined {
+    const bytes = this.#held;
     if (!bytes) return undefined;
     const head = new ParsedResponse();
-    head.reader.beginAnswer(0);
+    head.reader.beginResponse(0);
     head.reader.read(bytes, bytes.length);
-    head.validate(bytes, asked);
+    head.validate(bytes, expectation);
     return head;
   }
 
   /** Whether only the end of the connection will tell the client where this answer ends. */
   endsWithClose(head: ParsedResponse): boolean {
-    return head.framing === framing.untilClose || (this.isOld && head.framing === framing.chunked);
+    return head.framing === framing.untilClose || (this.isHttp10 && head.framing === framing.chunked);
   }
 
   /** A head alone, 1xx. @returns false if the client takes no more for now, as below */
@@ -75,16 +75,16 @@ export class ForwardedResponse implements ResponseRewrite {
 
   /** The final head and the body up to the offset `stop`, in one write if that is small. */
   start(client: Connection, head: ParsedResponse, stop: number): boolean {
-    this.hasBegun = true;
+    this.hasStarted = true;
     this.status = head.reader.status;
-    this.#kept = undefined;
+    this.#held = undefined;
     const scratch = this.#scratch;
     const { bytes } = head;
     const inPlace = trimResponseInPlace(head, this);
     if (inPlace >= 0) return client.write(bytes, inPlace, stop);
     let length = writeResponseHead(scratch, head, this);
     const from = head.reader.end;
-    if (this.isOld && head.framing === framing.chunked) {
+    if (this.isHttp10 && head.framing === framing.chunked) {
       this.#unchunker = new ChunkedDecoder();
       this.#unchunker.begin();
     } else if (stop - from <= smallPieceBytes) {
@@ -100,7 +100,7 @@ export class ForwardedResponse implements ResponseRewrite {
     if (!this.#unchunker) return client.write(piece, 0, piece.length);
     // Closed up where they are, so that many small chunks leave in one write.
     let length = 0;
-    this.#unchunker.take(piece, 0, piece.length, (bytes, from, to) => {
+    this.#unchunker.decode(piece, 0, piece.length, (bytes, from, to) => {
       bytes.copyWithin(length, from, to);
       length += to - from;
     });

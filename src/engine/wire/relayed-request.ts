@@ -14,7 +14,7 @@ import { type OutgoingHead, writeRequestHead } from "./write-request.ts";
 export class ForwardedRequest implements OutgoingHead {
   readonly view = new LazyRequestHead();
   readonly bytes = new ReplayBuffer();
-  readonly written: WrittenHead = { targetEnd: 0, fieldsStart: 0, fieldsEnd: 0 };
+  readonly written: WrittenHead = { targetEnd: 0, headersStart: 0, headersEnd: 0 };
   readonly #body = new BodyFraming();
   /** HTTP/1.0: such a client never gets chunks or interim answers. */
   isHttp10 = false;
@@ -44,8 +44,8 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** What is wrong with the body's framing, once that is malformed. */
-  get chunkComplaint(): ProtocolViolation {
-    return this.#body.complaint;
+  get chunkViolation(): ProtocolViolation {
+    return this.#body.violation;
   }
 
   /**
@@ -58,9 +58,9 @@ export class ForwardedRequest implements OutgoingHead {
     this.keepsAlive = head.keepsAlive;
     this.isHead = head.method === methodNumber.head;
     this.#upgrades = head.upgrades;
-    this.view.lookAt(head);
+    this.view.point(head);
     this.#body.begin(head.framing, head.contentLength);
-    const stop = this.#body.take(head.bytes, reader.end, to);
+    const stop = this.#body.decode(head.bytes, reader.end, to);
     this.receivedBytes = Math.max(stop, reader.end) - reader.methodStart;
     return stop;
   }
@@ -93,7 +93,7 @@ export class ForwardedRequest implements OutgoingHead {
 
   /** All of it was sent, and is more than is kept for another attempt: only the head stays. */
   dropBody(): void {
-    this.bytes.truncateAfter(this.written.fieldsEnd + 2);
+    this.bytes.truncateAfter(this.written.headersEnd + 2);
     this.view.moveTo(this.bytes.bytes, this.written);
   }
 
@@ -107,7 +107,7 @@ export class ForwardedRequest implements OutgoingHead {
     });
   }
 
-  faultBytes(): Buffer {
+  internalErrorBytes(): Buffer {
     return localResponse(internalErrorResponse(this.id), {
       closes: true,
       isOld: this.isHttp10,
@@ -117,7 +117,7 @@ export class ForwardedRequest implements OutgoingHead {
 
   /** More of the body: the offset behind what belongs to it, -1 if its framing is malformed. */
   take(bytes: Buffer, from: number, to: number): number {
-    const stop = this.#body.take(bytes, from, to);
+    const stop = this.#body.decode(bytes, from, to);
     this.receivedBytes += Math.max(stop, from) - from;
     return stop;
   }

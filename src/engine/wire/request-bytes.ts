@@ -4,19 +4,19 @@
 export const maxReplayBytes = 65_536;
 
 /** Room for nearly every head and many a small body; one stays with each relay. */
-const usualBytes = 4_096;
+const defaultBytes = 4_096;
 
 /** Up to this many bytes a loop is faster than a call into the runtime. */
 const loopedBytes = 40;
 
 export class ReplayBuffer {
-  bytes: Buffer = Buffer.allocUnsafeSlow(usualBytes);
+  bytes: Buffer = Buffer.allocUnsafeSlow(defaultBytes);
   length = 0;
   /** Whether everything from the first byte on is still here. */
   isWhole = true;
 
   begin(): void {
-    if (this.bytes.length !== usualBytes) this.bytes = Buffer.allocUnsafeSlow(usualBytes);
+    if (this.bytes.length !== defaultBytes) this.bytes = Buffer.allocUnsafeSlow(defaultBytes);
     this.length = 0;
     this.isWhole = true;
   }

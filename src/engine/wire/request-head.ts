@@ -7,7 +7,7 @@ import {
 } from "./bytes.ts"; // prettier-ignore
 import { violations } from "./complaints.ts";
 import { knownHeaders } from "./field-names.ts";
-import { fieldStride, HeadParser } from "./head-reader.ts";
+import { headerStride, HeadParser } from "./head-reader.ts";
 import { connectionOptions, contentLength, option, takesTrailers, transferCoding } from "./message.ts";
 
 /** Methods by number; 0 stands for any other one. */
@@ -65,13 +65,13 @@ export class ParsedRequest {
     const { reader } = this;
     this.bytes = bytes;
     this.#clear();
-    const complaint = this.#judgeMethod(bytes) ?? this.#judgeFields(bytes);
-    if (complaint) return complaint;
+    const violation = this.#validateMethod(bytes) ?? this.#validateHeaders(bytes);
+    if (violation) return violation;
     if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd))
       return violations.host;
     if (reader.version === 10 && this.framing === framing.chunked) return violations.oldChunks;
     if (reader.version === 10) this.upgrades = false;
-    return this.#judgeTarget(bytes);
+    return this.#validateTarget(bytes);
   }
 
   #clear(): void {
@@ -87,7 +87,7 @@ export class ParsedRequest {
     this.#idEnd = 0;
   }
 
-  #judgeMethod(bytes: Uint8Array): ProtocolViolation | undefined {
+  #validateMethod(bytes: Uint8Array): ProtocolViolation | undefined {
     const { methodStart, methodEnd } = this.reader;
     this.method = 0;
     for (let i = 1; i < methods.length; i++) {
@@ -101,19 +101,19 @@ export class ParsedRequest {
   }
 
   /** One pass over the known fields. */
-  #judgeFields(bytes: Uint8Array): ProtocolViolation | undefined {
+  #validateHeaders(bytes: Uint8Array): ProtocolViolation | undefined {
     const { reader } = this;
-    const { fields } = reader;
+    const { headers } = reader;
     let options = 0;
     let upgrade = 0;
     let lengths = 0;
     let codings = 0;
     let hosts = 0;
-    for (let place = 0; place < reader.count * fieldStride; place += fieldStride) {
-      const number = fields[place + 4] as number;
+    for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+      const number = headers[position + 4] as number;
       if (number === knownHeaders.other) continue;
-      const from = fields[place + 2] as number;
-      const to = fields[place + 3] as number;
+      const from = headers[position + 2] as number;
+      const to = headers[position + 3] as number;
       switch (number) {
         case knownHeaders.host:
           hosts += 1;
@@ -167,7 +167,7 @@ export class ParsedRequest {
   }
 
   /** Origin-form, "*" of OPTIONS, or absolute-form with the authority of Host. RFC 9112 section 3.2. */
-  #judgeTarget(bytes: Uint8Array): ProtocolViolation | undefined {
+  #validateTarget(bytes: Uint8Array): ProtocolViolation | undefined {
     const { targetStart, targetEnd } = this.reader;
     this.targetStart = targetStart;
     const first = bytes[targetStart];

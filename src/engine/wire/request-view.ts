@@ -7,8 +7,8 @@ import { methods, type ParsedRequest } from "./request-head.ts";
 /** Offsets in a head that begins at 0. */
 export interface WrittenHead {
   targetEnd: number;
-  fieldsStart: number;
-  fieldsEnd: number;
+  headersStart: number;
+  headersEnd: number;
 }
 
 const nothing: Buffer = Buffer.alloc(0);
@@ -31,11 +31,11 @@ export class LazyRequestHead implements RequestHead {
   #methodEnd = 0;
   #targetStart = 0;
   #targetEnd = 0;
-  #fieldsStart = 0;
-  #fieldsEnd = 0;
+  #headersStart = 0;
+  #headersEnd = 0;
   #hasTraceparent = false;
 
-  lookAt(head: ParsedRequest): void {
+  point(head: ParsedRequest): void {
     const { reader } = head;
     this.#bytes = head.bytes;
     this.#methodNumber = head.method;
@@ -43,27 +43,27 @@ export class LazyRequestHead implements RequestHead {
     this.#methodEnd = reader.methodEnd;
     this.#targetStart = head.targetStart;
     this.#targetEnd = reader.targetEnd;
-    this.#fieldsStart = reader.fieldsStart;
-    this.#fieldsEnd = reader.fieldsEnd;
+    this.#headersStart = reader.headersStart;
+    this.#headersEnd = reader.headersEnd;
     this.#hasTraceparent = head.hasTraceparent;
   }
 
   /** The same head where it was written to: it begins with the method. */
-  moveTo(bytes: Buffer, place: WrittenHead): void {
+  moveTo(bytes: Buffer, position: WrittenHead): void {
     this.#bytes = bytes;
     this.#methodEnd -= this.#methodStart;
     this.#methodStart = 0;
     this.#targetStart = this.#methodEnd + 1;
-    this.#targetEnd = place.targetEnd;
-    this.#fieldsStart = place.fieldsStart;
-    this.#fieldsEnd = place.fieldsEnd;
+    this.#targetEnd = position.targetEnd;
+    this.#headersStart = position.headersStart;
+    this.#headersEnd = position.headersEnd;
   }
 
   /** There is no head to look at. */
   forget(): void {
     this.#bytes = nothing;
-    this.#fieldsStart = 0;
-    this.#fieldsEnd = 0;
+    this.#headersStart = 0;
+    this.#headersEnd = 0;
   }
 
   get method(): string {
@@ -87,8 +87,8 @@ export class LazyRequestHead implements RequestHead {
     const literal = literalOf(name);
     const bytes = this.#bytes;
     let joined: string | undefined;
-    let start = this.#fieldsStart;
-    while (start < this.#fieldsEnd) {
+    let start = this.#headersStart;
+    while (start < this.#headersEnd) {
       const lineEnd = bytes.indexOf(lf, start) - 1;
       const nameEnd = bytes.indexOf(colon, start);
       if (equalsAnyCase(bytes, start, nameEnd, literal)) {

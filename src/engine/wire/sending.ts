@@ -29,22 +29,22 @@ import type { UpstreamConnection } from "./upstream-connection.ts";
  * ```
  */
 export class AttemptRunner {
-  readonly #plane: WireContext;
+  readonly #context: WireContext;
   readonly #exchange: Exchange;
   readonly #request: ForwardedRequest;
-  readonly #relay: RequestForwarder;
+  readonly #forwarder: RequestForwarder;
   readonly driver: GuardedDriver;
   readonly pair = new AttemptPair();
   #isHedged = false;
   /** Ends the wait for what a rehearsal has in store. */
   #cancelPlay: Cancel | undefined;
 
-  constructor(plane: WireContext, exchange: Exchange, relay: RequestForwarder) {
-    this.#plane = plane;
+  constructor(context: WireContext, exchange: Exchange, forwarder: RequestForwarder) {
+    this.#context = context;
     this.#exchange = exchange;
-    this.#relay = relay;
-    this.#request = relay.request;
-    this.driver = new GuardedDriver(this, relay, plane.setting.log);
+    this.#forwarder = forwarder;
+    this.#request = forwarder.request;
+    this.driver = new GuardedDriver(this, forwarder, context.setting.log);
   }
 
   /** The connection that the request went to, while its answer is awaited or passed on. */
@@ -59,31 +59,32 @@ export class AttemptRunner {
   }
 
   runStep(step: Attempt | Refusal | Wait): void {
-    if (step.kind === "refusal") return this.#relay.sendRefusal(step);
+    if (step.kind === "refusal") return this.#forwarder.sendRefusal(step);
     if (step.kind === "wait") return this.#exchange.park(this.driver);
     if (this.pair.resume(step)) return this.upstream?.resume();
     this.pair.attempt = step;
     step.driver = this.driver;
-    if (step.interception) return void (this.#cancelPlay = holdAttempt(step, step.interception, this.#relay));
-    const idle = this.#plane.connectionPoolOf(step.upstream).checkOut();
+    if (step.interception)
+      return void (this.#cancelPlay = holdAttempt(step, step.interception, this.#forwarder));
+    const idle = this.#context.connectionPoolOf(step.upstream).checkOut();
     if (!idle) return this.#connect(step);
     this.pair.upstream = idle;
-    idle.beginFor(this.#relay);
-    this.opened(idle, false);
+    idle.beginFor(this.#forwarder);
+    this.connectionOpened(idle, false);
   }
 
   #connect(attempt: Attempt): void {
-    const lane = this.#plane.connectionPoolOf(attempt.upstream);
-    if (!lane.mayConnect)
+    const connections = this.#context.connectionPoolOf(attempt.upstream);
+    if (!connections.mayConnect)
       return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
-    this.pair.upstream = lane.connect();
-    this.pair.upstream.connectFor(this.#relay, this.timeouts.connectMs);
+    this.pair.upstream = connections.connect();
+    this.pair.upstream.connectFor(this.#forwarder, this.timeouts.connectMs);
   }
 
   /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
   hedge(attempt: Attempt): void {
     const request = this.#request;
-    const isAlone = attempt === this.pair.attempt && !this.pair.isPair && !this.#relay.hasBegun;
+    const isAlone = attempt === this.pair.attempt && !this.pair.isPair && !this.#forwarder.hasStarted;
     if (!isAlone || !request.isComplete || request.upgrades) return;
     this.#exchange.isReplayable = request.bytes.isWhole;
     const step = this.#exchange.hedge();
@@ -102,13 +103,13 @@ export class AttemptRunner {
   }
 
   /** The connection is open: all that came of the request so far goes out. */
-  opened(upstream: UpstreamConnection, isFresh = true): void {
+  connectionOpened(upstream: UpstreamConnection, isFresh = true): void {
     this.pair.switchToConnection(upstream);
     if (isFresh) this.pair.attempt?.connectionOpened();
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.dropBody();
-    return isOut ? this.flushed(upstream) : this.#waitFor(upstream);
+    return isOut ? this.connectionFlushed(upstream) : this.#waitFor(upstream);
   }
 
   /** bytes[from..to) more of the request's body. */
@@ -117,22 +118,22 @@ export class AttemptRunner {
     const request = this.#request;
     if (!upstream?.isOpen) {
       request.bytes.append(bytes, from, to);
-      if (request.bytes.length > maxReplayBytes) this.#relay.client?.pause();
+      if (request.bytes.length > maxReplayBytes) this.#forwarder.client?.pause();
       return;
     }
     request.bytes.keep(bytes, from, to);
     if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
-    else if (request.isComplete) this.flushed(upstream);
+    else if (request.isComplete) this.connectionFlushed(upstream);
   }
 
   #waitFor(upstream: UpstreamConnection): void {
-    this.#relay.client?.pause();
+    this.#forwarder.client?.pause();
     this.pair.attempt?.awaitUpstream();
     upstream.expectWithin(this.timeouts.bodyIdleMs);
   }
 
   /** The upstream took all that was sent. */
-  flushed(upstream: UpstreamConnection): void {
+  connectionFlushed(upstream: UpstreamConnection): void {
     this.pair.switchToConnection(upstream);
     if (this.#request.isComplete) {
       this.pair.attempt?.awaitUpstream();
@@ -140,12 +141,12 @@ export class AttemptRunner {
     } else {
       this.pair.attempt?.awaitClient();
       upstream.expectNothing();
-      this.#relay.client?.resume();
+      this.#forwarder.client?.resume();
     }
   }
 
   /** The final answer's head has come. */
-  head(status: number): void {
+  responseHead(status: number): void {
     this.pair.attempt?.responseStarted(status);
   }
 
@@ -153,11 +154,11 @@ export class AttemptRunner {
    * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
    * and the next one waits for `follow`.
    */
-  answered(status: number, detail?: string): Attempt | "pass" {
+  responseComplete(status: number, detail?: string): Attempt | "pass" {
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const upstream = this.pair.attempt?.upstream.id ?? "";
     const step = this.#exchange.responseReceived(status);
-    if (step !== "pass") this.#log({ upstream, how: status, detail, next: step });
+    if (step !== "pass") this.#log({ upstream, failure: status, detail, next: step });
     return step;
   }
 
@@ -181,21 +182,21 @@ export class AttemptRunner {
 
   /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
   failed(failed: Failure, from?: UpstreamConnection): void {
-    this.driver.run(() => this.#goOnAfter(failed, from));
+    this.driver.run(() => this.#runStepAfter(failed, from));
   }
 
-  #goOnAfter(failed: Failure, from: UpstreamConnection | undefined): void {
+  #runStepAfter(failed: Failure, from: UpstreamConnection | undefined): void {
     if (from) this.pair.switchToConnection(from);
     const upstream = this.pair.upstream;
     const attempt = this.pair.attempt;
     this.pair.upstream = undefined;
     if (!attempt) return;
     if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
-    const loss = { upstream: attempt.upstream.id, how: failed };
+    const loss = { upstream: attempt.upstream.id, failure: failed };
     this.end(failed);
-    if (this.#relay.hasBegun) {
+    if (this.#forwarder.hasStarted) {
       this.#log({ ...loss, next: undefined });
-      return this.#relay.truncated();
+      return this.#forwarder.truncated();
     }
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const step = this.#exchange.retryAfter(failed);
@@ -206,9 +207,9 @@ export class AttemptRunner {
   /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
   rescue(attempt: Attempt): void {
     this.pair.switchTo(attempt);
-    if (!this.pair.attempt || this.#relay.hasBegun) return;
+    if (!this.pair.attempt || this.#forwarder.hasStarted) return;
     const upstream = this.pair.upstream;
-    const loss = { upstream: attempt.upstream.id, how: rescued };
+    const loss = { upstream: attempt.upstream.id, failure: rescued };
     this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const next = this.#exchange.rescue(attempt);
     if (!next) return;
@@ -221,16 +222,16 @@ export class AttemptRunner {
   /** Others wait: a client that trickles makes room for them. */
   yieldSlot(attempt: Attempt, now: number): boolean {
     const { isComplete, receivedBytes } = this.#request;
-    if (attempt !== this.pair.attempt || isComplete || this.#relay.hasBegun) return false;
+    if (attempt !== this.pair.attempt || isComplete || this.#forwarder.hasStarted) return false;
     if (!isSlowUpload(receivedBytes, now - attempt.startedAt)) return false;
-    this.#relay.clientStalled();
+    this.#forwarder.clientStalled();
     return true;
   }
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
   abort(attempt: Attempt, failed?: Failure): void {
     this.pair.switchTo(attempt);
-    const { tunnel, hasBegun } = this.#relay;
+    const { tunnel, hasStarted: hasBegun } = this.#forwarder;
     if (tunnel) return tunnel.upstreamClosed(new Error(abortDetail));
     const upstream = this.pair.upstream;
     this.pair.upstream = undefined;
@@ -239,6 +240,6 @@ export class AttemptRunner {
   }
 
   #log(loss: Parameters<typeof logFailedAttempt>[2]): void {
-    logFailedAttempt(this.#plane.setting.log, this.#request, loss);
+    logFailedAttempt(this.#context.setting.log, this.#request, loss);
   }
 }

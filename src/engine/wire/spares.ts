@@ -4,18 +4,18 @@
 const most = 1_024;
 
 export class FreeList<Thing> {
-  readonly #make: () => Thing;
-  readonly #things: Thing[] = [];
+  readonly #create: () => Thing;
+  readonly #free: Thing[] = [];
 
   constructor(make: () => Thing) {
-    this.#make = make;
+    this.#create = make;
   }
 
   acquire(): Thing {
-    return this.#things.pop() ?? this.#make();
+    return this.#free.pop() ?? this.#create();
   }
 
   release(thing: Thing): void {
-    if (this.#things.length < most) this.#things.push(thing);
+    if (this.#free.length < most) this.#free.push(thing);
   }
 }

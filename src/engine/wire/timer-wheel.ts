@@ -36,7 +36,7 @@ export class TimerWheel {
   readonly #clock: Clock;
   readonly #schedule: Schedule;
   readonly #slots: Array<TimerEntry | undefined> = new Array<undefined>(slotCount).fill(undefined);
-  readonly #turn = () => this.#onTurn();
+  readonly #turn = () => this.#onTick();
   #entries = 0;
   #tick = 0;
   /** Time of the last turn: at most one tick old while the wheel turns. Time in which the process stood still is left out. */
@@ -99,7 +99,7 @@ export class TimerWheel {
     this.#cancel = this.#schedule(tickMs, this.#turn);
   }
 
-  #onTurn(): void {
+  #onTick(): void {
     const lateMs = this.#clock() - this.#lostMs - this.#now - tickMs;
     if (lateMs > stallMs) this.#lostMs += lateMs;
     this.#now = this.#clock() - this.#lostMs;

@@ -20,11 +20,11 @@ import type { ConnectionPool } from "./upstreams.ts";
  * Every way to `closed` during an exchange tells the relay why, once.
  */
 export class UpstreamConnection extends Connection implements ConnectHandler {
-  readonly #plane: WireContext;
-  readonly #lane: ConnectionPool;
+  readonly #context: WireContext;
+  readonly #home: ConnectionPool;
   /** Of the present answer, and of the last one after a failure. */
   #reader: ResponseReader | undefined;
-  #relay: RequestForwarder | undefined;
+  #forwarder: RequestForwarder | undefined;
   #phase: "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed" = "connecting";
   /** As it was when this connection began; another one since then means another way to judge certificates. */
   readonly address: Address;
@@ -37,15 +37,15 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   above: UpstreamConnection | undefined;
   below: UpstreamConnection | undefined;
 
-  constructor(plane: WireContext, lane: ConnectionPool) {
+  constructor(context: WireContext, home: ConnectionPool) {
     super();
-    this.#plane = plane;
-    this.#lane = lane;
-    this.address = lane.upstream.address;
+    this.#context = context;
+    this.#home = home;
+    this.address = home.upstream.address;
   }
 
   /** Whether any byte of the present answer has come. */
-  get hasAnswered(): boolean {
+  get hasResponded(): boolean {
     return this.#reader?.hasStarted === true;
   }
 
@@ -54,18 +54,18 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   }
 
   /** Starts to connect for that relay, which hears `opened` or `failed`, never before this returns. */
-  connectFor(relay: RequestForwarder, connectMs: number): void {
-    this.#relay = relay;
-    this.#plane.wheel.arm(this, connectMs);
-    this.#plane.sockets.connect(this.address, this);
+  connectFor(forwarder: RequestForwarder, connectMs: number): void {
+    this.#forwarder = forwarder;
+    this.#context.wheel.arm(this, connectMs);
+    this.#context.sockets.connect(this.address, this);
   }
 
   /** That relay's request is sent next. */
-  beginFor(relay: RequestForwarder): void {
-    this.#relay = relay;
+  beginFor(forwarder: RequestForwarder): void {
+    this.#forwarder = forwarder;
     this.#phase = "answer";
-    this.#plane.wheel.disarm(this);
-    this.#reader = this.#plane.readers.acquire();
+    this.#context.wheel.disarm(this);
+    this.#reader = this.#context.readers.acquire();
     this.#reader.begin();
   }
 
@@ -75,17 +75,17 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    this.openedAt = this.#plane.wheel.now;
-    this.#plane.upstreams.add(this);
+    this.openedAt = this.#context.wheel.now;
+    this.#context.upstreams.add(this);
     if (this.#phase !== "connecting") return this.terminate();
-    if (this.#relay) {
-      this.beginFor(this.#relay);
-      this.#relay.attempts.opened(this);
+    if (this.#forwarder) {
+      this.beginFor(this.#forwarder);
+      this.#forwarder.attempts.connectionOpened(this);
     } else {
       // Its client left meanwhile; the next one need not wait.
       this.#phase = "idle";
       this.isReused = true;
-      this.#lane.checkIn(this, -1);
+      this.#home.checkIn(this, -1);
     }
   }
 
@@ -96,7 +96,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
 
   /** Until its answer begins the upstream has this long to do its part: to answer, or to take more of the request. */
   expectWithin(delayMs: number): void {
-    if (this.#phase === "answer" && !this.#inBody) this.#plane.wheel.arm(this, delayMs);
+    if (this.#phase === "answer" && !this.#inBody) this.#context.wheel.arm(this, delayMs);
   }
 
   /** It is the client's turn again. */
@@ -105,71 +105,71 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   }
 
   received(chunk: Buffer): void {
-    const relay = this.#relay;
+    const forwarder = this.#forwarder;
     const reader = this.#reader;
     switch (this.#phase) {
       case "answer":
-        relay?.attempts.pair.switchToConnection(this);
-        if (relay && reader) this.#act(relay, reader, reader.read(relay, chunk));
+        forwarder?.attempts.pair.switchToConnection(this);
+        if (forwarder && reader) this.#act(forwarder, reader, reader.read(forwarder, chunk));
         return;
       case "tunnel":
-        return relay?.tunnel?.fromUpstream(chunk);
+        return forwarder?.tunnel?.fromUpstream(chunk);
       case "idle":
         // Bytes that nobody asked for must never become part of the next answer.
         return this.close();
     }
   }
 
-  #act(relay: RequestForwarder, reader: ResponseReader, progress: Progress): void {
-    if (this.#relay !== relay) return;
+  #act(forwarder: RequestForwarder, reader: ResponseReader, progress: Progress): void {
+    if (this.#forwarder !== forwarder) return;
     switch (progress) {
       case "more":
-        return reader.inBody ? this.#awaitBody(relay) : undefined;
+        return reader.inBody ? this.#awaitBody(forwarder) : undefined;
       case "complete":
-        return this.#complete(relay, reader);
+        return this.#complete(forwarder, reader);
       case "switched":
-        this.#plane.wheel.disarm(this);
+        this.#context.wheel.disarm(this);
         this.#phase = "tunnel";
         return;
       case "headInvalid":
-        return this.#fail(failure("head", "head_invalid", reader.complaint));
+        return this.#fail(failure("head", "head_invalid", reader.violation));
       case "bodyInvalid":
         return this.#fail(failure("body", "body_truncated", "malformed chunk"));
     }
   }
 
   /** While the client is slower than the upstream, silence is not the upstream's fault. */
-  #awaitBody(relay: RequestForwarder): void {
-    if (this.isPaused) this.#plane.wheel.disarm(this);
-    else this.#plane.wheel.arm(this, relay.attempts.timeouts.bodyIdleMs);
+  #awaitBody(forwarder: RequestForwarder): void {
+    if (this.isPaused) this.#context.wheel.disarm(this);
+    else this.#context.wheel.arm(this, forwarder.attempts.timeouts.bodyIdleMs);
   }
 
   override resume(): void {
     super.resume();
-    if (this.#phase === "answer" && this.#inBody && this.#relay) this.#awaitBody(this.#relay);
+    if (this.#phase === "answer" && this.#inBody && this.#forwarder) this.#awaitBody(this.#forwarder);
   }
 
-  #complete(relay: RequestForwarder, reader: ResponseReader): void {
-    this.#relay = undefined;
-    if (reader.keepsAlive && relay.request.isComplete && this.isFlushed) {
+  #complete(forwarder: RequestForwarder, reader: ResponseReader): void {
+    this.#forwarder = undefined;
+    if (reader.keepsAlive && forwarder.request.isComplete && this.isFlushed) {
       super.resume();
       this.#phase = "idle";
       this.isReused = true;
       this.#reader = undefined;
-      this.#plane.readers.release(reader);
-      this.#lane.checkIn(this, reader.keepAliveSeconds, relay.attempts.timeouts.connectionAgeMs);
+      this.#context.readers.release(reader);
+      this.#home.checkIn(this, reader.keepAliveSeconds, forwarder.attempts.timeouts.connectionAgeMs);
     } else this.close();
     try {
-      relay.responseComplete();
+      forwarder.responseComplete();
     } catch (error) {
-      reportBug(relay, error, this.#plane.setting.log);
+      reportBug(forwarder, error, this.#context.setting.log);
     }
   }
 
   ended(): void {
-    if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamFinished();
-    if (this.#phase === "answer" && this.#relay && this.#reader?.ended())
-      return this.#complete(this.#relay, this.#reader);
+    if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.upstreamFinished();
+    if (this.#phase === "answer" && this.#forwarder && this.#reader?.ended())
+      return this.#complete(this.#forwarder, this.#reader);
     if (this.#phase === "idle") return this.close();
     this.#fail(disconnectFailure(this.#inBody, "FIN"));
   }
@@ -177,20 +177,20 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
-    if (this.#phase === "tunnel") return this.#relay?.tunnel?.upstreamClosed(error);
+    if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.upstreamClosed(error);
     this.#fail(disconnectFailure(this.#inBody, error?.message ?? "closed"));
   }
 
   override handlerThrew(error: Error): void {
-    const relay = this.#relay;
+    const forwarder = this.#forwarder;
     this.terminate();
-    reportBug(relay, error, this.#plane.setting.log);
+    reportBug(forwarder, error, this.#context.setting.log);
   }
 
   override expired(): void {
     switch (this.#phase) {
       case "connecting":
-        this.#lane.abandoned += 1;
+        this.#home.abandoned += 1;
         this.#fail(failure("connect", "connect_timeout"));
         this.#phase = "abandoned";
         return;
@@ -218,32 +218,32 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
 
   /** The relay needs it no more, whatever it was doing. */
   abort(): void {
-    if (this.#phase === "connecting") this.#relay = undefined;
+    if (this.#phase === "connecting") this.#forwarder = undefined;
     else this.terminate();
   }
 
   protected override progressed(): void {
-    if (this.#phase === "tunnel") this.#relay?.tunnel?.progressed();
-    else if (this.#relay) this.expectWithin(this.#relay.attempts.timeouts.bodyIdleMs);
+    if (this.#phase === "tunnel") this.#forwarder?.tunnel?.progressed();
+    else if (this.#forwarder) this.expectWithin(this.#forwarder.attempts.timeouts.bodyIdleMs);
   }
 
   protected override flushed(): void {
-    this.#relay?.upstreamFlushed(this);
+    this.#forwarder?.upstreamFlushed(this);
   }
 
   #fail(failed: Failure): void {
-    const relay = this.#relay;
+    const forwarder = this.#forwarder;
     this.terminate();
-    relay?.attempts.failed(failed, this);
+    forwarder?.attempts.failed(failed, this);
   }
 
   /** At once, however long its socket takes to close: nobody may take it any more. */
   #leave(): void {
-    this.#plane.upstreams.delete(this);
-    if (this.#phase === "idle") this.#lane.remove(this);
-    if (this.#phase === "abandoned") this.#lane.abandoned -= 1;
-    this.#plane.wheel.forget(this);
-    this.#relay = undefined;
+    this.#context.upstreams.delete(this);
+    if (this.#phase === "idle") this.#home.remove(this);
+    if (this.#phase === "abandoned") this.#home.abandoned -= 1;
+    this.#context.wheel.forget(this);
+    this.#forwarder = undefined;
     this.#phase = "closed";
   }
 }

@@ -20,13 +20,13 @@ const ageSpread = 0.1;
 /** One upstream's connections: itself the stack of the idle ones, or each request would have one more object to fetch. */
 export class ConnectionPool extends IdleConnections {
   readonly upstream: Upstream;
-  readonly plane: WireContext;
+  readonly context: WireContext;
   /** Timed-out connects that the system still works at. */
   abandoned = 0;
 
-  constructor(plane: WireContext, upstream: Upstream) {
+  constructor(context: WireContext, upstream: Upstream) {
     super();
-    this.plane = plane;
+    this.context = context;
     this.upstream = upstream;
   }
 
@@ -46,20 +46,21 @@ export class ConnectionPool extends IdleConnections {
 
   /** A new one, which is not open yet. */
   connect(): UpstreamConnection {
-    const connection = new UpstreamConnection(this.plane, this);
-    connection.ageShare = 1 - ageSpread * this.plane.random();
+    const connection = new UpstreamConnection(this.context, this);
+    connection.ageShare = 1 - ageSpread * this.context.random();
     return connection;
   }
 
-  /** @param seconds of `Keep-Alive: timeout`, or -1  @param mostMs from its share of this age on it serves no further request */
-  checkIn(connection: UpstreamConnection, seconds: number, mostMs = Infinity): void {
-    const leftMs = mostMs * connection.ageShare - (this.plane.wheel.now - connection.openedAt);
+  /** @param seconds of `Keep-Alive: timeout`, or -1  @param maxMs from its share of this age on it serves no further request */
+  checkIn(connection: UpstreamConnection, seconds: number, maxMs = Infinity): void {
+    const leftMs = maxMs * connection.ageShare - (this.context.wheel.now - connection.openedAt);
     const announcedMs = seconds < 0 ? idleMs : seconds * 1_000 - marginMs;
     const waitMs = Math.min(idleMs, announcedMs, leftMs);
     const isOutdated = connection.address !== this.upstream.address;
-    if (this.plane.isDraining || isOutdated || this.size >= maxIdle || waitMs <= 0) return connection.close();
+    if (this.context.isDraining || isOutdated || this.size >= maxIdle || waitMs <= 0)
+      return connection.close();
     this.push(connection);
-    this.plane.wheel.arm(connection, waitMs);
+    this.context.wheel.arm(connection, waitMs);
   }
 
   /** Nobody needs idle ones any more. */

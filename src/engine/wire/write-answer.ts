@@ -4,12 +4,12 @@ import type { RenderedRefusal } from "../../proxy/refusal.ts";
 import type { ParsedResponse } from "./answer-head.ts";
 import { latin1 } from "./bytes.ts";
 import { isHopByHop, knownHeaders } from "./field-names.ts";
-import { fieldStride } from "./head-reader.ts";
+import { headerStride } from "./head-reader.ts";
 
 const version = latin1("HTTP/1.1 ");
-const closeField = latin1("Connection: close\r\n");
-const keepField = latin1("Connection: keep-alive\r\n");
-const upgradeField = latin1("Connection: Upgrade\r\n");
+const closeHeader = latin1("Connection: close\r\n");
+const keepHeader = latin1("Connection: keep-alive\r\n");
+const upgradeHeader = latin1("Connection: Upgrade\r\n");
 const lineEnd = latin1("\r\n");
 
 /** How an answer is passed on. */
@@ -17,7 +17,7 @@ export interface ResponseRewrite {
   /** The client's connection ends after it. */
   readonly closes: boolean;
   /** The client speaks HTTP/1.0: it must be told that its connection is kept, and is never given chunks. */
-  readonly isOld: boolean;
+  readonly isHttp10: boolean;
   /** It switches protocols. */
   readonly upgrades: boolean;
 }
@@ -25,23 +25,23 @@ export interface ResponseRewrite {
 /** Writes the head to `target` from offset 0 and returns its length: at most 32 bytes more than the upstream's. */
 export function writeResponseHead(target: Buffer, head: ParsedResponse, passing: ResponseRewrite): number {
   const { bytes } = head;
-  const { fields, count, fieldsEnd, statusStart } = head.reader;
+  const { headers, count, headersEnd, statusStart } = head.reader;
   version.copy(target, 0);
   let length = version.length;
   let from = statusStart;
-  for (let place = 0; place < count * fieldStride; place += fieldStride) {
-    const number = fields[place + 4] as number;
+  for (let position = 0; position < count * headerStride; position += headerStride) {
+    const number = headers[position + 4] as number;
     if (number === knownHeaders.other || isKept(number, head, passing)) continue;
-    const lineStart = fields[place] as number;
+    const lineStart = headers[position] as number;
     if (lineStart > from) length += bytes.copy(target, length, from, lineStart);
-    const isLast = place + fieldStride === count * fieldStride;
-    from = isLast ? fieldsEnd : (fields[place + fieldStride] as number);
+    const isLast = position + headerStride === count * headerStride;
+    from = isLast ? headersEnd : (headers[position + headerStride] as number);
   }
-  if (fieldsEnd > from) length += bytes.copy(target, length, from, fieldsEnd);
-  if (passing.upgrades) length += upgradeField.copy(target, length);
+  if (headersEnd > from) length += bytes.copy(target, length, from, headersEnd);
+  if (passing.upgrades) length += upgradeHeader.copy(target, length);
   else if (head.isInterim) length += 0;
-  else if (passing.closes) length += closeField.copy(target, length);
-  else if (passing.isOld) length += keepField.copy(target, length);
+  else if (passing.closes) length += closeHeader.copy(target, length);
+  else if (passing.isHttp10) length += keepHeader.copy(target, length);
   return length + lineEnd.copy(target, length);
 }
 
@@ -51,15 +51,15 @@ export function writeResponseHead(target: Buffer, head: ParsedResponse, passing:
  * @returns where it begins now; -1, with nothing changed, if something has to be added and it must be written anew
  */
 export function trimResponseInPlace(head: ParsedResponse, passing: ResponseRewrite): number {
-  if (passing.closes || passing.isOld || passing.upgrades || head.isInterim) return -1;
+  if (passing.closes || passing.isHttp10 || passing.upgrades || head.isInterim) return -1;
   const { bytes } = head;
-  const { fields, count, fieldsEnd, statusStart } = head.reader;
-  let start = fieldsEnd;
-  let keptEnd = fieldsEnd;
-  let lineEnd = fieldsEnd;
-  for (let place = (count - 1) * fieldStride; place >= 0; place -= fieldStride) {
-    const number = fields[place + 4] as number;
-    const lineStart = fields[place] as number;
+  const { headers, count, headersEnd, statusStart } = head.reader;
+  let start = headersEnd;
+  let keptEnd = headersEnd;
+  let lineEnd = headersEnd;
+  for (let position = (count - 1) * headerStride; position >= 0; position -= headerStride) {
+    const number = headers[position + 4] as number;
+    const lineStart = headers[position] as number;
     if (number !== knownHeaders.other && !isKept(number, head, passing)) {
       start = moveBefore(bytes, start, lineEnd, keptEnd);
       keptEnd = lineStart;
@@ -87,7 +87,7 @@ function isKept(number: number, head: ParsedResponse, passing: ResponseRewrite):
     case knownHeaders.contentLength:
       return !head.dropsFraming;
     case knownHeaders.transferEncoding:
-      return !head.dropsFraming && !passing.isOld;
+      return !head.dropsFraming && !passing.isHttp10;
     default:
       return !isHopByHop(number);
   }
@@ -113,7 +113,7 @@ const reasons: Readonly<Record<number, string>> = {
 export function internalErrorResponse(requestId: string): RenderedRefusal {
   return {
     status: 500,
-    fields: [
+    headers: [
       ["Content-Type", "text/plain; charset=utf-8"],
       ["X-Request-Id", requestId],
     ],
@@ -123,13 +123,13 @@ export function internalErrorResponse(requestId: string): RenderedRefusal {
 
 /** One of our own answers, whole. */
 export function localResponse(
-  answer: RenderedRefusal,
+  response: RenderedRefusal,
   { closes, isOld, isHead }: { readonly closes: boolean; readonly isOld: boolean; readonly isHead: boolean },
 ): Buffer {
-  const body = Buffer.from(answer.body);
+  const body = Buffer.from(response.body);
   const lines = [
-    `HTTP/1.1 ${answer.status} ${reasons[answer.status] ?? "Error"}`,
-    ...answer.fields.map(([name, value]) => `${name}: ${value}`),
+    `HTTP/1.1 ${response.status} ${reasons[response.status] ?? "Error"}`,
+    ...response.headers.map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${body.length}`,
     ...(closes ? ["Connection: close"] : isOld ? ["Connection: keep-alive"] : []),
   ];

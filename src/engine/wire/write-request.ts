@@ -1,12 +1,12 @@
 /** Writes the head that an upstream gets: the client's bytes without what ends at this hop, and with our fields. */
 
 import type { RequestHead } from "../../proxy/head.ts";
-import { type ForwardingFields, forwardingFields } from "../../proxy/headers.ts";
+import { type ForwardingHeaders, forwardingHeaders } from "../../proxy/headers.ts";
 import { formatTraceparent, type TraceContext } from "../../proxy/trace-context.ts";
 import { latin1, slash } from "./bytes.ts";
 import { isHopByHop, knownHeaders } from "./field-names.ts";
 import type { ClientForwarding } from "./forwardings.ts";
-import { fieldStride } from "./head-reader.ts";
+import { headerStride } from "./head-reader.ts";
 import type { ReplayBuffer } from "./request-bytes.ts";
 import { methodNumber, type ParsedRequest } from "./request-head.ts";
 import type { WrittenHead } from "./request-view.ts";
@@ -15,12 +15,12 @@ const version = latin1(" HTTP/1.1\r\n");
 const beforeTrace = latin1("\r\ntraceparent: ");
 const beforeId = latin1("\r\nX-Request-Id: ");
 const headEnd = latin1("\r\n\r\n");
-const upgradeField = latin1("\r\nConnection: Upgrade");
+const upgradeHeader = latin1("\r\nConnection: Upgrade");
 /**
  * TE speaks of one hop (RFC 9110 section 10.1.4), and this one takes trailers where the client does: servers of gRPC insist on
  * hearing that. So HAProxy and Envoy do it. Other codings that the client takes would come to us.
  */
-const trailersField = latin1("\r\nTE: trailers");
+const trailersHeader = latin1("\r\nTE: trailers");
 const trailersOption = latin1("\r\nConnection: TE");
 const bothOptions = latin1("\r\nConnection: Upgrade, TE");
 
@@ -56,7 +56,7 @@ export function writeRequestHead(
     dropsForwarded: !forwarding.isTrusted,
     dropsTrace: outgoing.trace !== undefined,
   });
-  if (worksOut) appendFields(request, forwardingFields(outgoing.view, forwarding.setting));
+  if (worksOut) appendHeaders(request, forwardingHeaders(outgoing.view, forwarding.setting));
   else {
     request.append(forwarding.prefix, 0, forwarding.prefix.length);
     request.append(bytes, head.hostStart, head.hostEnd);
@@ -67,15 +67,15 @@ export function writeRequestHead(
     request.append(beforeTrace, 0, beforeTrace.length);
     request.appendText(formatTraceparent(outgoing.trace));
   }
-  if (head.takesTrailers) request.append(trailersField, 0, trailersField.length);
+  if (head.takesTrailers) request.append(trailersHeader, 0, trailersHeader.length);
   const options = optionsOf(head);
   if (options) request.append(options, 0, options.length);
-  outgoing.written.fieldsEnd = request.length + 2;
+  outgoing.written.headersEnd = request.length + 2;
   request.append(headEnd, 0, headEnd.length);
 }
 
 function optionsOf({ upgrades, takesTrailers }: ParsedRequest): Buffer | undefined {
-  if (upgrades) return takesTrailers ? bothOptions : upgradeField;
+  if (upgrades) return takesTrailers ? bothOptions : upgradeHeader;
   return takesTrailers ? trailersOption : undefined;
 }
 
@@ -85,7 +85,7 @@ function appendStart({ bytes: request, written }: OutgoingHead, head: ParsedRequ
   const wasAbsolute = head.targetStart !== reader.targetStart;
   if (!wasAbsolute && reader.version === 11) {
     written.targetEnd = reader.targetEnd - reader.methodStart;
-    written.fieldsStart = reader.fieldsStart - reader.methodStart;
+    written.headersStart = reader.headersStart - reader.methodStart;
     return reader.methodStart;
   }
   request.append(bytes, reader.methodStart, reader.methodEnd + 1);
@@ -93,8 +93,8 @@ function appendStart({ bytes: request, written }: OutgoingHead, head: ParsedRequ
   request.append(bytes, head.targetStart, reader.targetEnd);
   written.targetEnd = request.length;
   request.append(version, 0, version.length);
-  written.fieldsStart = request.length;
-  return reader.fieldsStart;
+  written.headersStart = request.length;
+  return reader.headersStart;
 }
 
 /** What an absolute target without a path asks for (RFC 9112 section 3.2.4). */
@@ -108,17 +108,17 @@ function appendKept(
   { bytes, reader, upgrades }: ParsedRequest,
   start: Dropped & { readonly from: number },
 ): void {
-  const { fields, count, fieldsEnd } = reader;
+  const { headers, count, headersEnd } = reader;
   let { from } = start;
-  for (let place = 0; place < count * fieldStride; place += fieldStride) {
-    const number = fields[place + 4] as number;
+  for (let position = 0; position < count * headerStride; position += headerStride) {
+    const number = headers[position + 4] as number;
     if (number === knownHeaders.other || isKept(number, upgrades, start)) continue;
-    const lineStart = fields[place] as number;
+    const lineStart = headers[position] as number;
     if (lineStart > from) request.append(bytes, from, lineStart);
-    const isLast = place + fieldStride === count * fieldStride;
-    from = isLast ? fieldsEnd : (fields[place + fieldStride] as number);
+    const isLast = position + headerStride === count * headerStride;
+    from = isLast ? headersEnd : (headers[position + headerStride] as number);
   }
-  request.append(bytes, from, fieldsEnd);
+  request.append(bytes, from, headersEnd);
 }
 
 /** Which of the fields that may pass do not, this time. */
@@ -142,7 +142,7 @@ function isKept(
 }
 
 /** Each on its line, without the end of the last one. */
-function appendFields(request: ReplayBuffer, fields: ForwardingFields): void {
-  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);
+function appendHeaders(request: ReplayBuffer, headers: ForwardingHeaders): void {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   request.appendText(lines.join("\r\n"));
 }

@@ -21,21 +21,21 @@ async function scene(): Promise<{ admin: AdminStandIn; base: string }> {
 }
 
 async function page(address: string): Promise<{ status: number; text: string }> {
-  const answer = await fetch(address);
-  return { status: answer.status, text: await answer.text() };
+  const response = await fetch(address);
+  return { status: response.status, text: await response.text() };
 }
 
 interface News {
   readonly rows: string;
   readonly missed: number;
-  readonly trouble: string | null;
+  readonly error: string | null;
 }
 
 /** Everything that a tail has told so far. */
 async function tail(address: string): Promise<{ news: News[]; leave(): Promise<void> }> {
-  const answer = await fetch(address);
-  expect(answer.headers.get("content-type")).toBe("text/event-stream");
-  const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+  const response = await fetch(address);
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const decoder = new TextDecoder();
   const news: News[] = [];
   let text = "";
@@ -106,7 +106,7 @@ describe("the page of requests", () => {
 
   test("tells an older balancer, a refused role and an admin API that is away apart", async () => {
     const { admin, base } = await scene();
-    const answer = (status: number, detail: string) => {
+    const response = (status: number, detail: string) => {
       admin.answer = (request, response) => {
         const isOurs = request.url?.startsWith("/api/requests") ?? false;
         response.writeHead(isOurs ? status : 200, { "content-type": "application/json" });
@@ -114,9 +114,9 @@ describe("the page of requests", () => {
         response.end(JSON.stringify(isOurs ? { detail } : me));
       };
     };
-    answer(404, "There is nothing here.");
+    response(404, "There is nothing here.");
     expect((await page(`${base}/requests`)).text).toContain("it is of an older version than this dashboard");
-    answer(403, "This asks for the role operator.");
+    response(403, "This asks for the role operator.");
     const refused = await page(`${base}/requests`);
     expect(refused).toMatchObject({ status: 422 });
     expect(refused.text).toContain("The requests cannot be read: This asks for the role operator.");
@@ -145,8 +145,8 @@ describe("the explanation of a request", () => {
 
   test("is found by the request's id", async () => {
     const { base } = await scene();
-    const answer = await fetch(`${base}/requests/find?id=+shop%2Fcart `, { redirect: "manual" });
-    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/requests/shop%2Fcart"]);
+    const response = await fetch(`${base}/requests/find?id=+shop%2Fcart `, { redirect: "manual" });
+    expect([response.status, response.headers.get("location")]).toEqual([303, "/requests/shop%2Fcart"]);
   });
 
   test("of one that is not kept says which are", async () => {
@@ -168,9 +168,9 @@ describe("the dry run", () => {
 
   test("asks the admin API and names the upstream, the score and why the others are out", async () => {
     const { admin, base } = await scene();
-    const answer = await ask(base, { host: "shop.example", target: "/cart", headers: "Cookie: a=1" });
-    const text = await answer.text();
-    expect(answer.status).toBe(200);
+    const response = await ask(base, { host: "shop.example", target: "/cart", headers: "Cookie: a=1" });
+    const text = await response.text();
+    expect(response.status).toBe(200);
     expect(admin.desk.asked).toEqual([
       {
         ...{ method: "GET", host: "shop.example", target: "/cart", clientAddress: "127.0.0.1" },
@@ -190,9 +190,9 @@ describe("the dry run", () => {
 
   test("does not ask what cannot be asked, and keeps what was typed", async () => {
     const { admin, base } = await scene();
-    const answer = await ask(base, { host: "", target: "/kept" });
-    const text = await answer.text();
-    expect(answer.status).toBe(422);
+    const response = await ask(base, { host: "", target: "/kept" });
+    const text = await response.text();
+    expect(response.status).toBe(422);
     expect(text).toContain("Cannot ask: the host is missing.");
     expect(text).toContain('value="/kept"');
     expect(admin.desk.asked).toEqual([]);
@@ -211,7 +211,7 @@ describe("the live tail", () => {
     admin.desk.miss(7);
     await until(() => rows(news).includes("request-101-"), "the new request");
     await until(() => news.some(({ missed }) => missed === 7), "the count of what was missed");
-    expect(news.filter(({ trouble }) => trouble !== null)).toEqual([]);
+    expect(news.filter(({ error: trouble }) => trouble !== null)).toEqual([]);
   });
 
   test("says that the balancer is away, and goes on when it is back", async () => {
@@ -219,12 +219,12 @@ describe("the live tail", () => {
     const { news } = await tail(`${base}/live/requests`);
     await until(() => admin.desk.streams === 1, "the stream");
     admin.desk.leave();
-    await until(() => news.some(({ trouble }) => trouble !== null), "the trouble");
+    await until(() => news.some(({ error: trouble }) => trouble !== null), "the trouble");
     admin.desk.back();
     await until(() => admin.desk.streams === 1, "the next stream");
     admin.desk.arrive(someRequest(102));
     await until(() => rows(news).includes("request-102-"), "what came after it");
-    expect(news.at(-1)?.trouble).toBeNull();
+    expect(news.at(-1)?.error).toBeNull();
   });
 
   test("shows no more at a time than can be read", async () => {
@@ -254,9 +254,9 @@ describe("the live tail", () => {
     expect((await fetch(`${base}/live/requests`)).status).toBe(503);
     await tails[0]?.leave();
     await until(async () => {
-      const answer = await fetch(`${base}/live/requests`);
-      await answer.body?.cancel();
-      return answer.status === 200;
+      const response = await fetch(`${base}/live/requests`);
+      await response.body?.cancel();
+      return response.status === 200;
     }, "a free place");
   });
 });

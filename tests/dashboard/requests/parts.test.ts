@@ -5,7 +5,7 @@ import { segmentsOf } from "../../../src/dashboard/requests/phases.tsx";
 import { scoringOf } from "../../../src/dashboard/requests/scores.ts";
 import { requestsUrl, listQuery, parseRequestFilter } from "../../../src/dashboard/requests/sought.ts";
 import {
-  addressWord,
+  addressText,
   formatBytes,
   remarksOf,
   requestTone,
@@ -112,7 +112,7 @@ describe("scores", () => {
     expect(scoringOf("round-robin", false).scoreOf).toBeUndefined();
     expect(scoringOf("of-tomorrow", false).scoreOf).toBeUndefined();
     expect(scoringOf("constructor", false).scoreOf).toBeUndefined();
-    expect(scoringOf(undefined, false).words).toBe("");
+    expect(scoringOf(undefined, false).text).toBe("");
   });
 
   test("are the load alone for a further attempt, whatever the policy", () => {
@@ -135,7 +135,7 @@ describe("a request in words", () => {
     expect(remarksOf(someRequest(1, { isClientGone: true }))).toEqual(["client gone"]);
     const refused = someRequest(1, { method: "", reason: "request_invalid", complaint: "no Host field" });
     expect(remarksOf(refused)).toEqual(["request_invalid: no Host field"]);
-    expect(addressWord(refused)).toBe("no acceptable request, from 192.0.2.14");
+    expect(addressText(refused)).toBe("no acceptable request, from 192.0.2.14");
   });
 
   test("has its bytes in units that people read", () => {

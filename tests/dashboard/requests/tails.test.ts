@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import type { AdminResult } from "../../../src/dashboard/admin-client.ts";
 import type { RequestListener } from "../../../src/dashboard/requests/request-client.ts";
-import { plainSought } from "../../../src/dashboard/requests/sought.ts";
+import { emptyFilter } from "../../../src/dashboard/requests/sought.ts";
 import { type TailClient, LiveTails } from "../../../src/dashboard/requests/tails.ts";
 import type { RequestList } from "../../../src/requests/request.ts";
 import { FakeTime } from "../../support/fake-time.ts";
@@ -19,19 +19,19 @@ test("a list that comes after its stream has ended does not hide that nobody fol
     list: () => new Promise((resolve) => lists.push(resolve)),
   };
   const tails = new LiveTails({ schedule: time.schedule, render: () => "" });
-  const reader = tails.open(client, plainSought)?.getReader();
+  const reader = tails.open(client, emptyFilter)?.getReader();
   const news = async () => new TextDecoder().decode((await reader?.read())?.value);
   expect(await news()).toBe(":\n\n");
   followed[0]?.opened();
   followed[0]?.ended(undefined);
   lists[0]?.({ value: { requests: [], sampled: false } });
   await time.advance(500);
-  expect(await news()).toContain('"trouble":"the balancer has ended the stream"');
+  expect(await news()).toContain('"error":"the balancer has ended the stream"');
   await time.advance(500);
-  expect(await news()).toContain('"trouble":"the balancer has ended the stream"');
+  expect(await news()).toContain('"error":"the balancer has ended the stream"');
   followed[1]?.opened();
   lists[1]?.({ value: { requests: [], sampled: false } });
   await time.advance(500);
-  expect(await news()).toContain('"trouble":null');
+  expect(await news()).toContain('"error":null');
   await reader?.cancel();
 });

@@ -24,11 +24,11 @@ describe("the fetch engine's records", () => {
     const set = await stage(fetchEngine, { ports: [echo.port ?? 0] });
     try {
       const fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-      const answer = await ask(set.port, `GET /chat HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
-      expect(answer.status).toBe(400);
+      const response = await ask(set.port, `GET /chat HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+      expect(response.status).toBe(400);
       await until(() => set.records.length > 0);
       expect(set.records).toMatchObject([{ target: "/chat", status: 400, isClientGone: false }]);
-      expect(set.records[0]?.bytesOut).toBe(answer.body.length);
+      expect(set.records[0]?.bytesOut).toBe(response.body.length);
       expect(set.records[0]?.attempts).toMatchObject([{ outcome: "cancelled" }]);
     } finally {
       set.close();
@@ -37,17 +37,17 @@ describe("the fetch engine's records", () => {
   });
 
   test("count the bytes of a refusal, not its characters", () => {
-    const passage = {
+    const context = {
       head: { method: "GET", header: () => undefined },
-      ...{ requestId: "größe", tally: newByteCounts() },
+      ...{ requestId: "größe", byteCounts: newByteCounts() },
     } as unknown as RequestContext;
     const options = { log: { bug() {}, warn() {} } } as unknown as Parameters<typeof refusalResponse>[0];
-    refusalResponse(options, passage, refusal("no_upstream"));
-    const { bytesOut } = passage.tally;
+    refusalResponse(options, context, refusal("no_upstream"));
+    const { bytesOut } = context.byteCounts;
     expect(bytesOut).toBeGreaterThan(20);
     // Two of the characters of this id take two bytes.
-    const plain = { ...passage, requestId: "grosse", tally: newByteCounts() };
+    const plain = { ...context, requestId: "grosse", byteCounts: newByteCounts() };
     refusalResponse(options, plain, refusal("no_upstream"));
-    expect(bytesOut).toBe(plain.tally.bytesOut + 1);
+    expect(bytesOut).toBe(plain.byteCounts.bytesOut + 1);
   });
 });

@@ -21,11 +21,11 @@ interface Read {
   readonly endsCleanly: boolean;
 }
 
-function read(segments: readonly Buffer[], asked: Asked = {}): Read {
+function read(segments: readonly Buffer[], expectation: Asked = {}): Read {
   const reader = new ResponseReader(new ParsedResponse());
   const seen = { interims: [] as number[], status: 0, body: "" };
-  const taker: ResponseSink = {
-    request: { isHead: asked.isHead ?? false, upgrades: asked.upgrades ?? false },
+  const sink: ResponseSink = {
+    request: { isHead: expectation.isHead ?? false, upgrades: expectation.upgrades ?? false },
     interim: (head) => void seen.interims.push(head.reader.status),
     responseHead(head, stop) {
       seen.status = head.reader.status;
@@ -36,7 +36,7 @@ function read(segments: readonly Buffer[], asked: Asked = {}): Read {
   };
   reader.begin();
   let progress: Progress = "more";
-  for (const segment of segments) if (progress === "more") progress = reader.read(taker, segment);
+  for (const segment of segments) if (progress === "more") progress = reader.read(sink, segment);
   const { keepsAlive, keepAliveSeconds } = reader;
   return { ...seen, progress, keepsAlive, keepAliveSeconds, endsCleanly: reader.ended() };
 }
@@ -80,10 +80,10 @@ describe("an upstream's answer is not believed:", () => {
     ["a head above 16 KiB", head(`X: ${"a".repeat(16_384)}\r\n`)],
     ["more than 100 fields", head("X: a\r\n".repeat(101))],
   ];
-  for (const [name, answer, asked] of table) {
+  for (const [name, response, expectation] of table) {
     test(name, () => {
-      expect(read([bytesOf(answer)], asked).progress).toBe("headInvalid");
-      expect(read(oneByOne(bytesOf(answer)), asked).progress).toMatch(/Invalid/);
+      expect(read([bytesOf(response)], expectation).progress).toBe("headInvalid");
+      expect(read(oneByOne(bytesOf(response)), expectation).progress).toMatch(/Invalid/);
     });
   }
 });
@@ -107,13 +107,13 @@ describe("an upstream's answer is read the same however it is cut:", () => {
     ["Keep-Alive", `${head("Keep-Alive: max=5, timeout=7\r\nContent-Length: 2\r\n")}ok`, { keepAliveSeconds: 7 }],
     ["an asked 101", head("Connection: upgrade\r\nUpgrade: x\r\n", "HTTP/1.1 101 Switching Protocols"), { status: 101, progress: "switched" }, { upgrades: true }],
   ]; // prettier-ignore
-  for (const [name, answer, expected, asked] of table) {
+  for (const [name, response, expected, expectation] of table) {
     test(name, () => {
-      const bytes = bytesOf(answer);
-      expect(read([bytes], asked)).toMatchObject(expected);
-      expect(read(oneByOne(bytes), asked)).toMatchObject(expected);
+      const bytes = bytesOf(response);
+      expect(read([bytes], expectation)).toMatchObject(expected);
+      expect(read(oneByOne(bytes), expectation)).toMatchObject(expected);
       for (let at = 1; at < bytes.length; at++) {
-        expect(read([bytes.subarray(0, at), bytes.subarray(at)], asked)).toMatchObject(expected);
+        expect(read([bytes.subarray(0, at), bytes.subarray(at)], expectation)).toMatchObject(expected);
       }
     });
   }
@@ -128,13 +128,13 @@ describe("an upstream's answer is read the same however it is cut:", () => {
 
 describe("what a client gets", () => {
   const target = Buffer.alloc(32_768);
-  const passing = { closes: false, isOld: false, upgrades: false };
-  function written(answer: string, how: Partial<typeof passing> = {}, asked: Asked = {}): string {
+  const passing = { closes: false, isHttp10: false, upgrades: false };
+  function written(response: string, how: Partial<typeof passing> = {}, expectation: Asked = {}): string {
     const answerHead = new ParsedResponse();
-    const bytes = bytesOf(answer);
-    answerHead.reader.beginAnswer(0);
+    const bytes = bytesOf(response);
+    answerHead.reader.beginResponse(0);
     answerHead.reader.read(bytes, bytes.length);
-    expect(answerHead.validate(bytes, { isHead: false, upgrades: false, ...asked })).toBe("");
+    expect(answerHead.validate(bytes, { isHead: false, upgrades: false, ...expectation })).toBe("");
     const anew = target.toString("latin1", 0, writeResponseHead(target, answerHead, { ...passing, ...how }));
     const inPlace = trimResponseInPlace(answerHead, { ...passing, ...how });
     if (inPlace >= 0) expect(bytes.toString("latin1", inPlace, answerHead.reader.end)).toBe(anew);
@@ -164,18 +164,18 @@ describe("what a client gets", () => {
   });
 
   test("is the upstream's bytes without what ends here", () => {
-    const answer =
+    const response =
       "HTTP/1.1 201 Cr\xe9ated  ok\r\nServer: x\r\nset-cookie: a\r\nSet-Cookie:  b \r\nConnection: X-Gone\r\nX-Gone: 1\r\nKeep-Alive: timeout=5\r\ncontent-length: 2\r\n\r\n";
-    expect(written(answer)).toBe(
+    expect(written(response)).toBe(
       "HTTP/1.1 201 Cr\xe9ated  ok\r\nServer: x\r\nset-cookie: a\r\nSet-Cookie:  b \r\ncontent-length: 2\r\n\r\n",
     );
   });
 
   test("says whether its connection stays, where that is not plain", () => {
-    const answer = head("Content-Length: 0\r\n", "HTTP/1.0 200 OK");
-    expect(written(answer)).toBe("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    expect(written(answer, { closes: true })).toEndWith("Connection: close\r\n\r\n");
-    expect(written(answer, { isOld: true })).toEndWith("Connection: keep-alive\r\n\r\n");
+    const response = head("Content-Length: 0\r\n", "HTTP/1.0 200 OK");
+    expect(written(response)).toBe("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    expect(written(response, { closes: true })).toEndWith("Connection: close\r\n\r\n");
+    expect(written(response, { isHttp10: true })).toEndWith("Connection: keep-alive\r\n\r\n");
   });
 
   test("has no framing where the status has no body, and no chunks on HTTP/1.0", () => {
@@ -183,7 +183,7 @@ describe("what a client gets", () => {
     expect(written(head("Content-Length: 5\r\n", "HTTP/1.1 304 Not Modified"))).toContain(
       "Content-Length: 5",
     );
-    expect(written(head("Transfer-Encoding: chunked\r\n"), { isOld: true })).not.toContain("chunked");
+    expect(written(head("Transfer-Encoding: chunked\r\n"), { isHttp10: true })).not.toContain("chunked");
     expect(written(head("Transfer-Encoding: chunked\r\n"))).toContain("Transfer-Encoding: chunked");
   });
 

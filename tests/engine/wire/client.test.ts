@@ -28,10 +28,10 @@ describe("a client's connection", () => {
       async ({ origin, client, stage }) => {
         for (const { name, request, status } of refusedCases) {
           const one = await client();
-          const answer = await one.send(`${request}${get("/smuggled")}`).answer();
-          expect([name, answer.status]).toEqual([name, status]);
-          expect(answer.field("connection")).toBe("close");
-          expect(answer.field("proxy-status")).toContain("evenkeel; error=http_request_error");
+          const response = await one.send(`${request}${get("/smuggled")}`).answer();
+          expect([name, response.status]).toEqual([name, status]);
+          expect(response.field("connection")).toBe("close");
+          expect(response.field("proxy-status")).toContain("evenkeel; error=http_request_error");
           await until(() => one.isEnded, `the end after ${name}`);
           expect(one.received.length).toBe(0);
         }
@@ -103,8 +103,8 @@ describe("a client's connection", () => {
         const kept = await client();
         const fields = "Host: a\r\nConnection: keep-alive\r\n\r\n";
         for (let i = 0; i < 2; i++) {
-          const answer = await kept.send(`GET /length HTTP/1.0\r\n${fields}`).answer();
-          expect(answer.field("connection")).toBe("keep-alive");
+          const response = await kept.send(`GET /length HTTP/1.0\r\n${fields}`).answer();
+          expect(response.field("connection")).toBe("keep-alive");
         }
         await kept.send(`GET /chunks HTTP/1.0\r\n${fields}`);
         await until(() => kept.isEnded);
@@ -200,9 +200,9 @@ describe("a client's connection", () => {
       async ({ client, stage }) => {
         const one = await client();
         one.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhello");
-        const answer = await one.answer("POST");
-        expect(answer.status).toBe(413);
-        expect(answer.field("connection")).toBe("close");
+        const response = await one.answer("POST");
+        expect(response.status).toBe(413);
+        expect(response.field("connection")).toBe("close");
         await until(() => one.isEnded);
         expect(stage.ended[0]).toMatchObject({ status: 413, outcome: { kind: "response" } });
       },
@@ -218,9 +218,9 @@ describe("a client's connection", () => {
         await second.send(get()).answer();
         const third = await client();
         third.send(get());
-        const answer = await third.answer();
-        expect(answer.status).toBe(503);
-        expect(answer.field("proxy-status")).toContain("too_many_clients");
+        const response = await third.answer();
+        expect(response.status).toBe(503);
+        expect(response.field("proxy-status")).toContain("too_many_clients");
         await until(() => third.isEnded);
         first.destroy();
         third.destroy();

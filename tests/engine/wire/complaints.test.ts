@@ -21,16 +21,16 @@ const table: readonly (readonly [answer: string, complaint: string])[] = [
 ];
 
 test("the log hears what is wrong with an answer that is not believed", () => {
-  let answer = "";
+  let response = "";
   return wireScene(
-    (_, socket) => void socket.write(answer),
+    (_, socket) => void socket.write(response),
     async ({ client, stage }) => {
-      for (const [given, complaint] of table) {
-        answer = given;
+      for (const [given, violation] of table) {
+        response = given;
         const one = await client();
         one.send(get());
-        await until(() => one.received.includes("HTTP/1.1 502"), complaint);
-        expect(stage.ended.pop()?.outcome).toMatchObject({ reason: "head_invalid", detail: complaint });
+        await until(() => one.received.includes("HTTP/1.1 502"), violation);
+        expect(stage.ended.pop()?.outcome).toMatchObject({ reason: "head_invalid", detail: violation });
       }
     },
     { retries: 0 },

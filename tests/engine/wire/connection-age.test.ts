@@ -36,28 +36,28 @@ const setting: EngineOptions = {
 };
 
 /** For how long each of so many connections that were opened at once is kept between requests, if there is always one. */
-async function agesOf(count: number, random: Random, mostMs: number): Promise<number[]> {
+async function agesOf(count: number, random: Random, maxMs: number): Promise<number[]> {
   const time = new FakeTime();
   const wheel = new TimerWheel(time.clock, time.schedule);
-  const plane = new WireContext(setting, { sockets: nodeSockets, wheel, random });
-  const lane = plane.connectionPoolOf(upstreamOf("a"));
+  const context = new WireContext(setting, { sockets: nodeSockets, wheel, random });
+  const connections = context.connectionPoolOf(upstreamOf("a"));
   const kept = Array.from({ length: count }, () => {
-    const connection = lane.connect();
+    const connection = connections.connect();
     connection.opened(socket);
     return connection;
   });
   const ages: number[] = [];
   while (ages.length < count && time.clock() < 2 * hourMs) {
     // Each is taken for a request, which takes no time, and is put back.
-    for (let taken = kept.length; taken > 0; taken--) lane.checkOut();
+    for (let taken = kept.length; taken > 0; taken--) connections.checkOut();
     for (const connection of kept.splice(0)) {
-      if (connection.isOpen) lane.checkIn(connection, -1, mostMs);
+      if (connection.isOpen) connections.checkIn(connection, -1, maxMs);
       if (connection.isOpen) kept.push(connection);
       else ages.push(time.clock());
     }
     await time.advance(requestEveryMs);
   }
-  plane.closeIdle();
+  context.closeIdle();
   wheel.stop();
   return ages;
 }

@@ -97,7 +97,7 @@ describe("a stream of mutated requests", () => {
 });
 
 describe("a mutated answer", () => {
-  const answers = [
+  const responses = [
     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
     "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
@@ -108,7 +108,7 @@ describe("a mutated answer", () => {
   test("neither crashes the reader nor is read in two ways, whole or byte by byte", () => {
     const random = seededRandom(11);
     for (let i = 0; i < 20_000; i++) {
-      const bytes = bytesOf(mutate(answers[randomIndex(random, answers.length)] ?? "", random));
+      const bytes = bytesOf(mutate(responses[randomIndex(random, responses.length)] ?? "", random));
       const whole = readAnswer([bytes]);
       const single = readAnswer(oneByOne(bytes));
       const isBad = /Invalid/.test(whole.at(-1) ?? "");
@@ -123,7 +123,7 @@ describe("a mutated answer", () => {
     const reader = new ResponseReader(new ParsedResponse());
     const seen: string[] = [];
     let body = "";
-    const taker: ResponseSink = {
+    const sink: ResponseSink = {
       request: { isHead: false, upgrades: false },
       interim: ({ reader: { status } }) => void seen.push(`${status}`),
       responseHead(head, stop) {
@@ -137,7 +137,7 @@ describe("a mutated answer", () => {
     let progress = "more";
     for (const segment of segments) {
       if (progress !== "more") break;
-      progress = reader.read(taker, segment);
+      progress = reader.read(sink, segment);
     }
     return [...seen, body, progress];
   }

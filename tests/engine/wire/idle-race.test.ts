@@ -28,8 +28,8 @@ function lateSockets() {
 
 /** Two POSTs, with what the sockets held back told in between: both are answered, over one connection that is new. */
 async function payTwice(client: RawClient, { origin, release }: { origin: Origin; release: () => void }) {
-  const answer = await client.send(post("pay")).answer();
-  expect([answer.status, answer.body.toString()]).toEqual([200, "pay"]);
+  const response = await client.send(post("pay")).answer();
+  expect([response.status, response.body.toString()]).toEqual([200, "pay"]);
   release();
   expect((await client.send(post("again")).answer()).body.toString()).toBe("again");
   expect(origin.connections()).toBe(2);

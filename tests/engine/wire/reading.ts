@@ -32,10 +32,10 @@ export function readStream(segments: readonly Buffer[]): Reading {
     reading.complaint = text;
     return status;
   };
-  const headRead = (head: ParsedRequest, to: number, complaint: ProtocolViolation | undefined): number => {
+  const headRead = (head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number => {
     const request = new ForwardedRequest();
-    const stop = complaint ? -1 : request.begin(head, to);
-    reading.verdicts.push(stop < 0 ? refuse(complaint ?? request.chunkComplaint) : 0);
+    const stop = violation ? -1 : request.begin(head, to);
+    reading.verdicts.push(stop < 0 ? refuse(violation ?? request.chunkViolation) : 0);
     if (stop < 0) {
       return to;
     }
@@ -51,7 +51,7 @@ export function readStream(segments: readonly Buffer[]): Reading {
       if (open) {
         const stop = open.take(bytes, 0, bytes.length);
         if (stop < 0) {
-          reading.verdicts[reading.verdicts.length - 1] = refuse(open.chunkComplaint);
+          reading.verdicts[reading.verdicts.length - 1] = refuse(open.chunkViolation);
           break;
         }
         const last = reading.passed.length - 1;

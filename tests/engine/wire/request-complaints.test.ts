@@ -181,9 +181,9 @@ test("each request that is refused has its complaint, however it is cut", () => 
   const found: Record<string, string[]> = {};
   for (const { name, request } of refusedCases) {
     const bytes = bytesOf(request);
-    const { complaint } = readStream([bytes]);
-    (found[complaint] ??= []).push(name);
-    expect([name, readStream(oneByOne(bytes)).complaint]).toEqual([name, complaint]);
+    const { complaint: violation } = readStream([bytes]);
+    (found[violation] ??= []).push(name);
+    expect([name, readStream(oneByOne(bytes)).complaint]).toEqual([name, violation]);
   }
   expect(found).toEqual(casesOf as Record<string, string[]>);
 });
@@ -195,18 +195,30 @@ test("the log, the record and the client hear the complaint and never what the c
     async ({ client, stage }) => {
       const one = await client();
       one.send("GET /\x01evil HTTP/1.1\r\nHost: a\r\n\r\n");
-      const complaint = "the target is empty, or has a byte that must be encoded";
+      const violation = "the target is empty, or has a byte that must be encoded";
       const { status, body } = await one.answer();
       expect(status).toBe(400);
       expect(body.toString()).toStartWith(
-        `400 request_invalid: The request is not acceptable: ${complaint}. (request `,
+        `400 request_invalid: The request is not acceptable: ${violation}. (request `,
       );
       await until(() => stage.records.length > 0);
       expect(stage.records).toMatchObject([
-        { status: 400, reason: "request_invalid", complaint, clientAddress: "127.0.0.1", method: "" },
+        {
+          status: 400,
+          reason: "request_invalid",
+          complaint: violation,
+          clientAddress: "127.0.0.1",
+          method: "",
+        },
       ]);
       expect(lines).toMatchObject([
-        { message: "refused", client: "127.0.0.1", reason: "request_invalid", status: 400, complaint },
+        {
+          message: "refused",
+          client: "127.0.0.1",
+          reason: "request_invalid",
+          status: 400,
+          complaint: violation,
+        },
       ]);
       expect(JSON.stringify(lines)).not.toContain("evil");
     },
@@ -221,10 +233,9 @@ test("a head or a body that does not come in time is told apart", () =>
       (await client()).send("GET /");
       (await client()).send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na");
       await until(() => stage.records.length === 2);
-      expect(stage.records.map(({ status, complaint }) => `${status} ${complaint}`).toSorted()).toEqual([
-        "408 the body did not come in time",
-        "408 the head did not come in time",
-      ]);
+      expect(
+        stage.records.map(({ status, complaint: violation }) => `${status} ${violation}`).toSorted(),
+      ).toEqual(["408 the body did not come in time", "408 the head did not come in time"]);
     },
     { clientTimeouts: { headMs: 100, bodyIdleMs: 100 } },
   ));

@@ -26,17 +26,17 @@ class Written extends Connection {
 }
 
 test("many small chunks leave in one write where a client of HTTP/1.0 gets their data alone", () => {
-  const answer = new ForwardedResponse(Buffer.alloc(128 * 1024));
+  const response = new ForwardedResponse(Buffer.alloc(128 * 1024));
   const bytes = bytesOf(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\na\r\n".repeat(1_000)}`);
   const head = new ParsedResponse();
-  head.reader.beginAnswer(0);
+  head.reader.beginResponse(0);
   head.reader.read(bytes, bytes.length);
   head.validate(bytes, { isHead: false, upgrades: false });
   const client = new Written();
-  answer.begin(true, 0);
-  answer.closes = true;
-  answer.start(client, head, bytes.length);
-  answer.continue(client, bytesOf(`${"1;x\r\nb\r\n".repeat(1_000)}0\r\nX-Sum: 1\r\n\r\n`));
+  response.begin(true, 0);
+  response.closes = true;
+  response.start(client, head, bytes.length);
+  response.continue(client, bytesOf(`${"1;x\r\nb\r\n".repeat(1_000)}0\r\nX-Sum: 1\r\n\r\n`));
   expect(client.pieces.slice(1)).toEqual(["a".repeat(1_000), "b".repeat(1_000)]);
 });
 

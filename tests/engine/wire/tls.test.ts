@@ -75,9 +75,9 @@ describe("TLS", () => {
       const upstream = set.pool.upstreams[0];
       if (upstream)
         Object.assign(upstream, { address: { ...upstream.address, protocol: "https", ...(tls && { tls }) } });
-      const answer = await ask(set.port, get());
+      const response = await ask(set.port, get());
       set.close();
-      return answer.status;
+      return response.status;
     };
     expect(await statusWith(undefined)).toBe(502);
     expect(await statusWith({ verify: true, serverName: "other.example", ca })).toBe(502);

@@ -139,10 +139,10 @@ describe("an upstream's connection", () => {
       timeouts: { connectMs: 100 },
       retries: 0,
     });
-    const asked = await Promise.all(Array.from({ length: 8 }, () => ask(set.port, get())));
-    for (const answer of asked) {
-      expect(answer.status).toBe(504);
-      expect(answer.body.toString()).toContain("connect_timeout");
+    const expectation = await Promise.all(Array.from({ length: 8 }, () => ask(set.port, get())));
+    for (const response of expectation) {
+      expect(response.status).toBe(504);
+      expect(response.body.toString()).toContain("connect_timeout");
     }
     expect(waiting.length).toBe(8);
     expect((await ask(set.port, get())).status).toBe(504);
@@ -223,9 +223,9 @@ describe("an upstream's connection", () => {
     const statuses: number[] = [];
     for (const length of [60_000, 60_000, 1_000_000, 1_000_000]) {
       const client = await RawClient.connect(set.port);
-      const answer = await client.send(put(length)).answer();
-      statuses.push(answer.status);
-      if (answer.status === 200) expect(answer.body.toString()).toBe(String(length));
+      const response = await client.send(put(length)).answer();
+      statuses.push(response.status);
+      if (response.status === 200) expect(response.body.toString()).toBe(String(length));
       client.destroy();
     }
     expect(statuses.slice(0, 2)).toEqual([200, 200]);
