@@ -12,8 +12,8 @@ const maxReason = 500;
 export function actorOf(request: Request, { reason }: Fields = {}): Actor {
   const { name } = callerOf(request) ?? {};
   const given = request.headers.get("x-evenkeel-actor") ?? "";
-  const why = typeof reason === "string" ? lineOf(reason, maxReason) : "";
-  return { by: name ?? (/^[\w.@ -]{1,64}$/.test(given) ? given : "api"), why };
+  const line = typeof reason === "string" ? lineOf(reason, maxReason) : "";
+  return { by: name ?? (/^[\w.@ -]{1,64}$/.test(given) ? given : "api"), reason: line };
 }
 
 /** On one line, without control characters, and no longer than that. */

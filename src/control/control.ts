@@ -10,7 +10,7 @@ import type { Step } from "./plan.ts";
 /** Who gives an order, and why, in that person's words; `why` may be empty. */
 export interface Actor {
   readonly by: string;
-  readonly why: string;
+  readonly reason: string;
   /** Asked when it is the order's turn, so that nothing can come in between: what it gives is the answer. */
   readonly condition?: () => CommandError | undefined;
 }

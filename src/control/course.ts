@@ -57,7 +57,7 @@ export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
    * @param config a new one, or the one that counts already
    * @returns what changed
    */
-  reconcile(actor: Actor, reason: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
+  reconcile(actor: Actor, trigger: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
 }
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -81,7 +81,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       for (const upstream of pool.upstreams) {
         const intent = intents.of("mode", upstream.id);
         const drain = drains.of(upstream);
-        pool.setMode(upstream, drain?.isLeaving ? "draining" : (intent?.mode ?? "ready"));
+        pool.setMode(upstream, drain?.isRemoval ? "draining" : (intent?.mode ?? "ready"));
         // Set before a restart, or while the configuration did not have it.
         if (intent?.mode === "draining" && !drain) drains.restore(upstream, intent.at);
       }
@@ -104,7 +104,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       last = done.catch(() => {});
       return done;
     },
-    async reconcile(actor, reason, newConfig = config) {
+    async reconcile(actor, trigger, newConfig = config) {
       const newWanted = desiredWith(newConfig, intents.all);
       const steps = planOf(desired, newWanted);
       const next = registry.prepare(newWanted);
@@ -116,25 +116,25 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       prober.retain(after);
       [config, desired] = [newConfig, newWanted];
       options.onReconciled?.();
-      for (const step of steps) record(eventLog, step, { ...actor, reason });
+      for (const step of steps) record(eventLog, step, { actor, trigger });
       return steps;
     },
   };
 }
 
 function isStillLeaving(drain: Drain | undefined): boolean {
-  return drain !== undefined && drain.isLeaving && !drain.isOver;
+  return drain !== undefined && drain.isRemoval && !drain.isOver;
 }
 
 /** Upstreams have a history each; what else changed is in the record of the reload. */
 function record(
   eventLog: EventLog,
   step: Step,
-  { by, why, reason }: Actor & { readonly reason: string },
+  { actor, trigger }: { readonly actor: Actor; readonly trigger: string },
 ): void {
   const { subject, action, pool = null, upstream = null, key, from = "", to = "" } = step;
   if (subject !== "upstream") return;
-  const named = { pool, upstream, reason, by, detail: why };
+  const named = { pool, upstream, reason: trigger, by: actor.by, detail: actor.reason };
   if (action === "add") eventLog.add({ kind: "member", ...named, from: "absent", to: "added" });
   else if (action === "remove") eventLog.add({ kind: "member", ...named, from: "present", to: "removed" });
   else if (key === "weight" || key === "backup") eventLog.add({ kind: key, ...named, from, to });

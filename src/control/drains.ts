@@ -9,7 +9,7 @@ export interface Drain {
   /** Epoch milliseconds by which it should be empty; null if nobody named a time. */
   readonly deadline: number | null;
   /** It goes when it is empty. */
-  readonly isLeaving: boolean;
+  readonly isRemoval: boolean;
   /** It need not be waited for any more: the next change takes it away. */
   readonly isOver?: true;
 }
@@ -49,7 +49,7 @@ export class Drains {
 
   /** As it was before a restart: nothing is under way, so there is nothing to watch. */
   restore(upstream: Upstream, since: number): void {
-    const drain = { since, deadline: null, isLeaving: false };
+    const drain = { since, deadline: null, isRemoval: false };
     this.#drains.set(upstream, drain);
     this.#notified.add(drain);
   }
@@ -57,14 +57,14 @@ export class Drains {
   /** Again with another deadline, it goes on from the first beginning. @param waitMs 0 names no deadline */
   begin(
     upstream: Upstream,
-    { waitMs, isLeaving }: { readonly waitMs: number; readonly isLeaving: boolean },
+    { waitMs, isRemoval }: { readonly waitMs: number; readonly isRemoval: boolean },
   ): void {
     const now = this.#options.wallClock();
     const known = this.#drains.get(upstream);
     const since = known?.since ?? now;
-    const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isLeaving };
+    const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isRemoval };
     this.#drains.set(upstream, drain);
-    if (known && this.#notified.has(known) && !isLeaving) this.#notified.add(drain);
+    if (known && this.#notified.has(known) && !isRemoval) this.#notified.add(drain);
     void this.#watch(upstream, drain, waitMs > 0 ? this.#options.clock() + waitMs : Infinity);
   }
 

@@ -32,7 +32,7 @@ export function drainAndRemove(
 ): Promise<DrainReport> | DrainReport {
   const { upstream } = found;
   const limitMs = waitMs || leaveWithinMs;
-  drains.begin(upstream, { waitMs: limitMs, isLeaving: true });
+  drains.begin(upstream, { waitMs: limitMs, isRemoval: true });
   const leave = async (): Promise<DrainReport> => {
     await drains.wait(upstream, limitMs);
     drains.finish(upstream);

@@ -6,7 +6,7 @@ import type { UpstreamFile } from "../config/schema.ts";
 import type { Cancel } from "../lib/clock.ts";
 import type { Mode } from "../pool/upstream.ts";
 import type { BalancerEvent } from "../state/event.ts";
-import type { IntentRemoval, Intent } from "../state/intent.ts";
+import type { Intent, IntentMeta, IntentRemoval } from "../state/intent.ts";
 import {
   type Control,
   type CommandError,
@@ -45,16 +45,16 @@ export class Controller implements Control {
     const { registry, drains, intents } = this.#reconciler;
     const found = registry.find(id);
     if (!found) return unknownUpstream(id);
-    if (drains.of(found.upstream)?.isLeaving) return alreadyDeparting(id);
+    if (drains.of(found.upstream)?.isRemoval) return alreadyDeparting(id);
     const refused = actor.condition?.();
     if (refused) return refused;
-    intents.write([{ kind: "mode", upstream: id, mode, ...this.#said(actor) }]);
+    intents.write([{ kind: "mode", upstream: id, mode, ...this.#intentMeta(actor) }]);
     if (mode !== "draining") drains.end(found.upstream);
     // Not where it only ends a drain: that is also how one is undone, and leaves everything as it was.
     if (mode === "ready" && found.upstream.mode === "ready") this.#readmit(found, actor);
     this.#turnTo(found, mode, actor);
     if (mode === "draining" && !drains.of(found.upstream)) {
-      drains.begin(found.upstream, { waitMs: 0, isLeaving: false });
+      drains.begin(found.upstream, { waitMs: 0, isRemoval: false });
     }
     return undefined;
   }
@@ -63,11 +63,11 @@ export class Controller implements Control {
     return this.#reconciler.runExclusive(async () => {
       const found = this.#reconciler.registry.find(id);
       if (!found) return unknownUpstream(id);
-      if (this.#reconciler.drains.of(found.upstream)?.isLeaving) return alreadyDeparting(id);
+      if (this.#reconciler.drains.of(found.upstream)?.isRemoval) return alreadyDeparting(id);
       const intent: Intent | IntentRemoval =
         weight === null
           ? { kind: "forgotten", upstream: id, aspect: "weight" }
-          : { kind: "weight", upstream: id, weight, ...this.#said(actor) };
+          : { kind: "weight", upstream: id, weight, ...this.#intentMeta(actor) };
       const refused = actor.condition?.();
       if (refused) return refused;
       this.#reconciler.intents.write([intent]);
@@ -86,13 +86,13 @@ export class Controller implements Control {
     if (!found) return unknownUpstream(id);
     if (force && !abortAttempts())
       return commandError(501, "force_unsupported", "Cannot cut what is left: this engine has no way to");
-    if (drains.of(found.upstream)?.isLeaving) return alreadyDeparting(id);
+    if (drains.of(found.upstream)?.isRemoval) return alreadyDeparting(id);
     const refused = actor.condition?.();
     if (refused) return refused;
-    intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#said(actor) }]);
+    intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#intentMeta(actor) }]);
     // First the mode: one that is empty already would be told to be drained before it was told to drain.
     this.#turnTo(found, "draining", actor);
-    drains.begin(found.upstream, { waitMs: deadlineMs, isLeaving: false });
+    drains.begin(found.upstream, { waitMs: deadlineMs, isRemoval: false });
     return waitUntilDrained(this.#reconciler, found, { waitMs, force });
   }
 
@@ -105,7 +105,7 @@ export class Controller implements Control {
       const spec = parseNewUpstream(given, desired, pool);
       if ("kind" in spec) return spec;
       const isWeighed = (given as Partial<UpstreamFile>).weight !== undefined;
-      const addition = { pool, spec, isWeighed, meta: this.#said(actor) };
+      const addition = { pool, spec, isWeighed, meta: this.#intentMeta(actor) };
       const changes = intentsForAddition(addition, config, intents);
       if ("kind" in changes) return changes;
       const refused = actor.condition?.();
@@ -121,8 +121,8 @@ export class Controller implements Control {
     const found = registry.find(id);
     if (!found) return unknownUpstream(id);
     const { upstream, member } = found;
-    if (drains.of(upstream)?.isLeaving) return alreadyDeparting(id);
-    const staying = member.pool.upstreams.filter((other) => !drains.of(other)?.isLeaving);
+    if (drains.of(upstream)?.isRemoval) return alreadyDeparting(id);
+    const staying = member.pool.upstreams.filter((other) => !drains.of(other)?.isRemoval);
     if (staying.length < 2) {
       const message = `Cannot remove ${id}: it is the last one of pool ${member.pool.name}; maintenance takes it out`;
       return commandError(409, "upstream_last", message);
@@ -131,7 +131,13 @@ export class Controller implements Control {
     if (!intents.of("added", id)) {
       const { protocol, hostname, port } = upstream.address;
       const address = { protocol, hostname, port };
-      changes.push({ kind: "removed", upstream: id, pool: member.pool.name, address, ...this.#said(actor) });
+      changes.push({
+        kind: "removed",
+        upstream: id,
+        pool: member.pool.name,
+        address,
+        ...this.#intentMeta(actor),
+      });
     }
     const refused = actor.condition?.();
     if (refused) return refused;
@@ -153,7 +159,7 @@ export class Controller implements Control {
     if (!found) return unknownUpstream(id);
     const refused = actor.condition?.();
     if (refused) return refused;
-    if (this.#faults.end(found.upstream, { reason: "operator", ...personIn(actor) })) return undefined;
+    if (this.#faults.end(found.upstream, "operator", personIn(actor))) return undefined;
     return commandError(409, "rehearsal_none", `Cannot end a rehearsal on ${id}: there is none`);
   }
 
@@ -189,7 +195,7 @@ export class Controller implements Control {
     const from = upstream.mode;
     if (!member.pool.setMode(upstream, mode)) return;
     this.#turned(found, { from, to: mode }, actor);
-    this.#reconciler.log.info("mode set", { upstream: upstream.id, mode, ...personIn(actor) });
+    this.#reconciler.log.info("mode set", { upstream: upstream.id, mode, by: actor.by, why: actor.reason });
   }
 
   /** Whoever says of one that is ready that it shall be means that it shall serve, whatever its last requests said. */
@@ -205,16 +211,16 @@ export class Controller implements Control {
     actor: Actor,
   ): void {
     this.#reconciler.onReconciled?.();
-    const named = { pool: member.pool.name, upstream: upstream.id, by: actor.by, detail: actor.why };
+    const named = { pool: member.pool.name, upstream: upstream.id, by: actor.by, detail: actor.reason };
     this.#reconciler.eventLog.add({ kind: "mode", ...named, ...turn, reason: "operator" });
   }
 
-  #said({ by, why }: Actor): { by: string; why: string; at: number } {
-    return { by, why, at: this.#reconciler.wallClock() };
+  #intentMeta({ by, reason }: Actor): Omit<IntentMeta, "upstream"> {
+    return { by, why: reason, at: this.#reconciler.wallClock() };
   }
 }
 
 /** Without the condition, which is over once it was met. */
-function personIn({ by, why }: Actor): Actor {
-  return { by, why };
+function personIn({ by, reason }: Actor): Actor {
+  return { by, reason };
 }

@@ -47,45 +47,66 @@ export class FaultInjections {
       return commandError(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${why}`);
     }
     const { latencyMs, errorShare, error, probes, durationMs } = order;
-    const plan = { latencyMs, errorShare, error, probes, until: clock() + durationMs, ...actor };
+    const plan = {
+      latencyMs,
+      errorShare,
+      error,
+      probes,
+      until: clock() + durationMs,
+      by: actor.by,
+      why: actor.reason,
+    };
     this.#running.get(upstream)?.cancel();
     const from = upstream.fault ? describeFault(upstream.fault.plan) : "none";
     upstream.fault = new FaultInjection(plan, random);
-    const cancel = schedule(durationMs, () => this.end(upstream, ended));
+    const cancel = schedule(durationMs, () => this.end(upstream, "time_over", balancer));
     this.#running.set(upstream, { pool: pool.name, cancel });
     const to = describeFault(plan);
-    this.#report(pool.name, upstream, { from, to, reason: "operator", ...actor });
+    this.#report(pool.name, upstream, { from, to, trigger: "operator", actor });
     this.#options.log.warn("rehearsal begins", {
-      ...{ pool: pool.name, upstream: upstream.id, plays: to, forMs: durationMs, ...actor },
+      ...{
+        pool: pool.name,
+        upstream: upstream.id,
+        plays: to,
+        forMs: durationMs,
+        by: actor.by,
+        why: actor.reason,
+      },
     });
     return undefined;
   }
 
-  /** False if there is none. @param reason one word */
-  end(upstream: Upstream, { reason, ...actor }: Actor & { readonly reason: string }): boolean {
+  /** @param trigger the reason word of the event: what ended it
+   * @returns false if no fault is active on the upstream */
+  end(upstream: Upstream, trigger: string, actor: Actor): boolean {
     const running = this.#running.get(upstream);
     if (!running || !upstream.fault) return false;
     running.cancel();
     this.#running.delete(upstream);
     const from = describeFault(upstream.fault.plan);
     upstream.fault = undefined;
-    this.#report(running.pool, upstream, { from, to: "none", reason, ...actor });
-    this.#options.log.info("rehearsal ends", { pool: running.pool, upstream: upstream.id, reason, ...actor });
+    this.#report(running.pool, upstream, { from, to: "none", trigger, actor });
+    this.#options.log.info("rehearsal ends", {
+      ...{ pool: running.pool, upstream: upstream.id, reason: trigger, by: actor.by, why: actor.reason },
+    });
     return true;
   }
 
-  endAll(reason: string): void {
-    for (const upstream of [...this.#running.keys()]) this.end(upstream, { ...ended, reason });
+  endAll(trigger: string): void {
+    for (const upstream of [...this.#running.keys()]) this.end(upstream, trigger, balancer);
   }
 
   #report(
     pool: string,
     upstream: Upstream,
-    { why, ...told }: Actor & { readonly from: string; readonly to: string; readonly reason: string },
+    { from, to, trigger, actor }: { from: string; to: string; trigger: string; actor: Actor },
   ): void {
-    this.#options.eventLog.add({ kind: "rehearsal", pool, upstream: upstream.id, ...told, detail: why });
+    this.#options.eventLog.add({
+      ...{ kind: "rehearsal", pool, upstream: upstream.id, from, to },
+      ...{ reason: trigger, by: actor.by, detail: actor.reason },
+    });
     this.#options.onChange();
   }
 }
 
-const ended = { reason: "time_over", by: "balancer", why: "" };
+const balancer: Actor = { by: "balancer", reason: "" };

@@ -31,7 +31,7 @@ export async function reload(
   );
   if (dry) return { applied: false, steps, needsRestart };
   reconciler.intents.write(outdated);
-  await reconciler.reconcile({ by, why: "" }, "configuration", live);
+  await reconciler.reconcile({ by, reason: "" }, "configuration", live);
   for (const why of warningsIn(live, reconciler.wallClock())) reconciler.log.warn("configuration", { why });
   const isChanged = steps.some((step) => !step.needsRestart);
   reconciler.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });

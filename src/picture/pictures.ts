@@ -95,9 +95,9 @@ export class SnapshotBuilder {
   #drainOf(upstream: Upstream): DrainSnapshot | null {
     const drain = this.#options.drains.of(upstream);
     if (!drain) return null;
-    const { since, deadline, isLeaving } = drain;
+    const { since, deadline, isRemoval } = drain;
     const { inFlight } = upstream;
-    return { since, deadline, inFlight, drained: inFlight === 0, leaving: isLeaving };
+    return { since, deadline, inFlight, drained: inFlight === 0, leaving: isRemoval };
   }
 }
 

@@ -13,17 +13,17 @@ const query = (text: string) => new URLSearchParams(text);
 
 describe("what a caller asks for", () => {
   test("has an actor and a reason that are fit for a log", () => {
-    expect(actorOf(asked())).toEqual({ by: "api", why: "" });
+    expect(actorOf(asked())).toEqual({ by: "api", reason: "" });
     expect(
       actorOf(asked(undefined, { "x-evenkeel-actor": "ann@ops" }), { reason: " a\n\u0000b\t c " }),
     ).toEqual({
-      ...{ by: "ann@ops", why: "a b c" },
+      ...{ by: "ann@ops", reason: "a b c" },
     });
     expect(actorOf(asked(undefined, { "x-evenkeel-actor": "<b>" }), { reason: 5 })).toEqual({
       by: "api",
-      why: "",
+      reason: "",
     });
-    expect(actorOf(asked(), { reason: "x".repeat(900) }).why).toHaveLength(500);
+    expect(actorOf(asked(), { reason: "x".repeat(900) }).reason).toHaveLength(500);
   });
 
   test.each([

@@ -52,7 +52,7 @@ export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend 
       return { drained: true, inFlight: 0, undone: false, cut: 0 };
     },
     async reload(_order, by) {
-      acts.push({ by, why: "" });
+      acts.push({ by, reason: "" });
       return { applied: false, steps: [], needsRestart: [] };
     },
     rehearse: (_id, _given, actor) => act(actor),

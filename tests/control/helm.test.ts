@@ -17,7 +17,7 @@ import type { Store } from "../../src/state/store.ts";
 import { configOf, hostOf, intentOf, poolsIn } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
-const who = { by: "ann", why: "because" };
+const actor = { by: "ann", reason: "because" };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 interface Setting {
@@ -134,7 +134,7 @@ describe("the helm", () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
     const { helm: controller, fleet: registry, time } = setUp(configOf("main: a b"), { gate });
-    const adding = controller.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    const adding = controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     await time.advance(0);
     expect(ids(registry.pools[0]?.upstreams)).toBe("ab");
     for (const open of gates.splice(0)) open();
@@ -146,11 +146,11 @@ describe("the helm", () => {
     const { helm: controller, pools, files } = setUp(configOf("main: a"));
     files.next = configOf("main: a d");
     const orders = [
-      controller.add("main", { url: "http://10.0.0.2", name: "b" }, who),
-      controller.add("main", { url: "http://10.0.0.2", name: "b" }, who),
-      controller.setWeight("b", 4, who),
+      controller.add("main", { url: "http://10.0.0.2", name: "b" }, actor),
+      controller.add("main", { url: "http://10.0.0.2", name: "b" }, actor),
+      controller.setWeight("b", 4, actor),
       controller.reload({ dry: false }, "ann"),
-      controller.add("main", { url: "http://10.0.0.4", name: "d" }, who),
+      controller.add("main", { url: "http://10.0.0.4", name: "d" }, actor),
     ];
     const responses = await Promise.all<unknown>(orders);
     expect(responses.map(reasonOf)).toEqual([
@@ -165,7 +165,7 @@ describe("the helm", () => {
 
   test("forgets what the configuration has caught up with, so that it counts from then on", async () => {
     const { helm: controller, files, pools, store } = setUp(configOf("main: a b"));
-    await controller.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    await controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     files.next = configOf("main: a b c;weight=2");
     await controller.reload({ dry: false }, "ann");
     expect(store.intents()).toEqual([]);
@@ -181,7 +181,7 @@ describe("the helm", () => {
     const { pools, upstream, course: reconciler } = setUp(configOf("main: a b"), { store });
     expect(pools()).toBe("main: b;weight=9 c");
     expect(upstream("c").mode).toBe("draining");
-    expect(reconciler.drains.of(upstream("c"))).toEqual({ since: 1, deadline: null, isLeaving: false });
+    expect(reconciler.drains.of(upstream("c"))).toEqual({ since: 1, deadline: null, isRemoval: false });
   });
 
   test("does what it cannot write down all the same: a full disk must not keep anybody from draining a server", async () => {
@@ -203,15 +203,15 @@ describe("the helm", () => {
       upstream,
       pools,
     } = setUp(configOf("main: a b"), { store: broken });
-    expect(controller.setMode("a", "maintenance", who)).toBeUndefined();
+    expect(controller.setMode("a", "maintenance", actor)).toBeUndefined();
     expect(upstream("a").mode).toBe("maintenance");
-    expect(await controller.drain("a", { waitMs: 0, force: false }, who)).toMatchObject({ drained: true });
-    expect(await controller.setWeight("b", 3, who)).toBeUndefined();
+    expect(await controller.drain("a", { waitMs: 0, force: false }, actor)).toMatchObject({ drained: true });
+    expect(await controller.setWeight("b", 3, actor)).toBeUndefined();
     expect(upstream("b").weight).toBe(3);
-    expect(await controller.add("main", { url: "http://10.0.0.3" }, who)).toBe("10.0.0.3:80");
+    expect(await controller.add("main", { url: "http://10.0.0.3" }, actor)).toBe("10.0.0.3:80");
     expect(reconciler.intents.of("mode", "a")).toMatchObject({ mode: "draining", by: "ann" });
-    expect(await controller.remove("a", 0, who)).toMatchObject({ inFlight: 0 });
-    expect(reconciler.drains.of(upstream("a"))?.isLeaving).toBe(true);
+    expect(await controller.remove("a", 0, actor)).toMatchObject({ inFlight: 0 });
+    expect(reconciler.drains.of(upstream("a"))?.isRemoval).toBe(true);
     expect(pools()).toBe("main: a b;weight=3 10.0.0.3:80@10.0.0.3");
   });
 });
@@ -221,7 +221,7 @@ describe("a drain", () => {
     const { helm: controller, course: reconciler, upstream, time, stages } = setUp(configOf("main: a b"));
     upstream("a").inFlight = 1;
     const order = { waitMs: 0, deadlineMs: 1_000, force: false };
-    expect(await controller.drain("a", order, who)).toMatchObject({ drained: false, inFlight: 1 });
+    expect(await controller.drain("a", order, actor)).toMatchObject({ drained: false, inFlight: 1 });
     const drain = reconciler.drains.of(upstream("a"));
     expect((drain?.deadline ?? 0) - (drain?.since ?? 0)).toBe(1_000);
     await time.advance(1_100);
@@ -235,16 +235,16 @@ describe("a drain", () => {
     const { helm: controller, course: reconciler, upstream } = setUp(configOf("main: a b"));
     upstream("a").outlier.ejectUnresponsive(1_000);
     expect(upstream("a").status).toBe("ejected");
-    controller.setMode("a", "ready", who);
-    controller.setMode("a", "ready", who);
+    controller.setMode("a", "ready", actor);
+    controller.setMode("a", "ready", actor);
     expect(upstream("a").outlier).toMatchObject({ state: "up", reason: "operator" });
     expect(upstream("a").effectiveWeight).toBeLessThan(1);
     expect(reconciler.eventLog.events({ limit: 9 })).toMatchObject([
       { kind: "mode", upstream: "a", from: "ejected", to: "ready", by: "ann", detail: "because" },
     ]);
     upstream("b").outlier.ejectUnresponsive(1_000);
-    controller.setMode("b", "maintenance", who);
-    controller.setMode("b", "ready", who);
+    controller.setMode("b", "maintenance", actor);
+    controller.setMode("b", "ready", actor);
     expect(upstream("b").status).toBe("ejected");
   });
 
@@ -252,14 +252,14 @@ describe("a drain", () => {
     const { helm: controller, upstream, time, stages } = setUp(configOf("main: a b"));
     const a = upstream("a");
     a.inFlight = 2;
-    const late = controller.drain("a", { waitMs: 1_000, force: false }, who);
+    const late = controller.drain("a", { waitMs: 1_000, force: false }, actor);
     await time.advance(1_000);
     expect(await late).toEqual({ drained: false, inFlight: 2, undone: false, cut: 0 });
-    const undone = controller.drain("a", { waitMs: 1_000, force: false }, who);
-    controller.setMode("a", "ready", who);
+    const undone = controller.drain("a", { waitMs: 1_000, force: false }, actor);
+    controller.setMode("a", "ready", actor);
     await time.advance(100);
     expect(await undone).toMatchObject({ drained: false, undone: true });
-    const empty = controller.drain("a", { waitMs: 1_000, force: false }, who);
+    const empty = controller.drain("a", { waitMs: 1_000, force: false }, actor);
     a.inFlight = 0;
     await time.advance(100);
     expect(await empty).toMatchObject({ drained: true, inFlight: 0 });
@@ -276,11 +276,11 @@ describe("a drain", () => {
     };
     const { helm: controller, upstream, time } = setUp(configOf("main: a b"), { cut });
     upstream("a").inFlight = 2;
-    const forced = controller.drain("a", { waitMs: 100, force: true }, who);
+    const forced = controller.drain("a", { waitMs: 100, force: true }, actor);
     await time.advance(100);
     expect(await forced).toEqual({ drained: true, inFlight: 0, undone: false, cut: 2 });
     expect(
-      reasonOf(await setUp(configOf("main: a b")).helm.drain("a", { waitMs: 0, force: true }, who)),
+      reasonOf(await setUp(configOf("main: a b")).helm.drain("a", { waitMs: 0, force: true }, actor)),
     ).toBe("force_unsupported");
   });
 });
@@ -288,19 +288,19 @@ describe("a drain", () => {
 describe("a removal", () => {
   test("waits until it is empty, and then leaves no trace of one that was added", async () => {
     const { helm: controller, upstream, time, store, told, pools } = setUp(configOf("main: a b"));
-    await controller.add("main", { url: "http://10.0.0.3", name: "c" }, who);
-    await controller.setWeight("c", 2, who);
+    await controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
+    await controller.setWeight("c", 2, actor);
     const c = upstream("c");
     c.inFlight = 1;
-    const removal = controller.remove("c", 5_000, who);
+    const removal = controller.remove("c", 5_000, actor);
     expect(store.intents()).toEqual([]);
     await time.advance(1_000);
     expect([c.mode, pools()]).toEqual(["draining", "main: a b c;weight=2"]);
     const responses: unknown[] = [
-      controller.setMode("c", "ready", who),
-      await controller.remove("c", 0, who),
+      controller.setMode("c", "ready", actor),
+      await controller.remove("c", 0, actor),
     ];
-    expect([...responses, await controller.setWeight("c", 1, who)].map(reasonOf)).toEqual(
+    expect([...responses, await controller.setWeight("c", 1, actor)].map(reasonOf)).toEqual(
       Array(3).fill("upstream_leaving"),
     );
     c.inFlight = 0;
@@ -316,12 +316,12 @@ describe("a removal", () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
     const { helm: controller, upstream, fleet: registry, time } = setUp(configOf("main: a b"), { gate });
-    const adding = controller.add("main", { url: "http://10.0.0.3", name: "c" }, who);
+    const adding = controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     await time.advance(0);
     const a = upstream("a");
-    const removal = controller.remove("a", 1_000, who);
+    const removal = controller.remove("a", 1_000, actor);
     await time.advance(100);
-    expect(reasonOf(controller.setMode("a", "ready", who))).toBe("upstream_leaving");
+    expect(reasonOf(controller.setMode("a", "ready", actor))).toBe("upstream_leaving");
     const seen: string[] = [];
     const adopted = adding.then(() => seen.push(`${a.mode} ${ids(registry.pools[0]?.available)}`));
     for (const open of gates.splice(0)) open();
@@ -335,8 +335,8 @@ describe("a removal", () => {
     const { helm: controller, upstream, time, pools, store } = setUp(configOf("main: a b"));
     const a = upstream("a");
     a.inFlight = 1;
-    expect(await controller.remove("a", 0, who)).toMatchObject({ drained: false, inFlight: 1 });
-    expect(reasonOf(await controller.remove("b", 0, who))).toBe("upstream_last");
+    expect(await controller.remove("a", 0, actor)).toMatchObject({ drained: false, inFlight: 1 });
+    expect(reasonOf(await controller.remove("b", 0, actor))).toBe("upstream_last");
     await time.advance(30_000);
     expect(pools()).toBe("main: b");
     expect(store.intents()).toMatchObject([{ kind: "removed", upstream: "a", by: "ann", why: "because" }]);
@@ -344,13 +344,13 @@ describe("a removal", () => {
 
   test("of a configured one is undone by adding it again, with its configured weight", async () => {
     const { helm: controller, pools, time } = setUp(configOf("main: a;weight=3 b"));
-    const removal = controller.remove("a", 10, who);
+    const removal = controller.remove("a", 10, actor);
     await time.advance(100);
     await removal;
-    expect(reasonOf(await controller.add("main", { url: "http://10.0.0.7", name: "a" }, who))).toBe(
+    expect(reasonOf(await controller.add("main", { url: "http://10.0.0.7", name: "a" }, actor))).toBe(
       "upstream_exists",
     );
-    expect(await controller.add("main", { url: "http://10.0.0.1", name: "a" }, who)).toBe("a");
+    expect(await controller.add("main", { url: "http://10.0.0.1", name: "a" }, actor)).toBe("a");
     expect(pools()).toBe("main: a;weight=3 b");
   });
 });

@@ -11,7 +11,7 @@ import { openSqlite } from "../../src/state/sqlite.ts";
 import { configOf } from "../support/configs.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
-const who = { by: "ann", why: "to see it" };
+const actor = { by: "ann", reason: "to see it" };
 
 function setUp() {
   const time = new FakeTime();
@@ -56,7 +56,7 @@ describe("rehearsals", () => {
   test("end by themselves at their time, and the record says who began them and why", async () => {
     const { time, rehearsals: faults, find, told, lines, changes } = setUp();
     const found = find("a");
-    expect(faults.begin(found, order, who)).toBeUndefined();
+    expect(faults.begin(found, order, actor)).toBeUndefined();
     await time.advance(29_999);
     expect(found.upstream.fault).toBeDefined();
     await time.advance(1);
@@ -72,9 +72,9 @@ describe("rehearsals", () => {
   test("end by an order, once, and no timer is left", async () => {
     const { time, rehearsals: faults, find, told } = setUp();
     const { upstream } = find("a");
-    faults.begin(find("a"), order, who);
-    expect(faults.end(upstream, { ...who, reason: "operator" })).toBe(true);
-    expect(faults.end(upstream, { ...who, reason: "operator" })).toBe(false);
+    faults.begin(find("a"), order, actor);
+    expect(faults.end(upstream, "operator", actor)).toBe(true);
+    expect(faults.end(upstream, "operator", actor)).toBe(false);
     await time.advance(60_000);
     expect(told()).toHaveLength(2);
   });
@@ -82,9 +82,9 @@ describe("rehearsals", () => {
   test("are replaced, not added up: the new one has its own time", async () => {
     const { time, rehearsals: faults, find } = setUp();
     const { upstream } = find("a");
-    faults.begin(find("a"), order, who);
+    faults.begin(find("a"), order, actor);
     await time.advance(20_000);
-    faults.begin(find("a"), { ...order, latencyMs: 0 }, who);
+    faults.begin(find("a"), { ...order, latencyMs: 0 }, actor);
     await time.advance(20_000);
     expect(upstream.fault?.plan.latencyMs).toBe(0);
     await time.advance(10_000);
@@ -93,8 +93,8 @@ describe("rehearsals", () => {
 
   test("end all together when the balancer drains", () => {
     const { rehearsals: faults, find, told } = setUp();
-    faults.begin(find("a"), order, who);
-    faults.begin(find("b"), { ...order, force: true }, who);
+    faults.begin(find("a"), order, actor);
+    faults.begin(find("b"), { ...order, force: true }, actor);
     faults.endAll("draining");
     expect([find("a").upstream.fault, find("b").upstream.fault]).toEqual([undefined, undefined]);
     expect(told().slice(2)).toEqual([
@@ -105,13 +105,13 @@ describe("rehearsals", () => {
 
   test("are refused where the pool could not bear them, unless by force", () => {
     const { rehearsals: faults, find } = setUp();
-    faults.begin(find("a"), order, who);
-    expect(faults.begin(find("b"), order, who)).toMatchObject({
+    faults.begin(find("a"), order, actor);
+    expect(faults.begin(find("b"), order, actor)).toMatchObject({
       status: 409,
       reason: "rehearsal_unsafe",
     });
     expect(find("b").upstream.fault).toBeUndefined();
-    expect(faults.begin(find("b"), { ...order, force: true }, who)).toBeUndefined();
+    expect(faults.begin(find("b"), { ...order, force: true }, actor)).toBeUndefined();
   });
 
   test("travel to workers with the state, and leave them with it", () => {
@@ -119,10 +119,10 @@ describe("rehearsals", () => {
     const worker = fleetOf();
     const tell = () => applyState(worker, JSON.parse(JSON.stringify(stateOf(config, registry))));
     const there = () => worker.find("a")?.upstream.fault?.plan;
-    faults.begin(find("a"), order, who);
+    faults.begin(find("a"), order, actor);
     tell();
     expect(there()).toEqual(find("a").upstream.fault?.plan);
-    faults.end(find("a").upstream, { ...who, reason: "operator" });
+    faults.end(find("a").upstream, "operator", actor);
     tell();
     expect(there()).toBeUndefined();
   });
