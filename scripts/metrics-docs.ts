@@ -7,7 +7,7 @@ import { certificateFamilies } from "../src/metrics/certificate-families.ts";
 import { families } from "../src/metrics/families.ts";
 import { memoryFamilies, stateFamily } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
-import { processFamilies } from "../src/metrics/own-families.ts";
+import { processFamilies } from "../src/metrics/process-families.ts";
 import { workerFamilies } from "../src/metrics/worker-families.ts";
 
 export const metricsFile = join(import.meta.dirname, "../docs/metrics.md");

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { sleep } from "../src/lib/clock.ts";
 import { startDashboard } from "../src/dashboard/dashboard.ts";
 import { runtime } from "../src/runtime/bun.ts";
-import { busySnapshot, startAdminStandIn } from "../tests/support/admin-stand-in.ts";
+import { busySnapshot, startAdminStandIn } from "../tests/support/fake-admin-api.ts";
 import { findChromium, launchChromium } from "../tests/support/browser.ts";
 import { until } from "../tests/support/wait.ts";
 

@@ -1,7 +1,7 @@
 /** Everything about one upstream: its part of the snapshot, and what would be too much of it for all at once. Types and nothing else. */
 
 import type { PolicyName } from "./policy/policies.ts";
-import type { ProbeSnapshot, UpstreamSnapshot } from "./snapshot.ts";
+import type { ProbeSnapshot, UpstreamSnapshot } from "./snapshot/snapshot.ts";
 
 /** How many answers took between `fromMs` and `toMs` to their head. */
 export interface LatencyBucket {

@@ -2,20 +2,20 @@
 
 import { closeSync, openSync } from "node:fs";
 
-import type { Command } from "./cli.ts";
-import type { AdminTarget } from "./cli/companions.ts";
-import { systemEnvironment, userName } from "./cli/surroundings.ts";
+import type { Command } from "./cli/parse.ts";
+import type { AdminTarget } from "./cli/side-commands.ts";
+import { systemEnvironment, userName } from "./cli/environment.ts";
 import type { AdminCall, Failed } from "./commands/admin-call.ts";
 import type { Reply } from "./commands/ask.ts";
-import type { ServerCommand } from "./commands/readings.ts";
+import type { ServerCommand } from "./commands/config-reader.ts";
 import { UsageError, type RunningCommand } from "./commands/running.ts";
 import type { SecretSource } from "./commands/secret-input.ts";
 import type { Terminal } from "./commands/terminal.ts";
 import { describeConfigError, type ConfigError } from "./config/problem.ts";
 import { bugs } from "./lib/bugs.ts";
 import { configureLog, flushLog, type Log, logOf } from "./lib/log.ts";
-import type { ToWorker } from "./plane/messages.ts";
-import type { Worker } from "./plane/worker.ts";
+import type { ToWorker } from "./dataplane/messages.ts";
+import type { Worker } from "./dataplane/worker.ts";
 import { liftFetchLimit } from "./runtime/fetch-limit.ts";
 
 /** For whatever the operator got wrong: flags, environment, configuration, a port in use. */
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   // Started by a balancer, not by people: their syntax is not even loaded.
   if (argv.length === 1 && argv[0] === "worker") return serveAsWorker();
   if (argv[0] === "up" || argv[0] === "proxy") liftFetchLimit();
-  const { parse } = await import("./cli.ts");
+  const { parse } = await import("./cli/parse.ts");
   const command = parse(argv, process.env, systemEnvironment(process.env));
   if (command.kind === "verb") return runVerbCommand(command);
   if (!isLongRunning(command)) return printReply(command);
@@ -90,7 +90,7 @@ async function runVerbCommand({ verb, ask: target }: VerbCommand): Promise<void>
     hasColour: stdout.isTTY === true && !process.env["NO_COLOR"],
     size: () => (stdout.columns > 0 ? { columns: stdout.columns, rows: stdout.rows } : undefined),
   };
-  const { runVerb } = await import("./commands/verbs.ts");
+  const { runVerb } = await import("./commands/run-verb.ts");
   process.exitCode = await runVerb(verb, { target, actor: userName(process.env), terminal });
 }
 
@@ -174,7 +174,7 @@ function serveAsWorker(): void {
 async function loadWorker(log: Log): Promise<Worker> {
   const [{ engines, runtime }, dataPlane] = await Promise.all([
     import("#runtime"),
-    import("./plane/worker.ts"),
+    import("./dataplane/worker.ts"),
   ]);
   const worker: Worker = new dataPlane.Worker({
     engines,

@@ -1,11 +1,11 @@
 /** Tells who calls the admin side and what that caller may do: tokens, logins and sessions over the accounts of now. */
 
 import type { Clock } from "../lib/clock.ts";
-import { digestOf, isSameSecret } from "../lib/secret.ts";
+import { digestOf, isSameSecret } from "../lib/secrets.ts";
 import type { Passwords } from "../runtime/runtime.ts";
 import { type Accounts, isOpen, type UserAccount } from "./accounts.ts";
-import { LoginAudit, type Login, type LoginEvent } from "./ledger.ts";
-import { LoginLimiter } from "./login-limit.ts";
+import { LoginAudit, type Login, type LoginEvent } from "./login-audit.ts";
+import { LoginLimiter } from "./login-limiter.ts";
 import type { Role } from "./role.ts";
 import { sessionFingerprint, Sessions } from "./sessions.ts";
 

@@ -1,7 +1,7 @@
 /** Who is logged in: random bearers, of which only digests are kept. */
 
 import type { Clock } from "../lib/clock.ts";
-import { digestOf, newSecret } from "../lib/secret.ts";
+import { digestOf, newSecret } from "../lib/secrets.ts";
 import type { UserAccount } from "./accounts.ts";
 
 export interface SessionLimits {

@@ -4,32 +4,32 @@ import { Elysia } from "elysia";
 
 import { Access } from "../access/access.ts";
 import type { Accounts } from "../access/accounts.ts";
-import type { LoginEvent } from "../access/ledger.ts";
+import type { LoginEvent } from "../access/login-audit.ts";
 import type { PersistedSession } from "../access/sessions.ts";
 import type { Setting } from "../config/effective.ts";
 import type { UpstreamDetail } from "../detail.ts";
 import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { windowNamed, windowNames } from "../history/levels.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
-import { expositionType } from "../metrics/exposition.ts";
+import { expositionType } from "../metrics/prometheus.ts";
 import type { Requests } from "../requests/requests.ts";
 import type { Runtime, WebListener } from "../runtime/runtime.ts";
-import type { Phase, Snapshot } from "../snapshot.ts";
-import { health, json, problem, unsniffed, wrongMethod } from "./answers.ts";
-import { systemRoutes } from "./course-routes.ts";
+import type { Phase, Snapshot } from "../snapshot/snapshot.ts";
+import { health, json, problem, unsniffed, wrongMethod } from "./responses.ts";
+import { systemRoutes } from "./config-routes.ts";
 import { documentRoutes } from "./document-routes.ts";
-import { upstreamRoutes, type ControlAccess } from "./fleet-routes.ts";
+import { upstreamRoutes, type ControlAccess } from "./upstream-routes.ts";
 import { bearerOf } from "./callers.ts";
-import { denialOf } from "./guard.ts";
+import { denialOf } from "./authorization.ts";
 import { boundToSession } from "./held-answers.ts";
 import { loginRoutes, type LoginOptions } from "./login-routes.ts";
 import { methodsAt } from "./methods.ts";
 import { faultRoutes } from "./rehearsal-routes.ts";
 import { requestRoutes } from "./request-routes.ts";
 import { RequestTail } from "./request-tail.ts";
-import { Stream } from "./stream.ts";
+import { Stream } from "./event-stream.ts";
 import { streamRoutes } from "./stream-routes.ts";
-import { taggedJson } from "./tags.ts";
+import { taggedJson } from "./etags.ts";
 
 /** What the admin side needs of the balancer. */
 export interface AdminBackend extends Omit<ControlAccess, "pool"> {

@@ -3,7 +3,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { nameOf, quote, problemSentence } from "../config/problem.ts";
 import { schemaErrors } from "../config/shape.ts";
-import { problem } from "./answers.ts";
+import { problem } from "./responses.ts";
 
 /** Bodies are read by hand: each is bounded first. */
 export const withoutParser = { parse: "none" } as const;

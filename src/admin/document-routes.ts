@@ -4,8 +4,8 @@ import { Elysia } from "elysia";
 import style from "../../public/api-docs.css" with { type: "text" };
 import { documentOf } from "./openapi/document.ts";
 import { operations } from "./openapi/operations.ts";
-import { renderDocument } from "./openapi/viewer.tsx";
-import { taggedText } from "./tags.ts";
+import { renderDocument } from "./openapi/page.tsx";
+import { taggedText } from "./etags.ts";
 
 /** Nothing runs there, and nothing comes from elsewhere. */
 const policy =

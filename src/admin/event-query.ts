@@ -1,7 +1,7 @@
 /** Reads which events a caller of the admin API asks for. */
 
-import type { EventQuery } from "../control/journal.ts";
-import { countOf } from "./asked.ts";
+import type { EventQuery } from "../control/event-log.ts";
+import { countOf } from "./request-input.ts";
 
 const eventsByDefault = 100;
 const maxEvents = 2_000;

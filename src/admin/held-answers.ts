@@ -1,7 +1,7 @@
 /** Answers that go on, such as the stream of events: they end with the right by which somebody listens. */
 
 import type { Schedule } from "../lib/clock.ts";
-import { closableStream } from "../lib/ending-stream.ts";
+import { closableStream } from "../lib/closable-stream.ts";
 
 /** How long one may outlast its right. */
 const checkMs = 2_000;

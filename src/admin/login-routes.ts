@@ -5,8 +5,8 @@ import { isIP } from "node:net";
 import { Elysia } from "elysia";
 
 import type { Access } from "../access/access.ts";
-import { isLoopback } from "../lib/loopback.ts";
-import { json, problem } from "./answers.ts";
+import { isLoopback } from "../net/address.ts";
+import { json, problem } from "./responses.ts";
 import { bodyFields } from "./bodies.ts";
 import { bearerOf, callerOf } from "./callers.ts";
 

@@ -3,11 +3,11 @@
 import { Elysia } from "elysia";
 
 import { reaches } from "../access/role.ts";
-import { problem } from "./answers.ts";
+import { problem } from "./responses.ts";
 import { readJsonBody, withoutParser, bodyFields } from "./bodies.ts";
 import { callerOf } from "./callers.ts";
-import type { ControlAccess } from "./fleet-routes.ts";
-import { reasonBody } from "./schemas/orders.ts";
+import type { ControlAccess } from "./upstream-routes.ts";
+import { reasonBody } from "./schemas/commands.ts";
 import { upstreamResponses } from "./upstream-answers.ts";
 
 export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control" | "upstream">) {

@@ -4,8 +4,8 @@ import { Elysia } from "elysia";
 
 import type { Requests } from "../requests/requests.ts";
 import type { RequestQuery, RequestListKind } from "../requests/request.ts";
-import { eventStream, json, problem } from "./answers.ts";
-import { afterOf, countOf, queryParameters } from "./asked.ts";
+import { eventStream, json, problem } from "./responses.ts";
+import { afterOf, countOf, queryParameters } from "./request-input.ts";
 import { readJsonBody, withoutParser } from "./bodies.ts";
 import type { RequestTail, TailQuery } from "./request-tail.ts";
 import { dryRunBody } from "./schemas/request.ts";

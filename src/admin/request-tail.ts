@@ -4,7 +4,7 @@ import type { Schedule } from "../lib/clock.ts";
 import { matchesRequest } from "../requests/recent-requests.ts";
 import type { StoredRequest, RequestQuery } from "../requests/request.ts";
 import type { Requests } from "../requests/requests.ts";
-import { type SseClient, SseClients } from "./listeners.ts";
+import { type SseClient, SseClients } from "./sse.ts";
 
 export type TailQuery = Omit<RequestQuery, "which" | "limit" | "before">;
 

@@ -1,10 +1,10 @@
 /** The address of the stream: reads what a listener wants, and says no where that cannot be. */
 
 import { Elysia } from "elysia";
-import { parseDuration } from "../lib/duration.ts";
-import { eventStream, problem } from "./answers.ts";
-import { afterOf, queryParameters } from "./asked.ts";
-import type { Stream } from "./stream.ts";
+import { parseDuration } from "../lib/units.ts";
+import { eventStream, problem } from "./responses.ts";
+import { afterOf, queryParameters } from "./request-input.ts";
+import type { Stream } from "./event-stream.ts";
 
 const maxSnapshotSeconds = 60;
 

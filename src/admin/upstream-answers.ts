@@ -1,10 +1,10 @@
 /** How every write to one upstream is bound to what its caller saw, and answered with what is there now. */
 
 import type { CommandError, Actor } from "../control/control.ts";
-import type { UpstreamSnapshot } from "../snapshot.ts";
-import { denial, json, problem } from "./answers.ts";
-import { actorOf } from "./asked.ts";
-import { withIfMatch, upstreamEtag } from "./tags.ts";
+import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
+import { denial, json, problem } from "./responses.ts";
+import { actorOf } from "./request-input.ts";
+import { withIfMatch, upstreamEtag } from "./etags.ts";
 
 export function upstreamResponses(upstream: (id: string) => UpstreamSnapshot | undefined) {
   return {

@@ -7,7 +7,7 @@ import { demoJson, methodNotAllowed, demoProblem } from "./answers.ts";
 import { ticks } from "./bodies.ts";
 import { Counters } from "./counters.ts";
 import type { Readiness } from "./readiness.ts";
-import { type FaultInjectionOptions, echo } from "./rehearsal.ts";
+import { type FaultInjectionOptions, echo } from "./echo.ts";
 
 /** Where WebSocket messages are sent back; the runtime does that. */
 export const echoPath = "/ws";

@@ -12,7 +12,7 @@ import { type Random, systemRandom } from "../lib/random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { backendApp, echoPath } from "./app.ts";
 import { Readiness } from "./readiness.ts";
-import { describeRequest } from "./rehearsal.ts";
+import { describeRequest } from "./echo.ts";
 
 export interface BackendOptions {
   /** How it names itself in its answers. */

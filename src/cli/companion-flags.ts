@@ -1,7 +1,7 @@
 /** The flags and variables of what stands beside the balancer: dashboard, demo servers, and those who ask it. */
 
 import { defaults } from "../config/config.ts";
-import { formatTimeRange } from "../config/times.ts";
+import { formatTimeRange } from "../config/values.ts";
 import { type Flag, hostFlag, numberFlag, portFlag } from "./flag.ts";
 
 const { dashboard, backend } = defaults;

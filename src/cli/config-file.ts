@@ -1,13 +1,13 @@
 /** Finds the configuration file and reads it; what is wrong with its content is decided elsewhere. */
 
 import { defaults } from "../config/config.ts";
-import { type FileText, readFileText } from "../config/file.ts";
+import { type FileText, readFileText } from "../config/yaml-file.ts";
 import { readReferencedFile } from "../config/named-files.ts";
 import { type Problem, quote } from "../config/problem.ts";
 import { configFlag } from "./flags.ts";
 import { type Environment, commandLineValues } from "./givens.ts";
 import type { Line } from "./program.ts";
-import type { FileSource, CliEnvironment } from "./surroundings.ts";
+import type { FileSource, CliEnvironment } from "./environment.ts";
 
 type Readable = Pick<CliEnvironment, "read" | "file" | "isFileExpected">;
 

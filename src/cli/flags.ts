@@ -2,7 +2,7 @@
 
 import { defaults, engineNames } from "../config/config.ts";
 import { splitUpstreams } from "../config/upstreams.ts";
-import { formatDuration } from "../lib/duration.ts";
+import { formatDuration } from "../lib/units.ts";
 import { type Flag, hostFlag, numberFlag, portFlag } from "./flag.ts";
 
 const { listen, admin, pool } = defaults;

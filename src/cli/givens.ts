@@ -1,6 +1,6 @@
 /** What an operator said on the command line and in the environment, in the order of precedence. */
 
-import type { SourceValue } from "../config/layers.ts";
+import type { SourceValue } from "../config/sources.ts";
 import type { Flag } from "./flag.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

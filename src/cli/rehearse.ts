@@ -1,8 +1,8 @@
 /** The words of `evenkeel rehearse`: what they mean for the admin API, which knows the limits. */
 
 import { type Problem, quote } from "../config/problem.ts";
-import { parseDuration } from "../lib/duration.ts";
-import { injectedErrors } from "../pool/rehearsal.ts";
+import { parseDuration } from "../lib/units.ts";
+import { injectedErrors } from "../fault/fault.ts";
 import type { VerbFlag } from "./switch.ts";
 
 export const faultFlags: readonly VerbFlag[] = [

@@ -1,7 +1,7 @@
 /** The commands that ask a running balancer for something or tell it to do something: their words, and what these mean. */
 
 import { type Problem, quote } from "../config/problem.ts";
-import { parseDuration } from "../lib/duration.ts";
+import { parseDuration } from "../lib/units.ts";
 import { readFaultCommand, type FaultCommand, faultFlags } from "./rehearse.ts";
 import type { VerbFlag } from "./switch.ts";
 

@@ -1,7 +1,7 @@
 /** One call of a running balancer's admin API from the command line, with what its failing means for the exit code. */
 
-import type { AdminTarget } from "../cli/companions.ts";
-import { describeError, exchangeWeb, type WebRequest } from "../dashboard/web-client.ts";
+import type { AdminTarget } from "../cli/side-commands.ts";
+import { describeError, exchangeWeb, type WebRequest } from "../client/http-client.ts";
 import { type Schedule, systemSchedule } from "../lib/clock.ts";
 import { asArray, asRecord, parseJson } from "../lib/json.ts";
 import { type ExitCode, plainText } from "./terminal.ts";

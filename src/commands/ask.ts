@@ -1,6 +1,6 @@
 /** `evenkeel plan` and `evenkeel state`: ask a running balancer, print what it says, and end. */
 
-import type { FileSource } from "../cli/surroundings.ts";
+import type { FileSource } from "../cli/environment.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import type { ExitCode } from "./terminal.ts";

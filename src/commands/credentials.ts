@@ -1,6 +1,6 @@
 /** `evenkeel password` and `evenkeel token`: make what the configuration needs to know somebody, and print it once. */
 
-import { digestOf, newSecret } from "../lib/secret.ts";
+import { digestOf, newSecret } from "../lib/secrets.ts";
 import type { Passwords } from "../runtime/runtime.ts";
 import type { Reply } from "./ask.ts";
 import { readSecret, type SecretSource } from "./secret-input.ts";

@@ -1,7 +1,7 @@
 /** What an order would do to clients, told before it is given: the dashboard asks for a confirmation, scripts cannot. */
 
-import { effectOf } from "../dashboard/actions/effect.ts";
-import { isSnapshot } from "../dashboard/admin-shapes.ts";
+import { effectOf } from "../wording/effect.ts";
+import { isSnapshot } from "../client/decoders.ts";
 import type { AdminCall } from "./admin-call.ts";
 import type { CliCommand } from "./orders.ts";
 

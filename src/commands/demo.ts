@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 
-import { backendArguments } from "../cli/companions.ts";
+import { backendArguments } from "../cli/side-commands.ts";
 import type { BackendConfig } from "../config/config.ts";
 import { UsageError, type CommandContext } from "./running.ts";
 

@@ -1,6 +1,6 @@
 /** One event of the record as a line for a terminal. */
 
-import { formatTime } from "../dashboard/format.ts";
+import { formatTime } from "../wording/format.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import { plainText } from "./terminal.ts";
 

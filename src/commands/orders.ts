@@ -1,7 +1,7 @@
 /** Orders to a running balancer, and the sentence that says what became of each. */
 
 import type { Verb } from "../cli/verbs.ts";
-import { formatDuration } from "../lib/duration.ts";
+import { formatDuration } from "../lib/units.ts";
 import { asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import { runFault } from "./rehearse.ts";

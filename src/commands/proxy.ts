@@ -1,24 +1,24 @@
 /** `evenkeel proxy`: the balancer and its admin listener. */
 
-import type { LoginEvent } from "../access/ledger.ts";
+import type { LoginEvent } from "../access/login-audit.ts";
 import { startAdmin } from "../admin/admin.ts";
-import type { Command } from "../cli.ts";
-import { Balancer } from "../balancer.ts";
+import type { Command } from "../cli/parse.ts";
+import { Balancer } from "../balancer/balancer.ts";
 import type { Config } from "../config/config.ts";
 import { version } from "../config/version.ts";
 import { warningsIn } from "../config/warnings.ts";
 import type { Engine } from "../engine/engine.ts";
-import { historyFileOf, openHistory } from "../history/sqlite.ts";
+import { historyFileOf, openHistory } from "../history/sqlite-store.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { bugs } from "../lib/bugs.ts";
 import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
-import { openSqlite } from "../state/sqlite.ts";
+import { openSqlite } from "../state/sqlite-store.ts";
 import { MonitoredStore } from "../state/watched-store.ts";
 import { listening, type RunningCommand, type CommandContext } from "./running.ts";
 import { watchFile } from "./watch.ts";
-import { workerHost } from "./workers.ts";
+import { workerHost } from "./worker-host.ts";
 
 /** What of a command makes a balancer. */
 type Proxy = Pick<Extract<Command, { kind: "proxy" }>, "config" | "configFile">;

@@ -1,9 +1,9 @@
 /** `evenkeel rehearse`: plays a fault on an upstream of a running balancer, or ends one. */
 
 import type { Verb } from "../cli/verbs.ts";
-import { formatDuration } from "../lib/duration.ts";
-import { describeFault, defaultFaultMs } from "../pool/rehearsal.ts";
-import type { UpstreamSnapshot } from "../snapshot.ts";
+import { formatDuration } from "../lib/units.ts";
+import { describeFault, defaultFaultMs } from "../fault/fault.ts";
+import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 

@@ -3,7 +3,7 @@
 import { type Problem, problemSentence } from "../config/problem.ts";
 import type { Config } from "../config/config.ts";
 import type { Setting } from "../config/effective.ts";
-import type { ConfigLoader } from "../control/course.ts";
+import type { ConfigLoader } from "../control/reconciler.ts";
 import type { Log } from "../lib/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 

@@ -3,7 +3,7 @@
 import { engines, runtime } from "#runtime";
 
 import type { RunningCommand, CommandContext } from "./running.ts";
-import { type ServerCommand, configReloaders, type OriginalArguments } from "./readings.ts";
+import { type ServerCommand, configReloaders, type OriginalArguments } from "./config-reader.ts";
 
 export async function start(
   command: ServerCommand,

@@ -1,14 +1,8 @@
 /** What `status` says before the pools because it concerns the whole balancer: the dashboard's alerts, a line each. */
 
-import {
-  certificateText,
-  unsavedText,
-  refusedText,
-  restartText,
-  sheddingText,
-} from "../dashboard/alert-words.ts";
-import { formatTime } from "../dashboard/format.ts";
-import type { Snapshot } from "../snapshot.ts";
+import { certificateText, unsavedText, refusedText, restartText, sheddingText } from "../wording/alerts.ts";
+import { formatTime } from "../wording/format.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 
 export function alertLines({
   at,

@@ -9,12 +9,12 @@ import {
   formatShare,
   formatSpan,
   nothing,
-} from "../dashboard/format.ts";
-import { isEjected, reasonSentence } from "../dashboard/reasons.ts";
+} from "../wording/format.ts";
+import { isEjected, reasonSentence } from "../wording/reasons.ts";
 import { leftOf, faultProgress, describeInjectedFault } from "../dashboard/rehearsal-words.ts";
 import { formatUptime, uptimeSpan } from "../dashboard/uptime-words.ts";
-import { overallStatus } from "../dashboard/verdict.ts";
-import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot.ts";
+import { overallStatus } from "../wording/verdict.ts";
+import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { type Cell, renderColumns, type ColumnsOptions } from "./columns.ts";
 import { alertLines } from "./status-alerts.ts";
 import { plainText } from "./terminal.ts";

@@ -1,10 +1,10 @@
 /** `evenkeel status`: how everything is, once or again every second. */
 
-import type { AdminTarget } from "../cli/companions.ts";
+import type { AdminTarget } from "../cli/side-commands.ts";
 import type { Verb } from "../cli/verbs.ts";
 import { type DashboardState, nextDashboardState } from "../dashboard/picture.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
-import type { Snapshot } from "../snapshot.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
 import { serves, statusLines } from "./status-table.ts";
 import type { ExitCode, Terminal } from "./terminal.ts";

@@ -1,6 +1,6 @@
 /** `evenkeel up`: everything on one machine, to look at and to try things out. */
 
-import type { Command } from "../cli.ts";
+import type { Command } from "../cli/parse.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type DemoServer, startDemo } from "./demo.ts";
 import { startProxy } from "./proxy.ts";

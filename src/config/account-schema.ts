@@ -3,7 +3,7 @@
 import { Type } from "@sinclair/typebox";
 import { type Role, roles } from "../access/role.ts";
 import { format } from "./formats.ts";
-import { strict, textSetting, word } from "./schema-parts.ts";
+import { strict, textSetting, word } from "./schema-kit.ts";
 
 /** As the audit says it; nothing that would need to be escaped. */
 const accountName = textSetting(

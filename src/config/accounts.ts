@@ -1,8 +1,8 @@
 /** What does not fit together among the accounts of the admin side, and how they are called. */
 
 import type { Role } from "../access/role.ts";
-import { isLoopback } from "../lib/loopback.ts";
-import { entriesOf, type ConfigSources, valueAt } from "./layers.ts";
+import { isLoopback } from "../net/address.ts";
+import { entriesOf, type ConfigSources, valueAt } from "./sources.ts";
 import type { Path, Problem } from "./problem.ts";
 
 /** Whom the record already names so: an account of that name could pass its acts off as theirs. */

@@ -1,7 +1,7 @@
 /** Reads the certificates and keys that a configuration names, and says what is wrong with them, never what is in them. */
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import { entriesOf, type ConfigSources, valueAt } from "./layers.ts";
+import { entriesOf, type ConfigSources, valueAt } from "./sources.ts";
 import { readReferencedFile, type ReadText } from "./named-files.ts";
 import type { Path, Problem } from "./problem.ts";
 

@@ -3,7 +3,7 @@
 import type { Accounts } from "../access/accounts.ts";
 import type { ClientTimeouts, ListenerTls } from "../engine/engine.ts";
 import type { PolicyName } from "../policy/policies.ts";
-import type { OutlierLimits } from "../pool/outlier.ts";
+import type { OutlierLimits } from "../pool/outlier-detector.ts";
 import type { UpstreamSpec, UpstreamTls } from "../pool/upstream.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { HashBy } from "../proxy/affinity.ts";

@@ -2,9 +2,9 @@
 
 import { Document, isCollection, isMap, isScalar, type Node } from "yaml";
 import { describeAccount } from "./accounts.ts";
-import { toConfigFile, flattenConfig } from "./file-form.ts";
+import { toConfigFile, flattenConfig } from "./to-file.ts";
 import { nameOf, type Path } from "./problem.ts";
-import type { ResolvedConfig } from "./resolve.ts";
+import type { ResolvedConfig } from "./defaults.ts";
 
 /** @param sourceOf where the value at a path came from: "flag --port", "default" … */
 export function effectiveYaml(

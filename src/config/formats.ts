@@ -2,11 +2,11 @@
 
 import { FormatRegistry, Type } from "@sinclair/typebox";
 import { passwordHashPattern, passwordHashProblem } from "../access/password-hash.ts";
-import { durationPattern } from "../lib/duration.ts";
+import { durationPattern } from "../lib/units.ts";
 import { sizePattern } from "../lib/size.ts";
 import { hostProblem, hostnameProblem, originProblem, cidrProblem } from "./network.ts";
 import { sizeProblem } from "./sizes.ts";
-import { delayProblem, durationProblem, timeRangeProblem } from "./times.ts";
+import { delayProblem, durationProblem, timeRangeProblem } from "./values.ts";
 
 const formats = {
   origin: originProblem,

@@ -16,7 +16,7 @@ import {
   textSetting,
   whole,
   word,
-} from "./schema-parts.ts";
+} from "./schema-kit.ts";
 
 const tls = (description: string) =>
   optional(

@@ -5,7 +5,7 @@ import { defaults, type EngineName, engineNames } from "./config.ts";
 import { accounts } from "./account-schema.ts";
 import { format } from "./formats.ts";
 import { poolWith, upstreamOrText, upstreamFileSchema } from "./pool-schema.ts";
-import { duration, file, optional, origin, strict, textSetting, whole, word } from "./schema-parts.ts";
+import { duration, file, optional, origin, strict, textSetting, whole, word } from "./schema-kit.ts";
 import { accessLog, tracing } from "./telemetry-schema.ts";
 
 export const port = whole(0, 65_535, "0 takes any free port.");

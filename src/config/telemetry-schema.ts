@@ -2,7 +2,7 @@
 
 import { Type } from "@sinclair/typebox";
 
-import { file, optional, share, strict, textSetting, word } from "./schema-parts.ts";
+import { file, optional, share, strict, textSetting, word } from "./schema-kit.ts";
 
 const accessLogFormats = ["json", "common"] as const;
 export type AccessLogFormat = (typeof accessLogFormats)[number];

@@ -2,7 +2,7 @@
 
 import { authorityOf, type UpstreamSpec, type UpstreamTls } from "../pool/upstream.ts";
 import { defaults } from "./config.ts";
-import { entriesOf, valueAt } from "./layers.ts";
+import { entriesOf, valueAt } from "./sources.ts";
 import { parseAddress } from "./network.ts";
 import type { UpstreamFile } from "./schema.ts";
 

@@ -2,7 +2,7 @@
 
 import { originOf } from "../pool/upstream.ts";
 import type { Config } from "./config.ts";
-import { certificatesOf, describeExpiry } from "./expiry.ts";
+import { certificatesOf, describeExpiry } from "../tls/expiry.ts";
 
 /** Sentences without full stop. @param now epoch milliseconds */
 export function warningsIn(config: Config, now: number): readonly string[] {

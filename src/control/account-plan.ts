@@ -3,7 +3,7 @@
 import { isOpen } from "../access/accounts.ts";
 import { describeAccount } from "../config/accounts.ts";
 import type { Config } from "../config/config.ts";
-import { isLoopback } from "../lib/loopback.ts";
+import { isLoopback } from "../net/address.ts";
 import type { Step } from "./plan.ts";
 
 type Admin = Config["admin"];

@@ -1,7 +1,7 @@
 /** How a try to take another configuration changes what is told of the one that counts. */
 
-import type { ConfigurationSnapshot } from "../snapshot.ts";
-import type { ReloadOutcome } from "./course.ts";
+import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
+import type { ReloadOutcome } from "./reconciler.ts";
 
 /** @param at epoch milliseconds */
 export function configurationStatusAfter(

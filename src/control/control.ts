@@ -4,7 +4,7 @@ import type { Cancel } from "../lib/clock.ts";
 import type { Mode } from "../pool/upstream.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
-import type { EventQuery } from "./journal.ts";
+import type { EventQuery } from "./event-log.ts";
 import type { Step } from "./plan.ts";
 
 /** Who gives an order, and why, in that person's words; `why` may be empty. */

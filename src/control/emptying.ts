@@ -1,8 +1,8 @@
 /** What follows once an upstream gets nothing new: somebody waits until it is empty, what is left is cut, or it goes. */
 
 import type { DrainOptions, DrainReport, Actor } from "./control.ts";
-import type { Reconciler } from "./course.ts";
-import type { UpstreamLocation } from "./fleet.ts";
+import type { Reconciler } from "./reconciler.ts";
+import type { UpstreamLocation } from "../registry/pool-registry.ts";
 import { drainReport } from "./helm-answers.ts";
 
 /** How long what was cut may take to be gone. */

@@ -1,7 +1,7 @@
 /** What the helm answers: reports of orders that were carried out, and the usual refusals. */
 
 import { type CommandError, commandError, type DrainReport } from "./control.ts";
-import type { UpstreamLocation } from "./fleet.ts";
+import type { UpstreamLocation } from "../registry/pool-registry.ts";
 
 /** @param cut how many were cut by force */
 export function drainReport(

@@ -2,11 +2,11 @@
 
 import { accountChanges, adminOf } from "./account-plan.ts";
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
-import { flattenConfig, poolSettingsFileOf, settingsFileOf } from "../config/file-form.ts";
+import { flattenConfig, poolSettingsFileOf, settingsFileOf } from "../config/to-file.ts";
 import { nameOf } from "../config/problem.ts";
 import { hashString } from "../lib/hash.ts";
 import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
-import { identityOf } from "./wanted.ts";
+import { identityOf } from "./desired-state.ts";
 
 export interface Step {
   readonly action: "add" | "remove" | "change";

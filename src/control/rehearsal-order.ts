@@ -8,7 +8,7 @@ import {
   type InjectedError,
   injectedErrors,
   defaultFaultMs,
-} from "../pool/rehearsal.ts";
+} from "../fault/fault.ts";
 import { type CommandError, commandError } from "./control.ts";
 
 export interface FaultRequest extends Pick<FaultSpec, "latencyMs" | "errorShare" | "error" | "probes"> {

@@ -4,9 +4,9 @@ import { problemSentence, type ConfigError } from "../config/problem.ts";
 import { warningsIn } from "../config/warnings.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
-import type { Reconciler } from "./course.ts";
+import type { Reconciler } from "./reconciler.ts";
 import { describeStep, liveOf, planOf, type Step } from "./plan.ts";
-import { supersededIntents } from "./wanted.ts";
+import { supersededIntents } from "./desired-state.ts";
 
 export async function reload(
   reconciler: Reconciler,

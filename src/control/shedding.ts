@@ -4,8 +4,8 @@ import type { Config } from "../config/config.ts";
 import type { Schedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { MemorySense } from "../runtime/runtime.ts";
-import type { EventLog } from "./journal.ts";
-import { MemoryMonitor } from "./memory-watch.ts";
+import type { EventLog } from "./event-log.ts";
+import { MemoryMonitor } from "./overload.ts";
 
 export interface OverloadMonitorOptions {
   readonly memory: MemorySense;

@@ -6,7 +6,7 @@ import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { areStrings, isRecord, parseJson } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
-import { type DashboardCommand, type OrderRequest, requestOf } from "./actions/order.ts";
+import { type DashboardCommand, type OrderRequest, requestOf } from "./actions/command.ts";
 import {
   eventsIn,
   intentsIn,
@@ -16,9 +16,9 @@ import {
   type ReloadView,
   reloadIn,
   settingsIn,
-} from "./admin-shapes.ts";
+} from "../client/decoders.ts";
 import type { ReadResult, AdminApiError } from "./picture.ts";
-import { describeError, exchangeWeb, type WebResponse } from "./web-client.ts";
+import { describeError, exchangeWeb, type WebResponse } from "../client/http-client.ts";
 
 /** What was asked for, or why it is not to be had. */
 export type AdminResult<Value> = { readonly value: Value } | { readonly error: AdminApiError };

@@ -1,23 +1,23 @@
 /** Starts the dashboard: a listener of its own that knows the balancer only through two URLs. */
 
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
-import { isLoopback } from "../lib/loopback.ts";
+import { isLoopback } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { adminClient } from "./admin-client.ts";
-import { eventsFeed } from "./events/events-feed.ts";
-import { SnapshotPoller } from "./feed.ts";
-import { frontDoorWatch } from "./front-door.ts";
-import { liveStreams } from "./live-streams.ts";
-import { authGate } from "./login/door.ts";
+import { eventsFeed } from "./events/feed.ts";
+import { SnapshotPoller } from "./live/poller.ts";
+import { frontDoorWatch } from "./live/front-door.ts";
+import { liveStreams } from "./live/streams.ts";
+import { authGate } from "./login/auth-gate.ts";
 import { loginClient } from "./login/login-client.ts";
 import { Visitors } from "./login/visitors.ts";
 import { nextDashboardState } from "./picture.ts";
 import { requestClient } from "./requests/request-client.ts";
 import { renderRows } from "./requests/row.tsx";
-import { LiveTails } from "./requests/tails.ts";
+import { LiveTails } from "./requests/live-tail.ts";
 import { routesOf } from "./routes.ts";
 import { refusalOf, secured } from "./security.ts";
-import { trendSince, UpstreamPollers } from "./upstream-feeds.ts";
+import { trendSince, UpstreamPollers } from "./live/upstream-poller.ts";
 
 export interface DashboardOptions {
   readonly hostname: string;

@@ -2,11 +2,11 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamDetail } from "../detail.ts";
-import { intoPanel, isLate } from "./actions/row-actions.tsx";
+import { intoPanel, isLate } from "./actions/menu.tsx";
 import { Bar } from "./bar.tsx";
-import { formatCount, formatSpan, formatTime, isoTime } from "./format.ts";
-import { locationFields, type PageLocation } from "./place.ts";
-import { HiddenFields } from "./post-form.tsx";
+import { formatCount, formatSpan, formatTime, isoTime } from "../wording/format.ts";
+import { locationFields, type PageLocation } from "./location.ts";
+import { HiddenFields } from "./layout/forms.tsx";
 import { timeLeft } from "./status-note.ts";
 
 interface DrainLineProps {

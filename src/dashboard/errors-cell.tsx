@@ -1,10 +1,10 @@
 /** How many of an upstream's answers are errors, and at a click which: a popover, which needs no script. */
 /** @jsxImportSource @kitajs/html */
 
-import type { UpstreamSnapshot } from "../snapshot.ts";
+import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { anchorOf, attribute } from "./escape.ts";
-import { formatCount, formatShare, formatShort } from "./format.ts";
-import { concernOf } from "./verdict.ts";
+import { formatCount, formatShare, formatShort } from "../wording/format.ts";
+import { concernOf } from "../wording/verdict.ts";
 
 export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
   const { id, traffic } = upstream;

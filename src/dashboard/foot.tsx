@@ -1,9 +1,9 @@
 /** The end of every page that lives: what runs, where it was read, and the same for machines. */
 /** @jsxImportSource @kitajs/html */
 
-import { formatSpan, formatTime } from "./format.ts";
+import { formatSpan, formatTime } from "../wording/format.ts";
 import type { DashboardState } from "./picture.ts";
-import { urlOrigin } from "./verdict.ts";
+import { urlOrigin } from "../wording/verdict.ts";
 
 export function PageFoot({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
   const { snapshot, adminUrl, readAt } = state;

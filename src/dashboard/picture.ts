@@ -1,7 +1,7 @@
 /** What the dashboard knows at one moment: the front door, the last snapshot, and whether that is still true. */
 
 import type { SeriesHistory } from "../history/history.ts";
-import type { Snapshot } from "../snapshot.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 
 /** What a GET of the address that clients use gave. */
 export interface FrontDoor {

@@ -1,8 +1,8 @@
 /** What the last probes saw, newest first: those that saw the same are one line, so that a change is seen at once. */
 /** @jsxImportSource @kitajs/html */
 
-import type { ProbeSnapshot } from "../snapshot.ts";
-import { formatCount, formatMs, formatTime, isoTime } from "./format.ts";
+import type { ProbeSnapshot } from "../snapshot/snapshot.ts";
+import { formatCount, formatMs, formatTime, isoTime } from "../wording/format.ts";
 
 export interface ProbeRun {
   readonly success: boolean;

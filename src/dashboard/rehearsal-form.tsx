@@ -1,9 +1,9 @@
 /** The form that plays a fault on one upstream: real without a script, which only makes it quicker. */
 /** @jsxImportSource @kitajs/html */
 
-import { maxFaultLatencyMs, maxFaultMs, injectedErrors, defaultFaultMs } from "../pool/rehearsal.ts";
+import { maxFaultLatencyMs, maxFaultMs, injectedErrors, defaultFaultMs } from "../fault/fault.ts";
 import { anchorOf } from "./escape.ts";
-import { PostForm } from "./post-form.tsx";
+import { PostForm } from "./layout/forms.tsx";
 
 interface FormProps {
   readonly id: string;

@@ -1,7 +1,7 @@
 /** A fault that is played on an upstream, in words for page and terminal. */
 
-import type { RehearsalSnapshot, UpstreamSnapshot } from "../snapshot.ts";
-import { formatMs, formatShare, formatSpan } from "./format.ts";
+import type { RehearsalSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
+import { formatMs, formatShare, formatSpan } from "../wording/format.ts";
 
 /** Balancers of an earlier version say nothing of it. */
 export function faultProgress(upstream: UpstreamSnapshot): RehearsalSnapshot | undefined {

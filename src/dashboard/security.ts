@@ -1,6 +1,6 @@
 /** Who may talk to the dashboard, and what a browser may do with what it answers. */
 
-import { isLoopback } from "../lib/loopback.ts";
+import { isLoopback } from "../net/address.ts";
 
 const policy = [
   "default-src 'self'",

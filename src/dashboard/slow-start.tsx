@@ -1,9 +1,9 @@
 /** How far an upstream has come on its way back to its whole share, as a bar and in words. */
 /** @jsxImportSource @kitajs/html */
 
-import type { UpstreamSnapshot } from "../snapshot.ts";
+import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { Bar } from "./bar.tsx";
-import { formatRate, formatShare } from "./format.ts";
+import { formatRate, formatShare } from "../wording/format.ts";
 
 interface SlowStartProps {
   readonly upstream: UpstreamSnapshot;

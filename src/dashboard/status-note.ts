@@ -1,9 +1,9 @@
 /** What an upstream's status means for traffic, and for how long it has been so, in a few words. */
 
-import type { UpstreamSnapshot } from "../snapshot.ts";
-import { formatCount, formatSpan } from "./format.ts";
-import { isEjected } from "./reasons.ts";
-import { isStandbyBackup } from "./verdict.ts";
+import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
+import { formatCount, formatSpan } from "../wording/format.ts";
+import { isEjected } from "../wording/reasons.ts";
+import { isStandbyBackup } from "../wording/verdict.ts";
 
 /** @param now epoch milliseconds by the balancer's clock */
 export function statusNote(upstream: UpstreamSnapshot, now: number): string {

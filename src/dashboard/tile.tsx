@@ -1,8 +1,8 @@
 /** One number that matters, with what it means and where it comes from. */
 /** @jsxImportSource @kitajs/html */
 
-import { nothing } from "./format.ts";
-import type { StatusConcern } from "./verdict.ts";
+import { nothing } from "../wording/format.ts";
+import type { StatusConcern } from "../wording/verdict.ts";
 
 interface TileProps {
   readonly name: string;

@@ -3,7 +3,7 @@
 
 import type { UpstreamDetail } from "../detail.ts";
 import { attribute } from "./escape.ts";
-import { newestFirst } from "./events/sought.ts";
+import { newestFirst } from "./events/filter.ts";
 import { EventItems } from "./events/timeline.tsx";
 import type { DashboardState } from "./picture.ts";
 

@@ -1,7 +1,7 @@
 /** An upstream's uptime as people read it: for how long, and how much of the time that was watched. */
 
-import type { UptimeSnapshot } from "../snapshot.ts";
-import { formatSpan, nothing } from "./format.ts";
+import type { UptimeSnapshot } from "../snapshot/snapshot.ts";
+import { formatSpan, nothing } from "../wording/format.ts";
 
 const dayMs = 86_400_000;
 const minuteMs = 60_000;

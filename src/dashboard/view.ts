@@ -1,6 +1,6 @@
 /** How one viewer wants the tables: sorted by what, and which upstreams at all. It lives in the address of the page. */
 
-import type { PoolSnapshot, Traffic, UpstreamSnapshot } from "../snapshot.ts";
+import type { PoolSnapshot, Traffic, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 
 const sortKeys = [
   ...(["name", "status", "uptime", "share", "in-flight"] as const),

@@ -1,9 +1,9 @@
 /** The processes that serve clients, where there are several: who runs, and who was started anew. */
 /** @jsxImportSource @kitajs/html */
 
-import type { WorkerSnapshot } from "../plane/seat.ts";
-import { Glyph } from "./badge.tsx";
-import { formatBrief, formatCount } from "./format.ts";
+import type { WorkerSnapshot } from "../dataplane/worker-supervisor.ts";
+import { Glyph } from "./layout/widgets.tsx";
+import { formatBrief, formatCount } from "../wording/format.ts";
 
 interface PanelProps {
   readonly workers: readonly WorkerSnapshot[];

@@ -2,7 +2,7 @@
 
 import type { Upstream } from "../pool/upstream.ts";
 import type { Exchange } from "../proxy/exchange.ts";
-import type { ForwardingOptions } from "../proxy/headers.ts";
+import type { ForwardingOptions } from "../proxy/forwarding.ts";
 
 /** Limits on clients' connections, in milliseconds. */
 export interface ClientTimeouts {

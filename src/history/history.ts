@@ -4,7 +4,7 @@ import type { Cancel, Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { UptimeSnapshot } from "../snapshot.ts";
+import type { UptimeSnapshot } from "../snapshot/snapshot.ts";
 import { type Resolution, resolutions, storedResolutions, type WindowName, windows } from "./levels.ts";
 import { type Columns, columnsOf, type Point, downsample } from "./point.ts";
 import type { Due } from "./series.ts";

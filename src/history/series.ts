@@ -4,7 +4,7 @@ import { type Resolution, resolutions } from "./levels.ts";
 import type { Point } from "./point.ts";
 import { PointRing } from "./point-ring.ts";
 import type { StoredSeries, SeriesKey } from "./store.ts";
-import { IntervalStart, IntervalCounter } from "./tally.ts";
+import { IntervalStart, IntervalCounter } from "./interval-counter.ts";
 import type { Uptime } from "./uptime.ts";
 
 const [finest, ...coarser] = resolutions;

@@ -1,7 +1,7 @@
 /** How long one upstream has been up, and how much of the last day: counted as it is looked at, and kept over restarts. */
 
 import type { Status } from "../pool/upstream.ts";
-import type { UptimeSnapshot, UptimeState } from "../snapshot.ts";
+import type { UptimeSnapshot, UptimeState } from "../snapshot/snapshot.ts";
 
 const hourMs = 3_600_000;
 const hoursCounted = 24;

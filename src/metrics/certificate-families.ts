@@ -1,6 +1,6 @@
 /** The metric of the balancer's own certificates: apart from the table, because one that serves plain HTTP has none. */
 
-import type { Family } from "./exposition.ts";
+import type { Family } from "./prometheus.ts";
 
 export interface CertificateFigures {
   readonly listener: string;

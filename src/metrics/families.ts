@@ -2,7 +2,7 @@
 
 import type { Pool } from "../pool/pool.ts";
 import type { Status } from "../pool/upstream.ts";
-import type { Family, Sample } from "./exposition.ts";
+import type { Family, Sample } from "./prometheus.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics } from "./metrics.ts";
 

@@ -1,6 +1,6 @@
 /** Metrics of the process itself: apart from those of pools and upstreams, which are counted. */
 
-import type { Family } from "./exposition.ts";
+import type { Family } from "./prometheus.ts";
 
 export interface Memory {
   readonly rssBytes: number;

@@ -6,9 +6,9 @@ import type { Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { type ResponseSample, SampleBuffer } from "./daybook.ts";
+import { type ResponseSample, SampleBuffer } from "./sample-buffer.ts";
 import { Histogram } from "./histogram.ts";
-import { RollingTraffic } from "./recent.ts";
+import { RollingTraffic } from "./rolling-traffic.ts";
 import { RejectedTraffic } from "./turned-away.ts";
 
 /** Everything counted of one upstream since the start. */

@@ -1,7 +1,7 @@
 /** Requests that got an answer of ours before any attempt: the part of a pool's traffic that no upstream's meter knows of. */
 
 import { Histogram } from "./histogram.ts";
-import { RollingTraffic, type RollingTrafficState } from "./recent.ts";
+import { RollingTraffic, type RollingTrafficState } from "./rolling-traffic.ts";
 
 /** The same as it travels between processes. */
 export interface RejectedCounters {

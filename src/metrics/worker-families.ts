@@ -1,6 +1,6 @@
 /** The metrics of the processes that serve clients: apart from the table, because a single process has none of them. */
 
-import type { Family } from "./exposition.ts";
+import type { Family } from "./prometheus.ts";
 
 export interface WorkerFigures {
   readonly ready: boolean;

@@ -3,8 +3,8 @@
 import type { LatencyBucket, UpstreamDetail } from "../detail.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { UpstreamObservations } from "./observed.ts";
-import { type PoolView, upstreamSnapshot } from "./pool-picture.ts";
+import type { UpstreamObservations } from "../view/observations.ts";
+import { type PoolView, upstreamSnapshot } from "../view/pool-snapshot.ts";
 
 export function upstreamDetail(
   view: PoolView,

@@ -1,7 +1,7 @@
 /** Forced ends across processes: asks each worker to cut what it has on an upstream, and adds up what they answer. */
 
 import type { Cancel, Schedule } from "../lib/clock.ts";
-import type { WorkerSupervisor } from "./seat.ts";
+import type { WorkerSupervisor } from "../dataplane/worker-supervisor.ts";
 
 /** Whoever has not said by then how many it cut is counted with none. */
 const responseTimeoutMs = 1_000;

@@ -1,17 +1,17 @@
 /** Adds up what workers counted: those that serve, and those that are gone. */
 
-import type { PoolRegistry } from "../control/fleet.ts";
-import { identityOf } from "../control/wanted.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
+import { identityOf } from "../control/desired-state.ts";
 import type { Clock } from "../lib/clock.ts";
 import { Metrics } from "../metrics/metrics.ts";
-import { type ProcessCounters, sumProcessCounters } from "../metrics/own-families.ts";
+import { type ProcessCounters, sumProcessCounters } from "../metrics/process-families.ts";
 import {
   upstreamCountersOf,
   poolCountersOf,
   mergeUpstreamCounters,
   mergePoolCounters,
-} from "../metrics/tally.ts";
-import type { WorkerReport } from "./messages.ts";
+} from "../metrics/counter-report.ts";
+import type { WorkerReport } from "../dataplane/messages.ts";
 
 export interface CounterAggregatorOptions {
   readonly registry: Pick<PoolRegistry, "pools">;

@@ -1,7 +1,7 @@
 /** When workers are told the state: soon after it has changed, all changes of a moment together, and each second in any case. */
 
 import type { Cancel, Schedule } from "../lib/clock.ts";
-import type { DesiredState } from "./messages.ts";
+import type { DesiredState } from "../dataplane/messages.ts";
 
 export interface StateBroadcasterOptions {
   readonly schedule: Schedule;

@@ -1,8 +1,8 @@
 /** What befalls workers, as record and log tell it: apart from the workers' own states. */
 
-import type { EventLog } from "../control/journal.ts";
+import type { EventLog } from "../control/event-log.ts";
 import type { Log } from "../lib/log.ts";
-import type { WorkerSupervisor } from "./seat.ts";
+import type { WorkerSupervisor } from "../dataplane/worker-supervisor.ts";
 
 /** What can befall a worker, and the reason that is on record for it. */
 const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;

@@ -1,6 +1,6 @@
 /** Turns in proportion to weights, evenly spread. */
 
-import { EdfScheduler } from "../lib/turns.ts";
+import { EdfScheduler } from "../lib/edf-scheduler.ts";
 import type { Policy } from "../pool/policy.ts";
 import type { Upstream } from "../pool/upstream.ts";
 

@@ -4,7 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { AttemptList } from "./attempt-list.ts";
 import type { Failure, Outcome } from "./outcome.ts";
 import { failureLabel, isGatewayFailure, type Signal, signalOf } from "./sign.ts";
-import type { Interception } from "./rehearsal.ts";
+import type { Interception } from "../fault/fault.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */

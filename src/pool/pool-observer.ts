@@ -1,6 +1,6 @@
 /** What a pool tells of itself: apart from the pool, because the listeners live on other floors. */
 
-import type { OutlierReason, OutlierState } from "./outlier.ts";
+import type { OutlierReason, OutlierState } from "./outlier-detector.ts";
 import type { Pool } from "./pool.ts";
 import type { Upstream } from "./upstream.ts";
 

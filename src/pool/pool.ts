@@ -3,12 +3,12 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, AttemptAccounting } from "./attempt.ts";
-import { selectRetryUpstream, powerOfTwoChoices } from "./draw.ts";
-import { ejectionDisabled, type OutlierState, type RestoreReason } from "./outlier.ts";
+import { selectRetryUpstream, powerOfTwoChoices } from "./selection.ts";
+import { ejectionDisabled, type OutlierState, type RestoreReason } from "./outlier-detector.ts";
 import { peek, pick, type Policy } from "./policy.ts";
 import type { PoolObserver } from "./pool-observer.ts";
 import type { ProbeContext, PoolSpec } from "./pool-spec.ts";
-import { isEligible, otherUpCount } from "./ranks.ts";
+import { isEligible, otherUpCount } from "./serving-set.ts";
 import type { Signal } from "./sign.ts";
 import { type ServingSet, buildServingSet } from "./standing.ts";
 import type { UpstreamHealth, Mode, Upstream, UpstreamLimits } from "./upstream.ts";

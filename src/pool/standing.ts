@@ -1,7 +1,7 @@
 /** Who may serve, until the next change: ranks with their places, and when mere time will change them. */
 
-import type { OutlierState } from "./outlier.ts";
-import { type PriorityGroups, priorityGroupsOf } from "./ranks.ts";
+import type { OutlierState } from "./outlier-detector.ts";
+import { type PriorityGroups, priorityGroupsOf } from "./serving-set.ts";
 import { PriorityTier } from "./tier.ts";
 import type { Upstream } from "./upstream.ts";
 

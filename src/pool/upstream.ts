@@ -3,10 +3,15 @@
 import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
 import { AttemptList } from "./attempt-list.ts";
-import { ejectionDisabled, OutlierDetector, type OutlierLimits, type OutlierVerdict } from "./outlier.ts";
-import type { FaultInjection } from "./rehearsal.ts";
+import {
+  ejectionDisabled,
+  OutlierDetector,
+  type OutlierLimits,
+  type OutlierVerdict,
+} from "./outlier-detector.ts";
+import type { FaultInjection } from "../fault/fault.ts";
 import { SlowStart } from "./slow-start.ts";
-import { ActiveHealth, type RiseFall, type ActiveHealthState } from "./streak.ts";
+import { ActiveHealth, type RiseFall, type ActiveHealthState } from "./active-health.ts";
 
 /** The operator's intent. `draining`: no new requests, those in flight finish. `maintenance`: out until said otherwise. */
 export type Mode = "ready" | "draining" | "maintenance";

@@ -1,7 +1,7 @@
 /** One active check of one upstream: TCP connect, or an HTTP GET. Separate from the prober, which decides when. */
 
 import type { Clock } from "../lib/clock.ts";
-import { formatDuration } from "../lib/duration.ts";
+import { formatDuration } from "../lib/units.ts";
 import { type Address, authorityOf, originOf } from "../pool/upstream.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 

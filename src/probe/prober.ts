@@ -3,10 +3,10 @@
 import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Pool } from "../pool/pool.ts";
-import { faultDetail } from "../pool/rehearsal.ts";
-import type { ActiveHealthState } from "../pool/streak.ts";
+import { faultDetail } from "../fault/fault.ts";
+import type { ActiveHealthState } from "../pool/active-health.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { isUnresponsive, rescueWaiting, type StallSuspicion } from "./lookout.ts";
+import { isUnresponsive, rescueWaiting, type StallSuspicion } from "./stall-detector.ts";
 import type { Probe, ProbePlan, ProbeResult } from "./probe.ts";
 
 /** One upstream to look at, and how. */

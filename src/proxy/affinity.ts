@@ -1,6 +1,6 @@
 /** What pins a request to an upstream: turns a head into the key that a keyed policy hashes. */
 
-import type { RequestHead } from "./head.ts";
+import type { RequestHead } from "./request-head.ts";
 
 /** Where the key comes from: `client-address`, `uri`, `header:Name` or `cookie:name`. */
 export type HashBy = "client-address" | "uri" | `header:${string}` | `cookie:${string}`;

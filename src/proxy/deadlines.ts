@@ -1,7 +1,7 @@
 /** When requests have to be answered at the latest, whatever they wait for: one time for all of a pool. */
 
 import type { Clock, Schedule } from "../lib/clock.ts";
-import { ExpiryList } from "./roll.ts";
+import { ExpiryList } from "../lib/expiry-list.ts";
 
 /** Somebody who has to be answered in time. */
 export interface DeadlineHolder {

@@ -5,11 +5,11 @@ import { type Failure, deadlineExceeded, rescued, completed } from "../pool/outc
 import { isGatewayFailure } from "../pool/sign.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { ExchangeAttempts } from "./attempts.ts";
+import { ExchangeAttempts } from "./exchange-attempts.ts";
 import { type RetryContext, upstreamForHedge, upstreamForRescue, upstreamForRetry } from "./elsewhere.ts";
 import type { DeadlineHolder } from "./deadlines.ts";
 import type { ExchangeOptions } from "./exchange-setting.ts";
-import type { RequestHead } from "./head.ts";
+import type { RequestHead } from "./request-head.ts";
 import { QueueTicket } from "./place.ts";
 import { type ParkedRequest, type QueueMember, wait, type Wait } from "./queue.ts";
 import type { ExchangeSummary } from "./record.ts";

@@ -5,7 +5,7 @@ import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import { reclaimSlots } from "../pool/relief.ts";
 import type { Refusal } from "./refusal.ts";
-import { ExpiryList } from "./roll.ts";
+import { ExpiryList } from "../lib/expiry-list.ts";
 
 export interface QueueLimits {
   /** Requests that may wait; 0 for none. */

@@ -1,7 +1,7 @@
 /** How many further attempts recent requests pay for: keeps retries from doubling the load of upstreams that falter. */
 
 import type { Clock } from "../lib/clock.ts";
-import { SlidingWindowCounter } from "../lib/sliding-count.ts";
+import { SlidingWindowCounter } from "../lib/rate.ts";
 
 export interface RetryAllowance {
   /** Retries for each recent request, 0–1. */

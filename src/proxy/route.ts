@@ -3,7 +3,7 @@
 import type { Pool } from "../pool/pool.ts";
 import type { HashKeyFn } from "./affinity.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { type RequestHead, pathOf } from "./head.ts";
+import { type RequestHead, pathOf } from "./request-head.ts";
 import type { Queue } from "./queue.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 

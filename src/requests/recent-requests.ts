@@ -1,10 +1,10 @@
 /** The requests of late, in memory: the last ones, the failed and the slowest, so that a flood of good ones washes nothing away. */
 
 import type { WallClock } from "../lib/clock.ts";
-import { RingBuffer } from "../lib/latest.ts";
+import { RingBuffer } from "../lib/ring-buffer.ts";
 import { isTunnel, type RequestRecord } from "../proxy/record.ts";
 import type { StoredRequest, RequestQuery } from "./request.ts";
-import { maxSlow, slowSpanMs } from "./sieve.ts";
+import { maxSlow, slowSpanMs } from "./sampler.ts";
 
 /** About a kilobyte each, with long targets at most five. */
 const maxRecent = 1_000;

@@ -1,10 +1,10 @@
 /** What is known of requests: those of late, one explained, those to come live, and where an imagined one would go. */
 
-import type { PoolRegistry } from "../control/fleet.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
 import type { RecordSink, RequestRecord } from "../proxy/record.ts";
-import { explainRequest } from "./account.ts";
-import { dryRun } from "./foresee.ts";
+import { explainRequest } from "./explanation.ts";
+import { dryRun } from "./dry-run.ts";
 import { RecentRequests } from "./recent-requests.ts";
 import type {
   ExplainedRequest,
@@ -14,7 +14,7 @@ import type {
   RequestList,
   RequestQuery,
 } from "./request.ts";
-import { RequestSampler } from "./sieve.ts";
+import { RequestSampler } from "./sampler.ts";
 
 export interface RequestsOptions {
   readonly registry: Pick<PoolRegistry, "routes" | "members">;

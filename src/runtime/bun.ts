@@ -1,7 +1,7 @@
 /** The runtime seam on Bun: the default, and what the executable is made with. */
 
 import { defaultCost } from "../access/password-hash.ts";
-import { plainAddress } from "../proxy/head.ts";
+import { plainAddress } from "../proxy/request-head.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
@@ -9,7 +9,7 @@ import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
 import { dial, timedOut } from "./dial.ts";
 import { liftedLimit } from "./fetch-limit.ts";
-import { memorySense } from "./memory.ts";
+import { memorySense } from "./node.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 

@@ -9,7 +9,7 @@ import type { Random } from "../lib/random.ts";
 import { rateLimit } from "../lib/throttle.ts";
 import type { RecordSink } from "../proxy/record.ts";
 import { commonLine } from "./access-common.ts";
-import { jsonLine } from "./access-json.ts";
+import { jsonLine } from "./access-log-format.ts";
 
 export interface AccessLogOptions {
   readonly config: AccessLogConfig;

@@ -7,7 +7,7 @@ import type { Random } from "../lib/random.ts";
 import { rateLimit } from "../lib/throttle.ts";
 import type { RecordSink } from "../proxy/record.ts";
 import { type Tracer, tracer } from "../proxy/trace-context.ts";
-import type { TraceExport } from "./trace-export.ts";
+import type { TraceExport } from "./otlp-export.ts";
 
 export interface TracingOptions {
   readonly config: TracingConfig;
@@ -43,7 +43,7 @@ export function openTracing({ config, version, clock, random, log }: TracingOpti
     untold = 0;
   };
   let exporter: TraceExport | undefined;
-  const ready = import("./trace-export.ts").then(({ openTraceExport }) => {
+  const ready = import("./otlp-export.ts").then(({ openTraceExport }) => {
     exporter = openTraceExport({ ...config, version, onLoss });
   });
   return {

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import { Access } from "../../src/access/access.ts";
 import type { Accounts } from "../../src/access/accounts.ts";
-import type { LoginEvent } from "../../src/access/ledger.ts";
-import { digestOf } from "../../src/lib/secret.ts";
+import type { LoginEvent } from "../../src/access/login-audit.ts";
+import { digestOf } from "../../src/lib/secrets.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 
 /** Cheap ones, so that a test costs no seconds. */

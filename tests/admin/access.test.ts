@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { reaches, type Role, roles } from "../../src/access/role.ts";
 import { roleNamed } from "../../src/admin/route-roles.ts";
 import { ask } from "../support/raw-client.ts";
-import { accountsOf, hashOf, routesOfAdmin, startAdminStand } from "./stand.ts";
+import { accountsOf, hashOf, routesOfAdmin, startAdminStand } from "./fixture.ts";
 
 const accounts = await accountsOf();
 const who: Readonly<Record<Role, string>> = { viewer: "vera", operator: "otto", admin: "ada" };

@@ -8,7 +8,7 @@ import type { UpstreamDetail } from "../../src/detail.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
-import type { Phase, Snapshot, UpstreamSnapshot } from "../../src/snapshot.ts";
+import type { Phase, Snapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
 
 const upstream = { id: "10.0.0.1:80", fit: true } as UpstreamSnapshot;
 

@@ -5,7 +5,7 @@ import { Type } from "@sinclair/typebox";
 import { type OpenApiDocument, documentOf } from "../../src/admin/openapi/document.ts";
 import { type Operation, statusReasons } from "../../src/admin/openapi/operation.ts";
 import { operations } from "../../src/admin/openapi/operations.ts";
-import { drainReportSchema, problemSchema } from "../../src/admin/schemas/orders.ts";
+import { drainReportSchema, problemSchema } from "../../src/admin/schemas/commands.ts";
 import {
   eventSchema,
   historySchema,
@@ -21,12 +21,12 @@ import { schemaErrors } from "../../src/config/shape.ts";
 import type { DrainReport, ReloadReport } from "../../src/control/control.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
 import type { HistoryResult } from "../../src/history/history.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { until } from "../support/wait.ts";
-import { routesOfAdmin } from "./stand.ts";
+import { routesOfAdmin } from "./fixture.ts";
 
 const keyOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
 

@@ -1,14 +1,14 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 
-import { Stream } from "../../src/admin/stream.ts";
+import { Stream } from "../../src/admin/event-stream.ts";
 import { streamRoutes } from "../../src/admin/stream-routes.ts";
-import { EventLog } from "../../src/control/journal.ts";
+import { EventLog } from "../../src/control/event-log.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 

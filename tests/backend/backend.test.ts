@@ -5,7 +5,7 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { closeOf, exchange, openSocket } from "../runtime/clients.ts";
 import { until } from "../support/wait.ts";
-import { handTimers, type Scene, withBackend } from "./scene.ts";
+import { handTimers, type Scene, withBackend } from "./fixture.ts";
 
 const plain = (play: (scene: Scene) => Promise<void>) => () => withBackend({}, {}, play);
 

@@ -4,13 +4,13 @@
  * varies; what a request costs in truth, `npm run bench` tells.
  */
 
-import { PoolRegistry } from "../../src/control/fleet.ts";
+import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { wireEngineOver } from "../../src/engine/wire/listener.ts";
-import type { ConnectHandler, Sockets, SocketHandler, WireSocket } from "../../src/engine/wire/socket.ts";
+import type { ConnectHandler, Sockets, SocketHandler, WireSocket } from "../../src/engine/wire/sockets.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { LocalDataPlane } from "../../src/plane/data-plane.ts";
+import { LocalDataPlane } from "../../src/dataplane/local-data-plane.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { configOf } from "../support/configs.ts";
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, findChromium, launchChromium } from "../support/browser.ts";
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { calmSnapshot, traffic, withUpstream } from "../support/admin-stand-in.ts";
+import { calmSnapshot, traffic, withUpstream } from "../support/fake-admin-api.ts";
 import { findChromium, launchChromium } from "../support/browser.ts";
 import { live, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { accountsOf, type AdminStand, startAdminStand } from "../admin/stand.ts";
-import { calmSnapshot } from "../support/admin-stand-in.ts";
+import { accountsOf, type AdminStand, startAdminStand } from "../admin/fixture.ts";
+import { calmSnapshot } from "../support/fake-admin-api.ts";
 import { breaches, findChromium, launchChromium } from "../support/browser.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import type { Program } from "../support/program.ts";
 
 const executable = findChromium();

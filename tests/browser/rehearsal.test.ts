@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, findChromium, launchChromium } from "../support/browser.ts";
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 

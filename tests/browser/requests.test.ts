@@ -3,7 +3,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, complaintsOf, findChromium, launchChromium } from "../support/browser.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
-import { retriedRequest, someRequest } from "../support/request-desk.ts";
+import { retriedRequest, someRequest } from "../support/requests-fixture.ts";
 import { live, visitStandIn } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 

@@ -1,7 +1,7 @@
 /** A machine without files, for the command line's tests, and short ways to read what it says. */
 
-import { type Command, parse } from "../../src/cli.ts";
-import type { CliEnvironment } from "../../src/cli/surroundings.ts";
+import { type Command, parse } from "../../src/cli/parse.ts";
+import type { CliEnvironment } from "../../src/cli/environment.ts";
 import { problemSentence, type ConfigError } from "../../src/config/problem.ts";
 
 export interface Said {

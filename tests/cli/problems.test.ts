@@ -173,7 +173,7 @@ test("a file that is not YAML hides no mistake on the command line, and invents 
 });
 
 test("a fault of the program is not taken for a mistake of the operator", async () => {
-  const { parse } = await import("../../src/cli.ts");
+  const { parse } = await import("../../src/cli/parse.ts");
   const broken = { stateFolder: "/", hostName: "h", now: () => 0, read: () => { throw new TypeError("a bug"); } }; // prettier-ignore
   expect(() => parse(["proxy"], {}, broken)).toThrow("a bug");
   const denied = { ...broken, read: () => { throw Object.assign(new Error("no"), { code: "EACCES" }); } }; // prettier-ignore

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { userName } from "../../src/cli/surroundings.ts";
+import { userName } from "../../src/cli/environment.ts";
 import { type Verb, verbs } from "../../src/cli/verbs.ts";
 import { problemsOf, understood } from "./fake.ts";
 

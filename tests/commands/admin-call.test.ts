@@ -6,8 +6,8 @@ import type { AddressInfo } from "node:net";
 import { adminCalls } from "../../src/commands/admin-call.ts";
 import { warningsBefore } from "../../src/commands/dangers.ts";
 import type { CliCommand } from "../../src/commands/orders.ts";
-import { accountsOf, startAdminStand } from "../admin/stand.ts";
-import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/admin-stand-in.ts";
+import { accountsOf, startAdminStand } from "../admin/fixture.ts";
+import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/fake-admin-api.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 

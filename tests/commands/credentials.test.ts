@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { passwordHashOf } from "../../src/access/password-hash.ts";
 import { makePassword } from "../../src/commands/credentials.ts";
 import type { SecretSource } from "../../src/commands/secret-input.ts";
-import { digestOf } from "../../src/lib/secret.ts";
+import { digestOf } from "../../src/lib/secrets.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { fromBuild } from "../support/program.ts";
 

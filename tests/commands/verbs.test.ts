@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer } from "node:http";
 
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
 import { fromBuild, type Program } from "../support/program.ts";
 import { until } from "../support/wait.ts";

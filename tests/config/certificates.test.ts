@@ -95,7 +95,7 @@ describe("each problem of a certificate is one sentence", () => {
   );
 
   test("a file that this user may not read is one too", async () => {
-    const { parse } = await import("../../src/cli.ts");
+    const { parse } = await import("../../src/cli/parse.ts");
     const denied = () => {
       throw Object.assign(new Error("no"), { code: "EACCES" });
     };

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { exportYaml } from "../../src/control/export.ts";
-import { desiredConfig } from "../../src/control/wanted.ts";
-import { readFileText } from "../../src/config/file.ts";
+import { desiredConfig } from "../../src/control/desired-state.ts";
+import { readFileText } from "../../src/config/yaml-file.ts";
 import { understood } from "../cli/fake.ts";
 import { configOf, intentOf } from "../support/configs.ts";
 

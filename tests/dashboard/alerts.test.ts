@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { Alerts } from "../../src/dashboard/alerts.tsx";
-import { markup } from "../../src/dashboard/shell.tsx";
-import type { CertificateSnapshot, Snapshot } from "../../src/snapshot.ts";
-import { calmSnapshot } from "../support/admin-stand-in.ts";
+import { Alerts } from "../../src/dashboard/overview/alerts.tsx";
+import { markup } from "../../src/dashboard/layout/shell.tsx";
+import type { CertificateSnapshot, Snapshot } from "../../src/snapshot/snapshot.ts";
+import { calmSnapshot } from "../support/fake-admin-api.ts";
 
 function told(change: Partial<Snapshot>): string {
   const html = markup(Alerts({ snapshot: { ...calmSnapshot(), ...change } }));

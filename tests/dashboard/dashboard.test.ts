@@ -11,7 +11,7 @@ import {
   upstream,
   upstreamsOf,
   withUpstream,
-} from "../support/admin-stand-in.ts";
+} from "../support/fake-admin-api.ts";
 import { until } from "../support/wait.ts";
 
 interface Scene {

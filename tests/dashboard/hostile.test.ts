@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { placeholders, fillPlaceholders } from "../../src/dashboard/login/marks.tsx";
+import { placeholders, fillPlaceholders } from "../../src/dashboard/login/placeholders.tsx";
 import {
   renderLogin,
   renderAccessDenied,
   renderAccessDeniedFragment,
 } from "../../src/dashboard/login/pages.tsx";
-import { eventOf } from "../../src/dashboard/live.ts";
-import { renderNumbers } from "../../src/dashboard/numbers.tsx";
-import { addingOf } from "../../src/dashboard/actions/add.tsx";
-import { actions, parseActionForm } from "../../src/dashboard/actions/asked.ts";
-import { UndoHistory, undoOfAdding } from "../../src/dashboard/actions/deeds.ts";
-import { renderActed } from "../../src/dashboard/actions/done.tsx";
-import { effectOf } from "../../src/dashboard/actions/effect.ts";
+import { eventOf } from "../../src/dashboard/live/sse.ts";
+import { renderNumbers } from "../../src/dashboard/charts/data-table.tsx";
+import { addingOf } from "../../src/dashboard/actions/add-upstream.tsx";
+import { actions, parseActionForm } from "../../src/dashboard/actions/action-form.ts";
+import { UndoHistory, undoOfAdding } from "../../src/dashboard/actions/undo.ts";
+import { renderActed } from "../../src/dashboard/actions/result.tsx";
+import { effectOf } from "../../src/wording/effect.ts";
 import {
   renderAdd,
   renderEffect,
@@ -19,12 +19,17 @@ import {
   renderPanel,
   type RenderShape,
 } from "../../src/dashboard/actions/render.tsx";
-import { renderLive, renderPage, renderUpstreamLive, renderUpstreamPage } from "../../src/dashboard/page.tsx";
-import type { ReloadCardProps } from "../../src/dashboard/course/reload-card.tsx";
+import {
+  renderLive,
+  renderPage,
+  renderUpstreamLive,
+  renderUpstreamPage,
+} from "../../src/dashboard/overview/page.tsx";
+import type { ReloadCardProps } from "../../src/dashboard/config/reload-card.tsx";
 import { renderConfigPage, renderReload } from "../../src/dashboard/course/render.tsx";
-import { renderEventsPage } from "../../src/dashboard/events/events-page.tsx";
+import { renderEventsPage } from "../../src/dashboard/events/page.tsx";
 import { renderFresh } from "../../src/dashboard/events/render.tsx";
-import { parseEventFilter } from "../../src/dashboard/events/sought.ts";
+import { parseEventFilter } from "../../src/dashboard/events/filter.ts";
 import { renderDryRunResult, renderDryRunPage } from "../../src/dashboard/requests/dry-run-page.tsx";
 import { renderExplainPage } from "../../src/dashboard/requests/explain-page.tsx";
 import { renderFailing } from "../../src/dashboard/requests/failing-card.tsx";
@@ -32,18 +37,18 @@ import { renderRequestsPage } from "../../src/dashboard/requests/list-page.tsx";
 import { renderRows } from "../../src/dashboard/requests/row.tsx";
 import { filterNames, parseRequestFilter as requestsSought } from "../../src/dashboard/requests/sought.ts";
 import type { DryRunResult, StoredRequest } from "../../src/requests/request.ts";
-import { requestDesk, retriedRequest } from "../support/request-desk.ts";
+import { requestDesk, retriedRequest } from "../support/requests-fixture.ts";
 import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
 import type { DashboardState } from "../../src/dashboard/picture.ts";
-import type { UpstreamPageState } from "../../src/dashboard/upstream-feeds.ts";
-import { type Row, rowSince } from "../../src/dashboard/upstream-row.tsx";
+import type { UpstreamPageState } from "../../src/dashboard/live/upstream-poller.ts";
+import { type Row, rowSince } from "../../src/dashboard/overview/upstream-row.tsx";
 import { viewOf } from "../../src/dashboard/view.ts";
 import type { UpstreamDetail } from "../../src/detail.ts";
-import type { RehearsalSnapshot } from "../../src/snapshot.ts";
+import type { RehearsalSnapshot } from "../../src/snapshot/snapshot.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import { columnsOf } from "../../src/history/point.ts";
-import { busySnapshot, detailOf, upstreamsOf, wavesUntil } from "../support/admin-stand-in.ts";
+import { busySnapshot, detailOf, upstreamsOf, wavesUntil } from "../support/fake-admin-api.ts";
 
 const hostile = `<i>"'&raw`;
 

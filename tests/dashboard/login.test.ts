@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 
-import { digestOf } from "../../src/lib/secret.ts";
+import { digestOf } from "../../src/lib/secrets.ts";
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import { accountsOf, type AdminStand, startAdminStand } from "../admin/stand.ts";
-import { calmSnapshot } from "../support/admin-stand-in.ts";
+import { accountsOf, type AdminStand, startAdminStand } from "../admin/fixture.ts";
+import { calmSnapshot } from "../support/fake-admin-api.ts";
 import { until } from "../support/wait.ts";
 
 const { users = [] } = await accountsOf();

@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 
 import { runsOf } from "../../src/dashboard/probe-runs.tsx";
 import { rowNote } from "../../src/dashboard/status-note.ts";
-import { rowOf } from "../../src/dashboard/upstream-row.tsx";
+import { rowOf } from "../../src/dashboard/overview/upstream-row.tsx";
 import { formatUptime, uptimeShare, uptimeSpan } from "../../src/dashboard/uptime-words.ts";
 import { plainView } from "../../src/dashboard/view.ts";
-import type { OutlierSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../../src/snapshot.ts";
-import { upstream } from "../support/admin-stand-in.ts";
+import type { OutlierSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../../src/snapshot/snapshot.ts";
+import { upstream } from "../support/fake-admin-api.ts";
 
 const now = 1_800_000_000_000;
 const plain = (text: string) => text.replaceAll("\u00a0", " ");

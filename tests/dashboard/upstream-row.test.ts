@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { rowOf, rowSince, wholeRow } from "../../src/dashboard/upstream-row.tsx";
+import { rowOf, rowSince, wholeRow } from "../../src/dashboard/overview/upstream-row.tsx";
 import { plainView } from "../../src/dashboard/view.ts";
-import { traffic, upstream } from "../support/admin-stand-in.ts";
+import { traffic, upstream } from "../support/fake-admin-api.ts";
 
 const now = Date.now();
 const still = { at: now, success: true, detail: "status 200", latencyMs: 1 };

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { renderPage } from "../../src/dashboard/page.tsx";
-import type { Snapshot } from "../../src/snapshot.ts";
-import { busySnapshot, calmSnapshot } from "../support/admin-stand-in.ts";
+import { renderPage } from "../../src/dashboard/overview/page.tsx";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
+import { busySnapshot, calmSnapshot } from "../support/fake-admin-api.ts";
 
 function pageOf(snapshot: Snapshot): string {
   const at = Date.now();

@@ -4,9 +4,9 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 
 import { fromBuild, Programs } from "../support/program.ts";
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { until } from "../support/wait.ts";
-import { hashOf } from "../admin/stand.ts";
+import { hashOf } from "../admin/fixture.ts";
 
 const user = async (name: string, role: string) =>
   `{ name: ${name}, role: ${role}, passwordHash: "${await hashOf(`${name}'s password`)}" }`;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { fromSource, isGone, Programs } from "../support/program.ts";

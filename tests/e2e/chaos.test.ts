@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 
 import { type EngineName, engineNames } from "../../src/config/config.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { startLoad } from "../support/load.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { fromBuild } from "../support/program.ts";

@@ -4,7 +4,7 @@ import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { isGone, Program, Programs } from "../support/program.ts";
 import { ask, RawClient } from "../support/raw-client.ts";

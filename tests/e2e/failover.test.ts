@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 
 import { type EngineName, engineNames } from "../../src/config/config.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { type Program, Programs } from "../support/program.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, fromSource, Programs } from "../support/program.ts";

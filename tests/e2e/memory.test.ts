@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const steady = "    outlier: { ejection: 1s }\n    slowStart: 0\n";

@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { engineNames } from "../../src/config/config.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { startLoad } from "../support/load.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 
 import { engineNames } from "../../src/config/config.ts";
-import type { Snapshot } from "../../src/snapshot.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { ControlRoom } from "../support/control-room.ts";
+import { ControlRoom } from "../support/control-fixture.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
 import { type Answer, answerWith, inAWhile, startOrigin } from "../support/origin.ts";

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 
 import { History, type HistoryQuery } from "../../src/history/history.ts";
 import { resolutions } from "../../src/history/levels.ts";
-import { historyFileOf, openHistory } from "../../src/history/sqlite.ts";
+import { historyFileOf, openHistory } from "../../src/history/sqlite-store.ts";
 import type { HistoryStore, StoredSeries } from "../../src/history/store.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { policyEntry } from "../../src/policy/policies.ts";

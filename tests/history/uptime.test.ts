@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { Uptime } from "../../src/history/uptime.ts";
 import type { Status } from "../../src/pool/upstream.ts";
-import type { UptimeState } from "../../src/snapshot.ts";
+import type { UptimeState } from "../../src/snapshot/snapshot.ts";
 
 /** A full hour. */
 const epoch = 1_800_000_000_000;

@@ -4,12 +4,12 @@ import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
-import { rescueWaiting } from "../../src/probe/lookout.ts";
+import { rescueWaiting } from "../../src/probe/stall-detector.ts";
 import { Deadlines, type DeadlinesOptions } from "../../src/proxy/deadlines.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { answerWith, startOrigin, startStuck, type StuckOrigins } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const get = (target = "/") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n\r\n`;

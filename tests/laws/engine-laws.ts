@@ -7,14 +7,14 @@ import { gzipSync } from "node:zlib";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { rescueWaiting } from "../../src/probe/lookout.ts";
+import { rescueWaiting } from "../../src/probe/stall-detector.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
 import { answerWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
-import { faultLaws } from "./fault-laws.ts";
+import { faultLaws } from "./bug-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./oddity-laws.ts";
 import { recordLaws } from "./record-laws.ts";

@@ -4,11 +4,11 @@ import { expect } from "bun:test";
 import type { Socket } from "node:net";
 
 import type { Engine } from "../../src/engine/engine.ts";
-import { abortAttempts } from "../../src/pool/cut.ts";
-import { rescueWaiting } from "../../src/probe/lookout.ts";
+import { abortAttempts } from "../../src/pool/attempt-control.ts";
+import { rescueWaiting } from "../../src/probe/stall-detector.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 /** Two upstreams that answer when told. The policy sends everything to the first one. */

@@ -5,11 +5,11 @@ import { expect } from "bun:test";
 import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { FaultInjection } from "../../src/pool/rehearsal.ts";
+import { FaultInjection } from "../../src/fault/fault.ts";
 import { Deadlines } from "../../src/proxy/deadlines.ts";
 import { answerWith, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { stage } from "../support/stage.ts";
+import { stage } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";

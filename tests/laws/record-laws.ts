@@ -5,7 +5,7 @@ import { expect } from "bun:test";
 import type { Engine } from "../../src/engine/engine.ts";
 import { answerWith, type OriginOptions, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage } from "../support/stage.ts";
+import { type Stage, stage } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const get = (target: string, fields = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${fields}\r\n`;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
-import { formatDuration, parseDuration } from "../../src/lib/duration.ts";
+import { formatDuration, parseDuration } from "../../src/lib/units.ts";
 import { PeakEwma } from "../../src/lib/ewma.ts";
 import { hashString } from "../../src/lib/hash.ts";
-import { isLoopback } from "../../src/lib/loopback.ts";
+import { isLoopback } from "../../src/net/address.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { rateLimit } from "../../src/lib/throttle.ts";
 

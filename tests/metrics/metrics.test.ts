@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { renderPrometheus } from "../../src/metrics/exposition.ts";
+import { renderPrometheus } from "../../src/metrics/prometheus.ts";
 import { families } from "../../src/metrics/families.ts";
 import { Histogram } from "../../src/metrics/histogram.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { RollingTraffic } from "../../src/metrics/recent.ts";
+import { RollingTraffic } from "../../src/metrics/rolling-traffic.ts";
 import { workerFamilies } from "../../src/metrics/worker-families.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";

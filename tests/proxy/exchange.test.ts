@@ -8,14 +8,14 @@ import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import type { Wait } from "../../src/proxy/queue.ts";
-import type { RequestHead } from "../../src/proxy/head.ts";
+import type { RequestHead } from "../../src/proxy/request-head.ts";
 import type { RetryVeto, Refusal } from "../../src/proxy/refusal.ts";
 import { Queue } from "../../src/proxy/queue.ts";
 import { RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Destination } from "../../src/proxy/route.ts";
 import { domain } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
-import { testTimeouts } from "../support/stage.ts";
+import { testTimeouts } from "../support/engine-fixture.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
 function headOf(method = "GET", target = "/"): RequestHead {

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
 import { hashKeyFor } from "../../src/proxy/affinity.ts";
-import type { RequestHead } from "../../src/proxy/head.ts";
-import { forwardingHeaders, connectionTokens } from "../../src/proxy/headers.ts";
+import type { RequestHead } from "../../src/proxy/request-head.ts";
+import { forwardingHeaders, connectionTokens } from "../../src/proxy/forwarding.ts";
 import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
 import { requestIds } from "../../src/proxy/request-id.ts";
 import { type Destination, routeOf } from "../../src/proxy/route.ts";

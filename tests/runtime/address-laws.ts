@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { RuntimeLaw } from "./runtime-laws.ts";
-import { serving } from "./scenes.ts";
+import { serving } from "./fixture.ts";
 
 /** The path of an address as readers find it who look for the first slash and the first question mark. */
 function pathIn(address: string): string {

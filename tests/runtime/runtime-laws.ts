@@ -7,7 +7,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { until } from "../support/wait.ts";
 import { addressLaws } from "./address-laws.ts";
 import { ask, closeOf, exchange, openSocket, quietStream } from "./clients.ts";
-import { hasIpv6, listen, opening, serving, startChild } from "./scenes.ts";
+import { hasIpv6, listen, opening, serving, startChild } from "./fixture.ts";
 
 export interface RuntimeLaw {
   /** A sentence whose subject is the runtime. */

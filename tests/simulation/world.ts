@@ -9,13 +9,13 @@ import { type Failure, failure, type Outcome, completed } from "../../src/pool/o
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
-import type { RequestHead } from "../../src/proxy/head.ts";
+import type { RequestHead } from "../../src/proxy/request-head.ts";
 import { Hedger, type HedgeAfter } from "../../src/proxy/hedger.ts";
 import type { Refusal } from "../../src/proxy/refusal.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import { type RetryAllowance, RetryBudget } from "../../src/proxy/retry-budget.ts";
 import { outlierLimits } from "../support/domain.ts";
-import { testTimeouts } from "../support/stage.ts";
+import { testTimeouts } from "../support/engine-fixture.ts";
 
 /** What a server does with one request. */
 export interface Doing {

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 
 import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent, ModeIntent } from "../../src/state/intent.ts";
-import { openSqlite } from "../../src/state/sqlite.ts";
+import { openSqlite } from "../../src/state/sqlite-store.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
 const inFolder = temporaryFolder("state");

@@ -5,7 +5,7 @@ import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
-import type { OutlierLimits } from "../../src/pool/outlier.ts";
+import type { OutlierLimits } from "../../src/pool/outlier-detector.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 import { testLimits } from "./upstreams.ts";

@@ -3,7 +3,7 @@
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import { type AdminStandIn, busySnapshot, startAdminStandIn } from "./admin-stand-in.ts";
+import { type AdminStandIn, busySnapshot, startAdminStandIn } from "./fake-admin-api.ts";
 import { complaintsOf } from "./browser.ts";
 
 /** Whose picture the dashboard shows. */

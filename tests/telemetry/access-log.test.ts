@@ -8,7 +8,7 @@ import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { commonLine } from "../../src/telemetry/access-common.ts";
-import { jsonLine } from "../../src/telemetry/access-json.ts";
+import { jsonLine } from "../../src/telemetry/access-log-format.ts";
 import { type AccessLog, openAccessLog } from "../../src/telemetry/access-log.ts";
 import { answeredAttempt, endedWith, goodRecord, refusedAttempt } from "../support/records.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import type { TracedRecord } from "../../src/telemetry/spans.ts";
-import { openTraceExport } from "../../src/telemetry/trace-export.ts";
+import { openTraceExport } from "../../src/telemetry/otlp-export.ts";
 import { attributesOf, type Collector, type OtlpSpan, startCollector } from "../support/collector.ts";
 import { until } from "../support/wait.ts";
 

@@ -3,7 +3,7 @@
 import { STATUS_CODES } from "node:http";
 import type { TSchema } from "@sinclair/typebox";
 import { version } from "../../config/version.ts";
-import { problemSchema } from "../schemas/orders.ts";
+import { problemSchema } from "../schemas/commands.ts";
 import { type OperationResponse, type Operation, statusReasons } from "./operation.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };

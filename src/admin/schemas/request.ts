@@ -4,7 +4,7 @@ import { Type } from "@sinclair/typebox";
 import { policyNames, type PolicyName } from "../../policy/policies.ts";
 import type { FailurePhase } from "../../pool/outcome.ts";
 import type { AttemptRecord } from "../../proxy/record.ts";
-import { strict } from "../../config/schema-parts.ts";
+import { strict } from "../../config/schema-kit.ts";
 import {
   count,
   list,

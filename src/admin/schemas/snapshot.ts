@@ -1,8 +1,8 @@
 /** The shape of the snapshot: the whole picture of now, pools, workers and configuration included. */
 
 import { Type } from "@sinclair/typebox";
-import type { CertificateStatus } from "../../config/expiry.ts";
-import type { Phase } from "../../snapshot.ts";
+import type { CertificateStatus } from "../../tls/expiry.ts";
+import type { Phase } from "../../snapshot/snapshot.ts";
 import {
   count,
   counts,

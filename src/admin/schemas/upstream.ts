@@ -2,10 +2,10 @@
 
 import { Type } from "@sinclair/typebox";
 import { type PolicyName, policyNames } from "../../policy/policies.ts";
-import type { OutlierReason, OutlierState } from "../../pool/outlier.ts";
-import { injectedErrors } from "../../pool/rehearsal.ts";
+import type { OutlierReason, OutlierState } from "../../pool/outlier-detector.ts";
+import { injectedErrors } from "../../fault/fault.ts";
 import { modes, type Status } from "../../pool/upstream.ts";
-import type { UptimeState } from "../../snapshot.ts";
+import type { UptimeState } from "../../snapshot/snapshot.ts";
 import {
   count,
   counts,

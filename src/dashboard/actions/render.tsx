@@ -2,12 +2,12 @@
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../escape.ts";
-import { backTo, type PageLocation } from "../place.ts";
-import { markup, Notice, Shell } from "../shell.tsx";
-import { AddPanel, type AddPanelProps } from "./add.tsx";
-import { Partial } from "./done.tsx";
-import type { Effect } from "./effect.ts";
-import { EffectLines, ConfirmationPanel, type PanelProps, PanelTitle } from "./panel.tsx";
+import { backTo, type PageLocation } from "../location.ts";
+import { markup, Notice, Shell } from "../layout/shell.tsx";
+import { AddPanel, type AddPanelProps } from "./add-upstream.tsx";
+import { Partial } from "./result.tsx";
+import type { Effect } from "../../wording/effect.ts";
+import { EffectLines, ConfirmationPanel, type PanelProps, PanelTitle } from "./confirmation.tsx";
 import { commandText } from "./words.ts";
 
 /** `part`: what htmx asked for; `partial`: names its own target, so that it is swapped in with any status. */

@@ -2,18 +2,18 @@
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
-import { isForPart, htmlResponse, seeOther, httpStatusOf, textResponse } from "../answers.ts";
-import type { SnapshotPoller } from "../feed.ts";
+import { isForPart, htmlResponse, seeOther, httpStatusOf, textResponse } from "../responses.ts";
+import type { SnapshotPoller } from "../live/poller.ts";
 import { adminApiErrorSentence } from "../picture.ts";
-import { backTo, type PageLocation, formLocation } from "../place.ts";
-import { urlOrigin } from "../verdict.ts";
-import type { UpstreamPollers } from "../upstream-feeds.ts";
-import { addingOf, newUpstreamOf } from "./add.tsx";
-import { type ActionForm, parseActionForm, needsReason } from "./asked.ts";
-import { type UndoEntry, type UndoHistory, undoOfAdding } from "./deeds.ts";
-import { renderActed } from "./done.tsx";
-import { type Effect, effectOf, presentWeight } from "./effect.ts";
-import { failureText, type ActionOutcome, executeAction, undoAction } from "./perform.ts";
+import { backTo, type PageLocation, formLocation } from "../location.ts";
+import { urlOrigin } from "../../wording/verdict.ts";
+import type { UpstreamPollers } from "../live/upstream-poller.ts";
+import { addingOf, newUpstreamOf } from "./add-upstream.tsx";
+import { type ActionForm, parseActionForm, needsReason } from "./action-form.ts";
+import { type UndoEntry, type UndoHistory, undoOfAdding } from "./undo.ts";
+import { renderActed } from "./result.tsx";
+import { type Effect, effectOf, presentWeight } from "../../wording/effect.ts";
+import { failureText, type ActionOutcome, executeAction, undoAction } from "./execute.ts";
 import { renderAdd, renderEffect, renderFailure, renderPanel } from "./render.tsx";
 
 export interface ActionRouteOptions {

@@ -2,10 +2,10 @@
 /** @jsxImportSource @kitajs/html */
 
 import { anchorOf, attribute } from "../escape.ts";
-import { locationFields, type PageLocation } from "../place.ts";
-import { HiddenFields } from "../post-form.tsx";
-import { bulkActions } from "./asked.ts";
-import { intoPanel } from "./row-actions.tsx";
+import { locationFields, type PageLocation } from "../location.ts";
+import { HiddenFields } from "../layout/forms.tsx";
+import { bulkActions } from "./action-form.ts";
+import { intoPanel } from "./menu.tsx";
 import { verbOf } from "./words.ts";
 
 /** Belongs to the bar's form, wherever it stands. */

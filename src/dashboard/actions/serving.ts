@@ -1,7 +1,7 @@
 /** Who would serve a pool after something was done to it, and how its traffic would lie: a forecast by weights alone. */
 
-import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot.ts";
-import { isEjected } from "../reasons.ts";
+import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
+import { isEjected } from "../../wording/reasons.ts";
 
 /** What becomes of one upstream. */
 export interface UpstreamChange {

@@ -1,6 +1,6 @@
 /** How acts are called: on their buttons, over their confirmations, and when they are done. */
 
-import type { ActionForm } from "./asked.ts";
+import type { ActionForm } from "./action-form.ts";
 
 interface CommandText {
   /** On a button. */

@@ -3,10 +3,10 @@
 
 import type { Setting } from "../../config/effective.ts";
 import type { AdminResult } from "../admin-client.ts";
-import { ConfigView } from "../config-page.tsx";
-import { markup, Shell } from "../shell.tsx";
-import { OverlayCard, type OverlayCardProps } from "./overlay-card.tsx";
-import { ReloadCard, type ReloadCardProps } from "./reload-card.tsx";
+import { ConfigView } from "../config/page.tsx";
+import { markup, Shell } from "../layout/shell.tsx";
+import { OverlayCard, type OverlayCardProps } from "../config/overrides-card.tsx";
+import { ReloadCard, type ReloadCardProps } from "../config/reload-card.tsx";
 
 export interface ConfigPageProps extends Pick<OverlayCardProps, "intents" | "exported"> {
   readonly told: AdminResult<readonly Setting[]>;

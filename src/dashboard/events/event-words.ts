@@ -1,7 +1,7 @@
 /** Events in words: what kind of thing happened, to what, and how much it should draw the eye. */
 
 import type { BalancerEvent, EventKind } from "../../state/event.ts";
-import type { Tone } from "../verdict.ts";
+import type { Tone } from "../../wording/verdict.ts";
 
 export const kindNames: Readonly<Record<EventKind, string>> = {
   probe: "Probe",

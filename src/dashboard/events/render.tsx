@@ -1,10 +1,10 @@
 /** New events on their way into a page that has the older ones. */
 /** @jsxImportSource @kitajs/html */
 
-import { eventOf } from "../live.ts";
-import { markup } from "../shell.tsx";
-import type { NewEvents } from "./events-feed.ts";
-import { newestFirst } from "./sought.ts";
+import { eventOf } from "../live/sse.ts";
+import { markup } from "../layout/shell.tsx";
+import type { NewEvents } from "./feed.ts";
+import { newestFirst } from "./filter.ts";
 import { EventItems, ErrorText } from "./timeline.tsx";
 
 /** Without anything new it is only a sign of life, which the page waits for. */

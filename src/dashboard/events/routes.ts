@@ -2,12 +2,12 @@
 
 import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
-import { fresh, htmlResponse, httpStatusOf, textResponse } from "../answers.ts";
-import type { SnapshotPoller } from "../feed.ts";
-import { renderEventsPage } from "./events-page.tsx";
-import { type EventsFeed, liveEventStream } from "./events-feed.ts";
+import { fresh, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
+import type { SnapshotPoller } from "../live/poller.ts";
+import { renderEventsPage } from "./page.tsx";
+import { type EventsFeed, liveEventStream } from "./feed.ts";
 import { renderFresh } from "./render.tsx";
-import { apiQueryOf, newestFirst, parseEventFilter } from "./sought.ts";
+import { apiQueryOf, newestFirst, parseEventFilter } from "./filter.ts";
 
 export interface EventRoutesOptions {
   readonly poller: SnapshotPoller;

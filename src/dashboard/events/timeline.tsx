@@ -3,8 +3,8 @@
 
 import type { BalancerEvent } from "../../state/event.ts";
 import { attribute } from "../escape.ts";
-import { isoTime } from "../format.ts";
-import { pageOf } from "../place.ts";
+import { isoTime } from "../../wording/format.ts";
+import { pageOf } from "../location.ts";
 import { changeOf, kindName, eventTone, eventReason } from "./event-words.ts";
 
 interface EventItemsProps {

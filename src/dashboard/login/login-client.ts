@@ -2,7 +2,7 @@
 
 import { type Role, roles } from "../../access/role.ts";
 import { asRecord, parseJson } from "../../lib/json.ts";
-import { describeError, exchangeWeb, type WebResponse } from "../web-client.ts";
+import { describeError, exchangeWeb, type WebResponse } from "../../client/http-client.ts";
 
 /**
  * `open`: nobody has to log in, the dashboard acts for everybody. `closed`: people log in, and this bearer has not.

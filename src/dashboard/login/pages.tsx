@@ -4,7 +4,7 @@
 import type { Children } from "@kitajs/html";
 import { Brand, HtmlDocument } from "../document.tsx";
 import { attribute } from "../escape.ts";
-import { markup, Notice } from "../shell.tsx";
+import { markup, Notice } from "../layout/shell.tsx";
 
 export interface LoginProps {
   /** Held against the visit's cookie. */

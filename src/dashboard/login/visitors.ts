@@ -1,11 +1,11 @@
 /** Who looks at this dashboard: asks the admin API about each session, and ends what a session that is over still holds. */
 
 import type { Cancel, Clock, Schedule } from "../../lib/clock.ts";
-import { closableStream } from "../../lib/ending-stream.ts";
-import { derivedSecret } from "../../lib/secret.ts";
-import { eventOf } from "../live.ts";
+import { closableStream } from "../../lib/closable-stream.ts";
+import { derivedSecret } from "../../lib/secrets.ts";
+import { eventOf } from "../live/sse.ts";
 import type { LoginClient } from "./login-client.ts";
-import type { Person } from "./marks.tsx";
+import type { Person } from "./placeholders.tsx";
 
 /** One person's browser, or everybody where nobody logs in. */
 export interface Visitor {

@@ -2,10 +2,10 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Candidate } from "../../proxy/record.ts";
-import { Glyph } from "../badge.tsx";
+import { Glyph } from "../layout/widgets.tsx";
 import { attribute } from "../escape.ts";
-import { formatCount, formatMs, nothing } from "../format.ts";
-import { pageOf } from "../place.ts";
+import { formatCount, formatMs, nothing } from "../../wording/format.ts";
+import { pageOf } from "../location.ts";
 import type { Scoring } from "./scores.ts";
 
 interface CandidatesProps {

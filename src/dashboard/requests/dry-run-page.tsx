@@ -2,11 +2,11 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
-import { Glyph } from "../badge.tsx";
+import { Glyph } from "../layout/widgets.tsx";
 import { attribute } from "../escape.ts";
-import { CsrfField } from "../login/marks.tsx";
-import { pageOf } from "../place.ts";
-import { markup, Shell } from "../shell.tsx";
+import { CsrfField } from "../login/placeholders.tsx";
+import { pageOf } from "../location.ts";
+import { markup, Shell } from "../layout/shell.tsx";
 import { CandidateTable } from "./candidates.tsx";
 import type { DryRunForm } from "./dry-run-form.ts";
 import { RequestWay } from "./list-page.tsx";

@@ -2,15 +2,15 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
-import { Glyph } from "../badge.tsx";
+import { Glyph } from "../layout/widgets.tsx";
 import { attribute } from "../escape.ts";
-import { formatCount, formatMs, isoTime } from "../format.ts";
+import { formatCount, formatMs, isoTime } from "../../wording/format.ts";
 import { type DashboardState, adminApiErrorSentence } from "../picture.ts";
-import { markup, Shell } from "../shell.tsx";
-import { DecisionList } from "./choices.tsx";
+import { markup, Shell } from "../layout/shell.tsx";
+import { DecisionList } from "./decisions.tsx";
 import { Identity } from "./identity.tsx";
 import { RequestWay } from "./list-page.tsx";
-import { PhaseBars } from "./phases.tsx";
+import { PhaseBars } from "./timing.tsx";
 import type { ExplainedRequest } from "../../requests/request.ts";
 import {
   addressText,

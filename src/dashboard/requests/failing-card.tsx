@@ -3,7 +3,7 @@
 
 import type { AdminResult } from "../admin-client.ts";
 import { anchorOf, attribute } from "../escape.ts";
-import { markup } from "../shell.tsx";
+import { markup } from "../layout/shell.tsx";
 import { requestsErrorSentence } from "./list-page.tsx";
 import { RequestRows } from "./row.tsx";
 import type { RequestList } from "../../requests/request.ts";

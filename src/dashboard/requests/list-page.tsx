@@ -4,9 +4,9 @@
 import type { AdminResult } from "../admin-client.ts";
 import { attribute } from "../escape.ts";
 import type { DashboardState } from "../picture.ts";
-import { markup, Shell } from "../shell.tsx";
-import { urlOrigin } from "../verdict.ts";
-import { RequestFilters } from "./filters.tsx";
+import { markup, Shell } from "../layout/shell.tsx";
+import { urlOrigin } from "../../wording/verdict.ts";
+import { RequestFilters } from "./filter.tsx";
 import { RequestRows, RowHead } from "./row.tsx";
 import type { RequestList } from "../../requests/request.ts";
 import { requestsUrl, filterQuery, isFiltered, type Kind, kinds, type RequestFilterState } from "./sought.ts";

@@ -18,8 +18,8 @@ import {
 } from "../admin-client.ts";
 import { isRecord, parseJson } from "../../lib/json.ts";
 import type { AdminApiError } from "../picture.ts";
-import { exchangeWeb, type WebRequest } from "../web-client.ts";
-import { readEvents } from "../event-reader.ts";
+import { exchangeWeb, type WebRequest } from "../../client/http-client.ts";
+import { readEvents } from "../../client/sse-reader.ts";
 import { dryRunIn, explainedIn, requestIn, requestsIn } from "./shapes.ts";
 
 export interface RequestListener {

@@ -1,8 +1,8 @@
 /** What the addresses below /requests answer, and the live tail. */
 
 import { Elysia } from "elysia";
-import { fresh, isForPart, htmlResponse, seeOther, httpStatusOf, textResponse } from "../answers.ts";
-import type { SnapshotPoller } from "../feed.ts";
+import { fresh, isForPart, htmlResponse, seeOther, httpStatusOf, textResponse } from "../responses.ts";
+import type { SnapshotPoller } from "../live/poller.ts";
 import type { AdminApiError } from "../picture.ts";
 import { askOf, type DryRunForm, formIn } from "./dry-run-form.ts";
 import { type DryRunReply, renderDryRunResult, renderDryRunPage } from "./dry-run-page.tsx";
@@ -11,7 +11,7 @@ import { failingAt, failingShown, renderFailing } from "./failing-card.tsx";
 import { renderRequestsPage, requestsPerPage } from "./list-page.tsx";
 import type { RequestClient } from "./request-client.ts";
 import { explainUrl, listQuery, parseRequestFilter } from "./sought.ts";
-import type { LiveTails } from "./tails.ts";
+import type { LiveTails } from "./live-tail.ts";
 
 export interface RequestRoutesOptions {
   readonly poller: SnapshotPoller;

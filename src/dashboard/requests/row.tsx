@@ -2,8 +2,8 @@
 /** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../escape.ts";
-import { formatMs, isoTime, nothing } from "../format.ts";
-import { markup } from "../shell.tsx";
+import { formatMs, isoTime, nothing } from "../../wording/format.ts";
+import { markup } from "../layout/shell.tsx";
 import type { StoredRequest } from "../../requests/request.ts";
 import { explainUrl } from "./sought.ts";
 import { addressText, formatInstant, remarksOf, statusText, requestTone, lastUpstream } from "./words.ts";

@@ -1,7 +1,7 @@
 /** What one request came to, in a word, a tone or a line: the same on every page. */
 
 import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
-import { formatCount, formatMs, isoTime, nothing } from "../format.ts";
+import { formatCount, formatMs, isoTime, nothing } from "../../wording/format.ts";
 
 /** `calm`: nothing to see. `warn`: the client was told no, or it took a detour. `bad`: it failed. */
 export type RequestTone = "calm" | "good" | "warn" | "bad";

@@ -3,13 +3,13 @@
 import type { Server, ServerWebSocket } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
-import { abortAttempts } from "../../pool/cut.ts";
+import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName, originOf } from "../../pool/upstream.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import type { Forward } from "./forward.ts";
 import { type FetchEngineContext, handleRequest } from "./handler.ts";
-import { type OpenWebSocket, openWebSocketTunnel } from "./upgrade.ts";
-import { isWebSocket, type WebSocketTunnel } from "./websocket.ts";
+import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
+import { isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 
 /** Shorter than most servers keep idle connections, so that few requests meet one that is just being closed. */
 const upstreamIdleSeconds = 15;

@@ -6,13 +6,13 @@ import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
-import { abortAttempts } from "../../pool/cut.ts";
+import { abortAttempts } from "../../pool/attempt-control.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import type { Forward, UpstreamResponse, UpstreamRequest } from "./forward.ts";
 import { type FetchEngineContext, handleRequest } from "./handler.ts";
-import { type OpenWebSocket, openWebSocketTunnel } from "./upgrade.ts";
-import { type ClientSocket, isWebSocket, type WebSocketTunnel } from "./websocket.ts";
+import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
+import { type ClientSocket, isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 
 /** Deno's own interface as far as it is used: the project is checked with Bun's types. */
 declare const Deno: {

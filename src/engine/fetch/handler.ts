@@ -3,17 +3,17 @@
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
-import type { RequestHead } from "../../proxy/head.ts";
+import type { RequestHead } from "../../proxy/request-head.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { EngineOptions } from "../engine.ts";
-import type { Redirected } from "./attempt-watch.ts";
+import type { Redirected } from "./attempt-monitor.ts";
 import { closeWithResponse, newByteCounts, type ByteCounts } from "./end-passage.ts";
 import type { Forward } from "./forward.ts";
-import { AttemptRace } from "./legs.ts";
-import { bodyRefusal, internalError, logFailedTry, logRetry, refusalResponse } from "./own-words.ts";
+import { AttemptRace } from "./attempt-race.ts";
+import { bodyRefusal, internalError, logFailedTry, logRetry, refusalResponse } from "./local-replies.ts";
 import { type RequestBody, requestBody } from "./request-body.ts";
-import { refusalForHead, headOfRequest } from "./request-head.ts";
-import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./try-once.ts";
+import { refusalForHead, headOfRequest } from "./request-context.ts";
+import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./attempt-runner.ts";
 import { clientClosedResponse, firstStep } from "./turn.ts";
 
 export interface FetchEngineContext extends EngineOptions {

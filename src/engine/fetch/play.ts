@@ -3,11 +3,11 @@
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
-import { faultDetail, type Interception, capDelay } from "../../pool/rehearsal.ts";
-import { applySyntheticResponse } from "../../proxy/rehearsed.ts";
-import type { Redirected } from "./attempt-watch.ts";
+import { faultDetail, type Interception, capDelay } from "../../fault/fault.ts";
+import { applySyntheticResponse } from "../../proxy/interception.ts";
+import type { Redirected } from "./attempt-monitor.ts";
 import type { FetchEngineContext, RequestContext } from "./handler.ts";
-import { refusalResponse } from "./own-words.ts";
+import { refusalResponse } from "./local-replies.ts";
 
 /** An attempt that something is in store for. */
 export interface InterceptionInput {

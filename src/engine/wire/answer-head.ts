@@ -1,10 +1,10 @@
 /** What an upstream's answer head means, and whether it can be believed. */
 
-import { framing } from "./body.ts";
-import { equalsAnyCase, latin1 } from "./bytes.ts";
-import { knownHeaders } from "./field-names.ts";
-import { headerStride, HeadParser } from "./head-reader.ts";
-import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
+import { framing } from "./http1/body.ts";
+import { equalsAnyCase, latin1 } from "./http1/bytes.ts";
+import { knownHeaders } from "./http1/header-names.ts";
+import { headerStride, HeadParser } from "./http1/head-parser.ts";
+import { connectionOptions, contentLength, option, transferCoding } from "./http1/message.ts";
 
 const empty = Buffer.alloc(0);
 const timeoutToken = latin1("timeout=");

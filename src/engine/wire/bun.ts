@@ -4,7 +4,7 @@ import { freezeClock, thawClock } from "../../lib/clock.ts";
 import { type Address, certifiedName } from "../../pool/upstream.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
-import type { ClientSocketHandler, ConnectHandler, Sockets, SocketHandler } from "./socket.ts";
+import type { ClientSocketHandler, ConnectHandler, Sockets, SocketHandler } from "./sockets.ts";
 
 /** One table of handlers for all connections: the owner rides on the socket. */
 const handlers: Bun.SocketHandler<SocketHandler> = {

@@ -5,9 +5,9 @@ import type { Failure } from "../../pool/outcome.ts";
 import type { ParkedRequest } from "../../proxy/queue.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import type { EngineLog } from "../engine.ts";
-import { reportBug } from "./losses.ts";
-import type { RequestForwarder } from "./relay.ts";
-import type { AttemptRunner } from "./sending.ts";
+import { reportBug } from "./attempt-failures.ts";
+import type { RequestForwarder } from "./request-forwarder.ts";
+import type { AttemptRunner } from "./attempt-runner.ts";
 
 export class GuardedDriver implements AttemptDriver, ParkedRequest {
   readonly #runner: AttemptRunner;

@@ -1,9 +1,9 @@
 /** The chunked transfer coding: finds where a message ends, and refuses whatever two parsers could read differently. */
 
 import type { ProtocolViolation } from "../../proxy/complaint.ts";
-import { cr, hexValue, isToken, isValue, lf, semicolon, colon } from "./bytes.ts";
-import { violations } from "./complaints.ts";
-import { isForbiddenInTrailers, lookUpHeader } from "./field-names.ts";
+import { cr, hexValue, isToken, isValue, lf, semicolon, colon } from "./http1/bytes.ts";
+import { violations } from "./http1/violations.ts";
+import { isForbiddenInTrailers, lookUpHeader } from "./http1/header-names.ts";
 
 /** Sizes of up to 2⁴⁸ − 1 bytes, which a JavaScript number holds exactly. */
 const maxSizeDigits = 12;

@@ -2,15 +2,15 @@
 
 import type { ProtocolViolation } from "../../proxy/complaint.ts";
 import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
-import { violations } from "./complaints.ts";
+import { violations } from "./http1/violations.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionFate } from "./exchange-end.ts";
 import type { ClientForwarding } from "./forwardings.ts";
-import { type RequestSink, ClientInput } from "./inbox.ts";
-import type { WireContext } from "./plane.ts";
-import type { RequestForwarder } from "./relay.ts";
-import type { ParsedRequest } from "./request-head.ts";
-import type { ClientSocketHandler, WireSocket } from "./socket.ts";
+import { type RequestSink, ClientInput } from "./client-input.ts";
+import type { WireContext } from "./context.ts";
+import type { RequestForwarder } from "./request-forwarder.ts";
+import type { ParsedRequest } from "./http1/parsed-request.ts";
+import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
 

@@ -1,6 +1,6 @@
 /** What both kinds of connections have in common: a socket, the queue of bytes it did not take yet, and its deadline. */
 
-import type { SocketHandler, WireSocket } from "./socket.ts";
+import type { SocketHandler, WireSocket } from "./sockets.ts";
 import { TimerEntry } from "./timer-wheel.ts";
 
 /**

@@ -2,6 +2,6 @@
 
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
-import { nodeSockets } from "./node-sockets.ts";
+import { nodeSockets } from "./node.ts";
 
 export const wireEngine: Engine = wireEngineOver(nodeSockets);

@@ -2,8 +2,8 @@
 
 import type { ExchangeSummary } from "../../proxy/record.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import type { ForwardedResponse } from "./relayed-answer.ts";
-import type { ForwardedRequest } from "./relayed-request.ts";
+import type { ForwardedResponse } from "./forwarded-response.ts";
+import type { ForwardedRequest } from "./forwarded-request.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 /** What becomes of the client's connection after an exchange; `last`: it closes, and the client said that it sends no more. */

@@ -1,8 +1,8 @@
 /** What clients' addresses add to their requests: made once for all connections from one, and kept for those that came last. */
 
-import type { RequestHead } from "../../proxy/head.ts";
-import { type ForwardingOptions, viaName } from "../../proxy/headers.ts";
-import { latin1 } from "./bytes.ts";
+import type { RequestHead } from "../../proxy/request-head.ts";
+import { type ForwardingOptions, viaName } from "../../proxy/forwarding.ts";
+import { latin1 } from "./http1/bytes.ts";
 
 /** Addresses that are remembered: a proxy's before us, or somebody's many connections. */
 const maxKnown = 1_024;

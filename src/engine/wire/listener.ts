@@ -2,13 +2,13 @@
 
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
-import { abortAttempts } from "../../pool/cut.ts";
-import { plainAddress } from "../../proxy/head.ts";
+import { abortAttempts } from "../../pool/attempt-control.ts";
+import { plainAddress } from "../../proxy/request-head.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { maxClientsForOpenFiles } from "./open-files.ts";
-import { WireContext } from "./plane.ts";
-import type { Sockets } from "./socket.ts";
+import { WireContext } from "./context.ts";
+import type { Sockets } from "./sockets.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
 /** The wire engine over the given sockets. */

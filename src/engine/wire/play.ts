@@ -3,9 +3,9 @@
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { completed } from "../../pool/outcome.ts";
-import { faultDetail, type Interception, capDelay } from "../../pool/rehearsal.ts";
+import { faultDetail, type Interception, capDelay } from "../../fault/fault.ts";
 import { refusal } from "../../proxy/refusal.ts";
-import type { RequestForwarder } from "./relay.ts";
+import type { RequestForwarder } from "./request-forwarder.ts";
 
 /** Meanwhile the attempt waits as if for a connection. @returns gives it up, for a request that is over */
 export function holdAttempt(attempt: Attempt, staged: Interception, forwarder: RequestForwarder): Cancel {

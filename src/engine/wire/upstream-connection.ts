@@ -2,13 +2,13 @@
 
 import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../pool/upstream.ts";
-import type { ResponseReader, Progress } from "./answer-reader.ts";
+import type { ResponseReader, Progress } from "./http1/response-reader.ts";
 import { Connection } from "./connection.ts";
-import { reportBug, disconnectFailure, connectFailure } from "./losses.ts";
-import type { WireContext } from "./plane.ts";
-import type { RequestForwarder } from "./relay.ts";
-import type { ConnectHandler, WireSocket } from "./socket.ts";
-import type { ConnectionPool } from "./upstreams.ts";
+import { reportBug, disconnectFailure, connectFailure } from "./attempt-failures.ts";
+import type { WireContext } from "./context.ts";
+import type { RequestForwarder } from "./request-forwarder.ts";
+import type { ConnectHandler, WireSocket } from "./sockets.ts";
+import type { ConnectionPool } from "./connection-pool.ts";
 
 /**
  * ```

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { startDashboard } from "../../../src/dashboard/dashboard.ts";
 import { runtime } from "../../../src/runtime/bun.ts";
-import { type AdminStandIn, startAdminStandIn } from "../../support/admin-stand-in.ts";
-import { retriedRequest, someRequest } from "../../support/request-desk.ts";
+import { type AdminStandIn, startAdminStandIn } from "../../support/fake-admin-api.ts";
+import { retriedRequest, someRequest } from "../../support/requests-fixture.ts";
 import { until } from "../../support/wait.ts";
 
 const open: Array<() => void | Promise<void>> = [];

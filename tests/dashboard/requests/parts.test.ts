@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { askOf, emptyForm, formIn } from "../../../src/dashboard/requests/dry-run-form.ts";
-import { hearEvents } from "../../../src/dashboard/event-reader.ts";
-import { segmentsOf } from "../../../src/dashboard/requests/phases.tsx";
+import { hearEvents } from "../../../src/client/sse-reader.ts";
+import { segmentsOf } from "../../../src/dashboard/requests/timing.tsx";
 import { scoringOf } from "../../../src/dashboard/requests/scores.ts";
 import { requestsUrl, listQuery, parseRequestFilter } from "../../../src/dashboard/requests/sought.ts";
 import {
@@ -11,7 +11,7 @@ import {
   requestTone,
   lastUpstream,
 } from "../../../src/dashboard/requests/words.ts";
-import { retriedRequest, someAttempt, someRequest } from "../../support/request-desk.ts";
+import { retriedRequest, someAttempt, someRequest } from "../../support/requests-fixture.ts";
 
 describe("what is sought", () => {
   test("is in the address of the page and in the question to the admin API alike", () => {

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import type { AdminResult } from "../../../src/dashboard/admin-client.ts";
 import type { RequestListener } from "../../../src/dashboard/requests/request-client.ts";
 import { emptyFilter } from "../../../src/dashboard/requests/sought.ts";
-import { type TailClient, LiveTails } from "../../../src/dashboard/requests/tails.ts";
+import { type TailClient, LiveTails } from "../../../src/dashboard/requests/live-tail.ts";
 import type { RequestList } from "../../../src/requests/request.ts";
 import { FakeTime } from "../../support/fake-time.ts";
 

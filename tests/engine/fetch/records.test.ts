@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
 import { fetchEngine } from "../../../src/engine/fetch/bun.ts";
-import { refusalResponse } from "../../../src/engine/fetch/own-words.ts";
+import { refusalResponse } from "../../../src/engine/fetch/local-replies.ts";
 import { newByteCounts } from "../../../src/engine/fetch/end-passage.ts";
 import type { RequestContext } from "../../../src/engine/fetch/handler.ts";
 import { refusal } from "../../../src/proxy/refusal.ts";
 import { ask } from "../../support/raw-client.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 
 function startEcho() {

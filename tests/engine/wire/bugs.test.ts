@@ -3,18 +3,18 @@ import { expect, test } from "bun:test";
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
-import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { Sockets } from "../../../src/engine/wire/socket.ts";
+import { nodeSockets } from "../../../src/engine/wire/node.ts";
+import type { Sockets } from "../../../src/engine/wire/sockets.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { seededRandom } from "../../../src/lib/random.ts";
-import { FaultInjection } from "../../../src/pool/rehearsal.ts";
+import { FaultInjection } from "../../../src/fault/fault.ts";
 import { Upstream } from "../../../src/pool/upstream.ts";
 import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
 import { ask, RawClient } from "../../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../../support/stage.ts";
+import { type Stage, stage, type StageOptions } from "../../support/engine-fixture.ts";
 import { testLimits } from "../../support/upstreams.ts";
 import { until } from "../../support/wait.ts";
-import { get } from "./scene.ts";
+import { get } from "./fixture.ts";
 
 test.each([
   ["Bun's sockets", wireEngine],

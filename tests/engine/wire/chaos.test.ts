@@ -6,7 +6,7 @@ import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
 import { type Random, randomIndex, seededRandom } from "../../../src/lib/random.ts";
 import { type ReceivedRequest, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 
 const clients = 24;

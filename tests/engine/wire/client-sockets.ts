@@ -1,7 +1,7 @@
 /** Node's sockets, with those of clients in a test's hands: to hold back what they take. */
 
-import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { ClientSocketHandler, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
+import { nodeSockets } from "../../../src/engine/wire/node.ts";
+import type { ClientSocketHandler, Sockets, WireSocket } from "../../../src/engine/wire/sockets.ts";
 
 /** @param wrap what a client's owner is given in place of its socket; may also change what the owner hears */
 export function clientSockets(wrap: (socket: WireSocket, owner: ClientSocketHandler) => WireSocket): Sockets {

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import { answerWith } from "../../support/origin.ts";
 import { until } from "../../support/wait.ts";
-import { get, post, wireScene } from "./scene.ts";
-import { refusedCases } from "./strictness.ts";
+import { get, post, wireScene } from "./fixture.ts";
+import { refusedCases } from "./http1/strictness.ts";
 
 const ok = () => answerWith("ok");
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import type { EngineOptions } from "../../../src/engine/engine.ts";
-import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import { WireContext } from "../../../src/engine/wire/plane.ts";
-import type { WireSocket } from "../../../src/engine/wire/socket.ts";
+import { nodeSockets } from "../../../src/engine/wire/node.ts";
+import { WireContext } from "../../../src/engine/wire/context.ts";
+import type { WireSocket } from "../../../src/engine/wire/sockets.ts";
 import { TimerWheel } from "../../../src/engine/wire/timer-wheel.ts";
 import { type Random, seededRandom } from "../../../src/lib/random.ts";
 import { FakeTime } from "../../support/fake-time.ts";

@@ -83,7 +83,7 @@ async function scene(
     },
   });
   const told: number[] = [];
-  const child = Bun.spawn([...command, `${import.meta.dirname}/apart.ts`, String(listener.port)], {
+  const child = Bun.spawn([...command, `${import.meta.dirname}/separate-process.ts`, String(listener.port)], {
     ipc: (message) => void told.push(Number(message)),
     serialization: "json",
     stderr: "inherit",

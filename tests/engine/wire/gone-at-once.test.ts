@@ -4,7 +4,7 @@ import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";
 import { ask } from "../../support/raw-client.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 
 /** Connects some times, says something on every second connection, and resets all of them. */

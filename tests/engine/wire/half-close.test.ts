@@ -5,13 +5,13 @@ import { expect, test } from "bun:test";
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
-import type { Sockets } from "../../../src/engine/wire/socket.ts";
+import type { Sockets } from "../../../src/engine/wire/sockets.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { clientSockets } from "./client-sockets.ts";
-import { get } from "./scene.ts";
+import { get } from "./fixture.ts";
 
 test.each([
   ["Bun's sockets", wireEngine],

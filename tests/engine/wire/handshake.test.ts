@@ -7,9 +7,9 @@ import { connect } from "node:tls";
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
-import { get } from "./scene.ts";
+import { get } from "./fixture.ts";
 
 const pem = (name: string) => readFileSync(join(import.meta.dirname, "certificates", name), "utf8");
 const [ca, cert, key] = [pem("authority.crt"), pem("server.crt"), pem("server.key")];

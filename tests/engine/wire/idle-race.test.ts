@@ -2,13 +2,13 @@ import { expect, test } from "bun:test";
 import type { Socket } from "node:net";
 
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
-import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { ConnectHandler, Sockets } from "../../../src/engine/wire/socket.ts";
+import { nodeSockets } from "../../../src/engine/wire/node.ts";
+import type { ConnectHandler, Sockets } from "../../../src/engine/wire/sockets.ts";
 import { answerWith, type Origin, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
-import { get, post } from "./scene.ts";
+import { get, post } from "./fixture.ts";
 
 /** Sockets that say `closed` only when they are asked to: what the runtime says late for one reason or another. */
 function lateSockets() {

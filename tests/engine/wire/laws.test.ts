@@ -3,7 +3,7 @@
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
 import { engineLaws } from "../../laws/engine-laws.ts";
-import { rehearsalLaws } from "../../laws/rehearsal-laws.ts";
+import { rehearsalLaws } from "../../laws/fault-injection-laws.ts";
 
 engineLaws(wireEngine);
 engineLaws({ ...denoEngine, name: "wire (node:net)" });

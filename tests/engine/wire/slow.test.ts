@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { answerWith } from "../../support/origin.ts";
 import { until } from "../../support/wait.ts";
-import { get, wireScene } from "./scene.ts";
+import { get, wireScene } from "./fixture.ts";
 
 const attackers = 2_000;
 

@@ -7,9 +7,9 @@ import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import type { UpstreamTls } from "../../../src/pool/upstream.ts";
 import { answerWith } from "../../support/origin.ts";
 import { ask } from "../../support/raw-client.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
-import { get, wireScene } from "./scene.ts";
+import { get, wireScene } from "./fixture.ts";
 
 const pem = (name: string) => readFileSync(join(import.meta.dirname, "certificates", name), "utf8");
 const [ca, cert, key] = [pem("authority.crt"), pem("server.crt"), pem("server.key")];

@@ -3,10 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";
 import { clientSockets } from "./client-sockets.ts";
-import { get, post, wireScene } from "./scene.ts";
+import { get, post, wireScene } from "./fixture.ts";
 
 const upgrade = "Connection: Upgrade\r\nUpgrade: echo\r\n";
 const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";

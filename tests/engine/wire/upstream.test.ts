@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
 
 import { answerWith, startOrigin } from "../../support/origin.ts";
-import { stage } from "../../support/stage.ts";
+import { stage } from "../../support/engine-fixture.ts";
 import { ask, RawClient } from "../../support/raw-client.ts";
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
-import { nodeSockets } from "../../../src/engine/wire/node-sockets.ts";
-import type { ConnectHandler, Sockets, WireSocket } from "../../../src/engine/wire/socket.ts";
+import { nodeSockets } from "../../../src/engine/wire/node.ts";
+import type { ConnectHandler, Sockets, WireSocket } from "../../../src/engine/wire/sockets.ts";
 import { until } from "../../support/wait.ts";
-import { get, post, wireScene } from "./scene.ts";
+import { get, post, wireScene } from "./fixture.ts";
 
 const ok = () => answerWith("ok");
 

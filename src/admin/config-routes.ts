@@ -1,0 +1,72 @@
+/** The part of the admin API that is about the whole: events, intents, and taking the configuration anew. */
+
+import { Elysia } from "elysia";
+
+import type { Setting } from "../config/effective.ts";
+import { type Control, commandError, isCommandError } from "../control/control.ts";
+import { describeStep } from "../control/plan.ts";
+import { denial, json, problem } from "./responses.ts";
+import { isSet, lineOf, queryParameters, actorOf } from "./request-input.ts";
+import { withoutParser, textOf } from "./bodies.ts";
+import { eventQueryOf } from "./event-query.ts";
+import { withIfMatch, jsonTag, taggedJson, taggedText } from "./etags.ts";
+
+/** As much as anyone writes by hand, and a thousand pools that a program wrote. */
+const maxFileChars = 1024 * 1024;
+const maxName = 200;
+
+const changedSince = commandError(
+  412,
+  "configuration_changed",
+  "Cannot do that: somebody has taken the configuration anew since you looked",
+);
+
+/** @param settings the effective configuration, whose tag a reload may have to name */
+export function systemRoutes(control: Control, settings: () => readonly Setting[]) {
+  const tagNow = () => jsonTag({ settings: settings() });
+  return (
+    new Elysia({ handler: { standardHostname: false } })
+      .get("/api/events", ({ request }) => {
+        const query = eventQueryOf(queryParameters(request));
+        if (query) return json(200, { events: control.events(query) });
+        const message = "Cannot read events: limit, after and before need whole numbers";
+        return problem(400, "query_invalid", message);
+      })
+
+      .get("/api/state", ({ request }) => taggedJson(request, { intents: control.intents() }))
+      .get("/api/state/export", ({ request }) =>
+        taggedText(request, control.exportYaml(), "application/yaml; charset=utf-8"),
+      )
+
+      /** With `If-Match` only if that is still the configuration. `dry=1` only says what would change, also for a file that is sent along: `name` says what to call it. */
+      .post(
+        "/api/reload",
+        async ({ request }) => {
+          const query = queryParameters(request);
+          const dry = isSet(query, "dry");
+          const text = await textOf(request, maxFileChars);
+          if (text === undefined)
+            return problem(413, "file_too_long", "Cannot read a file of more than 1 MiB");
+          if (text !== "" && !dry) {
+            return problem(
+              400,
+              "file_unexpected",
+              "Cannot take a file from here, only look at it: send dry=1",
+            );
+          }
+          const file =
+            text === ""
+              ? {}
+              : { file: { name: lineOf(query.get("name") ?? "", maxName) || "the file", text } };
+          const { by, condition } = withIfMatch(actorOf(request), request, tagNow, changedSince);
+          const report = await control.reload({ dry, ...file, ...(condition && { condition }) }, by);
+          const response = isCommandError(report)
+            ? denial(report)
+            : json(200, { ...report, diff: report.steps.map(describeStep) });
+          response.headers.set("ETag", tagNow());
+          return response;
+        },
+        withoutParser,
+      )
+  );
+}

@@ -1,0 +1,145 @@
+/** What a balancer is made of, and what each piece is given of the others. Nothing of it runs yet. */
+
+import type { Config } from "../config/config.ts";
+import { certificatesOf } from "../tls/expiry.ts";
+import { CertificateMonitor } from "../control/certificate-monitor.ts";
+import {
+  type Reconciler,
+  createReconciler,
+  type ReloadOutcome,
+  type ConfigLoader,
+} from "../control/reconciler.ts";
+import { Drains } from "../control/drains.ts";
+import { PoolRegistry } from "../registry/pool-registry.ts";
+import { Intents } from "../control/intents.ts";
+import { EventLog } from "../control/event-log.ts";
+import type { MemoryMonitor } from "../control/overload.ts";
+import { overloadMonitor } from "../control/shedding.ts";
+import { recordDrain, recordProbeTransition, poolEventRecorder } from "../control/event-recorder.ts";
+import type { Engine } from "../engine/engine.ts";
+import { History } from "../history/history.ts";
+import { historyErrorReporter } from "../history/reports.ts";
+import type { HistoryStore } from "../history/store.ts";
+import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { systemRandom } from "../lib/random.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { SnapshotBuilder } from "../view/snapshot-builder.ts";
+import { LocalDataPlane, type LocalDataPlaneOptions, type DataPlane } from "../dataplane/local-data-plane.ts";
+import { type WorkerLauncher, WorkerDataPlane } from "../dataplane/worker-data-plane.ts";
+import { probeWith } from "../probe/probe.ts";
+import { Prober, type ProberOptions } from "../probe/prober.ts";
+import { Requests } from "../requests/requests.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { MonitoredStore } from "../state/watched-store.ts";
+import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
+
+export interface BalancerOptions {
+  readonly config: Config;
+  readonly loadConfig: ConfigLoader;
+  readonly runtime: Runtime;
+  readonly engine: Engine;
+  readonly store: MonitoredStore;
+  readonly historyStore: HistoryStore;
+  readonly log: Log;
+  readonly version: string;
+  /** Present where other processes serve the clients. */
+  readonly workers?: WorkerLauncher;
+  readonly sinks?: TelemetrySinks;
+}
+
+export interface BalancerParts {
+  readonly metrics: Metrics;
+  readonly eventLog: EventLog;
+  readonly registry: PoolRegistry;
+  readonly prober: Prober;
+  readonly snapshots: SnapshotBuilder;
+  readonly reconciler: Reconciler;
+  readonly dataPlane: DataPlane;
+  readonly memory: MemoryMonitor;
+  readonly certificates: CertificateMonitor;
+  readonly history: History;
+  readonly requests: Requests;
+}
+
+/** @param onReload hears how each try to reload ended */
+export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome) => void): BalancerParts {
+  const { config, loadConfig, runtime, store, log, engine, workers: host, sinks } = options;
+  const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
+  const metrics = new Metrics(clock);
+  const eventLog = new EventLog({ store, wallClock, schedule, log });
+  const observer = poolEventRecorder({ metrics, eventLog, log });
+  const registry = new PoolRegistry({ clock, random: systemRandom, observer });
+  const intents = new Intents(store, log);
+  const drains = new Drains({
+    ...{ clock, wallClock, schedule, isEmpty: (upstream) => dataPlane.isDrained(upstream) },
+    onStage(upstream, stage) {
+      const pool = registry.find(upstream.id)?.member.pool.name ?? null;
+      recordDrain(eventLog, { pool, upstream, stage });
+    },
+  });
+  const onResult: ProberOptions["onResult"] = (target, result, from) => {
+    metrics.of(target.upstream).probed(result.success);
+    pictures.probed(target.upstream, { at: wallClock(), ...result });
+    if (from === undefined) return;
+    dataPlane.apply(reconciler.desired);
+    recordProbeTransition({ eventLog, log }, target, { result, from });
+  };
+  const prober = new Prober({
+    ...{ probe: probeWith(runtime, clock), clock, schedule, random: systemRandom, onResult },
+  });
+  const pictures = new SnapshotBuilder({
+    ...{ registry, intents, drains, eventLog, metrics, clock, wallClock },
+    measure: (member) => dataPlane.measure(member),
+    uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
+  });
+  const reconciler = createReconciler({
+    ...{ config, loadConfig, intents, registry, prober, drains, eventLog, log, wallClock },
+    abortAttempts: () => dataPlane.abortAttempts?.bind(dataPlane),
+    onReconciled: () => dataPlane.apply(reconciler.desired),
+    onReload(end) {
+      metrics.reloaded(end.result);
+      onReload(end);
+    },
+  });
+  const requests = new Requests({ registry, clock, wallClock });
+  const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) =>
+    all.forEach((one) => prober.confirmSuspicion(one));
+  const common = { config: reconciler.desired, registry, metrics, clock, schedule, log, onSuspicion };
+  const dataPlane: DataPlane = host
+    ? new WorkerDataPlane({
+        ...common,
+        host,
+        observer,
+        eventLog,
+        onRequests: (...kept) => requests.adopt(...kept),
+      })
+    : new LocalDataPlane({ ...common, ...withSink(sinks, requests.sink), engine, sharesPort: false });
+  const watched = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
+  const memory = overloadMonitor({ ...watched, eventLog, log, schedule });
+  const shown = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
+  const certificates = new CertificateMonitor(shown);
+  const history = new History({
+    pools() {
+      dataPlane.refreshCounters();
+      return registry.pools;
+    },
+    queuedIn: (pool) => pictures.queuedIn(pool),
+    ...{ metrics, store: options.historyStore, clock, wallClock, schedule },
+    onSample: (upstream) => pictures.observe(upstream),
+    onFailure: historyErrorReporter(log, clock),
+  });
+  return {
+    metrics,
+    eventLog,
+    registry,
+    prober,
+    snapshots: pictures,
+    reconciler,
+    dataPlane,
+    memory,
+    certificates,
+    history,
+    requests,
+  };
+}

@@ -1,0 +1,158 @@
+/** The running whole: starts, drains and stops its pieces, and shows them to those who read. */
+
+import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";
+import type { Config } from "../config/config.ts";
+import { configurationStatusAfter } from "../control/configuration-after.ts";
+import type { Control } from "../control/control.ts";
+import { renderMetrics } from "../view/metrics-text.ts";
+import { probeTargets } from "../registry/pool-registry.ts";
+import { Controller } from "../control/controller.ts";
+import type { NewEvent } from "../control/event-log.ts";
+import type { UpstreamDetail } from "../detail.ts";
+import type { HistoryResult, HistoryQuery } from "../history/history.ts";
+import { sleep, systemWallClock } from "../lib/clock.ts";
+import { eventsShown } from "../view/snapshot-builder.ts";
+import type { Requests } from "../requests/requests.ts";
+import type { ConfigurationSnapshot, Phase, Snapshot } from "../snapshot/snapshot.ts";
+
+/** `starting → ready → draining → stopped` */
+export class Balancer {
+  readonly #options: BalancerOptions;
+  readonly #startedAt = systemWallClock();
+  readonly #parts: BalancerParts;
+  #configuration: ConfigurationSnapshot;
+  #phase: Phase = "starting";
+  /** What the operator can do while it runs. */
+  readonly control: Control;
+
+  constructor(options: BalancerOptions) {
+    this.#options = options;
+    this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
+    this.#parts = assemble(options, (end) => {
+      this.#configuration = configurationStatusAfter(end, this.#configuration, systemWallClock());
+    });
+    this.control = new Controller(this.#parts.reconciler);
+  }
+
+  /** The one that counts now, as it was read. */
+  get config(): Config {
+    return this.#parts.reconciler.config;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** The port that clients reach it on; 0 before it listens. */
+  get port(): number {
+    return this.#parts.dataPlane.port;
+  }
+
+  get requests(): Requests {
+    return this.#parts.requests;
+  }
+
+  /** First verdicts, then the listener. Rejects with the system's code if the port cannot be had. */
+  async start(): Promise<void> {
+    const { prober, registry, reconciler, dataPlane, history, memory, certificates } = this.#parts;
+    await prober.watch(probeTargets(registry.prepare(reconciler.desired)));
+    try {
+      await dataPlane.listen();
+    } catch (error) {
+      prober.stop();
+      dataPlane.close();
+      throw error;
+    }
+    history.start();
+    memory.start();
+    certificates.start();
+    this.#setPhase("ready");
+  }
+
+  /**
+   * Says that it is not ready, goes on serving for the configured delay, then takes nothing new and waits for what is
+   * under way, at most as long as configured; then cuts the rest.
+   * @returns how many requests were cut
+   */
+  async drain(): Promise<number> {
+    const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
+    const { drainDelayMs, drainTimeoutMs } = this.config;
+    this.control.endRehearsals("draining");
+    this.#setPhase("draining");
+    const inFlight = dataPlane.active();
+    this.#options.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });
+    if (drainDelayMs > 0) await sleep(drainDelayMs);
+    memory.stop();
+    certificates.stop();
+    prober.stop();
+    await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
+    const cut = dataPlane.active();
+    await dataPlane.end();
+    history.stop();
+    this.#setPhase("stopped");
+    eventLog.flush();
+    return cut;
+  }
+
+  /** Cuts everything, and writes down what the record still holds. */
+  close(): void {
+    const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
+    memory.stop();
+    certificates.stop();
+    prober.stop();
+    history.stop();
+    dataPlane.close();
+    eventLog.flush();
+  }
+
+  /** Adds to the record: for verdicts that are found elsewhere. */
+  record(happening: NewEvent): void {
+    this.#parts.eventLog.add(happening);
+  }
+
+  snapshot(): Snapshot {
+    const { engine, runtime, version } = this.#options;
+    const { dataPlane, memory, certificates, snapshots: pictures, eventLog } = this.#parts;
+    const { listen } = this.config;
+    dataPlane.refreshCounters();
+    return {
+      at: systemWallClock(),
+      phase: this.#phase,
+      version,
+      runtime: `${runtime.name} ${runtime.version}`,
+      engine: engine.name,
+      startedAt: this.#startedAt,
+      listen: `${listen.hostname}:${this.port || listen.port}`,
+      inFlight: dataPlane.active(),
+      configuration: this.#configuration,
+      memory: memory.snapshot,
+      notKept: this.#options.store.notKept ?? null,
+      ...(certificates.snapshot && { certificates: certificates.snapshot }),
+      ...(dataPlane.workers && { workers: dataPlane.workers }),
+      pools: pictures.pools(),
+      events: eventLog.events({ limit: eventsShown }),
+    };
+  }
+
+  /** One upstream's picture; undefined if there is no such upstream. */
+  upstream(id: string): UpstreamDetail | undefined {
+    this.#parts.dataPlane.refreshCounters();
+    return this.#parts.snapshots.upstream(id);
+  }
+
+  /** Undefined if there is no such pool or upstream. */
+  history(query: HistoryQuery): HistoryResult | undefined {
+    return this.#parts.history.read(query);
+  }
+
+  /** The Prometheus text of all metrics. */
+  metricsText(): Promise<string> {
+    return renderMetrics({ ...this.#parts, store: this.#options.store });
+  }
+
+  #setPhase(phase: Phase): void {
+    const whole = { kind: "phase", pool: null, upstream: null, reason: "lifecycle" } as const;
+    this.#parts.eventLog.add({ ...whole, from: this.#phase, to: phase, by: "balancer", detail: "" });
+    this.#phase = phase;
+  }
+}

@@ -1,0 +1,182 @@
+/** Fills a checked configuration file with defaults: what is left out gets its value here and nowhere else. */
+
+import type { Accounts } from "../access/accounts.ts";
+import type { ProbePlan } from "../probe/probe.ts";
+import type { QueueLimits } from "../proxy/queue.ts";
+import type { Timeouts } from "../proxy/route.ts";
+import {
+  type Config,
+  defaults,
+  type ListenConfig,
+  type OutlierConfig,
+  type PoolConfig,
+  type RouteConfig,
+} from "./config.ts";
+import { withoutBrackets } from "./network.ts";
+import type { ConfigFile, PoolFile } from "./schema.ts";
+import { sizeOf } from "./sizes.ts";
+import { durationOf } from "./values.ts";
+import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
+
+/** The balancer's configuration, and the dashboard's place beside it. */
+export interface ResolvedConfig {
+  readonly config: Config;
+  readonly dashboard: ListenConfig;
+}
+
+/** What is not in the file itself. */
+export interface ReferencedFiles {
+  /** Where state is kept if the file does not say. */
+  readonly defaultState: string;
+  /** Texts of the files that it names, by path. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+export function applyDefaults(file: ConfigFile, { defaultState, texts }: ReferencedFiles): ResolvedConfig {
+  const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, texts));
+  const clients = file.clientTimeouts;
+  return {
+    config: {
+      listen: {
+        ...listenOf(file.listen, defaults.listen),
+        ...listenerTlsOf(file.listen?.tls, texts),
+        maxClients: file.listen?.maxClients ?? defaults.maxClients,
+      },
+      engine: file.engine ?? defaults.engine,
+      workers: file.workers ?? defaults.workers,
+      admin: { ...listenOf(file.admin, defaults.admin), ...accountsOf(file.admin) },
+      state: file.state ?? defaultState,
+      maxMemory: maxMemoryOf(file.maxMemory),
+      drainDelayMs: time(file.drainDelay, defaults.drainDelayMs),
+      drainTimeoutMs: time(file.drainTimeout, defaults.drainTimeoutMs),
+      clientTimeouts: {
+        headMs: time(clients?.head, defaults.clientTimeouts.headMs),
+        bodyIdleMs: time(clients?.bodyIdle, defaults.clientTimeouts.bodyIdleMs),
+        keepAliveMs: time(clients?.keepAlive, defaults.clientTimeouts.keepAliveMs),
+      },
+      trustedProxies: file.trustedProxies ?? defaults.trustedProxies,
+      ...(file.accessLog && { accessLog: { ...defaults.accessLog, ...file.accessLog } }),
+      ...(file.tracing && { tracing: { ...defaults.tracing, ...file.tracing } }),
+      pools,
+      routes: routesOf(file.routes ?? [], pools[0]?.name ?? defaults.pool.name),
+    },
+    dashboard: listenOf(file.dashboard, defaults.dashboard),
+  };
+}
+
+function maxMemoryOf(given: ConfigFile["maxMemory"] = defaults.maxMemory): Config["maxMemory"] {
+  return given === "auto" || given === 0 ? given : sizeOf(given);
+}
+
+function accountsOf({ token, users = [], tokens = [] }: NonNullable<ConfigFile["admin"]> = {}): Accounts {
+  return {
+    ...(token === undefined ? {} : { token }),
+    ...(users.length > 0 && { users }),
+    ...(tokens.length > 0 && { tokens }),
+  };
+}
+
+/** Also for the commands that have no file. */
+export function listenOf(
+  given: { readonly host?: string; readonly port?: number } | undefined,
+  fallback: ListenConfig,
+): ListenConfig {
+  return {
+    hostname: withoutBrackets(given?.host ?? fallback.hostname),
+    port: given?.port ?? fallback.port,
+  };
+}
+
+function listenerTlsOf(
+  given: NonNullable<ConfigFile["listen"]>["tls"],
+  texts: ReferencedFiles["texts"],
+): Pick<Config["listen"], "tls"> {
+  if (given?.cert === undefined || given.key === undefined) return {};
+  const [cert, key] = [texts.get(given.cert) ?? "", texts.get(given.key) ?? ""];
+  return { tls: { cert, key, certPath: given.cert, keyPath: given.key } };
+}
+
+function time(given: string | number | undefined, fallbackMs: number): number {
+  return given === undefined ? fallbackMs : durationOf(String(given));
+}
+
+function poolOf(name: string, pool: PoolFile, texts: ReferencedFiles["texts"]): PoolConfig {
+  const upstreamTls = upstreamTlsOf(pool.upstreamTls, undefined, texts);
+  return {
+    name,
+    policy: pool.policy ?? defaults.pool.policy,
+    hashBy: pool.hashBy ?? defaults.pool.hashBy,
+    retries: pool.retries ?? defaults.pool.retries,
+    retryStatuses: pool.retryStatuses ?? defaults.pool.retryStatuses,
+    retryBudget: { ...defaults.pool.retryBudget, ...pool.retryBudget },
+    hedgeAfter: pool.hedge === "p99" ? "p99" : time(pool.hedge, defaults.pool.hedgeAfter),
+    maxInFlight: pool.maxInFlight ?? defaults.pool.maxInFlight,
+    queue: queueOf(pool.queue),
+    ...(pool.maxRequestBody === undefined ? {} : { maxRequestBodyBytes: sizeOf(pool.maxRequestBody) }),
+    slowStartMs: time(pool.slowStart, defaults.pool.slowStartMs),
+    outlier: outlierOf(pool.outlier),
+    probe: probeOf(pool.probe),
+    timeouts: timeoutsOf(pool.timeouts),
+    ...(upstreamTls && { upstreamTls }),
+    upstreams: pool.upstreams.map((upstream) => toUpstreamSpec(upstream, upstreamTls, texts)),
+  };
+}
+
+function queueOf(given: PoolFile["queue"]): QueueLimits {
+  const fallback = defaults.pool.queue;
+  return {
+    maxWaiting: given?.maxWaiting ?? fallback.maxWaiting,
+    timeoutMs: time(given?.timeout, fallback.timeoutMs),
+    whenNoneFit: given?.whenNoneFit ?? fallback.whenNoneFit,
+  };
+}
+
+function probeOf(given: PoolFile["probe"]): ProbePlan {
+  const fallback = defaults.pool.probe;
+  return {
+    ...(given?.path === undefined ? { kind: "tcp" } : { kind: "http", path: given.path }),
+    intervalMs: time(given?.interval, fallback.intervalMs),
+    changingIntervalMs: time(given?.changingInterval, fallback.changingIntervalMs),
+    jitter: given?.jitter ?? fallback.jitter,
+    timeoutMs: time(given?.timeout, fallback.timeoutMs),
+    rise: given?.rise ?? fallback.rise,
+    fall: given?.fall ?? fallback.fall,
+  };
+}
+
+function outlierOf(given: PoolFile["outlier"]): OutlierConfig {
+  const fallback = defaults.pool.outlier;
+  return {
+    consecutiveFailures: given?.consecutiveFailures ?? fallback.consecutiveFailures,
+    failureRatio: given?.failureRatio ?? fallback.failureRatio,
+    minimumVolume: given?.minimumVolume ?? fallback.minimumVolume,
+    windowMs: time(given?.window, fallback.windowMs),
+    ejectionMs: time(given?.ejection, fallback.ejectionMs),
+    maxEjectionMs: time(given?.maxEjection, fallback.maxEjectionMs),
+    maxEjectedShare: given?.maxEjected ?? fallback.maxEjectedShare,
+  };
+}
+
+function timeoutsOf(given: PoolFile["timeouts"]): Timeouts {
+  const fallback = defaults.pool.timeouts;
+  const totalMs = time(given?.total, 0);
+  const connectionAgeMs = time(given?.connectionAge, fallback.connectionAgeMs);
+  return {
+    ...(totalMs > 0 && { totalMs }),
+    ...(connectionAgeMs > 0 && { connectionAgeMs }),
+    connectMs: time(given?.connect, fallback.connectMs),
+    headMs: time(given?.head, fallback.headMs),
+    bodyIdleMs: time(given?.bodyIdle, fallback.bodyIdleMs),
+    tunnelIdleMs: time(given?.tunnelIdle, fallback.tunnelIdleMs),
+  };
+}
+
+function routesOf(given: NonNullable<ConfigFile["routes"]>, firstPool: string): readonly RouteConfig[] {
+  const routes = given.map((route) => ({
+    ...route,
+    ...(route.host === undefined ? {} : { host: route.host.toLowerCase() }),
+  }));
+  const last = routes.at(-1);
+  const isComplete = last !== undefined && last.host === undefined && last.path === undefined;
+  return isComplete ? routes : [...routes, { pool: firstPool }];
+}

@@ -1,0 +1,147 @@
+/** A configuration as a file that means the same: for people to read, and to tell two of them apart in their own words. */
+
+import { formatDuration } from "../lib/units.ts";
+import { formatSize } from "../lib/size.ts";
+import { authorityOf, originOf, type UpstreamTls } from "../pool/upstream.ts";
+import type { Config, PoolConfig } from "./config.ts";
+import { entriesOf } from "./sources.ts";
+import type { Path } from "./problem.ts";
+import type { ResolvedConfig } from "./defaults.ts";
+
+/** One value of a file. */
+export interface Leaf {
+  readonly path: Path;
+  readonly value: unknown;
+}
+
+/** All of them, in the order of the file. An upstream or a route is one thing, and so is a list of plain values. */
+export function flattenConfig(value: unknown, path: Path = []): readonly Leaf[] {
+  const entries = entriesOf(value);
+  const isWhole = /^\d+$/.test(path.at(-1) ?? "") || entries.every(([key]) => /^\d+$/.test(key));
+  const isLeaf = entries.length === 0 || (isWhole && !(Array.isArray(value) && isMapList(value)));
+  if (isLeaf) return [{ path, value }];
+  return entries.flatMap(([key, inner]) => flattenConfig(inner, [...path, key]));
+}
+
+function isMapList(list: readonly unknown[]): boolean {
+  return list.some((entry) => typeof entry === "object" && entry !== null);
+}
+
+/** Everything but the token and the accounts' hashes: they are shown to nobody. */
+export function toConfigFile({ config, dashboard }: ResolvedConfig): object {
+  return {
+    ...settingsFileOf(config),
+    dashboard: { host: dashboard.hostname, port: dashboard.port },
+    pools: Object.fromEntries(config.pools.map((pool) => [pool.name, poolFileOf(pool)])),
+    routes: config.routes.map(({ host, path, pool }) => ({
+      ...(host === undefined ? {} : { host }),
+      ...(path === undefined ? {} : { path }),
+      pool,
+    })),
+  };
+}
+
+/** What is said of the balancer itself. */
+export function settingsFileOf(config: Config): object {
+  const { listen, admin, clientTimeouts } = config;
+  return {
+    listen: {
+      host: listen.hostname,
+      port: listen.port,
+      ...(listen.tls && { tls: { cert: listen.tls.certPath, key: listen.tls.keyPath } }),
+      maxClients: listen.maxClients,
+    },
+    engine: config.engine,
+    workers: config.workers,
+    admin: { host: admin.hostname, port: admin.port },
+    state: config.state,
+    maxMemory:
+      typeof config.maxMemory === "number" && config.maxMemory > 0
+        ? formatSize(config.maxMemory)
+        : config.maxMemory,
+    drainDelay: config.drainDelayMs === 0 ? 0 : formatDuration(config.drainDelayMs),
+    drainTimeout: config.drainTimeoutMs === 0 ? 0 : formatDuration(config.drainTimeoutMs),
+    clientTimeouts: {
+      head: formatDuration(clientTimeouts.headMs),
+      bodyIdle: formatDuration(clientTimeouts.bodyIdleMs),
+      keepAlive: formatDuration(clientTimeouts.keepAliveMs),
+    },
+    trustedProxies: config.trustedProxies,
+    ...(config.accessLog && { accessLog: config.accessLog }),
+    ...(config.tracing && { tracing: config.tracing }),
+  };
+}
+
+function poolFileOf(pool: PoolConfig): object {
+  const { upstreams, upstreamTls } = pool;
+  return {
+    ...poolSettingsFileOf(pool),
+    ...(upstreamTls && { upstreamTls: upstreamTlsFileOf(upstreamTls) }),
+    upstreams: upstreams.map(({ id, address, weight, backup }) => ({
+      url: originOf(address),
+      ...(id === authorityOf(address) ? {} : { name: id }),
+      weight,
+      backup,
+      ...(address.tls && { tls: upstreamTlsFileOf(address.tls) }),
+    })),
+  };
+}
+
+/** What is said of a pool besides its upstreams. */
+export function poolSettingsFileOf(pool: PoolConfig): object {
+  const { outlier, probe, timeouts, maxRequestBodyBytes } = pool;
+  return {
+    policy: pool.policy,
+    hashBy: pool.hashBy,
+    retries: pool.retries,
+    retryStatuses: pool.retryStatuses,
+    retryBudget: { share: pool.retryBudget.share, perSecond: pool.retryBudget.perSecond },
+    hedge:
+      typeof pool.hedgeAfter === "string" || pool.hedgeAfter === 0
+        ? pool.hedgeAfter
+        : formatDuration(pool.hedgeAfter),
+    maxInFlight: pool.maxInFlight,
+    queue: {
+      maxWaiting: pool.queue.maxWaiting,
+      timeout: formatDuration(pool.queue.timeoutMs),
+      whenNoneFit: pool.queue.whenNoneFit,
+    },
+    ...(maxRequestBodyBytes === undefined ? {} : { maxRequestBody: formatSize(maxRequestBodyBytes) }),
+    slowStart: pool.slowStartMs === 0 ? 0 : formatDuration(pool.slowStartMs),
+    outlier: {
+      consecutiveFailures: outlier.consecutiveFailures,
+      failureRatio: outlier.failureRatio,
+      minimumVolume: outlier.minimumVolume,
+      window: formatDuration(outlier.windowMs),
+      ejection: formatDuration(outlier.ejectionMs),
+      maxEjection: formatDuration(outlier.maxEjectionMs),
+      maxEjected: outlier.maxEjectedShare,
+    },
+    probe: {
+      ...(probe.path === undefined ? {} : { path: probe.path }),
+      interval: formatDuration(probe.intervalMs),
+      changingInterval: formatDuration(probe.changingIntervalMs),
+      jitter: probe.jitter,
+      timeout: formatDuration(probe.timeoutMs),
+      rise: probe.rise,
+      fall: probe.fall,
+    },
+    timeouts: {
+      connect: formatDuration(timeouts.connectMs),
+      head: formatDuration(timeouts.headMs),
+      total: timeouts.totalMs === undefined ? 0 : formatDuration(timeouts.totalMs),
+      bodyIdle: formatDuration(timeouts.bodyIdleMs),
+      connectionAge: timeouts.connectionAgeMs === undefined ? 0 : formatDuration(timeouts.connectionAgeMs),
+      tunnelIdle: formatDuration(timeouts.tunnelIdleMs),
+    },
+  };
+}
+
+/** All of it, so that it means the same whatever the pool says. */
+export function upstreamTlsFileOf({ caPath, serverName, verify }: UpstreamTls): object {
+  return {
+    ...(caPath === undefined ? {} : { ca: caPath }),
+    ...(serverName === undefined ? {} : { serverName }),
+    verify,
+  };
+}

@@ -1,0 +1,97 @@
+/** Tells of verdicts that change, those of probes and those of requests: to the counts, the record and the log. */
+
+import { formatDuration } from "../lib/units.ts";
+import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
+import { faultDetail } from "../fault/fault.ts";
+import { authorityOf, type Upstream } from "../pool/upstream.ts";
+import type { ActiveHealthState } from "../pool/active-health.ts";
+import type { ProbeResult } from "../probe/probe.ts";
+import type { ProbeTarget } from "../probe/prober.ts";
+import type { EventLog } from "./event-log.ts";
+
+export interface OverallStatusOptions {
+  readonly metrics: Metrics;
+  readonly eventLog: EventLog;
+  readonly log: Log;
+}
+
+export function poolEventRecorder({ metrics, eventLog, log }: OverallStatusOptions): PoolObserver {
+  return {
+    outlierChanged(pool, change) {
+      metrics.outlierChanged(pool, change);
+      const { upstream, from, to, reason = "" } = change;
+      const details = [
+        ...(to === "ejected" && upstream.outlier.cause ? [upstream.outlier.cause] : []),
+        ...(to === "ejected" ? [`for ${formatDuration(ejectedMs(change))}`] : []),
+        ...(upstream.fault ? [faultDetail] : []),
+      ];
+      const detail = details.join(", ");
+      const named = { pool: pool.name, upstream: upstream.id };
+      eventLog.add({ kind: "outlier", ...named, from, to, reason, by: "balancer", detail });
+      logOutlier(log, pool, change);
+    },
+    panicChanged(pool, isPanicking) {
+      const [from, to] = isPanicking ? ["calm", "panic"] : ["panic", "calm"];
+      const named = { pool: pool.name, upstream: null, reason: "only_ejected_left", detail: "" };
+      eventLog.add({ kind: "panic", ...named, from, to, by: "balancer" });
+      if (isPanicking) {
+        log.warn("pool panics: only ejected upstreams are left, so all of them serve", { pool: pool.name });
+      } else log.info("pool no longer panics", { pool: pool.name });
+    },
+  };
+}
+
+/** The active verdict changed: from what, and what the probe saw. */
+export function recordProbeTransition(
+  { eventLog, log }: Pick<OverallStatusOptions, "eventLog" | "log">,
+  { pool, upstream }: ProbeTarget,
+  { result, from }: { readonly result: ProbeResult; readonly from: ActiveHealthState },
+): void {
+  const to = upstream.activeHealth.state;
+  const named = { pool: pool.name, upstream: upstream.id };
+  const reason = result.success ? "probe_passed" : "probe_failed";
+  eventLog.add({ kind: "probe", ...named, from, to, reason, by: "prober", detail: result.detail });
+  const fields = { ...named, address: authorityOf(upstream.address), probe: result.detail };
+  if (result.success) log.info("upstream passing", fields);
+  else log.warn("upstream failing", fields);
+}
+
+interface Drained {
+  readonly pool: string | null;
+  readonly upstream: Upstream;
+  readonly stage: "drained" | "late";
+}
+
+/** A drain came to its end, or to its deadline. */
+export function recordDrain(eventLog: EventLog, { pool, upstream, stage }: Drained): void {
+  const reason = stage === "drained" ? "drain_done" : "drain_late";
+  const detail = `${upstream.inFlight} in flight`;
+  const named = { pool, upstream: upstream.id, from: "draining", to: stage };
+  eventLog.add({ kind: "drain", ...named, reason, by: "balancer", detail });
+}
+
+function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {
+  const { upstream, to, reason } = change;
+  const fields = {
+    pool: pool.name,
+    upstream: upstream.id,
+    address: authorityOf(upstream.address),
+    reason,
+    ...markOf(upstream),
+  };
+  if (to !== "ejected") return log.info(`upstream ${to === "up" ? "up again" : "on probation"}`, fields);
+  const { cause } = upstream.outlier;
+  log.warn("upstream ejected", { ...fields, ...(cause && { cause }), forMs: ejectedMs(change) });
+}
+
+/** So that nobody looks for the cause of what was only played. */
+function markOf({ fault }: Upstream): { readonly rehearsal?: true } {
+  return fault ? { rehearsal: true } : {};
+}
+
+function ejectedMs({ upstream: { outlier } }: OutlierChange): number {
+  return Math.round(outlier.endsAt - outlier.since);
+}

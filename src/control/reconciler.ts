@@ -1,0 +1,144 @@
+/** What is steered: configuration, intents, fleet and prober as one thing that moves from one state to the next. */
+
+import type { Config } from "../config/config.ts";
+import type { ConfigError } from "../config/problem.ts";
+import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Prober } from "../probe/prober.ts";
+import type { Intent } from "../state/intent.ts";
+import type { Actor } from "./control.ts";
+import type { Drain, Drains } from "./drains.ts";
+import { type PoolRegistry, probeTargets } from "../registry/pool-registry.ts";
+import type { Intents } from "./intents.ts";
+import type { EventLog } from "./event-log.ts";
+import { planOf, type Step } from "./plan.ts";
+import { supersededIntents, desiredConfig } from "./desired-state.ts";
+
+/** Reads the configuration anew, or reads this text instead of its file: with the same flags and variables. */
+export type ConfigLoader = (file?: { readonly name: string; readonly text: string }) => Config | ConfigError;
+
+export type ReloadOutcome =
+  | { readonly result: "applied" | "unchanged"; readonly needsRestart: readonly string[] }
+  | { readonly result: "refused"; readonly by: string; readonly problems: readonly string[] };
+
+export interface ReconcilerOptions {
+  readonly config: Config;
+  readonly loadConfig: ConfigLoader;
+  readonly intents: Intents;
+  readonly registry: PoolRegistry;
+  readonly prober: Prober;
+  readonly drains: Drains;
+  readonly eventLog: EventLog;
+  readonly log: Log;
+  readonly wallClock: WallClock;
+  /** The system's if left out. */
+  readonly clock?: Clock;
+  readonly schedule?: Schedule;
+  /** Cuts what is under way on one upstream, and says how many; undefined where the engine cannot. */
+  readonly abortAttempts: () => ((upstream: Upstream) => number | Promise<number>) | undefined;
+  /** Hears that fleet or modes have changed. */
+  readonly onReconciled?: () => void;
+  /** Hears how each try to reload ended. */
+  readonly onReload: (end: ReloadOutcome) => void;
+}
+
+export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
+  /** As it was read, without what cannot change while this runs. */
+  readonly config: Config;
+  /** The configuration with the intents laid over it: what the fleet is. */
+  readonly desired: Config;
+  /** What will be wanted with this configuration and these intents, as long as those that leave are not gone. */
+  desiredWith(config: Config, intents: readonly Intent[]): Config;
+  /** One order after the other, in the order in which they came. */
+  runExclusive<T>(task: () => Promise<T>): Promise<T>;
+  /**
+   * Goes to where configuration and intents lead now: newcomers are probed, then everything changes at once.
+   * @param config a new one, or the one that counts already
+   * @returns what changed
+   */
+  reconcile(actor: Actor, trigger: "operator" | "configuration", config?: Config): Promise<readonly Step[]>;
+}
+
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { intents, registry, prober, drains, eventLog } = options;
+  let { config } = options;
+  intents.write(supersededIntents(config, intents.all));
+  let desired = desiredConfig(config, intents.all);
+  let last: Promise<unknown> = Promise.resolve();
+
+  const desiredWith = (newConfig: Config, newIntents: readonly Intent[]) => {
+    const leaving = registry.pools.flatMap(({ name: pool, upstreams }) =>
+      upstreams
+        .filter((upstream) => isStillLeaving(drains.of(upstream)))
+        .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
+    );
+    return desiredConfig(newConfig, newIntents, leaving);
+  };
+  const adopt = (next: ReturnType<PoolRegistry["prepare"]>) => {
+    registry.commit(next);
+    for (const { pool } of registry.members) {
+      for (const upstream of pool.upstreams) {
+        const intent = intents.of("mode", upstream.id);
+        const drain = drains.of(upstream);
+        pool.setMode(upstream, drain?.isRemoval ? "draining" : (intent?.mode ?? "ready"));
+        // Set before a restart, or while the configuration did not have it.
+        if (intent?.mode === "draining" && !drain) drains.restore(upstream, intent.at);
+      }
+    }
+  };
+
+  adopt(registry.prepare(desired));
+
+  return {
+    ...options,
+    get config() {
+      return config;
+    },
+    get desired() {
+      return desired;
+    },
+    desiredWith,
+    runExclusive(task) {
+      const done = last.then(task);
+      last = done.catch(() => {});
+      return done;
+    },
+    async reconcile(actor, trigger, newConfig = config) {
+      const newWanted = desiredWith(newConfig, intents.all);
+      const steps = planOf(desired, newWanted);
+      const next = registry.prepare(newWanted);
+      const before = new Set(registry.pools.flatMap((pool) => pool.upstreams));
+      await prober.watch(probeTargets(next));
+      const after = new Set(next.members.flatMap(({ upstreams }) => upstreams));
+      for (const upstream of before) if (!after.has(upstream)) drains.end(upstream);
+      adopt(next);
+      prober.retain(after);
+      [config, desired] = [newConfig, newWanted];
+      options.onReconciled?.();
+      for (const step of steps) record(eventLog, step, { actor, trigger });
+      return steps;
+    },
+  };
+}
+
+function isStillLeaving(drain: Drain | undefined): boolean {
+  return drain !== undefined && drain.isRemoval && !drain.isOver;
+}
+
+/** Upstreams have a history each; what else changed is in the record of the reload. */
+function record(
+  eventLog: EventLog,
+  step: Step,
+  { actor, trigger }: { readonly actor: Actor; readonly trigger: string },
+): void {
+  const { subject, action, pool = null, upstream = null, key, from = "", to = "" } = step;
+  if (subject !== "upstream") return;
+  const named = { pool, upstream, reason: trigger, by: actor.by, detail: actor.reason };
+  if (action === "add") eventLog.add({ kind: "member", ...named, from: "absent", to: "added" });
+  else if (action === "remove") eventLog.add({ kind: "member", ...named, from: "present", to: "removed" });
+  else if (key === "weight" || key === "backup") eventLog.add({ kind: key, ...named, from, to });
+  else if (key?.startsWith("tls."))
+    eventLog.add({ kind: "member", ...named, from: `${key} ${from}`, to: `${key} ${to}` });
+  else eventLog.add({ kind: "member", ...named, from, to });
+}

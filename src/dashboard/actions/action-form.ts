@@ -1,0 +1,75 @@
+/** What an operator asks for: read from the query of a confirmation or from the form that confirms it. */
+
+import { type PageLocation, formLocation } from "../location.ts";
+
+export const actions = ["ready", "drain", "maintenance", "weight", "remove", "cut"] as const;
+/** `cut`: end by force what is left of a drain. */
+export type Action = (typeof actions)[number];
+
+/** Acts that several upstreams can be asked for at once. */
+export const bulkActions = ["ready", "drain", "maintenance", "weight"] as const satisfies readonly Action[];
+
+export interface ActionForm {
+  readonly action: Action;
+  /** Ids, each once. */
+  readonly ids: readonly string[];
+  /** 0–256; null for the configured one; undefined if nothing was said or it makes no sense. */
+  readonly weight: number | null | undefined;
+  /** By when it should be empty; 0 names no time. */
+  readonly deadlineMs: number;
+  readonly reason: string;
+  /** That what would leave a pool with nobody is meant. */
+  readonly confirmed: boolean;
+  readonly location: PageLocation;
+}
+
+/** More than anybody selects by hand. */
+const maxConcurrent = 500;
+
+/** The admin API keeps no more either. */
+export const maxReason = 200;
+
+export const deadlines = [
+  { name: "10 seconds", ms: 10_000 },
+  { name: "30 seconds", ms: 30_000 },
+  { name: "1 minute", ms: 60_000 },
+  { name: "5 minutes", ms: 300_000 },
+  { name: "30 minutes", ms: 1_800_000 },
+  { name: "no deadline", ms: 0 },
+] as const;
+
+const defaultDeadlineMs = 30_000;
+
+/** Undefined if it names no act, or nobody. */
+export function parseActionForm(fields: URLSearchParams): ActionForm | undefined {
+  const action = actions.find((known) => known === fields.get("act"));
+  const ids = [...new Set(fields.getAll("upstream"))].filter(Boolean).slice(0, maxConcurrent);
+  if (!action || ids.length === 0) return undefined;
+  const deadline = Number(fields.get("deadline") ?? defaultDeadlineMs);
+  return {
+    action,
+    ids,
+    weight: weightIn(fields.get("weight")),
+    deadlineMs: deadlines.some(({ ms }) => ms === deadline) ? deadline : defaultDeadlineMs,
+    reason: reasonIn(fields),
+    confirmed: fields.get("confirmed") === "yes",
+    location: formLocation(fields),
+  };
+}
+
+export function reasonIn(fields: URLSearchParams): string {
+  return (fields.get("reason") ?? "").trim().slice(0, maxReason);
+}
+
+/** An empty field is the configured weight. */
+function weightIn(given: string | null): number | null | undefined {
+  if (given === null) return undefined;
+  const trimmed = given.trim();
+  if (trimmed === "") return null;
+  return /^\d{1,3}$/.test(trimmed) && Number(trimmed) <= 256 ? Number(trimmed) : undefined;
+}
+
+/** What is not undone with a click, or takes several at once, has to be explained to whoever reads the record. */
+export function needsReason({ action, ids }: Pick<ActionForm, "action" | "ids">): boolean {
+  return ids.length > 1 || action === "maintenance" || action === "remove" || action === "cut";
+}

@@ -1,0 +1,158 @@
+/** The charts of one pool or upstream: still pictures from the server, which the page's script brings to life. */
+/** @jsxImportSource @kitajs/html */
+
+import { type WindowName, windowNames, windows } from "../../history/levels.ts";
+import type { Columns } from "../../history/point.ts";
+import { anchorOf, attribute } from "../escape.ts";
+import { formatMs, formatRate } from "../../wording/format.ts";
+import { Lines } from "./sparkline.tsx";
+import { ChartDataTable } from "./data-table.tsx";
+import { latestOf, peakOf, type Quantity, trendOf } from "../trend.ts";
+
+/** Whose charts. */
+export type Subject =
+  { readonly kind: "pool"; readonly name: string } | { readonly kind: "upstream"; readonly name: string };
+
+interface Curve {
+  readonly quantity: Quantity;
+  /** In the legend; empty where the chart's name says it all. */
+  readonly name: string;
+  /** Class of the line and of its mark in the legend. */
+  readonly kind: string;
+}
+
+interface Chart {
+  readonly name: string;
+  readonly unit: "rate" | "ms";
+  readonly curves: readonly Curve[];
+}
+
+const charts: readonly Chart[] = [
+  { name: "Requests/s", unit: "rate", curves: [{ quantity: "requestsPerSecond", name: "", kind: "k-rate" }] },
+  { name: "Errors/s", unit: "rate", curves: [{ quantity: "errorsPerSecond", name: "", kind: "k-errors" }] },
+  {
+    name: "Latency",
+    unit: "ms",
+    curves: [
+      { quantity: "p50Ms", name: "p50", kind: "k-p50" },
+      { quantity: "p95Ms", name: "p95", kind: "k-p95" },
+      { quantity: "p99Ms", name: "p99", kind: "k-p99" },
+    ],
+  },
+];
+
+/** The windows that are offered as charts; the API has longer ones. */
+const chartWindows: readonly WindowName[] = windowNames;
+
+const windowText: Readonly<Record<WindowName, string>> = {
+  "5m": "5 minutes",
+  "1h": "hour",
+  "24h": "24 hours",
+  "7d": "7 days",
+};
+
+export interface ChartsProps {
+  readonly subject: Subject;
+  readonly window: WindowName;
+  /** Undefined if the history could not be read. */
+  readonly columns: Columns | undefined;
+  /** Query of the page that shows another window, by its name. */
+  readonly addressOf: (window: WindowName) => string;
+}
+
+/** Morphing leaves it alone: the script owns what is inside. */
+export function Charts(props: ChartsProps): JSX.Element {
+  const { subject, window, columns, addressOf } = props;
+  const id = anchorOf(`charts-${subject.kind}`, subject.name);
+  return (
+    <div
+      class="charts"
+      id={id}
+      hx-morph-skip
+      data-kind={subject.kind}
+      data-name={attribute(subject.name)}
+      data-window={window}
+    >
+      <div class="charts-head">
+        <nav class="windows" aria-label={attribute(`Time shown for ${subject.name}`)}>
+          {chartWindows.map((choice) => (
+            <a
+              href={attribute(addressOf(choice))}
+              data-window={choice}
+              data-span={String(windows[choice].spanMs)}
+              data-step={String(windows[choice].stepMs)}
+              {...(choice === window ? { "aria-current": "true" } : {})}
+            >
+              {choice}
+            </a>
+          ))}
+        </nav>
+        <p class="chart-time quiet" data-role="time"></p>
+      </div>
+      <div class="chart-row">
+        {charts.map((chart) => (
+          <ChartFigure chart={chart} columns={columns} window={window} />
+        ))}
+      </div>
+      <details class="numbers">
+        <summary>
+          <span>
+            The last <span data-role="window-words">{windowText[window]}</span> as a table
+          </span>
+        </summary>
+        <div data-role="numbers">
+          <ChartDataTable columns={columns} window={window} />
+        </div>
+      </details>
+    </div>
+  );
+}
+
+/** Stands for the charts in what is sent after the page: they are there already, and stay. */
+export function ChartsStub({ subject }: { readonly subject: Subject }): JSX.Element {
+  return <div class="charts" id={anchorOf(`charts-${subject.kind}`, subject.name)} hx-morph-skip></div>;
+}
+
+interface FigureProps {
+  readonly chart: Chart;
+  readonly columns: Columns | undefined;
+  readonly window: WindowName;
+}
+
+function ChartFigure({ chart, columns, window }: FigureProps): JSX.Element {
+  const trends = chart.curves.map((curve) => ({
+    ...curve,
+    trend: trendOf(columns ? [columns] : [], curve.quantity),
+  }));
+  const to = columns?.at.at(-1) ?? 0;
+  const field = { from: to - windows[window].spanMs, to };
+  const peak = Math.max(...trends.map(({ trend }) => peakOf(trend))) * 1.1;
+  const format = chart.unit === "ms" ? formatMs : (value: number | null) => formatRate(value ?? 0);
+  return (
+    <figure class="chart" data-unit={chart.unit} aria-label={chart.name}>
+      <figcaption>
+        <span class="chart-name">{chart.name}</span>
+        <span class="legend">
+          {trends.map(({ quantity, name, kind, trend }) => (
+            <span class={`key ${kind}`} data-quantity={quantity}>
+              {name === "" ? "" : <span class="key-name">{name}</span>}
+              <span class="key-value" safe>
+                {format(latestOf(trend))}
+              </span>
+            </span>
+          ))}
+        </span>
+      </figcaption>
+      <div class="plot" data-role="plot">
+        <Lines
+          kind="still"
+          lines={trends.map(({ kind, trend }) => ({
+            ...{ trend, kind, peak, ...field },
+            filled: chart.curves.length === 1,
+          }))}
+        />
+        <span class="empty-plot">{columns && columns.at.length > 0 ? "" : "nothing yet"}</span>
+      </div>
+    </figure>
+  );
+}

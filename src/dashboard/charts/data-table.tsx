@@ -1,0 +1,100 @@
+/** A chart in words: the same past as a small table, for whoever cannot see or does not draw pictures. */
+/** @jsxImportSource @kitajs/html */
+
+import { type WindowName, windows } from "../../history/levels.ts";
+import type { Columns } from "../../history/point.ts";
+import { formatMs, formatRate, formatTime, isoTime } from "../../wording/format.ts";
+import { markup } from "../layout/shell.tsx";
+
+interface NumbersProps {
+  /** Undefined if the history could not be read. */
+  readonly columns: Columns | undefined;
+  readonly window: WindowName;
+}
+
+interface Row {
+  readonly from: number;
+  readonly to: number;
+  readonly requestsPerSecond: number;
+  readonly errorsPerSecond: number;
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly p99Ms: number | null;
+}
+
+/** As many as one reads. */
+const rowsShown = 10;
+
+/** Newest first. Rates are means; of percentiles, which have none, the worst stands for all. */
+export function rowsOf(columns: Columns, window: WindowName): readonly Row[] {
+  const last = columns.at.at(-1);
+  if (last === undefined) return [];
+  const stepMs = windows[window].spanMs / rowsShown;
+  const begin = (index: number) => last - stepMs * (index + 1);
+  return Array.from({ length: rowsShown }, (_, index) => index).flatMap((index) => {
+    const inside = [...columns.at.keys()].filter((each) => {
+      const at = columns.at[each] ?? 0;
+      return at > begin(index) && at <= begin(index) + stepMs && columns.requestsPerSecond[each] !== null;
+    });
+    if (inside.length === 0) return [];
+    const mean = (column: readonly (number | null)[]) =>
+      inside.reduce((sum, each) => sum + (column[each] ?? 0), 0) / inside.length;
+    const worst = (column: readonly (number | null)[]) => {
+      const known = inside.flatMap((each) => column[each] ?? []);
+      return known.length > 0 ? Math.max(...known) : null;
+    };
+    return [
+      {
+        from: begin(index),
+        to: begin(index) + stepMs,
+        requestsPerSecond: mean(columns.requestsPerSecond),
+        errorsPerSecond: mean(columns.errorsPerSecond),
+        p50Ms: worst(columns.p50Ms),
+        p95Ms: worst(columns.p95Ms),
+        p99Ms: worst(columns.p99Ms),
+      },
+    ];
+  });
+}
+
+export function ChartDataTable({ columns, window }: NumbersProps): JSX.Element {
+  if (!columns) return <p class="quiet">The history cannot be read now.</p>;
+  const rows = rowsOf(columns, window);
+  if (rows.length === 0) return <p class="quiet">Nothing has been measured in this time.</p>;
+  return (
+    <div class="scroll" tabindex="0" role="group" aria-label="Table of the past">
+      <table class="plain">
+        <thead>
+          <tr>
+            {["Until", "Requests/s", "Errors/s", "Worst p50", "Worst p95", "Worst p99"].map((name) => (
+              <th scope="col">{name}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr>
+              <th scope="row">
+                <time datetime={isoTime(row.to)} safe>
+                  {window === "7d"
+                    ? `${isoTime(row.to).slice(0, 10)} ${formatTime(row.to)}`
+                    : formatTime(row.to)}
+                </time>
+              </th>
+              <td safe>{formatRate(row.requestsPerSecond)}</td>
+              <td safe>{formatRate(row.errorsPerSecond)}</td>
+              <td safe>{formatMs(row.p50Ms)}</td>
+              <td safe>{formatMs(row.p95Ms)}</td>
+              <td safe>{formatMs(row.p99Ms)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** The table alone, for the page that has it open. */
+export function renderNumbers(columns: Columns | undefined, window: WindowName): string {
+  return markup(<ChartDataTable columns={columns} window={window} />);
+}

@@ -1,0 +1,115 @@
+/** What operators set at run time, over the configuration: who, when and why, and the same as a configuration file. */
+/** @jsxImportSource @kitajs/html */
+
+import { originOf } from "../../pool/upstream.ts";
+import type { Intent } from "../../state/intent.ts";
+import type { AdminResult } from "../admin-client.ts";
+import { attribute } from "../escape.ts";
+import { formatAgo, isoTime } from "../../wording/format.ts";
+import { pageOf } from "../location.ts";
+
+export interface OverlayCardProps {
+  readonly intents: AdminResult<readonly Intent[]>;
+  readonly exported: AdminResult<string>;
+  readonly now: number;
+}
+
+export function OverlayCard({ intents, exported, now }: OverlayCardProps): JSX.Element {
+  return (
+    <section class="card" aria-labelledby="overlay-name">
+      <header class="card-head">
+        <h2 id="overlay-name">Set at run time</h2>
+        <p class="quiet">counts over the configuration, also after a restart</p>
+      </header>
+      {"error" in intents ? (
+        <p class="empty" safe>{`This cannot be read: ${intents.error.message}.`}</p>
+      ) : intents.value.length === 0 ? (
+        <p class="empty">Nothing: everything is as the configuration says.</p>
+      ) : (
+        <>
+          <IntentTable intents={intents.value} now={now} />
+          {"value" in exported ? <Exported text={exported.value} /> : ""}
+        </>
+      )}
+    </section>
+  );
+}
+
+function IntentTable({
+  intents,
+  now,
+}: {
+  readonly intents: readonly Intent[];
+  readonly now: number;
+}): JSX.Element {
+  return (
+    <div class="scroll" tabindex="0" role="group" aria-label="Set at run time">
+      <table class="said-table">
+        <thead>
+          <tr>
+            {["Upstream", "What", "Who", "When", "Why"].map((name) => (
+              <th scope="col">{name}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {intents.toReversed().map((intent) => (
+            <tr>
+              <th scope="row">
+                <a href={attribute(pageOf(intent.upstream))} safe>
+                  {intent.upstream}
+                </a>
+              </th>
+              <td class="said-what" safe>
+                {overrideText(intent)}
+              </td>
+              <td class="said-by" safe>
+                {intent.by}
+              </td>
+              <td class="said-when">
+                <time datetime={isoTime(intent.at)} safe>
+                  {formatAgo(now - intent.at)}
+                </time>
+              </td>
+              <td class="why" safe>
+                {intent.why}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function overrideText(intent: Intent): string {
+  switch (intent.kind) {
+    case "mode":
+      return `mode ${intent.mode}`;
+    case "weight":
+      return `weight ${intent.weight}`;
+    case "added":
+      return `added to ${intent.pool}: ${originOf(intent.spec.address)}`;
+    case "removed":
+      return `removed from ${intent.pool}`;
+    default:
+      // Of a later version.
+      return "set";
+  }
+}
+
+function Exported({ text }: { readonly text: string }): JSX.Element {
+  return (
+    <details class="export">
+      <summary>As a configuration file</summary>
+      <p>
+        <a class="button" href="/config/export" download="evenkeel-run-time.yaml">
+          Download
+        </a>
+      </p>
+      <pre tabindex="0" aria-label="Configuration file">
+        <code safe>{text}</code>
+      </pre>
+    </details>
+  );
+}

@@ -1,0 +1,213 @@
+/** The pages of events: everything that happened, or only what operators did. */
+/** @jsxImportSource @kitajs/html */
+
+import type { Snapshot } from "../../snapshot/snapshot.ts";
+import type { BalancerEvent } from "../../state/event.ts";
+import type { AdminResult } from "../admin-client.ts";
+import { attribute } from "../escape.ts";
+import { markup, Shell } from "../layout/shell.tsx";
+import { kindNames } from "./event-words.ts";
+import { eventsErrorSentence } from "./feed.ts";
+import { eventsUrl, eventsPerPage, isPlain, type EventFilterState } from "./filter.ts";
+import { EventItems, ErrorText } from "./timeline.tsx";
+
+export interface EventsPageProps {
+  readonly sought: EventFilterState;
+  /** Newest first, one more than a page has if there are older ones. */
+  readonly told: AdminResult<readonly BalancerEvent[]>;
+  /** For the choice among pools; undefined while nothing is known. */
+  readonly snapshot: Snapshot | undefined;
+}
+
+const emptyTexts = {
+  events: {
+    title: "Events",
+    words: "What the balancer saw and did, and what it was told to do. Newest first, times in UTC.",
+    empty: "Nothing has happened yet.",
+  },
+  audit: {
+    title: "Audit",
+    words: "What operators did: who, when, what and why. Newest first, times in UTC.",
+    empty: "No operator has done anything yet.",
+  },
+} as const;
+
+export function renderEventsPage({ sought: filter, told: result, snapshot }: EventsPageProps): string {
+  const here = filter.isAudit ? "audit" : "events";
+  const { title, words: text, empty } = emptyTexts[here];
+  const events = "value" in result ? result.value : [];
+  const shown = events.slice(0, eventsPerPage);
+  const isNewest = filter.before === undefined && filter.after === undefined;
+  const newest = String(shown[0]?.seq ?? 0);
+  const live = isNewest ? eventsUrl(filter, "live", { since: newest }) : undefined;
+  const streaming = live && {
+    "hx-sse:connect": attribute(live),
+    "hx-trigger": "load, every 5s",
+    "hx-swap": "none",
+  };
+  return markup(
+    <Shell title={`${title} · Evenkeel`} here={here} {...(live === undefined ? {} : { live })}>
+      <main {...streaming}>
+        <header class="plain-head">
+          <h1>{title}</h1>
+          <p class="quiet">{text}</p>
+        </header>
+        <EventFilters sought={filter} snapshot={snapshot} />
+        <section class="pool events-list" aria-label={title}>
+          <p class="events-error" id="events-error" role="status">
+            <ErrorText words={eventsErrorSentence("error" in result ? result.error : undefined)} />
+          </p>
+          <ol class="events" id="events" data-kind={here}>
+            <EventItems events={shown} />
+          </ol>
+          <p class="empty no-events">
+            {isPlain(filter) && isNewest ? empty : "Nothing here matches what is asked for."}
+          </p>
+        </section>
+        <Paging
+          sought={filter}
+          shown={shown}
+          hasOlder={filter.after !== undefined || events.length > eventsPerPage}
+          isNewest={isNewest}
+        />
+      </main>
+    </Shell>,
+  );
+}
+
+interface FilterProps {
+  readonly sought: EventFilterState;
+  readonly snapshot: Snapshot | undefined;
+}
+
+/** In the audit trail nothing stands that a machine decided. */
+const auditKinds: ReadonlySet<string> = new Set([
+  "mode",
+  "weight",
+  "backup",
+  "member",
+  "rehearsal",
+  "reload",
+  "login",
+]);
+
+function EventFilters({ sought: filter, snapshot }: FilterProps): JSX.Element {
+  const { fields, isAudit } = filter;
+  const pools = snapshot?.pools.map(({ name }) => name) ?? [];
+  const kinds = Object.entries(kindNames).filter(([kind]) => !isAudit || auditKinds.has(kind));
+  return (
+    <form class="event-filters" method="get" action={isAudit ? "/audit" : "/events"} role="search">
+      <Choice name="pool" label="Pool" chosen={fields.pool} choices={pools.map((each) => [each, each])} />
+      <TextField name="upstream" label="Upstream" value={fields.upstream} />
+      <Choice name="kind" label="Kind" chosen={fields.kind} choices={kinds} />
+      <TextField name="by" label="Who" value={fields.by} />
+      <TextField name="text" label="Containing" value={fields.text} />
+      <div class="event-filter-buttons">
+        <button class="button" type="submit">
+          Filter
+        </button>
+        {isPlain(filter) ? (
+          ""
+        ) : (
+          <a class="button" href={isAudit ? "/audit" : "/events"}>
+            Clear
+          </a>
+        )}
+      </div>
+    </form>
+  );
+}
+
+interface TextFieldProps {
+  readonly name: string;
+  readonly label: string;
+  readonly value: string;
+}
+
+function TextField({ name, label, value }: TextFieldProps): JSX.Element {
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <input
+        type="text"
+        name={name}
+        value={attribute(value)}
+        placeholder="any"
+        autocomplete="off"
+        spellcheck="false"
+      />
+    </label>
+  );
+}
+
+interface ChoiceProps {
+  readonly name: string;
+  readonly label: string;
+  readonly chosen: string;
+  readonly choices: readonly (readonly [value: string, name: string])[];
+}
+
+/** What the address asks for stays chosen, even if there is no such thing any more. */
+function Choice({ name, label, chosen, choices }: ChoiceProps): JSX.Element {
+  const isKnown = chosen === "" || choices.some(([value]) => value === chosen);
+  const all = isKnown ? choices : [...choices, [chosen, chosen] as const];
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <select name={name}>
+        <option value="">any</option>
+        {all.map(([value, text]) => (
+          <option value={attribute(value)} {...(value === chosen ? { selected: true } : {})} safe>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface PagingProps {
+  readonly sought: EventFilterState;
+  readonly shown: readonly BalancerEvent[];
+  readonly hasOlder: boolean;
+  readonly isNewest: boolean;
+}
+
+function Paging({ sought: filter, shown, hasOlder, isNewest }: PagingProps): JSX.Element {
+  const [first, last] = [shown[0], shown.at(-1)];
+  return (
+    <nav class="paging" aria-label="Further events">
+      {isNewest ? (
+        ""
+      ) : (
+        <>
+          <a class="button" href={attribute(eventsUrl(filter, "page"))}>
+            Newest
+          </a>
+          {first ? (
+            <a
+              class="button"
+              href={attribute(eventsUrl(filter, "page", { after: String(first.seq) }))}
+              rel="prev"
+            >
+              Newer
+            </a>
+          ) : (
+            ""
+          )}
+        </>
+      )}
+      {hasOlder && last ? (
+        <a
+          class="button"
+          href={attribute(eventsUrl(filter, "page", { before: String(last.seq) }))}
+          rel="next"
+        >
+          Older
+        </a>
+      ) : (
+        ""
+      )}
+    </nav>
+  );
+}

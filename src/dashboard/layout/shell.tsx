@@ -1,0 +1,110 @@
+/** What all pages have around them: the way between pages, notices, and whether they are live. */
+/** @jsxImportSource @kitajs/html */
+
+import { assets } from "../assets.ts";
+import { Brand, HtmlDocument } from "../document.tsx";
+import { placeholders } from "../login/placeholders.tsx";
+
+/**
+ * Refusals are not swapped in, except for what names its own target. The stream comes back within two seconds: an
+ * operator in an incident does not wait for a back-off of a minute.
+ */
+const htmxConfig = JSON.stringify({
+  noSwap: [204, 304, "4xx", "5xx"],
+  includeIndicatorCSS: false,
+  history: false,
+  sse: { reconnectDelay: 500, reconnectMaxDelay: 2_000 },
+});
+
+interface ShellProps {
+  readonly title: string;
+  readonly here: "overview" | "upstream" | "requests" | "events" | "audit" | "config" | "action" | "lost";
+  /** The address of the live stream; undefined for a page that stands still. */
+  readonly live?: string;
+  readonly notice?: string;
+  /** What was just done. */
+  readonly done?: JSX.Element;
+  readonly children?: JSX.Element | JSX.Element[];
+}
+
+const places = [
+  { name: "Overview", address: "/", here: "overview" },
+  { name: "Requests", address: "/requests", here: "requests" },
+  { name: "Events", address: "/events", here: "events" },
+  { name: "Audit", address: "/audit", here: "audit" },
+  { name: "Configuration", address: "/config", here: "config" },
+] as const;
+
+export function Shell({ title, here, live, notice = "", done = "", children }: ShellProps): JSX.Element {
+  return (
+    <HtmlDocument title={title} head={<LiveHead />} body={{ "data-role": placeholders.role }}>
+      <header class="top">
+        <a class="brand" href="/">
+          <Brand />
+        </a>
+        <nav class="places" aria-label="Pages">
+          {places.map((place) => (
+            <a href={place.address} {...(place.here === here ? { "aria-current": "page" } : {})}>
+              {place.name}
+            </a>
+          ))}
+        </nav>
+        {live === undefined ? "" : <LinkState />}
+        {placeholders.who}
+      </header>
+      <div id="notice">
+        <Notice notice={notice} />
+      </div>
+      {children}
+      <div id="done" role="status">
+        {done}
+      </div>
+      <dialog id="panel" aria-labelledby="panel-title"></dialog>
+    </HtmlDocument>
+  );
+}
+
+/** htmx reads its configuration as it is loaded. */
+function LiveHead(): JSX.Element {
+  return (
+    <>
+      <meta name="htmx-config" content={htmxConfig} />
+      <meta name="csrf" content={placeholders.csrf} />
+      <script src={assets.script.path}></script>
+    </>
+  );
+}
+
+/** Which of the words is seen is decided in the style sheet, by what the script says of the stream. */
+function LinkState(): JSX.Element {
+  return (
+    <p class="link">
+      <span class="link-live">Live</span>
+      <span class="link-connecting">Connecting</span>
+      <span class="link-lost">
+        <span>
+          Reconnecting, last picture <span id="link-last">from before</span>
+        </span>
+      </span>
+      <span class="link-still">
+        Not live. <a href="">Refresh</a>
+      </span>
+    </p>
+  );
+}
+
+export function Notice({ notice }: { readonly notice: string }): JSX.Element {
+  return notice === "" ? (
+    ""
+  ) : (
+    <p class="notice" role="alert" safe>
+      {notice}
+    </p>
+  );
+}
+
+/** Markup of an element that waits for nothing. */
+export function markup(element: JSX.Element): string {
+  if (typeof element !== "string") throw new Error("Cannot render: a component is asynchronous");
+  return element;
+}

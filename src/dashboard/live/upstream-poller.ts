@@ -1,0 +1,86 @@
+/** One poller for each upstream that somebody looks at: what its page shows, beside the picture that all pages share. */
+
+import type { UpstreamDetail } from "../../detail.ts";
+import type { SeriesHistory } from "../../history/history.ts";
+import type { AdminClient } from "../admin-client.ts";
+import { SnapshotPoller, type SnapshotPollerOptions } from "./poller.ts";
+import type { DashboardState, AdminApiError } from "../picture.ts";
+
+export interface UpstreamPageState {
+  readonly at: number;
+  readonly state: DashboardState;
+  readonly id: string;
+  /** The last one that could be read; undefined if none ever was. */
+  readonly detail: UpstreamDetail | undefined;
+  /** Its last minute, second by second. */
+  readonly trend: SeriesHistory | undefined;
+  /** Why there is no new detail. */
+  readonly error: AdminApiError | undefined;
+}
+
+export interface UpstreamPollersOptions extends Omit<SnapshotPollerOptions, "draw"> {
+  readonly poller: SnapshotPoller;
+  readonly admin: Pick<AdminClient, "upstream" | "history">;
+}
+
+/** Those that nobody looks at are dropped when there are more than this. */
+const maxIdle = 20;
+
+export class UpstreamPollers {
+  readonly #options: UpstreamPollersOptions;
+  readonly #pollers = new Map<string, SnapshotPoller<UpstreamPageState>>();
+
+  constructor(options: UpstreamPollersOptions) {
+    this.#options = options;
+  }
+
+  get viewers(): number {
+    return this.#pollers.values().reduce((sum, poller) => sum + poller.viewers, 0);
+  }
+
+  of(id: string): SnapshotPoller<UpstreamPageState> {
+    const known = this.#pollers.get(id);
+    if (known) return known;
+    const idle = [...this.#pollers].filter(([, { viewers }]) => viewers === 0);
+    for (const [name] of idle.slice(0, Math.max(0, idle.length - maxIdle + 1))) this.#pollers.delete(name);
+    const { poller, admin, ...options } = this.#options;
+    const made = new SnapshotPoller<UpstreamPageState>({
+      ...options,
+      draw: (previous) => draw(id, { poller, admin, previous }),
+    });
+    this.#pollers.set(id, made);
+    return made;
+  }
+
+  /** Ends every viewer. */
+  close(): void {
+    for (const poller of this.#pollers.values()) poller.close();
+  }
+}
+
+interface DrawContext extends Pick<UpstreamPollersOptions, "poller" | "admin"> {
+  readonly previous: UpstreamPageState | undefined;
+}
+
+async function draw(id: string, { poller, admin, previous }: DrawContext): Promise<UpstreamPageState> {
+  const [state, detail, history] = await Promise.all([
+    poller.current(),
+    admin.upstream(id),
+    admin.history({ upstream: id, window: "5m", since: trendSince(previous?.state) }),
+  ]);
+  const trend = "value" in history ? history.value.series[0] : previous?.trend;
+  const common = { at: state.at, state, id, trend };
+  if ("value" in detail) return { ...common, detail: detail.value, error: undefined };
+  // What is not there any more has no last state worth showing.
+  const last = detail.error.reason === "missing" ? undefined : previous?.detail;
+  return { ...common, detail: last, error: detail.error };
+}
+
+/** What a sparkline shows. */
+export const trendMs = 60_000;
+
+/** From when on a trend is asked for, by the balancer's clock; 0 if that is not known yet. */
+export function trendSince(state: DashboardState | undefined): number {
+  const now = state?.snapshot?.at;
+  return now === undefined ? 0 : now - trendMs;
+}

@@ -1,0 +1,254 @@
+/** The part of the page that lives: verdict, totals and pools; rendered from a picture alone. */
+/** @jsxImportSource @kitajs/html */
+
+import type { Snapshot, Traffic } from "../../snapshot/snapshot.ts";
+import { Alerts } from "./alerts.tsx";
+import { Glyph, toneShapes } from "../layout/widgets.tsx";
+import { PageFoot } from "../foot.tsx";
+import {
+  formatAgo,
+  formatBrief,
+  formatCount,
+  formatMs,
+  formatRate,
+  formatShare,
+} from "../../wording/format.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
+import { balancerNow, type FrontDoor, type DashboardState } from "../picture.ts";
+import { PoolSection } from "./pool-table.tsx";
+import { FaultBanner } from "../upstream/fault.tsx";
+import { Tile } from "../tile.tsx";
+import { latestOf, type Quantity, trendOf } from "../trend.ts";
+import { trendMs } from "../live/upstream-poller.ts";
+import { wholeRow, type WriteRow } from "./upstream-row.tsx";
+import type { Reason } from "../../wording/reasons.ts";
+import { concernOf, urlOrigin, overallStatus } from "../../wording/verdict.ts";
+import type { View } from "../view.ts";
+import { WorkersPanel } from "../workers-panel.tsx";
+
+export interface OverviewProps {
+  readonly picture: DashboardState;
+  readonly view: View;
+  /** The charts of a pool: in full, or a stub where they are in the page already. */
+  readonly chartsOf: (pool: string) => JSX.Element;
+  readonly writeRow?: WriteRow | undefined;
+}
+
+/** Children of the live region. */
+export function Overview({
+  picture: state,
+  view,
+  chartsOf,
+  writeRow = wholeRow,
+}: OverviewProps): JSX.Element {
+  const { snapshot, outage } = state;
+  return (
+    <>
+      <VerdictBand picture={state} />
+      <FaultBanner snapshot={snapshot} now={balancerNow(state)} />
+      <div class={outage && snapshot ? "known stale" : "known"}>
+        {snapshot ? <Alerts snapshot={snapshot} /> : ""}
+        <Totals picture={state} />
+        {snapshot ? (
+          snapshot.pools.map((pool) => (
+            <PoolSection
+              pool={pool}
+              now={balancerNow(state)}
+              view={view}
+              charts={chartsOf(pool.name)}
+              writeRow={writeRow}
+            />
+          ))
+        ) : (
+          <NothingYet picture={state} />
+        )}
+        {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
+      </div>
+      <PageFoot picture={state} />
+    </>
+  );
+}
+
+export function titleOf(state: DashboardState): string {
+  return `${overallStatus(state).headline} · Evenkeel`;
+}
+
+function VerdictBand({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+  const { tone, headline, reasons } = overallStatus(state);
+  return (
+    <section class="verdict" data-tone={tone}>
+      <Glyph shape={toneShapes[tone]} />
+      <div class="verdict-words" role="status" aria-live="polite">
+        <h1 safe>{headline}</h1>
+        <ul class="reasons">
+          {reasons.map((reason) => (
+            <ReasonItem reason={reason} />
+          ))}
+        </ul>
+      </div>
+    </section>
+  );
+}
+
+/** The age is hidden from screen readers: it would be read out every second. */
+function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason }): JSX.Element {
+  return (
+    <li>
+      <span safe>{text}</span>
+      {age === undefined ? (
+        ""
+      ) : (
+        <span class="age" aria-hidden="true" safe>
+          {` ${age}`}
+        </span>
+      )}
+      {why === undefined ? "" : <span safe>{`: ${why}`}</span>}
+    </li>
+  );
+}
+
+function Totals({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+  const { snapshot, frontDoor, at, trends } = state;
+  const columns = trends.map((series) => series.columns);
+  const spark = (quantity: Quantity, kind: string) => (
+    <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
+  );
+  const pools = snapshot?.pools;
+  const total = snapshot ? totalOf(snapshot) : undefined;
+  const several = (snapshot?.pools.length ?? 0) > 1;
+  const latencyNote = several ? "slowest pool" : "last minute";
+  return (
+    <dl class="totals">
+      <DoorTile door={frontDoor} at={at} />
+      <Tile
+        name="Requests/s"
+        spark={spark("requestsPerSecond", "k-rate")}
+        value={total ? formatRate(total.requestsPerSecond) : undefined}
+        note={`${formatBrief(total?.requests ?? 0)} total`}
+      />
+      <Tile
+        name="Errors"
+        spark={spark("errorsPerSecond", "k-errors")}
+        value={total ? formatShare(total.errorShare) : undefined}
+        note={`${formatBrief(total?.errors ?? 0)} total`}
+        concern={concernOf(total?.errorShare ?? 0)}
+      />
+      <Tile
+        name="p50"
+        spark={spark("p50Ms", "k-p50")}
+        value={total && formatMs(total.p50Ms)}
+        note={latencyNote}
+      />
+      <Tile
+        name="p95"
+        spark={spark("p95Ms", "k-p95")}
+        value={total && formatMs(total.p95Ms)}
+        note={latencyNote}
+      />
+      <Tile
+        name="p99"
+        spark={spark("p99Ms", "k-p99")}
+        value={total && formatMs(total.p99Ms)}
+        note={latencyNote}
+      />
+      <Tile
+        name="In flight"
+        spark={spark("inFlight", "k-in-flight")}
+        value={snapshot && formatCount(snapshot.inFlight)}
+        note="clients waiting"
+      />
+      <Tile
+        name="Queue"
+        spark={spark("queued", "k-in-flight")}
+        value={pools && formatCount(sumOf(pools, ({ queued }) => queued))}
+        note="queued now"
+      />
+      <Tile
+        name="Retries/s"
+        spark={spark("retriesPerSecond", "k-rate")}
+        value={pools && formatRate(latestOf(trendOf(columns, "retriesPerSecond")) ?? 0)}
+        note={`${formatBrief(sumOf(pools ?? [], ({ retries }) => retries))} total`}
+      />
+      <Tile
+        name="Rescues/s"
+        spark={spark("rescuesPerSecond", "k-rate")}
+        value={pools && formatRate(latestOf(trendOf(columns, "rescuesPerSecond")) ?? 0)}
+        note={`${formatBrief(sumOf(pools ?? [], ({ rescues }) => rescues))} total`}
+      />
+    </dl>
+  );
+}
+
+function sumOf(pools: Snapshot["pools"], part: (pool: Snapshot["pools"][number]) => number): number {
+  return pools.reduce((sum, pool) => sum + part(pool), 0);
+}
+
+function DoorTile({ door: gate, at }: { readonly door: FrontDoor; readonly at: number }): JSX.Element {
+  const word = gate.reachable ? "Reachable" : gate.status === null ? "Unreachable" : "Answers with an error";
+  const seen = gate.status === null ? gate.detail : `${gate.detail} in ${formatMs(gate.latencyMs)}`;
+  return (
+    <div class="tile door">
+      <dt>
+        Front door{" "}
+        <span class="address" safe>
+          {urlOrigin(gate.url)}
+        </span>
+      </dt>
+      <dd class="figure" data-tone={gate.reachable ? "good" : "bad"}>
+        <Glyph shape={gate.reachable ? "check" : "cross"} />
+        {word}
+      </dd>
+      <dd class="sub" safe>
+        {`${seen}, ${formatAgo(at - gate.checkedAt)}`}
+      </dd>
+    </div>
+  );
+}
+
+/** Sums over all pools. Percentiles do not add up: the slowest pool's stands for all. */
+function totalOf({ pools }: Snapshot): Traffic {
+  const sum = (part: (traffic: Traffic) => number) =>
+    pools.reduce((all, { traffic }) => all + part(traffic), 0);
+  const worst = (part: (traffic: Traffic) => number | null) => {
+    const known = pools.map(({ traffic }) => part(traffic)).filter((value) => value !== null);
+    return known.length > 0 ? Math.max(...known) : null;
+  };
+  const requestsPerSecond = sum((traffic) => traffic.requestsPerSecond);
+  const errorsPerSecond = sum((traffic) => traffic.requestsPerSecond * traffic.errorShare);
+  return {
+    requests: sum((traffic) => traffic.requests),
+    errors: sum((traffic) => traffic.errors),
+    requestsPerSecond,
+    errorShare: requestsPerSecond > 0 ? errorsPerSecond / requestsPerSecond : 0,
+    p50Ms: worst((traffic) => traffic.p50Ms),
+    p95Ms: worst((traffic) => traffic.p95Ms),
+    p99Ms: worst((traffic) => traffic.p99Ms),
+  };
+}
+
+function NothingYet({ picture: { adminUrl, outage } }: { readonly picture: DashboardState }): JSX.Element {
+  if (outage?.reason === "unauthorized") {
+    return (
+      <section class="pool empty">
+        <p>
+          The admin side at <code safe>{urlOrigin(adminUrl)}</code> does not know this dashboard's token.
+        </p>
+        <p>
+          Start the dashboard with a token that it knows in <code>ADMIN_TOKEN</code>;{" "}
+          <code>evenkeel token</code> makes one for the configuration.
+        </p>
+      </section>
+    );
+  }
+  return (
+    <section class="pool empty">
+      <p>
+        No balancer has answered at <code safe>{urlOrigin(adminUrl)}</code> yet.
+      </p>
+      <p>
+        Start one with <code>evenkeel proxy</code>, or name its admin address with <code>--admin-url</code>.
+        This page shows it as soon as it answers.
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,151 @@
+/** The whole documents, and what of them is sent alone. */
+/** @jsxImportSource @kitajs/html */
+
+import type { WindowName } from "../../history/levels.ts";
+import type { Columns } from "../../history/point.ts";
+import type { AdminResult } from "../admin-client.ts";
+import { ActionResult, type DoneProps } from "../actions/result.tsx";
+import { BulkBar } from "../actions/select.tsx";
+import { Charts, ChartsStub } from "../charts/charts.tsx";
+import { attribute } from "../escape.ts";
+import { FaultForm, FaultFormStub } from "../rehearsal-form.tsx";
+import { FilterBox } from "../filter-box.tsx";
+import { Overview, titleOf } from "./overview.tsx";
+import type { DashboardState } from "../picture.ts";
+import { pageOf } from "../location.ts";
+import { FailingCard, FailingStub } from "../requests/failing-card.tsx";
+import type { RequestList } from "../../requests/request.ts";
+import { markup, Shell } from "../layout/shell.tsx";
+import type { UpstreamPageState } from "../live/upstream-poller.ts";
+import type { WriteRow } from "./upstream-row.tsx";
+import { UpstreamView, upstreamTitle } from "../upstream/page.tsx";
+import { plainView, queryOf, type View } from "../view.ts";
+
+export interface PageProps {
+  readonly picture: DashboardState;
+  readonly view?: View;
+  readonly window?: WindowName;
+  /** The past of a pool; undefined if it could not be read. */
+  readonly columnsOf?: (pool: string) => Columns | undefined;
+  /** What went wrong with the action that led here. */
+  readonly notice?: string;
+  /** What was just done here. */
+  readonly done?: DoneProps | undefined;
+}
+
+export function renderPage(props: PageProps): string {
+  const {
+    picture: state,
+    view = plainView,
+    window = "5m",
+    columnsOf = () => undefined,
+    notice = "",
+    done,
+  } = props;
+  const chartsOf = (name: string) => (
+    <Charts
+      subject={{ kind: "pool", name }}
+      window={window}
+      columns={columnsOf(name)}
+      addressOf={(choice) => `/${queryOf(view, { window: choice })}`}
+    />
+  );
+  const live = `/live${queryOf({ ...view, filter: "" })}`;
+  return markup(
+    <Shell
+      title={titleOf(state)}
+      here="overview"
+      live={live}
+      notice={notice}
+      done={done && <ActionResult {...done} />}
+    >
+      <FilterBox picture={state} view={view} />
+      <main id="live" {...liveAttributes(live)}>
+        <Overview picture={state} view={view} chartsOf={chartsOf} />
+      </main>
+      <BulkBar place={{ page: "overview", view }} />
+    </Shell>,
+  );
+}
+
+/** Children of the live region. It has every upstream: what the page hides, it goes on hiding itself. */
+export function renderLive(state: DashboardState, view: View = plainView, writeRow?: WriteRow): string {
+  return markup(
+    <>
+      <title safe>{titleOf(state)}</title>
+      <Overview
+        picture={state}
+        view={{ ...view, filter: "" }}
+        chartsOf={(name) => <ChartsStub subject={{ kind: "pool", name }} />}
+        writeRow={writeRow}
+      />
+    </>,
+  );
+}
+
+export interface UpstreamPageProps {
+  readonly shown: UpstreamPageState;
+  readonly window?: WindowName;
+  /** Its past; undefined if it could not be read. */
+  readonly columns?: Columns | undefined;
+  readonly notice?: string;
+  /** Its last failing requests, or why they are not known; undefined leaves them out. */
+  readonly failing?: AdminResult<RequestList>;
+  readonly done?: DoneProps | undefined;
+}
+
+export function renderUpstreamPage({
+  shown,
+  window = "5m",
+  columns,
+  notice = "",
+  failing,
+  done,
+}: UpstreamPageProps): string {
+  const { id } = shown;
+  const live = `/live/upstreams/${encodeURIComponent(id)}`;
+  return markup(
+    <Shell
+      title={upstreamTitle(shown)}
+      here="upstream"
+      live={live}
+      notice={notice}
+      done={done && <ActionResult {...done} />}
+    >
+      <main id="live" {...liveAttributes(live)}>
+        <UpstreamView
+          shown={shown}
+          rehearsal={<FaultForm id={id} />}
+          failing={failing ? <FailingCard upstream={id} told={failing} /> : ""}
+          charts={
+            <Charts
+              subject={{ kind: "upstream", name: id }}
+              window={window}
+              columns={columns}
+              addressOf={(choice) => `${pageOf(id)}?window=${choice}`}
+            />
+          }
+        />
+      </main>
+    </Shell>,
+  );
+}
+
+export function renderUpstreamLive(shown: UpstreamPageState): string {
+  return markup(
+    <>
+      <title safe>{upstreamTitle(shown)}</title>
+      <UpstreamView
+        shown={shown}
+        rehearsal={<FaultFormStub id={shown.id} />}
+        charts={<ChartsStub subject={{ kind: "upstream", name: shown.id }} />}
+        failing={<FailingStub upstream={shown.id} />}
+      />
+    </>,
+  );
+}
+
+/** Two triggers, because the extension does not try again if the very first connect fails; while it lives, the second is ignored. */
+function liveAttributes(address: string): Readonly<Record<string, string>> {
+  return { "hx-sse:connect": attribute(address), "hx-trigger": "load, every 5s", "hx-swap": "innerMorph" };
+}

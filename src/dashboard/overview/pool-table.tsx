@@ -1,0 +1,111 @@
+/** One pool: its upstreams as a table on wide screens and as cards on narrow ones, from the same markup. */
+/** @jsxImportSource @kitajs/html */
+
+import type { PoolSnapshot, UpstreamSnapshot } from "../../snapshot/snapshot.ts";
+import { AddLink } from "../actions/select.tsx";
+import { anchorOf } from "../escape.ts";
+import { formatCount } from "../../wording/format.ts";
+import { ColumnHead, columns } from "../table-head.tsx";
+import { rowOf, type WriteRow } from "./upstream-row.tsx";
+import { arranged, fairSharesOf, sharesOf, type View } from "../view.ts";
+
+interface PoolProps {
+  readonly pool: PoolSnapshot;
+  /** Epoch milliseconds by the balancer's clock. */
+  readonly now: number;
+  readonly view: View;
+  readonly charts: JSX.Element;
+  /** Writes each row: in full, or only what a viewer does not have yet. */
+  readonly writeRow: WriteRow;
+}
+
+export function PoolSection({ pool, now, view, charts, writeRow }: PoolProps): JSX.Element {
+  const id = anchorOf("pool", pool.name);
+  const refused = Object.entries(pool.refusals).filter(([, count]) => count > 0);
+  const upstreams = arranged(pool, view);
+  return (
+    <section class="pool" id={id} aria-labelledby={`${id}-name`}>
+      <header class="pool-head">
+        <h2 id={`${id}-name`}>
+          <span class="quiet">Pool</span> <span safe>{pool.name}</span>
+        </h2>
+        <ul class="facts">
+          <li safe>{pool.policy}</li>
+          <li safe>{`probe: ${pool.probe}`}</li>
+          {countsOf(pool).map((fact) => (
+            <li safe>{fact}</li>
+          ))}
+          {refused.map(([reason, count]) => (
+            <li class="refused" safe>{`${formatCount(count)} × ${reason}`}</li>
+          ))}
+        </ul>
+        <AddLink pool={pool.name} place={{ page: "overview", view }} />
+      </header>
+      {pool.panic ? (
+        <p class="notice panic" role="status">
+          PANIC: only ejected upstreams are left, so ejections are ignored and all of them serve.
+        </p>
+      ) : (
+        ""
+      )}
+      {charts}
+      {upstreams.length > 0 ? (
+        <PoolTable pool={pool} upstreams={upstreams} now={now} view={view} writeRow={writeRow} />
+      ) : (
+        <p class="empty">
+          {pool.upstreams.length > 0
+            ? "No upstream here matches the filter."
+            : "This pool has no upstreams yet."}
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Since the start; what never happened is not told. */
+function countsOf({ retries, rescues, hedges, queued }: PoolSnapshot): readonly string[] {
+  const hedged = hedges.won + hedges.lost;
+  return [
+    `${formatCount(retries)} retries`,
+    ...(rescues > 0 ? [`${formatCount(rescues)} of them rescues`] : []),
+    ...(hedged > 0 ? [`${formatCount(hedged)} hedges, ${formatCount(hedges.won)} won`] : []),
+    ...(queued > 0 ? [`${formatCount(queued)} in the queue`] : []),
+  ];
+}
+
+interface TableProps extends Omit<PoolProps, "charts"> {
+  readonly upstreams: readonly UpstreamSnapshot[];
+}
+
+/** Bars of more rows than this do not glide: a browser would do little else. */
+const maxAnimated = 12;
+
+function PoolTable({ pool, upstreams, now, view, writeRow }: TableProps): JSX.Element {
+  const shareOf = sharesOf(pool);
+  const fairShareOf = fairSharesOf(pool);
+  return (
+    <table role="table" class={upstreams.length > maxAnimated ? "grid many" : "grid"}>
+      <thead role="rowgroup">
+        <tr role="row">
+          {columns.map((column) => (
+            <ColumnHead column={column} view={view} anchor={anchorOf("pool", pool.name)} />
+          ))}
+        </tr>
+      </thead>
+      <tbody role="rowgroup">
+        {upstreams.map((upstream) =>
+          writeRow(
+            rowOf({
+              upstream,
+              share: shareOf(upstream.traffic),
+              fairShare: fairShareOf(upstream),
+              now,
+              isPanicking: pool.panic,
+              view,
+            }),
+          ),
+        )}
+      </tbody>
+    </table>
+  );
+}

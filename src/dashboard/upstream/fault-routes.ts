@@ -1,0 +1,93 @@
+/** What the dashboard does when somebody begins or ends a rehearsal: an act like any other, which ending takes back. */
+
+import { Elysia } from "elysia";
+import type { UndoHistory } from "../actions/undo.ts";
+import { renderActed } from "../actions/result.tsx";
+import type { DashboardCommand, FaultInput } from "../actions/command.ts";
+import { renderFailure } from "../actions/render.tsx";
+import type { AdminClient } from "../admin-client.ts";
+import { isForPart, htmlResponse, seeOther, httpStatusOf } from "../responses.ts";
+import type { SnapshotPoller } from "../live/poller.ts";
+import type { AdminApiError } from "../picture.ts";
+import { backTo, type PageLocation } from "../location.ts";
+import type { UpstreamPollers } from "../live/upstream-poller.ts";
+
+export interface FaultRouteOptions {
+  readonly admin: Pick<AdminClient, "order">;
+  readonly poller: SnapshotPoller;
+  readonly upstreams: UpstreamPollers;
+  readonly undoHistory: UndoHistory;
+}
+
+const byHand = { parse: "none" } as const;
+
+export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: FaultRouteOptions) {
+  const response = async (
+    request: Request,
+    {
+      id,
+      error: error,
+      action,
+      words: text,
+    }: { id: string; error: AdminApiError | undefined; action: string; words: string },
+  ): Promise<Response> => {
+    const place: PageLocation = { page: "upstream", id };
+    if (error) {
+      const sentence = `Cannot ${action} on ${id}: ${error.message}.`;
+      return htmlResponse(
+        renderFailure(sentence, isForPart(request) ? "partial" : "page", place),
+        httpStatusOf(error),
+      );
+    }
+    await Promise.all([poller.renewed(), upstreams.of(id).renewed()]);
+    const undo = undoHistory.add(text, []);
+    return isForPart(request)
+      ? htmlResponse(renderActed({ deed: undo, place }))
+      : seeOther(backTo(place, { deed: undo.key }));
+  };
+
+  return new Elysia({ handler: { standardHostname: false } })
+    .post(
+      "/upstreams/:id/rehearsal",
+      async ({ request, params: { id } }) => {
+        const order = commandFrom(id, new URLSearchParams(await request.text()));
+        const error = "message" in order ? order : await admin.order(order);
+        const text = `A rehearsal runs on ${id}`;
+        return response(request, { id, error: error, action: "begin a rehearsal", words: text });
+      },
+      byHand,
+    )
+    .post(
+      "/upstreams/:id/rehearsal/end",
+      async ({ request, params: { id } }) => {
+        await request.text();
+        const error = await admin.order({ to: "endRehearsal", id, reason: "" });
+        const text = `The rehearsal on ${id} has ended`;
+        return response(request, { id, error: error, action: "end the rehearsal", words: text });
+      },
+      byHand,
+    );
+}
+
+/** What makes no sense goes to the admin API as it is: it alone says what is wrong. */
+function commandFrom(id: string, fields: URLSearchParams): DashboardCommand | AdminApiError {
+  if (fields.get("confirmed") !== "yes") {
+    return { reason: "refused", message: "confirm that this is meant for live traffic" };
+  }
+  const percent = numberOr(fields.get("errorPercent"));
+  const fault: FaultInput = {
+    latencyMs: numberOr(fields.get("latencyMs")),
+    errorShare: typeof percent === "number" ? percent / 100 : percent,
+    error: fields.get("error") ?? undefined,
+    seconds: numberOr(fields.get("seconds")),
+    probes: fields.get("probes") === "yes",
+  };
+  return { to: "rehearse", id, fault, reason: fields.get("reason") ?? "" };
+}
+
+/** A number in a field; nothing if it was left empty, for the default to count. */
+function numberOr(value: string | null): unknown {
+  if (value === null || value === "") return undefined;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : value;
+}

@@ -1,0 +1,176 @@
+/** Everything about one upstream on one page: how it is and why, what to do about it, and how it came to this. */
+/** @jsxImportSource @kitajs/html */
+
+import type { UpstreamDetail } from "../../detail.ts";
+import { DrainLine } from "../drain-line.tsx";
+import { capacityNote } from "../../wording/reasons.ts";
+import { ReasonList, errorReasonRows } from "../errors-cell.tsx";
+import { PageFoot } from "../foot.tsx";
+import {
+  formatBrief,
+  formatCount,
+  formatMs,
+  formatRate,
+  formatShare,
+  nothing,
+} from "../../wording/format.ts";
+import { LatencyBars } from "../charts/latency-histogram.tsx";
+import { Sparkline } from "../charts/sparkline.tsx";
+import { balancerNow } from "../picture.ts";
+import { ProbeStrip } from "./probe-history.tsx";
+import { FaultState } from "./fault.tsx";
+import { SlowStartBar } from "../slow-start.tsx";
+import { UpstreamHead } from "./header.tsx";
+import { Tile } from "../tile.tsx";
+import { UpstreamEvents } from "../upstream-events.tsx";
+import { type Quantity, trendOf } from "../trend.ts";
+import { trendMs, type UpstreamPageState } from "../live/upstream-poller.ts";
+import { uptimeShare, uptimeSpan } from "../uptime-words.ts";
+import { concernOf } from "../../wording/verdict.ts";
+import { fairSharesOf, sharesOf } from "../view.ts";
+
+export interface UpstreamViewProps {
+  readonly shown: UpstreamPageState;
+  readonly charts: JSX.Element;
+  /** The form to rehearse a fault: in full, or a stub where it is in the page already. */
+  readonly rehearsal: JSX.Element;
+  /** Its last failing requests. */
+  readonly failing: JSX.Element;
+}
+
+/** Children of the live region. */
+export function UpstreamView({ shown, charts, rehearsal: fault, failing }: UpstreamViewProps): JSX.Element {
+  const { detail, state, error } = shown;
+  const now = balancerNow(state);
+  return (
+    <>
+      <UpstreamHead shown={shown} now={now} />
+      {detail ? <FaultState upstream={detail} now={now} /> : ""}
+      {detail ? (
+        <div class={error ? "known stale" : "known"}>
+          <DrainLine detail={detail} now={now} />
+          {detail.slowStart === null ? (
+            ""
+          ) : (
+            <section class="ramp-line" aria-label="Slow start">
+              <SlowStartBar upstream={detail} isFull />
+            </section>
+          )}
+          <Totals shown={shown} detail={detail} now={now} />
+          <section class="pool" aria-label="History">
+            {charts}
+          </section>
+          {/* Further cards stand in one of the two stacks. */}
+          <div class="cards">
+            <div class="card-stack">
+              <ProbeStrip probes={detail.probes} plan={detail.probe} now={now} />
+              <Counts
+                id="reasons"
+                name="Errors by reason"
+                counts={detail.errorsByReason}
+                none="No error since the start."
+              />
+              <Counts
+                id="codes"
+                name="Answers by status"
+                counts={detail.codes}
+                none="No answer since the start."
+                further={detail.cancelled > 0 ? `${formatCount(detail.cancelled)} clients went away` : ""}
+              />
+            </div>
+            <div class="card-stack">
+              <LatencyBars bars={detail.latencies} />
+              {failing}
+              <UpstreamEvents detail={detail} picture={state} />
+              {fault}
+            </div>
+          </div>
+        </div>
+      ) : (
+        ""
+      )}
+      <PageFoot picture={state} />
+    </>
+  );
+}
+
+export function upstreamTitle({ id, detail, error }: UpstreamPageState): string {
+  return `${id}${detail && !error ? ` ${detail.status}` : ""} · Evenkeel`;
+}
+
+interface TotalsProps {
+  readonly shown: UpstreamPageState;
+  readonly detail: UpstreamDetail;
+  readonly now: number;
+}
+
+function Totals({ shown, detail, now }: TotalsProps): JSX.Element {
+  const { traffic } = detail;
+  const columns = shown.trend ? [shown.trend.columns] : [];
+  const spark = (quantity: Quantity, kind: string) => (
+    <Sparkline trend={trendOf(columns, quantity)} kind={kind} spanMs={trendMs} />
+  );
+  const pool = shown.state.snapshot?.pools.find(({ name }) => name === detail.pool);
+  const share = pool ? sharesOf(pool)(traffic) : 0;
+  const fair = pool ? fairSharesOf(pool)(detail) : 0;
+  return (
+    <dl class="totals of-one">
+      <Tile
+        name="Uptime"
+        value={uptimeSpan(detail.uptime, now)}
+        note={uptimeShare(detail.uptime)}
+        concern={detail.uptime.state === "down" ? "grave" : "none"}
+      />
+      <Tile
+        name="Share of pool"
+        value={formatShare(share)}
+        note={`fair ${fair > 0 ? formatShare(fair) : nothing}`}
+      />
+      <Tile
+        name="Requests/s"
+        spark={spark("requestsPerSecond", "k-rate")}
+        value={formatRate(traffic.requestsPerSecond)}
+        note={`${formatBrief(traffic.requests)} total`}
+      />
+      <Tile
+        name="Errors"
+        spark={spark("errorsPerSecond", "k-errors")}
+        value={formatShare(traffic.errorShare)}
+        note={`${formatBrief(traffic.errors)} total`}
+        concern={concernOf(traffic.errorShare)}
+      />
+      <Tile name="p50" spark={spark("p50Ms", "k-p50")} value={formatMs(traffic.p50Ms)} note="last minute" />
+      <Tile name="p95" spark={spark("p95Ms", "k-p95")} value={formatMs(traffic.p95Ms)} note="last minute" />
+      <Tile name="p99" spark={spark("p99Ms", "k-p99")} value={formatMs(traffic.p99Ms)} note="last minute" />
+      <Tile
+        name="In flight"
+        spark={spark("inFlight", "k-in-flight")}
+        value={formatCount(detail.inFlight - detail.tunnels)}
+        note={capacityNote(detail)}
+      />
+    </dl>
+  );
+}
+
+interface CountsProps {
+  readonly id: string;
+  readonly name: string;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly none: string;
+  readonly further?: string;
+}
+
+function Counts({ id, name, counts, none, further = "" }: CountsProps): JSX.Element {
+  const reasons = errorReasonRows(counts);
+  return (
+    <section class="card" aria-labelledby={`${id}-name`}>
+      <header class="card-head">
+        <h2 id={`${id}-name`}>{name}</h2>
+        <p class="quiet" safe>
+          {further === "" ? "since the start" : `since the start, ${further}`}
+        </p>
+      </header>
+      {reasons.length > 0 ? <ReasonList reasons={reasons} /> : <p class="empty">{none}</p>}
+    </section>
+  );
+}

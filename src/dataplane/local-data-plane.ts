@@ -1,0 +1,230 @@
+/** The part that serves clients: exchanges over the pools of a fleet, behind one engine's listener. */
+
+import type { Config } from "../config/config.ts";
+import type { PoolRegistry, PoolEntry } from "../registry/pool-registry.ts";
+import type { Engine, EngineListener, EngineLog } from "../engine/engine.ts";
+import { bugs } from "../lib/bugs.ts";
+import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { systemRandom } from "../lib/random.ts";
+import { rateLimit } from "../lib/throttle.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { type ProcessCounters, sumProcessCounters } from "../metrics/process-families.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import { StallDetector, type StallEvidence, type StallSuspicion } from "../probe/stall-detector.ts";
+import { Exchange } from "../proxy/exchange.ts";
+import { Hedger } from "../proxy/hedger.ts";
+import type { RecordSink } from "../proxy/record.ts";
+import { requestIds } from "../proxy/request-id.ts";
+import type { Tracer } from "../proxy/trace-context.ts";
+import { trustedProxyMatcher } from "../proxy/trust.ts";
+import type { WorkerSnapshot } from "./worker-supervisor.ts";
+
+/** What the control plane asks of it: the same for one in this process and for several in processes of their own. */
+export interface DataPlane {
+  /** The port that clients reach it on; 0 before it listens. */
+  readonly port: number;
+  /** Missing where a single process does everything. */
+  readonly workers?: readonly WorkerSnapshot[];
+  /** Cuts what is under way on one upstream, and says how many; undefined where it has no way to. */
+  readonly abortAttempts: ((upstream: Upstream) => number | Promise<number>) | undefined;
+  /** Takes clients. Rejects with the system's code if the port cannot be had. */
+  listen(): Promise<void>;
+  /** The fleet, its modes or its health have changed: goes by this from now on. */
+  apply(desired: Config): void;
+  /** Brings the meters up to date, for somebody who reads them now. */
+  refreshCounters(): void;
+  /** Requests that clients wait for now. */
+  active(): number;
+  /** Whether nothing is under way on an upstream, beyond doubt. */
+  isDrained(upstream: Upstream): boolean;
+  /** What a pool's exchanges know of it, everywhere. */
+  measure(member: PoolEntry): PoolGauges;
+  /** What other processes of ours take, bytes. */
+  rssBytes(): number;
+  /** Failings of our other processes. */
+  processCounters(): ProcessCounters;
+  /** Refuses new requests from now on, or no longer. */
+  setShedding(isShedding: boolean): void;
+  /** Takes nothing new; resolves when nothing is active. */
+  drain(): Promise<void>;
+  /** Cuts what is left. Resolves when nothing of it is there any more. */
+  end(): Promise<void>;
+  /** Cuts what is left, synchronously. */
+  close(): void;
+}
+
+/** Numbers of a pool that are not the sum of its attempts. */
+export interface PoolGauges {
+  /** Retries that could be paid for now. */
+  readonly retryBudget: { readonly balance: number };
+  /** Requests that wait for a place. */
+  readonly queue: { readonly size: number };
+}
+
+export interface LocalDataPlaneOptions {
+  /** As it was at the start. */
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly sharesPort: boolean;
+  readonly registry: PoolRegistry;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** The system's if left out. */
+  readonly schedule?: Schedule;
+  readonly log: Log;
+  /** Hears of upstreams on which attempts wait for too long. */
+  readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
+  /** Get what became of requests. */
+  readonly records?: readonly RecordSink[];
+  readonly trace?: Tracer;
+  /** Lines of the access log that could not be written so far. */
+  readonly lostLines?: () => number;
+  /** Spans that did not get to the collector so far. */
+  readonly lostSpans?: () => number;
+}
+
+/** Runtimes tell of connections that were cut a moment later, on a busy machine some moments: until then exchanges are not over. */
+const settleMs = 50;
+const maxSettles = 40;
+
+/** The plane in this process: its orders and reports are function calls. */
+export class LocalDataPlane implements DataPlane {
+  readonly #options: LocalDataPlaneOptions;
+  #isTrustedProxy: (address: string) => boolean;
+  readonly #stallDetector: StallDetector;
+  #listener: EngineListener | undefined;
+  readonly #hedger: Hedger;
+  readonly #load = { isShed: false };
+
+  constructor(options: LocalDataPlaneOptions) {
+    this.#options = options;
+    const { registry, metrics, clock, schedule = systemSchedule, onSuspicion } = options;
+    this.#hedger = new Hedger({
+      ...{ clock, schedule },
+      pools: () => hedgedPoolsOf(registry),
+      latencyOf: (pool) => metrics.latencyOf(pool),
+    });
+    this.#isTrustedProxy = trustedProxyMatcher(options.config.trustedProxies);
+    this.#stallDetector = new StallDetector({
+      ...{ clock, schedule, onSuspicion },
+      pools: () => registry.pools,
+      p99Ms: (upstream) => metrics.of(upstream).p99Ms(clock()),
+    });
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  get abortAttempts(): ((upstream: Upstream) => number) | undefined {
+    const listener = this.#listener;
+    return listener?.abortAttempts && ((upstream) => listener.abortAttempts?.(upstream) ?? 0);
+  }
+
+  async listen(): Promise<void> {
+    const { config, engine, sharesPort, registry, metrics, clock, log } = this.#options;
+    const { records, trace } = this.#options;
+    const { tls, ...place } = config.listen;
+    const exchanges = {
+      ...{ routes: () => registry.routes, clock, load: this.#load, observer: metrics },
+      ...(records && { records }),
+      ...(trace && { trace }),
+    };
+    this.#listener = await engine.listen({
+      ...place,
+      ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
+      sharesPort,
+      clientTimeouts: config.clientTimeouts,
+      exchange: () => new Exchange(exchanges),
+      requestId: requestIds(systemRandom),
+      isTrustedProxy: (address) => this.#isTrustedProxy(address),
+      log: engineLogOf(log, clock),
+    });
+    this.#stallDetector.start();
+    this.#hedger.wake();
+  }
+
+  /** What it sees of an upstream now; see {@link StallDetector.evidenceFor}. */
+  evidenceFor(pool: Pool, upstream: Upstream, since: number): StallEvidence {
+    return this.#stallDetector.evidenceFor(pool, upstream, since);
+  }
+
+  apply({ trustedProxies }: Config): void {
+    this.#hedger.wake();
+    this.#isTrustedProxy = trustedProxyMatcher(trustedProxies);
+  }
+
+  refreshCounters(): void {
+    const { metrics, lostLines, lostSpans } = this.#options;
+    if (lostLines) metrics.lostLines = lostLines();
+    if (lostSpans) metrics.lostSpans = lostSpans();
+  }
+
+  active(): number {
+    return this.#listener?.active() ?? 0;
+  }
+
+  isDrained({ inFlight }: Upstream): boolean {
+    return inFlight === 0;
+  }
+
+  measure(member: PoolEntry): PoolGauges {
+    return member;
+  }
+
+  rssBytes(): number {
+    return 0;
+  }
+
+  processCounters(): ProcessCounters {
+    return sumProcessCounters([]);
+  }
+
+  setShedding(isShedding: boolean): void {
+    this.#load.isShed = isShedding;
+  }
+
+  drain(): Promise<void> {
+    return this.#listener?.drain() ?? Promise.resolve();
+  }
+
+  async end(): Promise<void> {
+    let settles = this.active() > 0 ? maxSettles : 0;
+    this.close();
+    for (; settles > 0; settles--) {
+      await sleep(settleMs);
+      if (!this.#hasAttempts) return;
+    }
+  }
+
+  get #hasAttempts(): boolean {
+    const { pools } = this.#options.registry;
+    return pools.some(({ upstreams }) => upstreams.some(({ inFlight }) => inFlight > 0));
+  }
+
+  close(): void {
+    this.#stallDetector.stop();
+    this.#hedger.stop();
+    this.#listener?.close();
+  }
+}
+
+function hedgedPoolsOf({ members }: PoolRegistry) {
+  return members.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
+}
+
+/** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */
+const faultLinesPerSecond = 10;
+
+function engineLogOf(log: Log, clock: Clock): EngineLog {
+  const mayPass = rateLimit(faultLinesPerSecond, clock);
+  return {
+    bug: (error, requestId) => bugs.report(log, error, { requestId }),
+    warn: (message, fields) => {
+      const held = mayPass();
+      if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);
+    },
+  };
+}

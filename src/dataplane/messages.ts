@@ -1,0 +1,217 @@
+/** What the control plane and its workers tell each other: whole states, never deltas, so that the next one mends a loss. */
+
+import type { Config, PoolConfig } from "../config/config.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
+import { identityOf } from "../control/desired-state.ts";
+import { hashString } from "../lib/hash.ts";
+import { systemRandom } from "../lib/random.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ProcessCounters } from "../metrics/process-families.ts";
+import {
+  upstreamCountersOf,
+  type UpstreamCounters,
+  type PoolCounters,
+  poolCountersOf,
+} from "../metrics/counter-report.ts";
+import type { OutlierVerdict } from "../pool/outlier-detector.ts";
+import { FaultInjection, type FaultSpec } from "../fault/fault.ts";
+import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
+import type { RequestRecord } from "../proxy/record.ts";
+import type { StallEvidence } from "../probe/stall-detector.ts";
+
+/** What is wanted of one upstream, and what is known of it. */
+export interface UpstreamState extends UpstreamHealth {
+  /** Id and origin. */
+  readonly upstream: string;
+  readonly mode: Mode;
+  /** A fault that is played there. */
+  readonly rehearsal?: FaultSpec;
+}
+
+export interface DesiredState {
+  readonly config: Config;
+  readonly upstreams: readonly UpstreamState[];
+}
+
+/** Which one of how many workers it is. */
+export interface WorkerIndex {
+  readonly index: number;
+  readonly of: number;
+}
+
+export type ToWorker =
+  /** `now` is the control plane's clock, which the worker goes by. */
+  | ({
+      readonly kind: "state";
+      readonly revision: number;
+      readonly now: number;
+      readonly place: WorkerIndex;
+      /** Whether new requests are refused. */
+      readonly shedding: boolean;
+    } & DesiredState)
+  /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
+  | { readonly kind: "look"; readonly upstreams: readonly EvidenceRequest[] }
+  /** Ends what is under way on this one (id and origin); the answer has the same number. */
+  | { readonly kind: "cut"; readonly upstream: string; readonly request: number }
+  | { readonly kind: "drain" | "close" };
+
+export interface EvidenceRequest {
+  /** Id. */
+  readonly id: string;
+  /** Clock time. */
+  readonly since: number;
+}
+
+/** What one worker sees of an upstream. */
+export interface UpstreamEvidence extends StallEvidence {
+  readonly id: string;
+  /** It speaks up itself, and was not asked. */
+  readonly isSuspected: boolean;
+}
+
+export interface WorkerReport {
+  readonly kind: "counts";
+  /** Of the state that it follows. */
+  readonly revision: number;
+  /** Requests that clients wait for. */
+  readonly active: number;
+  /** Of the access log, that could not be written. */
+  readonly lostLines: number;
+  /** Of the traces, that did not get to the collector. */
+  readonly lostSpans: number;
+  /** What its process takes. */
+  readonly rssBytes: number;
+  readonly processCounters: ProcessCounters;
+  readonly upstreams: readonly {
+    readonly upstream: string;
+    readonly inFlight: number;
+    readonly tunnels: number;
+    readonly verdict: OutlierVerdict;
+    readonly counts: UpstreamCounters;
+  }[];
+  /** That of what no route matched has an empty name. */
+  readonly pools: readonly {
+    readonly name: string;
+    readonly retriesLeft: number;
+    /** Requests that wait for a place. */
+    readonly queued: number;
+    readonly counts: PoolCounters;
+  }[];
+}
+
+export type FromWorker =
+  /** It runs and wants to know its state. */
+  | { readonly kind: "hello" | "drained" }
+  | { readonly kind: "ready"; readonly port: number }
+  /** It cannot listen. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | { readonly kind: "sights"; readonly sights: readonly UpstreamEvidence[] }
+  /** What it was told to end, and how much that was. */
+  | { readonly kind: "cut"; readonly request: number; readonly count: number }
+  /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
+  | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
+  | WorkerReport;
+
+/** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
+export function stateOf(config: Config, { pools }: Pick<PoolRegistry, "pools">): DesiredState {
+  const upstreams = pools.flatMap((pool) =>
+    pool.upstreams.map((upstream) => ({
+      upstream: identityOf(upstream),
+      mode: upstream.mode,
+      streak: upstream.activeHealth.state,
+      verdict: upstream.outlier.verdict,
+      ...(upstream.fault && { rehearsal: upstream.fault.plan }),
+    })),
+  );
+  return { config, upstreams };
+}
+
+/**
+ * How much later the next worker tries an upstream on probation, milliseconds. The first one's answer is known to all
+ * within a few; should it have no request to try it with, the next one has.
+ */
+const turnMs = 1_000;
+
+/** Makes a fleet what a state says. What a verdict has said here since stays. */
+export function applyState(
+  registry: PoolRegistry,
+  { config, upstreams }: DesiredState,
+  { index, of }: WorkerIndex = { index: 0, of: 1 },
+): void {
+  const upstreamStates = new Map(upstreams.map((upstreamState) => [upstreamState.upstream, upstreamState]));
+  registry.commit(registry.prepare(config));
+  for (const pool of registry.pools) {
+    for (const upstream of pool.upstreams) {
+      const upstreamState = upstreamStates.get(identityOf(upstream));
+      if (!upstreamState) continue;
+      pool.setMode(upstream, upstreamState.mode);
+      // The first try is not always the same worker's.
+      upstream.outlier.probationDelayMs = ((index + hashString(upstreamState.upstream)) % of) * turnMs;
+      pool.adoptHealth(upstream, upstreamState);
+      upstream.fault = upstreamState.rehearsal && new FaultInjection(upstreamState.rehearsal, systemRandom);
+    }
+  }
+}
+
+export function buildReport(
+  { members }: Pick<PoolRegistry, "members">,
+  metrics: Metrics,
+  own: Pick<WorkerReport, "revision" | "active" | "rssBytes" | "processCounters">,
+): WorkerReport {
+  const upstreams = members.flatMap(({ pool }) =>
+    pool.upstreams.map((upstream) => ({
+      upstream: identityOf(upstream),
+      ...{ inFlight: upstream.inFlight, tunnels: upstream.tunnels },
+      verdict: upstream.outlier.verdict,
+      counts: upstreamCountersOf(metrics.of(upstream)),
+    })),
+  );
+  const pools = [
+    { name: "", retriesLeft: 0, queued: 0 },
+    ...members.map(({ pool: { name }, retryBudget, queue }) => ({
+      ...{ name, retriesLeft: retryBudget.balance, queued: queue.size },
+    })),
+  ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));
+  return {
+    kind: "counts",
+    ...own,
+    lostLines: metrics.lostLines,
+    lostSpans: metrics.lostSpans,
+    upstreams,
+    pools,
+  };
+}
+
+/**
+ * The configuration as one of several workers has to keep it: limits that hold for all together are divided.
+ * @param port the one that all listen on
+ */
+export function perWorkerConfig(config: Config, workers: number, port: number): Config {
+  const { hostname, port: adminPort } = config.admin;
+  const partOf = (limit: number) => Math.ceil(limit / workers);
+  const poolOf = (pool: PoolConfig): PoolConfig => ({
+    ...pool,
+    maxInFlight: partOf(pool.maxInFlight),
+    queue: { ...pool.queue, maxWaiting: partOf(pool.queue.maxWaiting) },
+    retryBudget: { ...pool.retryBudget, perSecond: pool.retryBudget.perSecond / workers },
+  });
+  return {
+    ...config,
+    listen: { ...config.listen, port, maxClients: partOf(config.listen.maxClients) },
+    // Without the token, which is nobody else's business.
+    admin: { hostname, port: adminPort },
+    pools: config.pools.map(poolOf),
+  };
+}
+
+/** What all workers together have under way on each upstream. */
+export function sumInFlight(
+  reported: WorkerReport["upstreams"],
+): ReadonlyMap<string, { readonly inFlight: number; readonly tunnels: number }> {
+  const sums = new Map<string, { inFlight: number; tunnels: number }>();
+  for (const { upstream, inFlight, tunnels } of reported) {
+    const sum = sums.get(upstream) ?? { inFlight: 0, tunnels: 0 };
+    sums.set(upstream, { inFlight: sum.inFlight + inFlight, tunnels: sum.tunnels + tunnels });
+  }
+  return sums;
+}

@@ -1,0 +1,240 @@
+/** The plane in several processes: tells each of them the state, and makes one picture of what they report. */
+
+import type { Config } from "../config/config.ts";
+import type { PoolRegistry, PoolEntry } from "../registry/pool-registry.ts";
+import type { EventLog } from "../control/event-log.ts";
+import { identityOf } from "../control/desired-state.ts";
+import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ProcessCounters } from "../metrics/process-families.ts";
+import type { PoolObserver } from "../pool/pool-observer.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { StallSuspicion } from "../probe/stall-detector.ts";
+import type { RequestRecord } from "../proxy/record.ts";
+import type { PoolGauges, DataPlane } from "./local-data-plane.ts";
+import { AbortCoordinator } from "../plane/cuts.ts";
+import { mergeVerdicts } from "./worker-aggregation.ts";
+import { perWorkerConfig, type DesiredState, stateOf, sumInFlight } from "./messages.ts";
+import { WorkerSupervisor, type Spawn, type WorkerSnapshot } from "./worker-supervisor.ts";
+import { CounterAggregator } from "../plane/sums.ts";
+import { StateBroadcaster } from "../plane/telling.ts";
+import { recordWorkerEvent } from "../plane/turnover.ts";
+import { StallQuorum } from "./stall-quorum.ts";
+
+/** What only the process around it can do. */
+export interface WorkerLauncher {
+  readonly count: number;
+  readonly spawn: Spawn;
+  /** The port, or a free one for 0, if nobody else listens there. Rejects with the system's code. */
+  readonly claimPort: (hostname: string, port: number) => Promise<number>;
+}
+
+export interface WorkerDataPlaneOptions {
+  readonly host: WorkerLauncher;
+  /** As it was at the start. */
+  readonly config: Config;
+  readonly registry: PoolRegistry;
+  /** Its meters become the sum of the workers'. */
+  readonly metrics: Metrics;
+  /** Hears of the verdicts that workers reach. */
+  readonly observer: PoolObserver;
+  /** Hears of upstreams on which attempts wait for too long, whoever waits. */
+  readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
+  /** Hears of requests that workers have kept, and whether there were others. */
+  readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
+  readonly eventLog: Pick<EventLog, "add">;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly schedule: Schedule;
+}
+
+/** The second that workers' silence is counted in. */
+const tickMs = 1_000;
+/** How long one that has nothing to do any more may take to end: what it writes may take two seconds. */
+const leaveWithinMs = 3_000;
+
+export class WorkerDataPlane implements DataPlane {
+  readonly #options: WorkerDataPlaneOptions;
+  readonly #supervisors: readonly WorkerSupervisor[];
+  readonly #counters: CounterAggregator;
+  readonly #quorum: StallQuorum;
+  readonly #aborts: AbortCoordinator;
+  #desired: Config;
+  #port = 0;
+  readonly #broadcaster: StateBroadcaster;
+  #isShedding = false;
+  #cancelTick: Cancel | undefined;
+
+  constructor(options: WorkerDataPlaneOptions) {
+    this.#options = options;
+    this.#desired = options.config;
+    this.#counters = new CounterAggregator(options);
+    const { host, registry, clock, schedule } = options;
+    this.#aborts = new AbortCoordinator(schedule);
+    this.#broadcaster = new StateBroadcaster({
+      schedule,
+      state: () => this.#state(),
+      send: (...told) => this.#send(...told),
+    });
+    this.#quorum = new StallQuorum({
+      ...{ registry, clock },
+      supervisors: () => this.#supervisors.filter(({ isResponsive: isAwake }) => isAwake),
+      onSuspicion: (suspicions) => {
+        options.onSuspicion(suspicions);
+        if (suspicions.some(({ upstream }) => upstream.isDown)) this.#broadcaster.schedule();
+      },
+    });
+    this.#supervisors = Array.from(
+      { length: host.count },
+      () =>
+        new WorkerSupervisor({
+          ...{ spawn: host.spawn, clock, schedule, onRequests: options.onRequests },
+          onHello: () => this.#broadcaster.broadcast(),
+          onReport: (supervisor) => this.#heard(supervisor),
+          onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
+          onAborted: (...told) => this.#aborts.receive(...told),
+          onReady: (supervisor) => {
+            if (supervisor.snapshot.restarts > 0)
+              recordWorkerEvent(options, supervisor, { to: "serving", how: "" });
+          },
+          onUnresponsive: (supervisor, seconds) =>
+            recordWorkerEvent(options, supervisor, { to: "hung", how: `silent for ${seconds} s` }),
+          onExit: (supervisor, how) => this.#lost(supervisor, how),
+        }),
+    );
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get workers(): readonly WorkerSnapshot[] {
+    return this.#supervisors.map((supervisor) => supervisor.snapshot);
+  }
+
+  async listen(): Promise<void> {
+    const { host, config } = this.#options;
+    this.#port = await host.claimPort(config.listen.hostname, config.listen.port);
+    this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
+      for (const supervisor of this.#supervisors) supervisor.tick();
+    });
+    await Promise.all(this.#supervisors.map((supervisor) => supervisor.start()));
+  }
+
+  apply(desired: Config): void {
+    this.#desired = desired;
+    this.#broadcaster.schedule();
+  }
+
+  refreshCounters(): void {
+    this.#counters.write(this.#supervisors.flatMap(({ counts }) => (counts ? [counts] : [])));
+  }
+
+  /** They hear first that nothing shall go there any more: what is cut and may be tried again goes elsewhere. */
+  abortAttempts(upstream: Upstream): Promise<number> {
+    this.#broadcaster.broadcast();
+    return this.#aborts.request(this.#supervisors, identityOf(upstream));
+  }
+
+  active(): number {
+    return this.#supervisors.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
+  }
+
+  rssBytes(): number {
+    return this.#supervisors.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
+  }
+
+  processCounters(): ProcessCounters {
+    return this.#counters.processCounters(
+      this.#supervisors.flatMap(({ counts }) => (counts ? [counts] : [])),
+    );
+  }
+
+  setShedding(isShedding: boolean): void {
+    this.#isShedding = isShedding;
+    this.#broadcaster.schedule();
+  }
+
+  /** Only when every worker has reported after it heard that nothing shall go there any more. */
+  isDrained({ mode, inFlight }: Upstream): boolean {
+    if (mode === "ready" || inFlight > 0 || this.#broadcaster.isDue) return false;
+    return this.#supervisors.every(
+      ({ isReady, counts }) => !isReady || counts?.revision === this.#broadcaster.revision,
+    );
+  }
+
+  measure({ pool: { name } }: PoolEntry): PoolGauges {
+    const parts = this.#supervisors.flatMap(
+      ({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? [],
+    );
+    return {
+      retryBudget: { balance: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
+      queue: { size: parts.reduce((sum, { queued }) => sum + queued, 0) },
+    };
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#supervisors.map((supervisor) => supervisor.drain()));
+    this.#rest();
+  }
+
+  /** They write down what they did; whoever does not leave is ended. */
+  async end(): Promise<void> {
+    this.#rest();
+    await Promise.race([
+      Promise.all(this.#supervisors.map((supervisor) => supervisor.shutdown())),
+      sleep(leaveWithinMs),
+    ]);
+    this.close();
+  }
+
+  close(): void {
+    this.#rest();
+    for (const supervisor of this.#supervisors) supervisor.close();
+  }
+
+  #rest(): void {
+    this.#broadcaster.stop();
+    this.#cancelTick?.();
+  }
+
+  #state(): DesiredState {
+    const { registry, host } = this.#options;
+    // Reading brings verdicts up to date whose time has come.
+    for (const pool of registry.pools) void pool.available;
+    return stateOf(perWorkerConfig(this.#desired, host.count, this.#port), registry);
+  }
+
+  #send(state: DesiredState, revision: number): void {
+    const whole = { revision, now: this.#options.clock(), shedding: this.#isShedding };
+    for (const [index, supervisor] of this.#supervisors.entries()) {
+      supervisor.send({ kind: "state", ...whole, place: { index, of: this.#supervisors.length }, ...state });
+    }
+  }
+
+  #heard({ counts }: WorkerSupervisor): void {
+    const { registry, observer, clock } = this.#options;
+    this.#count();
+    if (counts && mergeVerdicts(registry, counts, { observer, now: clock() })) this.#broadcaster.schedule();
+  }
+
+  /** What is under way everywhere, for limits, drains and pictures. */
+  #count(): void {
+    const sums = sumInFlight(this.#supervisors.flatMap(({ counts }) => counts?.upstreams ?? []));
+    for (const pool of this.#options.registry.pools) {
+      for (const upstream of pool.upstreams) {
+        pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
+      }
+    }
+  }
+
+  #lost(supervisor: WorkerSupervisor, how: string): void {
+    const { counts } = supervisor;
+    if (counts) this.#counters.retire(counts);
+    supervisor.counts = undefined;
+    this.#aborts.supervisorExited(supervisor);
+    this.#count();
+    recordWorkerEvent(this.#options, supervisor, { to: "gone", how });
+  }
+}

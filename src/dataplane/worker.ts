@@ -1,0 +1,211 @@
+/** A process that only serves clients: does what its control plane says, and reports what came of it. */
+
+import type { EngineName } from "../config/config.ts";
+import { PoolRegistry } from "../registry/pool-registry.ts";
+import { identityOf } from "../control/desired-state.ts";
+import type { Engine } from "../engine/engine.ts";
+import { bugs } from "../lib/bugs.ts";
+import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
+import { type Log, lostLogLines } from "../lib/log.ts";
+import { systemRandom } from "../lib/random.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import { rescueWaiting, type StallEvidence } from "../probe/stall-detector.ts";
+import type { RequestRecord } from "../proxy/record.ts";
+import { RequestSampler } from "../requests/sampler.ts";
+import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
+import { LocalDataPlane } from "./local-data-plane.ts";
+import {
+  applyState,
+  type EvidenceRequest,
+  type FromWorker,
+  buildReport,
+  type UpstreamEvidence,
+  type ToWorker,
+} from "./messages.ts";
+
+export interface WorkerOptions {
+  readonly engines: Readonly<Record<EngineName, Engine>>;
+  readonly send: (message: FromWorker) => void;
+  readonly log: Log;
+  /** Ends the process. */
+  readonly exit: () => void;
+  /** What this process takes. */
+  readonly rssBytes: () => number;
+  readonly clock?: Clock;
+  readonly schedule?: Schedule;
+}
+
+const reportEveryMs = 1_000;
+/** While somebody waits for the end of what is under way. */
+const promptReportMs = 100;
+
+type StateMessage = Extract<ToWorker, { kind: "state" }>;
+
+/** `hello ──state──▶ ready ──drain──▶ drained ──close──▶ gone` */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #schedule: Schedule;
+  #running: Running | undefined;
+  #revision = 0;
+  #isDraining = false;
+  #cancelReport: Cancel | undefined;
+  /** Kept since the last report; the sieve lets at most a few hundred a second through. */
+  #requests: RequestRecord[] = [];
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#schedule = options.schedule ?? systemSchedule;
+    options.send({ kind: "hello" });
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.kind) {
+      case "state":
+        return this.#follow(message);
+      case "look":
+        return this.#collectEvidence(message.upstreams);
+      case "cut":
+        return this.#cut(message);
+      case "drain":
+        return void this.#drain();
+      case "close":
+        return void this.#close();
+    }
+  }
+
+  #follow(state: StateMessage): void {
+    this.#running?.dataPlane.setShedding(state.shedding);
+    if (state.revision === this.#revision) return;
+    const isFirst = this.#running === undefined;
+    const { registry, dataPlane, telemetry } = (this.#running ??= this.#begin(state));
+    applyState(registry, state, state.place);
+    // What still waits on one that was found down moves on at once.
+    for (const upstream of registry.pools.flatMap((pool) => pool.upstreams)) {
+      if (upstream.isDown) rescueWaiting(upstream);
+    }
+    dataPlane.apply(state.config);
+    dataPlane.setShedding(state.shedding);
+    this.#revision = state.revision;
+    if (isFirst) void this.#listen(dataPlane, telemetry);
+    else this.#report();
+  }
+
+  /** The control plane's clock is this one's, so that times need no translation. */
+  #begin({ now, config }: StateMessage): Running {
+    const { engines, log, clock: ownClock = systemClock } = this.#options;
+    const aheadMs = now - ownClock();
+    const clock = () => ownClock() + aheadMs;
+    const metrics = new Metrics(clock);
+    const registry = new PoolRegistry({
+      clock,
+      random: systemRandom,
+      // A verdict is news for the other workers too. Not on the way of the request that brought it about.
+      observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
+    });
+    const engine = engines[config.engine];
+    const sampler = new RequestSampler(clock, (request) => void this.#requests.push(request));
+    const telemetry = startTelemetry({ config, isShared: true, log });
+    const dataPlane = new LocalDataPlane({
+      ...{ config, engine, sharesPort: true, registry, metrics, clock, schedule: this.#schedule, log },
+      ...withSink(telemetry.sinks, sampler),
+      onSuspicion: (suspicions) =>
+        this.#trackUpstreams(
+          suspicions.flatMap((one) =>
+            one.evidence.map((evidence) => evidenceOf(one.upstream, evidence, true)),
+          ),
+        ),
+    });
+    return { registry, metrics, dataPlane, sampler, telemetry };
+  }
+
+  async #listen(dataPlane: LocalDataPlane, { ready }: Telemetry): Promise<void> {
+    const { send } = this.#options;
+    try {
+      await ready;
+      await dataPlane.listen();
+      send({ kind: "ready", port: dataPlane.port });
+      this.#report();
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      send({ kind: "failed", code, message: String(error) });
+    }
+  }
+
+  /** What it sees of upstreams that any worker suspects; the verdict is the control plane's, who hears all of them. */
+  #collectEvidence(requests: readonly EvidenceRequest[]): void {
+    if (!this.#running) return;
+    const { registry, dataPlane } = this.#running;
+    const evidence = requests.flatMap(({ id, since }) => {
+      const found = registry.find(id);
+      if (!found) return [];
+      const { member, upstream } = found;
+      return [evidenceOf(upstream, dataPlane.evidenceFor(member.pool, upstream, since), false)];
+    });
+    if (evidence.length > 0) this.#trackUpstreams(evidence);
+  }
+
+  #cut({ upstream, request }: Extract<ToWorker, { kind: "cut" }>): void {
+    const { registry, dataPlane } = this.#running ?? {};
+    const found = registry?.pools
+      .flatMap(({ upstreams }) => upstreams)
+      .find((one) => identityOf(one) === upstream);
+    this.#options.send({ kind: "cut", request, count: (found && dataPlane?.abortAttempts?.(found)) ?? 0 });
+    this.#reportIn(promptReportMs);
+  }
+
+  #trackUpstreams(evidence: readonly UpstreamEvidence[]): void {
+    this.#options.send({ kind: "sights", sights: evidence });
+  }
+
+  async #drain(): Promise<void> {
+    this.#isDraining = true;
+    this.#report();
+    await this.#running?.dataPlane.drain();
+    this.#report();
+    this.#options.send({ kind: "drained" });
+  }
+
+  async #close(): Promise<void> {
+    await this.#running?.dataPlane.end();
+    await this.#running?.telemetry.close();
+    this.#options.exit();
+  }
+
+  #reportIn(delayMs: number): void {
+    this.#cancelReport?.();
+    this.#cancelReport = this.#schedule(delayMs, () => this.#report());
+  }
+
+  #report(): void {
+    if (!this.#running) return;
+    const { registry, metrics, dataPlane, sampler } = this.#running;
+    const active = dataPlane.active();
+    dataPlane.refreshCounters();
+    const rssBytes = this.#options.rssBytes();
+    const own = { bugs: bugs.count, lostLogLines: lostLogLines() };
+    this.#options.send(
+      buildReport(registry, metrics, { revision: this.#revision, active, rssBytes, processCounters: own }),
+    );
+    if (this.#requests.length > 0) {
+      this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sampler.skipped > 0 });
+      this.#requests = [];
+    }
+    const isEmptying = registry.pools.some(({ upstreams }) =>
+      upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
+    );
+    this.#reportIn(this.#isDraining || isEmptying ? promptReportMs : reportEveryMs);
+  }
+}
+
+function evidenceOf({ id }: Upstream, evidence: StallEvidence, isSuspected: boolean): UpstreamEvidence {
+  return { id, isSuspected, ...evidence };
+}
+
+interface Running {
+  readonly registry: PoolRegistry;
+  readonly metrics: Metrics;
+  readonly dataPlane: LocalDataPlane;
+  readonly telemetry: Telemetry;
+  readonly sampler: RequestSampler;
+}

@@ -1,0 +1,44 @@
+/** Applies the proxy's field rules to standard `Headers`, for requests and answers. */
+
+import {
+  forwardingHeaders,
+  hopByHop,
+  isUnderscoreForwarded,
+  connectionTokens,
+} from "../../proxy/forwarding.ts";
+import { formatTraceparent } from "../../proxy/trace-context.ts";
+import type { FetchEngineContext, RequestContext } from "./handler.ts";
+
+/** What an upstream gets: the client's fields without this hop's, with ours. Host stays the client's. */
+export function upstreamHeaders(
+  { isTrustedProxy, listenPort }: Pick<FetchEngineContext, "isTrustedProxy" | "listenPort">,
+  { request, head, exchange, requestId }: RequestContext,
+): Headers {
+  const forwarding = forwardingHeaders(head, { isTrustedProxy, listenPort: listenPort() });
+  const headers = withoutHopByHop(request.headers);
+  // Consumed at this hop: the listener has answered "100 Continue" already.
+  headers.delete("expect");
+  if (!isTrustedProxy(head.clientAddress)) headers.delete("forwarded");
+  for (const name of [...headers.keys()]) if (isUnderscoreForwarded(name)) headers.delete(name);
+  headers.set("Host", head.host);
+  for (const [name, value] of Object.entries(forwarding)) headers.set(name, value);
+  headers.set("X-Request-Id", requestId);
+  if (exchange.trace) headers.set("traceparent", formatTraceparent(exchange.trace));
+  return headers;
+}
+
+/** What a client gets: the upstream's fields without this hop's. */
+export function withoutHopByHop(given: Headers): Headers {
+  const headers = new Headers(given);
+  for (const name of connectionTokens(given.get("connection") ?? undefined)) removeNamed(headers, name);
+  for (const name of hopByHop) headers.delete(name);
+  // Trailers are lost on this engine, so none are announced.
+  headers.delete("trailer");
+  return headers;
+}
+
+/** Connection may list anything, also what is no field name, and what this hop needs. */
+function removeNamed(headers: Headers, name: string): void {
+  if (name !== "host" && name !== "content-length" && /^[\w!#$%&'*+.^`|~-]+$/.test(name))
+    headers.delete(name);
+}

@@ -1,0 +1,146 @@
+/** Passes an upstream's answer on to the client, and ends the attempt when its last byte went or when it cannot. */
+
+import { systemSchedule } from "../../lib/clock.ts";
+import type { Attempt } from "../../pool/attempt.ts";
+import { cancelled, type Failure, failure, type Outcome, completed } from "../../pool/outcome.ts";
+import type { AttemptMonitor } from "./attempt-monitor.ts";
+import { withoutHopByHop } from "./headers.ts";
+import type { UpstreamResponse } from "./forward.ts";
+import { bufferedBytes } from "./request-body.ts";
+
+export interface ResponseOptions {
+  readonly attempt: Attempt;
+  readonly bodyIdleMs: number;
+  readonly isHead: boolean;
+  readonly watch: AttemptMonitor;
+  /** Told when the body will be passed on piece by piece. */
+  readonly onStream: (status: number) => void;
+  readonly byteCounts: { bytesOut: number };
+  /** The stream is over. */
+  readonly onEnd: (isClientGone: boolean) => void;
+}
+
+const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304]);
+
+/**
+ * The response for the client; or, if a small body broke off before anything was passed on, how the attempt failed.
+ * The attempt has ended when this resolves, or ends with the body's stream.
+ */
+export async function toClientResponse(
+  incoming: UpstreamResponse,
+  options: ResponseOptions,
+): Promise<Response | Failure> {
+  const { attempt, isHead } = options;
+  const init = {
+    status: incoming.status,
+    statusText: incoming.statusText,
+    headers: withoutHopByHop(incoming.headers),
+  };
+  if (isHead || withoutBody.has(incoming.status)) {
+    incoming.discard();
+    attempt.end(completed);
+    return new Response(null, init);
+  }
+  if (isSmall(init.headers)) {
+    const whole = await wholeBody(incoming, options);
+    return whole instanceof ArrayBuffer ? new Response(whole, init) : whole;
+  }
+  const body = incoming.stream();
+  if (body === null) {
+    attempt.end(completed);
+    return new Response(null, init);
+  }
+  const response = new Response(streamedBody(body, options), init);
+  options.onStream(incoming.status);
+  return response;
+}
+
+/** Known to fit the buffer; without Content-Type the listener would invent one for a buffered body. */
+function isSmall(headers: Headers): boolean {
+  const length = headers.get("content-length");
+  return length !== null && Number(length) <= bufferedBytes && headers.has("content-type");
+}
+
+/** All of a small body; the attempt has ended when this resolves. */
+async function wholeBody(
+  incoming: UpstreamResponse,
+  options: ResponseOptions,
+): Promise<ArrayBuffer | Failure> {
+  const limit = new IdleLimit(options);
+  try {
+    const bytes = await limit.during(() => incoming.whole());
+    options.attempt.end(completed);
+    options.byteCounts.bytesOut = bytes.byteLength;
+    return bytes;
+  } catch (error) {
+    const outcome = limit.outcomeOf(error);
+    options.attempt.end(outcome);
+    return outcome.kind === "failure" ? outcome : failure("body", "body_truncated", "client gone");
+  }
+}
+
+/** The limit on the time between two pieces of a body, and what it means when reading breaks off. */
+class IdleLimit {
+  readonly #options: ResponseOptions;
+  #hasTimedOut = false;
+
+  constructor(options: ResponseOptions) {
+    this.#options = options;
+  }
+
+  async during<T>(read: () => Promise<T>): Promise<T> {
+    const cancel = systemSchedule(this.#options.bodyIdleMs, () => {
+      this.#hasTimedOut = true;
+      this.#options.watch.cancel();
+    });
+    try {
+      return await read();
+    } finally {
+      cancel();
+    }
+  }
+
+  outcomeOf(error: unknown): Outcome {
+    if (this.#options.watch.isClientGone) return cancelled;
+    return this.#hasTimedOut
+      ? failure("body", "body_timeout")
+      : failure("body", "body_truncated", String(error));
+  }
+}
+
+/** Piece by piece as the client takes them; the attempt ends with the last one, with a fault, or with the client. */
+function streamedBody(
+  body: ReadableStream<Uint8Array>,
+  options: ResponseOptions,
+): ReadableStream<Uint8Array> {
+  const { attempt, watch } = options;
+  const reader = body.getReader();
+  const limit = new IdleLimit(options);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await limit.during(() => reader.read());
+          if (!done) {
+            options.byteCounts.bytesOut += (value as Uint8Array).length;
+            return controller.enqueue(value as Uint8Array);
+          }
+          attempt.end(completed);
+          options.onEnd(false);
+          controller.close();
+        } catch (error) {
+          attempt.end(limit.outcomeOf(error));
+          options.onEnd(watch.isClientGone);
+          // The listener resets the client's connection; an error with a value would also be printed.
+          controller.error(undefined);
+        }
+      },
+      cancel() {
+        attempt.end(cancelled);
+        options.onEnd(true);
+        watch.cancel();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

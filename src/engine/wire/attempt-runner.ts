@@ -1,0 +1,245 @@
+/** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
+
+import type { Cancel } from "../../lib/clock.ts";
+import type { Attempt } from "../../pool/attempt.ts";
+import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import type { Wait } from "../../proxy/queue.ts";
+import type { Refusal } from "../../proxy/refusal.ts";
+import { isSlowUpload } from "../../proxy/slow-body.ts";
+import { GuardedDriver } from "./carrier.ts";
+import { abortDetail, abortFailure, isStaleConnection, logFailedAttempt } from "./attempt-failures.ts";
+import { AttemptPair } from "./legs.ts";
+import { holdAttempt } from "./play.ts";
+import type { WireContext } from "./context.ts";
+import type { RequestForwarder } from "./request-forwarder.ts";
+import type { ForwardedRequest } from "./forwarded-request.ts";
+import { maxReplayBytes } from "./http1/request-buffer.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+
+/**
+ * ```
+ *  follow ─┬─▶ idle connection ─────────────▶ sent ──▶ answered
+ *          │        │ was stale                │ failed
+ *          ├─▶ connect ──opened──▶ sent        ▼
+ *          │        └──────failed──────▶ exchange.again ─▶ follow …
+ *          ├─▶ wait, or rehearsal ──its time──▶ follow …
+ *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
+ *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
+ * ```
+ */
+export class AttemptRunner {
+  readonly #context: WireContext;
+  readonly #exchange: Exchange;
+  readonly #request: ForwardedRequest;
+  readonly #forwarder: RequestForwarder;
+  readonly driver: GuardedDriver;
+  readonly pair = new AttemptPair();
+  #isHedged = false;
+  /** Ends the wait for what a rehearsal has in store. */
+  #cancelPlay: Cancel | undefined;
+
+  constructor(context: WireContext, exchange: Exchange, forwarder: RequestForwarder) {
+    this.#context = context;
+    this.#exchange = exchange;
+    this.#forwarder = forwarder;
+    this.#request = forwarder.request;
+    this.driver = new GuardedDriver(this, forwarder, context.setting.log);
+  }
+
+  /** The connection that the request went to, while its answer is awaited or passed on. */
+  get upstream(): UpstreamConnection | undefined {
+    return this.pair.upstream;
+  }
+
+  get timeouts() {
+    const { destination } = this.#exchange;
+    if (!destination) throw new Error("Cannot tell the timeouts: the exchange has no destination");
+    return destination.timeouts;
+  }
+
+  runStep(step: Attempt | Refusal | Wait): void {
+    if (step.kind === "refusal") return this.#forwarder.sendRefusal(step);
+    if (step.kind === "wait") return this.#exchange.park(this.driver);
+    if (this.pair.resume(step)) return this.upstream?.resume();
+    this.pair.attempt = step;
+    step.driver = this.driver;
+    if (step.interception)
+      return void (this.#cancelPlay = holdAttempt(step, step.interception, this.#forwarder));
+    const idle = this.#context.connectionPoolOf(step.upstream).checkOut();
+    if (!idle) return this.#connect(step);
+    this.pair.upstream = idle;
+    idle.beginFor(this.#forwarder);
+    this.connectionOpened(idle, false);
+  }
+
+  #connect(attempt: Attempt): void {
+    const connections = this.#context.connectionPoolOf(attempt.upstream);
+    if (!connections.mayConnect)
+      return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
+    this.pair.upstream = connections.connect();
+    this.pair.upstream.connectFor(this.#forwarder, this.timeouts.connectMs);
+  }
+
+  /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
+  hedge(attempt: Attempt): void {
+    const request = this.#request;
+    const isAlone = attempt === this.pair.attempt && !this.pair.isPair && !this.#forwarder.hasStarted;
+    if (!isAlone || !request.isComplete || request.upgrades) return;
+    this.#exchange.isReplayable = request.bytes.isWhole;
+    const step = this.#exchange.hedge();
+    if (!step) return;
+    this.#isHedged = true;
+    this.pair.setAside();
+    this.runStep(step);
+  }
+
+  /** The present attempt's answer goes to the client: nobody waits for the other one any more. */
+  commit(): void {
+    if (!this.#isHedged || !this.pair.attempt) return;
+    this.#isHedged = false;
+    this.#exchange.commit(this.pair.attempt);
+    this.pair.dropOther();
+  }
+
+  /** The connection is open: all that came of the request so far goes out. */
+  connectionOpened(upstream: UpstreamConnection, isFresh = true): void {
+    this.pair.switchToConnection(upstream);
+    if (isFresh) this.pair.attempt?.connectionOpened();
+    const { bytes } = this.#request;
+    const isOut = upstream.write(bytes.bytes, 0, bytes.length);
+    if (bytes.length > maxReplayBytes) this.#request.dropBody();
+    return isOut ? this.connectionFlushed(upstream) : this.#waitFor(upstream);
+  }
+
+  /** bytes[from..to) more of the request's body. */
+  send(bytes: Buffer, from: number, to: number): void {
+    const upstream = this.pair.upstream;
+    const request = this.#request;
+    if (!upstream?.isOpen) {
+      request.bytes.append(bytes, from, to);
+      if (request.bytes.length > maxReplayBytes) this.#forwarder.client?.pause();
+      return;
+    }
+    request.bytes.keep(bytes, from, to);
+    if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
+    else if (request.isComplete) this.connectionFlushed(upstream);
+  }
+
+  #waitFor(upstream: UpstreamConnection): void {
+    this.#forwarder.client?.pause();
+    this.pair.attempt?.awaitUpstream();
+    upstream.expectWithin(this.timeouts.bodyIdleMs);
+  }
+
+  /** The upstream took all that was sent. */
+  connectionFlushed(upstream: UpstreamConnection): void {
+    this.pair.switchToConnection(upstream);
+    if (this.#request.isComplete) {
+      this.pair.attempt?.awaitUpstream();
+      upstream.expectWithin(this.timeouts.headMs);
+    } else {
+      this.pair.attempt?.awaitClient();
+      upstream.expectNothing();
+      this.#forwarder.client?.resume();
+    }
+  }
+
+  /** The final answer's head has come. */
+  responseHead(status: number): void {
+    this.pair.attempt?.responseStarted(status);
+  }
+
+  /**
+   * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
+   * and the next one waits for `follow`.
+   */
+  responseComplete(status: number, detail?: string): Attempt | "pass" {
+    this.#exchange.isReplayable = this.#request.bytes.isWhole;
+    const upstream = this.pair.attempt?.upstream.id ?? "";
+    const step = this.#exchange.responseReceived(status);
+    if (step !== "pass") this.#log({ upstream, failure: status, detail, next: step });
+    return step;
+  }
+
+  /** The attempt is over; the upstream's connection looks after itself. */
+  end(outcome: Outcome): void {
+    const { attempt } = this.pair;
+    this.pair.attempt = undefined;
+    this.pair.upstream = undefined;
+    this.#cancelPlay?.();
+    this.#cancelPlay = undefined;
+    attempt?.end(outcome);
+  }
+
+  /** Nobody wants the answer any more, and nobody is to blame. */
+  cancel(): void {
+    const upstream = this.pair.upstream;
+    this.end(cancelled);
+    upstream?.abort();
+    this.pair.dropOther();
+  }
+
+  /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
+  failed(failed: Failure, from?: UpstreamConnection): void {
+    this.driver.run(() => this.#runStepAfter(failed, from));
+  }
+
+  #runStepAfter(failed: Failure, from: UpstreamConnection | undefined): void {
+    if (from) this.pair.switchToConnection(from);
+    const upstream = this.pair.upstream;
+    const attempt = this.pair.attempt;
+    this.pair.upstream = undefined;
+    if (!attempt) return;
+    if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
+    const loss = { upstream: attempt.upstream.id, failure: failed };
+    this.end(failed);
+    if (this.#forwarder.hasStarted) {
+      this.#log({ ...loss, next: undefined });
+      return this.#forwarder.truncated();
+    }
+    this.#exchange.isReplayable = this.#request.bytes.isWhole;
+    const step = this.#exchange.retryAfter(failed);
+    this.#log({ ...loss, next: step });
+    this.runStep(step);
+  }
+
+  /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
+  rescue(attempt: Attempt): void {
+    this.pair.switchTo(attempt);
+    if (!this.pair.attempt || this.#forwarder.hasStarted) return;
+    const upstream = this.pair.upstream;
+    const loss = { upstream: attempt.upstream.id, failure: rescued };
+    this.#exchange.isReplayable = this.#request.bytes.isWhole;
+    const next = this.#exchange.rescue(attempt);
+    if (!next) return;
+    this.pair.upstream = undefined;
+    upstream?.abort();
+    this.#log({ ...loss, next });
+    this.runStep(next);
+  }
+
+  /** Others wait: a client that trickles makes room for them. */
+  yieldSlot(attempt: Attempt, now: number): boolean {
+    const { isComplete, receivedBytes } = this.#request;
+    if (attempt !== this.pair.attempt || isComplete || this.#forwarder.hasStarted) return false;
+    if (!isSlowUpload(receivedBytes, now - attempt.startedAt)) return false;
+    this.#forwarder.clientStalled();
+    return true;
+  }
+
+  /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
+  abort(attempt: Attempt, failed?: Failure): void {
+    this.pair.switchTo(attempt);
+    const { tunnel, hasStarted: hasBegun } = this.#forwarder;
+    if (tunnel) return tunnel.upstreamClosed(new Error(abortDetail));
+    const upstream = this.pair.upstream;
+    this.pair.upstream = undefined;
+    upstream?.abort();
+    this.failed(failed ?? abortFailure(hasBegun));
+  }
+
+  #log(loss: Parameters<typeof logFailedAttempt>[2]): void {
+    logFailedAttempt(this.#context.setting.log, this.#request, loss);
+  }
+}

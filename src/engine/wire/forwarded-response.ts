@@ -1,0 +1,109 @@
+/** The answer side of a relay: puts the client's head together and passes the body on, framed as it came. */
+
+import { ParsedResponse, type ResponseExpectation } from "./answer-head.ts";
+import { framing } from "./http1/body.ts";
+import { ChunkedDecoder } from "./chunks.ts";
+import type { Connection } from "./connection.ts";
+import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./http1/response-writer.ts";
+
+/** Up to this size a piece of an answer is copied behind its head, so that both leave in one write. */
+export const smallPieceBytes = 65_536;
+
+const interimPassing: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
+const upgradePassing: ResponseRewrite = { ...interimPassing, upgrades: true };
+
+export class ForwardedResponse implements ResponseRewrite {
+  readonly #scratch: Buffer;
+  /** Takes chunks apart for a client that does not know them. */
+  #unchunker: ChunkedDecoder | undefined;
+  /** An answer that was tried elsewhere, whole. */
+  #held: Buffer | undefined;
+  /** Status that the client was sent; 0 before. */
+  status = 0;
+  /** What its connection had been given before. */
+  writtenBefore = 0;
+  /** Whether the client has got the final head. */
+  hasStarted = false;
+  closes = false;
+  isHttp10 = false;
+  readonly upgrades = false;
+
+  constructor(scratch: Buffer) {
+    this.#scratch = scratch;
+  }
+
+  /** @param isOld the client speaks HTTP/1.0 */
+  begin(isOld: boolean, writtenBytes: number): void {
+    this.status = 0;
+    this.writtenBefore = writtenBytes;
+    this.#held = undefined;
+    this.hasStarted = false;
+    this.isHttp10 = isOld;
+    this.#unchunker = undefined;
+  }
+
+  /** Puts a whole answer away: it may still be the best one. False if it is too large for that. */
+  hold(head: ParsedResponse, stop: number): boolean {
+    const start = head.reader.statusStart - "HTTP/1.1 ".length;
+    if (stop - start > smallPieceBytes) return false;
+    this.#held = Buffer.from(head.bytes.subarray(start, stop));
+    return true;
+  }
+
+  /** The head of what was put away last, and there is no other; read again, since only its bytes were kept. */
+  releaseHeld(expectation: ResponseExpectation): ParsedResponse | undefined {
+    const bytes = this.#held;
+    if (!bytes) return undefined;
+    const head = new ParsedResponse();
+    head.reader.beginResponse(0);
+    head.reader.read(bytes, bytes.length);
+    head.validate(bytes, expectation);
+    return head;
+  }
+
+  /** Whether only the end of the connection will tell the client where this answer ends. */
+  endsWithClose(head: ParsedResponse): boolean {
+    return head.framing === framing.untilClose || (this.isHttp10 && head.framing === framing.chunked);
+  }
+
+  /** A head alone, 1xx. @returns false if the client takes no more for now, as below */
+  interim(client: Connection, head: ParsedResponse): boolean {
+    if (head.reader.status === 101) this.status = 101;
+    const passing = head.reader.status === 101 ? upgradePassing : interimPassing;
+    return client.write(this.#scratch, 0, writeResponseHead(this.#scratch, head, passing));
+  }
+
+  /** The final head and the body up to the offset `stop`, in one write if that is small. */
+  start(client: Connection, head: ParsedResponse, stop: number): boolean {
+    this.hasStarted = true;
+    this.status = head.reader.status;
+    this.#held = undefined;
+    const scratch = this.#scratch;
+    const { bytes } = head;
+    const inPlace = trimResponseInPlace(head, this);
+    if (inPlace >= 0) return client.write(bytes, inPlace, stop);
+    let length = writeResponseHead(scratch, head, this);
+    const from = head.reader.end;
+    if (this.isHttp10 && head.framing === framing.chunked) {
+      this.#unchunker = new ChunkedDecoder();
+      this.#unchunker.begin();
+    } else if (stop - from <= smallPieceBytes) {
+      if (stop > from) length += bytes.copy(scratch, length, from, stop);
+      return client.write(scratch, 0, length);
+    }
+    const isOut = client.write(scratch, 0, length);
+    return this.continue(client, bytes.subarray(from, stop)) && isOut;
+  }
+
+  /** More of the body. */
+  continue(client: Connection, piece: Buffer): boolean {
+    if (!this.#unchunker) return client.write(piece, 0, piece.length);
+    // Closed up where they are, so that many small chunks leave in one write.
+    let length = 0;
+    this.#unchunker.decode(piece, 0, piece.length, (bytes, from, to) => {
+      bytes.copyWithin(length, from, to);
+      length += to - from;
+    });
+    return client.write(piece, 0, length);
+  }
+}

@@ -1,0 +1,260 @@
+/** Reads one message's start line and fields in a single pass that can stop and go on at any byte; makes no strings. */
+
+import type { ProtocolViolation } from "../../../proxy/complaint.ts";
+import { cr, isTarget, isToken, isValue, latin1, lf, space, tab, colon } from "./bytes.ts";
+import {
+  violations,
+  nameViolation,
+  nameStartViolation,
+  targetViolation,
+  valueViolation,
+} from "./violations.ts";
+import { lookUpHeader } from "./header-names.ts";
+import { maxHeaders, maxHeadBytes, maxTargetBytes } from "../limits.ts";
+
+/** What {@link HeadParser.read} answers. */
+export const needsMore = 0;
+export const isWhole = 1;
+export const isMalformed = -1;
+
+/** Numbers per field in {@link HeadParser.headers}. */
+export const headerStride = 5;
+
+const at = {
+  start: 0, startLf: 1, method: 2, target: 3, version: 4,
+  answerVersion: 5, status: 6, reason: 7,
+  lineLf: 8, nameStart: 9, name: 10, blank: 11, value: 12, valueLf: 13, endLf: 14,
+} as const; // prettier-ignore
+
+const versionName = latin1("HTTP/1.1");
+
+/**
+ * ```
+ *  request:  start ─▶ method ─▶ target ─▶ version ─┐
+ *  answer:   answerVersion ─▶ status ─▶ reason ────┤
+ *                                                  ▼
+ *           ┌──────────── valueLf ◀── value ◀── lineLf
+ *           ▼                           ▲
+ *       nameStart ─▶ name ─▶ blank ─────┘
+ *           └──CR──▶ endLf ─▶ whole
+ * ```
+ * Offsets count from the beginning of the bytes given to `read`: give the same bytes again, with more behind them.
+ */
+export class HeadParser {
+  /** Per field: start and end of name, start and end of value without white space, number in `known`. */
+  readonly headers = new Int32Array(maxHeaders * headerStride);
+  count = 0;
+  /** Of a request. */
+  methodStart = 0;
+  methodEnd = 0;
+  targetStart = 0;
+  targetEnd = 0;
+  /** 10 or 11. */
+  version = 0;
+  /** Of an answer: 100–599. */
+  status = 0;
+  /** Where the status begins, in an answer. */
+  statusStart = 0;
+  /** Where the first field begins. */
+  headersStart = 0;
+  /** Where the empty line begins. */
+  headersEnd = 0;
+  /** Behind the empty line, once whole. */
+  end = 0;
+  /** What is wrong, once it is malformed. */
+  violation: ProtocolViolation = violations.method;
+  #begin = 0;
+  #at = 0;
+  #mark = 0;
+  #phase: number = at.start;
+
+  beginRequest(offset: number): void {
+    this.#reset(offset, at.start);
+  }
+
+  beginResponse(offset: number): void {
+    this.#reset(offset, at.answerVersion);
+  }
+
+  #reset(offset: number, phase: number): void {
+    this.#begin = offset;
+    this.#at = offset;
+    this.#mark = offset;
+    this.#phase = phase;
+    this.count = 0;
+  }
+
+  /**
+   * Goes on where it stopped, up to `end`. RFC 9112 sections 2.2, 3 and 5.
+   * @returns {@link needsMore}, {@link isWhole}, or {@link isMalformed}: then there is a `complaint`
+   */
+  read(bytes: Uint8Array, end: number): number {
+    const stop = Math.min(end, this.#begin + maxHeadBytes);
+    const verdict = this.#scan(bytes, stop);
+    if (verdict !== needsMore) return verdict;
+    if (this.#phase === at.target && this.#at - this.targetStart > maxTargetBytes)
+      return this.#refuse(violations.targetLong);
+    if (stop === end && stop < this.#begin + maxHeadBytes) return needsMore;
+    return this.#refuse(violations.headLarge);
+  }
+
+  #refuse(violation: ProtocolViolation): typeof isMalformed {
+    this.violation = violation;
+    return isMalformed;
+  }
+
+  #scan(bytes: Uint8Array, end: number): number {
+    let index = this.#at;
+    let phase = this.#phase;
+    while (index < end) {
+      const byte = bytes[index] as number;
+      switch (phase) {
+        case at.name: {
+          let current = byte;
+          while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
+          if (index === end) break;
+          if (current !== colon) return this.#refuse(nameViolation(current));
+          this.headers[this.count * headerStride + 1] = index++;
+          phase = at.blank;
+          break;
+        }
+        case at.blank:
+          if (byte === space || byte === tab) index += 1;
+          else {
+            this.headers[this.count * headerStride + 2] = index;
+            phase = at.value;
+          }
+          break;
+        case at.value: {
+          let current = byte;
+          while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
+          if (index === end) break;
+          if (current !== cr) return this.#refuse(valueViolation(current));
+          this.#endHeader(bytes, index++);
+          phase = at.valueLf;
+          break;
+        }
+        case at.valueLf:
+        case at.lineLf:
+          if (byte !== lf) return this.#refuse(violations.lineEnd);
+          if (phase === at.lineLf) this.headersStart = index + 1;
+          index += 1;
+          phase = at.nameStart;
+          break;
+        case at.nameStart:
+          if (byte === cr) {
+            this.headersEnd = index++;
+            phase = at.endLf;
+            break;
+          }
+          if (isToken[byte] !== 1) return this.#refuse(nameStartViolation(byte));
+          if (this.count === maxHeaders) return this.#refuse(violations.headFields);
+          this.headers[this.count * headerStride] = index;
+          phase = at.name;
+          break;
+        case at.endLf:
+          if (byte !== lf) return this.#refuse(violations.lineEnd);
+          this.end = index + 1;
+          return isWhole;
+        default: {
+          const next = this.#startLine(bytes, index, end, phase);
+          if (next === isMalformed) return isMalformed;
+          phase = next;
+          index = this.#at;
+        }
+      }
+    }
+    this.#at = index;
+    this.#phase = phase;
+    return needsMore;
+  }
+
+  /** Reads on in the start line and moves `#at`; returns the next phase, or that it is malformed. */
+  #startLine(bytes: Uint8Array, from: number, end: number, phase: number): number {
+    let index = from;
+    let current = bytes[index] as number;
+    switch (phase) {
+      case at.start:
+        // One empty line before a request is an old habit of clients (RFC 9112 section 2.2).
+        if (current === cr && index === this.#begin) return this.#go(index + 1, at.startLf);
+        if (isToken[current] !== 1) return this.#refuse(violations.method);
+        this.methodStart = index;
+        return this.#go(index, at.method);
+      case at.startLf:
+        return current === lf ? this.#go(index + 1, at.start) : this.#refuse(violations.lineEnd);
+      case at.method:
+        while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
+        if (index === end) return this.#go(index, phase);
+        if (current !== space) return this.#refuse(violations.method);
+        this.methodEnd = index;
+        this.targetStart = index + 1;
+        return this.#go(index + 1, at.target);
+      case at.target:
+        while (isTarget[current] === 1 && ++index < end) current = bytes[index] as number;
+        if (index - this.targetStart > maxTargetBytes) return this.#refuse(violations.targetLong);
+        if (index === end) return this.#go(index, phase);
+        if (current !== space || index === this.targetStart) return this.#refuse(targetViolation(current));
+        this.targetEnd = index;
+        this.#mark = index + 1;
+        return this.#go(index + 1, at.version);
+      case at.version:
+        if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
+        if (current !== cr) return this.#refuse(current === lf ? violations.lineEnd : violations.version);
+        return this.#checkVersion(index + 1, at.lineLf);
+      case at.answerVersion:
+        if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
+        this.statusStart = index + 1;
+        this.status = 0;
+        if (current !== space) return this.#refuse(violations.version);
+        return this.#checkVersion(index + 1, at.status);
+      case at.status:
+        if (index - this.statusStart < 3) {
+          if (current < 0x30 || current > 0x39) return this.#refuse(violations.status);
+          this.status = this.status * 10 + current - 0x30;
+          return this.#go(index + 1, phase);
+        }
+        // Without a reason the space before it is often left out too; that is unambiguous.
+        if (this.status < 100 || this.status > 599 || (current !== space && current !== cr))
+          return this.#refuse(violations.status);
+        return this.#go(index, at.reason);
+      default:
+        while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
+        if (index === end) return this.#go(index, phase);
+        return current === cr ? this.#go(index + 1, at.lineLf) : this.#refuse(violations.lineEnd);
+    }
+  }
+
+  #go(index: number, phase: number): number {
+    this.#at = index;
+    return phase;
+  }
+
+  /** One byte of "HTTP/1.1". */
+  #versionByte(byte: number, index: number, phase: number): number {
+    const position = index - this.#mark;
+    const isDigit = position === 5 || position === 7;
+    if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[position])
+      return this.#refuse(violations.version);
+    if (isDigit) this.version = position === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
+    return this.#go(index + 1, phase);
+  }
+
+  #checkVersion(index: number, phase: number): number {
+    const isKnown = this.version === 11 || this.version === 10;
+    return isKnown ? this.#go(index, phase) : this.#refuse(violations.versionUnknown);
+  }
+
+  #endHeader(bytes: Uint8Array, lineEnd: number): void {
+    const position = this.count * headerStride;
+    const start = this.headers[position + 2] as number;
+    let valueEnd = lineEnd;
+    while (valueEnd > start && (bytes[valueEnd - 1] === space || bytes[valueEnd - 1] === tab)) valueEnd -= 1;
+    this.headers[position + 3] = valueEnd;
+    this.headers[position + 4] = lookUpHeader(
+      bytes,
+      this.headers[position] as number,
+      this.headers[position + 1] as number,
+    );
+    this.count += 1;
+  }
+}

@@ -1,0 +1,131 @@
+/** What both kinds of heads say in the same fields: length, coding and the options of the connection. */
+
+import { comma, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
+import { isHopByHop, knownHeaders } from "./header-names.ts";
+import { headerStride, type HeadParser } from "./head-parser.ts";
+import { maxHeaders } from "../limits.ts";
+
+/** What a Connection field asks for; several may be set at once. */
+export const option = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
+
+const words: ReadonlyArray<readonly [literal: Buffer, bit: number]> = [
+  [latin1("close"), option.close],
+  [latin1("keep-alive"), option.keepAlive],
+  [latin1("upgrade"), option.upgrade],
+];
+
+/** 15 digits: what a JavaScript number holds exactly, and a petabyte. */
+const maxLengthDigits = 15;
+
+/** The number of a Content-Length in bytes[from..to); -1 unless it is digits and nothing else. RFC 9110 section 8.6. */
+export function contentLength(bytes: Uint8Array, from: number, to: number): number {
+  if (from === to || to - from > maxLengthDigits) return -1;
+  let length = 0;
+  for (let i = from; i < to; i++) {
+    const digit = (bytes[i] as number) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    length = length * 10 + digit;
+  }
+  return length;
+}
+
+const chunkedToken = latin1("chunked");
+
+/**
+ * What a Transfer-Encoding in bytes[from..to) comes to: 0 is exactly "chunked", 501 a proper list of other codings
+ * that ends with it, 400 everything else. RFC 9112 section 6.1.
+ */
+export function transferCoding(bytes: Uint8Array, from: number, to: number): 0 | 400 | 501 {
+  if (equalsAnyCase(bytes, from, to, chunkedToken)) return 0;
+  let start = from;
+  let others = 0;
+  for (;;) {
+    while (start < to && isBlank(bytes[start] as number)) start += 1;
+    let stop = start;
+    while (stop < to && isToken[bytes[stop] as number] === 1) stop += 1;
+    const isChunked = equalsAnyCase(bytes, start, stop, chunkedToken);
+    if (start === stop) return 400;
+    let next = stop;
+    while (next < to && isBlank(bytes[next] as number)) next += 1;
+    if (next === to) return isChunked && others > 0 ? 501 : 400;
+    if (isChunked || bytes[next] !== comma) return 400;
+    others += 1;
+    start = next + 1;
+  }
+}
+
+const trailersToken = latin1("trailers");
+
+/** Whether the TE field in bytes[from..to) has the word "trailers". RFC 9110 section 10.1.4. */
+export function takesTrailers(bytes: Uint8Array, from: number, to: number): boolean {
+  let start = from;
+  while (start < to) {
+    while (start < to && (isBlank(bytes[start] as number) || bytes[start] === comma)) start += 1;
+    let stop = start;
+    while (stop < to && bytes[stop] !== comma) stop += 1;
+    let end = stop;
+    while (end > start && isBlank(bytes[end - 1] as number)) end -= 1;
+    if (equalsAnyCase(bytes, start, end, trailersToken)) return true;
+    start = stop;
+  }
+  return false;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === space || byte === tab;
+}
+
+/**
+ * Reads the Connection field in bytes[from..to): returns its options as bits, and marks the fields that it names, so
+ * that they end here. What frames or routes the message stays: naming it is an old way to have a proxy remove it.
+ * More names than a head may have fields are malformed: each costs a search.
+ */
+export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: number, to: number): number {
+  let bits = 0;
+  let named = 0;
+  let start = from;
+  while (start < to) {
+    while (start < to && (isBlank(bytes[start] as number) || bytes[start] === comma)) start += 1;
+    let stop = start;
+    while (stop < to && bytes[stop] !== comma && !isBlank(bytes[stop] as number)) stop += 1;
+    if (stop > start) {
+      const bit = bitOf(bytes, start, stop);
+      bits |= bit;
+      if (bit === 0) {
+        named += 1;
+        if (named > maxHeaders) return option.malformed;
+        markNamed(reader, bytes, start, stop);
+      }
+    }
+    start = stop;
+  }
+  return bits;
+}
+
+function bitOf(bytes: Uint8Array, from: number, to: number): number {
+  for (const [literal, bit] of words) if (equalsAnyCase(bytes, from, to, literal)) return bit;
+  return 0;
+}
+
+function markNamed(reader: HeadParser, bytes: Uint8Array, from: number, to: number): void {
+  const { headers } = reader;
+  for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+    const number = headers[position + 4] as number;
+    const frames = number >= knownHeaders.host && number <= knownHeaders.upgrade;
+    if (frames || isHopByHop(number)) continue;
+    const start = headers[position] as number;
+    if (
+      (headers[position + 1] as number) - start === to - from &&
+      sameAnyCase(bytes, start, from, to - from)
+    ) {
+      headers[position + 4] = knownHeaders.named;
+    }
+  }
+}
+
+function sameAnyCase(bytes: Uint8Array, one: number, other: number, length: number): boolean {
+  for (let i = 0; i < length; i++) {
+    if (lower[bytes[one + i] as number] !== lower[bytes[other + i] as number]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,232 @@
+/** What a request's head means, and whether it may pass: the strict rules between the reader's bytes and the exchange. */
+
+import type { ProtocolViolation } from "../../../proxy/complaint.ts";
+import { framing } from "./body.ts";
+import {
+  colon, cr, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash, space,
+} from "./bytes.ts"; // prettier-ignore
+import { violations } from "./violations.ts";
+import { knownHeaders } from "./header-names.ts";
+import { headerStride, HeadParser } from "./head-parser.ts";
+import { connectionOptions, contentLength, option, takesTrailers, transferCoding } from "./message.ts";
+
+/** Methods by number; 0 stands for any other one. */
+export const methods = [
+  "", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+] as const; // prettier-ignore
+export const methodNumber = { other: 0, head: 2, options: 6, trace: 8, connect: 9 } as const;
+
+const exactMethods = methods.map(latin1);
+const lowerMethods = methods.map((name) => latin1(name.toLowerCase()));
+const schemes = [latin1("http://"), latin1("https://")];
+const h2c = latin1("h2c");
+
+const empty = Buffer.alloc(0);
+const question = 0x3f;
+
+/** Reused for every request; what it says holds until the next `begin`. */
+export class ParsedRequest {
+  readonly reader = new HeadParser();
+  /** Where the head stands: only valid during the event in which it was judged. */
+  bytes: Buffer = empty;
+  method = 0;
+  /** The target in origin-form; empty if an absolute one had no path. */
+  targetStart = 0;
+  hostStart = 0;
+  hostEnd = 0;
+  /** A number of `framing`. */
+  framing: number = framing.none;
+  contentLength = 0;
+  /** Whether the client keeps the connection after the answer. */
+  keepsAlive = true;
+  /** Whether it asks for another protocol, in a way that may be passed on. */
+  upgrades = false;
+  /** Whether it says that trailers are welcome. */
+  takesTrailers = false;
+  /** Whether the fields that describe the way so far need more than adding ours: there is a Via. */
+  hasVia = false;
+  /** Whether the client says where it stands in a trace. */
+  hasTraceparent = false;
+  #idStart = 0;
+  #idEnd = 0;
+
+  /** The client's own X-Request-Id. */
+  get requestId(): string | undefined {
+    return this.#idEnd > this.#idStart
+      ? this.bytes.toString("latin1", this.#idStart, this.#idEnd)
+      : undefined;
+  }
+
+  /**
+   * Judges a head that was read whole.
+   * @returns what it is refused for, if it may not pass
+   */
+  validate(bytes: Buffer): ProtocolViolation | undefined {
+    const { reader } = this;
+    this.bytes = bytes;
+    this.#clear();
+    const violation = this.#validateMethod(bytes) ?? this.#validateHeaders(bytes);
+    if (violation) return violation;
+    if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd))
+      return violations.host;
+    if (reader.version === 10 && this.framing === framing.chunked) return violations.oldChunks;
+    if (reader.version === 10) this.upgrades = false;
+    return this.#validateTarget(bytes);
+  }
+
+  #clear(): void {
+    this.hostStart = 0;
+    this.hostEnd = 0;
+    this.framing = framing.none;
+    this.contentLength = 0;
+    this.upgrades = false;
+    this.takesTrailers = false;
+    this.hasVia = false;
+    this.hasTraceparent = false;
+    this.#idStart = 0;
+    this.#idEnd = 0;
+  }
+
+  #validateMethod(bytes: Uint8Array): ProtocolViolation | undefined {
+    const { methodStart, methodEnd } = this.reader;
+    this.method = 0;
+    for (let i = 1; i < methods.length; i++) {
+      if (equals(bytes, methodStart, methodEnd, exactMethods[i] as Buffer)) {
+        this.method = i;
+        return i >= methodNumber.trace ? violations.methodRefused : undefined;
+      }
+    }
+    const isMisspelt = lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name));
+    return isMisspelt ? violations.methodCase : undefined;
+  }
+
+  /** One pass over the known fields. */
+  #validateHeaders(bytes: Uint8Array): ProtocolViolation | undefined {
+    const { reader } = this;
+    const { headers } = reader;
+    let options = 0;
+    let upgrade = 0;
+    let lengths = 0;
+    let codings = 0;
+    let hosts = 0;
+    for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+      const number = headers[position + 4] as number;
+      if (number === knownHeaders.other) continue;
+      const from = headers[position + 2] as number;
+      const to = headers[position + 3] as number;
+      switch (number) {
+        case knownHeaders.host:
+          hosts += 1;
+          this.hostStart = from;
+          this.hostEnd = to;
+          break;
+        case knownHeaders.contentLength:
+          lengths += 1;
+          this.contentLength = contentLength(bytes, from, to);
+          if (this.contentLength < 0) return violations.contentLength;
+          if (!standsPlain(bytes, from, to)) return violations.framingBlank;
+          break;
+        case knownHeaders.transferEncoding: {
+          codings += 1;
+          const verdict = transferCoding(bytes, from, to);
+          if (verdict === 501 && reader.version === 11) return violations.transferCodings;
+          if (verdict !== 0) return violations.transferEncoding;
+          if (!standsPlain(bytes, from, to)) return violations.framingBlank;
+          break;
+        }
+        case knownHeaders.connection:
+          options |= connectionOptions(reader, bytes, from, to);
+          break;
+        case knownHeaders.upgrade:
+          upgrade = startsWithH2c(bytes, from, to) ? -1 : upgrade | 1;
+          break;
+        case knownHeaders.te:
+          this.takesTrailers ||= reader.version === 11 && takesTrailers(bytes, from, to);
+          break;
+        case knownHeaders.via:
+          this.hasVia = true;
+          break;
+        case knownHeaders.traceparent:
+          this.hasTraceparent = true;
+          break;
+        case knownHeaders.requestId:
+          this.#idStart = from;
+          this.#idEnd = to;
+          break;
+      }
+    }
+    if (hosts !== 1) return hosts === 0 ? violations.noHost : violations.hosts;
+    if (lengths + codings > 1) return violations.framings;
+    if ((options & option.malformed) !== 0) return violations.connection;
+    if (codings > 0) this.framing = framing.chunked;
+    else if (lengths > 0) this.framing = framing.length;
+    const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
+    this.keepsAlive = wantsKept && (options & option.close) === 0;
+    this.upgrades = upgrade === 1 && (options & option.upgrade) !== 0;
+    return undefined;
+  }
+
+  /** Origin-form, "*" of OPTIONS, or absolute-form with the authority of Host. RFC 9112 section 3.2. */
+  #validateTarget(bytes: Uint8Array): ProtocolViolation | undefined {
+    const { targetStart, targetEnd } = this.reader;
+    this.targetStart = targetStart;
+    const first = bytes[targetStart];
+    if (first === slash) return undefined;
+    if (first === 0x2a && targetEnd - targetStart === 1)
+      return this.method === methodNumber.options ? undefined : violations.targetForm;
+    for (const scheme of schemes) {
+      const from = targetStart + scheme.length;
+      if (from > targetEnd || !equalsAnyCase(bytes, targetStart, from, scheme)) continue;
+      let to = from;
+      while (to < targetEnd && bytes[to] !== slash && bytes[to] !== question) to += 1;
+      this.targetStart = to;
+      return this.#isHost(bytes, from, to) ? undefined : violations.targetHost;
+    }
+    return violations.targetForm;
+  }
+
+  #isHost(bytes: Uint8Array, from: number, to: number): boolean {
+    if (to - from !== this.hostEnd - this.hostStart) return false;
+    for (let i = 0; i < to - from; i++) {
+      if (lower[bytes[from + i] as number] !== lower[bytes[this.hostStart + i] as number]) return false;
+    }
+    return true;
+  }
+}
+
+/**
+ * Whether nothing but spaces stands before a value, and nothing behind it. Some servers strip neither tabs nor what is
+ * behind, and then do not see what frames the message: "Transfer-Encoding:\tchunked" is an old trick.
+ */
+function standsPlain(bytes: Uint8Array, from: number, to: number): boolean {
+  let before = from - 1;
+  while (bytes[before] === space) before -= 1;
+  return bytes[before] === colon && bytes[to] === cr;
+}
+
+/** Prior-knowledge HTTP/2 inside our connection would hide its requests from every rule here. */
+function startsWithH2c(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i + h2c.length <= to; i++) if (equalsAnyCase(bytes, i, i + h2c.length, h2c)) return true;
+  return false;
+}
+
+/** Whether bytes[from..to) is a host name or IP literal, with a port of up to five digits or without. */
+function isAuthority(bytes: Uint8Array, from: number, to: number): boolean {
+  let index = from;
+  if (bytes[index] === 0x5b) {
+    index += 1;
+    while (index < to && isHostLiteral[bytes[index] as number] === 1) index += 1;
+    if (bytes[index] !== 0x5d || index === from + 1 || index >= to) return false;
+    index += 1;
+  } else {
+    while (index < to && isHostName[bytes[index] as number] === 1) index += 1;
+    if (index === from) return false;
+  }
+  if (index === to) return true;
+  if (bytes[index] !== colon || to - index > 6) return false;
+  for (index += 1; index < to; index++) {
+    const byte = bytes[index] as number;
+    if (byte < 0x30 || byte > 0x39) return false;
+  }
+  return true;
+}

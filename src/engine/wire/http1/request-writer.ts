@@ -1,0 +1,148 @@
+/** Writes the head that an upstream gets: the client's bytes without what ends at this hop, and with our fields. */
+
+import type { RequestHead } from "../../../proxy/request-head.ts";
+import { type ForwardingHeaders, forwardingHeaders } from "../../../proxy/forwarding.ts";
+import { formatTraceparent, type TraceContext } from "../../../proxy/trace-context.ts";
+import { latin1, slash } from "./bytes.ts";
+import { isHopByHop, knownHeaders } from "./header-names.ts";
+import type { ClientForwarding } from "../forwardings.ts";
+import { headerStride } from "./head-parser.ts";
+import type { ReplayBuffer } from "./request-buffer.ts";
+import { methodNumber, type ParsedRequest } from "./parsed-request.ts";
+import type { WrittenHead } from "./request-view.ts";
+
+const version = latin1(" HTTP/1.1\r\n");
+const beforeTrace = latin1("\r\ntraceparent: ");
+const beforeId = latin1("\r\nX-Request-Id: ");
+const headEnd = latin1("\r\n\r\n");
+const upgradeHeader = latin1("\r\nConnection: Upgrade");
+/**
+ * TE speaks of one hop (RFC 9110 section 10.1.4), and this one takes trailers where the client does: servers of gRPC insist on
+ * hearing that. So HAProxy and Envoy do it. Other codings that the client takes would come to us.
+ */
+const trailersHeader = latin1("\r\nTE: trailers");
+const trailersOption = latin1("\r\nConnection: TE");
+const bothOptions = latin1("\r\nConnection: Upgrade, TE");
+
+/** A request that is about to be written. */
+export interface OutgoingHead {
+  /** Empty yet. */
+  readonly bytes: ReplayBuffer;
+  readonly id: string;
+  /** What upstreams go on with; undefined where the client's own field passes. */
+  readonly trace: TraceContext | undefined;
+  /** The request as the rules see it, for the cases that the prefix does not cover. */
+  readonly view: RequestHead;
+  /** Gets the places that a view of the written head needs. */
+  readonly written: WrittenHead;
+}
+
+/** Room for the fields of {@link ClientForwarding}, the longest address and request id included. */
+const addedBytes = 512;
+
+/** Writes the whole head, the empty line included. */
+export function writeRequestHead(
+  outgoing: OutgoingHead,
+  head: ParsedRequest,
+  forwarding: ClientForwarding,
+): void {
+  const request = outgoing.bytes;
+  const { reader, bytes } = head;
+  request.reserve(reader.end - reader.methodStart + (head.hostEnd - head.hostStart) + addedBytes);
+  const worksOut = forwarding.isTrusted || head.hasVia;
+  appendKept(request, head, {
+    from: appendStart(outgoing, head),
+    dropsVia: worksOut,
+    dropsForwarded: !forwarding.isTrusted,
+    dropsTrace: outgoing.trace !== undefined,
+  });
+  if (worksOut) appendHeaders(request, forwardingHeaders(outgoing.view, forwarding.setting));
+  else {
+    request.append(forwarding.prefix, 0, forwarding.prefix.length);
+    request.append(bytes, head.hostStart, head.hostEnd);
+  }
+  request.append(beforeId, 0, beforeId.length);
+  request.appendText(outgoing.id);
+  if (outgoing.trace) {
+    request.append(beforeTrace, 0, beforeTrace.length);
+    request.appendText(formatTraceparent(outgoing.trace));
+  }
+  if (head.takesTrailers) request.append(trailersHeader, 0, trailersHeader.length);
+  const options = optionsOf(head);
+  if (options) request.append(options, 0, options.length);
+  outgoing.written.headersEnd = request.length + 2;
+  request.append(headEnd, 0, headEnd.length);
+}
+
+function optionsOf({ upgrades, takesTrailers }: ParsedRequest): Buffer | undefined {
+  if (upgrades) return takesTrailers ? bothOptions : upgradeHeader;
+  return takesTrailers ? trailersOption : undefined;
+}
+
+/** Writes the start line if it must change; returns the offset in the source from which bytes are still to be kept. */
+function appendStart({ bytes: request, written }: OutgoingHead, head: ParsedRequest): number {
+  const { reader, bytes } = head;
+  const wasAbsolute = head.targetStart !== reader.targetStart;
+  if (!wasAbsolute && reader.version === 11) {
+    written.targetEnd = reader.targetEnd - reader.methodStart;
+    written.headersStart = reader.headersStart - reader.methodStart;
+    return reader.methodStart;
+  }
+  request.append(bytes, reader.methodStart, reader.methodEnd + 1);
+  if (wasAbsolute && bytes[head.targetStart] !== slash) request.appendText(rootOf(head));
+  request.append(bytes, head.targetStart, reader.targetEnd);
+  written.targetEnd = request.length;
+  request.append(version, 0, version.length);
+  written.headersStart = request.length;
+  return reader.headersStart;
+}
+
+/** What an absolute target without a path asks for (RFC 9112 section 3.2.4). */
+function rootOf({ method, targetStart, reader }: ParsedRequest): string {
+  return method === methodNumber.options && targetStart === reader.targetEnd ? "*" : "/";
+}
+
+/** All that is neither dropped nor written anew, in runs that are as long as possible. */
+function appendKept(
+  request: ReplayBuffer,
+  { bytes, reader, upgrades }: ParsedRequest,
+  start: Dropped & { readonly from: number },
+): void {
+  const { headers, count, headersEnd } = reader;
+  let { from } = start;
+  for (let position = 0; position < count * headerStride; position += headerStride) {
+    const number = headers[position + 4] as number;
+    if (number === knownHeaders.other || isKept(number, upgrades, start)) continue;
+    const lineStart = headers[position] as number;
+    if (lineStart > from) request.append(bytes, from, lineStart);
+    const isLast = position + headerStride === count * headerStride;
+    from = isLast ? headersEnd : (headers[position + headerStride] as number);
+  }
+  request.append(bytes, from, headersEnd);
+}
+
+/** Which of the fields that may pass do not, this time. */
+interface Dropped {
+  readonly dropsVia: boolean;
+  readonly dropsForwarded: boolean;
+  readonly dropsTrace: boolean;
+}
+
+function isKept(
+  number: number,
+  upgrades: boolean,
+  { dropsVia, dropsForwarded, dropsTrace }: Dropped,
+): boolean {
+  if (number === knownHeaders.connection || isHopByHop(number)) return false;
+  if (number === knownHeaders.upgrade) return upgrades;
+  if (number === knownHeaders.via) return !dropsVia;
+  if (number === knownHeaders.traceparent) return !dropsTrace;
+  if (number === knownHeaders.forwarded) return !dropsForwarded;
+  return number < knownHeaders.forwardedFor || number === knownHeaders.trailer;
+}
+
+/** Each on its line, without the end of the last one. */
+function appendHeaders(request: ReplayBuffer, headers: ForwardingHeaders): void {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  request.appendText(lines.join("\r\n"));
+}

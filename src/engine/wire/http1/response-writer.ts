@@ -1,0 +1,138 @@
+/** Writes the head that a client gets: the upstream's bytes without what ends at this hop; and our own answers. */
+
+import type { RenderedRefusal } from "../../../proxy/refusal.ts";
+import type { ParsedResponse } from "../answer-head.ts";
+import { latin1 } from "./bytes.ts";
+import { isHopByHop, knownHeaders } from "./header-names.ts";
+import { headerStride } from "./head-parser.ts";
+
+const version = latin1("HTTP/1.1 ");
+const closeHeader = latin1("Connection: close\r\n");
+const keepHeader = latin1("Connection: keep-alive\r\n");
+const upgradeHeader = latin1("Connection: Upgrade\r\n");
+const lineEnd = latin1("\r\n");
+
+/** How an answer is passed on. */
+export interface ResponseRewrite {
+  /** The client's connection ends after it. */
+  readonly closes: boolean;
+  /** The client speaks HTTP/1.0: it must be told that its connection is kept, and is never given chunks. */
+  readonly isHttp10: boolean;
+  /** It switches protocols. */
+  readonly upgrades: boolean;
+}
+
+/** Writes the head to `target` from offset 0 and returns its length: at most 32 bytes more than the upstream's. */
+export function writeResponseHead(target: Buffer, head: ParsedResponse, passing: ResponseRewrite): number {
+  const { bytes } = head;
+  const { headers, count, headersEnd, statusStart } = head.reader;
+  version.copy(target, 0);
+  let length = version.length;
+  let from = statusStart;
+  for (let position = 0; position < count * headerStride; position += headerStride) {
+    const number = headers[position + 4] as number;
+    if (number === knownHeaders.other || isKept(number, head, passing)) continue;
+    const lineStart = headers[position] as number;
+    if (lineStart > from) length += bytes.copy(target, length, from, lineStart);
+    const isLast = position + headerStride === count * headerStride;
+    from = isLast ? headersEnd : (headers[position + headerStride] as number);
+  }
+  if (headersEnd > from) length += bytes.copy(target, length, from, headersEnd);
+  if (passing.upgrades) length += upgradeHeader.copy(target, length);
+  else if (head.isInterim) length += 0;
+  else if (passing.closes) length += closeHeader.copy(target, length);
+  else if (passing.isHttp10) length += keepHeader.copy(target, length);
+  return length + lineEnd.copy(target, length);
+}
+
+/**
+ * Makes the head fit for the client where it stands, so that nothing behind it has to be copied: what is kept closes up
+ * over what is dropped. Afterwards nobody may read the head again.
+ * @returns where it begins now; -1, with nothing changed, if something has to be added and it must be written anew
+ */
+export function trimResponseInPlace(head: ParsedResponse, passing: ResponseRewrite): number {
+  if (passing.closes || passing.isHttp10 || passing.upgrades || head.isInterim) return -1;
+  const { bytes } = head;
+  const { headers, count, headersEnd, statusStart } = head.reader;
+  let start = headersEnd;
+  let keptEnd = headersEnd;
+  let lineEnd = headersEnd;
+  for (let position = (count - 1) * headerStride; position >= 0; position -= headerStride) {
+    const number = headers[position + 4] as number;
+    const lineStart = headers[position] as number;
+    if (number !== knownHeaders.other && !isKept(number, head, passing)) {
+      start = moveBefore(bytes, start, lineEnd, keptEnd);
+      keptEnd = lineStart;
+    }
+    lineEnd = lineStart;
+  }
+  start = moveBefore(bytes, start, statusStart - version.length, keptEnd);
+  bytes[start + version.length - 2] = 0x31;
+  return start;
+}
+
+/** Puts bytes[from..to) before the offset `end`; returns where they begin then. */
+function moveBefore(bytes: Buffer, end: number, from: number, to: number): number {
+  const start = end - (to - from);
+  if (start !== from && to > from) bytes.copyWithin(start, from, to);
+  return start;
+}
+
+function isKept(number: number, head: ParsedResponse, passing: ResponseRewrite): boolean {
+  switch (number) {
+    case knownHeaders.connection:
+      return false;
+    case knownHeaders.upgrade:
+      return passing.upgrades || head.reader.status === 426;
+    case knownHeaders.contentLength:
+      return !head.dropsFraming;
+    case knownHeaders.transferEncoding:
+      return !head.dropsFraming && !passing.isHttp10;
+    default:
+      return !isHopByHop(number);
+  }
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+/** What a client gets when a bug of ours stood in the way. */
+export function internalErrorResponse(requestId: string): RenderedRefusal {
+  return {
+    status: 500,
+    headers: [
+      ["Content-Type", "text/plain; charset=utf-8"],
+      ["X-Request-Id", requestId],
+    ],
+    body: `500 internal_error: a fault of the balancer (request ${requestId})\n`,
+  };
+}
+
+/** One of our own answers, whole. */
+export function localResponse(
+  response: RenderedRefusal,
+  { closes, isOld, isHead }: { readonly closes: boolean; readonly isOld: boolean; readonly isHead: boolean },
+): Buffer {
+  const body = Buffer.from(response.body);
+  const lines = [
+    `HTTP/1.1 ${response.status} ${reasons[response.status] ?? "Error"}`,
+    ...response.headers.map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${body.length}`,
+    ...(closes ? ["Connection: close"] : isOld ? ["Connection: keep-alive"] : []),
+  ];
+  const head = latin1(`${lines.join("\r\n")}\r\n\r\n`);
+  return isHead ? head : Buffer.concat([head, body]);
+}

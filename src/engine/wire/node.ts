@@ -1,0 +1,137 @@
+/** The seam's sockets over `node:net` and `node:tls`, which every runtime has: slower than a runtime's own, as exact. */
+
+import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+
+import { toError } from "../../lib/bugs.ts";
+import { freezeClock, thawClock } from "../../lib/clock.ts";
+import { type Address, certifiedName } from "../../pool/upstream.ts";
+import type {
+  ConnectHandler,
+  ListenOptions,
+  Sockets,
+  SocketHandler,
+  WireListener,
+  WireSocket,
+} from "./sockets.ts";
+
+/**
+ * A node socket keeps everything it is given; taking nothing while it is busy restores the seam's contract, so that
+ * the queue, and with it the backpressure, stays with the connection.
+ */
+class NodeSocket implements WireSocket {
+  readonly #socket: Socket;
+  #isBusy = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(socket: Socket, owner: SocketHandler) {
+    this.#socket = socket;
+    const guarded = (step: () => void) => {
+      freezeClock();
+      try {
+        step();
+      } catch (error) {
+        owner.handlerThrew(toError(error));
+      } finally {
+        thawClock();
+      }
+    };
+    let cause: Error | undefined;
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => guarded(() => owner.received(chunk)));
+    socket.on("drain", () => {
+      this.#isBusy = false;
+      this.#onIdle?.();
+      guarded(() => owner.drained());
+    });
+    socket.on("end", () => guarded(() => owner.ended()));
+    socket.on("error", (error) => (cause = error));
+    socket.on("close", () => guarded(() => owner.closed(cause)));
+  }
+
+  write(bytes: Uint8Array, offset: number, length: number): number {
+    if (this.#socket.destroyed || this.#socket.writableEnded) return -1;
+    if (this.#isBusy) return 0;
+    // The bytes are only ours during the call.
+    this.#isBusy = !this.#socket.write(Buffer.from(bytes.subarray(offset, offset + length)));
+    return length;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  shutdown(): void {
+    this.#socket.end();
+  }
+
+  end(): void {
+    this.#socket.end();
+    if (this.#isBusy) this.#onIdle = () => this.#socket.destroySoon();
+    else this.#socket.destroySoon();
+  }
+
+  terminate(): void {
+    if (this.#socket.connecting) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+}
+
+function listen({
+  hostname,
+  port,
+  sharesPort,
+  tls,
+  accept,
+  handshakeMs,
+}: ListenOptions): Promise<WireListener> {
+  const onSocket = (socket: Socket) => {
+    const owner = accept(socket.remoteAddress ?? "");
+    owner.opened(new NodeSocket(socket, owner));
+    if (tls) owner.secured();
+  };
+  const server: Server = tls
+    ? createTlsServer({ ...tls, allowHalfOpen: true, handshakeTimeout: handshakeMs }, onSocket)
+    : createServer({ allowHalfOpen: true }, onSocket);
+  // Deno tells of the time that is up, and leaves the rest to us.
+  server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host: hostname, ...(sharesPort && { reusePort: true }) }, () => {
+      const address = server.address();
+      const listening = typeof address === "object" && address ? address.port : port;
+      resolve({ hostname, port: listening, stop: () => void server.close() });
+    });
+  });
+}
+
+function connect(address: Address, owner: ConnectHandler): void {
+  const { protocol, hostname: host, port, tls = { verify: true } } = address;
+  const { verify, ca } = tls;
+  const name = certifiedName(address);
+  const socket =
+    protocol === "https"
+      ? connectTls({
+          host,
+          port,
+          rejectUnauthorized: verify,
+          ...(ca !== undefined && { ca }),
+          ...(!isIP(name) && { servername: name }),
+        })
+      : connectPlain({ host, port, allowHalfOpen: true });
+  const onRefused = (error: Error) => {
+    socket.on("error", () => {});
+    owner.refused("code" in error ? String(error.code) : error.message);
+  };
+  socket.once("error", onRefused);
+  socket.once(protocol === "https" ? "secureConnect" : "connect", () => {
+    socket.off("error", onRefused);
+    owner.opened(new NodeSocket(socket, owner));
+  });
+}
+
+export const nodeSockets: Sockets = { listen, connect };

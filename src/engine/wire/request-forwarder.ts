@@ -1,0 +1,259 @@
+/** Carries one request and its answer between a client's connection and an upstream's; the exchange decides where to. */
+
+import type { Attempt } from "../../pool/attempt.ts";
+import { type Outcome, completed } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import { refusalForViolation, closesConnection, type Refusal, refusal } from "../../proxy/refusal.ts";
+import type { ParsedResponse } from "./answer-head.ts";
+import type { ResponseSink } from "./http1/response-reader.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import { violations } from "./http1/violations.ts";
+import { type ConnectionFate, connectionFateOf, ForwarderSummary } from "./exchange-end.ts";
+import type { WireContext } from "./context.ts";
+import { ForwardedResponse } from "./forwarded-response.ts";
+import { ForwardedRequest } from "./forwarded-request.ts";
+import type { ParsedRequest } from "./http1/parsed-request.ts";
+import { AttemptRunner } from "./attempt-runner.ts";
+import { Tunnel } from "./tunnel.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+
+/**
+ * ```
+ *  start ─▶ Sending ──answer──▶ answerBody … ──▶ answered ──▶ back to the plane
+ *             │   │                  │ cut                        ▲
+ *             │   └──101──▶ Tunnel   └───▶ client reset ──────────┤
+ *             └──refused──▶ answer of our own ────────────────────┘
+ * ```
+ * It serves one request at a time and returns to the plane between two.
+ */
+export class RequestForwarder implements ResponseSink {
+  readonly #context: WireContext;
+  readonly #exchange: Exchange;
+  readonly #response: ForwardedResponse;
+  readonly request = new ForwardedRequest();
+  readonly attempts: AttemptRunner;
+  readonly #ends: ForwarderSummary;
+  /** Whom it serves at present. */
+  client: ClientConnection | undefined;
+  #keepsAlive = false;
+  /** The next attempt, when an answer is to be bettered. */
+  #elsewhere: Attempt | undefined;
+  /** Present once the protocol was switched. */
+  tunnel: Tunnel | undefined;
+
+  constructor(context: WireContext, exchange: Exchange) {
+    this.#context = context;
+    this.#exchange = exchange;
+    this.#response = new ForwardedResponse(context.scratch);
+    this.attempts = new AttemptRunner(context, exchange, this);
+    this.#ends = new ForwarderSummary(this.request, this.#response);
+  }
+
+  get hasStarted(): boolean {
+    return this.#response.hasStarted;
+  }
+
+  /**
+   * Begins with a head that may pass, and with what came behind it up to the offset `to`.
+   * @returns the offset behind what belongs to this request
+   */
+  start(client: ClientConnection, head: ParsedRequest, to: number): number {
+    const { request } = this;
+    request.view.clientAddress = client.forwarding.address;
+    request.view.scheme = client.scheme;
+    const stop = request.begin(head, to);
+    if (stop < 0) {
+      this.refuseUnparsed(client, refusalForViolation(request.chunkViolation));
+      return to;
+    }
+    this.#begin(client);
+    request.id = this.#context.setting.requestId(head.requestId);
+    request.trace = this.#exchange.open(request.view).trace;
+    const isAdmitted = this.#exchange.allowsBodySize(request.unannouncedBytes);
+    if (isAdmitted) {
+      request.write(head, stop, client.forwarding);
+      this.attempts.runStep(this.#exchange.next());
+    } else this.#refuse(refusal("request_too_large"));
+    return isAdmitted ? stop : to;
+  }
+
+  #begin(client: ClientConnection): void {
+    this.client = client;
+    this.#keepsAlive = this.request.keepsAlive;
+    this.#response.begin(this.request.isHttp10, client.writtenBytes);
+  }
+
+  /** Without a head that may pass: no exchange is opened. */
+  refuseUnparsed(client: ClientConnection, given: Refusal): void {
+    this.request.beginUnknown(this.#context.setting.requestId(undefined));
+    this.#begin(client);
+    this.#refuse(given);
+  }
+
+  #refuse(given: Refusal): void {
+    this.#keepsAlive = false;
+    this.sendRefusal(this.#exchange.refuse(given));
+  }
+
+  /** The answer is our own. */
+  sendRefusal(given: Refusal): void {
+    const client = this.client;
+    if (!client) return;
+    const kept = given.usesHeldResponse && this.#response.releaseHeld(this.request);
+    if (kept) {
+      this.#start(client, kept, kept.bytes.length);
+      return this.responseComplete();
+    }
+    const { request } = this;
+    if (given.notRetried === undefined) {
+      const { reason, status, complaint: violation } = given;
+      const headers = {
+        requestId: request.id,
+        client: client.forwarding.address,
+        reason,
+        status,
+        complaint: violation,
+      };
+      this.#context.setting.log.warn("refused", headers);
+    }
+    const keeps =
+      this.#keepsAlive && request.isComplete && !closesConnection(given) && !this.#context.isDraining;
+    client.writeAll(request.refusalBytes(given, !keeps));
+    this.#response.status = given.status;
+    this.#end(keeps ? "keep" : "close");
+  }
+
+  /** More of the request's body: returns the offset behind what belongs to it, -1 if it was refused. */
+  requestBody(bytes: Buffer, from: number, to: number): number {
+    const stop = this.request.take(bytes, from, to);
+    const isAdmitted = this.#exchange.allowsBodySize(this.request.unannouncedBytes);
+    if (stop >= 0 && isAdmitted) {
+      this.attempts.send(bytes, from, stop);
+      return stop;
+    }
+    this.attempts.cancel();
+    if (this.hasStarted) this.#end("reset");
+    else
+      this.#refuse(
+        isAdmitted ? refusalForViolation(this.request.chunkViolation) : refusal("request_too_large"),
+      );
+    return -1;
+  }
+
+  upstreamFlushed(upstream: UpstreamConnection): void {
+    if (this.tunnel) this.tunnel.upstreamFlushed();
+    else this.attempts.connectionFlushed(upstream);
+  }
+
+  clientFlushed(): void {
+    if (this.tunnel) this.tunnel.clientFlushed();
+    else this.attempts.upstream?.resume();
+  }
+
+  /** A 1xx head, which clients of HTTP/1.0 do not know. */
+  interim(head: ParsedResponse): void {
+    const { client } = this;
+    if (client && !this.request.isHttp10) this.#pass(client, this.#response.interim(client, head));
+  }
+
+  /** The final head, and the body up to the offset `stop`; what is not whole cannot wait for a better one. */
+  responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void {
+    const client = this.client;
+    if (!client) return;
+    const { status } = head.reader;
+    this.attempts.responseHead(status);
+    if (isWhole && this.#exchange.isRetriable(status) && this.#response.hold(head, stop)) {
+      const step = this.attempts.responseComplete(status);
+      if (step !== "pass") return void (this.#elsewhere = step);
+    }
+    this.attempts.commit();
+    this.#start(client, head, stop);
+  }
+
+  #start(client: ClientConnection, head: ParsedResponse, stop: number): void {
+    const response = this.#response;
+    if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
+      this.#keepsAlive = false;
+    response.closes = !this.#keepsAlive;
+    this.#pass(client, response.start(client, head, stop));
+  }
+
+  responseBody(piece: Buffer): void {
+    const client = this.client;
+    if (client) this.#pass(client, this.#response.continue(client, piece));
+  }
+
+  /** A client that is slower than its upstream slows it down. */
+  #pass(client: ClientConnection, isOut: boolean): void {
+    if (isOut) return;
+    this.attempts.upstream?.pause();
+    this.#context.times.forReader(client);
+  }
+
+  /** The whole answer was passed on; the upstream's connection is free or closed already. */
+  responseComplete(): void {
+    const elsewhere = this.#elsewhere;
+    this.#elsewhere = undefined;
+    if (elsewhere) return this.attempts.runStep(elsewhere);
+    this.attempts.end(completed);
+    this.#end(connectionFateOf(this.request, this.#keepsAlive));
+  }
+
+  /** 101: from here on both sides speak another protocol; what is behind the head is its first. */
+  switchProtocols(head: ParsedResponse, to: number): void {
+    const client = this.client;
+    const { upstream, timeouts } = this.attempts;
+    if (!client || !upstream) return;
+    this.attempts.responseHead(101);
+    this.#response.hasStarted = true;
+    this.#response.interim(client, head);
+    const onEnd = (outcome: Outcome) => {
+      this.attempts.end(outcome);
+      upstream[outcome.kind === "response" ? "close" : "terminate"]();
+      this.#end(outcome.kind === "response" ? "close" : "reset");
+    };
+    const { wheel } = this.#context;
+    const tunnel = new Tunnel({ wheel, idleMs: timeouts.tunnelIdleMs, client, upstream, onEnd });
+    this.tunnel = tunnel;
+    if (to > head.reader.end) tunnel.fromUpstream(head.bytes.subarray(head.reader.end, to));
+    client.enterTunnel();
+  }
+
+  /** The answer broke off: the client must not take what it has for everything. */
+  truncated(): void {
+    this.#end("reset");
+  }
+
+  /** The client left. */
+  cancel(): void {
+    this.attempts.cancel();
+    this.#end("gone");
+  }
+
+  /** The client's body stalled, or it stopped reading. */
+  clientStalled(): void {
+    this.attempts.cancel();
+    if (this.hasStarted) this.#end("reset");
+    else this.#refuse(refusalForViolation(violations.bodyTime));
+  }
+
+  /** A bug of ours came to light: the request must not hang for it. */
+  handlerThrew(): void {
+    this.attempts.cancel();
+    if (this.hasStarted) return this.#end("reset");
+    this.client?.writeAll(this.request.internalErrorBytes());
+    this.#response.status = 500;
+    this.#end("close");
+  }
+
+  #end(ending: ConnectionFate): void {
+    const client = this.client;
+    if (!client) return;
+    this.client = undefined;
+    this.tunnel?.release();
+    this.#exchange.close(this.#ends.of(client, this.tunnel, ending === "gone"));
+    this.tunnel = undefined;
+    this.#context.releaseForwarder(this);
+    client.requestFinished(ending);
+  }
+}

@@ -1,0 +1,91 @@
+/** Counts as they travel between processes: cumulative, so that a message that is lost does no harm. */
+
+import type { HistogramCounts } from "./histogram.ts";
+import type { PoolMeter, UpstreamMeter } from "./metrics.ts";
+import type { RollingTrafficState } from "./rolling-traffic.ts";
+import type { RejectedCounters } from "./turned-away.ts";
+
+type Counts<Key> = readonly (readonly [key: Key, count: number])[];
+
+/** What attempts did on one upstream since its process began. Probes and ejections are counted where they are decided. */
+export interface UpstreamCounters {
+  readonly requests: number;
+  readonly errors: number;
+  readonly cancelled: number;
+  readonly codes: Counts<number>;
+  readonly failures: Counts<string>;
+  readonly connect: HistogramCounts;
+  readonly firstByte: HistogramCounts;
+  readonly duration: HistogramCounts;
+  readonly recent: RollingTrafficState;
+}
+
+export interface PoolCounters {
+  readonly retries: Counts<string>;
+  readonly notRetried: Counts<string>;
+  readonly hedges: Counts<string>;
+  readonly refusals: Counts<string>;
+  readonly refusalCodes: Counts<number>;
+  readonly turnedAway: RejectedCounters;
+}
+
+export function upstreamCountersOf(meter: UpstreamMeter): UpstreamCounters {
+  const { requests, errors, cancelled, codes, failures, connect, firstByte, duration, recent } = meter;
+  return {
+    ...{ requests, errors, cancelled },
+    codes: [...codes],
+    failures: [...failures],
+    connect: connect.counts,
+    firstByte: firstByte.counts,
+    duration: duration.counts,
+    recent: recent.picture,
+  };
+}
+
+export function poolCountersOf(meter: PoolMeter): PoolCounters {
+  const { retries, notRetried, hedges, refusals, refusalCodes, turnedAway } = meter;
+  return {
+    retries: [...retries],
+    notRetried: [...notRetried],
+    hedges: [...hedges],
+    refusals: [...refusals],
+    refusalCodes: [...refusalCodes],
+    turnedAway: turnedAway.counts,
+  };
+}
+
+/** Makes a meter the sum of these, as far as they count: its probes and ejections stay. */
+export function mergeUpstreamCounters(meter: UpstreamMeter, parts: readonly UpstreamCounters[]): void {
+  const { codes, failures, connect, firstByte, duration, recent } = meter;
+  for (const part of [codes, failures, connect, firstByte, duration, recent]) part.clear();
+  [meter.requests, meter.errors, meter.cancelled] = [0, 0, 0];
+  for (const part of parts) {
+    meter.requests += part.requests;
+    meter.errors += part.errors;
+    meter.cancelled += part.cancelled;
+    addAll(codes, part.codes);
+    addAll(failures, part.failures);
+    connect.addCounts(part.connect);
+    firstByte.addCounts(part.firstByte);
+    duration.addCounts(part.duration);
+    recent.add(part.recent);
+  }
+}
+
+/** Makes a pool's meter the sum of these. */
+export function mergePoolCounters(meter: PoolMeter, parts: readonly PoolCounters[]): void {
+  const { retries, notRetried, hedges, refusals, refusalCodes, turnedAway } = meter;
+  for (const part of [retries, notRetried, hedges, refusals, refusalCodes, turnedAway]) part.clear();
+  for (const part of parts) {
+    addAll(retries, part.retries);
+    addAll(notRetried, part.notRetried);
+    addAll(hedges, part.hedges);
+    addAll(refusals, part.refusals);
+    addAll(refusalCodes, part.refusalCodes);
+    turnedAway.add(part.turnedAway);
+  }
+}
+
+function addAll<Key>(into: Map<Key, number>, counts: Counts<Key>): void {
+  for (const [key, count] of counts) into.set(key, (into.get(key) ?? 0) + count);
+}

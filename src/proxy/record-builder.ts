@@ -1,0 +1,224 @@
+/** What is noted of one exchange, in place and without strings, and how that reads at its end: apart from the recorder, who decides what is noted. */
+
+import { systemWallClock, type WallClock } from "../lib/clock.ts";
+import type { Attempt } from "../pool/attempt.ts";
+import type { Outcome } from "../pool/outcome.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { RequestHead } from "./request-head.ts";
+import type {
+  AttemptRecord,
+  SelectionRecord,
+  EndedExchange,
+  ExchangeSummary,
+  RequestRecord,
+} from "./record.ts";
+import type { RetryVeto, Refusal } from "./refusal.ts";
+import { readTraceparent, type TraceContext } from "./trace-context.ts";
+
+/** Longer targets and hosts are cut: a record must stay small. */
+const maxChars = 2_048;
+
+/** What is kept of an attempt: written over by the next exchange. */
+interface AttemptNote {
+  upstream: Upstream;
+  startedAt: number;
+  connectMs: number | undefined;
+  isRehearsed: boolean;
+  headAt: number;
+  endedAt: number;
+  status: number;
+  outcome: Outcome;
+}
+
+/** Reused for every exchange. Read as an {@link EndedExchange} it makes strings and objects only where it is asked for them. */
+export class RecordBuilder implements EndedExchange {
+  readonly #wallClock: WallClock = systemWallClock;
+  readonly #attempts: AttemptNote[] = [];
+  #attemptCount = 0;
+  #end: ExchangeSummary | undefined;
+  #trace: TraceContext | undefined;
+  #record: RequestRecord | undefined;
+  #attemptRecords: readonly AttemptRecord[] | undefined;
+  head: RequestHead | undefined;
+  ofPool: Pool | undefined;
+  pinnedBy = "";
+  startedAt = 0;
+  queuedMs = 0;
+  refused: Refusal | undefined;
+  whyNot: RetryVeto | undefined;
+  readonly retried: string[] = [];
+  readonly choices: SelectionRecord[] = [];
+  at = 0;
+  durationMs = 0;
+
+  /** The next exchange begins. */
+  clear(): void {
+    this.head = this.ofPool = this.refused = this.whyNot = undefined;
+    this.#end = this.#trace = this.#record = this.#attemptRecords = undefined;
+    this.pinnedBy = "";
+    this.startedAt = this.queuedMs = this.#attemptCount = 0;
+    // Setting the length of a list is a call into the runtime, even where it is empty: nearly always.
+    if (this.retried.length > 0) this.retried.length = 0;
+    if (this.choices.length > 0) this.choices.length = 0;
+  }
+
+  addAttempt(attempt: Attempt, outcome: Outcome): void {
+    const {
+      upstream,
+      startedAt,
+      connectTimeMs: connectMs,
+      responseStartedAt: headAt,
+      endedAt,
+      status,
+      isIntercepted: isRehearsed,
+    } = attempt;
+    const note = this.#attempts[this.#attemptCount];
+    if (note) {
+      note.upstream = upstream;
+      note.startedAt = startedAt;
+      note.connectMs = connectMs;
+      note.isRehearsed = isRehearsed;
+      note.headAt = headAt;
+      note.endedAt = endedAt;
+      note.status = status;
+      note.outcome = outcome;
+    } else {
+      const at = { startedAt, connectMs, headAt, endedAt };
+      this.#attempts.push({ upstream, ...at, status, outcome, isRehearsed });
+    }
+    this.#attemptCount += 1;
+  }
+
+  get lastOutcome(): Outcome | undefined {
+    return this.#attempts[this.#attemptCount - 1]?.outcome;
+  }
+
+  /** From here on it can be read. @param now clock time */
+  end(end: ExchangeSummary, trace: TraceContext | undefined, now: number): void {
+    this.#end = end;
+    this.#trace = trace;
+    this.durationMs = now - this.startedAt;
+    this.at = this.#wallClock() - this.durationMs;
+  }
+
+  get #ended(): ExchangeSummary {
+    if (!this.#end) throw new Error("Cannot read an exchange: it has not ended");
+    return this.#end;
+  }
+
+  get requestId(): string {
+    return this.#ended.requestId;
+  }
+
+  get clientAddress(): string {
+    return this.#ended.clientAddress;
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#ended.scheme;
+  }
+
+  get status(): number {
+    return this.#ended.status;
+  }
+
+  get bytesIn(): number {
+    return this.#ended.bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#ended.bytesOut;
+  }
+
+  get isClientGone(): boolean {
+    return this.#ended.isClientGone;
+  }
+
+  get method(): string {
+    return this.head?.method ?? "";
+  }
+
+  get target(): string {
+    return cut(this.head?.target ?? "");
+  }
+
+  get host(): string {
+    return cut(this.head?.host ?? "");
+  }
+
+  get pool(): string | null {
+    return this.ofPool?.name ?? null;
+  }
+
+  get reason(): RequestRecord["reason"] {
+    if (this.refused) return this.refused.reason;
+    const outcome = this.lastOutcome;
+    return outcome?.kind === "failure" ? outcome.reason : null;
+  }
+
+  get complaint(): string | null {
+    return this.refused?.complaint ?? null;
+  }
+
+  get notRetried(): RetryVeto | null {
+    return this.whyNot ?? null;
+  }
+
+  get traceId(): string | null {
+    if (this.#trace) return this.#trace.traceId;
+    const given = this.head?.header("traceparent");
+    return given === undefined ? null : (readTraceparent(given)?.traceId ?? null);
+  }
+
+  get attempts(): readonly AttemptRecord[] {
+    return (this.#attemptRecords ??= this.#attempts
+      .slice(0, this.#attemptCount)
+      .map((note) => attemptOf(note, this.startedAt)));
+  }
+
+  get record(): RequestRecord {
+    return (this.#record ??= this.#makeRecord());
+  }
+
+  #makeRecord(): RequestRecord {
+    const { requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone } = this.#ended;
+    const { at, durationMs, method, pool, reason, complaint, notRetried, queuedMs, attempts, traceId } = this;
+    return {
+      ...{ requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone },
+      ...{ at, durationMs, method, pool, reason, complaint, notRetried, queuedMs, attempts, traceId },
+      target: copyOf(this.target),
+      host: copyOf(this.host),
+      key: this.pinnedBy === "" ? null : copyOf(cut(this.pinnedBy)),
+      retried: [...this.retried],
+      choices: [...this.choices],
+      ...(this.#trace && { trace: this.#trace }),
+    };
+  }
+}
+
+function cut(text: string): string {
+  return text.length > maxChars ? text.slice(0, maxChars) : text;
+}
+
+/** A part of a string keeps all of it in memory, which may be a whole head. */
+function copyOf(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+function attemptOf(note: AttemptNote, exchangeAt: number): AttemptRecord {
+  const { upstream, startedAt, connectMs, headAt, endedAt, status, outcome } = note;
+  const failed = outcome.kind === "failure" ? outcome : undefined;
+  return {
+    upstream: upstream.id,
+    startMs: startedAt - exchangeAt,
+    connectMs: connectMs ?? null,
+    headMs: headAt > 0 ? headAt - startedAt : null,
+    endMs: endedAt - startedAt,
+    status,
+    outcome: outcome.kind,
+    phase: failed?.phase ?? null,
+    reason: failed?.reason ?? null,
+    rehearsed: note.isRehearsed,
+  };
+}

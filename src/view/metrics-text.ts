@@ -1,0 +1,42 @@
+/** Everything that /metrics tells, put together from those who count. */
+
+import { bugs } from "../lib/bugs.ts";
+import { lostLogLines } from "../lib/log.ts";
+import { certificateFamilies } from "../metrics/certificate-families.ts";
+import { renderPrometheus } from "../metrics/prometheus.ts";
+import { families } from "../metrics/families.ts";
+import { memoryFamilies, stateFamily } from "../metrics/memory-families.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { processFamilies, sumProcessCounters } from "../metrics/process-families.ts";
+import { workerFamilies } from "../metrics/worker-families.ts";
+import type { DataPlane } from "../dataplane/local-data-plane.ts";
+import type { MonitoredStore } from "../state/watched-store.ts";
+import type { CertificateMonitor } from "../control/certificate-monitor.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
+import type { MemoryMonitor } from "../control/overload.ts";
+
+export interface Exposed {
+  readonly metrics: Metrics;
+  readonly registry: Pick<PoolRegistry, "members">;
+  readonly dataPlane: DataPlane;
+  readonly memory: Pick<MemoryMonitor, "snapshot">;
+  readonly certificates: Pick<CertificateMonitor, "snapshot">;
+  readonly store: Pick<MonitoredStore, "notKept">;
+}
+
+/** The Prometheus text of all metrics, brought up to date. */
+export function renderMetrics(exposed: Exposed): Promise<string> {
+  const { metrics, registry, dataPlane, memory, certificates, store } = exposed;
+  dataPlane.refreshCounters();
+  const measured = registry.members.map((member) => ({ pool: member.pool, ...dataPlane.measure(member) }));
+  return renderPrometheus([
+    ...families(metrics, measured),
+    ...workerFamilies(dataPlane.workers),
+    ...certificateFamilies(certificates.snapshot),
+    ...memoryFamilies(memory.snapshot),
+    stateFamily(store.notKept !== undefined),
+    ...processFamilies(
+      sumProcessCounters([{ bugs: bugs.count, lostLogLines: lostLogLines() }, dataPlane.processCounters()]),
+    ),
+  ]);
+}

@@ -1,0 +1,135 @@
+/** How one pool's part of the picture is taken; what it looks like stands in the snapshot's types. */
+
+import { Histogram } from "../metrics/histogram.ts";
+import { errorsByReason, type Metrics, type UpstreamMeter } from "../metrics/metrics.ts";
+import type { PolicyName } from "../policy/policies.ts";
+import type { Pool } from "../pool/pool.ts";
+import { originOf, type Upstream } from "../pool/upstream.ts";
+import type {
+  OutlierSnapshot,
+  PoolSnapshot,
+  RehearsalSnapshot,
+  Traffic,
+  UpstreamSnapshot,
+} from "../snapshot/snapshot.ts";
+import type { BalancerEvent } from "../state/event.ts";
+
+/** What is known of an upstream besides what the pool and the metrics know. */
+export type UpstreamAnnotations = Pick<
+  UpstreamSnapshot,
+  "lastProbe" | "probeHistory" | "uptime" | "statusSince" | "modeSet" | "weightSet" | "added" | "drain"
+>;
+
+export interface PoolView {
+  readonly pool: Pool;
+  readonly policy: PolicyName;
+  readonly probe: string;
+  readonly metrics: Metrics;
+  readonly notesOf: (upstream: Upstream) => UpstreamAnnotations;
+  readonly retryBudget: { readonly balance: number };
+  readonly queue: { readonly size: number };
+  readonly events: readonly BalancerEvent[];
+  /** Clock time, milliseconds. */
+  readonly now: number;
+  /** The same moment in epoch milliseconds. */
+  readonly at: number;
+}
+
+export function poolSnapshot(view: PoolView): PoolSnapshot {
+  const { pool, metrics, now } = view;
+  const meter = metrics.ofPool(pool.name);
+  const meters = [...pool.upstreams.map((upstream) => metrics.of(upstream)), meter.turnedAway];
+  return {
+    name: pool.name,
+    policy: view.policy,
+    probe: view.probe,
+    panic: pool.isPanicking,
+    upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
+    traffic: trafficOf(meters, now),
+    turnedAwayPerSecond: errorsPerSecond(meter.turnedAway, now),
+    retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
+    rescues: meter.retries.get("rescued") ?? 0,
+    hedges: { won: meter.hedges.get("won") ?? 0, lost: meter.hedges.get("lost") ?? 0 },
+    retryBudget: Math.floor(view.retryBudget.balance),
+    queued: view.queue.size,
+    notRetried: Object.fromEntries(meter.notRetried),
+    refusals: Object.fromEntries(meter.refusals),
+    events: view.events,
+  };
+}
+
+export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSnapshot {
+  const { pool, metrics, notesOf, now } = view;
+  // First of all: it brings verdicts up to date.
+  const fit = pool.serves(upstream);
+  return {
+    id: upstream.id,
+    url: originOf(upstream.address),
+    weight: upstream.weight,
+    effectiveWeight: upstream.effectiveWeight,
+    // Whoever is out again begins anew when it returns.
+    slowStart: upstream.status === "passing" ? (upstream.slowStart.progress(now) ?? null) : null,
+    backup: upstream.backup,
+    status: upstream.status,
+    mode: upstream.mode,
+    fit,
+    inFlight: upstream.inFlight,
+    tunnels: upstream.tunnels,
+    maxInFlight: upstream.maxInFlight,
+    rescues: metrics.of(upstream).rescues,
+    outlier: outlierSnapshot(view, upstream),
+    rehearsal: faultSnapshot(view, upstream),
+    ...notesOf(upstream),
+    traffic: trafficOf([metrics.of(upstream)], now),
+    errorsByReason: errorsByReason(metrics.of(upstream)),
+  };
+}
+
+function faultSnapshot({ now, at }: PoolView, { fault }: Upstream): RehearsalSnapshot | null {
+  if (!fault || fault.isOver(now)) return null;
+  return { ...fault.plan, until: Math.round(at + fault.plan.until - now) };
+}
+
+function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierSnapshot {
+  const { state, since, endsAt, reason, cause, ejections: count } = outlier;
+  return {
+    state,
+    since: reason === undefined ? null : Math.round(at + since - now),
+    until: endsAt === Infinity ? null : Math.round(at + endsAt - now),
+    reason: reason ?? null,
+    cause: cause ?? null,
+    count,
+  };
+}
+
+/** What traffic is read from: an upstream's meter, or what was turned away before it had one. */
+type Measured = Pick<UpstreamMeter, "requests" | "errors" | "recent">;
+
+function errorsPerSecond({ recent }: Measured, now: number): number {
+  const { errors, seconds } = recent.counts(now);
+  return errors / seconds;
+}
+
+/** The traffic of several meters as one: percentiles come from the merged histograms, never from averaged percentiles. */
+function trafficOf(meters: readonly Measured[], now: number): Traffic {
+  const latencies = new Histogram();
+  let [requests, errors, recentRequests, recentErrors, seconds] = [0, 0, 0, 0, 1];
+  for (const meter of meters) {
+    const recent = meter.recent.counts(now);
+    meter.recent.addLatencies(latencies, now);
+    requests += meter.requests;
+    errors += meter.errors;
+    recentRequests += recent.requests;
+    recentErrors += recent.errors;
+    seconds = Math.max(seconds, recent.seconds);
+  }
+  return {
+    requests,
+    errors,
+    requestsPerSecond: recentRequests / seconds,
+    errorShare: recentRequests > 0 ? recentErrors / recentRequests : 0,
+    p50Ms: latencies.percentile(0.5) ?? null,
+    p95Ms: latencies.percentile(0.95) ?? null,
+    p99Ms: latencies.percentile(0.99) ?? null,
+  };
+}

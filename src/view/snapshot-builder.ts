@@ -1,0 +1,112 @@
+/** Takes the pictures that readers see: pools and upstreams with what is known of each from every side. */
+
+import type { Drains } from "../control/drains.ts";
+import type { PoolRegistry, PoolEntry } from "../registry/pool-registry.ts";
+import type { Intents } from "../control/intents.ts";
+import type { EventLog } from "../control/event-log.ts";
+import type { Clock, WallClock } from "../lib/clock.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { UpstreamDetail } from "../detail.ts";
+import type { DataPlane } from "../dataplane/local-data-plane.ts";
+import { describePlan } from "../probe/probe.ts";
+import type {
+  DrainSnapshot,
+  ChangeStamp,
+  PoolSnapshot,
+  ProbeSnapshot,
+  UptimeSnapshot,
+} from "../snapshot/snapshot.ts";
+import type { IntentMeta } from "../state/intent.ts";
+import { UpstreamObservations } from "./observations.ts";
+import { poolSnapshot, type PoolView } from "./pool-snapshot.ts";
+import { upstreamDetail } from "../picture/upstream-detail.ts";
+
+export interface SnapshotBuilderOptions {
+  readonly registry: PoolRegistry;
+  readonly intents: Intents;
+  readonly drains: Drains;
+  readonly eventLog: EventLog;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly wallClock: WallClock;
+  /** What a pool's exchanges know of it, in whatever processes they are. */
+  readonly measure: DataPlane["measure"];
+  readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
+}
+
+/** As many events as a page shows at once. */
+export const eventsShown = 20;
+
+export class SnapshotBuilder {
+  readonly #options: SnapshotBuilderOptions;
+  readonly #observed: UpstreamObservations;
+
+  constructor(options: SnapshotBuilderOptions) {
+    this.#options = options;
+    this.#observed = new UpstreamObservations(options.wallClock);
+  }
+
+  probed(upstream: Upstream, probe: ProbeSnapshot): void {
+    this.#observed.probed(upstream, probe);
+  }
+
+  /** Notes since when its status holds: to be called often, because some verdicts change by mere time. */
+  observe(upstream: Upstream): void {
+    this.#observed.sample(upstream);
+  }
+
+  pools(): readonly PoolSnapshot[] {
+    return this.#options.registry.members.map((member) => poolSnapshot(this.#viewOf(member)));
+  }
+
+  /** Undefined if there is no such upstream. */
+  upstream(id: string): UpstreamDetail | undefined {
+    const found = this.#options.registry.find(id);
+    return found && upstreamDetail(this.#viewOf(found.member), found.upstream, this.#observed);
+  }
+
+  /** Requests that wait for a place in a pool, in whatever processes. */
+  queuedIn(pool: Pool): number {
+    const member = this.#options.registry.members.find((each) => each.pool === pool);
+    return member ? this.#options.measure(member).queue.size : 0;
+  }
+
+  #viewOf(member: PoolEntry): PoolView {
+    const { config, pool } = member;
+    const { measure, metrics, clock, wallClock, intents, eventLog, uptimeOf } = this.#options;
+    return {
+      pool,
+      ...measure(member),
+      policy: config.policy,
+      probe: describePlan(config.probe),
+      metrics,
+      now: clock(),
+      at: wallClock(),
+      events: eventLog.events({ pool: pool.name, limit: eventsShown }),
+      notesOf: (upstream) => ({
+        lastProbe: this.#observed.probesOf(upstream).at(-1) ?? null,
+        probeHistory: this.#observed.probeHistoryOf(upstream),
+        uptime: uptimeOf(pool, upstream),
+        statusSince: this.#observed.statusSince(upstream),
+        modeSet: markOf(intents.of("mode", upstream.id)),
+        weightSet: markOf(intents.of("weight", upstream.id)),
+        added: markOf(intents.of("added", upstream.id)),
+        drain: this.#drainOf(upstream),
+      }),
+    };
+  }
+
+  #drainOf(upstream: Upstream): DrainSnapshot | null {
+    const drain = this.#options.drains.of(upstream);
+    if (!drain) return null;
+    const { since, deadline, isRemoval } = drain;
+    const { inFlight } = upstream;
+    return { since, deadline, inFlight, drained: inFlight === 0, leaving: isRemoval };
+  }
+}
+
+function markOf(meta: IntentMeta | undefined): ChangeStamp | null {
+  return meta ? { by: meta.by, at: meta.at, why: meta.why } : null;
+}

@@ -1,0 +1,165 @@
+import { describe, expect, test } from "bun:test";
+
+import { renderColumns } from "../../src/commands/columns.ts";
+import { eventLine } from "../../src/commands/event-line.ts";
+import { renderExplanation } from "../../src/commands/explain.ts";
+import { statusLines } from "../../src/commands/status-table.ts";
+import { nextDashboardState } from "../../src/dashboard/picture.ts";
+import type { OutlierSnapshot, Snapshot } from "../../src/snapshot/snapshot.ts";
+import { busySnapshot, pool, snapshotOf, upstream } from "../support/fake-admin-api.ts";
+
+describe("columns", () => {
+  const rows = [
+    ["NAME", "COUNT", "WHY"],
+    ["a", "7", "because of this"],
+    ["long-name", "1,234", "x"],
+  ];
+
+  test("line up, numbers to the right, and end without spaces", () =>
+    expect(renderColumns(rows, { right: [1], hasColour: false })).toEqual([
+      "NAME       COUNT  WHY",
+      "a              7  because of this",
+      "long-name  1,234  x",
+    ]));
+
+  test("end where the terminal does, whatever their colours", () => {
+    const toned = rows.map((row) => row.map((text) => ({ text, tone: "red" as const })));
+    for (const hasColour of [false, true]) {
+      for (const line of renderColumns(toned, { right: [1], hasColour, width: 20 }))
+        expect(Bun.stripANSI(line).length).toBeLessThanOrEqual(20);
+    }
+  });
+});
+
+const hostile = "\x1b[2J\x07‮evil\r\nnext";
+/** Every string of it. */
+function poisoned(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(poisoned);
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, poisoned(item)]));
+  return typeof value === "string" ? `${value}${hostile}` : value;
+}
+
+describe("what a terminal is shown", () => {
+  const pictureOf = (snapshot: Snapshot) =>
+    nextDashboardState(undefined, {
+      at: snapshot.at,
+      adminUrl: "http://localhost:8091",
+      frontDoor: { url: "", reachable: true, status: 200, detail: "", latencyMs: 0, checkedAt: 0 },
+      reading: { snapshot },
+      trends: [],
+    });
+
+  test("has every upstream with its status, and what is behind it", () => {
+    const snapshot = busySnapshot();
+    const text = statusLines(pictureOf(snapshot), { hasColour: false }).join("\n");
+    for (const { upstreams, name } of snapshot.pools) {
+      expect(text).toContain(name);
+      for (const { id, status } of upstreams) expect(text).toMatch(new RegExp(`^${id} +${status} `, "m"));
+    }
+    const plain = text.replaceAll("\u00a0", " ");
+    expect(plain).toMatch(/^localhost:8082 +failing +down 14 s +99\.98% /m);
+    expect(plain).toMatch(/^localhost:8084 +draining +out 22 s +100% /m);
+  });
+
+  test("tells of hedges, of a slow start, and of what an ejection followed from", () => {
+    const outlier: OutlierSnapshot = {
+      ...{ state: "ejected", since: Date.now(), until: null, count: 1 },
+      ...{ reason: "consecutive_failures", cause: "connect_refused" },
+    };
+    const upstreams = [
+      upstream("a", { slowStart: 0.4, weight: 5, effectiveWeight: 2 }),
+      upstream("b", { status: "ejected", outlier }),
+    ];
+    const snapshot = snapshotOf(pool({ upstreams, hedges: { won: 3, lost: 4 } }));
+    const text = statusLines(pictureOf(snapshot), { hasColour: false }).join("\n");
+    expect(text).toContain("7 hedges, 3 won");
+    expect(text).toMatch(/^a .* slow start 40%, counts as weight 2(\.0)? of 5$/m);
+    expect(text).toMatch(/^b .* connect_refused$/m);
+  });
+
+  test("tells what concerns the whole balancer, and of a fault that is only played", () => {
+    const fault = {
+      ...({ latencyMs: 0, errorShare: 0.3, error: "connect_refused", probes: false } as const),
+      ...{ until: Date.now() + 20_500, by: "ann", why: "" },
+    };
+    const problems = [
+      "Cannot use pools.main.prob: there is no such key",
+      "Cannot use port",
+      "Cannot use host",
+    ];
+    const snapshot: Snapshot = {
+      ...snapshotOf(pool({ upstreams: [upstream("a", { rehearsal: fault })] })),
+      notKept: { since: 0, why: "database or disk is full" },
+      memory: { rssBytes: 500 * 2 ** 20, limitBytes: 512 * 2 ** 20, shedding: true },
+      configuration: {
+        takenAt: 0,
+        refused: { at: 0, by: "SIGHUP", problems },
+        needsRestart: ["listen.port"],
+      },
+    };
+    const lines = statusLines(pictureOf(snapshot), { hasColour: false });
+    const text = lines.join("\n").replaceAll("\u00a0", " ");
+    expect(lines.slice(1, 8).map((line) => line.replaceAll("\u00a0", " "))).toEqual([
+      "LOAD SHEDDING: memory is short, so new requests are refused.",
+      "  500 of 512 MiB are taken.",
+      "NOT KEPT since 00:00:00 UTC: what is set or recorded may not survive a restart.",
+      "  database or disk is full.",
+      "The configuration that SIGHUP asked for at 00:00:00 UTC was refused (3 problems); the old one counts.",
+      "  Cannot use pools.main.prob: there is no such key (and 2 more: evenkeel check)",
+      "1 changed setting will count after a restart: listen.port",
+    ]);
+    expect(text).toMatch(/^a .* rehearsal by ann: 30% connect_refused, 20 s left$/m);
+  });
+
+  test("tells of a certificate that is near its end, and of no other", () => {
+    const snapshot = snapshotOf(pool({ upstreams: [upstream("a")] }));
+    const linesWith = (daysLeft: number, path = "/cert") => {
+      const expiresAt = snapshot.at + daysLeft * 86_400_000;
+      const times = { validFrom: expiresAt - 365 * 86_400_000, expiresAt };
+      const certificate = { listener: "listen", path, ...times, status: "expiring" } as const;
+      const lines = statusLines(pictureOf({ ...snapshot, certificates: [certificate] }), {
+        hasColour: false,
+      });
+      return lines.filter((line) => /certificate|Put a new one/.test(line));
+    };
+    expect(linesWith(5)).toEqual([
+      expect.stringMatching(/^The certificate that clients see expires on .+, in 5 days\.$/),
+      "  Put a new one into /cert and restart the balancer, which reads it at the start only.",
+    ]);
+    expect(linesWith(100)).toEqual([]);
+    expect(linesWith(5, hostile).join("")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  test("fits the terminal, in colour too", () => {
+    const lines = statusLines(pictureOf(busySnapshot()), { hasColour: true, width: 40 });
+    expect(lines.join("")).toContain("\x1b[");
+    for (const line of lines) expect(Bun.stripANSI(line).length).toBeLessThanOrEqual(40);
+  });
+
+  test("never has control characters from a snapshot, an event or an account", () => {
+    const snapshot = poisoned(busySnapshot()) as Snapshot;
+    const lines = [
+      ...statusLines(pictureOf(snapshot), { hasColour: false }),
+      ...snapshot.events.map(eventLine),
+      ...renderExplanation({ account: [hostile], phases: [{ [hostile]: hostile }] }, false),
+    ];
+    expect(lines.join("").includes("evil")).toBe(true);
+    for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  test("of an explanation are its sentences, and its lists as tables", () => {
+    const told = {
+      account: ["It went to a.", "a answered 200."],
+      id: "0f",
+      attempts: [
+        { upstream: "a", startedAt: 1.234, nested: { x: 1 } },
+        { upstream: "bee", startedAt: 12, nested: {} },
+      ],
+    };
+    expect(renderExplanation(told, false)).toEqual([
+      ...["It went to a.", "a answered 200.", "", "attempts"],
+      ...["UPSTREAM  STARTED AT", "a               1.23", "bee               12"],
+    ]);
+  });
+});

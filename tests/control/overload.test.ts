@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test";
+
+import { MemoryMonitor } from "../../src/control/overload.ts";
+import { cgroupLimitBytes } from "../../src/runtime/node.ts";
+import { FakeTime } from "../support/fake-time.ts";
+
+function watched(limit: number | undefined) {
+  const time = new FakeTime();
+  const memory = { rss: 100, limit, collections: 0 };
+  const heard: string[] = [];
+  const watch = new MemoryMonitor({
+    schedule: time.schedule,
+    rssBytes: () => memory.rss,
+    limitBytes: () => memory.limit,
+    collect: () => void (memory.collections += 1),
+    onOverloadChange: ({ shedding, rssBytes }) =>
+      heard.push(`${shedding ? "shedding" : "calm"} at ${rssBytes}`),
+  });
+  watch.start();
+  const second = async (rss: number) => {
+    memory.rss = rss;
+    await time.advance(1_000);
+    return heard.at(-1) ?? "nothing";
+  };
+  return { memory, watch, second, heard };
+}
+
+describe("a balancer whose memory may be 1000", () => {
+  test("sheds at the limit, and until a tenth of it is free", async () => {
+    const { second, memory, watch } = watched(1_000);
+    expect(await second(999)).toBe("nothing");
+    expect(memory.collections).toBe(0);
+    expect(await second(1_000)).toBe("shedding at 1000");
+    expect(await second(900)).toBe("shedding at 1000");
+    expect(watch.snapshot).toEqual({ rssBytes: 900, limitBytes: 1_000, shedding: true });
+    expect(await second(899)).toBe("calm at 899");
+    expect(await second(999)).toBe("calm at 899");
+    expect(await second(1_001)).toBe("shedding at 1001");
+  });
+
+  test("gives back what it can while it sheds, and only then", async () => {
+    const { second, memory } = watched(1_000);
+    for (const rss of [500, 1_200, 1_100, 1_000, 100, 100]) await second(rss);
+    expect(memory.collections).toBe(3);
+  });
+
+  test("follows a limit that changes or goes", async () => {
+    const { second, memory, heard } = watched(undefined);
+    expect(await second(10 ** 12)).toBe("nothing");
+    memory.limit = 500;
+    expect(await second(600)).toBe("shedding at 600");
+    memory.limit = undefined;
+    expect(await second(600)).toBe("calm at 600");
+    expect(heard).toHaveLength(2);
+  });
+});
+
+describe("a control group's limit is the strictest around the process:", () => {
+  const files = (texts: Readonly<Record<string, string>>) => cgroupLimitBytes((path) => texts[path]);
+
+  test("none where there are no groups", () => {
+    expect(files({})).toBeUndefined();
+    expect(files({ "/proc/self/cgroup": "0::/\n" })).toBeUndefined();
+    expect(files({ "/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": "max\n" })).toBeUndefined();
+  });
+
+  test("of a container, which sees its own group as the whole", () => {
+    expect(files({ "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "536870912\n" })).toBe(
+      2 ** 29,
+    );
+  });
+
+  test("of a service within a slice", () => {
+    expect(
+      files({
+        "/proc/self/cgroup": "0::/system.slice/evenkeel.service\n",
+        "/sys/fs/cgroup/system.slice/memory.max": "1000000\n",
+        "/sys/fs/cgroup/system.slice/evenkeel.service/memory.max": "2000000\n",
+      }),
+    ).toBe(1_000_000);
+  });
+
+  test("of version 1, whose largest number means none", () => {
+    const cgroup = "9:name=systemd:/\n4:cpu,memory:/docker/1\n0::/\n";
+    const own = "/sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes";
+    const root = { "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n" };
+    expect(files({ "/proc/self/cgroup": cgroup, ...root, [own]: "1048576\n" })).toBe(1_048_576);
+    expect(files({ "/proc/self/cgroup": cgroup, ...root })).toBeUndefined();
+  });
+});

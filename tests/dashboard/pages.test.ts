@@ -1,0 +1,107 @@
+import { afterEach, describe, expect, test } from "bun:test";
+
+import { startDashboard } from "../../src/dashboard/dashboard.ts";
+import { changeOf, eventReason } from "../../src/dashboard/events/event-words.ts";
+import { runtime } from "../../src/runtime/bun.ts";
+import type { BalancerEvent } from "../../src/state/event.ts";
+import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/fake-admin-api.ts";
+
+const open: Array<() => unknown> = [];
+afterEach(async () => {
+  for (const close of open.splice(0).toReversed()) await close();
+});
+
+/** A dashboard, asked as a browser asks for a page that somebody waits for. */
+async function scene() {
+  const upstreams = [upstream("a", { weight: 3 }), upstream("b", { weight: 3 }), upstream("c")];
+  const admin = await startAdminStandIn(snapshotOf(pool({ upstreams })));
+  const where = { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url };
+  const dashboard = await startDashboard(where, runtime);
+  open.push(
+    () => admin.close(),
+    () => dashboard.close(),
+  );
+  const ask = (path: string, headers: Record<string, string> = { Accept: "text/html" }) =>
+    fetch(`http://127.0.0.1:${dashboard.port}${path}`, { headers, redirect: "manual" });
+  return { admin, ask };
+}
+
+describe("an address that leads nowhere", () => {
+  test("is a page with the ways on for a person, and a sentence for a program", async () => {
+    const { ask } = await scene();
+    const page = await ask("/nothing/here");
+    expect(page.status).toBe(404);
+    const html = await page.text();
+    for (const words of ["<h1>There is nothing here</h1>", 'href="/"', 'href="/requests"'])
+      expect(html).toContain(words);
+    const sentence = await ask("/nothing/here", { Accept: "*/*" });
+    expect([sentence.status, sentence.headers.get("content-type")]).toEqual([
+      404,
+      "text/plain; charset=utf-8",
+    ]);
+  });
+
+  test("leads to its page where a form had been sent without a script", async () => {
+    const { ask } = await scene();
+    for (const [path, to] of [
+      ["/config/look", "/config"],
+      ["/config/apply", "/config"],
+      ["/upstreams/a%20b/rehearsal", "/upstreams/a%20b"],
+      ["/upstreams/a/rehearsal/end", "/upstreams/a"],
+      ["/undo/k", "/"],
+      ["/logout", "/"],
+    ] as const) {
+      const response = await ask(path);
+      expect([path, response.status, response.headers.get("location")]).toEqual([path, 303, to]);
+    }
+  });
+});
+
+describe("a confirmation", () => {
+  test("is not asked for what is not there", async () => {
+    const { ask } = await scene();
+    const page = await ask("/actions?act=remove&upstream=nobody");
+    expect(page.status).toBe(422);
+    const html = await page.text();
+    expect(html).toContain("There is no upstream called nobody, or no longer.");
+    expect(html).not.toContain('action="/actions"');
+  });
+
+  test("of a weight begins with the one that counts, so that nothing changes unless somebody says so", async () => {
+    const { ask } = await scene();
+    const field = async (query: string) =>
+      /name="weight"[^>]* value="(\d*)"/.exec(await (await ask(`/actions?act=weight&${query}`)).text())?.[1];
+    expect(await field("upstream=a")).toBe("3");
+    expect(await field("upstream=a&upstream=b")).toBe("3");
+    expect(await field("upstream=a&upstream=c")).toBe("");
+    expect(await field("upstream=a&weight=7")).toBe("7");
+    expect(await field("upstream=a&weight=")).toBe("");
+  });
+});
+
+describe("the configuration", () => {
+  test("is shown in whole, or without what is as it is by default", async () => {
+    const { ask } = await scene();
+    const rows = async (path: string) => [
+      ...(await (await ask(path)).text()).matchAll(/<tr data-chosen="(\w+)">/g),
+    ];
+    const all = (await rows("/config")).map(([, chosen]) => chosen);
+    const chosen = (await rows("/config?only=set")).map(([, chosen]) => chosen);
+    expect(new Set(all)).toEqual(new Set(["yes", "no"]));
+    expect(chosen).toEqual(all.filter((each) => each === "yes"));
+  });
+});
+
+test("a login is told in words of its own", () => {
+  const told = (to: string, reason: string): BalancerEvent => ({
+    ...{ seq: 1, at: 1, kind: "login", pool: null, upstream: null, from: "", by: "ann" },
+    ...{ to, reason, detail: "from 192.0.2.1" },
+  });
+  const words = (event: BalancerEvent) => [changeOf(event), ...eventReason(event)];
+  expect(words(told("accepted", "password_right"))).toEqual(["logged in", "from 192.0.2.1"]);
+  expect(words(told("refused", "password_wrong"))).toEqual([
+    "login refused",
+    "password_wrong: from 192.0.2.1",
+  ]);
+  expect(words(told("ended", "logout"))).toEqual(["logged out", "from 192.0.2.1"]);
+});

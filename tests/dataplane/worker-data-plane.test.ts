@@ -1,0 +1,328 @@
+import { describe, expect, test } from "bun:test";
+
+import { PoolRegistry } from "../../src/registry/pool-registry.ts";
+import type { NewEvent } from "../../src/control/event-log.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { type FromWorker, buildReport, type ToWorker } from "../../src/dataplane/messages.ts";
+import { WorkerDataPlane } from "../../src/dataplane/worker-data-plane.ts";
+import type { StallSuspicion } from "../../src/probe/stall-detector.ts";
+import type { RequestRecord } from "../../src/proxy/record.ts";
+import { configOf } from "../support/configs.ts";
+import { FakeTime } from "../support/fake-time.ts";
+import { until } from "../support/wait.ts";
+
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+const observer = { outlierChanged() {}, panicChanged() {} };
+
+/** A process that says what it is told to. */
+interface Fake {
+  readonly heard: ToWorker[];
+  say(message: FromWorker): void;
+  die(how: string): void;
+}
+
+function setUp(count = 2) {
+  const time = new FakeTime();
+  const { clock, schedule } = time;
+  const config = configOf("main: a b");
+  const registry = new PoolRegistry({ clock, random: seededRandom(1), observer });
+  registry.commit(registry.prepare(config));
+  const metrics = new Metrics(clock);
+  const events: NewEvent[] = [];
+  const started: { at: number; fake: Fake }[] = [];
+  const suspicions: StallSuspicion[] = [];
+  const requests: [kept: readonly RequestRecord[], isSampled: boolean][] = [];
+  const workers = new WorkerDataPlane({
+    ...{ config, registry, metrics, observer, log, clock, schedule },
+    onSuspicion: (all) => void suspicions.push(...all),
+    onRequests: (kept, isSampled) => void requests.push([kept, isSampled]),
+    eventLog: {
+      add(happening) {
+        events.push(happening);
+        return { seq: 0, at: 0, ...happening };
+      },
+    },
+    host: {
+      count,
+      claimPort: async (_, port) => port || 4_711,
+      spawn(hear) {
+        const { promise: gone, resolve } = Promise.withResolvers<string>();
+        const fake: Fake = { heard: [], say: hear, die: resolve };
+        started.push({ at: clock(), fake });
+        return {
+          ...{ pid: started.length, gone },
+          send: (message) => void fake.heard.push(message),
+          kill: () => resolve("SIGKILL"),
+        };
+      },
+    },
+  });
+  const greet = (fake: Fake) => {
+    fake.say({ kind: "hello" });
+    fake.say({ kind: "ready", port: 4_711 });
+  };
+  const statesOf = ({ heard }: Fake) =>
+    heard.flatMap((message) => (message.kind === "state" ? [message] : []));
+  const follow = (fake: Fake, inFlight = 0, requests = 0) => {
+    const report = buildReport(registry, new Metrics(clock), {
+      revision: statesOf(fake).at(-1)?.revision ?? 0,
+      active: inFlight,
+      rssBytes: 1_000,
+      processCounters: { bugs: 0, lostLogLines: 0 },
+    });
+    const upstreams = report.upstreams.map((one, i) =>
+      i > 0 ? one : { ...one, inFlight, counts: { ...one.counts, requests } },
+    );
+    fake.say({ ...report, upstreams });
+  };
+  const listening = async () => {
+    const listens = workers.listen();
+    await time.advance(0);
+    for (const { fake } of started) greet(fake);
+    await listens;
+    return started.map(({ fake }) => fake);
+  };
+  const [a] = registry.pools[0]?.upstreams ?? [];
+  if (!a) throw new Error("no upstream");
+  return {
+    time,
+    config,
+    fleet: registry,
+    metrics,
+    events,
+    started,
+    workers,
+    listening,
+    greet,
+    statesOf,
+    follow,
+    a,
+    suspicions,
+    requests,
+  };
+}
+
+describe("workers", () => {
+  test("hear the state when they greet, at every change, and each second; a revision for each change", async () => {
+    const { workers, listening, statesOf, time, config } = setUp();
+    const [one] = (await listening()) as [Fake];
+    const told = () => statesOf(one).map(({ revision }) => revision);
+    expect(new Set(told())).toEqual(new Set([1]));
+    expect(statesOf(one)[0]?.config.listen.port).toBe(config.listen.port);
+    const { length } = told();
+    await time.advance(2_100);
+    expect(told().slice(length)).toEqual([1, 1]);
+    workers.apply({ ...config, trustedProxies: ["10.0.0.1"] });
+    workers.apply({ ...config, trustedProxies: ["10.0.0.2"] });
+    await time.advance(10);
+    expect(told().slice(length)).toEqual([1, 1, 2]);
+  });
+
+  test("that die are started anew, after ever longer pauses, and that is on record", async () => {
+    const { started, listening, time, events, greet } = setUp(1);
+    await listening();
+    for (let i = 0; i < 8; i++) {
+      const last = started.at(-1)?.fake;
+      if (last) greet(last);
+      last?.die("SIGSEGV");
+      await time.advance(0);
+      const { length } = started;
+      while (started.length === length) await time.advance(100);
+    }
+    const starts = started.map(({ at }) => at);
+    const pauses = starts.slice(1).map((at, i) => at - (starts[i] ?? 0));
+    expect(pauses.at(0)).toBe(100);
+    expect(Math.max(...pauses)).toBe(5_000);
+    expect(events[0]).toMatchObject({
+      kind: "worker",
+      from: "serving",
+      to: "gone",
+      detail: "pid 1: SIGSEGV",
+    });
+    expect(events[1]).toMatchObject({ kind: "worker", from: "gone", to: "serving", detail: "pid 2" });
+  });
+
+  test("of which nothing is heard for ten seconds are killed and started anew, and that is on record", async () => {
+    const { started, listening, time, events, follow, greet, workers } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    for (let second = 0; second < 9; second++) {
+      follow(one);
+      await time.advance(1_000);
+    }
+    // Late, but there.
+    follow(two);
+    for (let second = 0; second < 9; second++) {
+      follow(one);
+      await time.advance(1_000);
+    }
+    expect(events).toEqual([]);
+    follow(one);
+    await time.advance(1_000);
+    expect(events.map(({ from, to, reason, detail }) => [from, to, reason, detail])).toEqual([
+      ["serving", "hung", "no_report", "pid 2: silent for 10 s"],
+      ["serving", "gone", "died", "pid 2: SIGKILL"],
+    ]);
+    await time.advance(100);
+    const third = started[2]?.fake;
+    if (third) greet(third);
+    expect(workers.workers.map(({ ready, restarts }) => [ready, restarts])).toEqual([
+      [true, 0],
+      [true, 1],
+    ]);
+    expect(events.at(-1)).toMatchObject({ from: "gone", to: "serving", detail: "pid 3" });
+    workers.close();
+    await time.advance(60_000);
+    expect(events).toHaveLength(3);
+  });
+
+  test("that never come up are not waited for without end", async () => {
+    const { workers, time, started } = setUp(1);
+    const listens = workers.listen();
+    let how = "";
+    listens.catch((error: unknown) => (how = String(error)));
+    await time.advance(29_000);
+    expect([how, started.length]).toEqual(["", 1]);
+    await time.advance(1_000);
+    expect(how).toContain("Cannot start a worker: it ended with SIGKILL");
+    workers.close();
+  });
+
+  test("are counted together, and one that died still counts, but for what it had under way", async () => {
+    const { workers, metrics, listening, follow, a, time } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    follow(one, 3, 10);
+    follow(two, 1, 5);
+    follow(one, 2, 11);
+    workers.refreshCounters();
+    expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([3, 3, 16]);
+    one.die("SIGKILL");
+    await time.advance(0);
+    workers.refreshCounters();
+    workers.refreshCounters();
+    expect([workers.active(), a.inFlight, metrics.of(a).requests]).toEqual([1, 1, 16]);
+    expect(workers.workers[0]).toMatchObject({ ready: false, requests: 0 });
+  });
+
+  test("add up the requests that wait for a place, and the retries that are left", async () => {
+    const { workers, listening, fleet: registry, metrics } = setUp();
+    const [member] = registry.members;
+    if (!member) throw new Error("no pool");
+    const both = (await listening()) as [Fake, Fake];
+    for (const [i, fake] of both.entries()) {
+      const report = buildReport(registry, metrics, {
+        revision: 1,
+        active: 0,
+        rssBytes: 0,
+        processCounters: { bugs: 0, lostLogLines: 0 },
+      });
+      const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
+      fake.say({ ...report, pools });
+    }
+    expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { balance: 3 } });
+    both[0].die("SIGKILL");
+    await until(() => workers.measure(member).queue.size === 3, "its queue to be gone with it");
+  });
+
+  test("that suspect an upstream have it checked at once, and all are asked what they see of it", async () => {
+    const { listening, suspicions, a, time } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    await time.advance(1_500);
+    const seen = { id: "a", thresholdMs: 1_000, othersLastResponseAt: 1_400 };
+    const mine = { ...seen, waits: [100, 200], lastResponseAt: 90 };
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions).toEqual([{ upstream: a, evidence: [] }]);
+    const question = { kind: "look", upstreams: [{ id: "a", since: 90 }] } as const;
+    expect([one, two].map(({ heard }) => heard.at(-1))).toEqual([question, question]);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: false }] });
+    expect(suspicions).toHaveLength(1);
+    const other = { ...seen, waits: [300], lastResponseAt: 50 };
+    two.say({ kind: "sights", sights: [{ ...other, isSuspected: false }] });
+    expect(suspicions.at(-1)?.evidence).toMatchObject([mine, other]);
+    // What one saw long ago says nothing.
+    await time.advance(600);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions.at(-1)?.evidence).toEqual([]);
+    // Of one that is gone nobody waits to hear.
+    two.die("SIGKILL");
+    await time.advance(0);
+    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    expect(suspicions.at(-1)?.evidence).toMatchObject([mine]);
+  });
+
+  test("prove an upstream empty only after all have heard that it gets nothing more", async () => {
+    const { workers, listening, follow, a, time, config, fleet: registry } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    follow(one);
+    follow(two);
+    expect(workers.isDrained(a)).toBe(false);
+    registry.pools[0]?.setMode(a, "draining");
+    workers.apply(config);
+    expect(workers.isDrained(a)).toBe(false);
+    await time.advance(10);
+    follow(one);
+    expect(workers.isDrained(a)).toBe(false);
+    follow(two, 1);
+    expect(workers.isDrained(a)).toBe(false);
+    follow(two);
+    expect(workers.isDrained(a)).toBe(true);
+  });
+
+  test("that cannot listen keep the balancer from starting, with the system's code", async () => {
+    const { workers, started, time } = setUp();
+    const listens = workers.listen();
+    await time.advance(0);
+    started[0]?.fake.say({ kind: "hello" });
+    started[0]?.fake.say({ kind: "failed", code: "EADDRINUSE", message: "taken" });
+    expect(listens).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await listens.catch(() => {});
+    workers.close();
+    await time.advance(20_000);
+    expect(started).toHaveLength(2);
+  });
+
+  test("drain, and are not started anew meanwhile", async () => {
+    const { workers, listening, started, time } = setUp();
+    const [one, two] = (await listening()) as [Fake, Fake];
+    const drained = workers.drain();
+    expect([one, two].map(({ heard }) => heard.at(-1)?.kind)).toEqual(["drain", "drain"]);
+    one.say({ kind: "drained" });
+    two.die("SIGKILL");
+    await drained;
+    const ended = workers.end();
+    expect(one.heard.at(-1)?.kind).toBe("close");
+    one.die("exit 0");
+    await ended;
+    await time.advance(20_000);
+    expect(started).toHaveLength(2);
+  });
+});
+
+test("a worker that is only starting when a drain begins takes no clients any more", async () => {
+  const { workers, listening, started, time, greet } = setUp();
+  const [one, two] = (await listening()) as [Fake, Fake];
+  one.die("SIGKILL");
+  await time.advance(200);
+  const late = started[2]?.fake;
+  late?.say({ kind: "hello" });
+  const drained = workers.drain();
+  two.say({ kind: "drained" });
+  await drained;
+  if (late) greet(late);
+  expect(workers.workers.map(({ pid, ready }) => [pid > 0, ready])).toEqual([
+    [false, false],
+    [true, true],
+  ]);
+});
+
+test("requests that workers have kept come together", async () => {
+  const { listening, requests } = setUp();
+  const [one, other] = await listening();
+  const kept = [{ requestId: "one" }] as unknown as readonly RequestRecord[];
+  one?.say({ kind: "requests", requests: kept, isSampled: false });
+  other?.say({ kind: "requests", requests: kept, isSampled: true });
+  expect(requests).toEqual([
+    [kept, false],
+    [kept, true],
+  ]);
+});

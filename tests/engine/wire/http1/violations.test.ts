@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+
+import { until } from "../../../support/wait.ts";
+import { get, wireScene } from "../fixture.ts";
+
+const head = (fields: string, start = "HTTP/1.1 200 OK") => `${start}\r\n${fields}\r\n`;
+
+const table: readonly (readonly [answer: string, complaint: string])[] = [
+  ["SSH-2.0-OpenSSH_9.2\r\n", "no HTTP version where it belongs"],
+  ["HTTP/1.1 20 OK\r\n", "the status is no number from 100 to 599"],
+  [head("", "HTTP/2.0 200 OK"), "unknown version of HTTP"],
+  [head(`X: ${"a".repeat(16_384)}\r\n`), "the head is larger than 16384 bytes"],
+  [head("X: a\r\n".repeat(101)), "the head has more than 100 fields"],
+  [head("Content-Length: x\r\n"), "Content-Length is no number"],
+  [head("Content-Length: 1\r\nContent-Length: 1\r\n"), "more than one Content-Length or Transfer-Encoding"],
+  [head("Transfer-Encoding: gzip\r\n"), "Transfer-Encoding is not chunked"],
+  [head("Transfer-Encoding: chunked\r\n", "HTTP/1.0 200 OK"), "chunks on HTTP/1.0"],
+  [`${head("Transfer-Encoding: chunked\r\n")}x`, "malformed chunk"],
+  [head("Connection: Upgrade\r\n", "HTTP/1.1 101 Go"), "101 that nobody asked for"],
+  [head("", "HTTP/1.1 103 Early Hints").repeat(101), "too many interim answers"],
+];
+
+test("the log hears what is wrong with an answer that is not believed", () => {
+  let response = "";
+  return wireScene(
+    (_, socket) => void socket.write(response),
+    async ({ client, stage }) => {
+      for (const [given, violation] of table) {
+        response = given;
+        const one = await client();
+        one.send(get());
+        await until(() => one.received.includes("HTTP/1.1 502"), violation);
+        expect(stage.ended.pop()?.outcome).toMatchObject({ reason: "head_invalid", detail: violation });
+      }
+    },
+    { retries: 0 },
+  );
+});
+
+test("a hundred interim answers pass", () =>
+  wireScene(
+    (_, socket) =>
+      void socket.write(head("", "HTTP/1.1 103 Early Hints").repeat(100) + head("Content-Length: 0\r\n")),
+    async ({ client }) => {
+      const one = await client();
+      one.send(get() + get());
+      for (let i = 0; i < 2; i++) {
+        for (let interims = 0; interims < 100; interims++) expect((await one.answer()).status).toBe(103);
+        expect((await one.answer()).status).toBe(200);
+      }
+    },
+  ));

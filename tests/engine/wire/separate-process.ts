@@ -1,0 +1,21 @@
+/** `bun separate-process.ts <upstream port>`: the wire engine in a process of its own, so that its memory can be told from a test's. */
+
+import { wireEngine as bunEngine } from "../../../src/engine/wire/bun.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { stage } from "../../support/engine-fixture.ts";
+
+const runsOnBun = typeof Bun !== "undefined";
+const set = await stage(runsOnBun ? bunEngine : denoEngine, {
+  ports: [Number(process.argv[2])],
+  timeouts: { headMs: 60_000, bodyIdleMs: 60_000 },
+  clientTimeouts: { bodyIdleMs: 60_000 },
+});
+process.on("message", () => {
+  if (runsOnBun) Bun.gc(true);
+  else (globalThis as { gc?: () => void }).gc?.();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  // Under Deno freed memory stays with the process for as long as it likes.
+  process.send?.(runsOnBun ? rss : heapUsed + external);
+});
+process.on("disconnect", () => process.exit());
+process.send?.(set.port);

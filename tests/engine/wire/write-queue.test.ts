@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+
+import { ParsedResponse } from "../../../src/engine/wire/answer-head.ts";
+import { Connection } from "../../../src/engine/wire/connection.ts";
+import { ForwardingCache } from "../../../src/engine/wire/forwardings.ts";
+import { ForwardedResponse } from "../../../src/engine/wire/forwarded-response.ts";
+import { ForwardedRequest } from "../../../src/engine/wire/forwarded-request.ts";
+import { ParsedRequest } from "../../../src/engine/wire/http1/parsed-request.ts";
+
+import { bytesOf } from "./http1/reading.ts";
+
+/** A connection of which only the writes are of interest. */
+class Written extends Connection {
+  readonly pieces: string[] = [];
+  override write(bytes: Buffer, from: number, to: number): boolean {
+    this.pieces.push(bytes.toString("latin1", from, to));
+    return true;
+  }
+  override received(): void {}
+  override ended(): void {}
+  override closed(): void {}
+  override handlerThrew(): void {}
+  override expired(): void {}
+  protected override flushed(): void {}
+  protected override progressed(): void {}
+}
+
+test("many small chunks leave in one write where a client of HTTP/1.0 gets their data alone", () => {
+  const response = new ForwardedResponse(Buffer.alloc(128 * 1024));
+  const bytes = bytesOf(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\na\r\n".repeat(1_000)}`);
+  const head = new ParsedResponse();
+  head.reader.beginResponse(0);
+  head.reader.read(bytes, bytes.length);
+  head.validate(bytes, { isHead: false, upgrades: false });
+  const client = new Written();
+  response.begin(true, 0);
+  response.closes = true;
+  response.start(client, head, bytes.length);
+  response.continue(client, bytesOf(`${"1;x\r\nb\r\n".repeat(1_000)}0\r\nX-Sum: 1\r\n\r\n`));
+  expect(client.pieces.slice(1)).toEqual(["a".repeat(1_000), "b".repeat(1_000)]);
+});
+
+test("a request that is over keeps no room that only a few need, and nothing of its head", () => {
+  const request = new ForwardedRequest();
+  const small = request.bytes.bytes.length;
+  const bytes = bytesOf(
+    `PUT /secret HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n${"x".repeat(50_000)}`,
+  );
+  const head = new ParsedRequest();
+  head.reader.beginRequest(0);
+  head.reader.read(bytes, bytes.length);
+  head.validate(bytes);
+  const stop = request.begin(head, bytes.length);
+  request.write(head, stop, new ForwardingCache("http", () => false).of("192.0.2.1"));
+  expect(request.bytes.bytes.length).toBeGreaterThan(50_000);
+  request.release();
+  expect(request.bytes.bytes.length).toBe(small);
+  expect([request.view.header("host"), request.view.target]).toEqual([undefined, "/"]);
+});

@@ -1,0 +1,210 @@
+/** What every engine makes of a rehearsal: the same as of a real fault. */
+
+import { describe, expect, test } from "bun:test";
+
+import type { Engine } from "../../src/engine/engine.ts";
+import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { FaultInjection, type FaultSpec } from "../../src/fault/fault.ts";
+import { StallDetector, rescueWaiting } from "../../src/probe/stall-detector.ts";
+import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { ask, RawClient } from "../support/raw-client.ts";
+import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { until } from "../support/wait.ts";
+
+interface Scene {
+  readonly origins: readonly Origin[];
+  readonly stage: Stage;
+  /** Plays on the first upstream. */
+  rehearse(change: Partial<FaultSpec>): void;
+}
+
+const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+const post = "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 5\r\n\r\nhello";
+
+async function scene(
+  engine: Engine,
+  play: (scene: Scene) => Promise<void>,
+  { count = 3, ...options }: Partial<StageOptions> & { readonly count?: number } = {},
+): Promise<void> {
+  const origins = await Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      startOrigin((_request, socket) => void socket.write(answerWith(`from ${i}`))),
+    ),
+  );
+  const set = await stage(engine, { ports: origins.map(({ port }) => port), ...options });
+  const rehearse: Scene["rehearse"] = (change) => {
+    const [first] = set.pool.upstreams;
+    const plan = { latencyMs: 0, errorShare: 0, error: "connect_refused", probes: false } as const;
+    const until = systemClock() + 60_000;
+    if (first)
+      first.fault = new FaultInjection({ ...plan, until, by: "ann", why: "", ...change }, seededRandom(1));
+  };
+  try {
+    await play({ origins, stage: set, rehearse });
+    expect(set.bugs).toEqual([]);
+    await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
+  } finally {
+    set.close();
+    await Promise.all(origins.map((origin) => origin.close()));
+  }
+}
+
+const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
+  "a rehearsed failure ejects the upstream while no client sees one, and it returns": (engine) =>
+    scene(
+      engine,
+      async ({ origins, stage, rehearse }) => {
+        const [first] = stage.pool.upstreams;
+        rehearse({ errorShare: 1 });
+        for (let i = 0; i < 20; i++) expect((await ask(stage.port, get)).status).toBe(200);
+        expect(first?.status).toBe("ejected");
+        expect(origins[0]?.requests).toHaveLength(0);
+        const failed = stage.ended.filter(({ outcome }) => outcome.kind === "failure");
+        expect(failed).toHaveLength(3);
+        expect(failed[0]?.outcome).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
+        if (first) first.fault = undefined;
+        first?.outlier.restore(systemClock(), "probe_passed");
+        stage.pool.setUpstreams(stage.pool.upstreams);
+        for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);
+        expect(origins[0]?.requests.length).toBeGreaterThan(0);
+      },
+      { ejectsAfter: 3 },
+    ),
+
+  "a rehearsed delay holds the request back before anything is sent, and counts as the upstream's": (
+    engine,
+  ) =>
+    scene(
+      engine,
+      async ({ origins, stage, rehearse }) => {
+        rehearse({ latencyMs: 150 });
+        const startedAt = systemClock();
+        const answering = ask(stage.port, post);
+        await until(() => stage.pool.upstreams[0]?.waiting.oldest !== undefined);
+        expect(origins[0]?.requests).toHaveLength(0);
+        const response = await answering;
+        expect(response.status).toBe(200);
+        expect(systemClock() - startedAt).toBeGreaterThanOrEqual(149);
+        expect(origins[0]?.requests[0]?.body.toString()).toBe("hello");
+        expect(stage.pool.upstreams[0]?.latency.measured).toBe(true);
+      },
+      { count: 1 },
+    ),
+
+  "a rehearsed delay makes its upstream suspect, and its requests are rescued when it is found down": (
+    engine,
+  ) =>
+    scene(engine, async ({ origins, stage, rehearse }) => {
+      const { pool } = stage;
+      const [first] = pool.upstreams;
+      if (!first) throw new Error("an upstream is expected");
+      rehearse({ latencyMs: 20_000 });
+      const responses = [1, 2, 3].map(() => ask(stage.port, get));
+      await until(() => first.waiting.oldest !== undefined);
+      // A moment later by the lookout's clock, so that nobody has to wait.
+      const suspects: unknown[] = [];
+      const lookout = new StallDetector({
+        pools: () => [pool],
+        clock: () => systemClock() + 1_500,
+        schedule: systemSchedule,
+        p99Ms: () => 10,
+        onSuspicion: (suspicions) => suspects.push(...suspicions.map(({ upstream }) => upstream)),
+      });
+      lookout.check();
+      expect(suspects).toContain(first);
+      pool.recordProbe(first, false, { isSuspected: true });
+      expect(first.status).toBe("failing");
+      rescueWaiting(first);
+      expect((await Promise.all(responses)).map(({ status }) => status)).toEqual([200, 200, 200]);
+      expect(origins[0]?.requests).toHaveLength(0);
+    }),
+
+  "a rehearsed delay may be hedged, and what was outrun is never sent": (engine) =>
+    scene(
+      engine,
+      async ({ origins, stage, rehearse }) => {
+        const [first] = stage.pool.upstreams;
+        rehearse({ latencyMs: 300 });
+        const startedAt = systemClock();
+        const answering = ask(stage.port, get);
+        await until(() => first?.waiting.oldest?.driver !== undefined);
+        const waiting = first?.waiting.oldest;
+        if (waiting) waiting.driver?.hedge?.(waiting);
+        expect((await answering).status).toBe(200);
+        expect(systemClock() - startedAt).toBeLessThan(300);
+        await until(() => stage.ended.length === 2);
+        expect(stage.ended.map(({ outcome }) => outcome.kind).toSorted()).toEqual(["cancelled", "response"]);
+        await until(() => systemClock() - startedAt > 350);
+        expect(origins[0]?.requests).toHaveLength(0);
+      },
+      { destination: { mayHedge: true } },
+    ),
+
+  "a rehearsed delay beyond the time for a head is a timeout": (engine) =>
+    scene(
+      engine,
+      async ({ stage, rehearse }) => {
+        rehearse({ latencyMs: 10_000 });
+        const response = await ask(stage.port, post);
+        expect(response.status).toBe(504);
+        expect(response.field("proxy-status")).toContain("head_timeout");
+      },
+      { count: 1, timeouts: { headMs: 200 } },
+    ),
+
+  "a rehearsed status is tried elsewhere where that is configured": (engine) =>
+    scene(
+      engine,
+      async ({ origins, stage, rehearse }) => {
+        rehearse({ errorShare: 1, error: "status_503" });
+        for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);
+        expect(origins[0]?.requests).toHaveLength(0);
+        expect(stage.ended.filter(({ status }) => status === 503)).toHaveLength(2);
+        expect(stage.retried).toEqual(["status_503", "status_503"]);
+      },
+      { destination: { retryStatuses: new Set([503]) } },
+    ),
+
+  "a rehearsed status reaches the client as an answer of the balancer where nothing is tried elsewhere": (
+    engine,
+  ) =>
+    scene(
+      engine,
+      async ({ stage, rehearse }) => {
+        rehearse({ errorShare: 1, error: "status_502" });
+        const client = await RawClient.connect(stage.port);
+        for (let i = 0; i < 2; i++) {
+          const response = await client.send(get).answer();
+          expect(response.status).toBe(502);
+          expect(response.field("proxy-status")).toContain("rehearsal");
+        }
+        client.destroy();
+        await until(() => stage.ended.length === 2);
+        expect(stage.ended[0]).toMatchObject({ status: 502, outcome: { kind: "response" } });
+      },
+      { count: 1 },
+    ),
+
+  "a client that leaves during a rehearsed delay speaks against nobody": (engine) =>
+    scene(
+      engine,
+      async ({ origins, stage, rehearse }) => {
+        rehearse({ latencyMs: 20_000 });
+        const client = await RawClient.connect(stage.port);
+        client.send(get);
+        await until(() => stage.pool.upstreams[0]?.waiting.oldest !== undefined);
+        client.destroy();
+        await until(() => stage.ended.length === 1);
+        expect(stage.ended[0]?.outcome.kind).toBe("cancelled");
+        expect(origins[0]?.requests).toHaveLength(0);
+      },
+      { count: 1 },
+    ),
+};
+
+export function rehearsalLaws(engine: Engine): void {
+  describe(`a rehearsal on the ${engine.name} engine`, () => {
+    for (const [law, keep] of Object.entries(laws)) test(law, () => keep(engine));
+  });
+}

@@ -1,0 +1,160 @@
+import { describe, expect, test } from "bun:test";
+
+import { failure, completed } from "../../src/pool/outcome.ts";
+import {
+  OutlierDetector,
+  type OutlierLimits,
+  type OutlierState,
+  type OutlierVerdict,
+} from "../../src/pool/outlier-detector.ts";
+import { failureLabel, signalOf } from "../../src/pool/sign.ts";
+
+const limits: OutlierLimits = {
+  consecutiveFailures: 3,
+  failureRatio: 0.5,
+  minimumVolume: 8,
+  windowMs: 10_000,
+  ejectionMs: 30_000,
+  maxEjectionMs: 100_000,
+};
+
+/**
+ * A history, read from left to right: + success, - failure, x cancelled, b an attempt begins, p probes bring it back,
+ * ! failure that the pool cannot do without, digits "30s": so many seconds pass and it is read.
+ */
+function play(history: string): { outlier: OutlierDetector; now: number; changes: number } {
+  const outlier = new OutlierDetector(limits);
+  let now = 0;
+  let changes = 0;
+  for (const [event, seconds] of history.matchAll(/([\d.]+)s|[-+xbp!]/g)) {
+    if (seconds !== undefined) {
+      now += Number(seconds) * 1_000;
+      if (outlier.expireEjection(now)) changes += 1;
+    } else if (event === "b") outlier.attemptStarted();
+    else if (event === "p") changes += Number(outlier.restore(now, "probe_passed"));
+    else {
+      const sign = event === "+" ? "success" : event === "x" ? "cancelled" : "failure";
+      changes += Number(outlier.record(sign, now, event !== "!"));
+    }
+  }
+  return { outlier, now, changes };
+}
+
+/** The state after a history, whether one more attempt is let in, and for how many seconds it stays ejected. */
+const rows: readonly (readonly [history: string, state: OutlierState, admits: boolean, left?: number])[] = [
+  ["", "up", true],
+  ["--", "up", true],
+  ["--+--", "up", true],
+  ["--x-", "ejected", false, 30],
+  ["---", "ejected", false, 30],
+  ["!!!", "up", true],
+  ["!!!-", "ejected", false, 30],
+  // by ratio: 4 of 8 within ten seconds
+  ["-+-+-+-", "up", true],
+  ["+-+-+-+-", "ejected", false, 30],
+  ["-+-+-+ 11s -+", "up", true],
+  ["+++++--+--", "up", true],
+  // ejected: nothing counts, and it ends when read
+  ["--- ++- 29.9s", "ejected", false, 0.1],
+  ["--- 30s", "probation", true],
+  ["--- 500s", "probation", true],
+  // probation: one at a time
+  ["--- 30s b", "probation", false],
+  ["--- 30s b x", "probation", true],
+  ["--- 30s b +", "up", true],
+  ["--- 30s b -", "ejected", false, 60],
+  ["--- 30s b !", "probation", true],
+  ["--- 30s bb x", "probation", false],
+  ["--- 30s bb xx", "probation", true],
+  // longer each time, up to a limit, and less so after a while up
+  ["--- 30s b- 60s b-", "ejected", false, 90],
+  ["--- 30s b- 60s b- 90s b-", "ejected", false, 100],
+  ["--- 30s b- 60s b- 90s b- 100s b- 100s b-", "ejected", false, 100],
+  ["--- 30s b+ ---", "ejected", false, 60],
+  ["--- 30s b+ 29s ---", "ejected", false, 60],
+  ["--- 30s b+ 30s ---", "ejected", false, 30],
+  ["--- 30s b- 60s b- 90s b+ 60s ---", "ejected", false, 60],
+  ["--- 30s b- 60s b- 90s b+ 900s ---", "ejected", false, 30],
+  // probes
+  ["p", "up", true],
+  ["--- p", "up", true],
+  ["--- p --", "up", true],
+  ["--- 30s b p", "up", true],
+];
+
+describe("an outlier verdict", () => {
+  for (const [history, state, admits, left] of rows) {
+    test(`is ${state}${left === undefined ? "" : ` for ${left} s`} after "${history}"`, () => {
+      const { outlier, now } = play(history);
+      expect(outlier.state).toBe(state);
+      expect(outlier.admits).toBe(admits);
+      if (left === undefined) expect(outlier.endsAt).toBe(Infinity);
+      else expect((outlier.endsAt - now) / 1_000).toBeCloseTo(left, 6);
+    });
+  }
+
+  test("says that it changed exactly when it did", () => {
+    expect(play("-- + -- x").changes).toBe(0);
+    expect(play("--- +- 30s b x b+ +").changes).toBe(3);
+  });
+
+  test("names the reason of its last change", () => {
+    const reasonAfter = (history: string) => play(history).outlier.reason;
+    expect(reasonAfter("--")).toBeUndefined();
+    expect(reasonAfter("---")).toBe("consecutive_failures");
+    expect(reasonAfter("+-+-+-+-")).toBe("failure_ratio");
+    expect(reasonAfter("--- 30s")).toBe("ejection_over");
+    expect(reasonAfter("--- 30s b-")).toBe("probation_failed");
+    expect(reasonAfter("--- 30s b+")).toBe("answered");
+    expect(reasonAfter("--- p")).toBe("probe_passed");
+  });
+
+  test("names the failure that took it out until it is up again, and tells other processes", () => {
+    const outlier = new OutlierDetector(limits);
+    const fail = (word: string, now: number) => {
+      outlier.setFailureLabel(word);
+      return outlier.record("failure", now, true);
+    };
+    for (const word of ["head_timeout", "head_timeout"]) expect(fail(word, 0)).toBe(false);
+    expect(outlier.cause).toBeUndefined();
+    expect(fail("connect_refused", 0)).toBe(true);
+    expect(outlier.cause).toBe("connect_refused");
+    outlier.expireEjection(30_000);
+    expect(outlier.cause).toBe("connect_refused");
+    outlier.attemptStarted();
+    fail("status_503", 30_001);
+    expect(outlier.cause).toBe("status_503");
+    const other = new OutlierDetector(limits);
+    other.adopt(JSON.parse(JSON.stringify(outlier.verdict)) as OutlierVerdict);
+    expect(other.cause).toBe("status_503");
+    outlier.restore(30_002, "probe_passed");
+    expect(outlier.cause).toBeUndefined();
+    outlier.ejectUnresponsive(30_003);
+    expect(outlier.cause).toBeUndefined();
+  });
+
+  test("knows which attempts an ejection left behind", () => {
+    const { outlier } = play("5s ---");
+    expect(outlier.ejectedAfter(4_000)).toBe(true);
+    expect(outlier.ejectedAfter(5_001)).toBe(false);
+    outlier.expireEjection(99_000);
+    expect(outlier.ejectedAfter(4_000)).toBe(false);
+  });
+});
+
+test("a failure is called by its reason, or by the status that was one", () => {
+  expect(failureLabel(failure("connect", "connect_refused"), 0)).toBe("connect_refused");
+  expect(failureLabel(completed, 503)).toBe("status_503");
+});
+
+describe("the sign of an attempt's end", () => {
+  test("is failure for gateway failures alone", () => {
+    for (const status of [200, 301, 404, 429, 500, 501, 505])
+      expect(signalOf(completed, status)).toBe("success");
+    for (const status of [502, 503, 504]) expect(signalOf(completed, status)).toBe("failure");
+    for (const phase of ["connect", "head", "body"] as const) {
+      expect(signalOf(failure(phase, "upstream_reset"), 200)).toBe("failure");
+    }
+    expect(signalOf({ kind: "cancelled" }, 503)).toBe("cancelled");
+  });
+});

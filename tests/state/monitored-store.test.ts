@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+
+import { openSqlite } from "../../src/state/sqlite-store.ts";
+import { MonitoredStore } from "../../src/state/watched-store.ts";
+
+function setUp(why?: string) {
+  const inner = openSqlite(":memory:");
+  const state = { now: 1_000, isFull: false };
+  const full = () => {
+    if (state.isFull) throw new Error("database or disk is full");
+  };
+  const brittle = {
+    intents: () => inner.intents(),
+    events: (limit: number) => inner.events(limit),
+    write: (intents: Parameters<typeof inner.write>[0]) => (full(), inner.write(intents)),
+    record: (events: Parameters<typeof inner.record>[0]) => (full(), inner.record(events)),
+    keepSessions: (sessions: Parameters<typeof inner.keepSessions>[0]) => (
+      full(),
+      inner.keepSessions(sessions)
+    ),
+    takeSessions: () => inner.takeSessions(),
+    close: () => inner.close(),
+  };
+  return { state, store: new MonitoredStore(brittle, () => state.now, why) };
+}
+
+const intent = { kind: "mode", upstream: "a", mode: "draining", by: "ann", at: 1, why: "" } as const;
+
+test("a store says since when it keeps nothing, and why, until a write is kept again", () => {
+  const { state, store } = setUp();
+  store.write([intent]);
+  expect(store.notKept).toBeUndefined();
+  state.isFull = true;
+  expect(() => store.write([{ ...intent, mode: "ready" }])).toThrow("full");
+  expect(store.notKept).toEqual({ since: 1_000, why: "database or disk is full" });
+  state.now = 2_000;
+  expect(() => store.record([])).toThrow("full");
+  expect(store.notKept?.since).toBe(1_000);
+  state.isFull = false;
+  store.record([]);
+  expect(store.notKept).toBeUndefined();
+});
+
+test("a store writes what it owes with the next write that is kept, the latest of each kind", () => {
+  const { state, store } = setUp();
+  store.write([intent, { ...intent, upstream: "b" }]);
+  state.isFull = true;
+  const weight = { kind: "weight", upstream: "a", weight: 3, by: "ann", at: 2, why: "" } as const;
+  expect(() => store.write([{ ...intent, mode: "maintenance" }])).toThrow("full");
+  expect(() => store.write([{ ...intent, mode: "ready" }, weight])).toThrow("full");
+  expect(() => store.write([{ kind: "forgotten", upstream: "b", aspect: "mode" }])).toThrow("full");
+  expect(store.intents()).toHaveLength(2);
+  state.isFull = false;
+  store.record([]);
+  expect(store.intents()).toEqual([{ ...intent, mode: "ready" }, weight]);
+});
+
+test("a store that stands in for one that could not be opened says so for good", () => {
+  const { store } = setUp("Cannot use the state file: it is damaged");
+  store.write([intent]);
+  expect(store.notKept).toEqual({ since: 1_000, why: "Cannot use the state file: it is damaged" });
+});

@@ -1,0 +1,110 @@
+import { expect, test } from "bun:test";
+
+import { Metrics } from "../../src/metrics/metrics.ts";
+import { Attempt } from "../../src/pool/attempt.ts";
+import { completed } from "../../src/pool/outcome.ts";
+import { poolSnapshot, type PoolView } from "../../src/view/pool-snapshot.ts";
+import { upFor } from "../support/fake-admin-api.ts";
+import { domain } from "../support/domain.ts";
+
+function setUp() {
+  const scene = domain();
+  const { pool, now } = scene;
+  const metrics = new Metrics(() => now.ms);
+  const snapshot = () => {
+    const view: PoolView = {
+      ...{
+        pool,
+        metrics,
+        policy: "round-robin",
+        probe: "TCP",
+        retryBudget: { balance: 7.9 },
+        queue: { size: 0 },
+      },
+      ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
+      notesOf: () => ({
+        lastProbe: null,
+        probeHistory: "",
+        uptime: upFor(0),
+        statusSince: 0,
+        modeSet: null,
+        weightSet: null,
+        added: null,
+        drain: null,
+      }),
+    };
+    return poolSnapshot(view);
+  };
+  return { ...scene, metrics, snapshot };
+}
+
+test("a snapshot shows the way of an ejection, in the time of people", () => {
+  const { upstreams, now, pool, run, snapshot } = setUp();
+  const [a] = upstreams;
+  expect(snapshot()).toMatchObject({ panic: false, retryBudget: 7 });
+  const calm = { state: "up", since: null, until: null, reason: null, cause: null, count: 0 } as const;
+  expect(snapshot().upstreams[0]).toMatchObject({
+    outlier: calm,
+    slowStart: null,
+    maxInFlight: 256,
+    fit: true,
+  });
+  for (let i = 0; i < 5; i++) run(a, "bad");
+  now.ms += 10_000;
+  expect(snapshot().upstreams[0]).toMatchObject({
+    status: "ejected",
+    fit: false,
+    outlier: {
+      state: "ejected",
+      since: 1_001_000,
+      until: 1_031_000,
+      reason: "consecutive_failures",
+      cause: "upstream_reset",
+      count: 1,
+    },
+  });
+  now.ms += 20_000;
+  // No request came in between: reading is enough to end it.
+  expect(snapshot().upstreams[0]).toMatchObject({ status: "probation", fit: true, outlier: { until: null } });
+  run(a, "ok");
+  now.ms += 15_000;
+  expect(snapshot().upstreams[0]).toMatchObject({
+    status: "passing",
+    slowStart: 0.5,
+    weight: 1,
+    effectiveWeight: 0.5,
+  });
+  for (const upstream of pool.upstreams) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
+  expect(snapshot().panic).toBe(false);
+});
+
+test("whoever is turned away before any attempt is a part of the pool's traffic, and of no upstream's", () => {
+  const { upstreams, metrics, now, snapshot } = setUp();
+  snapshot();
+  const [a] = upstreams;
+  if (!a) throw new Error("no upstream");
+  const attempt = new Attempt(() => now.ms, metrics);
+  attempt.start(a);
+  attempt.responseStarted(200);
+  attempt.end(completed);
+  const refused = { reason: "no_upstream", status: 503 };
+  for (let i = 0; i < 4; i++) metrics.refused("main", refused, 0);
+  // Its attempt is an error already.
+  metrics.refused("main", { reason: "connect_refused", status: 502 }, 1);
+  metrics.refused("main", { reason: "request_too_large", status: 413 }, 0);
+  metrics.refused("other", refused, 0);
+  now.ms += 2_000;
+  expect(snapshot()).toMatchObject({
+    traffic: { requests: 6, errors: 4, requestsPerSecond: 3, errorShare: 4 / 6 },
+    turnedAwayPerSecond: 2,
+  });
+  expect(snapshot().upstreams[0]).toMatchObject({ traffic: { requests: 1, errors: 0 } });
+});
+
+test("a snapshot shows panic", () => {
+  const { upstreams, pool, run, snapshot } = setUp();
+  for (let i = 0; i < 5; i++) run(upstreams[0], "bad");
+  for (const upstream of upstreams.slice(1)) pool.setMode(upstream, "draining");
+  expect(snapshot().panic).toBe(true);
+  expect(snapshot().upstreams[0]).toMatchObject({ status: "ejected", fit: true });
+});
