@@ -3,12 +3,15 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { certificateFamilies } from "../src/metrics/certificate-families.ts";
+import {
+  certificateFamilies,
+  memoryFamilies,
+  processFamilies,
+  stateFamily,
+  workerFamilies,
+} from "../src/metrics/process-families.ts";
 import { families } from "../src/metrics/families.ts";
-import { memoryFamilies, stateFamily } from "../src/metrics/memory-families.ts";
 import { Metrics } from "../src/metrics/metrics.ts";
-import { processFamilies } from "../src/metrics/process-families.ts";
-import { workerFamilies } from "../src/metrics/worker-families.ts";
 
 export const metricsFile = join(import.meta.dirname, "../docs/metrics.md");
 

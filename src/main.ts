@@ -5,11 +5,10 @@ import { closeSync, openSync } from "node:fs";
 import type { Command } from "./cli/parse.ts";
 import type { AdminTarget } from "./cli/side-commands.ts";
 import { systemEnvironment, userName } from "./cli/environment.ts";
-import type { AdminCall, Failed } from "./commands/admin-call.ts";
-import type { Reply } from "./commands/ask.ts";
+import type { AdminCall, Failed, Reply } from "./commands/admin-call.ts";
 import type { ServerCommand } from "./commands/config-reader.ts";
 import { UsageError, type RunningCommand } from "./commands/running.ts";
-import type { SecretSource } from "./commands/secret-input.ts";
+import type { SecretSource } from "./commands/credentials.ts";
 import type { Terminal } from "./commands/terminal.ts";
 import { describeConfigError, type ConfigError } from "./config/problem.ts";
 import { bugs } from "./lib/bugs.ts";
@@ -108,11 +107,11 @@ async function replyTo(command: PrintingCommand): Promise<Reply | Failed> {
     case "invalid":
       return { text: describeConfigError(command), exitCode: misuseExit };
     case "plan": {
-      const { printPlan: askPlan } = await import("./commands/ask.ts");
+      const { printPlan: askPlan } = await import("./commands/admin-call.ts");
       return askPlan(await callsTo(command.ask), command.file);
     }
     case "state": {
-      const { printState: askState } = await import("./commands/ask.ts");
+      const { printState: askState } = await import("./commands/admin-call.ts");
       return askState(await callsTo(command.ask));
     }
     case "password":

@@ -3,10 +3,9 @@
 import type { Clock } from "../lib/clock.ts";
 import { digestOf, isSameSecret } from "../lib/secrets.ts";
 import type { Passwords } from "../runtime/runtime.ts";
-import { type Accounts, isOpen, type UserAccount } from "./accounts.ts";
+import { type Accounts, isOpen, type Role, type UserAccount } from "./accounts.ts";
 import { LoginAudit, type Login, type LoginEvent } from "./login-audit.ts";
 import { LoginLimiter } from "./login-limiter.ts";
-import type { Role } from "./role.ts";
 import { sessionFingerprint, Sessions } from "./sessions.ts";
 
 /** Somebody who was recognised. */

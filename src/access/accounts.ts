@@ -1,7 +1,5 @@
 /** Who is known to the admin side: people with passwords, programs with tokens. Hashes only, but for the one shared token. */
 
-import type { Role } from "./role.ts";
-
 export interface UserAccount {
   readonly name: string;
   readonly role: Role;
@@ -26,4 +24,14 @@ export interface Accounts {
 /** Whoever reaches the listener is an admin: so only on loopback. */
 export function isOpen({ token, users = [], tokens = [] }: Accounts): boolean {
   return token === undefined && users.length === 0 && tokens.length === 0;
+}
+
+// What somebody may do, as three steps of which each includes those below it.
+
+/** A viewer reads, an operator acts on upstreams, an admin also changes the configuration. */
+export const roles = ["viewer", "operator", "admin"] as const;
+export type Role = (typeof roles)[number];
+
+export function reaches(role: Role, needed: Role): boolean {
+  return roles.indexOf(role) >= roles.indexOf(needed);
 }

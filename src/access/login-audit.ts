@@ -1,7 +1,6 @@
 /** What is told of logins: who came, who was refused, who left, each in one bounded line and never in a flood. */
 
 import type { Clock } from "../lib/clock.ts";
-import { tokenBucket } from "./trickle.ts";
 
 export interface LoginEvent {
   readonly to: "accepted" | "refused" | "ended";
@@ -71,4 +70,35 @@ function quoted(name: string): string {
 
 function heldBack(count: number): string {
   return count === 0 ? "" : `; ${count} more before it were not written down`;
+}
+
+// Lets a few through at once and then one now and again: for records that a flood must not fill.
+
+export interface TokenBucketOptions {
+  readonly burst: number;
+  /** One more may pass after each such time. */
+  readonly everyMs: number;
+}
+
+/**
+ * A token bucket.
+ * @returns asked before each: how many were held back since the last one that passed, or undefined to hold back
+ */
+export function tokenBucket({ burst, everyMs }: TokenBucketOptions, clock: Clock): () => number | undefined {
+  let left = burst;
+  let at = clock();
+  let held = 0;
+  return () => {
+    const now = clock();
+    left = Math.min(burst, left + (now - at) / everyMs);
+    at = now;
+    if (left < 1) {
+      held += 1;
+      return undefined;
+    }
+    left -= 1;
+    const before = held;
+    held = 0;
+    return before;
+  };
 }

@@ -1,15 +1,23 @@
 /** The part of the admin API that is about the whole: events, intents, and taking the configuration anew. */
 
 import { Elysia } from "elysia";
-
-import type { Setting } from "../config/effective.ts";
-import { type Control, commandError, isCommandError } from "../control/control.ts";
-import { describeStep } from "../control/plan.ts";
+import style from "../../public/api-docs.css" with { type: "text" };
+import { jsonTag, taggedJson, taggedText, withIfMatch } from "./etags.ts";
+import { documentOf, operations } from "./openapi/document.ts";
+import { renderDocument } from "./openapi/page.tsx";
+import {
+  actorOf,
+  eventQueryOf,
+  isSet,
+  lineOf,
+  queryParameters,
+  textOf,
+  withoutParser,
+} from "./request-input.ts";
 import { denial, json, problem } from "./responses.ts";
-import { isSet, lineOf, queryParameters, actorOf } from "./request-input.ts";
-import { withoutParser, textOf } from "./bodies.ts";
-import { eventQueryOf } from "./event-query.ts";
-import { withIfMatch, jsonTag, taggedJson, taggedText } from "./etags.ts";
+import type { Setting } from "../config/effective.ts";
+import { commandError, type Control, isCommandError } from "../control/control.ts";
+import { describeStep } from "../control/plan.ts";
 
 /** As much as anyone writes by hand, and a thousand pools that a program wrote. */
 const maxFileChars = 1024 * 1024;
@@ -69,4 +77,30 @@ export function systemRoutes(control: Control, settings: () => readonly Setting[
         withoutParser,
       )
   );
+}
+
+// The admin API's own description: as OpenAPI for programs, as a page for people.
+
+/** Nothing runs there, and nothing comes from elsewhere. */
+const policy =
+  "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+export function documentRoutes() {
+  // Made when somebody asks first: most processes never show it.
+  let made: { readonly json: string; readonly page: string } | undefined;
+  const make = () => {
+    const document = documentOf(operations);
+    return { json: JSON.stringify(document), page: renderDocument(operations, document) };
+  };
+  return new Elysia({ handler: { standardHostname: false } })
+    .get("/api/openapi.json", ({ request }) =>
+      taggedText(request, (made ??= make()).json, "application/json"),
+    )
+    .get("/api/docs", ({ request }) => {
+      const response = taggedText(request, (made ??= make()).page, "text/html; charset=utf-8");
+      response.headers.set("Content-Security-Policy", policy);
+      response.headers.set("Referrer-Policy", "same-origin");
+      return response;
+    })
+    .get("/api/docs/style.css", ({ request }) => taggedText(request, style, "text/css; charset=utf-8"));
 }

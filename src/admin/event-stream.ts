@@ -1,11 +1,16 @@
 /** Who listens to the admin API's stream: events as they happen and snapshots, each made once for all listeners. */
 
+import { Elysia } from "elysia";
+import { afterOf, queryParameters } from "./request-input.ts";
+import { eventStream, problem } from "./responses.ts";
+import { type SseClient, SseClients } from "./sse.ts";
 import type { Control } from "../control/control.ts";
 import type { EventQuery } from "../control/event-log.ts";
 import { type Cancel, repeat, type Schedule } from "../lib/clock.ts";
+import { closableStream } from "../lib/closable-stream.ts";
+import { parseDuration } from "../lib/units.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
-import { type SseClient, SseClients } from "./sse.ts";
 
 export interface StreamQuery extends Pick<EventQuery, "upstream" | "pool"> {
   /** Begins after the event with this number; null with the next one that happens. */
@@ -133,5 +138,53 @@ export class Stream {
   /** Without an id, so that the last event's stays the one to come back with. */
   #snapshot(): Uint8Array {
     return encoder.encode(`event: snapshot\ndata: ${JSON.stringify(this.#options.snapshot())}\n\n`);
+  }
+}
+
+// The address of the stream: reads what a listener wants, and says no where that cannot be.
+
+const maxSnapshotSeconds = 60;
+
+export function streamRoutes(stream: Stream) {
+  return new Elysia({ handler: { standardHostname: false } }).get("/api/stream", ({ request }) => {
+    const query = queryParameters(request);
+    const after = afterOf(request);
+    if (after === undefined) {
+      return problem(400, "query_invalid", "Cannot follow the events: after needs a whole number");
+    }
+    const snapshotSeconds = secondsOf(query.get("snapshots"));
+    if (snapshotSeconds === undefined) {
+      const message = "Cannot send snapshots that often: snapshots needs whole seconds from 1s to 1m";
+      return problem(400, "snapshots_invalid", message);
+    }
+    const [upstream, pool] = [query.get("upstream"), query.get("pool")];
+    const only = { ...(upstream !== null && { upstream }), ...(pool !== null && { pool }) };
+    return eventStream(stream.open({ ...only, after, snapshotSeconds }), "the events");
+  });
+}
+
+function secondsOf(given: string | null): number | undefined {
+  if (given === null) return 0;
+  const seconds = (parseDuration(given) ?? 0) / 1_000;
+  return Number.isInteger(seconds) && seconds >= 1 && seconds <= maxSnapshotSeconds ? seconds : undefined;
+}
+
+// Answers that go on, such as the stream of events: they end with the right by which somebody listens.
+
+/** How long one may outlast its right. */
+const checkMs = 2_000;
+
+const nothing = new Uint8Array();
+
+/** The same answer; a stream of events is cut as soon as `isAllowed` says no. */
+export function boundToSession(response: Response, isAllowed: () => boolean, schedule: Schedule): Response {
+  if (!response.body || response.headers.get("content-type") !== "text/event-stream") return response;
+  let cancel = schedule(checkMs, check);
+  const { stream, end } = closableStream(response.body, nothing, () => cancel());
+  return new Response(stream, { status: response.status, headers: response.headers });
+
+  function check(): void {
+    if (isAllowed()) cancel = schedule(checkMs, check);
+    else end();
   }
 }

@@ -7,8 +7,8 @@ import { Elysia } from "elysia";
 import type { Access } from "../access/access.ts";
 import { isLoopback } from "../net/address.ts";
 import { json, problem } from "./responses.ts";
-import { bodyFields } from "./bodies.ts";
-import { bearerOf, callerOf } from "./callers.ts";
+import { bodyFields } from "./request-input.ts";
+import { bearerOf, callerOf } from "./authorization.ts";
 
 export interface LoginOptions {
   readonly access: Access;

@@ -1,7 +1,6 @@
 /** The shapes in which the admin side answers: JSON, health words, and problems (RFC 9457). */
 
 import { STATUS_CODES } from "node:http";
-
 import type { CommandError } from "../control/control.ts";
 
 export function json(status: number, value: unknown): Response {
@@ -64,4 +63,25 @@ export function eventStream(body: ReadableStream<Uint8Array> | undefined, what: 
 export function unsniffed(response: Response): Response {
   response.headers.set("X-Content-Type-Options", "nosniff");
   return response;
+}
+
+// Which methods an address has, for whoever used another one.
+
+/** @param path of the request, still encoded */
+export function methodsAt(
+  routes: readonly { readonly method: string; readonly path: string }[],
+  path: string,
+): readonly string[] {
+  return routes
+    .filter((route) => isAt(route.path, path))
+    .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+}
+
+/** @param pattern as the router has it: "/api/upstreams/:id" */
+function isAt(pattern: string, path: string): boolean {
+  const [wanted, given] = [pattern.split("/"), path.split("/")];
+  if (wanted.length !== given.length) return false;
+  return wanted.every(
+    (word, index) => word === given[index] || (word.startsWith(":") && given[index] !== ""),
+  );
 }

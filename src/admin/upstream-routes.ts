@@ -1,15 +1,22 @@
 /** The part of the admin API that acts on upstreams: modes, weights, draining, adding and removing. */
 
 import { Elysia } from "elysia";
-
-import { type Control, isCommandError } from "../control/control.ts";
-import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
+import { reaches } from "../access/accounts.ts";
+import { callerOf } from "./authorization.ts";
+import { poolEtag, upstreamEtag, withIfMatch } from "./etags.ts";
+import {
+  actorOf,
+  bodyFields,
+  isSet,
+  queryParameters,
+  readJsonBody,
+  waitOf,
+  withoutParser,
+} from "./request-input.ts";
 import { denial, json, problem } from "./responses.ts";
-import { isSet, queryParameters, waitOf, actorOf } from "./request-input.ts";
-import { readJsonBody, withoutParser, bodyFields } from "./bodies.ts";
 import { modeBody, reasonBody, weightBody } from "./schemas/commands.ts";
-import { withIfMatch, poolEtag } from "./etags.ts";
-import { preconditionFailed, upstreamResponses } from "./upstream-answers.ts";
+import { type Actor, type CommandError, type Control, isCommandError } from "../control/control.ts";
+import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 
 /** What these routes need of the balancer. */
 export interface ControlAccess {
@@ -117,4 +124,75 @@ function badWait(): Response {
     "wait_invalid",
     "Cannot wait for that long: send a duration of at most 1h, such as wait=30s",
   );
+}
+
+// The part of the admin API that plays faults on upstreams, so that ejection and recovery can be seen beforehand.
+
+export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control" | "upstream">) {
+  const { shown, refusal, whoMay } = upstreamResponses(upstream);
+  return (
+    new Elysia({ handler: { standardHostname: false } })
+      /** Begins one, or replaces the one that runs. */
+      .put(
+        "/api/upstreams/:id/rehearsal",
+        async ({ request, params: { id } }) => {
+          const fields = await bodyFields(request);
+          if (fields instanceof Response) return fields;
+          const role = callerOf(request)?.role ?? "admin";
+          if (fields["force"] === true && !reaches(role, "admin")) {
+            const detail = `To force a rehearsal needs the role admin; this caller is ${role}.`;
+            return problem(403, "role_insufficient", detail, { needed: "admin", role });
+          }
+          const { reason: _reason, ...given } = fields;
+          const refused = control.rehearse(id, given, whoMay(request, id, fields));
+          return refused ? refusal(id, refused) : shown(id);
+        },
+        withoutParser,
+      )
+      .delete(
+        "/api/upstreams/:id/rehearsal",
+        async ({ request, params: { id } }) => {
+          const fields = await readJsonBody(request, reasonBody);
+          if (fields instanceof Response) return fields;
+          const refused = control.endRehearsal(id, whoMay(request, id, fields));
+          return refused ? refusal(id, refused) : shown(id);
+        },
+        withoutParser,
+      )
+  );
+}
+
+// How every write to one upstream is bound to what its caller saw, and answered with what is there now.
+
+export function upstreamResponses(upstream: (id: string) => UpstreamSnapshot | undefined) {
+  return {
+    /** With what is there now, and under which tag; so too where a write came too late. */
+    shown(id: string, status = 200, more?: object): Response {
+      const found = upstream(id);
+      const response = json(status, more ? { ...more, upstream: found ?? null } : (found ?? null));
+      if (found) response.headers.set("ETag", upstreamEtag(found));
+      return response;
+    },
+
+    refusal(id: string, refused: CommandError): Response {
+      const current = refused.status === 412 ? upstream(id) : undefined;
+      return current ? preconditionFailed(refused, current, upstreamEtag(current)) : denial(refused);
+    },
+
+    whoMay: (request: Request, id: string, fields: Parameters<typeof actorOf>[1]): Actor =>
+      withIfMatch(actorOf(request, fields), request, () => {
+        const found = upstream(id);
+        return found && upstreamEtag(found);
+      }),
+  };
+}
+
+export function preconditionFailed(
+  { status, reason, message }: CommandError,
+  current: object,
+  tag: string,
+): Response {
+  const response = problem(status, reason, message, { current });
+  response.headers.set("ETag", tag);
+  return response;
 }

@@ -1,13 +1,11 @@
 /** The demo backend's routes: what is answered where. Holds no listener, so that every runtime can mount it. */
 
 import { Elysia } from "elysia";
+import { demoJson, demoProblem, methodNotAllowed, quoteInput, readText, ticks } from "./bodies.ts";
+import { Counters } from "./counters.ts";
+import { echo, type FaultInjectionOptions } from "./echo.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { WebHandler } from "../runtime/runtime.ts";
-import { demoJson, methodNotAllowed, demoProblem } from "./answers.ts";
-import { ticks } from "./bodies.ts";
-import { Counters } from "./counters.ts";
-import type { Readiness } from "./readiness.ts";
-import { type FaultInjectionOptions, echo } from "./echo.ts";
 
 /** Where WebSocket messages are sent back; the runtime does that. */
 export const echoPath = "/ws";
@@ -88,4 +86,52 @@ export function backendApp(options: AppOptions): WebHandler {
     remotes.set(request, clientAddress);
     return app.fetch(request);
   };
+}
+
+// Whether a backend wants traffic: what its operator says, until it stops; then it never does again.
+
+/** More than any sensible way to write the body, in bytes. */
+const bodyLimit = 1_024;
+
+export class Readiness {
+  #request = true;
+  #stopping = false;
+
+  get isReady(): boolean {
+    return this.#request && !this.#stopping;
+  }
+
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** `GET /readyz` */
+  response(): Response {
+    return this.isReady ? demoJson({ status: "ready" }) : demoJson({ status: "not ready" }, 503);
+  }
+
+  /** `POST /admin/ready/` with `{"ready": false}`: takes it over and says what holds now. */
+  async change(request: Request): Promise<Response> {
+    const text = await readText(request.body, bodyLimit);
+    const input = text === undefined ? undefined : readyOf(text);
+    if (input === undefined) {
+      const received = text === undefined ? `no body of at most ${bodyLimit} bytes` : quoteInput(text);
+      return demoProblem(
+        400,
+        `Cannot change readiness: the body must be {"ready": true} or {"ready": false}, received ${received}`,
+      );
+    }
+    this.#request = input;
+    return demoJson({ ready: this.isReady });
+  }
+}
+
+function readyOf(text: string): boolean | undefined {
+  try {
+    const given: unknown = JSON.parse(text);
+    const ready = typeof given === "object" && given !== null && "ready" in given ? given.ready : undefined;
+    return typeof ready === "boolean" ? ready : undefined;
+  } catch {
+    return undefined;
+  }
 }

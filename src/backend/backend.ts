@@ -10,8 +10,7 @@ import {
 } from "../lib/clock.ts";
 import { type Random, systemRandom } from "../lib/random.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { backendApp, echoPath } from "./app.ts";
-import { Readiness } from "./readiness.ts";
+import { backendApp, echoPath, Readiness } from "./app.ts";
 import { describeRequest } from "./echo.ts";
 
 export interface BackendOptions {

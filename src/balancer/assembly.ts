@@ -11,14 +11,12 @@ import {
 } from "../control/reconciler.ts";
 import { Drains } from "../control/drains.ts";
 import { PoolRegistry } from "../registry/pool-registry.ts";
-import { Intents } from "../control/intents.ts";
+import { Intents } from "../control/desired-state.ts";
 import { EventLog } from "../control/event-log.ts";
-import type { MemoryMonitor } from "../control/overload.ts";
-import { overloadMonitor } from "../control/shedding.ts";
+import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
 import { recordDrain, recordProbeTransition, poolEventRecorder } from "../control/event-recorder.ts";
 import type { Engine } from "../engine/engine.ts";
-import { History } from "../history/history.ts";
-import { historyErrorReporter } from "../history/reports.ts";
+import { History, historyErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -31,7 +29,7 @@ import { probeWith } from "../probe/probe.ts";
 import { Prober, type ProberOptions } from "../probe/prober.ts";
 import { Requests } from "../requests/requests.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { MonitoredStore } from "../state/watched-store.ts";
+import type { MonitoredStore } from "../state/store.ts";
 import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
 
 export interface BalancerOptions {

@@ -2,18 +2,17 @@
 
 import { assemble, type BalancerOptions, type BalancerParts } from "./assembly.ts";
 import type { Config } from "../config/config.ts";
-import { configurationStatusAfter } from "../control/configuration-after.ts";
+import { configurationStatusAfter } from "../control/reconciler.ts";
 import type { Control } from "../control/control.ts";
 import { renderMetrics } from "../view/metrics-text.ts";
 import { probeTargets } from "../registry/pool-registry.ts";
 import { Controller } from "../control/controller.ts";
 import type { NewEvent } from "../control/event-log.ts";
-import type { UpstreamDetail } from "../detail.ts";
+import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
 import { eventsShown } from "../view/snapshot-builder.ts";
 import type { Requests } from "../requests/requests.ts";
-import type { ConfigurationSnapshot, Phase, Snapshot } from "../snapshot/snapshot.ts";
 
 /** `starting → ready → draining → stopped` */
 export class Balancer {

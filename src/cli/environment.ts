@@ -3,9 +3,13 @@
 import { readFileSync } from "node:fs";
 import { homedir, hostname, platform, userInfo } from "node:os";
 import { join } from "node:path";
-import type { ReadText } from "../config/named-files.ts";
+import { configFlag, type Flag } from "./flags.ts";
+import type { Line } from "./program.ts";
+import { defaults } from "../config/config.ts";
+import { type Problem, quote } from "../config/problem.ts";
+import type { SourceValue } from "../config/sources.ts";
+import { type FileText, readFileText, readReferencedFile, type ReadText } from "../config/yaml-file.ts";
 import { systemWallClock, type WallClock } from "../lib/clock.ts";
-import type { Environment } from "./givens.ts";
 
 export interface CliEnvironment {
   readonly read: ReadText;
@@ -71,4 +75,67 @@ function homeOf(): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+// Finds the configuration file and reads it; what is wrong with its content is decided elsewhere.
+
+type Readable = Pick<CliEnvironment, "read" | "file" | "isFileExpected">;
+
+/** The path of the file that was named, else of the default one; there may be none. */
+export function configPath(line: Line, env: Environment): string {
+  return commandLineValues([configFlag], line.written, env)[0]?.text ?? defaults.configFile;
+}
+
+/** The file that was named, else the default one; undefined if there is neither. */
+export function readConfigFile(
+  line: Line,
+  env: Environment,
+  readable: Readable,
+): FileText | readonly Problem[] | undefined {
+  const source = readSource(line, env, readable);
+  return source && "text" in source ? readFileText(source.text, source.name) : source;
+}
+
+/** Its text alone. */
+export function readSource(
+  line: Line,
+  env: Environment,
+  { read, file, isFileExpected }: Readable,
+): FileSource | readonly Problem[] | undefined {
+  if (file) return file;
+  const [given] = commandLineValues([configFlag], line.written, env);
+  const name = configPath(line, env);
+  const problem = (why: string): readonly Problem[] => [
+    { action: given ? `use ${given.name}` : "read the configuration", why, received: quote(name) },
+  ];
+  const found = readReferencedFile(name, read);
+  if ("text" in found) return { name, text: found.text };
+  if (!found.isMissing) return problem(found.why);
+  if (isFileExpected) return problem("the file is gone");
+  return given ? problem(found.why) : undefined;
+}
+
+// What an operator said on the command line and in the environment, in the order of precedence.
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * What the operator said. An empty variable counts as none, because container files can hardly leave one out;
+ * an empty flag is a mistake like any other.
+ * @param written values of the flags on the command line, by name
+ */
+export function commandLineValues(
+  flags: readonly Flag[],
+  written: ReadonlyMap<string, string>,
+  env: Environment,
+): readonly SourceValue[] {
+  return flags.flatMap(({ name, variable, path, read = (text) => text }): readonly SourceValue[] => {
+    const fromFlag = name === undefined ? undefined : written.get(name);
+    if (name !== undefined && fromFlag !== undefined) {
+      return [{ origin: "flag", name, path, value: read(fromFlag), text: fromFlag }];
+    }
+    const fromEnv = env[variable]?.trim();
+    if (!fromEnv) return [];
+    return [{ origin: "env", name: variable, path, value: read(fromEnv), text: fromEnv }];
+  });
 }

@@ -1,9 +1,47 @@
 /** The table of the balancer's flags and variables: what each is called, what it means in the configuration, its default. */
 
 import { defaults, engineNames } from "../config/config.ts";
+import type { Path } from "../config/problem.ts";
 import { splitUpstreams } from "../config/upstreams.ts";
+import { formatTimeRange } from "../config/values.ts";
 import { formatDuration } from "../lib/units.ts";
-import { type Flag, hostFlag, numberFlag, portFlag } from "./flag.ts";
+
+// What a flag is, with its variable and its place in the configuration, and how those of listeners are made.
+
+/** One setting as the command line and the environment know it. */
+export interface Flag {
+  /** "--port"; undefined for a secret: command lines are visible to every user of a machine. */
+  readonly name?: string;
+  /** What stands for its value in help: "<port>". */
+  readonly value: string;
+  readonly variable: string;
+  /** Where it belongs in the configuration; "*" stands for the first pool. */
+  readonly path: Path;
+  /** From text to the value meant there; what makes no sense stays text, for the schema to refuse. */
+  readonly read?: (text: string) => unknown;
+  /** Whether it may be given several times. */
+  readonly isList?: true;
+  readonly summary: string;
+  /** As help shows it; undefined if there is none. */
+  readonly fallback?: string;
+}
+
+/** A number where it is one; else the text, for the schema to refuse. */
+export const numberFlag = (text: string): unknown =>
+  /^\d+(\.\d+)?$|^\.\d+$/.test(text) ? Number(text) : text;
+
+/** @param key of the listener in the configuration; empty where the command has only one */
+export function portFlag(variable: string, fallback: number, key: string, summary: string): Flag {
+  const name = key === "" || key === "listen" ? "--port" : `--${key}-port`;
+  const path = key === "" ? ["port"] : [key, "port"];
+  return { name, value: "<port>", variable, path, read: numberFlag, summary, fallback: String(fallback) };
+}
+
+/** @param key as for {@link portFlag} */
+export function hostFlag(variable: string, fallback: string, key: string, summary: string): Flag {
+  const name = key === "" || key === "listen" ? "--host" : `--${key}-host`;
+  return { name, value: "<host>", variable, path: key === "" ? ["host"] : [key, "host"], summary, fallback };
+}
 
 const { listen, admin, pool } = defaults;
 
@@ -166,3 +204,80 @@ export const watchFlag: Flag = {
   read: (text) => !["0", "false", "no", "off"].includes(text.toLowerCase()),
   summary: "takes the configuration file anew whenever it changes, as SIGHUP does",
 };
+
+// The flags and variables of what stands beside the balancer: dashboard, demo servers, and those who ask it.
+
+const { dashboard, backend } = defaults;
+
+/** The dashboard beside the balancer, for up and check. */
+export const companionFlags: readonly Flag[] = [
+  portFlag("DASHBOARD_PORT", dashboard.port, "dashboard", "where the dashboard is; 0 takes any free port"),
+  hostFlag(
+    "DASHBOARD_HOST",
+    dashboard.hostname,
+    "dashboard",
+    "address of the dashboard; without users all can act",
+  ),
+];
+
+export const dashboardFlags: readonly Flag[] = [
+  portFlag("DASHBOARD_PORT", dashboard.port, "", "where to listen; 0 takes any free port"),
+  hostFlag("DASHBOARD_HOST", dashboard.hostname, "", "address to listen on; without users all can act"),
+  {
+    name: "--balancer-url",
+    value: "<url>",
+    variable: "LOAD_BALANCER_URL",
+    path: ["balancerUrl"],
+    summary: "front door of the balancer",
+    fallback: dashboard.balancerUrl,
+  },
+  {
+    name: "--admin-url",
+    value: "<url>",
+    variable: "ADMIN_URL",
+    path: ["adminUrl"],
+    summary: "admin side of the balancer",
+    fallback: dashboard.adminUrl,
+  },
+  {
+    variable: "ADMIN_TOKEN",
+    value: "",
+    path: ["adminToken"],
+    summary: "what the admin side asks of its callers",
+  },
+];
+
+/** Where a running balancer is asked. */
+export const askFlags: readonly Flag[] = dashboardFlags.filter(({ variable }) =>
+  ["ADMIN_URL", "ADMIN_TOKEN"].includes(variable),
+);
+
+export const backendFlags: readonly Flag[] = [
+  portFlag("SERVER_PORT", backend.port, "", "where to listen; 0 takes any free port"),
+  hostFlag("SERVER_HOST", backend.hostname, "", "address to listen on"),
+  {
+    name: "--name",
+    value: "<name>",
+    variable: "SERVER_NAME",
+    path: ["name"],
+    summary: "stands in every answer",
+    fallback: "name of this machine",
+  },
+  {
+    name: "--latency",
+    value: "<time>",
+    variable: "SERVER_LATENCY",
+    path: ["latency"],
+    summary: "each answer waits for so long: 80ms, or a range",
+    fallback: formatTimeRange(backend.latencyMs),
+  },
+  {
+    name: "--fail-rate",
+    value: "<share>",
+    variable: "SERVER_FAIL_RATE",
+    path: ["failRate"],
+    read: numberFlag,
+    summary: "share of requests answered with 500, from 0 to 1",
+    fallback: String(backend.failRate),
+  },
+];

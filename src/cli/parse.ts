@@ -1,6 +1,14 @@
 /** Argv, environment and configuration file → one command with everything decided; or everything that is wrong. */
 
-import { configPath, readConfigFile, readSource } from "./config-file.ts";
+import {
+  type CliEnvironment,
+  commandLineValues,
+  configPath,
+  type Environment,
+  type FileSource,
+  readConfigFile,
+  readSource,
+} from "./environment.ts";
 import {
   type AdminTarget,
   demoBackends,
@@ -9,15 +17,12 @@ import {
   readDashboard,
 } from "./side-commands.ts";
 import { configFlag, watchFlag } from "./flags.ts";
-import { type Environment, commandLineValues } from "./givens.ts";
 import { commands, type Line, readLine, type Text, versionText } from "./program.ts";
-import type { FileSource, CliEnvironment } from "./environment.ts";
 import { readVerb, type Verb } from "./verbs.ts";
 import type { BackendConfig, Config, DashboardConfig, ListenConfig } from "../config/config.ts";
 import { effectiveYaml, type Setting, settingsOf } from "../config/effective.ts";
 import { type ConfigError, configError } from "../config/problem.ts";
-import { loadConfig } from "../config/load.ts";
-import { warningsIn } from "../config/warnings.ts";
+import { loadConfig, warningsIn } from "../config/load.ts";
 
 export type Command =
   | (LongRunningCommand & {

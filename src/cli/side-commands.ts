@@ -6,11 +6,10 @@ import { mergeSources } from "../config/sources.ts";
 import { type ConfigError, configError } from "../config/problem.ts";
 import { listenOf } from "../config/defaults.ts";
 import { backendSchema, dashboardSchema } from "../config/schema.ts";
-import { schemaErrors } from "../config/shape.ts";
+import { schemaErrors } from "../config/schema-kit.ts";
 import { formatTimeRange, timeRangeOf } from "../config/values.ts";
-import { askFlags, backendFlags, dashboardFlags } from "./companion-flags.ts";
-import type { Flag } from "./flag.ts";
-import { type Environment, commandLineValues } from "./givens.ts";
+import { askFlags, backendFlags, dashboardFlags, type Flag } from "./flags.ts";
+import { type Environment, commandLineValues } from "./environment.ts";
 import type { Line } from "./program.ts";
 
 /** @param hostName what the server is called if nobody says */

@@ -1,10 +1,9 @@
 /** Whether an answer is what it should be: from another program, or another version, anything may come. */
 
 import type { Setting } from "../config/effective.ts";
-import type { UpstreamDetail } from "../detail.ts";
+import type { Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, SeriesHistory } from "../history/history.ts";
 import { areStrings, isRecord } from "../lib/json.ts";
-import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import type { Intent } from "../state/intent.ts";
 

@@ -1,10 +1,11 @@
 /** One call of a running balancer's admin API from the command line, with what its failing means for the exit code. */
 
+import type { FileSource } from "../cli/environment.ts";
 import type { AdminTarget } from "../cli/side-commands.ts";
 import { describeError, exchangeWeb, type WebRequest } from "../client/http-client.ts";
+import { type ExitCode, plainText } from "./terminal.ts";
 import { type Schedule, systemSchedule } from "../lib/clock.ts";
 import { asArray, asRecord, parseJson } from "../lib/json.ts";
-import { type ExitCode, plainText } from "./terminal.ts";
 
 /** Why there is no answer to go by. */
 export interface Failed {
@@ -96,4 +97,27 @@ export function refused({ adminUrl, adminToken }: AdminTarget, status: number, v
     .map((line) => plainText(line ?? `Cannot ask the balancer: it answers with status ${status}`))
     .join("\n");
   return { kind: "failed", exitCode: 2, text };
+}
+
+// `evenkeel plan` and `evenkeel state`: ask a running balancer, print what it says, and end.
+
+/** What is printed, and how the process ends. */
+export interface Reply {
+  /** Goes to standard error if the exit code is 2 or 3. */
+  readonly text: string;
+  readonly exitCode: ExitCode;
+}
+
+/** Exit 0 if nothing would change, 1 if something would, 2 if there are problems. */
+export async function printPlan(call: AdminCall, file: FileSource | undefined): Promise<Reply | Failed> {
+  const name = file ? `&name=${encodeURIComponent(file.name)}` : "";
+  const response = await call({ method: "POST", path: `/api/reload?dry=1${name}`, body: file?.text ?? "" });
+  if (response.kind === "failed") return response;
+  const lines = asArray(asRecord(response.value)["diff"]).map(String);
+  return lines.length === 0 ? { text: "No changes.", exitCode: 0 } : { text: lines.join("\n"), exitCode: 1 };
+}
+
+export async function printState(call: AdminCall): Promise<Reply | Failed> {
+  const response = await call({ path: "/api/state/export" });
+  return response.kind === "failed" ? response : { text: response.text, exitCode: 0 };
 }

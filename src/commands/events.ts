@@ -2,10 +2,12 @@
 
 import type { AdminTarget } from "../cli/side-commands.ts";
 import { readEvents } from "../client/sse-reader.ts";
+import { type Failed, jsonHeaders, refused, unreachableError } from "./admin-call.ts";
+import { plainText } from "./terminal.ts";
 import { sleep } from "../lib/clock.ts";
 import { parseJson } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
-import { type Failed, jsonHeaders, refused, unreachableError } from "./admin-call.ts";
+import { formatTime } from "../wording/format.ts";
 
 export interface FollowOptions {
   readonly target: AdminTarget;
@@ -72,4 +74,15 @@ function refusal(
 ): Failed {
   const failed = refused(target, status, parseJson(text));
   return status === 503 ? { ...failed, exitCode: 3 } : failed;
+}
+
+// One event of the record as a line for a terminal.
+
+/** "14:03:12 UTC  mode         main/b  ready → draining  (operator, by ann: kernel)" */
+export function eventLine({ at, kind, pool, upstream, from, to, reason, by, detail }: BalancerEvent): string {
+  const subject = [pool, upstream].filter((name) => name !== null).join("/") || "balancer";
+  const change = from === "" ? to : `${from} → ${to}`;
+  const why = `(${reason}, by ${by}${detail === "" ? "" : `: ${detail}`})`;
+  const date = new Date(at).toISOString().slice(0, 10);
+  return plainText(`${date} ${formatTime(at)}  ${kind.padEnd(11)}  ${subject}  ${change}  ${why}`);
 }

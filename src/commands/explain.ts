@@ -3,8 +3,7 @@
 import type { Verb } from "../cli/verbs.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
-import { renderColumns } from "./columns.ts";
-import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
+import { type ExitCode, plainText, renderColumns, type Terminal } from "./terminal.ts";
 
 export async function explain(
   { request, asJson }: Extract<Verb, { verb: "explain" }>,

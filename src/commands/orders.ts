@@ -1,11 +1,14 @@
 /** Orders to a running balancer, and the sentence that says what became of each. */
 
 import type { Verb } from "../cli/verbs.ts";
-import { formatDuration } from "../lib/units.ts";
-import { asRecord } from "../lib/json.ts";
+import { isSnapshot } from "../client/decoders.ts";
 import type { AdminCall, Failed } from "./admin-call.ts";
-import { runFault } from "./rehearse.ts";
 import { type ExitCode, plainText } from "./terminal.ts";
+import { defaultFaultMs, describeFault } from "../fault/fault.ts";
+import { asRecord } from "../lib/json.ts";
+import { formatDuration } from "../lib/units.ts";
+import type { UpstreamSnapshot } from "../snapshot/snapshot.ts";
+import { effectOf } from "../wording/effect.ts";
 
 export type CliCommand = Extract<
   Verb,
@@ -99,4 +102,47 @@ function pathOf(upstream: string): string {
 function queryOf(given: Readonly<Record<string, string>>): string {
   const query = new URLSearchParams(Object.entries(given).filter(([, value]) => value !== ""));
   return query.size > 0 ? `?${query}` : "";
+}
+
+// What an order would do to clients, told before it is given: the dashboard asks for a confirmation, scripts cannot.
+
+/** A sentence for each pool that the order would leave with nobody that is known to be well. */
+export async function warningsBefore(order: CliCommand, call: AdminCall): Promise<readonly string[]> {
+  switch (order.verb) {
+    case "drain":
+    case "maintenance":
+    case "remove":
+    case "weight": {
+      const response = await call({ path: "/api/snapshot" });
+      // Then the order itself fails, and says why.
+      if (response.kind === "failed" || !isSnapshot(response.value)) return [];
+      const weight = order.verb === "weight" ? order.weight : undefined;
+      const wish = { action: order.verb, ids: [order.upstream], weight, deadlineMs: 0 };
+      const { pools } = response.value;
+      const isAlone = pools.some(({ upstreams: [one, other] }) => one?.id === order.upstream && !other);
+      // Which the balancer refuses.
+      if (order.verb === "remove" && isAlone) return [];
+      return effectOf(response.value, wish).dangers;
+    }
+    default:
+      return [];
+  }
+}
+
+// `evenkeel rehearse`: plays a fault on an upstream of a running balancer, or ends one.
+
+/** The sentence that says what became of it. */
+export async function runFault(
+  { upstream, method, body, reason }: Extract<Verb, { verb: "rehearse" }>,
+  call: AdminCall,
+): Promise<string | Failed> {
+  const path = `/api/upstreams/${encodeURIComponent(upstream)}/rehearsal`;
+  const response = await call({ method, path, body: reason === "" ? body : { ...body, reason } });
+  if (response.kind === "failed") return response;
+  if (method === "DELETE") return `The rehearsal on ${upstream} has ended.`;
+  const { rehearsal: fault } = asRecord(response.value) as Partial<Pick<UpstreamSnapshot, "rehearsal">>;
+  const plays = fault ? describeFault(fault) : "nothing any more";
+  const { seconds = defaultFaultMs / 1_000 } = body;
+  const left = formatDuration(Number(seconds) * 1_000);
+  return `Rehearsal on ${upstream}: ${plays}, for ${left}. It ends by itself.`;
 }

@@ -4,9 +4,8 @@ import type { LoginEvent } from "../access/login-audit.ts";
 import { startAdmin } from "../admin/admin.ts";
 import type { Command } from "../cli/parse.ts";
 import { Balancer } from "../balancer/balancer.ts";
-import type { Config } from "../config/config.ts";
-import { version } from "../config/version.ts";
-import { warningsIn } from "../config/warnings.ts";
+import { type Config, version } from "../config/config.ts";
+import { warningsIn } from "../config/load.ts";
 import type { Engine } from "../engine/engine.ts";
 import { historyFileOf, openHistory } from "../history/sqlite-store.ts";
 import type { HistoryStore } from "../history/store.ts";
@@ -15,9 +14,9 @@ import { systemWallClock } from "../lib/clock.ts";
 import { type Log, logOf } from "../lib/log.ts";
 import { startTelemetry } from "../telemetry/telemetry.ts";
 import { openSqlite } from "../state/sqlite-store.ts";
-import { MonitoredStore } from "../state/watched-store.ts";
+import { MonitoredStore } from "../state/store.ts";
 import { listening, type RunningCommand, type CommandContext } from "./running.ts";
-import { watchFile } from "./watch.ts";
+import { watchFile } from "./config-reader.ts";
 import { workerHost } from "./worker-host.ts";
 
 /** What of a command makes a balancer. */

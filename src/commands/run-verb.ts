@@ -5,11 +5,9 @@ import type { Verb } from "../cli/verbs.ts";
 import type { BalancerEvent } from "../state/event.ts";
 import { asArray, asRecord } from "../lib/json.ts";
 import { adminCalls, type AdminCall, type Failed } from "./admin-call.ts";
-import { warningsBefore } from "./dangers.ts";
-import { eventLine } from "./event-line.ts";
+import { runCommand, warningsBefore } from "./orders.ts";
+import { eventLine, followEvents } from "./events.ts";
 import { explain } from "./explain.ts";
-import { followEvents } from "./events.ts";
-import { runCommand } from "./orders.ts";
 import { showStatus } from "./status.ts";
 import { type ExitCode, plainText, type Terminal } from "./terminal.ts";
 

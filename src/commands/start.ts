@@ -20,11 +20,11 @@ export async function start(
       return startProxy(command, engines[command.config.engine], tools);
     }
     case "backend": {
-      const { startBackendCommand } = await import("./servers.ts");
+      const { startBackendCommand } = await import("./running.ts");
       return startBackendCommand(command.backend, tools);
     }
     case "dashboard": {
-      const { startDashboardCommand } = await import("./servers.ts");
+      const { startDashboardCommand } = await import("./running.ts");
       return startDashboardCommand(command.dashboard, tools);
     }
   }

@@ -2,7 +2,7 @@
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { entriesOf, type ConfigSources, valueAt } from "./sources.ts";
-import { readReferencedFile, type ReadText } from "./named-files.ts";
+import { readReferencedFile, type ReadText } from "./yaml-file.ts";
 import type { Path, Problem } from "./problem.ts";
 
 export interface Certificates {

@@ -1,17 +1,17 @@
 /** The effective configuration as the rest of the house sees it, and the only home of defaults. */
 
+import manifest from "../../package.json" with { type: "json" };
 import type { Accounts } from "../access/accounts.ts";
+import type { AccessLogFormat } from "./schema.ts";
 import type { ClientTimeouts, ListenerTls } from "../engine/engine.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier-detector.ts";
 import type { UpstreamSpec, UpstreamTls } from "../pool/upstream.ts";
 import type { ProbePlan } from "../probe/probe.ts";
-import type { HashBy } from "../proxy/affinity.ts";
 import type { HedgeAfter } from "../proxy/hedger.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
 import type { RetryAllowance } from "../proxy/retry-budget.ts";
-import type { Timeouts } from "../proxy/route.ts";
-import type { AccessLogFormat } from "./telemetry-schema.ts";
+import type { HashBy, Timeouts } from "../proxy/route.ts";
 
 export const engineNames = ["fetch", "wire"] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -222,3 +222,7 @@ export const defaults = {
   },
   backend: { hostname: "0.0.0.0", port: 8081, latencyMs: { min: 50, max: 150 }, failRate: 0 },
 } as const;
+
+// The version of this program, from package.json, so that it is written down once.
+
+export const version: string = manifest.version;

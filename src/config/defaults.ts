@@ -14,8 +14,7 @@ import {
 } from "./config.ts";
 import { withoutBrackets } from "./network.ts";
 import type { ConfigFile, PoolFile } from "./schema.ts";
-import { sizeOf } from "./sizes.ts";
-import { durationOf } from "./values.ts";
+import { durationOf, sizeOf } from "./values.ts";
 import { toUpstreamSpec, upstreamTlsOf } from "./upstreams.ts";
 
 /** The balancer's configuration, and the dashboard's place beside it. */

@@ -1,7 +1,7 @@
 /** Writes a configuration as a file that means the same, with every value and where it came from. */
 
 import { Document, isCollection, isMap, isScalar, type Node } from "yaml";
-import { describeAccount } from "./accounts.ts";
+import { describeAccount } from "./cross-checks.ts";
 import { toConfigFile, flattenConfig } from "./to-file.ts";
 import { nameOf, type Path } from "./problem.ts";
 import type { ResolvedConfig } from "./defaults.ts";

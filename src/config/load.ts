@@ -1,16 +1,17 @@
 /** From everything an operator said to the effective configuration, or to every problem in it at once. */
 
 import { readCertificates } from "./certificates.ts";
+import { type Config, defaults } from "./config.ts";
 import { crossCheck, type ListenerKey } from "./cross-checks.ts";
-import { defaults } from "./config.ts";
-import type { FileText } from "./yaml-file.ts";
-import { type SourceValue, type ConfigSources, mergeSources, valueAt } from "./sources.ts";
-import type { ReadText } from "./named-files.ts";
-import { type Path, type Problem, type ConfigError, configError } from "./problem.ts";
-import { type ResolvedConfig, applyDefaults } from "./defaults.ts";
+import { applyDefaults, type ResolvedConfig } from "./defaults.ts";
+import type { FileText, ReadText } from "./yaml-file.ts";
+import { configError, type ConfigError, type Path, type Problem } from "./problem.ts";
+import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchema } from "./schema.ts";
-import { schemaErrors } from "./shape.ts";
+import { type ConfigSources, mergeSources, type SourceValue, valueAt } from "./sources.ts";
 import { expandUpstreams } from "./upstreams.ts";
+import { originOf } from "../pool/upstream.ts";
+import { certificatesOf, describeExpiry } from "../tls/expiry.ts";
 
 export interface LoadConfigOptions {
   /** From flags and variables. A path that begins with `pools` and "*" means the first pool. */
@@ -86,4 +87,30 @@ function withDefaultPool(file: unknown, isDemo: boolean): unknown {
     ...(isDemo ? { probe: { path: defaults.demo.probePath } } : {}),
   };
   return { ...(file as object | undefined), pools: { [defaults.pool.name]: pool } };
+}
+
+// What a valid configuration does that its operator should hear of: at the start, at a reload and in a check.
+
+/** Sentences without full stop. @param now epoch milliseconds */
+export function warningsIn(config: Config, now: number): readonly string[] {
+  return [...expiryWarnings(config, now), ...trustWarnings(config)];
+}
+
+function expiryWarnings(config: Config, now: number): readonly string[] {
+  return certificatesOf(config).flatMap((certificate) => {
+    const words = describeExpiry(certificate, now);
+    const { listener, path } = certificate;
+    return words === undefined ? [] : [`${listener}.tls.cert: the certificate from ${path} ${words}`];
+  });
+}
+
+function trustWarnings({ pools }: Config): readonly string[] {
+  return pools.flatMap(({ upstreams }) =>
+    upstreams
+      .filter(({ address }) => address.tls?.verify === false)
+      .map(
+        ({ id, address }) =>
+          `upstream ${id}: the certificate of ${originOf(address)} is not verified, whoever answers there is believed`,
+      ),
+  );
 }

@@ -2,12 +2,12 @@
 
 import { type TSchema, Type } from "@sinclair/typebox";
 import { type PolicyName, policyNames } from "../policy/policies.ts";
-import { type HashBy, hashByPattern } from "../proxy/affinity.ts";
-import { format } from "./formats.ts";
+import { type HashBy, hashByPattern } from "../proxy/route.ts";
 import {
   duration,
   file,
   flag,
+  format,
   name,
   optional,
   origin,

@@ -1,12 +1,107 @@
 /** The shape of the configuration file: what the program checks, and what editors check and complete. */
 
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Role, roles } from "../access/accounts.ts";
 import { defaults, type EngineName, engineNames } from "./config.ts";
-import { accounts } from "./account-schema.ts";
-import { format } from "./formats.ts";
-import { poolWith, upstreamOrText, upstreamFileSchema } from "./pool-schema.ts";
-import { duration, file, optional, origin, strict, textSetting, whole, word } from "./schema-kit.ts";
-import { accessLog, tracing } from "./telemetry-schema.ts";
+import {
+  duration,
+  file,
+  format,
+  optional,
+  origin,
+  share,
+  strict,
+  textSetting,
+  whole,
+  word,
+} from "./schema-kit.ts";
+import { poolWith, upstreamFileSchema, upstreamOrText } from "./pool-schema.ts";
+
+// The shape of the accounts on the admin side: people with passwords, programs with tokens, each with a role.
+
+/** As the audit says it; nothing that would need to be escaped. */
+const accountName = textSetting(
+  "^[A-Za-z\\d][\\w.@-]{0,63}$",
+  "a name: at most 64 letters, digits and . _ @ -, beginning with a letter or digit",
+  "What the audit calls it.",
+);
+const role = word<Role>(roles, "A viewer reads, an operator acts on upstreams, an admin does everything.");
+
+const user = Type.Object(
+  { name: accountName, role, passwordHash: format("password-hash", "What `evenkeel password` prints.") },
+  { ...strict, description: "Somebody who logs in.", errorMessage: "a map with name, role and passwordHash" },
+);
+const program = Type.Object(
+  {
+    name: accountName,
+    role,
+    tokenHash: textSetting(
+      "^sha256:[\\da-f]{64}$",
+      "the hash that `evenkeel token` prints, and never the token",
+      "What `evenkeel token` prints beside the token.",
+    ),
+  },
+  { ...strict, description: "A program with a token.", errorMessage: "a map with name, role and tokenHash" },
+);
+
+/** More people and programs than that do not look after one balancer. */
+const maxAccounts = 256;
+
+export const accounts = {
+  users: Type.Array(user, {
+    maxItems: maxAccounts,
+    description: "Who may log in. Changed by a reload too.",
+    errorMessage: `a list of at most ${maxAccounts} users`,
+  }),
+  tokens: Type.Array(program, {
+    maxItems: maxAccounts,
+    description: "Programs that may call the admin API. Changed by a reload too.",
+    errorMessage: `a list of at most ${maxAccounts} tokens`,
+  }),
+};
+
+// The part of the configuration file's shape that is about what leaves the house: access log and traces.
+
+const accessLogFormats = ["json", "common"] as const;
+export type AccessLogFormat = (typeof accessLogFormats)[number];
+
+export const accessLog = optional(
+  {
+    to: file("stdout or a path", "stdout, or a file that is appended to and opened anew when it was moved."),
+    format: word<AccessLogFormat>(
+      accessLogFormats,
+      "JSON lines, or the Common Log Format with times and upstream.",
+    ),
+    share: share("Share of requests that are written; those that failed always are."),
+  },
+  "One line for each request.",
+);
+
+export const tracing = Type.Object(
+  {
+    endpoint: textSetting(
+      // Whoever may read the configuration sees it: secrets belong into OTEL_EXPORTER_OTLP_HEADERS.
+      "^https?://[^\\s/@]+(/\\S*)?$",
+      "a URL such as http://localhost:4318 without a user name or password",
+      "Collector that speaks OTLP over HTTP.",
+    ),
+    share: Type.Optional(
+      share("Share of requests that are traced where the client's traceparent does not say."),
+    ),
+    serviceName: Type.Optional(
+      textSetting(
+        "^\\S(.{0,253}\\S)?$",
+        "a name of at most 255 characters",
+        "How traces name this balancer.",
+      ),
+    ),
+  },
+  {
+    ...strict,
+    description: "Spans of requests and attempts go to a collector; without it nothing is traced.",
+    errorMessage: "a map with endpoint",
+  },
+);
 
 export const port = whole(0, 65_535, "0 takes any free port.");
 const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");

@@ -2,8 +2,8 @@
 
 import type { FileText } from "./yaml-file.ts";
 import { nameOf, type Path, type SourceLocation, type Problem, quote } from "./problem.ts";
-import { isSecretAt } from "./secrets.ts";
-import type { SchemaError } from "./shape.ts";
+import { isSecretAt } from "./values.ts";
+import type { SchemaError } from "./schema-kit.ts";
 
 /** One value from a flag or a variable. */
 export interface SourceValue {

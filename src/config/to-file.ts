@@ -1,7 +1,6 @@
 /** A configuration as a file that means the same: for people to read, and to tell two of them apart in their own words. */
 
-import { formatDuration } from "../lib/units.ts";
-import { formatSize } from "../lib/size.ts";
+import { formatDuration, formatSize } from "../lib/units.ts";
 import { authorityOf, originOf, type UpstreamTls } from "../pool/upstream.ts";
 import type { Config, PoolConfig } from "./config.ts";
 import { entriesOf } from "./sources.ts";

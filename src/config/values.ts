@@ -1,6 +1,7 @@
 /** Durations in the configuration: the limits that timers set, and ranges such as "50-150ms". */
 
-import { formatDuration, parseDuration } from "../lib/units.ts";
+import type { Path } from "./problem.ts";
+import { formatDuration, parseDuration, parseSize } from "../lib/units.ts";
 
 /** Timers count milliseconds in 31 bits and fire at once beyond: 24 days is a round number below that. */
 const longest = "576h";
@@ -63,4 +64,35 @@ function endsOf(text: string): readonly [least: string, most: string] {
 
 function unitOf(duration: string): string {
   return /[a-z]+$/.exec(duration)?.[0] ?? "";
+}
+
+// Sizes in the configuration.
+
+/** Undefined if the text is a size that a number can count exactly, else why not. */
+export function sizeProblem(text: string): string | undefined {
+  const bytes = parseSize(text);
+  if (bytes === undefined) return "it needs a size such as 64KiB or 10MB";
+  return Number.isSafeInteger(bytes) ? undefined : "it needs a smaller size";
+}
+
+/** Bytes of a text that was checked. */
+export function sizeOf(text: string): number {
+  return parseSize(text) ?? Number.NaN;
+}
+
+// Which values of a configuration are nobody's business, and which have no place in a file at all.
+
+/** A password in the clear has no place in a file, however its key is called. */
+export function plainPasswordProblem(key: string): string | undefined {
+  if (!/^pass(word|phrase|wd)?$/i.test(key)) return undefined;
+  return "a password does not belong in a file: give passwordHash what `evenkeel password` prints";
+}
+
+/** Whether a value there must not be quoted: anything of accounts but names and roles, also where it is misplaced. */
+export function isSecretAt(path: Path): boolean {
+  const last = path.at(-1) ?? "";
+  if (path[0] === "admin" && ["users", "tokens"].includes(path[1] ?? "")) {
+    return !(path.length === 4 && (last === "name" || last === "role"));
+  }
+  return /token|pass/i.test(last);
 }

@@ -1,34 +1,29 @@
 /** Where the balancer is steered: carries out the operator's orders one after the other, and writes each down first if it can. */
 
-import { systemClock, systemSchedule } from "../lib/clock.ts";
-import { systemRandom } from "../lib/random.ts";
 import type { UpstreamFile } from "../config/schema.ts";
-import type { Cancel } from "../lib/clock.ts";
-import type { Mode } from "../pool/upstream.ts";
-import type { BalancerEvent } from "../state/event.ts";
-import type { Intent, IntentMeta, IntentRemoval } from "../state/intent.ts";
 import {
-  type Control,
-  type CommandError,
+  type Actor,
   commandError,
+  type CommandError,
+  type Control,
   type DrainOptions,
   type DrainReport,
   type ReloadOptions,
   type ReloadReport,
-  type Actor,
 } from "./control.ts";
-import type { Reconciler } from "./reconciler.ts";
-import { drainAndRemove, waitUntilDrained } from "./emptying.ts";
-import { exportYaml } from "./export.ts";
-import type { UpstreamLocation } from "../registry/pool-registry.ts";
-import { removalsFor } from "./intents.ts";
-import { alreadyDeparting, unknownUpstream } from "./helm-answers.ts";
+import { desiredConfig, removalsFor } from "./desired-state.ts";
 import type { EventQuery } from "./event-log.ts";
-import { parseFaultRequest } from "./rehearsal-order.ts";
-import { FaultInjections } from "./fault-injections.ts";
-import { intentsForAddition, parseNewUpstream } from "./upstream-addition.ts";
+import { exportYaml } from "./export.ts";
+import { FaultInjections, parseFaultRequest } from "./fault-injections.ts";
+import type { Reconciler } from "./reconciler.ts";
 import { reload } from "./reload.ts";
-import { desiredConfig } from "./desired-state.ts";
+import { intentsForAddition, parseNewUpstream } from "./upstream-addition.ts";
+import { type Cancel, systemClock, systemSchedule } from "../lib/clock.ts";
+import { systemRandom } from "../lib/random.ts";
+import type { Mode } from "../pool/upstream.ts";
+import type { UpstreamLocation } from "../registry/pool-registry.ts";
+import type { BalancerEvent } from "../state/event.ts";
+import type { Intent, IntentMeta, IntentRemoval } from "../state/intent.ts";
 
 export class Controller implements Control {
   readonly #reconciler: Reconciler;
@@ -223,4 +218,64 @@ export class Controller implements Control {
 /** Without the condition, which is over once it was met. */
 function personIn({ by, reason }: Actor): Actor {
   return { by, reason };
+}
+
+// What the helm answers: reports of orders that were carried out, and the usual refusals.
+
+/** @param cut how many were cut by force */
+export function drainReport(
+  end: "drained" | "late" | "undone",
+  { upstream: { inFlight } }: UpstreamLocation,
+  cut = 0,
+): DrainReport {
+  return { drained: end === "drained", inFlight, undone: end === "undone", cut };
+}
+
+export function unknownUpstream(id: string): CommandError {
+  return commandError(404, "upstream_unknown", `Cannot do that: no upstream is called ${id}`);
+}
+
+export function alreadyDeparting(id: string): CommandError {
+  return commandError(409, "upstream_leaving", `Cannot do that: ${id} is being removed`);
+}
+
+// What follows once an upstream gets nothing new: somebody waits until it is empty, what is left is cut, or it goes.
+
+/** How long what was cut may take to be gone. */
+const cutWithinMs = 1_000;
+
+/** How long one that is removed may take to become empty if nobody says: then it goes, and what is left finishes. */
+const leaveWithinMs = 30_000;
+
+/** Resolves when it is empty, when the time is up, or when it is undone by another mode. */
+export async function waitUntilDrained(
+  { drains, abortAttempts }: Reconciler,
+  found: UpstreamLocation,
+  { waitMs, force }: Pick<DrainOptions, "waitMs" | "force">,
+): Promise<DrainReport> {
+  const end = await drains.wait(found.upstream, waitMs);
+  if (end !== "late" || !force) return drainReport(end, found);
+  const cut = (await abortAttempts()?.(found.upstream)) ?? 0;
+  // An engine tells the ends of what it cut a little later, and workers that there was nothing to cut.
+  return drainReport(await drains.wait(found.upstream, cutWithinMs), found, cut);
+}
+
+/** Lets it go when it is empty: resolves when it is gone. @param waitMs 0 waits for nothing, and reports how it is now */
+export function drainAndRemove(
+  { drains, runExclusive: inTurn, reconcile: steer }: Reconciler,
+  found: UpstreamLocation,
+  { waitMs, who: actor }: { readonly waitMs: number; readonly who: Actor },
+): Promise<DrainReport> | DrainReport {
+  const { upstream } = found;
+  const limitMs = waitMs || leaveWithinMs;
+  drains.begin(upstream, { waitMs: limitMs, isRemoval: true });
+  const leave = async (): Promise<DrainReport> => {
+    await drains.wait(upstream, limitMs);
+    drains.finish(upstream);
+    await inTurn(() => steer(actor, "operator"));
+    const { inFlight } = upstream;
+    return { drained: inFlight === 0, inFlight, undone: false, cut: 0 };
+  };
+  const gone = leave();
+  return waitMs > 0 ? gone : drainReport("late", found);
 }

@@ -1,16 +1,16 @@
 /** Tells of verdicts that change, those of probes and those of requests: to the counts, the record and the log. */
 
-import { formatDuration } from "../lib/units.ts";
-import type { Log } from "../lib/log.ts";
-import type { Metrics } from "../metrics/metrics.ts";
-import type { Pool } from "../pool/pool.ts";
-import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
+import type { EventLog } from "./event-log.ts";
+import type { WorkerSupervisor } from "../dataplane/worker-supervisor.ts";
 import { faultDetail } from "../fault/fault.ts";
-import { authorityOf, type Upstream } from "../pool/upstream.ts";
+import type { Log } from "../lib/log.ts";
+import { formatDuration } from "../lib/units.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { ActiveHealthState } from "../pool/active-health.ts";
+import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
+import { authorityOf, type Upstream } from "../pool/upstream.ts";
 import type { ProbeResult } from "../probe/probe.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
-import type { EventLog } from "./event-log.ts";
 
 export interface OverallStatusOptions {
   readonly metrics: Metrics;
@@ -94,4 +94,27 @@ function markOf({ fault }: Upstream): { readonly rehearsal?: true } {
 
 function ejectedMs({ upstream: { outlier } }: OutlierChange): number {
   return Math.round(outlier.endsAt - outlier.since);
+}
+
+// What befalls workers, as record and log tell it: apart from the workers' own states.
+
+/** What can befall a worker, and the reason that is on record for it. */
+const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
+
+export interface WorkerEventOptions {
+  readonly eventLog: Pick<EventLog, "add">;
+  readonly log: Log;
+}
+
+export function recordWorkerEvent(
+  { eventLog, log }: WorkerEventOptions,
+  { pid, isReady }: Pick<WorkerSupervisor, "pid" | "isReady">,
+  { to, how }: { readonly to: keyof typeof turns; readonly how: string },
+): void {
+  const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
+  const detail = `pid ${pid}${how && `: ${how}`}`;
+  const whole = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
+  eventLog.add({ ...whole, from, to, reason: turns[to], detail });
+  if (to === "serving") log.info("worker restarted", { pid });
+  else log.warn(`worker ${to}`, { pid, how });
 }

@@ -2,18 +2,18 @@
 
 import type { Config } from "../config/config.ts";
 import type { ConfigError } from "../config/problem.ts";
+import type { Actor } from "./control.ts";
+import { desiredConfig, type Intents, supersededIntents } from "./desired-state.ts";
+import type { Drain, Drains } from "./drains.ts";
+import type { EventLog } from "./event-log.ts";
+import { planOf, type Step } from "./plan.ts";
 import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Prober } from "../probe/prober.ts";
-import type { Intent } from "../state/intent.ts";
-import type { Actor } from "./control.ts";
-import type { Drain, Drains } from "./drains.ts";
 import { type PoolRegistry, probeTargets } from "../registry/pool-registry.ts";
-import type { Intents } from "./intents.ts";
-import type { EventLog } from "./event-log.ts";
-import { planOf, type Step } from "./plan.ts";
-import { supersededIntents, desiredConfig } from "./desired-state.ts";
+import type { ConfigurationSnapshot } from "../snapshot/snapshot.ts";
+import type { Intent } from "../state/intent.ts";
 
 /** Reads the configuration anew, or reads this text instead of its file: with the same flags and variables. */
 export type ConfigLoader = (file?: { readonly name: string; readonly text: string }) => Config | ConfigError;
@@ -141,4 +141,20 @@ function record(
   else if (key?.startsWith("tls."))
     eventLog.add({ kind: "member", ...named, from: `${key} ${from}`, to: `${key} ${to}` });
   else eventLog.add({ kind: "member", ...named, from, to });
+}
+
+// How a try to take another configuration changes what is told of the one that counts.
+
+/** @param at epoch milliseconds */
+export function configurationStatusAfter(
+  end: ReloadOutcome,
+  before: ConfigurationSnapshot,
+  at: number,
+): ConfigurationSnapshot {
+  if (end.result === "refused") {
+    const { by, problems } = end;
+    return { ...before, refused: { at, by, problems } };
+  }
+  const takenAt = end.result === "applied" ? at : before.takenAt;
+  return { takenAt, refused: null, needsRestart: end.needsRestart };
 }

@@ -1,7 +1,7 @@
 /** Takes the configuration anew: reads it, says what would change, changes it, or keeps the old one and says why. */
 
 import { problemSentence, type ConfigError } from "../config/problem.ts";
-import { warningsIn } from "../config/warnings.ts";
+import { warningsIn } from "../config/load.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
 import type { Reconciler } from "./reconciler.ts";

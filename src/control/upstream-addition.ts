@@ -4,13 +4,13 @@ import type { Config } from "../config/config.ts";
 import { nameOf, quote, problemSentence } from "../config/problem.ts";
 import { upstreamFileSchema } from "../config/pool-schema.ts";
 import type { UpstreamFile } from "../config/schema.ts";
-import { schemaErrors } from "../config/shape.ts";
+import { schemaErrors } from "../config/schema-kit.ts";
 import { toUpstreamSpec } from "../config/upstreams.ts";
 import { isLoopback } from "../net/address.ts";
 import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
 import type { IntentRemoval, Intent, IntentMeta } from "../state/intent.ts";
 import { type CommandError, commandError } from "./control.ts";
-import { removalsFor, type Intents } from "./intents.ts";
+import { removalsFor, type Intents } from "./desired-state.ts";
 
 /**
  * @param given as the file would have it: url, name, weight, backup, tls without ca

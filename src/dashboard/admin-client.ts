@@ -1,7 +1,7 @@
 /** Reads and writes through the admin API, the same way whether the balancer runs in this process or far away. */
 
 import type { Setting } from "../config/effective.ts";
-import type { UpstreamDetail } from "../detail.ts";
+import type { UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { areStrings, isRecord, parseJson } from "../lib/json.ts";
 import type { BalancerEvent } from "../state/event.ts";
@@ -17,7 +17,7 @@ import {
   reloadIn,
   settingsIn,
 } from "../client/decoders.ts";
-import type { ReadResult, AdminApiError } from "./picture.ts";
+import type { ReadResult, AdminApiError } from "../wording/verdict.ts";
 import { describeError, exchangeWeb, type WebResponse } from "../client/http-client.ts";
 
 /** What was asked for, or why it is not to be had. */

@@ -11,7 +11,7 @@ import { liveStreams } from "./live/streams.ts";
 import { authGate } from "./login/auth-gate.ts";
 import { loginClient } from "./login/login-client.ts";
 import { Visitors } from "./login/visitors.ts";
-import { nextDashboardState } from "./picture.ts";
+import { nextDashboardState } from "../wording/verdict.ts";
 import { requestClient } from "./requests/request-client.ts";
 import { renderRows } from "./requests/row.tsx";
 import { LiveTails } from "./requests/live-tail.ts";

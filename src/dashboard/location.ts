@@ -1,6 +1,6 @@
 /** Where on the dashboard somebody acts: there the answer belongs, and there the way leads back. */
 
-import { anchorOf } from "./escape.ts";
+import { anchorOf } from "./responses.ts";
 import { queryOf, type View, viewOf } from "./view.ts";
 
 export type PageLocation =

@@ -1,6 +1,7 @@
 /** The shapes in which the dashboard answers: pages, fragments, sentences, and the way back after a form. */
 
-import type { AdminApiError } from "./picture.ts";
+import { escapeHtml } from "@kitajs/html";
+import type { AdminApiError } from "../wording/verdict.ts";
 
 export const fresh = { "Cache-Control": "no-store" };
 
@@ -34,4 +35,19 @@ export function isForPart(request: Request): boolean {
 /** Whether a person waits for it in a browser, who wants a way on, or a program, for which a sentence is enough. */
 export function isForPage(request: Request): boolean {
   return !isForPart(request) && (request.headers.get("accept") ?? "").includes("text/html");
+}
+
+// Outside strings on their way into markup: the one place that escapes them.
+
+/**
+ * For attributes, of which the JSX runtime escapes no more than the quote. Text belongs into an element with `safe`.
+ */
+export function attribute(value: string): string {
+  return escapeHtml(value);
+}
+
+/** An id for markup and URL fragments, different for different names, whatever they are made of. */
+export function anchorOf(kind: string, name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9.-]/g, (sign) => `_${sign.charCodeAt(0).toString(16)}_`);
+  return `${kind}-${plain}`;
 }

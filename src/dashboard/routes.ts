@@ -2,7 +2,7 @@
 
 import { html } from "@elysiajs/html";
 import { Elysia } from "elysia";
-import { type WindowName, windowNamed } from "../history/levels.ts";
+import { type WindowName, windowNamed } from "../history/store.ts";
 import type { HistoryQuery } from "../history/history.ts";
 import { UndoHistory } from "./actions/undo.ts";
 import { actionRoutes } from "./actions/routes.ts";
@@ -21,7 +21,7 @@ import { pageOf, type PageLocation } from "./location.ts";
 import { failingAt, failingShown } from "./requests/failing-card.tsx";
 import type { RequestClient } from "./requests/request-client.ts";
 import { requestPages } from "./requests/routes.ts";
-import { listQuery } from "./requests/sought.ts";
+import { listQuery } from "./requests/filter.tsx";
 import type { LiveTails } from "./requests/live-tail.ts";
 import type { UpstreamPollers } from "./live/upstream-poller.ts";
 import { faultFormRoutes } from "./upstream/fault-routes.ts";

@@ -7,7 +7,7 @@ import { bugs } from "../lib/bugs.ts";
 import { type Clock, type Schedule, sleep, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
-import { rateLimit } from "../lib/throttle.ts";
+import { rateLimit } from "../lib/rate.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { type ProcessCounters, sumProcessCounters } from "../metrics/process-families.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -16,9 +16,9 @@ import { StallDetector, type StallEvidence, type StallSuspicion } from "../probe
 import { Exchange } from "../proxy/exchange.ts";
 import { Hedger } from "../proxy/hedger.ts";
 import type { RecordSink } from "../proxy/record.ts";
-import { requestIds } from "../proxy/request-id.ts";
+import { requestIds } from "../proxy/request-head.ts";
 import type { Tracer } from "../proxy/trace-context.ts";
-import { trustedProxyMatcher } from "../proxy/trust.ts";
+import { trustedProxyMatcher } from "../net/address.ts";
 import type { WorkerSnapshot } from "./worker-supervisor.ts";
 
 /** What the control plane asks of it: the same for one in this process and for several in processes of their own. */

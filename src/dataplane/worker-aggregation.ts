@@ -1,12 +1,21 @@
 /** Takes over what workers say of upstreams: one verdict for all of them, and the pool's rules hold for all together. */
 
 import { identityOf } from "../control/desired-state.ts";
-import type { PoolRegistry } from "../registry/pool-registry.ts";
-import type { Pool } from "../pool/pool.ts";
-import type { PoolObserver } from "../pool/pool-observer.ts";
-import type { OutlierVerdict } from "../pool/outlier-detector.ts";
-import type { Upstream } from "../pool/upstream.ts";
 import type { WorkerReport } from "./messages.ts";
+import type { WorkerSupervisor } from "./worker-supervisor.ts";
+import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import {
+  mergePoolCounters,
+  mergeUpstreamCounters,
+  poolCountersOf,
+  upstreamCountersOf,
+} from "../metrics/counter-report.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { type ProcessCounters, sumProcessCounters } from "../metrics/process-families.ts";
+import type { OutlierVerdict } from "../pool/outlier-detector.ts";
+import type { Pool, PoolObserver } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { PoolRegistry } from "../registry/pool-registry.ts";
 
 export interface MergeContext {
   readonly observer: PoolObserver;
@@ -50,4 +59,114 @@ function applyVerdict(
   if (!pool.adoptHealth(upstream, { streak, verdict })) return;
   const { state: to, reason } = upstream.outlier;
   observer.outlierChanged(pool, { upstream, from: own.state, to, reason });
+}
+
+// Adds up what workers counted: those that serve, and those that are gone.
+
+export interface CounterAggregatorOptions {
+  readonly registry: Pick<PoolRegistry, "pools">;
+  /** Where the sums are written. */
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+export class CounterAggregator {
+  readonly #options: CounterAggregatorOptions;
+  /** Of the workers that are gone. */
+  readonly #retired: Metrics;
+  #retiredProcess = sumProcessCounters([]);
+
+  constructor(options: CounterAggregatorOptions) {
+    this.#options = options;
+    this.#retired = new Metrics(options.clock);
+  }
+
+  /** Keeps the last counts of a worker that is gone: no counter may go back. */
+  retire(counts: WorkerReport): void {
+    this.#add([counts], this.#retired);
+    this.#retiredProcess = sumProcessCounters([this.#retiredProcess, counts.processCounters]);
+  }
+
+  /** @param reports of all workers that serve, one each */
+  processCounters(reports: readonly WorkerReport[]): ProcessCounters {
+    return sumProcessCounters([this.#retiredProcess, ...reports.map(({ processCounters: own }) => own)]);
+  }
+
+  /** @param reports of all workers that serve, one each */
+  write(reports: readonly WorkerReport[]): void {
+    this.#add(reports, this.#options.metrics);
+  }
+
+  /** The past of whatever there is now, and these. */
+  #add(reports: readonly WorkerReport[], into: Metrics): void {
+    const { pools } = this.#options.registry;
+    into.lostLines = reports.reduce((sum, { lostLines }) => sum + lostLines, this.#retired.lostLines);
+    into.lostSpans = reports.reduce((sum, { lostSpans }) => sum + lostSpans, this.#retired.lostSpans);
+    const upstreams = reports.map(
+      (report) => new Map(report.upstreams.map((one) => [one.upstream, one.counts])),
+    );
+    const named = reports.map((report) => new Map(report.pools.map((one) => [one.name, one.counts])));
+    for (const upstream of pools.flatMap((pool) => pool.upstreams)) {
+      const parts = upstreams.flatMap((counts) => counts.get(identityOf(upstream)) ?? []);
+      mergeUpstreamCounters(into.of(upstream), [upstreamCountersOf(this.#retired.of(upstream)), ...parts]);
+    }
+    for (const name of ["", ...pools.map((pool) => pool.name)]) {
+      const parts = named.flatMap((counts) => counts.get(name) ?? []);
+      mergePoolCounters(into.ofPool(name), [poolCountersOf(this.#retired.ofPool(name)), ...parts]);
+    }
+  }
+}
+
+// Forced ends across processes: asks each worker to cut what it has on an upstream, and adds up what they answer.
+
+/** Whoever has not said by then how many it cut is counted with none. */
+const responseTimeoutMs = 1_000;
+
+interface AbortRequest {
+  readonly unresponsive: Set<WorkerSupervisor>;
+  readonly cancel: Cancel;
+  readonly resolve: (cut: number) => void;
+  cut: number;
+}
+
+/** `asked ──every worker has answered, or is gone, or a second is over──▶ told` */
+export class AbortCoordinator {
+  readonly #schedule: Schedule;
+  readonly #orders = new Map<number, AbortRequest>();
+  #last = 0;
+
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule;
+  }
+
+  /** @param upstream id and origin @returns how many were cut */
+  request(supervisors: readonly WorkerSupervisor[], upstream: string): Promise<number> {
+    const serving = supervisors.filter(({ isReady }) => isReady);
+    if (serving.length === 0) return Promise.resolve(0);
+    const request = (this.#last += 1);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const cancel = this.#schedule(responseTimeoutMs, () => this.#notify(request));
+    this.#orders.set(request, { unresponsive: new Set(serving), cancel, resolve, cut: 0 });
+    for (const supervisor of serving) supervisor.send({ kind: "cut", upstream, request });
+    return promise;
+  }
+
+  receive(supervisor: WorkerSupervisor, request: number, cut: number): void {
+    const order = this.#orders.get(request);
+    if (!order?.unresponsive.delete(supervisor)) return;
+    order.cut += cut;
+    if (order.unresponsive.size === 0) this.#notify(request);
+  }
+
+  /** What went with a process was cut by nobody. */
+  supervisorExited(supervisor: WorkerSupervisor): void {
+    for (const request of this.#orders.keys()) this.receive(supervisor, request, 0);
+  }
+
+  #notify(request: number): void {
+    const order = this.#orders.get(request);
+    this.#orders.delete(request);
+    order?.cancel();
+    order?.resolve(order.cut);
+  }
 }

@@ -1,26 +1,23 @@
 /** The plane in several processes: tells each of them the state, and makes one picture of what they report. */
 
 import type { Config } from "../config/config.ts";
-import type { PoolRegistry, PoolEntry } from "../registry/pool-registry.ts";
-import type { EventLog } from "../control/event-log.ts";
 import { identityOf } from "../control/desired-state.ts";
+import type { EventLog } from "../control/event-log.ts";
+import type { DataPlane, PoolGauges } from "./local-data-plane.ts";
+import { type DesiredState, perWorkerConfig, stateOf, sumInFlight } from "./messages.ts";
+import { StallQuorum } from "./stall-quorum.ts";
+import { AbortCoordinator, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
+import { type Spawn, type WorkerSnapshot, WorkerSupervisor } from "./worker-supervisor.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
-import type { PoolObserver } from "../pool/pool-observer.ts";
+import { recordWorkerEvent } from "../control/event-recorder.ts";
+import type { PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { StallSuspicion } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
-import type { PoolGauges, DataPlane } from "./local-data-plane.ts";
-import { AbortCoordinator } from "../plane/cuts.ts";
-import { mergeVerdicts } from "./worker-aggregation.ts";
-import { perWorkerConfig, type DesiredState, stateOf, sumInFlight } from "./messages.ts";
-import { WorkerSupervisor, type Spawn, type WorkerSnapshot } from "./worker-supervisor.ts";
-import { CounterAggregator } from "../plane/sums.ts";
-import { StateBroadcaster } from "../plane/telling.ts";
-import { recordWorkerEvent } from "../plane/turnover.ts";
-import { StallQuorum } from "./stall-quorum.ts";
+import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
 
 /** What only the process around it can do. */
 export interface WorkerLauncher {
@@ -236,5 +233,60 @@ export class WorkerDataPlane implements DataPlane {
     this.#aborts.supervisorExited(supervisor);
     this.#count();
     recordWorkerEvent(this.#options, supervisor, { to: "gone", how });
+  }
+}
+
+// When workers are told the state: soon after it has changed, all changes of a moment together, and each second in any case.
+
+export interface StateBroadcasterOptions {
+  readonly schedule: Schedule;
+  /** The state as it is now. */
+  readonly state: () => DesiredState;
+  /** Sends it to everybody. */
+  readonly send: (state: DesiredState, revision: number) => void;
+}
+
+/** Whoever missed a state is right again after this long. */
+const broadcastIntervalMs = 1_000;
+/** Changes that come together are told together. */
+const settleMs = 2;
+
+/** `resting ──soon, or a second──▶ now ──▶ resting`; a revision for each state that differs from the one before. */
+export class StateBroadcaster {
+  readonly #options: StateBroadcasterOptions;
+  #sentRevision = "";
+  #cancel: Cancel | undefined;
+  /** Of the state that was told last. */
+  revision = 0;
+  /** Something has changed that nobody has been told yet. */
+  isDue = false;
+
+  constructor(options: StateBroadcasterOptions) {
+    this.#options = options;
+  }
+
+  schedule(): void {
+    if (this.isDue) return;
+    this.isDue = true;
+    this.#broadcastIn(settleMs);
+  }
+
+  broadcast(): void {
+    const { state, send } = this.#options;
+    const present = state();
+    const text = JSON.stringify(present);
+    if (text !== this.#sentRevision) this.revision += 1;
+    [this.#sentRevision, this.isDue] = [text, false];
+    this.#broadcastIn(broadcastIntervalMs);
+    send(present, this.revision);
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  #broadcastIn(delayMs: number): void {
+    this.#cancel?.();
+    this.#cancel = this.#options.schedule(delayMs, () => this.broadcast());
   }
 }

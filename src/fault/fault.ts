@@ -1,7 +1,9 @@
 /** A fault that an operator plays on one upstream for a while: what it does to an attempt, and when it is over. */
 
 import type { Random } from "../lib/random.ts";
-import { type Failure, failure, type FailureReason } from "../pool/outcome.ts";
+import { failure, type Failure, type FailureReason } from "../pool/outcome.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
 
 /** Failures that can be played, with how far each lets an attempt come. */
 const failures = {
@@ -103,4 +105,20 @@ export function describeFault({
     ...(probes ? ["failing probes"] : []),
   ];
   return parts.join(", ");
+}
+
+// Whether a pool can bear a rehearsal: what is played must leave it able to serve.
+
+/** A sentence's end that says why not; undefined if nothing speaks against it. */
+export function reasonNotToInject(pool: Pool, upstream: Upstream): string | undefined {
+  const { available: fit } = pool;
+  const isPlayed = (other: Upstream) => other === upstream || other.fault !== undefined;
+  // Those that a rehearsal has got ejected count still: they are what the pool will have again.
+  const able = pool.upstreams.filter((other) => fit.includes(other) || isPlayed(other));
+  const played = able.filter(isPlayed);
+  if (!fit.some((other) => !isPlayed(other))) return "no other upstream of its pool is fit to serve";
+  if (played.length * 2 > able.length) {
+    return `${played.length} of ${able.length} fit upstreams would be under rehearsal, more than half`;
+  }
+  return undefined;
 }

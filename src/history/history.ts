@@ -1,16 +1,24 @@
 /** Remembers what happened: looks at the metrics once a second, and keeps what it saw, ever more coarsely, for a week. */
 
+import {
+  type HistoryStore,
+  type Resolution,
+  resolutions,
+  type SeriesKey,
+  storedResolutions,
+  type StoredSeries,
+  type WindowName,
+  windows,
+} from "./store.ts";
+import { type Columns, columnsOf, downsample, type Point } from "./point.ts";
+import { type Due, SeriesRegistry } from "./series.ts";
+import { Uptime } from "./uptime.ts";
 import type { Cancel, Clock, Schedule, WallClock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { UptimeSnapshot } from "../snapshot/snapshot.ts";
-import { type Resolution, resolutions, storedResolutions, type WindowName, windows } from "./levels.ts";
-import { type Columns, columnsOf, type Point, downsample } from "./point.ts";
-import type { Due } from "./series.ts";
-import { SeriesRegistry } from "./series-book.ts";
-import type { HistoryStore, StoredSeries, SeriesKey } from "./store.ts";
-import { Uptime } from "./uptime.ts";
 
 export interface HistoryOptions {
   /** Read anew every second: pools and upstreams come and go. */
@@ -246,4 +254,22 @@ export class History {
       return false;
     }
   }
+}
+
+// What the log says when the past cannot be kept: once a minute and not once a second.
+
+/** A full disk stays full: the first line says it, and one a minute that it is still so. */
+const historyLineEveryMs = 60_000;
+
+export function historyErrorReporter(log: Log, clock: Clock): (error: unknown, lost: number) => void {
+  let unresponsiveUntil = Number.NEGATIVE_INFINITY;
+  let lostSince = 0;
+  return (error, lost) => {
+    lostSince += lost;
+    if (clock() < unresponsiveUntil) return;
+    unresponsiveUntil = clock() + historyLineEveryMs;
+    const why = error instanceof Error ? error.message : String(error);
+    log.warn("history not kept", lostSince > 0 ? { why, pointsLost: lostSince } : { why });
+    lostSince = 0;
+  };
 }

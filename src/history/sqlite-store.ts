@@ -5,9 +5,14 @@ import { dirname, format, parse } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 import type { WallClock } from "../lib/clock.ts";
-import { type Resolution, resolutions } from "./levels.ts";
+import {
+  type HistoryStore,
+  type Resolution,
+  resolutions,
+  type SeriesKey,
+  type StoredSeries,
+} from "./store.ts";
 import type { Point } from "./point.ts";
-import type { HistoryStore, StoredSeries, SeriesKey } from "./store.ts";
 
 /** Raised whenever the tables change. A past that cannot be carried over is dropped: it is only the past. */
 const schemaVersion = 3;

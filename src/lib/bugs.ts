@@ -2,7 +2,7 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 import type { Log, LogFields } from "./log.ts";
-import { rateLimit } from "./throttle.ts";
+import { rateLimit } from "./rate.ts";
 
 /** Of one kind, which is one error with one message. */
 const linesPerSecondOfKind = 2;

@@ -10,8 +10,7 @@ import {
 } from "@logtape/logtape";
 
 import { sleep, systemClock, systemSchedule } from "./clock.ts";
-import { LineFile } from "./line-file.ts";
-import { LineWriter } from "./line-writer.ts";
+import { LineFile, LineWriter } from "./line-writer.ts";
 
 export interface Log {
   debug(message: string, fields?: LogFields): void;

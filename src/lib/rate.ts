@@ -1,5 +1,7 @@
 /** How often something happened in the last seconds: forgets by itself, and costs the same whatever the rate. */
 
+import type { Clock } from "./clock.ts";
+
 /**
  * A ring of whole seconds with their running sum. Asking late clears what has grown old; nothing runs in between. The second
  * that is still running is counted apart, so that most calls touch nothing but this object.
@@ -52,4 +54,28 @@ export class SlidingWindowCounter {
     }
     this.#newest = second;
   }
+}
+
+// Keeps something that can happen ten thousand times a second to a few times a second, and counts the rest.
+
+/**
+ * @param perSecond how many calls of a second pass
+ * @returns asked before each call: how many were held back since the last one that passed, or undefined to hold back
+ */
+export function rateLimit(perSecond: number, clock: Clock): () => number | undefined {
+  let second = -1;
+  let passed = 0;
+  let held = 0;
+  return () => {
+    const current = Math.floor(clock() / 1000);
+    if (current !== second) [second, passed] = [current, 0];
+    if (passed >= perSecond) {
+      held += 1;
+      return undefined;
+    }
+    passed += 1;
+    const before = held;
+    held = 0;
+    return before;
+  };
 }

@@ -2,8 +2,7 @@
 
 import type { HistogramCounts } from "./histogram.ts";
 import type { PoolMeter, UpstreamMeter } from "./metrics.ts";
-import type { RollingTrafficState } from "./rolling-traffic.ts";
-import type { RejectedCounters } from "./turned-away.ts";
+import type { RejectedCounters, RollingTrafficState } from "./rolling-traffic.ts";
 
 type Counts<Key> = readonly (readonly [key: Key, count: number])[];
 

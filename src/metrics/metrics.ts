@@ -3,13 +3,11 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt, AttemptObserver } from "../pool/attempt.ts";
 import type { Outcome } from "../pool/outcome.ts";
-import type { Pool } from "../pool/pool.ts";
-import type { OutlierChange, PoolObserver } from "../pool/pool-observer.ts";
+import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type ResponseSample, SampleBuffer } from "./sample-buffer.ts";
 import { Histogram } from "./histogram.ts";
-import { RollingTraffic } from "./rolling-traffic.ts";
-import { RejectedTraffic } from "./turned-away.ts";
+import { RejectedTraffic, RollingTraffic } from "./rolling-traffic.ts";
 
 /** Everything counted of one upstream since the start. */
 export class UpstreamMeter {

@@ -36,3 +36,88 @@ export function processFamilies({ bugs, lostLogLines }: ProcessCounters): readon
     },
   ];
 }
+
+// Metrics of the process itself: apart from those of pools and upstreams, which are counted.
+
+export interface Memory {
+  readonly rssBytes: number;
+  readonly limitBytes: number | null;
+  readonly shedding: boolean;
+}
+
+const gauge = (name: string, help: string, value: number): Family => ({
+  ...{ name, help, type: "gauge", labels: [] },
+  samples: () => [{ labels: {}, value }],
+});
+
+export function stateFamily(isLost: boolean): Family {
+  const help = "1 while what operators set and what is recorded may not survive a restart.";
+  return gauge("evenkeel_state_not_kept", help, isLost ? 1 : 0);
+}
+
+export function memoryFamilies({ rssBytes, limitBytes, shedding }: Memory): readonly Family[] {
+  return [
+    gauge("evenkeel_resident_memory_bytes", "What all processes of the balancer take.", rssBytes),
+    ...(limitBytes === null
+      ? []
+      : [gauge("evenkeel_memory_limit_bytes", "New requests are refused from here on.", limitBytes)]),
+    gauge("evenkeel_shedding", "1 while new requests are refused for want of memory.", shedding ? 1 : 0),
+  ];
+}
+
+// The metric of the balancer's own certificates: apart from the table, because one that serves plain HTTP has none.
+
+export interface CertificateFigures {
+  readonly listener: string;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+export function certificateFamilies(
+  certificates: readonly CertificateFigures[] | undefined,
+): readonly Family[] {
+  if (!certificates) return [];
+  return [
+    {
+      name: "evenkeel_certificate_expiry_timestamp_seconds",
+      help: "When the certificate that clients see ends, in seconds since 1970; the file may hold another one by now, which counts after a restart.",
+      type: "gauge",
+      labels: ["listener"],
+      samples: () =>
+        certificates.map(({ listener, expiresAt }) => ({ labels: { listener }, value: expiresAt / 1_000 })),
+    },
+  ];
+}
+
+// The metrics of the processes that serve clients: apart from the table, because a single process has none of them.
+
+export interface WorkerFigures {
+  readonly ready: boolean;
+  /** How often it was started anew. */
+  readonly restarts: number;
+}
+
+/** Process ids are no labels: they come and go without end. */
+export function workerFamilies(workers: readonly WorkerFigures[] | undefined): readonly Family[] {
+  if (!workers) return [];
+  const ready = workers.filter((worker) => worker.ready).length;
+  return [
+    {
+      name: "evenkeel_workers",
+      help: "Processes that serve clients, by state.",
+      type: "gauge",
+      labels: ["state"],
+      samples: () => [
+        { labels: { state: "ready" }, value: ready },
+        { labels: { state: "starting" }, value: workers.length - ready },
+      ],
+    },
+    {
+      name: "evenkeel_worker_restarts_total",
+      help: "Times that a worker was started anew.",
+      type: "counter",
+      labels: [],
+      samples: () => [{ labels: {}, value: workers.reduce((sum, { restarts }) => sum + restarts, 0) }],
+    },
+  ];
+}

@@ -1,7 +1,7 @@
 /** The same key to the same upstream, with the least possible movement when the list changes. */
 
 import { hashPair, hashString } from "../lib/hash.ts";
-import type { Policy } from "../pool/policy.ts";
+import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** The upstream with the least in flight for its weight. */
 
-import type { Policy } from "../pool/policy.ts";
+import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
 /**

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { type Random, randomIndex } from "../lib/random.ts";
-import type { Policy } from "../pool/policy.ts";
+import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
 /**

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
-import type { Policy } from "../pool/policy.ts";
+import type { Policy } from "../pool/selection.ts";
 import { first } from "./first.ts";
 import { hash } from "./hash.ts";
 import { leastConnections } from "./least-connections.ts";

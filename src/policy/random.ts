@@ -1,7 +1,7 @@
 /** A weighted throw of the dice. */
 
 import type { Random } from "../lib/random.ts";
-import type { Policy } from "../pool/policy.ts";
+import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
 /** Each upstream with probability weight ÷ Σweight; a binary search in the running sums, made anew with the fit list. */

@@ -1,7 +1,7 @@
 /** Turns in proportion to weights, evenly spread. */
 
 import { EdfScheduler } from "../lib/edf-scheduler.ts";
-import type { Policy } from "../pool/policy.ts";
+import type { Policy } from "../pool/selection.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
 /** Smooth weighted round robin: exact over every Σweight requests, under any fit list. See {@link EdfScheduler}. */

@@ -1,10 +1,15 @@
 /** One try of a request against one upstream: the only writer of load, latency and all that follows from how it ends. */
 
-import type { Clock } from "../lib/clock.ts";
-import type { AttemptList } from "./attempt-list.ts";
-import type { Failure, Outcome } from "./outcome.ts";
-import { failureLabel, isGatewayFailure, type Signal, signalOf } from "./sign.ts";
 import type { Interception } from "../fault/fault.ts";
+import type { Clock } from "../lib/clock.ts";
+import {
+  type Failure,
+  failureLabel,
+  isGatewayFailure,
+  type Outcome,
+  type Signal,
+  signalOf,
+} from "./outcome.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */
@@ -186,5 +191,43 @@ export class Attempt {
     this.#list?.remove(this);
     this.#list = list;
     list.add(this);
+  }
+}
+
+// Attempts in the order in which they joined: a list through the attempts themselves, so that joining allocates nothing.
+
+export class AttemptList {
+  #oldest: Attempt | undefined;
+  #newest: Attempt | undefined;
+
+  /** Who joined first; undefined if nobody is there. */
+  get oldest(): Attempt | undefined {
+    return this.#oldest;
+  }
+
+  /** At its end; an attempt is in one list at most. */
+  add(attempt: Attempt): void {
+    attempt.previous = this.#newest;
+    attempt.next = undefined;
+    if (this.#newest) this.#newest.next = attempt;
+    else this.#oldest = attempt;
+    this.#newest = attempt;
+  }
+
+  remove(attempt: Attempt): void {
+    const { previous, next } = attempt;
+    if (previous) previous.next = next;
+    else this.#oldest = next;
+    if (next) next.previous = previous;
+    else this.#newest = previous;
+    attempt.previous = undefined;
+    attempt.next = undefined;
+  }
+
+  /** A copy, for whoever moves attempts while going through them. */
+  all(): Attempt[] {
+    const all: Attempt[] = [];
+    for (let attempt = this.#oldest; attempt; attempt = attempt.next) all.push(attempt);
+    return all;
   }
 }

@@ -1,7 +1,7 @@
 /** The passive verdict: what the ends of real requests say about an upstream. Separate from the probes, which only knock. */
 
 import { SlidingWindowCounter } from "../lib/rate.ts";
-import type { Signal } from "./sign.ts";
+import type { Signal } from "./outcome.ts";
 
 export type OutlierState = "up" | "ejected" | "probation";
 

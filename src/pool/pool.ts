@@ -3,15 +3,16 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Attempt, AttemptAccounting } from "./attempt.ts";
-import { selectRetryUpstream, powerOfTwoChoices } from "./selection.ts";
-import { ejectionDisabled, type OutlierState, type RestoreReason } from "./outlier-detector.ts";
-import { peek, pick, type Policy } from "./policy.ts";
-import type { PoolObserver } from "./pool-observer.ts";
-import type { ProbeContext, PoolSpec } from "./pool-spec.ts";
-import { isEligible, otherUpCount } from "./serving-set.ts";
-import type { Signal } from "./sign.ts";
-import { type ServingSet, buildServingSet } from "./standing.ts";
-import type { UpstreamHealth, Mode, Upstream, UpstreamLimits } from "./upstream.ts";
+import type { Signal } from "./outcome.ts";
+import {
+  ejectionDisabled,
+  type OutlierReason,
+  type OutlierState,
+  type RestoreReason,
+} from "./outlier-detector.ts";
+import { peek, pick, type Policy, powerOfTwoChoices, selectRetryUpstream } from "./selection.ts";
+import { buildServingSet, isEligible, otherUpCount, type ServingSet } from "./serving-set.ts";
+import type { Mode, Upstream, UpstreamHealth, UpstreamLimits } from "./upstream.ts";
 
 export class Pool implements AttemptAccounting {
   readonly name: string;
@@ -251,4 +252,42 @@ export class Pool implements AttemptAccounting {
     this.#isStale = true;
     this.onCapacity?.();
   }
+}
+
+// What a pool is made of, and what comes with a probe.
+
+export interface PoolSpec {
+  readonly name: string;
+  readonly policy: Policy;
+  readonly upstreams: readonly Upstream[];
+  readonly random: Random;
+  readonly clock: Clock;
+  /** Share of the wanted upstreams that may be ejected at the same time, 0–1; without it none is. */
+  readonly maxEjectedShare?: number;
+  readonly observer?: PoolObserver;
+}
+
+/** The circumstances of a probe. */
+export interface ProbeContext {
+  /** Attempts wait there for too long: then one failure is enough, except for the last one that is up. */
+  readonly isSuspected?: boolean;
+  /** Clock time at which it began: it knows nothing of what attempts have found since. */
+  readonly begunAt?: number;
+}
+
+// What a pool tells of itself: apart from the pool, because the listeners live on other floors.
+
+/** A change of an upstream's passive verdict. */
+export interface OutlierChange {
+  readonly upstream: Upstream;
+  readonly from: OutlierState;
+  readonly to: OutlierState;
+  readonly reason: OutlierReason | undefined;
+}
+
+/** Hears of changes that requests and time bring about. Called synchronously on a request's way; must not throw. */
+export interface PoolObserver {
+  outlierChanged(pool: Pool, change: OutlierChange): void;
+  /** The pool began or stopped to serve from everybody for want of an upstream that is up. */
+  panicChanged(pool: Pool, isPanicking: boolean): void;
 }

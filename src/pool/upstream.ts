@@ -2,7 +2,7 @@
 
 import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
-import { AttemptList } from "./attempt-list.ts";
+import { AttemptList } from "./attempt.ts";
 import {
   ejectionDisabled,
   OutlierDetector,

@@ -5,7 +5,7 @@ import { Attempt } from "../pool/attempt.ts";
 import { cancelled, type Failure, superseded } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { ExchangeObserver } from "./exchange-observer.ts";
+import type { ExchangeObserver } from "./record.ts";
 
 /**
  * ```

@@ -1,23 +1,27 @@
 /** One client request's whole journey: decides where it goes, and where it goes next if that fails. Moves no bytes. */
 
+import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
-import { type Failure, deadlineExceeded, rescued, completed } from "../pool/outcome.ts";
-import { isGatewayFailure } from "../pool/sign.ts";
+import { completed, deadlineExceeded, type Failure, isGatewayFailure, rescued } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { ExchangeAttempts } from "./exchange-attempts.ts";
-import { type RetryContext, upstreamForHedge, upstreamForRescue, upstreamForRetry } from "./elsewhere.ts";
 import type { DeadlineHolder } from "./deadlines.ts";
-import type { ExchangeOptions } from "./exchange-setting.ts";
-import type { RequestHead } from "./request-head.ts";
-import { QueueTicket } from "./place.ts";
-import { type ParkedRequest, type QueueMember, wait, type Wait } from "./queue.ts";
-import type { ExchangeSummary } from "./record.ts";
-import { type RetryVeto, type Refusal, refusal } from "./refusal.ts";
-import { hedged, type RetryCause } from "./retry.ts";
-import { type Destination, routeOf } from "./route.ts";
+import {
+  hedged,
+  type RetryCause,
+  type RetryContext,
+  upstreamForHedge,
+  upstreamForRescue,
+  upstreamForRetry,
+} from "./retry.ts";
+import { ExchangeAttempts } from "./exchange-attempts.ts";
+import type { ExchangeObserver, ExchangeSummary, RecordSink } from "./record.ts";
+import { type ParkedRequest, type Queue, type QueueMember, wait, type Wait } from "./queue.ts";
 import { Recorder } from "./recorder.ts";
-import type { TraceContext } from "./trace-context.ts";
+import { refusal, type Refusal, type RetryVeto } from "./refusal.ts";
+import type { RequestHead } from "./request-head.ts";
+import { type Destination, type Route, routeOf } from "./route.ts";
+import type { TraceContext, Tracer } from "./trace-context.ts";
 
 /**
  * ```
@@ -247,4 +251,68 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#tried.push(upstream);
     return isBeside ? this.#attempts.hedge(upstream, pool) : this.#attempts.start(upstream, pool);
   }
+}
+
+// An exchange's place in its pool's queue, and who is told when its turn comes; apart from what happens then.
+
+/** `free ──join──▶ waiting ──leave──▶ free` */
+export class QueueTicket {
+  #queue: Queue | undefined;
+  #parked: ParkedRequest | undefined;
+
+  get isQueued(): boolean {
+    return this.#queue !== undefined;
+  }
+
+  /** False if the queue is full, or there is none. */
+  join(queue: Queue | undefined, queued: QueueMember): boolean {
+    if (!queue?.enqueue(queued)) return false;
+    this.#queue = queue;
+    return true;
+  }
+
+  park(parked: ParkedRequest): void {
+    this.#parked = parked;
+  }
+
+  /** @returns who waited, if anybody did */
+  leave(queued: QueueMember): ParkedRequest | undefined {
+    const parked = this.#parked;
+    this.#queue?.dequeue(queued);
+    this.#queue = undefined;
+    this.#parked = undefined;
+    return parked;
+  }
+
+  /**
+   * Leaves as soon as there is a step, and tells it to whoever waits. A bug on the way is told as well: at the head of the
+   * queue it would hold up everybody behind, and whoever waits would never hear of anything.
+   * @returns false if it waits on
+   */
+  leaveWith(queued: QueueMember, stepOf: () => Attempt | Refusal | undefined): boolean {
+    let step: Attempt | Refusal | undefined;
+    try {
+      step = stepOf();
+    } catch (bug) {
+      this.leave(queued)?.failed(bug);
+      return true;
+    }
+    if (step) this.leave(queued)?.resume(step);
+    return step !== undefined;
+  }
+}
+
+// What every exchange is given, whoever drives it.
+
+export interface ExchangeOptions {
+  /** Read anew for every exchange, so that a reload needs no new connection. */
+  readonly routes: () => readonly Route[];
+  readonly clock: Clock;
+  /** Whether new requests are refused, for want of memory. */
+  readonly load?: { readonly isShed: boolean };
+  readonly observer: ExchangeObserver;
+  /** Present where requests are traced. */
+  readonly trace?: Tracer;
+  /** Who reads what became of requests; nothing is collected where there is nobody. */
+  readonly records?: readonly RecordSink[];
 }

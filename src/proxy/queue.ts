@@ -1,11 +1,11 @@
 /** Requests that wait for a place on an upstream: first in, first out, not too many and not for long. */
 
 import type { Clock, Schedule } from "../lib/clock.ts";
+import { ExpiryList } from "../lib/expiry-list.ts";
+import { reclaimSlots } from "../pool/attempt-control.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
-import { reclaimSlots } from "../pool/relief.ts";
 import type { Refusal } from "./refusal.ts";
-import { ExpiryList } from "../lib/expiry-list.ts";
 
 export interface QueueLimits {
   /** Requests that may wait; 0 for none. */
@@ -101,4 +101,19 @@ export class Queue {
     this.#isServing = false;
     for (const queued of this.#waiting.members) if (!queued.retry()) return;
   }
+}
+
+// Which clients send their requests too slowly to keep a place on an upstream that somebody else waits for.
+
+/** As long as nobody asks a client to hurry. */
+const graceMs = 2_000;
+/** About a kilobyte a second: less than any line in use brings, more than a crowd of attackers likes to send. */
+const minBytesPerMs = 1;
+
+/**
+ * Alone it is no reason to end a request: a stream of rare events is as slow.
+ * @param bytes that came so far  @param ms since its attempt began
+ */
+export function isSlowUpload(bytes: number, ms: number): boolean {
+  return ms >= graceMs && bytes < ms * minBytesPerMs;
 }

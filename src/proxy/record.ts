@@ -1,7 +1,9 @@
 /** The plain record of an exchange that is over: what every reader of requests is given. Apart from what collects it. */
 
+import type { AttemptObserver } from "../pool/attempt.ts";
 import type { FailurePhase, FailureReason } from "../pool/outcome.ts";
-import type { RetryVeto, RefusalReason } from "./refusal.ts";
+import type { Refusal, RefusalReason, RetryVeto } from "./refusal.ts";
+import type { RetryCause } from "./retry.ts";
 import type { TraceContext } from "./trace-context.ts";
 
 /** What only the engine knows when an exchange ends. */
@@ -115,4 +117,24 @@ export interface RecordSink {
   /** Asked as one ends that it did not want and that failed, was tried again, was refused, or lost its client. */
   wantsFailed(): boolean;
   accept(exchange: EndedExchange): void;
+}
+
+// What an exchange tells of itself: apart from the exchange, because the listeners live elsewhere.
+
+/** How a hedge came out: its answer went to the client, or it was in vain. */
+export type HedgeResult = "won" | "lost";
+
+/** Hears what no attempt can tell. Called synchronously; must not throw. */
+export interface ExchangeObserver extends AttemptObserver {
+  /** An attempt is followed by another one. */
+  retried(poolName: string, cause: RetryCause): void;
+  /** An attempt that failed, or whose answer is one to try elsewhere, is followed by none. */
+  notRetried(poolName: string, cause: RetryCause, why: RetryVeto): void;
+  /** A request was hedged, and this came of it. */
+  hedged(poolName: string, result: HedgeResult): void;
+  /**
+   * The balancer answers itself, after so many attempts; `poolName` is undefined where no route matched or the head was
+   * not acceptable.
+   */
+  refused(poolName: string | undefined, refused: Refusal, attempts: number): void;
 }

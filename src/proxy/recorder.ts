@@ -5,15 +5,22 @@ import type { Attempt } from "../pool/attempt.ts";
 import type { Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { ExchangeObserver, HedgeResult } from "./exchange-observer.ts";
-import type { ExchangeOptions } from "./exchange-setting.ts";
-import type { RequestHead } from "./request-head.ts";
+import type { ExchangeOptions } from "./exchange.ts";
 import { RecordBuilder } from "./record-builder.ts";
-import { type Candidate, type SelectionRecord, type ExchangeSummary, isTunnel } from "./record.ts";
-import type { RetryVeto, Refusal } from "./refusal.ts";
+import {
+  type Candidate,
+  type EndedExchange,
+  type ExchangeObserver,
+  type ExchangeSummary,
+  type HedgeResult,
+  isTunnel,
+  type RecordSink,
+  type SelectionRecord,
+} from "./record.ts";
+import type { Refusal, RetryVeto } from "./refusal.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { RetryCause } from "./retry.ts";
 import type { TraceContext } from "./trace-context.ts";
-import { SinkSelection } from "./wishes.ts";
 
 /** A pool may have thousands. */
 const maxCandidates = 16;
@@ -129,4 +136,61 @@ export function candidatesIn(pool: Pool, now: number): readonly Candidate[] {
 
 function choiceOf(pool: Pool, chosen: Upstream, now: number): SelectionRecord {
   return { chosen: chosen.id, candidates: candidatesIn(pool, now), fit: pool.available.length };
+}
+
+// Who wants to be given one exchange when it ends: each taker gets only what it asked for.
+
+export class SinkSelection {
+  readonly #sinks: readonly RecordSink[];
+  /** One bit for each taker, as in `#wanted`. */
+  readonly #choiceSinks: number;
+  #wanted = 0;
+
+  /** @param sinks at most 31 */
+  constructor(sinks: readonly RecordSink[]) {
+    this.#sinks = sinks;
+    this.#choiceSinks = sinks.reduce((bits, { wantsChoices }, i) => bits | (wantsChoices ? 1 << i : 0), 0);
+  }
+
+  /** Whether somebody wants it, as far as is known. */
+  get isWanted(): boolean {
+    return this.#wanted !== 0;
+  }
+
+  /** Whether one of those looks at choices. */
+  get wantsChoices(): boolean {
+    return (this.#wanted & this.#choiceSinks) !== 0;
+  }
+
+  forget(): void {
+    this.#wanted = 0;
+  }
+
+  /** Asks everybody, since some of them draw lots. */
+  open(): void {
+    let wanted = 0;
+    for (let i = 0; i < this.#sinks.length; i++) {
+      if ((this.#sinks[i] as RecordSink).wants()) wanted |= 1 << i;
+    }
+    this.#wanted = wanted;
+  }
+
+  /** Asks those that did not want it so far. A loop and no object: this runs for every request. */
+  end(durationMs: number, hasFailed: boolean, isTraced: boolean): void {
+    for (let i = 0; i < this.#sinks.length; i++) {
+      if ((this.#wanted & (1 << i)) !== 0) continue;
+      const sink = this.#sinks[i] as RecordSink;
+      const isWanted =
+        (isTraced && sink.wantsTraced === true) ||
+        sink.wantsSlow(durationMs) ||
+        (hasFailed && sink.wantsFailed());
+      if (isWanted) this.#wanted |= 1 << i;
+    }
+  }
+
+  give(exchange: EndedExchange): void {
+    for (let i = 0; i < this.#sinks.length; i++) {
+      if ((this.#wanted & (1 << i)) !== 0) (this.#sinks[i] as RecordSink).accept(exchange);
+    }
+  }
 }

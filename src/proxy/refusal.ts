@@ -1,7 +1,6 @@
 /** The balancer's own answers: the one place where a reason becomes a status, fields and a body. */
 
 import type { FailureReason } from "../pool/outcome.ts";
-import type { ProtocolViolation } from "./complaint.ts";
 
 /** Why the balancer answers itself. The same word stands in log, metric, Proxy-Status and dashboard. */
 export type RefusalReason =
@@ -180,3 +179,16 @@ export function renderRefusal(
     body: `${body}\n`,
   };
 }
+
+// The rule that a request breaks, in words for log, record and answer; here the ones that every engine watches over.
+
+export interface ProtocolViolation {
+  /** Of the answer, where it is a request. */
+  readonly status: 400 | 405 | 408 | 414 | 431 | 501 | 505;
+  /** Always this text and nothing that the client said: it may stand in any line. */
+  readonly text: string;
+}
+
+export const methodNotServed: ProtocolViolation = { status: 405, text: "CONNECT and TRACE are not served" };
+export const duplicateHost: ProtocolViolation = { status: 400, text: "more than one Host field" };
+export const bodyTimeout: ProtocolViolation = { status: 408, text: "the body did not come in time" };

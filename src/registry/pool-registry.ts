@@ -4,15 +4,13 @@ import type { Config, PoolConfig } from "../config/config.ts";
 import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import { policyEntry } from "../policy/policies.ts";
-import { Pool } from "../pool/pool.ts";
-import type { PoolObserver } from "../pool/pool-observer.ts";
+import { Pool, type PoolObserver } from "../pool/pool.ts";
 import { isSameTls, Upstream } from "../pool/upstream.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
-import { hashKeyFor } from "../proxy/affinity.ts";
+import { type Destination, hashKeyFor, type Route } from "../proxy/route.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
-import type { Destination, Route } from "../proxy/route.ts";
 import { identityOf } from "../control/desired-state.ts";
 
 /** A pool with the configuration that it follows. */

@@ -6,7 +6,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import { candidatesIn } from "../proxy/recorder.ts";
 import { matchingRoute } from "../proxy/route.ts";
-import type { DryRunResult, DryRunRequest } from "./request.ts";
+import type { DryRunResult, DryRunRequest } from "./recent-requests.ts";
 
 /** A pool may have thousands; nobody reads on. */
 const maxOthers = 50;

@@ -5,15 +5,15 @@ import type { Clock, WallClock } from "../lib/clock.ts";
 import type { RecordSink, RequestRecord } from "../proxy/record.ts";
 import { explainRequest } from "./explanation.ts";
 import { dryRun } from "./dry-run.ts";
-import { RecentRequests } from "./recent-requests.ts";
-import type {
-  ExplainedRequest,
-  DryRunResult,
-  DryRunRequest,
-  StoredRequest,
-  RequestList,
-  RequestQuery,
-} from "./request.ts";
+import {
+  type DryRunRequest,
+  type DryRunResult,
+  type ExplainedRequest,
+  RecentRequests,
+  type RequestList,
+  type RequestQuery,
+  type StoredRequest,
+} from "./recent-requests.ts";
 import { RequestSampler } from "./sampler.ts";
 
 export interface RequestsOptions {

@@ -1,7 +1,7 @@
 /** Decides which requests are kept: all of a quiet balancer's, of a busy one's those that tell something, and samples. */
 
 import type { Clock } from "../lib/clock.ts";
-import { rateLimit } from "../lib/throttle.ts";
+import { rateLimit } from "../lib/rate.ts";
 import { type EndedExchange, isTunnel, type RecordSink, type RequestRecord } from "../proxy/record.ts";
 
 /** Requests kept a second whatever comes of them: more than anybody can read. */

@@ -7,9 +7,8 @@ import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";
 import { wireEngine } from "../engine/wire/bun.ts";
 import { systemSchedule } from "../lib/clock.ts";
-import { dial, timedOut } from "./dial.ts";
+import { dial, memorySense, timedOut } from "./node.ts";
 import { liftedLimit } from "./fetch-limit.ts";
-import { memorySense } from "./node.ts";
 import type { HttpProbe, Passwords, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 

@@ -7,11 +7,10 @@ import { systemSchedule } from "../lib/clock.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/deno.ts";
-import { wireEngine } from "../engine/wire/deno.ts";
+import { wireEngine } from "../engine/wire/node.ts";
 import { plainAddress } from "../proxy/request-head.ts";
 import { passwords } from "./argon2.ts";
-import { dial, timedOut } from "./dial.ts";
-import { memorySense } from "./node.ts";
+import { dial, memorySense, timedOut } from "./node.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";
 import { bugResponse, firstProtocol, goingAway, hostOf, readable, unreadable, wantsEcho } from "./web.ts";
 

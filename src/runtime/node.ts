@@ -1,7 +1,9 @@
 /** How much memory this process takes, and how much its control group may: the same files on both runtimes. */
 
 import { readFileSync } from "node:fs";
+import { createConnection } from "node:net";
 import process from "node:process";
+import { systemSchedule } from "../lib/clock.ts";
 import type { MemorySense } from "./runtime.ts";
 
 /** Text of a file; undefined if it cannot be read. */
@@ -54,4 +56,34 @@ function upwards(path: string): string[] {
       .map((part) => `/${part}`)
       .join(""),
   );
+}
+
+// Opens TCP connections for probes through `node:net`, which can give up one that is still opening; every runtime has it.
+
+/** An error as the system would word it, with code ETIMEDOUT. */
+export function timedOut(what: string, timeoutMs: number): Error {
+  return Object.assign(new Error(`Cannot ${what}: no answer in ${timeoutMs} ms`), { code: "ETIMEDOUT" });
+}
+
+/**
+ * Resolves when the connection is open, and closes it.
+ * @param hostname a name, an IPv4 address, or an IPv6 address with or without brackets
+ */
+export function dial(hostname: string, port: number, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: hostname.replace(/^\[(.*)\]$/, "$1"), port });
+    const cancel = systemSchedule(timeoutMs, () => {
+      socket.destroy();
+      reject(timedOut(`connect to ${hostname}:${port}`, timeoutMs));
+    });
+    socket.on("connect", () => {
+      cancel();
+      socket.destroy();
+      resolve();
+    });
+    socket.on("error", (error) => {
+      cancel();
+      reject(error);
+    });
+  });
 }

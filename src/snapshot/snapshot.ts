@@ -1,13 +1,13 @@
 /** The plain read-only picture of now: what admin API, dashboard and command line read. Types and nothing else. */
 
-import type { CertificateStatus, ListenerCertificate } from "../tls/expiry.ts";
 import type { WorkerSnapshot } from "../dataplane/worker-supervisor.ts";
+import type { InjectedError } from "../fault/fault.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierReason, OutlierState } from "../pool/outlier-detector.ts";
-import type { InjectedError } from "../fault/fault.ts";
 import type { Mode, Status } from "../pool/upstream.ts";
 import type { BalancerEvent } from "../state/event.ts";
-import type { UnsavedState } from "../state/watched-store.ts";
+import type { UnsavedState } from "../state/store.ts";
+import type { CertificateStatus, ListenerCertificate } from "../tls/expiry.ts";
 
 /** What all processes of the balancer take, and may take. */
 export interface MemorySnapshot {
@@ -217,4 +217,28 @@ export interface Snapshot {
   readonly pools: readonly PoolSnapshot[];
   /** The last twenty of everything, oldest first. */
   readonly events: readonly BalancerEvent[];
+}
+
+// Everything about one upstream: its part of the snapshot, and what would be too much of it for all at once. Types and nothing else.
+
+/** How many answers took between `fromMs` and `toMs` to their head. */
+export interface LatencyBucket {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly count: number;
+}
+
+export interface UpstreamDetail extends UpstreamSnapshot {
+  readonly pool: string;
+  readonly policy: PolicyName;
+  /** How it is probed, for people. */
+  readonly probe: string;
+  /** Oldest first, at most 60. */
+  readonly probes: readonly ProbeSnapshot[];
+  /** Answers since the start, by status. */
+  readonly codes: Readonly<Record<string, number>>;
+  /** Attempts whose client went away. */
+  readonly cancelled: number;
+  /** Answers of the last minute by latency, without gaps from the fastest to the slowest; empty without any. */
+  readonly latencies: readonly LatencyBucket[];
 }

@@ -3,12 +3,9 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-
 import type { BalancerEvent, EventKind } from "./event.ts";
-import { aspectOf, serializeIntent, type IntentRemoval, type Intent, parseIntent } from "./intent.ts";
-import type { StoredSession } from "./kept-session.ts";
-import { migrations } from "./migrations.ts";
-import type { Store } from "./store.ts";
+import { aspectOf, type Intent, type IntentRemoval, parseIntent, serializeIntent } from "./intent.ts";
+import type { Store, StoredSession } from "./store.ts";
 
 /** A day of one upstream that changes every ten seconds; about two megabytes. */
 const eventsKept = 10_000;
@@ -170,3 +167,28 @@ class SqliteStore implements Store {
     if (this.#database.isOpen) this.#database.close();
   }
 }
+
+// How the state file's tables came to be: each step takes a file from one version to the next.
+
+/**
+ * A new file goes through all of them, so that old and new files are made by the same words. Never change one that was
+ * released: append.
+ */
+export const migrations: readonly string[] = [
+  `CREATE TABLE mode_intent (
+     upstream TEXT PRIMARY KEY, mode TEXT NOT NULL, set_by TEXT NOT NULL, set_at INTEGER NOT NULL
+   ) STRICT;`,
+
+  `CREATE TABLE intent (
+     upstream TEXT NOT NULL, aspect TEXT NOT NULL, content TEXT NOT NULL,
+     set_by TEXT NOT NULL, set_at INTEGER NOT NULL, why TEXT NOT NULL,
+     PRIMARY KEY (upstream, aspect)
+   ) STRICT;
+   INSERT INTO intent (upstream, aspect, content, set_by, set_at, why)
+     SELECT upstream, 'mode', '{"kind":"mode","mode":"' || mode || '"}', set_by, set_at, '' FROM mode_intent;
+   DROP TABLE mode_intent;
+   CREATE TABLE event (
+     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, pool TEXT, upstream TEXT,
+     came_from TEXT NOT NULL, went_to TEXT NOT NULL, reason TEXT NOT NULL, done_by TEXT NOT NULL, detail TEXT NOT NULL
+   ) STRICT;`,
+];

@@ -2,14 +2,12 @@
 
 import type { AccessLogConfig } from "../config/config.ts";
 import type { Clock, Schedule } from "../lib/clock.ts";
-import { LineFile, pipeAtomicBytes } from "../lib/line-file.ts";
-import { LineWriter } from "../lib/line-writer.ts";
+import { LineFile, LineWriter, pipeAtomicBytes } from "../lib/line-writer.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import { rateLimit } from "../lib/throttle.ts";
+import { rateLimit } from "../lib/rate.ts";
 import type { RecordSink } from "../proxy/record.ts";
-import { commonLine } from "./access-common.ts";
-import { jsonLine } from "./access-log-format.ts";
+import { commonLine, jsonLine } from "./access-log-format.ts";
 
 export interface AccessLogOptions {
   readonly config: AccessLogConfig;

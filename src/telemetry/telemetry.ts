@@ -1,7 +1,6 @@
 /** What leaves the house about single requests, as configured: access log and traces, opened and closed as one. */
 
-import type { Config } from "../config/config.ts";
-import { version } from "../config/version.ts";
+import { type Config, version } from "../config/config.ts";
 import { type Clock, type Schedule, sleep, systemClock, systemSchedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { type Random, systemRandom } from "../lib/random.ts";

@@ -4,7 +4,7 @@ import type { TracingConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import { rateLimit } from "../lib/throttle.ts";
+import { rateLimit } from "../lib/rate.ts";
 import type { RecordSink } from "../proxy/record.ts";
 import { type Tracer, tracer } from "../proxy/trace-context.ts";
 import type { TraceExport } from "./otlp-export.ts";

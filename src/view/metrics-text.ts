@@ -2,15 +2,19 @@
 
 import { bugs } from "../lib/bugs.ts";
 import { lostLogLines } from "../lib/log.ts";
-import { certificateFamilies } from "../metrics/certificate-families.ts";
+import {
+  certificateFamilies,
+  memoryFamilies,
+  processFamilies,
+  stateFamily,
+  sumProcessCounters,
+  workerFamilies,
+} from "../metrics/process-families.ts";
 import { renderPrometheus } from "../metrics/prometheus.ts";
 import { families } from "../metrics/families.ts";
-import { memoryFamilies, stateFamily } from "../metrics/memory-families.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import { processFamilies, sumProcessCounters } from "../metrics/process-families.ts";
-import { workerFamilies } from "../metrics/worker-families.ts";
 import type { DataPlane } from "../dataplane/local-data-plane.ts";
-import type { MonitoredStore } from "../state/watched-store.ts";
+import type { MonitoredStore } from "../state/store.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { MemoryMonitor } from "../control/overload.ts";

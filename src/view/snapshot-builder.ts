@@ -1,27 +1,28 @@
 /** Takes the pictures that readers see: pools and upstreams with what is known of each from every side. */
 
+import type { Intents } from "../control/desired-state.ts";
 import type { Drains } from "../control/drains.ts";
-import type { PoolRegistry, PoolEntry } from "../registry/pool-registry.ts";
-import type { Intents } from "../control/intents.ts";
 import type { EventLog } from "../control/event-log.ts";
+import type { DataPlane } from "../dataplane/local-data-plane.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
+import { Histogram } from "../metrics/histogram.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { UpstreamDetail } from "../detail.ts";
-import type { DataPlane } from "../dataplane/local-data-plane.ts";
 import { describePlan } from "../probe/probe.ts";
+import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
 import type {
-  DrainSnapshot,
   ChangeStamp,
+  DrainSnapshot,
+  LatencyBucket,
   PoolSnapshot,
   ProbeSnapshot,
+  UpstreamDetail,
   UptimeSnapshot,
 } from "../snapshot/snapshot.ts";
 import type { IntentMeta } from "../state/intent.ts";
 import { UpstreamObservations } from "./observations.ts";
-import { poolSnapshot, type PoolView } from "./pool-snapshot.ts";
-import { upstreamDetail } from "../picture/upstream-detail.ts";
+import { poolSnapshot, type PoolView, upstreamSnapshot } from "./pool-snapshot.ts";
 
 export interface SnapshotBuilderOptions {
   readonly registry: PoolRegistry;
@@ -109,4 +110,46 @@ export class SnapshotBuilder {
 
 function markOf(meta: IntentMeta | undefined): ChangeStamp | null {
   return meta ? { by: meta.by, at: meta.at, why: meta.why } : null;
+}
+
+// How everything about one upstream is put together, for somebody who looks at it alone.
+
+export function upstreamDetail(
+  view: PoolView,
+  upstream: Upstream,
+  observed: UpstreamObservations,
+): UpstreamDetail {
+  const meter = view.metrics.of(upstream);
+  const recent = new Histogram();
+  meter.recent.addLatencies(recent, view.now);
+  return {
+    ...upstreamSnapshot(view, upstream),
+    pool: view.pool.name,
+    policy: view.policy,
+    probe: view.probe,
+    probes: observed.probesOf(upstream),
+    codes: Object.fromEntries(meter.codes),
+    cancelled: meter.cancelled,
+    latencies: barsOf(recent),
+  };
+}
+
+/** Each bar spans half an octave, which a histogram counts exactly: 1, 1.4, 2, 2.8, 4 … milliseconds. */
+const barsPerOctave = 2;
+/** The axis runs from 1/64 ms, below which everything is one bar, to about an hour. */
+const [lowestOctave, highestOctave] = [-6, 22];
+
+function barsOf(histogram: Histogram): readonly LatencyBucket[] {
+  const bars: LatencyBucket[] = [];
+  let before = 0;
+  for (let edge = lowestOctave * barsPerOctave; edge <= highestOctave * barsPerOctave; edge++) {
+    const octave = edge / barsPerOctave;
+    const below = histogram.below(octave);
+    const fromMs = octave === lowestOctave ? 0 : 2 ** (octave - 1 / barsPerOctave);
+    bars.push({ fromMs, toMs: 2 ** octave, count: below - before });
+    before = below;
+  }
+  const first = bars.findIndex(({ count }) => count > 0);
+  const last = bars.findLastIndex(({ count }) => count > 0);
+  return first < 0 ? [] : bars.slice(first, last + 1);
 }

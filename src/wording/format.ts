@@ -1,5 +1,7 @@
 /** Numbers and times as people read them; each is short and of nearly constant width, so that tables do not jump. */
 
+import type { RehearsalSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../snapshot/snapshot.ts";
+
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
@@ -78,4 +80,54 @@ export function isoTime(at: number): string {
 export function joinList(text: readonly string[]): string {
   const last = text.at(-1) ?? "";
   return text.length < 2 ? last : `${text.slice(0, -1).join(", ")} and ${last}`;
+}
+
+// An upstream's uptime as people read it: for how long, and how much of the time that was watched.
+
+const dayMs = 86_400_000;
+const minuteMs = 60_000;
+
+/** "3 h", "down 14 s", "out 5 min". @param now epoch milliseconds by the balancer's clock */
+export function uptimeSpan({ state, since }: UptimeSnapshot, now: number): string {
+  if (state === "unknown") return nothing;
+  const span = formatSpan(now - since);
+  return state === "up" ? span : `${state} ${span}`;
+}
+
+/** "99.98% of 24 h"; empty before anything was counted. */
+export function uptimeShare({ share, countedMs }: UptimeSnapshot): string {
+  if (share === null) return "";
+  // Within a minute of a whole day, or it would say 23 hours forever.
+  const span = countedMs > dayMs - 90 * minuteMs ? formatSpan(dayMs) : formatSpan(countedMs);
+  return `${formatUptime(share)} of ${span}`;
+}
+
+/** Rounded down, so that a second of outage is still seen: 100%, 99.98%, 97.2%, 38%. */
+export function formatUptime(share: number): string {
+  if (share >= 1) return "100%";
+  const digits = share >= 0.99 ? 2 : share >= 0.95 ? 1 : 0;
+  return `${(Math.floor(share * 100 * 10 ** digits) / 10 ** digits).toFixed(digits)}%`;
+}
+
+// A fault that is played on an upstream, in words for page and terminal.
+
+/** Balancers of an earlier version say nothing of it. */
+export function faultProgress(upstream: UpstreamSnapshot): RehearsalSnapshot | undefined {
+  return upstream.rehearsal ?? undefined;
+}
+
+/** "+2 s, 30% connect_refused, failing probes" */
+export function describeInjectedFault({ latencyMs, errorShare, error, probes }: RehearsalSnapshot): string {
+  const isWhole = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
+  const delay = isWhole ? `${latencyMs / 1_000}\u00a0s` : formatMs(latencyMs);
+  const parts = [
+    ...(latencyMs > 0 ? [`+${delay}`] : []),
+    ...(errorShare > 0 ? [`${formatShare(errorShare)} ${error}`] : []),
+    ...(probes ? ["failing probes"] : []),
+  ];
+  return parts.join(", ");
+}
+
+export function leftOf({ until }: RehearsalSnapshot, now: number): string {
+  return `${formatSpan(until - now)} left`;
 }

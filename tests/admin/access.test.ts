@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { reaches, type Role, roles } from "../../src/access/role.ts";
-import { roleNamed } from "../../src/admin/route-roles.ts";
+import { reaches, type Role, roles } from "../../src/access/accounts.ts";
+import { roleNamed } from "../../src/admin/authorization.ts";
 import { ask } from "../support/raw-client.ts";
 import { accountsOf, hashOf, routesOfAdmin, startAdminStand } from "./fixture.ts";
 

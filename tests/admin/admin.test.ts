@@ -4,11 +4,10 @@ import { request } from "node:http";
 import { type AdminBackend, startAdmin } from "../../src/admin/admin.ts";
 import { type Control, commandError } from "../../src/control/control.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
-import type { UpstreamDetail } from "../../src/detail.ts";
+import type { Phase, Snapshot, UpstreamDetail, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
-import type { Phase, Snapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
 
 const upstream = { id: "10.0.0.1:80", fit: true } as UpstreamSnapshot;
 

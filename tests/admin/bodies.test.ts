@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { bodyFields, textOf } from "../../src/admin/bodies.ts";
+import { bodyFields, textOf } from "../../src/admin/request-input.ts";
 
 const asked = (body?: string | ReadableStream<Uint8Array>, type: string | null = "application/json") =>
   new Request("http://admin/", {

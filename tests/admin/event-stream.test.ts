@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { boundToSession } from "../../src/admin/held-answers.ts";
+import { boundToSession } from "../../src/admin/event-stream.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 function streamOf(type = "text/event-stream") {

@@ -5,11 +5,10 @@ import type { Accounts } from "../../src/access/accounts.ts";
 import type { LoginEvent } from "../../src/access/login-audit.ts";
 import { type AdminBackend, adminApp, startAdmin } from "../../src/admin/admin.ts";
 import type { Control, Actor } from "../../src/control/control.ts";
-import type { UpstreamDetail } from "../../src/detail.ts";
+import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import { digestOf } from "../../src/lib/secrets.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 
 export const hashOf = (password: string) =>
   Bun.password.hash(password, { algorithm: "argon2id", memoryCost: 64, timeCost: 1 });

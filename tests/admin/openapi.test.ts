@@ -2,9 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 
-import { type OpenApiDocument, documentOf } from "../../src/admin/openapi/document.ts";
+import { documentOf, type OpenApiDocument, operations } from "../../src/admin/openapi/document.ts";
 import { type Operation, statusReasons } from "../../src/admin/openapi/operation.ts";
-import { operations } from "../../src/admin/openapi/operations.ts";
 import { drainReportSchema, problemSchema } from "../../src/admin/schemas/commands.ts";
 import {
   eventSchema,
@@ -13,15 +12,13 @@ import {
   settingsSchema,
   stateSchema,
 } from "../../src/admin/schemas/record.ts";
-import { snapshotSchema } from "../../src/admin/schemas/snapshot.ts";
-import { upstreamDetailSchema } from "../../src/admin/schemas/upstream.ts";
+import { snapshotSchema, upstreamDetailSchema } from "../../src/admin/schemas/snapshot.ts";
 import { nameOf } from "../../src/config/problem.ts";
 import type { Setting } from "../../src/config/effective.ts";
-import { schemaErrors } from "../../src/config/shape.ts";
+import { schemaErrors } from "../../src/config/schema-kit.ts";
 import type { DrainReport, ReloadReport } from "../../src/control/control.ts";
-import type { UpstreamDetail } from "../../src/detail.ts";
+import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import type { HistoryResult } from "../../src/history/history.ts";
-import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import { ControlRoom } from "../support/control-fixture.ts";

@@ -1,7 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 
-import { requestRoutes } from "../../src/admin/request-routes.ts";
-import { RequestTail } from "../../src/admin/request-tail.ts";
+import { requestRoutes, RequestTail } from "../../src/admin/request-routes.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { Requests } from "../../src/requests/requests.ts";
 import { runtime } from "../../src/runtime/bun.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { RequestTail } from "../../src/admin/request-tail.ts";
-import type { StoredRequest } from "../../src/requests/request.ts";
+import { RequestTail } from "../../src/admin/request-routes.ts";
+import type { StoredRequest } from "../../src/requests/recent-requests.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { goodRecord } from "../support/records.ts";
 

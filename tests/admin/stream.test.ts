@@ -1,8 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 
-import { Stream } from "../../src/admin/event-stream.ts";
-import { streamRoutes } from "../../src/admin/stream-routes.ts";
+import { Stream, streamRoutes } from "../../src/admin/event-stream.ts";
 import { EventLog } from "../../src/control/event-log.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";

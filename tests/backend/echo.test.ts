@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type EchoOptions, readEchoOptions } from "../../src/backend/knobs.ts";
+import { type EchoOptions, readEchoOptions } from "../../src/backend/echo.ts";
 
 const good: ReadonlyArray<[query: string, knobs: EchoOptions]> = [
   ["", {}],

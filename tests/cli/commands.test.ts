@@ -1,9 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { backendArguments, demoBackends } from "../../src/cli/side-commands.ts";
-import { askFlags, backendFlags, companionFlags, dashboardFlags } from "../../src/cli/companion-flags.ts";
-import { balancerFlags, configFlag, watchFlag } from "../../src/cli/flags.ts";
+import {
+  askFlags,
+  backendFlags,
+  balancerFlags,
+  companionFlags,
+  configFlag,
+  dashboardFlags,
+  watchFlag,
+} from "../../src/cli/flags.ts";
 import { systemEnvironment } from "../../src/cli/environment.ts";
-import { version } from "../../src/config/version.ts";
+import { version } from "../../src/config/config.ts";
 import { policyNames } from "../../src/policy/policies.ts";
 import { parse } from "../../src/cli/parse.ts";
 import { describeConfigError } from "../../src/config/problem.ts";

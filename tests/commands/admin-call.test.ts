@@ -4,8 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { adminCalls } from "../../src/commands/admin-call.ts";
-import { warningsBefore } from "../../src/commands/dangers.ts";
-import type { CliCommand } from "../../src/commands/orders.ts";
+import { type CliCommand, warningsBefore } from "../../src/commands/orders.ts";
 import { accountsOf, startAdminStand } from "../admin/fixture.ts";
 import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/fake-admin-api.ts";
 import { FakeTime } from "../support/fake-time.ts";

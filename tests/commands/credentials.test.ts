@@ -2,8 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 
 import { passwordHashOf } from "../../src/access/password-hash.ts";
-import { makePassword } from "../../src/commands/credentials.ts";
-import type { SecretSource } from "../../src/commands/secret-input.ts";
+import { makePassword, type SecretSource } from "../../src/commands/credentials.ts";
 import { digestOf } from "../../src/lib/secrets.ts";
 import { runtime } from "../../src/runtime/bun.ts";
 import { fromBuild } from "../support/program.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { renderColumns } from "../../src/commands/columns.ts";
-import { eventLine } from "../../src/commands/event-line.ts";
+import { renderColumns } from "../../src/commands/terminal.ts";
+import { eventLine } from "../../src/commands/events.ts";
 import { renderExplanation } from "../../src/commands/explain.ts";
-import { statusLines } from "../../src/commands/status-table.ts";
-import { nextDashboardState } from "../../src/dashboard/picture.ts";
+import { statusLines } from "../../src/commands/status.ts";
+import { nextDashboardState } from "../../src/wording/verdict.ts";
 import type { OutlierSnapshot, Snapshot } from "../../src/snapshot/snapshot.ts";
 import { busySnapshot, pool, snapshotOf, upstream } from "../support/fake-admin-api.ts";
 

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { warningsIn } from "../../src/config/warnings.ts";
+import { warningsIn } from "../../src/config/load.ts";
 import { problemsOf, say, understood } from "../cli/fake.ts";
 
 const pem = (name: string) =>

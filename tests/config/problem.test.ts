@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { closestWord } from "../../src/config/suggest.ts";
+import { closestWord } from "../../src/config/problem.ts";
 
 const keys = ["port", "host", "drainTimeout", "trustedProxies", "hashBy"];
 

@@ -7,7 +7,7 @@ import { createReconciler } from "../../src/control/reconciler.ts";
 import { Drains } from "../../src/control/drains.ts";
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { Controller } from "../../src/control/controller.ts";
-import { Intents } from "../../src/control/intents.ts";
+import { Intents } from "../../src/control/desired-state.ts";
 import { EventLog } from "../../src/control/event-log.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
-import { changeOf, eventReason } from "../../src/dashboard/events/event-words.ts";
+import { changeOf, eventReason } from "../../src/dashboard/events/timeline.tsx";
 import { runtime } from "../../src/runtime/bun.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import { pool, snapshotOf, startAdminStandIn, upstream } from "../support/fake-admin-api.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
-import { runsOf } from "../../src/dashboard/probe-runs.tsx";
-import { rowNote } from "../../src/dashboard/status-note.ts";
+import { runsOf } from "../../src/dashboard/upstream/probe-history.tsx";
+import { rowNote } from "../../src/dashboard/overview/upstream-cells.tsx";
 import { rowOf } from "../../src/dashboard/overview/upstream-row.tsx";
-import { formatUptime, uptimeShare, uptimeSpan } from "../../src/dashboard/uptime-words.ts";
+import { formatUptime, uptimeShare, uptimeSpan } from "../../src/wording/format.ts";
 import { plainView } from "../../src/dashboard/view.ts";
 import type { OutlierSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../../src/snapshot/snapshot.ts";
 import { upstream } from "../support/fake-admin-api.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { rowsOf } from "../../src/dashboard/charts/data-table.tsx";
-import { latestOf, peakOf, trendOf } from "../../src/dashboard/trend.ts";
+import { latestOf, peakOf, trendOf } from "../../src/dashboard/charts/sparkline.tsx";
 import { afterClick, arranged, fairSharesOf, plainView, queryOf, viewOf } from "../../src/dashboard/view.ts";
-import { windows } from "../../src/history/levels.ts";
+import { windows } from "../../src/history/store.ts";
 import { columnsOf } from "../../src/history/point.ts";
 import { pool, traffic, upstream, wavesUntil } from "../support/fake-admin-api.ts";
 

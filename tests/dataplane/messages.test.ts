@@ -7,7 +7,7 @@ import { mergeVerdicts } from "../../src/dataplane/worker-aggregation.ts";
 import { applyState, buildReport, perWorkerConfig, stateOf } from "../../src/dataplane/messages.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { failure, completed } from "../../src/pool/outcome.ts";
-import type { PoolObserver } from "../../src/pool/pool-observer.ts";
+import type { PoolObserver } from "../../src/pool/pool.ts";
 import { configOf } from "../support/configs.ts";
 
 const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;

@@ -2,13 +2,13 @@ import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
 import {
+  capDelay,
   describeFault,
   FaultInjection,
   type FaultSpec,
   injectedErrors,
-  capDelay,
+  reasonNotToInject,
 } from "../../src/fault/fault.ts";
-import { reasonNotToInject } from "../../src/pool/rehearsal-guard.ts";
 import { domain } from "../support/domain.ts";
 
 const plan: FaultSpec = {

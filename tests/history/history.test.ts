@@ -3,9 +3,8 @@ import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import { History, type HistoryQuery } from "../../src/history/history.ts";
-import { resolutions } from "../../src/history/levels.ts";
+import { type HistoryStore, resolutions, type StoredSeries } from "../../src/history/store.ts";
 import { historyFileOf, openHistory } from "../../src/history/sqlite-store.ts";
-import type { HistoryStore, StoredSeries } from "../../src/history/store.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";

@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
-import type { Policy } from "../../src/pool/policy.ts";
+import type { Policy } from "../../src/pool/selection.ts";
 import type { Exchange } from "../../src/proxy/exchange.ts";
 import { answerWith, startStuck, type StuckOrigins } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";

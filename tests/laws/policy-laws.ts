@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
-import type { Policy } from "../../src/pool/policy.ts";
+import type { Policy } from "../../src/pool/selection.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { countsOf, upstreamsOf } from "../support/upstreams.ts";
 

@@ -3,8 +3,7 @@
 import { truncateSync } from "node:fs";
 
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
-import { LineFile } from "../../src/lib/line-file.ts";
-import { LineWriter } from "../../src/lib/line-writer.ts";
+import { LineFile, LineWriter } from "../../src/lib/line-writer.ts";
 
 const path = process.argv[2] ?? "";
 const file = new LineFile(path, false);

@@ -5,7 +5,7 @@ import { PeakEwma } from "../../src/lib/ewma.ts";
 import { hashString } from "../../src/lib/hash.ts";
 import { isLoopback } from "../../src/net/address.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { rateLimit } from "../../src/lib/throttle.ts";
+import { rateLimit } from "../../src/lib/rate.ts";
 
 describe("durations", () => {
   for (const [text, ms] of [

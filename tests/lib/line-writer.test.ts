@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
-import { LineFile } from "../../src/lib/line-file.ts";
-import { LineWriter } from "../../src/lib/line-writer.ts";
+import { LineFile, LineWriter } from "../../src/lib/line-writer.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 

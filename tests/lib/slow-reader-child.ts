@@ -1,8 +1,7 @@
 /** Writes more to standard output than a pipe holds, and says on standard error that it is not held up. */
 
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
-import { LineFile } from "../../src/lib/line-file.ts";
-import { LineWriter } from "../../src/lib/line-writer.ts";
+import { LineFile, LineWriter } from "../../src/lib/line-writer.ts";
 
 const file = new LineFile("stdout", false);
 const writer = new LineWriter({ file, clock: systemClock, schedule: systemSchedule, onLoss() {} });

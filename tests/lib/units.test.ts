@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { formatSize, parseSize } from "../../src/lib/size.ts";
+import { formatSize, parseSize } from "../../src/lib/units.ts";
 
 describe("sizes", () => {
   for (const [text, bytes] of [

@@ -6,7 +6,7 @@ import { families } from "../../src/metrics/families.ts";
 import { Histogram } from "../../src/metrics/histogram.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { RollingTraffic } from "../../src/metrics/rolling-traffic.ts";
-import { workerFamilies } from "../../src/metrics/worker-families.ts";
+import { workerFamilies } from "../../src/metrics/process-families.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { cancelled, failure, completed } from "../../src/pool/outcome.ts";

@@ -2,9 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
 import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
-import { processFamilies } from "../../src/metrics/process-families.ts";
+import { memoryFamilies, processFamilies, stateFamily } from "../../src/metrics/process-families.ts";
 import { families } from "../../src/metrics/families.ts";
-import { memoryFamilies, stateFamily } from "../../src/metrics/memory-families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { ControlRoom } from "../support/control-fixture.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { Queue } from "../../src/proxy/queue.ts";
 import { cancelled } from "../../src/pool/outcome.ts";
-import { reclaimSlots } from "../../src/pool/relief.ts";
+import { reclaimSlots } from "../../src/pool/attempt-control.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
 import { domain, type Domain } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";

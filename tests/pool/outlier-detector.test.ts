@@ -1,13 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { failure, completed } from "../../src/pool/outcome.ts";
+import { completed, failure, failureLabel, signalOf } from "../../src/pool/outcome.ts";
 import {
   OutlierDetector,
   type OutlierLimits,
   type OutlierState,
   type OutlierVerdict,
 } from "../../src/pool/outlier-detector.ts";
-import { failureLabel, signalOf } from "../../src/pool/sign.ts";
 
 const limits: OutlierLimits = {
   consecutiveFailures: 3,

@@ -1,13 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { seededRandom } from "../../src/lib/random.ts";
-import { hashKeyFor } from "../../src/proxy/affinity.ts";
-import type { RequestHead } from "../../src/proxy/request-head.ts";
+import { type Destination, hashKeyFor, routeOf } from "../../src/proxy/route.ts";
+import { type RequestHead, requestIds } from "../../src/proxy/request-head.ts";
 import { forwardingHeaders, connectionTokens } from "../../src/proxy/forwarding.ts";
 import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
-import { requestIds } from "../../src/proxy/request-id.ts";
-import { type Destination, routeOf } from "../../src/proxy/route.ts";
-import { trustedProxyMatcher } from "../../src/proxy/trust.ts";
+import { trustedProxyMatcher } from "../../src/net/address.ts";
 
 function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> } = {}): RequestHead {
   const { fields = {}, ...rest } = part;

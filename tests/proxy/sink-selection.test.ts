@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
-import { SinkSelection } from "../../src/proxy/wishes.ts";
+import { SinkSelection } from "../../src/proxy/recorder.ts";
 import { endedWith, goodRecord } from "../support/records.ts";
 
 interface Taken extends RecordSink {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { openSqlite } from "../../src/state/sqlite-store.ts";
-import { MonitoredStore } from "../../src/state/watched-store.ts";
+import { MonitoredStore } from "../../src/state/store.ts";
 
 function setUp(why?: string) {
   const inner = openSqlite(":memory:");

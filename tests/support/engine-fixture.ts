@@ -11,7 +11,7 @@ import { Exchange } from "../../src/proxy/exchange.ts";
 import { Hedger } from "../../src/proxy/hedger.ts";
 import { Queue, type QueueLimits } from "../../src/proxy/queue.ts";
 import type { RecordSink, RequestRecord } from "../../src/proxy/record.ts";
-import { requestIds } from "../../src/proxy/request-id.ts";
+import { requestIds } from "../../src/proxy/request-head.ts";
 import type { Destination, Timeouts } from "../../src/proxy/route.ts";
 import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./domain.ts";

@@ -3,21 +3,20 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Setting } from "../../src/config/effective.ts";
-import type { UpstreamDetail } from "../../src/detail.ts";
-import type { HistoryResult } from "../../src/history/history.ts";
-import { windowNamed, windows } from "../../src/history/levels.ts";
-import { columnsOf, type Point } from "../../src/history/point.ts";
-import type { SeriesKey } from "../../src/history/store.ts";
-import type { Mode, Status } from "../../src/pool/upstream.ts";
-import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
-import type { Intent } from "../../src/state/intent.ts";
 import type {
   PoolSnapshot,
   Snapshot,
   Traffic,
+  UpstreamDetail,
   UpstreamSnapshot,
   UptimeSnapshot,
 } from "../../src/snapshot/snapshot.ts";
+import type { HistoryResult } from "../../src/history/history.ts";
+import { type SeriesKey, windowNamed, windows } from "../../src/history/store.ts";
+import { columnsOf, type Point } from "../../src/history/point.ts";
+import type { Mode, Status } from "../../src/pool/upstream.ts";
+import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
+import type { Intent } from "../../src/state/intent.ts";
 import { type RequestDesk, requestDesk } from "./requests-fixture.ts";
 
 export interface ModePost {

@@ -7,8 +7,7 @@ import type { AccessLogConfig } from "../../src/config/config.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
-import { commonLine } from "../../src/telemetry/access-common.ts";
-import { jsonLine } from "../../src/telemetry/access-log-format.ts";
+import { commonLine, jsonLine } from "../../src/telemetry/access-log-format.ts";
 import { type AccessLog, openAccessLog } from "../../src/telemetry/access-log.ts";
 import { answeredAttempt, endedWith, goodRecord, refusedAttempt } from "../support/records.ts";
 

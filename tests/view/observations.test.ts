@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { upstreamDetail } from "../../src/picture/upstream-detail.ts";
+import { upstreamDetail } from "../../src/view/snapshot-builder.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { UpstreamObservations } from "../../src/view/observations.ts";
 import { policyEntry } from "../../src/policy/policies.ts";

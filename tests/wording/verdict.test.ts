@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import type { FrontDoor, DashboardState } from "../../src/dashboard/picture.ts";
-import { nextDashboardState } from "../../src/dashboard/picture.ts";
+import {
+  type DashboardState,
+  type FrontDoor,
+  nextDashboardState,
+  overallStatus,
+} from "../../src/wording/verdict.ts";
 import { reasonSentence } from "../../src/wording/reasons.ts";
-import { overallStatus } from "../../src/wording/verdict.ts";
 import type { Snapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
 import { pool, snapshotOf, traffic, upstream } from "../support/fake-admin-api.ts";
 

@@ -1,10 +1,18 @@
 /** Builds the OpenAPI document from the table of operations: JSON Schema is what TypeBox schemas are already. */
 
-import { STATUS_CODES } from "node:http";
 import type { TSchema } from "@sinclair/typebox";
-import { version } from "../../config/version.ts";
+import { STATUS_CODES } from "node:http";
+import { type Operation, type OperationResponse, statusReasons } from "./operation.ts";
+import { requestOperations } from "./request-operations.ts";
+import {
+  documentOperations,
+  loginOperations,
+  readingOperations,
+  systemOperations,
+} from "./system-operations.ts";
+import { upstreamOperations } from "./upstream-operations.ts";
 import { problemSchema } from "../schemas/commands.ts";
-import { type OperationResponse, type Operation, statusReasons } from "./operation.ts";
+import { version } from "../../config/config.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -152,3 +160,14 @@ function keysOf(schema: object, components: Components): Json {
 function plain(schema: TSchema): Json {
   return published(schema, new Map());
 }
+
+// Everything that the document tells of. A route that is missing here fails a test, and so does the reverse.
+
+export const operations: readonly Operation[] = [
+  ...readingOperations,
+  ...upstreamOperations,
+  ...systemOperations,
+  ...requestOperations,
+  ...loginOperations,
+  ...documentOperations,
+];

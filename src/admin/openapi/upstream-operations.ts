@@ -11,8 +11,7 @@ import {
   weightBody,
 } from "../schemas/commands.ts";
 import { textSchema } from "../schemas/parts.ts";
-import { poolSchema } from "../schemas/snapshot.ts";
-import { upstreamDetailSchema } from "../schemas/upstream.ts";
+import { poolSchema, upstreamDetailSchema } from "../schemas/snapshot.ts";
 import { jsonResponse, jsonBody, type Operation } from "./operation.ts";
 
 /** Of every write. */

@@ -6,7 +6,7 @@ import { strict, whole } from "../../config/schema-kit.ts";
 import { maxFaultLatencyMs, maxFaultMs, injectedErrors } from "../../fault/fault.ts";
 import { modes } from "../../pool/upstream.ts";
 import { count, oneOf, textSchema, boolean } from "./parts.ts";
-import { upstreamDetailSchema } from "./upstream.ts";
+import { upstreamDetailSchema } from "./snapshot.ts";
 
 const reason = Type.Optional(
   Type.String({

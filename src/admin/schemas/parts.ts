@@ -1,6 +1,8 @@
 /** What schemas of the admin API are made of. A schema with a title becomes a component of its own in the document. */
 
 import { type TSchema, Type } from "@sinclair/typebox";
+import { modes } from "../../pool/upstream.ts";
+import { type PolicyName,policyNames } from "../../policy/policies.ts";
 
 export const textSchema = (description: string) => Type.String({ description });
 
@@ -30,3 +32,7 @@ export const enumOf = <Word extends string>(words: Readonly<Record<Word, true>>)
 
 export const oneOf = <Word extends string>(words: readonly Word[], description: string) =>
   Type.Unsafe<Word>(Type.String({ enum: words, pattern: `^(${words.join("|")})$`, description }));
+export const modeSchema=oneOf(modes,"The operator's intent.");
+// The shape of one upstream as the admin API shows it, and of everything that is known of it alone.
+
+export const policySchema=oneOf<PolicyName>(policyNames,"How one of the fit upstreams is chosen.");

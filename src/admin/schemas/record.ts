@@ -1,10 +1,10 @@
 /** The shapes of what is written down: events, intents, steps of a plan, settings, and the past as columns. */
 
 import { Type } from "@sinclair/typebox";
-import { windowNames } from "../../history/levels.ts";
+import { windowNames } from "../../history/store.ts";
 import type { Step } from "../../control/plan.ts";
 import type { EventKind } from "../../state/event.ts";
-import { modeSchema } from "./upstream.ts";
+import { modeSchema } from "./parts.ts";
 import { count, list, timestamp, nullable, oneOf, textSchema, boolean, enumOf } from "./parts.ts";
 
 const eventKinds = enumOf<EventKind>({

@@ -1,7 +1,7 @@
 /** A new upstream for a pool: what it is asked for, and the form that asks. */
 /** @jsxImportSource @kitajs/html */
 
-import { attribute } from "../escape.ts";
+import { attribute } from "../responses.ts";
 import { backTo, locationFields, type PageLocation, formLocation } from "../location.ts";
 import { PostForm } from "../layout/forms.tsx";
 import { maxReason, reasonIn } from "./action-form.ts";

@@ -2,12 +2,12 @@
 /** @jsxImportSource @kitajs/html */
 
 import { Glyph } from "../layout/widgets.tsx";
-import { attribute } from "../escape.ts";
+import { attribute } from "../responses.ts";
 import { backTo, locationFields } from "../location.ts";
 import { PostForm } from "../layout/forms.tsx";
 import { type ActionForm, deadlines, maxReason, needsReason } from "./action-form.ts";
 import type { Effect } from "../../wording/effect.ts";
-import { commandText } from "./words.ts";
+import { commandText } from "./command.ts";
 
 export interface PanelProps {
   readonly asked: ActionForm;

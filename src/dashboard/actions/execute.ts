@@ -2,11 +2,10 @@
 
 import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
 import type { AdminClient } from "../admin-client.ts";
-import { type DashboardState, type AdminApiError, adminApiErrorSentence } from "../picture.ts";
+import { type DashboardState, type AdminApiError, adminApiErrorSentence } from "../../wording/verdict.ts";
 import type { ActionForm } from "./action-form.ts";
 import { type UndoEntry, type UndoHistory, undoOf } from "./undo.ts";
-import type { DashboardCommand } from "./command.ts";
-import { doneText, namesOf } from "./words.ts";
+import { type DashboardCommand, doneText, namesOf } from "./command.ts";
 
 interface Failure {
   readonly id: string;

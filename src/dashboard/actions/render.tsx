@@ -1,14 +1,14 @@
 /** Confirmations as pages of their own, as the inside of a dialog, or as what replaces it. */
 /** @jsxImportSource @kitajs/html */
 
-import { attribute } from "../escape.ts";
+import { attribute } from "../responses.ts";
 import { backTo, type PageLocation } from "../location.ts";
 import { markup, Notice, Shell } from "../layout/shell.tsx";
 import { AddPanel, type AddPanelProps } from "./add-upstream.tsx";
 import { Partial } from "./result.tsx";
 import type { Effect } from "../../wording/effect.ts";
 import { EffectLines, ConfirmationPanel, type PanelProps, PanelTitle } from "./confirmation.tsx";
-import { commandText } from "./words.ts";
+import { commandText } from "./command.ts";
 
 /** `part`: what htmx asked for; `partial`: names its own target, so that it is swapped in with any status. */
 export type RenderShape = "page" | "part" | "partial";

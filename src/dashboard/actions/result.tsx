@@ -1,7 +1,7 @@
 /** What was just done, with the way to take it back: a line that stays until it is dismissed or the next thing is done. */
 /** @jsxImportSource @kitajs/html */
 
-import { attribute } from "../escape.ts";
+import { attribute } from "../responses.ts";
 import { backTo, locationFields, type PageLocation } from "../location.ts";
 import { PostForm } from "../layout/forms.tsx";
 import { markup } from "../layout/shell.tsx";

@@ -1,13 +1,12 @@
 /** The charts of one pool or upstream: still pictures from the server, which the page's script brings to life. */
 /** @jsxImportSource @kitajs/html */
 
-import { type WindowName, windowNames, windows } from "../../history/levels.ts";
+import { type WindowName, windowNames, windows } from "../../history/store.ts";
 import type { Columns } from "../../history/point.ts";
-import { anchorOf, attribute } from "../escape.ts";
+import { anchorOf, attribute } from "../responses.ts";
 import { formatMs, formatRate } from "../../wording/format.ts";
-import { Lines } from "./sparkline.tsx";
+import { latestOf, Lines, peakOf, type Quantity, trendOf } from "./sparkline.tsx";
 import { ChartDataTable } from "./data-table.tsx";
-import { latestOf, peakOf, type Quantity, trendOf } from "../trend.ts";
 
 /** Whose charts. */
 export type Subject =

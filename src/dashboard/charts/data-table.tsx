@@ -1,7 +1,7 @@
 /** A chart in words: the same past as a small table, for whoever cannot see or does not draw pictures. */
 /** @jsxImportSource @kitajs/html */
 
-import { type WindowName, windows } from "../../history/levels.ts";
+import { type WindowName, windows } from "../../history/store.ts";
 import type { Columns } from "../../history/point.ts";
 import { formatMs, formatRate, formatTime, isoTime } from "../../wording/format.ts";
 import { markup } from "../layout/shell.tsx";

@@ -1,7 +1,7 @@
 /** How long answers took, as bars: a table to whoever hears it, a histogram to whoever sees it. */
 /** @jsxImportSource @kitajs/html */
 
-import type { LatencyBucket } from "../../detail.ts";
+import type { LatencyBucket } from "../../snapshot/snapshot.ts";
 import { formatCount, formatMs, formatShare } from "../../wording/format.ts";
 
 export function LatencyBars({ bars }: { readonly bars: readonly LatencyBucket[] }): JSX.Element {

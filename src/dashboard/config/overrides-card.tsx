@@ -4,7 +4,7 @@
 import { originOf } from "../../pool/upstream.ts";
 import type { Intent } from "../../state/intent.ts";
 import type { AdminResult } from "../admin-client.ts";
-import { attribute } from "../escape.ts";
+import { attribute } from "../responses.ts";
 import { formatAgo, isoTime } from "../../wording/format.ts";
 import { pageOf } from "../location.ts";
 

@@ -1,10 +1,12 @@
 /** The effective configuration: every value, and who said so. */
-/** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
 import type { Setting } from "../../config/effective.ts";
 import type { AdminResult } from "../admin-client.ts";
-import { anchorOf } from "../escape.ts";
+import { OverlayCard, type OverlayCardProps } from "./overrides-card.tsx";
+import { ReloadCard, type ReloadCardProps } from "./reload-card.tsx";
+import { markup, Shell } from "../layout/shell.tsx";
+import { anchorOf } from "../responses.ts";
 
 interface ConfigProps {
   readonly told: AdminResult<readonly Setting[]>;
@@ -111,3 +113,39 @@ function groupsOf(settings: readonly Setting[]): readonly Group[] {
 }
 
 const general = "general";
+
+// The configuration page as a document, and the part of it that a reload replaces.
+
+export interface ConfigPageProps extends Pick<OverlayCardProps, "intents" | "exported"> {
+  readonly told: AdminResult<readonly Setting[]>;
+  readonly onlyChosen?: boolean;
+  readonly reload: ReloadCardProps;
+}
+
+export function renderConfigPage({
+  told: result,
+  onlyChosen = false,
+  intents,
+  exported,
+  reload,
+}: ConfigPageProps): string {
+  return markup(
+    <Shell title="Configuration · Evenkeel" here="config">
+      <main>
+        <ConfigView told={result} onlyChosen={onlyChosen}>
+          <div class="cards">
+            <section class="card" id="reload" aria-labelledby="reload-name">
+              <ReloadCard {...reload} />
+            </section>
+            <OverlayCard intents={intents} exported={exported} now={reload.now} />
+          </div>
+        </ConfigView>
+      </main>
+    </Shell>,
+  );
+}
+
+/** Inside of the card. */
+export function renderReload(reload: ReloadCardProps): string {
+  return markup(<ReloadCard {...reload} />);
+}

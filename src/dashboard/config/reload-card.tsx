@@ -7,7 +7,7 @@ import type { AdminResult } from "../admin-client.ts";
 import type { ReloadView } from "../../client/decoders.ts";
 import { Glyph } from "../layout/widgets.tsx";
 import { formatAgo, formatTime, isoTime, joinList } from "../../wording/format.ts";
-import { adminApiErrorSentence } from "../picture.ts";
+import { adminApiErrorSentence } from "../../wording/verdict.ts";
 import { PostForm } from "../layout/forms.tsx";
 
 /** What somebody did last with this card; undefined before. */

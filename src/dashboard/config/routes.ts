@@ -4,8 +4,8 @@ import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
 import { fresh, isForPart, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import { balancerNow } from "../picture.ts";
-import { renderConfigPage, renderReload } from "../course/render.tsx";
+import { balancerNow } from "../../wording/verdict.ts";
+import { renderConfigPage, renderReload } from "./page.tsx";
 import { type ReloadPreview, diffFingerprint } from "./reload-card.tsx";
 
 interface ConfigRouteOptions {

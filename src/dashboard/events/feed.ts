@@ -1,11 +1,11 @@
 /** The events of the last minutes, read on while somebody looks: one reader for all, and a stream for each viewer. */
 
-import { matchesEvent } from "../../control/event-filter.ts";
+import { matchesEvent } from "../../control/event-log.ts";
 import type { BalancerEvent } from "../../state/event.ts";
 import type { AdminClient } from "../admin-client.ts";
 import { SnapshotPoller, type SnapshotPollerOptions } from "../live/poller.ts";
 import { messageStream } from "../live/sse.ts";
-import type { AdminApiError } from "../picture.ts";
+import type { AdminApiError } from "../../wording/verdict.ts";
 import type { EventFilterState } from "./filter.ts";
 
 export interface EventsState {

@@ -1,15 +1,14 @@
 /** The pages of events: everything that happened, or only what operators did. */
-/** @jsxImportSource @kitajs/html */
 
+import type { AdminResult } from "../admin-client.ts";
+import { ErrorText, EventItems, kindNames } from "./timeline.tsx";
+import { eventsErrorSentence, type NewEvents } from "./feed.ts";
+import { type EventFilterState, eventsPerPage, eventsUrl, isPlain, newestFirst } from "./filter.ts";
+import { markup, Shell } from "../layout/shell.tsx";
+import { eventOf } from "../live/sse.ts";
+import { attribute } from "../responses.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../state/event.ts";
-import type { AdminResult } from "../admin-client.ts";
-import { attribute } from "../escape.ts";
-import { markup, Shell } from "../layout/shell.tsx";
-import { kindNames } from "./event-words.ts";
-import { eventsErrorSentence } from "./feed.ts";
-import { eventsUrl, eventsPerPage, isPlain, type EventFilterState } from "./filter.ts";
-import { EventItems, ErrorText } from "./timeline.tsx";
 
 export interface EventsPageProps {
   readonly sought: EventFilterState;
@@ -209,5 +208,32 @@ function Paging({ sought: filter, shown, hasOlder, isNewest }: PagingProps): JSX
         ""
       )}
     </nav>
+  );
+}
+
+// New events on their way into a page that has the older ones.
+
+/** Without anything new it is only a sign of life, which the page waits for. */
+export function renderFresh({ fresh, last, error }: NewEvents): string {
+  const parts = [
+    ...(error === undefined ? [] : [markup(<ErrorFragment words={error} />)]),
+    ...(fresh.length === 0 ? [] : [markup(<FreshPart fresh={fresh} />)]),
+  ];
+  return `id: ${last}\n${eventOf(parts.length > 0 ? parts.join("") : "<!-- alive -->")}`;
+}
+
+function FreshPart({ fresh }: Pick<NewEvents, "fresh">): JSX.Element {
+  return (
+    <tag of="hx-partial" {...{ "hx-target": "#events", "hx-swap": "afterbegin" }}>
+      <EventItems events={newestFirst(fresh)} />
+    </tag>
+  );
+}
+
+function ErrorFragment({ words: text }: { readonly words: string }): JSX.Element {
+  return (
+    <tag of="hx-partial" {...{ "hx-target": "#events-error", "hx-swap": "innerHTML" }}>
+      <ErrorText words={text} />
+    </tag>
   );
 }

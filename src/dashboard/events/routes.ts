@@ -4,9 +4,8 @@ import { Elysia } from "elysia";
 import type { AdminClient } from "../admin-client.ts";
 import { fresh, htmlResponse, httpStatusOf, textResponse } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import { renderEventsPage } from "./page.tsx";
+import { renderEventsPage, renderFresh } from "./page.tsx";
 import { type EventsFeed, liveEventStream } from "./feed.ts";
-import { renderFresh } from "./render.tsx";
 import { apiQueryOf, newestFirst, parseEventFilter } from "./filter.ts";
 
 export interface EventRoutesOptions {

@@ -1,9 +1,10 @@
 /** Every form of the dashboard that changes something is one of these: what all of them need stands here once. */
-/** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
-import { attribute } from "../escape.ts";
 import { CsrfField } from "../login/placeholders.tsx";
+import { attribute } from "../responses.ts";
+import type { View } from "../view.ts";
+import type { DashboardState } from "../../wording/verdict.ts";
 
 interface PostFormProps {
   readonly action: string;
@@ -55,5 +56,40 @@ export function HiddenFields({ fields }: { readonly fields: Readonly<Record<stri
         <input type="hidden" name={attribute(name)} value={attribute(value)} />
       ))}
     </>
+  );
+}
+
+// The box that narrows the tables down: a form, which the page's script only makes quicker.
+
+/** Fewer upstreams than this are seen at a glance. */
+const worthFiltering = 6;
+
+export function FilterBox({
+  picture: state,
+  view,
+}: {
+  readonly picture: DashboardState;
+  readonly view: View;
+}): JSX.Element {
+  const count = state.snapshot?.pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) ?? 0;
+  if (count < worthFiltering && view.filter === "") return "";
+  return (
+    <form class="filter" method="get" action="/" role="search">
+      {view.sort ? <input type="hidden" name="sort" value={`${view.sort.by}-${view.sort.direction}`} /> : ""}
+      <label class="unseen" for="filter">
+        Filter upstreams by name, address or status
+      </label>
+      <input
+        type="search"
+        id="filter"
+        name="filter"
+        value={attribute(view.filter)}
+        placeholder="Filter upstreams"
+        autocomplete="off"
+        spellcheck="false"
+      />
+      <button type="submit">Filter</button>
+      <span class="quiet" id="filter-result" role="status"></span>
+    </form>
   );
 }

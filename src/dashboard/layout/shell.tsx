@@ -1,9 +1,10 @@
 /** What all pages have around them: the way between pages, notices, and whether they are live. */
-/** @jsxImportSource @kitajs/html */
 
+import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";
-import { Brand, HtmlDocument } from "../document.tsx";
 import { placeholders } from "../login/placeholders.tsx";
+import { formatSpan, formatTime } from "../../wording/format.ts";
+import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
 
 /**
  * Refusals are not swapped in, except for what names its own target. The stream comes back within two seconds: an
@@ -107,4 +108,72 @@ export function Notice({ notice }: { readonly notice: string }): JSX.Element {
 export function markup(element: JSX.Element): string {
   if (typeof element !== "string") throw new Error("Cannot render: a component is asynchronous");
   return element;
+}
+
+// The document around every page, also those of visitors who are not in: its head, and the mark of the product.
+
+interface DocumentProps {
+  readonly title: string;
+  /** What else stands in the head. */
+  readonly head?: JSX.Element;
+  readonly body: Readonly<Record<string, string>>;
+  readonly children: Children;
+}
+
+export function HtmlDocument({ title, head = "", body, children }: DocumentProps): JSX.Element {
+  return (
+    <>
+      {"<!doctype html>"}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <meta name="color-scheme" content="light dark" />
+          <title safe>{title}</title>
+          <link rel="icon" type="image/svg+xml" href={assets.icon.path} />
+          <link rel="stylesheet" href={assets.style.path} />
+          {head}
+        </head>
+        <body {...body}>{children}</body>
+      </html>
+    </>
+  );
+}
+
+export function Brand(): JSX.Element {
+  return (
+    <>
+      <img src={assets.icon.path} alt="" width="28" height="28" />
+      <span>Evenkeel</span>
+    </>
+  );
+}
+
+// The end of every page that lives: what runs, where it was read, and the same for machines.
+
+export function PageFoot({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+  const { snapshot, adminUrl, readAt } = state;
+  const facts = snapshot
+    ? [
+        `Evenkeel ${snapshot.version}`,
+        `${snapshot.engine} engine on ${snapshot.runtime}`,
+        `listens on ${snapshot.listen}`,
+        `up ${formatSpan(snapshot.at - snapshot.startedAt)}`,
+      ]
+    : [];
+  return (
+    <footer class="foot">
+      <ul class="facts">
+        {facts.map((fact) => (
+          <li safe>{fact}</li>
+        ))}
+      </ul>
+      <ul class="facts">
+        <li safe>{`read from ${urlOrigin(adminUrl)}${snapshot ? ` at ${formatTime(readAt)}` : ""}`}</li>
+        <li>
+          <a href="/api/status">as JSON</a>
+        </li>
+      </ul>
+    </footer>
+  );
 }

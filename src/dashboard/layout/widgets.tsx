@@ -1,8 +1,8 @@
 /** Status marks that differ in shape and word as well as in colour. */
-/** @jsxImportSource @kitajs/html */
 
 import type { Status } from "../../pool/upstream.ts";
-import type { Tone } from "../../wording/verdict.ts";
+import { nothing } from "../../wording/format.ts";
+import type { StatusConcern, Tone } from "../../wording/verdict.ts";
 
 type Shape = "check" | "cross" | "bang" | "dots" | "down" | "pause";
 
@@ -53,5 +53,60 @@ export function Badge({ status }: { status: Status }): JSX.Element {
       <Glyph shape={mark.shape} />
       <span safe>{mark.text}</span>
     </span>
+  );
+}
+
+// A part of a whole as a bar: SVG, because a width in a style attribute is what the content security policy forbids.
+
+/** @jsxImportSource @kitajs/html */
+
+interface BarProps {
+  /** 0–1. */
+  readonly part: number;
+  /** In pixels. */
+  readonly height: number;
+  /** Where the bar would end if all were as it should be, 0–1; 0 draws no mark. */
+  readonly mark?: number;
+}
+
+/** Hidden from screen readers: what it shows stands beside it in words. */
+export function Bar({ part, height, mark = 0 }: BarProps): JSX.Element {
+  const percent = (share: number) => `${(Math.min(1, Math.max(0, share)) * 100).toFixed(1)}%`;
+  // A mark stands out above and below.
+  const [whole, top] = mark > 0 ? [height + 4, 2] : [height, 0];
+  const field = { y: String(top), height: String(height), rx: String(height / 2) };
+  return (
+    <svg class="bar" width="100%" height={String(whole)} aria-hidden="true">
+      <rect class="bar-rest" width="100%" {...field} />
+      <rect class="bar-part" width={percent(part)} {...field} />
+      {mark > 0 ? <rect class="bar-fair" x={percent(mark)} width="2" height={String(whole)} /> : ""}
+    </svg>
+  );
+}
+
+// One number that matters, with what it means and where it comes from.
+
+interface TileProps {
+  readonly name: string;
+  /** Undefined while nothing is known. */
+  readonly value: string | undefined;
+  readonly note: string;
+  readonly concern?: StatusConcern;
+  /** A line of its last minute. */
+  readonly spark?: JSX.Element;
+}
+
+export function Tile({ name, value, note, concern = "none", spark = "" }: TileProps): JSX.Element {
+  return (
+    <div class="tile">
+      <dt safe>{name}</dt>
+      <dd class="figure" data-concern={concern} safe>
+        {value ?? nothing}
+      </dd>
+      <dd class="sub" safe>
+        {value === undefined ? "not known" : note}
+      </dd>
+      <dd class="spark-place">{spark}</dd>
+    </div>
   );
 }

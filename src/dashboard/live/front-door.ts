@@ -2,7 +2,7 @@
 
 import type { Clock, WallClock } from "../../lib/clock.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { FrontDoor } from "../picture.ts";
+import type { FrontDoor } from "../../wording/verdict.ts";
 import { describeError } from "../../client/http-client.ts";
 
 export interface FrontDoorOptions {

@@ -1,7 +1,7 @@
 /** The one poller behind all viewers: it draws a picture every second while somebody looks, and rests otherwise. */
 
 import type { Cancel, Schedule, WallClock } from "../../lib/clock.ts";
-import type { DashboardState } from "../picture.ts";
+import type { DashboardState } from "../../wording/verdict.ts";
 
 /** Anything that is drawn again and again, and knows when it was (epoch milliseconds). */
 export interface RenderedState {

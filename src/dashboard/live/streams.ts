@@ -5,7 +5,7 @@ import type { Columns } from "../../history/point.ts";
 import type { SnapshotPoller } from "./poller.ts";
 import { eventOf, renderedOnce, streamOf } from "./sse.ts";
 import { renderLive, renderUpstreamLive } from "../overview/page.tsx";
-import type { DashboardState } from "../picture.ts";
+import type { DashboardState } from "../../wording/verdict.ts";
 import { type Row, rowSince, wholeRow } from "../overview/upstream-row.tsx";
 import type { UpstreamPollers, UpstreamPageState } from "./upstream-poller.ts";
 import { queryOf, type View } from "../view.ts";

@@ -1,10 +1,10 @@
 /** One poller for each upstream that somebody looks at: what its page shows, beside the picture that all pages share. */
 
-import type { UpstreamDetail } from "../../detail.ts";
+import type { UpstreamDetail } from "../../snapshot/snapshot.ts";
 import type { SeriesHistory } from "../../history/history.ts";
 import type { AdminClient } from "../admin-client.ts";
 import { SnapshotPoller, type SnapshotPollerOptions } from "./poller.ts";
-import type { DashboardState, AdminApiError } from "../picture.ts";
+import type { DashboardState, AdminApiError } from "../../wording/verdict.ts";
 
 export interface UpstreamPageState {
   readonly at: number;

@@ -1,6 +1,6 @@
 /** What the admin API says of people: whether they log in there, who one is, and whether a password is right. */
 
-import { type Role, roles } from "../../access/role.ts";
+import { type Role, roles } from "../../access/accounts.ts";
 import { asRecord, parseJson } from "../../lib/json.ts";
 import { describeError, exchangeWeb, type WebResponse } from "../../client/http-client.ts";
 

@@ -2,9 +2,8 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
-import { Brand, HtmlDocument } from "../document.tsx";
-import { attribute } from "../escape.ts";
-import { markup, Notice } from "../layout/shell.tsx";
+import { Brand, HtmlDocument, markup, Notice } from "../layout/shell.tsx";
+import { attribute } from "../responses.ts";
 
 export interface LoginProps {
   /** Held against the visit's cookie. */

@@ -1,9 +1,9 @@
 /** What differs from viewer to viewer: pages are drawn alike for all, with marks that are filled in as they leave. */
 /** @jsxImportSource @kitajs/html */
 
-import type { Role } from "../../access/role.ts";
+import type { Role } from "../../access/accounts.ts";
 import { newSecret } from "../../lib/secrets.ts";
-import { attribute } from "../escape.ts";
+import { attribute } from "../responses.ts";
 
 /** Nobody can write one into a name that is shown. */
 const unguessable = newSecret();

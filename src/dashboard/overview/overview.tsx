@@ -2,9 +2,9 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { Snapshot, Traffic } from "../../snapshot/snapshot.ts";
-import { Alerts } from "./alerts.tsx";
-import { Glyph, toneShapes } from "../layout/widgets.tsx";
-import { PageFoot } from "../foot.tsx";
+import { Alerts, WorkersPanel } from "./alerts.tsx";
+import { Glyph, Tile, toneShapes } from "../layout/widgets.tsx";
+import { PageFoot } from "../layout/shell.tsx";
 import {
   formatAgo,
   formatBrief,
@@ -13,18 +13,21 @@ import {
   formatRate,
   formatShare,
 } from "../../wording/format.ts";
-import { Sparkline } from "../charts/sparkline.tsx";
-import { balancerNow, type FrontDoor, type DashboardState } from "../picture.ts";
+import { latestOf, type Quantity, Sparkline, trendOf } from "../charts/sparkline.tsx";
+import {
+  balancerNow,
+  concernOf,
+  type DashboardState,
+  type FrontDoor,
+  overallStatus,
+  urlOrigin,
+} from "../../wording/verdict.ts";
 import { PoolSection } from "./pool-table.tsx";
 import { FaultBanner } from "../upstream/fault.tsx";
-import { Tile } from "../tile.tsx";
-import { latestOf, type Quantity, trendOf } from "../trend.ts";
 import { trendMs } from "../live/upstream-poller.ts";
 import { wholeRow, type WriteRow } from "./upstream-row.tsx";
 import type { Reason } from "../../wording/reasons.ts";
-import { concernOf, urlOrigin, overallStatus } from "../../wording/verdict.ts";
 import type { View } from "../view.ts";
-import { WorkersPanel } from "../workers-panel.tsx";
 
 export interface OverviewProps {
   readonly picture: DashboardState;

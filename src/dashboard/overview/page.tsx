@@ -1,20 +1,20 @@
 /** The whole documents, and what of them is sent alone. */
 /** @jsxImportSource @kitajs/html */
 
-import type { WindowName } from "../../history/levels.ts";
+import type { WindowName } from "../../history/store.ts";
 import type { Columns } from "../../history/point.ts";
 import type { AdminResult } from "../admin-client.ts";
 import { ActionResult, type DoneProps } from "../actions/result.tsx";
-import { BulkBar } from "../actions/select.tsx";
+import { BulkBar } from "../actions/menu.tsx";
 import { Charts, ChartsStub } from "../charts/charts.tsx";
-import { attribute } from "../escape.ts";
-import { FaultForm, FaultFormStub } from "../rehearsal-form.tsx";
-import { FilterBox } from "../filter-box.tsx";
+import { attribute } from "../responses.ts";
+import { FaultForm, FaultFormStub } from "../upstream/fault.tsx";
+import { FilterBox } from "../layout/forms.tsx";
 import { Overview, titleOf } from "./overview.tsx";
-import type { DashboardState } from "../picture.ts";
+import type { DashboardState } from "../../wording/verdict.ts";
 import { pageOf } from "../location.ts";
 import { FailingCard, FailingStub } from "../requests/failing-card.tsx";
-import type { RequestList } from "../../requests/request.ts";
+import type { RequestList } from "../../requests/recent-requests.ts";
 import { markup, Shell } from "../layout/shell.tsx";
 import type { UpstreamPageState } from "../live/upstream-poller.ts";
 import type { WriteRow } from "./upstream-row.tsx";

@@ -1,16 +1,22 @@
 /** The cells of an upstream's row that have more to tell than a number: status, uptime, probes and share. */
-/** @jsxImportSource @kitajs/html */
 
-import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
-import { Badge } from "../layout/widgets.tsx";
-import { Bar } from "../bar.tsx";
-import { formatShare, nothing } from "../../wording/format.ts";
-import { ProbeTicks } from "../upstream/probe-ticks.tsx";
-import { isEjected, statusReasonOf } from "../../wording/reasons.ts";
+import { Badge, Bar } from "../layout/widgets.tsx";
+import { anchorOf, attribute } from "../responses.ts";
 import { FaultBadge } from "../upstream/fault.tsx";
-import { SlowStartBar } from "../slow-start.tsx";
-import { rowNote } from "../status-note.ts";
-import { uptimeShare, uptimeSpan } from "../uptime-words.ts";
+import { ProbeTicks } from "../upstream/probe-ticks.tsx";
+import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
+import {
+  formatCount,
+  formatRate,
+  formatShare,
+  formatShort,
+  formatSpan,
+  nothing,
+  uptimeShare,
+  uptimeSpan,
+} from "../../wording/format.ts";
+import { isEjected, statusReasonOf } from "../../wording/reasons.ts";
+import { concernOf, isStandbyBackup } from "../../wording/verdict.ts";
 
 interface CellProps {
   readonly upstream: UpstreamSnapshot;
@@ -89,4 +95,134 @@ export function ShareCell({ share, fairShare }: ShareProps): JSX.Element {
       </span>
     </td>
   );
+}
+
+// How many of an upstream's answers are errors, and at a click which: a popover, which needs no script.
+
+export function ErrorsCell({ upstream }: { readonly upstream: UpstreamSnapshot }): JSX.Element {
+  const { id, traffic } = upstream;
+  const reasons = errorReasonRows(upstream.errorsByReason);
+  const list = anchorOf("errors", id);
+  const total = `${formatShort(traffic.errors)} total`;
+  return (
+    <td role="cell" class="c-errors" data-label="Errors">
+      <span class="figure" data-concern={concernOf(traffic.errorShare)} safe>
+        {formatShare(traffic.errorShare)}
+      </span>
+      {reasons.length === 0 ? (
+        <span class="sub" safe>
+          {total}
+        </span>
+      ) : (
+        <>
+          <button
+            type="button"
+            class="sub more"
+            id={`${list}-button`}
+            popovertarget={list}
+            aria-label={attribute(`${formatCount(traffic.errors)} total errors of ${id}, by reason`)}
+            safe
+          >
+            {total}
+          </button>
+          <div class="popover" id={list} popover="auto">
+            <h3 safe>{`Errors of ${id}`}</h3>
+            <ReasonList reasons={reasons} />
+          </div>
+        </>
+      )}
+    </td>
+  );
+}
+
+type ReasonCount = readonly [reason: string, count: number];
+
+/** The most frequent first. */
+export function errorReasonRows(counts: Readonly<Record<string, number>>): readonly ReasonCount[] {
+  return Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .toSorted(([, left], [, right]) => right - left);
+}
+
+/** Words of the log and of the metrics, so that one can be looked up in the other. */
+export function ReasonList({ reasons }: { readonly reasons: readonly ReasonCount[] }): JSX.Element {
+  return (
+    <dl class="reason-list">
+      {reasons.map(([reason, count]) => (
+        <div>
+          <dt>
+            <code safe>{reason}</code>
+          </dt>
+          <dd safe>{formatCount(count)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+// How far an upstream has come on its way back to its whole share, as a bar and in words.
+
+interface SlowStartProps {
+  readonly upstream: UpstreamSnapshot;
+  /** Whether there is room to say what that means for its weight. */
+  readonly isFull?: boolean;
+}
+
+export function SlowStartBar({ upstream, isFull = false }: SlowStartProps): JSX.Element {
+  const { slowStart, effectiveWeight, weight } = upstream;
+  if (slowStart === null) return "";
+  const more = isFull ? `: counts as weight ${formatRate(effectiveWeight)} of ${weight}` : "";
+  return (
+    <span class="ramp">
+      <Bar part={slowStart} height={4} />
+      <span class="sub" safe>
+        {`slow start ${formatShare(slowStart)}${more}`}
+      </span>
+    </span>
+  );
+}
+
+// What an upstream's status means for traffic, and for how long it has been so, in a few words.
+
+/** @param now epoch milliseconds by the balancer's clock */
+export function statusNote(upstream: UpstreamSnapshot, now: number): string {
+  const { status, fit, statusSince } = upstream;
+  const span = formatSpan(now - statusSince);
+  if (status === "draining" || status === "maintenance") return outNote(upstream, now);
+  if (isStandbyBackup(upstream)) return `stands by for ${span}`;
+  return fit ? `serves for ${span}` : `out for ${span}`;
+}
+
+/**
+ * The same where the time it is up stands beside it: only what is not a matter of course, and what comes next.
+ * @param isPanicking whether its pool panics
+ */
+export function rowNote(upstream: UpstreamSnapshot, now: number, isPanicking: boolean): string {
+  const { status, outlier } = upstream;
+  if (status === "draining" || status === "maintenance") return outNote(upstream, now);
+  if (isEjected(upstream)) {
+    if (isPanicking) return "serves for want of others";
+    if (status === "probation") return "one request on trial";
+    return outlier.until === null ? "" : `tried again in ${formatSpan(outlier.until - now + 999)}`;
+  }
+  return isStandbyBackup(upstream) ? "stands by" : "";
+}
+
+function outNote(upstream: UpstreamSnapshot, now: number): string {
+  const { drain, inFlight, statusSince } = upstream;
+  if (inFlight === 0) return drain?.leaving ? "leaves now" : "safe to stop";
+  return `${formatCount(inFlight)} to finish, ${timeLeft(upstream, now) ?? formatSpan(now - statusSince)}`;
+}
+
+/** "22 s left", "5 s late"; undefined where no time was named. */
+export function timeLeft({ drain }: UpstreamSnapshot, now: number): string | undefined {
+  if (!drain || drain.deadline === null) return undefined;
+  const leftMs = drain.deadline - now;
+  // Rounded up, so that the last second is not called none.
+  return leftMs > 0 ? `${formatSpan(leftMs + 999)} left` : `${formatSpan(-leftMs)} late`;
+}
+
+/** What is special about it. */
+export function badgesOf({ backup, added }: UpstreamSnapshot): readonly string[] {
+  return [...(backup ? ["backup"] : []), ...(added ? ["added"] : [])];
 }

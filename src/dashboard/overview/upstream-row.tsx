@@ -2,16 +2,13 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
-import { RowActions } from "../actions/menu.tsx";
-import { SelectBox } from "../actions/select.tsx";
-import { ErrorsCell } from "../errors-cell.tsx";
-import { anchorOf, attribute } from "../escape.ts";
+import { RowActions, SelectBox } from "../actions/menu.tsx";
+import { badgesOf, ErrorsCell, ProbesCell, ShareCell, StatusCell, UptimeCell } from "./upstream-cells.tsx";
+import { anchorOf, attribute } from "../responses.ts";
 import { formatBrief, formatCount, formatMs, formatRate } from "../../wording/format.ts";
 import { pageOf } from "../location.ts";
 import { markup } from "../layout/shell.tsx";
-import { badgesOf } from "../status-note.ts";
 import { capacityNote } from "../../wording/reasons.ts";
-import { ProbesCell, ShareCell, StatusCell, UptimeCell } from "./upstream-cells.tsx";
 import { haystackOf, type View } from "../view.ts";
 
 export interface Row {

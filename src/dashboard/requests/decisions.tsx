@@ -1,10 +1,11 @@
 /** The decisions of one request: among whom was chosen each time, who was tried, and why (not) again. */
-/** @jsxImportSource @kitajs/html */
 
-import type { SelectionRecord, RequestRecord } from "../../proxy/record.ts";
-import { formatCount, joinList } from "../../wording/format.ts";
-import { CandidateTable } from "./candidates.tsx";
-import { scoringOf } from "./scores.ts";
+import { Glyph } from "../layout/widgets.tsx";
+import { pageOf } from "../location.ts";
+import { attribute } from "../responses.ts";
+import { policies } from "../../policy/policies.ts";
+import type { Candidate, RequestRecord, SelectionRecord } from "../../proxy/record.ts";
+import { formatCount, formatMs, joinList, nothing } from "../../wording/format.ts";
 
 interface ChoicesProps {
   readonly request: RequestRecord;
@@ -126,4 +127,120 @@ function endText({ retried, attempts, isClientGone, reason }: RequestRecord): st
   if (isClientGone) return "The client left, so nothing more was tried.";
   if (attempts.length === 0) return reason === null ? "" : `The balancer answered itself: ${reason}.`;
   return retried.length > 0 ? "The last attempt was answered." : "No retry was needed.";
+}
+
+// Among whom was chosen, with the numbers that decided: for what happened and for what would.
+
+interface CandidatesProps {
+  readonly caption: string;
+  readonly candidates: readonly Candidate[];
+  readonly chosen: string | null;
+  readonly scoring: Scoring;
+  /** Where it has been already. */
+  readonly tried?: readonly string[];
+}
+
+export function CandidateTable({
+  caption,
+  candidates,
+  chosen,
+  scoring: { scoreOf },
+  tried = [],
+}: CandidatesProps): JSX.Element {
+  return (
+    <table class="candidates">
+      <caption class="unseen" safe>
+        {caption}
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Upstream</th>
+          <th scope="col">In flight</th>
+          <th scope="col">Weight</th>
+          <th scope="col">Latency</th>
+          {scoreOf ? <th scope="col">Score</th> : ""}
+        </tr>
+      </thead>
+      <tbody>
+        {candidates.map((candidate) => {
+          const isTried = tried.includes(candidate.upstream);
+          const isChosen = candidate.upstream === chosen;
+          return (
+            <tr data-chosen={isChosen ? "yes" : "no"}>
+              <th scope="row">
+                <ScoreMark isChosen={isChosen} />
+                <a href={attribute(pageOf(candidate.upstream))} safe>
+                  {candidate.upstream}
+                </a>
+                {isChosen ? <span class="candidate-word">chosen</span> : ""}
+                {isTried && !isChosen ? <span class="candidate-word quiet">tried before</span> : ""}
+              </th>
+              <td safe>{formatCount(candidate.inFlight)}</td>
+              <td safe>{formatWeight(candidate.weight)}</td>
+              <td safe>{candidate.latencyMs === null ? nothing : formatMs(candidate.latencyMs)}</td>
+              {scoreOf ? <td safe>{formatScore(scoreOf(candidate))}</td> : ""}
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+}
+
+/** As wide for all, so that names stand below each other. */
+function ScoreMark({ isChosen }: { readonly isChosen: boolean }): JSX.Element {
+  return (
+    <span class="candidate-mark" data-tone="good">
+      {isChosen ? <Glyph shape="check" /> : ""}
+    </span>
+  );
+}
+
+const twoDigits = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
+
+/** Less than the configured one during a slow start, and then no whole number. */
+function formatWeight(weight: number): string {
+  return twoDigits.format(weight);
+}
+
+function formatScore(score: number | null): string {
+  if (score === null) return nothing;
+  return score < 100 ? twoDigits.format(score) : formatCount(score);
+}
+
+// What the candidates were compared by: the policies' own measures, of the numbers that a choice has kept.
+
+export interface Scoring {
+  /** How this choice is made, for people. */
+  readonly text: string;
+  /** The smaller, the better; undefined where nothing is compared. */
+  readonly scoreOf: ((candidate: Candidate) => number | null) | undefined;
+}
+
+/** The reading of src/policy/least-connections.ts and of src/pool/draw.ts. */
+const load = ({ inFlight, weight }: Candidate) => inFlight / weight;
+
+/** The reading of src/policy/p2c.ts; null for what it has not measured and does not want to flood. */
+function cost({ inFlight, weight, latencyMs }: Candidate): number | null {
+  if (latencyMs === null) return inFlight === 0 ? 0 : null;
+  return (latencyMs * (inFlight + 1)) / weight;
+}
+
+/** A retry is not a turn: it goes by load alone, whatever the policy. */
+const further: Scoring = {
+  text: "A further attempt asks no policy: it goes to the lighter of two drawn from those not tried yet.",
+  scoreOf: load,
+};
+
+const measures: Readonly<Record<string, Scoring["scoreOf"]>> = { p2c: cost, "least-connections": load };
+
+/** @param policy of the pool; undefined where it is not known (any more) */
+export function scoringOf(policy: string | undefined, isFurther: boolean): Scoring {
+  if (isFurther) return further;
+  if (policy === undefined) return { text: "", scoreOf: undefined };
+  const summary = Object.hasOwn(policies, policy) ? policies[policy as keyof typeof policies].summary : "";
+  return {
+    text: summary === "" ? policy : `${policy}: ${summary}.`,
+    scoreOf: Object.hasOwn(measures, policy) ? measures[policy] : undefined,
+  };
 }

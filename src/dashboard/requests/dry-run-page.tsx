@@ -1,17 +1,14 @@
 /** The dry run: a request that is only thought of, where it would go, and why not elsewhere. */
-/** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
-import { Glyph } from "../layout/widgets.tsx";
-import { attribute } from "../escape.ts";
-import { CsrfField } from "../login/placeholders.tsx";
-import { pageOf } from "../location.ts";
 import { markup, Shell } from "../layout/shell.tsx";
-import { CandidateTable } from "./candidates.tsx";
-import type { DryRunForm } from "./dry-run-form.ts";
+import { Glyph } from "../layout/widgets.tsx";
+import { pageOf } from "../location.ts";
+import { CsrfField } from "../login/placeholders.tsx";
+import { CandidateTable, scoringOf } from "./decisions.tsx";
 import { RequestWay } from "./list-page.tsx";
-import { scoringOf } from "./scores.ts";
-import type { DryRunResult } from "../../requests/request.ts";
+import { attribute } from "../responses.ts";
+import type { DryRunRequest, DryRunResult } from "../../requests/recent-requests.ts";
 
 /** What came of the form; undefined before it was sent. */
 export type DryRunReply = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;
@@ -229,4 +226,59 @@ function routeText({ route }: DryRunResult): string | null {
     ...(route.path === null ? [] : [`path ${route.path}`]),
   ];
   return parts.length > 0 ? parts.join(", ") : "the one that takes everything";
+}
+
+// What somebody typed into the form of the dry run, and what of it cannot be asked.
+
+export interface DryRunForm {
+  readonly method: string;
+  readonly host: string;
+  readonly target: string;
+  readonly clientAddress: string;
+  /** Header lines as in a request. */
+  readonly headers: string;
+}
+
+export const emptyForm: DryRunForm = {
+  method: "GET",
+  host: "",
+  target: "/",
+  clientAddress: "127.0.0.1",
+  headers: "",
+};
+
+/** Characters; a longer target is refused by the balancer itself. */
+const maxChars = 8_192;
+
+export function formIn(given: URLSearchParams): DryRunForm {
+  const text = (name: keyof DryRunForm) => (given.get(name) ?? emptyForm[name]).trim().slice(0, maxChars);
+  return {
+    method: text("method").toUpperCase(),
+    host: text("host"),
+    target: text("target"),
+    clientAddress: text("clientAddress"),
+    headers: text("headers"),
+  };
+}
+
+export function askOf(
+  form: DryRunForm,
+): { readonly ask: DryRunRequest } | { readonly problems: readonly string[] } {
+  const { method, host, target, clientAddress } = form;
+  const problems: string[] = [];
+  const headers: Record<string, string> = {};
+  for (const line of form.headers.split(/\r?\n/)) {
+    if (line.trim() === "") continue;
+    const [, name = "", value = ""] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*)$/.exec(line) ?? [];
+    const key = name.toLowerCase();
+    if (key === "") problems.push(`a header line needs a name and a colon, received "${line.slice(0, 80)}"`);
+    // RFC 9110 section 5.3; cookies are joined in their own way (RFC 6265 section 5.4).
+    else if (Object.hasOwn(headers, key)) headers[key] += (key === "cookie" ? "; " : ", ") + value.trim();
+    else headers[key] = value.trim();
+  }
+  if (host === "") problems.push("the host is missing");
+  if (!target.startsWith("/")) problems.push(`the target begins with /, received "${target.slice(0, 80)}"`);
+  if (method === "") problems.push("the method is missing");
+  if (problems.length > 0) return { problems };
+  return { ask: { method, host, target, clientAddress, headers } };
 }

@@ -1,25 +1,24 @@
 /** One request explained: what happened in plain words, where the time went, and why it went where it went. */
-/** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
-import { Glyph } from "../layout/widgets.tsx";
-import { attribute } from "../escape.ts";
-import { formatCount, formatMs, isoTime } from "../../wording/format.ts";
-import { type DashboardState, adminApiErrorSentence } from "../picture.ts";
 import { markup, Shell } from "../layout/shell.tsx";
+import { Glyph } from "../layout/widgets.tsx";
 import { DecisionList } from "./decisions.tsx";
-import { Identity } from "./identity.tsx";
 import { RequestWay } from "./list-page.tsx";
-import { PhaseBars } from "./timing.tsx";
-import type { ExplainedRequest } from "../../requests/request.ts";
 import {
   addressText,
   formatBytes,
   formatInstant,
+  requestTone,
   type RequestTone,
   statusText,
-  requestTone,
-} from "./words.ts";
+} from "./row.tsx";
+import { PhaseBars } from "./timing.tsx";
+import { attribute } from "../responses.ts";
+import type { RequestRecord } from "../../proxy/record.ts";
+import type { ExplainedRequest } from "../../requests/recent-requests.ts";
+import { formatCount, formatMs, isoTime } from "../../wording/format.ts";
+import { adminApiErrorSentence, type DashboardState } from "../../wording/verdict.ts";
 
 export interface ExplainPageProps {
   readonly requestId: string;
@@ -188,5 +187,53 @@ function Figure({ name, value, note }: FigureProps): JSX.Element {
         {note}
       </dd>
     </div>
+  );
+}
+
+// What names one request in logs, traces and answers, as text that is copied whole.
+
+export function Identity({ request }: { readonly request: RequestRecord }): JSX.Element {
+  const rows: readonly (readonly [name: string, value: string | null])[] = [
+    ["Request id", request.requestId],
+    ["Trace id", request.traceId],
+    ["Client", request.clientAddress],
+    ["Scheme", request.scheme],
+    ["Host", request.host],
+    ["Target", request.target],
+    ["Key", request.key],
+  ];
+  return (
+    <section class="card" aria-labelledby="identity-name">
+      <header class="card-head">
+        <h2 id="identity-name">Names</h2>
+      </header>
+      <dl class="identity">
+        {rows.map(([name, value]) => (
+          <div>
+            <dt>{name}</dt>
+            <dd>
+              {value === null || value === "" ? (
+                <span class="quiet">none</span>
+              ) : (
+                <>
+                  <code class="copied" safe>
+                    {value}
+                  </code>
+                  <button
+                    type="button"
+                    class="copy"
+                    data-copy={attribute(value)}
+                    aria-label={`Copy ${name.toLowerCase()}`}
+                    hidden
+                  >
+                    Copy
+                  </button>
+                </>
+              )}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
   );
 }

@@ -2,12 +2,12 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
-import { anchorOf, attribute } from "../escape.ts";
+import { anchorOf, attribute } from "../responses.ts";
 import { markup } from "../layout/shell.tsx";
 import { requestsErrorSentence } from "./list-page.tsx";
 import { RequestRows } from "./row.tsx";
-import type { RequestList } from "../../requests/request.ts";
-import { requestsUrl, type RequestFilterState } from "./sought.ts";
+import type { RequestList } from "../../requests/recent-requests.ts";
+import { requestsUrl, type RequestFilterState } from "./filter.tsx";
 
 export const failingShown = 10;
 

@@ -2,14 +2,20 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
-import { attribute } from "../escape.ts";
-import type { DashboardState } from "../picture.ts";
+import { attribute } from "../responses.ts";
+import { type DashboardState, urlOrigin } from "../../wording/verdict.ts";
 import { markup, Shell } from "../layout/shell.tsx";
-import { urlOrigin } from "../../wording/verdict.ts";
-import { RequestFilters } from "./filter.tsx";
+import {
+  filterQuery,
+  isFiltered,
+  type Kind,
+  kinds,
+  RequestFilters,
+  type RequestFilterState,
+  requestsUrl,
+} from "./filter.tsx";
 import { RequestRows, RowHead } from "./row.tsx";
-import type { RequestList } from "../../requests/request.ts";
-import { requestsUrl, filterQuery, isFiltered, type Kind, kinds, type RequestFilterState } from "./sought.ts";
+import type { RequestList } from "../../requests/recent-requests.ts";
 
 export interface RequestsPageProps {
   readonly sought: RequestFilterState;

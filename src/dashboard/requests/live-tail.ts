@@ -2,10 +2,10 @@
 
 import { type Cancel, repeat, type Schedule } from "../../lib/clock.ts";
 import { eventOf, messageStream } from "../live/sse.ts";
-import type { AdminApiError } from "../picture.ts";
+import type { AdminApiError } from "../../wording/verdict.ts";
 import type { RequestClient } from "./request-client.ts";
-import type { StoredRequest } from "../../requests/request.ts";
-import { filterQuery, listQuery, type RequestFilterState } from "./sought.ts";
+import type { StoredRequest } from "../../requests/recent-requests.ts";
+import { filterQuery, listQuery, type RequestFilterState } from "./filter.tsx";
 
 export type TailClient = Pick<RequestClient, "follow" | "list">;
 

@@ -1,26 +1,25 @@
 /** Asks the admin API about requests, with the right of whoever looks. Apart from what the other pages ask. */
 
-import type { Cancel } from "../../lib/clock.ts";
-import type {
-  ExplainedRequest,
-  DryRunResult,
-  DryRunRequest,
-  StoredRequest,
-  RequestList,
-} from "../../requests/request.ts";
-import {
-  type AdminAddress,
-  headersWith,
-  notUnderstood,
-  type AdminResult,
-  errorFrom,
-  unreachableResult,
-} from "../admin-client.ts";
-import { isRecord, parseJson } from "../../lib/json.ts";
-import type { AdminApiError } from "../picture.ts";
 import { exchangeWeb, type WebRequest } from "../../client/http-client.ts";
 import { readEvents } from "../../client/sse-reader.ts";
-import { dryRunIn, explainedIn, requestIn, requestsIn } from "./shapes.ts";
+import {
+  type AdminAddress,
+  type AdminResult,
+  errorFrom,
+  headersWith,
+  notUnderstood,
+  unreachableResult,
+} from "../admin-client.ts";
+import type { Cancel } from "../../lib/clock.ts";
+import { areStrings, isRecord, parseJson } from "../../lib/json.ts";
+import type {
+  DryRunRequest,
+  DryRunResult,
+  ExplainedRequest,
+  RequestList,
+  StoredRequest,
+} from "../../requests/recent-requests.ts";
+import type { AdminApiError } from "../../wording/verdict.ts";
 
 export interface RequestListener {
   readonly opened: () => void;
@@ -96,4 +95,54 @@ export function requestClient({ adminUrl, bearer }: AdminAddress): RequestClient
 function countIn(value: unknown): number {
   const count = isRecord(value) ? value["count"] : undefined;
   return typeof count === "number" && count > 0 ? count : 0;
+}
+
+// What the admin API tells of requests, and whether an answer is that: another version may say anything.
+
+export function requestIn(value: unknown): StoredRequest | undefined {
+  const isOne =
+    isRecord(value) &&
+    ["requestId", "method", "target", "host", "clientAddress"].every(
+      (name) => typeof value[name] === "string",
+    ) &&
+    areStrings(value["retried"]) &&
+    areNamed(value["attempts"]) &&
+    Array.isArray(value["choices"]) &&
+    value["choices"].every(
+      (choice: unknown) =>
+        isRecord(choice) && typeof choice["chosen"] === "string" && areNamed(choice["candidates"]),
+    );
+  return isOne ? (value as unknown as StoredRequest) : undefined;
+}
+
+export function requestsIn(value: unknown): RequestList | undefined {
+  const list = isRecord(value) ? value["requests"] : undefined;
+  if (!isRecord(value) || !Array.isArray(list)) return undefined;
+  const requests = list.flatMap((entry: unknown) => requestIn(entry) ?? []);
+  return requests.length === list.length ? { requests, sampled: value["sampled"] === true } : undefined;
+}
+
+export function explainedIn(value: unknown): ExplainedRequest | undefined {
+  const request = requestIn(value);
+  const account = isRecord(value) ? value["account"] : undefined;
+  return request && areStrings(account) ? { ...request, account } : undefined;
+}
+
+export function dryRunIn(value: unknown): DryRunResult | undefined {
+  const isOne =
+    isRecord(value) &&
+    areNamed(value["candidates"]) &&
+    areNamed(value["others"]) &&
+    (value["route"] === null || isRecord(value["route"])) &&
+    ["pool", "policy", "key", "chosen", "refusal"].every(
+      (name) => value[name] === null || typeof value[name] === "string",
+    );
+  return isOne ? (value as unknown as DryRunResult) : undefined;
+}
+
+function areNamed(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every((entry: unknown) => isRecord(entry) && typeof entry["upstream"] === "string")
+  );
 }

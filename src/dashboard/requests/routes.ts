@@ -3,14 +3,20 @@
 import { Elysia } from "elysia";
 import { fresh, isForPart, htmlResponse, seeOther, httpStatusOf, textResponse } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import type { AdminApiError } from "../picture.ts";
-import { askOf, type DryRunForm, formIn } from "./dry-run-form.ts";
-import { type DryRunReply, renderDryRunResult, renderDryRunPage } from "./dry-run-page.tsx";
+import type { AdminApiError } from "../../wording/verdict.ts";
+import {
+  askOf,
+  type DryRunForm,
+  type DryRunReply,
+  formIn,
+  renderDryRunPage,
+  renderDryRunResult,
+} from "./dry-run-page.tsx";
 import { renderExplainPage } from "./explain-page.tsx";
 import { failingAt, failingShown, renderFailing } from "./failing-card.tsx";
 import { renderRequestsPage, requestsPerPage } from "./list-page.tsx";
 import type { RequestClient } from "./request-client.ts";
-import { explainUrl, listQuery, parseRequestFilter } from "./sought.ts";
+import { explainUrl, listQuery, parseRequestFilter } from "./filter.tsx";
 import type { LiveTails } from "./live-tail.ts";
 
 export interface RequestRoutesOptions {

@@ -2,10 +2,10 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { AttemptRecord, RequestRecord } from "../../proxy/record.ts";
-import { attribute } from "../escape.ts";
+import { attribute } from "../responses.ts";
 import { formatMs } from "../../wording/format.ts";
 import { pageOf } from "../location.ts";
-import { outcomeText } from "./words.ts";
+import { outcomeText } from "./row.tsx";
 
 type Phase = "queued" | "connect" | "wait" | "body";
 

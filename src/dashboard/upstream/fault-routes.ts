@@ -8,7 +8,7 @@ import { renderFailure } from "../actions/render.tsx";
 import type { AdminClient } from "../admin-client.ts";
 import { isForPart, htmlResponse, seeOther, httpStatusOf } from "../responses.ts";
 import type { SnapshotPoller } from "../live/poller.ts";
-import type { AdminApiError } from "../picture.ts";
+import type { AdminApiError } from "../../wording/verdict.ts";
 import { backTo, type PageLocation } from "../location.ts";
 import type { UpstreamPollers } from "../live/upstream-poller.ts";
 

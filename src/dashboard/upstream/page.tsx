@@ -1,11 +1,11 @@
 /** Everything about one upstream on one page: how it is and why, what to do about it, and how it came to this. */
 /** @jsxImportSource @kitajs/html */
 
-import type { UpstreamDetail } from "../../detail.ts";
-import { DrainLine } from "../drain-line.tsx";
+import type { UpstreamDetail } from "../../snapshot/snapshot.ts";
+import { DrainLine, UpstreamEvents, UpstreamHead } from "./header.tsx";
 import { capacityNote } from "../../wording/reasons.ts";
-import { ReasonList, errorReasonRows } from "../errors-cell.tsx";
-import { PageFoot } from "../foot.tsx";
+import { errorReasonRows, ReasonList, SlowStartBar } from "../overview/upstream-cells.tsx";
+import { PageFoot } from "../layout/shell.tsx";
 import {
   formatBrief,
   formatCount,
@@ -13,20 +13,16 @@ import {
   formatRate,
   formatShare,
   nothing,
+  uptimeShare,
+  uptimeSpan,
 } from "../../wording/format.ts";
 import { LatencyBars } from "../charts/latency-histogram.tsx";
-import { Sparkline } from "../charts/sparkline.tsx";
-import { balancerNow } from "../picture.ts";
+import { type Quantity, Sparkline, trendOf } from "../charts/sparkline.tsx";
+import { balancerNow, concernOf } from "../../wording/verdict.ts";
 import { ProbeStrip } from "./probe-history.tsx";
 import { FaultState } from "./fault.tsx";
-import { SlowStartBar } from "../slow-start.tsx";
-import { UpstreamHead } from "./header.tsx";
-import { Tile } from "../tile.tsx";
-import { UpstreamEvents } from "../upstream-events.tsx";
-import { type Quantity, trendOf } from "../trend.ts";
+import { Tile } from "../layout/widgets.tsx";
 import { trendMs, type UpstreamPageState } from "../live/upstream-poller.ts";
-import { uptimeShare, uptimeSpan } from "../uptime-words.ts";
-import { concernOf } from "../../wording/verdict.ts";
 import { fairSharesOf, sharesOf } from "../view.ts";
 
 export interface UpstreamViewProps {

@@ -1,10 +1,8 @@
 /** The last probes of an upstream as ticks, one for each: when it went bad, whether it flaps, how it answers. */
-/** @jsxImportSource @kitajs/html */
 
+import { attribute } from "../responses.ts";
 import type { ProbeSnapshot } from "../../snapshot/snapshot.ts";
-import { attribute } from "../escape.ts";
-import { ProbeRuns } from "../probe-runs.tsx";
-import { formatAgo, formatCount, formatMs, formatTime, nothing } from "../../wording/format.ts";
+import { formatAgo, formatCount, formatMs, formatTime, isoTime, nothing } from "../../wording/format.ts";
 
 interface StripProps {
   /** Oldest first. */
@@ -65,5 +63,68 @@ export function ProbeStrip({ probes, plan, now }: StripProps): JSX.Element {
       </p>
       <ProbeRuns probes={probes} />
     </section>
+  );
+}
+
+// What the last probes saw, newest first: those that saw the same are one line, so that a change is seen at once.
+
+export interface ProbeRun {
+  readonly success: boolean;
+  readonly detail: string;
+  readonly count: number;
+  /** Epoch milliseconds of the first of them. */
+  readonly since: number;
+  readonly fastestMs: number;
+  readonly slowestMs: number;
+}
+
+/** As many as one reads. */
+const maxShown = 5;
+
+/** @param probes oldest first */
+export function runsOf(probes: readonly ProbeSnapshot[]): readonly ProbeRun[] {
+  const runs: ProbeRun[] = [];
+  for (const { at, success, detail, latencyMs } of probes) {
+    const last = runs.at(-1);
+    if (last?.success === success && last.detail === detail) {
+      const fastestMs = Math.min(last.fastestMs, latencyMs);
+      const slowestMs = Math.max(last.slowestMs, latencyMs);
+      runs[runs.length - 1] = { ...last, count: last.count + 1, fastestMs, slowestMs };
+    } else runs.push({ success, detail, count: 1, since: at, fastestMs: latencyMs, slowestMs: latencyMs });
+  }
+  return runs.toReversed().slice(0, maxShown);
+}
+
+export function ProbeRuns({ probes }: { readonly probes: readonly ProbeSnapshot[] }): JSX.Element {
+  if (probes.length === 0) return "";
+  return (
+    <table class="probe-runs">
+      <thead class="unseen">
+        <tr>
+          {["Probes", "Saw", "Took", "Since"].map((name) => (
+            <th scope="col">{name}</th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {runsOf(probes).map(({ success, detail, count, since, fastestMs, slowestMs }) => (
+          <tr>
+            <td class="probe-count" safe>{`${formatCount(count)} ×`}</td>
+            <th scope="row" data-concern={success ? "none" : "grave"} safe>
+              {detail}
+            </th>
+            <td class="quiet" safe>
+              {count > 1 ? `${formatMs(fastestMs)} to ${formatMs(slowestMs)}` : formatMs(slowestMs)}
+            </td>
+            <td class="quiet">
+              {"since "}
+              <time datetime={isoTime(since)} safe>
+                {formatTime(since)}
+              </time>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }

@@ -2,7 +2,7 @@
 /** @jsxImportSource @kitajs/html */
 
 import type { UpstreamSnapshot } from "../../snapshot/snapshot.ts";
-import { attribute } from "../escape.ts";
+import { attribute } from "../responses.ts";
 import { formatCount, formatMs } from "../../wording/format.ts";
 
 /** As many as the balancer keeps, two units each: a tick and a gap. */

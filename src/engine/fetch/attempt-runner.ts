@@ -1,19 +1,20 @@
 /** One attempt of a request: sends it, waits for the answer's head, and says what came of it. */
 
+import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
+import { type AttemptRace, clientClosedResponse } from "./attempt-race.ts";
+import { isPassable, type UpstreamResponse } from "./forward.ts";
+import type { FetchEngineContext, RequestContext } from "./handler.ts";
+import { upstreamHeaders } from "./headers.ts";
+import { bodyRefusal, refusalResponse } from "./local-replies.ts";
+import type { RequestBody } from "./request-body.ts";
+import { closeExchange } from "./request-context.ts";
+import { type ResponseOptions, toClientResponse } from "./response.ts";
+import { capDelay, faultDetail, type Interception } from "../../fault/fault.ts";
+import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
+import { applySyntheticResponse } from "../../proxy/interception.ts";
 import { refusal } from "../../proxy/refusal.ts";
-import { toClientResponse, type ResponseOptions } from "./response.ts";
-import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
-import { upstreamHeaders } from "./headers.ts";
-import { type UpstreamResponse, isPassable } from "./forward.ts";
-import type { FetchEngineContext, RequestContext } from "./handler.ts";
-import type { AttemptRace } from "./attempt-race.ts";
-import { closeExchange } from "./end-passage.ts";
-import { bodyRefusal, refusalResponse } from "./local-replies.ts";
-import { applyInterception } from "./play.ts";
-import type { RequestBody } from "./request-body.ts";
-import { clientClosedResponse } from "./turn.ts";
 
 /** An answer that is tried elsewhere: its body stays unread, to be passed on should nobody answer better. */
 export interface HeldResponse {
@@ -135,4 +136,57 @@ export async function forwardHeld(
   const answered = await toClientResponse(kept.incoming, responseOptions(context, kept.next, kept.watch));
   if (answered instanceof Response) return answered;
   return refusalResponse(options, context, context.exchange.refuse(refusal(answered.reason)));
+}
+
+// Plays what a rehearsal has in store for an attempt, before or instead of sending it.
+
+/** An attempt that something is in store for. */
+export interface InterceptionInput {
+  readonly attempt: Attempt;
+  readonly staged: Interception;
+  /** Aborted when the client is gone, or the request goes elsewhere. */
+  readonly signal: AbortSignal;
+  /** Whether the request's body can be sent again from its first byte. */
+  readonly isReplayable: boolean;
+}
+
+/** What became of the attempt, which has ended; undefined if it is to be sent now. "aborted": the signal was, and the attempt is as it was. */
+export async function applyInterception(
+  options: FetchEngineContext,
+  context: RequestContext,
+  { attempt, staged, signal, isReplayable }: InterceptionInput,
+): Promise<Response | Failure | Redirected | "aborted" | undefined> {
+  const { exchange, head, requestId } = context;
+  const { delayMs, end } = capDelay(staged, exchange.destination?.timeouts.headMs ?? 0);
+  if (delayMs > 0 && !(await waitFor(delayMs, signal))) return "aborted";
+  attempt.heldMs = delayMs;
+  if (!end) return undefined;
+  if (end.kind === "failure") {
+    attempt.end(end);
+    return end;
+  }
+  exchange.isReplayable = isReplayable;
+  const { id: upstream } = attempt.upstream;
+  const step = applySyntheticResponse(exchange, attempt, end.status);
+  if (step.kind === "refusal") return refusalResponse(options, context, step);
+  const retriedOn = step.upstream.id;
+  const headers = { requestId, method: head.method, upstream, status: end.status, detail: faultDetail };
+  options.log.warn("attempt answered badly", { ...headers, retriedOn });
+  return { kind: "moved", isTold: true, next: step };
+}
+
+/** Whether the time went by without an end of the signal. */
+function waitFor(delayMs: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const onAbort = () => {
+      cancel();
+      resolve(false);
+    };
+    const cancel = systemSchedule(delayMs, () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve(true);
+    });
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
 }

@@ -7,14 +7,18 @@ import type { RequestHead } from "../../proxy/request-head.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
 import type { EngineOptions } from "../engine.ts";
 import type { Redirected } from "./attempt-monitor.ts";
-import { closeWithResponse, newByteCounts, type ByteCounts } from "./end-passage.ts";
+import {
+  type ByteCounts,
+  closeWithResponse,
+  headOfRequest,
+  newByteCounts,
+  refusalForHead,
+} from "./request-context.ts";
 import type { Forward } from "./forward.ts";
-import { AttemptRace } from "./attempt-race.ts";
+import { AttemptRace, clientClosedResponse, firstStep } from "./attempt-race.ts";
 import { bodyRefusal, internalError, logFailedTry, logRetry, refusalResponse } from "./local-replies.ts";
 import { type RequestBody, requestBody } from "./request-body.ts";
-import { refusalForHead, headOfRequest } from "./request-context.ts";
 import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./attempt-runner.ts";
-import { clientClosedResponse, firstStep } from "./turn.ts";
 
 export interface FetchEngineContext extends EngineOptions {
   readonly forward: Forward;

@@ -2,13 +2,13 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import type { Failure } from "../../pool/outcome.ts";
-import { bodyTimeout } from "../../proxy/complaint.ts";
 import {
-  renderRefusal,
-  refusalForViolation,
+  bodyTimeout,
   closesConnection,
-  type Refusal,
   refusal,
+  type Refusal,
+  refusalForViolation,
+  renderRefusal,
 } from "../../proxy/refusal.ts";
 import type { EngineOptions } from "../engine.ts";
 import type { RequestContext } from "./handler.ts";

@@ -1,7 +1,7 @@
 /** A request's body as attempts need it: sent again if it was small or not yet touched, streamed otherwise. */
 
 import { systemSchedule } from "../../lib/clock.ts";
-import { isSlowUpload } from "../../proxy/slow-body.ts";
+import { isSlowUpload } from "../../proxy/queue.ts";
 
 /** Bodies of known length up to this are held in memory, which costs no throughput and makes them replayable. */
 export const bufferedBytes = 64 * 1024;

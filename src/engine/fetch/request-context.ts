@@ -1,8 +1,8 @@
 /** A request's head as the proxy sees it, answered from a standard `Request`. */
 
-import { methodNotServed, duplicateHost } from "../../proxy/complaint.ts";
-import { refusalForViolation, type Refusal } from "../../proxy/refusal.ts";
-import { type RequestHead, plainAddress } from "../../proxy/request-head.ts";
+import type { RequestContext } from "./handler.ts";
+import { duplicateHost, methodNotServed, type Refusal, refusalForViolation } from "../../proxy/refusal.ts";
+import { plainAddress, type RequestHead } from "../../proxy/request-head.ts";
 
 /** @param clientAddress the peer's IP address as the listener reports it */
 export function headOfRequest(request: Request, clientAddress: string): RequestHead {
@@ -33,4 +33,32 @@ const refusedMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
 export function refusalForHead(head: RequestHead): Refusal | undefined {
   if (refusedMethods.has(head.method)) return refusalForViolation(methodNotServed);
   return head.host.includes(",") ? refusalForViolation(duplicateHost) : undefined;
+}
+
+// The end of an exchange as the fetch engine sees it: at once with a whole response, or with the end of its stream.
+
+/** Bytes of bodies: this engine never sees heads. */
+export interface ByteCounts {
+  bytesIn: number;
+  bytesOut: number;
+  /** Status of an answer whose body is passed on piece by piece: the exchange ends with it; else 0. */
+  streamed: number;
+}
+
+export function newByteCounts(): ByteCounts {
+  return { bytesIn: 0, bytesOut: 0, streamed: 0 };
+}
+
+/** The whole answer is known; 499 is ours for a client that has left. */
+export function closeWithResponse(context: RequestContext, response: Response): Response {
+  const isClientGone = response.status === 499 && context.request.signal.aborted;
+  closeExchange(context, isClientGone ? 0 : response.status, isClientGone);
+  return response;
+}
+
+export function closeExchange(context: RequestContext, status: number, isClientGone: boolean): void {
+  const { exchange, requestId, head, byteCounts } = context;
+  const { bytesIn, bytesOut } = byteCounts;
+  const { clientAddress, scheme } = head;
+  exchange.close({ requestId, clientAddress, scheme, status, bytesIn, bytesOut, isClientGone });
 }

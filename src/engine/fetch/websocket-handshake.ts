@@ -1,18 +1,17 @@
 /** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
 
 import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure } from "../../pool/outcome.ts";
-import { isGatewayFailure } from "../../pool/sign.ts";
+import { cancelled, type Failure, isGatewayFailure } from "../../pool/outcome.ts";
 import type { Address } from "../../pool/upstream.ts";
 import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { failureOf } from "./forward.ts";
-import { closeWithResponse, closeExchange } from "./end-passage.ts";
+import { closeWithResponse, closeExchange } from "./request-context.ts";
 import { type FetchEngineContext, openExchange, type RequestContext, nextStep } from "./handler.ts";
 import { internalError, refusalResponse } from "./local-replies.ts";
-import { applyInterception } from "./play.ts";
-import { clientClosedResponse, firstStep } from "./turn.ts";
+import { applyInterception } from "./attempt-runner.ts";
+import { clientClosedResponse, firstStep } from "./attempt-race.ts";
 import { handshakeOptions, isSound, WebSocketTunnel, webSocketUrl } from "./websocket-tunnel.ts";
 
 /** Opens an upstream's WebSocket: the standard constructor cannot send fields, each runtime's own can. */

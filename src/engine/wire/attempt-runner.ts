@@ -1,21 +1,25 @@
 /** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
 
-import type { Cancel } from "../../lib/clock.ts";
-import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
-import type { Exchange } from "../../proxy/exchange.ts";
-import type { Wait } from "../../proxy/queue.ts";
-import type { Refusal } from "../../proxy/refusal.ts";
-import { isSlowUpload } from "../../proxy/slow-body.ts";
-import { GuardedDriver } from "./carrier.ts";
-import { abortDetail, abortFailure, isStaleConnection, logFailedAttempt } from "./attempt-failures.ts";
-import { AttemptPair } from "./legs.ts";
-import { holdAttempt } from "./play.ts";
+import type { EngineLog } from "../engine.ts";
+import {
+  abortDetail,
+  abortFailure,
+  isStaleConnection,
+  logFailedAttempt,
+  reportBug,
+} from "./attempt-failures.ts";
 import type { WireContext } from "./context.ts";
-import type { RequestForwarder } from "./request-forwarder.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 import { maxReplayBytes } from "./http1/request-buffer.ts";
+import type { RequestForwarder } from "./request-forwarder.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
+import { capDelay, faultDetail, type Interception } from "../../fault/fault.ts";
+import { type Cancel, systemSchedule } from "../../lib/clock.ts";
+import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
+import { cancelled, completed, failure, type Failure, type Outcome, rescued } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
+import { refusal, type Refusal } from "../../proxy/refusal.ts";
 
 /**
  * ```
@@ -242,4 +246,131 @@ export class AttemptRunner {
   #log(loss: Parameters<typeof logFailedAttempt>[2]): void {
     logFailedAttempt(this.#context.setting.log, this.#request, loss);
   }
+}
+
+// The one or two attempts of a request that are under way, each with its connection: which of them is the present one.
+
+/**
+ * ```
+ *  one ──setAside, and a second begins──▶ two ──resume, dropOther──▶ one
+ * ```
+ * Of two, the one of which something is heard becomes the present one, and the other waits its turn.
+ */
+export class AttemptPair {
+  /** The present one's. */
+  attempt: Attempt | undefined;
+  upstream: UpstreamConnection | undefined;
+  #other: { readonly attempt: Attempt; readonly upstream: UpstreamConnection | undefined } | undefined;
+
+  get isPair(): boolean {
+    return this.#other !== undefined;
+  }
+
+  /** A second one begins beside the present one. */
+  setAside(): void {
+    this.#other = this.attempt && { attempt: this.attempt, upstream: this.upstream };
+    this.attempt = undefined;
+    this.upstream = undefined;
+  }
+
+  /** That connection speaks: makes its attempt the present one. */
+  switchToConnection(upstream: UpstreamConnection): void {
+    if (this.#other?.upstream === upstream) this.switchTo(this.#other.attempt);
+  }
+
+  /** Makes it the present one of two. */
+  switchTo(attempt: Attempt): void {
+    const [other, present, upstream] = [this.#other, this.attempt, this.upstream];
+    if (other?.attempt !== attempt) return;
+    this.#other = present && { attempt: present, upstream };
+    this.attempt = attempt;
+    this.upstream = other.upstream;
+  }
+
+  /** Goes on with the other one alone; false if this is not it. */
+  resume(attempt: Attempt): boolean {
+    if (attempt !== this.#other?.attempt) return false;
+    this.switchTo(attempt);
+    this.#other = undefined;
+    return true;
+  }
+
+  /** Nobody waits for the other one any more. */
+  dropOther(): void {
+    this.#other?.attempt.end(cancelled);
+    this.#other?.upstream?.abort();
+    this.#other = undefined;
+  }
+}
+
+// Where timers and other requests reach a relay, outside of its sockets' events: a bug on the way costs that relay alone.
+
+export class GuardedDriver implements AttemptDriver, ParkedRequest {
+  readonly #runner: AttemptRunner;
+  readonly #forwarder: RequestForwarder;
+  readonly #log: EngineLog;
+
+  constructor(runner: AttemptRunner, forwarder: RequestForwarder, log: EngineLog) {
+    this.#runner = runner;
+    this.#forwarder = forwarder;
+    this.#log = log;
+  }
+
+  resume(step: Attempt | Refusal): void {
+    this.run(() => this.#runner.runStep(step));
+  }
+
+  failed(bug: unknown): void {
+    reportBug(this.#forwarder, bug, this.#log);
+  }
+
+  rescue(attempt: Attempt): void {
+    this.run(() => this.#runner.rescue(attempt));
+  }
+
+  hedge(attempt: Attempt): void {
+    this.run(() => this.#runner.hedge(attempt));
+  }
+
+  abort(attempt: Attempt, failed?: Failure): void {
+    this.run(() => this.#runner.abort(attempt, failed));
+  }
+
+  yieldSlot(attempt: Attempt, now: number): boolean {
+    return this.run(() => this.#runner.yieldSlot(attempt, now)) ?? true;
+  }
+
+  /** @returns what the step returns; undefined if it met a bug */
+  run<Result>(step: () => Result): Result | undefined {
+    try {
+      return step();
+    } catch (bug) {
+      this.failed(bug);
+      return undefined;
+    }
+  }
+}
+
+// Plays what a rehearsal has in store for an attempt, before or instead of sending it.
+
+/** Meanwhile the attempt waits as if for a connection. @returns gives it up, for a request that is over */
+export function holdAttempt(attempt: Attempt, staged: Interception, forwarder: RequestForwarder): Cancel {
+  const { attempts: runner } = forwarder;
+  const { delayMs, end } = capDelay(staged, runner.timeouts.headMs);
+  const begin = () => {
+    // Rescued, outrun or left meanwhile: no two attempts have the same thing in store.
+    if (!attempt.isOpen || attempt.interception !== staged) return;
+    runner.pair.switchTo(attempt);
+    attempt.interception = undefined;
+    attempt.heldMs = delayMs;
+    if (!end) return runner.runStep(attempt);
+    if (end.kind === "failure") return runner.failed(end);
+    runner.responseHead(end.status);
+    const next = runner.responseComplete(end.status, faultDetail);
+    if (next !== "pass") return runner.runStep(next);
+    runner.commit();
+    runner.end(completed);
+    forwarder.sendRefusal(refusal("rehearsal", end.status));
+  };
+  return systemSchedule(delayMs, () => runner.driver.run(begin));
 }

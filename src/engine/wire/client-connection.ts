@@ -1,14 +1,12 @@
 /** One client's connection: reads requests one after another, has each relayed, and keeps its answers in order. */
 
-import type { ProtocolViolation } from "../../proxy/complaint.ts";
-import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
+import { type ProtocolViolation, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import { violations } from "./http1/violations.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionFate } from "./exchange-end.ts";
-import type { ClientForwarding } from "./forwardings.ts";
+import type { ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
+import type { ClientForwarding } from "./http1/request-writer.ts";
 import { type RequestSink, ClientInput } from "./client-input.ts";
 import type { WireContext } from "./context.ts";
-import type { RequestForwarder } from "./request-forwarder.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 

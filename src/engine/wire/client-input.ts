@@ -1,7 +1,7 @@
 /** What a client sent and nobody has taken yet: the pieces of a head, and what came behind the present request. */
 
-import type { ProtocolViolation } from "../../proxy/complaint.ts";
-import { ByteAccumulator } from "./gathered.ts";
+import type { ProtocolViolation } from "../../proxy/refusal.ts";
+import { ByteAccumulator } from "./http1/bytes.ts";
 import { isWhole, needsMore } from "./http1/head-parser.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 

@@ -1,22 +1,20 @@
 /** What all connections of one listener share: settings, the wheel, scratch space, idle connections and spare relays. */
 
+import type { ClientTimeouts, EngineOptions } from "../engine.ts";
+import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import { ConnectionPool } from "./connection-pool.ts";
+import type { Connection } from "./connection.ts";
+import { smallPieceBytes } from "./forwarded-response.ts";
+import { ForwardingCache } from "./http1/request-writer.ts";
+import { ParsedRequest } from "./http1/parsed-request.ts";
+import { maxHeadBytes } from "./http1/bytes.ts";
+import { RequestForwarder } from "./request-forwarder.ts";
+import type { Sockets } from "./sockets.ts";
+import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
 import type { Random } from "../../lib/random.ts";
 import type { Upstream } from "../../pool/upstream.ts";
-import type { EngineOptions } from "../engine.ts";
-import { ParsedResponse } from "./answer-head.ts";
-import { ResponseReader } from "./http1/response-reader.ts";
-import type { ClientConnection } from "./client-connection.ts";
-import { ClientTimeoutTimers } from "./client-times.ts";
-import { ForwardingCache } from "./forwardings.ts";
-import { maxHeadBytes } from "./limits.ts";
-import { RequestForwarder } from "./request-forwarder.ts";
-import { smallPieceBytes } from "./forwarded-response.ts";
-import { ParsedRequest } from "./http1/parsed-request.ts";
-import type { Sockets } from "./sockets.ts";
-import { FreeList } from "./spares.ts";
-import type { TimerWheel } from "./timer-wheel.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
-import { ConnectionPool } from "./connection-pool.ts";
 
 /** What a plane runs on, so that a test can give it other ones. */
 export interface WireDependencies {
@@ -113,5 +111,74 @@ export class WireContext {
 
   closeIdle(): void {
     for (const upstream of [...this.upstreams]) upstream.closeIfIdle();
+  }
+}
+
+// Objects that are used again instead of made anew: those used last come first, since they are still in the processor's cache.
+
+/** So many wait; more are left to the collector. */
+const most = 1_024;
+
+export class FreeList<Thing> {
+  readonly #create: () => Thing;
+  readonly #free: Thing[] = [];
+
+  constructor(make: () => Thing) {
+    this.#create = make;
+  }
+
+  acquire(): Thing {
+    return this.#free.pop() ?? this.#create();
+  }
+
+  release(thing: Thing): void {
+    if (this.#free.length < most) this.#free.push(thing);
+  }
+}
+
+// For how long clients are waited for, and for what: one set of limits for all connections of a listener.
+
+/** How long we wait for a client to notice our FIN before we close (RFC 9112 section 9.6). */
+const lingerMs = 2_000;
+
+/** Each client is waited for one thing at a time; what it is comes with the last call. */
+export class ClientTimeoutTimers {
+  readonly #wheel: TimerWheel;
+  readonly #limits: ClientTimeouts;
+
+  constructor(wheel: TimerWheel, limits: ClientTimeouts) {
+    this.#wheel = wheel;
+    this.#limits = limits;
+  }
+
+  /** The next request may begin. */
+  forRequest(client: TimerEntry): void {
+    this.#wheel.arm(client, this.#limits.keepAliveMs);
+  }
+
+  /** A head has begun to come, or should on a new connection: whoever says nothing there takes a place from others. */
+  forHead(client: TimerEntry): void {
+    this.#wheel.arm(client, this.#limits.headMs);
+  }
+
+  /** More of a request's body has to come, unless it was told to wait itself. */
+  forBody(client: Connection): void {
+    if (client.isPaused) this.forNothing(client);
+    else this.#wheel.arm(client, this.#limits.bodyIdleMs);
+  }
+
+  /** It takes no more bytes for now; it has this long to take one. */
+  forReader(client: TimerEntry): void {
+    this.#wheel.arm(client, this.#limits.bodyIdleMs);
+  }
+
+  /** It has been told that this was all. */
+  forLingeringClose(client: TimerEntry): void {
+    this.#wheel.arm(client, lingerMs);
+  }
+
+  /** It is not its turn. */
+  forNothing(client: TimerEntry): void {
+    this.#wheel.disarm(client);
   }
 }

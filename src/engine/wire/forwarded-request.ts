@@ -1,15 +1,13 @@
 /** The request side of a relay: what the client asked, how far its body has come, and the bytes as the upstream gets them. */
 
-import { renderRefusal, type Refusal } from "../../proxy/refusal.ts";
+import { type ProtocolViolation, type Refusal, renderRefusal } from "../../proxy/refusal.ts";
 import type { TraceContext } from "../../proxy/trace-context.ts";
-import type { ProtocolViolation } from "../../proxy/complaint.ts";
 import { BodyFraming, framing } from "./http1/body.ts";
-import type { ClientForwarding } from "./forwardings.ts";
+import { type ClientForwarding, type OutgoingHead, writeRequestHead } from "./http1/request-writer.ts";
 import { ReplayBuffer } from "./http1/request-buffer.ts";
 import { methodNumber, type ParsedRequest } from "./http1/parsed-request.ts";
 import { LazyRequestHead, type WrittenHead } from "./http1/request-view.ts";
 import { internalErrorResponse, localResponse } from "./http1/response-writer.ts";
-import { type OutgoingHead, writeRequestHead } from "./http1/request-writer.ts";
 
 export class ForwardedRequest implements OutgoingHead {
   readonly view = new LazyRequestHead();

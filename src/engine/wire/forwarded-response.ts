@@ -1,8 +1,7 @@
 /** The answer side of a relay: puts the client's head together and passes the body on, framed as it came. */
 
-import { ParsedResponse, type ResponseExpectation } from "./answer-head.ts";
-import { framing } from "./http1/body.ts";
-import { ChunkedDecoder } from "./chunks.ts";
+import { ParsedResponse, type ResponseExpectation } from "./http1/response-reader.ts";
+import { ChunkedDecoder, framing } from "./http1/body.ts";
 import type { Connection } from "./connection.ts";
 import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./http1/response-writer.ts";
 

@@ -1,15 +1,15 @@
 /** Puts a plane behind a listening socket: this is the engine, whatever runtime the sockets come from. */
 
+import { readFileSync } from "node:fs";
+import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { WireContext } from "./context.ts";
+import type { Sockets } from "./sockets.ts";
+import { TimerWheel } from "./timer-wheel.ts";
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
 import { plainAddress } from "../../proxy/request-head.ts";
-import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
-import { ClientConnection } from "./client-connection.ts";
-import { maxClientsForOpenFiles } from "./open-files.ts";
-import { WireContext } from "./context.ts";
-import type { Sockets } from "./sockets.ts";
-import { TimerWheel } from "./timer-wheel.ts";
 
 /** The wire engine over the given sockets. */
 export function wireEngineOver(sockets: Sockets): Engine {
@@ -59,4 +59,28 @@ function withinFiles(options: EngineOptions): EngineOptions {
   const why = "the limit on open files";
   if (wanted < Infinity) log.warn("fewer clients than wanted", { wanted, maxClients: most, why });
   return { ...options, maxClients: most };
+}
+
+// How many clients' connections the system leaves room for: past its limit on open files nobody is served any more.
+
+/** For what is neither a client nor an upstream: files, the admin side, clients that are turned away. */
+const reserved = 128;
+/** At most so many are left for connections to upstreams, of which a client needs one at a time, and idle ones none. */
+const maxForUpstreams = 4_096;
+
+/** @param limit open files that the process may have; undefined if there is no limit or none is known */
+export function maxClientsForOpenFiles(limit = openFilesLimit()): number {
+  if (limit === undefined) return Infinity;
+  const left = Math.max(0, limit - reserved);
+  return Math.max(1, left - Math.min(Math.ceil(left / 2), maxForUpstreams));
+}
+
+/** Both runtimes raise it as far as it goes when they start. */
+function openFilesLimit(): number | undefined {
+  try {
+    const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+    return limit ? Number(limit[1]) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -2,18 +2,19 @@
 
 import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
-
-import { toError } from "../../lib/bugs.ts";
-import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { type Address, certifiedName } from "../../pool/upstream.ts";
+import type { Engine } from "../engine.ts";
+import { wireEngineOver } from "./listener.ts";
 import type {
   ConnectHandler,
   ListenOptions,
-  Sockets,
   SocketHandler,
+  Sockets,
   WireListener,
   WireSocket,
 } from "./sockets.ts";
+import { toError } from "../../lib/bugs.ts";
+import { freezeClock, thawClock } from "../../lib/clock.ts";
+import { type Address, certifiedName } from "../../pool/upstream.ts";
 
 /**
  * A node socket keeps everything it is given; taking nothing while it is busy restores the seam's contract, so that
@@ -135,3 +136,7 @@ function connect(address: Address, owner: ConnectHandler): void {
 }
 
 export const nodeSockets: Sockets = { listen, connect };
+
+// The wire engine for Deno: the same machines over `node:net`, so that bytes pass as exactly as on Bun.
+
+export const wireEngine: Engine = wireEngineOver(nodeSockets);

@@ -1,21 +1,20 @@
 /** Carries one request and its answer between a client's connection and an upstream's; the exchange decides where to. */
 
-import type { Attempt } from "../../pool/attempt.ts";
-import { type Outcome, completed } from "../../pool/outcome.ts";
-import type { Exchange } from "../../proxy/exchange.ts";
-import { refusalForViolation, closesConnection, type Refusal, refusal } from "../../proxy/refusal.ts";
-import type { ParsedResponse } from "./answer-head.ts";
-import type { ResponseSink } from "./http1/response-reader.ts";
-import type { ClientConnection } from "./client-connection.ts";
-import { violations } from "./http1/violations.ts";
-import { type ConnectionFate, connectionFateOf, ForwarderSummary } from "./exchange-end.ts";
-import type { WireContext } from "./context.ts";
-import { ForwardedResponse } from "./forwarded-response.ts";
-import { ForwardedRequest } from "./forwarded-request.ts";
-import type { ParsedRequest } from "./http1/parsed-request.ts";
+import type { ParsedResponse, ResponseSink } from "./http1/response-reader.ts";
 import { AttemptRunner } from "./attempt-runner.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { WireContext } from "./context.ts";
+import { ForwardedRequest } from "./forwarded-request.ts";
+import { ForwardedResponse } from "./forwarded-response.ts";
+import type { ParsedRequest } from "./http1/parsed-request.ts";
+import { violations } from "./http1/violations.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
+import type { Attempt } from "../../pool/attempt.ts";
+import { completed, type Outcome } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import type { ExchangeSummary } from "../../proxy/record.ts";
+import { closesConnection, refusal, type Refusal, refusalForViolation } from "../../proxy/refusal.ts";
 
 /**
  * ```
@@ -255,5 +254,62 @@ export class RequestForwarder implements ResponseSink {
     this.tunnel = undefined;
     this.#context.releaseForwarder(this);
     client.requestFinished(ending);
+  }
+}
+
+// What the wire engine knows at the end of an exchange: read from the relay when asked, so that most ends make nothing.
+
+/** What becomes of the client's connection after an exchange; `last`: it closes, and the client said that it sends no more. */
+export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
+
+/** After a whole answer. @param keepsAlive whether the connection may serve another request */
+export function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): ConnectionFate {
+  if (!request.isComplete) return "close";
+  if (!request.keepsAlive) return "last";
+  return keepsAlive ? "keep" : "close";
+}
+
+/** One for each relay, written anew for each of its exchanges. */
+export class ForwarderSummary implements ExchangeSummary {
+  readonly #request: ForwardedRequest;
+  readonly #response: ForwardedResponse;
+  #client: ClientConnection | undefined;
+  #tunnelBytes = 0;
+  isClientGone = false;
+
+  constructor(request: ForwardedRequest, response: ForwardedResponse) {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  of(client: ClientConnection, tunnel: Tunnel | undefined, isClientGone: boolean): this {
+    this.#client = client;
+    this.#tunnelBytes = tunnel?.receivedBytes ?? 0;
+    this.isClientGone = isClientGone;
+    return this;
+  }
+
+  get requestId(): string {
+    return this.#request.id;
+  }
+
+  get clientAddress(): string {
+    return this.#client?.forwarding.address ?? "";
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#client?.scheme ?? "http";
+  }
+
+  get status(): number {
+    return this.#response.status;
+  }
+
+  get bytesIn(): number {
+    return this.#request.receivedBytes + this.#tunnelBytes;
+  }
+
+  get bytesOut(): number {
+    return (this.#client?.writtenBytes ?? 0) - this.#response.writtenBefore;
   }
 }

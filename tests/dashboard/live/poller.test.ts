@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { SnapshotPoller, type Viewer } from "../../../src/dashboard/live/poller.ts";
 import { eventOf, renderedOnce, streamOf } from "../../../src/dashboard/live/sse.ts";
-import type { DashboardState } from "../../../src/dashboard/picture.ts";
+import type { DashboardState } from "../../../src/wording/verdict.ts";
 
 let time = 0;
 let drawn = 0;

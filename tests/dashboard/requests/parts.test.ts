@@ -1,16 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import { askOf, emptyForm, formIn } from "../../../src/dashboard/requests/dry-run-form.ts";
+import { askOf, emptyForm, formIn } from "../../../src/dashboard/requests/dry-run-page.tsx";
 import { hearEvents } from "../../../src/client/sse-reader.ts";
 import { segmentsOf } from "../../../src/dashboard/requests/timing.tsx";
-import { scoringOf } from "../../../src/dashboard/requests/scores.ts";
-import { requestsUrl, listQuery, parseRequestFilter } from "../../../src/dashboard/requests/sought.ts";
+import { scoringOf } from "../../../src/dashboard/requests/decisions.tsx";
+import { requestsUrl, listQuery, parseRequestFilter } from "../../../src/dashboard/requests/filter.tsx";
 import {
   addressText,
   formatBytes,
   remarksOf,
   requestTone,
   lastUpstream,
-} from "../../../src/dashboard/requests/words.ts";
+} from "../../../src/dashboard/requests/row.tsx";
 import { retriedRequest, someAttempt, someRequest } from "../../support/requests-fixture.ts";
 
 describe("what is sought", () => {

@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 
 import type { AdminResult } from "../../../src/dashboard/admin-client.ts";
 import type { RequestListener } from "../../../src/dashboard/requests/request-client.ts";
-import { emptyFilter } from "../../../src/dashboard/requests/sought.ts";
+import { emptyFilter } from "../../../src/dashboard/requests/filter.tsx";
 import { type TailClient, LiveTails } from "../../../src/dashboard/requests/live-tail.ts";
-import type { RequestList } from "../../../src/requests/request.ts";
+import type { RequestList } from "../../../src/requests/recent-requests.ts";
 import { FakeTime } from "../../support/fake-time.ts";
 
 test("a list that comes after its stream has ended does not hide that nobody follows", async () => {

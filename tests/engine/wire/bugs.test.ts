@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
-import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { wireEngine as denoEngine, nodeSockets } from "../../../src/engine/wire/node.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
-import { nodeSockets } from "../../../src/engine/wire/node.ts";
 import type { Sockets } from "../../../src/engine/wire/sockets.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { seededRandom } from "../../../src/lib/random.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { Socket } from "node:net";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
-import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { type Random, randomIndex, seededRandom } from "../../../src/lib/random.ts";
 import { type ReceivedRequest, startOrigin } from "../../support/origin.ts";
 import { RawClient } from "../../support/raw-client.ts";

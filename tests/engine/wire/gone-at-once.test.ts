@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
-import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";
 import { ask } from "../../support/raw-client.ts";
 import { stage } from "../../support/engine-fixture.ts";

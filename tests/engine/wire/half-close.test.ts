@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
-import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { wireEngineOver } from "../../../src/engine/wire/listener.ts";
 import type { Sockets } from "../../../src/engine/wire/sockets.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connect } from "node:tls";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
-import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { answerWith, startOrigin } from "../../support/origin.ts";
 import { stage } from "../../support/engine-fixture.ts";
 import { until } from "../../support/wait.ts";

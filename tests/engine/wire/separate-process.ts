@@ -1,7 +1,7 @@
 /** `bun separate-process.ts <upstream port>`: the wire engine in a process of its own, so that its memory can be told from a test's. */
 
 import { wireEngine as bunEngine } from "../../../src/engine/wire/bun.ts";
-import { wireEngine as denoEngine } from "../../../src/engine/wire/deno.ts";
+import { wireEngine as denoEngine } from "../../../src/engine/wire/node.ts";
 import { stage } from "../../support/engine-fixture.ts";
 
 const runsOnBun = typeof Bun !== "undefined";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
-import { ParsedResponse } from "../../../src/engine/wire/answer-head.ts";
+import { ParsedResponse } from "../../../src/engine/wire/http1/response-reader.ts";
 import { Connection } from "../../../src/engine/wire/connection.ts";
-import { ForwardingCache } from "../../../src/engine/wire/forwardings.ts";
+import { ForwardingCache } from "../../../src/engine/wire/http1/request-writer.ts";
 import { ForwardedResponse } from "../../../src/engine/wire/forwarded-response.ts";
 import { ForwardedRequest } from "../../../src/engine/wire/forwarded-request.ts";
 import { ParsedRequest } from "../../../src/engine/wire/http1/parsed-request.ts";

@@ -1,7 +1,20 @@
 /** Reads one message's start line and fields in a single pass that can stop and go on at any byte; makes no strings. */
 
-import type { ProtocolViolation } from "../../../proxy/complaint.ts";
-import { cr, isTarget, isToken, isValue, latin1, lf, space, tab, colon } from "./bytes.ts";
+import type { ProtocolViolation } from "../../../proxy/refusal.ts";
+import {
+  colon,
+  cr,
+  isTarget,
+  isToken,
+  isValue,
+  latin1,
+  lf,
+  maxHeadBytes,
+  maxHeaders,
+  maxTargetBytes,
+  space,
+  tab,
+} from "./bytes.ts";
 import {
   violations,
   nameViolation,
@@ -10,7 +23,6 @@ import {
   valueViolation,
 } from "./violations.ts";
 import { lookUpHeader } from "./header-names.ts";
-import { maxHeaders, maxHeadBytes, maxTargetBytes } from "../limits.ts";
 
 /** What {@link HeadParser.read} answers. */
 export const needsMore = 0;

@@ -1,9 +1,8 @@
 /** What both kinds of heads say in the same fields: length, coding and the options of the connection. */
 
-import { comma, equalsAnyCase, isToken, latin1, lower, space, tab } from "./bytes.ts";
+import { comma, equalsAnyCase, isToken, latin1, lower, maxHeaders, space, tab } from "./bytes.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
 import { headerStride, type HeadParser } from "./head-parser.ts";
-import { maxHeaders } from "../limits.ts";
 
 /** What a Connection field asks for; several may be set at once. */
 export const option = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;

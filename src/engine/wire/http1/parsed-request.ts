@@ -1,6 +1,6 @@
 /** What a request's head means, and whether it may pass: the strict rules between the reader's bytes and the exchange. */
 
-import type { ProtocolViolation } from "../../../proxy/complaint.ts";
+import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 import { framing } from "./body.ts";
 import {
   colon, cr, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash, space,

@@ -1,7 +1,7 @@
 /** Writes the head that a client gets: the upstream's bytes without what ends at this hop; and our own answers. */
 
 import type { RenderedRefusal } from "../../../proxy/refusal.ts";
-import type { ParsedResponse } from "../answer-head.ts";
+import type { ParsedResponse } from "./response-reader.ts";
 import { latin1 } from "./bytes.ts";
 import { isHopByHop, knownHeaders } from "./header-names.ts";
 import { headerStride } from "./head-parser.ts";

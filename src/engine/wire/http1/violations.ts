@@ -5,9 +5,8 @@ import {
   bodyTimeout,
   methodNotServed,
   duplicateHost,
-} from "../../../proxy/complaint.ts";
-import { cr, lf, space, tab } from "./bytes.ts";
-import { maxHeaders, maxHeadBytes, maxTargetBytes } from "../limits.ts";
+} from "../../../proxy/refusal.ts";
+import { cr, lf, maxHeadBytes, maxHeaders, maxTargetBytes, space, tab } from "./bytes.ts";
 
 const malformed = (text: string): ProtocolViolation => ({ status: 400, text });
 

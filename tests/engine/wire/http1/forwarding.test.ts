@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { ForwardingCache } from "../../../../src/engine/wire/forwardings.ts";
+import { ForwardingCache } from "../../../../src/engine/wire/http1/request-writer.ts";
 
 test("connections from one address share what it adds, until it is judged otherwise", () => {
   let trusted = "";

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { ParsedResponse } from "../../../../src/engine/wire/answer-head.ts";
-import { ResponseReader, type ResponseSink } from "../../../../src/engine/wire/http1/response-reader.ts";
+import {
+  ParsedResponse,
+  ResponseReader,
+  type ResponseSink,
+} from "../../../../src/engine/wire/http1/response-reader.ts";
 import { type Random, randomIndex, seededRandom } from "../../../../src/lib/random.ts";
 import { careless, countRequests } from "./lenient.ts";
 import { bytesOf, oneByOne, readStream } from "./reading.ts";

@@ -3,8 +3,8 @@
 import { ClientInput } from "../../../../src/engine/wire/client-input.ts";
 import { ForwardedRequest } from "../../../../src/engine/wire/forwarded-request.ts";
 import { ParsedRequest } from "../../../../src/engine/wire/http1/parsed-request.ts";
-import type { ProtocolViolation } from "../../../../src/proxy/complaint.ts";
-import { ForwardingCache } from "../../../../src/engine/wire/forwardings.ts";
+import type { ProtocolViolation } from "../../../../src/proxy/refusal.ts";
+import { ForwardingCache } from "../../../../src/engine/wire/http1/request-writer.ts";
 
 export interface Reading {
   /** 0 for each request that passes, at last the status of the one that was refused. */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { ParsedResponse } from "../../../../src/engine/wire/answer-head.ts";
 import {
+  ParsedResponse,
+  type Progress,
   ResponseReader,
   type ResponseSink,
-  type Progress,
 } from "../../../../src/engine/wire/http1/response-reader.ts";
 import { trimResponseInPlace, writeResponseHead } from "../../../../src/engine/wire/http1/response-writer.ts";
 import { bytesOf, oneByOne } from "./reading.ts";
