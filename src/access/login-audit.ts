@@ -14,6 +14,7 @@ export interface LoginEvent {
 
 /** A record of two thousand events outlives a week of guessing. */
 const refusals = { burst: 10, everyMs: 600_000 };
+
 /** Whoever has an account can come and go, but not wash away what else happened. */
 const comings = { burst: 40, everyMs: 60_000 };
 

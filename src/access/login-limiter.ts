@@ -11,6 +11,7 @@ export interface PauseRule {
 
 /** Short, because whoever knows a name can lock its owner out for as long. */
 const byName: PauseRule = { free: 5, firstMs: 1_000, maxMs: 60_000 };
+
 /** Longer: many names are tried from one place. More before the first, since offices share an address. */
 const byAddress: PauseRule = { free: 10, firstMs: 1_000, maxMs: 900_000 };
 

@@ -13,10 +13,12 @@ export interface SseClientsOptions {
 }
 
 const beatMs = 15_000;
+
 /** Whoever reads nothing for this many beats is cut: it may come back. */
 const maxMissedBeats = 2;
 
 const encoder = new TextEncoder();
+
 /** The first bytes, so that the head leaves at once; browsers that are cut come back after a second. */
 const greeting = encoder.encode("retry: 1000\n\n");
 const heartbeat = encoder.encode(":\n\n");

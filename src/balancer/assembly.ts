@@ -1,7 +1,7 @@
 /** What a balancer is made of, and what each piece is given of the others. Nothing of it runs yet. */
 
 import type { Config } from "../config/config.ts";
-import { certificatesOf } from "../tls/expiry.ts";
+import { certificatesOf } from "../config/certificates.ts";
 import { CertificateMonitor } from "../control/certificate-monitor.ts";
 import {
   type Reconciler,
@@ -23,7 +23,8 @@ import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { SnapshotBuilder } from "../view/snapshot-builder.ts";
-import { LocalDataPlane, type LocalDataPlaneOptions, type DataPlane } from "../dataplane/local-data-plane.ts";
+import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
+import { type DataPlane } from "../dataplane/data-plane.ts";
 import { type WorkerLauncher, WorkerDataPlane } from "../dataplane/worker-data-plane.ts";
 import { probeWith } from "../probe/probe.ts";
 import { Prober, type ProberOptions } from "../probe/prober.ts";

@@ -35,6 +35,7 @@ export interface Call {
 
 /** Whoever only looks is told soon that a balancer is frozen. */
 const readTimeoutMs = 5_000;
+
 /** An upstream that is added is probed first, which takes as long as its probe may. */
 const writeTimeoutMs = 30_000;
 

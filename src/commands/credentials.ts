@@ -6,6 +6,7 @@ import type { Passwords } from "../runtime/runtime.ts";
 
 /** Three words have as many. NIST SP 800-63B, section 5.1.1.2, asks for eight at least. */
 const shortest = 12;
+
 /** The login refuses longer ones. */
 const longest = 1_024;
 

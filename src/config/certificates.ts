@@ -4,6 +4,8 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import { entriesOf, type ConfigSources, valueAt } from "./sources.ts";
 import { readReferencedFile, type ReadText } from "./yaml-file.ts";
 import type { Path, Problem } from "./problem.ts";
+import type { ListenerCertificate } from "../tls/expiry.ts";
+import type { Config } from "./config.ts";
 
 export interface Certificates {
   /** Texts of the files that could be read, by path. */
@@ -121,4 +123,11 @@ function isPair(cert: string, key: string): boolean {
 export function validityOf(cert: string): { readonly from: number; readonly until: number } {
   const { validFrom = "", validTo = "" } = certificateOf(cert) ?? {};
   return { from: Date.parse(validFrom), until: Date.parse(validTo) };
+}
+
+/** Those of all listeners: admin API and dashboard have none. */
+export function certificatesOf({ listen: { tls } }: Pick<Config, "listen">): readonly ListenerCertificate[] {
+  if (!tls) return [];
+  const { from, until } = validityOf(tls.cert);
+  return [{ listener: "listen", path: tls.certPath, validFrom: from, expiresAt: until }];
 }

@@ -2,11 +2,11 @@
 
 import manifest from "../../package.json" with { type: "json" };
 import type { Accounts } from "../access/accounts.ts";
-import type { AccessLogFormat } from "./schema.ts";
 import type { ClientTimeouts, ListenerTls } from "../engine/engine.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierLimits } from "../pool/outlier-detector.ts";
-import type { UpstreamSpec, UpstreamTls } from "../pool/upstream.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
+import type { UpstreamTls } from "../net/address.ts";
 import type { ProbePlan } from "../probe/probe.ts";
 import type { HedgeAfter } from "../proxy/hedger.ts";
 import type { QueueLimits } from "../proxy/queue.ts";
@@ -69,6 +69,9 @@ export interface ListenTlsConfig extends ListenerTls {
   readonly certPath: string;
   readonly keyPath: string;
 }
+
+export const accessLogFormats = ["json", "common"] as const;
+export type AccessLogFormat = (typeof accessLogFormats)[number];
 
 export interface AccessLogConfig {
   /** "stdout", or a file. */

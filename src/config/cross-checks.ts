@@ -6,7 +6,7 @@ import { isWildcard, originProblem, parseAddress, withoutBrackets } from "./netw
 import { closestWord, type Path, type Problem } from "./problem.ts";
 import { type ConfigSources, entriesOf, valueAt } from "./sources.ts";
 import { isLoopback } from "../net/address.ts";
-import { authorityOf } from "../pool/upstream.ts";
+import { authorityOf } from "../net/address.ts";
 
 /** One of the program's own listeners, by its key in the file. */
 export type ListenerKey = "listen" | "admin" | "dashboard";

@@ -10,8 +10,9 @@ import { schemaErrors } from "./schema-kit.ts";
 import { type ConfigFile, fileSchema } from "./schema.ts";
 import { type ConfigSources, mergeSources, type SourceValue, valueAt } from "./sources.ts";
 import { expandUpstreams } from "./upstreams.ts";
-import { originOf } from "../pool/upstream.ts";
-import { certificatesOf, describeExpiry } from "../tls/expiry.ts";
+import { originOf } from "../net/address.ts";
+import { describeExpiry } from "../tls/expiry.ts";
+import { certificatesOf } from "./certificates.ts";
 
 export interface LoadConfigOptions {
   /** From flags and variables. A path that begins with `pools` and "*" means the first pool. */

@@ -1,7 +1,7 @@
 /** Hosts, origins and address ranges as an operator writes them: what is wrong with one, and what it means. */
 
 import { isIP } from "node:net";
-import type { Address } from "../pool/upstream.ts";
+import type { Address } from "../net/address.ts";
 
 /** Undefined if the text is an origin such as "http://10.0.0.1:8080", else why not. */
 export function originProblem(text: string): string | undefined {

@@ -2,7 +2,7 @@
 
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { type Role, roles } from "../access/accounts.ts";
-import { defaults, type EngineName, engineNames } from "./config.ts";
+import { type AccessLogFormat, accessLogFormats, defaults, type EngineName, engineNames } from "./config.ts";
 import {
   duration,
   file,
@@ -62,9 +62,6 @@ export const accounts = {
 
 // The part of the configuration file's shape that is about what leaves the house: access log and traces.
 
-const accessLogFormats = ["json", "common"] as const;
-export type AccessLogFormat = (typeof accessLogFormats)[number];
-
 export const accessLog = optional(
   {
     to: file("stdout or a path", "stdout, or a file that is appended to and opened anew when it was moved."),
@@ -106,6 +103,7 @@ export const tracing = Type.Object(
 export const port = whole(0, 65_535, "0 takes any free port.");
 const host = format("host", "An IP address or a host name; 0.0.0.0 and :: mean every address.");
 export const listener = { host, port };
+
 /** Printable ASCII: it travels in an Authorization field. */
 export const token = textSetting("^[!-~]+$", "visible ASCII characters without spaces", "Asked of callers.");
 

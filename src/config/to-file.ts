@@ -1,7 +1,9 @@
 /** A configuration as a file that means the same: for people to read, and to tell two of them apart in their own words. */
 
 import { formatDuration, formatSize } from "../lib/units.ts";
-import { authorityOf, originOf, type UpstreamTls } from "../pool/upstream.ts";
+import { authorityOf } from "../net/address.ts";
+import { originOf } from "../net/address.ts";
+import { type UpstreamTls } from "../net/address.ts";
 import type { Config, PoolConfig } from "./config.ts";
 import { entriesOf } from "./sources.ts";
 import type { Path } from "./problem.ts";

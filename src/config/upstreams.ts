@@ -1,6 +1,8 @@
 /** The short form of upstreams, "http://10.0.0.1:8080;weight=3;backup;name=api-1", and what an upstream becomes. */
 
-import { authorityOf, type UpstreamSpec, type UpstreamTls } from "../pool/upstream.ts";
+import { type UpstreamSpec } from "../pool/upstream.ts";
+import { authorityOf } from "../net/address.ts";
+import { type UpstreamTls } from "../net/address.ts";
 import { defaults } from "./config.ts";
 import { entriesOf, valueAt } from "./sources.ts";
 import { parseAddress } from "./network.ts";

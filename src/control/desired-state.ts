@@ -3,7 +3,7 @@
 import type { Config, PoolConfig } from "../config/config.ts";
 import { withPoolTls } from "../config/upstreams.ts";
 import type { Log } from "../lib/log.ts";
-import { type Address, originOf, type UpstreamSpec } from "../pool/upstream.ts";
+import { type UpstreamSpec } from "../pool/upstream.ts";
 import {
   type AddedIntent,
   type Aspect,
@@ -13,14 +13,7 @@ import {
   type IntentRemoval,
 } from "../state/intent.ts";
 import type { Store } from "../state/store.ts";
-
-/**
- * What makes an upstream the same one after a change: it keeps its health, its load and its connections then. How it
- * proves who it is does not: another authority or name changes a setting of it, for the connections to come.
- */
-export function identityOf({ id, address }: { readonly id: string; readonly address: Address }): string {
-  return `${id} ${originOf(address)}`;
-}
+import { identityOf } from "../registry/pool-registry.ts";
 
 /** An upstream that is being emptied. */
 export interface DepartingUpstream {

@@ -27,12 +27,16 @@ export interface EventLogOptions {
 
 const maxEvents = 2_000;
 const maxEventsPerSubject = 100;
+
 /** Upstreams and pools with a ring of their own; beyond that the one that was silent longest loses it. */
 const maxSubjects = 2_000;
+
 /** A burst of events is one write. */
 const writeDelayMs = 200;
+
 /** And is tried again by itself, so that a full disk that has room again is noticed. */
 const retryDelayMs = 60_000;
+
 /** What waits for a store that cannot be written is bounded too. */
 const maxUnwritten = 2_000;
 

@@ -8,7 +8,8 @@ import { formatDuration } from "../lib/units.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ActiveHealthState } from "../pool/active-health.ts";
 import type { OutlierChange, Pool, PoolObserver } from "../pool/pool.ts";
-import { authorityOf, type Upstream } from "../pool/upstream.ts";
+import { type Upstream } from "../pool/upstream.ts";
+import { authorityOf } from "../net/address.ts";
 import type { ProbeResult } from "../probe/probe.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
 

@@ -3,9 +3,11 @@
 import { Document, isMap, isSeq } from "yaml";
 import type { Config } from "../config/config.ts";
 import { upstreamTlsFileOf } from "../config/to-file.ts";
-import { authorityOf, originOf, type UpstreamSpec } from "../pool/upstream.ts";
+import { type UpstreamSpec } from "../pool/upstream.ts";
+import { authorityOf } from "../net/address.ts";
+import { originOf } from "../net/address.ts";
 import type { Intent } from "../state/intent.ts";
-import { identityOf } from "./desired-state.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 
 /**
  * The upstreams of every pool that differs from its configuration, as they are wanted, with who said so and why. A mode

@@ -20,6 +20,7 @@ export interface MemoryMonitorOptions {
 }
 
 const checkIntervalMs = 1_000;
+
 /** Shedding ends when so much is free again, as a share of the limit, or it would begin anew at once. */
 const slack = 0.1;
 

@@ -5,10 +5,11 @@ import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
 import { describeAccount } from "../config/cross-checks.ts";
 import { nameOf } from "../config/problem.ts";
 import { flattenConfig, poolSettingsFileOf, settingsFileOf } from "../config/to-file.ts";
-import { identityOf } from "./desired-state.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 import { hashString } from "../lib/hash.ts";
 import { isLoopback } from "../net/address.ts";
-import { originOf, type UpstreamSpec } from "../pool/upstream.ts";
+import { type UpstreamSpec } from "../pool/upstream.ts";
+import { originOf } from "../net/address.ts";
 
 export interface Step {
   readonly action: "add" | "remove" | "change";

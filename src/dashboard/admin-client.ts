@@ -52,6 +52,7 @@ export interface AdminAddress {
 
 /** Two missed seconds are an outage worth saying. */
 const readTimeoutMs = 2_000;
+
 /** Somebody waits for what was asked for once, and would rather wait a little longer than ask again. */
 const patientTimeoutMs = 5_000;
 

@@ -19,49 +19,7 @@ import type { RecordSink } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-head.ts";
 import type { Tracer } from "../proxy/trace-context.ts";
 import { trustedProxyMatcher } from "../net/address.ts";
-import type { WorkerSnapshot } from "./worker-supervisor.ts";
-
-/** What the control plane asks of it: the same for one in this process and for several in processes of their own. */
-export interface DataPlane {
-  /** The port that clients reach it on; 0 before it listens. */
-  readonly port: number;
-  /** Missing where a single process does everything. */
-  readonly workers?: readonly WorkerSnapshot[];
-  /** Cuts what is under way on one upstream, and says how many; undefined where it has no way to. */
-  readonly abortAttempts: ((upstream: Upstream) => number | Promise<number>) | undefined;
-  /** Takes clients. Rejects with the system's code if the port cannot be had. */
-  listen(): Promise<void>;
-  /** The fleet, its modes or its health have changed: goes by this from now on. */
-  apply(desired: Config): void;
-  /** Brings the meters up to date, for somebody who reads them now. */
-  refreshCounters(): void;
-  /** Requests that clients wait for now. */
-  active(): number;
-  /** Whether nothing is under way on an upstream, beyond doubt. */
-  isDrained(upstream: Upstream): boolean;
-  /** What a pool's exchanges know of it, everywhere. */
-  measure(member: PoolEntry): PoolGauges;
-  /** What other processes of ours take, bytes. */
-  rssBytes(): number;
-  /** Failings of our other processes. */
-  processCounters(): ProcessCounters;
-  /** Refuses new requests from now on, or no longer. */
-  setShedding(isShedding: boolean): void;
-  /** Takes nothing new; resolves when nothing is active. */
-  drain(): Promise<void>;
-  /** Cuts what is left. Resolves when nothing of it is there any more. */
-  end(): Promise<void>;
-  /** Cuts what is left, synchronously. */
-  close(): void;
-}
-
-/** Numbers of a pool that are not the sum of its attempts. */
-export interface PoolGauges {
-  /** Retries that could be paid for now. */
-  readonly retryBudget: { readonly balance: number };
-  /** Requests that wait for a place. */
-  readonly queue: { readonly size: number };
-}
+import type { DataPlane, PoolGauges } from "./data-plane.ts";
 
 export interface LocalDataPlaneOptions {
   /** As it was at the start. */

@@ -2,7 +2,7 @@
 
 import type { Config, PoolConfig } from "../config/config.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
-import { identityOf } from "../control/desired-state.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";

@@ -1,6 +1,6 @@
 /** Takes over what workers say of upstreams: one verdict for all of them, and the pool's rules hold for all together. */
 
-import { identityOf } from "../control/desired-state.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 import type { WorkerReport } from "./messages.ts";
 import type { WorkerSupervisor } from "./worker-supervisor.ts";
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";

@@ -1,13 +1,15 @@
 /** The plane in several processes: tells each of them the state, and makes one picture of what they report. */
 
 import type { Config } from "../config/config.ts";
-import { identityOf } from "../control/desired-state.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 import type { EventLog } from "../control/event-log.ts";
-import type { DataPlane, PoolGauges } from "./local-data-plane.ts";
+import type { DataPlane } from "./data-plane.ts";
+import type { PoolGauges } from "./data-plane.ts";
 import { type DesiredState, perWorkerConfig, stateOf, sumInFlight } from "./messages.ts";
 import { StallQuorum } from "./stall-quorum.ts";
 import { AbortCoordinator, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
-import { type Spawn, type WorkerSnapshot, WorkerSupervisor } from "./worker-supervisor.ts";
+import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
+import { type WorkerSnapshot } from "../snapshot/snapshot.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -48,6 +50,7 @@ export interface WorkerDataPlaneOptions {
 
 /** The second that workers' silence is counted in. */
 const tickMs = 1_000;
+
 /** How long one that has nothing to do any more may take to end: what it writes may take two seconds. */
 const leaveWithinMs = 3_000;
 
@@ -248,6 +251,7 @@ export interface StateBroadcasterOptions {
 
 /** Whoever missed a state is right again after this long. */
 const broadcastIntervalMs = 1_000;
+
 /** Changes that come together are told together. */
 const settleMs = 2;
 

@@ -2,6 +2,7 @@
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { RequestRecord } from "../proxy/record.ts";
+import type { WorkerSnapshot } from "../snapshot/snapshot.ts";
 import type { WorkerReport, FromWorker, UpstreamEvidence, ToWorker } from "./messages.ts";
 
 /** A process that was started. Sending to one that is gone does nothing. */
@@ -12,17 +13,6 @@ export interface WorkerProcess {
   send(message: ToWorker): void;
   /** Ends it at once. */
   kill(): void;
-}
-
-/** One of the processes that serve clients. */
-export interface WorkerSnapshot {
-  readonly pid: number;
-  readonly ready: boolean;
-  /** How often it was started anew. */
-  readonly restarts: number;
-  readonly inFlight: number;
-  /** Attempts that ended since this process began, cancelled ones excepted. */
-  readonly requests: number;
 }
 
 /** Starts a worker and hears what it says. */
@@ -47,12 +37,16 @@ export interface WorkerSupervisorOptions {
 
 const firstPauseMs = 100;
 const maxPauseMs = 5_000;
+
 /** Whoever served this long did not die of its start. */
 const provenMs = 10_000;
+
 /** Seconds: reports come each second, but a machine may be busy. */
 const maxSilentTicks = 10;
+
 /** Seconds after which nobody waits for its word. */
 const awakeWithin = 2;
+
 /** Seconds: until it serves it has to load and to listen. */
 const maxStarting = 30;
 

@@ -2,7 +2,7 @@
 
 import type { EngineName } from "../config/config.ts";
 import { PoolRegistry } from "../registry/pool-registry.ts";
-import { identityOf } from "../control/desired-state.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 import type { Engine } from "../engine/engine.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
@@ -37,6 +37,7 @@ export interface WorkerOptions {
 }
 
 const reportEveryMs = 1_000;
+
 /** While somebody waits for the end of what is under way. */
 const promptReportMs = 100;
 

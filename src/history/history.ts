@@ -65,8 +65,10 @@ const [finest] = resolutions;
  */
 const maxConcurrent = 50;
 const pauseMs = 20;
+
 /** A timer may fire a little before its time. */
 const earlyMs = 50;
+
 /** What a store that does not take anything may cost in memory. */
 const maxWaiting = 50_000;
 

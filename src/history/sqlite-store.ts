@@ -82,6 +82,7 @@ const ofPool = "";
 
 /** Nothing is kept for longer. */
 const maxMs = Math.max(...resolutions.map(({ retentionMs }) => retentionMs));
+
 /** Points of one that is gone that are forgotten at a time: some milliseconds of work, between two requests. */
 const maxForgotten = 1_000;
 

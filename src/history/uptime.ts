@@ -8,6 +8,7 @@ const hoursCounted = 24;
 
 /** What a restart takes. Whoever was not watched for longer may have been anything meanwhile. */
 const gapMs = 5 * 60_000;
+
 /** Between two looks, at most: the time of a longer pause is nobody's. */
 const pauseMs = 10_000;
 

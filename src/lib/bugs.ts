@@ -6,8 +6,10 @@ import { rateLimit } from "./rate.ts";
 
 /** Of one kind, which is one error with one message. */
 const linesPerSecondOfKind = 2;
+
 /** Of all kinds: messages may differ without end. */
 const linesPerSecond = 20;
+
 /** Kinds that are told apart at one time. */
 const maxKinds = 100;
 

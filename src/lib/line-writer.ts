@@ -17,9 +17,11 @@ export interface LineWriterOptions {
 
 /** Whoever looks on does not notice a quarter of a second; a disk notices a write for each request. */
 const batchMsByDefault = 250;
+
 /** A batch of this many characters goes out at once. */
 const wholeBatch = 64 * 1024;
 const defaultMaxWaiting = 4 * 1024 * 1024;
+
 /** How often somebody may have moved the file away without telling. */
 const checkIntervalMs = 1_000;
 const lineEnd = 0x0a;
@@ -129,10 +131,13 @@ function linesIn(bytes: Buffer): number {
 const stdout = 1;
 const stderr = 2;
 const descriptors: Readonly<Record<string, number>> = { stdout, stderr };
+
 /** While a pipe takes nothing for now. */
 const pauseMs = 50;
+
 /** What a pipe takes at once or not at all (POSIX's smallest PIPE_BUF is less, Linux has this): others may write there too. */
 export const pipeAtomicBytes = 4_096;
+
 /** Readable for the group, as log collectors run under other names. */
 const mode = 0o640;
 const newlineByte = 0x0a;

@@ -24,6 +24,7 @@ export type LogLevel = "debug" | "info" | "warning" | "error";
 
 /** Characters that may wait for a reader who is slow. */
 const maxWaiting = 1024 * 1024;
+
 /** A reader who reads no more must not keep the process from ending. */
 const flushWithinMs = 500;
 

@@ -1,6 +1,7 @@
 /** Durations counted in buckets that grow by octaves: exact counts, percentiles within a few per cent, fixed size. */
 
 const perOctave = 8;
+
 /** The first bucket holds everything below 2^-6 ms, about 16 µs. */
 const lowestOctave = -6;
 const octaves = 28;

@@ -5,10 +5,13 @@ import type { Upstream } from "../pool/upstream.ts";
 
 /** Notes in a book: with 1,000 upstreams some eight for each, and posted in less than a millisecond. */
 const size = 8_192;
+
 /** Chains that the notes are sorted into; an upstream's are all in one. */
 const chains = 4_096;
+
 /** Of fewer notes hardly two are of one upstream. */
 const worthSorting = 512;
+
 /** Numbers of a note. */
 const width = 4;
 const none = -1;

@@ -2,14 +2,8 @@
 
 import type { Interception } from "../fault/fault.ts";
 import type { Clock } from "../lib/clock.ts";
-import {
-  type Failure,
-  failureLabel,
-  isGatewayFailure,
-  type Outcome,
-  type Signal,
-  signalOf,
-} from "./outcome.ts";
+import { type Failure, failureLabel, type Outcome, type Signal, signalOf } from "./outcome.ts";
+import { isGatewayFailure } from "../proxy/response-class.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */

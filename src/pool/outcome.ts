@@ -1,5 +1,7 @@
 /** How an attempt can end, as a type: separate from the attempt because everyone above speaks of it. */
 
+import { isGatewayFailure } from "../proxy/response-class.ts";
+
 /**
  * What had happened when an attempt failed. It decides what may be tried again:
  * - `connect`: nothing was sent, so any request may move on
@@ -39,6 +41,7 @@ export type Outcome =
 /** Shared, so that the end of a request allocates nothing. */
 export const completed: Outcome = { kind: "response" };
 export const cancelled: Outcome = { kind: "cancelled" };
+
 /** A second attempt of the same request was answered first: that it would have taken longer is known of this one. */
 export const superseded: Outcome = { kind: "cancelled", isOutrun: true };
 
@@ -71,9 +74,4 @@ export function signalOf(outcome: Outcome, status: number): Signal {
 /** What a failure is called, one vocabulary for log, metrics and dashboard: `connect_refused`, `status_503`. */
 export function failureLabel(outcome: Outcome, status: number): string {
   return outcome.kind === "failure" ? outcome.reason : `status_${status}`;
-}
-
-/** 502 Bad Gateway, 503 Service Unavailable, 504 Gateway Timeout. */
-export function isGatewayFailure(status: number): boolean {
-  return status >= 502 && status <= 504;
 }

@@ -7,6 +7,7 @@ export type OutlierState = "up" | "ejected" | "probation";
 
 /** Why a verdict changed: one vocabulary for log, metrics and dashboard. */
 export type EjectionReason = "consecutive_failures" | "failure_ratio" | "probation_failed" | "unresponsive";
+
 /** Who ends an ejection before its time. */
 export type RestoreReason = "probe_passed" | "operator";
 export type OutlierReason = EjectionReason | "ejection_over" | "answered" | RestoreReason;

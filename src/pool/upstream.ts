@@ -12,6 +12,7 @@ import {
 import type { FaultInjection } from "../fault/fault.ts";
 import { SlowStart } from "./slow-start.ts";
 import { ActiveHealth, type RiseFall, type ActiveHealthState } from "./active-health.ts";
+import type { Address } from "../net/address.ts";
 
 /** The operator's intent. `draining`: no new requests, those in flight finish. `maintenance`: out until said otherwise. */
 export type Mode = "ready" | "draining" | "maintenance";
@@ -21,27 +22,6 @@ export const modes: readonly Mode[] = ["ready", "draining", "maintenance"];
 /** What is shown: derived from mode and verdicts each time it is asked for, never stored. */
 export type Status =
   "passing" | "checking" | "failing" | "ejected" | "probation" | "draining" | "maintenance";
-
-/** Where an upstream listens. */
-export interface Address {
-  readonly protocol: "http" | "https";
-  readonly hostname: string;
-  readonly port: number;
-  /** Present where an `https` upstream is not simply checked against the system's authorities and its own name. */
-  readonly tls?: UpstreamTls;
-}
-
-/** How an `https` upstream proves who it is. */
-export interface UpstreamTls {
-  /** PEM text of the authorities that are believed instead of the system's. */
-  readonly ca?: string;
-  /** Where that text came from. */
-  readonly caPath?: string;
-  /** The name to ask for and to check, instead of the host name. */
-  readonly serverName?: string;
-  /** False believes any certificate. */
-  readonly verify: boolean;
-}
 
 export interface UpstreamSpec {
   /** Names it everywhere: API, metrics, log, dashboard. Unique in the whole configuration. */
@@ -146,24 +126,3 @@ export class Upstream {
 
 /** A score is two thirds forgotten after this long; Finagle's default. */
 const latencyTauMs = 10_000;
-
-/** The address as a URL's origin, without a path. */
-export function originOf(address: Address): string {
-  return `${address.protocol}://${authorityOf(address)}`;
-}
-
-/** Whether both upstreams of one origin are judged alike. */
-export function isSameTls(one: UpstreamTls | undefined, other: UpstreamTls | undefined): boolean {
-  const keys = ["ca", "caPath", "serverName", "verify"] as const;
-  return keys.every((key) => one?.[key] === other?.[key]);
-}
-
-/** The name that an `https` upstream's certificate has to be for; an IPv6 address without its brackets. */
-export function certifiedName({ hostname, tls }: Address): string {
-  return tls?.serverName ?? hostname.replace(/^\[(.*)\]$/, "$1");
-}
-
-/** The address as host:port. */
-export function authorityOf(address: Address): string {
-  return `${address.hostname}:${address.port}`;
-}

@@ -2,7 +2,9 @@
 
 import type { Clock } from "../lib/clock.ts";
 import { formatDuration } from "../lib/units.ts";
-import { type Address, authorityOf, originOf } from "../pool/upstream.ts";
+import { authorityOf } from "../net/address.ts";
+import { originOf } from "../net/address.ts";
+import { type Address } from "../net/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** How a pool's upstreams are checked; times in milliseconds. */

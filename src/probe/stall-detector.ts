@@ -7,8 +7,10 @@ import type { Upstream } from "../pool/upstream.ts";
 
 /** Between two looks at who waits: costs next to nothing for each upstream, and is soon enough for people. */
 const checkIntervalMs = 100;
+
 /** A shorter wait is never suspicious, however fast the upstream usually is. */
 const minStallThresholdMs = 1_000;
+
 /** So many waiting attempts are enough to eject an upstream that a TCP check cannot judge. */
 const silentAttempts = 3;
 

@@ -2,7 +2,8 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
-import { completed, deadlineExceeded, type Failure, isGatewayFailure, rescued } from "../pool/outcome.ts";
+import { completed, deadlineExceeded, type Failure, rescued } from "../pool/outcome.ts";
+import { isGatewayFailure } from "./response-class.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { DeadlineHolder } from "./deadlines.ts";

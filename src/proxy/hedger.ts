@@ -32,8 +32,10 @@ export interface HedgerOptions {
 
 /** Between two looks at who waits; and a shorter wait than this is never hedged, since timers are no finer. */
 const checkIntervalMs = 10;
+
 /** Between two looks at the percentile, which takes longer to find. */
 const percentileMs = 1_000;
+
 /** Fewer answers say nothing about the hundredth. */
 const minResponses = 100;
 

@@ -107,6 +107,7 @@ export class Queue {
 
 /** As long as nobody asks a client to hurry. */
 const graceMs = 2_000;
+
 /** About a kilobyte a second: less than any line in use brings, more than a crowd of attackers likes to send. */
 const minBytesPerMs = 1;
 

@@ -21,11 +21,6 @@ export function pathOf(head: RequestHead): string {
   return query < 0 ? head.target : head.target.slice(0, query);
 }
 
-/** "::ffff:192.0.2.1" → "192.0.2.1": listeners on both families report IPv4 peers as IPv4-mapped IPv6 (RFC 4291). */
-export function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
-}
-
 // Names a request in log, answer and upstream, so that one can be followed through all three.
 
 /** A client's own id is kept if it is short and plain; anything else could forge log lines. */

@@ -5,13 +5,13 @@ import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import { policyEntry } from "../policy/policies.ts";
 import { Pool, type PoolObserver } from "../pool/pool.ts";
-import { isSameTls, Upstream } from "../pool/upstream.ts";
+import { Upstream } from "../pool/upstream.ts";
+import { isSameTls, type Address, originOf } from "../net/address.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
 import { type Destination, hashKeyFor, type Route } from "../proxy/route.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
-import { identityOf } from "../control/desired-state.ts";
 
 /** A pool with the configuration that it follows. */
 export interface PoolEntry {
@@ -175,4 +175,12 @@ function destinationOf({ config, pool, retryBudget, queue, deadlines }: PoolEntr
     ...(maxRequestBodyBytes !== undefined && { maxRequestBodyBytes }),
     ...(policyEntry(config.policy).keyed && { keyOf: hashKeyFor(config.hashBy) }),
   };
+}
+
+/**
+ * What makes an upstream the same one after a change: it keeps its health, its load and its connections then. How it
+ * proves who it is does not: another authority or name changes a setting of it, for the connections to come.
+ */
+export function identityOf({ id, address }: { readonly id: string; readonly address: Address }): string {
+  return `${id} ${originOf(address)}`;
 }

@@ -6,7 +6,9 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { RequestHead } from "../proxy/request-head.ts";
 import { candidatesIn } from "../proxy/recorder.ts";
 import { matchingRoute } from "../proxy/route.ts";
-import type { DryRunResult, DryRunRequest } from "./recent-requests.ts";
+import type { PolicyName } from "../policy/policies.ts";
+import type { Candidate } from "../proxy/record.ts";
+import type { RefusalReason } from "../proxy/refusal.ts";
 
 /** A pool may have thousands; nobody reads on. */
 const maxOthers = 50;
@@ -65,4 +67,35 @@ function outageReason(
     return `it is ejected for another ${Math.ceil((outlier.endsAt - now) / 1_000)} s`;
   if (streak.state === "checking") return "it has not been checked yet, and others have";
   return backup ? "it is a backup, and others are fit" : "others come first";
+}
+
+/** A request that is not sent. */
+export interface DryRunRequest {
+  readonly method: string;
+  readonly host: string;
+  readonly target: string;
+  readonly clientAddress: string;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Where it would go now. */
+export interface DryRunResult {
+  /** What matched; both null for the route that matches everything. The whole is null if none does. */
+  readonly route: { readonly host: string | null; readonly path: string | null } | null;
+  readonly pool: string | null;
+  readonly policy: PolicyName | null;
+  readonly key: string | null;
+  /** Where policies throw dice, another time may give another one. */
+  readonly chosen: string | null;
+  /** Those that are fit, at most sixteen of them. */
+  readonly candidates: readonly Candidate[];
+  /** How many are fit in all. */
+  readonly fit: number;
+  /** Those that are not, at most fifty of them. */
+  readonly others: readonly { readonly upstream: string; readonly why: string }[];
+  /** How many are not, in all. */
+  readonly out: number;
+  /** What it would be refused with. */
+  readonly refusal: RefusalReason | null;
 }

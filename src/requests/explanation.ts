@@ -2,6 +2,7 @@
 
 import type { AttemptRecord, SelectionRecord, RequestRecord } from "../proxy/record.ts";
 import type { RetryVeto } from "../proxy/refusal.ts";
+import type { StoredRequest } from "./recent-requests.ts";
 
 export function explainRequest(request: RequestRecord): readonly string[] {
   const { attempts } = request;
@@ -121,4 +122,10 @@ function listed(names: readonly string[]): string {
 function ms(value: number): string {
   if (value >= 1_000) return `${(value / 1_000).toFixed(1)} s`;
   return value >= 10 ? `${Math.round(value)} ms` : `${Number(value.toFixed(2))} ms`;
+}
+
+/** One request, explained. */
+export interface ExplainedRequest extends StoredRequest {
+  /** What happened, in sentences. */
+  readonly account: readonly string[];
 }

@@ -2,9 +2,7 @@
 
 import type { WallClock } from "../lib/clock.ts";
 import { RingBuffer } from "../lib/ring-buffer.ts";
-import type { PolicyName } from "../policy/policies.ts";
-import { type Candidate, isTunnel, type RequestRecord } from "../proxy/record.ts";
-import type { RefusalReason } from "../proxy/refusal.ts";
+import { isTunnel, type RequestRecord } from "../proxy/record.ts";
 import { maxSlow, slowSpanMs } from "./sampler.ts";
 
 /** About a kilobyte each, with long targets at most five. */
@@ -148,41 +146,4 @@ export interface RequestList {
   readonly requests: readonly StoredRequest[];
   /** Whether more requests came than are kept. */
   readonly sampled: boolean;
-}
-
-/** One request, explained. */
-export interface ExplainedRequest extends StoredRequest {
-  /** What happened, in sentences. */
-  readonly account: readonly string[];
-}
-
-/** A request that is not sent. */
-export interface DryRunRequest {
-  readonly method: string;
-  readonly host: string;
-  readonly target: string;
-  readonly clientAddress: string;
-  /** By lower-case name. */
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** Where it would go now. */
-export interface DryRunResult {
-  /** What matched; both null for the route that matches everything. The whole is null if none does. */
-  readonly route: { readonly host: string | null; readonly path: string | null } | null;
-  readonly pool: string | null;
-  readonly policy: PolicyName | null;
-  readonly key: string | null;
-  /** Where policies throw dice, another time may give another one. */
-  readonly chosen: string | null;
-  /** Those that are fit, at most sixteen of them. */
-  readonly candidates: readonly Candidate[];
-  /** How many are fit in all. */
-  readonly fit: number;
-  /** Those that are not, at most fifty of them. */
-  readonly others: readonly { readonly upstream: string; readonly why: string }[];
-  /** How many are not, in all. */
-  readonly out: number;
-  /** What it would be refused with. */
-  readonly refusal: RefusalReason | null;
 }

@@ -6,14 +6,14 @@ import type { RecordSink, RequestRecord } from "../proxy/record.ts";
 import { explainRequest } from "./explanation.ts";
 import { dryRun } from "./dry-run.ts";
 import {
-  type DryRunRequest,
-  type DryRunResult,
-  type ExplainedRequest,
   RecentRequests,
   type RequestList,
   type RequestQuery,
   type StoredRequest,
 } from "./recent-requests.ts";
+import { type ExplainedRequest } from "./explanation.ts";
+import { type DryRunResult } from "./dry-run.ts";
+import { type DryRunRequest } from "./dry-run.ts";
 import { RequestSampler } from "./sampler.ts";
 
 export interface RequestsOptions {

@@ -6,8 +6,10 @@ import { type EndedExchange, isTunnel, type RecordSink, type RequestRecord } fro
 
 /** Requests kept a second whatever comes of them: more than anybody can read. */
 const sampledPerSecond = 50;
+
 /** Failed, refused or retried ones besides: in an outage that is every one, and a record costs a microsecond or two. */
 const failedPerSecond = 200;
+
 /** The slowest ones of this long, and how many of them. */
 export const slowSpanMs = 600_000;
 export const maxSlow = 100;

@@ -1,7 +1,7 @@
 /** The runtime seam on Bun: the default, and what the executable is made with. */
 
 import { defaultCost } from "../access/password-hash.ts";
-import { plainAddress } from "../proxy/request-head.ts";
+import { plainAddress } from "../net/address.ts";
 import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/bun.ts";

@@ -8,7 +8,7 @@ import type { EngineName } from "../config/config.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fetchEngine } from "../engine/fetch/deno.ts";
 import { wireEngine } from "../engine/wire/node.ts";
-import { plainAddress } from "../proxy/request-head.ts";
+import { plainAddress } from "../net/address.ts";
 import { passwords } from "./argon2.ts";
 import { dial, memorySense, timedOut } from "./node.ts";
 import type { HttpProbe, Runtime, WebListener, WebOptions } from "./runtime.ts";

@@ -1,6 +1,5 @@
 /** The plain read-only picture of now: what admin API, dashboard and command line read. Types and nothing else. */
 
-import type { WorkerSnapshot } from "../dataplane/worker-supervisor.ts";
 import type { InjectedError } from "../fault/fault.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { OutlierReason, OutlierState } from "../pool/outlier-detector.ts";
@@ -241,4 +240,15 @@ export interface UpstreamDetail extends UpstreamSnapshot {
   readonly cancelled: number;
   /** Answers of the last minute by latency, without gaps from the fastest to the slowest; empty without any. */
   readonly latencies: readonly LatencyBucket[];
+}
+
+/** One of the processes that serve clients. */
+export interface WorkerSnapshot {
+  readonly pid: number;
+  readonly ready: boolean;
+  /** How often it was started anew. */
+  readonly restarts: number;
+  readonly inFlight: number;
+  /** Attempts that ended since this process began, cancelled ones excepted. */
+  readonly requests: number;
 }

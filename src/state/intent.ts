@@ -1,7 +1,9 @@
 /** The operator's intent, one wish at a time: what was set while the balancer ran, by whom, when and why. */
 
 import { asRecord, parseJson } from "../lib/json.ts";
-import { type Address, type Mode, modes, type UpstreamSpec, type UpstreamTls } from "../pool/upstream.ts";
+import { type Mode, modes, type UpstreamSpec } from "../pool/upstream.ts";
+import { type UpstreamTls } from "../net/address.ts";
+import { type Address } from "../net/address.ts";
 
 export interface IntentMeta {
   /** Id of the upstream that is meant. */

@@ -36,6 +36,7 @@ function tryOf({ upstream, status, reason, startMs, endMs }: AttemptRecord): str
 
 /** What JSON or ASCII would write otherwise. */
 const odd = /["\\]|[^ -~]/;
+
 /** In JSON these can only stand within strings. */
 const beyondAscii = /[\u007f-\uffff]/g;
 

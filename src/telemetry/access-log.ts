@@ -31,6 +31,7 @@ export interface AccessLog {
 
 /** With three strings of this length, each character written as six, a line still fits into a pipe at once. */
 const fewChars = 96;
+
 /** Between two warnings. */
 const warnEveryMs = 10_000;
 

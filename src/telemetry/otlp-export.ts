@@ -25,6 +25,7 @@ export interface TraceExport {
 /** Spans beyond this many are lost while the collector is slow or away. */
 const maxWaiting = 8_192;
 const batchSize = 512;
+
 /** For all tries with one batch; a collector's Retry-After is heeded as far as it fits in. */
 const timeoutMs = 5_000;
 const tooFast = "they came faster than the collector took them";

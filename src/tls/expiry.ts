@@ -1,8 +1,5 @@
 /** The certificates that the balancer itself shows, and how near their end is: what log, events, metrics and pages go by. */
 
-import { validityOf } from "../config/certificates.ts";
-import type { Config } from "../config/config.ts";
-
 /** A certificate that clients see. Times are epoch milliseconds. */
 export interface ListenerCertificate {
   /** The setting that says where its clients connect. */
@@ -30,13 +27,6 @@ const maxNotice = 1 / 4;
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
-
-/** Those of all listeners: admin API and dashboard have none. */
-export function certificatesOf({ listen: { tls } }: Pick<Config, "listen">): readonly ListenerCertificate[] {
-  if (!tls) return [];
-  const { from, until } = validityOf(tls.cert);
-  return [{ listener: "listen", path: tls.certPath, validFrom: from, expiresAt: until }];
-}
 
 /** @param now epoch milliseconds */
 export function stageOf({ validFrom, expiresAt }: ListenerCertificate, now: number): CertificateStage {

@@ -13,7 +13,7 @@ import {
 import { renderPrometheus } from "../metrics/prometheus.ts";
 import { families } from "../metrics/families.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { DataPlane } from "../dataplane/local-data-plane.ts";
+import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";

@@ -4,7 +4,8 @@ import { Histogram } from "../metrics/histogram.ts";
 import { errorsByReason, type Metrics, type UpstreamMeter } from "../metrics/metrics.ts";
 import type { PolicyName } from "../policy/policies.ts";
 import type { Pool } from "../pool/pool.ts";
-import { originOf, type Upstream } from "../pool/upstream.ts";
+import { type Upstream } from "../pool/upstream.ts";
+import { originOf } from "../net/address.ts";
 import type {
   OutlierSnapshot,
   PoolSnapshot,

@@ -3,7 +3,7 @@
 import type { Intents } from "../control/desired-state.ts";
 import type { Drains } from "../control/drains.ts";
 import type { EventLog } from "../control/event-log.ts";
-import type { DataPlane } from "../dataplane/local-data-plane.ts";
+import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -136,6 +136,7 @@ export function upstreamDetail(
 
 /** Each bar spans half an octave, which a histogram counts exactly: 1, 1.4, 2, 2.8, 4 … milliseconds. */
 const barsPerOctave = 2;
+
 /** The axis runs from 1/64 ms, below which everything is one bar, to about an hour. */
 const [lowestOctave, highestOctave] = [-6, 22];
 

@@ -1,9 +1,22 @@
 /** What will happen, in sentences, before it does: who gets nothing new, what finishes, who takes over, and how full they get. */
 
-import type { ActionForm } from "../dashboard/actions/action-form.ts";
 import type { PoolSnapshot, Snapshot, UpstreamSnapshot } from "../snapshot/snapshot.ts";
 import { formatCount, formatShare, formatSpan, joinList } from "./format.ts";
 import { isEjected } from "./reasons.ts";
+
+/** `cut` ends by force what a drain has left. */
+export const actions = ["ready", "drain", "maintenance", "weight", "remove", "cut"] as const;
+export type Action = (typeof actions)[number];
+
+export interface ActionRequest {
+  readonly action: Action;
+  /** Ids, each once. */
+  readonly ids: readonly string[];
+  /** 0–256; null for the configured weight; undefined if the form has none or an invalid one. */
+  readonly weight: number | null | undefined;
+  /** By when the upstream should be drained, milliseconds; 0 for no deadline. */
+  readonly deadlineMs: number;
+}
 
 export interface Effect {
   readonly lines: readonly string[];
@@ -12,8 +25,6 @@ export interface Effect {
   /** Ids that no upstream has. */
   readonly unknown: readonly string[];
 }
-
-type ActionRequest = Pick<ActionForm, "action" | "ids" | "weight" | "deadlineMs">;
 
 export function effectOf(snapshot: Snapshot, request: ActionRequest): Effect {
   const touched = snapshot.pools.flatMap((pool) => {

@@ -6,7 +6,7 @@ import {
   originProblem,
   cidrProblem,
 } from "../../src/config/network.ts";
-import { authorityOf } from "../../src/pool/upstream.ts";
+import { authorityOf } from "../../src/net/address.ts";
 
 describe("an origin", () => {
   test.each([

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
 import { describeStep, liveOf, planOf } from "../../src/control/plan.ts";
 import { supersededIntents, desiredConfig } from "../../src/control/desired-state.ts";
-import type { UpstreamTls } from "../../src/pool/upstream.ts";
+import type { UpstreamTls } from "../../src/net/address.ts";
 import { parseIntent as readIntent, serializeIntent } from "../../src/state/intent.ts";
 import { configOf, intentOf, poolsIn } from "../support/configs.ts";
 

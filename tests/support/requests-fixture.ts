@@ -1,7 +1,9 @@
 /** The part of the admin stand-in that tells of requests: some that are kept, streams of new ones, and a dry run. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { DryRunResult, DryRunRequest, StoredRequest } from "../../src/requests/recent-requests.ts";
+import type { StoredRequest } from "../../src/requests/recent-requests.ts";
+import type { DryRunResult } from "../../src/requests/dry-run.ts";
+import type { DryRunRequest } from "../../src/requests/dry-run.ts";
 import type { AttemptRecord, Candidate, SelectionRecord } from "../../src/proxy/record.ts";
 
 export interface RequestDesk {

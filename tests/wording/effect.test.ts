@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Action } from "../../src/dashboard/actions/action-form.ts";
+import type { Action } from "../../src/wording/effect.ts";
 import { effectOf } from "../../src/wording/effect.ts";
 import type { PoolSnapshot, UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
 import { pool, snapshotOf, upstream } from "../support/fake-admin-api.ts";

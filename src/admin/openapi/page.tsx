@@ -1,4 +1,5 @@
 /** The document as a page: everything in the HTML, no script. The libraries for it have megabytes, and inline styles. */
+/** @jsxImportSource @kitajs/html */
 
 import type { TSchema } from "@sinclair/typebox";
 import { STATUS_CODES } from "node:http";

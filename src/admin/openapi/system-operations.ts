@@ -18,6 +18,7 @@ import { windowNames } from "../../history/store.ts";
 import { expositionType } from "../../metrics/prometheus.ts";
 
 const unchanged = { about: "Nothing has changed since `If-None-Match`." };
+
 /** Open to everybody, but not to foreign pages. */
 const foreign = { 403: ["foreign_host", "foreign_origin"] };
 const knownField = { "If-None-Match": textSchema("The ETag of an earlier answer.") };

@@ -2,7 +2,7 @@
 
 import { type TSchema, Type } from "@sinclair/typebox";
 import { modes } from "../../pool/upstream.ts";
-import { type PolicyName,policyNames } from "../../policy/policies.ts";
+import { type PolicyName, policyNames } from "../../policy/policies.ts";
 
 export const textSchema = (description: string) => Type.String({ description });
 
@@ -32,7 +32,7 @@ export const enumOf = <Word extends string>(words: Readonly<Record<Word, true>>)
 
 export const oneOf = <Word extends string>(words: readonly Word[], description: string) =>
   Type.Unsafe<Word>(Type.String({ enum: words, pattern: `^(${words.join("|")})$`, description }));
-export const modeSchema=oneOf(modes,"The operator's intent.");
+export const modeSchema = oneOf(modes, "The operator's intent.");
 // The shape of one upstream as the admin API shows it, and of everything that is known of it alone.
 
-export const policySchema=oneOf<PolicyName>(policyNames,"How one of the fit upstreams is chosen.");
+export const policySchema = oneOf<PolicyName>(policyNames, "How one of the fit upstreams is chosen.");

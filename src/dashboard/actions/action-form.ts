@@ -1,27 +1,17 @@
 /** What an operator asks for: read from the query of a confirmation or from the form that confirms it. */
 
-import { type PageLocation, formLocation } from "../location.ts";
+import { type Action, type ActionRequest, actions } from "../../wording/effect.ts";
+import { formLocation, type PageLocation } from "../location.ts";
 
-export const actions = ["ready", "drain", "maintenance", "weight", "remove", "cut"] as const;
-/** `cut`: end by force what is left of a drain. */
-export type Action = (typeof actions)[number];
-
-/** Acts that several upstreams can be asked for at once. */
-export const bulkActions = ["ready", "drain", "maintenance", "weight"] as const satisfies readonly Action[];
-
-export interface ActionForm {
-  readonly action: Action;
-  /** Ids, each once. */
-  readonly ids: readonly string[];
-  /** 0–256; null for the configured one; undefined if nothing was said or it makes no sense. */
-  readonly weight: number | null | undefined;
-  /** By when it should be empty; 0 names no time. */
-  readonly deadlineMs: number;
+export interface ActionForm extends ActionRequest {
   readonly reason: string;
-  /** That what would leave a pool with nobody is meant. */
+  /** The operator confirmed an action that leaves a pool without an available upstream. */
   readonly confirmed: boolean;
   readonly location: PageLocation;
 }
+
+/** Acts that several upstreams can be asked for at once. */
+export const bulkActions = ["ready", "drain", "maintenance", "weight"] as const satisfies readonly Action[];
 
 /** More than anybody selects by hand. */
 const maxConcurrent = 500;

@@ -5,7 +5,8 @@ import { Glyph } from "../layout/widgets.tsx";
 import { attribute } from "../responses.ts";
 import { backTo, locationFields } from "../location.ts";
 import { PostForm } from "../layout/forms.tsx";
-import { type ActionForm, deadlines, maxReason, needsReason } from "./action-form.ts";
+import { deadlines, maxReason, needsReason } from "./action-form.ts";
+import type { ActionForm } from "./action-form.ts";
 import type { Effect } from "../../wording/effect.ts";
 import { commandText } from "./command.ts";
 

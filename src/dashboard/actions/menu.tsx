@@ -1,6 +1,8 @@
 /** What can be done to one upstream, where it is shown: plain forms that lead to the confirmation. */
+/** @jsxImportSource @kitajs/html */
 
-import { type Action, bulkActions } from "./action-form.ts";
+import { bulkActions } from "./action-form.ts";
+import { type Action } from "../../wording/effect.ts";
 import { verbOf } from "./command.ts";
 import { HiddenFields } from "../layout/forms.tsx";
 import { locationFields, type PageLocation } from "../location.ts";

@@ -8,7 +8,7 @@ import { adminApiErrorSentence, urlOrigin } from "../../wording/verdict.ts";
 import { backTo, type PageLocation, formLocation } from "../location.ts";
 import type { UpstreamPollers } from "../live/upstream-poller.ts";
 import { addingOf, newUpstreamOf } from "./add-upstream.tsx";
-import { type ActionForm, parseActionForm, needsReason } from "./action-form.ts";
+import { type ActionForm, needsReason, parseActionForm } from "./action-form.ts";
 import { type UndoEntry, type UndoHistory, undoOfAdding } from "./undo.ts";
 import { renderActed } from "./result.tsx";
 import { type Effect, effectOf, presentWeight } from "../../wording/effect.ts";

@@ -1,4 +1,5 @@
 /** Lines of a few numbers as inline SVG, drawn by the server: nothing to load, nothing to run, no style attribute. */
+/** @jsxImportSource @kitajs/html */
 
 import type { Columns } from "../../history/point.ts";
 

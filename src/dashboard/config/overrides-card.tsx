@@ -1,7 +1,7 @@
 /** What operators set at run time, over the configuration: who, when and why, and the same as a configuration file. */
 /** @jsxImportSource @kitajs/html */
 
-import { originOf } from "../../pool/upstream.ts";
+import { originOf } from "../../net/address.ts";
 import type { Intent } from "../../state/intent.ts";
 import type { AdminResult } from "../admin-client.ts";
 import { attribute } from "../responses.ts";

@@ -1,4 +1,5 @@
 /** The effective configuration: every value, and who said so. */
+/** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
 import type { Setting } from "../../config/effective.ts";

@@ -1,4 +1,5 @@
 /** The pages of events: everything that happened, or only what operators did. */
+/** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
 import { ErrorText, EventItems, kindNames } from "./timeline.tsx";

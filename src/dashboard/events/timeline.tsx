@@ -1,4 +1,5 @@
 /** Events as a list, newest first: when, what happened to whom, who did it and why. */
+/** @jsxImportSource @kitajs/html */
 
 import { pageOf } from "../location.ts";
 import { attribute } from "../responses.ts";

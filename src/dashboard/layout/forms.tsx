@@ -1,4 +1,5 @@
 /** Every form of the dashboard that changes something is one of these: what all of them need stands here once. */
+/** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
 import { CsrfField } from "../login/placeholders.tsx";

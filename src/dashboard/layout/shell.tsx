@@ -1,4 +1,5 @@
 /** What all pages have around them: the way between pages, notices, and whether they are live. */
+/** @jsxImportSource @kitajs/html */
 
 import type { Children } from "@kitajs/html";
 import { assets } from "../assets.ts";

@@ -59,7 +59,6 @@ export function Badge({ status }: { status: Status }): JSX.Element {
 // A part of a whole as a bar: SVG, because a width in a style attribute is what the content security policy forbids.
 
 /** @jsxImportSource @kitajs/html */
-
 interface BarProps {
   /** 0–1. */
   readonly part: number;

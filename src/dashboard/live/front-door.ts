@@ -14,6 +14,7 @@ export interface FrontDoorOptions {
 /** It goes through to an upstream and is counted there, so: seldom. */
 const restMs = 5_000;
 const timeoutMs = 2_000;
+
 /** Often it is looked at under another name than its certificate's; whether it answers is all that is asked. */
 const tls = { verify: false };
 

@@ -42,6 +42,7 @@ export interface EventSink {
 }
 
 const encoder = new TextEncoder();
+
 /** A comment, so that the head leaves at once: Bun holds it back until there is a body. */
 const greeting = encoder.encode(":\n\n");
 

@@ -43,6 +43,7 @@ export interface LoginClientOptions {
 }
 
 const timeoutMs = 2_000;
+
 /** Verifying may have to wait for a processor. */
 const loginTimeoutMs = 10_000;
 

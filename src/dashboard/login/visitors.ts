@@ -34,10 +34,13 @@ interface KnownVisitor {
 
 /** A page asks several times in a moment. Writes are judged by the admin API itself, however fresh this is. */
 const freshMs = 1_000;
+
 /** How long a live stream may outlast its session. */
 const checkMs = 2_000;
+
 /** Without an answer from the admin API the last one counts for so long; it has nothing new to show then. */
 const trustMs = 30 * 60_000;
+
 /** As many as the admin API keeps sessions. */
 const maxKnown = 256;
 

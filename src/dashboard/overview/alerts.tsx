@@ -1,7 +1,8 @@
 /** What concerns the balancer as a whole and must not be overlooked: memory, state, certificates, configuration. */
+/** @jsxImportSource @kitajs/html */
 
 import { Glyph } from "../layout/widgets.tsx";
-import type { WorkerSnapshot } from "../../dataplane/worker-supervisor.ts";
+import type { WorkerSnapshot } from "../../snapshot/snapshot.ts";
 import type { CertificateSnapshot, Snapshot } from "../../snapshot/snapshot.ts";
 import {
   certificateText,

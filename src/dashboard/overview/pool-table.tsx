@@ -1,4 +1,5 @@
 /** One pool: its upstreams as a table on wide screens and as cards on narrow ones, from the same markup. */
+/** @jsxImportSource @kitajs/html */
 
 import { AddLink } from "../actions/menu.tsx";
 import { rowOf, type WriteRow } from "./upstream-row.tsx";

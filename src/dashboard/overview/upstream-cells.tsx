@@ -1,4 +1,5 @@
 /** The cells of an upstream's row that have more to tell than a number: status, uptime, probes and share. */
+/** @jsxImportSource @kitajs/html */
 
 import { Badge, Bar } from "../layout/widgets.tsx";
 import { anchorOf, attribute } from "../responses.ts";

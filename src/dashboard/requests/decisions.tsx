@@ -1,4 +1,5 @@
 /** The decisions of one request: among whom was chosen each time, who was tried, and why (not) again. */
+/** @jsxImportSource @kitajs/html */
 
 import { Glyph } from "../layout/widgets.tsx";
 import { pageOf } from "../location.ts";

@@ -1,4 +1,5 @@
 /** The dry run: a request that is only thought of, where it would go, and why not elsewhere. */
+/** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
 import { markup, Shell } from "../layout/shell.tsx";
@@ -8,7 +9,8 @@ import { CsrfField } from "../login/placeholders.tsx";
 import { CandidateTable, scoringOf } from "./decisions.tsx";
 import { RequestWay } from "./list-page.tsx";
 import { attribute } from "../responses.ts";
-import type { DryRunRequest, DryRunResult } from "../../requests/recent-requests.ts";
+import type { DryRunResult } from "../../requests/dry-run.ts";
+import type { DryRunRequest } from "../../requests/dry-run.ts";
 
 /** What came of the form; undefined before it was sent. */
 export type DryRunReply = AdminResult<DryRunResult> | { readonly problems: readonly string[] } | undefined;

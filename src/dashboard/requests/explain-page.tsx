@@ -1,4 +1,5 @@
 /** One request explained: what happened in plain words, where the time went, and why it went where it went. */
+/** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";
 import { markup, Shell } from "../layout/shell.tsx";
@@ -16,7 +17,7 @@ import {
 import { PhaseBars } from "./timing.tsx";
 import { attribute } from "../responses.ts";
 import type { RequestRecord } from "../../proxy/record.ts";
-import type { ExplainedRequest } from "../../requests/recent-requests.ts";
+import type { ExplainedRequest } from "../../requests/explanation.ts";
 import { formatCount, formatMs, isoTime } from "../../wording/format.ts";
 import { adminApiErrorSentence, type DashboardState } from "../../wording/verdict.ts";
 

@@ -1,4 +1,5 @@
 /** The form that says which requests are shown; it works without any script. */
+/** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../responses.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
@@ -11,6 +12,7 @@ interface FiltersProps {
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const statuses = ["2xx", "3xx", "4xx", "5xx", "404", "500", "502", "503", "504"];
+
 /** The words of log and metrics. */
 const reasons = [
   ...["connect_refused", "connect_timeout", "connect_reset", "head_timeout", "head_invalid"],

@@ -20,6 +20,7 @@ const maxTails = 50;
 
 /** Often enough to be called live, seldom enough to be read. */
 const intervalMs = 500;
+
 /** What comes faster than this is counted instead of shown: nobody reads a hundred rows a second. */
 const maxFresh = 50;
 const retryMs = 1_000;

@@ -12,13 +12,10 @@ import {
 } from "../admin-client.ts";
 import type { Cancel } from "../../lib/clock.ts";
 import { areStrings, isRecord, parseJson } from "../../lib/json.ts";
-import type {
-  DryRunRequest,
-  DryRunResult,
-  ExplainedRequest,
-  RequestList,
-  StoredRequest,
-} from "../../requests/recent-requests.ts";
+import type { RequestList, StoredRequest } from "../../requests/recent-requests.ts";
+import type { ExplainedRequest } from "../../requests/explanation.ts";
+import type { DryRunResult } from "../../requests/dry-run.ts";
+import type { DryRunRequest } from "../../requests/dry-run.ts";
 import type { AdminApiError } from "../../wording/verdict.ts";
 
 export interface RequestListener {

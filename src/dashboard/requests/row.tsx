@@ -1,4 +1,5 @@
 /** One request as a line of a list: seen as columns, heard as a sentence, and in whole the link to its explanation. */
+/** @jsxImportSource @kitajs/html */
 
 import { markup } from "../layout/shell.tsx";
 import { explainUrl } from "./filter.tsx";

@@ -1,4 +1,5 @@
 /** A fault that is played on an upstream, as people see it: the badge on its row, and the banner while any is played. */
+/** @jsxImportSource @kitajs/html */
 
 import { PostForm } from "../layout/forms.tsx";
 import { anchorOf, attribute } from "../responses.ts";

@@ -1,4 +1,5 @@
 /** The top of an upstream's page: what it is, how it is and why, and what can be done about it. */
+/** @jsxImportSource @kitajs/html */
 
 import { intoPanel, isLate, RowActions } from "../actions/menu.tsx";
 import { newestFirst } from "../events/filter.ts";

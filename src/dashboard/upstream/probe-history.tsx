@@ -1,4 +1,5 @@
 /** The last probes of an upstream as ticks, one for each: when it went bad, whether it flaps, how it answers. */
+/** @jsxImportSource @kitajs/html */
 
 import { attribute } from "../responses.ts";
 import type { ProbeSnapshot } from "../../snapshot/snapshot.ts";
@@ -16,6 +17,7 @@ interface StripProps {
 /** As many as the balancer keeps. */
 const places = 60;
 const [width, height, step] = [600, 40, 10];
+
 /** A failure is as tall as the strip, a success as its latency, but never so short that it is not seen. */
 const [shortest, tallest] = [10, 34];
 

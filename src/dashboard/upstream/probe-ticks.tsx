@@ -8,8 +8,10 @@ import { formatCount, formatMs } from "../../wording/format.ts";
 /** As many as the balancer keeps, two units each: a tick and a gap. */
 const [places, pitch] = [60, 2];
 const width = places * pitch;
+
 /** How tall a failure is; a success is what the style sheet makes of its stroke. */
 const height = 14;
+
 /** The middle of a success, which stands on the same ground. */
 const low = 10;
 

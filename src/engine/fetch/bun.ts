@@ -4,10 +4,13 @@ import type { Server, ServerWebSocket } from "bun";
 
 import { sleep } from "../../lib/clock.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { type Address, certifiedName, originOf } from "../../pool/upstream.ts";
+import { certifiedName } from "../../net/address.ts";
+import { originOf } from "../../net/address.ts";
+import { type Address } from "../../net/address.ts";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import type { Forward } from "./forward.ts";
-import { type FetchEngineContext, handleRequest } from "./handler.ts";
+import { handleRequest } from "./handler.ts";
+import { type FetchEngineContext } from "./request-context.ts";
 import { type OpenWebSocket, openWebSocketTunnel } from "./websocket-handshake.ts";
 import { isWebSocket, type WebSocketTunnel } from "./websocket-tunnel.ts";
 

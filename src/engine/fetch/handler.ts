@@ -2,46 +2,20 @@
 
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, rescued } from "../../pool/outcome.ts";
-import type { Exchange } from "../../proxy/exchange.ts";
-import type { RequestHead } from "../../proxy/request-head.ts";
 import { type Refusal, refusal } from "../../proxy/refusal.ts";
-import type { EngineOptions } from "../engine.ts";
 import type { Redirected } from "./attempt-monitor.ts";
 import {
-  type ByteCounts,
   closeWithResponse,
+  type FetchEngineContext,
   headOfRequest,
   newByteCounts,
   refusalForHead,
+  type RequestContext,
 } from "./request-context.ts";
-import type { Forward } from "./forward.ts";
 import { AttemptRace, clientClosedResponse, firstStep } from "./attempt-race.ts";
 import { bodyRefusal, internalError, logFailedTry, logRetry, refusalResponse } from "./local-replies.ts";
 import { type RequestBody, requestBody } from "./request-body.ts";
 import { type HeldResponse, forwardHeld, type AttemptResult, runAttempt } from "./attempt-runner.ts";
-
-export interface FetchEngineContext extends EngineOptions {
-  readonly forward: Forward;
-  /** The port that the listener really has. */
-  readonly listenPort: () => number;
-  /** Told right before an answer begins how long its client's connection may be idle from here on, milliseconds. */
-  readonly responding: (request: Request, idleMs: number) => void;
-  /** Requests and tunnels under way, the present one among them. */
-  readonly clients: () => number;
-  /** Whether clients are to be told to open no further requests on their connections. */
-  readonly isDraining: () => boolean;
-}
-
-/** One request on its way: what every step of it needs. */
-export interface RequestContext {
-  readonly request: Request;
-  readonly head: RequestHead;
-  readonly exchange: Exchange;
-  readonly requestId: string;
-  /** How long the client's connection may be idle once the answer begins, milliseconds. */
-  idleMs: number;
-  readonly byteCounts: ByteCounts;
-}
 
 /** Opens the exchange of a request; a Response if its head is refused. */
 export function openExchange(

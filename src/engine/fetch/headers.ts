@@ -7,7 +7,8 @@ import {
   connectionTokens,
 } from "../../proxy/forwarding.ts";
 import { formatTraceparent } from "../../proxy/trace-context.ts";
-import type { FetchEngineContext, RequestContext } from "./handler.ts";
+import type { RequestContext } from "./request-context.ts";
+import type { FetchEngineContext } from "./request-context.ts";
 
 /** What an upstream gets: the client's fields without this hop's, with ours. Host stays the client's. */
 export function upstreamHeaders(

@@ -11,7 +11,7 @@ import {
   renderRefusal,
 } from "../../proxy/refusal.ts";
 import type { EngineOptions } from "../engine.ts";
-import type { RequestContext } from "./handler.ts";
+import type { RequestContext } from "./request-context.ts";
 import type { BodyProblem } from "./request-body.ts";
 
 export function internalError(

@@ -1,8 +1,34 @@
 /** A request's head as the proxy sees it, answered from a standard `Request`. */
 
-import type { RequestContext } from "./handler.ts";
 import { duplicateHost, methodNotServed, type Refusal, refusalForViolation } from "../../proxy/refusal.ts";
-import { plainAddress, type RequestHead } from "../../proxy/request-head.ts";
+import { type RequestHead } from "../../proxy/request-head.ts";
+import { plainAddress } from "../../net/address.ts";
+import type { EngineOptions } from "../engine.ts";
+import type { Forward } from "./forward.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+
+export interface FetchEngineContext extends EngineOptions {
+  readonly forward: Forward;
+  /** The port that the listener really has. */
+  readonly listenPort: () => number;
+  /** Told right before an answer begins how long its client's connection may be idle from here on, milliseconds. */
+  readonly responding: (request: Request, idleMs: number) => void;
+  /** Requests and tunnels under way, the present one among them. */
+  readonly clients: () => number;
+  /** Whether clients are to be told to open no further requests on their connections. */
+  readonly isDraining: () => boolean;
+}
+
+/** One request on its way: what every step of it needs. */
+export interface RequestContext {
+  readonly request: Request;
+  readonly head: RequestHead;
+  readonly exchange: Exchange;
+  readonly requestId: string;
+  /** How long the client's connection may be idle once the answer begins, milliseconds. */
+  idleMs: number;
+  readonly byteCounts: ByteCounts;
+}
 
 /** @param clientAddress the peer's IP address as the listener reports it */
 export function headOfRequest(request: Request, clientAddress: string): RequestHead {

@@ -1,14 +1,17 @@
 /** Drives the exchange of a WebSocket handshake: like any request, but what comes back is a tunnel. */
 
 import type { Attempt } from "../../pool/attempt.ts";
-import { cancelled, type Failure, isGatewayFailure } from "../../pool/outcome.ts";
-import type { Address } from "../../pool/upstream.ts";
+import { cancelled, type Failure } from "../../pool/outcome.ts";
+import { isGatewayFailure } from "../../proxy/response-class.ts";
+import type { Address } from "../../net/address.ts";
 import { refusalForViolation, refusal } from "../../proxy/refusal.ts";
 import { AttemptMonitor, headLimitMs, type Redirected } from "./attempt-monitor.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { failureOf } from "./forward.ts";
 import { closeWithResponse, closeExchange } from "./request-context.ts";
-import { type FetchEngineContext, openExchange, type RequestContext, nextStep } from "./handler.ts";
+import { openExchange, nextStep } from "./handler.ts";
+import { type RequestContext } from "./request-context.ts";
+import { type FetchEngineContext } from "./request-context.ts";
 import { internalError, refusalResponse } from "./local-replies.ts";
 import { applyInterception } from "./attempt-runner.ts";
 import { clientClosedResponse, firstStep } from "./attempt-race.ts";

@@ -2,7 +2,7 @@
 
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, failure, type Outcome } from "../../pool/outcome.ts";
-import { originOf } from "../../pool/upstream.ts";
+import { originOf } from "../../net/address.ts";
 
 /** The client's side, as either runtime offers it. */
 export interface ClientSocket {

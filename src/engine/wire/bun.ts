@@ -1,7 +1,8 @@
 /** The wire engine on Bun's sockets. */
 
 import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { type Address, certifiedName } from "../../pool/upstream.ts";
+import { certifiedName } from "../../net/address.ts";
+import { type Address } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
 import type { ClientSocketHandler, ConnectHandler, Sockets, SocketHandler } from "./sockets.ts";

@@ -42,10 +42,13 @@ export class IdleConnections {
 
 /** How long a connection waits for a request: shorter than the 20 s and more of common servers. */
 const idleMs = 15_000;
+
 /** Leave before a server that announced its limit does, or our request meets its FIN. */
 const marginMs = 1_000;
+
 /** Idle connections per upstream: as many as are likely to be needed at once again. */
 const maxIdle = 256;
+
 /** Connects that nobody waits for any more, per upstream: a black hole must not fill the table of sockets. */
 const maxAbandoned = 8;
 

@@ -9,7 +9,7 @@ import { TimerWheel } from "./timer-wheel.ts";
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { abortAttempts } from "../../pool/attempt-control.ts";
-import { plainAddress } from "../../proxy/request-head.ts";
+import { plainAddress } from "../../net/address.ts";
 
 /** The wire engine over the given sockets. */
 export function wireEngineOver(sockets: Sockets): Engine {
@@ -65,6 +65,7 @@ function withinFiles(options: EngineOptions): EngineOptions {
 
 /** For what is neither a client nor an upstream: files, the admin side, clients that are turned away. */
 const reserved = 128;
+
 /** At most so many are left for connections to upstreams, of which a client needs one at a time, and idle ones none. */
 const maxForUpstreams = 4_096;
 

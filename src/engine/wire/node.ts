@@ -14,7 +14,8 @@ import type {
 } from "./sockets.ts";
 import { toError } from "../../lib/bugs.ts";
 import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { type Address, certifiedName } from "../../pool/upstream.ts";
+import { certifiedName } from "../../net/address.ts";
+import { type Address } from "../../net/address.ts";
 
 /**
  * A node socket keeps everything it is given; taking nothing while it is busy restores the seam's contract, so that

@@ -1,6 +1,6 @@
 /** The seam between this engine and the runtime's sockets: only types. The state machines know nothing else of I/O. */
 
-import type { Address } from "../../pool/upstream.ts";
+import type { Address } from "../../net/address.ts";
 import type { ListenerTls } from "../engine.ts";
 
 /** A connected stream of bytes, plain or under TLS. No call may throw; on a closed socket all of them do nothing. */

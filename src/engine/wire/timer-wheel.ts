@@ -20,6 +20,7 @@ export abstract class TimerEntry {
 
 const tickMs = 100;
 const slotCount = 512;
+
 /** A turn that comes later than this tells of a process that stood still, and could hear nobody meanwhile. */
 const stallMs = 3 * tickMs;
 

@@ -1,7 +1,7 @@
 /** One connection to an upstream: sends requests, reads answers and believes nothing that two readers could read differently. */
 
 import { failure, type Failure } from "../../pool/outcome.ts";
-import type { Address } from "../../pool/upstream.ts";
+import type { Address } from "../../net/address.ts";
 import type { ResponseReader, Progress } from "./http1/response-reader.ts";
 import { Connection } from "./connection.ts";
 import { reportBug, disconnectFailure, connectFailure } from "./attempt-failures.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { fetchEngine } from "../../../src/engine/fetch/bun.ts";
 import { refusalResponse } from "../../../src/engine/fetch/local-replies.ts";
 import { newByteCounts } from "../../../src/engine/fetch/request-context.ts";
-import type { RequestContext } from "../../../src/engine/fetch/handler.ts";
+import type { RequestContext } from "../../../src/engine/fetch/request-context.ts";
 import { refusal } from "../../../src/proxy/refusal.ts";
 import { ask } from "../../support/raw-client.ts";
 import { stage } from "../../support/engine-fixture.ts";

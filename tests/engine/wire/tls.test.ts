@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { connect, createServer, type TLSSocket } from "node:tls";
 
 import { wireEngine } from "../../../src/engine/wire/bun.ts";
-import type { UpstreamTls } from "../../../src/pool/upstream.ts";
+import type { UpstreamTls } from "../../../src/net/address.ts";
 import { answerWith } from "../../support/origin.ts";
 import { ask } from "../../support/raw-client.ts";
 import { stage } from "../../support/engine-fixture.ts";

@@ -73,8 +73,10 @@ export class BodyFraming {
 
 /** Sizes of up to 2⁴⁸ − 1 bytes, which a JavaScript number holds exactly. */
 const maxSizeDigits = 12;
+
 /** Of all chunk extensions of one message: nobody uses them but to waste a parser's time. */
 const maxExtensionBytes = 4_096;
+
 /** As long as heads may be, and as many fields as they may have. */
 const maxTrailerBytes = 16_384;
 const maxTrailers = 100;

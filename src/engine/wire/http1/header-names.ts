@@ -61,6 +61,7 @@ const numbers = Uint8Array.from(names, ([, number]) => number);
 
 /** By length × 32 + first letter: place of the first candidate in `names`, from 1; 0 if there is none. */
 const firstOf = new Uint8Array((longest + 1) * 32);
+
 /** Place of the next candidate of the same length and first letter; 0 if there is none. */
 const nextOf = new Uint8Array(names.length + 1);
 for (const [index, [name]] of names.entries()) {

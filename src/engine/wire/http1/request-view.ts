@@ -12,6 +12,7 @@ export interface WrittenHead {
 }
 
 const nothing: Buffer = Buffer.alloc(0);
+
 /** By name. Those come from our rules and the configuration: there are few. */
 const literals = new Map<string, Buffer>();
 

@@ -20,6 +20,7 @@ const beforeTrace = latin1("\r\ntraceparent: ");
 const beforeId = latin1("\r\nX-Request-Id: ");
 const headEnd = latin1("\r\n\r\n");
 const upgradeHeader = latin1("\r\nConnection: Upgrade");
+
 /**
  * TE speaks of one hop (RFC 9110 section 10.1.4), and this one takes trailers where the client does: servers of gRPC insist on
  * hearing that. So HAProxy and Envoy do it. Other codings that the client takes would come to us.
