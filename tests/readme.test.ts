@@ -4,8 +4,6 @@ import { dirname, join, normalize } from "node:path";
 
 import manifest from "../package.json" with { type: "json" };
 import { enginesFile, enginesPage } from "../scripts/engine-docs.ts";
-import { askFlags, backendFlags, companionFlags, dashboardFlags } from "../src/cli/companion-flags.ts";
-import { balancerFlags, configFlag, watchFlag } from "../src/cli/flags.ts";
 import { commands } from "../src/cli/program.ts";
 import { editorSchema } from "../src/config/schema.ts";
 import { policyNames } from "../src/policy/policies.ts";
@@ -17,14 +15,14 @@ const readme = read("README.md");
 const docs = readdirSync(join(root, "docs"))
   .filter((name) => name.endsWith(".md"))
   .map((name) => `docs/${name}`);
-/** Pages that are written by hand, for whom the style sheet holds. */
+/** Hand-written pages, to which the style rules apply. */
 const pages = [
   "README.md",
   "CHANGELOG.md",
   "SECURITY.md",
   ...docs.filter((name) => name !== "docs/metrics.md"),
 ];
-/** Without code blocks: what stands there is no prose, and no link. */
+/** The page without code blocks, which contain neither prose nor links. */
 const proseOf = (page: string) => read(page).replace(/^```.*?^```/gms, "");
 
 test("the table of the fetch engine's limits is the list of its exceptions: run bun scripts/engine-docs.ts", () => {
@@ -40,25 +38,16 @@ test("the README has at most 2,000 words", () =>
   expect(readme.split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(2_000));
 
 test("the README names every flag and variable, and every policy", () => {
-  const flags = [
-    ...balancerFlags,
-    ...[configFlag, watchFlag],
-    ...companionFlags,
-    ...dashboardFlags,
-    ...backendFlags,
-    ...askFlags,
-  ];
-  for (const { name, variable } of flags) {
+  for (const { name, variable } of Object.values(commands).flatMap((command) => command.flags)) {
     if (name) expect(readme).toContain(`\`${name}\``);
     expect(readme).toContain(`\`${variable}\``);
   }
   for (const name of policyNames) expect(readme).toContain(`\`${name}\``);
 });
 
-test("the README's table of settings has the defaults that the help shows", () => {
-  for (const { name, fallback } of balancerFlags) {
-    if (name === undefined || fallback === undefined || !/^[\w.-]+$/.test(fallback)) continue;
-    if (name === "--engine") continue;
+test("the README's table of settings has the numbers and times that the help shows as defaults", () => {
+  for (const { name, fallback } of commands.proxy.flags) {
+    if (name === undefined || fallback === undefined || !/^\d+[a-z]*$/.test(fallback)) continue;
     const row = readme.split("\n").find((line) => line.startsWith("|") && line.includes(`\`${name}\``));
     expect(`${name}: ${row?.split("|")[3] ?? ""}`).toContain(fallback);
   }
@@ -70,7 +59,7 @@ test("docs/operations.md names every command, and every setting of the configura
   for (const key of settingsIn(editorSchema())) expect(operations).toMatch(new RegExp(`[\`.]${key}\``));
 });
 
-/** Names of keys on every level; those of maps with names of the operator's own are left out. */
+/** Keys on every level of the schema. */
 function settingsIn(schema: unknown): ReadonlySet<string> {
   const found = new Set<string>();
   const visit = (part: unknown): void => {
@@ -84,7 +73,7 @@ function settingsIn(schema: unknown): ReadonlySet<string> {
   return new Set([...found].filter((key) => !documentedElsewhere.has(key)));
 }
 
-/** `$schema` is for editors; `pools` stands in the text; the keys of accounts and certificates in examples. */
+/** `$schema` is for editors; accounts and certificates appear in examples; maps appear in the keys inside them. */
 const documentedElsewhere = new Set([
   ...["$schema", "pools", "ca", "role", "passwordHash", "tokenHash"],
   ...["listen", "admin", "dashboard", "routes", "upstreams", "clientTimeouts", "accessLog", "tracing"],
@@ -124,7 +113,7 @@ test("the README links to every page", () => {
   for (const page of docs) expect(readme).toContain(`](${page})`);
 });
 
-/** As the usual hosts make them: lower case, without punctuation, hyphens for spaces. */
+/** Anchors of headings: lower case, no punctuation, hyphens for spaces. */
 function anchorsOf(file: string): ReadonlySet<string> {
   const headings = [...proseOf(file).matchAll(/^#+ (.+)$/gm)].map(([, text = ""]) => text);
   return new Set(
@@ -137,7 +126,7 @@ function anchorsOf(file: string): ReadonlySet<string> {
   );
 }
 
-/** Words that a reader whose first language is another one stumbles over. */
+/** Words that are hard to read for people whose first language is not English. */
 const banned =
   /\b(anew|of late|whoever|besides|(is|are) told|befall|befalls|farewell|outrun|bettered|nobody|somebody|those that|makes nothing|for want of|as long as anybody)\b/gi;
 
