@@ -144,7 +144,7 @@ export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control"
             return problem(403, "role_insufficient", detail, { needed: "admin", role });
           }
           const { reason: _reason, ...given } = fields;
-          const refused = control.rehearse(id, given, whoMay(request, id, fields));
+          const refused = control.injectFault(id, given, whoMay(request, id, fields));
           return refused ? refusal(id, refused) : shown(id);
         },
         withoutParser,
@@ -154,7 +154,7 @@ export function faultRoutes({ control, upstream }: Pick<ControlAccess, "control"
         async ({ request, params: { id } }) => {
           const fields = await readJsonBody(request, reasonBody);
           if (fields instanceof Response) return fields;
-          const refused = control.endRehearsal(id, whoMay(request, id, fields));
+          const refused = control.endFault(id, whoMay(request, id, fields));
           return refused ? refusal(id, refused) : shown(id);
         },
         withoutParser,

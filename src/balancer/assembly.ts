@@ -14,8 +14,14 @@ import { PoolRegistry } from "../registry/pool-registry.ts";
 import { Intents } from "../control/desired-state.ts";
 import { EventLog } from "../control/event-log.ts";
 import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
-import { recordDrain, recordProbeTransition, poolEventRecorder } from "../control/event-recorder.ts";
+import {
+  poolEventRecorder,
+  recordDrain,
+  recordProbeTransition,
+  recordWorkerEvent,
+} from "../control/event-recorder.ts";
 import type { Engine } from "../engine/engine.ts";
+import { FaultRegistry } from "../fault/fault-registry.ts";
 import { History, historyErrorReporter } from "../history/history.ts";
 import type { HistoryStore } from "../history/store.ts";
 import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
@@ -48,6 +54,7 @@ export interface BalancerOptions {
 }
 
 export interface BalancerParts {
+  readonly faults: FaultRegistry;
   readonly metrics: Metrics;
   readonly eventLog: EventLog;
   readonly registry: PoolRegistry;
@@ -67,7 +74,8 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
   const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
   const metrics = new Metrics(clock);
   const eventLog = new EventLog({ store, wallClock, schedule, log });
-  const observer = poolEventRecorder({ metrics, eventLog, log });
+  const faults = new FaultRegistry();
+  const observer = poolEventRecorder({ faults, metrics, eventLog, log });
   const registry = new PoolRegistry({ clock, random: systemRandom, observer });
   const intents = new Intents(store, log);
   const drains = new Drains({
@@ -85,10 +93,12 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
     recordProbeTransition({ eventLog, log }, target, { result, from });
   };
   const prober = new Prober({
-    ...{ probe: probeWith(runtime, clock), clock, schedule, random: systemRandom, onResult },
+    ...{ probe: faults.wrap(probeWith(runtime, clock)), clock, schedule, random: systemRandom, onResult },
+    // A fault that refuses connections is not disproved by a probe, which it may spare.
+    provesConnect: (upstream) => !faults.has(upstream),
   });
   const pictures = new SnapshotBuilder({
-    ...{ registry, intents, drains, eventLog, metrics, clock, wallClock },
+    ...{ registry, intents, drains, eventLog, metrics, faults, clock, wallClock },
     measure: (member) => dataPlane.measure(member),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
@@ -104,16 +114,17 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
   const requests = new Requests({ registry, clock, wallClock });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) =>
     all.forEach((one) => prober.confirmSuspicion(one));
-  const common = { config: reconciler.desired, registry, metrics, clock, schedule, log, onSuspicion };
+  const common = { config: reconciler.desired, registry, metrics, clock, schedule, onSuspicion };
   const dataPlane: DataPlane = host
     ? new WorkerDataPlane({
-        ...common,
-        host,
-        observer,
-        eventLog,
+        ...{ ...common, host, observer, faults },
+        onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
         onRequests: (...kept) => requests.adopt(...kept),
       })
-    : new LocalDataPlane({ ...common, ...withSink(sinks, requests.sink), engine, sharesPort: false });
+    : new LocalDataPlane({
+        ...{ ...common, ...withSink(sinks, requests.sink), engine, log, sharesPort: false },
+        attemptFilters: [faults],
+      });
   const watched = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
   const memory = overloadMonitor({ ...watched, eventLog, log, schedule });
   const shown = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
@@ -129,6 +140,7 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
     onFailure: historyErrorReporter(log, clock),
   });
   return {
+    faults,
     metrics,
     eventLog,
     registry,

@@ -30,7 +30,7 @@ export class Balancer {
     this.#parts = assemble(options, (end) => {
       this.#configuration = configurationStatusAfter(end, this.#configuration, systemWallClock());
     });
-    this.control = new Controller(this.#parts.reconciler);
+    this.control = new Controller(this.#parts.reconciler, this.#parts.faults);
   }
 
   /** The one that counts now, as it was read. */
@@ -76,7 +76,7 @@ export class Balancer {
   async drain(): Promise<number> {
     const { prober, dataPlane, history, memory, certificates, eventLog } = this.#parts;
     const { drainDelayMs, drainTimeoutMs } = this.config;
-    this.control.endRehearsals("draining");
+    this.control.endFaults("draining");
     this.#setPhase("draining");
     const inFlight = dataPlane.active();
     this.#options.log.info("draining", { delayMs: drainDelayMs, deadlineMs: drainTimeoutMs, inFlight });

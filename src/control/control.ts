@@ -75,10 +75,10 @@ export interface Control {
   /** Drains it first; resolves when it is gone, or at once if there is nothing to wait for. */
   remove(id: string, waitMs: number, actor: Actor): Promise<CommandError | DrainReport>;
   /** Plays a fault there for a while. @param given see `readRehearsal` */
-  rehearse(id: string, given: Readonly<Record<string, unknown>>, actor: Actor): CommandError | undefined;
-  endRehearsal(id: string, actor: Actor): CommandError | undefined;
+  injectFault(id: string, given: Readonly<Record<string, unknown>>, actor: Actor): CommandError | undefined;
+  endFault(id: string, actor: Actor): CommandError | undefined;
   /** @param reason one word */
-  endRehearsals(reason: string): void;
+  endFaults(reason: string): void;
   /** Takes the configuration anew. Refused as a whole if anything is wrong with it: the old one goes on. */
   reload(order: ReloadOptions, by: string): Promise<CommandError | ReloadReport>;
   /** Oldest first. */

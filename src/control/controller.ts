@@ -18,6 +18,7 @@ import { FaultInjections, parseFaultRequest } from "./fault-injections.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { reload } from "./reload.ts";
 import { intentsForAddition, parseNewUpstream } from "./upstream-addition.ts";
+import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { type Cancel, systemClock, systemSchedule } from "../lib/clock.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { Mode } from "../pool/upstream.ts";
@@ -29,11 +30,13 @@ export class Controller implements Control {
   readonly #reconciler: Reconciler;
   readonly #faults: FaultInjections;
 
-  constructor(reconciler: Reconciler) {
+  constructor(reconciler: Reconciler, faults: FaultRegistry) {
     this.#reconciler = reconciler;
     const { clock = systemClock, schedule = systemSchedule, eventLog, log, onReconciled } = reconciler;
     const onChange = () => onReconciled?.();
-    this.#faults = new FaultInjections({ clock, schedule, random: systemRandom, eventLog, log, onChange });
+    this.#faults = new FaultInjections({
+      ...{ faults, clock, schedule, random: systemRandom, eventLog, log, onChange },
+    });
   }
 
   setMode(id: string, mode: Mode, actor: Actor): CommandError | undefined {
@@ -46,8 +49,8 @@ export class Controller implements Control {
     intents.write([{ kind: "mode", upstream: id, mode, ...this.#intentMeta(actor) }]);
     if (mode !== "draining") drains.end(found.upstream);
     // Not where it only ends a drain: that is also how one is undone, and leaves everything as it was.
-    if (mode === "ready" && found.upstream.mode === "ready") this.#readmit(found, actor);
-    this.#turnTo(found, mode, actor);
+    if (mode === "ready" && found.upstream.mode === "ready") this.#restore(found, actor);
+    this.#changeMode(found, mode, actor);
     if (mode === "draining" && !drains.of(found.upstream)) {
       drains.begin(found.upstream, { waitMs: 0, isRemoval: false });
     }
@@ -86,7 +89,7 @@ export class Controller implements Control {
     if (refused) return refused;
     intents.write([{ kind: "mode", upstream: id, mode: "draining", ...this.#intentMeta(actor) }]);
     // First the mode: one that is empty already would be told to be drained before it was told to drain.
-    this.#turnTo(found, "draining", actor);
+    this.#changeMode(found, "draining", actor);
     drains.begin(found.upstream, { waitMs: deadlineMs, isRemoval: false });
     return waitUntilDrained(this.#reconciler, found, { waitMs, force });
   }
@@ -137,11 +140,11 @@ export class Controller implements Control {
     const refused = actor.condition?.();
     if (refused) return refused;
     intents.write(changes);
-    this.#turnTo(found, "draining", actor);
+    this.#changeMode(found, "draining", actor);
     return drainAndRemove(this.#reconciler, found, { waitMs, who: actor });
   }
 
-  rehearse(id: string, given: Readonly<Record<string, unknown>>, actor: Actor): CommandError | undefined {
+  injectFault(id: string, given: Readonly<Record<string, unknown>>, actor: Actor): CommandError | undefined {
     const found = this.#reconciler.registry.find(id);
     if (!found) return unknownUpstream(id);
     const order = parseFaultRequest(given);
@@ -149,7 +152,7 @@ export class Controller implements Control {
     return actor.condition?.() ?? this.#faults.begin(found, order, personIn(actor));
   }
 
-  endRehearsal(id: string, actor: Actor): CommandError | undefined {
+  endFault(id: string, actor: Actor): CommandError | undefined {
     const found = this.#reconciler.registry.find(id);
     if (!found) return unknownUpstream(id);
     const refused = actor.condition?.();
@@ -158,7 +161,7 @@ export class Controller implements Control {
     return commandError(409, "rehearsal_none", `Cannot end a rehearsal on ${id}: there is none`);
   }
 
-  endRehearsals(reason: string): void {
+  endFaults(reason: string): void {
     this.#faults.endAll(reason);
   }
 
@@ -185,22 +188,22 @@ export class Controller implements Control {
     return exportYaml(config, desiredConfig(config, intents.all), intents.all);
   }
 
-  #turnTo(found: UpstreamLocation, mode: Mode, actor: Actor): void {
+  #changeMode(found: UpstreamLocation, mode: Mode, actor: Actor): void {
     const { upstream, member } = found;
     const from = upstream.mode;
     if (!member.pool.setMode(upstream, mode)) return;
-    this.#turned(found, { from, to: mode }, actor);
+    this.#recordMode(found, { from, to: mode }, actor);
     this.#reconciler.log.info("mode set", { upstream: upstream.id, mode, by: actor.by, why: actor.reason });
   }
 
   /** Whoever says of one that is ready that it shall be means that it shall serve, whatever its last requests said. */
-  #readmit(found: UpstreamLocation, actor: Actor): void {
+  #restore(found: UpstreamLocation, actor: Actor): void {
     const { upstream, member } = found;
     const from = upstream.outlier.state;
-    if (member.pool.restore(upstream, "operator")) this.#turned(found, { from, to: "ready" }, actor);
+    if (member.pool.restore(upstream, "operator")) this.#recordMode(found, { from, to: "ready" }, actor);
   }
 
-  #turned(
+  #recordMode(
     { upstream, member }: UpstreamLocation,
     turn: { readonly from: string; readonly to: Mode },
     actor: Actor,

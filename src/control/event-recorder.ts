@@ -1,8 +1,9 @@
-/** Tells of verdicts that change, those of probes and those of requests: to the counts, the record and the log. */
+/** Turns changes of health, drains and workers into metrics, events and log lines. */
 
 import type { EventLog } from "./event-log.ts";
-import type { WorkerSupervisor } from "../dataplane/worker-supervisor.ts";
+import type { WorkerEvent } from "../dataplane/worker-data-plane.ts";
 import { faultDetail } from "../fault/fault.ts";
+import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { Log } from "../lib/log.ts";
 import { formatDuration } from "../lib/units.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -13,13 +14,14 @@ import { authorityOf } from "../net/address.ts";
 import type { ProbeResult } from "../probe/probe.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
 
-export interface OverallStatusOptions {
+export interface EventRecorderOptions {
+  readonly faults: Pick<FaultRegistry, "has">;
   readonly metrics: Metrics;
   readonly eventLog: EventLog;
   readonly log: Log;
 }
 
-export function poolEventRecorder({ metrics, eventLog, log }: OverallStatusOptions): PoolObserver {
+export function poolEventRecorder({ faults, metrics, eventLog, log }: EventRecorderOptions): PoolObserver {
   return {
     outlierChanged(pool, change) {
       metrics.outlierChanged(pool, change);
@@ -27,27 +29,27 @@ export function poolEventRecorder({ metrics, eventLog, log }: OverallStatusOptio
       const details = [
         ...(to === "ejected" && upstream.outlier.cause ? [upstream.outlier.cause] : []),
         ...(to === "ejected" ? [`for ${formatDuration(ejectedMs(change))}`] : []),
-        ...(upstream.fault ? [faultDetail] : []),
+        ...(faults.has(upstream) ? [faultDetail] : []),
       ];
       const detail = details.join(", ");
       const named = { pool: pool.name, upstream: upstream.id };
       eventLog.add({ kind: "outlier", ...named, from, to, reason, by: "balancer", detail });
-      logOutlier(log, pool, change);
+      logOutlier(log, pool, { ...change, hasFault: faults.has(upstream) });
     },
     panicChanged(pool, isPanicking) {
       const [from, to] = isPanicking ? ["calm", "panic"] : ["panic", "calm"];
       const named = { pool: pool.name, upstream: null, reason: "only_ejected_left", detail: "" };
       eventLog.add({ kind: "panic", ...named, from, to, by: "balancer" });
       if (isPanicking) {
-        log.warn("pool panics: only ejected upstreams are left, so all of them serve", { pool: pool.name });
-      } else log.info("pool no longer panics", { pool: pool.name });
+        log.warn("panic mode started", { pool: pool.name });
+      } else log.info("panic mode ended", { pool: pool.name });
     },
   };
 }
 
 /** The active verdict changed: from what, and what the probe saw. */
 export function recordProbeTransition(
-  { eventLog, log }: Pick<OverallStatusOptions, "eventLog" | "log">,
+  { eventLog, log }: Pick<EventRecorderOptions, "eventLog" | "log">,
   { pool, upstream }: ProbeTarget,
   { result, from }: { readonly result: ProbeResult; readonly from: ActiveHealthState },
 ): void {
@@ -74,48 +76,35 @@ export function recordDrain(eventLog: EventLog, { pool, upstream, stage }: Drain
   eventLog.add({ kind: "drain", ...named, reason, by: "balancer", detail });
 }
 
-function logOutlier(log: Log, pool: Pool, change: OutlierChange): void {
-  const { upstream, to, reason } = change;
+function logOutlier(log: Log, pool: Pool, change: OutlierChange & { readonly hasFault: boolean }): void {
+  const { upstream, to, reason, hasFault } = change;
   const fields = {
     pool: pool.name,
     upstream: upstream.id,
     address: authorityOf(upstream.address),
     reason,
-    ...markOf(upstream),
+    // So that the cause of an injected failure is not sought on the upstream.
+    ...(hasFault && { rehearsal: true }),
   };
   if (to !== "ejected") return log.info(`upstream ${to === "up" ? "up again" : "on probation"}`, fields);
   const { cause } = upstream.outlier;
   log.warn("upstream ejected", { ...fields, ...(cause && { cause }), forMs: ejectedMs(change) });
 }
 
-/** So that nobody looks for the cause of what was only played. */
-function markOf({ fault }: Upstream): { readonly rehearsal?: true } {
-  return fault ? { rehearsal: true } : {};
-}
-
 function ejectedMs({ upstream: { outlier } }: OutlierChange): number {
   return Math.round(outlier.endsAt - outlier.since);
 }
 
-// What befalls workers, as record and log tell it: apart from the workers' own states.
-
-/** What can befall a worker, and the reason that is on record for it. */
-const turns = { gone: "died", hung: "no_report", serving: "restarted" } as const;
-
-export interface WorkerEventOptions {
-  readonly eventLog: Pick<EventLog, "add">;
-  readonly log: Log;
-}
+/** The reason word of each event. */
+const workerReasons = { gone: "died", hung: "no_report", serving: "restarted" } as const;
 
 export function recordWorkerEvent(
-  { eventLog, log }: WorkerEventOptions,
-  { pid, isReady }: Pick<WorkerSupervisor, "pid" | "isReady">,
-  { to, how }: { readonly to: keyof typeof turns; readonly how: string },
+  { eventLog, log }: { readonly eventLog: Pick<EventLog, "add">; readonly log: Log },
+  { pid, from, to, detail }: WorkerEvent,
 ): void {
-  const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
-  const detail = `pid ${pid}${how && `: ${how}`}`;
-  const whole = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
-  eventLog.add({ ...whole, from, to, reason: turns[to], detail });
+  const named = { kind: "worker", pool: null, upstream: null, by: "balancer" } as const;
+  const text = `pid ${pid}${detail && `: ${detail}`}`;
+  eventLog.add({ ...named, from, to, reason: workerReasons[to], detail: text });
   if (to === "serving") log.info("worker restarted", { pid });
-  else log.warn(`worker ${to}`, { pid, how });
+  else log.warn(`worker ${to}`, { pid, how: detail });
 }

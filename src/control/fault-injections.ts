@@ -1,4 +1,4 @@
-/** The rehearsals that run: begins them, ends them in time, and tells the record. They are no intent: no restart brings one back. */
+/** Starts and ends faults and records them. A fault is no intent: a restart ends it. */
 
 import { problemSentence, quote } from "../config/problem.ts";
 import { type Actor, commandError, type CommandError } from "./control.ts";
@@ -14,6 +14,7 @@ import {
   maxFaultMs,
   reasonNotToInject,
 } from "../fault/fault.ts";
+import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
@@ -21,88 +22,80 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { UpstreamLocation } from "../registry/pool-registry.ts";
 
 export interface FaultInjectionsOptions {
+  readonly faults: FaultRegistry;
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
   readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
-  /** Hears that one has begun or ended. */
+  /** Called after a fault started or ended. */
   readonly onChange: () => void;
 }
 
-interface Running {
+/** An active fault, and the timer that ends it. */
+interface ActiveFault {
   readonly pool: string;
   readonly cancel: Cancel;
 }
 
-/** `begin ──(time, an order, the balancer drains)──▶ over`: at most one for each upstream, a new one replaces it. */
+/** `begin ──(its time, a command, the balancer drains)──▶ over`: at most one for each upstream, a new one replaces it. */
 export class FaultInjections {
   readonly #options: FaultInjectionsOptions;
-  readonly #running = new Map<Upstream, Running>();
+  readonly #active = new Map<Upstream, ActiveFault>();
 
   constructor(options: FaultInjectionsOptions) {
     this.#options = options;
   }
 
-  /** Undefined if it plays now, else why it does not. */
+  /** @returns undefined if the fault is active now */
   begin(
     { member: { pool }, upstream }: UpstreamLocation,
     order: FaultRequest,
     actor: Actor,
   ): CommandError | undefined {
-    const { clock, schedule, random } = this.#options;
-    const why = order.force ? undefined : reasonNotToInject(pool, upstream);
-    if (why !== undefined) {
-      return commandError(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${why}`);
+    const { clock, schedule, random, faults } = this.#options;
+    const unsafe = order.force ? undefined : reasonNotToInject(pool, upstream, (other) => faults.has(other));
+    if (unsafe !== undefined) {
+      return commandError(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${unsafe}`);
     }
     const { latencyMs, errorShare, error, probes, durationMs } = order;
-    const plan = {
-      latencyMs,
-      errorShare,
-      error,
-      probes,
-      until: clock() + durationMs,
-      by: actor.by,
-      why: actor.reason,
-    };
-    this.#running.get(upstream)?.cancel();
-    const from = upstream.fault ? describeFault(upstream.fault.plan) : "none";
-    upstream.fault = new FaultInjection(plan, random);
+    const { by, reason: why } = actor;
+    const spec = { latencyMs, errorShare, error, probes, until: clock() + durationMs, by, why };
+    this.#active.get(upstream)?.cancel();
+    const before = faults.get(upstream);
+    const from = before ? describeFault(before.spec) : "none";
+    faults.set(upstream, new FaultInjection(spec, random));
     const cancel = schedule(durationMs, () => this.end(upstream, "time_over", balancer));
-    this.#running.set(upstream, { pool: pool.name, cancel });
-    const to = describeFault(plan);
+    this.#active.set(upstream, { pool: pool.name, cancel });
+    const to = describeFault(spec);
     this.#report(pool.name, upstream, { from, to, trigger: "operator", actor });
-    this.#options.log.warn("rehearsal begins", {
-      ...{
-        pool: pool.name,
-        upstream: upstream.id,
-        plays: to,
-        forMs: durationMs,
-        by: actor.by,
-        why: actor.reason,
-      },
+    this.#options.log.warn("fault injection started", {
+      ...{ pool: pool.name, upstream: upstream.id, plays: to, forMs: durationMs, by, why },
     });
     return undefined;
   }
 
-  /** @param trigger the reason word of the event: what ended it
-   * @returns false if no fault is active on the upstream */
+  /**
+   * @param trigger the reason word of the event: what ended the fault
+   * @returns false if no fault is active on the upstream
+   */
   end(upstream: Upstream, trigger: string, actor: Actor): boolean {
-    const running = this.#running.get(upstream);
-    if (!running || !upstream.fault) return false;
-    running.cancel();
-    this.#running.delete(upstream);
-    const from = describeFault(upstream.fault.plan);
-    upstream.fault = undefined;
-    this.#report(running.pool, upstream, { from, to: "none", trigger, actor });
-    this.#options.log.info("rehearsal ends", {
-      ...{ pool: running.pool, upstream: upstream.id, reason: trigger, by: actor.by, why: actor.reason },
+    const { faults, log } = this.#options;
+    const [active, fault] = [this.#active.get(upstream), faults.get(upstream)];
+    if (!active || !fault) return false;
+    active.cancel();
+    this.#active.delete(upstream);
+    const from = describeFault(fault.spec);
+    faults.set(upstream, undefined);
+    this.#report(active.pool, upstream, { from, to: "none", trigger, actor });
+    log.info("fault injection ended", {
+      ...{ pool: active.pool, upstream: upstream.id, reason: trigger, by: actor.by, why: actor.reason },
     });
     return true;
   }
 
   endAll(trigger: string): void {
-    for (const upstream of [...this.#running.keys()]) this.end(upstream, trigger, balancer);
+    for (const upstream of [...this.#active.keys()]) this.end(upstream, trigger, balancer);
   }
 
   #report(
@@ -120,41 +113,43 @@ export class FaultInjections {
 
 const balancer: Actor = { by: "balancer", reason: "" };
 
-// Reads what somebody wants to rehearse: every problem at once, each with its path.
-
+/** A fault as an operator requests it. */
 export interface FaultRequest extends Pick<FaultSpec, "latencyMs" | "errorShare" | "error" | "probes"> {
   readonly durationMs: number;
-  /** Also where the pool would have to do without too many. */
+  /** Even if too few upstreams of the pool would remain. */
   readonly force: boolean;
 }
 
 const keys = ["latencyMs", "errorShare", "error", "seconds", "probes", "force"] as const;
 
-/** @param given `{latencyMs, errorShare, error, seconds, probes, force}`; what is left out is 0, `connect_refused`, 30, false */
+/**
+ * Reads a request and reports every problem at once.
+ * @param given `{latencyMs, errorShare, error, seconds, probes, force}`; defaults: 0, 0, `connect_refused`, 30, false, false
+ */
 export function parseFaultRequest(given: Readonly<Record<string, unknown>>): FaultRequest | CommandError {
   const problems: string[] = [];
-  const refuse = (key: string, why: string) => {
+  const reject = (key: string, why: string) => {
     problems.push(problemSentence({ action: `use ${key}`, why, received: quote(given[key]) }));
   };
   const number = (key: string, [least, most, fallback]: readonly [number, number, number]) => {
     const value = given[key] ?? fallback;
     if (typeof value === "number" && value >= least && value <= most) return value;
-    refuse(key, `it must be a number from ${least} to ${most}`);
+    reject(key, `it must be a number from ${least} to ${most}`);
     return fallback;
   };
   const choice = (key: string) => {
     const value = given[key] ?? false;
-    if (typeof value !== "boolean") refuse(key, "it must be true or false");
+    if (typeof value !== "boolean") reject(key, "it must be true or false");
     return value === true;
   };
   for (const key of Object.keys(given)) {
-    if (!keys.some((known) => known === key)) refuse(key, `it must be one of ${keys.join(", ")}`);
+    if (!keys.some((known) => known === key)) reject(key, `it must be one of ${keys.join(", ")}`);
   }
   const latencyMs = number("latencyMs", [0, maxFaultLatencyMs, 0]);
   const errorShare = number("errorShare", [0, 1, 0]);
   const seconds = number("seconds", [1, maxFaultMs / 1_000, defaultFaultMs / 1_000]);
   const error = errorIn(given["error"] ?? "connect_refused");
-  if (!error) refuse("error", `it must be one of ${injectedErrors.join(", ")}`);
+  if (!error) reject("error", `it must be one of ${injectedErrors.join(", ")}`);
   const [probes, force] = [choice("probes"), choice("force")];
   if (problems.length === 0 && latencyMs === 0 && errorShare === 0 && !probes) {
     problems.push("Cannot rehearse nothing: name a latencyMs or an errorShare above 0, or probes");

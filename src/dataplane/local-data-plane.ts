@@ -15,6 +15,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { StallDetector, type StallEvidence, type StallSuspicion } from "../probe/stall-detector.ts";
 import { Exchange } from "../proxy/exchange.ts";
 import { Hedger } from "../proxy/hedger.ts";
+import type { AttemptFilter } from "../proxy/interception.ts";
 import type { RecordSink } from "../proxy/record.ts";
 import { requestIds } from "../proxy/request-head.ts";
 import type { Tracer } from "../proxy/trace-context.ts";
@@ -37,6 +38,7 @@ export interface LocalDataPlaneOptions {
   /** Get what became of requests. */
   readonly records?: readonly RecordSink[];
   readonly trace?: Tracer;
+  readonly attemptFilters?: readonly AttemptFilter[];
   /** Lines of the access log that could not be written so far. */
   readonly lostLines?: () => number;
   /** Spans that did not get to the collector so far. */
@@ -83,12 +85,13 @@ export class LocalDataPlane implements DataPlane {
 
   async listen(): Promise<void> {
     const { config, engine, sharesPort, registry, metrics, clock, log } = this.#options;
-    const { records, trace } = this.#options;
+    const { records, trace, attemptFilters } = this.#options;
     const { tls, ...place } = config.listen;
     const exchanges = {
       ...{ routes: () => registry.routes, clock, load: this.#load, observer: metrics },
       ...(records && { records }),
       ...(trace && { trace }),
+      ...(attemptFilters && { attemptFilters }),
     };
     this.#listener = await engine.listen({
       ...place,

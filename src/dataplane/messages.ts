@@ -15,6 +15,7 @@ import {
 } from "../metrics/counter-report.ts";
 import type { OutlierVerdict } from "../pool/outlier-detector.ts";
 import { FaultInjection, type FaultSpec } from "../fault/fault.ts";
+import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
@@ -25,7 +26,7 @@ export interface UpstreamState extends UpstreamHealth {
   readonly upstream: string;
   readonly mode: Mode;
   /** A fault that is played there. */
-  readonly rehearsal?: FaultSpec;
+  readonly fault?: FaultSpec;
 }
 
 export interface DesiredState {
@@ -113,15 +114,22 @@ export type FromWorker =
   | WorkerReport;
 
 /** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
-export function stateOf(config: Config, { pools }: Pick<PoolRegistry, "pools">): DesiredState {
+export function stateOf(
+  config: Config,
+  { pools }: Pick<PoolRegistry, "pools">,
+  faults: FaultRegistry,
+): DesiredState {
   const upstreams = pools.flatMap((pool) =>
-    pool.upstreams.map((upstream) => ({
-      upstream: identityOf(upstream),
-      mode: upstream.mode,
-      streak: upstream.activeHealth.state,
-      verdict: upstream.outlier.verdict,
-      ...(upstream.fault && { rehearsal: upstream.fault.plan }),
-    })),
+    pool.upstreams.map((upstream) => {
+      const fault = faults.get(upstream);
+      return {
+        upstream: identityOf(upstream),
+        mode: upstream.mode,
+        streak: upstream.activeHealth.state,
+        verdict: upstream.outlier.verdict,
+        ...(fault && { fault: fault.spec }),
+      };
+    }),
   );
   return { config, upstreams };
 }
@@ -134,7 +142,7 @@ const turnMs = 1_000;
 
 /** Makes a fleet what a state says. What a verdict has said here since stays. */
 export function applyState(
-  registry: PoolRegistry,
+  { registry, faults }: { readonly registry: PoolRegistry; readonly faults: FaultRegistry },
   { config, upstreams }: DesiredState,
   { index, of }: WorkerIndex = { index: 0, of: 1 },
 ): void {
@@ -148,7 +156,8 @@ export function applyState(
       // The first try is not always the same worker's.
       upstream.outlier.probationDelayMs = ((index + hashString(upstreamState.upstream)) % of) * turnMs;
       pool.adoptHealth(upstream, upstreamState);
-      upstream.fault = upstreamState.rehearsal && new FaultInjection(upstreamState.rehearsal, systemRandom);
+      const { fault } = upstreamState;
+      faults.set(upstream, fault && new FaultInjection(fault, systemRandom));
     }
   }
 }

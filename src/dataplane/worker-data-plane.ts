@@ -1,25 +1,21 @@
 /** The plane in several processes: tells each of them the state, and makes one picture of what they report. */
 
 import type { Config } from "../config/config.ts";
-import { identityOf } from "../registry/pool-registry.ts";
-import type { EventLog } from "../control/event-log.ts";
-import type { DataPlane } from "./data-plane.ts";
-import type { PoolGauges } from "./data-plane.ts";
+import type { DataPlane, PoolGauges } from "./data-plane.ts";
 import { type DesiredState, perWorkerConfig, stateOf, sumInFlight } from "./messages.ts";
 import { StallQuorum } from "./stall-quorum.ts";
 import { AbortCoordinator, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
 import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
 import { type WorkerSnapshot } from "../snapshot/snapshot.ts";
 import { type Cancel, type Clock, repeat, type Schedule, sleep } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
+import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ProcessCounters } from "../metrics/process-families.ts";
-import { recordWorkerEvent } from "../control/event-recorder.ts";
 import type { PoolObserver } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { StallSuspicion } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
-import type { PoolEntry, PoolRegistry } from "../registry/pool-registry.ts";
+import { identityOf, type PoolEntry, type PoolRegistry } from "../registry/pool-registry.ts";
 
 /** What only the process around it can do. */
 export interface WorkerLauncher {
@@ -27,6 +23,15 @@ export interface WorkerLauncher {
   readonly spawn: Spawn;
   /** The port, or a free one for 0, if nobody else listens there. Rejects with the system's code. */
   readonly claimPort: (hostname: string, port: number) => Promise<number>;
+}
+
+/** A change of one worker's state, for event log and log. */
+export interface WorkerEvent {
+  readonly pid: number | undefined;
+  readonly from: "starting" | "serving" | "gone";
+  readonly to: "serving" | "hung" | "gone";
+  /** How it ended, or for how long it has been silent; empty where nothing more is known. */
+  readonly detail: string;
 }
 
 export interface WorkerDataPlaneOptions {
@@ -42,8 +47,9 @@ export interface WorkerDataPlaneOptions {
   readonly onSuspicion: (suspicions: readonly StallSuspicion[]) => void;
   /** Hears of requests that workers have kept, and whether there were others. */
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
-  readonly eventLog: Pick<EventLog, "add">;
-  readonly log: Log;
+  /** Called when a worker is serving again, hangs, or is gone. */
+  readonly onWorkerEvent: (event: WorkerEvent) => void;
+  readonly faults: FaultRegistry;
   readonly clock: Clock;
   readonly schedule: Schedule;
 }
@@ -75,11 +81,11 @@ export class WorkerDataPlane implements DataPlane {
     this.#broadcaster = new StateBroadcaster({
       schedule,
       state: () => this.#state(),
-      send: (...told) => this.#send(...told),
+      send: (state, revision) => this.#send(state, revision),
     });
     this.#quorum = new StallQuorum({
       ...{ registry, clock },
-      supervisors: () => this.#supervisors.filter(({ isResponsive: isAwake }) => isAwake),
+      supervisors: () => this.#supervisors.filter(({ isResponsive }) => isResponsive),
       onSuspicion: (suspicions) => {
         options.onSuspicion(suspicions);
         if (suspicions.some(({ upstream }) => upstream.isDown)) this.#broadcaster.schedule();
@@ -91,16 +97,15 @@ export class WorkerDataPlane implements DataPlane {
         new WorkerSupervisor({
           ...{ spawn: host.spawn, clock, schedule, onRequests: options.onRequests },
           onHello: () => this.#broadcaster.broadcast(),
-          onReport: (supervisor) => this.#heard(supervisor),
+          onReport: (supervisor) => this.#reported(supervisor),
           onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
-          onAborted: (...told) => this.#aborts.receive(...told),
+          onAborted: (...report) => this.#aborts.receive(...report),
           onReady: (supervisor) => {
-            if (supervisor.snapshot.restarts > 0)
-              recordWorkerEvent(options, supervisor, { to: "serving", how: "" });
+            if (supervisor.snapshot.restarts > 0) this.#report(supervisor, "serving");
           },
           onUnresponsive: (supervisor, seconds) =>
-            recordWorkerEvent(options, supervisor, { to: "hung", how: `silent for ${seconds} s` }),
-          onExit: (supervisor, how) => this.#lost(supervisor, how),
+            this.#report(supervisor, "hung", `silent for ${seconds} s`),
+          onExit: (supervisor, how) => this.#exited(supervisor, how),
         }),
     );
   }
@@ -176,12 +181,12 @@ export class WorkerDataPlane implements DataPlane {
 
   async drain(): Promise<void> {
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.drain()));
-    this.#rest();
+    this.#stopTimers();
   }
 
   /** They write down what they did; whoever does not leave is ended. */
   async end(): Promise<void> {
-    this.#rest();
+    this.#stopTimers();
     await Promise.race([
       Promise.all(this.#supervisors.map((supervisor) => supervisor.shutdown())),
       sleep(leaveWithinMs),
@@ -190,20 +195,20 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   close(): void {
-    this.#rest();
+    this.#stopTimers();
     for (const supervisor of this.#supervisors) supervisor.close();
   }
 
-  #rest(): void {
+  #stopTimers(): void {
     this.#broadcaster.stop();
     this.#cancelTick?.();
   }
 
   #state(): DesiredState {
-    const { registry, host } = this.#options;
+    const { registry, host, faults } = this.#options;
     // Reading brings verdicts up to date whose time has come.
     for (const pool of registry.pools) void pool.available;
-    return stateOf(perWorkerConfig(this.#desired, host.count, this.#port), registry);
+    return stateOf(perWorkerConfig(this.#desired, host.count, this.#port), registry, faults);
   }
 
   #send(state: DesiredState, revision: number): void {
@@ -213,14 +218,14 @@ export class WorkerDataPlane implements DataPlane {
     }
   }
 
-  #heard({ counts }: WorkerSupervisor): void {
+  #reported({ counts }: WorkerSupervisor): void {
     const { registry, observer, clock } = this.#options;
-    this.#count();
+    this.#sumInFlight();
     if (counts && mergeVerdicts(registry, counts, { observer, now: clock() })) this.#broadcaster.schedule();
   }
 
   /** What is under way everywhere, for limits, drains and pictures. */
-  #count(): void {
+  #sumInFlight(): void {
     const sums = sumInFlight(this.#supervisors.flatMap(({ counts }) => counts?.upstreams ?? []));
     for (const pool of this.#options.registry.pools) {
       for (const upstream of pool.upstreams) {
@@ -229,13 +234,18 @@ export class WorkerDataPlane implements DataPlane {
     }
   }
 
-  #lost(supervisor: WorkerSupervisor, how: string): void {
+  #exited(supervisor: WorkerSupervisor, how: string): void {
     const { counts } = supervisor;
     if (counts) this.#counters.retire(counts);
     supervisor.counts = undefined;
     this.#aborts.supervisorExited(supervisor);
-    this.#count();
-    recordWorkerEvent(this.#options, supervisor, { to: "gone", how });
+    this.#sumInFlight();
+    this.#report(supervisor, "gone", how);
+  }
+
+  #report({ pid, isReady }: WorkerSupervisor, to: WorkerEvent["to"], detail = ""): void {
+    const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
+    this.#options.onWorkerEvent({ pid, from, to, detail });
   }
 }
 

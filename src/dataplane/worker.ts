@@ -4,13 +4,15 @@ import type { EngineName } from "../config/config.ts";
 import { PoolRegistry } from "../registry/pool-registry.ts";
 import { identityOf } from "../registry/pool-registry.ts";
 import type { Engine } from "../engine/engine.ts";
+import { FaultRegistry } from "../fault/fault-registry.ts";
 import { bugs } from "../lib/bugs.ts";
 import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } from "../lib/clock.ts";
 import { type Log, lostLogLines } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { rescueWaiting, type StallEvidence } from "../probe/stall-detector.ts";
+import { rescueWaiting } from "../pool/attempt-control.ts";
+import type { StallEvidence } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import { RequestSampler } from "../requests/sampler.ts";
 import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
@@ -63,11 +65,11 @@ export class Worker {
   receive(message: ToWorker): void {
     switch (message.kind) {
       case "state":
-        return this.#follow(message);
+        return this.#applyState(message);
       case "look":
         return this.#collectEvidence(message.upstreams);
       case "cut":
-        return this.#cut(message);
+        return this.#abort(message);
       case "drain":
         return void this.#drain();
       case "close":
@@ -75,12 +77,12 @@ export class Worker {
     }
   }
 
-  #follow(state: StateMessage): void {
+  #applyState(state: StateMessage): void {
     this.#running?.dataPlane.setShedding(state.shedding);
     if (state.revision === this.#revision) return;
     const isFirst = this.#running === undefined;
-    const { registry, dataPlane, telemetry } = (this.#running ??= this.#begin(state));
-    applyState(registry, state, state.place);
+    const { registry, faults, dataPlane, telemetry } = (this.#running ??= this.#begin(state));
+    applyState({ registry, faults }, state, state.place);
     // What still waits on one that was found down moves on at once.
     for (const upstream of registry.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueWaiting(upstream);
@@ -104,12 +106,14 @@ export class Worker {
       // A verdict is news for the other workers too. Not on the way of the request that brought it about.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
+    const faults = new FaultRegistry();
     const engine = engines[config.engine];
     const sampler = new RequestSampler(clock, (request) => void this.#requests.push(request));
     const telemetry = startTelemetry({ config, isShared: true, log });
     const dataPlane = new LocalDataPlane({
       ...{ config, engine, sharesPort: true, registry, metrics, clock, schedule: this.#schedule, log },
       ...withSink(telemetry.sinks, sampler),
+      attemptFilters: [faults],
       onSuspicion: (suspicions) =>
         this.#trackUpstreams(
           suspicions.flatMap((one) =>
@@ -117,7 +121,7 @@ export class Worker {
           ),
         ),
     });
-    return { registry, metrics, dataPlane, sampler, telemetry };
+    return { registry, faults, metrics, dataPlane, sampler, telemetry };
   }
 
   async #listen(dataPlane: LocalDataPlane, { ready }: Telemetry): Promise<void> {
@@ -146,7 +150,7 @@ export class Worker {
     if (evidence.length > 0) this.#trackUpstreams(evidence);
   }
 
-  #cut({ upstream, request }: Extract<ToWorker, { kind: "cut" }>): void {
+  #abort({ upstream, request }: Extract<ToWorker, { kind: "cut" }>): void {
     const { registry, dataPlane } = this.#running ?? {};
     const found = registry?.pools
       .flatMap(({ upstreams }) => upstreams)
@@ -205,6 +209,7 @@ function evidenceOf({ id }: Upstream, evidence: StallEvidence, isSuspected: bool
 
 interface Running {
   readonly registry: PoolRegistry;
+  readonly faults: FaultRegistry;
   readonly metrics: Metrics;
   readonly dataPlane: LocalDataPlane;
   readonly telemetry: Telemetry;

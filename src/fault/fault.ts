@@ -1,11 +1,12 @@
-/** A fault that an operator plays on one upstream for a while: what it does to an attempt, and when it is over. */
+/** A fault that an operator injects on one upstream for a limited time, and the check that a pool can bear it. */
 
 import type { Random } from "../lib/random.ts";
 import { failure, type Failure, type FailureReason } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { Interception } from "../proxy/interception.ts";
 
-/** Failures that can be played, with how far each lets an attempt come. */
+/** Failures that can be injected, with the phase in which each fails an attempt. */
 const failures = {
   connect_refused: "connect",
   connect_timeout: "connect",
@@ -15,7 +16,7 @@ const failures = {
   upstream_reset: "head",
 } as const satisfies Partial<Readonly<Record<FailureReason, Failure["phase"]>>>;
 
-/** Answers that can be played. */
+/** Responses that can be injected. */
 const statuses = { status_500: 500, status_502: 502, status_503: 503, status_504: 504 } as const;
 
 export type InjectedError = keyof typeof failures | keyof typeof statuses;
@@ -25,71 +26,60 @@ export const injectedErrors: readonly InjectedError[] = [
   ...(Object.keys(statuses) as (keyof typeof statuses)[]),
 ];
 
-/** Limits on what can be played: longer than this is an outage, not a rehearsal. */
+/** Limits of a fault, milliseconds: a longer one is an outage. */
 export const maxFaultLatencyMs = 30_000;
 export const maxFaultMs = 600_000;
 export const defaultFaultMs = 30_000;
 
-/** What is played: the same in every process. */
+/** What is injected; the same in every process. */
 export interface FaultSpec {
   /** Added to each attempt before anything is sent, milliseconds. */
   readonly latencyMs: number;
-  /** Of the attempts that fail, 0–1. */
+  /** Share of the attempts that fail, 0–1. */
   readonly errorShare: number;
   readonly error: InjectedError;
-  /** Whether active checks fail too. */
+  /** Whether probes fail too. */
   readonly probes: boolean;
-  /** Clock time at which it ends by itself. */
+  /** Clock time at which the fault ends by itself. */
   readonly until: number;
   readonly by: string;
   readonly why: string;
 }
 
-/** What befalls one attempt: a delay before anything is sent, then its end or, without one, the real upstream. */
-export interface Interception {
-  readonly delayMs: number;
-  readonly end: Failure | { readonly kind: "answer"; readonly status: number } | undefined;
-}
-
-/** Marks a failure in logs, so that nobody looks for its cause on the upstream. */
+/** Marks injected failures in log and events, so that their cause is not sought on the upstream. */
 export const faultDetail = "rehearsal";
 
-/** `running ──(time)──▶ over`: it ends when read, also where no timer ends it. */
+/** `active ──(time)──▶ over`: it ends when it is read, so no timer is needed. */
 export class FaultInjection {
-  readonly plan: FaultSpec;
+  readonly spec: FaultSpec;
   readonly #random: Random;
 
-  constructor(plan: FaultSpec, random: Random) {
-    this.plan = plan;
+  constructor(spec: FaultSpec, random: Random) {
+    this.spec = spec;
     this.#random = random;
   }
 
   isOver(now: number): boolean {
-    return now >= this.plan.until;
+    return now >= this.spec.until;
   }
 
-  /** For an attempt that begins now; undefined if it is spared. */
+  /** For an attempt that starts now; undefined if it is spared. */
   intercept(now: number): Interception | undefined {
     if (this.isOver(now)) return undefined;
-    const { latencyMs: delayMs, errorShare, error } = this.plan;
-    const end = this.#random() < errorShare ? endOf(error) : undefined;
-    return delayMs > 0 || end ? { delayMs, end } : undefined;
+    const { latencyMs: delayMs, errorShare, error } = this.spec;
+    const then = this.#random() < errorShare ? injected(error) : "send";
+    return delayMs > 0 || then !== "send" ? { delayMs, then, detail: faultDetail } : undefined;
   }
 }
 
-function endOf(error: InjectedError): Interception["end"] {
-  if (isStatus(error)) return { kind: "answer", status: statuses[error] };
+function injected(error: InjectedError): Exclude<Interception["then"], "send"> {
+  if (isStatus(error))
+    return { kind: "response", status: statuses[error], reason: "rehearsal", detail: faultDetail };
   return failure(failures[error], error, faultDetail);
 }
 
 function isStatus(error: InjectedError): error is keyof typeof statuses {
   return error in statuses;
-}
-
-/** @param headMs how long an answer's head may take: a delay beyond that is a timeout, as it would be of a slow upstream */
-export function capDelay(staged: Interception, headMs: number): Interception {
-  if (staged.delayMs < headMs) return staged;
-  return { delayMs: headMs, end: failure("head", "head_timeout", faultDetail) };
 }
 
 /** "+2000 ms, 30 % connect_refused, failing probes" */
@@ -107,18 +97,24 @@ export function describeFault({
   return parts.join(", ");
 }
 
-// Whether a pool can bear a rehearsal: what is played must leave it able to serve.
-
-/** A sentence's end that says why not; undefined if nothing speaks against it. */
-export function reasonNotToInject(pool: Pool, upstream: Upstream): string | undefined {
-  const { available: fit } = pool;
-  const isPlayed = (other: Upstream) => other === upstream || other.fault !== undefined;
-  // Those that a rehearsal has got ejected count still: they are what the pool will have again.
-  const able = pool.upstreams.filter((other) => fit.includes(other) || isPlayed(other));
-  const played = able.filter(isPlayed);
-  if (!fit.some((other) => !isPlayed(other))) return "no other upstream of its pool is fit to serve";
-  if (played.length * 2 > able.length) {
-    return `${played.length} of ${able.length} fit upstreams would be under rehearsal, more than half`;
+/**
+ * Whether a pool stays able to serve with a fault on this upstream.
+ * @param hasFault whether a fault is active on an upstream
+ * @returns the end of a sentence that says why not; undefined if it does
+ */
+export function reasonNotToInject(
+  pool: Pool,
+  upstream: Upstream,
+  hasFault: (upstream: Upstream) => boolean,
+): string | undefined {
+  const { available } = pool;
+  const isFaulty = (other: Upstream) => other === upstream || hasFault(other);
+  // An upstream that its fault got ejected still counts: the pool has it back when the fault ends.
+  const able = pool.upstreams.filter((other) => available.includes(other) || isFaulty(other));
+  const faulty = able.filter(isFaulty);
+  if (!available.some((other) => !isFaulty(other))) return "no other upstream of its pool is available";
+  if (faulty.length * 2 > able.length) {
+    return `${faulty.length} of ${able.length} available upstreams would have a fault, more than half`;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 /** The table of metrics: every name, what it means and where its samples come from. Labels come from configuration only. */
 
 import type { Pool } from "../pool/pool.ts";
-import type { Status } from "../pool/upstream.ts";
+import type { Status, Upstream } from "../pool/upstream.ts";
 import type { Family, Sample } from "./prometheus.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics } from "./metrics.ts";
@@ -23,7 +23,12 @@ export interface MeasuredPool {
   readonly queue?: { readonly size: number } | undefined;
 }
 
-export function families(metrics: Metrics, measured: readonly MeasuredPool[]): readonly Family[] {
+/** @param hasFault whether a fault is injected on an upstream */
+export function families(
+  metrics: Metrics,
+  measured: readonly MeasuredPool[],
+  hasFault: (upstream: Upstream) => boolean = () => false,
+): readonly Family[] {
   const pools = measured.map(({ pool }) => pool);
   const ofUpstreams = (samples: (labels: Labels, member: Member) => readonly Sample[]) =>
     pools.flatMap((pool) =>
@@ -115,7 +120,7 @@ export function families(metrics: Metrics, measured: readonly MeasuredPool[]): r
       help: "1 while a fault is played on an upstream.",
       type: "gauge",
       labels: ["pool", "upstream"],
-      samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: upstream.fault ? 1 : 0 }]),
+      samples: () => ofUpstreams((labels, { upstream }) => [{ labels, value: hasFault(upstream) ? 1 : 0 }]),
     },
     {
       name: "evenkeel_ejections_total",

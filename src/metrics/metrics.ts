@@ -70,7 +70,7 @@ export class UpstreamMeter {
     if (outcome.kind === "cancelled") {
       this.cancelled += 1;
       // Or what is hedged would drop out of the percentile that hedges go by, which would sink and sink.
-      if (outcome.isOutrun) this.recent.waited(attempt.endedAt - attempt.startedAt, attempt.endedAt);
+      if (outcome.isSuperseded) this.recent.waited(attempt.endedAt - attempt.startedAt, attempt.endedAt);
       return;
     }
     const { status, timeToHeadersMs: headLatencyMs, endedAt } = attempt;

@@ -1,85 +1,93 @@
-/** One try of a request against one upstream: the only writer of load, latency and all that follows from how it ends. */
+/** One try of a request against one upstream. The only writer of the upstream's load, latency and verdicts. */
 
-import type { Interception } from "../fault/fault.ts";
 import type { Clock } from "../lib/clock.ts";
-import { type Failure, failureLabel, type Outcome, type Signal, signalOf } from "./outcome.ts";
-import { isGatewayFailure } from "../proxy/response-class.ts";
+import {
+  type Failure,
+  failureLabel,
+  type Outcome,
+  type ResponseClassifier,
+  type Signal,
+  signalOf,
+} from "./outcome.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** Keeps a pool's books: limits and verdicts that follow from its attempts, and from nothing else. */
+/** What a pool updates when its attempts start, respond and end: slots and verdicts. */
 export interface AttemptAccounting {
   attemptStarted(upstream: Upstream): void;
-  /** The head of an answer that speaks for the upstream has come. */
+  /** The head of a response arrived that speaks for the upstream. */
   attemptResponding(attempt: Attempt): void;
-  attemptEnded(attempt: Attempt, sign: Signal): void;
+  attemptEnded(attempt: Attempt, signal: Signal): void;
 }
 
-/** Hears of every attempt's end, after the pool: metrics. Called synchronously; must not throw. */
+/** Called at the end of every attempt, after the pool. Synchronous; must not throw. */
 export interface AttemptObserver {
   attemptEnded(attempt: Attempt, outcome: Outcome): void;
 }
 
-/** Moves an attempt's bytes: what befalls its upstream reaches the engine through it, without a closure. */
+/** The engine's side of an attempt: how timers, operators and other requests reach it, without a closure. */
 export interface AttemptDriver {
-  /** The upstream was found down while the attempt waits: it may go elsewhere, or stay. */
+  /** The upstream went down while the attempt waits: the request may move to another upstream, or stay. */
   rescue(attempt: Attempt): void;
   /**
-   * What waits fails there, what is being answered breaks off: the operator wants nothing to be left on the upstream.
-   * @param failed as what it fails, where that is something else
+   * Ends the attempt by force: a waiting request fails or is retried, a response that has begun is truncated.
+   * @param failed what it fails as, where that is not an operator's abort
    */
   abort(attempt: Attempt, failed?: Failure): void;
-  /** The attempt waits for longer than nearly all do: it may have company elsewhere. Missing where it may not. */
+  /** The attempt has waited longer than nearly all do: the request may get a second one. Missing where it may not. */
   hedge?(attempt: Attempt): void;
-  /** Others wait for its place: ends the request if its client sends it too slowly, and says whether. */
+  /** Others wait for its slot. Ends the request if its client uploads too slowly; returns whether it did. */
   yieldSlot?(attempt: Attempt, now: number): boolean;
 }
 
-/** What a failed attempt counts as, in milliseconds: a server that refuses at once must not look fast. */
+/** A failed attempt counts as at least this slow, milliseconds: an upstream that refuses at once must not look fast. */
 const failureLatencyMs = 1_000;
 
 /**
  * ```
- *  idle ──start──▶ waiting ──head──▶ answering ──end──▶ idle
- *                   │ ▲ └────────────end─────────────────▲
- *        clientTurn ▼ │ upstreamTurn                     │
- *                  sending ─────────────end──────────────┘
+ *  idle ──start──▶ waiting ──responseStarted──▶ responding ──end──▶ idle
+ *                   │ ▲ └──────────────end─────────────────────────▲
+ *       awaitClient ▼ │ awaitUpstream                              │
+ *                  uploading ──────────────end─────────────────────┘
  * ```
- * While it waits it stands in its upstream's list of those that do. It is reused by the exchange that owns it: start again only after the end.
+ * A waiting attempt is in `upstream.waiting`, the others are in `upstream.responding`. The exchange that owns an attempt
+ * reuses it: `start` is legal again after the end.
  */
 export class Attempt {
   readonly kind = "attempt";
   readonly #clock: Clock;
   readonly #observer: AttemptObserver;
+  readonly #classifier: ResponseClassifier;
   #upstream: Upstream | undefined;
   #accounting: AttemptAccounting | undefined;
   #list: AttemptList | undefined;
-  /** Neighbours in that list, which alone writes them. */
+  /** Neighbours in that list. Only the list writes them. */
   next: Attempt | undefined;
   previous: Attempt | undefined;
-  /** Named by the engine once it follows this attempt; undefined where it cannot be moved. */
+  /** Set by the engine that drives this attempt; undefined where it cannot be moved. */
   driver: AttemptDriver | undefined;
-  /** What a rehearsal on its upstream does to it: engines play that instead of sending, or before. */
-  interception: Interception | undefined;
-  /** Whether anything was in store for it. */
+  /** Counts the starts: tells a reused attempt from the one that a list held before. */
+  generation = 0;
+  /** Whether something held, failed or answered it in place of its upstream. Set by the exchange. */
   isIntercepted = false;
-  /** How long a rehearsal held it back before anything was sent, milliseconds. */
+  /** How long it was held before anything was sent, milliseconds. */
   heldMs = 0;
-  /** Clock time at which this attempt began. */
+  /** Clock time of the start. */
   startedAt = 0;
-  /** Clock time since which it is the upstream's turn. */
+  /** Clock time since which the upstream has been due to respond. */
   waitingSince = 0;
-  /** Clock time at which a connection was opened for it; 0 on a kept one, and where the engine cannot tell. */
+  /** Clock time at which a connection was opened for it; 0 on a reused one, and where the engine cannot tell. */
   connectedAt = 0;
-  /** Clock time at which the answer's head arrived; 0 before. */
+  /** Clock time at which the response's head arrived; 0 before. */
   responseStartedAt = 0;
-  /** Clock time at which it ended. */
+  /** Clock time of the end; 0 while open. */
   endedAt = 0;
-  /** Status of the answer; 0 before its head arrived. */
+  /** Status code of the response; 0 before its head arrived. */
   status = 0;
 
-  constructor(clock: Clock, observer: AttemptObserver) {
+  constructor(clock: Clock, observer: AttemptObserver, classifier: ResponseClassifier) {
     this.#clock = clock;
     this.#observer = observer;
+    this.#classifier = classifier;
   }
 
   /** Where this attempt goes, or went. Throws before the first start. */
@@ -88,12 +96,12 @@ export class Attempt {
     return this.#upstream;
   }
 
-  /** Milliseconds from start to head; undefined before the head. */
+  /** Milliseconds from the start to the response's head; undefined before the head. */
   get timeToHeadersMs(): number | undefined {
     return this.responseStartedAt > 0 ? this.responseStartedAt - this.startedAt : undefined;
   }
 
-  /** Milliseconds that a fresh connection took; undefined on a kept one, and where the engine cannot tell. */
+  /** Milliseconds that a new connection took; undefined on a reused one, and where the engine cannot tell. */
   get connectTimeMs(): number | undefined {
     return this.connectedAt > 0 ? this.connectedAt - this.startedAt - this.heldMs : undefined;
   }
@@ -102,54 +110,54 @@ export class Attempt {
     return this.#upstream !== undefined && this.endedAt === 0;
   }
 
-  /** Whether it is the upstream's turn to answer. */
+  /** Whether the upstream is due to respond. */
   get isWaiting(): boolean {
     return this.#list !== undefined && this.#list === this.#upstream?.waiting;
   }
 
-  /** Whether its protocol was switched. */
+  /** Whether its connection became a tunnel. */
   get isTunnel(): boolean {
-    return this.status === 101;
+    return this.#classifier.isTunnel(this.status);
   }
 
   /** Counts itself in, also with its pool. Throws if it is still open: every start needs its end. */
-  start(upstream: Upstream, ledger?: AttemptAccounting): void {
+  start(upstream: Upstream, accounting?: AttemptAccounting): void {
     if (this.isOpen) throw new Error(`Cannot start an attempt on ${upstream.id}: it is still open`);
     this.#upstream = upstream;
-    this.#accounting = ledger;
+    this.#accounting = accounting;
     this.driver = undefined;
+    this.generation += 1;
     this.startedAt = this.#clock();
     this.waitingSince = this.startedAt;
     this.connectedAt = 0;
-    this.interception = upstream.fault?.intercept(this.startedAt);
-    this.isIntercepted = this.interception !== undefined;
+    this.isIntercepted = false;
     this.heldMs = 0;
     this.responseStartedAt = 0;
     this.endedAt = 0;
     this.status = 0;
     upstream.inFlight += 1;
     this.#join(upstream.waiting);
-    ledger?.attemptStarted(upstream);
+    accounting?.attemptStarted(upstream);
   }
 
-  /** It has all that came of the request: the client sends more of it, and that wait is not the upstream's. */
+  /** All that arrived of the request was sent: the client has to send more, and that wait is not the upstream's. */
   awaitClient(): void {
     if (this.isWaiting) this.#join(this.upstream.responding);
   }
 
-  /** More of the request, or its end, went out. */
+  /** More of the request, or its end, was sent. */
   awaitUpstream(): void {
     if (!this.isOpen || this.responseStartedAt > 0 || this.isWaiting) return;
     this.waitingSince = this.#clock();
     this.#join(this.upstream.waiting);
   }
 
-  /** A connection was opened for it. */
+  /** A connection was opened for this attempt. */
   connectionOpened(): void {
     this.connectedAt = this.#clock();
   }
 
-  /** The final answer's head has arrived (1xx heads do not count). */
+  /** The final response's head arrived (interim 1xx heads do not count). */
   responseStarted(status: number): void {
     this.responseStartedAt = this.#clock();
     this.status = status;
@@ -157,10 +165,10 @@ export class Attempt {
     if (this.isTunnel) this.upstream.tunnels += 1;
     this.#join(this.upstream.responding);
     this.upstream.latency.record(this.responseStartedAt - this.startedAt, this.responseStartedAt);
-    if (!isGatewayFailure(status)) this.#accounting?.attemptResponding(this);
+    if (!this.#classifier.isFailure(status)) this.#accounting?.attemptResponding(this);
   }
 
-  /** Ends it, once: a second call does nothing, since an engine may learn of one end in two ways. */
+  /** Ends the attempt, once. A second call does nothing: an engine may learn of one end in two ways. */
   end(outcome: Outcome): void {
     if (!this.isOpen) return;
     const upstream = this.upstream;
@@ -172,12 +180,12 @@ export class Attempt {
     this.driver = undefined;
     if (outcome.kind === "failure" && this.responseStartedAt === 0) {
       upstream.latency.record(Math.max(failureLatencyMs, this.endedAt - this.startedAt), this.endedAt);
-    } else if (outcome.kind === "cancelled" && outcome.isOutrun && this.responseStartedAt === 0) {
+    } else if (outcome.kind === "cancelled" && outcome.isSuperseded && this.responseStartedAt === 0) {
       upstream.latency.record(this.endedAt - this.startedAt, this.endedAt);
     }
-    const sign = signalOf(outcome, this.status);
-    if (sign === "failure") upstream.outlier.setFailureLabel(failureLabel(outcome, this.status));
-    this.#accounting?.attemptEnded(this, sign);
+    const signal = signalOf(outcome, this.status, this.#classifier);
+    if (signal === "failure") upstream.outlier.setFailureLabel(failureLabel(outcome, this.status));
+    this.#accounting?.attemptEnded(this, signal);
     this.#observer.attemptEnded(this, outcome);
   }
 
@@ -188,18 +196,17 @@ export class Attempt {
   }
 }
 
-// Attempts in the order in which they joined: a list through the attempts themselves, so that joining allocates nothing.
-
+/** Attempts in the order in which they joined. Linked through the attempts themselves, so that joining allocates nothing. */
 export class AttemptList {
   #oldest: Attempt | undefined;
   #newest: Attempt | undefined;
 
-  /** Who joined first; undefined if nobody is there. */
+  /** The first to join; undefined if the list is empty. */
   get oldest(): Attempt | undefined {
     return this.#oldest;
   }
 
-  /** At its end; an attempt is in one list at most. */
+  /** Appends. An attempt is in one list at most. */
   add(attempt: Attempt): void {
     attempt.previous = this.#newest;
     attempt.next = undefined;
@@ -216,12 +223,5 @@ export class AttemptList {
     else this.#newest = previous;
     attempt.previous = undefined;
     attempt.next = undefined;
-  }
-
-  /** A copy, for whoever moves attempts while going through them. */
-  all(): Attempt[] {
-    const all: Attempt[] = [];
-    for (let attempt = this.#oldest; attempt; attempt = attempt.next) all.push(attempt);
-    return all;
   }
 }

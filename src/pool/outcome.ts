@@ -1,12 +1,10 @@
-/** How an attempt can end, as a type: separate from the attempt because everyone above speaks of it. */
-
-import { isGatewayFailure } from "../proxy/response-class.ts";
+/** How an attempt can end, and what its end says about the upstream. */
 
 /**
- * What had happened when an attempt failed. It decides what may be tried again:
- * - `connect`: nothing was sent, so any request may move on
- * - `head`: the request, or a part, may have been processed, so only an idempotent one may
- * - `body`: the answer has begun, so none may
+ * How far an attempt had come when it failed. It decides what may be retried:
+ * - `connect`: nothing was sent, so any request may be retried
+ * - `head`: the request, or a part of it, may have been processed, so only an idempotent one may
+ * - `body`: the response has begun, so none may
  */
 export type FailurePhase = "connect" | "head" | "body";
 
@@ -27,28 +25,28 @@ export interface Failure {
   readonly kind: "failure";
   readonly phase: FailurePhase;
   readonly reason: FailureReason;
-  /** What the system said, for the log; never shown to a client. */
+  /** The system's error text, for the log; never shown to a client. */
   readonly detail?: string;
 }
 
 export type Outcome =
-  /** The whole answer was passed on; its status is the attempt's. */
+  /** The whole response was forwarded; its status is the attempt's. */
   | { readonly kind: "response" }
   | Failure
-  /** The client went away, or another attempt won (then `isOutrun`): says nothing against the upstream. */
-  | { readonly kind: "cancelled"; readonly isOutrun?: true };
+  /** The client left, or another attempt won (`isSuperseded`). Says nothing about the upstream. */
+  | { readonly kind: "cancelled"; readonly isSuperseded?: true };
 
-/** Shared, so that the end of a request allocates nothing. */
+/** Shared objects, so that the end of a request allocates nothing. */
 export const completed: Outcome = { kind: "response" };
 export const cancelled: Outcome = { kind: "cancelled" };
 
-/** A second attempt of the same request was answered first: that it would have taken longer is known of this one. */
-export const superseded: Outcome = { kind: "cancelled", isOutrun: true };
+/** Another attempt of the same request was answered first: this one is known to take at least as long. */
+export const superseded: Outcome = { kind: "cancelled", isSuperseded: true };
 
-/** It waited on an upstream that was found down, and was moved to another one. */
+/** The attempt waited on an upstream that went down, and its request moved to another one. */
 export const rescued: Failure = { kind: "failure", phase: "head", reason: "rescued" };
 
-/** Its request had to be answered by now. */
+/** The request's total timeout expired. */
 export const deadlineExceeded: Failure = { kind: "failure", phase: "head", reason: "total_timeout" };
 
 export function failure(phase: FailurePhase, reason: FailureReason, detail?: string): Failure {
@@ -57,21 +55,25 @@ export function failure(phase: FailurePhase, reason: FailureReason, detail?: str
     : { kind: "failure", phase, reason, detail };
 }
 
-// What the end of an attempt says about its upstream. Apart from the verdict that follows from many of them.
-
-export type Signal = "success" | "failure" | "cancelled";
-
-/**
- * Failures of the gateway kind speak against an upstream, other answers for it: 500 is the application's own. Those that
- * were rescued say nothing new: the verdict came first.
- */
-export function signalOf(outcome: Outcome, status: number): Signal {
-  if (outcome === rescued) return "cancelled";
-  if (outcome.kind !== "response") return outcome.kind;
-  return isGatewayFailure(status) ? "failure" : "success";
+/** What a response's status code means to a pool, which knows no protocol. Finagle's ResponseClassifier. */
+export interface ResponseClassifier {
+  /** The upstream failed, although it responded. */
+  isFailure(code: number): boolean;
+  /** The connection became a tunnel: it may stay open for days and takes no slot. */
+  isTunnel(code: number): boolean;
 }
 
-/** What a failure is called, one vocabulary for log, metrics and dashboard: `connect_refused`, `status_503`. */
-export function failureLabel(outcome: Outcome, status: number): string {
-  return outcome.kind === "failure" ? outcome.reason : `status_${status}`;
+/** What the end of an attempt says about its upstream; the outlier detector's verdict follows from many of them. */
+export type Signal = "success" | "failure" | "cancelled";
+
+/** A rescued attempt says nothing new: the verdict about its upstream came first. */
+export function signalOf(outcome: Outcome, code: number, classifier: ResponseClassifier): Signal {
+  if (outcome === rescued) return "cancelled";
+  if (outcome.kind !== "response") return outcome.kind;
+  return classifier.isFailure(code) ? "failure" : "success";
+}
+
+/** The name of a failure in log, metrics and dashboard: `connect_refused`, `status_503`. */
+export function failureLabel(outcome: Outcome, code: number): string {
+  return outcome.kind === "failure" ? outcome.reason : `status_${code}`;
 }

@@ -143,11 +143,12 @@ export class Pool implements AttemptAccounting {
   recordProbe(
     upstream: Upstream,
     success: boolean,
-    { isSuspected, begunAt = Infinity }: ProbeContext = {},
+    { isSuspected, begunAt = Infinity, provesConnect = true }: ProbeContext = {},
   ): boolean {
     const { activeHealth, slowStart, outlier } = upstream;
     const wasOut =
-      activeHealth.state === "failing" || (upstream.isEjectedForRefusedConnect && begunAt > outlier.since);
+      activeHealth.state === "failing" ||
+      (provesConnect && upstream.isEjectedForRefusedConnect && begunAt > outlier.since);
     const isNew = activeHealth.record(
       success,
       isSuspected === true && otherUpCount(this.#current(), upstream) > 0,
@@ -271,8 +272,10 @@ export interface PoolSpec {
 export interface ProbeContext {
   /** Attempts wait there for too long: then one failure is enough, except for the last one that is up. */
   readonly isSuspected?: boolean;
-  /** Clock time at which it began: it knows nothing of what attempts have found since. */
+  /** Clock time at which the probe began: what attempts found since is newer. */
   readonly begunAt?: number;
+  /** Whether its success disproves an ejection for refused connections; by default true. */
+  readonly provesConnect?: boolean;
 }
 
 // What a pool tells of itself: apart from the pool, because the listeners live on other floors.

@@ -65,14 +65,14 @@ function ranked(candidates: readonly Upstream[]): readonly (readonly Upstream[])
 /** Joins groups that only have upstreams in probation with the next one: alone they would admit hardly anything. */
 function withProbation(groups: readonly (readonly Upstream[])[]): readonly (readonly Upstream[])[] {
   const joined: (readonly Upstream[])[] = [];
-  let carried: readonly Upstream[] = [];
+  let addition: readonly Upstream[] = [];
   for (const group of groups) {
-    carried = [...carried, ...group];
+    addition = [...addition, ...group];
     if (!group.some(({ outlier }) => outlier.state === "up")) continue;
-    joined.push(carried);
-    carried = [];
+    joined.push(addition);
+    addition = [];
   }
-  return carried.length > 0 ? [...joined, carried] : joined;
+  return addition.length > 0 ? [...joined, addition] : joined;
 }
 
 // Who may serve, until the next change: ranks with their places, and when mere time will change them.

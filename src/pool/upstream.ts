@@ -1,7 +1,9 @@
-/** One address in a pool: what the operator wants of it, what is known of it, and how much it carries now. */
+/** One address in a pool: the operator's intent, the verdicts about it, and its load. */
 
 import { PeakEwma } from "../lib/ewma.ts";
 import { hashString } from "../lib/hash.ts";
+import type { Address } from "../net/address.ts";
+import { ActiveHealth, type ActiveHealthState, type RiseFall } from "./active-health.ts";
 import { AttemptList } from "./attempt.ts";
 import {
   ejectionDisabled,
@@ -9,74 +11,75 @@ import {
   type OutlierLimits,
   type OutlierVerdict,
 } from "./outlier-detector.ts";
-import type { FaultInjection } from "../fault/fault.ts";
 import { SlowStart } from "./slow-start.ts";
-import { ActiveHealth, type RiseFall, type ActiveHealthState } from "./active-health.ts";
-import type { Address } from "../net/address.ts";
 
-/** The operator's intent. `draining`: no new requests, those in flight finish. `maintenance`: out until said otherwise. */
+/**
+ * The operator's intent. `draining`: no new requests, those in flight finish. `maintenance`: no new requests until the
+ * operator changes the mode.
+ */
 export type Mode = "ready" | "draining" | "maintenance";
 
 export const modes: readonly Mode[] = ["ready", "draining", "maintenance"];
 
-/** What is shown: derived from mode and verdicts each time it is asked for, never stored. */
+/** What is shown. Derived from mode and verdicts at each read, never stored. */
 export type Status =
   "passing" | "checking" | "failing" | "ejected" | "probation" | "draining" | "maintenance";
 
 export interface UpstreamSpec {
-  /** Names it everywhere: API, metrics, log, dashboard. Unique in the whole configuration. */
+  /** Its name in API, metrics, log and dashboard. Unique in the whole configuration. */
   readonly id: string;
   readonly address: Address;
-  /** Share of traffic relative to its siblings, 0–256; 0 gets no new traffic. */
+  /** Share of the pool's traffic relative to the other upstreams. Range 0–256; 0 takes no traffic. */
   readonly weight: number;
-  /** Serves only when no primary is fit. */
+  /** Serves only when no primary upstream is available. */
   readonly backup: boolean;
 }
 
-/** What probes and attempts say of an upstream, as one process tells another. */
+/** Both verdicts about an upstream, as one process sends them to another. */
 export interface UpstreamHealth {
   readonly streak: ActiveHealthState;
   readonly verdict: OutlierVerdict;
 }
 
-/** What an upstream has to keep to, and what its verdicts go by. What is left out does not limit. */
+/** Limits and thresholds of one upstream. A missing limit does not limit. */
 export interface UpstreamLimits extends RiseFall {
-  /** Without it no attempt speaks against it. */
+  /** Without it no attempt ejects the upstream. */
   readonly outlier?: OutlierLimits;
-  /** How long it takes from a recovery to its whole share, milliseconds. */
+  /** From a recovery to the full weight, milliseconds. */
   readonly slowStartMs?: number;
   /** Attempts at the same time, tunnels not counted. */
   readonly maxInFlight?: number;
 }
 
+/** A score is two thirds forgotten after this long; Finagle's default. */
+const latencyTauMs = 10_000;
+
 export class Upstream {
   readonly id: string;
-  /** Its `tls` may change; the rest is what makes it this upstream. Connections that are open keep what they began with. */
+  /** Only its `tls` may change: open connections keep the parameters that they were opened with. */
   address: Address;
-  /** Fixed hash of the id, so that rendezvous hashing does not hash it anew for every request. */
+  /** Hash of the id, computed once: rendezvous hashing needs it for every request. */
   readonly seed: number;
   readonly activeHealth: ActiveHealth;
   readonly outlier: OutlierDetector;
   readonly slowStart: SlowStart;
   maxInFlight: number;
-  /** Milliseconds until an answer's head arrives. */
+  /** Time to a response's head, milliseconds. */
   readonly latency = new PeakEwma(latencyTauMs);
   weight: number;
   backup: boolean;
   mode: Mode = "ready";
-  /** The fault that is played here; undefined, nearly always, while there is none. */
-  fault: FaultInjection | undefined;
-  /** Attempts under way, tunnels among them. */
+  /** Open attempts, tunnels included. */
   inFlight = 0;
-  /** Those whose protocol was switched: open for days perhaps, mostly idle, and so no reason to refuse requests. */
+  /** Open attempts whose connection became a tunnel: mostly idle and open for days perhaps, so they take no slot. */
   tunnels = 0;
-  /** Attempts of which it is this upstream's turn to answer, longest first. */
+  /** Attempts that the upstream is due to respond to, the longest wait first. */
   readonly waiting = new AttemptList();
-  /** The other open ones: they are being answered, or their clients still send. */
+  /** The other open attempts: a response has begun, or the client still uploads. */
   readonly responding = new AttemptList();
-  /** Clock time of the last head; -Infinity before the first. */
+  /** Clock time of the last response head; -Infinity before the first. */
   lastResponseAt = -Infinity;
-  /** What the engine that serves it keeps for it, and nobody else looks at: here, so that finding it costs nothing. */
+  /** The engine's connection pool for this upstream: kept here, so that finding it costs nothing. Only the engine reads it. */
   connectionPool: unknown;
 
   constructor(spec: UpstreamSpec, limits: UpstreamLimits) {
@@ -91,28 +94,27 @@ export class Upstream {
     this.maxInFlight = limits.maxInFlight ?? Infinity;
   }
 
-  /** Whether its limit lets one more request in. */
+  /** Whether a slot is free. */
   get hasCapacity(): boolean {
     return this.inFlight - this.tunnels < this.maxInFlight;
   }
 
-  /** Whether probes or attempts have found it down. */
+  /** Whether probes or attempts found it down. */
   get isDown(): boolean {
     return this.activeHealth.state === "failing" || this.outlier.state === "ejected";
   }
 
   /**
-   * Whether attempts took it out because they got no connection: a check that has one since knows better. Not where TLS is
-   * part of it, which a check may leave out, nor for what a rehearsal refuses.
-   * Source: Envoy's `successful_active_health_check_uneject_host`, which believes checks in every case.
+   * Whether it was ejected for refused connections: a later probe that connects disproves that. False for https, where the
+   * probe may leave the handshake out.
+   * Source: Envoy's `successful_active_health_check_uneject_host`, which trusts the probe in every case.
    */
   get isEjectedForRefusedConnect(): boolean {
-    const { address, outlier, fault } = this;
-    if (address.protocol !== "http" || fault) return false;
-    return outlier.state !== "up" && outlier.cause === "connect_refused";
+    const { address, outlier } = this;
+    return address.protocol === "http" && outlier.state !== "up" && outlier.cause === "connect_refused";
   }
 
-  /** The weight that policies go by: less than the operator's during a slow start. Changes only with the fit list. */
+  /** The weight that policies use: below the operator's during a slow start. Changes only with the list of available upstreams. */
   get effectiveWeight(): number {
     return this.weight * this.slowStart.share;
   }
@@ -123,6 +125,3 @@ export class Upstream {
     return state === "up" || this.activeHealth.state === "failing" ? this.activeHealth.state : state;
   }
 }
-
-/** A score is two thirds forgotten after this long; Finagle's default. */
-const latencyTauMs = 10_000;

@@ -3,11 +3,11 @@
 import { type Cancel, type Clock, type Schedule, sleep } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import type { Pool } from "../pool/pool.ts";
-import { faultDetail } from "../fault/fault.ts";
 import type { ActiveHealthState } from "../pool/active-health.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import { isUnresponsive, rescueWaiting, type StallSuspicion } from "./stall-detector.ts";
-import type { Probe, ProbePlan, ProbeResult } from "./probe.ts";
+import { rescueWaiting } from "../pool/attempt-control.ts";
+import type { ProbePlan, ProbeResult } from "./probe.ts";
+import { isUnresponsive, type StallSuspicion } from "./stall-detector.ts";
 
 /** One upstream to look at, and how. */
 export interface ProbeTarget {
@@ -18,7 +18,9 @@ export interface ProbeTarget {
 }
 
 export interface ProberOptions {
-  readonly probe: Probe;
+  readonly probe: (upstream: Upstream, plan: ProbePlan) => Promise<ProbeResult>;
+  /** Whether a success on this upstream disproves an ejection for refused connections; by default it does. */
+  readonly provesConnect?: (upstream: Upstream) => boolean;
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly random: Random;
@@ -104,10 +106,12 @@ export class Prober {
     const { target } = watch;
     const { clock, schedule, random, onResult } = this.#options;
     const begunAt = clock();
-    const result = await this.#probe(target.upstream, target.plan);
+    const result = await this.#options.probe(target.upstream, target.plan);
     if (this.#watches.get(target.upstream) !== watch) return;
     const { state } = target.upstream.activeHealth;
-    const changed = target.pool.recordProbe(target.upstream, result.success, { begunAt });
+    const changed = target.pool.recordProbe(target.upstream, result.success, {
+      ...{ begunAt, provesConnect: this.#provesConnect(target.upstream) },
+    });
     // First of all: whatever those who hear of it throw, it is looked at again.
     const wait = untilTick(clock(), waitMs(target, random));
     watch.cancel = schedule(wait, () => void this.#check(watch));
@@ -115,10 +119,8 @@ export class Prober {
     if (target.upstream.isDown) rescueWaiting(target.upstream);
   }
 
-  /** Where a rehearsal says that checks fail, nobody is asked. */
-  #probe({ address, fault }: Upstream, plan: ProbePlan): Promise<ProbeResult> {
-    if (!fault?.plan.probes) return this.#options.probe(address, plan);
-    return Promise.resolve({ success: false, detail: faultDetail, latencyMs: 0 });
+  #provesConnect(upstream: Upstream): boolean {
+    return this.#options.provesConnect?.(upstream) ?? true;
   }
 
   /** Beside the schedule, whose next look may be far away, or hangs. */
@@ -128,11 +130,13 @@ export class Prober {
     watch.heedsFrom = Infinity;
     const timeoutMs = Math.min(plan.timeoutMs, suspicionMs);
     const begunAt = this.#options.clock();
-    const result = await this.#probe(upstream, { ...plan, timeoutMs });
+    const result = await this.#options.probe(upstream, { ...plan, timeoutMs });
     watch.heedsFrom = this.#options.clock() + plan.changingIntervalMs;
     if (this.#watches.get(upstream) !== watch) return;
     const { state } = upstream.activeHealth;
-    const changed = pool.recordProbe(upstream, result.success, { isSuspected: true, begunAt });
+    const changed = pool.recordProbe(upstream, result.success, {
+      ...{ isSuspected: true, begunAt, provesConnect: this.#provesConnect(upstream) },
+    });
     const detail = result.success ? result.detail : `${result.detail}, and requests wait`;
     this.#options.onResult(target, { ...result, detail }, changed ? state : undefined);
     if (upstream.isDown) rescueWaiting(upstream);

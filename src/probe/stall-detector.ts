@@ -2,6 +2,7 @@
 
 import { type Cancel, type Clock, repeat, type Schedule } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
+import { rescueWaiting } from "../pool/attempt-control.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
@@ -111,14 +112,6 @@ export class StallDetector {
 
   #stallThresholdFor(upstream: Upstream): number {
     return stallThresholdMs(this.#options.p99Ms(upstream));
-  }
-}
-
-/** Lets every attempt that waits there go elsewhere, if its request may. */
-export function rescueWaiting(upstream: Upstream): void {
-  for (const attempt of upstream.waiting.all()) {
-    // One that is moved can take others along: a client that cannot be written to leaves with all it has.
-    if (attempt.isWaiting && attempt.upstream === upstream) attempt.driver?.rescue(attempt);
   }
 }
 

@@ -5,7 +5,9 @@ import { Attempt } from "../pool/attempt.ts";
 import { cancelled, type Failure, superseded } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { AttemptFilter, Interception } from "./interception.ts";
 import type { ExchangeObserver } from "./record.ts";
+import { httpResponseClassifier } from "./response-class.ts";
 
 /**
  * ```
@@ -19,15 +21,19 @@ export class ExchangeAttempts {
   readonly #first: Attempt;
   /** Made for the first request that is hedged. */
   #second: Attempt | undefined;
+  readonly #filters: readonly AttemptFilter[] | undefined;
+  #firstInterception: Interception | undefined;
+  #secondInterception: Interception | undefined;
   /** Whose hedge has no result yet. */
   #undecided: Pool | undefined;
   /** Whether the present request has been hedged. */
   isHedged = false;
 
-  constructor(clock: Clock, observer: ExchangeObserver) {
+  constructor(clock: Clock, observer: ExchangeObserver, filters?: readonly AttemptFilter[]) {
     this.#clock = clock;
     this.#observer = observer;
-    this.#first = new Attempt(clock, observer);
+    this.#filters = filters;
+    this.#first = new Attempt(clock, observer, httpResponseClassifier);
   }
 
   /** One that is under way. */
@@ -56,6 +62,7 @@ export class ExchangeAttempts {
 
   start(upstream: Upstream, pool: Pool): Attempt {
     this.#first.start(upstream, pool);
+    this.#firstInterception = this.#intercept(this.#first);
     return this.#first;
   }
 
@@ -63,9 +70,25 @@ export class ExchangeAttempts {
   hedge(upstream: Upstream, pool: Pool): Attempt {
     this.isHedged = true;
     this.#undecided = pool;
-    const second = (this.#second ??= new Attempt(this.#clock, this.#observer));
+    const second = (this.#second ??= new Attempt(this.#clock, this.#observer, httpResponseClassifier));
     second.start(upstream, pool);
+    this.#secondInterception = this.#intercept(second);
     return second;
+  }
+
+  interceptionOf(attempt: Attempt): Interception | undefined {
+    return attempt === this.#first ? this.#firstInterception : this.#secondInterception;
+  }
+
+  #intercept(attempt: Attempt): Interception | undefined {
+    if (!this.#filters) return undefined;
+    for (const filter of this.#filters) {
+      const interception = filter.intercept(attempt.upstream, attempt.startedAt);
+      if (!interception) continue;
+      attempt.isIntercepted = true;
+      return interception;
+    }
+    return undefined;
   }
 
   /** The answer of this one goes to the client. */

@@ -3,10 +3,11 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import { completed, deadlineExceeded, type Failure, rescued } from "../pool/outcome.ts";
-import { isGatewayFailure } from "./response-class.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { DeadlineHolder } from "./deadlines.ts";
+import type { AttemptFilter, Interception } from "./interception.ts";
+import { isGatewayFailure } from "./response-class.ts";
 import {
   hedged,
   type RetryCause,
@@ -49,15 +50,13 @@ export class Exchange implements QueueMember, DeadlineHolder {
   /** Attempts that are not among the retries: rescues, and a hedge. */
   #extra = 0;
   readonly #ticket = new QueueTicket();
-  /** Whether the engine can send the request's body again from its first byte. The engine keeps it true to life. */
-  isReplayable = true;
   /** Where it stands in a trace that upstreams shall go on with; undefined where `traceparent` passes as it came. */
   trace: TraceContext | undefined;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
     this.#recorder = new Recorder(options);
-    this.#attempts = new ExchangeAttempts(options.clock, this.#recorder);
+    this.#attempts = new ExchangeAttempts(options.clock, this.#recorder, options.attemptFilters);
   }
 
   /** Where the route led; undefined if none matched. */
@@ -71,7 +70,6 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#head = head;
     this.#destination = routeOf(this.#options.routes(), head);
     this.#key = this.#destination?.keyOf?.(head) ?? "";
-    this.isReplayable = true;
     this.trace = this.#options.trace?.(head.header("traceparent"));
     this.#recorder.opened(head, this.#destination?.pool, this.#key);
     return this;
@@ -156,9 +154,9 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** After a failed and ended attempt: another one elsewhere, already counted in; or what to answer. */
-  retryAfter(failed: Failure): Attempt | Refusal {
+  retryAfter(failed: Failure, isReplayable: boolean): Attempt | Refusal {
     if (this.#attempts.open) return this.#attempts.open;
-    const step = this.#retry(failed);
+    const step = this.#retry(failed, isReplayable);
     if (typeof step !== "string") return step;
     const refused = { ...refusal(failed.reason), notRetried: step };
     if (this.#heldStatus > 0) return { ...refused, status: this.#heldStatus, usesHeldResponse: true };
@@ -170,12 +168,12 @@ export class Exchange implements QueueMember, DeadlineHolder {
    * ended here, and the one returned is counted in. The engine keeps the answer then: should the new attempt fail, `again`
    * may ask for it with `usesHeldResponse`; else it is dropped. An engine that cannot keep it passes it on without asking.
    */
-  responseReceived(status: number): Attempt | "pass" {
+  responseReceived(status: number, isReplayable: boolean): Attempt | "pass" {
     if (!this.isRetriable(status)) return "pass";
     const answered = this.#attempts.responding;
     const other = this.#attempts.otherThan(answered);
     if (other) answered?.end(completed);
-    const step = other ?? this.#retry({ kind: "answer", reason: `status_${status}` });
+    const step = other ?? this.#retry({ kind: "answer", reason: `status_${status}` }, isReplayable);
     if (typeof step === "string") return "pass";
     this.#heldStatus = status;
     return step;
@@ -188,13 +186,13 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** While an attempt waits on an upstream that was found down: another one in its place, which was ended here, if it may move. */
-  rescue(waiting = this.#attempts.open): Attempt | undefined {
+  rescue(isReplayable: boolean, waiting = this.#attempts.open): Attempt | undefined {
     const other = this.#attempts.otherThan(waiting);
     if (other) {
       waiting?.end(rescued);
       return other;
     }
-    const context = this.#retryContext;
+    const context = this.#retryContext(isReplayable);
     const upstream = context && upstreamForRescue(context);
     if (!upstream) return undefined;
     const { pool } = context.destination;
@@ -205,8 +203,8 @@ export class Exchange implements QueueMember, DeadlineHolder {
   }
 
   /** While an attempt waits for longer than nearly all do: a second one beside it, already counted in, if it may have one. */
-  hedge(): Attempt | undefined {
-    const context = this.#attempts.isHedged ? undefined : this.#retryContext;
+  hedge(isReplayable: boolean): Attempt | undefined {
+    const context = this.#attempts.isHedged ? undefined : this.#retryContext(isReplayable);
     const upstream = context && upstreamForHedge(context);
     if (!upstream) return undefined;
     const { pool } = context.destination;
@@ -221,14 +219,19 @@ export class Exchange implements QueueMember, DeadlineHolder {
     this.#attempts.commit(attempt);
   }
 
+  /** What is to happen to an open attempt before it is sent; undefined, nearly always, if it is sent as it is. */
+  interceptionOf(attempt: Attempt): Interception | undefined {
+    return this.#attempts.interceptionOf(attempt);
+  }
+
   /** Records that the balancer answers itself, and returns what it was given: also for what only an engine can see. */
   refuse(refused: Refusal): Refusal {
     this.#recorder.refused(this.#destination?.pool.name, refused, this.#tried.length);
     return refused;
   }
 
-  #retry(cause: RetryCause): Attempt | RetryVeto {
-    const context = this.#retryContext;
+  #retry(cause: RetryCause, isReplayable: boolean): Attempt | RetryVeto {
+    const context = this.#retryContext(isReplayable);
     if (!context) throw new Error("Cannot try again: no attempt was made");
     const { pool } = context.destination;
     const chosen = upstreamForRetry(context, cause, this.#attempts.last);
@@ -241,9 +244,9 @@ export class Exchange implements QueueMember, DeadlineHolder {
     return this.#start(pool, chosen);
   }
 
-  get #retryContext(): RetryContext | undefined {
+  #retryContext(isReplayable: boolean): RetryContext | undefined {
     const [destination, head, key, tried] = [this.#destination, this.#head, this.#key, this.#tried];
-    const [extra, isReplayable] = [this.#extra, this.isReplayable];
+    const extra = this.#extra;
     return destination && head && { destination, method: head.method, key, tried, extra, isReplayable };
   }
 
@@ -312,6 +315,8 @@ export interface ExchangeOptions {
   /** Whether new requests are refused, for want of memory. */
   readonly load?: { readonly isShed: boolean };
   readonly observer: ExchangeObserver;
+  /** Asked for every attempt before it is sent; the first that intercepts it decides. */
+  readonly attemptFilters?: readonly AttemptFilter[];
   /** Present where requests are traced. */
   readonly trace?: Tracer;
   /** Who reads what became of requests; nothing is collected where there is nobody. */

@@ -1,8 +1,8 @@
 /** Finds requests that wait for longer than nearly all do, and lets each have a second attempt. Apart from what decides whether it may. */
 
 import type { Cancel, Clock, Schedule } from "../lib/clock.ts";
+import { hedgeWaiting } from "../pool/attempt-control.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { Upstream } from "../pool/upstream.ts";
 
 /** Since when a request is hedged: milliseconds, or as long as 99 of 100 answers of its pool take; 0 for never. */
 export type HedgeAfter = number | "p99";
@@ -71,7 +71,7 @@ export class Hedger {
     const now = this.#options.clock();
     for (const { pool, after } of pools) {
       const latest = now - (after === "p99" ? this.#p99Of(pool, now) : Math.max(checkIntervalMs, after));
-      for (const upstream of pool.upstreams) hedgeAll(upstream, latest);
+      for (const upstream of pool.upstreams) hedgeWaiting(upstream, latest);
     }
   }
 
@@ -82,16 +82,5 @@ export class Hedger {
     const afterMs = count < minResponses ? Infinity : Math.max(checkIntervalMs, p99Ms);
     this.#known.set(pool, { at: now, afterMs });
     return afterMs;
-  }
-}
-
-/** Every request that waits there since then or longer, the longest first: the budget may not last for all of them. */
-function hedgeAll(upstream: Upstream, latest: number): void {
-  const { oldest } = upstream.waiting;
-  if (!oldest || oldest.waitingSince > latest) return;
-  for (const attempt of upstream.waiting.all()) {
-    if (attempt.waitingSince > latest) break;
-    // One that is hedged can take others along: a client that cannot be written to leaves with all it has.
-    if (attempt.isWaiting && attempt.upstream === upstream) attempt.driver?.hedge?.(attempt);
   }
 }

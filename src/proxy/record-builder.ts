@@ -24,7 +24,7 @@ interface AttemptNote {
   upstream: Upstream;
   startedAt: number;
   connectMs: number | undefined;
-  isRehearsed: boolean;
+  isIntercepted: boolean;
   headAt: number;
   endedAt: number;
   status: number;
@@ -71,21 +71,21 @@ export class RecordBuilder implements EndedExchange {
       responseStartedAt: headAt,
       endedAt,
       status,
-      isIntercepted: isRehearsed,
+      isIntercepted,
     } = attempt;
     const note = this.#attempts[this.#attemptCount];
     if (note) {
       note.upstream = upstream;
       note.startedAt = startedAt;
       note.connectMs = connectMs;
-      note.isRehearsed = isRehearsed;
+      note.isIntercepted = isIntercepted;
       note.headAt = headAt;
       note.endedAt = endedAt;
       note.status = status;
       note.outcome = outcome;
     } else {
       const at = { startedAt, connectMs, headAt, endedAt };
-      this.#attempts.push({ upstream, ...at, status, outcome, isRehearsed });
+      this.#attempts.push({ upstream, ...at, status, outcome, isIntercepted });
     }
     this.#attemptCount += 1;
   }
@@ -219,6 +219,6 @@ function attemptOf(note: AttemptNote, exchangeAt: number): AttemptRecord {
     outcome: outcome.kind,
     phase: failed?.phase ?? null,
     reason: failed?.reason ?? null,
-    rehearsed: note.isRehearsed,
+    rehearsed: note.isIntercepted,
   };
 }

@@ -1,5 +1,6 @@
 /** The plain record of an exchange that is over: what every reader of requests is given. Apart from what collects it. */
 
+import { isTunnelStatus } from "./response-class.ts";
 import type { AttemptObserver } from "../pool/attempt.ts";
 import type { FailurePhase, FailureReason } from "../pool/outcome.ts";
 import type { Refusal, RefusalReason, RetryVeto } from "./refusal.ts";
@@ -101,7 +102,7 @@ export interface EndedExchange extends Omit<RequestRecord, "key" | "retried" | "
 
 /** Whether it became a connection that both sides keep for as long as they like: how long that was says nothing. */
 export function isTunnel({ status }: Pick<ExchangeSummary, "status">): boolean {
-  return status === 101;
+  return isTunnelStatus(status);
 }
 
 /** Who is given exchanges that ended: those that it wanted, and no others. Called on the request path: cheap, synchronous, and must not throw. */

@@ -5,7 +5,6 @@ import type { Attempt } from "../pool/attempt.ts";
 import type { Outcome } from "../pool/outcome.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { ExchangeOptions } from "./exchange.ts";
 import { RecordBuilder } from "./record-builder.ts";
 import {
   type Candidate,
@@ -25,6 +24,13 @@ import type { TraceContext } from "./trace-context.ts";
 /** A pool may have thousands. */
 const maxCandidates = 16;
 
+export interface RecorderOptions {
+  readonly clock: Clock;
+  readonly observer: ExchangeObserver;
+  /** Without a sink nothing is collected. */
+  readonly records?: readonly RecordSink[];
+}
+
 /**
  * A request that goes well costs a few numbers; strings and objects are made only for those that somebody wants, which is
  * known when they open or when they end.
@@ -37,7 +43,7 @@ export class Recorder implements ExchangeObserver {
   readonly #record = new RecordBuilder();
   #queuedAt = 0;
 
-  constructor({ clock, observer, records = [] }: ExchangeOptions) {
+  constructor({ clock, observer, records = [] }: RecorderOptions) {
     this.#clock = clock;
     this.#observer = observer;
     this.#sinks = records.length > 0 ? new SinkSelection(records) : undefined;

@@ -97,7 +97,7 @@ export interface UptimeSnapshot {
 }
 
 /** A fault that is played on an upstream. */
-export interface RehearsalSnapshot {
+export interface FaultSnapshot {
   /** Added to each attempt, milliseconds. */
   readonly latencyMs: number;
   /** Of the attempts that fail, 0–1. */
@@ -133,7 +133,7 @@ export interface UpstreamSnapshot {
   /** Null unless it is being emptied, or is kept empty. */
   readonly drain: DrainSnapshot | null;
   /** Null while nothing is played there. */
-  readonly rehearsal: RehearsalSnapshot | null;
+  readonly rehearsal: FaultSnapshot | null;
   /** Whether it gets new requests now. */
   readonly fit: boolean;
   /** Tunnels among them. */

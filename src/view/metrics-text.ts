@@ -1,5 +1,6 @@
 /** Everything that /metrics tells, put together from those who count. */
 
+import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { bugs } from "../lib/bugs.ts";
 import { lostLogLines } from "../lib/log.ts";
 import {
@@ -22,6 +23,7 @@ import type { MemoryMonitor } from "../control/overload.ts";
 export interface Exposed {
   readonly metrics: Metrics;
   readonly registry: Pick<PoolRegistry, "members">;
+  readonly faults: FaultRegistry;
   readonly dataPlane: DataPlane;
   readonly memory: Pick<MemoryMonitor, "snapshot">;
   readonly certificates: Pick<CertificateMonitor, "snapshot">;
@@ -30,11 +32,11 @@ export interface Exposed {
 
 /** The Prometheus text of all metrics, brought up to date. */
 export function renderMetrics(exposed: Exposed): Promise<string> {
-  const { metrics, registry, dataPlane, memory, certificates, store } = exposed;
+  const { metrics, registry, faults, dataPlane, memory, certificates, store } = exposed;
   dataPlane.refreshCounters();
   const measured = registry.members.map((member) => ({ pool: member.pool, ...dataPlane.measure(member) }));
   return renderPrometheus([
-    ...families(metrics, measured),
+    ...families(metrics, measured, (upstream) => faults.has(upstream)),
     ...workerFamilies(dataPlane.workers),
     ...certificateFamilies(certificates.snapshot),
     ...memoryFamilies(memory.snapshot),

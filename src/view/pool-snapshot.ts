@@ -1,5 +1,6 @@
 /** How one pool's part of the picture is taken; what it looks like stands in the snapshot's types. */
 
+import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import { errorsByReason, type Metrics, type UpstreamMeter } from "../metrics/metrics.ts";
 import type { PolicyName } from "../policy/policies.ts";
@@ -9,7 +10,7 @@ import { originOf } from "../net/address.ts";
 import type {
   OutlierSnapshot,
   PoolSnapshot,
-  RehearsalSnapshot,
+  FaultSnapshot,
   Traffic,
   UpstreamSnapshot,
 } from "../snapshot/snapshot.ts";
@@ -26,6 +27,7 @@ export interface PoolView {
   readonly policy: PolicyName;
   readonly probe: string;
   readonly metrics: Metrics;
+  readonly faults: Pick<FaultRegistry, "get">;
   readonly notesOf: (upstream: Upstream) => UpstreamAnnotations;
   readonly retryBudget: { readonly balance: number };
   readonly queue: { readonly size: number };
@@ -86,9 +88,10 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
   };
 }
 
-function faultSnapshot({ now, at }: PoolView, { fault }: Upstream): RehearsalSnapshot | null {
+function faultSnapshot({ faults, now, at }: PoolView, upstream: Upstream): FaultSnapshot | null {
+  const fault = faults.get(upstream);
   if (!fault || fault.isOver(now)) return null;
-  return { ...fault.plan, until: Math.round(at + fault.plan.until - now) };
+  return { ...fault.spec, until: Math.round(at + fault.spec.until - now) };
 }
 
 function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierSnapshot {

@@ -5,6 +5,7 @@ import type { Drains } from "../control/drains.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
 import type { Clock, WallClock } from "../lib/clock.ts";
+import type { FaultRegistry } from "../fault/fault-registry.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -30,6 +31,7 @@ export interface SnapshotBuilderOptions {
   readonly drains: Drains;
   readonly eventLog: EventLog;
   readonly metrics: Metrics;
+  readonly faults: FaultRegistry;
   readonly clock: Clock;
   readonly wallClock: WallClock;
   /** What a pool's exchanges know of it, in whatever processes they are. */
@@ -76,13 +78,14 @@ export class SnapshotBuilder {
 
   #viewOf(member: PoolEntry): PoolView {
     const { config, pool } = member;
-    const { measure, metrics, clock, wallClock, intents, eventLog, uptimeOf } = this.#options;
+    const { measure, metrics, faults, clock, wallClock, intents, eventLog, uptimeOf } = this.#options;
     return {
       pool,
       ...measure(member),
       policy: config.policy,
       probe: describePlan(config.probe),
       metrics,
+      faults,
       now: clock(),
       at: wallClock(),
       events: eventLog.events({ pool: pool.name, limit: eventsShown }),

@@ -1,6 +1,6 @@
 /** Numbers and times as people read them; each is short and of nearly constant width, so that tables do not jump. */
 
-import type { RehearsalSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../snapshot/snapshot.ts";
+import type { FaultSnapshot, UpstreamSnapshot, UptimeSnapshot } from "../snapshot/snapshot.ts";
 
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -112,12 +112,12 @@ export function formatUptime(share: number): string {
 // A fault that is played on an upstream, in words for page and terminal.
 
 /** Balancers of an earlier version say nothing of it. */
-export function faultProgress(upstream: UpstreamSnapshot): RehearsalSnapshot | undefined {
+export function faultProgress(upstream: UpstreamSnapshot): FaultSnapshot | undefined {
   return upstream.rehearsal ?? undefined;
 }
 
 /** "+2 s, 30% connect_refused, failing probes" */
-export function describeInjectedFault({ latencyMs, errorShare, error, probes }: RehearsalSnapshot): string {
+export function describeInjectedFault({ latencyMs, errorShare, error, probes }: FaultSnapshot): string {
   const isWhole = latencyMs >= 1_000 && latencyMs % 1_000 === 0;
   const delay = isWhole ? `${latencyMs / 1_000}\u00a0s` : formatMs(latencyMs);
   const parts = [
@@ -128,6 +128,6 @@ export function describeInjectedFault({ latencyMs, errorShare, error, probes }: 
   return parts.join(", ");
 }
 
-export function leftOf({ until }: RehearsalSnapshot, now: number): string {
+export function leftOf({ until }: FaultSnapshot, now: number): string {
   return `${formatSpan(until - now)} left`;
 }

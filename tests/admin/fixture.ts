@@ -54,8 +54,8 @@ export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend 
       acts.push({ by, reason: "" });
       return { applied: false, steps: [], needsRestart: [] };
     },
-    rehearse: (_id, _given, actor) => act(actor),
-    endRehearsal: (_id, actor) => act(actor),
+    injectFault: (_id, _given, actor) => act(actor),
+    endFault: (_id, actor) => act(actor),
     events: () => [],
     watch: () => () => {},
     intents: () => [],

@@ -3,6 +3,7 @@
 import { seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { Upstream } from "../../src/pool/upstream.ts";
@@ -27,7 +28,10 @@ function poolOf(count: number, policy: PolicyName, maxInFlight: number): Pool {
 /** Nanoseconds for choose, start, head and end, while `load` attempts are under way all the time. */
 function measure(pool: Pool, load: number): number {
   const observer = { attemptEnded() {} };
-  const open = Array.from({ length: load }, () => new Attempt(() => performance.now(), observer));
+  const open = Array.from(
+    { length: load },
+    () => new Attempt(() => performance.now(), observer, httpResponseClassifier),
+  );
   for (const attempt of open) {
     const chosen = pool.select("", []);
     if (!chosen) throw new Error("the load is more than the pool takes");

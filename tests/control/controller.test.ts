@@ -8,6 +8,7 @@ import { Drains } from "../../src/control/drains.ts";
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { Controller } from "../../src/control/controller.ts";
 import { Intents } from "../../src/control/desired-state.ts";
+import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { EventLog } from "../../src/control/event-log.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
@@ -43,7 +44,7 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
   const registry = new PoolRegistry({ clock, random, observer: { outlierChanged() {}, panicChanged() {} } });
   const hosts = new Set(down.map(hostOf));
   const prober = new Prober({
-    probe: async ({ hostname }) => {
+    probe: async ({ address: { hostname } }) => {
       await gate?.();
       return { success: !hosts.has(hostname), detail: "", latencyMs: 1 };
     },
@@ -58,7 +59,7 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
     abortAttempts: () => cut,
     onReload: ({ result }) => reloads.push(result),
   });
-  const controller = new Controller(reconciler);
+  const controller = new Controller(reconciler, new FaultRegistry());
   const upstream = (id: string) => {
     const found = registry.find(id);
     if (!found) throw new Error(`no ${id}`);

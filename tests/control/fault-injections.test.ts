@@ -8,6 +8,7 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { applyState, stateOf } from "../../src/dataplane/messages.ts";
 import { openSqlite } from "../../src/state/sqlite-store.ts";
 import { configOf } from "../support/configs.ts";
+import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 const actor = { by: "ann", reason: "to see it" };
@@ -30,9 +31,12 @@ function setUp() {
     return registry;
   };
   const registry = fleetOf();
+  const active = new FaultRegistry();
   const changes: number[] = [];
   const onChange = () => void changes.push(clock());
-  const faults = new FaultInjections({ clock, schedule, random, eventLog, log, onChange });
+  const faults = new FaultInjections({
+    ...{ faults: active, clock, schedule, random, eventLog, log, onChange },
+  });
   const find = (id: string) => {
     const found = registry.find(id);
     if (!found) throw new Error(`no ${id}`);
@@ -42,7 +46,7 @@ function setUp() {
     eventLog.events({ limit: 99 }).map(({ kind, upstream, from, to, reason, by, detail }) => {
       return `${kind} ${upstream} ${from} → ${to} (${reason}, ${by}${detail && `: ${detail}`})`;
     });
-  return { time, config, fleet: registry, fleetOf, rehearsals: faults, find, told, lines, changes };
+  return { time, config, active, fleet: registry, fleetOf, rehearsals: faults, find, told, lines, changes };
 }
 
 const order: FaultRequest = {
@@ -53,18 +57,18 @@ const words = "+2000 ms, 30 % connect_refused";
 
 describe("rehearsals", () => {
   test("end by themselves at their time, and the record says who began them and why", async () => {
-    const { time, rehearsals: faults, find, told, lines, changes } = setUp();
+    const { time, active, rehearsals: faults, find, told, lines, changes } = setUp();
     const found = find("a");
     expect(faults.begin(found, order, actor)).toBeUndefined();
     await time.advance(29_999);
-    expect(found.upstream.fault).toBeDefined();
+    expect(active.get(found.upstream)).toBeDefined();
     await time.advance(1);
-    expect(found.upstream.fault).toBeUndefined();
+    expect(active.get(found.upstream)).toBeUndefined();
     expect(told()).toEqual([
       `rehearsal a none → ${words} (operator, ann: to see it)`,
       `rehearsal a ${words} → none (time_over, balancer)`,
     ]);
-    expect(lines).toEqual(["rehearsal begins", "rehearsal ends"]);
+    expect(lines).toEqual(["fault injection started", "fault injection ended"]);
     expect(changes).toEqual([0, 30_000]);
   });
 
@@ -79,23 +83,23 @@ describe("rehearsals", () => {
   });
 
   test("are replaced, not added up: the new one has its own time", async () => {
-    const { time, rehearsals: faults, find } = setUp();
+    const { time, active, rehearsals: faults, find } = setUp();
     const { upstream } = find("a");
     faults.begin(find("a"), order, actor);
     await time.advance(20_000);
     faults.begin(find("a"), { ...order, latencyMs: 0 }, actor);
     await time.advance(20_000);
-    expect(upstream.fault?.plan.latencyMs).toBe(0);
+    expect(active.get(upstream)?.spec.latencyMs).toBe(0);
     await time.advance(10_000);
-    expect(upstream.fault).toBeUndefined();
+    expect(active.get(upstream)).toBeUndefined();
   });
 
   test("end all together when the balancer drains", () => {
-    const { rehearsals: faults, find, told } = setUp();
+    const { active, rehearsals: faults, find, told } = setUp();
     faults.begin(find("a"), order, actor);
     faults.begin(find("b"), { ...order, force: true }, actor);
     faults.endAll("draining");
-    expect([find("a").upstream.fault, find("b").upstream.fault]).toEqual([undefined, undefined]);
+    expect([active.has(find("a").upstream), active.has(find("b").upstream)]).toEqual([false, false]);
     expect(told().slice(2)).toEqual([
       `rehearsal a ${words} → none (draining, balancer)`,
       `rehearsal b ${words} → none (draining, balancer)`,
@@ -103,24 +107,27 @@ describe("rehearsals", () => {
   });
 
   test("are refused where the pool could not bear them, unless by force", () => {
-    const { rehearsals: faults, find } = setUp();
+    const { active, rehearsals: faults, find } = setUp();
     faults.begin(find("a"), order, actor);
     expect(faults.begin(find("b"), order, actor)).toMatchObject({
       status: 409,
       reason: "rehearsal_unsafe",
     });
-    expect(find("b").upstream.fault).toBeUndefined();
+    expect(active.get(find("b").upstream)).toBeUndefined();
     expect(faults.begin(find("b"), { ...order, force: true }, actor)).toBeUndefined();
   });
 
   test("travel to workers with the state, and leave them with it", () => {
-    const { rehearsals: faults, find, fleet: registry, fleetOf, config } = setUp();
-    const worker = fleetOf();
-    const tell = () => applyState(worker, JSON.parse(JSON.stringify(stateOf(config, registry))));
-    const there = () => worker.find("a")?.upstream.fault?.plan;
+    const { active, rehearsals: faults, find, fleet: registry, fleetOf, config } = setUp();
+    const worker = { registry: fleetOf(), faults: new FaultRegistry() };
+    const tell = () => applyState(worker, JSON.parse(JSON.stringify(stateOf(config, registry, active))));
+    const there = () => {
+      const found = worker.registry.find("a");
+      return found && worker.faults.get(found.upstream)?.spec;
+    };
     faults.begin(find("a"), order, actor);
     tell();
-    expect(there()).toEqual(find("a").upstream.fault?.plan);
+    expect(there()).toEqual(active.get(find("a").upstream)?.spec);
     faults.end(find("a").upstream, "operator", actor);
     tell();
     expect(there()).toBeUndefined();

@@ -44,7 +44,7 @@ import type { DashboardState } from "../../src/wording/verdict.ts";
 import type { UpstreamPageState } from "../../src/dashboard/live/upstream-poller.ts";
 import { type Row, rowSince } from "../../src/dashboard/overview/upstream-row.tsx";
 import { viewOf } from "../../src/dashboard/view.ts";
-import type { RehearsalSnapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
+import type { FaultSnapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import type { Mode } from "../../src/pool/upstream.ts";
 import type { Intent } from "../../src/state/intent.ts";
 import { columnsOf } from "../../src/history/point.ts";
@@ -128,7 +128,7 @@ const backups = snapshot && {
 const rehearsed = {
   ...{ latencyMs: 2_000, errorShare: 0.3, error: hostile, probes: true },
   ...{ until: picture.at + 20_000, by: hostile, why: hostile },
-} as unknown as RehearsalSnapshot;
+} as unknown as FaultSnapshot;
 const rehearsing = snapshot && {
   ...snapshot,
   pools: snapshot.pools.map((pool) => ({

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
+import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { mergeVerdicts } from "../../src/dataplane/worker-aggregation.ts";
 import { applyState, buildReport, perWorkerConfig, stateOf } from "../../src/dataplane/messages.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { failure, completed } from "../../src/pool/outcome.ts";
 import type { PoolObserver } from "../../src/pool/pool.ts";
 import { configOf } from "../support/configs.ts";
@@ -28,7 +30,11 @@ function setUp(pools = "main: a b c") {
   const silent = { outlierChanged() {}, panicChanged() {} };
   const workers = [fleetWith(silent), fleetWith(silent)];
   const tell = () => {
-    for (const worker of workers) applyState(worker, overTheWire(stateOf(config, parent)));
+    for (const worker of workers)
+      applyState(
+        { registry: worker, faults: new FaultRegistry() },
+        overTheWire(stateOf(config, parent, new FaultRegistry())),
+      );
   };
   tell();
   const upstreamIn = (registry: PoolRegistry | undefined, id: string) => {
@@ -39,7 +45,7 @@ function setUp(pools = "main: a b c") {
   /** An attempt of one worker. */
   const run = (worker: number, id: string, isGood: boolean) => {
     const { pool, upstream } = upstreamIn(workers[worker], id);
-    const attempt = new Attempt(clock, { attemptEnded() {} });
+    const attempt = new Attempt(clock, { attemptEnded() {} }, httpResponseClassifier);
     attempt.start(upstream, pool);
     if (isGood) attempt.responseStarted(200);
     attempt.end(isGood ? completed : failure("head", "upstream_reset"));
@@ -138,8 +144,9 @@ describe("a passive verdict", () => {
   test("has its first try in one process alone, and the other tries only if that one has nothing to try it with", () => {
     const { eject, hear, parent, workers, config, status, run, now } = setUp();
     const tell = () => {
-      const state = overTheWire(stateOf(config, parent));
-      for (const [index, worker] of workers.entries()) applyState(worker, state, { index, of: 2 });
+      const state = overTheWire(stateOf(config, parent, new FaultRegistry()));
+      for (const [index, worker] of workers.entries())
+        applyState({ registry: worker, faults: new FaultRegistry() }, state, { index, of: 2 });
     };
     const first = () => status("a").slice(1).indexOf("probation");
     eject(0, "a");

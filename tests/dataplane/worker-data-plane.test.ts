@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
+import { recordWorkerEvent } from "../../src/control/event-recorder.ts";
+import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import type { NewEvent } from "../../src/control/event-log.ts";
 import { seededRandom } from "../../src/lib/random.ts";
@@ -30,19 +32,21 @@ function setUp(count = 2) {
   registry.commit(registry.prepare(config));
   const metrics = new Metrics(clock);
   const events: NewEvent[] = [];
+  const eventLog = {
+    add(event: NewEvent) {
+      events.push(event);
+      return { seq: 0, at: 0, ...event };
+    },
+  };
   const started: { at: number; fake: Fake }[] = [];
   const suspicions: StallSuspicion[] = [];
   const requests: [kept: readonly RequestRecord[], isSampled: boolean][] = [];
   const workers = new WorkerDataPlane({
-    ...{ config, registry, metrics, observer, log, clock, schedule },
+    ...{ config, registry, metrics, observer, clock, schedule },
     onSuspicion: (all) => void suspicions.push(...all),
     onRequests: (kept, isSampled) => void requests.push([kept, isSampled]),
-    eventLog: {
-      add(happening) {
-        events.push(happening);
-        return { seq: 0, at: 0, ...happening };
-      },
-    },
+    faults: new FaultRegistry(),
+    onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
     host: {
       count,
       claimPort: async (_, port) => port || 4_711,

@@ -62,8 +62,8 @@ describe.each([
       expect(told).toContain("rehearsal | 100 % connect_refused | operator | ann | drill");
       expect(told).toContain("rehearsal | none | time_over | balancer | ");
       expect(told.find((line) => line.startsWith("outlier | ejected"))).toMatch(/, rehearsal$/);
-      expect(room.proxy.stderr).toContain("rehearsal begins");
-      expect(room.proxy.stderr).toContain("rehearsal ends");
+      expect(room.proxy.stderr).toContain("fault injection started");
+      expect(room.proxy.stderr).toContain("fault injection ended");
     },
     40_000,
   );

@@ -1,60 +1,86 @@
 import { describe, expect, test } from "bun:test";
 
+import type { Upstream } from "../../src/pool/upstream.ts";
+import { ExchangeAttempts } from "../../src/proxy/exchange-attempts.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import {
-  capDelay,
   describeFault,
   FaultInjection,
   type FaultSpec,
   injectedErrors,
   reasonNotToInject,
 } from "../../src/fault/fault.ts";
+import { FaultRegistry } from "../../src/fault/fault-registry.ts";
+import { capDelay } from "../../src/proxy/interception.ts";
 import { domain } from "../support/domain.ts";
 
 const plan: FaultSpec = {
   ...{ latencyMs: 0, errorShare: 1, error: "connect_refused", probes: false },
   ...{ until: 5_000, by: "ann", why: "" },
 };
-const rehearsalOf = (change: Partial<FaultSpec> = {}) =>
+const faultOf = (change: Partial<FaultSpec> = {}) =>
   new FaultInjection({ ...plan, ...change }, seededRandom(1));
 
-describe("a rehearsal", () => {
-  test("ends at its time, even if nobody looks before", () => {
-    const { upstreams, start, now } = domain();
+const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused() {} };
+
+describe("a fault", () => {
+  test("ends at its time, even if nothing read it before", () => {
+    const { upstreams } = domain();
     const [a] = upstreams;
     if (!a) throw new Error("an upstream is expected");
-    a.fault = rehearsalOf();
-    expect(start(a).interception?.end).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
-    now.ms = 4_999;
-    expect(start(a).interception).toBeDefined();
-    now.ms = 5_000;
-    expect(start(a).interception).toBeUndefined();
+    const faults = new FaultRegistry();
+    faults.set(a, faultOf());
+    expect(faults.intercept(a, 0)?.then).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
+    expect(faults.intercept(a, 4_999)).toBeDefined();
+    expect(faults.intercept(a, 5_000)).toBeUndefined();
   });
 
-  test("leaves an attempt alone without one, also when the attempt is used again", () => {
-    const { upstreams, start, pool } = domain();
+  test("intercepts attempts on its own upstream only, and none once it is removed", () => {
+    const { upstreams } = domain();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("two upstreams are expected");
-    a.fault = rehearsalOf();
-    const attempt = start(a);
+    const faults = new FaultRegistry();
+    faults.set(a, faultOf());
+    expect(faults.intercept(b, 0)).toBeUndefined();
+    faults.set(b, faultOf({ until: 9_000 }));
+    faults.set(a, undefined);
+    expect(faults.intercept(a, 0)).toBeUndefined();
+    expect(faults.intercept(b, 8_999)).toBeDefined();
+  });
+
+  test("marks the attempt of an exchange, and leaves the next one alone", () => {
+    const { upstreams, pool, now } = domain();
+    const [a, b] = upstreams;
+    if (!a || !b) throw new Error("two upstreams are expected");
+    const faults = new FaultRegistry();
+    faults.set(a, faultOf());
+    const attempts = new ExchangeAttempts(() => now.ms, observer, [faults]);
+    const attempt = attempts.start(a, pool);
+    expect([attempt.isIntercepted, attempts.interceptionOf(attempt)?.then]).toMatchObject([
+      true,
+      { reason: "connect_refused" },
+    ]);
     attempt.end({ kind: "cancelled" });
-    attempt.start(b, pool);
-    expect(attempt.interception).toBeUndefined();
+    expect(attempts.start(b, pool)).toBe(attempt);
+    expect([attempt.isIntercepted, attempts.interceptionOf(attempt)]).toEqual([false, undefined]);
   });
 
   test("fails as many attempts as its share says, and delays all", () => {
-    const fault = rehearsalOf({ errorShare: 0.3, latencyMs: 200 });
-    const staged = Array.from({ length: 2_000 }, () => fault.intercept(0));
-    expect(staged.every((each) => each?.delayMs === 200)).toBe(true);
-    const failed = staged.filter((each) => each?.end).length;
+    const fault = faultOf({ errorShare: 0.3, latencyMs: 200 });
+    const interceptions = Array.from({ length: 2_000 }, () => fault.intercept(0));
+    expect(interceptions.every((each) => each?.delayMs === 200)).toBe(true);
+    const failed = interceptions.filter((each) => each?.then !== "send").length;
     expect(failed).toBeGreaterThan(530);
     expect(failed).toBeLessThan(670);
   });
 
   test("plays every kind it offers, connects as what any method may retry", () => {
-    const ends = injectedErrors.map((error) => rehearsalOf({ error }).intercept(0)?.end);
+    const results = injectedErrors.map((error) => faultOf({ error }).intercept(0)?.then);
     expect(
-      ends.map((end) => (end?.kind === "answer" ? `${end.status}` : `${end?.phase} ${end?.reason}`)),
+      results.map((then) => {
+        if (then === undefined || then === "send") return then;
+        return then.kind === "response" ? `${then.status}` : `${then.phase} ${then.reason}`;
+      }),
     ).toEqual([
       ...["connect connect_refused", "connect connect_timeout", "connect connect_reset"],
       ...["head head_timeout", "head head_invalid", "head upstream_reset"],
@@ -63,10 +89,11 @@ describe("a rehearsal", () => {
   });
 
   test("turns a delay beyond the time for a head into a timeout", () => {
-    expect(capDelay({ delayMs: 999, end: undefined }, 1_000)).toEqual({ delayMs: 999, end: undefined });
-    expect(capDelay({ delayMs: 1_000, end: undefined }, 1_000)).toMatchObject({
+    const held = { then: "send", detail: "x" } as const;
+    expect(capDelay({ ...held, delayMs: 999 }, 1_000)).toEqual({ ...held, delayMs: 999 });
+    expect(capDelay({ ...held, delayMs: 1_000 }, 1_000)).toMatchObject({
       delayMs: 1_000,
-      end: { reason: "head_timeout", phase: "head" },
+      then: { reason: "head_timeout", phase: "head", detail: "x" },
     });
   });
 
@@ -77,35 +104,43 @@ describe("a rehearsal", () => {
   });
 });
 
+function noFaults() {
+  const faults = new FaultRegistry();
+  return { faults, hasFault: (upstream: Upstream) => faults.has(upstream) };
+}
+
 describe("the guard", () => {
   test("refuses the last fit upstream, and more than half of them", () => {
+    const { faults, hasFault } = noFaults();
     const { pool, upstreams } = domain({ weights: [1, 1, 1, 1] });
     const [a, b, c, d] = upstreams;
     if (!a || !b || !c || !d) throw new Error("four upstreams are expected");
-    expect(reasonNotToInject(pool, a)).toBeUndefined();
-    a.fault = rehearsalOf();
+    expect(reasonNotToInject(pool, a, hasFault)).toBeUndefined();
+    faults.set(a, faultOf());
     // The one that is under way already may be replaced.
-    expect(reasonNotToInject(pool, a)).toBeUndefined();
-    expect(reasonNotToInject(pool, b)).toBeUndefined();
-    b.fault = rehearsalOf();
-    expect(reasonNotToInject(pool, c)).toContain("3 of 4");
+    expect(reasonNotToInject(pool, a, hasFault)).toBeUndefined();
+    expect(reasonNotToInject(pool, b, hasFault)).toBeUndefined();
+    faults.set(b, faultOf());
+    expect(reasonNotToInject(pool, c, hasFault)).toContain("3 of 4");
     pool.setMode(c, "maintenance");
-    expect(reasonNotToInject(pool, d)).toContain("no other upstream");
+    expect(reasonNotToInject(pool, d, hasFault)).toContain("no other upstream");
   });
 
   test("counts those that their rehearsal got ejected", () => {
+    const { faults, hasFault } = noFaults();
     const { pool, upstreams, run } = domain();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("upstreams are expected");
-    a.fault = rehearsalOf();
+    faults.set(a, faultOf());
     for (let i = 0; i < 5; i++) run(a, "bad");
     expect(a.status).toBe("ejected");
-    expect(reasonNotToInject(pool, b)).toContain("2 of 3");
+    expect(reasonNotToInject(pool, b, hasFault)).toContain("2 of 3");
   });
 
   test("refuses the only one of a pool", () => {
+    const { hasFault } = noFaults();
     const { pool, upstreams } = domain({ weights: [1] });
     const [a] = upstreams;
-    expect(a && reasonNotToInject(pool, a)).toContain("no other upstream");
+    expect(a && reasonNotToInject(pool, a, hasFault)).toContain("no other upstream");
   });
 });

@@ -8,6 +8,7 @@ import { historyFileOf, openHistory } from "../../src/history/sqlite-store.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { failure, rescued, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
@@ -56,7 +57,7 @@ function stage({
     onFailure: (error, lost) => void failures.push([error, lost]),
   });
   let now = 0;
-  const attempt = new Attempt(() => now, metrics);
+  const attempt = new Attempt(() => now, metrics, httpResponseClassifier);
   return {
     history,
     time,
@@ -173,10 +174,10 @@ describe("history", () => {
     const kept = { at: epoch, spanMs: 10_000, requests: 70, errors: 3, retries: 2, rescues: 0, queued: 0 };
     const past = { ...kept, inFlight: 9, p50Ms: 12, p95Ms: 34, p99Ms: null };
     const next = { ...past, at: epoch + 10_000, rescues: 4, queued: 8 };
-    const carried = openHistory(file, () => epoch);
-    expect(carried.read(series, resolutions[1], 0)).toEqual([past]);
-    carried.write([{ series, level: resolutions[1], point: next }]);
-    carried.close();
+    const addition = openHistory(file, () => epoch);
+    expect(addition.read(series, resolutions[1], 0)).toEqual([past]);
+    addition.write([{ series, level: resolutions[1], point: next }]);
+    addition.close();
     const again = openHistory(file, () => epoch);
     expect(again.read(series, resolutions[1], 0)).toEqual([past, next]);
     again.close();
@@ -483,10 +484,10 @@ describe("the history file", () => {
       INSERT INTO series VALUES (1, 'main', 'a', ${epoch});
       PRAGMA user_version = 2`);
     old.close();
-    const carried = openHistory(file, () => epoch);
-    expect(carried.uptime(key)).toBe("");
-    carried.write([{ series: key, level: resolutions[2], point: { ...point, at: epoch }, uptime: "1 2 3" }]);
-    carried.close();
+    const addition = openHistory(file, () => epoch);
+    expect(addition.uptime(key)).toBe("");
+    addition.write([{ series: key, level: resolutions[2], point: { ...point, at: epoch }, uptime: "1 2 3" }]);
+    addition.close();
     const again = openHistory(file, () => epoch);
     expect(again.uptime(key)).toBe("1 2 3");
     expect(again.uptime({ pool: "main", upstream: "b" })).toBe("");

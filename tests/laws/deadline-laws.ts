@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
-import { rescueWaiting } from "../../src/probe/stall-detector.ts";
+import { rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { Deadlines, type DeadlinesOptions } from "../../src/proxy/deadlines.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { answerWith, startOrigin, startStuck, type StuckOrigins } from "../support/origin.ts";

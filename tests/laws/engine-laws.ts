@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { rescueWaiting } from "../../src/probe/stall-detector.ts";
+import { rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
 import { answerWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";

@@ -6,7 +6,8 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { FaultInjection, type FaultSpec } from "../../src/fault/fault.ts";
-import { StallDetector, rescueWaiting } from "../../src/probe/stall-detector.ts";
+import { rescueWaiting } from "../../src/pool/attempt-control.ts";
+import { StallDetector } from "../../src/probe/stall-detector.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
@@ -38,7 +39,10 @@ async function scene(
     const plan = { latencyMs: 0, errorShare: 0, error: "connect_refused", probes: false } as const;
     const until = systemClock() + 60_000;
     if (first)
-      first.fault = new FaultInjection({ ...plan, until, by: "ann", why: "", ...change }, seededRandom(1));
+      set.faults.set(
+        first,
+        new FaultInjection({ ...plan, until, by: "ann", why: "", ...change }, seededRandom(1)),
+      );
   };
   try {
     await play({ origins, stage: set, rehearse });
@@ -63,7 +67,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         const failed = stage.ended.filter(({ outcome }) => outcome.kind === "failure");
         expect(failed).toHaveLength(3);
         expect(failed[0]?.outcome).toMatchObject({ reason: "connect_refused", detail: "rehearsal" });
-        if (first) first.fault = undefined;
+        if (first) stage.faults.set(first, undefined);
         first?.outlier.restore(systemClock(), "probe_passed");
         stage.pool.setUpstreams(stage.pool.upstreams);
         for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);

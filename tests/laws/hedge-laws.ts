@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 
 import type { Engine } from "../../src/engine/engine.ts";
 import { abortAttempts } from "../../src/pool/attempt-control.ts";
-import { rescueWaiting } from "../../src/probe/stall-detector.ts";
+import { rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
 import { ask, RawClient } from "../support/raw-client.ts";
 import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
@@ -58,7 +58,7 @@ const endsOf = ({ stage, first, second }: Cast) =>
     stage.ended.filter(({ upstream }) => upstream.endsWith(`:${origin.port}`)).map(({ outcome }) => outcome),
   );
 
-const outrun = { kind: "cancelled", isOutrun: true } as const;
+const outrun = { kind: "cancelled", isSuperseded: true } as const;
 const response = { kind: "response" } as const;
 
 export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {

@@ -75,7 +75,7 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     const plan = { latencyMs: 1_000, errorShare: 0, error: "connect_refused", probes: false } as const;
     const until = systemClock() + 60_000;
     if (upstream)
-      upstream.fault = new FaultInjection({ ...plan, until, by: "ann", why: "" }, seededRandom(1));
+      set.faults.set(upstream, new FaultInjection({ ...plan, until, by: "ann", why: "" }, seededRandom(1)));
     try {
       const client = await RawClient.connect(set.port);
       const response = await client.send(handshake()).answer();

@@ -12,6 +12,7 @@ import {
   mergePoolCounters,
 } from "../../src/metrics/counter-report.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
 import { domain } from "../support/domain.ts";
 
@@ -27,9 +28,14 @@ test("the sum of several meters is the meter of one that saw everything", async 
   for (let i = 0; i < 5_000; i++) {
     const part = parts[Math.floor(dice() * parts.length)] ?? whole;
     const observers = [whole, part];
-    const attempt = new Attempt(clock, {
-      attemptEnded: (ended, outcome) => observers.forEach((metrics) => metrics.attemptEnded(ended, outcome)),
-    });
+    const attempt = new Attempt(
+      clock,
+      {
+        attemptEnded: (ended, outcome) =>
+          observers.forEach((metrics) => metrics.attemptEnded(ended, outcome)),
+      },
+      httpResponseClassifier,
+    );
     attempt.start(upstream);
     now.ms += dice() * 5;
     if (dice() < 0.3) attempt.connectionOpened();

@@ -9,6 +9,7 @@ import { RollingTraffic } from "../../src/metrics/rolling-traffic.ts";
 import { workerFamilies } from "../../src/metrics/process-families.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { upstreamOf } from "../support/upstreams.ts";
@@ -176,7 +177,7 @@ describe("metrics", () => {
       random: () => 0,
       clock: () => now.ms,
     });
-    const attempt = new Attempt(() => now.ms, metrics);
+    const attempt = new Attempt(() => now.ms, metrics, httpResponseClassifier);
     return { now, metrics, upstream, pool, attempt };
   }
 

@@ -4,6 +4,7 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics, UpstreamMeter } from "../../src/metrics/metrics.ts";
 import { upstreamCountersOf, type UpstreamCounters } from "../../src/metrics/counter-report.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import { upstreamOf } from "../support/upstreams.ts";
 
@@ -31,7 +32,7 @@ test("meters read through a day book are those of somebody who counted each atte
   const metrics = new Metrics(() => now);
   const upstreams = Array.from({ length: 300 }, (_, i) => upstreamOf(`u${i}`));
   const meters = new Map(upstreams.map((upstream) => [upstream, new UpstreamMeter(now)]));
-  const attempt = new Attempt(() => now, metrics);
+  const attempt = new Attempt(() => now, metrics, httpResponseClassifier);
   const lost = failure("head", "upstream_reset");
   const play = (outcome: Outcome) => {
     const upstream = upstreams[Math.floor(dice() * upstreams.length)] ?? upstreamOf("none");

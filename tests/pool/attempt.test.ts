@@ -1,13 +1,18 @@
 import { describe, expect, test } from "bun:test";
 
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import { upstreamOf } from "../support/upstreams.ts";
 
 function setUp() {
   const now = { ms: 1_000 };
   const outcomes: Outcome[] = [];
-  const attempt = new Attempt(() => now.ms, { attemptEnded: (_, outcome) => outcomes.push(outcome) });
+  const attempt = new Attempt(
+    () => now.ms,
+    { attemptEnded: (_, outcome) => outcomes.push(outcome) },
+    httpResponseClassifier,
+  );
   return { now, outcomes, attempt, upstream: upstreamOf("a") };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { completed, failure, failureLabel, signalOf } from "../../src/pool/outcome.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import {
   OutlierDetector,
   type OutlierLimits,
@@ -149,11 +150,12 @@ test("a failure is called by its reason, or by the status that was one", () => {
 describe("the sign of an attempt's end", () => {
   test("is failure for gateway failures alone", () => {
     for (const status of [200, 301, 404, 429, 500, 501, 505])
-      expect(signalOf(completed, status)).toBe("success");
-    for (const status of [502, 503, 504]) expect(signalOf(completed, status)).toBe("failure");
+      expect(signalOf(completed, status, httpResponseClassifier)).toBe("success");
+    for (const status of [502, 503, 504])
+      expect(signalOf(completed, status, httpResponseClassifier)).toBe("failure");
     for (const phase of ["connect", "head", "body"] as const) {
-      expect(signalOf(failure(phase, "upstream_reset"), 200)).toBe("failure");
+      expect(signalOf(failure(phase, "upstream_reset"), 200, httpResponseClassifier)).toBe("failure");
     }
-    expect(signalOf({ kind: "cancelled" }, 503)).toBe("cancelled");
+    expect(signalOf({ kind: "cancelled" }, 503, httpResponseClassifier)).toBe("cancelled");
   });
 });

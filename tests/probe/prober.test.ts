@@ -22,7 +22,7 @@ function setUp(responses: (id: string) => boolean, random = () => 0.5) {
   let looks = 0;
   const ids = new Map(upstreams.map((upstream) => [upstream.address, upstream.id]));
   const prober = new Prober({
-    probe: async (address): Promise<ProbeResult> => {
+    probe: async ({ address }): Promise<ProbeResult> => {
       looks += 1;
       return { success: responses(ids.get(address) ?? ""), detail: "", latencyMs: 1 };
     },

@@ -209,10 +209,10 @@ describe("the prober, told of a suspicion,", () => {
     if (!a) throw new Error("nobody there");
     const [first, second] = [start(a), start(a)];
     first.end(failure("head", "upstream_reset"));
-    expect(a.waiting.all()).toEqual([second]);
+    expect([a.waiting.oldest, second.next]).toEqual([second, undefined]);
     second.responseStarted(200);
     expect(a.waiting.oldest).toBeUndefined();
-    expect(a.responding.all()).toEqual([second]);
+    expect([a.responding.oldest, second.next]).toEqual([second, undefined]);
     second.end({ kind: "response" });
     expect(a.responding.oldest).toBeUndefined();
   });

@@ -104,8 +104,7 @@ describe("an exchange", () => {
       const { id } = first.upstream;
       const failed = failure(phase, reason);
       first.end(failed);
-      exchange.isReplayable = replayable;
-      const step = exchange.retryAfter(failed);
+      const step = exchange.retryAfter(failed, replayable);
       if (notRetried === undefined) {
         expect(attemptOf(step).upstream.id).not.toBe(id);
         expect(heard).toEqual([`${id} failure`, `main retried ${reason}`]);
@@ -124,7 +123,7 @@ describe("an exchange", () => {
     while (step.kind === "attempt") {
       tried.add(step.upstream.id);
       step.end(failed);
-      step = exchange.retryAfter(failed);
+      step = exchange.retryAfter(failed, true);
     }
     expect(tried.size).toBe(3);
     expect(step).toMatchObject({ reason: "connect_refused", status: 502, notRetried: "retries_spent" });
@@ -142,7 +141,7 @@ describe("an exchange", () => {
     const failed = failure("connect", "connect_refused");
     for (let i = 0; i < 5; i++) {
       attemptOf(exchange.open(headOf()).next()).end(failed);
-      attemptOf(exchange.retryAfter(failed)).end({ kind: "response" });
+      attemptOf(exchange.retryAfter(failed, true)).end({ kind: "response" });
     }
   });
 });
@@ -153,7 +152,7 @@ describe("an exchange with a retry budget", () => {
 
   function failOnce(exchange: Exchange, failed = failure("head", "upstream_reset")): Attempt | Refusal {
     attemptOf(exchange.open(headOf()).next()).end(failed);
-    return exchange.retryAfter(failed);
+    return exchange.retryAfter(failed, true);
   }
 
   test("stops when it is spent, and says so", () => {
@@ -202,8 +201,7 @@ describe("an exchange with statuses to try elsewhere", () => {
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
       first.responseStarted(status);
-      exchange.isReplayable = replayable;
-      const step = exchange.responseReceived(status);
+      const step = exchange.responseReceived(status, replayable);
       expect(upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(1);
       if (!goesOn) return expect(step).toBe("pass");
       expect(step).toBe(first);
@@ -215,33 +213,33 @@ describe("an exchange with statuses to try elsewhere", () => {
   test("passes on what the last one answers", () => {
     const { exchange } = setUp(3, { retryStatuses });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
-    expect(exchange.responseReceived(503)).not.toBe("pass");
-    expect(exchange.responseReceived(503)).toBe("pass");
+    expect(exchange.responseReceived(503, true)).not.toBe("pass");
+    expect(exchange.responseReceived(503, true)).toBe("pass");
   });
 
   test("asks for the kept answer when the attempt after it fails, and blames the balancer for nothing", () => {
     const { exchange, heard } = setUp(3, { retryStatuses });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
-    const second = exchange.responseReceived(503);
+    const second = exchange.responseReceived(503, true);
     if (second === "pass") throw new Error("it passed");
     const failed = failure("connect", "connect_refused");
     second.end(failed);
-    expect(exchange.retryAfter(failed)).toMatchObject({
+    expect(exchange.retryAfter(failed, true)).toMatchObject({
       usesHeldResponse: true,
       status: 503,
       notRetried: "retries_spent",
     });
     expect(heard.filter((line) => line.includes("refused connect_refused"))).toEqual([]);
     attemptOf(exchange.open(headOf()).next()).end(failed);
-    attemptOf(exchange.retryAfter(failed)).end(failed);
-    expect(exchange.retryAfter(failed)).toMatchObject({ status: 502 });
+    attemptOf(exchange.retryAfter(failed, true)).end(failed);
+    expect(exchange.retryAfter(failed, true)).toMatchObject({ status: 502 });
   });
 
   test("keeps to the budget", () => {
     const retryBudget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
     const { exchange, heard } = setUp(3, { retryStatuses, retryBudget });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
-    expect(exchange.responseReceived(503)).toBe("pass");
+    expect(exchange.responseReceived(503, true)).toBe("pass");
     expect(heard).toEqual(["main not retried retry_budget"]);
   });
 });
@@ -280,28 +278,27 @@ describe("a request that waits on an upstream that was found down", () => {
     const { exchange, pool, heard } = setUp(3);
     const { upstream } = attemptOf(exchange.open(headOf()).next());
     failing(pool, upstream);
-    const moved = exchange.rescue();
+    const moved = exchange.rescue(true);
     expect(moved?.upstream).not.toBe(upstream);
     expect(heard).toEqual([`${upstream.id} failure`, "main retried rescued"]);
     expect(upstream.inFlight).toBe(0);
     const failed = failure("head", "upstream_reset");
     moved?.end(failed);
-    expect(attemptOf(exchange.retryAfter(failed)).upstream.isDown).toBe(false);
+    expect(attemptOf(exchange.retryAfter(failed, true)).upstream.isDown).toBe(false);
   });
 
-  for (const [name, rules, play] of [
-    ["its method is not idempotent", { method: "POST" }, undefined],
-    ["its body cannot be sent again", {}, (exchange: Exchange) => void (exchange.isReplayable = false)],
-    ["there is no other", { upstreams: 1 }, undefined],
-    ["the pool tries nothing twice", { retries: 0 }, undefined],
-  ] as const satisfies readonly (readonly [string, object, unknown])[]) {
+  for (const [name, rules, isReplayable] of [
+    ["its method is not idempotent", { method: "POST" }, true],
+    ["its body cannot be sent again", {}, false],
+    ["there is no other", { upstreams: 1 }, true],
+    ["the pool tries nothing twice", { retries: 0 }, true],
+  ] as const satisfies readonly (readonly [string, object, boolean])[]) {
     test(`stays where it is if ${name}`, () => {
       const { method = "GET", upstreams = 3, retries = 1 } = rules as Partial<Row>;
       const { exchange, pool, heard } = setUp(upstreams, { retries });
       const attempt = attemptOf(exchange.open(headOf(method)).next());
       failing(pool, attempt.upstream);
-      play?.(exchange);
-      expect(exchange.rescue()).toBeUndefined();
+      expect(exchange.rescue(isReplayable)).toBeUndefined();
       expect(attempt.isWaiting).toBe(true);
       expect(heard).toEqual([]);
     });
@@ -324,14 +321,14 @@ describe("a request that waits for long", () => {
 
   test("has a second attempt elsewhere, once, beside its retries, and the first that is answered wins", () => {
     const { exchange, first, heard } = hedging();
-    const second = exchange.hedge();
+    const second = exchange.hedge(true);
     expect(second?.upstream).not.toBe(first.upstream);
-    expect(exchange.hedge()).toBeUndefined();
+    expect(exchange.hedge(true)).toBeUndefined();
     const failed = failure("head", "upstream_reset");
     second?.end(failed);
-    expect(exchange.retryAfter(failed)).toBe(first);
+    expect(exchange.retryAfter(failed, true)).toBe(first);
     first.end(failed);
-    const third = attemptOf(exchange.retryAfter(failed));
+    const third = attemptOf(exchange.retryAfter(failed, true));
     third.responseStarted(200);
     exchange.commit(third);
     third.end(completed);
@@ -345,10 +342,10 @@ describe("a request that waits for long", () => {
 
   test("is told as won when the second attempt is the one that is left", () => {
     const { exchange, first, heard } = hedging();
-    const second = exchange.hedge() as Attempt;
+    const second = exchange.hedge(true) as Attempt;
     const failed = failure("head", "upstream_reset");
     first.end(failed);
-    expect(exchange.retryAfter(failed)).toBe(second);
+    expect(exchange.retryAfter(failed, true)).toBe(second);
     second.responseStarted(200);
     exchange.commit(second);
     second.end(completed);
@@ -367,14 +364,7 @@ describe("a request that waits for long", () => {
       "the budget is spent",
       () => hedging({ retryBudget: new RetryBudget({ share: 0, perSecond: 0 }, () => 1) }),
     ],
-    [
-      "its body cannot be sent again",
-      () => {
-        const scene = hedging();
-        scene.exchange.isReplayable = false;
-        return scene;
-      },
-    ],
+    ["its body cannot be sent again", () => ({ ...hedging(), isReplayable: false })],
     [
       "others wait for a place",
       () => {
@@ -405,8 +395,8 @@ describe("a request that waits for long", () => {
     ],
   ] as const) {
     test(`waits alone if ${name}`, () => {
-      const { exchange, first } = forbid();
-      expect(exchange.hedge()).toBeUndefined();
+      const { exchange, first, isReplayable } = { isReplayable: true, ...forbid() };
+      expect(exchange.hedge(isReplayable)).toBeUndefined();
       expect(first.isWaiting).toBe(true);
     });
   }
@@ -414,7 +404,7 @@ describe("a request that waits for long", () => {
   test("waits alone if it is a POST", () => {
     const { exchange } = setUp(3, { mayHedge: true });
     attemptOf(exchange.open(headOf("POST")).next());
-    expect(exchange.hedge()).toBeUndefined();
+    expect(exchange.hedge(true)).toBeUndefined();
   });
 });
 

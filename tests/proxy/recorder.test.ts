@@ -19,7 +19,7 @@ function recording(wantsSlow: (durationMs: number) => boolean = () => false) {
     accept: ({ record }: EndedExchange) => void records.push(record),
   };
   let now = 0;
-  const recorder = new Recorder({ routes: () => [], clock: () => (now += 1), observer, records: [sink] });
+  const recorder = new Recorder({ clock: () => (now += 1), observer, records: [sink] });
   return { records, recorder };
 }
 

@@ -258,7 +258,7 @@ export class World {
     step.driver = {
       ...{ rescue() {}, abort() {} },
       hedge: () => {
-        const second = journey.exchange.hedge();
+        const second = journey.exchange.hedge(true);
         if (second) this.#follow(journey, second);
       },
     };
@@ -297,7 +297,7 @@ export class World {
       return;
     }
     attempt.end(end);
-    this.#follow(journey, exchange.retryAfter(end));
+    this.#follow(journey, exchange.retryAfter(end, true));
   }
 
   #at(at: number, task: () => void): void {

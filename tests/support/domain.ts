@@ -4,6 +4,7 @@ import { defaults } from "../../src/config/config.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { type PolicyName, policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, type Outcome, completed } from "../../src/pool/outcome.ts";
 import type { OutlierLimits } from "../../src/pool/outlier-detector.ts";
 import { Pool } from "../../src/pool/pool.ts";
@@ -79,7 +80,7 @@ export function domain(options: DomainOptions = {}): Domain {
   });
   if (options.isProbed !== false) for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const start = (upstream: Upstream) => {
-    const attempt = new Attempt(clock, { attemptEnded() {} });
+    const attempt = new Attempt(clock, { attemptEnded() {} }, httpResponseClassifier);
     attempt.start(upstream, pool);
     return attempt;
   };

@@ -1,5 +1,6 @@
 /** A stage for one engine: pools of real origins in front of it, and a record of what the observers heard. */
 
+import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import type { Engine, EngineListener, EngineOptions } from "../../src/engine/engine.ts";
 import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
@@ -46,6 +47,7 @@ export interface Stage {
   readonly port: number;
   readonly listener: EngineListener;
   readonly pool: Pool;
+  readonly faults: FaultRegistry;
   readonly ended: Ended[];
   readonly refused: string[];
   readonly retried: string[];
@@ -116,11 +118,13 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
     wantsFailed: () => true,
     accept: ({ record: taken }) => void record.records.push(taken),
   };
+  const faults = new FaultRegistry();
   const exchanges = {
     routes: () => [{ destination }],
     clock: systemClock,
     observer,
     records: [records],
+    attemptFilters: [faults],
     ...(trace && { trace }),
   };
   const { hedgeAfterMs: after } = options;
@@ -144,6 +148,7 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
     port: listener.port,
     listener,
     pool,
+    faults,
     ...record,
     queued: () => line?.size ?? 0,
     close() {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
+import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { upstreamDetail } from "../../src/view/snapshot-builder.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { UpstreamObservations } from "../../src/view/observations.ts";
 import { policyEntry } from "../../src/policy/policies.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { upFor } from "../support/fake-admin-api.ts";
@@ -53,7 +55,14 @@ describe("the detail of an upstream", () => {
   const detail = () =>
     upstreamDetail(
       {
-        ...{ pool, policy: "first", probe: "TCP connect every 5s", metrics, now },
+        ...{
+          pool,
+          faults: new FaultRegistry(),
+          policy: "first",
+          probe: "TCP connect every 5s",
+          metrics,
+          now,
+        },
         ...{ at: now, events: [], retryBudget: { balance: 0 }, queue: { size: 0 } },
         notesOf: () => ({
           ...{ lastProbe: null, probeHistory: "", uptime: upFor(0), modeSet: null, statusSince: 0 },
@@ -67,7 +76,7 @@ describe("the detail of an upstream", () => {
   test("has no latency bars without an answer", () => expect(detail().latencies).toEqual([]));
 
   test("has errors by reason, codes, probes and latencies", () => {
-    const attempt = new Attempt(() => now, metrics);
+    const attempt = new Attempt(() => now, metrics, httpResponseClassifier);
     for (const [latencyMs, status] of [
       [3, 200],
       [3, 200],

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 
+import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
+import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { completed } from "../../src/pool/outcome.ts";
 import { poolSnapshot, type PoolView } from "../../src/view/pool-snapshot.ts";
 import { upFor } from "../support/fake-admin-api.ts";
@@ -15,6 +17,7 @@ function setUp() {
     const view: PoolView = {
       ...{
         pool,
+        faults: new FaultRegistry(),
         metrics,
         policy: "round-robin",
         probe: "TCP",
@@ -83,7 +86,7 @@ test("whoever is turned away before any attempt is a part of the pool's traffic,
   snapshot();
   const [a] = upstreams;
   if (!a) throw new Error("no upstream");
-  const attempt = new Attempt(() => now.ms, metrics);
+  const attempt = new Attempt(() => now.ms, metrics, httpResponseClassifier);
   attempt.start(a);
   attempt.responseStarted(200);
   attempt.end(completed);

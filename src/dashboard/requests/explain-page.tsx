@@ -51,7 +51,7 @@ export function renderExplainPage({ requestId, told: result, picture: state }: E
 
 function Unexplained({
   requestId,
-  error: error,
+  error,
 }: {
   readonly requestId: string;
   readonly error: Extract<ExplainPageProps["told"], { error: unknown }>["error"];

@@ -26,7 +26,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
     request: Request,
     {
       id,
-      error: error,
+      error,
       action,
       words: text,
     }: { id: string; error: AdminApiError | undefined; action: string; words: string },
@@ -53,7 +53,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
         const order = commandFrom(id, new URLSearchParams(await request.text()));
         const error = "message" in order ? order : await admin.order(order);
         const text = `A rehearsal runs on ${id}`;
-        return response(request, { id, error: error, action: "begin a rehearsal", words: text });
+        return response(request, { id, error, action: "begin a rehearsal", words: text });
       },
       byHand,
     )
@@ -63,7 +63,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
         await request.text();
         const error = await admin.order({ to: "endRehearsal", id, reason: "" });
         const text = `The rehearsal on ${id} has ended`;
-        return response(request, { id, error: error, action: "end the rehearsal", words: text });
+        return response(request, { id, error, action: "end the rehearsal", words: text });
       },
       byHand,
     );

@@ -10,11 +10,10 @@ import { bodyRefusal, refusalResponse } from "./local-replies.ts";
 import type { RequestBody } from "./request-body.ts";
 import { closeExchange } from "./request-context.ts";
 import { type ResponseOptions, toClientResponse } from "./response.ts";
-import { capDelay, faultDetail, type Interception } from "../../fault/fault.ts";
 import { systemSchedule } from "../../lib/clock.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { cancelled, type Failure } from "../../pool/outcome.ts";
-import { applySyntheticResponse } from "../../proxy/interception.ts";
+import { applySyntheticResponse, capDelay, type Interception } from "../../proxy/interception.ts";
 import { refusal } from "../../proxy/refusal.ts";
 
 /** An answer that is tried elsewhere: its body stays unread, to be passed on should nobody answer better. */
@@ -46,20 +45,19 @@ export async function runAttempt(
   const watch = watchOf(context, given);
   race.name(attempt, watch);
   const withoutResponse = (error: unknown): AttemptResult | undefined => {
-    if (!watch.isClientGone && !body.fault) return watch.isSuperseded ? undefined : watch.lost(error);
+    if (!watch.isClientGone && !body.problem) return watch.isSuperseded ? undefined : watch.lost(error);
     attempt.end(cancelled);
-    if (watch.isClientGone || !body.fault) return clientClosedResponse();
-    return refusalResponse(options, context, exchange.refuse(bodyRefusal(body.fault)));
+    if (watch.isClientGone || !body.problem) return clientClosedResponse();
+    return refusalResponse(options, context, exchange.refuse(bodyRefusal(body.problem)));
   };
   try {
     const { signal } = watch;
-    const { interception: staged } = attempt;
-    const { isReplayable } = body;
-    const played =
-      staged && (await applyInterception(options, context, { attempt, staged, signal, isReplayable }));
-    if (played === "aborted") return withoutResponse(played);
-    if (played instanceof Response) race.commit(attempt);
-    if (played) return played;
+    const interception = exchange.interceptionOf(attempt);
+    const input = interception && { attempt, interception, signal, isReplayable: body.isReplayable };
+    const result = input && (await applyInterception(options, context, input));
+    if (result === "aborted") return withoutResponse(result);
+    if (result instanceof Response) race.commit(attempt);
+    if (result) return result;
     const { method, target } = head;
     const { upstream } = attempt;
     const headers = upstreamHeaders(options, context);
@@ -82,8 +80,7 @@ export async function runAttempt(
     }
     watch.headReceived();
     attempt.responseStarted(incoming.status);
-    exchange.isReplayable = body.isReplayable;
-    const next = exchange.responseReceived(incoming.status);
+    const next = exchange.responseReceived(incoming.status, body.isReplayable);
     if (next !== "pass") return { kind: "kept", incoming, watch, next };
     exchange.commit(attempt);
     race.commit(attempt);
@@ -104,13 +101,9 @@ function watchOf(
     client: request.signal,
     limitMs: headLimitMs(exchange),
     attempt,
-    redirect: () => {
-      exchange.isReplayable = body.isReplayable;
-      return exchange.rescue(attempt);
-    },
+    redirect: () => exchange.rescue(body.isReplayable, attempt),
     hedge: () => {
-      exchange.isReplayable = body.isReplayable;
-      const second = exchange.hedge();
+      const second = exchange.hedge(body.isReplayable);
       if (second) race.run(second);
     },
     abortIfSlow: (ms) => body.abortIfSlow(ms),
@@ -139,44 +132,45 @@ export async function forwardHeld(
   return refusalResponse(options, context, context.exchange.refuse(refusal(answered.reason)));
 }
 
-// Plays what a rehearsal has in store for an attempt, before or instead of sending it.
-
-/** An attempt that something is in store for. */
+/** An attempt that is intercepted before it is sent. */
 export interface InterceptionInput {
   readonly attempt: Attempt;
-  readonly staged: Interception;
-  /** Aborted when the client is gone, or the request goes elsewhere. */
+  readonly interception: Interception;
+  /** Aborted when the client leaves, or the request moves to another attempt. */
   readonly signal: AbortSignal;
   /** Whether the request's body can be sent again from its first byte. */
   readonly isReplayable: boolean;
 }
 
-/** What became of the attempt, which has ended; undefined if it is to be sent now. "aborted": the signal was, and the attempt is as it was. */
+/**
+ * Holds, fails or answers an attempt before it is sent.
+ * @returns the result of the attempt, which has ended; undefined if it is to be sent now; "aborted" if the signal was, and
+ *   the attempt is still open
+ */
 export async function applyInterception(
   options: FetchEngineContext,
   context: RequestContext,
-  { attempt, staged, signal, isReplayable }: InterceptionInput,
+  { attempt, interception, signal, isReplayable }: InterceptionInput,
 ): Promise<Response | Failure | Redirected | "aborted" | undefined> {
   const { exchange, head, requestId } = context;
-  const { delayMs, end } = capDelay(staged, exchange.destination?.timeouts.headMs ?? 0);
+  const { delayMs, then } = capDelay(interception, exchange.destination?.timeouts.headMs ?? 0);
   if (delayMs > 0 && !(await waitFor(delayMs, signal))) return "aborted";
   attempt.heldMs = delayMs;
-  if (!end) return undefined;
-  if (end.kind === "failure") {
-    attempt.end(end);
-    return end;
+  if (then === "send") return undefined;
+  if (then.kind === "failure") {
+    attempt.end(then);
+    return then;
   }
-  exchange.isReplayable = isReplayable;
   const { id: upstream } = attempt.upstream;
-  const step = applySyntheticResponse(exchange, attempt, end.status);
+  const step = applySyntheticResponse(exchange, attempt, then, isReplayable);
   if (step.kind === "refusal") return refusalResponse(options, context, step);
   const retriedOn = step.upstream.id;
-  const headers = { requestId, method: head.method, upstream, status: end.status, detail: faultDetail };
-  options.log.warn("attempt answered badly", { ...headers, retriedOn });
+  const fields = { requestId, method: head.method, upstream, status: then.status, detail: then.detail };
+  options.log.warn("attempt answered badly", { ...fields, retriedOn });
   return { kind: "moved", isTold: true, next: step };
 }
 
-/** Whether the time went by without an end of the signal. */
+/** @returns false if the signal was aborted first */
 function waitFor(delayMs: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const onAbort = () => {

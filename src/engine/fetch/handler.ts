@@ -117,8 +117,7 @@ async function followStep(
         const answered = { upstream, status: tried.incoming.status, retriedOn: step.upstream.id };
         logRetry(options, context, answered);
       } else {
-        context.exchange.isReplayable = body.isReplayable;
-        step = nextStep(options, context, upstream, tried);
+        step = nextStep(options, context, { upstream, tried, isReplayable: body.isReplayable });
       }
     }
   } finally {
@@ -126,18 +125,25 @@ async function followStep(
   }
 }
 
-/** What follows an attempt on that upstream which has no answer; the log hears why. */
+/** An attempt that got no response. */
+interface LostAttempt {
+  readonly upstream: string;
+  readonly tried: Redirected | Failure;
+  /** Whether the request's body can be sent again from its first byte. */
+  readonly isReplayable: boolean;
+}
+
+/** What follows an attempt that got no response; logs why. */
 export function nextStep(
   options: FetchEngineContext,
   context: RequestContext,
-  upstream: string,
-  tried: Redirected | Failure,
+  { upstream, tried, isReplayable }: LostAttempt,
 ): Attempt | Refusal {
   if (tried.kind === "moved") {
     if (!tried.isTold) logFailedTry(options, context, upstream, rescued, tried.next);
     return tried.next;
   }
-  const step = context.exchange.retryAfter(tried);
+  const step = context.exchange.retryAfter(tried, isReplayable);
   logFailedTry(options, context, upstream, tried, step);
   return step;
 }

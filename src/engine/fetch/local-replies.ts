@@ -20,14 +20,14 @@ export function internalError(
   error: unknown,
 ): Response {
   options.log.bug(error, requestId);
-  return new Response(`500 internal_error: a fault of the balancer (request ${requestId})\n`, {
+  return new Response(`500 internal_error: internal error of the balancer (request ${requestId})\n`, {
     status: 500,
     headers: { "Content-Type": "text/plain; charset=utf-8", "X-Request-Id": requestId },
   });
 }
 
-export function bodyRefusal(fault: BodyProblem): Refusal {
-  return fault === "stalled" ? refusalForViolation(bodyTimeout) : refusal("request_too_large");
+export function bodyRefusal(problem: BodyProblem): Refusal {
+  return problem === "stalled" ? refusalForViolation(bodyTimeout) : refusal("request_too_large");
 }
 
 /** The balancer's own answer. */

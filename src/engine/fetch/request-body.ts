@@ -18,7 +18,7 @@ export interface RequestBody {
   /** Whether another attempt could send the body from its first byte. */
   readonly isReplayable: boolean;
   /** What the client did wrong while it was sent on: then a failure is not the upstream's. */
-  readonly fault: BodyProblem | undefined;
+  readonly problem: BodyProblem | undefined;
   /** Others wait: a client that trickles counts as stalled, so long after its attempt began; says whether. */
   abortIfSlow(ms: number): boolean;
 }
@@ -44,7 +44,7 @@ export async function requestBody(request: Request, limits: BodyLimits): Promise
 }
 
 function heldBody(bytes: Uint8Array<ArrayBuffer> | null): RequestBody {
-  return { take: () => bytes, isReplayable: true, fault: undefined, abortIfSlow: () => false };
+  return { take: () => bytes, isReplayable: true, problem: undefined, abortIfSlow: () => false };
 }
 
 /** Nothing is read before an upstream asks for it, so a refused connect leaves the body whole. */
@@ -52,7 +52,7 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
   const reader = source.getReader();
   let isTouched = false;
   let sentBytes = 0;
-  let fault: BodyProblem | undefined;
+  let problem: BodyProblem | undefined;
   const take = (wait: ClientWait) =>
     new ReadableStream<Uint8Array>(
       {
@@ -64,12 +64,12 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
             if (done) return controller.close();
             sentBytes += value.length;
             if (!admits(sentBytes)) {
-              fault = "too_large";
+              problem = "too_large";
               throw new Error(`Cannot send on: the body is longer than allowed, received ${sentBytes} bytes`);
             }
             controller.enqueue(value);
           } catch (error) {
-            fault ??= "stalled";
+            problem ??= "stalled";
             controller.error(error);
           } finally {
             wait.end();
@@ -86,12 +86,12 @@ function streamedBody(source: ReadableStream<Uint8Array>, { idleMs, admits }: Bo
     get isReplayable() {
       return !isTouched;
     },
-    get fault() {
-      return fault;
+    get problem() {
+      return problem;
     },
     abortIfSlow(ms) {
       if (!isSlowUpload(sentBytes, ms)) return false;
-      fault ??= "stalled";
+      problem ??= "stalled";
       return true;
     },
   };

@@ -66,7 +66,7 @@ async function connectUpstream(
     const { id } = step.upstream;
     const joined = await handshake(options, open, context, step);
     if (joined instanceof WebSocketTunnel || joined instanceof Response) return joined;
-    step = nextStep(options, context, id, joined);
+    step = nextStep(options, context, { upstream: id, tried: joined, isReplayable: true });
   }
 }
 
@@ -82,7 +82,7 @@ async function handshake(
     client: request.signal,
     limitMs: headLimitMs(exchange),
     attempt,
-    redirect: () => exchange.rescue(attempt),
+    redirect: () => exchange.rescue(true, attempt),
   });
   const { signal } = watch;
   const withoutResponse = (error: unknown): Response | Redirected | Failure => {
@@ -91,11 +91,11 @@ async function handshake(
     return clientClosedResponse();
   };
   try {
-    const { interception: staged } = attempt;
-    const played =
-      staged && (await applyInterception(setting, context, { attempt, staged, signal, isReplayable: true }));
-    if (played === "aborted") return withoutResponse(played);
-    if (played) return played;
+    const interception = exchange.interceptionOf(attempt);
+    const input = interception && { attempt, interception, signal, isReplayable: true };
+    const result = input && (await applyInterception(setting, context, input));
+    if (result === "aborted") return withoutResponse(result);
+    if (result) return result;
     const options = handshakeOptions(request, upstreamHeaders(setting, context));
     const url = webSocketUrl(attempt, head.target);
     const tunnel = new WebSocketTunnel(attempt, open(url, options, attempt.upstream.address));

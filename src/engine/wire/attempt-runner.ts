@@ -13,11 +13,11 @@ import type { ForwardedRequest } from "./forwarded-request.ts";
 import { maxReplayBytes } from "./http1/request-buffer.ts";
 import type { RequestForwarder } from "./request-forwarder.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
-import { capDelay, faultDetail, type Interception } from "../../fault/fault.ts";
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, failure, type Failure, type Outcome, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
+import { capDelay, type Interception } from "../../proxy/interception.ts";
 import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
 import { refusal, type Refusal } from "../../proxy/refusal.ts";
 
@@ -40,8 +40,8 @@ export class AttemptRunner {
   readonly driver: GuardedDriver;
   readonly pair = new AttemptPair();
   #isHedged = false;
-  /** Ends the wait for what a rehearsal has in store. */
-  #cancelPlay: Cancel | undefined;
+  /** Ends the hold of an intercepted attempt. */
+  #cancelHold: Cancel | undefined;
 
   constructor(context: WireContext, exchange: Exchange, forwarder: RequestForwarder) {
     this.#context = context;
@@ -68,13 +68,37 @@ export class AttemptRunner {
     if (this.pair.resume(step)) return this.upstream?.resume();
     this.pair.attempt = step;
     step.driver = this.driver;
-    if (step.interception)
-      return void (this.#cancelPlay = holdAttempt(step, step.interception, this.#forwarder));
+    const interception = this.#exchange.interceptionOf(step);
+    if (interception) return void (this.#cancelHold = this.#hold(step, interception));
+    this.#send(step);
+  }
+
+  #send(step: Attempt): void {
     const idle = this.#context.connectionPoolOf(step.upstream).checkOut();
     if (!idle) return this.#connect(step);
     this.pair.upstream = idle;
     idle.beginFor(this.#forwarder);
     this.connectionOpened(idle, false);
+  }
+
+  /** Holds, fails or answers an attempt before it is sent. Meanwhile it waits as if for a connection. @returns cancels that */
+  #hold(attempt: Attempt, interception: Interception): Cancel {
+    const { delayMs, then } = capDelay(interception, this.timeouts.headMs);
+    const proceed = () => {
+      // Rescued, superseded or cancelled meanwhile: each start of an attempt has an interception of its own.
+      if (!attempt.isOpen || this.#exchange.interceptionOf(attempt) !== interception) return;
+      this.pair.switchTo(attempt);
+      attempt.heldMs = delayMs;
+      if (then === "send") return this.#send(attempt);
+      if (then.kind === "failure") return this.failed(then);
+      this.responseHead(then.status);
+      const next = this.responseComplete(then.status, then.detail);
+      if (next !== "pass") return this.runStep(next);
+      this.commit();
+      this.end(completed);
+      this.#forwarder.sendRefusal(refusal(then.reason, then.status));
+    };
+    return systemSchedule(delayMs, () => this.driver.run(proceed));
   }
 
   #connect(attempt: Attempt): void {
@@ -90,8 +114,7 @@ export class AttemptRunner {
     const request = this.#request;
     const isAlone = attempt === this.pair.attempt && !this.pair.isPair && !this.#forwarder.hasStarted;
     if (!isAlone || !request.isComplete || request.upgrades) return;
-    this.#exchange.isReplayable = request.bytes.isWhole;
-    const step = this.#exchange.hedge();
+    const step = this.#exchange.hedge(this.#request.bytes.isWhole);
     if (!step) return;
     this.#isHedged = true;
     this.pair.setAside();
@@ -159,9 +182,8 @@ export class AttemptRunner {
    * and the next one waits for `follow`.
    */
   responseComplete(status: number, detail?: string): Attempt | "pass" {
-    this.#exchange.isReplayable = this.#request.bytes.isWhole;
     const upstream = this.pair.attempt?.upstream.id ?? "";
-    const step = this.#exchange.responseReceived(status);
+    const step = this.#exchange.responseReceived(status, this.#request.bytes.isWhole);
     if (step !== "pass") this.#log({ upstream, failure: status, detail, next: step });
     return step;
   }
@@ -171,8 +193,8 @@ export class AttemptRunner {
     const { attempt } = this.pair;
     this.pair.attempt = undefined;
     this.pair.upstream = undefined;
-    this.#cancelPlay?.();
-    this.#cancelPlay = undefined;
+    this.#cancelHold?.();
+    this.#cancelHold = undefined;
     attempt?.end(outcome);
   }
 
@@ -202,8 +224,7 @@ export class AttemptRunner {
       this.#log({ ...loss, next: undefined });
       return this.#forwarder.truncated();
     }
-    this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const step = this.#exchange.retryAfter(failed);
+    const step = this.#exchange.retryAfter(failed, this.#request.bytes.isWhole);
     this.#log({ ...loss, next: step });
     this.runStep(step);
   }
@@ -214,8 +235,7 @@ export class AttemptRunner {
     if (!this.pair.attempt || this.#forwarder.hasStarted) return;
     const upstream = this.pair.upstream;
     const loss = { upstream: attempt.upstream.id, failure: rescued };
-    this.#exchange.isReplayable = this.#request.bytes.isWhole;
-    const next = this.#exchange.rescue(attempt);
+    const next = this.#exchange.rescue(this.#request.bytes.isWhole, attempt);
     if (!next) return;
     this.pair.upstream = undefined;
     upstream?.abort();
@@ -349,28 +369,4 @@ export class GuardedDriver implements AttemptDriver, ParkedRequest {
       return undefined;
     }
   }
-}
-
-// Plays what a rehearsal has in store for an attempt, before or instead of sending it.
-
-/** Meanwhile the attempt waits as if for a connection. @returns gives it up, for a request that is over */
-export function holdAttempt(attempt: Attempt, staged: Interception, forwarder: RequestForwarder): Cancel {
-  const { attempts: runner } = forwarder;
-  const { delayMs, end } = capDelay(staged, runner.timeouts.headMs);
-  const begin = () => {
-    // Rescued, outrun or left meanwhile: no two attempts have the same thing in store.
-    if (!attempt.isOpen || attempt.interception !== staged) return;
-    runner.pair.switchTo(attempt);
-    attempt.interception = undefined;
-    attempt.heldMs = delayMs;
-    if (!end) return runner.runStep(attempt);
-    if (end.kind === "failure") return runner.failed(end);
-    runner.responseHead(end.status);
-    const next = runner.responseComplete(end.status, faultDetail);
-    if (next !== "pass") return runner.runStep(next);
-    runner.commit();
-    runner.end(completed);
-    forwarder.sendRefusal(refusal("rehearsal", end.status));
-  };
-  return systemSchedule(delayMs, () => runner.driver.run(begin));
 }

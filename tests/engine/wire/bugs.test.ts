@@ -99,7 +99,7 @@ test("a bug when a rehearsal's delay is over costs that request alone", () =>
     const [first] = set.pool.upstreams;
     const plan = { latencyMs: 50, errorShare: 0, error: "connect_refused", probes: false } as const;
     const over = { until: systemClock() + 60_000, by: "ann", why: "" };
-    if (first) first.fault = new FaultInjection({ ...plan, ...over }, seededRandom(1));
+    if (first) set.faults.set(first, new FaultInjection({ ...plan, ...over }, seededRandom(1)));
     fault.isLeft = true;
     const [one, other] = [await client(), await client()];
     one.send(get());

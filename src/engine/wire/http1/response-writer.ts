@@ -117,7 +117,7 @@ export function internalErrorResponse(requestId: string): RenderedRefusal {
       ["Content-Type", "text/plain; charset=utf-8"],
       ["X-Request-Id", requestId],
     ],
-    body: `500 internal_error: a fault of the balancer (request ${requestId})\n`,
+    body: `500 internal_error: internal error of the balancer (request ${requestId})\n`,
   };
 }
 
