@@ -25,7 +25,10 @@ interface PolicyEntry {
 
 export const policies = {
   "round-robin": { create: () => roundRobin(), summary: "turns in proportion to weights" },
-  "least-connections": { create: () => leastConnections(), summary: "the fewest requests in flight for its weight" },
+  "least-connections": {
+    create: () => leastConnections(),
+    summary: "the fewest requests in flight for its weight",
+  },
   random: { create: (options) => random(options.random), summary: "weighted random" },
   p2c: {
     create: (options) => p2c(options.random, options.clock),

@@ -39,7 +39,7 @@ export function refusalResponse(
   const response = renderRefusal(given, head.header("accept"), requestId);
   byteCounts.bytesOut = head.method === "HEAD" ? 0 : Buffer.byteLength(response.body);
   if (given.notRetried === undefined) {
-    const { reason, status, complaint: violation } = given;
+    const { reason, status, violation: violation } = given;
     options.log.warn("refused", {
       requestId,
       client: head.clientAddress,
