@@ -105,7 +105,7 @@ export class RequestForwarder implements ResponseSink {
     }
     const { request } = this;
     if (given.notRetried === undefined) {
-      const { reason, status, violation: violation } = given;
+      const { reason, status, violation } = given;
       const headers = {
         requestId: request.id,
         client: client.forwarding.address,
