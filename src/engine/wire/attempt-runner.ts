@@ -8,6 +8,7 @@ import {
   logFailedAttempt,
   reportBug,
 } from "./attempt-failures.ts";
+import { connectionPoolFor } from "./connection-pool.ts";
 import type { WireContext } from "./context.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 import { maxReplayBytes } from "./http1/request-buffer.ts";
@@ -74,7 +75,7 @@ export class AttemptRunner {
   }
 
   #send(step: Attempt): void {
-    const idle = this.#context.connectionPoolOf(step.upstream).checkOut();
+    const idle = connectionPoolFor(this.#context, step.upstream).checkOut();
     if (!idle) return this.#connect(step);
     this.pair.upstream = idle;
     idle.beginFor(this.#forwarder);
@@ -102,7 +103,7 @@ export class AttemptRunner {
   }
 
   #connect(attempt: Attempt): void {
-    const connections = this.#context.connectionPoolOf(attempt.upstream);
+    const connections = connectionPoolFor(this.#context, attempt.upstream);
     if (!connections.mayConnect)
       return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
     this.pair.upstream = connections.connect();

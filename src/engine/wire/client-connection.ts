@@ -6,7 +6,7 @@ import { Connection } from "./connection.ts";
 import type { ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { type RequestSink, ClientInput } from "./client-input.ts";
-import type { WireContext } from "./context.ts";
+import type { ClosableClient, WireContext } from "./context.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 
@@ -20,7 +20,7 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  *  closed         lingering           └──client gone, answer cut──▶ closed
  * ```
  */
-export class ClientConnection extends Connection implements ClientSocketHandler, RequestSink {
+export class ClientConnection extends Connection implements ClientSocketHandler, ClosableClient, RequestSink {
   readonly #context: WireContext;
   readonly forwarding: ClientForwarding;
   #phase: Phase = "idle";

@@ -55,6 +55,15 @@ const maxAbandoned = 8;
 /** By so much of the longest age each becomes too old earlier, at most: those of one start must not end together. */
 const ageSpread = 0.1;
 
+/** The upstream's connection pool in this context; made at its first request. */
+export function connectionPoolFor(context: WireContext, upstream: Upstream): ConnectionPool {
+  const { connectionPool } = upstream;
+  if (connectionPool instanceof ConnectionPool && connectionPool.context === context) return connectionPool;
+  const created = new ConnectionPool(context, upstream);
+  upstream.connectionPool = created;
+  return created;
+}
+
 /** One upstream's connections: itself the stack of the idle ones, or each request would have one more object to fetch. */
 export class ConnectionPool extends IdleConnections {
   readonly upstream: Upstream;

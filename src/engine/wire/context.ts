@@ -2,19 +2,13 @@
 
 import type { ClientTimeouts, EngineOptions } from "../engine.ts";
 import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
-import type { ClientConnection } from "./client-connection.ts";
-import { ConnectionPool } from "./connection-pool.ts";
-import type { Connection } from "./connection.ts";
-import { smallPieceBytes } from "./forwarded-response.ts";
 import { ForwardingCache } from "./http1/request-writer.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 import { maxHeadBytes } from "./http1/bytes.ts";
 import { RequestForwarder } from "./request-forwarder.ts";
 import type { Sockets } from "./sockets.ts";
 import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
 import type { Random } from "../../lib/random.ts";
-import type { Upstream } from "../../pool/upstream.ts";
 
 /** What a plane runs on, so that a test can give it other ones. */
 export interface WireDependencies {
@@ -22,6 +16,20 @@ export interface WireDependencies {
   readonly wheel: TimerWheel;
   readonly random: Random;
 }
+
+/** A connection that a drain closes between two requests. */
+export interface Closable {
+  closeIfIdle(): void;
+}
+
+/** A client's connection, which also closes with a request in flight. */
+export interface ClosableClient extends Closable {
+  /** @param abruptly with RST */
+  closeForGood(abruptly: boolean): void;
+}
+
+/** Up to this size a piece of a response body is copied behind its head, so that both leave in one write. */
+export const smallPieceBytes = 65_536;
 
 /** So many hear at a time that there are too many clients: others would take the room of those who are served. */
 const maxTurnedAway = 64;
@@ -39,10 +47,10 @@ export class WireContext {
   readonly requestHead = new ParsedRequest();
   readonly responseHead = new ParsedResponse();
   /** Every client's connection that is served. */
-  readonly clients = new Set<ClientConnection>();
+  readonly clients = new Set<ClosableClient>();
   /** Every connection to an upstream that is open. */
-  readonly upstreams = new Set<UpstreamConnection>();
-  readonly #rejected = new Set<ClientConnection>();
+  readonly upstreams = new Set<Closable>();
+  readonly #rejected = new Set<ClosableClient>();
   readonly #forwarders = new FreeList(() => new RequestForwarder(this, this.setting.exchange()));
   /** For answers that are awaited or under way: a connection that is idle needs none. */
   readonly readers = new FreeList(() => new ResponseReader(this.responseHead));
@@ -59,14 +67,6 @@ export class WireContext {
     this.forwardings = new ForwardingCache(options.tls ? "https" : "http", options.isTrustedProxy);
   }
 
-  connectionPoolOf(upstream: Upstream): ConnectionPool {
-    const { connectionPool: carriage } = upstream;
-    if (carriage instanceof ConnectionPool && carriage.context === this) return carriage;
-    const connections = new ConnectionPool(this, upstream);
-    upstream.connectionPool = connections;
-    return connections;
-  }
-
   acquireForwarder(): RequestForwarder {
     return this.#forwarders.acquire();
   }
@@ -77,14 +77,14 @@ export class WireContext {
   }
 
   /** Whether one more client is served, is told that there are too many, or not even that. */
-  admitClient(client: ClientConnection): "served" | "away" | "none" {
+  admitClient(client: ClosableClient): "served" | "away" | "none" {
     const isFull = this.clients.size >= (this.setting.maxClients ?? Infinity);
     if (isFull && this.#rejected.size >= maxTurnedAway) return "none";
     (isFull ? this.#rejected : this.clients).add(client);
     return isFull ? "away" : "served";
   }
 
-  clientClosed(client: ClientConnection): void {
+  clientClosed(client: ClosableClient): void {
     this.clients.delete(client);
     this.#rejected.delete(client);
   }
@@ -162,7 +162,7 @@ export class ClientTimeoutTimers {
   }
 
   /** More of a request's body has to come, unless it was told to wait itself. */
-  forBody(client: Connection): void {
+  forBody(client: TimerEntry & { readonly isPaused: boolean }): void {
     if (client.isPaused) this.forNothing(client);
     else this.#wheel.arm(client, this.#limits.bodyIdleMs);
   }

@@ -3,10 +3,8 @@
 import { ParsedResponse, type ResponseExpectation } from "./http1/response-reader.ts";
 import { ChunkedDecoder, framing } from "./http1/body.ts";
 import type { Connection } from "./connection.ts";
+import { smallPieceBytes } from "./context.ts";
 import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./http1/response-writer.ts";
-
-/** Up to this size a piece of an answer is copied behind its head, so that both leave in one write. */
-export const smallPieceBytes = 65_536;
 
 const interimPassing: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
 const upgradePassing: ResponseRewrite = { ...interimPassing, upgrades: true };

@@ -5,7 +5,7 @@ import type { Address } from "../../net/address.ts";
 import type { ResponseReader, Progress } from "./http1/response-reader.ts";
 import { Connection } from "./connection.ts";
 import { reportBug, disconnectFailure, connectFailure } from "./attempt-failures.ts";
-import type { WireContext } from "./context.ts";
+import type { Closable, WireContext } from "./context.ts";
 import type { RequestForwarder } from "./request-forwarder.ts";
 import type { ConnectHandler, WireSocket } from "./sockets.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
@@ -19,7 +19,7 @@ import type { ConnectionPool } from "./connection-pool.ts";
  * ```
  * Every way to `closed` during an exchange tells the relay why, once.
  */
-export class UpstreamConnection extends Connection implements ConnectHandler {
+export class UpstreamConnection extends Connection implements ConnectHandler, Closable {
   readonly #context: WireContext;
   readonly #home: ConnectionPool;
   /** Of the present answer, and of the last one after a failure. */
