@@ -6,7 +6,7 @@ import { Connection } from "./connection.ts";
 import type { ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { type RequestSink, ClientInput } from "./client-input.ts";
-import type { ClosableClient, WireContext } from "./context.ts";
+import type { ClosableClient, FreeList, WireContext } from "./context.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 
@@ -22,6 +22,7 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  */
 export class ClientConnection extends Connection implements ClientSocketHandler, ClosableClient, RequestSink {
   readonly #context: WireContext;
+  readonly #forwarders: FreeList<RequestForwarder>;
   readonly forwarding: ClientForwarding;
   #phase: Phase = "idle";
   #forwarder: RequestForwarder | undefined;
@@ -30,9 +31,11 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   #isActive = false;
   #hasPeerEnded = false;
 
-  constructor(context: WireContext, address: string) {
+  /** @param forwarders those that serve no request at present */
+  constructor(context: WireContext, forwarders: FreeList<RequestForwarder>, address: string) {
     super();
     this.#context = context;
+    this.#forwarders = forwarders;
     this.forwarding = context.forwardings.of(address);
     this.#input = new ClientInput(context.requestHead);
   }
@@ -127,7 +130,7 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     this.#isActive = true;
     this.#context.requestStarted();
     this.#context.times.forNothing(this);
-    return (this.#forwarder = this.#context.acquireForwarder());
+    return (this.#forwarder = this.#forwarders.acquire());
   }
 
   enterTunnel(): void {
@@ -143,7 +146,9 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     if (ahead) this.#forwarder?.tunnel?.fromClient(ahead);
   }
 
-  requestFinished(ending: ConnectionFate): void {
+  /** @param forwarder may serve another request at once */
+  requestFinished(forwarder: RequestForwarder, ending: ConnectionFate): void {
+    this.#forwarders.release(forwarder);
     this.#forwarder = undefined;
     if (ending === "reset" || ending === "gone") return this.closeForGood(ending === "reset");
     if (ending === "last" && this.scheme === "http" && !this.#input.hasPipelined) {

@@ -5,7 +5,6 @@ import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
 import { ForwardingCache } from "./http1/request-writer.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 import { maxHeadBytes } from "./http1/bytes.ts";
-import { RequestForwarder } from "./request-forwarder.ts";
 import type { Sockets } from "./sockets.ts";
 import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
 import type { Random } from "../../lib/random.ts";
@@ -51,7 +50,6 @@ export class WireContext {
   /** Every connection to an upstream that is open. */
   readonly upstreams = new Set<Closable>();
   readonly #rejected = new Set<ClosableClient>();
-  readonly #forwarders = new FreeList(() => new RequestForwarder(this, this.setting.exchange()));
   /** For answers that are awaited or under way: a connection that is idle needs none. */
   readonly readers = new FreeList(() => new ResponseReader(this.responseHead));
   #active = 0;
@@ -65,15 +63,6 @@ export class WireContext {
     this.random = random;
     this.times = new ClientTimeoutTimers(wheel, options.clientTimeouts);
     this.forwardings = new ForwardingCache(options.tls ? "https" : "http", options.isTrustedProxy);
-  }
-
-  acquireForwarder(): RequestForwarder {
-    return this.#forwarders.acquire();
-  }
-
-  releaseForwarder(forwarder: RequestForwarder): void {
-    forwarder.request.release();
-    this.#forwarders.release(forwarder);
   }
 
   /** Whether one more client is served, is told that there are too many, or not even that. */

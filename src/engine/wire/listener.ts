@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
-import { WireContext } from "./context.ts";
+import { FreeList, WireContext } from "./context.ts";
+import { RequestForwarder } from "./request-forwarder.ts";
 import type { Sockets } from "./sockets.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
@@ -20,13 +21,14 @@ async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineLis
   const options = withinFiles(given);
   const wheel = new TimerWheel(systemClock, systemSchedule);
   const context = new WireContext(options, { sockets, wheel, random: systemRandom });
+  const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));
   const listener = await sockets.listen({
     hostname: options.hostname,
     port: options.port,
     sharesPort: options.sharesPort,
     ...(options.tls && { tls: options.tls }),
     handshakeMs: options.clientTimeouts.headMs,
-    accept: (address) => new ClientConnection(context, plainAddress(address)),
+    accept: (address) => new ClientConnection(context, forwarders, plainAddress(address)),
   });
   context.forwardings.listenOn(listener.port);
   return {

@@ -252,8 +252,8 @@ export class RequestForwarder implements ResponseSink {
     this.tunnel?.release();
     this.#exchange.close(this.#ends.of(client, this.tunnel, ending === "gone"));
     this.tunnel = undefined;
-    this.#context.releaseForwarder(this);
-    client.requestFinished(ending);
+    this.request.release();
+    client.requestFinished(this, ending);
   }
 }
 
