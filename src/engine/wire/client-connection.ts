@@ -3,7 +3,7 @@
 import { type ProtocolViolation, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import { violations } from "./http1/violations.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
+import type { ClientSide, ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { type RequestSink, ClientInput } from "./client-input.ts";
 import type { ClosableClient, FreeList, WireContext } from "./context.ts";
@@ -20,7 +20,10 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  *  closed         lingering           └──client gone, answer cut──▶ closed
  * ```
  */
-export class ClientConnection extends Connection implements ClientSocketHandler, ClosableClient, RequestSink {
+export class ClientConnection
+  extends Connection
+  implements ClientSide, ClientSocketHandler, ClosableClient, RequestSink
+{
   readonly #context: WireContext;
   readonly #forwarders: FreeList<RequestForwarder>;
   readonly forwarding: ClientForwarding;

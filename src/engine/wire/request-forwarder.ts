@@ -2,11 +2,12 @@
 
 import type { ParsedResponse, ResponseSink } from "./http1/response-reader.ts";
 import { AttemptRunner } from "./attempt-runner.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { Connection } from "./connection.ts";
 import type { WireContext } from "./context.ts";
 import { ForwardedRequest } from "./forwarded-request.ts";
 import { ForwardedResponse } from "./forwarded-response.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
+import type { ClientForwarding } from "./http1/request-writer.ts";
 import { violations } from "./http1/violations.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
@@ -15,6 +16,19 @@ import { completed, type Outcome } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import type { ExchangeSummary } from "../../proxy/record.ts";
 import { closesConnection, refusal, type Refusal, refusalForViolation } from "../../proxy/refusal.ts";
+
+/** What becomes of the client's connection after an exchange; `last`: it closes, and the client said that it sends no more. */
+export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
+
+/** The client's connection, as the forwarder of its present request uses it. */
+export interface ClientSide extends Connection {
+  readonly forwarding: ClientForwarding;
+  readonly scheme: "http" | "https";
+  /** From now on the client's bytes belong to the tunnel. */
+  enterTunnel(): void;
+  /** Called once per request, as the last thing that the forwarder does for it: it may serve another one at once. */
+  requestFinished(forwarder: RequestForwarder, fate: ConnectionFate): void;
+}
 
 /**
  * ```
@@ -33,7 +47,7 @@ export class RequestForwarder implements ResponseSink {
   readonly attempts: AttemptRunner;
   readonly #ends: ForwarderSummary;
   /** Whom it serves at present. */
-  client: ClientConnection | undefined;
+  client: ClientSide | undefined;
   #keepsAlive = false;
   /** The next attempt, when an answer is to be bettered. */
   #elsewhere: Attempt | undefined;
@@ -56,7 +70,7 @@ export class RequestForwarder implements ResponseSink {
    * Begins with a head that may pass, and with what came behind it up to the offset `to`.
    * @returns the offset behind what belongs to this request
    */
-  start(client: ClientConnection, head: ParsedRequest, to: number): number {
+  start(client: ClientSide, head: ParsedRequest, to: number): number {
     const { request } = this;
     request.view.clientAddress = client.forwarding.address;
     request.view.scheme = client.scheme;
@@ -76,14 +90,14 @@ export class RequestForwarder implements ResponseSink {
     return isAdmitted ? stop : to;
   }
 
-  #begin(client: ClientConnection): void {
+  #begin(client: ClientSide): void {
     this.client = client;
     this.#keepsAlive = this.request.keepsAlive;
     this.#response.begin(this.request.isHttp10, client.writtenBytes);
   }
 
   /** Without a head that may pass: no exchange is opened. */
-  refuseUnparsed(client: ClientConnection, given: Refusal): void {
+  refuseUnparsed(client: ClientSide, given: Refusal): void {
     this.request.beginUnknown(this.#context.setting.requestId(undefined));
     this.#begin(client);
     this.#refuse(given);
@@ -169,7 +183,7 @@ export class RequestForwarder implements ResponseSink {
     this.#start(client, head, stop);
   }
 
-  #start(client: ClientConnection, head: ParsedResponse, stop: number): void {
+  #start(client: ClientSide, head: ParsedResponse, stop: number): void {
     const response = this.#response;
     if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
       this.#keepsAlive = false;
@@ -183,7 +197,7 @@ export class RequestForwarder implements ResponseSink {
   }
 
   /** A client that is slower than its upstream slows it down. */
-  #pass(client: ClientConnection, isOut: boolean): void {
+  #pass(client: ClientSide, isOut: boolean): void {
     if (isOut) return;
     this.attempts.upstream?.pause();
     this.#context.times.forReader(client);
@@ -259,21 +273,18 @@ export class RequestForwarder implements ResponseSink {
 
 // What the wire engine knows at the end of an exchange: read from the relay when asked, so that most ends make nothing.
 
-/** What becomes of the client's connection after an exchange; `last`: it closes, and the client said that it sends no more. */
-export type ConnectionFate = "keep" | "last" | "close" | "reset" | "gone";
-
 /** After a whole answer. @param keepsAlive whether the connection may serve another request */
-export function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): ConnectionFate {
+function connectionFateOf(request: ForwardedRequest, keepsAlive: boolean): ConnectionFate {
   if (!request.isComplete) return "close";
   if (!request.keepsAlive) return "last";
   return keepsAlive ? "keep" : "close";
 }
 
 /** One for each relay, written anew for each of its exchanges. */
-export class ForwarderSummary implements ExchangeSummary {
+class ForwarderSummary implements ExchangeSummary {
   readonly #request: ForwardedRequest;
   readonly #response: ForwardedResponse;
-  #client: ClientConnection | undefined;
+  #client: ClientSide | undefined;
   #tunnelBytes = 0;
   isClientGone = false;
 
@@ -282,7 +293,7 @@ export class ForwarderSummary implements ExchangeSummary {
     this.#response = response;
   }
 
-  of(client: ClientConnection, tunnel: Tunnel | undefined, isClientGone: boolean): this {
+  of(client: ClientSide, tunnel: Tunnel | undefined, isClientGone: boolean): this {
     this.#client = client;
     this.#tunnelBytes = tunnel?.receivedBytes ?? 0;
     this.isClientGone = isClientGone;
