@@ -8,7 +8,6 @@ import { isIdempotent } from "../../proxy/retry.ts";
 import type { EngineLog } from "../engine.ts";
 import type { RequestForwarder } from "./request-forwarder.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
 
 export interface FailedAttempt {
   /** Id of the upstream. */
@@ -73,11 +72,11 @@ export function abortFailure(hasBegun: boolean): Failure {
  * (RFC 9112 section 9.3.1).
  */
 export function isStaleConnection(
-  upstream: UpstreamConnection,
+  connection: { readonly isReused: boolean; readonly hasResponded: boolean },
   failed: Failure,
   request: ForwardedRequest,
 ): boolean {
-  const isAborted = upstream.isReused && !upstream.hasResponded && failed.reason === "upstream_reset";
+  const isAborted = connection.isReused && !connection.hasResponded && failed.reason === "upstream_reset";
   return isAborted && request.bytes.isWhole && isIdempotent(request.view.method);
 }
 

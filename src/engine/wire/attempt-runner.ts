@@ -12,14 +12,17 @@ import { connectionPoolFor } from "./connection-pool.ts";
 import type { WireContext } from "./context.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 import { maxReplayBytes } from "./http1/request-buffer.ts";
+import type { ResponseSink } from "./http1/response-reader.ts";
 import type { RequestForwarder } from "./request-forwarder.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
+import type { Tunnel } from "./tunnel.ts";
+import type { ConnectionUser, UpstreamConnection } from "./upstream-connection.ts";
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, failure, type Failure, type Outcome, rescued } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
 import { capDelay, type Interception } from "../../proxy/interception.ts";
 import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
+import type { Timeouts } from "../../proxy/route.ts";
 import { refusal, type Refusal } from "../../proxy/refusal.ts";
 
 /**
@@ -33,7 +36,7 @@ import { refusal, type Refusal } from "../../proxy/refusal.ts";
  *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
  * ```
  */
-export class AttemptRunner {
+export class AttemptRunner implements ConnectionUser {
   readonly #context: WireContext;
   readonly #exchange: Exchange;
   readonly #request: ForwardedRequest;
@@ -57,7 +60,19 @@ export class AttemptRunner {
     return this.pair.upstream;
   }
 
-  get timeouts() {
+  get sink(): ResponseSink {
+    return this.#forwarder;
+  }
+
+  get isRequestComplete(): boolean {
+    return this.#request.isComplete;
+  }
+
+  get tunnel(): Tunnel | undefined {
+    return this.#forwarder.tunnel;
+  }
+
+  get timeouts(): Timeouts {
     const { destination } = this.#exchange;
     if (!destination) throw new Error("Cannot tell the timeouts: the exchange has no destination");
     return destination.timeouts;
@@ -78,7 +93,7 @@ export class AttemptRunner {
     const idle = connectionPoolFor(this.#context, step.upstream).checkOut();
     if (!idle) return this.#connect(step);
     this.pair.upstream = idle;
-    idle.beginFor(this.#forwarder);
+    idle.beginFor(this);
     this.connectionOpened(idle, false);
   }
 
@@ -91,9 +106,9 @@ export class AttemptRunner {
       this.pair.switchTo(attempt);
       attempt.heldMs = delayMs;
       if (then === "send") return this.#send(attempt);
-      if (then.kind === "failure") return this.failed(then);
-      this.responseHead(then.status);
-      const next = this.responseComplete(then.status, then.detail);
+      if (then.kind === "failure") return this.#failed(then);
+      this.responseStarted(then.status);
+      const next = this.responseReceived(then.status, then.detail);
       if (next !== "pass") return this.runStep(next);
       this.commit();
       this.end(completed);
@@ -105,9 +120,9 @@ export class AttemptRunner {
   #connect(attempt: Attempt): void {
     const connections = connectionPoolFor(this.#context, attempt.upstream);
     if (!connections.mayConnect)
-      return this.failed(failure("connect", "connect_timeout", "earlier connects still hang"));
+      return this.#failed(failure("connect", "connect_timeout", "earlier connects still hang"));
     this.pair.upstream = connections.connect();
-    this.pair.upstream.connectFor(this.#forwarder, this.timeouts.connectMs);
+    this.pair.upstream.connectFor(this, this.timeouts.connectMs);
   }
 
   /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
@@ -137,7 +152,7 @@ export class AttemptRunner {
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.dropBody();
-    return isOut ? this.connectionFlushed(upstream) : this.#waitFor(upstream);
+    return isOut ? this.#requestFlushed(upstream) : this.#waitFor(upstream);
   }
 
   /** bytes[from..to) more of the request's body. */
@@ -151,7 +166,7 @@ export class AttemptRunner {
     }
     request.bytes.keep(bytes, from, to);
     if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
-    else if (request.isComplete) this.connectionFlushed(upstream);
+    else if (request.isComplete) this.#requestFlushed(upstream);
   }
 
   #waitFor(upstream: UpstreamConnection): void {
@@ -160,8 +175,14 @@ export class AttemptRunner {
     upstream.expectWithin(this.timeouts.bodyIdleMs);
   }
 
-  /** The upstream took all that was sent. */
   connectionFlushed(upstream: UpstreamConnection): void {
+    const { tunnel } = this.#forwarder;
+    if (tunnel) tunnel.upstreamFlushed();
+    else this.#requestFlushed(upstream);
+  }
+
+  /** The upstream took all that was sent. */
+  #requestFlushed(upstream: UpstreamConnection): void {
     this.pair.switchToConnection(upstream);
     if (this.#request.isComplete) {
       this.pair.attempt?.awaitUpstream();
@@ -173,8 +194,20 @@ export class AttemptRunner {
     }
   }
 
+  bytesReceived(upstream: UpstreamConnection): void {
+    this.pair.switchToConnection(upstream);
+  }
+
+  responseComplete(): void {
+    this.#forwarder.responseComplete();
+  }
+
+  reportBug(error: unknown): void {
+    reportBug(this.#forwarder, error, this.#context.setting.log);
+  }
+
   /** The final answer's head has come. */
-  responseHead(status: number): void {
+  responseStarted(status: number): void {
     this.pair.attempt?.responseStarted(status);
   }
 
@@ -182,7 +215,7 @@ export class AttemptRunner {
    * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
    * and the next one waits for `follow`.
    */
-  responseComplete(status: number, detail?: string): Attempt | "pass" {
+  responseReceived(status: number, detail?: string): Attempt | "pass" {
     const upstream = this.pair.attempt?.upstream.id ?? "";
     const step = this.#exchange.responseReceived(status, this.#request.bytes.isWhole);
     if (step !== "pass") this.#log({ upstream, failure: status, detail, next: step });
@@ -207,8 +240,12 @@ export class AttemptRunner {
     this.pair.dropOther();
   }
 
+  connectionFailed(upstream: UpstreamConnection, failed: Failure): void {
+    this.#failed(failed, upstream);
+  }
+
   /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
-  failed(failed: Failure, from?: UpstreamConnection): void {
+  #failed(failed: Failure, from?: UpstreamConnection): void {
     this.driver.run(() => this.#runStepAfter(failed, from));
   }
 
@@ -261,7 +298,7 @@ export class AttemptRunner {
     const upstream = this.pair.upstream;
     this.pair.upstream = undefined;
     upstream?.abort();
-    this.failed(failed ?? abortFailure(hasBegun));
+    this.#failed(failed ?? abortFailure(hasBegun));
   }
 
   #log(loss: Parameters<typeof logFailedAttempt>[2]): void {

@@ -1,7 +1,8 @@
 /** Connections to upstreams: the idle ones wait here for their next request, the most recently used is taken first. */
 
 import type { WireContext } from "./context.ts";
-import { UpstreamConnection } from "./upstream-connection.ts";
+import { type ConnectionHome, UpstreamConnection } from "./upstream-connection.ts";
+import type { Address } from "../../net/address.ts";
 import type { Upstream } from "../../pool/upstream.ts";
 
 // Idle connections, the most recently used on top: a list through the connections themselves, so that keeping one touches nothing else.
@@ -65,11 +66,11 @@ export function connectionPoolFor(context: WireContext, upstream: Upstream): Con
 }
 
 /** One upstream's connections: itself the stack of the idle ones, or each request would have one more object to fetch. */
-export class ConnectionPool extends IdleConnections {
+export class ConnectionPool extends IdleConnections implements ConnectionHome {
   readonly upstream: Upstream;
   readonly context: WireContext;
   /** Timed-out connects that the system still works at. */
-  abandoned = 0;
+  #abandoned = 0;
 
   constructor(context: WireContext, upstream: Upstream) {
     super();
@@ -77,9 +78,13 @@ export class ConnectionPool extends IdleConnections {
     this.upstream = upstream;
   }
 
+  get address(): Address {
+    return this.upstream.address;
+  }
+
   /** Whether another connect makes sense. */
   get mayConnect(): boolean {
-    return this.abandoned < maxAbandoned;
+    return this.#abandoned < maxAbandoned;
   }
 
   /** An idle connection that is still open, if there is one. */
@@ -108,6 +113,14 @@ export class ConnectionPool extends IdleConnections {
       return connection.close();
     this.push(connection);
     this.context.wheel.arm(connection, waitMs);
+  }
+
+  connectAbandoned(): void {
+    this.#abandoned += 1;
+  }
+
+  connectResolved(): void {
+    this.#abandoned -= 1;
   }
 
   /** Nobody needs idle ones any more. */

@@ -10,7 +10,6 @@ import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { violations } from "./http1/violations.ts";
 import { Tunnel } from "./tunnel.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { completed, type Outcome } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
@@ -153,11 +152,6 @@ export class RequestForwarder implements ResponseSink {
     return -1;
   }
 
-  upstreamFlushed(upstream: UpstreamConnection): void {
-    if (this.tunnel) this.tunnel.upstreamFlushed();
-    else this.attempts.connectionFlushed(upstream);
-  }
-
   clientFlushed(): void {
     if (this.tunnel) this.tunnel.clientFlushed();
     else this.attempts.upstream?.resume();
@@ -174,9 +168,9 @@ export class RequestForwarder implements ResponseSink {
     const client = this.client;
     if (!client) return;
     const { status } = head.reader;
-    this.attempts.responseHead(status);
+    this.attempts.responseStarted(status);
     if (isWhole && this.#exchange.isRetriable(status) && this.#response.hold(head, stop)) {
-      const step = this.attempts.responseComplete(status);
+      const step = this.attempts.responseReceived(status);
       if (step !== "pass") return void (this.#elsewhere = step);
     }
     this.attempts.commit();
@@ -217,7 +211,7 @@ export class RequestForwarder implements ResponseSink {
     const client = this.client;
     const { upstream, timeouts } = this.attempts;
     if (!client || !upstream) return;
-    this.attempts.responseHead(101);
+    this.attempts.responseStarted(101);
     this.#response.hasStarted = true;
     this.#response.interim(client, head);
     const onEnd = (outcome: Outcome) => {
