@@ -1,51 +1,39 @@
 /** What is said of attempts that were lost, and which losses are nobody's fault. */
 
-import { toError } from "../../lib/bugs.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, failure } from "../../pool/outcome.ts";
 import type { Refusal } from "../../proxy/refusal.ts";
 import { isIdempotent } from "../../proxy/retry.ts";
-import type { EngineLog } from "../engine.ts";
-import type { RequestForwarder } from "./request-forwarder.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 
 export interface FailedAttempt {
   /** Id of the upstream. */
   readonly upstream: string;
-  /** How it failed, or the status of an answer that is to be bettered. */
+  /** How it failed, or the status of a response that is to be retried. */
   readonly failure: Failure | number;
-  /** Why such an answer came, if not from the upstream. */
+  /** Why a response with that status came, if it is not the upstream's. */
   readonly detail?: string | undefined;
+  /** What follows; undefined where the client has a part of the response already. */
+  readonly next: Attempt | Refusal | undefined;
 }
 
-/** @param next what comes of it; undefined where the client has a part of the answer already */
-export function logFailedAttempt(
-  log: EngineLog,
+/** The log entry of a failed attempt. */
+export function failedAttemptEntry(
   { id: requestId, view: { method } }: ForwardedRequest,
-  {
-    upstream,
-    failure: how,
-    next,
-    detail: why,
-  }: FailedAttempt & { readonly next: Attempt | Refusal | undefined },
-): void {
-  const followed =
+  { upstream, failure: failed, next, detail }: FailedAttempt,
+): { readonly message: string; readonly fields: Readonly<Record<string, unknown>> } {
+  const followUp =
     next?.kind === "attempt"
       ? { retriedOn: next.upstream.id }
       : { notRetried: next ? next.notRetried : "answer_begun" };
-  if (typeof how === "number") {
-    log.warn("attempt answered badly", {
-      requestId,
-      method,
-      upstream,
-      status: how,
-      detail: why,
-      ...followed,
-    });
-  } else {
-    const { reason, phase, detail } = how;
-    log.warn("attempt failed", { requestId, method, upstream, reason, phase, detail, ...followed });
-  }
+  const attempt = { requestId, method, upstream };
+  if (typeof failed === "number")
+    return { message: "attempt answered badly", fields: { ...attempt, status: failed, detail, ...followUp } };
+  const { reason, phase } = failed;
+  return {
+    message: "attempt failed",
+    fields: { ...attempt, reason, phase, detail: failed.detail, ...followUp },
+  };
 }
 
 /** What an attempt fails with whose connection was not opened. @param code the system's */
@@ -78,10 +66,4 @@ export function isStaleConnection(
 ): boolean {
   const isAborted = connection.isReused && !connection.hasResponded && failed.reason === "upstream_reset";
   return isAborted && request.bytes.isWhole && isIdempotent(request.view.method);
-}
-
-/** A bug came to light on a connection that may have left the relay already: the request must not hang for it. */
-export function reportBug(forwarder: RequestForwarder | undefined, error: unknown, log: EngineLog): void {
-  if (!forwarder?.client) return log.bug(error, "");
-  forwarder.client.handlerThrew(toError(error));
 }

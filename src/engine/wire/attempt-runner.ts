@@ -1,21 +1,17 @@
 /** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
 
-import type { EngineLog } from "../engine.ts";
 import {
   abortDetail,
   abortFailure,
   isStaleConnection,
-  logFailedAttempt,
-  reportBug,
+  type FailedAttempt,
+  failedAttemptEntry,
 } from "./attempt-failures.ts";
 import { connectionPoolFor } from "./connection-pool.ts";
 import type { WireContext } from "./context.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 import { maxReplayBytes } from "./http1/request-buffer.ts";
-import type { ResponseSink } from "./http1/response-reader.ts";
-import type { RequestForwarder } from "./request-forwarder.ts";
-import type { Tunnel } from "./tunnel.ts";
-import type { ConnectionUser, UpstreamConnection } from "./upstream-connection.ts";
+import type { ConnectionSink, ConnectionUser, UpstreamConnection } from "./upstream-connection.ts";
 import { type Cancel, systemSchedule } from "../../lib/clock.ts";
 import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
 import { cancelled, completed, failure, type Failure, type Outcome, rescued } from "../../pool/outcome.ts";
@@ -24,6 +20,19 @@ import { capDelay, type Interception } from "../../proxy/interception.ts";
 import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
 import type { Timeouts } from "../../proxy/route.ts";
 import { refusal, type Refusal } from "../../proxy/refusal.ts";
+
+/** The response side of the same request. */
+export interface ResponseSide extends ConnectionSink {
+  readonly request: ForwardedRequest;
+  /** Whether the client got a part of the final response. */
+  readonly hasResponseStarted: boolean;
+  pauseClient(): void;
+  resumeClient(): void;
+  sendRefusal(refusal: Refusal): void;
+  /** The rest of the response will not come. */
+  truncated(): void;
+  clientStalled(): void;
+}
 
 /**
  * ```
@@ -40,36 +49,28 @@ export class AttemptRunner implements ConnectionUser {
   readonly #context: WireContext;
   readonly #exchange: Exchange;
   readonly #request: ForwardedRequest;
-  readonly #forwarder: RequestForwarder;
-  readonly driver: GuardedDriver;
-  readonly pair = new AttemptPair();
+  readonly sink: ResponseSide;
+  readonly #driver: GuardedDriver;
+  readonly #pair = new AttemptPair();
   #isHedged = false;
   /** Ends the hold of an intercepted attempt. */
   #cancelHold: Cancel | undefined;
 
-  constructor(context: WireContext, exchange: Exchange, forwarder: RequestForwarder) {
+  constructor(context: WireContext, exchange: Exchange, side: ResponseSide) {
     this.#context = context;
     this.#exchange = exchange;
-    this.#forwarder = forwarder;
-    this.#request = forwarder.request;
-    this.driver = new GuardedDriver(this, forwarder, context.setting.log);
+    this.sink = side;
+    this.#request = side.request;
+    this.#driver = new GuardedDriver(this);
   }
 
   /** The connection that the request went to, while its answer is awaited or passed on. */
   get upstream(): UpstreamConnection | undefined {
-    return this.pair.upstream;
-  }
-
-  get sink(): ResponseSink {
-    return this.#forwarder;
+    return this.#pair.upstream;
   }
 
   get isRequestComplete(): boolean {
     return this.#request.isComplete;
-  }
-
-  get tunnel(): Tunnel | undefined {
-    return this.#forwarder.tunnel;
   }
 
   get timeouts(): Timeouts {
@@ -79,11 +80,11 @@ export class AttemptRunner implements ConnectionUser {
   }
 
   runStep(step: Attempt | Refusal | Wait): void {
-    if (step.kind === "refusal") return this.#forwarder.sendRefusal(step);
-    if (step.kind === "wait") return this.#exchange.park(this.driver);
-    if (this.pair.resume(step)) return this.upstream?.resume();
-    this.pair.attempt = step;
-    step.driver = this.driver;
+    if (step.kind === "refusal") return this.sink.sendRefusal(step);
+    if (step.kind === "wait") return this.#exchange.park(this.#driver);
+    if (this.#pair.resume(step)) return this.upstream?.resume();
+    this.#pair.attempt = step;
+    step.driver = this.#driver;
     const interception = this.#exchange.interceptionOf(step);
     if (interception) return void (this.#cancelHold = this.#hold(step, interception));
     this.#send(step);
@@ -92,7 +93,7 @@ export class AttemptRunner implements ConnectionUser {
   #send(step: Attempt): void {
     const idle = connectionPoolFor(this.#context, step.upstream).checkOut();
     if (!idle) return this.#connect(step);
-    this.pair.upstream = idle;
+    this.#pair.upstream = idle;
     idle.beginFor(this);
     this.connectionOpened(idle, false);
   }
@@ -103,7 +104,7 @@ export class AttemptRunner implements ConnectionUser {
     const proceed = () => {
       // Rescued, superseded or cancelled meanwhile: each start of an attempt has an interception of its own.
       if (!attempt.isOpen || this.#exchange.interceptionOf(attempt) !== interception) return;
-      this.pair.switchTo(attempt);
+      this.#pair.switchTo(attempt);
       attempt.heldMs = delayMs;
       if (then === "send") return this.#send(attempt);
       if (then.kind === "failure") return this.#failed(then);
@@ -112,43 +113,43 @@ export class AttemptRunner implements ConnectionUser {
       if (next !== "pass") return this.runStep(next);
       this.commit();
       this.end(completed);
-      this.#forwarder.sendRefusal(refusal(then.reason, then.status));
+      this.sink.sendRefusal(refusal(then.reason, then.status));
     };
-    return systemSchedule(delayMs, () => this.driver.run(proceed));
+    return systemSchedule(delayMs, () => this.#driver.run(proceed));
   }
 
   #connect(attempt: Attempt): void {
     const connections = connectionPoolFor(this.#context, attempt.upstream);
     if (!connections.mayConnect)
       return this.#failed(failure("connect", "connect_timeout", "earlier connects still hang"));
-    this.pair.upstream = connections.connect();
-    this.pair.upstream.connectFor(this, this.timeouts.connectMs);
+    this.#pair.upstream = connections.connect();
+    this.#pair.upstream.connectFor(this, this.timeouts.connectMs);
   }
 
   /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
   hedge(attempt: Attempt): void {
     const request = this.#request;
-    const isAlone = attempt === this.pair.attempt && !this.pair.isPair && !this.#forwarder.hasStarted;
+    const isAlone = attempt === this.#pair.attempt && !this.#pair.isPair && !this.sink.hasResponseStarted;
     if (!isAlone || !request.isComplete || request.upgrades) return;
     const step = this.#exchange.hedge(this.#request.bytes.isWhole);
     if (!step) return;
     this.#isHedged = true;
-    this.pair.setAside();
+    this.#pair.setAside();
     this.runStep(step);
   }
 
   /** The present attempt's answer goes to the client: nobody waits for the other one any more. */
   commit(): void {
-    if (!this.#isHedged || !this.pair.attempt) return;
+    if (!this.#isHedged || !this.#pair.attempt) return;
     this.#isHedged = false;
-    this.#exchange.commit(this.pair.attempt);
-    this.pair.dropOther();
+    this.#exchange.commit(this.#pair.attempt);
+    this.#pair.dropOther();
   }
 
   /** The connection is open: all that came of the request so far goes out. */
   connectionOpened(upstream: UpstreamConnection, isFresh = true): void {
-    this.pair.switchToConnection(upstream);
-    if (isFresh) this.pair.attempt?.connectionOpened();
+    this.#pair.switchToConnection(upstream);
+    if (isFresh) this.#pair.attempt?.connectionOpened();
     const { bytes } = this.#request;
     const isOut = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.dropBody();
@@ -157,11 +158,11 @@ export class AttemptRunner implements ConnectionUser {
 
   /** bytes[from..to) more of the request's body. */
   send(bytes: Buffer, from: number, to: number): void {
-    const upstream = this.pair.upstream;
+    const upstream = this.#pair.upstream;
     const request = this.#request;
     if (!upstream?.isOpen) {
       request.bytes.append(bytes, from, to);
-      if (request.bytes.length > maxReplayBytes) this.#forwarder.client?.pause();
+      if (request.bytes.length > maxReplayBytes) this.sink.pauseClient();
       return;
     }
     request.bytes.keep(bytes, from, to);
@@ -170,45 +171,37 @@ export class AttemptRunner implements ConnectionUser {
   }
 
   #waitFor(upstream: UpstreamConnection): void {
-    this.#forwarder.client?.pause();
-    this.pair.attempt?.awaitUpstream();
+    this.sink.pauseClient();
+    this.#pair.attempt?.awaitUpstream();
     upstream.expectWithin(this.timeouts.bodyIdleMs);
   }
 
   connectionFlushed(upstream: UpstreamConnection): void {
-    const { tunnel } = this.#forwarder;
+    const { tunnel } = this.sink;
     if (tunnel) tunnel.upstreamFlushed();
     else this.#requestFlushed(upstream);
   }
 
   /** The upstream took all that was sent. */
   #requestFlushed(upstream: UpstreamConnection): void {
-    this.pair.switchToConnection(upstream);
+    this.#pair.switchToConnection(upstream);
     if (this.#request.isComplete) {
-      this.pair.attempt?.awaitUpstream();
+      this.#pair.attempt?.awaitUpstream();
       upstream.expectWithin(this.timeouts.headMs);
     } else {
-      this.pair.attempt?.awaitClient();
+      this.#pair.attempt?.awaitClient();
       upstream.expectNothing();
-      this.#forwarder.client?.resume();
+      this.sink.resumeClient();
     }
   }
 
   bytesReceived(upstream: UpstreamConnection): void {
-    this.pair.switchToConnection(upstream);
-  }
-
-  responseComplete(): void {
-    this.#forwarder.responseComplete();
-  }
-
-  reportBug(error: unknown): void {
-    reportBug(this.#forwarder, error, this.#context.setting.log);
+    this.#pair.switchToConnection(upstream);
   }
 
   /** The final answer's head has come. */
   responseStarted(status: number): void {
-    this.pair.attempt?.responseStarted(status);
+    this.#pair.attempt?.responseStarted(status);
   }
 
   /**
@@ -216,7 +209,7 @@ export class AttemptRunner implements ConnectionUser {
    * and the next one waits for `follow`.
    */
   responseReceived(status: number, detail?: string): Attempt | "pass" {
-    const upstream = this.pair.attempt?.upstream.id ?? "";
+    const upstream = this.#pair.attempt?.upstream.id ?? "";
     const step = this.#exchange.responseReceived(status, this.#request.bytes.isWhole);
     if (step !== "pass") this.#log({ upstream, failure: status, detail, next: step });
     return step;
@@ -224,9 +217,9 @@ export class AttemptRunner implements ConnectionUser {
 
   /** The attempt is over; the upstream's connection looks after itself. */
   end(outcome: Outcome): void {
-    const { attempt } = this.pair;
-    this.pair.attempt = undefined;
-    this.pair.upstream = undefined;
+    const { attempt } = this.#pair;
+    this.#pair.attempt = undefined;
+    this.#pair.upstream = undefined;
     this.#cancelHold?.();
     this.#cancelHold = undefined;
     attempt?.end(outcome);
@@ -234,10 +227,10 @@ export class AttemptRunner implements ConnectionUser {
 
   /** Nobody wants the answer any more, and nobody is to blame. */
   cancel(): void {
-    const upstream = this.pair.upstream;
+    const upstream = this.#pair.upstream;
     this.end(cancelled);
     upstream?.abort();
-    this.pair.dropOther();
+    this.#pair.dropOther();
   }
 
   connectionFailed(upstream: UpstreamConnection, failed: Failure): void {
@@ -246,21 +239,21 @@ export class AttemptRunner implements ConnectionUser {
 
   /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
   #failed(failed: Failure, from?: UpstreamConnection): void {
-    this.driver.run(() => this.#runStepAfter(failed, from));
+    this.#driver.run(() => this.#runStepAfter(failed, from));
   }
 
   #runStepAfter(failed: Failure, from: UpstreamConnection | undefined): void {
-    if (from) this.pair.switchToConnection(from);
-    const upstream = this.pair.upstream;
-    const attempt = this.pair.attempt;
-    this.pair.upstream = undefined;
+    if (from) this.#pair.switchToConnection(from);
+    const upstream = this.#pair.upstream;
+    const attempt = this.#pair.attempt;
+    this.#pair.upstream = undefined;
     if (!attempt) return;
     if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
     const loss = { upstream: attempt.upstream.id, failure: failed };
     this.end(failed);
-    if (this.#forwarder.hasStarted) {
+    if (this.sink.hasResponseStarted) {
       this.#log({ ...loss, next: undefined });
-      return this.#forwarder.truncated();
+      return this.sink.truncated();
     }
     const step = this.#exchange.retryAfter(failed, this.#request.bytes.isWhole);
     this.#log({ ...loss, next: step });
@@ -269,13 +262,13 @@ export class AttemptRunner implements ConnectionUser {
 
   /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
   rescue(attempt: Attempt): void {
-    this.pair.switchTo(attempt);
-    if (!this.pair.attempt || this.#forwarder.hasStarted) return;
-    const upstream = this.pair.upstream;
+    this.#pair.switchTo(attempt);
+    if (!this.#pair.attempt || this.sink.hasResponseStarted) return;
+    const upstream = this.#pair.upstream;
     const loss = { upstream: attempt.upstream.id, failure: rescued };
     const next = this.#exchange.rescue(this.#request.bytes.isWhole, attempt);
     if (!next) return;
-    this.pair.upstream = undefined;
+    this.#pair.upstream = undefined;
     upstream?.abort();
     this.#log({ ...loss, next });
     this.runStep(next);
@@ -284,25 +277,26 @@ export class AttemptRunner implements ConnectionUser {
   /** Others wait: a client that trickles makes room for them. */
   yieldSlot(attempt: Attempt, now: number): boolean {
     const { isComplete, receivedBytes } = this.#request;
-    if (attempt !== this.pair.attempt || isComplete || this.#forwarder.hasStarted) return false;
+    if (attempt !== this.#pair.attempt || isComplete || this.sink.hasResponseStarted) return false;
     if (!isSlowUpload(receivedBytes, now - attempt.startedAt)) return false;
-    this.#forwarder.clientStalled();
+    this.sink.clientStalled();
     return true;
   }
 
   /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
   abort(attempt: Attempt, failed?: Failure): void {
-    this.pair.switchTo(attempt);
-    const { tunnel, hasStarted: hasBegun } = this.#forwarder;
+    this.#pair.switchTo(attempt);
+    const { tunnel, hasResponseStarted } = this.sink;
     if (tunnel) return tunnel.upstreamClosed(new Error(abortDetail));
-    const upstream = this.pair.upstream;
-    this.pair.upstream = undefined;
+    const upstream = this.#pair.upstream;
+    this.#pair.upstream = undefined;
     upstream?.abort();
-    this.#failed(failed ?? abortFailure(hasBegun));
+    this.#failed(failed ?? abortFailure(hasResponseStarted));
   }
 
-  #log(loss: Parameters<typeof logFailedAttempt>[2]): void {
-    logFailedAttempt(this.#context.setting.log, this.#request, loss);
+  #log(failed: FailedAttempt): void {
+    const { message, fields } = failedAttemptEntry(this.#request, failed);
+    this.#context.setting.log.warn(message, fields);
   }
 }
 
@@ -314,7 +308,7 @@ export class AttemptRunner implements ConnectionUser {
  * ```
  * Of two, the one of which something is heard becomes the present one, and the other waits its turn.
  */
-export class AttemptPair {
+class AttemptPair {
   /** The present one's. */
   attempt: Attempt | undefined;
   upstream: UpstreamConnection | undefined;
@@ -363,15 +357,11 @@ export class AttemptPair {
 
 // Where timers and other requests reach a relay, outside of its sockets' events: a bug on the way costs that relay alone.
 
-export class GuardedDriver implements AttemptDriver, ParkedRequest {
+class GuardedDriver implements AttemptDriver, ParkedRequest {
   readonly #runner: AttemptRunner;
-  readonly #forwarder: RequestForwarder;
-  readonly #log: EngineLog;
 
-  constructor(runner: AttemptRunner, forwarder: RequestForwarder, log: EngineLog) {
+  constructor(runner: AttemptRunner) {
     this.#runner = runner;
-    this.#forwarder = forwarder;
-    this.#log = log;
   }
 
   resume(step: Attempt | Refusal): void {
@@ -379,7 +369,7 @@ export class GuardedDriver implements AttemptDriver, ParkedRequest {
   }
 
   failed(bug: unknown): void {
-    reportBug(this.#forwarder, bug, this.#log);
+    this.#runner.sink.reportBug(bug);
   }
 
   rescue(attempt: Attempt): void {

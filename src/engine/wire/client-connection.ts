@@ -209,7 +209,7 @@ export class ClientConnection
     if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.clientFinished();
     if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
     // Who left and who only has no more to say look alike: the latter must not take a part of an answer for all of it.
-    this.closeForGood(this.#forwarder?.hasStarted === true);
+    this.closeForGood(this.#forwarder?.hasResponseStarted === true);
   }
 
   closed(error: Error | undefined): void {

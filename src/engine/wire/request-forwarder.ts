@@ -1,7 +1,7 @@
 /** Carries one request and its answer between a client's connection and an upstream's; the exchange decides where to. */
 
-import type { ParsedResponse, ResponseSink } from "./http1/response-reader.ts";
-import { AttemptRunner } from "./attempt-runner.ts";
+import type { ParsedResponse } from "./http1/response-reader.ts";
+import { AttemptRunner, type ResponseSide } from "./attempt-runner.ts";
 import type { Connection } from "./connection.ts";
 import type { WireContext } from "./context.ts";
 import { ForwardedRequest } from "./forwarded-request.ts";
@@ -10,6 +10,7 @@ import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { violations } from "./http1/violations.ts";
 import { Tunnel } from "./tunnel.ts";
+import { toError } from "../../lib/bugs.ts";
 import type { Attempt } from "../../pool/attempt.ts";
 import { completed, type Outcome } from "../../pool/outcome.ts";
 import type { Exchange } from "../../proxy/exchange.ts";
@@ -38,7 +39,7 @@ export interface ClientSide extends Connection {
  * ```
  * It serves one request at a time and returns to the plane between two.
  */
-export class RequestForwarder implements ResponseSink {
+export class RequestForwarder implements ResponseSide {
   readonly #context: WireContext;
   readonly #exchange: Exchange;
   readonly #response: ForwardedResponse;
@@ -46,7 +47,7 @@ export class RequestForwarder implements ResponseSink {
   readonly attempts: AttemptRunner;
   readonly #ends: ForwarderSummary;
   /** Whom it serves at present. */
-  client: ClientSide | undefined;
+  #client: ClientSide | undefined;
   #keepsAlive = false;
   /** The next attempt, when an answer is to be bettered. */
   #elsewhere: Attempt | undefined;
@@ -61,7 +62,7 @@ export class RequestForwarder implements ResponseSink {
     this.#ends = new ForwarderSummary(this.request, this.#response);
   }
 
-  get hasStarted(): boolean {
+  get hasResponseStarted(): boolean {
     return this.#response.hasStarted;
   }
 
@@ -90,7 +91,7 @@ export class RequestForwarder implements ResponseSink {
   }
 
   #begin(client: ClientSide): void {
-    this.client = client;
+    this.#client = client;
     this.#keepsAlive = this.request.keepsAlive;
     this.#response.begin(this.request.isHttp10, client.writtenBytes);
   }
@@ -109,7 +110,7 @@ export class RequestForwarder implements ResponseSink {
 
   /** The answer is our own. */
   sendRefusal(given: Refusal): void {
-    const client = this.client;
+    const client = this.#client;
     if (!client) return;
     const kept = given.usesHeldResponse && this.#response.releaseHeld(this.request);
     if (kept) {
@@ -144,12 +145,20 @@ export class RequestForwarder implements ResponseSink {
       return stop;
     }
     this.attempts.cancel();
-    if (this.hasStarted) this.#end("reset");
+    if (this.hasResponseStarted) this.#end("reset");
     else
       this.#refuse(
         isAdmitted ? refusalForViolation(this.request.chunkViolation) : refusal("request_too_large"),
       );
     return -1;
+  }
+
+  pauseClient(): void {
+    this.#client?.pause();
+  }
+
+  resumeClient(): void {
+    this.#client?.resume();
   }
 
   clientFlushed(): void {
@@ -159,13 +168,13 @@ export class RequestForwarder implements ResponseSink {
 
   /** A 1xx head, which clients of HTTP/1.0 do not know. */
   interim(head: ParsedResponse): void {
-    const { client } = this;
+    const client = this.#client;
     if (client && !this.request.isHttp10) this.#pass(client, this.#response.interim(client, head));
   }
 
   /** The final head, and the body up to the offset `stop`; what is not whole cannot wait for a better one. */
   responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void {
-    const client = this.client;
+    const client = this.#client;
     if (!client) return;
     const { status } = head.reader;
     this.attempts.responseStarted(status);
@@ -186,7 +195,7 @@ export class RequestForwarder implements ResponseSink {
   }
 
   responseBody(piece: Buffer): void {
-    const client = this.client;
+    const client = this.#client;
     if (client) this.#pass(client, this.#response.continue(client, piece));
   }
 
@@ -208,7 +217,7 @@ export class RequestForwarder implements ResponseSink {
 
   /** 101: from here on both sides speak another protocol; what is behind the head is its first. */
   switchProtocols(head: ParsedResponse, to: number): void {
-    const client = this.client;
+    const client = this.#client;
     const { upstream, timeouts } = this.attempts;
     if (!client || !upstream) return;
     this.attempts.responseStarted(101);
@@ -240,23 +249,29 @@ export class RequestForwarder implements ResponseSink {
   /** The client's body stalled, or it stopped reading. */
   clientStalled(): void {
     this.attempts.cancel();
-    if (this.hasStarted) this.#end("reset");
+    if (this.hasResponseStarted) this.#end("reset");
     else this.#refuse(refusalForViolation(violations.bodyTime));
   }
 
   /** A bug of ours came to light: the request must not hang for it. */
   handlerThrew(): void {
     this.attempts.cancel();
-    if (this.hasStarted) return this.#end("reset");
-    this.client?.writeAll(this.request.internalErrorBytes());
+    if (this.hasResponseStarted) return this.#end("reset");
+    this.#client?.writeAll(this.request.internalErrorBytes());
     this.#response.status = 500;
     this.#end("close");
   }
 
+  /** A bug on a connection that may have left the request already: the request must not hang for it. */
+  reportBug(error: unknown): void {
+    if (this.#client) this.#client.handlerThrew(toError(error));
+    else this.#context.setting.log.bug(error, "");
+  }
+
   #end(ending: ConnectionFate): void {
-    const client = this.client;
+    const client = this.#client;
     if (!client) return;
-    this.client = undefined;
+    this.#client = undefined;
     this.tunnel?.release();
     this.#exchange.close(this.#ends.of(client, this.tunnel, ending === "gone"));
     this.tunnel = undefined;

@@ -12,13 +12,10 @@ import type { Timeouts } from "../../proxy/route.ts";
 
 /** What a connection calls while it serves a request. */
 export interface ConnectionUser {
-  /** Receives the response. */
-  readonly sink: ResponseSink;
+  readonly sink: ConnectionSink;
   readonly timeouts: Timeouts;
   /** Whether all of the request arrived from the client: only then the connection may be reused after the response. */
   readonly isRequestComplete: boolean;
-  /** Present after the protocol was switched. */
-  readonly tunnel: Tunnel | undefined;
   /** A new connection is open and has begun to serve the user. */
   connectionOpened(connection: UpstreamConnection): void;
   /** The upstream took all bytes that were queued. */
@@ -27,8 +24,15 @@ export interface ConnectionUser {
   bytesReceived(connection: UpstreamConnection): void;
   /** The connection is closed. Called at most once, and nothing after it. */
   connectionFailed(connection: UpstreamConnection, failure: Failure): void;
+}
+
+/** Receives what a connection brings for a request: a response, or what follows it in a tunnel. */
+export interface ConnectionSink extends ResponseSink {
+  /** Present after the protocol was switched. */
+  readonly tunnel: Tunnel | undefined;
   /** The whole response arrived. The connection is checked in or closed already. */
   responseComplete(): void;
+  /** A bug came to light on a connection that serves the request, or has served it. */
   reportBug(error: unknown): void;
 }
 
@@ -151,7 +155,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
         if (user && reader) this.#act(user, reader, reader.read(user.sink, chunk));
         return;
       case "tunnel":
-        return user?.tunnel?.fromUpstream(chunk);
+        return user?.sink.tunnel?.fromUpstream(chunk);
       case "idle":
         // Bytes that nobody asked for must never become part of the next answer.
         return this.close();
@@ -198,14 +202,14 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
       this.#home.checkIn(this, reader.keepAliveSeconds, user.timeouts.connectionAgeMs);
     } else this.close();
     try {
-      user.responseComplete();
+      user.sink.responseComplete();
     } catch (error) {
-      user.reportBug(error);
+      user.sink.reportBug(error);
     }
   }
 
   ended(): void {
-    if (this.#phase === "tunnel") return this.#user?.tunnel?.upstreamFinished();
+    if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamFinished();
     if (this.#phase === "answer" && this.#user && this.#reader?.ended())
       return this.#complete(this.#user, this.#reader);
     if (this.#phase === "idle") return this.close();
@@ -215,14 +219,14 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
-    if (this.#phase === "tunnel") return this.#user?.tunnel?.upstreamClosed(error);
+    if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamClosed(error);
     this.#fail(disconnectFailure(this.#inBody, error?.message ?? "closed"));
   }
 
   override handlerThrew(error: Error): void {
     const user = this.#user;
     this.terminate();
-    if (user) user.reportBug(error);
+    if (user) user.sink.reportBug(error);
     else this.#context.setting.log.bug(error, "");
   }
 
@@ -262,7 +266,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   }
 
   protected override progressed(): void {
-    if (this.#phase === "tunnel") this.#user?.tunnel?.progressed();
+    if (this.#phase === "tunnel") this.#user?.sink.tunnel?.progressed();
     else if (this.#user) this.expectWithin(this.#user.timeouts.bodyIdleMs);
   }
 
