@@ -1,18 +1,18 @@
-/** Those who wait for something, with a clock time each: looked over again and again while there is anybody. */
+/** Members with a clock time each, in order, checked by one timer while there are any. */
 
 import type { Cancel, Schedule } from "./clock.ts";
 
-/** Between two looks. */
+/** Interval of the checks, milliseconds. */
 const checkIntervalMs = 100;
 
-/** In the order of joining, which is that of their times: a look costs next to nothing while nobody is due. */
+/** Members join in the order of their times, so a check is cheap while none is due. */
 export class ExpiryList<Member> {
   readonly #members = new Map<Member, number>();
   readonly #schedule: Schedule;
   readonly #check: () => void;
   #cancel: Cancel | undefined;
 
-  /** @param look called every 100 ms as long as somebody waits, whatever it throws */
+  /** @param look called every 100 ms while the list has members, even after it threw */
   constructor(schedule: Schedule, look: () => void) {
     this.#schedule = schedule;
     this.#check = look;
@@ -22,12 +22,12 @@ export class ExpiryList<Member> {
     return this.#members.size;
   }
 
-  /** First come, first. */
+  /** In the order of joining. */
   get members(): Iterable<Member> {
     return this.#members.keys();
   }
 
-  /** At its end, also for one that is there already. */
+  /** Appends; a member that is in the list already moves to the end. */
   add(member: Member, at: number): void {
     this.#members.delete(member);
     this.#members.set(member, at);
@@ -38,7 +38,7 @@ export class ExpiryList<Member> {
     this.#members.delete(member);
   }
 
-  /** Takes out everybody whose time is up to this one, and tells of each. */
+  /** Removes every member whose time is not after `latest`, and calls `tell` for each. */
   takeUntil(latest: number, tell: (member: Member) => void): void {
     for (const [member, at] of this.#members) {
       if (at > latest) break;

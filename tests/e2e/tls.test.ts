@@ -152,7 +152,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
       );
       expect(seen).toEqual({
         good: "status 200",
-        unknown: "certificate not signed by a believed authority",
+        unknown: "certificate signed by an untrusted authority",
         misnamed: "certificate for another name",
         trusting: "status 200",
       });

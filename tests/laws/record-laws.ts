@@ -70,7 +70,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       await ask(port, "TRACE / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
       await until(() => records.length > 0);
       expect(records).toMatchObject([
-        { status: 405, reason: "request_invalid", complaint: "CONNECT and TRACE are not served" },
+        { status: 405, reason: "request_invalid", complaint: "CONNECT and TRACE are not supported" },
       ]);
       expect(records).toMatchObject([{ pool: null, attempts: [], clientAddress: "127.0.0.1" }]);
     }),

@@ -127,7 +127,7 @@ describe("refusals", () => {
       error: {
         status: 503,
         reason: "no_upstream",
-        message: "No upstream is fit to serve.",
+        message: "No upstream is available.",
         requestId: "id-2",
       },
     });

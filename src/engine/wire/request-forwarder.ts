@@ -119,7 +119,7 @@ export class RequestForwarder implements ResponseSide {
     }
     const { request } = this;
     if (given.notRetried === undefined) {
-      const { reason, status, complaint: violation } = given;
+      const { reason, status, violation } = given;
       const headers = {
         requestId: request.id,
         client: client.forwarding.address,

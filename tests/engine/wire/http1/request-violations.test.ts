@@ -123,7 +123,7 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
     "a line folded with a tab",
   ],
   "no Host field": ["no Host", "no Host on HTTP/1.0"],
-  "more than one Host field": ["two Hosts", "the same Host twice"],
+  "more than one Host header": ["two Hosts", "the same Host twice"],
   "the Host field is not a name or address, with a port or without": [
     "an empty Host",
     "a Host with a space",
@@ -170,7 +170,7 @@ const casesOf: Readonly<Record<string, readonly string[]>> = {
   ],
   "a known method that is not in capitals": ["a known method in lower case", "a known method in mixed case"],
   "unknown version of HTTP": ["HTTP/0.9", "HTTP/1.2", "HTTP/2.0"],
-  "CONNECT and TRACE are not served": ["CONNECT", "TRACE"],
+  "CONNECT and TRACE are not supported": ["CONNECT", "TRACE"],
   "the target is longer than 8192 bytes": ["a target above 8 KiB"],
   "the head is larger than 16384 bytes": ["a head above 16 KiB"],
   "the head has more than 100 fields": ["more than 100 fields"],
@@ -199,7 +199,7 @@ test("the log, the record and the client hear the complaint and never what the c
       const { status, body } = await one.answer();
       expect(status).toBe(400);
       expect(body.toString()).toStartWith(
-        `400 request_invalid: The request is not acceptable: ${violation}. (request `,
+        `400 request_invalid: The request is invalid: ${violation}. (request `,
       );
       await until(() => stage.records.length > 0);
       expect(stage.records).toMatchObject([
@@ -235,7 +235,7 @@ test("a head or a body that does not come in time is told apart", () =>
       await until(() => stage.records.length === 2);
       expect(
         stage.records.map(({ status, complaint: violation }) => `${status} ${violation}`).toSorted(),
-      ).toEqual(["408 the body did not come in time", "408 the head did not come in time"]);
+      ).toEqual(["408 request body timed out", "408 the head did not come in time"]);
     },
     { clientTimeouts: { headMs: 100, bodyIdleMs: 100 } },
   ));
