@@ -1,4 +1,4 @@
-/** What is said of attempts that were lost, and which losses are nobody's fault. */
+/** Failures of attempts: what a broken connection means, when it is not the upstream's fault, and the log entry. */
 
 import type { Attempt } from "../../pool/attempt.ts";
 import { type Failure, failure } from "../../pool/outcome.ts";
@@ -36,28 +36,28 @@ export function failedAttemptEntry(
   };
 }
 
-/** What an attempt fails with whose connection was not opened. @param code the system's */
+/** The failure of an attempt whose connection could not be opened. @param code the system's error code */
 export function connectFailure(code: string): Failure {
   const reasons = { ETIMEDOUT: "connect_timeout", ECONNRESET: "connect_reset" } as const;
   return failure("connect", reasons[code as keyof typeof reasons] ?? "connect_refused", code);
 }
 
-/** What one fails with whose connection broke off. @param inBody the head of the answer has come already */
+/** The failure of an attempt whose connection was closed. @param inBody whether the response head had arrived */
 export function disconnectFailure(inBody: boolean, detail: string): Failure {
   return failure(inBody ? "body" : "head", inBody ? "body_truncated" : "upstream_reset", detail);
 }
 
-export const abortDetail = "cut by the operator";
+export const abortDetail = "aborted by the operator";
 
-/** What an attempt that the operator cuts fails with. @param hasBegun the client has a part of the answer already */
-export function abortFailure(hasBegun: boolean): Failure {
-  return disconnectFailure(hasBegun, abortDetail);
+/** The failure of an attempt that is aborted. @param hasResponseStarted whether the client got a part of the response */
+export function abortFailure(hasResponseStarted: boolean): Failure {
+  return disconnectFailure(hasResponseStarted, abortDetail);
 }
 
 /**
- * A kept connection that the upstream closed before it answered anything failed because it was idle, not because
- * of the upstream: the same attempt goes on with a fresh one. What may have been processed is not sent again
- * (RFC 9112 section 9.3.1).
+ * Whether the attempt may continue on a new connection. A reused connection that closes before the first byte of a
+ * response closed because it had been idle, which is not the upstream's fault. A request that the upstream may have
+ * processed is not sent again (RFC 9112 section 9.3.1).
  */
 export function isStaleConnection(
   connection: { readonly isReused: boolean; readonly hasResponded: boolean },

@@ -151,13 +151,13 @@ export class AttemptRunner implements ConnectionUser {
     this.#pair.switchToConnection(upstream);
     if (isFresh) this.#pair.attempt?.connectionOpened();
     const { bytes } = this.#request;
-    const isOut = upstream.write(bytes.bytes, 0, bytes.length);
+    const isFlushed = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.dropBody();
-    return isOut ? this.#requestFlushed(upstream) : this.#waitFor(upstream);
+    return isFlushed ? this.#requestFlushed(upstream) : this.#awaitDrain(upstream);
   }
 
   /** bytes[from..to) more of the request's body. */
-  send(bytes: Buffer, from: number, to: number): void {
+  sendBody(bytes: Buffer, from: number, to: number): void {
     const upstream = this.#pair.upstream;
     const request = this.#request;
     if (!upstream?.isOpen) {
@@ -165,12 +165,12 @@ export class AttemptRunner implements ConnectionUser {
       if (request.bytes.length > maxReplayBytes) this.sink.pauseClient();
       return;
     }
-    request.bytes.keep(bytes, from, to);
-    if (!upstream.write(bytes, from, to)) this.#waitFor(upstream);
+    request.bytes.appendSent(bytes, from, to);
+    if (!upstream.write(bytes, from, to)) this.#awaitDrain(upstream);
     else if (request.isComplete) this.#requestFlushed(upstream);
   }
 
-  #waitFor(upstream: UpstreamConnection): void {
+  #awaitDrain(upstream: UpstreamConnection): void {
     this.sink.pauseClient();
     this.#pair.attempt?.awaitUpstream();
     upstream.expectWithin(this.timeouts.bodyIdleMs);
@@ -249,14 +249,14 @@ export class AttemptRunner implements ConnectionUser {
     this.#pair.upstream = undefined;
     if (!attempt) return;
     if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);
-    const loss = { upstream: attempt.upstream.id, failure: failed };
+    const failedAttempt = { upstream: attempt.upstream.id, failure: failed };
     this.end(failed);
     if (this.sink.hasResponseStarted) {
-      this.#log({ ...loss, next: undefined });
+      this.#log({ ...failedAttempt, next: undefined });
       return this.sink.truncated();
     }
     const step = this.#exchange.retryAfter(failed, this.#request.bytes.isWhole);
-    this.#log({ ...loss, next: step });
+    this.#log({ ...failedAttempt, next: step });
     this.runStep(step);
   }
 
@@ -265,12 +265,12 @@ export class AttemptRunner implements ConnectionUser {
     this.#pair.switchTo(attempt);
     if (!this.#pair.attempt || this.sink.hasResponseStarted) return;
     const upstream = this.#pair.upstream;
-    const loss = { upstream: attempt.upstream.id, failure: rescued };
+    const failedAttempt = { upstream: attempt.upstream.id, failure: rescued };
     const next = this.#exchange.rescue(this.#request.bytes.isWhole, attempt);
     if (!next) return;
     this.#pair.upstream = undefined;
     upstream?.abort();
-    this.#log({ ...loss, next });
+    this.#log({ ...failedAttempt, next });
     this.runStep(next);
   }
 
@@ -296,7 +296,7 @@ export class AttemptRunner implements ConnectionUser {
 
   #log(failed: FailedAttempt): void {
     const { message, fields } = failedAttemptEntry(this.#request, failed);
-    this.#context.setting.log.warn(message, fields);
+    this.#context.options.log.warn(message, fields);
   }
 }
 
@@ -332,9 +332,9 @@ class AttemptPair {
 
   /** Makes it the present one of two. */
   switchTo(attempt: Attempt): void {
-    const [other, present, upstream] = [this.#other, this.attempt, this.upstream];
+    const [other, current, upstream] = [this.#other, this.attempt, this.upstream];
     if (other?.attempt !== attempt) return;
-    this.#other = present && { attempt: present, upstream };
+    this.#other = current && { attempt: current, upstream };
     this.attempt = attempt;
     this.upstream = other.upstream;
   }

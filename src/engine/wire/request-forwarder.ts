@@ -45,12 +45,12 @@ export class RequestForwarder implements ResponseSide {
   readonly #response: ForwardedResponse;
   readonly request = new ForwardedRequest();
   readonly attempts: AttemptRunner;
-  readonly #ends: ForwarderSummary;
+  readonly #summary: ForwarderSummary;
   /** Whom it serves at present. */
   #client: ClientSide | undefined;
   #keepsAlive = false;
   /** The next attempt, when an answer is to be bettered. */
-  #elsewhere: Attempt | undefined;
+  #retry: Attempt | undefined;
   /** Present once the protocol was switched. */
   tunnel: Tunnel | undefined;
 
@@ -59,7 +59,7 @@ export class RequestForwarder implements ResponseSide {
     this.#exchange = exchange;
     this.#response = new ForwardedResponse(context.scratch);
     this.attempts = new AttemptRunner(context, exchange, this);
-    this.#ends = new ForwarderSummary(this.request, this.#response);
+    this.#summary = new ForwarderSummary(this.request, this.#response);
   }
 
   get hasResponseStarted(): boolean {
@@ -76,11 +76,11 @@ export class RequestForwarder implements ResponseSide {
     request.view.scheme = client.scheme;
     const stop = request.begin(head, to);
     if (stop < 0) {
-      this.refuseUnparsed(client, refusalForViolation(request.chunkViolation));
+      this.refuseUnparsed(client, refusalForViolation(request.bodyViolation));
       return to;
     }
     this.#begin(client);
-    request.id = this.#context.setting.requestId(head.requestId);
+    request.id = this.#context.options.requestId(head.requestId);
     request.trace = this.#exchange.open(request.view).trace;
     const isAdmitted = this.#exchange.allowsBodySize(request.unannouncedBytes);
     if (isAdmitted) {
@@ -97,29 +97,29 @@ export class RequestForwarder implements ResponseSide {
   }
 
   /** Without a head that may pass: no exchange is opened. */
-  refuseUnparsed(client: ClientSide, given: Refusal): void {
-    this.request.beginUnknown(this.#context.setting.requestId(undefined));
+  refuseUnparsed(client: ClientSide, refused: Refusal): void {
+    this.request.beginUnknown(this.#context.options.requestId(undefined));
     this.#begin(client);
-    this.#refuse(given);
+    this.#refuse(refused);
   }
 
-  #refuse(given: Refusal): void {
+  #refuse(refused: Refusal): void {
     this.#keepsAlive = false;
-    this.sendRefusal(this.#exchange.refuse(given));
+    this.sendRefusal(this.#exchange.refuse(refused));
   }
 
   /** The answer is our own. */
-  sendRefusal(given: Refusal): void {
+  sendRefusal(refused: Refusal): void {
     const client = this.#client;
     if (!client) return;
-    const kept = given.usesHeldResponse && this.#response.releaseHeld(this.request);
-    if (kept) {
-      this.#start(client, kept, kept.bytes.length);
+    const held = refused.usesHeldResponse && this.#response.releaseHeld(this.request);
+    if (held) {
+      this.#startResponse(client, held, held.bytes.length);
       return this.responseComplete();
     }
     const { request } = this;
-    if (given.notRetried === undefined) {
-      const { reason, status, violation } = given;
+    if (refused.notRetried === undefined) {
+      const { reason, status, violation } = refused;
       const headers = {
         requestId: request.id,
         client: client.forwarding.address,
@@ -127,28 +127,28 @@ export class RequestForwarder implements ResponseSide {
         status,
         complaint: violation,
       };
-      this.#context.setting.log.warn("refused", headers);
+      this.#context.options.log.warn("refused", headers);
     }
-    const keeps =
-      this.#keepsAlive && request.isComplete && !closesConnection(given) && !this.#context.isDraining;
-    client.writeAll(request.refusalBytes(given, !keeps));
-    this.#response.status = given.status;
-    this.#end(keeps ? "keep" : "close");
+    const keepsConnection =
+      this.#keepsAlive && request.isComplete && !closesConnection(refused) && !this.#context.isDraining;
+    client.writeAll(request.refusalBytes(refused, !keepsConnection));
+    this.#response.status = refused.status;
+    this.#end(keepsConnection ? "keep" : "close");
   }
 
   /** More of the request's body: returns the offset behind what belongs to it, -1 if it was refused. */
   requestBody(bytes: Buffer, from: number, to: number): number {
-    const stop = this.request.take(bytes, from, to);
+    const stop = this.request.receiveBody(bytes, from, to);
     const isAdmitted = this.#exchange.allowsBodySize(this.request.unannouncedBytes);
     if (stop >= 0 && isAdmitted) {
-      this.attempts.send(bytes, from, stop);
+      this.attempts.sendBody(bytes, from, stop);
       return stop;
     }
     this.attempts.cancel();
     if (this.hasResponseStarted) this.#end("reset");
     else
       this.#refuse(
-        isAdmitted ? refusalForViolation(this.request.chunkViolation) : refusal("request_too_large"),
+        isAdmitted ? refusalForViolation(this.request.bodyViolation) : refusal("request_too_large"),
       );
     return -1;
   }
@@ -169,48 +169,49 @@ export class RequestForwarder implements ResponseSide {
   /** A 1xx head, which clients of HTTP/1.0 do not know. */
   interim(head: ParsedResponse): void {
     const client = this.#client;
-    if (client && !this.request.isHttp10) this.#pass(client, this.#response.interim(client, head));
+    if (client && !this.request.isHttp10)
+      this.#pauseUnlessFlushed(client, this.#response.sendInterim(client, head));
   }
 
   /** The final head, and the body up to the offset `stop`; what is not whole cannot wait for a better one. */
   responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void {
     const client = this.#client;
     if (!client) return;
-    const { status } = head.reader;
+    const { status } = head.parser;
     this.attempts.responseStarted(status);
     if (isWhole && this.#exchange.isRetriable(status) && this.#response.hold(head, stop)) {
       const step = this.attempts.responseReceived(status);
-      if (step !== "pass") return void (this.#elsewhere = step);
+      if (step !== "pass") return void (this.#retry = step);
     }
     this.attempts.commit();
-    this.#start(client, head, stop);
+    this.#startResponse(client, head, stop);
   }
 
-  #start(client: ClientSide, head: ParsedResponse, stop: number): void {
+  #startResponse(client: ClientSide, head: ParsedResponse, stop: number): void {
     const response = this.#response;
     if (response.endsWithClose(head) || !this.request.isComplete || this.#context.isDraining)
       this.#keepsAlive = false;
     response.closes = !this.#keepsAlive;
-    this.#pass(client, response.start(client, head, stop));
+    this.#pauseUnlessFlushed(client, response.sendHead(client, head, stop));
   }
 
   responseBody(piece: Buffer): void {
     const client = this.#client;
-    if (client) this.#pass(client, this.#response.continue(client, piece));
+    if (client) this.#pauseUnlessFlushed(client, this.#response.sendBody(client, piece));
   }
 
   /** A client that is slower than its upstream slows it down. */
-  #pass(client: ClientSide, isOut: boolean): void {
-    if (isOut) return;
+  #pauseUnlessFlushed(client: ClientSide, isFlushed: boolean): void {
+    if (isFlushed) return;
     this.attempts.upstream?.pause();
-    this.#context.times.forReader(client);
+    this.#context.clientTimers.forReader(client);
   }
 
   /** The whole answer was passed on; the upstream's connection is free or closed already. */
   responseComplete(): void {
-    const elsewhere = this.#elsewhere;
-    this.#elsewhere = undefined;
-    if (elsewhere) return this.attempts.runStep(elsewhere);
+    const retry = this.#retry;
+    this.#retry = undefined;
+    if (retry) return this.attempts.runStep(retry);
     this.attempts.end(completed);
     this.#end(connectionFateOf(this.request, this.#keepsAlive));
   }
@@ -222,7 +223,7 @@ export class RequestForwarder implements ResponseSide {
     if (!client || !upstream) return;
     this.attempts.responseStarted(101);
     this.#response.hasStarted = true;
-    this.#response.interim(client, head);
+    this.#response.sendInterim(client, head);
     const onEnd = (outcome: Outcome) => {
       this.attempts.end(outcome);
       upstream[outcome.kind === "response" ? "close" : "terminate"]();
@@ -231,7 +232,7 @@ export class RequestForwarder implements ResponseSide {
     const { wheel } = this.#context;
     const tunnel = new Tunnel({ wheel, idleMs: timeouts.tunnelIdleMs, client, upstream, onEnd });
     this.tunnel = tunnel;
-    if (to > head.reader.end) tunnel.fromUpstream(head.bytes.subarray(head.reader.end, to));
+    if (to > head.parser.end) tunnel.fromUpstream(head.bytes.subarray(head.parser.end, to));
     client.enterTunnel();
   }
 
@@ -250,7 +251,7 @@ export class RequestForwarder implements ResponseSide {
   clientStalled(): void {
     this.attempts.cancel();
     if (this.hasResponseStarted) this.#end("reset");
-    else this.#refuse(refusalForViolation(violations.bodyTime));
+    else this.#refuse(refusalForViolation(violations.bodyTimeout));
   }
 
   /** A bug of ours came to light: the request must not hang for it. */
@@ -265,18 +266,18 @@ export class RequestForwarder implements ResponseSide {
   /** A bug on a connection that may have left the request already: the request must not hang for it. */
   reportBug(error: unknown): void {
     if (this.#client) this.#client.handlerThrew(toError(error));
-    else this.#context.setting.log.bug(error, "");
+    else this.#context.options.log.bug(error, "");
   }
 
-  #end(ending: ConnectionFate): void {
+  #end(fate: ConnectionFate): void {
     const client = this.#client;
     if (!client) return;
     this.#client = undefined;
     this.tunnel?.release();
-    this.#exchange.close(this.#ends.of(client, this.tunnel, ending === "gone"));
+    this.#exchange.close(this.#summary.update(client, this.tunnel, fate === "gone"));
     this.tunnel = undefined;
     this.request.release();
-    client.requestFinished(this, ending);
+    client.requestFinished(this, fate);
   }
 }
 
@@ -302,7 +303,7 @@ class ForwarderSummary implements ExchangeSummary {
     this.#response = response;
   }
 
-  of(client: ClientSide, tunnel: Tunnel | undefined, isClientGone: boolean): this {
+  update(client: ClientSide, tunnel: Tunnel | undefined, isClientGone: boolean): this {
     this.#client = client;
     this.#tunnelBytes = tunnel?.receivedBytes ?? 0;
     this.isClientGone = isClientGone;

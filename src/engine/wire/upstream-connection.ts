@@ -118,7 +118,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   override opened(socket: WireSocket): void {
     super.opened(socket);
     this.openedAt = this.#context.wheel.now;
-    this.#context.upstreams.add(this);
+    this.#context.upstreamConnections.add(this);
     if (this.#phase !== "connecting") return this.terminate();
     if (this.#user) {
       this.beginFor(this.#user);
@@ -152,7 +152,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     switch (this.#phase) {
       case "answer":
         user?.bytesReceived(this);
-        if (user && reader) this.#act(user, reader, reader.read(user.sink, chunk));
+        if (user && reader) this.#advance(user, reader, reader.read(user.sink, chunk));
         return;
       case "tunnel":
         return user?.sink.tunnel?.fromUpstream(chunk);
@@ -162,11 +162,11 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     }
   }
 
-  #act(user: ConnectionUser, reader: ResponseReader, progress: Progress): void {
+  #advance(user: ConnectionUser, reader: ResponseReader, progress: Progress): void {
     if (this.#user !== user) return;
     switch (progress) {
       case "more":
-        return reader.inBody ? this.#awaitBody(user) : undefined;
+        return reader.inBody ? this.#expectBody(user) : undefined;
       case "complete":
         return this.#complete(user, reader);
       case "switched":
@@ -181,14 +181,14 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   }
 
   /** While the client is slower than the upstream, silence is not the upstream's fault. */
-  #awaitBody(user: ConnectionUser): void {
+  #expectBody(user: ConnectionUser): void {
     if (this.isPaused) this.#context.wheel.disarm(this);
     else this.#context.wheel.arm(this, user.timeouts.bodyIdleMs);
   }
 
   override resume(): void {
     super.resume();
-    if (this.#phase === "answer" && this.#inBody && this.#user) this.#awaitBody(this.#user);
+    if (this.#phase === "answer" && this.#inBody && this.#user) this.#expectBody(this.#user);
   }
 
   #complete(user: ConnectionUser, reader: ResponseReader): void {
@@ -227,7 +227,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     const user = this.#user;
     this.terminate();
     if (user) user.sink.reportBug(error);
-    else this.#context.setting.log.bug(error, "");
+    else this.#context.options.log.bug(error, "");
   }
 
   override expired(): void {
@@ -250,12 +250,12 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   }
 
   override close(): void {
-    this.#leave();
+    this.#detach();
     super.close();
   }
 
   override terminate(): void {
-    this.#leave();
+    this.#detach();
     super.terminate();
   }
 
@@ -281,8 +281,8 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
   }
 
   /** At once, however long its socket takes to close: nobody may take it any more. */
-  #leave(): void {
-    this.#context.upstreams.delete(this);
+  #detach(): void {
+    this.#context.upstreamConnections.delete(this);
     if (this.#phase === "idle") this.#home.remove(this);
     if (this.#phase === "abandoned") this.#home.connectResolved();
     this.#context.wheel.forget(this);
