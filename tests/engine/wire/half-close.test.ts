@@ -38,13 +38,13 @@ test.each([
 
 /** Sockets whose clients take nothing until their FIN has been heard. */
 function heldSockets(): Sockets {
-  return clientSockets((socket, owner) => {
+  return clientSockets((socket, handler) => {
     let isHeld = true;
-    const ended = owner.ended.bind(owner);
-    owner.ended = () => {
+    const ended = handler.ended.bind(handler);
+    handler.ended = () => {
       ended();
       isHeld = false;
-      owner.drained();
+      handler.drained();
     };
     return {
       write: (bytes, offset, length) => (isHeld ? 0 : socket.write(bytes, offset, length)),

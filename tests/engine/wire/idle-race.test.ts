@@ -13,17 +13,17 @@ import { get, post } from "./fixture.ts";
 /** Sockets that say `closed` only when they are asked to: what the runtime says late for one reason or another. */
 function lateSockets() {
   const held: (() => void)[] = [];
-  const owners: ConnectHandler[] = [];
+  const handlers: ConnectHandler[] = [];
   const sockets: Sockets = {
     ...nodeSockets,
-    connect(address, owner) {
-      const closed = owner.closed.bind(owner);
-      owner.closed = (error) => void held.push(() => closed(error));
-      owners.push(owner);
-      nodeSockets.connect(address, owner);
+    connect(address, handler) {
+      const closed = handler.closed.bind(handler);
+      handler.closed = (error) => void held.push(() => closed(error));
+      handlers.push(handler);
+      nodeSockets.connect(address, handler);
     },
   };
-  return { sockets, owners, release: () => held.splice(0).forEach((tell) => tell()) };
+  return { sockets, owners: handlers, release: () => held.splice(0).forEach((tell) => tell()) };
 }
 
 /** Two POSTs, with what the sockets held back told in between: both are answered, over one connection that is new. */
@@ -35,14 +35,14 @@ async function payTwice(client: RawClient, { origin, release }: { origin: Origin
   expect(origin.connections()).toBe(2);
 }
 
-const reasons: Readonly<Record<string, (socket: Socket, owner: ConnectHandler) => void>> = {
+const reasons: Readonly<Record<string, (socket: Socket, handler: ConnectHandler) => void>> = {
   "has said what nobody asked for": (socket) => socket.write("HTTP/1.1 408 Request Timeout\r\n\r\n"),
   "has been closed by its upstream": (socket) => socket.end(),
 };
 
 for (const [reason, happen] of Object.entries(reasons)) {
   test(`an idle connection that ${reason} serves no POST any more, however late its socket closes`, async () => {
-    const { sockets, owners, release } = lateSockets();
+    const { sockets, owners: handlers, release } = lateSockets();
     const accepted: Socket[] = [];
     const origin = await startOrigin({
       answer: ({ body }, socket) => void socket.write(answerWith(body)),
@@ -52,8 +52,8 @@ for (const [reason, happen] of Object.entries(reasons)) {
     const client = await RawClient.connect(set.port);
     try {
       await client.send(get()).answer();
-      const [socket, owner] = [accepted[0] as Socket, owners[0] as ConnectHandler];
-      happen(socket, owner);
+      const [socket, handler] = [accepted[0] as Socket, handlers[0] as ConnectHandler];
+      happen(socket, handler);
       await until(() => socket.destroyed, "the engine to close it");
       await payTwice(client, { origin, release });
     } finally {
@@ -88,10 +88,10 @@ test("a connection that was opened for a client who left is no upstream's fault 
   const waiting: (() => void)[] = [];
   const sockets: Sockets = {
     ...nodeSockets,
-    connect(address, owner) {
-      const opened = owner.opened.bind(owner);
-      owner.opened = (socket) => void waiting.push(() => opened(socket));
-      nodeSockets.connect(address, owner);
+    connect(address, handler) {
+      const opened = handler.opened.bind(handler);
+      handler.opened = (socket) => void waiting.push(() => opened(socket));
+      nodeSockets.connect(address, handler);
     },
   };
   const origin = await startOrigin(({ connection }, socket) => {

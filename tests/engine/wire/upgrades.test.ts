@@ -51,7 +51,7 @@ describe("an upgrade", () => {
 
 test("a tunnel gives a client that takes bite after bite the tunnel's time, and not that of a body", async () => {
   let feed = (_bytes: number) => {};
-  const hesitant = clientSockets((socket, owner) => {
+  const hesitant = clientSockets((socket, handler) => {
     const write = socket.write.bind(socket);
     let room = switching.length;
     socket.write = (bytes, offset, length) => {
@@ -61,7 +61,7 @@ test("a tunnel gives a client that takes bite after bite the tunnel's time, and 
     };
     feed = (bytes) => {
       room += bytes;
-      owner.drained();
+      handler.drained();
     };
     return socket;
   });

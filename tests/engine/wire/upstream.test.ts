@@ -133,7 +133,7 @@ describe("an upstream's connection", () => {
   test("that cannot be opened in time is given up, closed when it opens late, and not tried without limit", async () => {
     const waiting: ConnectHandler[] = [];
     let terminated = 0;
-    const hanging: Sockets = { ...nodeSockets, connect: (_, owner) => void waiting.push(owner) };
+    const hanging: Sockets = { ...nodeSockets, connect: (_, handler) => void waiting.push(handler) };
     const set = await stage(wireEngineOver(hanging), {
       ports: [9],
       timeouts: { connectMs: 100 },
@@ -155,9 +155,9 @@ describe("an upstream's connection", () => {
       end() {},
       terminate: () => void (terminated += 1),
     };
-    for (const owner of waiting.slice(0, 2)) {
-      owner.opened(late);
-      owner.closed(undefined);
+    for (const handler of waiting.slice(0, 2)) {
+      handler.opened(late);
+      handler.closed(undefined);
     }
     waiting[2]?.refused("ETIMEDOUT");
     expect(terminated).toBeGreaterThanOrEqual(2);
