@@ -67,24 +67,24 @@ export class Histogram {
   }
 
   /**
-   * Adds what `other` recorded since `mark` was equal to it, and makes `mark` equal to it again. If `other` has lost
+   * Adds what `other` recorded since `base` was equal to it, and makes `base` equal to it again. If `other` has lost
    * counts, as when a worker died before its last report, nothing is subtracted.
    */
-  addSince(mark: Histogram, other: Histogram): void {
-    if (other.count === mark.count) return;
-    const lowest = Math.min(other.#lowest, mark.#lowest);
-    const highest = Math.max(other.#highest, mark.#highest);
+  addSince(base: Histogram, other: Histogram): void {
+    if (other.count === base.count) return;
+    const lowest = Math.min(other.#lowest, base.#lowest);
+    const highest = Math.max(other.#highest, base.#highest);
     for (let i = lowest; i <= highest; i++) {
       const now = other.#counts[i] ?? 0;
-      const more = now - (mark.#counts[i] ?? 0);
+      const more = now - (base.#counts[i] ?? 0);
       if (more > 0) this.#add(i, more);
-      mark.#counts[i] = now;
+      base.#counts[i] = now;
     }
-    this.sumMs += Math.max(0, other.sumMs - mark.sumMs);
-    mark.#lowest = lowest;
-    mark.#highest = highest;
-    mark.count = other.count;
-    mark.sumMs = other.sumMs;
+    this.sumMs += Math.max(0, other.sumMs - base.sumMs);
+    base.#lowest = lowest;
+    base.#highest = highest;
+    base.count = other.count;
+    base.sumMs = other.sumMs;
   }
 
   /**

@@ -30,7 +30,7 @@ export class RollingTraffic {
   readonly #startedAt: number;
   readonly #latencies: Histogram;
   /** The latencies at the last read. */
-  readonly #mark = new Histogram();
+  readonly #readLatencies = new Histogram();
   /** The current second and its counts. */
   #second = -1;
   #requests = 0;
@@ -78,7 +78,7 @@ export class RollingTraffic {
     if (this.#slice < 0) return;
     // If a much later slice has replaced this one, its latencies are dropped.
     const slice = this.#sliceAt(this.#slice) ?? new Histogram();
-    slice.addSince(this.#mark, this.#latencies);
+    slice.addSince(this.#readLatencies, this.#latencies);
   }
 
   /** Records an attempt that was cancelled before its response headers: its latency would have been higher than this. */
