@@ -30,9 +30,9 @@ test.each([...engineNames])(
     expect(told).toMatchObject({ code: 0, err: "" });
     const [sentences = "", attempts = "", choices = ""] = told.out.trimEnd().split("\n\n");
     expect(sentences).toMatch(/^GET \/page\?q=1 of 127\.0\.0\.1:\d+, from 127\.0\.0\.1, at \d{4}-\d\d-\d\dT/);
-    expect(sentences).toContain("broken was chosen among 2 that were fit, beside whole.");
-    expect(sentences).toContain("Because of upstream_reset it was tried elsewhere.");
-    expect(sentences).toContain("whole was chosen as the only one that was left.");
+    expect(sentences).toContain("broken was selected from 2 available upstreams; the other was whole.");
+    expect(sentences).toContain("It was retried because of upstream_reset.");
+    expect(sentences).toContain("whole was selected as the only upstream left to try.");
     expect(sentences).toContain("The client got 200.");
     const [title, head = "", first = "", second = ""] = attempts.split("\n");
     expect(title).toBe("attempts");

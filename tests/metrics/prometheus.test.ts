@@ -18,10 +18,10 @@ const buckets = (...counts: number[]) =>
     .join("");
 
 describe("the reader of the exposition format", () => {
-  test("takes what is right", () => {
-    const right = `${head("a_total")}a_total{x="1",y="a\\"b\\\\\\n"} 1\na_total{x="2",y=""} 0\n${head("b", "gauge")}b -1.5e3\n`;
+  test("accepts valid text", () => {
+    const valid = `${head("a_total")}a_total{x="1",y="a\\"b\\\\\\n"} 1\na_total{x="2",y=""} 0\n${head("b", "gauge")}b -1.5e3\n`;
     const histogram = `${head("h_seconds", "histogram")}${buckets(1, 2, 4)}h_seconds_sum 3.5\nh_seconds_count 4\n`;
-    expect(readExposition(right + histogram).problems).toEqual([]);
+    expect(readExposition(valid + histogram).problems).toEqual([]);
   });
 
   test.each([
@@ -93,9 +93,9 @@ describe("the real metrics", () => {
     await rude.close();
   });
 
-  test("are without fault", () => expect(read.problems).toEqual([]));
+  test("are valid", () => expect(read.problems).toEqual([]));
 
-  test("are the families of the table, all of them, each with the labels that it names", () => {
+  test("are all families of the table, each with its labels", () => {
     const memory = memoryFamilies({ rssBytes: 1, limitBytes: null, shedding: false });
     const table = [
       ...families(new Metrics(() => 0), []),
@@ -115,7 +115,7 @@ describe("the real metrics", () => {
     expect(withSamples.length).toBeGreaterThan(12);
   });
 
-  test("have label values from the configuration and fixed words, and nothing of any request", () => {
+  test("have label values from the configuration and fixed vocabularies, never from requests", () => {
     expect(text).not.toContain(marker);
     const values = (label: string) =>
       new Set(
@@ -146,5 +146,5 @@ describe("the real metrics", () => {
   });
 });
 
-test("docs/metrics.md says what the table says: run bun scripts/metrics-docs.ts after a change", () =>
+test("docs/metrics.md is current: run bun scripts/metrics-docs.ts after a change", () =>
   expect(readFileSync(metricsFile, "utf8")).toBe(metricsPage()));
