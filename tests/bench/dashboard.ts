@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 
 const { values } = parseArgs({
@@ -56,7 +56,7 @@ async function watch(url: string): Promise<{ bytes(): number; leave(): Promise<v
 
 await using programs = new Programs();
 const origins = await Promise.all(
-  Array.from({ length: count }, () => startOrigin((_, socket) => void socket.write(answerWith("ok")))),
+  Array.from({ length: count }, () => startOrigin((_, socket) => void socket.write(respondWith("ok")))),
 );
 const upstreams = origins.map(({ url }) => url).join(",");
 const proxy = programs.evenkeel(

@@ -9,12 +9,12 @@ import { Metrics } from "../../src/metrics/metrics.ts";
 import { LocalDataPlane } from "../../src/dataplane/local-data-plane.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { configOf } from "../support/configs.ts";
-import { startStuck } from "../support/origin.ts";
+import { startSilentOrigins } from "../support/origin.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 test("an end waits for what is told late of the requests that it cuts, so that each has its record", async () => {
-  const { origins, stuck } = await startStuck(1);
+  const { origins, pending: stuck } = await startSilentOrigins(1);
   /** As a runtime on a busy machine: what it cuts, the engine hears of later. */
   const late: Engine = {
     name: "fetch",

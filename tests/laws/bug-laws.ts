@@ -5,15 +5,15 @@ import { expect } from "bun:test";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { Policy } from "../../src/pool/selection.ts";
 import type { Exchange } from "../../src/proxy/exchange.ts";
-import { answerWith, startStuck, type StuckOrigins } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { respondWith, startSilentOrigins, type SilentOrigins } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 type Step = "next" | "retryAfter" | "responseReceived" | "hedge";
 
-interface Scene extends StuckOrigins {
-  readonly stage: Stage;
+interface Scene extends SilentOrigins {
+  readonly stage: EngineFixture;
 }
 
 const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
@@ -36,25 +36,25 @@ async function play(
   engine: Engine,
   step: Step,
   act: (scene: Scene) => Promise<void>,
-  options: Partial<StageOptions> = {},
+  options: Partial<EngineFixtureOptions> = {},
 ): Promise<void> {
-  const { origins, stuck } = await startStuck(2);
+  const { origins, pending: stuck } = await startSilentOrigins(2);
   const fault = { isLeft: true };
   const faulty: Engine = {
     name: engine.name,
     listen: (usual) => engine.listen({ ...usual, exchange: () => throwAfter(usual.exchange(), step, fault) }),
   };
   const ports = origins.map(({ port }) => port);
-  const set = await stage(faulty, { ports, policy: "first", ...options });
+  const set = await startEngine(faulty, { ports, policy: "first", ...options });
   try {
-    await act({ stage: set, origins, stuck });
+    await act({ stage: set, origins, pending: stuck });
     const { upstreams } = set.pool;
     await until(() => upstreams.every(({ inFlight }) => inFlight === 0), "nothing to be left in flight");
     expect(set.bugs.map(String)).toEqual(["Error: a bug for the test"]);
     stuck.length = 0;
-    const next = ask(set.port, get);
+    const next = sendRequest(set.port, get);
     await until(() => stuck.length === 1, "the next request");
-    stuck[0]?.write(answerWith("well"));
+    stuck[0]?.write(respondWith("well"));
     expect((await next).body.toString()).toBe("well");
     await until(() => set.records.length === 2, "the records of both");
     expect(set.records.map(({ status }) => status)).toEqual([500, 200]);
@@ -82,14 +82,14 @@ function throwingOnce(): Policy {
 export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
   "answers 500 to a bug before an attempt is sent, and blames no upstream": (engine) =>
     play(engine, "next", async (scene) => {
-      expect((await ask(scene.stage.port, get)).status).toBe(500);
+      expect((await sendRequest(scene.stage.port, get)).status).toBe(500);
       expect(isBlamed(scene)).toBe(false);
-      expect(scene.stuck).toEqual([]);
+      expect(scene.pending).toEqual([]);
     }),
 
   "answers 500 to a bug between two attempts, and blames only the one that failed": (engine) =>
-    play(engine, "retryAfter", async ({ stage, stuck }) => {
-      const asked = ask(stage.port, get);
+    play(engine, "retryAfter", async ({ stage, pending: stuck }) => {
+      const asked = sendRequest(stage.port, get);
       await until(() => stuck.length === 1, "the first attempt");
       stuck[0]?.destroy();
       expect((await asked).status).toBe(500);
@@ -101,9 +101,9 @@ export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void
       engine,
       "responseReceived",
       async (scene) => {
-        const asked = ask(scene.stage.port, get);
-        await until(() => scene.stuck.length === 1, "the first attempt");
-        scene.stuck[0]?.write(answerWith("busy", [], "503 Busy"));
+        const asked = sendRequest(scene.stage.port, get);
+        await until(() => scene.pending.length === 1, "the first attempt");
+        scene.pending[0]?.write(respondWith("busy", [], "503 Busy"));
         expect((await asked).status).toBe(500);
         expect(isBlamed(scene)).toBe(false);
       },
@@ -115,10 +115,10 @@ export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void
       engine,
       "responseReceived",
       async (scene) => {
-        const { stage, stuck, origins } = scene;
-        const asked = ask(stage.port, get);
+        const { stage, pending: stuck, origins } = scene;
+        const asked = sendRequest(stage.port, get);
         await until(() => stuck.length === 2, "both attempts");
-        stuck[0]?.write(answerWith("bad", [], "502 Bad"));
+        stuck[0]?.write(respondWith("bad", [], "502 Bad"));
         expect((await asked).status).toBe(500);
         expect(stage.ended.every(({ outcome }) => outcome.kind !== "failure")).toBe(true);
         const isDropped = () => origins.some((origin) => origin.open() === 0);
@@ -130,7 +130,7 @@ export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void
   "answers 500 to a WebSocket handshake that meets a bug": (engine) =>
     play(engine, "next", async (scene) => {
       const client = await RawClient.connect(scene.stage.port);
-      expect((await client.send(handshake).answer()).status).toBe(500);
+      expect((await client.send(handshake).readResponse()).status).toBe(500);
       client.destroy();
       expect(isBlamed(scene)).toBe(false);
     }),
@@ -138,22 +138,22 @@ export const faultLaws: Readonly<Record<string, (engine: Engine) => Promise<void
   "answers 500 to a bug as a request's turn in the queue comes, and serves those behind it": async (
     engine,
   ) => {
-    const { origins, stuck } = await startStuck(1);
+    const { origins, pending: stuck } = await startSilentOrigins(1);
     const queue = { maxWaiting: 9, timeoutMs: 60_000, whenNoneFit: false, maxInFlight: 1 };
-    const set = await stage(engine, { ports: origins.map(({ port }) => port), queue });
+    const set = await startEngine(engine, { ports: origins.map(({ port }) => port), queue });
     try {
-      const first = ask(set.port, get);
+      const first = sendRequest(set.port, get);
       await until(() => stuck.length === 1, "the first request");
-      const unlucky = ask(set.port, get);
+      const unlucky = sendRequest(set.port, get);
       await until(() => set.queued() === 1, "the second to wait");
-      const behind = ask(set.port, get);
+      const behind = sendRequest(set.port, get);
       await until(() => set.queued() === 2, "the third to wait");
       set.pool.setPolicy(throwingOnce());
-      stuck[0]?.write(answerWith("first"));
+      stuck[0]?.write(respondWith("first"));
       expect((await first).body.toString()).toBe("first");
       expect((await unlucky).status).toBe(500);
       await until(() => stuck.length === 2, "the turn of the one behind");
-      stuck[1]?.write(answerWith("behind"));
+      stuck[1]?.write(respondWith("behind"));
       expect((await behind).body.toString()).toBe("behind");
       expect(set.bugs.map(String)).toEqual(["Error: a bug for the test"]);
       await until(() => set.records.length === 3, "the records of all");

@@ -7,28 +7,28 @@ import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { Deadlines, type DeadlinesOptions } from "../../src/proxy/deadlines.ts";
 import { FakeTime } from "../support/fake-time.ts";
-import { answerWith, startOrigin, startStuck, type StuckOrigins } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { respondWith, startOrigin, startSilentOrigins, type SilentOrigins } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const get = (target = "/") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n\r\n`;
 const totalMs = 300;
 
-interface Scene extends StuckOrigins {
-  readonly stage: Stage;
+interface Scene extends SilentOrigins {
+  readonly stage: EngineFixture;
   readonly deadlines: Deadlines;
 }
 
 async function play(
   engine: Engine,
   act: (scene: Scene) => Promise<void>,
-  options: Partial<StageOptions> = {},
+  options: Partial<EngineFixtureOptions> = {},
   time: DeadlinesOptions = { clock: systemClock, schedule: systemSchedule },
 ): Promise<void> {
-  const { origins, stuck } = await startStuck(2);
+  const { origins, pending: stuck } = await startSilentOrigins(2);
   const deadlines = new Deadlines(time);
-  const set = await stage(engine, {
+  const set = await startEngine(engine, {
     ports: origins.map(({ port }) => port),
     policy: "first",
     timeouts: { totalMs },
@@ -36,7 +36,7 @@ async function play(
     ...options,
   });
   try {
-    await act({ stage: set, origins, stuck, deadlines });
+    await act({ stage: set, origins, pending: stuck, deadlines });
     await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0), "nothing to be left");
     await until(() => deadlines.size === 0, "nobody to be hurried");
     expect(set.bugs).toEqual([]);
@@ -63,13 +63,13 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
   "answers 504 when the time for the whole request is up, tries nobody else and blames nobody": (engine) =>
     play(engine, async (scene) => {
       const since = performance.now();
-      const response = await ask(scene.stage.port, get());
+      const response = await sendRequest(scene.stage.port, get());
       expect(performance.now() - since).toBeGreaterThan(totalMs - 20);
       expect(response.status).toBe(504);
-      expect(response.field("proxy-status")).toContain('details="total_timeout"');
+      expect(response.header("proxy-status")).toContain('details="total_timeout"');
       await isDropped(scene);
       const { refused, retried, ended } = scene.stage;
-      expect([refused, retried, scene.stuck.length]).toEqual([["total_timeout"], [], 1]);
+      expect([refused, retried, scene.pending.length]).toEqual([["total_timeout"], [], 1]);
       expect(ended.map(({ outcome }) => outcome)).toEqual([{ kind: "cancelled" }]);
     }),
 
@@ -77,10 +77,10 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
     play(
       engine,
       async (scene) => {
-        expect((await ask(scene.stage.port, get())).status).toBe(504);
+        expect((await sendRequest(scene.stage.port, get())).status).toBe(504);
         await isDropped(scene);
         const { refused, ended, hedged } = scene.stage;
-        expect([refused, scene.stuck.length, hedged.length <= 1]).toEqual([["total_timeout"], 2, true]);
+        expect([refused, scene.pending.length, hedged.length <= 1]).toEqual([["total_timeout"], 2, true]);
         expect(ended.map(({ outcome }) => outcome.kind)).toEqual(["cancelled", "cancelled"]);
       },
       { hedgeAfterMs: 30 },
@@ -89,10 +89,10 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
   "counts the wait for a place and an attempt before as time of the whole request": (engine) =>
     play(
       engine,
-      async ({ stage, stuck }) => {
-        const first = ask(stage.port, get("/1"));
+      async ({ stage, pending: stuck }) => {
+        const first = sendRequest(stage.port, get("/1"));
         await until(() => stuck.length === 1, "the first request");
-        const others = [ask(stage.port, get("/2")), ask(stage.port, get("/3"))];
+        const others = [sendRequest(stage.port, get("/2")), sendRequest(stage.port, get("/3"))];
         await until(() => stuck.length === 2 && stage.queued() === 1, "the others, one of them waiting");
         const statuses = await Promise.all([first, ...others].map(async (asked) => (await asked).status));
         expect(statuses).toEqual([504, 504, 504]);
@@ -105,7 +105,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
     const time = new FakeTime();
     return play(
       engine,
-      async ({ stage, stuck, deadlines }) => {
+      async ({ stage, pending: stuck, deadlines }) => {
         const client = (await RawClient.connect(stage.port)).send(get());
         await until(() => stuck.length === 1, "the request");
         expect(deadlines.size).toBe(1);
@@ -113,7 +113,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
         await until(() => client.received.includes("all"), "the answer to begin");
         await time.advance(totalMs + 200);
         stuck[0]?.write("ive");
-        expect((await client.answer()).body.toString()).toBe("allive");
+        expect((await client.readResponse()).body.toString()).toBe("allive");
         client.destroy();
       },
       {},
@@ -122,20 +122,20 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
   },
 
   "serves the next request on the connection of one whose time was up": (engine) =>
-    play(engine, async ({ stage, stuck }) => {
+    play(engine, async ({ stage, pending: stuck }) => {
       const client = await RawClient.connect(stage.port);
-      expect((await client.send(get("/late")).answer()).status).toBe(504);
+      expect((await client.send(get("/late")).readResponse()).status).toBe(504);
       client.send(get("/next"));
       await until(() => stuck.length === 2, "the next request");
-      stuck[1]?.write(answerWith("in time"));
-      expect((await client.answer()).body.toString()).toBe("in time");
+      stuck[1]?.write(respondWith("in time"));
+      expect((await client.readResponse()).body.toString()).toBe("in time");
       client.destroy();
     }),
 
   "moves a WebSocket handshake that waits on an upstream that was found down": async (engine) => {
     const server = greeter();
     const frozen = await startOrigin(() => {});
-    const set = await stage(engine, { ports: [frozen.port, server.port ?? 0], policy: "first" });
+    const set = await startEngine(engine, { ports: [frozen.port, server.port ?? 0], policy: "first" });
     try {
       const socket = new WebSocket(`ws://127.0.0.1:${set.port}/chat`);
       const heard: unknown[] = [];
@@ -162,7 +162,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
   "refuses a WebSocket handshake when the time for the whole request is up": (engine) =>
     play(engine, async (scene) => {
       const handshake = `GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n\r\n`;
-      const response = await (await RawClient.connect(scene.stage.port)).send(handshake).answer();
+      const response = await (await RawClient.connect(scene.stage.port)).send(handshake).readResponse();
       expect(response.status).toBe(504);
       expect(scene.stage.refused).toEqual(["total_timeout"]);
       await isDropped(scene);

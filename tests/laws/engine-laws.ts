@@ -9,9 +9,9 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { readTraceparent, tracer } from "../../src/proxy/trace-context.ts";
-import { answerWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { respondWith, type Origin, type OriginOptions, startOrigin } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
 import { faultLaws } from "./bug-laws.ts";
@@ -24,19 +24,19 @@ export type Exceptions = Readonly<Record<string, string>>;
 
 interface Scene {
   readonly origin: Origin;
-  readonly stage: Stage;
+  readonly stage: EngineFixture;
 }
 
 type Law = (engine: Engine) => Promise<void>;
 
 async function scene(
   engine: Engine,
-  script: OriginOptions | OriginOptions["answer"],
+  script: OriginOptions | OriginOptions["respond"],
   play: (scene: Scene) => Promise<void>,
-  options: Partial<StageOptions> = {},
+  options: Partial<EngineFixtureOptions> = {},
 ): Promise<void> {
   const origin = await startOrigin(script);
-  const set = await stage(engine, { ports: [origin.port], ...options });
+  const set = await startEngine(engine, { ports: [origin.port], ...options });
   try {
     await play({ origin, stage: set });
     expect(set.bugs).toEqual([]);
@@ -61,7 +61,7 @@ function underWay(
   let finish = () => {};
   return scene(
     engine,
-    (_, socket) => void (finish = () => socket.write(answerWith("late"))),
+    (_, socket) => void (finish = () => socket.write(respondWith("late"))),
     async ({ origin, stage }) => {
       const client = await RawClient.connect(stage.port);
       client.send(get());
@@ -103,20 +103,20 @@ const laws: Readonly<Record<string, Law>> = {
     scene(
       engine,
       (request, socket) =>
-        void socket.write(answerWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
+        void socket.write(respondWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
       async ({ origin, stage }) => {
-        const response = await ask(
+        const response = await sendRequest(
           stage.port,
           post("hello", "X-Ask: 1\r\n").replace("POST /", "POST /a/b?c=d%20e&f"),
         );
         expect(response.status).toBe(201);
         expect(response.reason).toBe("Created");
-        expect(response.field("x-answer")).toBe("yes");
+        expect(response.header("x-answer")).toBe("yes");
         expect(response.body.toString()).toBe("got hello");
         const [received] = origin.requests;
         expect(received?.method).toBe("POST");
         expect(received?.target).toBe("/a/b?c=d%20e&f");
-        expect(received?.field("x-ask")).toBe("1");
+        expect(received?.header("x-ask")).toBe("1");
         expect(received?.body.toString()).toBe("hello");
         await until(() => stage.ended.length === 1);
         expect(stage.ended[0]).toMatchObject({ status: 201, outcome: { kind: "response" } });
@@ -127,22 +127,22 @@ const laws: Readonly<Record<string, Law>> = {
   "keeps Host and adds the forwarding fields, replacing what an untrusted client sent": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ origin, stage }) => {
         const lies =
           "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nForwarded: for=6.6.6.6\r\n";
-        await ask(stage.port, get("/", `${lies}Via: 1.0 before\r\nX-Request-Id: abc-1\r\n`));
+        await sendRequest(stage.port, get("/", `${lies}Via: 1.0 before\r\nX-Request-Id: abc-1\r\n`));
         const received = origin.requests[0];
-        expect(received?.field("host")).toBe("shop.example");
-        expect(received?.field("x-forwarded-for")).toBe("127.0.0.1");
-        expect(received?.field("x-forwarded-proto")).toBe("http");
-        expect(received?.field("x-forwarded-host")).toBe("shop.example");
-        expect(received?.field("x-forwarded-port")).toBe(String(stage.port));
-        expect(received?.field("forwarded")).toBeUndefined();
-        expect(received?.field("via")).toBe("1.0 before, 1.1 evenkeel");
-        expect(received?.field("x-request-id")).toBe("abc-1");
-        await ask(stage.port, get("/", "X-Request-Id: <script>\r\n"));
-        expect(origin.requests[1]?.field("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/);
+        expect(received?.header("host")).toBe("shop.example");
+        expect(received?.header("x-forwarded-for")).toBe("127.0.0.1");
+        expect(received?.header("x-forwarded-proto")).toBe("http");
+        expect(received?.header("x-forwarded-host")).toBe("shop.example");
+        expect(received?.header("x-forwarded-port")).toBe(String(stage.port));
+        expect(received?.header("forwarded")).toBeUndefined();
+        expect(received?.header("via")).toBe("1.0 before, 1.1 evenkeel");
+        expect(received?.header("x-request-id")).toBe("abc-1");
+        await sendRequest(stage.port, get("/", "X-Request-Id: <script>\r\n"));
+        expect(origin.requests[1]?.header("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/);
       },
     ),
 
@@ -150,51 +150,51 @@ const laws: Readonly<Record<string, Law>> = {
     (engine) =>
       scene(
         engine,
-        (_, socket) => void socket.write(answerWith("ok")),
+        (_, socket) => void socket.write(respondWith("ok")),
         async ({ origin, stage }) => {
           const lies = ["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED-HOST", "X_Forwarded_Port"];
           const fields = lies.map((name) => `${name}: 6.6.6.6\r\n`).join("");
-          await ask(stage.port, get("/", `${fields}X_Own: kept\r\n`));
-          const names = origin.requests[0]?.fields.map(([name]) => name.toLowerCase()) ?? [];
+          await sendRequest(stage.port, get("/", `${fields}X_Own: kept\r\n`));
+          const names = origin.requests[0]?.headers.map(([name]) => name.toLowerCase()) ?? [];
           expect(names.filter((name) => /^x.forwarded/.test(name)).toSorted()).toEqual(
             ["for", "host", "port", "proto"].map((part) => `x-forwarded-${part}`),
           );
-          expect(origin.requests[0]?.field("x-forwarded-for")).toBe("127.0.0.1");
-          expect(origin.requests[0]?.field("x_own")).toBe("kept");
+          expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
+          expect(origin.requests[0]?.header("x_own")).toBe("kept");
         },
       ),
 
   "passes a client's traceparent on as it came, unless requests are traced": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ origin, stage }) => {
         const fields = `traceparent: ${clientTrace}\r\ntracestate: vendor=1\r\n`;
-        await ask(stage.port, get("/", fields));
-        expect(origin.requests[0]?.field("traceparent")).toBe(clientTrace);
-        expect(origin.requests[0]?.field("tracestate")).toBe("vendor=1");
-        await ask(stage.port, get("/"));
-        expect(origin.requests[1]?.field("traceparent")).toBeUndefined();
+        await sendRequest(stage.port, get("/", fields));
+        expect(origin.requests[0]?.header("traceparent")).toBe(clientTrace);
+        expect(origin.requests[0]?.header("tracestate")).toBe("vendor=1");
+        await sendRequest(stage.port, get("/"));
+        expect(origin.requests[1]?.header("traceparent")).toBeUndefined();
       },
     ),
 
   "makes itself the parent of what upstreams do for a traced request, and of no other one": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ origin, stage }) => {
-        await ask(stage.port, get("/", `TraceParent: ${clientTrace}\r\ntracestate: vendor=1\r\n`));
+        await sendRequest(stage.port, get("/", `TraceParent: ${clientTrace}\r\ntracestate: vendor=1\r\n`));
         const received = origin.requests[0];
-        expect(received?.fields.filter(([name]) => name.toLowerCase() === "traceparent")).toHaveLength(1);
-        const given = readTraceparent(received?.field("traceparent") ?? "");
+        expect(received?.headers.filter(([name]) => name.toLowerCase() === "traceparent")).toHaveLength(1);
+        const given = readTraceparent(received?.header("traceparent") ?? "");
         expect(given).toMatchObject({ traceId: clientTrace.slice(3, 35), isSampled: true });
         expect(given?.parentId).not.toBe(clientTrace.slice(36, 52));
-        expect(received?.field("tracestate")).toBe("vendor=1");
+        expect(received?.header("tracestate")).toBe("vendor=1");
         const untraced = clientTrace.replace(/01$/, "00");
-        await ask(stage.port, get("/", `traceparent: ${untraced}\r\n`));
-        expect(origin.requests[1]?.field("traceparent")).toBe(untraced);
-        await ask(stage.port, get("/"));
-        expect(origin.requests[2]?.field("traceparent")).toMatch(/^00-[\da-f]{32}-[\da-f]{16}-01$/);
+        await sendRequest(stage.port, get("/", `traceparent: ${untraced}\r\n`));
+        expect(origin.requests[1]?.header("traceparent")).toBe(untraced);
+        await sendRequest(stage.port, get("/"));
+        expect(origin.requests[2]?.header("traceparent")).toMatch(/^00-[\da-f]{32}-[\da-f]{16}-01$/);
       },
       { trace: tracer(1, seededRandom(1)) },
     ),
@@ -202,19 +202,19 @@ const laws: Readonly<Record<string, Law>> = {
   "believes a trusted peer's forwarding fields and adds its address": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ origin, stage }) => {
-        await ask(
+        await sendRequest(
           stage.port,
           get(
             "/",
             "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nForwarded: for=192.0.2.7\r\n",
           ),
         );
-        expect(origin.requests[0]?.field("forwarded")).toBe("for=192.0.2.7");
-        expect(origin.requests[0]?.field("x-forwarded-for")).toBe("192.0.2.7, 127.0.0.1");
-        expect(origin.requests[0]?.field("x-forwarded-proto")).toBe("https");
-        expect(origin.requests[0]?.field("x-forwarded-port")).toBe("443");
+        expect(origin.requests[0]?.header("forwarded")).toBe("for=192.0.2.7");
+        expect(origin.requests[0]?.header("x-forwarded-for")).toBe("192.0.2.7, 127.0.0.1");
+        expect(origin.requests[0]?.header("x-forwarded-proto")).toBe("https");
+        expect(origin.requests[0]?.header("x-forwarded-port")).toBe("443");
       },
       { isTrustedProxy: () => true },
     ),
@@ -224,28 +224,28 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) =>
         void socket.write(
-          answerWith("ok", ["Connection: X-Back", "X-Back: 1", "Keep-Alive: timeout=5", "X-Stays: 1"]),
+          respondWith("ok", ["Connection: X-Back", "X-Back: 1", "Keep-Alive: timeout=5", "X-Stays: 1"]),
         ),
       async ({ origin, stage }) => {
         const fields =
           "Connection: x-gone, Keep-Alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nProxy-Authorization: x\r\nX-Stays: 1\r\n";
-        const response = await ask(stage.port, get("/", fields));
+        const response = await sendRequest(stage.port, get("/", fields));
         for (const name of ["x-gone", "keep-alive", "te", "proxy-authorization"])
-          expect(origin.requests[0]?.field(name)).toBeUndefined();
-        expect(origin.requests[0]?.field("x-stays")).toBe("1");
-        for (const name of ["x-back", "keep-alive"]) expect(response.field(name)).toBeUndefined();
-        expect(response.field("x-stays")).toBe("1");
+          expect(origin.requests[0]?.header(name)).toBeUndefined();
+        expect(origin.requests[0]?.header("x-stays")).toBe("1");
+        for (const name of ["x-back", "keep-alive"]) expect(response.header(name)).toBeUndefined();
+        expect(response.header("x-stays")).toBe("1");
       },
     ),
 
   "moves requests that wait on an upstream that was found down, but no POST": async (engine) => {
     const stuck: Socket[] = [];
     const frozen = await startOrigin((_, socket) => void stuck.push(socket));
-    const well = await startOrigin((_, socket) => void socket.write(answerWith("moved")));
-    const set = await stage(engine, { ports: [frozen.port, well.port], policy: "first" });
+    const well = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
+    const set = await startEngine(engine, { ports: [frozen.port, well.port], policy: "first" });
     try {
-      const moved = Array.from({ length: 20 }, () => ask(set.port, get("/slow")));
-      const stays = ask(set.port, post("once"));
+      const moved = Array.from({ length: 20 }, () => sendRequest(set.port, get("/slow")));
+      const stays = sendRequest(set.port, post("once"));
       await until(() => stuck.length === 21, "all requests to wait");
       const [upstream] = set.pool.upstreams;
       for (let i = 0; i < 3; i++) if (upstream) set.pool.recordProbe(upstream, false);
@@ -254,7 +254,7 @@ const laws: Readonly<Record<string, Law>> = {
       expect(upstream?.inFlight).toBe(1);
       expect(set.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
       const waiting = frozen.requests.findIndex(({ method }) => method === "POST");
-      stuck[waiting]?.write(answerWith("late"));
+      stuck[waiting]?.write(respondWith("late"));
       expect((await stays).body.toString()).toBe("late");
       expect(set.bugs).toEqual([]);
     } finally {
@@ -273,19 +273,19 @@ const laws: Readonly<Record<string, Law>> = {
         const answerNext = async (served: number) => {
           await until(() => stuck.length === 1, "the next request to arrive");
           expect(origin.requests.at(-1)?.target).toBe(`/${served}`);
-          stuck.pop()?.write(answerWith(`answer ${served}`));
+          stuck.pop()?.write(respondWith(`answer ${served}`));
         };
-        const first = ask(stage.port, get("/1"));
+        const first = sendRequest(stage.port, get("/1"));
         await until(() => stuck.length === 1, "the first request to arrive");
         const leaving = await RawClient.connect(stage.port);
         leaving.send(get("/left"));
         await until(() => stage.queued() === 1, "a second request to wait");
-        const second = ask(stage.port, post("a body", "").replace("POST /", "POST /2"));
+        const second = sendRequest(stage.port, post("a body", "").replace("POST /", "POST /2"));
         await until(() => stage.queued() === 2, "a third request to wait");
-        const third = ask(stage.port, get("/3"));
+        const third = sendRequest(stage.port, get("/3"));
         await until(() => stage.queued() === 3, "a fourth request to wait");
-        const fourth = await ask(stage.port, get("/4"));
-        expect([fourth.status, fourth.field("retry-after")]).toEqual([503, "2"]);
+        const fourth = await sendRequest(stage.port, get("/4"));
+        expect([fourth.status, fourth.header("retry-after")]).toEqual([503, "2"]);
         leaving.destroy();
         await until(() => stage.queued() === 2, "the one that left to be forgotten");
         await answerNext(1);
@@ -307,11 +307,11 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) => void stuck.push(socket),
       async ({ stage }) => {
-        const first = ask(stage.port, get("/1"));
+        const first = sendRequest(stage.port, get("/1"));
         await until(() => stuck.length === 1, "the first request to arrive");
-        const late = await ask(stage.port, get("/2"));
-        expect([late.status, late.field("proxy-status")?.includes("queue_timeout")]).toEqual([503, true]);
-        stuck.pop()?.write(answerWith("ok"));
+        const late = await sendRequest(stage.port, get("/2"));
+        expect([late.status, late.header("proxy-status")?.includes("queue_timeout")]).toEqual([503, true]);
+        stuck.pop()?.write(respondWith("ok"));
         expect((await first).status).toBe(200);
         expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
       },
@@ -324,10 +324,10 @@ const laws: Readonly<Record<string, Law>> = {
     await scene(
       engine,
       {
-        answer: ({ target }, socket) =>
-          void (target === "/held" ? held.push(socket) : socket.write(answerWith("ok"))),
+        respond: ({ target }, socket) =>
+          void (target === "/held" ? held.push(socket) : socket.write(respondWith("ok"))),
         onHead(request, socket) {
-          const key = request.field("sec-websocket-key");
+          const key = request.header("sec-websocket-key");
           if (key !== undefined) socket.write(acceptance(key));
           return key !== undefined;
         },
@@ -337,12 +337,12 @@ const laws: Readonly<Record<string, Law>> = {
         const sockets = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${stage.port}/`));
         await until(() => upstream?.tunnels === 2, "two tunnels");
         expect(upstream?.inFlight).toBe(2);
-        expect((await ask(stage.port, get())).body.toString()).toBe("ok");
-        const first = ask(stage.port, get("/held"));
+        expect((await sendRequest(stage.port, get())).body.toString()).toBe("ok");
+        const first = sendRequest(stage.port, get("/held"));
         await until(() => held.length === 1, "the place to be taken");
-        const second = ask(stage.port, get());
+        const second = sendRequest(stage.port, get());
         await until(() => stage.queued() === 1, "the next one to wait");
-        held.pop()?.write(answerWith("at last"));
+        held.pop()?.write(respondWith("at last"));
         expect((await first).body.toString()).toBe("at last");
         expect((await second).body.toString()).toBe("ok");
         for (const socket of sockets) socket.terminate();
@@ -357,7 +357,7 @@ const laws: Readonly<Record<string, Law>> = {
     scene(
       engine,
       {
-        answer: (_, socket) => void socket.write(answerWith("ok")),
+        respond: (_, socket) => void socket.write(respondWith("ok")),
         onHead: ({ method }) => method === "POST",
       },
       async ({ origin, stage }) => {
@@ -374,7 +374,7 @@ const laws: Readonly<Record<string, Law>> = {
           const since = performance.now();
           await until(() => performance.now() - since > 2_200, "the time that a client has");
           expect(upstream?.inFlight).toBe(2);
-          expect((await ask(stage.port, get())).body.toString()).toBe("ok");
+          expect((await sendRequest(stage.port, get())).body.toString()).toBe("ok");
           await until(
             () => slow.some((client) => client.received.length > 0 || client.isClosed),
             "one to be let go",
@@ -398,8 +398,8 @@ const laws: Readonly<Record<string, Law>> = {
       const origin = await startOrigin(
         ({ target }, socket) => void (target === "/begun" && socket.write(begun)),
       );
-      const well = await startOrigin((_, socket) => void socket.write(answerWith("moved")));
-      const set = await stage(engine, { ports: [origin.port, well.port], policy: "first" });
+      const well = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
+      const set = await startEngine(engine, { ports: [origin.port, well.port], policy: "first" });
       try {
         const [upstream] = set.pool.upstreams;
         if (!upstream) throw new Error("nobody there");
@@ -408,8 +408,8 @@ const laws: Readonly<Record<string, Law>> = {
           () => false,
           () => true,
         );
-        const moved = ask(set.port, get("/waits"));
-        const refused = ask(set.port, post("once"));
+        const moved = sendRequest(set.port, get("/waits"));
+        const refused = sendRequest(set.port, post("once"));
         await until(() => origin.requests.length === 3, "all to arrive");
         await until(() => upstream.responding.oldest !== undefined, "an answer to begin");
         expect(set.listener.abortAttempts?.(upstream)).toBe(3);
@@ -431,11 +431,11 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) =>
         void socket.write(
-          answerWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"]),
+          respondWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"]),
         ),
       async ({ stage }) => {
-        const response = await ask(stage.port, get("/", "Accept-Encoding: gzip\r\n"));
-        expect(response.field("content-encoding")).toBe("gzip");
+        const response = await sendRequest(stage.port, get("/", "Accept-Encoding: gzip\r\n"));
+        expect(response.header("content-encoding")).toBe("gzip");
         expect(response.body).toEqual(gzipSync("plain text"));
       },
     ),
@@ -443,11 +443,11 @@ const laws: Readonly<Record<string, Law>> = {
   "follows no redirect": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("", ["Location: /else"], "302 Found")),
+      (_, socket) => void socket.write(respondWith("", ["Location: /else"], "302 Found")),
       async ({ origin, stage }) => {
-        const response = await ask(stage.port, get());
+        const response = await sendRequest(stage.port, get());
         expect(response.status).toBe(302);
-        expect(response.field("location")).toBe("/else");
+        expect(response.header("location")).toBe("/else");
         expect(origin.requests).toHaveLength(1);
       },
     ),
@@ -455,10 +455,10 @@ const laws: Readonly<Record<string, Law>> = {
   "passes repeated Set-Cookie fields one by one": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
+      (_, socket) => void socket.write(respondWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
       async ({ stage }) => {
-        const response = await ask(stage.port, get());
-        const cookies = response.fields
+        const response = await sendRequest(stage.port, get());
+        const cookies = response.headers
           .filter(([name]) => name.toLowerCase() === "set-cookie")
           .map(([, value]) => value);
         expect(cookies).toEqual(["a=1; Path=/", "b=2, c"]);
@@ -472,8 +472,8 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         for (let i = 0; i < 2; i++) {
-          const response = await client.send(get().replace("GET", "HEAD")).answer("HEAD");
-          expect(response.field("content-length")).toBe("1234");
+          const response = await client.send(get().replace("GET", "HEAD")).readResponse("HEAD");
+          expect(response.header("content-length")).toBe("1234");
         }
         client.destroy();
       },
@@ -490,10 +490,10 @@ const laws: Readonly<Record<string, Law>> = {
         ),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
-        expect((await client.send(get("/204")).answer()).status).toBe(204);
-        const response = await client.send(get("/304")).answer();
+        expect((await client.send(get("/204")).readResponse()).status).toBe(204);
+        const response = await client.send(get("/304")).readResponse();
         expect(response.status).toBe(304);
-        expect(response.field("etag")).toBe('"x"');
+        expect(response.header("etag")).toBe('"x"');
         client.destroy();
       },
     ),
@@ -502,18 +502,18 @@ const laws: Readonly<Record<string, Law>> = {
     scene(
       engine,
       {
-        answer: ({ body }, socket) => void socket.write(answerWith(body)),
+        respond: ({ body }, socket) => void socket.write(respondWith(body)),
         // An engine may answer itself, or pass the question on.
         onHead(request, socket) {
-          if (request.field("expect")) socket.write("HTTP/1.1 100 Continue\r\n\r\n");
+          if (request.header("expect")) socket.write("HTTP/1.1 100 Continue\r\n\r\n");
           return false;
         },
       },
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
-        expect((await client.answer()).status).toBe(100);
-        const response = await client.send("hello").answer();
+        expect((await client.readResponse()).status).toBe(100);
+        const response = await client.send("hello").readResponse();
         expect(response.body.toString()).toBe("hello");
         client.destroy();
       },
@@ -534,7 +534,7 @@ const laws: Readonly<Record<string, Law>> = {
         expect(client.received.includes("second")).toBe(false);
         expect(stage.pool.upstreams[0]?.inFlight).toBe(1);
         finish();
-        expect((await client.answer()).body.toString()).toBe("firstsecond");
+        expect((await client.readResponse()).body.toString()).toBe("firstsecond");
         await until(() => stage.ended.length === 1);
         client.destroy();
       },
@@ -547,11 +547,11 @@ const laws: Readonly<Record<string, Law>> = {
     return scene(
       engine,
       ({ body }, socket) =>
-        void socket.write(answerWith(body.equals(upload) ? download : `wrong: ${body.length}`)),
+        void socket.write(respondWith(body.equals(upload) ? download : `wrong: ${body.length}`)),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${upload.length}\r\n\r\n`).send(upload);
-        const response = await client.answer("POST", 20_000);
+        const response = await client.readResponse("POST", 20_000);
         expect(response.body.equals(download)).toBe(true);
         client.destroy();
       },
@@ -561,23 +561,23 @@ const laws: Readonly<Record<string, Law>> = {
   "passes a chunked upload on": (engine) =>
     scene(
       engine,
-      ({ body }, socket) => void socket.write(answerWith(body)),
+      ({ body }, socket) => void socket.write(respondWith(body)),
       async ({ stage }) => {
         const request =
           "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
-        expect((await ask(stage.port, request)).body.toString()).toBe("hello world");
+        expect((await sendRequest(stage.port, request)).body.toString()).toBe("hello world");
       },
     ),
 
   "keeps Content-Length framing of uploads, small and large": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ origin, stage }) => {
         for (const length of [5, 300_000]) {
-          await ask(stage.port, post("x".repeat(length)));
-          expect(origin.requests.at(-1)?.field("content-length")).toBe(String(length));
-          expect(origin.requests.at(-1)?.field("transfer-encoding")).toBeUndefined();
+          await sendRequest(stage.port, post("x".repeat(length)));
+          expect(origin.requests.at(-1)?.header("content-length")).toBe(String(length));
+          expect(origin.requests.at(-1)?.header("transfer-encoding")).toBeUndefined();
         }
       },
     ),
@@ -619,10 +619,11 @@ const laws: Readonly<Record<string, Law>> = {
     const dead = await deadPort();
     await scene(
       engine,
-      ({ body }, socket) => void socket.write(answerWith(body)),
+      ({ body }, socket) => void socket.write(respondWith(body)),
       async ({ origin }) => {
-        const set = await stage(engine, { ports: [dead, origin.port] });
-        for (let i = 0; i < 6; i++) expect((await ask(set.port, post("pay"))).body.toString()).toBe("pay");
+        const set = await startEngine(engine, { ports: [dead, origin.port] });
+        for (let i = 0; i < 6; i++)
+          expect((await sendRequest(set.port, post("pay"))).body.toString()).toBe("pay");
         expect(set.retried.length).toBe(3);
         expect(set.retried[0]).toBe("connect_refused");
         expect(set.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
@@ -636,9 +637,9 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) => void socket.resetAndDestroy(),
       async ({ origin: bad }) => {
-        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-        const set = await stage(engine, { ports: [bad.port, good.port] });
-        for (let i = 0; i < 4; i++) expect((await ask(set.port, get())).status).toBe(200);
+        const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+        const set = await startEngine(engine, { ports: [bad.port, good.port] });
+        for (let i = 0; i < 4; i++) expect((await sendRequest(set.port, get())).status).toBe(200);
         expect(set.retried).toContain("upstream_reset");
         set.close();
         await good.close();
@@ -647,19 +648,19 @@ const laws: Readonly<Record<string, Law>> = {
 
   "never sends a POST twice that reached an upstream": (engine) => {
     let received = 0;
-    const resets: OriginOptions["answer"] = ({ method }, socket) => {
-      if (method === "GET") return void socket.write(answerWith("warm"));
+    const resets: OriginOptions["respond"] = ({ method }, socket) => {
+      if (method === "GET") return void socket.write(respondWith("warm"));
       received += 1;
       socket.resetAndDestroy();
     };
     return scene(engine, resets, async ({ origin }) => {
       const other = await startOrigin(resets);
-      const set = await stage(engine, { ports: [origin.port, other.port], retries: 2 });
-      for (let i = 0; i < 4; i++) await ask(set.port, get());
+      const set = await startEngine(engine, { ports: [origin.port, other.port], retries: 2 });
+      for (let i = 0; i < 4; i++) await sendRequest(set.port, get());
       for (let i = 1; i <= 4; i++) {
-        const response = await ask(set.port, post("pay"));
+        const response = await sendRequest(set.port, post("pay"));
         expect(response.status).toBe(502);
-        expect(response.field("proxy-status")).toContain("upstream_reset");
+        expect(response.header("proxy-status")).toContain("upstream_reset");
         expect(received).toBe(i);
       }
       set.close();
@@ -668,10 +669,10 @@ const laws: Readonly<Record<string, Law>> = {
   },
 
   "answers 502 with Proxy-Status and a reason when every upstream refuses": async (engine) => {
-    const set = await stage(engine, { ports: [await deadPort(), await deadPort()] });
-    const response = await ask(set.port, get("/", "Accept: application/json\r\n"));
+    const set = await startEngine(engine, { ports: [await deadPort(), await deadPort()] });
+    const response = await sendRequest(set.port, get("/", "Accept: application/json\r\n"));
     expect(response.status).toBe(502);
-    expect(response.field("proxy-status")).toBe(
+    expect(response.header("proxy-status")).toBe(
       'evenkeel; error=connection_refused; details="connect_refused"',
     );
     expect(JSON.parse(response.body.toString()).error).toMatchObject({
@@ -685,15 +686,15 @@ const laws: Readonly<Record<string, Law>> = {
   "refuses a body that its Content-Length says is too large with 413, before it comes": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ origin, stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
-        const response = await client.answer();
+        const response = await client.readResponse();
         expect(response.status).toBe(413);
         expect(response.body.toString()).toContain("request_too_large");
         client.destroy();
-        expect((await ask(stage.port, post("x".repeat(1_000)))).status).toBe(200);
+        expect((await sendRequest(stage.port, post("x".repeat(1_000)))).status).toBe(200);
         expect(origin.requests).toHaveLength(1);
       },
       { destination: { maxRequestBodyBytes: 1_000 } },
@@ -702,15 +703,15 @@ const laws: Readonly<Record<string, Law>> = {
   "refuses a body of unknown length with 413 as soon as it is too large, and blames nobody": (engine) =>
     scene(
       engine,
-      ({ body }, socket) => void socket.write(answerWith(String(body.length))),
+      ({ body }, socket) => void socket.write(respondWith(String(body.length))),
       async ({ stage }) => {
         const chunk = `64\r\n${"x".repeat(100)}\r\n`;
         const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        const within = await ask(stage.port, `${head}${chunk.repeat(10)}0\r\n\r\n`);
+        const within = await sendRequest(stage.port, `${head}${chunk.repeat(10)}0\r\n\r\n`);
         expect(within.body.toString()).toBe("1000");
         const client = await RawClient.connect(stage.port);
         client.send(head + chunk.repeat(10));
-        const response = await client.send(chunk).answer();
+        const response = await client.send(chunk).readResponse();
         expect(response.status).toBe(413);
         client.destroy();
         await until(() => stage.pool.upstreams[0]?.inFlight === 0);
@@ -723,15 +724,15 @@ const laws: Readonly<Record<string, Law>> = {
   "tries an answer with a configured status elsewhere": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("overloaded", [], "503 Service Unavailable")),
+      (_, socket) => void socket.write(respondWith("overloaded", [], "503 Service Unavailable")),
       async ({ origin: bad }) => {
-        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+        const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
         const destination = { retryStatuses: new Set([503]) };
-        const set = await stage(engine, { ports: [bad.port, good.port], destination });
-        for (let i = 0; i < 4; i++) expect((await ask(set.port, get())).body.toString()).toBe("ok");
+        const set = await startEngine(engine, { ports: [bad.port, good.port], destination });
+        for (let i = 0; i < 4; i++) expect((await sendRequest(set.port, get())).body.toString()).toBe("ok");
         expect(set.retried).toEqual(["status_503", "status_503"]);
         const posted = [];
-        for (let i = 0; i < 2; i++) posted.push((await ask(set.port, post("pay"))).status);
+        for (let i = 0; i < 2; i++) posted.push((await sendRequest(set.port, post("pay"))).status);
         expect(posted.toSorted()).toEqual([200, 503]);
         await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
         expect(set.refused).toEqual([]);
@@ -746,17 +747,17 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) =>
         void socket.write(
-          answerWith(large ? "x".repeat(200_000) : "sorry", ["X-From: one"], "503 Service Unavailable"),
+          respondWith(large ? "x".repeat(200_000) : "sorry", ["X-From: one"], "503 Service Unavailable"),
         ),
       async ({ origin: bad }) => {
         const worse = await startOrigin((_, socket) => void socket.resetAndDestroy());
         const destination = { retryStatuses: new Set([503]) };
-        const set = await stage(engine, { ports: [bad.port, worse.port], destination });
+        const set = await startEngine(engine, { ports: [bad.port, worse.port], destination });
         for (let i = 0; i < 4; i++) {
           large = i >= 2;
-          const response = await ask(set.port, get());
+          const response = await sendRequest(set.port, get());
           expect(response.status).toBe(503);
-          expect(response.field("x-from")).toBe("one");
+          expect(response.header("x-from")).toBe("one");
           expect(response.body.length).toBe(large ? 200_000 : 5);
         }
         expect(set.refused).toEqual([]);
@@ -772,9 +773,9 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       (_, socket) => void socket.resetAndDestroy(),
       async ({ origin: bad }) => {
-        const good = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
-        const set = await stage(engine, { ports: [bad.port, good.port, good.port], ejectsAfter: 3 });
-        for (let i = 0; i < 30; i++) expect((await ask(set.port, get())).status).toBe(200);
+        const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
+        const set = await startEngine(engine, { ports: [bad.port, good.port, good.port], ejectsAfter: 3 });
+        for (let i = 0; i < 30; i++) expect((await sendRequest(set.port, get())).status).toBe(200);
         expect(set.pool.upstreams[0]?.status).toBe("ejected");
         expect(set.retried).toHaveLength(3);
         set.close();
@@ -783,11 +784,11 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "answers 503 with Retry-After when no upstream is fit": async (engine) => {
-    const set = await stage(engine, { ports: [await deadPort()] });
+    const set = await startEngine(engine, { ports: [await deadPort()] });
     for (const upstream of set.pool.upstreams) set.pool.setMode(upstream, "maintenance");
-    const response = await ask(set.port, get());
+    const response = await sendRequest(set.port, get());
     expect(response.status).toBe(503);
-    expect(Number(response.field("retry-after"))).toBeGreaterThan(0);
+    expect(Number(response.header("retry-after"))).toBeGreaterThan(0);
     expect(response.body.toString()).toContain("no_upstream");
     set.close();
   },
@@ -797,7 +798,7 @@ const laws: Readonly<Record<string, Law>> = {
       engine,
       () => {},
       async ({ stage }) => {
-        const response = await ask(stage.port, get());
+        const response = await sendRequest(stage.port, get());
         expect(response.status).toBe(504);
         expect(response.body.toString()).toContain("head_timeout");
         expect(stage.ended[0]?.outcome).toMatchObject({
@@ -813,7 +814,7 @@ const laws: Readonly<Record<string, Law>> = {
     scene(
       engine,
       (_, socket) => void socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-      async ({ stage }) => expect([502, 504]).toContain((await ask(stage.port, get())).status),
+      async ({ stage }) => expect([502, 504]).toContain((await sendRequest(stage.port, get())).status),
       { timeouts: { connectMs: 200, headMs: 300 } },
     ),
 
@@ -845,7 +846,7 @@ const laws: Readonly<Record<string, Law>> = {
     return scene(
       engine,
       {
-        answer: ({ target }, socket) => {
+        respond: ({ target }, socket) => {
           socket.on("close", () => (upstreamClosed += 1));
           if (target === "/body")
             socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
@@ -872,13 +873,15 @@ const laws: Readonly<Record<string, Law>> = {
   "refuses two Hosts with 400, CONNECT and TRACE with 405, and lets none of them through": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ origin, stage }) => {
-        expect((await ask(stage.port, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")).status).toBe(400);
-        expect((await ask(stage.port, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(405);
-        const connect = await ask(stage.port, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+        expect((await sendRequest(stage.port, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")).status).toBe(
+          400,
+        );
+        expect((await sendRequest(stage.port, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(405);
+        const connect = await sendRequest(stage.port, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
         expect(connect.status).toBe(405);
-        expect(connect.field("allow")).toContain("GET");
+        expect(connect.header("allow")).toContain("GET");
         expect(origin.requests).toHaveLength(0);
       },
     ),
@@ -919,7 +922,7 @@ const laws: Readonly<Record<string, Law>> = {
       await until(() => isRefused(stage.port), "new connections to be refused");
       expect(isDrained).toBe(false);
       finish();
-      expect((await client.answer()).body.toString()).toBe("late");
+      expect((await client.readResponse()).body.toString()).toBe("late");
       await drained;
     }),
 
@@ -927,7 +930,7 @@ const laws: Readonly<Record<string, Law>> = {
     const whole = patterned(24 * 1024 * 1024);
     return scene(
       engine,
-      (_, socket) => void socket.write(answerWith(whole)),
+      (_, socket) => void socket.write(respondWith(whole)),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send(get());
@@ -938,7 +941,7 @@ const laws: Readonly<Record<string, Law>> = {
         await until(() => isRefused(stage.port), "new connections to be refused");
         expect(isDrained).toBe(false);
         client.socket.resume();
-        expect((await client.answer()).body.equals(whole)).toBe(true);
+        expect((await client.readResponse()).body.equals(whole)).toBe(true);
         await drained;
         client.destroy();
       },
@@ -948,10 +951,10 @@ const laws: Readonly<Record<string, Law>> = {
   "does not wait for half a head when it drains": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
-        await client.send(get()).answer();
+        await client.send(get()).readResponse();
         client.send("GET / HT");
         await stage.listener.drain();
         await until(() => client.isClosed, "the connection to be closed");
@@ -962,7 +965,7 @@ const laws: Readonly<Record<string, Law>> = {
     underWay(engine, async ({ stage, client, finish }) => {
       const drained = stage.listener.drain();
       finish();
-      expect((await client.answer()).field("connection")?.toLowerCase()).toBe("close");
+      expect((await client.readResponse()).header("connection")?.toLowerCase()).toBe("close");
       await drained;
       await until(() => client.isClosed, "the connection to be closed");
     }),
@@ -970,10 +973,10 @@ const laws: Readonly<Record<string, Law>> = {
   "closes a connection that its client leaves idle": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
-        await client.send(get()).answer();
+        await client.send(get()).readResponse();
         // Bun's idle timer moves in steps of four seconds.
         await until(() => client.isClosed, "the idle connection to be closed", 12_000);
       },
@@ -982,13 +985,13 @@ const laws: Readonly<Record<string, Law>> = {
 
   "spreads requests evenly over upstreams and connections": async (engine) => {
     const origins = await Promise.all(
-      [1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(answerWith(`${name}`)))),
+      [1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(respondWith(`${name}`)))),
     );
-    const set = await stage(engine, { ports: origins.map(({ port }) => port) });
+    const set = await startEngine(engine, { ports: origins.map(({ port }) => port) });
     const client = await RawClient.connect(set.port);
     const counts = new Map<string, number>();
     for (let i = 0; i < 30; i++) {
-      const name = (await client.send(get()).answer()).body.toString();
+      const name = (await client.send(get()).readResponse()).body.toString();
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     expect([...counts.values()]).toEqual([10, 10, 10]);
@@ -1001,9 +1004,9 @@ const laws: Readonly<Record<string, Law>> = {
   "keeps the target's bytes": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok")),
+      (_, socket) => void socket.write(respondWith("ok")),
       async ({ origin, stage }) => {
-        await ask(stage.port, get("/a%2Fb/%2e%2e/./c//d?q=%zz|"));
+        await sendRequest(stage.port, get("/a%2Fb/%2e%2e/./c//d?q=%zz|"));
         expect(origin.requests[0]?.target).toBe("/a%2Fb/%2e%2e/./c//d?q=%zz|");
       },
     ),
@@ -1011,10 +1014,13 @@ const laws: Readonly<Record<string, Law>> = {
   "keeps names' case, order, duplicates and bytes above 0x7f, and invents no field": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
+      (_, socket) => void socket.write(respondWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
       async ({ origin, stage }) => {
-        const response = await ask(stage.port, get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"));
-        const sent = origin.requests[0]?.fields.filter(
+        const response = await sendRequest(
+          stage.port,
+          get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"),
+        );
+        const sent = origin.requests[0]?.headers.filter(
           ([name]) => !/^(x-forwarded|x-request-id|via|connection)/i.test(name),
         );
         expect(sent).toEqual([
@@ -1023,7 +1029,7 @@ const laws: Readonly<Record<string, Law>> = {
           ["X-Twice", "1"],
           ["x-twice", "2"],
         ]);
-        expect(response.fields.slice(0, 3)).toEqual([
+        expect(response.headers.slice(0, 3)).toEqual([
           ["X-Odd", "caf\xe9"],
           ["x-twice", "1"],
           ["X-Twice", "2"],
@@ -1034,8 +1040,9 @@ const laws: Readonly<Record<string, Law>> = {
   "keeps Content-Length framing of large answers": (engine) =>
     scene(
       engine,
-      (_, socket) => void socket.write(answerWith(patterned(300_000))),
-      async ({ stage }) => expect((await ask(stage.port, get())).field("content-length")).toBe("300000"),
+      (_, socket) => void socket.write(respondWith(patterned(300_000))),
+      async ({ stage }) =>
+        expect((await sendRequest(stage.port, get())).header("content-length")).toBe("300000"),
     ),
 
   "passes 103 Early Hints and trailers": (engine) =>
@@ -1047,7 +1054,7 @@ const laws: Readonly<Record<string, Law>> = {
         ),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
-        expect((await client.send(get()).answer()).status).toBe(103);
+        expect((await client.send(get()).readResponse()).status).toBe(103);
         await until(() => client.received.includes("X-Sum: 7\r\n\r\n"), "the trailer");
         client.destroy();
       },
@@ -1057,13 +1064,15 @@ const laws: Readonly<Record<string, Law>> = {
     scene(
       engine,
       ({ target }, socket) =>
-        void setTimeout(() => socket.write(answerWith(target)), target === "/1" ? 30 : 0),
+        void setTimeout(() => socket.write(respondWith(target)), target === "/1" ? 30 : 0),
       async ({ stage }) => {
         const client = await RawClient.connect(stage.port);
         client.send(get("/1") + get("/2") + get("/3"));
-        const bodies = [await client.answer(), await client.answer(), await client.answer()].map(({ body }) =>
-          body.toString(),
-        );
+        const bodies = [
+          await client.readResponse(),
+          await client.readResponse(),
+          await client.readResponse(),
+        ].map(({ body }) => body.toString());
         expect(bodies).toEqual(["/1", "/2", "/3"]);
         client.destroy();
       },
@@ -1097,7 +1106,7 @@ async function webSocketScene(
       close: (_, code, reason) => void (seen.closed = { code, reason }),
     },
   });
-  const set = await stage(engine, { ports: [server.port ?? 0] });
+  const set = await startEngine(engine, { ports: [server.port ?? 0] });
   try {
     await play(set.port, seen);
     await until(() => set.ended.length === 1, "the tunnel to end");

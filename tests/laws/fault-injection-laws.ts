@@ -8,14 +8,14 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { FaultInjection, type FaultSpec } from "../../src/fault/fault.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
 import { StallDetector } from "../../src/probe/stall-detector.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 interface Scene {
   readonly origins: readonly Origin[];
-  readonly stage: Stage;
+  readonly stage: EngineFixture;
   /** Plays on the first upstream. */
   rehearse(change: Partial<FaultSpec>): void;
 }
@@ -26,14 +26,14 @@ const post = "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 5\r\n\r\n
 async function scene(
   engine: Engine,
   play: (scene: Scene) => Promise<void>,
-  { count = 3, ...options }: Partial<StageOptions> & { readonly count?: number } = {},
+  { count = 3, ...options }: Partial<EngineFixtureOptions> & { readonly count?: number } = {},
 ): Promise<void> {
   const origins = await Promise.all(
     Array.from({ length: count }, (_, i) =>
-      startOrigin((_request, socket) => void socket.write(answerWith(`from ${i}`))),
+      startOrigin((_request, socket) => void socket.write(respondWith(`from ${i}`))),
     ),
   );
-  const set = await stage(engine, { ports: origins.map(({ port }) => port), ...options });
+  const set = await startEngine(engine, { ports: origins.map(({ port }) => port), ...options });
   const rehearse: Scene["rehearse"] = (change) => {
     const [first] = set.pool.upstreams;
     const plan = { latencyMs: 0, errorShare: 0, error: "connect_refused", probes: false } as const;
@@ -61,7 +61,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       async ({ origins, stage, rehearse }) => {
         const [first] = stage.pool.upstreams;
         rehearse({ errorShare: 1 });
-        for (let i = 0; i < 20; i++) expect((await ask(stage.port, get)).status).toBe(200);
+        for (let i = 0; i < 20; i++) expect((await sendRequest(stage.port, get)).status).toBe(200);
         expect(first?.status).toBe("ejected");
         expect(origins[0]?.requests).toHaveLength(0);
         const failed = stage.ended.filter(({ outcome }) => outcome.kind === "failure");
@@ -70,7 +70,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         if (first) stage.faults.set(first, undefined);
         first?.outlier.restore(systemClock(), "probe_passed");
         stage.pool.setUpstreams(stage.pool.upstreams);
-        for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);
+        for (let i = 0; i < 6; i++) expect((await sendRequest(stage.port, get)).status).toBe(200);
         expect(origins[0]?.requests.length).toBeGreaterThan(0);
       },
       { ejectsAfter: 3 },
@@ -84,7 +84,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       async ({ origins, stage, rehearse }) => {
         rehearse({ latencyMs: 150 });
         const startedAt = systemClock();
-        const answering = ask(stage.port, post);
+        const answering = sendRequest(stage.port, post);
         await until(() => stage.pool.upstreams[0]?.waiting.oldest !== undefined);
         expect(origins[0]?.requests).toHaveLength(0);
         const response = await answering;
@@ -104,7 +104,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       const [first] = pool.upstreams;
       if (!first) throw new Error("an upstream is expected");
       rehearse({ latencyMs: 20_000 });
-      const responses = [1, 2, 3].map(() => ask(stage.port, get));
+      const responses = [1, 2, 3].map(() => sendRequest(stage.port, get));
       await until(() => first.waiting.oldest !== undefined);
       // A moment later by the lookout's clock, so that nobody has to wait.
       const suspects: unknown[] = [];
@@ -131,7 +131,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         const [first] = stage.pool.upstreams;
         rehearse({ latencyMs: 300 });
         const startedAt = systemClock();
-        const answering = ask(stage.port, get);
+        const answering = sendRequest(stage.port, get);
         await until(() => first?.waiting.oldest?.driver !== undefined);
         const waiting = first?.waiting.oldest;
         if (waiting) waiting.driver?.hedge?.(waiting);
@@ -150,9 +150,9 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       engine,
       async ({ stage, rehearse }) => {
         rehearse({ latencyMs: 10_000 });
-        const response = await ask(stage.port, post);
+        const response = await sendRequest(stage.port, post);
         expect(response.status).toBe(504);
-        expect(response.field("proxy-status")).toContain("head_timeout");
+        expect(response.header("proxy-status")).toContain("head_timeout");
       },
       { count: 1, timeouts: { headMs: 200 } },
     ),
@@ -162,7 +162,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       engine,
       async ({ origins, stage, rehearse }) => {
         rehearse({ errorShare: 1, error: "status_503" });
-        for (let i = 0; i < 6; i++) expect((await ask(stage.port, get)).status).toBe(200);
+        for (let i = 0; i < 6; i++) expect((await sendRequest(stage.port, get)).status).toBe(200);
         expect(origins[0]?.requests).toHaveLength(0);
         expect(stage.ended.filter(({ status }) => status === 503)).toHaveLength(2);
         expect(stage.retried).toEqual(["status_503", "status_503"]);
@@ -179,9 +179,9 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
         rehearse({ errorShare: 1, error: "status_502" });
         const client = await RawClient.connect(stage.port);
         for (let i = 0; i < 2; i++) {
-          const response = await client.send(get).answer();
+          const response = await client.send(get).readResponse();
           expect(response.status).toBe(502);
-          expect(response.field("proxy-status")).toContain("rehearsal");
+          expect(response.header("proxy-status")).toContain("rehearsal");
         }
         client.destroy();
         await until(() => stage.ended.length === 2);

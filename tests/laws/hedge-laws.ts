@@ -6,14 +6,14 @@ import type { Socket } from "node:net";
 import type { Engine } from "../../src/engine/engine.ts";
 import { abortAttempts } from "../../src/pool/attempt-control.ts";
 import { rescueWaiting } from "../../src/pool/attempt-control.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage, type StageOptions } from "../support/engine-fixture.ts";
+import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 /** Two upstreams that answer when told. The policy sends everything to the first one. */
 interface Cast {
-  readonly stage: Stage;
+  readonly stage: EngineFixture;
   readonly first: Player;
   readonly second: Player;
 }
@@ -34,11 +34,11 @@ async function player(): Promise<Player> {
 async function play(
   engine: Engine,
   act: (cast: Cast) => Promise<void>,
-  options: Partial<StageOptions> = {},
+  options: Partial<EngineFixtureOptions> = {},
 ): Promise<void> {
   const [first, second] = [await player(), await player()];
   const ports = [first, second].map(({ origin }) => origin.port);
-  const set = await stage(engine, { ports, policy: "first", hedgeAfterMs: 30, retries: 0, ...options });
+  const set = await startEngine(engine, { ports, policy: "first", hedgeAfterMs: 30, retries: 0, ...options });
   try {
     await act({ stage: set, first, second });
     await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0), "nothing to be left");
@@ -70,8 +70,8 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
       await bothWait(cast);
       expect(second.origin.requests[0]?.target).toBe("/a");
       const body = "b".repeat(200_000);
-      second.stuck[0]?.write(answerWith(body, ["Content-Type: text/plain"]));
-      const answer = await client.answer();
+      second.stuck[0]?.write(respondWith(body, ["Content-Type: text/plain"]));
+      const answer = await client.readResponse();
       expect(answer.body.toString()).toBe(body);
       await until(() => first.origin.open() === 0, "the first connection to be dropped");
       await until(() => stage.ended.length === 2, "both ends");
@@ -80,17 +80,17 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
       // The client's connection is as good as ever, and the next request has nothing to do with the last one.
       client.send(get("/b"));
       await until(() => first.stuck.length === 2, "the next request");
-      first.stuck[1]?.write(answerWith("at once"));
-      expect((await client.answer()).body.toString()).toBe("at once");
+      first.stuck[1]?.write(respondWith("at once"));
+      expect((await client.readResponse()).body.toString()).toBe("at once");
       client.destroy();
     }),
 
   "drops the second attempt when the first one is answered after all": (engine) =>
     play(engine, async (cast) => {
       const { stage, first, second } = cast;
-      const asked = ask(stage.port, get());
+      const asked = sendRequest(stage.port, get());
       await bothWait(cast);
-      first.stuck[0]?.write(answerWith("first"));
+      first.stuck[0]?.write(respondWith("first"));
       expect((await asked).body.toString()).toBe("first");
       await until(() => second.origin.open() === 0, "the second connection to be dropped");
       await until(() => stage.ended.length === 2, "both ends");
@@ -102,14 +102,17 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
     play(
       engine,
       async ({ stage, first, second }) => {
-        const posted = ask(stage.port, "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 1\r\n\r\nx");
+        const posted = sendRequest(
+          stage.port,
+          "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 1\r\n\r\nx",
+        );
         await until(() => first.stuck.length === 1, "the POST to wait");
-        const asked = ask(stage.port, get());
+        const asked = sendRequest(stage.port, get());
         await until(() => second.stuck.length === 1, "the second attempt to wait");
         const since = performance.now();
         await until(() => performance.now() - since > 150, "time for more of them");
         expect([first.stuck.length, second.stuck.length]).toEqual([2, 1]);
-        for (const socket of first.stuck) socket.write(answerWith("done"));
+        for (const socket of first.stuck) socket.write(respondWith("done"));
         expect((await posted).body.toString()).toBe("done");
         expect((await asked).body.toString()).toBe("done");
       },
@@ -120,12 +123,12 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
     for (const leaves of ["first", "second"] as const) {
       await play(engine, async (cast) => {
         const { stage, first, second } = cast;
-        const asked = ask(stage.port, get());
+        const asked = sendRequest(stage.port, get());
         await bothWait(cast);
         const [lost, left] = leaves === "first" ? [second, first] : [first, second];
         lost.stuck[0]?.resetAndDestroy();
         await until(() => stage.ended.length === 1, "the first end");
-        left.stuck[0]?.write(answerWith("left"));
+        left.stuck[0]?.write(respondWith("left"));
         expect((await asked).body.toString()).toBe("left");
         await until(() => stage.ended.length === 2, "both ends");
         expect(stage.ended[0]?.outcome).toMatchObject({ kind: "failure", reason: "upstream_reset" });
@@ -137,7 +140,7 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
   "answers with an error when both attempts fail, once": (engine) =>
     play(engine, async (cast) => {
       const { stage, first, second } = cast;
-      const asked = ask(stage.port, get());
+      const asked = sendRequest(stage.port, get());
       await bothWait(cast);
       first.stuck[0]?.resetAndDestroy();
       await until(() => stage.ended.length === 1, "the first end");
@@ -150,17 +153,17 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
   "lets no answer of 503 win while the other attempt may be answered better": (engine) =>
     play(engine, async (cast) => {
       const { stage, first, second } = cast;
-      const asked = ask(stage.port, get());
+      const asked = sendRequest(stage.port, get());
       await bothWait(cast);
-      second.stuck[0]?.write(answerWith("busy", [], "503 Service Unavailable"));
+      second.stuck[0]?.write(respondWith("busy", [], "503 Service Unavailable"));
       await until(() => stage.ended.length === 1, "the bad answer to be read");
       // A kept connection that is reset would only be replaced.
-      first.stuck[0]?.end(answerWith("well", ["Connection: close"]));
+      first.stuck[0]?.end(respondWith("well", ["Connection: close"]));
       expect((await asked).body.toString()).toBe("well");
       expect(stage.hedged).toEqual(["lost"]);
-      const again = ask(stage.port, get());
+      const again = sendRequest(stage.port, get());
       await until(() => first.stuck.length === 2 && second.stuck.length === 2, "two attempts to wait again");
-      second.stuck[1]?.write(answerWith("busy", [], "503 Service Unavailable"));
+      second.stuck[1]?.write(respondWith("busy", [], "503 Service Unavailable"));
       await until(() => stage.ended.length === 3, "the bad answer to be read again");
       first.stuck[1]?.resetAndDestroy();
       const answer = await again;
@@ -174,17 +177,17 @@ export const hedgeLaws: Readonly<Record<string, (engine: Engine) => Promise<void
       const { stage, first, second } = cast;
       const [one, other] = stage.pool.upstreams;
       if (!one || !other) throw new Error("there are two");
-      const asked = ask(stage.port, get());
+      const asked = sendRequest(stage.port, get());
       await bothWait(cast);
       rescueWaiting(one);
       await until(() => first.origin.open() === 0, "the first connection to be dropped");
       expect([one.inFlight, other.inFlight]).toEqual([0, 1]);
-      second.stuck[0]?.write(answerWith("second"));
+      second.stuck[0]?.write(respondWith("second"));
       expect((await asked).body.toString()).toBe("second");
-      const again = ask(stage.port, get());
+      const again = sendRequest(stage.port, get());
       await until(() => first.stuck.length === 2 && second.stuck.length === 2, "two attempts to wait again");
       expect(abortAttempts(other)).toBe(1);
-      first.stuck[1]?.write(answerWith("first"));
+      first.stuck[1]?.write(respondWith("first"));
       expect((await again).body.toString()).toBe("first");
       expect(stage.hedged).toEqual(["won", "lost"]);
     }),

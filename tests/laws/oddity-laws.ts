@@ -7,9 +7,9 @@ import { systemClock, systemSchedule } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { FaultInjection } from "../../src/fault/fault.ts";
 import { Deadlines } from "../../src/proxy/deadlines.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { stage } from "../support/engine-fixture.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { startEngine } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
@@ -26,11 +26,13 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no", { status: 400 })),
       websocket: { message() {} },
     });
-    const set = await stage(engine, { ports: [server.port ?? 0], ejectsAfter: 2 });
+    const set = await startEngine(engine, { ports: [server.port ?? 0], ejectsAfter: 2 });
     try {
       for (const offered of ["chat, chat", "two words", "a, (b)"]) {
         const client = await RawClient.connect(set.port);
-        const response = await client.send(handshake(`Sec-WebSocket-Protocol: ${offered}\r\n`)).answer();
+        const response = await client
+          .send(handshake(`Sec-WebSocket-Protocol: ${offered}\r\n`))
+          .readResponse();
         expect([101, 400]).toContain(response.status);
         client.destroy();
       }
@@ -47,14 +49,14 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     engine,
   ) => {
     const origin = await startOrigin(
-      (_, socket) => void socket.write(answerWith("odd", ["Content-Type: text/plain"], "999 Odd")),
+      (_, socket) => void socket.write(respondWith("odd", ["Content-Type: text/plain"], "999 Odd")),
     );
-    const set = await stage(engine, { ports: [origin.port] });
+    const set = await startEngine(engine, { ports: [origin.port] });
     try {
-      const response = await ask(set.port, get);
+      const response = await sendRequest(set.port, get);
       if (response.status !== 999) {
         expect(response.status).toBe(502);
-        expect(response.field("proxy-status")).toContain('details="head_invalid"');
+        expect(response.header("proxy-status")).toContain('details="head_invalid"');
       }
       expect(set.pool.upstreams[0]?.inFlight).toBe(0);
       expect(set.bugs).toEqual([]);
@@ -70,7 +72,7 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     const deadlines = new Deadlines({ clock: systemClock, schedule: systemSchedule });
     const origin = await startOrigin(() => {});
     const timeouts = { totalMs: 200 };
-    const set = await stage(engine, { ports: [origin.port], timeouts, destination: { deadlines } });
+    const set = await startEngine(engine, { ports: [origin.port], timeouts, destination: { deadlines } });
     const [upstream] = set.pool.upstreams;
     const plan = { latencyMs: 1_000, errorShare: 0, error: "connect_refused", probes: false } as const;
     const until = systemClock() + 60_000;
@@ -78,7 +80,7 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       set.faults.set(upstream, new FaultInjection({ ...plan, until, by: "ann", why: "" }, seededRandom(1)));
     try {
       const client = await RawClient.connect(set.port);
-      const response = await client.send(handshake()).answer();
+      const response = await client.send(handshake()).readResponse();
       expect(response.status).toBe(504);
       expect(upstream?.inFlight).toBe(0);
       expect(origin.requests).toEqual([]);

@@ -3,23 +3,23 @@
 import { expect } from "bun:test";
 
 import type { Engine } from "../../src/engine/engine.ts";
-import { answerWith, type OriginOptions, startOrigin } from "../support/origin.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
-import { type Stage, stage } from "../support/engine-fixture.ts";
+import { respondWith, type OriginOptions, startOrigin } from "../support/origin.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
+import { type EngineFixture, startEngine } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const get = (target: string, fields = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${fields}\r\n`;
 
 async function play(
   engine: Engine,
-  response: OriginOptions["answer"],
-  act: (set: Stage) => Promise<void>,
+  response: OriginOptions["respond"],
+  act: (set: EngineFixture) => Promise<void>,
   dead = false,
 ): Promise<void> {
   const gone = await startOrigin(() => {});
   await gone.close();
   const origin = await startOrigin(response);
-  const set = await stage(engine, { ports: dead ? [gone.port, origin.port] : [origin.port] });
+  const set = await startEngine(engine, { ports: dead ? [gone.port, origin.port] : [origin.port] });
   try {
     await act(set);
     expect(set.bugs).toEqual([]);
@@ -29,15 +29,15 @@ async function play(
   }
 }
 
-const ok: OriginOptions["answer"] = (_, socket) => void socket.write(answerWith("ok"));
+const ok: OriginOptions["respond"] = (_, socket) => void socket.write(respondWith("ok"));
 
 export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
   "ends a good exchange with one record": (engine) =>
     play(engine, ok, async ({ port, records }) => {
       const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-      await ask(port, get("/a?b=c", `X-Request-Id: one\r\ntraceparent: ${traceparent}\r\n`));
+      await sendRequest(port, get("/a?b=c", `X-Request-Id: one\r\ntraceparent: ${traceparent}\r\n`));
       await until(() => records.length > 0);
-      await ask(port, get("/next", "X-Request-Id: two\r\n"));
+      await sendRequest(port, get("/next", "X-Request-Id: two\r\n"));
       await until(() => records.length > 1);
       expect(records.map(({ requestId }) => requestId)).toEqual(["one", "two"]);
       const seen = { method: "GET", target: "/a?b=c", host: "shop.example", status: 200, pool: "main" };
@@ -56,7 +56,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       engine,
       ok,
       async ({ port, records }) => {
-        for (const target of ["/1", "/2"]) await ask(port, get(target));
+        for (const target of ["/1", "/2"]) await sendRequest(port, get(target));
         await until(() => records.length === 2);
         const retried = records.find(({ attempts }) => attempts.length === 2);
         expect(retried).toMatchObject({ status: 200, retried: ["connect_refused"] });
@@ -67,7 +67,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
 
   "ends an exchange with a head that is refused with one record": (engine) =>
     play(engine, ok, async ({ port, records }) => {
-      await ask(port, "TRACE / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+      await sendRequest(port, "TRACE / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
       await until(() => records.length > 0);
       expect(records).toMatchObject([
         { status: 405, reason: "request_invalid", complaint: "CONNECT and TRACE are not served" },
@@ -100,7 +100,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
         socket.write(head + "x".repeat(100_000), () => socket.destroy());
       },
       async ({ port, records }) => {
-        await ask(port, get("/short")).catch(() => undefined);
+        await sendRequest(port, get("/short")).catch(() => undefined);
         await until(() => records.length > 0);
         expect(records).toMatchObject([{ target: "/short", reason: "body_truncated", isClientGone: false }]);
         expect(records[0]?.attempts).toMatchObject([{ phase: "body", reason: "body_truncated" }]);
@@ -114,7 +114,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("no")),
       websocket: { message: (socket, message) => void socket.send(message) },
     });
-    const set = await stage(engine, { ports: [echo.port ?? 0] });
+    const set = await startEngine(engine, { ports: [echo.port ?? 0] });
     try {
       const socket = new WebSocket(`ws://127.0.0.1:${set.port}/chat`);
       const replies: unknown[] = [];

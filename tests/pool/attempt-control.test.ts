@@ -4,14 +4,18 @@ import { Queue } from "../../src/proxy/queue.ts";
 import { cancelled } from "../../src/pool/outcome.ts";
 import { reclaimSlots } from "../../src/pool/attempt-control.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
-import { domain, type Domain } from "../support/domain.ts";
+import { createPoolFixture, type PoolFixture } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 /** Attempts on the first upstream whose clients still send; those named give way when they are asked. */
-function sending({ start, upstreams }: Domain, names: readonly string[], yielding: string) {
+function sending(
+  { startAttempt: start, upstreams }: PoolFixture,
+  names: readonly string[],
+  yielding: string,
+) {
   const asked: string[] = [];
   const attempts = names.map((name) => {
-    const attempt = start(upstreams[0] as Domain["upstreams"][number]);
+    const attempt = start(upstreams[0] as PoolFixture["upstreams"][number]);
     attempt.awaitClient();
     const giveWay = (given: Attempt) => {
       asked.push(name);
@@ -26,7 +30,7 @@ function sending({ start, upstreams }: Domain, names: readonly string[], yieldin
 
 describe("clients that trickle", () => {
   test("are asked in the order in which they began, until there are places enough", () => {
-    const play = domain();
+    const play = createPoolFixture();
     const { asked, attempts } = sending(play, ["a", "b", "c", "d"], "bcd");
     reclaimSlots(play.upstreams, 2, 5_000);
     expect(asked).toEqual(["a", "b", "c"]);
@@ -34,7 +38,7 @@ describe("clients that trickle", () => {
   });
 
   test("are not asked where it is the upstream's turn, or where an answer has begun", () => {
-    const play = domain();
+    const play = createPoolFixture();
     const { asked, attempts } = sending(play, ["a", "b", "c"], "abc");
     attempts[0]?.awaitUpstream();
     attempts[1]?.responseStarted(200);
@@ -43,7 +47,7 @@ describe("clients that trickle", () => {
   });
 
   test("keep their places on an upstream on which nobody could take them over", async () => {
-    const play = domain({ weights: [1] });
+    const play = createPoolFixture({ weights: [1] });
     const { asked } = sending(play, ["a"], "");
     const time = new FakeTime();
     const limits = { maxWaiting: 9, timeoutMs: 5_000, whenNoneFit: true };
@@ -52,7 +56,7 @@ describe("clients that trickle", () => {
     await time.advance(1_000);
     expect(asked.length).toBeGreaterThan(0);
     asked.length = 0;
-    play.pool.setMode(play.upstreams[0] as Domain["upstreams"][number], "draining");
+    play.pool.setMode(play.upstreams[0] as PoolFixture["upstreams"][number], "draining");
     await time.advance(1_000);
     expect(asked).toEqual([]);
   });

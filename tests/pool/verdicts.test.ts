@@ -3,31 +3,31 @@ import { describe, expect, test } from "bun:test";
 import { policyNames } from "../../src/policy/policies.ts";
 import { failure, completed } from "../../src/pool/outcome.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
-import { type Domain, domain, outlierLimits } from "../support/domain.ts";
+import { type PoolFixture, createPoolFixture, outlierLimits } from "../support/domain.ts";
 import { countsOf } from "../support/upstreams.ts";
 
-function eject({ run }: Domain, upstream: Upstream | undefined): void {
+function eject({ runAttempt: run }: PoolFixture, upstream: Upstream | undefined): void {
   for (let i = 0; i < 5; i++) run(upstream, "bad");
 }
 
 /** As a server that is not there does. */
-function refuse({ start }: Domain, upstream: Upstream, times = 5): void {
+function refuse({ startAttempt: start }: PoolFixture, upstream: Upstream, times = 5): void {
   for (let i = 0; i < times; i++) start(upstream).end(failure("connect", "connect_refused"));
 }
 
-function fail({ pool }: Domain, upstream: Upstream): void {
+function fail({ pool }: PoolFixture, upstream: Upstream): void {
   for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
 }
 
-function setUp(options?: Parameters<typeof domain>[0]) {
-  const scene = domain(options);
+function setUp(options?: Parameters<typeof createPoolFixture>[0]) {
+  const scene = createPoolFixture(options);
   const [a, b, c, d] = scene.upstreams as [Upstream, Upstream, Upstream, Upstream];
   return { ...scene, scene, a, b, c, d };
 }
 
 describe("a pool with outliers", () => {
   test("ejects after five failures in a row, and admits one attempt when the time is over", () => {
-    const { scene, pool, now, ids, a, start, run, heard } = setUp();
+    const { scene, pool, now, ids, a, startAttempt: start, runAttempt: run, changes: heard } = setUp();
     for (let i = 0; i < 4; i++) run(a, "bad");
     expect(ids(pool.available)).toBe("abc");
     run(a, "bad");
@@ -53,7 +53,7 @@ describe("a pool with outliers", () => {
   });
 
   test("ends a probation with the good head of an answer: its body may last for hours", () => {
-    const { scene, pool, now, a, start } = setUp();
+    const { scene, pool, now, a, startAttempt: start } = setUp();
     eject(scene, a);
     now.ms += 30_000;
     expect(pool.available).toContain(a);
@@ -67,7 +67,7 @@ describe("a pool with outliers", () => {
   });
 
   test("hears nothing new from attempts that began before the last change", () => {
-    const { pool, now, a, start, run } = setUp();
+    const { pool, now, a, startAttempt: start, runAttempt: run } = setUp();
     const slow = Array.from({ length: 20 }, () => start(a));
     now.ms += 1;
     for (const attempt of slow.slice(0, 5))
@@ -87,7 +87,7 @@ describe("a pool with outliers", () => {
 
   test("never ejects more than half, nor the last one that is up", () => {
     for (const count of [1, 2, 3, 4, 5, 8]) {
-      const scene = domain({ weights: Array.from({ length: count }, () => 1) });
+      const scene = createPoolFixture({ weights: Array.from({ length: count }, () => 1) });
       for (let round = 0; round < 3; round++) for (const upstream of scene.upstreams) eject(scene, upstream);
       const ejected = scene.upstreams.filter(({ outlier }) => outlier.state === "ejected").length;
       expect(ejected).toBe(Math.floor(count / 2));
@@ -122,7 +122,7 @@ describe("a pool with outliers", () => {
   });
 
   test("ends the ejection of one that refused connections when a check has one: it was restarted between two checks", () => {
-    const { scene, pool, ids, a, heard } = setUp();
+    const { scene, pool, ids, a, changes: heard } = setUp();
     refuse(scene, a);
     expect(a.status).toBe("ejected");
     expect(pool.recordProbe(a, true)).toBe(false);
@@ -159,7 +159,7 @@ describe("a pool with outliers", () => {
   });
 
   test("believes no check where the last failure was another one, or checks have failed too", () => {
-    const { scene, pool, a, b, run } = setUp({ maxEjectedShare: 1 });
+    const { scene, pool, a, b, runAttempt: run } = setUp({ maxEjectedShare: 1 });
     refuse(scene, a, 4);
     run(a, "bad");
     pool.recordProbe(a, true);
@@ -173,7 +173,7 @@ describe("a pool with outliers", () => {
   });
 
   test("serves from everybody when nothing but ejections is left, and says so", () => {
-    const { scene, pool, ids, a, b, c, heard, run } = setUp();
+    const { scene, pool, ids, a, b, c, changes: heard, runAttempt: run } = setUp();
     eject(scene, a);
     heard.length = 0;
     fail(scene, b);
@@ -189,7 +189,7 @@ describe("a pool with outliers", () => {
   });
 
   test("panics too when all that is left is in probation, and recovers with the first answer", () => {
-    const { scene, pool, now, a, b, c, run, start } = setUp();
+    const { scene, pool, now, a, b, c, runAttempt: run, startAttempt: start } = setUp();
     eject(scene, a);
     fail(scene, b);
     fail(scene, c);
@@ -210,7 +210,16 @@ describe("a pool with outliers", () => {
   });
 
   test("retries on those that are up, then on probation, then on backups before the ejected", () => {
-    const { scene, pool, now, a, b, c, d, start } = setUp({ weights: [1, 1, 1, 1], backups: [3] });
+    const {
+      scene,
+      pool,
+      now,
+      a,
+      b,
+      c,
+      d,
+      startAttempt: start,
+    } = setUp({ weights: [1, 1, 1, 1], backups: [3] });
     eject(scene, a);
     expect(pool.select("", [b])).toBe(c);
     expect(pool.select("", [b, c])).toBe(d);
@@ -223,7 +232,15 @@ describe("a pool with outliers", () => {
   });
 
   test("leaves the load to the others while a probation has the best rank to itself", () => {
-    const { scene, pool, now, a, b, start, ids } = setUp({ weights: [1, 1, 1], backups: [1, 2] });
+    const {
+      scene,
+      pool,
+      now,
+      a,
+      b,
+      startAttempt: start,
+      ids,
+    } = setUp({ weights: [1, 1, 1], backups: [1, 2] });
     eject(scene, a);
     expect(ids(pool.available)).toBe("bc");
     now.ms += 30_000;
@@ -236,17 +253,17 @@ describe("a pool with outliers", () => {
 });
 
 describe("a pool with slow starts", () => {
-  function recovering(options?: Parameters<typeof domain>[0]) {
+  function recovering(options?: Parameters<typeof createPoolFixture>[0]) {
     const scene = setUp(options);
     eject(scene.scene, scene.a);
     scene.now.ms = 60_000;
     expect(scene.pool.available).toContain(scene.a);
-    scene.run(scene.a, "ok");
+    scene.runAttempt(scene.a, "ok");
     return scene;
   }
 
   test("does not make new upstreams start slowly", () => {
-    const { upstreams } = domain();
+    const { upstreams } = createPoolFixture();
     expect(upstreams.map(({ effectiveWeight }) => effectiveWeight)).toEqual([1, 1, 1]);
   });
 
@@ -280,7 +297,11 @@ describe("a pool with slow starts", () => {
 describe("a pool with limits on what is in flight", () => {
   test("keeps each below its limit under every policy, and is full when all are", () => {
     for (const policy of policyNames) {
-      const { pool, upstreams, start } = domain({ policy, weights: [1, 5, 1], limits: { maxInFlight: 4 } });
+      const {
+        pool,
+        upstreams,
+        startAttempt: start,
+      } = createPoolFixture({ policy, weights: [1, 5, 1], limits: { maxInFlight: 4 } });
       const { available: fit } = pool;
       const attempts = Array.from({ length: 12 }, (_, i) => {
         expect(pool.isFull).toBe(false);
@@ -299,7 +320,11 @@ describe("a pool with limits on what is in flight", () => {
   });
 
   test("turns to backups when all primaries are full, and back", () => {
-    const { pool, upstreams, start } = domain({ weights: [1, 1], backups: [1], limits: { maxInFlight: 1 } });
+    const {
+      pool,
+      upstreams,
+      startAttempt: start,
+    } = createPoolFixture({ weights: [1, 1], backups: [1], limits: { maxInFlight: 1 } });
     const [primary, backup] = upstreams as [Upstream, Upstream];
     const attempt = start(pool.select("", []) as Upstream);
     expect(attempt.upstream).toBe(primary);
@@ -311,7 +336,13 @@ describe("a pool with limits on what is in flight", () => {
   });
 
   test("loses nobody, whatever fills up, empties and changes in between", () => {
-    const { pool, upstreams, start, random, now } = domain({
+    const {
+      pool,
+      upstreams,
+      startAttempt: start,
+      random,
+      now,
+    } = createPoolFixture({
       weights: Array.from({ length: 9 }, () => 1),
       limits: { maxInFlight: 3 },
     });
@@ -343,7 +374,7 @@ describe("a pool with limits on what is in flight", () => {
   });
 
   test("takes new limits in while it runs, and keeps its verdicts", () => {
-    const { scene, pool, now, ids, a, b, start } = setUp({ limits: { maxInFlight: 1 } });
+    const { scene, pool, now, ids, a, b, startAttempt: start } = setUp({ limits: { maxInFlight: 1 } });
     eject(scene, a);
     const attempt = start(b);
     expect(pool.serves(b)).toBe(false);
@@ -355,9 +386,9 @@ describe("a pool with limits on what is in flight", () => {
     attempt.end(completed);
     now.ms += 30_000;
     expect(ids(pool.available)).toBe("abc");
-    scene.run(a, "ok");
+    scene.runAttempt(a, "ok");
     expect(a.effectiveWeight).toBe(1);
-    scene.run(a, "bad");
+    scene.runAttempt(a, "bad");
     expect(a.outlier.state).toBe("ejected");
   });
 });

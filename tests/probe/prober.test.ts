@@ -8,7 +8,7 @@ import { Pool } from "../../src/pool/pool.ts";
 import { type ProbePlan, type ProbeResult, probeWith } from "../../src/probe/probe.ts";
 import { Prober } from "../../src/probe/prober.ts";
 import { FakeTime } from "../support/fake-time.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
 
 const plan: ProbePlan = defaults.pool.probe;
@@ -167,7 +167,7 @@ describe("a probe", () => {
 
   test("over HTTP takes 200 to 399 for success", async () => {
     const origin = await startOrigin(
-      ({ target }, socket) => void socket.write(answerWith("", [], `${target.slice(1)} Word`)),
+      ({ target }, socket) => void socket.write(respondWith("", [], `${target.slice(1)} Word`)),
     );
     for (const [status, success] of [
       [200, true],

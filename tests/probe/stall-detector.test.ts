@@ -9,7 +9,7 @@ import {
   type StallEvidence,
 } from "../../src/probe/stall-detector.ts";
 import { Prober } from "../../src/probe/prober.ts";
-import { domain, type DomainOptions } from "../support/domain.ts";
+import { createPoolFixture, type PoolFixtureOptions } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
 const plan: ProbePlan = {
@@ -17,8 +17,8 @@ const plan: ProbePlan = {
   ...{ jitter: 0, timeoutMs: 2_000, rise: 2, fall: 3 },
 };
 
-function setUp(options: DomainOptions = {}, kind: ProbePlan["kind"] = "http") {
-  const scene = domain(options);
+function setUp(options: PoolFixtureOptions = {}, kind: ProbePlan["kind"] = "http") {
+  const scene = createPoolFixture(options);
   const [a, b, c] = scene.upstreams;
   if (!a || !b || !c) throw new Error("three upstreams are expected");
   const { schedule } = new FakeTime();
@@ -48,7 +48,7 @@ function setUp(options: DomainOptions = {}, kind: ProbePlan["kind"] = "http") {
   const moved: number[] = [];
   const waits = (count: number) =>
     Array.from({ length: count }, (_, i) => {
-      const attempt = scene.start(a);
+      const attempt = scene.startAttempt(a);
       attempt.driver = { rescue: () => void moved.push(i), abort() {} };
       return attempt;
     });
@@ -88,7 +88,7 @@ describe("an upstream is suspected", () => {
 
 describe("behind a TCP check, which sees no frozen process,", () => {
   test("three that wait while others answer eject it, and are moved", () => {
-    const { now, look, waits, heard, moved, run, b } = setUp({}, "tcp");
+    const { now, look, waits, changes: heard, moved, runAttempt: run, b } = setUp({}, "tcp");
     waits(3);
     now.ms += 500;
     run(b, "ok");
@@ -99,7 +99,7 @@ describe("behind a TCP check, which sees no frozen process,", () => {
   });
 
   test("those that waited already at its last answer are not counted, but moved too", () => {
-    const { now, look, waits, moved, run, a, b } = setUp({}, "tcp");
+    const { now, look, waits, moved, runAttempt: run, a, b } = setUp({}, "tcp");
     waits(4);
     now.ms += 10;
     run(a, "ok");
@@ -118,7 +118,10 @@ describe("behind a TCP check, which sees no frozen process,", () => {
   for (const [name, play] of [
     ["two wait", ({ waits }) => void waits(2)],
     ["the others answer nothing either", ({ waits }) => void waits(3), "nobody answers"],
-    ["it answers others meanwhile", ({ waits, run, now, a }) => (waits(3), (now.ms += 1), run(a, "ok"))],
+    [
+      "it answers others meanwhile",
+      ({ waits, runAttempt: run, now, a }) => (waits(3), (now.ms += 1), run(a, "ok")),
+    ],
     ["a check is enough", ({ waits }) => void waits(3), "http"],
     ["nobody may be ejected", ({ waits, pool }) => (waits(3), pool.setMaxEjectedShare(0))],
   ] as [string, (scene: ReturnType<typeof setUp>) => void, string?][]) {
@@ -126,10 +129,10 @@ describe("behind a TCP check, which sees no frozen process,", () => {
       const scene = setUp({}, name === "a check is enough" ? "http" : "tcp");
       play(scene);
       scene.now.ms += 500;
-      if (name !== "the others answer nothing either") scene.run(scene.b, "ok");
+      if (name !== "the others answer nothing either") scene.runAttempt(scene.b, "ok");
       scene.now.ms += 500;
       expect(scene.look()).toBe(true);
-      expect(scene.heard).toEqual([]);
+      expect(scene.changes).toEqual([]);
       expect(scene.moved).toEqual([]);
     });
   }
@@ -137,7 +140,7 @@ describe("behind a TCP check, which sees no frozen process,", () => {
 
 describe("the prober, told of a suspicion,", () => {
   async function withProber(responses: () => boolean, weights = [1, 1, 1]) {
-    const scene = domain({ weights, isProbed: false });
+    const scene = createPoolFixture({ weights, isProbed: false });
     const time = new FakeTime();
     const asked: number[] = [];
     let isUp = true;
@@ -165,7 +168,7 @@ describe("the prober, told of a suspicion,", () => {
   }
 
   test("checks at once with a second to answer, and one failure is enough; who waits is moved", async () => {
-    const { start, upstreams, advance, asked, prober } = await withProber(() => false);
+    const { startAttempt: start, upstreams, advance, asked, prober } = await withProber(() => false);
     const [a] = upstreams;
     if (!a) throw new Error("nobody there");
     let moved = 0;
@@ -180,7 +183,7 @@ describe("the prober, told of a suspicion,", () => {
   });
 
   test("leaves an upstream alone whose check passes, and asks again only after a while", async () => {
-    const { start, upstreams, advance, asked, prober } = await withProber(() => true);
+    const { startAttempt: start, upstreams, advance, asked, prober } = await withProber(() => true);
     const [a] = upstreams;
     if (!a) throw new Error("nobody there");
     start(a);
@@ -194,7 +197,7 @@ describe("the prober, told of a suspicion,", () => {
   });
 
   test("keeps the last one that is up for the whole streak", async () => {
-    const { start, upstreams, advance, prober } = await withProber(() => false, [1]);
+    const { startAttempt: start, upstreams, advance, prober } = await withProber(() => false, [1]);
     const [a] = upstreams;
     if (!a) throw new Error("nobody there");
     start(a);
@@ -204,7 +207,7 @@ describe("the prober, told of a suspicion,", () => {
   });
 
   test("an attempt that ended badly is in no list", () => {
-    const { start, upstreams } = domain();
+    const { startAttempt: start, upstreams } = createPoolFixture();
     const [a] = upstreams;
     if (!a) throw new Error("nobody there");
     const [first, second] = [start(a), start(a)];

@@ -13,7 +13,7 @@ import type { RetryVeto, Refusal } from "../../src/proxy/refusal.ts";
 import { Queue } from "../../src/proxy/queue.ts";
 import { RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Destination } from "../../src/proxy/route.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
@@ -411,7 +411,11 @@ describe("a request that waits for long", () => {
 describe("a request that finds no place", () => {
   function full(limits: { maxWaiting?: number; whenNoneFit?: boolean } = {}, refused = () => {}) {
     const time = new FakeTime();
-    const { pool, upstreams, start } = domain({ weights: [1, 1], limits: { maxInFlight: 1 } });
+    const {
+      pool,
+      upstreams,
+      startAttempt: start,
+    } = createPoolFixture({ weights: [1, 1], limits: { maxInFlight: 1 } });
     const queue = new Queue({
       ...{ pool, clock: time.clock, schedule: time.schedule },
       limits: { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false, ...limits },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import type { EngineName } from "../../src/config/config.ts";
 import { sleep } from "../../src/lib/clock.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
 import { fromBuild, type Program, Programs } from "../support/program.ts";
 
 const names = ["a", "b", "c"];
@@ -42,7 +42,7 @@ export class Cluster implements AsyncDisposable {
   async start(): Promise<this> {
     this.#moody = await startOrigin((_, socket) => {
       if (this.mood === "resets") socket.resetAndDestroy();
-      else socket.write(answerWith("{}", [], this.mood === "503" ? "503 Service Unavailable" : "200 OK"));
+      else socket.write(respondWith("{}", [], this.mood === "503" ? "503 Service Unavailable" : "200 OK"));
     });
     for (const name of names) {
       const program = this.#serve(name, 0);

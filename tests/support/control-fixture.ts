@@ -10,12 +10,12 @@ import { type DemoServer, startDemoServer } from "./demo-server.ts";
 import { fromBuild, type Program, Programs } from "./program.ts";
 import { until } from "./wait.ts";
 
-export interface Answer {
+export interface AdminResponse {
   readonly status: number;
   readonly body: Record<string, unknown>;
 }
 
-export class ControlRoom implements AsyncDisposable {
+export class BalancerFixture implements AsyncDisposable {
   #folder: string | undefined;
   readonly programs = new Programs();
   readonly #servers = new Map<string, DemoServer>();
@@ -34,11 +34,11 @@ export class ControlRoom implements AsyncDisposable {
   }
 
   /** Starts demo servers, and gives the line that names each in a configuration file. */
-  async servers(...names: string[]): Promise<void> {
+  async startServers(...names: string[]): Promise<void> {
     for (const name of names) this.#servers.set(name, await startDemoServer(name));
   }
 
-  addressOf(name: string): string {
+  urlOf(name: string): string {
     return this.#servers.get(name)?.url ?? "";
   }
 
@@ -46,7 +46,7 @@ export class ControlRoom implements AsyncDisposable {
   poolWith(names: readonly string[], more = ""): string {
     const lines = names.map((entry) => {
       const [name = "", ...options] = entry.split(";");
-      return `      - "${[this.addressOf(name), `name=${name}`, ...options].join(";")}"\n`;
+      return `      - "${[this.urlOf(name), `name=${name}`, ...options].join(";")}"\n`;
     });
     return `pools:\n  main:\n    probe: { path: /readyz }\n${more}    upstreams:\n${lines.join("")}`;
   }
@@ -68,7 +68,7 @@ export class ControlRoom implements AsyncDisposable {
     this.admin = `http://127.0.0.1:${await this.proxy.port("admin")}`;
   }
 
-  async ask(method: string, path: string, body?: object | string): Promise<Answer> {
+  async callAdmin(method: string, path: string, body?: object | string): Promise<AdminResponse> {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const headers = { "X-Evenkeel-Actor": "ann", "Content-Type": "application/json" };
     const response = await fetch(this.admin + path, {
@@ -80,7 +80,7 @@ export class ControlRoom implements AsyncDisposable {
   }
 
   async snapshot(): Promise<Snapshot> {
-    return (await this.ask("GET", "/api/snapshot")).body as unknown as Snapshot;
+    return (await this.callAdmin("GET", "/api/snapshot")).body as unknown as Snapshot;
   }
 
   async upstream(id: string): Promise<UpstreamSnapshot | undefined> {
@@ -93,7 +93,7 @@ export class ControlRoom implements AsyncDisposable {
   }
 
   async events(query = ""): Promise<readonly BalancerEvent[]> {
-    return (await this.ask("GET", `/api/events?${query}`)).body["events"] as BalancerEvent[];
+    return (await this.callAdmin("GET", `/api/events?${query}`)).body["events"] as BalancerEvent[];
   }
 
   /** Resolves when the metric counts as many ends of this kind. */

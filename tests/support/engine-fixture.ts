@@ -18,7 +18,7 @@ import type { Tracer } from "../../src/proxy/trace-context.ts";
 import { outlierLimits } from "./domain.ts";
 import { testLimits } from "./upstreams.ts";
 
-export interface StageOptions {
+export interface EngineFixtureOptions {
   readonly ports: readonly number[];
   readonly policy?: PolicyName;
   readonly retries?: number;
@@ -37,18 +37,18 @@ export interface StageOptions {
   readonly trace?: Tracer;
 }
 
-export interface Ended {
+export interface EndedAttempt {
   readonly upstream: string;
   readonly status: number;
   readonly outcome: Outcome;
 }
 
-export interface Stage {
+export interface EngineFixture {
   readonly port: number;
   readonly listener: EngineListener;
   readonly pool: Pool;
   readonly faults: FaultRegistry;
-  readonly ended: Ended[];
+  readonly ended: EndedAttempt[];
   readonly refused: string[];
   readonly retried: string[];
   readonly hedged: string[];
@@ -66,7 +66,7 @@ export const testTimeouts: Timeouts = {
   tunnelIdleMs: 5_000,
 };
 
-export async function stage(engine: Engine, options: StageOptions): Promise<Stage> {
+export async function startEngine(engine: Engine, options: EngineFixtureOptions): Promise<EngineFixture> {
   const random = seededRandom(1);
   const { ejectsAfter, queue, trace } = options;
   const limits = {
@@ -97,7 +97,7 @@ export async function stage(engine: Engine, options: StageOptions): Promise<Stag
     ...options.destination,
   };
   const record = {
-    ended: [] as Ended[],
+    ended: [] as EndedAttempt[],
     refused: [] as string[],
     retried: [] as string[],
     hedged: [] as string[],

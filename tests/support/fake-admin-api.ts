@@ -17,7 +17,7 @@ import { columnsOf, type Point } from "../../src/history/point.ts";
 import type { Mode, Status } from "../../src/pool/upstream.ts";
 import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
-import { type RequestDesk, requestDesk } from "./requests-fixture.ts";
+import { type FakeRequestsApi, fakeRequestsApi } from "./requests-fixture.ts";
 
 export interface ModePost {
   readonly id: string;
@@ -28,7 +28,7 @@ export interface ModePost {
   readonly authorization: string | undefined;
 }
 
-export interface AdminStandIn {
+export interface FakeAdminApi {
   readonly port: number;
   readonly url: string;
   /** What is served; a test replaces or changes it at will. */
@@ -36,12 +36,12 @@ export interface AdminStandIn {
   /** How often the snapshot was read. */
   reads: number;
   /** Answers everything instead, when set. */
-  answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  respond: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   /** Of what the front door answers. */
-  doorStatus: number;
+  balancerStatus: number;
   readonly posts: ModePost[];
   settings: readonly Setting[];
-  readonly desk: RequestDesk;
+  readonly requestsApi: FakeRequestsApi;
   intents: readonly Intent[];
   /** Oldest first. */
   events: readonly BalancerEvent[];
@@ -49,7 +49,7 @@ export interface AdminStandIn {
 }
 
 /** @param port 0 takes any free one; a given one lets a test bring the same address back */
-export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Promise<AdminStandIn> {
+export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Promise<FakeAdminApi> {
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => void respond(request, response));
   server.on("connection", (socket) => {
@@ -61,16 +61,16 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     server.listen(port, "127.0.0.1", resolve);
   });
   const bound = (server.address() as AddressInfo).port;
-  const standIn: AdminStandIn = {
+  const api: FakeAdminApi = {
     port: bound,
     url: `http://127.0.0.1:${bound}`,
     snapshot,
     reads: 0,
-    answer: undefined,
-    doorStatus: 200,
+    respond: undefined,
+    balancerStatus: 200,
     posts: [],
     settings: someSettings,
-    desk: requestDesk(),
+    requestsApi: fakeRequestsApi(),
     intents: someIntents(),
     events: someEvents(),
     close: () =>
@@ -81,33 +81,33 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
   };
 
   async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (standIn.answer) return standIn.answer(request, response);
+    if (api.respond) return api.respond(request, response);
     if (request.method === "GET" && request.url === "/api/snapshot") {
-      standIn.reads += 1;
-      return send(response, 200, { ...standIn.snapshot, at: Date.now() });
+      api.reads += 1;
+      return send(response, 200, { ...api.snapshot, at: Date.now() });
     }
     if (request.method === "GET" && request.url === "/api/me") {
       return send(response, 200, { kind: "anybody", name: null, role: "admin", login: false });
     }
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
     if (request.method === "GET" && pathname === "/api/history") {
-      const answer = historyOf(standIn.snapshot, searchParams);
+      const answer = historyOf(api.snapshot, searchParams);
       return answer ? send(response, 200, answer) : send(response, 404, missing);
     }
     if (request.method === "GET" && pathname === "/api/config") {
-      return send(response, 200, { settings: standIn.settings });
+      return send(response, 200, { settings: api.settings });
     }
-    if (await standIn.desk.answers(request, response)) return;
+    if (await api.requestsApi.handle(request, response)) return;
     if (request.method === "GET" && pathname === "/api/events") {
       const after = Number(searchParams.get("after") ?? 0);
       const isAudit = searchParams.has("by-operators");
-      const asked = standIn.events.filter(
+      const asked = api.events.filter(
         ({ seq, by }) => seq > after && !(isAudit && ["prober", "balancer"].includes(by)),
       );
       return send(response, 200, { events: asked });
     }
     if (request.method === "GET" && pathname === "/api/state") {
-      return send(response, 200, { intents: standIn.intents });
+      return send(response, 200, { intents: api.intents });
     }
     if (request.method === "GET" && pathname === "/api/state/export") {
       response.writeHead(200, { "content-type": "application/yaml" });
@@ -127,7 +127,7 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
     const one = /^\/api\/upstreams\/([^/]+)$/.exec(pathname);
     if (request.method === "GET" && one) {
       const id = decodeURIComponent(one[1] ?? "");
-      const found = upstreamsOf(standIn.snapshot).find((each) => each.id === id);
+      const found = upstreamsOf(api.snapshot).find((each) => each.id === id);
       return found ? send(response, 200, detailOf(found)) : send(response, 404, missing);
     }
     const match = /^\/api\/upstreams\/([^/]+)\/(mode|drain)$/.exec(pathname);
@@ -136,16 +136,16 @@ export async function startAdminStandIn(snapshot = calmSnapshot(), port = 0): Pr
       const body = JSON.parse(await bodyOf(request)) as { mode?: Mode; reason: string };
       const { mode = "draining", reason } = body;
       const { "x-evenkeel-actor": actor, authorization } = request.headers;
-      standIn.posts.push({ id, mode, reason, actor: actor?.toString(), authorization });
-      standIn.snapshot = withMode(standIn.snapshot, id, mode, { by: String(actor), why: reason });
-      const changed = upstreamsOf(standIn.snapshot).find((upstream) => upstream.id === id);
+      api.posts.push({ id, mode, reason, actor: actor?.toString(), authorization });
+      api.snapshot = withMode(api.snapshot, id, mode, { by: String(actor), why: reason });
+      const changed = upstreamsOf(api.snapshot).find((upstream) => upstream.id === id);
       if (changed) return send(response, 200, changed);
       return send(response, 404, missing);
     }
     // The same listener stands in for the front door.
-    send(response, standIn.doorStatus, { path: request.url });
+    send(response, api.balancerStatus, { path: request.url });
   }
-  return standIn;
+  return api;
 }
 
 const missing = { reason: "upstream_unknown", detail: "There is no such upstream." };

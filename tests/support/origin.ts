@@ -9,16 +9,16 @@ export interface ReceivedRequest {
   readonly method: string;
   readonly target: string;
   /** In the order and spelling in which they came. */
-  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   /** First value of a field, by any spelling of its name. */
-  field(name: string): string | undefined;
+  header(name: string): string | undefined;
   /** The body with its framing removed. */
   readonly body: Buffer;
   /** Which connection it came on, counted from 1. */
   readonly connection: number;
 }
 
-export type Answer = (request: ReceivedRequest, socket: Socket) => void | Promise<void>;
+export type Responder = (request: ReceivedRequest, socket: Socket) => void | Promise<void>;
 
 export interface Origin {
   readonly port: number;
@@ -34,7 +34,7 @@ export interface Origin {
 
 export interface OriginOptions {
   /** Called when a whole request has arrived. */
-  readonly answer: Answer;
+  readonly respond: Responder;
   /** Called as soon as a head has arrived; true takes the socket over: nothing more is parsed on it. */
   readonly onHead?: (request: ReceivedRequest, socket: Socket) => boolean;
   /** Called when a connection was accepted. */
@@ -43,20 +43,20 @@ export interface OriginOptions {
 }
 
 /** Origins that answer nobody by themselves. */
-export interface StuckOrigins {
+export interface SilentOrigins {
   readonly origins: readonly Origin[];
   /** Connections whose requests wait for an answer, in the order of arriving. */
-  readonly stuck: Socket[];
+  readonly pending: Socket[];
 }
 
-export async function startStuck(count: number): Promise<StuckOrigins> {
+export async function startSilentOrigins(count: number): Promise<SilentOrigins> {
   const stuck: Socket[] = [];
   const start = () => startOrigin((_, socket) => void stuck.push(socket));
-  return { origins: await Promise.all(Array.from({ length: count }, start)), stuck };
+  return { origins: await Promise.all(Array.from({ length: count }, start)), pending: stuck };
 }
 
-export async function startOrigin(options: Answer | OriginOptions): Promise<Origin> {
-  const script: OriginOptions = typeof options === "function" ? { answer: options } : options;
+export async function startOrigin(options: Responder | OriginOptions): Promise<Origin> {
+  const script: OriginOptions = typeof options === "function" ? { respond: options } : options;
   const requests: ReceivedRequest[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -121,14 +121,14 @@ function readRequests(
       }
       const body = bodyOf(head, pending);
       if (!body) {
-        neededBytes = Number(head.field("content-length") ?? 0);
+        neededBytes = Number(head.header("content-length") ?? 0);
         return;
       }
       pending = pending.subarray(body.taken);
       const request = requestOf(head.head, body.bytes, connection);
       head = undefined;
       requests.push(request);
-      void script.answer(request, socket);
+      void script.respond(request, socket);
     }
   });
 }
@@ -136,18 +136,18 @@ function readRequests(
 function requestOf(head: string, body: Buffer, connection: number): ReceivedRequest {
   const [start = "", ...lines] = head.split("\r\n");
   const [method = "", target = ""] = start.split(" ");
-  const fields = lines.map((line): [string, string] => {
+  const headers = lines.map((line): [string, string] => {
     const colon = line.indexOf(":");
     return [line.slice(0, colon), line.slice(colon + 1).trim()];
   });
-  const field = (name: string) => fields.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
-  return { head, method, target, fields, field, body, connection };
+  const header = (name: string) => headers.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
+  return { head, method, target, headers, header, body, connection };
 }
 
 /** The body if it is complete, and how many bytes it took with its framing. */
 function bodyOf(request: ReceivedRequest, bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
-  if (request.field("transfer-encoding")?.toLowerCase() === "chunked") return chunksOf(bytes);
-  const length = Number(request.field("content-length") ?? 0);
+  if (request.header("transfer-encoding")?.toLowerCase() === "chunked") return chunksOf(bytes);
+  const length = Number(request.header("content-length") ?? 0);
   return bytes.length >= length
     ? { bytes: Buffer.from(bytes.subarray(0, length)), taken: length }
     : undefined;
@@ -176,13 +176,17 @@ function chunksOf(bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
  * The same answer, but not at once, as of a server that has something to do: a load then keeps its requests in flight,
  * and asks at the pace of its clients instead of as fast as the processors go.
  */
-export function inAWhile(response: Answer, ms = 15): Answer {
+export function delayed(response: Responder, ms = 15): Responder {
   return (request, socket) => void setTimeout(() => void response(request, socket), ms);
 }
 
 /** A complete answer with Content-Length. */
-export function answerWith(body: string | Buffer, fields: readonly string[] = [], status = "200 OK"): Buffer {
+export function respondWith(
+  body: string | Buffer,
+  headers: readonly string[] = [],
+  status = "200 OK",
+): Buffer {
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
-  const head = [`HTTP/1.1 ${status}`, ...fields, `Content-Length: ${bytes.length}`, "", ""].join("\r\n");
+  const head = [`HTTP/1.1 ${status}`, ...headers, `Content-Length: ${bytes.length}`, "", ""].join("\r\n");
   return Buffer.concat([Buffer.from(head, "latin1"), bytes]);
 }

@@ -2,7 +2,7 @@
 
 import type { AttemptRecord, EndedExchange, RequestRecord } from "../../src/proxy/record.ts";
 
-export const answeredAttempt: AttemptRecord = {
+export const completedAttempt: AttemptRecord = {
   ...{ upstream: "api-1", startMs: 0, connectMs: null, headMs: 20, endMs: 30.5 },
   ...{ status: 200, outcome: "response", phase: null, reason: null, rehearsed: false },
 };
@@ -23,7 +23,7 @@ export const goodRecord: RequestRecord = {
     notRetried: null,
     retried: [],
     queuedMs: 0,
-    attempts: [answeredAttempt],
+    attempts: [completedAttempt],
   },
   ...{ choices: [], traceId: null },
 };

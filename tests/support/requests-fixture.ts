@@ -6,65 +6,66 @@ import type { DryRunResult } from "../../src/requests/dry-run.ts";
 import type { DryRunRequest } from "../../src/requests/dry-run.ts";
 import type { AttemptRecord, Candidate, SelectionRecord } from "../../src/proxy/record.ts";
 
-export interface RequestDesk {
+export interface FakeRequestsApi {
   /** Newest first. */
   requests: StoredRequest[];
   sampled: boolean;
   dryRun: DryRunResult;
-  readonly asked: DryRunRequest[];
+  readonly dryRuns: DryRunRequest[];
   /** What the lists and streams were asked for. */
   readonly queries: string[];
   /** How many streams are open. */
   readonly streams: number;
   /** Keeps it and sends it to every stream. */
-  arrive(request: StoredRequest): void;
-  miss(count: number): void;
-  /** Ends every stream, and takes no further one until {@link back}: as a balancer that restarts. */
-  leave(): void;
-  back(): void;
+  add(request: StoredRequest): void;
+  sendMissed(count: number): void;
+  /** Ends every stream, and takes no further one until {@link reconnect}: as a balancer that restarts. */
+  disconnect(): void;
+  reconnect(): void;
   /** Whether the request was for this desk. */
-  answers(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  handle(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 }
 
-export function requestDesk(): RequestDesk {
+export function fakeRequestsApi(): FakeRequestsApi {
   const streams = new Set<ServerResponse>();
-  let isAway = false;
-  const tell = (name: string, value: unknown) => {
+  let isDisconnected = false;
+  const broadcast = (name: string, value: unknown) => {
     for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(value)}\n\n`);
   };
-  const desk: RequestDesk = {
+  const api: FakeRequestsApi = {
     requests: someRequests(),
     sampled: false,
     dryRun: someDryRun,
-    asked: [],
+    dryRuns: [],
     queries: [],
     get streams() {
       return streams.size;
     },
-    arrive(request) {
-      desk.requests.unshift(request);
-      tell("request", request);
+    add(request) {
+      api.requests.unshift(request);
+      broadcast("request", request);
     },
-    miss: (count) => tell("missed", { count }),
-    leave() {
-      isAway = true;
+    sendMissed: (count) => broadcast("missed", { count }),
+    disconnect() {
+      isDisconnected = true;
       for (const stream of streams) stream.end();
     },
-    back() {
-      isAway = false;
+    reconnect() {
+      isDisconnected = false;
     },
-    async answers(request, response) {
+    async handle(request, response) {
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
       if (!pathname.startsWith("/api/requests")) return false;
       if (pathname === "/api/requests/dry-run" && request.method === "POST") {
         let body = "";
         for await (const chunk of request) body += String(chunk);
-        desk.asked.push(JSON.parse(body) as DryRunRequest);
-        return send(response, 200, desk.dryRun);
+        api.dryRuns.push(JSON.parse(body) as DryRunRequest);
+        return send(response, 200, api.dryRun);
       }
       if (pathname === "/api/requests/stream") {
-        if (isAway) return send(response, 503, { reason: "away", detail: "Cannot follow the requests now" });
-        desk.queries.push(`stream ${searchParams}`);
+        if (isDisconnected)
+          return send(response, 503, { reason: "away", detail: "Cannot follow the requests now" });
+        api.queries.push(`stream ${searchParams}`);
         response.writeHead(200, { "content-type": "text/event-stream" });
         response.write(":\n\n");
         streams.add(response);
@@ -72,18 +73,18 @@ export function requestDesk(): RequestDesk {
         return true;
       }
       if (pathname === "/api/requests") {
-        desk.queries.push(`list ${searchParams}`);
+        api.queries.push(`list ${searchParams}`);
         if (searchParams.get("status") === "teapot") return send(response, 400, badQuery);
-        return send(response, 200, { requests: listed(desk.requests, searchParams), sampled: desk.sampled });
+        return send(response, 200, { requests: listed(api.requests, searchParams), sampled: api.sampled });
       }
       const id = decodeURIComponent(pathname.slice("/api/requests/".length));
-      const found = desk.requests.find(({ requestId }) => requestId === id);
+      const found = api.requests.find(({ requestId }) => requestId === id);
       return found
         ? send(response, 200, { ...found, account: accountOf(found) })
         : send(response, 404, unknown);
     },
   };
-  return desk;
+  return api;
 }
 
 const badQuery = {

@@ -3,11 +3,11 @@
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
 import { runtime } from "../../src/runtime/bun.ts";
-import { type AdminStandIn, busySnapshot, startAdminStandIn } from "./fake-admin-api.ts";
+import { type FakeAdminApi, busySnapshot, startFakeAdminApi } from "./fake-admin-api.ts";
 import { complaintsOf } from "./browser.ts";
 
 /** Whose picture the dashboard shows. */
-export interface Visited {
+export interface DashboardTarget {
   readonly balancerUrl: string;
   readonly adminUrl: string;
 }
@@ -26,7 +26,7 @@ export interface Visit extends AsyncDisposable {
 /** The page is empty at first. */
 export async function visit(
   browser: Browser,
-  visited: Visited,
+  visited: DashboardTarget,
   options: BrowserContextOptions = {},
 ): Promise<Visit> {
   const start = (port: number): Promise<Dashboard> =>
@@ -51,25 +51,25 @@ export async function visit(
   };
 }
 
-export interface StandInVisit extends Visit {
-  readonly admin: AdminStandIn;
+export interface FakeAdminVisit extends Visit {
+  readonly admin: FakeAdminApi;
 }
 
-export interface StandInOptions extends BrowserContextOptions {
-  readonly snapshot?: AdminStandIn["snapshot"];
+export interface FakeAdminOptions extends BrowserContextOptions {
+  readonly snapshot?: FakeAdminApi["snapshot"];
   /** What the front door answers from the first look on. */
-  readonly doorStatus?: number;
+  readonly balancerStatus?: number;
   /** Where the page is at first. */
   readonly path?: string;
 }
 
 /** A dashboard on a played balancer, and a page of it. */
-export async function visitStandIn(
+export async function visitFakeAdmin(
   browser: Browser,
-  { snapshot = busySnapshot(), doorStatus = 200, path = "/", ...options }: StandInOptions = {},
-): Promise<StandInVisit> {
-  const admin = await startAdminStandIn(snapshot);
-  admin.doorStatus = doorStatus;
+  { snapshot = busySnapshot(), balancerStatus = 200, path = "/", ...options }: FakeAdminOptions = {},
+): Promise<FakeAdminVisit> {
+  const admin = await startFakeAdminApi(snapshot);
+  admin.balancerStatus = balancerStatus;
   const visited = await visit(browser, { balancerUrl: admin.url, adminUrl: admin.url }, options);
   await visited.page.goto(visited.url + path);
   return {

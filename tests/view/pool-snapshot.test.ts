@@ -7,10 +7,10 @@ import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { completed } from "../../src/pool/outcome.ts";
 import { poolSnapshot, type PoolView } from "../../src/view/pool-snapshot.ts";
 import { upFor } from "../support/fake-admin-api.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 
 function setUp() {
-  const scene = domain();
+  const scene = createPoolFixture();
   const { pool, now } = scene;
   const metrics = new Metrics(() => now.ms);
   const snapshot = () => {
@@ -42,7 +42,7 @@ function setUp() {
 }
 
 test("a snapshot shows the way of an ejection, in the time of people", () => {
-  const { upstreams, now, pool, run, snapshot } = setUp();
+  const { upstreams, now, pool, runAttempt: run, snapshot } = setUp();
   const [a] = upstreams;
   expect(snapshot()).toMatchObject({ panic: false, retryBudget: 7 });
   const calm = { state: "up", since: null, until: null, reason: null, cause: null, count: 0 } as const;
@@ -105,7 +105,7 @@ test("whoever is turned away before any attempt is a part of the pool's traffic,
 });
 
 test("a snapshot shows panic", () => {
-  const { upstreams, pool, run, snapshot } = setUp();
+  const { upstreams, pool, runAttempt: run, snapshot } = setUp();
   for (let i = 0; i < 5; i++) run(upstreams[0], "bad");
   for (const upstream of upstreams.slice(1)) pool.setMode(upstream, "draining");
   expect(snapshot().panic).toBe(true);
