@@ -14,7 +14,7 @@ import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { type EngineFixture, startEngine, type EngineFixtureOptions } from "../support/engine-fixture.ts";
 import { until } from "../support/wait.ts";
 import { deadlineLaws } from "./deadline-laws.ts";
-import { faultLaws } from "./bug-laws.ts";
+import { bugLaws } from "./bug-laws.ts";
 import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./oddity-laws.ts";
 import { recordLaws } from "./record-laws.ts";
@@ -22,51 +22,51 @@ import { recordLaws } from "./record-laws.ts";
 /** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
 export type Exceptions = Readonly<Record<string, string>>;
 
-interface Scene {
+interface OriginFixture {
   readonly origin: Origin;
-  readonly stage: EngineFixture;
+  readonly fixture: EngineFixture;
 }
 
 type Law = (engine: Engine) => Promise<void>;
 
-async function scene(
+async function withOrigin(
   engine: Engine,
   script: OriginOptions | OriginOptions["respond"],
-  play: (scene: Scene) => Promise<void>,
+  run: (setup: OriginFixture) => Promise<void>,
   options: Partial<EngineFixtureOptions> = {},
 ): Promise<void> {
   const origin = await startOrigin(script);
-  const set = await startEngine(engine, { ports: [origin.port], ...options });
+  const fixture = await startEngine(engine, { ports: [origin.port], ...options });
   try {
-    await play({ origin, stage: set });
-    expect(set.bugs).toEqual([]);
+    await run({ origin, fixture });
+    expect(fixture.bugs).toEqual([]);
   } finally {
-    set.close();
+    fixture.close();
     await origin.close();
   }
 }
 
 /** The head that switches to WebSocket. RFC 6455 section 4.2.2. */
-function acceptance(key: string): string {
+function switchingProtocols(key: string): string {
   const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-  const fields = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
-  return ["HTTP/1.1 101 Switching Protocols", ...fields, "", ""].join("\r\n");
+  const headers = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
+  return ["HTTP/1.1 101 Switching Protocols", ...headers, "", ""].join("\r\n");
 }
 
 /** A client whose request waits at its upstream, until that is told to finish. */
-function underWay(
+function withRequestInFlight(
   engine: Engine,
-  play: (scene: Scene & { readonly client: RawClient; readonly finish: () => void }) => Promise<void>,
+  run: (setup: OriginFixture & { readonly client: RawClient; readonly finish: () => void }) => Promise<void>,
 ): Promise<void> {
   let finish = () => {};
-  return scene(
+  return withOrigin(
     engine,
     (_, socket) => void (finish = () => socket.write(respondWith("late"))),
-    async ({ origin, stage }) => {
-      const client = await RawClient.connect(stage.port);
+    async ({ origin, fixture }) => {
+      const client = await RawClient.connect(fixture.port);
       client.send(get());
       await until(() => origin.requests.length === 1, "the request to arrive");
-      await play({ origin, stage, client, finish });
+      await run({ origin, fixture, client, finish });
       client.destroy();
     },
   );
@@ -74,13 +74,13 @@ function underWay(
 
 const clientTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-const get = (target = "/", fields = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${fields}\r\n`;
+const get = (target = "/", headers = "") => `GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${headers}\r\n`;
 
-const post = (body: string, fields = "") =>
-  `POST / HTTP/1.1\r\nHost: shop.example\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
+const post = (body: string, headers = "") =>
+  `POST / HTTP/1.1\r\nHost: shop.example\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 
 /** A port that refuses connections, because its listener has just gone. */
-async function deadPort(): Promise<number> {
+async function closedPort(): Promise<number> {
   const origin = await startOrigin(() => {});
   await origin.close();
   return origin.port;
@@ -96,17 +96,17 @@ const laws: Readonly<Record<string, Law>> = {
   ...hedgeLaws,
   ...deadlineLaws,
   ...recordLaws,
-  ...faultLaws,
+  ...bugLaws,
   ...oddityLaws,
 
   "passes method, target, fields and body on, and the answer back": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (request, socket) =>
         void socket.write(respondWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
-      async ({ origin, stage }) => {
+      async ({ origin, fixture }) => {
         const response = await sendRequest(
-          stage.port,
+          fixture.port,
           post("hello", "X-Ask: 1\r\n").replace("POST /", "POST /a/b?c=d%20e&f"),
         );
         expect(response.status).toBe(201);
@@ -118,43 +118,43 @@ const laws: Readonly<Record<string, Law>> = {
         expect(received?.target).toBe("/a/b?c=d%20e&f");
         expect(received?.header("x-ask")).toBe("1");
         expect(received?.body.toString()).toBe("hello");
-        await until(() => stage.ended.length === 1);
-        expect(stage.ended[0]).toMatchObject({ status: 201, outcome: { kind: "response" } });
-        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+        await until(() => fixture.ended.length === 1);
+        expect(fixture.ended[0]).toMatchObject({ status: 201, outcome: { kind: "response" } });
+        expect(fixture.pool.upstreams[0]?.inFlight).toBe(0);
       },
     ),
 
   "keeps Host and adds the forwarding fields, replacing what an untrusted client sent": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ origin, stage }) => {
-        const lies =
+      async ({ origin, fixture }) => {
+        const spoofed =
           "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nForwarded: for=6.6.6.6\r\n";
-        await sendRequest(stage.port, get("/", `${lies}Via: 1.0 before\r\nX-Request-Id: abc-1\r\n`));
+        await sendRequest(fixture.port, get("/", `${spoofed}Via: 1.0 before\r\nX-Request-Id: abc-1\r\n`));
         const received = origin.requests[0];
         expect(received?.header("host")).toBe("shop.example");
         expect(received?.header("x-forwarded-for")).toBe("127.0.0.1");
         expect(received?.header("x-forwarded-proto")).toBe("http");
         expect(received?.header("x-forwarded-host")).toBe("shop.example");
-        expect(received?.header("x-forwarded-port")).toBe(String(stage.port));
+        expect(received?.header("x-forwarded-port")).toBe(String(fixture.port));
         expect(received?.header("forwarded")).toBeUndefined();
         expect(received?.header("via")).toBe("1.0 before, 1.1 evenkeel");
         expect(received?.header("x-request-id")).toBe("abc-1");
-        await sendRequest(stage.port, get("/", "X-Request-Id: <script>\r\n"));
+        await sendRequest(fixture.port, get("/", "X-Request-Id: <script>\r\n"));
         expect(origin.requests[1]?.header("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{6}$/);
       },
     ),
 
   "lets no client say where it comes from by another spelling, which servers of the CGI family take for the same":
     (engine) =>
-      scene(
+      withOrigin(
         engine,
         (_, socket) => void socket.write(respondWith("ok")),
-        async ({ origin, stage }) => {
-          const lies = ["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED-HOST", "X_Forwarded_Port"];
-          const fields = lies.map((name) => `${name}: 6.6.6.6\r\n`).join("");
-          await sendRequest(stage.port, get("/", `${fields}X_Own: kept\r\n`));
+        async ({ origin, fixture }) => {
+          const spoofed = ["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED-HOST", "X_Forwarded_Port"];
+          const headers = spoofed.map((name) => `${name}: 6.6.6.6\r\n`).join("");
+          await sendRequest(fixture.port, get("/", `${headers}X_Own: kept\r\n`));
           const names = origin.requests[0]?.headers.map(([name]) => name.toLowerCase()) ?? [];
           expect(names.filter((name) => /^x.forwarded/.test(name)).toSorted()).toEqual(
             ["for", "host", "port", "proto"].map((part) => `x-forwarded-${part}`),
@@ -165,47 +165,47 @@ const laws: Readonly<Record<string, Law>> = {
       ),
 
   "passes a client's traceparent on as it came, unless requests are traced": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ origin, stage }) => {
-        const fields = `traceparent: ${clientTrace}\r\ntracestate: vendor=1\r\n`;
-        await sendRequest(stage.port, get("/", fields));
+      async ({ origin, fixture }) => {
+        const headers = `traceparent: ${clientTrace}\r\ntracestate: vendor=1\r\n`;
+        await sendRequest(fixture.port, get("/", headers));
         expect(origin.requests[0]?.header("traceparent")).toBe(clientTrace);
         expect(origin.requests[0]?.header("tracestate")).toBe("vendor=1");
-        await sendRequest(stage.port, get("/"));
+        await sendRequest(fixture.port, get("/"));
         expect(origin.requests[1]?.header("traceparent")).toBeUndefined();
       },
     ),
 
   "makes itself the parent of what upstreams do for a traced request, and of no other one": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ origin, stage }) => {
-        await sendRequest(stage.port, get("/", `TraceParent: ${clientTrace}\r\ntracestate: vendor=1\r\n`));
+      async ({ origin, fixture }) => {
+        await sendRequest(fixture.port, get("/", `TraceParent: ${clientTrace}\r\ntracestate: vendor=1\r\n`));
         const received = origin.requests[0];
         expect(received?.headers.filter(([name]) => name.toLowerCase() === "traceparent")).toHaveLength(1);
-        const given = readTraceparent(received?.header("traceparent") ?? "");
-        expect(given).toMatchObject({ traceId: clientTrace.slice(3, 35), isSampled: true });
-        expect(given?.parentId).not.toBe(clientTrace.slice(36, 52));
+        const forwarded = readTraceparent(received?.header("traceparent") ?? "");
+        expect(forwarded).toMatchObject({ traceId: clientTrace.slice(3, 35), isSampled: true });
+        expect(forwarded?.parentId).not.toBe(clientTrace.slice(36, 52));
         expect(received?.header("tracestate")).toBe("vendor=1");
         const untraced = clientTrace.replace(/01$/, "00");
-        await sendRequest(stage.port, get("/", `traceparent: ${untraced}\r\n`));
+        await sendRequest(fixture.port, get("/", `traceparent: ${untraced}\r\n`));
         expect(origin.requests[1]?.header("traceparent")).toBe(untraced);
-        await sendRequest(stage.port, get("/"));
+        await sendRequest(fixture.port, get("/"));
         expect(origin.requests[2]?.header("traceparent")).toMatch(/^00-[\da-f]{32}-[\da-f]{16}-01$/);
       },
       { trace: tracer(1, seededRandom(1)) },
     ),
 
   "believes a trusted peer's forwarding fields and adds its address": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ origin, stage }) => {
+      async ({ origin, fixture }) => {
         await sendRequest(
-          stage.port,
+          fixture.port,
           get(
             "/",
             "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nForwarded: for=192.0.2.7\r\n",
@@ -220,16 +220,16 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "ends hop-by-hop fields and those that Connection names at this hop, both ways": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) =>
         void socket.write(
           respondWith("ok", ["Connection: X-Back", "X-Back: 1", "Keep-Alive: timeout=5", "X-Stays: 1"]),
         ),
-      async ({ origin, stage }) => {
-        const fields =
+      async ({ origin, fixture }) => {
+        const headers =
           "Connection: x-gone, Keep-Alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nProxy-Authorization: x\r\nX-Stays: 1\r\n";
-        const response = await sendRequest(stage.port, get("/", fields));
+        const response = await sendRequest(fixture.port, get("/", headers));
         for (const name of ["x-gone", "keep-alive", "te", "proxy-authorization"])
           expect(origin.requests[0]?.header(name)).toBeUndefined();
         expect(origin.requests[0]?.header("x-stays")).toBe("1");
@@ -239,81 +239,81 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "moves requests that wait on an upstream that was found down, but no POST": async (engine) => {
-    const stuck: Socket[] = [];
-    const frozen = await startOrigin((_, socket) => void stuck.push(socket));
-    const well = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
-    const set = await startEngine(engine, { ports: [frozen.port, well.port], policy: "first" });
+    const pending: Socket[] = [];
+    const frozen = await startOrigin((_, socket) => void pending.push(socket));
+    const healthy = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
+    const fixture = await startEngine(engine, { ports: [frozen.port, healthy.port], policy: "first" });
     try {
-      const moved = Array.from({ length: 20 }, () => sendRequest(set.port, get("/slow")));
-      const stays = sendRequest(set.port, post("once"));
-      await until(() => stuck.length === 21, "all requests to wait");
-      const [upstream] = set.pool.upstreams;
-      for (let i = 0; i < 3; i++) if (upstream) set.pool.recordProbe(upstream, false);
+      const moved = Array.from({ length: 20 }, () => sendRequest(fixture.port, get("/slow")));
+      const stays = sendRequest(fixture.port, post("once"));
+      await until(() => pending.length === 21, "all requests to wait");
+      const [upstream] = fixture.pool.upstreams;
+      for (let i = 0; i < 3; i++) if (upstream) fixture.pool.recordProbe(upstream, false);
       if (upstream) rescueWaiting(upstream);
       for (const response of await Promise.all(moved)) expect(response.body.toString()).toBe("moved");
       expect(upstream?.inFlight).toBe(1);
-      expect(set.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
+      expect(fixture.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
       const waiting = frozen.requests.findIndex(({ method }) => method === "POST");
-      stuck[waiting]?.write(respondWith("late"));
+      pending[waiting]?.write(respondWith("late"));
       expect((await stays).body.toString()).toBe("late");
-      expect(set.bugs).toEqual([]);
+      expect(fixture.bugs).toEqual([]);
     } finally {
-      set.close();
+      fixture.close();
       await frozen.close();
-      await well.close();
+      await healthy.close();
     }
   },
 
   "keeps requests waiting that find no place, serves them in their order, and forgets who left": (engine) => {
-    const stuck: Socket[] = [];
-    return scene(
+    const pending: Socket[] = [];
+    return withOrigin(
       engine,
-      (_, socket) => void stuck.push(socket),
-      async ({ origin, stage }) => {
-        const answerNext = async (served: number) => {
-          await until(() => stuck.length === 1, "the next request to arrive");
+      (_, socket) => void pending.push(socket),
+      async ({ origin, fixture }) => {
+        const respondNext = async (served: number) => {
+          await until(() => pending.length === 1, "the next request to arrive");
           expect(origin.requests.at(-1)?.target).toBe(`/${served}`);
-          stuck.pop()?.write(respondWith(`answer ${served}`));
+          pending.pop()?.write(respondWith(`answer ${served}`));
         };
-        const first = sendRequest(stage.port, get("/1"));
-        await until(() => stuck.length === 1, "the first request to arrive");
-        const leaving = await RawClient.connect(stage.port);
-        leaving.send(get("/left"));
-        await until(() => stage.queued() === 1, "a second request to wait");
-        const second = sendRequest(stage.port, post("a body", "").replace("POST /", "POST /2"));
-        await until(() => stage.queued() === 2, "a third request to wait");
-        const third = sendRequest(stage.port, get("/3"));
-        await until(() => stage.queued() === 3, "a fourth request to wait");
-        const fourth = await sendRequest(stage.port, get("/4"));
+        const first = sendRequest(fixture.port, get("/1"));
+        await until(() => pending.length === 1, "the first request to arrive");
+        const disconnecting = await RawClient.connect(fixture.port);
+        disconnecting.send(get("/left"));
+        await until(() => fixture.queued() === 1, "a second request to wait");
+        const second = sendRequest(fixture.port, post("a body", "").replace("POST /", "POST /2"));
+        await until(() => fixture.queued() === 2, "a third request to wait");
+        const third = sendRequest(fixture.port, get("/3"));
+        await until(() => fixture.queued() === 3, "a fourth request to wait");
+        const fourth = await sendRequest(fixture.port, get("/4"));
         expect([fourth.status, fourth.header("retry-after")]).toEqual([503, "2"]);
-        leaving.destroy();
-        await until(() => stage.queued() === 2, "the one that left to be forgotten");
-        await answerNext(1);
-        await answerNext(2);
-        await answerNext(3);
+        disconnecting.destroy();
+        await until(() => fixture.queued() === 2, "the one that left to be forgotten");
+        await respondNext(1);
+        await respondNext(2);
+        await respondNext(3);
         expect((await first).body.toString()).toBe("answer 1");
         expect((await second).body.toString()).toBe("answer 2");
         expect(origin.requests[1]?.body.toString()).toBe("a body");
         expect((await third).body.toString()).toBe("answer 3");
-        expect(stage.refused).toEqual(["queue_full"]);
+        expect(fixture.refused).toEqual(["queue_full"]);
       },
       { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 1 } },
     );
   },
 
   "refuses a request that waited for too long, and the connection goes on": (engine) => {
-    const stuck: Socket[] = [];
-    return scene(
+    const pending: Socket[] = [];
+    return withOrigin(
       engine,
-      (_, socket) => void stuck.push(socket),
-      async ({ stage }) => {
-        const first = sendRequest(stage.port, get("/1"));
-        await until(() => stuck.length === 1, "the first request to arrive");
-        const late = await sendRequest(stage.port, get("/2"));
+      (_, socket) => void pending.push(socket),
+      async ({ fixture }) => {
+        const first = sendRequest(fixture.port, get("/1"));
+        await until(() => pending.length === 1, "the first request to arrive");
+        const late = await sendRequest(fixture.port, get("/2"));
         expect([late.status, late.header("proxy-status")?.includes("queue_timeout")]).toEqual([503, true]);
-        stuck.pop()?.write(respondWith("ok"));
+        pending.pop()?.write(respondWith("ok"));
         expect((await first).status).toBe(200);
-        expect(stage.pool.upstreams[0]?.inFlight).toBe(0);
+        expect(fixture.pool.upstreams[0]?.inFlight).toBe(0);
       },
       { queue: { maxWaiting: 3, timeoutMs: 200, whenNoneFit: false, maxInFlight: 1 } },
     );
@@ -321,27 +321,27 @@ const laws: Readonly<Record<string, Law>> = {
 
   "lets no tunnel take the place of a request": async (engine) => {
     const held: Socket[] = [];
-    await scene(
+    await withOrigin(
       engine,
       {
         respond: ({ target }, socket) =>
           void (target === "/held" ? held.push(socket) : socket.write(respondWith("ok"))),
         onHead(request, socket) {
           const key = request.header("sec-websocket-key");
-          if (key !== undefined) socket.write(acceptance(key));
+          if (key !== undefined) socket.write(switchingProtocols(key));
           return key !== undefined;
         },
       },
-      async ({ stage }) => {
-        const [upstream] = stage.pool.upstreams;
-        const sockets = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${stage.port}/`));
+      async ({ fixture }) => {
+        const [upstream] = fixture.pool.upstreams;
+        const sockets = [1, 2].map(() => new WebSocket(`ws://127.0.0.1:${fixture.port}/`));
         await until(() => upstream?.tunnels === 2, "two tunnels");
         expect(upstream?.inFlight).toBe(2);
-        expect((await sendRequest(stage.port, get())).body.toString()).toBe("ok");
-        const first = sendRequest(stage.port, get("/held"));
+        expect((await sendRequest(fixture.port, get())).body.toString()).toBe("ok");
+        const first = sendRequest(fixture.port, get("/held"));
         await until(() => held.length === 1, "the place to be taken");
-        const second = sendRequest(stage.port, get());
-        await until(() => stage.queued() === 1, "the next one to wait");
+        const second = sendRequest(fixture.port, get());
+        await until(() => fixture.queued() === 1, "the next one to wait");
         held.pop()?.write(respondWith("at last"));
         expect((await first).body.toString()).toBe("at last");
         expect((await second).body.toString()).toBe("ok");
@@ -354,14 +354,14 @@ const laws: Readonly<Record<string, Law>> = {
   },
 
   "takes the places of clients that trickle their bodies back, but only when others wait": (engine) =>
-    scene(
+    withOrigin(
       engine,
       {
         respond: (_, socket) => void socket.write(respondWith("ok")),
         onHead: ({ method }) => method === "POST",
       },
-      async ({ origin, stage }) => {
-        const slow = await Promise.all([1, 2].map(() => RawClient.connect(stage.port)));
+      async ({ origin, fixture }) => {
+        const slow = await Promise.all([1, 2].map(() => RawClient.connect(fixture.port)));
         for (const client of slow)
           client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
         const trickle = setInterval(
@@ -370,17 +370,17 @@ const laws: Readonly<Record<string, Law>> = {
         );
         try {
           await until(() => origin.requests.length === 2, "both places to be taken");
-          const [upstream] = stage.pool.upstreams;
+          const [upstream] = fixture.pool.upstreams;
           const since = performance.now();
           await until(() => performance.now() - since > 2_200, "the time that a client has");
           expect(upstream?.inFlight).toBe(2);
-          expect((await sendRequest(stage.port, get())).body.toString()).toBe("ok");
+          expect((await sendRequest(fixture.port, get())).body.toString()).toBe("ok");
           await until(
             () => slow.some((client) => client.received.length > 0 || client.isClosed),
             "one to be let go",
           );
-          const [given, kept] = slow[0]?.received.length ? slow : slow.toReversed();
-          expect(given?.received.toString()).toStartWith("HTTP/1.1 408");
+          const [forwarded, kept] = slow[0]?.received.length ? slow : slow.toReversed();
+          expect(forwarded?.received.toString()).toStartWith("HTTP/1.1 408");
           expect([kept?.received.length, kept?.isClosed]).toEqual([0, false]);
         } finally {
           clearInterval(trickle);
@@ -392,60 +392,60 @@ const laws: Readonly<Record<string, Law>> = {
 
   "cuts what is under way on one upstream: answers break off, what waits may go elsewhere, a POST is refused":
     async (engine) => {
-      const begun = Buffer.from(
+      const partialResponse = Buffer.from(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\nsome",
       );
       const origin = await startOrigin(
-        ({ target }, socket) => void (target === "/begun" && socket.write(begun)),
+        ({ target }, socket) => void (target === "/begun" && socket.write(partialResponse)),
       );
-      const well = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
-      const set = await startEngine(engine, { ports: [origin.port, well.port], policy: "first" });
+      const healthy = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
+      const fixture = await startEngine(engine, { ports: [origin.port, healthy.port], policy: "first" });
       try {
-        const [upstream] = set.pool.upstreams;
+        const [upstream] = fixture.pool.upstreams;
         if (!upstream) throw new Error("nobody there");
-        const broken = fetch(`http://127.0.0.1:${set.port}/begun`).then((response) => response.text());
+        const broken = fetch(`http://127.0.0.1:${fixture.port}/begun`).then((response) => response.text());
         const isBroken = broken.then(
           () => false,
           () => true,
         );
-        const moved = sendRequest(set.port, get("/waits"));
-        const refused = sendRequest(set.port, post("once"));
+        const moved = sendRequest(fixture.port, get("/waits"));
+        const refused = sendRequest(fixture.port, post("once"));
         await until(() => origin.requests.length === 3, "all to arrive");
         await until(() => upstream.responding.oldest !== undefined, "an answer to begin");
-        expect(set.listener.abortAttempts?.(upstream)).toBe(3);
+        expect(fixture.listener.abortAttempts?.(upstream)).toBe(3);
         expect((await moved).body.toString()).toBe("moved");
         expect((await refused).status).toBe(502);
         expect(await isBroken).toBe(true);
         await until(() => upstream.inFlight === 0, "nothing to be left");
-        expect(set.listener.abortAttempts?.(upstream)).toBe(0);
-        expect(set.bugs).toEqual([]);
+        expect(fixture.listener.abortAttempts?.(upstream)).toBe(0);
+        expect(fixture.bugs).toEqual([]);
       } finally {
-        set.close();
+        fixture.close();
         await origin.close();
-        await well.close();
+        await healthy.close();
       }
     },
 
   "leaves encoded bodies and their fields as they are": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) =>
         void socket.write(
           respondWith(gzipSync("plain text"), ["Content-Encoding: gzip", "Content-Type: text/plain"]),
         ),
-      async ({ stage }) => {
-        const response = await sendRequest(stage.port, get("/", "Accept-Encoding: gzip\r\n"));
+      async ({ fixture }) => {
+        const response = await sendRequest(fixture.port, get("/", "Accept-Encoding: gzip\r\n"));
         expect(response.header("content-encoding")).toBe("gzip");
         expect(response.body).toEqual(gzipSync("plain text"));
       },
     ),
 
   "follows no redirect": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("", ["Location: /else"], "302 Found")),
-      async ({ origin, stage }) => {
-        const response = await sendRequest(stage.port, get());
+      async ({ origin, fixture }) => {
+        const response = await sendRequest(fixture.port, get());
         expect(response.status).toBe(302);
         expect(response.header("location")).toBe("/else");
         expect(origin.requests).toHaveLength(1);
@@ -453,11 +453,11 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "passes repeated Set-Cookie fields one by one": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
-      async ({ stage }) => {
-        const response = await sendRequest(stage.port, get());
+      async ({ fixture }) => {
+        const response = await sendRequest(fixture.port, get());
         const cookies = response.headers
           .filter(([name]) => name.toLowerCase() === "set-cookie")
           .map(([, value]) => value);
@@ -466,11 +466,11 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "answers HEAD without a body and with the upstream's Content-Length": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         for (let i = 0; i < 2; i++) {
           const response = await client.send(get().replace("GET", "HEAD")).readResponse("HEAD");
           expect(response.header("content-length")).toBe("1234");
@@ -480,7 +480,7 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "passes 204 and 304 without a body and keeps the connection": (engine) =>
-    scene(
+    withOrigin(
       engine,
       ({ target }, socket) =>
         void socket.write(
@@ -488,8 +488,8 @@ const laws: Readonly<Record<string, Law>> = {
             ? "HTTP/1.1 204 No Content\r\n\r\n"
             : 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',
         ),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         expect((await client.send(get("/204")).readResponse()).status).toBe(204);
         const response = await client.send(get("/304")).readResponse();
         expect(response.status).toBe(304);
@@ -499,7 +499,7 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "answers 100-continue before the body comes": (engine) =>
-    scene(
+    withOrigin(
       engine,
       {
         respond: ({ body }, socket) => void socket.write(respondWith(body)),
@@ -509,8 +509,8 @@ const laws: Readonly<Record<string, Law>> = {
           return false;
         },
       },
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
         expect((await client.readResponse()).status).toBe(100);
         const response = await client.send("hello").readResponse();
@@ -521,21 +521,21 @@ const laws: Readonly<Record<string, Law>> = {
 
   "streams an answer piece by piece, before it is complete": (engine) => {
     let finish = () => {};
-    return scene(
+    return withOrigin(
       engine,
       (_, socket) => {
         socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
         finish = () => void socket.write("6\r\nsecond\r\n0\r\n\r\n");
       },
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send(get());
         await until(() => client.received.includes("first"), "the first piece");
         expect(client.received.includes("second")).toBe(false);
-        expect(stage.pool.upstreams[0]?.inFlight).toBe(1);
+        expect(fixture.pool.upstreams[0]?.inFlight).toBe(1);
         finish();
         expect((await client.readResponse()).body.toString()).toBe("firstsecond");
-        await until(() => stage.ended.length === 1);
+        await until(() => fixture.ended.length === 1);
         client.destroy();
       },
     );
@@ -544,12 +544,12 @@ const laws: Readonly<Record<string, Law>> = {
   "carries a 32 MB upload and a 64 MB download exactly": (engine) => {
     const upload = patterned(32 * 1024 * 1024);
     const download = patterned(64 * 1024 * 1024);
-    return scene(
+    return withOrigin(
       engine,
       ({ body }, socket) =>
         void socket.write(respondWith(body.equals(upload) ? download : `wrong: ${body.length}`)),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${upload.length}\r\n\r\n`).send(upload);
         const response = await client.readResponse("POST", 20_000);
         expect(response.body.equals(download)).toBe(true);
@@ -559,23 +559,23 @@ const laws: Readonly<Record<string, Law>> = {
   },
 
   "passes a chunked upload on": (engine) =>
-    scene(
+    withOrigin(
       engine,
       ({ body }, socket) => void socket.write(respondWith(body)),
-      async ({ stage }) => {
+      async ({ fixture }) => {
         const request =
           "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
-        expect((await sendRequest(stage.port, request)).body.toString()).toBe("hello world");
+        expect((await sendRequest(fixture.port, request)).body.toString()).toBe("hello world");
       },
     ),
 
   "keeps Content-Length framing of uploads, small and large": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ origin, stage }) => {
+      async ({ origin, fixture }) => {
         for (const length of [5, 300_000]) {
-          await sendRequest(stage.port, post("x".repeat(length)));
+          await sendRequest(fixture.port, post("x".repeat(length)));
           expect(origin.requests.at(-1)?.header("content-length")).toBe(String(length));
           expect(origin.requests.at(-1)?.header("transfer-encoding")).toBeUndefined();
         }
@@ -583,23 +583,23 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "lets a client that does not read slow the upstream down": (engine) => {
-    const whole = 256 * 1024 * 1024;
+    const body = 256 * 1024 * 1024;
     let written = 0;
-    return scene(
+    return withOrigin(
       engine,
       (_, socket) => {
-        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${whole}\r\n\r\n`);
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body}\r\n\r\n`);
         const piece = Buffer.alloc(64 * 1024, 1);
         const more = () => {
-          while (written < whole && !socket.destroyed) {
+          while (written < body && !socket.destroyed) {
             written += piece.length;
             if (!socket.write(piece)) return void socket.once("drain", more);
           }
         };
         more();
       },
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.socket.pause();
         client.send(get());
         let before = -1;
@@ -609,39 +609,39 @@ const laws: Readonly<Record<string, Law>> = {
           await new Promise((resolve) => setTimeout(resolve, 100));
           return isStill;
         }, "the upstream to pause");
-        expect(written).toBeLessThan(whole / 2);
+        expect(written).toBeLessThan(body / 2);
         client.destroy();
       },
     );
   },
 
   "tries a refused connect elsewhere, whatever the method": async (engine) => {
-    const dead = await deadPort();
-    await scene(
+    const dead = await closedPort();
+    await withOrigin(
       engine,
       ({ body }, socket) => void socket.write(respondWith(body)),
       async ({ origin }) => {
-        const set = await startEngine(engine, { ports: [dead, origin.port] });
+        const fixture = await startEngine(engine, { ports: [dead, origin.port] });
         for (let i = 0; i < 6; i++)
-          expect((await sendRequest(set.port, post("pay"))).body.toString()).toBe("pay");
-        expect(set.retried.length).toBe(3);
-        expect(set.retried[0]).toBe("connect_refused");
-        expect(set.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
-        set.close();
+          expect((await sendRequest(fixture.port, post("pay"))).body.toString()).toBe("pay");
+        expect(fixture.retried.length).toBe(3);
+        expect(fixture.retried[0]).toBe("connect_refused");
+        expect(fixture.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+        fixture.close();
       },
     );
   },
 
   "tries an idempotent request elsewhere when its upstream resets": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.resetAndDestroy(),
       async ({ origin: bad }) => {
         const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
-        const set = await startEngine(engine, { ports: [bad.port, good.port] });
-        for (let i = 0; i < 4; i++) expect((await sendRequest(set.port, get())).status).toBe(200);
-        expect(set.retried).toContain("upstream_reset");
-        set.close();
+        const fixture = await startEngine(engine, { ports: [bad.port, good.port] });
+        for (let i = 0; i < 4; i++) expect((await sendRequest(fixture.port, get())).status).toBe(200);
+        expect(fixture.retried).toContain("upstream_reset");
+        fixture.close();
         await good.close();
       },
     ),
@@ -653,24 +653,24 @@ const laws: Readonly<Record<string, Law>> = {
       received += 1;
       socket.resetAndDestroy();
     };
-    return scene(engine, resets, async ({ origin }) => {
+    return withOrigin(engine, resets, async ({ origin }) => {
       const other = await startOrigin(resets);
-      const set = await startEngine(engine, { ports: [origin.port, other.port], retries: 2 });
-      for (let i = 0; i < 4; i++) await sendRequest(set.port, get());
+      const fixture = await startEngine(engine, { ports: [origin.port, other.port], retries: 2 });
+      for (let i = 0; i < 4; i++) await sendRequest(fixture.port, get());
       for (let i = 1; i <= 4; i++) {
-        const response = await sendRequest(set.port, post("pay"));
+        const response = await sendRequest(fixture.port, post("pay"));
         expect(response.status).toBe(502);
         expect(response.header("proxy-status")).toContain("upstream_reset");
         expect(received).toBe(i);
       }
-      set.close();
+      fixture.close();
       await other.close();
     });
   },
 
   "answers 502 with Proxy-Status and a reason when every upstream refuses": async (engine) => {
-    const set = await startEngine(engine, { ports: [await deadPort(), await deadPort()] });
-    const response = await sendRequest(set.port, get("/", "Accept: application/json\r\n"));
+    const fixture = await startEngine(engine, { ports: [await closedPort(), await closedPort()] });
+    const response = await sendRequest(fixture.port, get("/", "Accept: application/json\r\n"));
     expect(response.status).toBe(502);
     expect(response.header("proxy-status")).toBe(
       'evenkeel; error=connection_refused; details="connect_refused"',
@@ -679,71 +679,72 @@ const laws: Readonly<Record<string, Law>> = {
       status: 502,
       reason: "connect_refused",
     });
-    expect(set.refused).toEqual(["connect_refused"]);
-    set.close();
+    expect(fixture.refused).toEqual(["connect_refused"]);
+    fixture.close();
   },
 
   "refuses a body that its Content-Length says is too large with 413, before it comes": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ origin, stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ origin, fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
         const response = await client.readResponse();
         expect(response.status).toBe(413);
         expect(response.body.toString()).toContain("request_too_large");
         client.destroy();
-        expect((await sendRequest(stage.port, post("x".repeat(1_000)))).status).toBe(200);
+        expect((await sendRequest(fixture.port, post("x".repeat(1_000)))).status).toBe(200);
         expect(origin.requests).toHaveLength(1);
       },
       { destination: { maxRequestBodyBytes: 1_000 } },
     ),
 
   "refuses a body of unknown length with 413 as soon as it is too large, and blames nobody": (engine) =>
-    scene(
+    withOrigin(
       engine,
       ({ body }, socket) => void socket.write(respondWith(String(body.length))),
-      async ({ stage }) => {
+      async ({ fixture }) => {
         const chunk = `64\r\n${"x".repeat(100)}\r\n`;
         const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        const within = await sendRequest(stage.port, `${head}${chunk.repeat(10)}0\r\n\r\n`);
+        const within = await sendRequest(fixture.port, `${head}${chunk.repeat(10)}0\r\n\r\n`);
         expect(within.body.toString()).toBe("1000");
-        const client = await RawClient.connect(stage.port);
+        const client = await RawClient.connect(fixture.port);
         client.send(head + chunk.repeat(10));
         const response = await client.send(chunk).readResponse();
         expect(response.status).toBe(413);
         client.destroy();
-        await until(() => stage.pool.upstreams[0]?.inFlight === 0);
+        await until(() => fixture.pool.upstreams[0]?.inFlight === 0);
         // What came in one piece may be refused before there is an attempt.
-        expect(stage.ended.slice(1).every(({ outcome }) => outcome.kind === "cancelled")).toBe(true);
+        expect(fixture.ended.slice(1).every(({ outcome }) => outcome.kind === "cancelled")).toBe(true);
       },
       { destination: { maxRequestBodyBytes: 1_000 } },
     ),
 
   "tries an answer with a configured status elsewhere": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("overloaded", [], "503 Service Unavailable")),
       async ({ origin: bad }) => {
         const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
         const destination = { retryStatuses: new Set([503]) };
-        const set = await startEngine(engine, { ports: [bad.port, good.port], destination });
-        for (let i = 0; i < 4; i++) expect((await sendRequest(set.port, get())).body.toString()).toBe("ok");
-        expect(set.retried).toEqual(["status_503", "status_503"]);
+        const fixture = await startEngine(engine, { ports: [bad.port, good.port], destination });
+        for (let i = 0; i < 4; i++)
+          expect((await sendRequest(fixture.port, get())).body.toString()).toBe("ok");
+        expect(fixture.retried).toEqual(["status_503", "status_503"]);
         const posted = [];
-        for (let i = 0; i < 2; i++) posted.push((await sendRequest(set.port, post("pay"))).status);
+        for (let i = 0; i < 2; i++) posted.push((await sendRequest(fixture.port, post("pay"))).status);
         expect(posted.toSorted()).toEqual([200, 503]);
-        await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
-        expect(set.refused).toEqual([]);
-        set.close();
+        await until(() => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0));
+        expect(fixture.refused).toEqual([]);
+        fixture.close();
         await good.close();
       },
     ),
 
   "gives the last real answer when trying elsewhere does no better": (engine) => {
     let large = false;
-    return scene(
+    return withOrigin(
       engine,
       (_, socket) =>
         void socket.write(
@@ -752,56 +753,59 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ origin: bad }) => {
         const worse = await startOrigin((_, socket) => void socket.resetAndDestroy());
         const destination = { retryStatuses: new Set([503]) };
-        const set = await startEngine(engine, { ports: [bad.port, worse.port], destination });
+        const fixture = await startEngine(engine, { ports: [bad.port, worse.port], destination });
         for (let i = 0; i < 4; i++) {
           large = i >= 2;
-          const response = await sendRequest(set.port, get());
+          const response = await sendRequest(fixture.port, get());
           expect(response.status).toBe(503);
           expect(response.header("x-from")).toBe("one");
           expect(response.body.length).toBe(large ? 200_000 : 5);
         }
-        expect(set.refused).toEqual([]);
-        await until(() => set.pool.upstreams.every(({ inFlight }) => inFlight === 0));
-        set.close();
+        expect(fixture.refused).toEqual([]);
+        await until(() => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0));
+        fixture.close();
         await worse.close();
       },
     );
   },
 
   "ejects an upstream that resets, whatever the clients see, and goes on with the rest": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.resetAndDestroy(),
       async ({ origin: bad }) => {
         const good = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
-        const set = await startEngine(engine, { ports: [bad.port, good.port, good.port], ejectsAfter: 3 });
-        for (let i = 0; i < 30; i++) expect((await sendRequest(set.port, get())).status).toBe(200);
-        expect(set.pool.upstreams[0]?.status).toBe("ejected");
-        expect(set.retried).toHaveLength(3);
-        set.close();
+        const fixture = await startEngine(engine, {
+          ports: [bad.port, good.port, good.port],
+          ejectsAfter: 3,
+        });
+        for (let i = 0; i < 30; i++) expect((await sendRequest(fixture.port, get())).status).toBe(200);
+        expect(fixture.pool.upstreams[0]?.status).toBe("ejected");
+        expect(fixture.retried).toHaveLength(3);
+        fixture.close();
         await good.close();
       },
     ),
 
   "answers 503 with Retry-After when no upstream is fit": async (engine) => {
-    const set = await startEngine(engine, { ports: [await deadPort()] });
-    for (const upstream of set.pool.upstreams) set.pool.setMode(upstream, "maintenance");
-    const response = await sendRequest(set.port, get());
+    const fixture = await startEngine(engine, { ports: [await closedPort()] });
+    for (const upstream of fixture.pool.upstreams) fixture.pool.setMode(upstream, "maintenance");
+    const response = await sendRequest(fixture.port, get());
     expect(response.status).toBe(503);
     expect(Number(response.header("retry-after"))).toBeGreaterThan(0);
     expect(response.body.toString()).toContain("no_upstream");
-    set.close();
+    fixture.close();
   },
 
   "answers 504 when the head does not come in time": (engine) =>
-    scene(
+    withOrigin(
       engine,
       () => {},
-      async ({ stage }) => {
-        const response = await sendRequest(stage.port, get());
+      async ({ fixture }) => {
+        const response = await sendRequest(fixture.port, get());
         expect(response.status).toBe(504);
         expect(response.body.toString()).toContain("head_timeout");
-        expect(stage.ended[0]?.outcome).toMatchObject({
+        expect(fixture.ended[0]?.outcome).toMatchObject({
           kind: "failure",
           phase: "head",
           reason: "head_timeout",
@@ -811,10 +815,10 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "answers 502 to an answer that is not HTTP": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-      async ({ stage }) => expect([502, 504]).toContain((await sendRequest(stage.port, get())).status),
+      async ({ fixture }) => expect([502, 504]).toContain((await sendRequest(fixture.port, get())).status),
       { timeouts: { connectMs: 200, headMs: 300 } },
     ),
 
@@ -823,19 +827,19 @@ const laws: Readonly<Record<string, Law>> = {
       "/length": `HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello`,
       "/chunked": `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`,
     };
-    return scene(
+    return withOrigin(
       engine,
       ({ target }, socket) => void socket.write(cuts[target] ?? "", () => socket.destroy()),
-      async ({ stage }) => {
+      async ({ fixture }) => {
         for (const target of Object.keys(cuts)) {
-          const client = await RawClient.connect(stage.port);
+          const client = await RawClient.connect(fixture.port);
           client.send(get(target));
           await until(() => client.isClosed, "the connection to close");
           expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
           expect(client.isReset || client.received.length === 0 || target === "/length").toBe(true);
         }
-        await until(() => stage.ended.length === 2);
-        for (const { outcome } of stage.ended)
+        await until(() => fixture.ended.length === 2);
+        for (const { outcome } of fixture.ended)
           expect(outcome).toMatchObject({ kind: "failure", phase: "body" });
       },
     );
@@ -843,7 +847,7 @@ const laws: Readonly<Record<string, Law>> = {
 
   "stops the upstream when the client goes away, and blames nobody": (engine) => {
     let upstreamClosed = 0;
-    return scene(
+    return withOrigin(
       engine,
       {
         respond: ({ target }, socket) => {
@@ -852,9 +856,9 @@ const laws: Readonly<Record<string, Law>> = {
             socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
         },
       },
-      async ({ origin, stage }) => {
+      async ({ origin, fixture }) => {
         for (const target of ["/head", "/body"]) {
-          const client = await RawClient.connect(stage.port);
+          const client = await RawClient.connect(fixture.port);
           client.send(get(target));
           await until(
             () => origin.requests.some((request) => request.target === target),
@@ -862,24 +866,24 @@ const laws: Readonly<Record<string, Law>> = {
           );
           if (target === "/body") await until(() => client.received.includes("hello"), "the first piece");
           client.destroy();
-          await until(() => stage.pool.upstreams[0]?.inFlight === 0, "the attempt to end");
+          await until(() => fixture.pool.upstreams[0]?.inFlight === 0, "the attempt to end");
         }
         await until(() => upstreamClosed === 2, "the upstream's connections to close");
-        expect(stage.ended.map(({ outcome }) => outcome.kind)).toEqual(["cancelled", "cancelled"]);
+        expect(fixture.ended.map(({ outcome }) => outcome.kind)).toEqual(["cancelled", "cancelled"]);
       },
     );
   },
 
   "refuses two Hosts with 400, CONNECT and TRACE with 405, and lets none of them through": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ origin, stage }) => {
-        expect((await sendRequest(stage.port, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")).status).toBe(
+      async ({ origin, fixture }) => {
+        expect((await sendRequest(fixture.port, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")).status).toBe(
           400,
         );
-        expect((await sendRequest(stage.port, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(405);
-        const connect = await sendRequest(stage.port, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+        expect((await sendRequest(fixture.port, "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")).status).toBe(405);
+        const connect = await sendRequest(fixture.port, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
         expect(connect.status).toBe(405);
         expect(connect.header("allow")).toContain("GET");
         expect(origin.requests).toHaveLength(0);
@@ -887,7 +891,7 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "carries a WebSocket both ways: text, binary, subprotocol and close code": (engine) =>
-    webSocketScene(engine, async (port, seen) => {
+    withWebSocketUpstream(engine, async (port, seen) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/chat?room=1`, ["v2", "v1"]);
       socket.binaryType = "arraybuffer";
       const messages: unknown[] = [];
@@ -906,7 +910,7 @@ const laws: Readonly<Record<string, Law>> = {
     }),
 
   "passes a WebSocket client's close code to the upstream": (engine) =>
-    webSocketScene(engine, async (port, seen) => {
+    withWebSocketUpstream(engine, async (port, seen) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
       await new Promise((resolve) => (socket.onopen = resolve));
       socket.close(4002, "done");
@@ -915,11 +919,11 @@ const laws: Readonly<Record<string, Law>> = {
     }),
 
   "finishes what is under way before a drain ends, and takes nothing new": (engine) =>
-    underWay(engine, async ({ stage, client, finish }) => {
-      expect(stage.listener.active()).toBe(1);
+    withRequestInFlight(engine, async ({ fixture, client, finish }) => {
+      expect(fixture.listener.active()).toBe(1);
       let isDrained = false;
-      const drained = stage.listener.drain().then(() => (isDrained = true));
-      await until(() => isRefused(stage.port), "new connections to be refused");
+      const drained = fixture.listener.drain().then(() => (isDrained = true));
+      await until(() => isRefused(fixture.port), "new connections to be refused");
       expect(isDrained).toBe(false);
       finish();
       expect((await client.readResponse()).body.toString()).toBe("late");
@@ -927,21 +931,21 @@ const laws: Readonly<Record<string, Law>> = {
     }),
 
   "lets a slow client read its answer to the end before a drain ends": (engine) => {
-    const whole = patterned(24 * 1024 * 1024);
-    return scene(
+    const body = patterned(24 * 1024 * 1024);
+    return withOrigin(
       engine,
-      (_, socket) => void socket.write(respondWith(whole)),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      (_, socket) => void socket.write(respondWith(body)),
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send(get());
         await until(() => client.received.length > 0, "the answer to begin");
         client.socket.pause();
         let isDrained = false;
-        const drained = stage.listener.drain().then(() => (isDrained = true));
-        await until(() => isRefused(stage.port), "new connections to be refused");
+        const drained = fixture.listener.drain().then(() => (isDrained = true));
+        await until(() => isRefused(fixture.port), "new connections to be refused");
         expect(isDrained).toBe(false);
         client.socket.resume();
-        expect((await client.readResponse()).body.equals(whole)).toBe(true);
+        expect((await client.readResponse()).body.equals(body)).toBe(true);
         await drained;
         client.destroy();
       },
@@ -949,21 +953,21 @@ const laws: Readonly<Record<string, Law>> = {
   },
 
   "does not wait for half a head when it drains": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         await client.send(get()).readResponse();
         client.send("GET / HT");
-        await stage.listener.drain();
+        await fixture.listener.drain();
         await until(() => client.isClosed, "the connection to be closed");
       },
     ),
 
   "tells clients to close while it drains": (engine) =>
-    underWay(engine, async ({ stage, client, finish }) => {
-      const drained = stage.listener.drain();
+    withRequestInFlight(engine, async ({ fixture, client, finish }) => {
+      const drained = fixture.listener.drain();
       finish();
       expect((await client.readResponse()).header("connection")?.toLowerCase()).toBe("close");
       await drained;
@@ -971,11 +975,11 @@ const laws: Readonly<Record<string, Law>> = {
     }),
 
   "closes a connection that its client leaves idle": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         await client.send(get()).readResponse();
         // Bun's idle timer moves in steps of four seconds.
         await until(() => client.isClosed, "the idle connection to be closed", 12_000);
@@ -987,8 +991,8 @@ const laws: Readonly<Record<string, Law>> = {
     const origins = await Promise.all(
       [1, 2, 3].map((name) => startOrigin((_, socket) => void socket.write(respondWith(`${name}`)))),
     );
-    const set = await startEngine(engine, { ports: origins.map(({ port }) => port) });
-    const client = await RawClient.connect(set.port);
+    const fixture = await startEngine(engine, { ports: origins.map(({ port }) => port) });
+    const client = await RawClient.connect(fixture.port);
     const counts = new Map<string, number>();
     for (let i = 0; i < 30; i++) {
       const name = (await client.send(get()).readResponse()).body.toString();
@@ -997,27 +1001,27 @@ const laws: Readonly<Record<string, Law>> = {
     expect([...counts.values()]).toEqual([10, 10, 10]);
     expect(origins.every((origin) => origin.connections() === 1)).toBe(true);
     client.destroy();
-    set.close();
+    fixture.close();
     await Promise.all(origins.map((origin) => origin.close()));
   },
 
   "keeps the target's bytes": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
-      async ({ origin, stage }) => {
-        await sendRequest(stage.port, get("/a%2Fb/%2e%2e/./c//d?q=%zz|"));
+      async ({ origin, fixture }) => {
+        await sendRequest(fixture.port, get("/a%2Fb/%2e%2e/./c//d?q=%zz|"));
         expect(origin.requests[0]?.target).toBe("/a%2Fb/%2e%2e/./c//d?q=%zz|");
       },
     ),
 
   "keeps names' case, order, duplicates and bytes above 0x7f, and invents no field": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
-      async ({ origin, stage }) => {
+      async ({ origin, fixture }) => {
         const response = await sendRequest(
-          stage.port,
+          fixture.port,
           get("/", "x-FIRST: caf\xe9\r\nX-Twice: 1\r\nx-twice: 2\r\n"),
         );
         const sent = origin.requests[0]?.headers.filter(
@@ -1038,22 +1042,22 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "keeps Content-Length framing of large answers": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith(patterned(300_000))),
-      async ({ stage }) =>
-        expect((await sendRequest(stage.port, get())).header("content-length")).toBe("300000"),
+      async ({ fixture }) =>
+        expect((await sendRequest(fixture.port, get())).header("content-length")).toBe("300000"),
     ),
 
   "passes 103 Early Hints and trailers": (engine) =>
-    scene(
+    withOrigin(
       engine,
       (_, socket) =>
         void socket.write(
           "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n",
         ),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         expect((await client.send(get()).readResponse()).status).toBe(103);
         await until(() => client.received.includes("X-Sum: 7\r\n\r\n"), "the trailer");
         client.destroy();
@@ -1061,12 +1065,12 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 
   "answers pipelined requests in order": (engine) =>
-    scene(
+    withOrigin(
       engine,
       ({ target }, socket) =>
         void setTimeout(() => socket.write(respondWith(target)), target === "/1" ? 30 : 0),
-      async ({ stage }) => {
-        const client = await RawClient.connect(stage.port);
+      async ({ fixture }) => {
+        const client = await RawClient.connect(fixture.port);
         client.send(get("/1") + get("/2") + get("/3"));
         const bodies = [
           await client.readResponse(),
@@ -1079,17 +1083,17 @@ const laws: Readonly<Record<string, Law>> = {
     ),
 };
 
-interface Seen {
+interface ObservedByUpstream {
   target?: string;
   closed?: { code: number; reason: string };
 }
 
 /** An upstream that speaks WebSocket: greets, echoes, and closes with 4001 when asked to. */
-async function webSocketScene(
+async function withWebSocketUpstream(
   engine: Engine,
-  play: (port: number, seen: Seen) => Promise<void>,
+  run: (port: number, seen: ObservedByUpstream) => Promise<void>,
 ): Promise<void> {
-  const seen: Seen = {};
+  const seen: ObservedByUpstream = {};
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -1106,14 +1110,14 @@ async function webSocketScene(
       close: (_, code, reason) => void (seen.closed = { code, reason }),
     },
   });
-  const set = await startEngine(engine, { ports: [server.port ?? 0] });
+  const fixture = await startEngine(engine, { ports: [server.port ?? 0] });
   try {
-    await play(set.port, seen);
-    await until(() => set.ended.length === 1, "the tunnel to end");
-    expect(set.ended[0]).toMatchObject({ status: 101, outcome: { kind: "response" } });
-    expect(set.pool.upstreams[0]?.inFlight).toBe(0);
+    await run(fixture.port, seen);
+    await until(() => fixture.ended.length === 1, "the tunnel to end");
+    expect(fixture.ended[0]).toMatchObject({ status: 101, outcome: { kind: "response" } });
+    expect(fixture.pool.upstreams[0]?.inFlight).toBe(0);
   } finally {
-    set.close();
+    fixture.close();
     await server.stop(true);
   }
 }

@@ -7,7 +7,7 @@ import { families } from "../../src/metrics/families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { BalancerFixture } from "../support/control-fixture.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
-import { type Read, readExposition } from "../support/exposition-format.ts";
+import { type ParsedExposition, readExposition } from "../support/exposition-format.ts";
 
 const head = (name: string, type = "counter") => `# HELP ${name} What.\n# TYPE ${name} ${type}\n`;
 const buckets = (...counts: number[]) =>
@@ -65,7 +65,7 @@ describe("the real metrics", () => {
   const room = new BalancerFixture();
   let text = "";
   let rude: Origin;
-  let read: Read;
+  let read: ParsedExposition;
   const marker = "xyzzy";
 
   beforeAll(async () => {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, chromium, type Page } from "playwright-core";
 
-const places = [
+const paths = [
   process.env["CHROMIUM_PATH"],
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
@@ -14,7 +14,7 @@ const places = [
 
 /** Where Chromium is; undefined if there is none. */
 export function findChromium(): string | undefined {
-  return places.find((place) => place !== undefined && existsSync(place));
+  return paths.find((path) => path !== undefined && existsSync(path));
 }
 
 /**

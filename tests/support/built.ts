@@ -23,31 +23,37 @@ function digestOfSources(): string {
 }
 
 /** So many states of the sources are kept: a run may be under way on one that is older by now. */
-const kept = 5;
+const maxBuilds = 5;
 
 /** Tests of several processes may come here at once: each builds aside, and the first one's is everybody's. */
 async function build(): Promise<string> {
   const folder = join(cache, digestOfSources());
   const script = join(folder, "main.js");
   if (existsSync(script)) return script;
-  const aside = `${folder}.${process.pid}`;
+  const stagingFolder = `${folder}.${process.pid}`;
   const entrypoints = [join(root, "src/main.ts")];
-  await Bun.build({ entrypoints, target: "bun", splitting: true, sourcemap: "linked", outdir: aside });
+  await Bun.build({
+    entrypoints,
+    target: "bun",
+    splitting: true,
+    sourcemap: "linked",
+    outdir: stagingFolder,
+  });
   try {
-    renameSync(aside, folder);
-    forgetOldest();
+    renameSync(stagingFolder, folder);
+    removeOldest();
   } catch (error) {
-    rmSync(aside, { recursive: true, force: true });
+    rmSync(stagingFolder, { recursive: true, force: true });
     if (!existsSync(script)) throw error;
   }
   return script;
 }
 
-function forgetOldest(): void {
+function removeOldest(): void {
   const builds = readdirSync(cache).map((name) => join(cache, name));
   const builtAt = new Map(builds.map((folder) => [folder, statSync(folder).mtimeMs]));
   const newestFirst = builds.toSorted((left, right) => (builtAt.get(right) ?? 0) - (builtAt.get(left) ?? 0));
-  for (const folder of newestFirst.slice(kept)) rmSync(folder, { recursive: true });
+  for (const folder of newestFirst.slice(maxBuilds)) rmSync(folder, { recursive: true });
 }
 
 /** The script of the program, as `src/main.ts` is that of the sources. */

@@ -45,15 +45,15 @@ export function poolsIn({ pools }: Config): string {
   return pools.map(({ name, upstreams }) => `${name}: ${upstreams.map(entry).join(" ")}`).join(" | ");
 }
 
-const said = { by: "ann", at: 1, why: "because" };
+const meta = { by: "ann", at: 1, why: "because" };
 
 /** "added main/c;weight=2", "removed main/a", "weight a 5", "mode a draining". */
 export function intentOf(text: string): Intent {
   const [kind = "", what = "", value = ""] = text.split(" ");
-  if (kind === "weight") return { ...said, kind, upstream: what, weight: Number(value) };
-  if (kind === "mode") return { ...said, kind, upstream: what, mode: value as "draining" };
+  if (kind === "weight") return { ...meta, kind, upstream: what, weight: Number(value) };
+  if (kind === "mode") return { ...meta, kind, upstream: what, mode: value as "draining" };
   const [pool = "", entry = ""] = what.split("/");
   const spec = specOf(entry);
-  if (kind === "added") return { ...said, kind, upstream: spec.id, pool, spec };
-  return { ...said, kind: "removed", upstream: spec.id, pool, address: spec.address };
+  if (kind === "added") return { ...meta, kind, upstream: spec.id, pool, spec };
+  return { ...meta, kind: "removed", upstream: spec.id, pool, address: spec.address };
 }

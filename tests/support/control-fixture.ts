@@ -62,8 +62,8 @@ export class BalancerFixture implements AsyncDisposable {
 
   /** With the same file and state. */
   async restart(): Promise<void> {
-    const where = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
-    this.proxy = this.programs.start([...fromBuild, "proxy", ...where, ...this.#flags]);
+    const listen = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
+    this.proxy = this.programs.start([...fromBuild, "proxy", ...listen, ...this.#flags]);
     this.url = `http://127.0.0.1:${await this.proxy.port("balancer")}`;
     this.admin = `http://127.0.0.1:${await this.proxy.port("admin")}`;
   }

@@ -11,7 +11,7 @@ export interface DemoServer {
 
 /** @param latencyMs how long an answer takes, so that a load keeps its requests in flight and the processors free */
 export async function startDemoServer(name: string, latencyMs = { min: 5, max: 15 }): Promise<DemoServer> {
-  const place = { hostname: "127.0.0.1", port: 0 };
-  const { port, close } = await startBackend({ name, ...place, latencyMs, failRate: 0 }, runtime);
+  const listen = { hostname: "127.0.0.1", port: 0 };
+  const { port, close } = await startBackend({ name, ...listen, latencyMs, failRate: 0 }, runtime);
   return { port, url: `http://127.0.0.1:${port}`, close };
 }

@@ -89,14 +89,15 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
   });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
   const timeouts = { ...testTimeouts, ...options.timeouts };
-  const line = queue && new Queue({ pool, limits: queue, clock: systemClock, schedule: systemSchedule });
+  const requestQueue =
+    queue && new Queue({ pool, limits: queue, clock: systemClock, schedule: systemSchedule });
   const destination: Destination = {
     ...{ pool, timeouts, retries: options.retries ?? 1 },
-    ...(line && { queue: line }),
+    ...(requestQueue && { queue: requestQueue }),
     ...(options.hedgeAfterMs !== undefined && { mayHedge: true }),
     ...options.destination,
   };
-  const record = {
+  const observed = {
     ended: [] as EndedAttempt[],
     refused: [] as string[],
     retried: [] as string[],
@@ -106,17 +107,17 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
   };
   const observer: ConstructorParameters<typeof Exchange>[0]["observer"] = {
     attemptEnded: ({ upstream, status }, outcome) =>
-      record.ended.push({ upstream: upstream.id, status, outcome }),
-    retried: (_, failed) => record.retried.push(failed.reason),
+      observed.ended.push({ upstream: upstream.id, status, outcome }),
+    retried: (_, failed) => observed.retried.push(failed.reason),
     notRetried: () => {},
-    hedged: (_, result) => record.hedged.push(result),
-    refused: (_, refused) => record.refused.push(refused.reason),
+    hedged: (_, result) => observed.hedged.push(result),
+    refused: (_, refused) => observed.refused.push(refused.reason),
   };
   const records: RecordSink = {
     wants: () => true,
     wantsSlow: () => true,
     wantsFailed: () => true,
-    accept: ({ record: taken }) => void record.records.push(taken),
+    accept: ({ record: requestRecord }) => void observed.records.push(requestRecord),
   };
   const faults = new FaultRegistry();
   const exchanges = {
@@ -142,15 +143,15 @@ export async function startEngine(engine: Engine, options: EngineFixtureOptions)
     exchange: () => new Exchange(exchanges),
     requestId: requestIds(random),
     isTrustedProxy: options.isTrustedProxy ?? (() => false),
-    log: { bug: (error) => void record.bugs.push(error), warn: () => {} },
+    log: { bug: (error) => void observed.bugs.push(error), warn: () => {} },
   });
   return {
     port: listener.port,
     listener,
     pool,
     faults,
-    ...record,
-    queued: () => line?.size ?? 0,
+    ...observed,
+    queued: () => requestQueue?.size ?? 0,
     close() {
       hedger.stop();
       listener.close();

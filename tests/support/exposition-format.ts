@@ -13,7 +13,7 @@ interface Family {
   readonly series: Series[];
 }
 
-export interface Read {
+export interface ParsedExposition {
   readonly families: ReadonlyMap<string, Family>;
   /** Everything that is wrong, a sentence each. */
   readonly problems: readonly string[];
@@ -24,7 +24,7 @@ const types: readonly string[] = ["counter", "gauge", "histogram"];
 const badUnits =
   /_(ms|milliseconds?|us|microseconds?|minutes?|hours?|days?|kb|kib|kilobytes|mb|mib|megabytes|percent)(_|$)/;
 
-export function readExposition(text: string): Read {
+export function readExposition(text: string): ParsedExposition {
   const families = new Map<string, Family>();
   const problems: string[] = [];
   const wrong = (what: string) => void problems.push(what);
@@ -125,15 +125,15 @@ function histogramProblems(name: string, series: readonly Series[]): string[] {
     const counts = buckets.map(({ value }) => value);
     const count = own.filter((each) => each.name === `${name}_count`);
     const sum = own.filter((each) => each.name === `${name}_sum`);
-    const said = `${name} ${key}`;
+    const label = `${name} ${key}`;
     if (own.length !== buckets.length + 2 || count.length !== 1 || sum.length !== 1)
-      problems.push(`${said} needs buckets, one sum and one count`);
+      problems.push(`${label} needs buckets, one sum and one count`);
     if (edges.some((edge, index) => Number.isNaN(edge) || edge <= (edges[index - 1] ?? -Infinity)))
-      problems.push(`${said} has edges that do not grow`);
+      problems.push(`${label} has edges that do not grow`);
     if (counts.some((value, index) => value < (counts[index - 1] ?? 0)))
-      problems.push(`${said} is not cumulative`);
+      problems.push(`${label} is not cumulative`);
     if (edges.at(-1) !== Infinity || counts.at(-1) !== count[0]?.value)
-      problems.push(`${said} does not end with +Inf and its count`);
+      problems.push(`${label} does not end with +Inf and its count`);
   }
   return problems;
 }

@@ -101,10 +101,10 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && pathname === "/api/events") {
       const after = Number(searchParams.get("after") ?? 0);
       const isAudit = searchParams.has("by-operators");
-      const asked = api.events.filter(
+      const matching = api.events.filter(
         ({ seq, by }) => seq > after && !(isAudit && ["prober", "balancer"].includes(by)),
       );
-      return send(response, 200, { events: asked });
+      return send(response, 200, { events: matching });
     }
     if (request.method === "GET" && pathname === "/api/state") {
       return send(response, 200, { intents: api.intents });
@@ -158,13 +158,13 @@ export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryRe
     ...upstreams.map(({ id }) => ({ pool: name, upstream: id })),
   ]);
   const [pool, upstream] = [query.get("pool"), query.get("upstream")];
-  const asked = keys.filter((key) => key.upstream === upstream && (pool === null || key.pool === pool));
-  if (asked.length === 0 && (pool !== null || upstream !== null)) return undefined;
+  const matching = keys.filter((key) => key.upstream === upstream && (pool === null || key.pool === pool));
+  if (matching.length === 0 && (pool !== null || upstream !== null)) return undefined;
   const { spanMs, stepMs } = windows[window];
   const columns = columnsOf(
     wavesUntil(Date.now(), { spanMs, stepMs, since: Number(query.get("since") ?? 0) }),
   );
-  return { window, stepMs, series: asked.map((key) => ({ ...key, columns })) };
+  return { window, stepMs, series: matching.map((key) => ({ ...key, columns })) };
 }
 
 interface Waves {
@@ -307,7 +307,7 @@ function withMode(
   snapshot: Snapshot,
   id: string,
   mode: Mode,
-  said: { readonly by: string; readonly why: string },
+  change: { readonly by: string; readonly why: string },
 ): Snapshot {
   const status: Status = mode === "ready" ? "passing" : mode;
   const now = Date.now();
@@ -317,7 +317,7 @@ function withMode(
     status,
     fit: mode === "ready",
     statusSince: now,
-    modeSet: { ...said, at: now },
+    modeSet: { ...change, at: now },
     drain: mode === "draining" ? drain : null,
   });
 }

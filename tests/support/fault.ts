@@ -17,9 +17,9 @@ function fail(): never {
 process.on("SIGUSR2", () => throwOften(Number(FAULT_TIMES)));
 
 if (FAULT_AT_START) {
-  const look = setInterval(() => {
+  const timer = setInterval(() => {
     if (process.listenerCount("uncaughtException") === 0) return;
-    clearInterval(look);
+    clearInterval(timer);
     fail();
   }, 1);
 }

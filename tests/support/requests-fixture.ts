@@ -75,13 +75,16 @@ export function fakeRequestsApi(): FakeRequestsApi {
       if (pathname === "/api/requests") {
         api.queries.push(`list ${searchParams}`);
         if (searchParams.get("status") === "teapot") return send(response, 400, badQuery);
-        return send(response, 200, { requests: listed(api.requests, searchParams), sampled: api.sampled });
+        return send(response, 200, {
+          requests: filterRequests(api.requests, searchParams),
+          sampled: api.sampled,
+        });
       }
       const id = decodeURIComponent(pathname.slice("/api/requests/".length));
       const found = api.requests.find(({ requestId }) => requestId === id);
       return found
-        ? send(response, 200, { ...found, account: accountOf(found) })
-        : send(response, 404, unknown);
+        ? send(response, 200, { ...found, account: explanationOf(found) })
+        : send(response, 404, unknownRequest);
     },
   };
   return api;
@@ -92,7 +95,7 @@ const badQuery = {
   detail: 'Cannot list requests: status must be a number or a class like 4xx, received "teapot".',
 };
 
-const unknown = {
+const unknownRequest = {
   reason: "request_unknown",
   detail: "The last 1,000 requests are kept, and of the failed and the slowest 200 each.",
 };
@@ -103,21 +106,27 @@ function send(response: ServerResponse, status: number, value: unknown): true {
   return true;
 }
 
-function listed(requests: readonly StoredRequest[], query: URLSearchParams): readonly StoredRequest[] {
+function filterRequests(
+  requests: readonly StoredRequest[],
+  query: URLSearchParams,
+): readonly StoredRequest[] {
   const [which, status] = [query.get("which"), query.get("status")];
   const before = Number(query.get("before") ?? Number.POSITIVE_INFINITY);
-  const fits = requests
+  const matching = requests
     .filter(({ seq }) => seq < before)
     .filter(({ method }) => (query.get("method") ?? method) === method)
     .filter(({ target }) => target.startsWith(query.get("path") ?? ""))
-    .filter(({ status: own }) => status === null || String(own).startsWith(status.replace(/x+$/, "")))
+    .filter(
+      ({ status: requestStatus }) =>
+        status === null || String(requestStatus).startsWith(status.replace(/x+$/, "")),
+    )
     .filter(
       ({ attempts }) =>
         !query.has("upstream") || attempts.some(({ upstream }) => upstream === query.get("upstream")),
     )
     .filter(({ reason, retried }) => which !== "failed" || reason !== null || retried.length > 0);
   const inOrder =
-    which === "slowest" ? fits.toSorted((left, right) => right.durationMs - left.durationMs) : fits;
+    which === "slowest" ? matching.toSorted((left, right) => right.durationMs - left.durationMs) : matching;
   return inOrder.slice(0, Number(query.get("limit") ?? 50));
 }
 
@@ -243,7 +252,7 @@ export function someRequests(): StoredRequest[] {
   );
 }
 
-function accountOf({ attempts, retried, pool, status }: StoredRequest): readonly string[] {
+function explanationOf({ attempts, retried, pool, status }: StoredRequest): readonly string[] {
   const [first, ...rest] = attempts;
   if (!first) return [`The balancer answered itself with ${status}, without asking any upstream.`];
   return [

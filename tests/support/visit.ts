@@ -26,11 +26,11 @@ export interface Visit extends AsyncDisposable {
 /** The page is empty at first. */
 export async function visit(
   browser: Browser,
-  visited: DashboardTarget,
+  target: DashboardTarget,
   options: BrowserContextOptions = {},
 ): Promise<Visit> {
   const start = (port: number): Promise<Dashboard> =>
-    startDashboard({ hostname: "127.0.0.1", port, ...visited }, runtime);
+    startDashboard({ hostname: "127.0.0.1", port, ...target }, runtime);
   let dashboard = await start(0);
   const { port } = dashboard;
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
