@@ -128,11 +128,11 @@ describe("the guard", () => {
 
   test("counts those that their rehearsal got ejected", () => {
     const { faults, hasFault } = noFaults();
-    const { pool, upstreams, runAttempt: run } = createPoolFixture();
+    const { pool, upstreams, runAttempt } = createPoolFixture();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("upstreams are expected");
     faults.set(a, faultOf());
-    for (let i = 0; i < 5; i++) run(a, "bad");
+    for (let i = 0; i < 5; i++) runAttempt(a, "bad");
     expect(a.status).toBe("ejected");
     expect(reasonNotToInject(pool, b, hasFault)).toContain("2 of 3");
   });

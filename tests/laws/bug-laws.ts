@@ -71,8 +71,8 @@ const isBlamed = ({ fixture }: BugSetup) => fixture.ended.some(({ outcome }) => 
 function throwingOnce(): Policy {
   let isLeft = true;
   return {
-    pick(fit) {
-      const [first] = fit;
+    pick(available) {
+      const [first] = available;
       if (!isLeft && first) return first;
       isLeft = false;
       throw new Error("a bug for the test");
