@@ -13,12 +13,12 @@ export const loadCore = 1;
 export const bothCores = `${proxyCore},${loadCore}`;
 
 /** A proxy that runs and answers. */
-export interface Contender extends Peer {
+export interface RunningProxy extends Peer {
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-export class Field implements AsyncDisposable {
+export class Testbed implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   readonly #started: Bun.Subprocess[] = [];
   readonly #origin: Bun.Subprocess;
@@ -31,9 +31,9 @@ export class Field implements AsyncDisposable {
   }
 
   /** Starts a proxy and waits until it answers. */
-  async enter(peer: Peer, cores = String(proxyCore)): Promise<Contender> {
+  async startProxy(peer: Peer, cores = String(proxyCore)): Promise<RunningProxy> {
     const child = this.#start(cores, peer.command);
-    await answers(`http://127.0.0.1:${peer.port}/${this.#smallest}.bin`);
+    await waitUntilServing(`http://127.0.0.1:${peer.port}/${this.#smallest}.bin`);
     // Servers that another run left behind would answer in their place, with other rights and on another core.
     if (this.#origin.exitCode !== null)
       throw new Error(`Cannot measure ${peer.name}: ports ${originPorts.join(", ")} are taken`);
@@ -58,7 +58,7 @@ export class Field implements AsyncDisposable {
   }
 }
 
-async function answers(url: string): Promise<void> {
+async function waitUntilServing(url: string): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
     const status = await fetch(url).then(
       (response) => response.status,

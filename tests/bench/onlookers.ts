@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { Field } from "./field.ts";
+import { Testbed } from "./field.ts";
 import { measure } from "./measure.ts";
 import { evenkeelPeer, type Peer } from "./peers.ts";
 import { alternate, median } from "./scenarios.ts";
@@ -20,8 +20,8 @@ const { values: options } = parseArgs({
   },
 });
 
-await using field = new Field([120]);
-const log = join(field.folder, "access.log");
+await using testbed = new Testbed([120]);
+const log = join(testbed.folder, "access.log");
 // Nobody listens on port 9: every batch of spans is lost, as with a collector that is away.
 const tracing = (share: number) => `tracing: { endpoint: "http://127.0.0.1:9", share: ${share} }`;
 const telemetry = {
@@ -33,15 +33,15 @@ const telemetry = {
   "traces of 1 %": tracing(0.01),
 };
 const peers = Object.entries(telemetry).map(([name, text], index): Peer => {
-  const file = join(field.folder, `${index}.yaml`);
+  const file = join(testbed.folder, `${index}.yaml`);
   writeFileSync(file, `${text}\n`);
   const peer = evenkeelPeer(options.engine, 29_150 + index);
   return { ...peer, name, command: [...peer.command, "--config", file] };
 });
-const all = await Promise.all(peers.map((peer) => field.enter(peer)));
+const all = await Promise.all(peers.map((peer) => testbed.startProxy(peer)));
 const shape = { path: "/120.bin", connections: 64, isFresh: false };
 const rounds = { rounds: Number(options.rounds), seconds: Number(options.seconds) };
-const runs = await alternate(all, rounds, (contender, seconds) => measure(contender, { ...shape, seconds }));
+const runs = await alternate(all, rounds, (proxy, seconds) => measure(proxy, { ...shape, seconds }));
 const [reference] = [...runs.values()];
 for (const [name, results] of runs) {
   const micros = median(results.map(({ cpuMicros }) => cpuMicros));

@@ -58,8 +58,8 @@ for (const policy of ["round-robin", "p2c", "random"] as const) {
   for (const count of [3, 1_000]) {
     const room = measure(poolOf(count, policy, 256), count);
     const nearlyFull = measure(poolOf(count, policy, 2), 2 * count - 1);
-    const words = `${Math.round(room)} ns with room, ${Math.round(nearlyFull)} ns with all but one place taken`;
-    console.log(`${policy.padEnd(12)} ${String(count).padStart(5)} upstreams: ${words}`);
+    const costs = `${Math.round(room)} ns with room, ${Math.round(nearlyFull)} ns with all but one place taken`;
+    console.log(`${policy.padEnd(12)} ${String(count).padStart(5)} upstreams: ${costs}`);
   }
 }
 const many = poolOf(1_000, "round-robin", 256);

@@ -7,11 +7,11 @@ import { join } from "node:path";
 const periodMicros = 20_000;
 
 /** Where this machine lets us limit processes; undefined where it does not. Needs to be root. */
-export function rationing(): ((pid: number, share: number) => Disposable) | undefined {
+export function cpuLimiter(): ((pid: number, share: number) => Disposable) | undefined {
   const [first, second] = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup"];
   if (existsSync(join(first, "cpu.cfs_quota_us"))) {
     return (pid, share) =>
-      rationed(join(first, `evenkeel-bench-${pid}`), pid, {
+      limitCpu(join(first, `evenkeel-bench-${pid}`), pid, {
         "cpu.cfs_period_us": String(periodMicros),
         "cpu.cfs_quota_us": String(share * periodMicros),
       });
@@ -19,12 +19,12 @@ export function rationing(): ((pid: number, share: number) => Disposable) | unde
   const controllers = join(second, "cgroup.subtree_control");
   if (!existsSync(controllers) || !readFileSync(controllers, "utf8").includes("cpu")) return undefined;
   return (pid, share) =>
-    rationed(join(second, `evenkeel-bench-${pid}`), pid, {
+    limitCpu(join(second, `evenkeel-bench-${pid}`), pid, {
       "cpu.max": `${share * periodMicros} ${periodMicros}`,
     });
 }
 
-function rationed(group: string, pid: number, limits: Readonly<Record<string, string>>): Disposable {
+function limitCpu(group: string, pid: number, limits: Readonly<Record<string, string>>): Disposable {
   mkdirSync(group);
   for (const [file, value] of Object.entries(limits)) writeFileSync(join(group, file), value);
   writeFileSync(join(group, "cgroup.procs"), String(pid));

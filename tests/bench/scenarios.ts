@@ -2,7 +2,7 @@
 
 import { connect } from "node:net";
 
-import type { Contender, Field } from "./field.ts";
+import type { RunningProxy, Testbed } from "./field.ts";
 import { idleCost, type LoadShape, measure, type Measured, ownMemoryOf, p99AtRate } from "./measure.ts";
 import { barePeer, evenkeelPeer, haproxyPeer } from "./peers.ts";
 
@@ -25,17 +25,17 @@ export type Table = {
 
 /** Everything at full load. */
 export async function throughput(
-  all: readonly Contender[],
+  all: readonly RunningProxy[],
   { size, ...shape }: Scenario,
   rounds: Rounds,
 ): Promise<Table> {
-  const runs = await alternate(all, rounds, (contender, seconds) =>
-    measure(contender, { ...shape, seconds, path: `/${size}.bin` }),
+  const runs = await alternate(all, rounds, (proxy, seconds) =>
+    measure(proxy, { ...shape, seconds, path: `/${size}.bin` }),
   );
   const of = (name: string, key: keyof Measured) => median((runs.get(name) ?? []).map((run) => run[key]));
-  const kept = shape.isFresh ? "a new connection for each request" : "kept connections";
+  const connectionKind = shape.isFresh ? "a new connection for each request" : "kept connections";
   return {
-    title: `${size} bytes, ${shape.connections} clients, ${kept}`,
+    title: `${size} bytes, ${shape.connections} clients, ${connectionKind}`,
     head: ["", "CPU µs/request", "× HAProxy", "requests/s", "p50 ms", "p99 ms", "memory MiB"],
     rows: all.map(({ name }) => [
       name,
@@ -50,13 +50,13 @@ export async function throughput(
 }
 
 /** Everything at the same rate: half of what HAProxy can do at most. */
-export async function halfLoad(all: readonly Contender[], rounds: Rounds): Promise<Table> {
+export async function halfLoad(all: readonly RunningProxy[], rounds: Rounds): Promise<Table> {
   const shape: LoadShape = { path: "/120.bin", connections: 64, seconds: rounds.seconds, isFresh: false };
   const reference = all.find(({ name }) => name === "haproxy");
   if (!reference) throw new Error("Cannot compare at half load: HAProxy does not take part");
   const rate = (await measure(reference, shape)).perSecond / 2;
-  const runs = await alternate(all, rounds, (contender, seconds) =>
-    p99AtRate(contender, { ...shape, seconds }, rate),
+  const runs = await alternate(all, rounds, (proxy, seconds) =>
+    p99AtRate(proxy, { ...shape, seconds }, rate),
   );
   const of = (name: string) => median(runs.get(name) ?? []);
   return {
@@ -70,31 +70,29 @@ export async function halfLoad(all: readonly Contender[], rounds: Rounds): Promi
  * The same with 3 upstreams and with 1,000: each request meets another connection, in our engine as in HAProxy; and what that
  * costs where nothing is done with the bytes.
  */
-export async function manyUpstreams(field: Field, engine: string, rounds: Rounds): Promise<Table> {
+export async function manyUpstreams(testbed: Testbed, engine: string, rounds: Rounds): Promise<Table> {
   const many = ", 1,000 upstreams";
   const peers = [
     evenkeelPeer(engine, 29190),
     { ...evenkeelPeer(engine, 29191, 1_000), name: `evenkeel ${engine}${many}` },
-    haproxyPeer(field.folder, 29192),
-    { ...haproxyPeer(field.folder, 29193, 1_000), name: `haproxy${many}` },
+    haproxyPeer(testbed.folder, 29192),
+    { ...haproxyPeer(testbed.folder, 29193, 1_000), name: `haproxy${many}` },
     barePeer(29194),
     { ...barePeer(29195, 1_000), name: `bare sockets${many}` },
   ];
-  const all: Contender[] = [];
-  for (const peer of peers) all.push(await field.enter(peer));
+  const all: RunningProxy[] = [];
+  for (const peer of peers) all.push(await testbed.startProxy(peer));
   const shape = { path: "/120.bin", connections: 64, isFresh: false };
-  const runs = await alternate(all, rounds, (contender, seconds) =>
-    measure(contender, { ...shape, seconds }),
-  );
+  const runs = await alternate(all, rounds, (proxy, seconds) => measure(proxy, { ...shape, seconds }));
   const idle = new Map<string, number>();
-  for (const contender of all) idle.set(contender.name, await idleCost(contender, 10));
-  await Promise.all(all.map((contender) => contender.stop()));
+  for (const proxy of all) idle.set(proxy.name, await idleCost(proxy, 10));
+  await Promise.all(all.map((proxy) => proxy.stop()));
   const costs = (name: string) => (runs.get(name) ?? []).map(({ cpuMicros }) => cpuMicros);
   // Probes and samples are paid by the second: how much of a request that is depends on how many requests there are.
-  const alone = (name: string) =>
+  const withoutIdleCost = (name: string) =>
     (runs.get(name) ?? []).map((run) => run.cpuMicros - ((idle.get(name) ?? 0) * 1_000) / run.perSecond);
   // Round by round: what the machine does besides changes from one to the next, and hits neighbours alike.
-  const against = (of: (name: string) => number[], name: string) => {
+  const ratioToFew = (of: (name: string) => number[], name: string) => {
     const few = of(name.replace(many, ""));
     return median(of(name).map((cost, round) => cost / (few[round] as number))).toFixed(2);
   };
@@ -111,10 +109,10 @@ export async function manyUpstreams(field: Field, engine: string, rounds: Rounds
     rows: all.map(({ name }) => [
       name,
       median(costs(name)).toFixed(1),
-      against(costs, name),
+      ratioToFew(costs, name),
       (idle.get(name) ?? 0).toFixed(1),
-      median(alone(name)).toFixed(1),
-      against(alone, name),
+      median(withoutIdleCost(name)).toFixed(1),
+      ratioToFew(withoutIdleCost, name),
     ]),
   };
 }
@@ -122,7 +120,7 @@ export async function manyUpstreams(field: Field, engine: string, rounds: Rounds
 const settleMs = 8_000;
 
 /** What connections cost that were used once and wait. */
-export async function idleConnections(all: readonly Contender[], count: number): Promise<Table> {
+export async function idleConnections(all: readonly RunningProxy[], count: number): Promise<Table> {
   const rows: string[][] = [];
   for (const { name, port, pid } of all) {
     const before = ownMemoryOf(pid);
@@ -153,14 +151,14 @@ function usedOnce(port: number): Promise<ReturnType<typeof connect>> {
 
 /** Every contender once in every round; the first round warms up and is not counted. */
 export async function alternate<T>(
-  all: readonly Contender[],
+  all: readonly RunningProxy[],
   { rounds, seconds }: Rounds,
-  play: (contender: Contender, seconds: number) => Promise<T>,
+  run: (proxy: RunningProxy, seconds: number) => Promise<T>,
 ): Promise<Map<string, T[]>> {
   const results = new Map<string, T[]>(all.map(({ name }) => [name, []]));
-  for (const contender of all) await play(contender, 3);
+  for (const proxy of all) await run(proxy, 3);
   for (let round = 0; round < rounds; round++) {
-    for (const contender of all) results.get(contender.name)?.push(await play(contender, seconds));
+    for (const proxy of all) results.get(proxy.name)?.push(await run(proxy, seconds));
   }
   return results;
 }

@@ -10,10 +10,10 @@
  * what cores take from each other (caches, memory, the kernel's locks), as the shares do in part.
  */
 
-import { bothCores, type Contender, type Field } from "./field.ts";
+import { bothCores, type RunningProxy, type Testbed } from "./field.ts";
 import { childrenOf, measure } from "./measure.ts";
 import { evenkeelPeer, originPorts, type Peer } from "./peers.ts";
-import { rationing } from "./ration.ts";
+import { cpuLimiter } from "./ration.ts";
 import { alternate, median, type Rounds, type Table } from "./scenarios.ts";
 
 const path = "/120.bin";
@@ -22,30 +22,30 @@ const connections = 256;
 /** Of a core, for each process that serves clients. */
 const share = 0.4;
 
-export async function secondWorker(field: Field, engine: string, rounds: Rounds): Promise<Table> {
-  const one = await field.enter(peer(engine, 1), bothCores);
-  const two = await field.enter(peer(engine, 2), bothCores);
+export async function secondWorker(testbed: Testbed, engine: string, rounds: Rounds): Promise<Table> {
+  const one = await testbed.startProxy(peer(engine, 1), bothCores);
+  const two = await testbed.startProxy(peer(engine, 2), bothCores);
   const all = [one, two];
   const shape = { path, connections, isFresh: false };
-  const calculated = await alternate(all, rounds, async (contender, seconds) => {
-    const before = await requestsOf(contender);
-    const { cpuMicros } = await measure(contender, { ...shape, seconds });
-    const after = await requestsOf(contender);
+  const calculated = await alternate(all, rounds, async (proxy, seconds) => {
+    const before = await requestsOf(proxy);
+    const { cpuMicros } = await measure(proxy, { ...shape, seconds });
+    const after = await requestsOf(proxy);
     const counts = after.map((count, i) => count - (before[i] ?? 0));
     const largest = Math.max(...counts) / counts.reduce((sum, count) => sum + count, 0);
     return { cpuMicros, balance: 1 / counts.length / largest };
   });
-  const ration = rationing();
-  const seen =
-    ration &&
-    (await alternate(all, rounds, async (contender, seconds) => {
-      using _ = rationAll(servingOf(contender), ration);
-      return (await measure(contender, { ...shape, seconds })).perSecond;
+  const limit = cpuLimiter();
+  const measured =
+    limit &&
+    (await alternate(all, rounds, async (proxy, seconds) => {
+      using _ = limitAll(servingOf(proxy), limit);
+      return (await measure(proxy, { ...shape, seconds })).perSecond;
     }));
-  await Promise.all(all.map((contender) => contender.stop()));
+  await Promise.all(all.map((proxy) => proxy.stop()));
   const of = (name: string, key: "cpuMicros" | "balance") =>
     median((calculated.get(name) ?? []).map((run) => run[key]));
-  const perSecond = (name: string) => median(seen?.get(name) ?? []);
+  const perSecond = (name: string) => median(measured?.get(name) ?? []);
   const rows = all.map(({ name }, i) => {
     const capacity = ((i + 1) * of(one.name, "cpuMicros") * of(name, "balance")) / of(name, "cpuMicros");
     return [
@@ -65,14 +65,14 @@ export async function secondWorker(field: Field, engine: string, rounds: Rounds)
 }
 
 /** The processes that serve clients: a single one does so itself. */
-function servingOf({ pid }: Contender): readonly number[] {
+function servingOf({ pid }: RunningProxy): readonly number[] {
   const workers = childrenOf(pid);
   return workers.length > 0 ? workers : [pid];
 }
 
-function rationAll(pids: readonly number[], ration: NonNullable<ReturnType<typeof rationing>>): Disposable {
+function limitAll(pids: readonly number[], limit: NonNullable<ReturnType<typeof cpuLimiter>>): Disposable {
   const stack = new DisposableStack();
-  for (const pid of pids) stack.use(ration(pid, share));
+  for (const pid of pids) stack.use(limit(pid, share));
   return stack;
 }
 
@@ -90,7 +90,7 @@ function peer(engine: string, workers: number): Peer {
 }
 
 /** What each worker has served; one number where there are none. They tell it once a second. */
-async function requestsOf({ port }: Contender): Promise<readonly number[]> {
+async function requestsOf({ port }: RunningProxy): Promise<readonly number[]> {
   await Bun.sleep(1_200);
   const response = await fetch(`http://127.0.0.1:${adminPortOf(port)}/api/snapshot`);
   const { workers } = (await response.json()) as { workers?: readonly { requests: number }[] };

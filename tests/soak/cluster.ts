@@ -16,9 +16,9 @@ export class Cluster implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "evenkeel-soak-"));
   readonly #servers = new Map<string, { readonly port: number; program: Program }>();
   readonly #file = join(this.#folder, "evenkeel.yaml");
-  #moody: Origin | undefined;
+  #faultyOrigin: Origin | undefined;
   /** What the server that is no program of ours does at present. */
-  mood: "well" | "resets" | "503" = "well";
+  behavior: "well" | "resets" | "503" = "well";
   #balancer: Program | undefined;
   port = 0;
   #admin = "";
@@ -29,7 +29,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** How the balancer ended, and what it said last; undefined while it lives. */
-  get death(): string | undefined {
+  get exitReason(): string | undefined {
     const { child } = this.#balancer ?? {};
     if (child?.exitCode === null && child.signalCode === null) return undefined;
     return `${child?.exitCode ?? child?.signalCode}: ${this.#balancer?.stderr.slice(-2_000)}`;
@@ -40,12 +40,13 @@ export class Cluster implements AsyncDisposable {
   }
 
   async start(): Promise<this> {
-    this.#moody = await startOrigin((_, socket) => {
-      if (this.mood === "resets") socket.resetAndDestroy();
-      else socket.write(respondWith("{}", [], this.mood === "503" ? "503 Service Unavailable" : "200 OK"));
+    this.#faultyOrigin = await startOrigin((_, socket) => {
+      if (this.behavior === "resets") socket.resetAndDestroy();
+      else
+        socket.write(respondWith("{}", [], this.behavior === "503" ? "503 Service Unavailable" : "200 OK"));
     });
     for (const name of names) {
-      const program = this.#serve(name, 0);
+      const program = this.#startServer(name, 0);
       this.#servers.set(name, { program, port: await program.port("backend") });
     }
     this.#write(1);
@@ -66,58 +67,58 @@ export class Cluster implements AsyncDisposable {
       yield "SIGKILL and return";
       await this.#server("b").program.kill("SIGKILL");
       await sleep(1_500);
-      this.#server("b").program = this.#serve("b", this.#server("b").port);
+      this.#server("b").program = this.#startServer("b", this.#server("b").port);
       yield "SIGSTOP and SIGCONT";
       this.#server("c").program.child.kill("SIGSTOP");
       await sleep(2_500);
       this.#server("c").program.child.kill("SIGCONT");
       yield "resets";
-      await this.#inMood("resets");
+      await this.#withBehavior("resets");
       yield "503";
-      await this.#inMood("503");
+      await this.#withBehavior("503");
       yield "reload";
       this.#write(1 + (round % 3));
       this.#balancer?.child.kill("SIGHUP");
       await sleep(300);
       yield "an upstream more, and less";
-      await this.#ask("POST", "/api/pools/main/upstreams", {
+      await this.#callAdmin("POST", "/api/pools/main/upstreams", {
         ...{ url: `http://127.0.0.1:${this.#server("a").port}`.replace("127.0.0.1", "localhost") },
         name: `extra-${round}`,
       });
       await sleep(1_000);
-      await this.#ask("DELETE", `/api/upstreams/extra-${round}?wait=2s`, {});
+      await this.#callAdmin("DELETE", `/api/upstreams/extra-${round}?wait=2s`, {});
       yield "looks at everything";
-      for (const path of ["/api/snapshot", "/metrics"]) await this.#look(path);
+      for (const path of ["/api/snapshot", "/metrics"]) await this.#fetchAdmin(path);
       await sleep(300);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#programs[Symbol.asyncDispose]();
-    await this.#moody?.close();
+    await this.#faultyOrigin?.close();
     rmSync(this.#folder, { recursive: true });
   }
 
-  async #inMood(mood: Cluster["mood"]): Promise<void> {
-    this.mood = mood;
+  async #withBehavior(behavior: Cluster["behavior"]): Promise<void> {
+    this.behavior = behavior;
     await sleep(1_500);
-    this.mood = "well";
+    this.behavior = "well";
   }
 
-  async #ask(method: string, path: string, body: object): Promise<void> {
-    if (this.death !== undefined) return;
+  async #callAdmin(method: string, path: string, body: object): Promise<void> {
+    if (this.exitReason !== undefined) return;
     const response = await fetch(this.#admin + path, { method, body: JSON.stringify(body) });
     const text = await response.text();
     if (!response.ok) throw new Error(`Cannot ${method} ${path}: ${response.status} ${text}`);
   }
 
-  async #look(path: string): Promise<void> {
-    if (this.death === undefined) await (await fetch(this.#admin + path)).text();
+  async #fetchAdmin(path: string): Promise<void> {
+    if (this.exitReason === undefined) await (await fetch(this.#admin + path)).text();
   }
 
-  #serve(name: string, port: number): Program {
-    const place = ["--port", String(port), "--host", "127.0.0.1"];
-    return this.#programs.evenkeel("backend", ...place, "--name", name, "--latency", "5-15ms");
+  #startServer(name: string, port: number): Program {
+    const listen = ["--port", String(port), "--host", "127.0.0.1"];
+    return this.#programs.evenkeel("backend", ...listen, "--name", name, "--latency", "5-15ms");
   }
 
   #server(name: string) {
@@ -129,15 +130,18 @@ export class Cluster implements AsyncDisposable {
   #write(weight: number): void {
     const url = (port: number) => `http://127.0.0.1:${port}`;
     const servers = [...this.#servers].map(([name, { port }]) => ({ name, url: url(port) }));
-    const quick = {
+    const fastSettings = {
       probe: { path: "/readyz", interval: "1s", changingInterval: "200ms" },
       ...{ hedge: "p99", retryStatuses: [503], slowStart: "2s", outlier: { ejection: "2s" } },
     };
-    const moody = { name: "moody", url: this.#moody?.url, weight };
+    const faultyUpstream = { name: "moody", url: this.#faultyOrigin?.url, weight };
     const pools = {
-      main: { ...quick, upstreams: [...servers, moody] },
+      main: { ...fastSettings, upstreams: [...servers, faultyUpstream] },
       // The moody one speaks no WebSocket.
-      sockets: { ...quick, upstreams: servers.map(({ name, ...rest }) => ({ ...rest, name: `${name}-ws` })) },
+      sockets: {
+        ...fastSettings,
+        upstreams: servers.map(({ name, ...rest }) => ({ ...rest, name: `${name}-ws` })),
+      },
     };
     const routes = [{ path: "/ws", pool: "sockets" }, { pool: "main" }];
     writeFileSync(this.#file, JSON.stringify({ pools, routes }));

@@ -43,13 +43,13 @@ async function soak(engine: EngineName): Promise<boolean> {
   }, 250);
   let faults = 0;
   for await (const fault of cluster.faults()) {
-    if (elapsed() >= seconds || cluster.death !== undefined) break;
+    if (elapsed() >= seconds || cluster.exitReason !== undefined) break;
     faults += 1;
     process.stderr.write(`${elapsed().toFixed(0).padStart(5)} s  ${fault}\n`);
     await sleep(100);
   }
   clearInterval(sampler);
-  const { death } = cluster;
+  const { exitReason } = cluster;
   await traffic.stop();
   const windows = windowsOf(samples, windowCount);
   const verdict = verdictOn(windows);
@@ -63,16 +63,16 @@ async function soak(engine: EngineName): Promise<boolean> {
     );
   }
   console.log("");
-  for (const [kind, { done, failures }] of traffic.tallies) {
+  for (const [kind, { done, failures }] of traffic.stats) {
     const failed = [...failures].map(([what, count]) => `${count} × ${what}`).join(", ");
     console.log(`${kind.padEnd(12)} ${String(done).padStart(7)} well${failed && `; ${failed}`}`);
   }
-  const grown = `${(verdict.grownBytes / MiB).toFixed(1)} MiB grown after warm-up (a ${warmUpShare.toFixed(2)} of the time), ${(verdict.allowedBytes / MiB).toFixed(1)} allowed`;
-  const isWell = verdict.isFlat && death === undefined;
+  const growth = `${(verdict.grownBytes / MiB).toFixed(1)} MiB grown after warm-up (a ${warmUpShare.toFixed(2)} of the time), ${(verdict.allowedBytes / MiB).toFixed(1)} allowed`;
+  const hasPassed = verdict.isFlat && exitReason === undefined;
   console.log(
-    `\n${engine}: ${death === undefined ? (verdict.isFlat ? "flat" : "NOT FLAT") : `DEAD, ${death}`}: ${grown}`,
+    `\n${engine}: ${exitReason === undefined ? (verdict.isFlat ? "flat" : "NOT FLAT") : `DEAD, ${exitReason}`}: ${growth}`,
   );
-  return isWell;
+  return hasPassed;
 }
 
 let areAllFlat = true;
