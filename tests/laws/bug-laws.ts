@@ -1,4 +1,4 @@
-/** What engines must do when a bug of ours throws in the middle of a request: 500, and nothing stays in flight. */
+/** What engines must do when a bug in the balancer throws during a request: respond with 500 and leave nothing in flight. */
 
 import { expect } from "bun:test";
 
@@ -19,7 +19,7 @@ interface BugSetup extends SilentOrigins {
 const get = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
 const handshake = `GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n\r\n`;
 
-/** Throws once, after the exchange has done what it was asked to: whoever asked never hears of the attempt. */
+/** Makes one step throw once, after the exchange has done it: the engine never receives the attempt. */
 function throwAfter(exchange: Exchange, step: Step, bug: { isLeft: boolean }): Exchange {
   const { [step]: original } = exchange;
   const throwing = (...args: unknown[]) => {
@@ -31,7 +31,7 @@ function throwAfter(exchange: Exchange, step: Step, bug: { isLeft: boolean }): E
   return Object.assign(exchange, { [step]: throwing });
 }
 
-/** Two origins that answer with what they are told, once they are told, behind an engine that has a bug at one step. */
+/** Runs a test with two origins that respond when the test writes, behind an engine with a bug at one step. */
 async function withBug(
   engine: Engine,
   step: Step,
@@ -50,14 +50,14 @@ async function withBug(
   try {
     await run({ fixture, origins, pending });
     const { upstreams } = fixture.pool;
-    await until(() => upstreams.every(({ inFlight }) => inFlight === 0), "nothing to be left in flight");
+    await until(() => upstreams.every(({ inFlight }) => inFlight === 0), "no attempt to be left in flight");
     expect(fixture.bugs.map(String)).toEqual(["Error: a bug for the test"]);
     pending.length = 0;
     const nextResponse = sendRequest(fixture.port, get);
     await until(() => pending.length === 1, "the next request");
-    pending[0]?.write(respondWith("well"));
-    expect((await nextResponse).body.toString()).toBe("well");
-    await until(() => fixture.records.length === 2, "the records of both");
+    pending[0]?.write(respondWith("ok"));
+    expect((await nextResponse).body.toString()).toBe("ok");
+    await until(() => fixture.records.length === 2, "the records of both requests");
     expect(fixture.records.map(({ status }) => status)).toEqual([500, 200]);
   } finally {
     fixture.close();
@@ -67,7 +67,7 @@ async function withBug(
 
 const isBlamed = ({ fixture }: BugSetup) => fixture.ended.some(({ outcome }) => outcome.kind === "failure");
 
-/** Throws when it is first asked; then it always names the first. */
+/** A policy that throws on its first pick; later picks return the first upstream. */
 function throwingOnce(): Policy {
   let isLeft = true;
   return {
@@ -81,14 +81,16 @@ function throwingOnce(): Policy {
 }
 
 export const bugLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
-  "answers 500 to a bug before an attempt is sent, and blames no upstream": (engine) =>
+  "responds with 500 to a bug before an attempt is sent, and counts no upstream failure": (engine) =>
     withBug(engine, "next", async (setup) => {
       expect((await sendRequest(setup.fixture.port, get)).status).toBe(500);
       expect(isBlamed(setup)).toBe(false);
       expect(setup.pending).toEqual([]);
     }),
 
-  "answers 500 to a bug between two attempts, and blames only the one that failed": (engine) =>
+  "responds with 500 to a bug between two attempts, and counts a failure only for the failed attempt": (
+    engine,
+  ) =>
     withBug(engine, "retryAfter", async ({ fixture, pending }) => {
       const response = sendRequest(fixture.port, get);
       await until(() => pending.length === 1, "the first attempt");
@@ -97,7 +99,7 @@ export const bugLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>
       expect(fixture.ended.map(({ outcome }) => outcome.kind)).toEqual(["failure", "cancelled"]);
     }),
 
-  "answers 500 to a bug in the middle of an answer that is tried elsewhere": (engine) =>
+  "responds with 500 to a bug while a response is discarded for a retry": (engine) =>
     withBug(
       engine,
       "responseReceived",
@@ -111,7 +113,7 @@ export const bugLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>
       { destination: { retryStatuses: new Set([503]) } },
     ),
 
-  "answers 500 to a bug while two attempts are under way, and drops both": (engine) =>
+  "responds with 500 to a bug while two attempts are in flight, and cancels both": (engine) =>
     withBug(
       engine,
       "responseReceived",
@@ -123,12 +125,12 @@ export const bugLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>
         expect((await response).status).toBe(500);
         expect(fixture.ended.every(({ outcome }) => outcome.kind !== "failure")).toBe(true);
         const isDropped = () => origins.some((origin) => origin.open() === 0);
-        await until(isDropped, "the connection that nobody waits for");
+        await until(isDropped, "the connection of the cancelled attempt to close");
       },
       { hedgeAfterMs: 20 },
     ),
 
-  "answers 500 to a WebSocket handshake that meets a bug": (engine) =>
+  "responds with 500 to a WebSocket handshake that hits a bug": (engine) =>
     withBug(engine, "next", async (setup) => {
       const client = await RawClient.connect(setup.fixture.port);
       expect((await client.send(handshake).readResponse()).status).toBe(500);
@@ -136,7 +138,7 @@ export const bugLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>
       expect(isBlamed(setup)).toBe(false);
     }),
 
-  "answers 500 to a bug as a request's turn in the queue comes, and serves those behind it": async (
+  "responds with 500 to a bug when a request leaves the queue, and serves the requests behind it": async (
     engine,
   ) => {
     const { origins, pending } = await startSilentOrigins(1);
@@ -153,11 +155,11 @@ export const bugLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>
       pending[0]?.write(respondWith("first"));
       expect((await first).body.toString()).toBe("first");
       expect((await unlucky).status).toBe(500);
-      await until(() => pending.length === 2, "the turn of the one behind");
+      await until(() => pending.length === 2, "the request behind it to be sent");
       pending[1]?.write(respondWith("behind"));
       expect((await behind).body.toString()).toBe("behind");
       expect(fixture.bugs.map(String)).toEqual(["Error: a bug for the test"]);
-      await until(() => fixture.records.length === 3, "the records of all");
+      await until(() => fixture.records.length === 3, "the records of all requests");
       expect(fixture.records.map(({ status }) => status)).toEqual([200, 500, 200]);
       expect(fixture.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0]);
     } finally {

@@ -1,4 +1,4 @@
-/** What engines must do when the time that a request may take as a whole is up, and where WebSocket handshakes go that wait in vain. */
+/** What engines must do when the total timeout of a request expires, and when a WebSocket handshake waits on an upstream that is down. */
 
 import { expect } from "bun:test";
 
@@ -37,8 +37,11 @@ async function withDeadlines(
   });
   try {
     await run({ fixture, origins, pending, deadlines });
-    await until(() => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0), "nothing to be left");
-    await until(() => deadlines.size === 0, "nobody to be hurried");
+    await until(
+      () => fixture.pool.upstreams.every(({ inFlight }) => inFlight === 0),
+      "no attempt to be left",
+    );
+    await until(() => deadlines.size === 0, "no deadline to be left");
     expect(fixture.bugs).toEqual([]);
   } finally {
     fixture.close();
@@ -47,9 +50,9 @@ async function withDeadlines(
 }
 
 const isDropped = ({ origins }: DeadlineSetup) =>
-  until(() => origins.every((origin) => origin.open() === 0), "all connections to be dropped");
+  until(() => origins.every((origin) => origin.open() === 0), "all connections to be closed");
 
-/** A WebSocket upstream that greets. */
+/** A WebSocket upstream that sends a greeting. */
 function startGreetingUpstream() {
   return Bun.serve({
     port: 0,
@@ -60,7 +63,7 @@ function startGreetingUpstream() {
 }
 
 export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
-  "answers 504 when the time for the whole request is up, tries nobody else and blames nobody": (engine) =>
+  "responds with 504 when the total timeout expires, without a retry or an upstream failure": (engine) =>
     withDeadlines(engine, async (setup) => {
       const since = performance.now();
       const response = await sendRequest(setup.fixture.port, get());
@@ -73,7 +76,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
       expect(ended.map(({ outcome }) => outcome)).toEqual([{ kind: "cancelled" }]);
     }),
 
-  "ends both attempts of a hedged request when its time is up": (engine) =>
+  "cancels both attempts of a hedged request when its total timeout expires": (engine) =>
     withDeadlines(
       engine,
       async (setup) => {
@@ -86,7 +89,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
       { hedgeAfterMs: 30 },
     ),
 
-  "counts the wait for a place and an attempt before as time of the whole request": (engine) =>
+  "counts the time in the queue and earlier attempts towards the total timeout": (engine) =>
     withDeadlines(
       engine,
       async ({ fixture, pending }) => {
@@ -102,8 +105,8 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
       { queue: { maxInFlight: 1, maxWaiting: 5, timeoutMs: 60_000, whenNoneFit: false } },
     ),
 
-  "lets an answer that has begun go on, however long it takes": (engine) => {
-    // Moved by hand: a machine that stands still for a while must not make an answer late that was written in time.
+  "lets a response that has begun finish, regardless of the total timeout": (engine) => {
+    // A fake clock: on a stalled machine a response that was written in time must not become late.
     const time = new FakeTime();
     return withDeadlines(
       engine,
@@ -112,7 +115,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
         await until(() => pending.length === 1, "the request");
         expect(deadlines.size).toBe(1);
         pending[0]?.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nall");
-        await until(() => client.received.includes("all"), "the answer to begin");
+        await until(() => client.received.includes("all"), "the response to begin");
         await time.advance(totalMs + 200);
         pending[0]?.write("ive");
         expect((await client.readResponse()).body.toString()).toBe("allive");
@@ -123,7 +126,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
     );
   },
 
-  "serves the next request on the connection of one whose time was up": (engine) =>
+  "serves the next request on the connection of a request that timed out": (engine) =>
     withDeadlines(engine, async ({ fixture, pending }) => {
       const client = await RawClient.connect(fixture.port);
       expect((await client.send(get("/late")).readResponse()).status).toBe(504);
@@ -134,7 +137,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
       client.destroy();
     }),
 
-  "moves a WebSocket handshake that waits on an upstream that was found down": async (engine) => {
+  "rescues a WebSocket handshake that waits on an upstream that went down": async (engine) => {
     const server = startGreetingUpstream();
     const frozen = await startOrigin(() => {});
     const fixture = await startEngine(engine, { ports: [frozen.port, server.port ?? 0], policy: "first" });
@@ -148,7 +151,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
       if (upstream) rescueWaiting(upstream);
       await until(() => messages.length === 1, "a greeting");
       expect([messages, fixture.retried]).toEqual([["welcome"], ["rescued"]]);
-      await until(() => frozen.open() === 0, "the first connection to be dropped");
+      await until(() => frozen.open() === 0, "the first connection to be closed");
       expect(fixture.pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([0, 1]);
       socket.close();
       await until(() => fixture.ended.length === 2, "the tunnel to end");
@@ -161,7 +164,7 @@ export const deadlineLaws: Readonly<Record<string, (engine: Engine) => Promise<v
     }
   },
 
-  "refuses a WebSocket handshake when the time for the whole request is up": (engine) =>
+  "refuses a WebSocket handshake when the total timeout expires": (engine) =>
     withDeadlines(engine, async (setup) => {
       const handshake = `GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n\r\n`;
       const response = await (await RawClient.connect(setup.fixture.port)).send(handshake).readResponse();

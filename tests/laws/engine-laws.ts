@@ -1,4 +1,4 @@
-/** What every engine must do, told over real sockets. An engine that cannot names the law and why in its exceptions. */
+/** What every engine must do, tested over real sockets. An engine's exceptions name the laws that it fails, and why. */
 
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
@@ -19,7 +19,7 @@ import { hedgeLaws } from "./hedge-laws.ts";
 import { oddityLaws } from "./oddity-laws.ts";
 import { recordLaws } from "./record-laws.ts";
 
-/** Laws that an engine cannot keep, with the reason. They stand in the README's table of limits. */
+/** Laws that an engine fails, with the reason. The table in `docs/engines.md` is generated from the fetch engine's. */
 export type Exceptions = Readonly<Record<string, string>>;
 
 interface OriginFixture {
@@ -46,14 +46,14 @@ async function withOrigin(
   }
 }
 
-/** The head that switches to WebSocket. RFC 6455 section 4.2.2. */
+/** The response head that accepts a WebSocket. RFC 6455 section 4.2.2. */
 function switchingProtocols(key: string): string {
   const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
   const headers = ["Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
   return ["HTTP/1.1 101 Switching Protocols", ...headers, "", ""].join("\r\n");
 }
 
-/** A client whose request waits at its upstream, until that is told to finish. */
+/** Runs a test with one request in flight; the upstream responds when the test calls `finish`. */
 function withRequestInFlight(
   engine: Engine,
   run: (setup: OriginFixture & { readonly client: RawClient; readonly finish: () => void }) => Promise<void>,
@@ -79,7 +79,7 @@ const get = (target = "/", headers = "") => `GET ${target} HTTP/1.1\r\nHost: sho
 const post = (body: string, headers = "") =>
   `POST / HTTP/1.1\r\nHost: shop.example\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 
-/** A port that refuses connections, because its listener has just gone. */
+/** A port that refuses connections: its listener was just closed. */
 async function closedPort(): Promise<number> {
   const origin = await startOrigin(() => {});
   await origin.close();
@@ -99,11 +99,11 @@ const laws: Readonly<Record<string, Law>> = {
   ...bugLaws,
   ...oddityLaws,
 
-  "passes method, target, fields and body on, and the answer back": (engine) =>
+  "forwards method, target, headers and body, and returns the response": (engine) =>
     withOrigin(
       engine,
       (request, socket) =>
-        void socket.write(respondWith(`got ${request.body.toString()}`, ["X-Answer: yes"], "201 Created")),
+        void socket.write(respondWith(`got ${request.body.toString()}`, ["X-Reply: yes"], "201 Created")),
       async ({ origin, fixture }) => {
         const response = await sendRequest(
           fixture.port,
@@ -111,7 +111,7 @@ const laws: Readonly<Record<string, Law>> = {
         );
         expect(response.status).toBe(201);
         expect(response.reason).toBe("Created");
-        expect(response.header("x-answer")).toBe("yes");
+        expect(response.header("x-reply")).toBe("yes");
         expect(response.body.toString()).toBe("got hello");
         const [received] = origin.requests;
         expect(received?.method).toBe("POST");
@@ -124,7 +124,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "keeps Host and adds the forwarding fields, replacing what an untrusted client sent": (engine) =>
+  "keeps Host and sets the forwarding headers, replacing what an untrusted client sent": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -146,25 +146,26 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "lets no client say where it comes from by another spelling, which servers of the CGI family take for the same":
-    (engine) =>
-      withOrigin(
-        engine,
-        (_, socket) => void socket.write(respondWith("ok")),
-        async ({ origin, fixture }) => {
-          const spoofed = ["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED-HOST", "X_Forwarded_Port"];
-          const headers = spoofed.map((name) => `${name}: 6.6.6.6\r\n`).join("");
-          await sendRequest(fixture.port, get("/", `${headers}X_Own: kept\r\n`));
-          const names = origin.requests[0]?.headers.map(([name]) => name.toLowerCase()) ?? [];
-          expect(names.filter((name) => /^x.forwarded/.test(name)).toSorted()).toEqual(
-            ["for", "host", "port", "proto"].map((part) => `x-forwarded-${part}`),
-          );
-          expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
-          expect(origin.requests[0]?.header("x_own")).toBe("kept");
-        },
-      ),
+  "removes forwarding headers spelled with underscores, which CGI servers read as the same header": (
+    engine,
+  ) =>
+    withOrigin(
+      engine,
+      (_, socket) => void socket.write(respondWith("ok")),
+      async ({ origin, fixture }) => {
+        const spoofed = ["X_Forwarded_For", "x-forwarded_proto", "X_FORWARDED-HOST", "X_Forwarded_Port"];
+        const headers = spoofed.map((name) => `${name}: 6.6.6.6\r\n`).join("");
+        await sendRequest(fixture.port, get("/", `${headers}X_Own: kept\r\n`));
+        const names = origin.requests[0]?.headers.map(([name]) => name.toLowerCase()) ?? [];
+        expect(names.filter((name) => /^x.forwarded/.test(name)).toSorted()).toEqual(
+          ["for", "host", "port", "proto"].map((part) => `x-forwarded-${part}`),
+        );
+        expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
+        expect(origin.requests[0]?.header("x_own")).toBe("kept");
+      },
+    ),
 
-  "passes a client's traceparent on as it came, unless requests are traced": (engine) =>
+  "forwards a client's traceparent unchanged unless requests are traced": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -178,7 +179,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "makes itself the parent of what upstreams do for a traced request, and of no other one": (engine) =>
+  "makes itself the parent span of the upstream's work for a traced request only": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -199,7 +200,7 @@ const laws: Readonly<Record<string, Law>> = {
       { trace: tracer(1, seededRandom(1)) },
     ),
 
-  "believes a trusted peer's forwarding fields and adds its address": (engine) =>
+  "keeps a trusted peer's forwarding headers and appends its address": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -219,7 +220,7 @@ const laws: Readonly<Record<string, Law>> = {
       { isTrustedProxy: () => true },
     ),
 
-  "ends hop-by-hop fields and those that Connection names at this hop, both ways": (engine) =>
+  "removes hop-by-hop headers and the headers that Connection names, in both directions": (engine) =>
     withOrigin(
       engine,
       (_, socket) =>
@@ -238,14 +239,14 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "moves requests that wait on an upstream that was found down, but no POST": async (engine) => {
+  "rescues requests that wait on an upstream that went down, except POSTs": async (engine) => {
     const pending: Socket[] = [];
     const frozen = await startOrigin((_, socket) => void pending.push(socket));
     const healthy = await startOrigin((_, socket) => void socket.write(respondWith("moved")));
     const fixture = await startEngine(engine, { ports: [frozen.port, healthy.port], policy: "first" });
     try {
       const moved = Array.from({ length: 20 }, () => sendRequest(fixture.port, get("/slow")));
-      const stays = sendRequest(fixture.port, post("once"));
+      const postResponse = sendRequest(fixture.port, post("once"));
       await until(() => pending.length === 21, "all requests to wait");
       const [upstream] = fixture.pool.upstreams;
       for (let i = 0; i < 3; i++) if (upstream) fixture.pool.recordProbe(upstream, false);
@@ -255,7 +256,7 @@ const laws: Readonly<Record<string, Law>> = {
       expect(fixture.retried).toEqual(Array.from({ length: 20 }, () => "rescued"));
       const waiting = frozen.requests.findIndex(({ method }) => method === "POST");
       pending[waiting]?.write(respondWith("late"));
-      expect((await stays).body.toString()).toBe("late");
+      expect((await postResponse).body.toString()).toBe("late");
       expect(fixture.bugs).toEqual([]);
     } finally {
       fixture.close();
@@ -264,7 +265,9 @@ const laws: Readonly<Record<string, Law>> = {
     }
   },
 
-  "keeps requests waiting that find no place, serves them in their order, and forgets who left": (engine) => {
+  "queues requests that find no slot, serves them in order, and drops those whose client disconnected": (
+    engine,
+  ) => {
     const pending: Socket[] = [];
     return withOrigin(
       engine,
@@ -273,7 +276,7 @@ const laws: Readonly<Record<string, Law>> = {
         const respondNext = async (served: number) => {
           await until(() => pending.length === 1, "the next request to arrive");
           expect(origin.requests.at(-1)?.target).toBe(`/${served}`);
-          pending.pop()?.write(respondWith(`answer ${served}`));
+          pending.pop()?.write(respondWith(`response ${served}`));
         };
         const first = sendRequest(fixture.port, get("/1"));
         await until(() => pending.length === 1, "the first request to arrive");
@@ -287,21 +290,21 @@ const laws: Readonly<Record<string, Law>> = {
         const fourth = await sendRequest(fixture.port, get("/4"));
         expect([fourth.status, fourth.header("retry-after")]).toEqual([503, "2"]);
         disconnecting.destroy();
-        await until(() => fixture.queued() === 2, "the one that left to be forgotten");
+        await until(() => fixture.queued() === 2, "the disconnected client's request to be dropped");
         await respondNext(1);
         await respondNext(2);
         await respondNext(3);
-        expect((await first).body.toString()).toBe("answer 1");
-        expect((await second).body.toString()).toBe("answer 2");
+        expect((await first).body.toString()).toBe("response 1");
+        expect((await second).body.toString()).toBe("response 2");
         expect(origin.requests[1]?.body.toString()).toBe("a body");
-        expect((await third).body.toString()).toBe("answer 3");
+        expect((await third).body.toString()).toBe("response 3");
         expect(fixture.refused).toEqual(["queue_full"]);
       },
       { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 1 } },
     );
   },
 
-  "refuses a request that waited for too long, and the connection goes on": (engine) => {
+  "refuses a request whose queue timeout expired, and keeps the connection": (engine) => {
     const pending: Socket[] = [];
     return withOrigin(
       engine,
@@ -319,7 +322,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "lets no tunnel take the place of a request": async (engine) => {
+  "does not count tunnels against the slots of requests": async (engine) => {
     const held: Socket[] = [];
     await withOrigin(
       engine,
@@ -339,9 +342,9 @@ const laws: Readonly<Record<string, Law>> = {
         expect(upstream?.inFlight).toBe(2);
         expect((await sendRequest(fixture.port, get())).body.toString()).toBe("ok");
         const first = sendRequest(fixture.port, get("/held"));
-        await until(() => held.length === 1, "the place to be taken");
+        await until(() => held.length === 1, "the slot to be taken");
         const second = sendRequest(fixture.port, get());
-        await until(() => fixture.queued() === 1, "the next one to wait");
+        await until(() => fixture.queued() === 1, "the next request to wait");
         held.pop()?.write(respondWith("at last"));
         expect((await first).body.toString()).toBe("at last");
         expect((await second).body.toString()).toBe("ok");
@@ -353,7 +356,9 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "takes the places of clients that trickle their bodies back, but only when others wait": (engine) =>
+  "reclaims the slots of clients that send their bodies slowly, but only when other requests wait": (
+    engine,
+  ) =>
     withOrigin(
       engine,
       {
@@ -369,15 +374,15 @@ const laws: Readonly<Record<string, Law>> = {
           50,
         );
         try {
-          await until(() => origin.requests.length === 2, "both places to be taken");
+          await until(() => origin.requests.length === 2, "both slots to be taken");
           const [upstream] = fixture.pool.upstreams;
           const since = performance.now();
-          await until(() => performance.now() - since > 2_200, "the time that a client has");
+          await until(() => performance.now() - since > 2_200, "the time that a client has to send");
           expect(upstream?.inFlight).toBe(2);
           expect((await sendRequest(fixture.port, get())).body.toString()).toBe("ok");
           await until(
             () => slow.some((client) => client.received.length > 0 || client.isClosed),
-            "one to be let go",
+            "one slow client to be refused",
           );
           const [forwarded, kept] = slow[0]?.received.length ? slow : slow.toReversed();
           expect(forwarded?.received.toString()).toStartWith("HTTP/1.1 408");
@@ -390,7 +395,7 @@ const laws: Readonly<Record<string, Law>> = {
       { queue: { maxWaiting: 3, timeoutMs: 5_000, whenNoneFit: false, maxInFlight: 2 } },
     ),
 
-  "cuts what is under way on one upstream: answers break off, what waits may go elsewhere, a POST is refused":
+  "aborts all attempts on one upstream: responses are truncated, waiting requests are retried, a POST is refused":
     async (engine) => {
       const partialResponse = Buffer.from(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\nsome",
@@ -402,21 +407,23 @@ const laws: Readonly<Record<string, Law>> = {
       const fixture = await startEngine(engine, { ports: [origin.port, healthy.port], policy: "first" });
       try {
         const [upstream] = fixture.pool.upstreams;
-        if (!upstream) throw new Error("nobody there");
-        const broken = fetch(`http://127.0.0.1:${fixture.port}/begun`).then((response) => response.text());
-        const isBroken = broken.then(
+        if (!upstream) throw new Error("no upstream");
+        const brokenResponse = fetch(`http://127.0.0.1:${fixture.port}/begun`).then((response) =>
+          response.text(),
+        );
+        const isBroken = brokenResponse.then(
           () => false,
           () => true,
         );
         const moved = sendRequest(fixture.port, get("/waits"));
         const refused = sendRequest(fixture.port, post("once"));
-        await until(() => origin.requests.length === 3, "all to arrive");
-        await until(() => upstream.responding.oldest !== undefined, "an answer to begin");
+        await until(() => origin.requests.length === 3, "all requests to arrive");
+        await until(() => upstream.responding.oldest !== undefined, "a response to begin");
         expect(fixture.listener.abortAttempts?.(upstream)).toBe(3);
         expect((await moved).body.toString()).toBe("moved");
         expect((await refused).status).toBe(502);
         expect(await isBroken).toBe(true);
-        await until(() => upstream.inFlight === 0, "nothing to be left");
+        await until(() => upstream.inFlight === 0, "no attempt to be left");
         expect(fixture.listener.abortAttempts?.(upstream)).toBe(0);
         expect(fixture.bugs).toEqual([]);
       } finally {
@@ -426,7 +433,7 @@ const laws: Readonly<Record<string, Law>> = {
       }
     },
 
-  "leaves encoded bodies and their fields as they are": (engine) =>
+  "forwards encoded bodies and their headers unchanged": (engine) =>
     withOrigin(
       engine,
       (_, socket) =>
@@ -440,7 +447,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "follows no redirect": (engine) =>
+  "does not follow redirects": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("", ["Location: /else"], "302 Found")),
@@ -452,7 +459,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "passes repeated Set-Cookie fields one by one": (engine) =>
+  "forwards repeated Set-Cookie headers separately": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok", ["Set-Cookie: a=1; Path=/", "Set-Cookie: b=2, c"])),
@@ -465,7 +472,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "answers HEAD without a body and with the upstream's Content-Length": (engine) =>
+  "responds to HEAD without a body and with the upstream's Content-Length": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"),
@@ -479,7 +486,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "passes 204 and 304 without a body and keeps the connection": (engine) =>
+  "forwards 204 and 304 without a body and keeps the connection": (engine) =>
     withOrigin(
       engine,
       ({ target }, socket) =>
@@ -498,12 +505,12 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "answers 100-continue before the body comes": (engine) =>
+  "responds to Expect: 100-continue before the body arrives": (engine) =>
     withOrigin(
       engine,
       {
         respond: ({ body }, socket) => void socket.write(respondWith(body)),
-        // An engine may answer itself, or pass the question on.
+        // An engine may respond itself or forward the expectation.
         onHead(request, socket) {
           if (request.header("expect")) socket.write("HTTP/1.1 100 Continue\r\n\r\n");
           return false;
@@ -519,7 +526,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "streams an answer piece by piece, before it is complete": (engine) => {
+  "streams a response chunk by chunk before it is complete": (engine) => {
     let finish = () => {};
     return withOrigin(
       engine,
@@ -530,7 +537,7 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ fixture }) => {
         const client = await RawClient.connect(fixture.port);
         client.send(get());
-        await until(() => client.received.includes("first"), "the first piece");
+        await until(() => client.received.includes("first"), "the first chunk");
         expect(client.received.includes("second")).toBe(false);
         expect(fixture.pool.upstreams[0]?.inFlight).toBe(1);
         finish();
@@ -541,7 +548,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "carries a 32 MB upload and a 64 MB download exactly": (engine) => {
+  "forwards a 32 MB upload and a 64 MB download byte for byte": (engine) => {
     const upload = patterned(32 * 1024 * 1024);
     const download = patterned(64 * 1024 * 1024);
     return withOrigin(
@@ -558,7 +565,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "passes a chunked upload on": (engine) =>
+  "forwards a chunked upload": (engine) =>
     withOrigin(
       engine,
       ({ body }, socket) => void socket.write(respondWith(body)),
@@ -582,7 +589,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "lets a client that does not read slow the upstream down": (engine) => {
+  "applies back-pressure to the upstream when a client does not read": (engine) => {
     const body = 256 * 1024 * 1024;
     let written = 0;
     return withOrigin(
@@ -615,7 +622,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "tries a refused connect elsewhere, whatever the method": async (engine) => {
+  "retries a refused connect on another upstream, for every method": async (engine) => {
     const dead = await closedPort();
     await withOrigin(
       engine,
@@ -632,7 +639,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "tries an idempotent request elsewhere when its upstream resets": (engine) =>
+  "retries an idempotent request on another upstream after a reset": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.resetAndDestroy(),
@@ -646,7 +653,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "never sends a POST twice that reached an upstream": (engine) => {
+  "never retries a POST that reached an upstream": (engine) => {
     let received = 0;
     const resets: OriginOptions["respond"] = ({ method }, socket) => {
       if (method === "GET") return void socket.write(respondWith("warm"));
@@ -668,7 +675,7 @@ const laws: Readonly<Record<string, Law>> = {
     });
   },
 
-  "answers 502 with Proxy-Status and a reason when every upstream refuses": async (engine) => {
+  "responds with 502, Proxy-Status and a reason when every upstream refuses": async (engine) => {
     const fixture = await startEngine(engine, { ports: [await closedPort(), await closedPort()] });
     const response = await sendRequest(fixture.port, get("/", "Accept: application/json\r\n"));
     expect(response.status).toBe(502);
@@ -683,7 +690,7 @@ const laws: Readonly<Record<string, Law>> = {
     fixture.close();
   },
 
-  "refuses a body that its Content-Length says is too large with 413, before it comes": (engine) =>
+  "refuses a too large Content-Length with 413 before the body arrives": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -700,7 +707,9 @@ const laws: Readonly<Record<string, Law>> = {
       { destination: { maxRequestBodyBytes: 1_000 } },
     ),
 
-  "refuses a body of unknown length with 413 as soon as it is too large, and blames nobody": (engine) =>
+  "refuses a body of unknown length with 413 once it exceeds the limit, and counts no upstream failure": (
+    engine,
+  ) =>
     withOrigin(
       engine,
       ({ body }, socket) => void socket.write(respondWith(String(body.length))),
@@ -715,13 +724,13 @@ const laws: Readonly<Record<string, Law>> = {
         expect(response.status).toBe(413);
         client.destroy();
         await until(() => fixture.pool.upstreams[0]?.inFlight === 0);
-        // What came in one piece may be refused before there is an attempt.
+        // A body that arrives in one chunk may be refused before an attempt starts.
         expect(fixture.ended.slice(1).every(({ outcome }) => outcome.kind === "cancelled")).toBe(true);
       },
       { destination: { maxRequestBodyBytes: 1_000 } },
     ),
 
-  "tries an answer with a configured status elsewhere": (engine) =>
+  "retries a response with a configured status on another upstream": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("overloaded", [], "503 Service Unavailable")),
@@ -742,7 +751,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "gives the last real answer when trying elsewhere does no better": (engine) => {
+  "returns the last real response when the retry fails": (engine) => {
     let large = false;
     return withOrigin(
       engine,
@@ -769,7 +778,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "ejects an upstream that resets, whatever the clients see, and goes on with the rest": (engine) =>
+  "ejects an upstream that resets, hides the resets from clients, and serves with the rest": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.resetAndDestroy(),
@@ -787,7 +796,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "answers 503 with Retry-After when no upstream is fit": async (engine) => {
+  "responds with 503 and Retry-After when no upstream is available": async (engine) => {
     const fixture = await startEngine(engine, { ports: [await closedPort()] });
     for (const upstream of fixture.pool.upstreams) fixture.pool.setMode(upstream, "maintenance");
     const response = await sendRequest(fixture.port, get());
@@ -797,7 +806,7 @@ const laws: Readonly<Record<string, Law>> = {
     fixture.close();
   },
 
-  "answers 504 when the head does not come in time": (engine) =>
+  "responds with 504 when the response head times out": (engine) =>
     withOrigin(
       engine,
       () => {},
@@ -814,7 +823,7 @@ const laws: Readonly<Record<string, Law>> = {
       { timeouts: { connectMs: 100, headMs: 100 }, retries: 0 },
     ),
 
-  "answers 502 to an answer that is not HTTP": (engine) =>
+  "responds with 502 when the upstream does not speak HTTP": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n"),
@@ -822,16 +831,16 @@ const laws: Readonly<Record<string, Law>> = {
       { timeouts: { connectMs: 200, headMs: 300 } },
     ),
 
-  "resets the client when an answer is cut short, and never ends it cleanly": (engine) => {
-    const cuts: Readonly<Record<string, string>> = {
+  "resets the client connection when a response is truncated, and never ends it cleanly": (engine) => {
+    const truncated: Readonly<Record<string, string>> = {
       "/length": `HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello`,
       "/chunked": `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`,
     };
     return withOrigin(
       engine,
-      ({ target }, socket) => void socket.write(cuts[target] ?? "", () => socket.destroy()),
+      ({ target }, socket) => void socket.write(truncated[target] ?? "", () => socket.destroy()),
       async ({ fixture }) => {
-        for (const target of Object.keys(cuts)) {
+        for (const target of Object.keys(truncated)) {
           const client = await RawClient.connect(fixture.port);
           client.send(get(target));
           await until(() => client.isClosed, "the connection to close");
@@ -845,7 +854,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "stops the upstream when the client goes away, and blames nobody": (engine) => {
+  "cancels the upstream request when the client disconnects, and counts no upstream failure": (engine) => {
     let upstreamClosed = 0;
     return withOrigin(
       engine,
@@ -864,7 +873,7 @@ const laws: Readonly<Record<string, Law>> = {
             () => origin.requests.some((request) => request.target === target),
             "the request to arrive",
           );
-          if (target === "/body") await until(() => client.received.includes("hello"), "the first piece");
+          if (target === "/body") await until(() => client.received.includes("hello"), "the first chunk");
           client.destroy();
           await until(() => fixture.pool.upstreams[0]?.inFlight === 0, "the attempt to end");
         }
@@ -874,7 +883,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "refuses two Hosts with 400, CONNECT and TRACE with 405, and lets none of them through": (engine) =>
+  "refuses two Host headers with 400, CONNECT and TRACE with 405, and forwards none of them": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -890,7 +899,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "carries a WebSocket both ways: text, binary, subprotocol and close code": (engine) =>
+  "forwards a WebSocket in both directions: text, binary, subprotocol and close code": (engine) =>
     withWebSocketUpstream(engine, async (port, seen) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/chat?room=1`, ["v2", "v1"]);
       socket.binaryType = "arraybuffer";
@@ -909,7 +918,7 @@ const laws: Readonly<Record<string, Law>> = {
       expect(await closed).toMatchObject({ code: 4001, reason: "bye" });
     }),
 
-  "passes a WebSocket client's close code to the upstream": (engine) =>
+  "forwards a WebSocket client's close code to the upstream": (engine) =>
     withWebSocketUpstream(engine, async (port, seen) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
       await new Promise((resolve) => (socket.onopen = resolve));
@@ -918,7 +927,7 @@ const laws: Readonly<Record<string, Law>> = {
       expect(seen.closed).toEqual({ code: 4002, reason: "done" });
     }),
 
-  "finishes what is under way before a drain ends, and takes nothing new": (engine) =>
+  "finishes requests in flight before a drain ends, and accepts no new ones": (engine) =>
     withRequestInFlight(engine, async ({ fixture, client, finish }) => {
       expect(fixture.listener.active()).toBe(1);
       let isDrained = false;
@@ -930,7 +939,7 @@ const laws: Readonly<Record<string, Law>> = {
       await drained;
     }),
 
-  "lets a slow client read its answer to the end before a drain ends": (engine) => {
+  "lets a slow client read its whole response before a drain ends": (engine) => {
     const body = patterned(24 * 1024 * 1024);
     return withOrigin(
       engine,
@@ -938,7 +947,7 @@ const laws: Readonly<Record<string, Law>> = {
       async ({ fixture }) => {
         const client = await RawClient.connect(fixture.port);
         client.send(get());
-        await until(() => client.received.length > 0, "the answer to begin");
+        await until(() => client.received.length > 0, "the response to begin");
         client.socket.pause();
         let isDrained = false;
         const drained = fixture.listener.drain().then(() => (isDrained = true));
@@ -952,7 +961,7 @@ const laws: Readonly<Record<string, Law>> = {
     );
   },
 
-  "does not wait for half a head when it drains": (engine) =>
+  "does not wait for an incomplete request head when it drains": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -965,7 +974,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "tells clients to close while it drains": (engine) =>
+  "sends Connection: close while it drains": (engine) =>
     withRequestInFlight(engine, async ({ fixture, client, finish }) => {
       const drained = fixture.listener.drain();
       finish();
@@ -974,7 +983,7 @@ const laws: Readonly<Record<string, Law>> = {
       await until(() => client.isClosed, "the connection to be closed");
     }),
 
-  "closes a connection that its client leaves idle": (engine) =>
+  "closes an idle client connection after the keep-alive timeout": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -1005,7 +1014,7 @@ const laws: Readonly<Record<string, Law>> = {
     await Promise.all(origins.map((origin) => origin.close()));
   },
 
-  "keeps the target's bytes": (engine) =>
+  "forwards the request target byte for byte": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok")),
@@ -1015,7 +1024,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "keeps names' case, order, duplicates and bytes above 0x7f, and invents no field": (engine) =>
+  "keeps the case, order, duplicates and bytes above 0x7f of headers, and adds none of its own": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith("ok", ["X-Odd: caf\xe9", "x-twice: 1", "X-Twice: 2"])),
@@ -1041,7 +1050,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "keeps Content-Length framing of large answers": (engine) =>
+  "keeps the Content-Length framing of large responses": (engine) =>
     withOrigin(
       engine,
       (_, socket) => void socket.write(respondWith(patterned(300_000))),
@@ -1049,7 +1058,7 @@ const laws: Readonly<Record<string, Law>> = {
         expect((await sendRequest(fixture.port, get())).header("content-length")).toBe("300000"),
     ),
 
-  "passes 103 Early Hints and trailers": (engine) =>
+  "forwards 103 Early Hints and trailers": (engine) =>
     withOrigin(
       engine,
       (_, socket) =>
@@ -1064,7 +1073,7 @@ const laws: Readonly<Record<string, Law>> = {
       },
     ),
 
-  "answers pipelined requests in order": (engine) =>
+  "responds to pipelined requests in order": (engine) =>
     withOrigin(
       engine,
       ({ target }, socket) =>
@@ -1088,7 +1097,7 @@ interface ObservedByUpstream {
   closed?: { code: number; reason: string };
 }
 
-/** An upstream that speaks WebSocket: greets, echoes, and closes with 4001 when asked to. */
+/** Runs a test with a WebSocket upstream that greets, echoes, and closes with 4001 on `close me`. */
 async function withWebSocketUpstream(
   engine: Engine,
   run: (port: number, seen: ObservedByUpstream) => Promise<void>,
@@ -1122,7 +1131,7 @@ async function withWebSocketUpstream(
   }
 }
 
-/** Bytes in which every misplaced piece shows. */
+/** Bytes in which a misplaced chunk is detected. */
 function patterned(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let i = 0; i < length; i += 4)
@@ -1132,15 +1141,15 @@ function patterned(length: number): Buffer {
 
 export const lawNames: readonly string[] = Object.keys(laws);
 
-/** Runs every law; one with an exception must really fail, so that no exception outlives its reason. */
+/** Runs every law. A law with an exception must fail, so that no exception outlives its reason. */
 export function engineLaws(engine: Engine, exceptions: Exceptions = {}): void {
   describe(`the ${engine.name} engine`, () => {
-    test("has exceptions only to laws that exist", () =>
+    test("has exceptions only for laws that exist", () =>
       expect(Object.keys(exceptions).filter((name) => !(name in laws))).toEqual([]));
     for (const [name, law] of Object.entries(laws)) {
       const exception = exceptions[name];
       if (exception === undefined) test(name, () => law(engine), 30_000);
-      else test.failing(`${name} (it cannot: ${exception})`, () => law(engine), 30_000);
+      else test.failing(`${name} (exception: ${exception})`, () => law(engine), 30_000);
     }
   });
 }

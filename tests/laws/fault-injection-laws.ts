@@ -1,4 +1,4 @@
-/** What every engine makes of a rehearsal: the same as of a real fault. */
+/** How every engine must treat an injected fault: as a real one. */
 
 import { describe, expect, test } from "bun:test";
 
@@ -16,7 +16,7 @@ import { until } from "../support/wait.ts";
 interface FaultSetup {
   readonly origins: readonly Origin[];
   readonly fixture: EngineFixture;
-  /** Plays on the first upstream. */
+  /** Injects a fault on the first upstream. */
   inject(change: Partial<FaultSpec>): void;
 }
 
@@ -55,7 +55,7 @@ async function withFault(
 }
 
 const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
-  "a rehearsed failure ejects the upstream while no client sees one, and it returns": (engine) =>
+  "an injected failure ejects the upstream, no client sees an error, and the upstream returns": (engine) =>
     withFault(
       engine,
       async ({ origins, fixture, inject }) => {
@@ -76,7 +76,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       { ejectsAfter: 3 },
     ),
 
-  "a rehearsed delay holds the request back before anything is sent, and counts as the upstream's": (
+  "an injected delay holds the request before anything is sent, and counts as the upstream's latency": (
     engine,
   ) =>
     withFault(
@@ -96,9 +96,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       { count: 1 },
     ),
 
-  "a rehearsed delay makes its upstream suspect, and its requests are rescued when it is found down": (
-    engine,
-  ) =>
+  "an injected delay makes the upstream suspected, and its requests are rescued when it is down": (engine) =>
     withFault(engine, async ({ origins, fixture, inject }) => {
       const { pool } = fixture;
       const [first] = pool.upstreams;
@@ -106,7 +104,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       inject({ latencyMs: 20_000 });
       const responses = [1, 2, 3].map(() => sendRequest(fixture.port, get));
       await until(() => first.waiting.oldest !== undefined);
-      // A moment later by the lookout's clock, so that nobody has to wait.
+      // The detector's clock runs ahead, so that the test need not wait.
       const suspects: unknown[] = [];
       const stallDetector = new StallDetector({
         pools: () => [pool],
@@ -124,7 +122,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       expect(origins[0]?.requests).toHaveLength(0);
     }),
 
-  "a rehearsed delay may be hedged, and what was outrun is never sent": (engine) =>
+  "an injected delay may be hedged, and the superseded attempt is never sent": (engine) =>
     withFault(
       engine,
       async ({ origins, fixture, inject }) => {
@@ -148,7 +146,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       { destination: { mayHedge: true } },
     ),
 
-  "a rehearsed delay beyond the time for a head is a timeout": (engine) =>
+  "an injected delay longer than the head timeout is a timeout": (engine) =>
     withFault(
       engine,
       async ({ fixture, inject }) => {
@@ -160,7 +158,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       { count: 1, timeouts: { headMs: 200 } },
     ),
 
-  "a rehearsed status is tried elsewhere where that is configured": (engine) =>
+  "an injected status is retried on another upstream if that is configured": (engine) =>
     withFault(
       engine,
       async ({ origins, fixture, inject }) => {
@@ -173,9 +171,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       { destination: { retryStatuses: new Set([503]) } },
     ),
 
-  "a rehearsed status reaches the client as an answer of the balancer where nothing is tried elsewhere": (
-    engine,
-  ) =>
+  "an injected status reaches the client as a response of the balancer if nothing is retried": (engine) =>
     withFault(
       engine,
       async ({ fixture, inject }) => {
@@ -193,7 +189,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
       { count: 1 },
     ),
 
-  "a client that leaves during a rehearsed delay speaks against nobody": (engine) =>
+  "a client that disconnects during an injected delay counts no upstream failure": (engine) =>
     withFault(
       engine,
       async ({ origins, fixture, inject }) => {
@@ -211,7 +207,7 @@ const laws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
 };
 
 export function faultInjectionLaws(engine: Engine): void {
-  describe(`a rehearsal on the ${engine.name} engine`, () => {
+  describe(`fault injection on the ${engine.name} engine`, () => {
     for (const [law, run] of Object.entries(laws)) test(law, () => run(engine));
   });
 }

@@ -1,4 +1,4 @@
-/** What engines must do with what no sound client or upstream sends: whoever is to blame is blamed, and nobody else. */
+/** What engines must do with malformed messages: blame the side that sent them and no other. */
 
 import { expect } from "bun:test";
 
@@ -17,9 +17,7 @@ const handshake = (headers = "") =>
   `GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n${headers}Sec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n\r\n`;
 
 export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
-  "lets no client speak against an upstream with subprotocols that are malformed or stand twice": async (
-    engine,
-  ) => {
+  "counts no upstream failure for malformed or duplicate subprotocols of a client": async (engine) => {
     const server = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
@@ -45,9 +43,7 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     }
   },
 
-  "passes an answer with a status that nobody knows on, or says that its upstream gave no answer": async (
-    engine,
-  ) => {
+  "forwards a response with an unknown status, or responds with 502 head_invalid": async (engine) => {
     const origin = await startOrigin(
       (_, socket) => void socket.write(respondWith("odd", ["Content-Type: text/plain"], "999 Odd")),
     );
@@ -66,9 +62,7 @@ export const oddityLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     }
   },
 
-  "refuses a WebSocket handshake whose time is up while its upstream's delay is rehearsed": async (
-    engine,
-  ) => {
+  "refuses a WebSocket handshake whose total timeout expires during an injected delay": async (engine) => {
     const deadlines = new Deadlines({ clock: systemClock, schedule: systemSchedule });
     const origin = await startOrigin(() => {});
     const timeouts = { totalMs: 200 };

@@ -1,4 +1,4 @@
-/** What every engine must write down: each exchange ends with one record. */
+/** What every engine must record: each exchange ends with exactly one record. */
 
 import { expect } from "bun:test";
 
@@ -35,7 +35,7 @@ async function withRecords(
 const ok: OriginOptions["respond"] = (_, socket) => void socket.write(respondWith("ok"));
 
 export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<void>>> = {
-  "ends a good exchange with one record": (engine) =>
+  "records a successful exchange once": (engine) =>
     withRecords(engine, ok, async ({ port, records }) => {
       const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
       await sendRequest(port, get("/a?b=c", `X-Request-Id: one\r\ntraceparent: ${traceparent}\r\n`));
@@ -54,7 +54,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       expect(records[0]?.bytesOut).toBeGreaterThan(1);
     }),
 
-  "ends a retried exchange with one record of both attempts": (engine) =>
+  "records a retried exchange once, with both attempts": (engine) =>
     withRecords(
       engine,
       ok,
@@ -68,7 +68,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       true,
     ),
 
-  "ends an exchange with a head that is refused with one record": (engine) =>
+  "records an exchange with a refused request head once": (engine) =>
     withRecords(engine, ok, async ({ port, records }) => {
       await sendRequest(port, "TRACE / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
       await until(() => records.length > 0);
@@ -78,7 +78,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       expect(records).toMatchObject([{ pool: null, attempts: [], clientAddress: "127.0.0.1" }]);
     }),
 
-  "ends an exchange whose client has left with one record": (engine) => {
+  "records an exchange whose client disconnected once": (engine) => {
     let hasArrived = false;
     return withRecords(
       engine,
@@ -95,7 +95,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
     );
   },
 
-  "ends an exchange whose answer broke off with one record": (engine) =>
+  "records an exchange with a truncated response once": (engine) =>
     withRecords(
       engine,
       (_, socket) => {
@@ -110,7 +110,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       },
     ),
 
-  "ends an exchange that became a WebSocket with one record": async (engine) => {
+  "records an exchange that became a WebSocket once": async (engine) => {
     const echo = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
@@ -129,7 +129,7 @@ export const recordLaws: Readonly<Record<string, (engine: Engine) => Promise<voi
       await until(() => fixture.records.length > 0);
       expect(fixture.records).toMatchObject([{ target: "/chat", status: 101, reason: null }]);
       expect(fixture.records[0]?.attempts).toHaveLength(1);
-      // "hellö" has six bytes each way; the wire engine counts frames and heads too.
+      // "hellö" has six bytes in each direction; the wire engine also counts frames and heads.
       expect(fixture.records[0]?.bytesIn).toBeGreaterThanOrEqual(6);
       expect(fixture.records[0]?.bytesOut).toBeGreaterThanOrEqual(6);
     } finally {

@@ -19,7 +19,7 @@ function startEcho() {
 }
 
 describe("the fetch engine's records", () => {
-  test("say 400 where the upstream agreed to a WebSocket that the client did not ask for well", async () => {
+  test("have status 400 if the upstream accepted a WebSocket whose client handshake was malformed", async () => {
     const echo = startEcho();
     const fixture = await startEngine(fetchEngine, { ports: [echo.port ?? 0] });
     try {
