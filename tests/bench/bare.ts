@@ -1,7 +1,7 @@
 /**
- * `bun tests/bench/bare.ts <port> <upstreams>`: hands bytes on without reading them, by turns. So it is no proxy, but what
- * remains of one: the price of the kernel and of the runtime's sockets, below which no program on them can get. It knows where
- * an answer ends from the length of the first one, since all are alike.
+ * `bun tests/bench/bare.ts <port> <upstreams>`: forwards bytes round-robin without parsing them. It is not a proxy but the
+ * lower bound of one: the cost of the kernel and the runtime's sockets. The length of the first response gives the end of
+ * each later one, since all are equal.
  */
 
 import { originPorts } from "./peers.ts";

@@ -1,5 +1,5 @@
 /**
- * What open dashboards cost: CPU time of a real `evenkeel up` with a hundred upstreams that all change every second.
+ * The CPU time of open dashboards: a real balancer and dashboard with a hundred upstreams that all change every second.
  * bun tests/bench/dashboard.ts [--viewers 10] [--upstreams 100] [--seconds 20]
  */
 
@@ -22,7 +22,7 @@ const [viewers, count, seconds] = [values.viewers, values.upstreams, values.seco
   number,
 ];
 
-/** User and system time of a process so far, milliseconds; Linux counts it in hundredths of a second. */
+/** User and system time of a process so far, milliseconds. Linux counts in hundredths of a second. */
 function cpuMs({ pid }: Program): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
@@ -34,7 +34,7 @@ async function coreShare(program: Program): Promise<string> {
   return `${(((cpuMs(program) - before) / (performance.now() - startedAt)) * 100).toFixed(1)} %`;
 }
 
-/** Reads the live stream as a page does; every page has its own. */
+/** Reads the live stream as a page does; every page opens its own. */
 async function openStream(url: string): Promise<{ bytes(): number; leave(): Promise<void> }> {
   const reader = (await fetch(url)).body?.getReader();
   let bytes = 0;
@@ -80,14 +80,14 @@ const load = (async () => {
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
 print(`${count} upstreams, ${viewers} viewers, ${seconds} s each; shares of one core`);
-print(`nobody looks:   dashboard ${await coreShare(dashboard)}`);
+print(`no viewers:     dashboard ${await coreShare(dashboard)}`);
 print(`                balancer  ${await coreShare(proxy)} (with the load)`);
 const streams = await Promise.all(Array.from({ length: viewers }, () => openStream(live)));
 const [dashboardShare, proxyShare] = await Promise.all([coreShare(dashboard), coreShare(proxy)]);
 const bytes = streams.reduce((sum, viewer) => sum + viewer.bytes(), 0);
 print(`${viewers} viewers:     dashboard ${dashboardShare}`);
 print(`                balancer  ${proxyShare} (with the load)`);
-print(`                ${(bytes / viewers / seconds / 1_000).toFixed(0)} kB a second for each viewer`);
+print(`                ${(bytes / viewers / seconds / 1_000).toFixed(0)} kB/s for each viewer`);
 for (const viewer of streams) await viewer.leave();
 isLoadRunning = false;
 await load;

@@ -1,7 +1,7 @@
 /**
- * `bun tests/bench/engine.ts [upstreams] [clients]`: what the wire engine's own work costs per request, without a kernel
- * below it: sockets that answer at once take the place of real ones. So it measures what code can change, and hardly
- * varies; what a request costs in truth, `npm run bench` tells.
+ * `bun tests/bench/engine.ts [upstreams] [clients]`: the CPU time of the wire engine's own work per request, without a
+ * kernel: fake sockets respond at once. It measures what code changes affect, and varies little. `npm run bench`
+ * measures the real cost of a request.
  */
 
 import { PoolRegistry } from "../../src/registry/pool-registry.ts";
@@ -35,7 +35,7 @@ const response = Buffer.from(
   ].join("\r\n"),
 );
 
-/** Whose turn it is to hear something, and what, in the order in which it was written: a ring, since each has one turn at most. */
+/** Pending deliveries in the order of the writes: handlers and their bytes. A ring, since each socket has at most one. */
 const ringSize = 4 * clientCount;
 const handlers = new Array<SocketHandler | undefined>(ringSize);
 const replies = new Array<Buffer | undefined>(ringSize);
@@ -43,7 +43,7 @@ let written = 0;
 let delivered = 0;
 let completed = 0;
 
-/** Takes everything; whoever is at the other end answers in the next turn. */
+/** A fake socket that accepts every write and delivers the reply in the next round. */
 function socketOf(handler: SocketHandler, reply: Buffer, onWrite?: () => void): WireSocket {
   return {
     write(_bytes, _offset, length) {
@@ -61,7 +61,7 @@ function socketOf(handler: SocketHandler, reply: Buffer, onWrite?: () => void): 
 }
 
 let accept: (address: string) => SocketHandler = () => {
-  throw new Error("Cannot accept: nobody listens");
+  throw new Error("Cannot accept: not listening");
 };
 const opening: ConnectHandler[] = [];
 const sockets: Sockets = {
@@ -78,7 +78,7 @@ function runRequests(requests: number): void {
     for (let handler = opening.pop(); handler; handler = opening.pop())
       handler.opened(socketOf(handler, response));
     const index = delivered++ % ringSize;
-    // The engine may change what it was given, as it may with a real socket's bytes.
+    // A copy: the engine may change received bytes in place.
     handlers[index]?.received(Buffer.from(replies[index] as Buffer));
   }
 }
@@ -121,6 +121,6 @@ for (let round = 0; round < rounds; round++) {
 nanos.sort((left, right) => left - right);
 const [best = 0, median = 0] = [nanos[0], nanos[rounds / 2]];
 console.log(
-  `${upstreamCount} upstreams, ${clientCount} clients: ${best.toFixed(0)} ns at best, ${median.toFixed(0)} ns the median`,
+  `${upstreamCount} upstreams, ${clientCount} clients: ${best.toFixed(0)} ns best, ${median.toFixed(0)} ns median`,
 );
 process.exit(0);

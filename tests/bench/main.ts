@@ -1,13 +1,12 @@
 /**
- * `bun run bench`: what a proxied request costs here, beside HAProxy, NGINX and Caddy. Every proxy once in every round,
- * medians at the end, because machines are noisy and ratios are not. Never part of the test suite.
+ * `bun run bench`: the cost of a proxied request, compared with HAProxy, NGINX and Caddy. Every proxy runs once in every
+ * round; the results are medians, because machines are noisy and ratios are not. Not part of the test suite.
  */
 
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
-import { engineNames } from "../../src/config/config.ts";
 import { type RunningProxy, Testbed } from "./field.ts";
 import { peers } from "./peers.ts";
 import {
@@ -63,6 +62,6 @@ if (selected.has("throughput"))
   for (const scenario of scenarios) print(await throughput(all, scenario, rounds));
 if (selected.has("half")) print(await halfLoad(all, rounds));
 if (selected.has("idle")) print(await idleConnections(all, 10_000));
-const fastest = engineNames.at(-1) ?? "fetch";
-if (selected.has("many")) print(await manyUpstreams(testbed, fastest, rounds));
-if (selected.has("workers")) print(await secondWorker(testbed, fastest, rounds));
+const engine = "wire";
+if (selected.has("many")) print(await manyUpstreams(testbed, engine, rounds));
+if (selected.has("workers")) print(await secondWorker(testbed, engine, rounds));

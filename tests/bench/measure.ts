@@ -1,4 +1,4 @@
-/** One run of load against one proxy, and what that cost the proxy: CPU time from /proc, which a noisy machine distorts least. */
+/** Runs load against a proxy and measures its cost: CPU time from /proc, which a noisy machine distorts least. */
 
 import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ export interface LoadShape {
   readonly path: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Whether every request opens a connection of its own. */
+  /** Whether every request opens a new connection. */
   readonly isFresh: boolean;
 }
 
@@ -22,7 +22,7 @@ export interface Measured {
   readonly memoryMiB: number;
 }
 
-/** As many requests as get through. Throws if any was not answered with success. */
+/** Sends as many requests as possible. Throws if a response is not 2xx. */
 export async function measure({ pid, port }: RunningProxy, shape: LoadShape): Promise<Measured> {
   const pids = processTreeOf(pid);
   const before = ticksOf(pids);
@@ -43,7 +43,7 @@ export async function measure({ pid, port }: RunningProxy, shape: LoadShape): Pr
   };
 }
 
-/** Milliseconds of CPU time in each second that nobody asks anything: probes and whatever else goes by the clock. */
+/** CPU milliseconds per second without requests: probes and other timers. */
 export async function idleCost({ pid }: RunningProxy, seconds: number): Promise<number> {
   const before = ticksOf(processTreeOf(pid));
   await Bun.sleep(seconds * 1_000);
@@ -79,14 +79,14 @@ export function memoryOf(pid: number): number {
   return mebibytesOf(pid, /VmRSS:\s+(\d+)/);
 }
 
-/** What of it is their own data: without the parts of their programs that they have used so far. */
+/** Their anonymous memory, MiB: without the mapped parts of their programs. */
 export function ownMemoryOf(pid: number): number {
   return mebibytesOf(pid, /RssAnon:\s+(\d+)/);
 }
 
-function mebibytesOf(pid: number, testbed: RegExp): number {
+function mebibytesOf(pid: number, status: RegExp): number {
   const kilobytes = processTreeOf(pid).map((each) =>
-    Number(testbed.exec(readFileSync(`/proc/${each}/status`, "utf8"))?.[1] ?? 0),
+    Number(status.exec(readFileSync(`/proc/${each}/status`, "utf8"))?.[1] ?? 0),
   );
   return kilobytes.reduce((sum, value) => sum + value, 0) / 1024;
 }

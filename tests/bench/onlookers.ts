@@ -1,6 +1,6 @@
 /**
- * `bun tests/bench/onlookers.ts`: what it costs that somebody learns of requests, as a multiple of the same engine where
- * only the store of recent requests does. Needs wrk, taskset and NGINX; alternating rounds, medians of the ratios within a round.
+ * `bun tests/bench/onlookers.ts`: the cost of access logs and traces, as a multiple of the same engine with only the
+ * store of recent requests. Needs wrk, taskset and NGINX. Rounds alternate; the results are medians of the ratios.
  */
 
 import { writeFileSync } from "node:fs";
@@ -22,15 +22,15 @@ const { values: options } = parseArgs({
 
 await using testbed = new Testbed([120]);
 const log = join(testbed.folder, "access.log");
-// Nobody listens on port 9: every batch of spans is lost, as with a collector that is away.
+// Port 9 refuses connections: every batch of spans is dropped, as with a collector that is down.
 const tracing = (share: number) => `tracing: { endpoint: "http://127.0.0.1:9", share: ${share} }`;
 const telemetry = {
-  "the store of requests alone": "{}",
-  "and a taker that wants none": `accessLog: { to: ${log}, share: 0 }`,
-  "access log of all, json": `accessLog: { to: ${log} }`,
-  "access log of all, common": `accessLog: { to: ${log}, format: common }`,
-  "access log of 1 %": `accessLog: { to: ${log}, share: 0.01 }`,
-  "traces of 1 %": tracing(0.01),
+  "recent requests only": "{}",
+  "plus a sink with share 0": `accessLog: { to: ${log}, share: 0 }`,
+  "access log, all, json": `accessLog: { to: ${log} }`,
+  "access log, all, common": `accessLog: { to: ${log}, format: common }`,
+  "access log, 1 %": `accessLog: { to: ${log}, share: 0.01 }`,
+  "traces, 1 %": tracing(0.01),
 };
 const peers = Object.entries(telemetry).map(([name, text], index): Peer => {
   const file = join(testbed.folder, `${index}.yaml`);

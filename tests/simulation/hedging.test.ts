@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { type Server, responsive, Simulation, type SimulationOptions } from "./world.ts";
 
-/** Answers in 10 to 20 ms, but now and then in a second: a collector's pause, a cold cache, a lost packet. */
+/** Responds in 10 to 20 ms, occasionally in a second: a garbage collection, a cold cache, a lost packet. */
 const withHiccups =
   (share: number): Server =>
   (dice) => ({ afterMs: dice() < share ? 1_000 : 10 + 10 * dice(), end: 200 });
@@ -31,7 +31,7 @@ const hedgeCount = (simulation: Simulation) =>
   (hedges(simulation).get("won") ?? 0) + (hedges(simulation).get("lost") ?? 0);
 
 describe("hedging", () => {
-  test("after a fixed time cuts the 99th percentile from a second to that time and an answer's", () => {
+  test("after a fixed time cuts the 99th percentile from one second to that time plus one response time", () => {
     const servers = three(withHiccups(0.02));
     expect(percentile(runLoad({ servers }).latenciesMs, 0.99)).toBe(1_000);
     const hedged = runLoad({ servers, hedgeAfter: 50 });
@@ -40,7 +40,7 @@ describe("hedging", () => {
     expect((hedges(hedged).get("won") ?? 0) / hedgeCount(hedged)).toBeGreaterThan(0.95);
   });
 
-  test("after the pool's own 99th percentile cuts what lies beyond it, for one more attempt in a hundred", () => {
+  test("after the pool's 99th percentile cuts the latency beyond it, for about 1 % more attempts", () => {
     const servers = three(withHiccups(0.005));
     expect(percentile(runLoad({ servers }).latenciesMs, 0.999)).toBe(1_000);
     const hedged = runLoad({ servers, hedgeAfter: "p99" });
@@ -48,8 +48,8 @@ describe("hedging", () => {
     expect(hedgeCount(hedged) / hedged.requests).toBeLessThan(0.02);
   });
 
-  test("does not hedge more and more, although what is outrun is never answered", () => {
-    // A heavy tail (Pareto): whoever has waited for long would wait for as long again, so that second attempts mostly win.
+  test("does not hedge more and more, although superseded attempts never respond", () => {
+    // A heavy tail (Pareto): a request that waited long would wait as long again, so second attempts mostly win.
     const heavy: Server = (dice) => ({ afterMs: Math.min(10 / (1 - dice()), 20_000), end: 200 });
     const hedged = runLoad({ servers: three(heavy), hedgeAfter: "p99", limits: roomy }, 200, 300);
     expect((hedges(hedged).get("won") ?? 0) / hedgeCount(hedged)).toBeGreaterThan(0.8);
@@ -57,7 +57,7 @@ describe("hedging", () => {
     expect(hedgeCount(hedged) / hedged.requests).toBeLessThan(0.025);
   });
 
-  test("keeps to the retry budget when everybody becomes slow", () => {
+  test("stays within the retry budget when all upstreams become slow", () => {
     const seconds = 30;
     const simulation = new Simulation({ servers: three(responsive(20)), hedgeAfter: 100, limits: roomy });
     simulation.load(500, 20);
@@ -66,24 +66,24 @@ describe("hedging", () => {
     simulation.load(500, seconds);
     simulation.run();
     const [newAttempts, clientRequests] = [simulation.attempts - attempts, simulation.requests - requests];
-    // A fifth of what was asked in ten seconds before is saved up.
+    // The budget has saved a fifth of the requests of the ten seconds before.
     expect(newAttempts).toBeLessThan(1.2 * clientRequests + 3 * seconds + 0.2 * 5_000 + 30);
     expect(newAttempts).toBeGreaterThan(1.15 * clientRequests);
   });
 
-  test("waits until it knows what is usual", () => {
+  test("does not hedge before it has measured enough latencies", () => {
     const simulation = new Simulation({ servers: three(withHiccups(0.3)), hedgeAfter: "p99" });
     simulation.load(2, 30);
     simulation.run();
     expect(hedgeCount(simulation)).toBe(0);
   });
 
-  test("leaves POSTs alone", () => {
+  test("does not hedge POSTs", () => {
     const simulation = runLoad({ servers: three(withHiccups(0.02)), hedgeAfter: 50, method: "POST" });
     expect(simulation.attempts).toBe(simulation.requests);
   });
 
-  test("does nothing where every other upstream is full", () => {
+  test("does not hedge if every other upstream is full", () => {
     const limits = { maxInFlight: 1 };
     const simulation = new Simulation({
       servers: three(() => ({ afterMs: 500, end: 200 })),

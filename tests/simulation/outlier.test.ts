@@ -13,19 +13,19 @@ function flapping(): Server {
   return (dice) => (count++ % 2 === 0 ? resetting(dice) : response(dice));
 }
 
-describe("an upstream that turns bad under load", () => {
+describe("an upstream that starts to fail under load", () => {
   for (const [name, server] of [
-    ["refuses", dead],
-    ["resets", resetting],
+    ["refuses connections", dead],
+    ["resets connections", resetting],
     ["hangs until a timeout", () => ({ afterMs: 3_000, end: failure("head", "head_timeout") })],
   ] as const) {
     for (const policy of policyNames.filter((name) => name !== "first" && name !== "hash")) {
-      test(`and ${name} is out within a few requests, under ${policy}`, () => {
+      test(`and ${name} is ejected within a few requests, under ${policy}`, () => {
         const simulation = new Simulation({ servers: healthy, policy });
         simulation.load(300, 10);
         simulation.setServer(0, server);
         simulation.load(300, 5);
-        // Latency-aware choices shun it after the first failure, so that five in a row may take their time.
+        // Latency-aware policies avoid it after the first failure, so that five failures in a row take longer.
         if (policy !== "p2c") expect(simulation.upstreams[0]?.status).toBe("ejected");
         simulation.takeAttemptCounts();
         simulation.load(300, 20);
@@ -37,7 +37,7 @@ describe("an upstream that turns bad under load", () => {
     }
   }
 
-  test("for good is asked once per ejection, and ever more seldom", () => {
+  test("permanently gets one request per ejection, after ever longer pauses", () => {
     const simulation = new Simulation({ servers: healthy });
     simulation.setServer(0, dead);
     const trials: number[] = [];
@@ -51,7 +51,7 @@ describe("an upstream that turns bad under load", () => {
     expect(simulation.errors).toEqual({});
   });
 
-  test("with half of its answers is out by ratio, though never five in a row", () => {
+  test("with half of its responses is ejected by its failure ratio, without five failures in a row", () => {
     const simulation = new Simulation({ servers: healthy });
     simulation.load(300, 5);
     simulation.setServer(1, flapping());
@@ -60,7 +60,7 @@ describe("an upstream that turns bad under load", () => {
     expect(simulation.errors).toEqual({});
   });
 
-  test("with one answer in ten stays, since retries hide that", () => {
+  test("with one response in ten is not ejected, since retries hide that", () => {
     const simulation = new Simulation({ servers: healthy });
     const response = responsive(20);
     simulation.setServer(1, (dice) => (dice() < 0.1 ? resetting(dice) : response(dice)));
@@ -71,7 +71,7 @@ describe("an upstream that turns bad under load", () => {
     expect(simulation.succeeded).toBe(simulation.requests);
   });
 
-  test("like all the others never empties the pool", () => {
+  test("like all the others is ejected only up to the maximum share", () => {
     const simulation = new Simulation({
       servers: [responsive(5, 503), responsive(5, 503), responsive(5, 503), responsive(5, 503)],
     });
@@ -87,7 +87,7 @@ describe("an upstream that turns bad under load", () => {
 });
 
 describe("a slow start", () => {
-  test("brings a recovered upstream from a tenth to its whole share within 30 s, and not faster", () => {
+  test("raises a recovered upstream from a tenth to its full share within 30 s, and not faster", () => {
     const simulation = new Simulation({ servers: healthy });
     simulation.load(600, 5);
     simulation.kill(0);

@@ -4,7 +4,7 @@ import { responsive, Simulation } from "./world.ts";
 
 const queue = { maxWaiting: 1_024, timeoutMs: 5_000, whenNoneFit: false };
 
-test("a burst of ten times what fits is served whole where it may wait, and refused for the most part where not", () => {
+test("a burst of ten times the capacity is served with a queue, and mostly refused without one", () => {
   const options = { servers: [responsive(20), responsive(20)], limits: { maxInFlight: 10 } };
   const queueing = new Simulation({ ...options, queue });
   queueing.burst(200);
@@ -17,7 +17,7 @@ test("a burst of ten times what fits is served whole where it may wait, and refu
   expect(unqueued.errors).toEqual({ queue_full: 180 });
 });
 
-test("more than a pool can ever serve is refused early, not piled up", () => {
+test("load beyond a pool's capacity is refused early and does not pile up in the queue", () => {
   const simulation = new Simulation({
     servers: [responsive(1_000)],
     limits: { maxInFlight: 1 },

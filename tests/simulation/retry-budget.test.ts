@@ -5,11 +5,11 @@ import { dead, resetting, responsive, Simulation } from "./world.ts";
 
 const healthy = (meanMs = 20) => [responsive(meanMs), responsive(meanMs), responsive(meanMs)];
 
-describe("one of three killed under load", () => {
+describe("one of three servers killed under load", () => {
   for (const perSecond of [100, 1_000, 10_000]) {
     for (const meanMs of [5, 50]) {
       const seconds = perSecond === 10_000 ? 3 : 20;
-      test(`costs no client an error at ${perSecond} requests a second of ${meanMs} ms, warm`, () => {
+      test(`costs no client an error at ${perSecond} requests/s of ${meanMs} ms, after a warm-up`, () => {
         const simulation = new Simulation({ servers: healthy(meanMs), limits: { maxInFlight: 10_000 } });
         simulation.load(perSecond, seconds / 2);
         simulation.after(seconds * 200, () => simulation.kill(1));
@@ -20,7 +20,7 @@ describe("one of three killed under load", () => {
         expect(simulation.attempts / simulation.requests).toBeLessThan(1.02);
       });
 
-      test(`costs no client an error at ${perSecond} requests a second of ${meanMs} ms, within the first moments`, () => {
+      test(`costs no client an error at ${perSecond} requests/s of ${meanMs} ms, right after the start`, () => {
         for (const afterMs of [1, 10, 30, 100, 300]) {
           const limits = { maxInFlight: 10_000 };
           const simulation = new Simulation({ servers: healthy(meanMs), seed: afterMs, limits });
@@ -33,8 +33,8 @@ describe("one of three killed under load", () => {
     }
   }
 
-  test("costs no client an error when idle clients come all at once and it died unseen", () => {
-    // More would not fit into the two that are left, with 256 in flight each.
+  test("costs no client an error when a burst arrives and its death was not yet detected", () => {
+    // A larger burst would exceed the two remaining servers, with 256 in flight each.
     for (const count of [3, 30, 300, 500]) {
       const simulation = new Simulation({ servers: healthy() });
       simulation.kill(0);
@@ -44,7 +44,7 @@ describe("one of three killed under load", () => {
     }
   });
 
-  test("costs no client an error when it dies with all that the others have room for, answered slowly", () => {
+  test("costs no client an error when it dies with as many slow requests as the others have capacity for", () => {
     const simulation = new Simulation({ servers: healthy(2_000) });
     simulation.burst(500);
     simulation.after(100, () => simulation.kill(2));
@@ -65,15 +65,15 @@ describe("one of three killed under load", () => {
 });
 
 describe("a retry storm", () => {
-  /** Three a second are always allowed, for a minute and the ten seconds before it. */
+  /** Three retries a second are always allowed, for a minute and the ten seconds before it. */
   const always = 3 * 70;
 
   for (const [name, server] of [
-    ["refuses", dead],
-    ["resets", resetting],
-    ["answers late and then resets", () => ({ afterMs: 500, end: failure("head", "upstream_reset") })],
+    ["refuses connections", dead],
+    ["resets connections", resetting],
+    ["resets connections after 500 ms", () => ({ afterMs: 500, end: failure("head", "upstream_reset") })],
   ] as const) {
-    test(`does not come of one of three that ${name}: at most 1.2 attempts a request over the whole run`, () => {
+    test(`is not caused by one of three that ${name}: at most 1.2 attempts per request over the whole run`, () => {
       for (const perSecond of [20, 200, 2_000]) {
         const simulation = new Simulation({ servers: [server, ...healthy().slice(1)] });
         simulation.load(perSecond, 60);
@@ -84,7 +84,7 @@ describe("a retry storm", () => {
     });
   }
 
-  test("does not come either where nobody may be ejected", () => {
+  test("is not caused either if no upstream may be ejected", () => {
     const simulation = new Simulation({ servers: [resetting, ...healthy().slice(1)], maxEjectedShare: 0 });
     simulation.load(500, 60);
     simulation.run();
@@ -92,7 +92,7 @@ describe("a retry storm", () => {
     expect(Object.keys(simulation.errors)).toEqual(["upstream_reset retry_budget"]);
   });
 
-  test("does not come when everything fails: the budget holds with two retries as with one", () => {
+  test("is not caused when everything fails: the budget holds with two retries as with one", () => {
     for (const retries of [1, 2]) {
       const simulation = new Simulation({
         servers: [resetting, resetting, resetting],
@@ -107,15 +107,15 @@ describe("a retry storm", () => {
   });
 });
 
-describe("a budget", () => {
-  test("lets pools with little traffic retry too: three a second", () => {
+describe("a retry budget", () => {
+  test("lets pools with little traffic retry too, three times a second", () => {
     const simulation = new Simulation({ servers: [resetting, responsive(5)], maxEjectedShare: 0 });
     simulation.load(5, 60);
     simulation.run();
     expect(simulation.errors).toEqual({});
   });
 
-  test("that is spent comes back as soon as upstreams are well again", () => {
+  test("that is exhausted refills when upstreams recover", () => {
     const simulation = new Simulation({ servers: [resetting, resetting], maxEjectedShare: 0 });
     simulation.load(300, 20);
     expect(simulation.budget?.balance ?? 0).toBeLessThan(70);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { policyNames } from "../../src/policy/policies.ts";
 import { responsive, Simulation } from "./world.ts";
 
-/** The share of each upstream over the next seconds. */
+/** The share of attempts of each upstream over the next seconds. */
 function sharesOf(simulation: Simulation, perSecond: number, seconds: number): number[] {
   simulation.takeAttemptCounts();
   simulation.load(perSecond, seconds);
@@ -15,7 +15,7 @@ function sharesOf(simulation: Simulation, perSecond: number, seconds: number): n
 describe("anti-starvation", () => {
   for (const policy of policyNames.filter((name) => name !== "first" && name !== "hash")) {
     for (const perSecond of [50, 500]) {
-      test(`a killed server that comes back has its fair share again, under ${policy} at ${perSecond} a second`, () => {
+      test(`a killed server that returns gets its fair share again, under ${policy} at ${perSecond} requests/s`, () => {
         const simulation = new Simulation({
           servers: [responsive(20), responsive(20), responsive(20)],
           policy,
@@ -33,7 +33,7 @@ describe("anti-starvation", () => {
   }
 
   for (const perSecond of [50, 500]) {
-    test(`a server that was slow for a while has its fair share again, under p2c at ${perSecond} a second`, () => {
+    test(`a server that was slow gets its fair share again, under p2c at ${perSecond} requests/s`, () => {
       const simulation = new Simulation({
         servers: [responsive(20), responsive(20), responsive(20)],
         policy: "p2c",
@@ -47,7 +47,7 @@ describe("anti-starvation", () => {
     });
   }
 
-  test("a new and unmeasured server gets its share from the start, and is not flooded", () => {
+  test("a new server without latency samples gets its share from the start, and is not flooded", () => {
     const simulation = new Simulation({
       servers: [responsive(20), responsive(20), responsive(20)],
       policy: "p2c",

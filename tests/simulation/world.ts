@@ -1,4 +1,4 @@
-/** A world on a fake clock: clients, exchanges, a pool and servers that behave as told. Seeded, and free of real time. */
+/** A simulation on a fake clock: clients, exchanges, a pool and modelled servers. Seeded and independent of real time. */
 
 import type { Schedule } from "../../src/lib/clock.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
@@ -17,16 +17,16 @@ import { type RetryAllowance, RetryBudget } from "../../src/proxy/retry-budget.t
 import { outlierLimits } from "../support/domain.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
 
-/** What a server does with one request. */
+/** What a simulated server does with one request. */
 export interface ServerReaction {
   readonly afterMs: number;
-  /** A status, or how it fails. */
+  /** A status or a failure. */
   readonly end: number | Failure;
 }
 
 export type Server = (dice: Random) => ServerReaction;
 
-/** Answers after a time drawn from an exponential distribution around `meanMs`. */
+/** Responds after a time drawn from an exponential distribution with mean `meanMs`. */
 export const responsive =
   (meanMs: number, status = 200): Server =>
   (dice) => ({ afterMs: -Math.log(1 - dice()) * meanMs, end: status });
@@ -40,7 +40,7 @@ export interface SimulationOptions {
   readonly weights?: readonly number[];
   readonly policy?: PolicyName;
   readonly retries?: number;
-  /** Null for none. */
+  /** Null disables the budget. */
   readonly retryBudget?: RetryAllowance | null;
   readonly limits?: Partial<UpstreamLimits>;
   readonly maxEjectedShare?: number;
@@ -56,13 +56,13 @@ interface ScheduledTask {
   readonly task: () => void;
 }
 
-/** One attempt under way, so that a server's death can end it at once. */
+/** An attempt in flight; a server's death ends it at once. */
 interface SimulatedAttempt {
   readonly upstream: Upstream;
   finish(end: number | Failure): void;
 }
 
-/** One request, and what is under way for it. */
+/** A client request and its attempts in flight. */
 interface SimulatedRequest {
   readonly exchange: Exchange;
   readonly since: number;
@@ -82,18 +82,18 @@ export class Simulation {
   readonly upstreams: readonly Upstream[];
   readonly budget: RetryBudget | undefined;
   readonly #queue: Queue | undefined;
-  /** Client requests, those that ended well, and attempts that reached a server's port, whatever came of them. */
+  /** Counts of client requests, of successful ones, and of attempts with any outcome. */
   requests = 0;
   succeeded = 0;
   attempts = 0;
-  /** Attempts of which a server received something: all but those that failed to connect. */
+  /** Attempts that reached a server: all except failed connects. */
   received = 0;
-  /** Milliseconds that each answered request took for its client. */
+  /** The latency of each request with a response, as the client measures it. */
   readonly latenciesMs: number[] = [];
   readonly metrics: Metrics;
-  /** Reasons of refusals with why they were not retried, and statuses of bad answers. */
+  /** Counts of refusals by reason and retry veto, and of error responses by status. */
   readonly errors: Record<string, number> = {};
-  /** Attempts by upstream, since the last `tally`. */
+  /** Attempts by upstream since the last {@link takeAttemptCounts}. */
   #served = new Map<Upstream, number>();
   readonly #servers: Server[];
   readonly #dice: Random;
@@ -132,7 +132,7 @@ export class Simulation {
       this.after(delayMs, () => isOff || task());
       return () => void (isOff = true);
     };
-    // Promises do not settle in here: whoever waits is served by the queue's next look.
+    // Promises do not settle inside the simulation: the queue's next timer serves waiting requests.
     this.#queue = options.queue && new Queue({ pool: this.pool, limits: options.queue, clock, schedule });
     const destination = {
       ...(this.#queue && { queue: this.#queue }),
@@ -151,7 +151,7 @@ export class Simulation {
     this.#exchange = () => new Exchange({ routes: () => [{ destination }], clock, observer });
     this.#hedger = new Hedger({
       ...{ clock, schedule },
-      // Or a world without requests would never come to rest.
+      // Otherwise a simulation without requests would never end.
       pools: () => (after === 0 || this.inFlight === 0 ? [] : [{ pool: this.pool, after }]),
       latencyOf: (pool) => this.metrics.latencyOf(pool),
     });
@@ -165,7 +165,7 @@ export class Simulation {
     return this.#queue?.size ?? 0;
   }
 
-  /** Requests that were answered by nobody. */
+  /** Requests that ended with a refusal or an error response. */
   get refused(): number {
     return Object.values(this.errors).reduce((sum, count) => sum + count, 0);
   }
@@ -174,7 +174,7 @@ export class Simulation {
     return this.#openAttempts.size;
   }
 
-  /** Requests at this rate, evenly spaced with some jitter, for so long. */
+  /** Sends requests at this rate for this time, evenly spaced with some jitter. */
   load(perSecond: number, seconds: number): void {
     const end = this.#now + seconds * 1_000;
     const gap = 1_000 / perSecond;
@@ -189,17 +189,17 @@ export class Simulation {
     this.run(end);
   }
 
-  /** So many requests at the same moment. */
+  /** Sends this many requests at the same moment. */
   burst(count: number): void {
     for (let i = 0; i < count; i++) this.#at(this.#now, () => this.#startRequest());
   }
 
-  /** At so many milliseconds from now. */
+  /** Schedules a task in `ms` milliseconds. */
   after(ms: number, task: () => void): void {
     this.#at(this.#now + ms, task);
   }
 
-  /** Lets everything happen that is due until then; without an end until nothing is left. */
+  /** Runs tasks until the given time; without one, until no task is left. */
   run(until = Infinity): void {
     for (;;) {
       const first = this.#heap[0];
@@ -211,12 +211,12 @@ export class Simulation {
     if (until !== Infinity) this.#now = Math.max(this.#now, until);
   }
 
-  /** Gives a server another behaviour. */
+  /** Replaces a server's behaviour. */
   setServer(index: number, server: Server): void {
     this.#servers[index] = server;
   }
 
-  /** As SIGKILL does: what is under way there is reset, and connects are refused from then on. */
+  /** Like SIGKILL: attempts in flight are reset, and later connects are refused. */
   kill(index: number): void {
     this.setServer(index, dead);
     for (const attempt of this.#openAttempts) {
@@ -224,7 +224,7 @@ export class Simulation {
     }
   }
 
-  /** How many attempts each upstream had since the last time. */
+  /** Returns the attempts of each upstream since the last call. */
   takeAttemptCounts(): number[] {
     const counts = this.upstreams.map((upstream) => this.#served.get(upstream) ?? 0);
     this.#served = new Map();

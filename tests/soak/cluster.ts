@@ -1,4 +1,4 @@
-/** The balancer of a soak with its servers, and what befalls them: real processes, real signals, one fault after the other. */
+/** The balancer and the servers of a soak test, and a sequence of faults: real processes and real signals. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,8 +17,8 @@ export class Cluster implements AsyncDisposable {
   readonly #servers = new Map<string, { readonly port: number; program: Program }>();
   readonly #file = join(this.#folder, "evenkeel.yaml");
   #faultyOrigin: Origin | undefined;
-  /** What the server that is no program of ours does at present. */
-  behavior: "well" | "resets" | "503" = "well";
+  /** The current behavior of the faulty origin. */
+  behavior: "healthy" | "resets" | "503" = "healthy";
   #balancer: Program | undefined;
   port = 0;
   #admin = "";
@@ -28,7 +28,7 @@ export class Cluster implements AsyncDisposable {
     this.engine = engine;
   }
 
-  /** How the balancer ended, and what it said last; undefined while it lives. */
+  /** The balancer's exit code or signal, and the end of its log; undefined while it runs. */
   get exitReason(): string | undefined {
     const { child } = this.#balancer ?? {};
     if (child?.exitCode === null && child.signalCode === null) return undefined;
@@ -53,7 +53,7 @@ export class Cluster implements AsyncDisposable {
     this.#balancer = this.#programs.start([
       ...[...fromBuild, "proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1"],
       ...["--config", this.#file, "--engine", this.engine],
-      // What is kept on disk is none of the memory.
+      // State on disk does not count as memory.
       ...["--state", join(this.#folder, "state.db")],
     ]);
     this.port = await this.#balancer.port("balancer");
@@ -61,10 +61,10 @@ export class Cluster implements AsyncDisposable {
     return this;
   }
 
-  /** In turn, for ever; each gives its name before it begins. */
+  /** Endless sequence of faults; each yields its name before it starts. */
   async *faults(): AsyncGenerator<string> {
     for (let round = 1; ; round++) {
-      yield "SIGKILL and return";
+      yield "SIGKILL and restart";
       await this.#server("b").program.kill("SIGKILL");
       await sleep(1_500);
       this.#server("b").program = this.#startServer("b", this.#server("b").port);
@@ -80,14 +80,14 @@ export class Cluster implements AsyncDisposable {
       this.#write(1 + (round % 3));
       this.#balancer?.child.kill("SIGHUP");
       await sleep(300);
-      yield "an upstream more, and less";
+      yield "add and remove an upstream";
       await this.#callAdmin("POST", "/api/pools/main/upstreams", {
         ...{ url: `http://127.0.0.1:${this.#server("a").port}`.replace("127.0.0.1", "localhost") },
         name: `extra-${round}`,
       });
       await sleep(1_000);
       await this.#callAdmin("DELETE", `/api/upstreams/extra-${round}?wait=2s`, {});
-      yield "looks at everything";
+      yield "read snapshot and metrics";
       for (const path of ["/api/snapshot", "/metrics"]) await this.#fetchAdmin(path);
       await sleep(300);
     }
@@ -102,7 +102,7 @@ export class Cluster implements AsyncDisposable {
   async #withBehavior(behavior: Cluster["behavior"]): Promise<void> {
     this.behavior = behavior;
     await sleep(1_500);
-    this.behavior = "well";
+    this.behavior = "healthy";
   }
 
   async #callAdmin(method: string, path: string, body: object): Promise<void> {
@@ -123,7 +123,7 @@ export class Cluster implements AsyncDisposable {
 
   #server(name: string) {
     const server = this.#servers.get(name);
-    if (!server) throw new Error(`Cannot find a server: ${name} is none of them`);
+    if (!server) throw new Error(`Cannot find server ${name}`);
     return server;
   }
 
@@ -134,10 +134,10 @@ export class Cluster implements AsyncDisposable {
       probe: { path: "/readyz", interval: "1s", changingInterval: "200ms" },
       ...{ hedge: "p99", retryStatuses: [503], slowStart: "2s", outlier: { ejection: "2s" } },
     };
-    const faultyUpstream = { name: "moody", url: this.#faultyOrigin?.url, weight };
+    const faultyUpstream = { name: "faulty", url: this.#faultyOrigin?.url, weight };
     const pools = {
       main: { ...fastSettings, upstreams: [...servers, faultyUpstream] },
-      // The moody one speaks no WebSocket.
+      // The faulty origin does not support WebSockets.
       sockets: {
         ...fastSettings,
         upstreams: servers.map(({ name, ...rest }) => ({ ...rest, name: `${name}-ws` })),

@@ -1,13 +1,13 @@
-/** All that clients do to a balancer in a soak, at a steady pace: GETs, POSTs, WebSockets, slow readers, and some who just leave. */
+/** The clients of a soak test, at a steady pace: GETs, POSTs, WebSockets, slow readers, and early disconnects. */
 
 import { connect } from "node:net";
 
 import { sleep } from "../../src/lib/clock.ts";
 
-/** What one kind of clients saw. */
+/** Results of one kind of clients. */
 export interface ClientStats {
   done: number;
-  /** By what happened instead of a good end. */
+  /** Counts by error message. */
   readonly failures: Map<string, number>;
 }
 
@@ -26,7 +26,7 @@ export class Traffic {
     this.#clients("POST, 200 KB", 1, () => fetchOnce(`${url}/work?ms=10`, "x".repeat(200_000)));
     this.#clients("WebSocket", 8, () => echoTenTimes(`ws://127.0.0.1:${port}/ws`));
     this.#clients("slow reader", 2, () => this.#readSlowly());
-    this.#clients("leaver", 4, () => this.#disconnectEarly());
+    this.#clients("early close", 4, () => this.#disconnectEarly());
   }
 
   async stop(): Promise<void> {
@@ -34,7 +34,7 @@ export class Traffic {
     await Promise.all(this.#running);
   }
 
-  /** Each goes on after a pause, whatever came of the last time. */
+  /** Starts clients of one kind; each continues after a pause, also after a failure. */
   #clients(kind: string, count: number, run: () => Promise<void>): void {
     const stats: ClientStats = { done: 0, failures: new Map() };
     this.stats.set(kind, stats);
@@ -53,7 +53,7 @@ export class Traffic {
     for (let i = 0; i < count; i++) this.#running.push(client());
   }
 
-  /** Takes a megabyte in small bites. */
+  /** Reads a megabyte in small pieces. */
   #readSlowly(): Promise<void> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.#port, "127.0.0.1");
@@ -62,7 +62,7 @@ export class Traffic {
       socket.on("data", (bytes: Buffer) => {
         if (length === 0) {
           const head = bytes.toString("latin1").split("\r\n\r\n", 1)[0] ?? "";
-          // Without any framing the end of the connection is the end of the answer.
+          // Without framing the end of the connection is the end of the response.
           const isChunked = /^transfer-encoding:/im.test(head);
           const bodyLength = /^content-length: (\d+)/im.exec(head)?.[1] ?? (isChunked ? Infinity : 0);
           expected = head.length + 4 + Number(bodyLength);
@@ -75,13 +75,13 @@ export class Traffic {
       socket.on("close", () =>
         length >= expected || tail === "0\r\n\r\n"
           ? resolve()
-          : reject(new Error(`cut after ${length > 0 ? "a part" : "nothing"}`)),
+          : reject(new Error(`truncated after ${length > 0 ? "a part" : "no byte"}`)),
       );
       socket.write("GET /work?bytes=1000000&ms=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     });
   }
 
-  /** Asks and is gone before the answer, or in the middle of a request. */
+  /** Disconnects before the response, or in the middle of a request. */
   #disconnectEarly(): Promise<void> {
     return new Promise((resolve) => {
       const socket = connect(this.#port, "127.0.0.1");
@@ -103,7 +103,7 @@ async function fetchOnce(url: string, body?: string): Promise<void> {
   if (response.status !== 200) throw new Error(`status ${response.status}`);
 }
 
-/** Opens, says something ten times, hears it again, and closes. */
+/** Opens a WebSocket, has ten messages echoed, and closes. */
 function echoTenTimes(url: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url);
@@ -116,6 +116,6 @@ function echoTenTimes(url: string): Promise<void> {
       else setTimeout(() => socket.readyState === WebSocket.OPEN && socket.send(message), 20);
     });
     socket.addEventListener("error", () => reject(new Error("handshake or connection failed")));
-    socket.addEventListener("close", () => (echoes === 10 ? resolve() : reject(new Error("cut"))));
+    socket.addEventListener("close", () => (echoes === 10 ? resolve() : reject(new Error("closed early"))));
   });
 }

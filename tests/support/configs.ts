@@ -1,4 +1,4 @@
-/** Configurations in short: "main: a b;weight=2 | api: c" has two pools, with addresses that follow from the names. */
+/** Short notation for configurations: "main: a b;weight=2 | api: c" has two pools. Addresses are derived from the names. */
 
 import type { Config, PoolConfig } from "../../src/config/config.ts";
 import type { UpstreamSpec } from "../../src/pool/upstream.ts";
@@ -19,7 +19,7 @@ export function specOf(entry: string): UpstreamSpec {
   };
 }
 
-/** Everything else is as the defaults have it. */
+/** Settings that are not given have their defaults. */
 export function configOf(
   pools: string,
   change: Partial<Config> = {},
@@ -47,7 +47,7 @@ export function poolsIn({ pools }: Config): string {
 
 const meta = { by: "ann", at: 1, why: "because" };
 
-/** "added main/c;weight=2", "removed main/a", "weight a 5", "mode a draining". */
+/** Parses "added main/c;weight=2", "removed main/a", "weight a 5" or "mode a draining". */
 export function intentOf(text: string): Intent {
   const [kind = "", what = "", value = ""] = text.split(" ");
   if (kind === "weight") return { ...meta, kind, upstream: what, weight: Number(value) };

@@ -1,4 +1,4 @@
-/** A balancer with a configuration file, its demo servers and its admin API: what the control plane's tests act on. */
+/** A balancer process with a configuration file, demo servers and its admin API, for the tests of the control plane. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,7 +24,7 @@ export class BalancerFixture implements AsyncDisposable {
   url = "";
   admin = "";
 
-  /** Made when it is first needed: a room whose tests are left out leaves nothing behind. */
+  /** Created on first use: skipped tests leave no folder behind. */
   get folder(): string {
     return (this.#folder ??= mkdtempSync(join(tmpdir(), "evenkeel-control-")));
   }
@@ -33,7 +33,7 @@ export class BalancerFixture implements AsyncDisposable {
     return join(this.folder, "evenkeel.yaml");
   }
 
-  /** Starts demo servers, and gives the line that names each in a configuration file. */
+  /** Starts one demo server for each name. */
   async startServers(...names: string[]): Promise<void> {
     for (const name of names) this.#servers.set(name, await startDemoServer(name));
   }
@@ -42,7 +42,7 @@ export class BalancerFixture implements AsyncDisposable {
     return this.#servers.get(name)?.url ?? "";
   }
 
-  /** Text of a file with one pool; options follow a name, as in "b;weight=2". */
+  /** A configuration file with one pool; options follow a name, as in "b;weight=2". */
   poolWith(names: readonly string[], more = ""): string {
     const lines = names.map((entry) => {
       const [name = "", ...options] = entry.split(";");
@@ -60,7 +60,7 @@ export class BalancerFixture implements AsyncDisposable {
     await this.restart();
   }
 
-  /** With the same file and state. */
+  /** Starts the balancer again with the same file and state. */
   async restart(): Promise<void> {
     const listen = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--config", this.file];
     this.proxy = this.programs.start([...fromBuild, "proxy", ...listen, ...this.#flags]);
@@ -96,7 +96,7 @@ export class BalancerFixture implements AsyncDisposable {
     return (await this.callAdmin("GET", `/api/events?${query}`)).body["events"] as BalancerEvent[];
   }
 
-  /** Resolves when the metric counts as many ends of this kind. */
+  /** Resolves when the metric counts this many reloads with this result. */
   async reloaded(result: string, times = 1): Promise<void> {
     const line = `evenkeel_config_reload_total{result="${result}"} ${times}`;
     const has = async () => (await (await fetch(`${this.admin}/metrics`)).text()).includes(line);

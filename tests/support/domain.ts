@@ -1,4 +1,4 @@
-/** A pool on a clock that tests move by hand, with attempts that end as told: the domain without any engine. */
+/** A pool on a fake clock, with attempts that tests end themselves: the domain without an engine. */
 
 import { defaults } from "../../src/config/config.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
@@ -11,17 +11,17 @@ import { Pool } from "../../src/pool/pool.ts";
 import { Upstream, type UpstreamLimits } from "../../src/pool/upstream.ts";
 import { testLimits } from "./upstreams.ts";
 
-/** As the configuration has them by default. */
+/** The configuration's defaults. */
 export const outlierLimits: OutlierLimits = defaults.pool.outlier;
 
 export interface PoolFixtureOptions {
   readonly weights?: readonly number[];
-  /** Which of them are backups, by index. */
+  /** The indexes of the backups. */
   readonly backups?: readonly number[];
   readonly policy?: PolicyName;
   readonly limits?: Partial<UpstreamLimits>;
   readonly maxEjectedShare?: number;
-  /** Whether probes have passed once. */
+  /** Whether every upstream starts with one passed probe. Default true. */
   readonly isProbed?: boolean;
   readonly seed?: number;
 }
@@ -31,13 +31,13 @@ export interface PoolFixture {
   readonly random: Random;
   readonly pool: Pool;
   readonly upstreams: readonly Upstream[];
-  /** What the pool's observer heard: "a up→ejected consecutive_failures", "panic true". */
+  /** Calls of the pool's observer: "a up→ejected consecutive_failures", "panic true". */
   readonly changes: string[];
-  /** An attempt under way. */
+  /** Starts an attempt. */
   startAttempt(upstream: Upstream): Attempt;
-  /** An attempt that began and ended at once. */
+  /** Starts an attempt and ends it at once. */
   runAttempt(upstream: Upstream | undefined, signal: "ok" | "bad" | "gone"): void;
-  /** Ids of a list, joined. */
+  /** The ids of a list, joined. */
   ids(list: readonly Upstream[]): string;
 }
 
@@ -85,7 +85,7 @@ export function createPoolFixture(options: PoolFixtureOptions = {}): PoolFixture
     return attempt;
   };
   const runAttempt: PoolFixture["runAttempt"] = (upstream, signal) => {
-    if (!upstream) throw new Error("nobody was chosen");
+    if (!upstream) throw new Error("no upstream was selected");
     const attempt = startAttempt(upstream);
     if (signal === "ok") attempt.responseStarted(200);
     attempt.end(outcomes[signal]);

@@ -1,4 +1,4 @@
-/** A stage for one engine: pools of real origins in front of it, and a record of what the observers heard. */
+/** Starts an engine with a pool of real origins behind it, and collects the calls of its observers. */
 
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import type { Engine, EngineListener, EngineOptions } from "../../src/engine/engine.ts";
@@ -23,17 +23,17 @@ export interface EngineFixtureOptions {
   readonly policy?: PolicyName;
   readonly retries?: number;
   readonly timeouts?: Partial<Timeouts>;
-  /** Further rules of the destination. */
+  /** More settings of the destination. */
   readonly destination?: Partial<Destination>;
-  /** A queue in front of the pool, and how many attempts each upstream takes at a time. */
+  /** A queue in front of the pool, and the maximum number of attempts in flight on each upstream. */
   readonly queue?: QueueLimits & { readonly maxInFlight: number };
-  /** Idempotent requests that wait for so long get a second attempt; none does without it. */
+  /** Idempotent requests are hedged after this wait; never by default. */
   readonly hedgeAfterMs?: number;
-  /** Failures in a row that eject an upstream; none does without it. */
+  /** Consecutive failures that eject an upstream; never by default. */
   readonly ejectsAfter?: number;
   readonly clientTimeouts?: Partial<EngineOptions["clientTimeouts"]>;
   readonly isTrustedProxy?: EngineOptions["isTrustedProxy"];
-  /** Requests are traced. */
+  /** Traces requests. */
   readonly trace?: Tracer;
 }
 
@@ -54,7 +54,7 @@ export interface EngineFixture {
   readonly hedged: string[];
   readonly bugs: unknown[];
   readonly records: RequestRecord[];
-  /** Requests that wait for a place. */
+  /** The number of requests in the queue. */
   queued(): number;
   close(): void;
 }

@@ -1,4 +1,4 @@
-/** A stand-in for the admin side: a real HTTP listener that serves a scriptable snapshot and records what is asked of it. */
+/** A fake admin API: a real HTTP listener that serves a snapshot which tests replace, and stores the requests it receives. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -21,7 +21,7 @@ import { type FakeRequestsApi, fakeRequestsApi } from "./requests-fixture.ts";
 
 export interface ModePost {
   readonly id: string;
-  /** "draining" also for what came to the drain address. */
+  /** "draining" also for requests to the drain path. */
   readonly mode: unknown;
   readonly reason: unknown;
   readonly actor: string | undefined;
@@ -31,13 +31,13 @@ export interface ModePost {
 export interface FakeAdminApi {
   readonly port: number;
   readonly url: string;
-  /** What is served; a test replaces or changes it at will. */
+  /** The snapshot that is served; tests may replace it. */
   snapshot: Snapshot;
   /** How often the snapshot was read. */
   reads: number;
-  /** Answers everything instead, when set. */
+  /** Responds to all requests instead, when set. */
   respond: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
-  /** Of what the front door answers. */
+  /** The status of responses in the balancer's place. */
   balancerStatus: number;
   readonly posts: ModePost[];
   settings: readonly Setting[];
@@ -48,7 +48,7 @@ export interface FakeAdminApi {
   close(): Promise<void>;
 }
 
-/** @param port 0 takes any free one; a given one lets a test bring the same address back */
+/** @param port 0 takes any free port; a fixed port lets a test restart at the same address */
 export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Promise<FakeAdminApi> {
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => void respond(request, response));
@@ -89,10 +89,10 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
     if (request.method === "GET" && request.url === "/api/me") {
       return send(response, 200, { kind: "anybody", name: null, role: "admin", login: false });
     }
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://admin.example");
     if (request.method === "GET" && pathname === "/api/history") {
-      const answer = historyOf(api.snapshot, searchParams);
-      return answer ? send(response, 200, answer) : send(response, 404, missing);
+      const result = historyOf(api.snapshot, searchParams);
+      return result ? send(response, 200, result) : send(response, 404, missing);
     }
     if (request.method === "GET" && pathname === "/api/config") {
       return send(response, 200, { settings: api.settings });
@@ -142,7 +142,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
       if (changed) return send(response, 200, changed);
       return send(response, 404, missing);
     }
-    // The same listener stands in for the front door.
+    // The same listener also takes the balancer's place.
     send(response, api.balancerStatus, { path: request.url });
   }
   return api;
@@ -150,7 +150,7 @@ export async function startFakeAdminApi(snapshot = calmSnapshot(), port = 0): Pr
 
 const missing = { reason: "upstream_unknown", detail: "There is no such upstream." };
 
-/** A day of waves, the same for every series: made up from the time alone, so that two answers agree. */
+/** A day of sine waves, the same for every series: computed from the time alone, so that two responses agree. */
 export function historyOf(snapshot: Snapshot, query: URLSearchParams): HistoryResult | undefined {
   const window = windowNamed(query.get("window") ?? "5m") ?? "5m";
   const keys: SeriesKey[] = snapshot.pools.flatMap(({ name, upstreams }) => [
@@ -262,7 +262,7 @@ type SomeEvent = readonly [
   detail: string,
 ];
 
-/** A morning's, oldest first. */
+/** The events of a morning, oldest first. */
 function someEvents(): readonly BalancerEvent[] {
   const rows: readonly SomeEvent[] = [
     [9_000_000, "phase", null, "starting", "ready", "lifecycle", "balancer", ""],
@@ -366,7 +366,7 @@ export function upstream(id: string, change: Partial<UpstreamSnapshot> = {}): Up
   };
 }
 
-/** @param share of the time that is counted: since it is up, and a day at most */
+/** @param share the uptime's share of the counted time, which is at most a day */
 export function upFor(sinceMs: number, share = 1): UptimeSnapshot {
   return { state: "up", since: Date.now() - sinceMs, share, countedMs: Math.min(sinceMs, 86_400_000) };
 }
@@ -410,14 +410,14 @@ export function snapshotOf(...pools: PoolSnapshot[]): Snapshot {
   };
 }
 
-/** Three upstreams, all well, without traffic. */
+/** Three passing upstreams without traffic. */
 export function calmSnapshot(): Snapshot {
   return snapshotOf(
     pool({ upstreams: [upstream("localhost:8081"), upstream("localhost:8082"), upstream("localhost:8083")] }),
   );
 }
 
-/** A working day: traffic everywhere, one upstream just refused its probes, one is being emptied, one worker is being started anew. */
+/** A busy balancer: traffic on all upstreams, one with failing probes, one draining, one worker restarting. */
 export function busySnapshot(): Snapshot {
   const now = Date.now();
   const busy = (requests: number, rate: number, p50Ms: number, errors = 0) =>

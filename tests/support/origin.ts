@@ -1,20 +1,20 @@
-/** A scriptable upstream on raw sockets: it sees the bytes as they came and answers with whatever bytes a test wants. */
+/** A scriptable upstream on raw sockets: it exposes the received bytes and responds with any bytes. */
 
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
 export interface ReceivedRequest {
-  /** The head as it came, without the empty line. */
+  /** The head as received, without the empty line. */
   readonly head: string;
   readonly method: string;
   readonly target: string;
-  /** In the order and spelling in which they came. */
+  /** Headers in the order and spelling received. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
-  /** First value of a field, by any spelling of its name. */
+  /** The first value of a header; the name is case-insensitive. */
   header(name: string): string | undefined;
   /** The body with its framing removed. */
   readonly body: Buffer;
-  /** Which connection it came on, counted from 1. */
+  /** The number of its connection, counted from 1. */
   readonly connection: number;
 }
 
@@ -23,29 +23,29 @@ export type Responder = (request: ReceivedRequest, socket: Socket) => void | Pro
 export interface Origin {
   readonly port: number;
   readonly url: string;
-  /** Everything received, also what was not answered. */
+  /** Every received request, with or without a response. */
   readonly requests: readonly ReceivedRequest[];
-  /** How many connections were accepted so far. */
+  /** Number of connections accepted so far. */
   connections(): number;
-  /** Connections that are open now. */
+  /** Number of open connections. */
   open(): number;
   close(): Promise<void>;
 }
 
 export interface OriginOptions {
-  /** Called when a whole request has arrived. */
+  /** Called when a complete request has arrived. */
   readonly respond: Responder;
-  /** Called as soon as a head has arrived; true takes the socket over: nothing more is parsed on it. */
+  /** Called when a head has arrived. True takes over the socket: no more bytes of it are parsed. */
   readonly onHead?: (request: ReceivedRequest, socket: Socket) => boolean;
-  /** Called when a connection was accepted. */
+  /** Called when a connection is accepted. */
   readonly onConnect?: (socket: Socket) => void;
   readonly port?: number;
 }
 
-/** Origins that answer nobody by themselves. */
+/** Origins that never respond on their own. */
 export interface SilentOrigins {
   readonly origins: readonly Origin[];
-  /** Connections whose requests wait for an answer, in the order of arriving. */
+  /** Connections whose requests wait for a response, in order of arrival. */
   readonly pending: Socket[];
 }
 
@@ -144,7 +144,7 @@ function requestOf(head: string, body: Buffer, connection: number): ReceivedRequ
   return { head, method, target, headers, header, body, connection };
 }
 
-/** The body if it is complete, and how many bytes it took with its framing. */
+/** The complete body and its length with framing; undefined while it is incomplete. */
 function bodyOf(request: ReceivedRequest, bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
   if (request.header("transfer-encoding")?.toLowerCase() === "chunked") return chunksOf(bytes);
   const length = Number(request.header("content-length") ?? 0);
@@ -173,14 +173,14 @@ function chunksOf(bytes: Buffer): { bytes: Buffer; taken: number } | undefined {
 }
 
 /**
- * The same answer, but not at once, as of a server that has something to do: a load then keeps its requests in flight,
- * and asks at the pace of its clients instead of as fast as the processors go.
+ * Delays a response as a busy server does: a load then keeps its requests in flight and sends at the pace of its
+ * clients instead of using all processors.
  */
 export function delayed(response: Responder, ms = 15): Responder {
   return (request, socket) => void setTimeout(() => void response(request, socket), ms);
 }
 
-/** A complete answer with Content-Length. */
+/** The bytes of a complete response with Content-Length. */
 export function respondWith(
   body: string | Buffer,
   headers: readonly string[] = [],

@@ -1,4 +1,4 @@
-/** A client on a raw socket: sends the bytes it is told to and reads answers without forgiving anything. */
+/** A client on a raw socket: sends arbitrary bytes and parses responses strictly. */
 
 import { connect, type Socket } from "node:net";
 
@@ -7,7 +7,7 @@ import { until } from "./wait.ts";
 export interface RawResponse {
   readonly status: number;
   readonly reason: string;
-  /** Fields in the order and spelling in which they came. */
+  /** Headers in the order and spelling received. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   header(name: string): string | undefined;
   /** The body with its framing removed. */
@@ -29,7 +29,7 @@ export class RawClient {
     this.socket.on("close", () => (this.isClosed = true));
   }
 
-  /** Everything that arrived and was not yet read as an answer. */
+  /** The bytes received and not yet consumed by {@link readResponse}. */
   get received(): Buffer {
     if (this.#received.length > 1) this.#received = [Buffer.concat(this.#received)];
     return this.#received[0] ?? Buffer.alloc(0);
@@ -49,7 +49,7 @@ export class RawClient {
     return this;
   }
 
-  /** The next whole answer. @param method of the request that it answers: HEAD has no body */
+  /** Reads the next complete response. @param method of its request: a response to HEAD has no body */
   async readResponse(method = "GET", limitMs = 5_000): Promise<RawResponse> {
     let parsed: { response: RawResponse; taken: number } | undefined;
     await until(
@@ -70,7 +70,7 @@ export class RawClient {
   }
 }
 
-/** Sends one request on a fresh connection and reads its answer. */
+/** Sends one request on a new connection and reads the response. */
 export async function sendRequest(
   port: number,
   request: string | Buffer,

@@ -1,4 +1,4 @@
-/** A record of an exchange as a recorder makes it: one that went well, for tests that change what they are about. */
+/** A request record of a successful exchange; tests change the fields that they are about. */
 
 import type { AttemptRecord, EndedExchange, RequestRecord } from "../../src/proxy/record.ts";
 
@@ -28,7 +28,7 @@ export const goodRecord: RequestRecord = {
   ...{ choices: [], traceId: null },
 };
 
-/** As takers are given it. */
+/** The form in which sinks receive a record. */
 export function endedWith(record: RequestRecord): EndedExchange {
   return { ...record, record };
 }

@@ -1,4 +1,4 @@
-/** The part of the admin stand-in that tells of requests: some that are kept, streams of new ones, and a dry run. */
+/** The requests part of the fake admin API: stored requests, streams of new ones, and a dry run. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { StoredRequest } from "../../src/requests/recent-requests.ts";
@@ -12,17 +12,17 @@ export interface FakeRequestsApi {
   sampled: boolean;
   dryRun: DryRunResult;
   readonly dryRuns: DryRunRequest[];
-  /** What the lists and streams were asked for. */
+  /** The queries of the lists and streams. */
   readonly queries: string[];
-  /** How many streams are open. */
+  /** Number of open streams. */
   readonly streams: number;
-  /** Keeps it and sends it to every stream. */
+  /** Stores a request and sends it to every stream. */
   add(request: StoredRequest): void;
   sendMissed(count: number): void;
-  /** Ends every stream, and takes no further one until {@link reconnect}: as a balancer that restarts. */
+  /** Ends every stream and refuses new ones until {@link reconnect}, like a balancer that restarts. */
   disconnect(): void;
   reconnect(): void;
-  /** Whether the request was for this desk. */
+  /** Responds to requests of this part; resolves with false for others. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 }
 
@@ -54,7 +54,7 @@ export function fakeRequestsApi(): FakeRequestsApi {
       isDisconnected = false;
     },
     async handle(request, response) {
-      const { pathname, searchParams } = new URL(request.url ?? "/", "http://stand-in");
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://admin.example");
       if (!pathname.startsWith("/api/requests")) return false;
       if (pathname === "/api/requests/dry-run" && request.method === "POST") {
         let body = "";
@@ -167,7 +167,7 @@ export function someChoice(chosen: string): SelectionRecord {
   return { chosen, candidates, fit: candidates.length };
 }
 
-/** One that was tried twice: refused at the first upstream, answered by the second. */
+/** A request with two attempts: the first upstream refused it, the second responded. */
 export function retriedRequest(seq: number, change: Partial<StoredRequest> = {}): StoredRequest {
   return someRequest(seq, {
     ...{ target: "/cart/checkout?step=2", durationMs: 148.2, queuedMs: 21.5, reason: null },
@@ -196,7 +196,7 @@ const targets = [
   ...["/search?q=walking+boots&sort=price", "/products/92/reviews", "/account/orders"],
 ];
 
-/** Forty of a working day, newest first. */
+/** Forty requests, newest first. */
 export function someRequests(): StoredRequest[] {
   const broken = { status: 0, outcome: "failure", headMs: null } as const;
   const special: Readonly<Record<number, StoredRequest>> = {

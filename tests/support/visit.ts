@@ -1,4 +1,4 @@
-/** A dashboard, and a page of Chromium that looks at it: set up and taken down together. */
+/** A dashboard and a Chromium page that shows it, started and stopped together. */
 
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { type Dashboard, startDashboard } from "../../src/dashboard/dashboard.ts";
@@ -6,24 +6,24 @@ import { runtime } from "../../src/runtime/bun.ts";
 import { type FakeAdminApi, busySnapshot, startFakeAdminApi } from "./fake-admin-api.ts";
 import { complaintsOf } from "./browser.ts";
 
-/** Whose picture the dashboard shows. */
+/** The balancer that the dashboard shows. */
 export interface DashboardTarget {
   readonly balancerUrl: string;
   readonly adminUrl: string;
 }
 
 export interface Visit extends AsyncDisposable {
-  /** Of the dashboard, without a path. */
+  /** The dashboard's URL without a path. */
   readonly url: string;
   readonly page: Page;
-  /** What the browser complained about, breaches of the content security policy among it. */
+  /** Problems that the browser reported, including violations of the content security policy. */
   readonly complaints: string[];
   stopDashboard(): void;
-  /** Again, on the same port. */
+  /** Starts the dashboard again on the same port. */
   startDashboard(): Promise<void>;
 }
 
-/** The page is empty at first. */
+/** The page is blank at first. */
 export async function visit(
   browser: Browser,
   target: DashboardTarget,
@@ -57,13 +57,13 @@ export interface FakeAdminVisit extends Visit {
 
 export interface FakeAdminOptions extends BrowserContextOptions {
   readonly snapshot?: FakeAdminApi["snapshot"];
-  /** What the front door answers from the first look on. */
+  /** The status of the balancer's responses from the start. */
   readonly balancerStatus?: number;
-  /** Where the page is at first. */
+  /** The page's first path. */
   readonly path?: string;
 }
 
-/** A dashboard on a played balancer, and a page of it. */
+/** A dashboard on a fake admin API, and a page of it. */
 export async function visitFakeAdmin(
   browser: Browser,
   { snapshot = busySnapshot(), balancerStatus = 200, path = "/", ...options }: FakeAdminOptions = {},
@@ -81,5 +81,5 @@ export async function visitFakeAdmin(
   };
 }
 
-/** Until the page's stream of pictures has begun. */
+/** Resolves when the page's live stream has begun. */
 export const live = (page: Page) => page.waitForSelector("html[data-link=live]");
