@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { reaches, type Role, roles } from "../../src/access/accounts.ts";
 import { roleNamed } from "../../src/admin/authorization.ts";
-import { ask } from "../support/raw-client.ts";
+import { sendRequest } from "../support/raw-client.ts";
 import { accountsOf, hashOf, routesOfAdmin, startAdminStand } from "./fixture.ts";
 
 const accounts = await accountsOf();
@@ -267,7 +267,7 @@ test("nobody gets past the guard with an address that the router reads different
     for (const host of hosts) {
       for (const version of ["1.0", "1.1"]) {
         const path = target.startsWith("GET") ? "/api/snapshot" : "/api/reload";
-        const response = await ask(stand.port, `${target}${path} HTTP/${version}\r\n${host}${body}`);
+        const response = await sendRequest(stand.port, `${target}${path} HTTP/${version}\r\n${host}${body}`);
         const text = response.body.toString();
         expect([target, host, text.includes("pools"), text.includes("applied")]).toEqual([
           target,

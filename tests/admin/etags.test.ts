@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { taggedText, upstreamEtag } from "../../src/admin/etags.ts";
 import type { UpstreamSnapshot } from "../../src/snapshot/snapshot.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 
 describe("an upstream's tag", () => {
   const mark = { by: "ann", at: 5, why: "" };
@@ -49,8 +49,8 @@ describe("a text that was seen before", () => {
 
 describe("a reload with If-Match", () => {
   test("is done while the configuration is the one that was looked at, and refused with 412 when it is not", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     const seen = async () => (await fetch(`${room.admin}/api/config`)).headers.get("etag") ?? "";
@@ -80,9 +80,9 @@ describe("a reload with If-Match", () => {
 });
 
 describe("a write with If-Match", () => {
-  const room = new ControlRoom();
+  const room = new BalancerFixture();
   beforeAll(async () => {
-    await room.servers("a", "b");
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
   });

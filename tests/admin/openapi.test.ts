@@ -21,7 +21,7 @@ import type { Snapshot, UpstreamDetail } from "../../src/snapshot/snapshot.ts";
 import type { HistoryResult } from "../../src/history/history.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
 import type { Intent } from "../../src/state/intent.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { until } from "../support/wait.ts";
 import { routesOfAdmin } from "./fixture.ts";
 
@@ -229,11 +229,11 @@ const elsewhere: Readonly<Record<string, string>> = {
 };
 
 describe("the real balancer", () => {
-  const room = new ControlRoom();
+  const room = new BalancerFixture();
   const seen = new Map<string, Set<number>>();
 
   beforeAll(async () => {
-    await room.servers("a", "b");
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     for (let request = 0; request < 20; request++) {

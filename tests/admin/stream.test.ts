@@ -7,7 +7,7 @@ import { runtime } from "../../src/runtime/bun.ts";
 import type { WebListener } from "../../src/runtime/runtime.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { until } from "../support/wait.ts";
 
@@ -215,16 +215,16 @@ describe("the stream", () => {
 
 describe("the real balancer's stream", () => {
   test("tells of a drain, and goes on after a restart where the reader was", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
     await room.start();
     const first = await Reading.of(`${room.admin}/api/stream?upstream=a&snapshots=1s`);
-    await room.ask("POST", "/api/upstreams/a/drain?wait=5s", { reason: "kernel" });
+    await room.callAdmin("POST", "/api/upstreams/a/drain?wait=5s", { reason: "kernel" });
     await until(() => first.words === "draining drained", "the drain");
     expect(first.text).toContain('event: snapshot\ndata: {"at":');
     const last = first.events.at(-1)?.id ?? "";
-    await room.ask("POST", "/api/upstreams/a/mode", { mode: "ready" });
+    await room.callAdmin("POST", "/api/upstreams/a/mode", { mode: "ready" });
     // Written down before the process ends, so that it can be told after.
     await room.proxy.kill("SIGTERM");
     await until(() => first.isOver, "the end");

@@ -17,9 +17,9 @@ describe("accounts at a reload", () => {
       "~ setting: admin.users ann (admin) → ann (viewer), bob (viewer)",
       "~ setting: admin.tokens none → ci (operator)",
     ]);
-    const again = planOf(withAdmin({ users: [ann] }), withAdmin({ users: [{ ...ann, passwordHash: "$argon2id$new" }] }));
-    expect(again.map(describeStep)).toEqual(["~ setting: admin.users with another secret"]);
-    expect(JSON.stringify([steps, again])).not.toMatch(/argon2|sha256/);
+    const second = planOf(withAdmin({ users: [ann] }), withAdmin({ users: [{ ...ann, passwordHash: "$argon2id$new" }] }));
+    expect(second.map(describeStep)).toEqual(["~ setting: admin.users with another secret"]);
+    expect(JSON.stringify([steps, second])).not.toMatch(/argon2|sha256/);
   }); // prettier-ignore
 
   test("are live, while the listener and its token are not", () => {

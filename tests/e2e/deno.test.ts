@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { isGone, Program, Programs } from "../support/program.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -38,7 +38,7 @@ describe("under Deno", () => {
         return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () =>
           socket.destroy(),
         );
-      socket.write(answerWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
+      socket.write(respondWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
     });
     const proxy = start(
       programs,
@@ -49,7 +49,7 @@ describe("under Deno", () => {
     );
     const port = await proxy.port("balancer", 20_000);
     for (let i = 0; i < 4; i++) {
-      const response = await ask(
+      const response = await sendRequest(
         port,
         "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
       );
@@ -57,9 +57,9 @@ describe("under Deno", () => {
       expect(response.body.toString()).toBe("hello");
     }
     expect(origin.requests[0]?.target).toBe("/x%20y");
-    expect(origin.requests[0]?.field("host")).toBe("a.example");
-    expect(origin.requests[0]?.field("x-forwarded-for")).toBe("127.0.0.1");
-    expect((await ask(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
+    expect(origin.requests[0]?.header("host")).toBe("a.example");
+    expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
+    expect((await sendRequest(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
     const client = await RawClient.connect(port);
     client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
     await until(() => client.isClosed, "the cut answer to close its client");
@@ -71,7 +71,7 @@ describe("under Deno", () => {
   test("the admin side describes itself and streams, and the command line acts", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = start(programs, "proxy", ...flags, "--upstreams", `${origin.url};name=a`);
     const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
     await until(async () => (await fetch(`${admin}/readyz`)).ok, "the balancer", 10_000);
@@ -123,7 +123,7 @@ describe("under Deno", () => {
   test("people log in, with hashes that Bun made, and act within their role", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-deno-"));
     const config = join(folder, "users.yaml");
     const cost = { algorithm: "argon2id", memoryCost: 1_024, timeCost: 1 } as const;
@@ -221,7 +221,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
       await using programs = new Programs();
       const waiting: (() => void)[] = [];
       const origin = await startOrigin(({ target }, socket) => {
-        const response = () => socket.write(answerWith("hello"));
+        const response = () => socket.write(respondWith("hello"));
         if (target === "/slow") waiting.push(response);
         else response();
       });
@@ -232,7 +232,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
       const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
       const supervisors = async () => (await snapshot()).workers ?? [];
       const request = (target = "/") =>
-        ask(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+        sendRequest(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
       for (let i = 0; i < 60; i++) expect((await request()).status).toBe(200);
       const counted = async () => (await supervisors()).reduce((sum, { requests }) => sum + requests, 0);
       await until(async () => (await counted()) === 60, "the counts to come in");
@@ -276,7 +276,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
   test("workers go when their parent was killed", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("hello")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("hello")));
     const proxy = start(programs, "proxy", ...flags, "--workers", "2", "--upstreams", origin.url);
     const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
     const { workers = [] } = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import manifest from "../../package.json" with { type: "json" };
 import { startCollector } from "../support/collector.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Program } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
@@ -39,7 +39,7 @@ describe("the executable", () => {
   });
 
   test("balances, and has the dashboard and its assets inside", async () => {
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("from the origin")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("from the origin")));
     const up = run(
       ...["up", "--port", "0", "--admin-port", "0", "--dashboard-port", "0", "--state", ":memory:"],
       ...["--upstreams", origin.url],
@@ -68,7 +68,7 @@ describe("the executable", () => {
 
   test("has inside what only some configurations load: access log and traces", async () => {
     const collector = await startCollector();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = run(
       ...["proxy", "--port", "0", "--admin-port", "0", "--state", ":memory:", "--upstreams", origin.url],
       ...["--access-log", "stdout", "--otlp-endpoint", collector.url],
@@ -88,7 +88,7 @@ describe("the executable", () => {
     const responses: (() => void)[] = [];
     const origin = await startOrigin((_, socket) => {
       waiting += 1;
-      responses.push(() => socket.write(answerWith("ok")));
+      responses.push(() => socket.write(respondWith("ok")));
     });
     // Each may have 256 in flight.
     const upstreams = ["a", "b"].map((name) => `${origin.url};name=${name}`).join(",");
@@ -100,7 +100,7 @@ describe("the executable", () => {
     for (const client of clients) client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     await until(() => waiting === 400, "all requests to be under way at once");
     for (const response of responses) response();
-    for (const client of clients) expect((await client.answer()).status).toBe(200);
+    for (const client of clients) expect((await client.readResponse()).status).toBe(200);
     for (const client of clients) client.destroy();
     expect((await proxy.kill("SIGTERM")).code).toBe(0);
     await origin.close();

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { engineNames } from "../../src/config/config.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -10,7 +10,7 @@ test.each([...engineNames])(
   async (engine) => {
     await using programs = new Programs();
     const broken = await startOrigin((_, socket) => void socket.destroy());
-    const whole = await startOrigin((_, socket) => void socket.write(answerWith("whole")));
+    const whole = await startOrigin((_, socket) => void socket.write(respondWith("whole")));
     const proxy = programs.evenkeel(
       ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", engine],
       ...["--policy", "first", "--upstreams", `${broken.url};name=broken,${whole.url};name=whole`],

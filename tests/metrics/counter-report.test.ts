@@ -14,12 +14,12 @@ import {
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { cancelled, failure, completed } from "../../src/pool/outcome.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 
 const overTheWire = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
 
 test("the sum of several meters equals one meter that counted everything", async () => {
-  const { pool, upstreams, now } = domain({ weights: [1] });
+  const { pool, upstreams, now } = createPoolFixture({ weights: [1] });
   const [upstream] = upstreams;
   if (!upstream) throw new Error("no upstream");
   const dice = seededRandom(5);

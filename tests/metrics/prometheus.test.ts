@@ -5,9 +5,9 @@ import { metricsFile, metricsPage } from "../../scripts/metrics-docs.ts";
 import { memoryFamilies, processFamilies, stateFamily } from "../../src/metrics/process-families.ts";
 import { families } from "../../src/metrics/families.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { type Origin, startOrigin } from "../support/origin.ts";
-import { type Read, readExposition } from "../support/exposition-format.ts";
+import { type ParsedExposition, readExposition } from "../support/exposition-format.ts";
 
 const head = (name: string, type = "counter") => `# HELP ${name} What.\n# TYPE ${name} ${type}\n`;
 const buckets = (...counts: number[]) =>
@@ -62,14 +62,14 @@ describe("the reader of the exposition format", () => {
 });
 
 describe("the real metrics", () => {
-  const room = new ControlRoom();
+  const room = new BalancerFixture();
   let text = "";
   let rude: Origin;
-  let read: Read;
+  let read: ParsedExposition;
   const marker = "xyzzy";
 
   beforeAll(async () => {
-    await room.servers("a", "b");
+    await room.startServers("a", "b");
     rude = await startOrigin((request, socket) => {
       if (request.target === "/readyz") socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
       else socket.destroy();
@@ -84,7 +84,7 @@ describe("the real metrics", () => {
     }
     await (await fetch(`${room.url}/${marker}`)).text();
     await (await fetch(`${room.url}/work`, { method: "POST", body: marker.repeat(1_000) })).text();
-    await room.ask("POST", "/api/reload");
+    await room.callAdmin("POST", "/api/reload");
     text = await (await fetch(`${room.admin}/metrics`)).text();
     read = readExposition(text);
   });
