@@ -33,7 +33,7 @@ export interface DataPlane {
   /** Whether nothing is under way on an upstream, beyond doubt. */
   isDrained(upstream: Upstream): boolean;
   /** What a pool's exchanges know of it, everywhere. */
-  measure(member: PoolEntry): PoolGauges;
+  measure(entry: PoolEntry): PoolGauges;
   /** What other processes of ours take, bytes. */
   rssBytes(): number;
   /** Failings of our other processes. */

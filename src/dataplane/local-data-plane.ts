@@ -63,7 +63,7 @@ export class LocalDataPlane implements DataPlane {
     const { registry, metrics, clock, schedule = systemSchedule, onSuspicion } = options;
     this.#hedger = new Hedger({
       ...{ clock, schedule },
-      pools: () => hedgedPoolsOf(registry),
+      pools: () => hedgedPools(registry),
       latencyOf: (pool) => metrics.latencyOf(pool),
     });
     this.#isTrustedProxy = trustedProxyMatcher(options.config.trustedProxies);
@@ -86,7 +86,7 @@ export class LocalDataPlane implements DataPlane {
   async listen(): Promise<void> {
     const { config, engine, sharesPort, registry, metrics, clock, log } = this.#options;
     const { records, trace, attemptFilters } = this.#options;
-    const { tls, ...place } = config.listen;
+    const { tls, ...address } = config.listen;
     const exchanges = {
       ...{ routes: () => registry.routes, clock, load: this.#load, observer: metrics },
       ...(records && { records }),
@@ -94,14 +94,14 @@ export class LocalDataPlane implements DataPlane {
       ...(attemptFilters && { attemptFilters }),
     };
     this.#listener = await engine.listen({
-      ...place,
+      ...address,
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       sharesPort,
       clientTimeouts: config.clientTimeouts,
       exchange: () => new Exchange(exchanges),
       requestId: requestIds(systemRandom),
       isTrustedProxy: (address) => this.#isTrustedProxy(address),
-      log: engineLogOf(log, clock),
+      log: createEngineLog(log, clock),
     });
     this.#stallDetector.start();
     this.#hedger.wake();
@@ -131,8 +131,8 @@ export class LocalDataPlane implements DataPlane {
     return inFlight === 0;
   }
 
-  measure(member: PoolEntry): PoolGauges {
-    return member;
+  measure(entry: PoolEntry): PoolGauges {
+    return entry;
   }
 
   rssBytes(): number {
@@ -172,20 +172,21 @@ export class LocalDataPlane implements DataPlane {
   }
 }
 
-function hedgedPoolsOf({ members }: PoolRegistry) {
-  return members.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
+function hedgedPools({ entries }: PoolRegistry) {
+  return entries.flatMap(({ pool, config: { hedgeAfter: after } }) => (after === 0 ? [] : [{ pool, after }]));
 }
 
 /** One dead upstream can fail thousands of requests a second: a few a second tell as much as all of them. */
-const faultLinesPerSecond = 10;
+const maxWarningsPerSecond = 10;
 
-function engineLogOf(log: Log, clock: Clock): EngineLog {
-  const mayPass = rateLimit(faultLinesPerSecond, clock);
+function createEngineLog(log: Log, clock: Clock): EngineLog {
+  const takeToken = rateLimit(maxWarningsPerSecond, clock);
   return {
     bug: (error, requestId) => bugs.report(log, error, { requestId }),
     warn: (message, fields) => {
-      const held = mayPass();
-      if (held !== undefined) log.warn(message, held > 0 ? { ...fields, heldBack: held } : fields);
+      const suppressed = takeToken();
+      if (suppressed !== undefined)
+        log.warn(message, suppressed > 0 ? { ...fields, heldBack: suppressed } : fields);
     },
   };
 }

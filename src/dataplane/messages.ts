@@ -37,7 +37,7 @@ export interface DesiredState {
 /** Which one of how many workers it is. */
 export interface WorkerIndex {
   readonly index: number;
-  readonly of: number;
+  readonly count: number;
 }
 
 export type ToWorker =
@@ -46,14 +46,14 @@ export type ToWorker =
       readonly kind: "state";
       readonly revision: number;
       readonly now: number;
-      readonly place: WorkerIndex;
+      readonly worker: WorkerIndex;
       /** Whether new requests are refused. */
       readonly shedding: boolean;
     } & DesiredState)
   /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
   | { readonly kind: "look"; readonly upstreams: readonly EvidenceRequest[] }
   /** Ends what is under way on this one (id and origin); the answer has the same number. */
-  | { readonly kind: "cut"; readonly upstream: string; readonly request: number }
+  | { readonly kind: "cut"; readonly upstream: string; readonly requestId: number }
   | { readonly kind: "drain" | "close" };
 
 export interface EvidenceRequest {
@@ -108,13 +108,13 @@ export type FromWorker =
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "sights"; readonly sights: readonly UpstreamEvidence[] }
   /** What it was told to end, and how much that was. */
-  | { readonly kind: "cut"; readonly request: number; readonly count: number }
+  | { readonly kind: "cut"; readonly requestId: number; readonly count: number }
   /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
   | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
   | WorkerReport;
 
 /** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
-export function stateOf(
+export function buildDesiredState(
   config: Config,
   { pools }: Pick<PoolRegistry, "pools">,
   faults: FaultRegistry,
@@ -138,13 +138,13 @@ export function stateOf(
  * How much later the next worker tries an upstream on probation, milliseconds. The first one's answer is known to all
  * within a few; should it have no request to try it with, the next one has.
  */
-const turnMs = 1_000;
+const probationStaggerMs = 1_000;
 
 /** Makes a fleet what a state says. What a verdict has said here since stays. */
 export function applyState(
   { registry, faults }: { readonly registry: PoolRegistry; readonly faults: FaultRegistry },
   { config, upstreams }: DesiredState,
-  { index, of }: WorkerIndex = { index: 0, of: 1 },
+  { index, count: of }: WorkerIndex = { index: 0, count: 1 },
 ): void {
   const upstreamStates = new Map(upstreams.map((upstreamState) => [upstreamState.upstream, upstreamState]));
   registry.commit(registry.prepare(config));
@@ -154,7 +154,8 @@ export function applyState(
       if (!upstreamState) continue;
       pool.setMode(upstream, upstreamState.mode);
       // The first try is not always the same worker's.
-      upstream.outlier.probationDelayMs = ((index + hashString(upstreamState.upstream)) % of) * turnMs;
+      upstream.outlier.probationDelayMs =
+        ((index + hashString(upstreamState.upstream)) % of) * probationStaggerMs;
       pool.adoptHealth(upstream, upstreamState);
       const { fault } = upstreamState;
       faults.set(upstream, fault && new FaultInjection(fault, systemRandom));
@@ -163,11 +164,11 @@ export function applyState(
 }
 
 export function buildReport(
-  { members }: Pick<PoolRegistry, "members">,
+  { entries }: Pick<PoolRegistry, "entries">,
   metrics: Metrics,
   own: Pick<WorkerReport, "revision" | "active" | "rssBytes" | "processCounters">,
 ): WorkerReport {
-  const upstreams = members.flatMap(({ pool }) =>
+  const upstreams = entries.flatMap(({ pool }) =>
     pool.upstreams.map((upstream) => ({
       upstream: identityOf(upstream),
       ...{ inFlight: upstream.inFlight, tunnels: upstream.tunnels },
@@ -177,7 +178,7 @@ export function buildReport(
   );
   const pools = [
     { name: "", retriesLeft: 0, queued: 0 },
-    ...members.map(({ pool: { name }, retryBudget, queue }) => ({
+    ...entries.map(({ pool: { name }, retryBudget, queue }) => ({
       ...{ name, retriesLeft: retryBudget.balance, queued: queue.size },
     })),
   ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));
@@ -197,19 +198,19 @@ export function buildReport(
  */
 export function perWorkerConfig(config: Config, workers: number, port: number): Config {
   const { hostname, port: adminPort } = config.admin;
-  const partOf = (limit: number) => Math.ceil(limit / workers);
-  const poolOf = (pool: PoolConfig): PoolConfig => ({
+  const divide = (limit: number) => Math.ceil(limit / workers);
+  const poolConfigFor = (pool: PoolConfig): PoolConfig => ({
     ...pool,
-    maxInFlight: partOf(pool.maxInFlight),
-    queue: { ...pool.queue, maxWaiting: partOf(pool.queue.maxWaiting) },
+    maxInFlight: divide(pool.maxInFlight),
+    queue: { ...pool.queue, maxWaiting: divide(pool.queue.maxWaiting) },
     retryBudget: { ...pool.retryBudget, perSecond: pool.retryBudget.perSecond / workers },
   });
   return {
     ...config,
-    listen: { ...config.listen, port, maxClients: partOf(config.listen.maxClients) },
+    listen: { ...config.listen, port, maxClients: divide(config.listen.maxClients) },
     // Without the token, which is nobody else's business.
     admin: { hostname, port: adminPort },
-    pools: config.pools.map(poolOf),
+    pools: config.pools.map(poolConfigFor),
   };
 }
 
@@ -217,10 +218,10 @@ export function perWorkerConfig(config: Config, workers: number, port: number): 
 export function sumInFlight(
   reported: WorkerReport["upstreams"],
 ): ReadonlyMap<string, { readonly inFlight: number; readonly tunnels: number }> {
-  const sums = new Map<string, { inFlight: number; tunnels: number }>();
+  const totals = new Map<string, { inFlight: number; tunnels: number }>();
   for (const { upstream, inFlight, tunnels } of reported) {
-    const sum = sums.get(upstream) ?? { inFlight: 0, tunnels: 0 };
-    sums.set(upstream, { inFlight: sum.inFlight + inFlight, tunnels: sum.tunnels + tunnels });
+    const total = totals.get(upstream) ?? { inFlight: 0, tunnels: 0 };
+    totals.set(upstream, { inFlight: total.inFlight + inFlight, tunnels: total.tunnels + tunnels });
   }
-  return sums;
+  return totals;
 }

@@ -46,32 +46,32 @@ export class StallQuorum {
     for (const seen of evidence) {
       const found = registry.find(seen.id);
       if (!found || found.upstream.isDown) continue;
-      const fresh = this.#note(found, supervisor, { ...seen, at });
-      if (seen.isSuspected && found.member.config.probe.kind === "tcp") {
+      const fresh = this.#storeReport(found, supervisor, { ...seen, at });
+      if (seen.isSuspected && found.entry.config.probe.kind === "tcp") {
         requests.push({
           id: seen.id,
           since: Math.max(0, ...fresh.map(({ lastResponseAt: respondedAt }) => respondedAt)),
         });
       }
-      const isWhole = fresh.length === supervisors().length;
-      if (seen.isSuspected || isWhole)
-        suspicions.push({ upstream: found.upstream, evidence: isWhole ? fresh : [] });
+      const isComplete = fresh.length === supervisors().length;
+      if (seen.isSuspected || isComplete)
+        suspicions.push({ upstream: found.upstream, evidence: isComplete ? fresh : [] });
     }
     if (requests.length > 0) for (const one of supervisors()) one.send({ kind: "look", upstreams: requests });
     if (suspicions.length > 0) onSuspicion(suspicions);
   }
 
   /** @returns what all have told of it just now */
-  #note(
+  #storeReport(
     { upstream }: UpstreamLocation,
     supervisor: WorkerSupervisor,
-    testimony: StallReport,
+    report: StallReport,
   ): readonly StallReport[] {
-    const heard = this.#reports.get(upstream) ?? new Map<WorkerSupervisor, StallReport>();
-    this.#reports.set(upstream, heard.set(supervisor, testimony));
+    const reports = this.#reports.get(upstream) ?? new Map<WorkerSupervisor, StallReport>();
+    this.#reports.set(upstream, reports.set(supervisor, report));
     const supervisors = new Set(this.#options.supervisors());
-    return [...heard].flatMap(([who, told]) =>
-      supervisors.has(who) && testimony.at - told.at <= maxEvidenceAgeMs ? [told] : [],
+    return [...reports].flatMap(([source, stored]) =>
+      supervisors.has(source) && report.at - stored.at <= maxEvidenceAgeMs ? [stored] : [],
     );
   }
 }

@@ -26,20 +26,20 @@ export interface MergeContext {
 /** @returns whether there is anything that the other workers should know */
 export function mergeVerdicts(
   registry: Pick<PoolRegistry, "pools">,
-  counts: WorkerReport,
-  hearing: MergeContext,
+  report: WorkerReport,
+  context: MergeContext,
 ): boolean {
-  const verdicts = new Map(counts.upstreams.map(({ upstream, verdict }) => [upstream, verdict]));
-  let hasNews = false;
+  const verdicts = new Map(report.upstreams.map(({ upstream, verdict }) => [upstream, verdict]));
+  let hasChanged = false;
   for (const pool of registry.pools) {
     for (const upstream of pool.upstreams) {
       const verdict = verdicts.get(identityOf(upstream));
       if (!verdict || verdict.decidedAt <= upstream.outlier.verdict.decidedAt) continue;
-      hasNews = true;
-      applyVerdict(pool, upstream, { verdict, ...hearing });
+      hasChanged = true;
+      applyVerdict(pool, upstream, { verdict, ...context });
     }
   }
-  return hasNews;
+  return hasChanged;
 }
 
 function applyVerdict(
@@ -82,9 +82,9 @@ export class CounterAggregator {
   }
 
   /** Keeps the last counts of a worker that is gone: no counter may go back. */
-  retire(counts: WorkerReport): void {
-    this.#add([counts], this.#retired);
-    this.#retiredProcess = sumProcessCounters([this.#retiredProcess, counts.processCounters]);
+  retire(report: WorkerReport): void {
+    this.#add([report], this.#retired);
+    this.#retiredProcess = sumProcessCounters([this.#retiredProcess, report.processCounters]);
   }
 
   /** @param reports of all workers that serve, one each */
@@ -107,11 +107,11 @@ export class CounterAggregator {
     );
     const named = reports.map((report) => new Map(report.pools.map((one) => [one.name, one.counts])));
     for (const upstream of pools.flatMap((pool) => pool.upstreams)) {
-      const parts = upstreams.flatMap((counts) => counts.get(identityOf(upstream)) ?? []);
+      const parts = upstreams.flatMap((report) => report.get(identityOf(upstream)) ?? []);
       mergeUpstreamCounters(into.of(upstream), [upstreamCountersOf(this.#retired.of(upstream)), ...parts]);
     }
     for (const name of ["", ...pools.map((pool) => pool.name)]) {
-      const parts = named.flatMap((counts) => counts.get(name) ?? []);
+      const parts = named.flatMap((report) => report.get(name) ?? []);
       mergePoolCounters(into.ofPool(name), [poolCountersOf(this.#retired.ofPool(name)), ...parts]);
     }
   }
@@ -123,17 +123,17 @@ export class CounterAggregator {
 const responseTimeoutMs = 1_000;
 
 interface AbortRequest {
-  readonly unresponsive: Set<WorkerSupervisor>;
+  readonly waiting: Set<WorkerSupervisor>;
   readonly cancel: Cancel;
-  readonly resolve: (cut: number) => void;
-  cut: number;
+  readonly resolve: (aborted: number) => void;
+  aborted: number;
 }
 
 /** `asked ──every worker has answered, or is gone, or a second is over──▶ told` */
 export class AbortCoordinator {
   readonly #schedule: Schedule;
-  readonly #orders = new Map<number, AbortRequest>();
-  #last = 0;
+  readonly #pending = new Map<number, AbortRequest>();
+  #lastRequestId = 0;
 
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
@@ -143,30 +143,30 @@ export class AbortCoordinator {
   request(supervisors: readonly WorkerSupervisor[], upstream: string): Promise<number> {
     const serving = supervisors.filter(({ isReady }) => isReady);
     if (serving.length === 0) return Promise.resolve(0);
-    const request = (this.#last += 1);
+    const requestId = (this.#lastRequestId += 1);
     const { promise, resolve } = Promise.withResolvers<number>();
-    const cancel = this.#schedule(responseTimeoutMs, () => this.#notify(request));
-    this.#orders.set(request, { unresponsive: new Set(serving), cancel, resolve, cut: 0 });
-    for (const supervisor of serving) supervisor.send({ kind: "cut", upstream, request });
+    const cancel = this.#schedule(responseTimeoutMs, () => this.#finish(requestId));
+    this.#pending.set(requestId, { waiting: new Set(serving), cancel, resolve, aborted: 0 });
+    for (const supervisor of serving) supervisor.send({ kind: "cut", upstream, requestId });
     return promise;
   }
 
-  receive(supervisor: WorkerSupervisor, request: number, cut: number): void {
-    const order = this.#orders.get(request);
-    if (!order?.unresponsive.delete(supervisor)) return;
-    order.cut += cut;
-    if (order.unresponsive.size === 0) this.#notify(request);
+  receive(supervisor: WorkerSupervisor, requestId: number, aborted: number): void {
+    const pending = this.#pending.get(requestId);
+    if (!pending?.waiting.delete(supervisor)) return;
+    pending.aborted += aborted;
+    if (pending.waiting.size === 0) this.#finish(requestId);
   }
 
   /** What went with a process was cut by nobody. */
   supervisorExited(supervisor: WorkerSupervisor): void {
-    for (const request of this.#orders.keys()) this.receive(supervisor, request, 0);
+    for (const requestId of this.#pending.keys()) this.receive(supervisor, requestId, 0);
   }
 
-  #notify(request: number): void {
-    const order = this.#orders.get(request);
-    this.#orders.delete(request);
-    order?.cancel();
-    order?.resolve(order.cut);
+  #finish(requestId: number): void {
+    const pending = this.#pending.get(requestId);
+    this.#pending.delete(requestId);
+    pending?.cancel();
+    pending?.resolve(pending.aborted);
   }
 }

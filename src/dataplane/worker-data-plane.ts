@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { DataPlane, PoolGauges } from "./data-plane.ts";
-import { type DesiredState, perWorkerConfig, stateOf, sumInFlight } from "./messages.ts";
+import { type DesiredState, perWorkerConfig, buildDesiredState, sumInFlight } from "./messages.ts";
 import { StallQuorum } from "./stall-quorum.ts";
 import { AbortCoordinator, CounterAggregator, mergeVerdicts } from "./worker-aggregation.ts";
 import { type Spawn, WorkerSupervisor } from "./worker-supervisor.ts";
@@ -35,7 +35,7 @@ export interface WorkerEvent {
 }
 
 export interface WorkerDataPlaneOptions {
-  readonly host: WorkerLauncher;
+  readonly launcher: WorkerLauncher;
   /** As it was at the start. */
   readonly config: Config;
   readonly registry: PoolRegistry;
@@ -58,7 +58,7 @@ export interface WorkerDataPlaneOptions {
 const tickMs = 1_000;
 
 /** How long one that has nothing to do any more may take to end: what it writes may take two seconds. */
-const leaveWithinMs = 3_000;
+const shutdownTimeoutMs = 3_000;
 
 export class WorkerDataPlane implements DataPlane {
   readonly #options: WorkerDataPlaneOptions;
@@ -76,12 +76,12 @@ export class WorkerDataPlane implements DataPlane {
     this.#options = options;
     this.#desired = options.config;
     this.#counters = new CounterAggregator(options);
-    const { host, registry, clock, schedule } = options;
+    const { launcher, registry, clock, schedule } = options;
     this.#aborts = new AbortCoordinator(schedule);
     this.#broadcaster = new StateBroadcaster({
       schedule,
       state: () => this.#state(),
-      send: (state, revision) => this.#send(state, revision),
+      send: (state, revision) => this.#sendState(state, revision),
     });
     this.#quorum = new StallQuorum({
       ...{ registry, clock },
@@ -92,20 +92,20 @@ export class WorkerDataPlane implements DataPlane {
       },
     });
     this.#supervisors = Array.from(
-      { length: host.count },
+      { length: launcher.count },
       () =>
         new WorkerSupervisor({
-          ...{ spawn: host.spawn, clock, schedule, onRequests: options.onRequests },
+          ...{ spawn: launcher.spawn, clock, schedule, onRequests: options.onRequests },
           onHello: () => this.#broadcaster.broadcast(),
-          onReport: (supervisor) => this.#reported(supervisor),
+          onReport: (supervisor) => this.#reportReceived(supervisor),
           onEvidence: (supervisor, evidence) => this.#quorum.receive(supervisor, evidence),
           onAborted: (...report) => this.#aborts.receive(...report),
           onReady: (supervisor) => {
-            if (supervisor.snapshot.restarts > 0) this.#report(supervisor, "serving");
+            if (supervisor.snapshot.restarts > 0) this.#emitEvent(supervisor, "serving");
           },
           onUnresponsive: (supervisor, seconds) =>
-            this.#report(supervisor, "hung", `silent for ${seconds} s`),
-          onExit: (supervisor, how) => this.#exited(supervisor, how),
+            this.#emitEvent(supervisor, "hung", `silent for ${seconds} s`),
+          onExit: (supervisor, exitStatus) => this.#workerExited(supervisor, exitStatus),
         }),
     );
   }
@@ -119,8 +119,8 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   async listen(): Promise<void> {
-    const { host, config } = this.#options;
-    this.#port = await host.claimPort(config.listen.hostname, config.listen.port);
+    const { launcher, config } = this.#options;
+    this.#port = await launcher.claimPort(config.listen.hostname, config.listen.port);
     this.#cancelTick = repeat(this.#options.schedule, tickMs, () => {
       for (const supervisor of this.#supervisors) supervisor.tick();
     });
@@ -133,7 +133,7 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   refreshCounters(): void {
-    this.#counters.write(this.#supervisors.flatMap(({ counts }) => (counts ? [counts] : [])));
+    this.#counters.write(this.#supervisors.flatMap(({ lastReport: counts }) => (counts ? [counts] : [])));
   }
 
   /** They hear first that nothing shall go there any more: what is cut and may be tried again goes elsewhere. */
@@ -143,16 +143,16 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   active(): number {
-    return this.#supervisors.reduce((sum, { counts }) => sum + (counts?.active ?? 0), 0);
+    return this.#supervisors.reduce((sum, { lastReport: counts }) => sum + (counts?.active ?? 0), 0);
   }
 
   rssBytes(): number {
-    return this.#supervisors.reduce((sum, { counts }) => sum + (counts?.rssBytes ?? 0), 0);
+    return this.#supervisors.reduce((sum, { lastReport: counts }) => sum + (counts?.rssBytes ?? 0), 0);
   }
 
   processCounters(): ProcessCounters {
     return this.#counters.processCounters(
-      this.#supervisors.flatMap(({ counts }) => (counts ? [counts] : [])),
+      this.#supervisors.flatMap(({ lastReport: counts }) => (counts ? [counts] : [])),
     );
   }
 
@@ -163,15 +163,15 @@ export class WorkerDataPlane implements DataPlane {
 
   /** Only when every worker has reported after it heard that nothing shall go there any more. */
   isDrained({ mode, inFlight }: Upstream): boolean {
-    if (mode === "ready" || inFlight > 0 || this.#broadcaster.isDue) return false;
+    if (mode === "ready" || inFlight > 0 || this.#broadcaster.isPending) return false;
     return this.#supervisors.every(
-      ({ isReady, counts }) => !isReady || counts?.revision === this.#broadcaster.revision,
+      ({ isReady, lastReport: counts }) => !isReady || counts?.revision === this.#broadcaster.revision,
     );
   }
 
   measure({ pool: { name } }: PoolEntry): PoolGauges {
     const parts = this.#supervisors.flatMap(
-      ({ counts }) => counts?.pools.find((pool) => pool.name === name) ?? [],
+      ({ lastReport: counts }) => counts?.pools.find((pool) => pool.name === name) ?? [],
     );
     return {
       retryBudget: { balance: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
@@ -189,7 +189,7 @@ export class WorkerDataPlane implements DataPlane {
     this.#stopTimers();
     await Promise.race([
       Promise.all(this.#supervisors.map((supervisor) => supervisor.shutdown())),
-      sleep(leaveWithinMs),
+      sleep(shutdownTimeoutMs),
     ]);
     this.close();
   }
@@ -205,20 +205,25 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   #state(): DesiredState {
-    const { registry, host, faults } = this.#options;
+    const { registry, launcher, faults } = this.#options;
     // Reading brings verdicts up to date whose time has come.
     for (const pool of registry.pools) void pool.available;
-    return stateOf(perWorkerConfig(this.#desired, host.count, this.#port), registry, faults);
+    return buildDesiredState(perWorkerConfig(this.#desired, launcher.count, this.#port), registry, faults);
   }
 
-  #send(state: DesiredState, revision: number): void {
-    const whole = { revision, now: this.#options.clock(), shedding: this.#isShedding };
+  #sendState(state: DesiredState, revision: number): void {
+    const common = { revision, now: this.#options.clock(), shedding: this.#isShedding };
     for (const [index, supervisor] of this.#supervisors.entries()) {
-      supervisor.send({ kind: "state", ...whole, place: { index, of: this.#supervisors.length }, ...state });
+      supervisor.send({
+        kind: "state",
+        ...common,
+        worker: { index, count: this.#supervisors.length },
+        ...state,
+      });
     }
   }
 
-  #reported({ counts }: WorkerSupervisor): void {
+  #reportReceived({ lastReport: counts }: WorkerSupervisor): void {
     const { registry, observer, clock } = this.#options;
     this.#sumInFlight();
     if (counts && mergeVerdicts(registry, counts, { observer, now: clock() })) this.#broadcaster.schedule();
@@ -226,24 +231,26 @@ export class WorkerDataPlane implements DataPlane {
 
   /** What is under way everywhere, for limits, drains and pictures. */
   #sumInFlight(): void {
-    const sums = sumInFlight(this.#supervisors.flatMap(({ counts }) => counts?.upstreams ?? []));
+    const totals = sumInFlight(
+      this.#supervisors.flatMap(({ lastReport: counts }) => counts?.upstreams ?? []),
+    );
     for (const pool of this.#options.registry.pools) {
       for (const upstream of pool.upstreams) {
-        pool.setInFlight(upstream, sums.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
+        pool.setInFlight(upstream, totals.get(identityOf(upstream)) ?? { inFlight: 0, tunnels: 0 });
       }
     }
   }
 
-  #exited(supervisor: WorkerSupervisor, how: string): void {
-    const { counts } = supervisor;
+  #workerExited(supervisor: WorkerSupervisor, exitStatus: string): void {
+    const { lastReport: counts } = supervisor;
     if (counts) this.#counters.retire(counts);
-    supervisor.counts = undefined;
+    supervisor.lastReport = undefined;
     this.#aborts.supervisorExited(supervisor);
     this.#sumInFlight();
-    this.#report(supervisor, "gone", how);
+    this.#emitEvent(supervisor, "gone", exitStatus);
   }
 
-  #report({ pid, isReady }: WorkerSupervisor, to: WorkerEvent["to"], detail = ""): void {
+  #emitEvent({ pid, isReady }: WorkerSupervisor, to: WorkerEvent["to"], detail = ""): void {
     const from = to === "serving" ? "gone" : isReady ? "serving" : "starting";
     this.#options.onWorkerEvent({ pid, from, to, detail });
   }
@@ -263,36 +270,36 @@ export interface StateBroadcasterOptions {
 const broadcastIntervalMs = 1_000;
 
 /** Changes that come together are told together. */
-const settleMs = 2;
+const broadcastDelayMs = 2;
 
 /** `resting ──soon, or a second──▶ now ──▶ resting`; a revision for each state that differs from the one before. */
 export class StateBroadcaster {
   readonly #options: StateBroadcasterOptions;
-  #sentRevision = "";
+  #sentState = "";
   #cancel: Cancel | undefined;
   /** Of the state that was told last. */
   revision = 0;
   /** Something has changed that nobody has been told yet. */
-  isDue = false;
+  isPending = false;
 
   constructor(options: StateBroadcasterOptions) {
     this.#options = options;
   }
 
   schedule(): void {
-    if (this.isDue) return;
-    this.isDue = true;
-    this.#broadcastIn(settleMs);
+    if (this.isPending) return;
+    this.isPending = true;
+    this.#broadcastIn(broadcastDelayMs);
   }
 
   broadcast(): void {
     const { state, send } = this.#options;
-    const present = state();
-    const text = JSON.stringify(present);
-    if (text !== this.#sentRevision) this.revision += 1;
-    [this.#sentRevision, this.isDue] = [text, false];
+    const current = state();
+    const serialized = JSON.stringify(current);
+    if (serialized !== this.#sentState) this.revision += 1;
+    [this.#sentState, this.isPending] = [serialized, false];
     this.#broadcastIn(broadcastIntervalMs);
-    send(present, this.revision);
+    send(current, this.revision);
   }
 
   stop(): void {

@@ -9,14 +9,14 @@ import type { WorkerReport, FromWorker, UpstreamEvidence, ToWorker } from "./mes
 export interface WorkerProcess {
   readonly pid: number;
   /** Resolves when it is gone, with how: "SIGKILL", "exit 1". */
-  readonly gone: Promise<string>;
+  readonly exited: Promise<string>;
   send(message: ToWorker): void;
   /** Ends it at once. */
   kill(): void;
 }
 
 /** Starts a worker and hears what it says. */
-export type Spawn = (hear: (message: FromWorker) => void) => WorkerProcess;
+export type Spawn = (onMessage: (message: FromWorker) => void) => WorkerProcess;
 
 export interface WorkerSupervisorOptions {
   readonly spawn: Spawn;
@@ -27,28 +27,28 @@ export interface WorkerSupervisorOptions {
   readonly onEvidence: (supervisor: WorkerSupervisor, evidence: readonly UpstreamEvidence[]) => void;
   readonly onRequests: (requests: readonly RequestRecord[], isSampled: boolean) => void;
   /** Hears how many it has ended, as it was told to. */
-  readonly onAborted: (supervisor: WorkerSupervisor, request: number, count: number) => void;
+  readonly onAborted: (supervisor: WorkerSupervisor, requestId: number, count: number) => void;
   readonly onReady: (supervisor: WorkerSupervisor) => void;
   /** Hears that nothing was heard of a worker for so many seconds, before it is ended. */
   readonly onUnresponsive: (supervisor: WorkerSupervisor, seconds: number) => void;
   /** Hears that a worker that had served is gone, before another one is started. */
-  readonly onExit: (supervisor: WorkerSupervisor, how: string) => void;
+  readonly onExit: (supervisor: WorkerSupervisor, exitStatus: string) => void;
 }
 
-const firstPauseMs = 100;
-const maxPauseMs = 5_000;
+const minRestartDelayMs = 100;
+const maxRestartDelayMs = 5_000;
 
 /** Whoever served this long did not die of its start. */
-const provenMs = 10_000;
+const stableAfterMs = 10_000;
 
 /** Seconds: reports come each second, but a machine may be busy. */
 const maxSilentTicks = 10;
 
 /** Seconds after which nobody waits for its word. */
-const awakeWithin = 2;
+const maxResponsiveTicks = 2;
 
 /** Seconds: until it serves it has to load and to listen. */
-const maxStarting = 30;
+const maxStartTicks = 30;
 
 /**
  * ```
@@ -60,16 +60,16 @@ const maxStarting = 30;
 export class WorkerSupervisor {
   readonly #options: WorkerSupervisorOptions;
   #worker: WorkerProcess | undefined;
-  #pauseMs = firstPauseMs;
+  #restartDelayMs = minRestartDelayMs;
   #cancelStart: Cancel | undefined;
   #isClosed = false;
   #hasHello = false;
   #isReady = false;
   #restarts = 0;
   #silentTicks = 0;
-  #drained: (() => void) | undefined;
+  #onDrained: (() => void) | undefined;
   /** The last that it reported; undefined before and after. */
-  counts: WorkerReport | undefined;
+  lastReport: WorkerReport | undefined;
 
   constructor(options: WorkerSupervisorOptions) {
     this.#options = options;
@@ -85,16 +85,16 @@ export class WorkerSupervisor {
 
   /** Whether it serves, and has spoken lately. */
   get isResponsive(): boolean {
-    return this.#isReady && this.#silentTicks <= awakeWithin;
+    return this.#isReady && this.#silentTicks <= maxResponsiveTicks;
   }
 
   get snapshot(): WorkerSnapshot {
-    const requests = this.counts?.upstreams.reduce((sum, { counts }) => sum + counts.requests, 0);
+    const requests = this.lastReport?.upstreams.reduce((sum, { counts }) => sum + counts.requests, 0);
     return {
       pid: this.pid,
       ready: this.#isReady,
       restarts: this.#restarts,
-      inFlight: this.counts?.active ?? 0,
+      inFlight: this.lastReport?.active ?? 0,
       requests: requests ?? 0,
     };
   }
@@ -113,9 +113,9 @@ export class WorkerSupervisor {
     });
     this.#worker = worker;
     this.#silentTicks = 0;
-    void worker.gone.then((how) => {
-      reject(new Error(`Cannot start a worker: it ended with ${how}`));
-      this.#lost(how, startedAt);
+    void worker.exited.then((exitStatus) => {
+      reject(new Error(`Cannot start a worker: it ended with ${exitStatus}`));
+      this.#workerExited(exitStatus, startedAt);
     });
     return promise;
   }
@@ -132,32 +132,32 @@ export class WorkerSupervisor {
   tick(): void {
     if (!this.#worker) return;
     this.#silentTicks += 1;
-    if (this.#silentTicks < (this.#isReady ? maxSilentTicks : maxStarting)) return;
+    if (this.#silentTicks < (this.#isReady ? maxSilentTicks : maxStartTicks)) return;
     this.#options.onUnresponsive(this, this.#silentTicks);
     this.#worker.kill();
   }
 
   /** Resolves when it has nothing under way any more, or is gone. */
   drain(): Promise<void> {
-    this.#stopFilling();
+    this.#stopRestarts();
     if (!this.#isReady) {
       // It would begin to listen when the others have stopped.
       this.#worker?.kill();
       return Promise.resolve();
     }
     this.send({ kind: "drain" });
-    return new Promise((resolve) => (this.#drained = resolve));
+    return new Promise((resolve) => (this.#onDrained = resolve));
   }
 
   /** Lets it cut what is left and end by itself. */
   async shutdown(): Promise<void> {
-    this.#stopFilling();
+    this.#stopRestarts();
     this.send({ kind: "close" });
-    await this.#worker?.gone;
+    await this.#worker?.exited;
   }
 
   close(): void {
-    this.#stopFilling();
+    this.#stopRestarts();
     this.#worker?.kill();
   }
 
@@ -170,34 +170,34 @@ export class WorkerSupervisor {
       this.#isReady = true;
       onReady(this);
     } else if (message.kind === "counts") {
-      this.counts = message;
+      this.lastReport = message;
       onReport(this);
     } else if (message.kind === "sights") onEvidence(this, message.sights);
     else if (message.kind === "requests") onRequests(message.requests, message.isSampled);
-    else if (message.kind === "cut") onAborted(this, message.request, message.count);
-    else if (message.kind === "drained") this.#drained?.();
+    else if (message.kind === "cut") onAborted(this, message.requestId, message.count);
+    else if (message.kind === "drained") this.#onDrained?.();
   }
 
-  #lost(how: string, startedAt: number): void {
-    const { clock, schedule, onExit: onLoss } = this.#options;
-    this.#drained?.();
-    if (!this.#isClosed) onLoss(this, how);
+  #workerExited(exitStatus: string, startedAt: number): void {
+    const { clock, schedule, onExit: onExit } = this.#options;
+    this.#onDrained?.();
+    if (!this.#isClosed) onExit(this, exitStatus);
     const wasReady = this.#isReady;
     this.#worker = undefined;
     this.#isReady = false;
     this.#hasHello = false;
     if (this.#isClosed) return;
-    this.counts = undefined;
-    if (wasReady && clock() - startedAt > provenMs) this.#pauseMs = firstPauseMs;
-    this.#cancelStart = schedule(this.#pauseMs, () => {
+    this.lastReport = undefined;
+    if (wasReady && clock() - startedAt > stableAfterMs) this.#restartDelayMs = minRestartDelayMs;
+    this.#cancelStart = schedule(this.#restartDelayMs, () => {
       this.#restarts += 1;
       // If it fails too, that is another loss.
       this.start().catch(() => this.#worker?.kill());
     });
-    this.#pauseMs = Math.min(maxPauseMs, this.#pauseMs * 2);
+    this.#restartDelayMs = Math.min(maxRestartDelayMs, this.#restartDelayMs * 2);
   }
 
-  #stopFilling(): void {
+  #stopRestarts(): void {
     this.#isClosed = true;
     this.#cancelStart?.();
   }

@@ -38,10 +38,10 @@ export interface WorkerOptions {
   readonly schedule?: Schedule;
 }
 
-const reportEveryMs = 1_000;
+const reportIntervalMs = 1_000;
 
 /** While somebody waits for the end of what is under way. */
-const promptReportMs = 100;
+const drainReportIntervalMs = 100;
 
 type StateMessage = Extract<ToWorker, { kind: "state" }>;
 
@@ -49,7 +49,7 @@ type StateMessage = Extract<ToWorker, { kind: "state" }>;
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #schedule: Schedule;
-  #running: Running | undefined;
+  #parts: WorkerParts | undefined;
   #revision = 0;
   #isDraining = false;
   #cancelReport: Cancel | undefined;
@@ -78,11 +78,11 @@ export class Worker {
   }
 
   #applyState(state: StateMessage): void {
-    this.#running?.dataPlane.setShedding(state.shedding);
+    this.#parts?.dataPlane.setShedding(state.shedding);
     if (state.revision === this.#revision) return;
-    const isFirst = this.#running === undefined;
-    const { registry, faults, dataPlane, telemetry } = (this.#running ??= this.#begin(state));
-    applyState({ registry, faults }, state, state.place);
+    const isFirst = this.#parts === undefined;
+    const { registry, faults, dataPlane, telemetry } = (this.#parts ??= this.#createParts(state));
+    applyState({ registry, faults }, state, state.worker);
     // What still waits on one that was found down moves on at once.
     for (const upstream of registry.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueWaiting(upstream);
@@ -95,10 +95,10 @@ export class Worker {
   }
 
   /** The control plane's clock is this one's, so that times need no translation. */
-  #begin({ now, config }: StateMessage): Running {
+  #createParts({ now, config }: StateMessage): WorkerParts {
     const { engines, log, clock: ownClock = systemClock } = this.#options;
-    const aheadMs = now - ownClock();
-    const clock = () => ownClock() + aheadMs;
+    const clockOffsetMs = now - ownClock();
+    const clock = () => ownClock() + clockOffsetMs;
     const metrics = new Metrics(clock);
     const registry = new PoolRegistry({
       clock,
@@ -115,9 +115,9 @@ export class Worker {
       ...withSink(telemetry.sinks, sampler),
       attemptFilters: [faults],
       onSuspicion: (suspicions) =>
-        this.#trackUpstreams(
+        this.#sendEvidence(
           suspicions.flatMap((one) =>
-            one.evidence.map((evidence) => evidenceOf(one.upstream, evidence, true)),
+            one.evidence.map((evidence) => toUpstreamEvidence(one.upstream, evidence, true)),
           ),
         ),
     });
@@ -139,41 +139,45 @@ export class Worker {
 
   /** What it sees of upstreams that any worker suspects; the verdict is the control plane's, who hears all of them. */
   #collectEvidence(requests: readonly EvidenceRequest[]): void {
-    if (!this.#running) return;
-    const { registry, dataPlane } = this.#running;
+    if (!this.#parts) return;
+    const { registry, dataPlane } = this.#parts;
     const evidence = requests.flatMap(({ id, since }) => {
       const found = registry.find(id);
       if (!found) return [];
-      const { member, upstream } = found;
-      return [evidenceOf(upstream, dataPlane.evidenceFor(member.pool, upstream, since), false)];
+      const { entry, upstream } = found;
+      return [toUpstreamEvidence(upstream, dataPlane.evidenceFor(entry.pool, upstream, since), false)];
     });
-    if (evidence.length > 0) this.#trackUpstreams(evidence);
+    if (evidence.length > 0) this.#sendEvidence(evidence);
   }
 
-  #abort({ upstream, request }: Extract<ToWorker, { kind: "cut" }>): void {
-    const { registry, dataPlane } = this.#running ?? {};
+  #abort({ upstream, requestId: request }: Extract<ToWorker, { kind: "cut" }>): void {
+    const { registry, dataPlane } = this.#parts ?? {};
     const found = registry?.pools
       .flatMap(({ upstreams }) => upstreams)
       .find((one) => identityOf(one) === upstream);
-    this.#options.send({ kind: "cut", request, count: (found && dataPlane?.abortAttempts?.(found)) ?? 0 });
-    this.#reportIn(promptReportMs);
+    this.#options.send({
+      kind: "cut",
+      requestId: request,
+      count: (found && dataPlane?.abortAttempts?.(found)) ?? 0,
+    });
+    this.#reportIn(drainReportIntervalMs);
   }
 
-  #trackUpstreams(evidence: readonly UpstreamEvidence[]): void {
+  #sendEvidence(evidence: readonly UpstreamEvidence[]): void {
     this.#options.send({ kind: "sights", sights: evidence });
   }
 
   async #drain(): Promise<void> {
     this.#isDraining = true;
     this.#report();
-    await this.#running?.dataPlane.drain();
+    await this.#parts?.dataPlane.drain();
     this.#report();
     this.#options.send({ kind: "drained" });
   }
 
   async #close(): Promise<void> {
-    await this.#running?.dataPlane.end();
-    await this.#running?.telemetry.close();
+    await this.#parts?.dataPlane.end();
+    await this.#parts?.telemetry.close();
     this.#options.exit();
   }
 
@@ -183,8 +187,8 @@ export class Worker {
   }
 
   #report(): void {
-    if (!this.#running) return;
-    const { registry, metrics, dataPlane, sampler } = this.#running;
+    if (!this.#parts) return;
+    const { registry, metrics, dataPlane, sampler } = this.#parts;
     const active = dataPlane.active();
     dataPlane.refreshCounters();
     const rssBytes = this.#options.rssBytes();
@@ -196,18 +200,22 @@ export class Worker {
       this.#options.send({ kind: "requests", requests: this.#requests, isSampled: sampler.skipped > 0 });
       this.#requests = [];
     }
-    const isEmptying = registry.pools.some(({ upstreams }) =>
+    const hasDrainingUpstream = registry.pools.some(({ upstreams }) =>
       upstreams.some(({ mode, inFlight }) => mode !== "ready" && inFlight > 0),
     );
-    this.#reportIn(this.#isDraining || isEmptying ? promptReportMs : reportEveryMs);
+    this.#reportIn(this.#isDraining || hasDrainingUpstream ? drainReportIntervalMs : reportIntervalMs);
   }
 }
 
-function evidenceOf({ id }: Upstream, evidence: StallEvidence, isSuspected: boolean): UpstreamEvidence {
+function toUpstreamEvidence(
+  { id }: Upstream,
+  evidence: StallEvidence,
+  isSuspected: boolean,
+): UpstreamEvidence {
   return { id, isSuspected, ...evidence };
 }
 
-interface Running {
+interface WorkerParts {
   readonly registry: PoolRegistry;
   readonly faults: FaultRegistry;
   readonly metrics: Metrics;

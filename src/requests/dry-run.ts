@@ -14,7 +14,7 @@ import type { RefusalReason } from "../proxy/refusal.ts";
 const maxOthers = 50;
 
 export function dryRun(
-  registry: Pick<PoolRegistry, "routes" | "members">,
+  registry: Pick<PoolRegistry, "routes" | "entries">,
   imagined: DryRunRequest,
   clock: Clock,
 ): DryRunResult {
@@ -30,12 +30,12 @@ export function dryRun(
   const now = clock();
   const fit = new Set(pool.available);
   const others = pool.upstreams.filter((upstream) => !fit.has(upstream));
-  const member = registry.members.find((one) => one.pool === pool);
+  const entry = registry.entries.find((one) => one.pool === pool);
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
   return {
     route: { host, path },
     pool: pool.name,
-    policy: member?.config.policy ?? null,
+    policy: entry?.config.policy ?? null,
     key: keyOf ? key : null,
     chosen: chosen?.id ?? null,
     candidates: candidatesIn(pool, now),

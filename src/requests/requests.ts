@@ -17,7 +17,7 @@ import { type DryRunRequest } from "./dry-run.ts";
 import { RequestSampler } from "./sampler.ts";
 
 export interface RequestsOptions {
-  readonly registry: Pick<PoolRegistry, "routes" | "members">;
+  readonly registry: Pick<PoolRegistry, "routes" | "entries">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
 }

@@ -20,9 +20,9 @@ import type { CertificateMonitor } from "../control/certificate-monitor.ts";
 import type { PoolRegistry } from "../registry/pool-registry.ts";
 import type { MemoryMonitor } from "../control/overload.ts";
 
-export interface Exposed {
+export interface MetricsSources {
   readonly metrics: Metrics;
-  readonly registry: Pick<PoolRegistry, "members">;
+  readonly registry: Pick<PoolRegistry, "entries">;
   readonly faults: FaultRegistry;
   readonly dataPlane: DataPlane;
   readonly memory: Pick<MemoryMonitor, "snapshot">;
@@ -31,10 +31,10 @@ export interface Exposed {
 }
 
 /** The Prometheus text of all metrics, brought up to date. */
-export function renderMetrics(exposed: Exposed): Promise<string> {
-  const { metrics, registry, faults, dataPlane, memory, certificates, store } = exposed;
+export function renderMetrics(sources: MetricsSources): Promise<string> {
+  const { metrics, registry, faults, dataPlane, memory, certificates, store } = sources;
   dataPlane.refreshCounters();
-  const measured = registry.members.map((member) => ({ pool: member.pool, ...dataPlane.measure(member) }));
+  const measured = registry.entries.map((entry) => ({ pool: entry.pool, ...dataPlane.measure(entry) }));
   return renderPrometheus([
     ...families(metrics, measured, (upstream) => faults.has(upstream)),
     ...workerFamilies(dataPlane.workers),

@@ -5,7 +5,7 @@ import type { Status, Upstream } from "../pool/upstream.ts";
 import type { ProbeSnapshot } from "../snapshot/snapshot.ts";
 
 /** Five minutes at the usual interval. */
-const probesKept = 60;
+const maxProbes = 60;
 
 interface ObservedUpstream {
   status: Status;
@@ -19,17 +19,17 @@ interface ObservedUpstream {
 /** Upstreams that nobody holds any more are forgotten with everything seen of them. */
 export class UpstreamObservations {
   readonly #wallClock: WallClock;
-  readonly #seen = new WeakMap<Upstream, ObservedUpstream>();
+  readonly #observed = new WeakMap<Upstream, ObservedUpstream>();
 
   constructor(wallClock: WallClock) {
     this.#wallClock = wallClock;
   }
 
   probed(upstream: Upstream, probe: ProbeSnapshot): void {
-    const seen = this.sample(upstream);
-    seen.probes.push(probe);
-    if (seen.probes.length > probesKept) seen.probes.shift();
-    seen.history = (seen.history + (probe.success ? "+" : "-")).slice(-probesKept);
+    const observed = this.sample(upstream);
+    observed.probes.push(probe);
+    if (observed.probes.length > maxProbes) observed.probes.shift();
+    observed.history = (observed.history + (probe.success ? "+" : "-")).slice(-maxProbes);
   }
 
   /** Oldest first. */
@@ -53,11 +53,13 @@ export class UpstreamObservations {
    */
   sample(upstream: Upstream): ObservedUpstream {
     const { status } = upstream;
-    const known = this.#seen.get(upstream);
-    if (known?.status === status) return known;
+    const previous = this.#observed.get(upstream);
+    if (previous?.status === status) return previous;
     const since = this.#wallClock();
-    const seen = known ? Object.assign(known, { status, since }) : { status, since, probes: [], history: "" };
-    this.#seen.set(upstream, seen);
-    return seen;
+    const observed = previous
+      ? Object.assign(previous, { status, since })
+      : { status, since, probes: [], history: "" };
+    this.#observed.set(upstream, observed);
+    return observed;
   }
 }

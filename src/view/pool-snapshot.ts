@@ -28,7 +28,7 @@ export interface PoolView {
   readonly probe: string;
   readonly metrics: Metrics;
   readonly faults: Pick<FaultRegistry, "get">;
-  readonly notesOf: (upstream: Upstream) => UpstreamAnnotations;
+  readonly annotationsFor: (upstream: Upstream) => UpstreamAnnotations;
   readonly retryBudget: { readonly balance: number };
   readonly queue: { readonly size: number };
   readonly events: readonly BalancerEvent[];
@@ -48,7 +48,7 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
     probe: view.probe,
     panic: pool.isPanicking,
     upstreams: pool.upstreams.map((upstream) => upstreamSnapshot(view, upstream)),
-    traffic: trafficOf(meters, now),
+    traffic: mergeTraffic(meters, now),
     turnedAwayPerSecond: errorsPerSecond(meter.turnedAway, now),
     retries: [...meter.retries.values()].reduce((sum, count) => sum + count, 0),
     rescues: meter.retries.get("rescued") ?? 0,
@@ -62,9 +62,9 @@ export function poolSnapshot(view: PoolView): PoolSnapshot {
 }
 
 export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSnapshot {
-  const { pool, metrics, notesOf, now } = view;
+  const { pool, metrics, annotationsFor, now } = view;
   // First of all: it brings verdicts up to date.
-  const fit = pool.serves(upstream);
+  const isAvailable = pool.serves(upstream);
   return {
     id: upstream.id,
     url: originOf(upstream.address),
@@ -75,15 +75,15 @@ export function upstreamSnapshot(view: PoolView, upstream: Upstream): UpstreamSn
     backup: upstream.backup,
     status: upstream.status,
     mode: upstream.mode,
-    fit,
+    fit: isAvailable,
     inFlight: upstream.inFlight,
     tunnels: upstream.tunnels,
     maxInFlight: upstream.maxInFlight,
     rescues: metrics.of(upstream).rescues,
     outlier: outlierSnapshot(view, upstream),
     rehearsal: faultSnapshot(view, upstream),
-    ...notesOf(upstream),
-    traffic: trafficOf([metrics.of(upstream)], now),
+    ...annotationsFor(upstream),
+    traffic: mergeTraffic([metrics.of(upstream)], now),
     errorsByReason: errorsByReason(metrics.of(upstream)),
   };
 }
@@ -107,15 +107,15 @@ function outlierSnapshot({ now, at }: PoolView, { outlier }: Upstream): OutlierS
 }
 
 /** What traffic is read from: an upstream's meter, or what was turned away before it had one. */
-type Measured = Pick<UpstreamMeter, "requests" | "errors" | "recent">;
+type TrafficSource = Pick<UpstreamMeter, "requests" | "errors" | "recent">;
 
-function errorsPerSecond({ recent }: Measured, now: number): number {
+function errorsPerSecond({ recent }: TrafficSource, now: number): number {
   const { errors, seconds } = recent.counts(now);
   return errors / seconds;
 }
 
 /** The traffic of several meters as one: percentiles come from the merged histograms, never from averaged percentiles. */
-function trafficOf(meters: readonly Measured[], now: number): Traffic {
+function mergeTraffic(meters: readonly TrafficSource[], now: number): Traffic {
   const latencies = new Histogram();
   let [requests, errors, recentRequests, recentErrors, seconds] = [0, 0, 0, 0, 1];
   for (const meter of meters) {

@@ -5,7 +5,7 @@ import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { EventLog } from "../../src/control/event-log.ts";
 import { FaultInjections, type FaultRequest, parseFaultRequest } from "../../src/control/fault-injections.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { applyState, stateOf } from "../../src/dataplane/messages.ts";
+import { applyState, buildDesiredState } from "../../src/dataplane/messages.ts";
 import { openSqlite } from "../../src/state/sqlite-store.ts";
 import { configOf } from "../support/configs.ts";
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
@@ -120,7 +120,8 @@ describe("rehearsals", () => {
   test("travel to workers with the state, and leave them with it", () => {
     const { active, rehearsals: faults, find, fleet: registry, fleetOf, config } = setUp();
     const worker = { registry: fleetOf(), faults: new FaultRegistry() };
-    const tell = () => applyState(worker, JSON.parse(JSON.stringify(stateOf(config, registry, active))));
+    const tell = () =>
+      applyState(worker, JSON.parse(JSON.stringify(buildDesiredState(config, registry, active))));
     const there = () => {
       const found = worker.registry.find("a");
       return found && worker.faults.get(found.upstream)?.spec;

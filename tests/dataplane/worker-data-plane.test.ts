@@ -47,7 +47,7 @@ function setUp(count = 2) {
     onRequests: (kept, isSampled) => void requests.push([kept, isSampled]),
     faults: new FaultRegistry(),
     onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
-    host: {
+    launcher: {
       count,
       claimPort: async (_, port) => port || 4_711,
       spawn(hear) {
@@ -55,7 +55,7 @@ function setUp(count = 2) {
         const fake: Fake = { heard: [], say: hear, die: resolve };
         started.push({ at: clock(), fake });
         return {
-          ...{ pid: started.length, gone },
+          ...{ pid: started.length, exited: gone },
           send: (message) => void fake.heard.push(message),
           kill: () => resolve("SIGKILL"),
         };
@@ -210,8 +210,8 @@ describe("workers", () => {
 
   test("add up the requests that wait for a place, and the retries that are left", async () => {
     const { workers, listening, fleet: registry, metrics } = setUp();
-    const [member] = registry.members;
-    if (!member) throw new Error("no pool");
+    const [entry] = registry.entries;
+    if (!entry) throw new Error("no pool");
     const both = (await listening()) as [Fake, Fake];
     for (const [i, fake] of both.entries()) {
       const report = buildReport(registry, metrics, {
@@ -223,9 +223,9 @@ describe("workers", () => {
       const pools = report.pools.map((pool) => ({ ...pool, queued: 2 + i, retriesLeft: 1.5 }));
       fake.say({ ...report, pools });
     }
-    expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { balance: 3 } });
+    expect(workers.measure(entry)).toMatchObject({ queue: { size: 5 }, retryBudget: { balance: 3 } });
     both[0].die("SIGKILL");
-    await until(() => workers.measure(member).queue.size === 3, "its queue to be gone with it");
+    await until(() => workers.measure(entry).queue.size === 3, "its queue to be gone with it");
   });
 
   test("that suspect an upstream have it checked at once, and all are asked what they see of it", async () => {
