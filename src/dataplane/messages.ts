@@ -1,8 +1,6 @@
-/** What the control plane and its workers tell each other: whole states, never deltas, so that the next one mends a loss. */
+/** The messages between control plane and workers. They carry full state, never deltas, so the next one repairs a lost one. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
-import type { PoolRegistry } from "../registry/pool-registry.ts";
-import { identityOf } from "../registry/pool-registry.ts";
 import { hashString } from "../lib/hash.ts";
 import { systemRandom } from "../lib/random.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -19,29 +17,10 @@ import type { FaultRegistry } from "../fault/fault-registry.ts";
 import type { UpstreamHealth, Mode } from "../pool/upstream.ts";
 import type { RequestRecord } from "../proxy/record.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
-
-/** What is wanted of one upstream, and what is known of it. */
-export interface UpstreamState extends UpstreamHealth {
-  /** Id and origin. */
-  readonly upstream: string;
-  readonly mode: Mode;
-  /** A fault that is played there. */
-  readonly fault?: FaultSpec;
-}
-
-export interface DesiredState {
-  readonly config: Config;
-  readonly upstreams: readonly UpstreamState[];
-}
-
-/** Which one of how many workers it is. */
-export interface WorkerIndex {
-  readonly index: number;
-  readonly count: number;
-}
+import { identityOf, type PoolRegistry } from "../registry/pool-registry.ts";
 
 export type ToWorker =
-  /** `now` is the control plane's clock, which the worker goes by. */
+  /** Sent each second and after every change. `now` is the control plane's clock, which the worker adopts. */
   | ({
       readonly kind: "state";
       readonly revision: number;
@@ -50,70 +29,93 @@ export type ToWorker =
       /** Whether new requests are refused. */
       readonly shedding: boolean;
     } & DesiredState)
-  /** Somebody suspects these: what does it see of them? Waits count that began after `since`. */
-  | { readonly kind: "look"; readonly upstreams: readonly EvidenceRequest[] }
-  /** Ends what is under way on this one (id and origin); the answer has the same number. */
-  | { readonly kind: "cut"; readonly upstream: string; readonly requestId: number }
+  /** A worker suspects these upstreams of stalling. Only waits that began after `since` count as evidence. */
+  | { readonly kind: "collect-evidence"; readonly upstreams: readonly EvidenceRequest[] }
+  /** Aborts all attempts on this upstream (id and origin). `aborted` replies with the same `requestId`. */
+  | { readonly kind: "abort"; readonly upstream: string; readonly requestId: number }
   | { readonly kind: "drain" | "close" };
 
+export type FromWorker =
+  /** `hello`: the process runs and needs its first state. */
+  | { readonly kind: "hello" | "drained" }
+  | { readonly kind: "ready"; readonly port: number }
+  /** The worker cannot listen. `code` is the system's, empty if there is no such code. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  | { readonly kind: "evidence"; readonly evidence: readonly UpstreamEvidence[] }
+  /** Reply to `abort`: how many attempts it aborted. */
+  | { readonly kind: "aborted"; readonly requestId: number; readonly count: number }
+  /** Sampled records of requests that ended since the last report. A lost message only shortens a list. */
+  | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
+  | WorkerReport;
+
+export interface DesiredState {
+  readonly config: Config;
+  readonly upstreams: readonly UpstreamState[];
+}
+
+/** An upstream's desired mode and fault, and its current health. */
+export interface UpstreamState extends UpstreamHealth {
+  /** Id and origin. */
+  readonly upstream: string;
+  readonly mode: Mode;
+  /** The active fault injection. */
+  readonly fault?: FaultSpec;
+}
+
+/** The position of a worker among all workers. */
+export interface WorkerIndex {
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+}
+
 export interface EvidenceRequest {
-  /** Id. */
+  /** The upstream's id. */
   readonly id: string;
   /** Clock time. */
   readonly since: number;
 }
 
-/** What one worker sees of an upstream. */
+/** What one worker observed of an upstream. */
 export interface UpstreamEvidence extends StallEvidence {
   readonly id: string;
-  /** It speaks up itself, and was not asked. */
+  /** The worker itself suspects the upstream; false in a reply to `collect-evidence`. */
   readonly isSuspected: boolean;
 }
 
 export interface WorkerReport {
-  readonly kind: "counts";
-  /** Of the state that it follows. */
+  readonly kind: "report";
+  /** Revision of the state that the worker applied. */
   readonly revision: number;
-  /** Requests that clients wait for. */
+  /** Client requests in flight. */
   readonly active: number;
-  /** Of the access log, that could not be written. */
+  /** Access log lines dropped. */
   readonly lostLines: number;
-  /** Of the traces, that did not get to the collector. */
+  /** Trace spans dropped. */
   readonly lostSpans: number;
-  /** What its process takes. */
+  /** Resident memory of the process. */
   readonly rssBytes: number;
   readonly processCounters: ProcessCounters;
   readonly upstreams: readonly {
+    /** Id and origin. */
     readonly upstream: string;
     readonly inFlight: number;
     readonly tunnels: number;
     readonly verdict: OutlierVerdict;
     readonly counts: UpstreamCounters;
   }[];
-  /** That of what no route matched has an empty name. */
+  /** The entry with an empty name counts requests that matched no route. */
   readonly pools: readonly {
     readonly name: string;
+    /** Balance of the retry budget. */
     readonly retriesLeft: number;
-    /** Requests that wait for a place. */
+    /** Requests that wait for a slot. */
     readonly queued: number;
     readonly counts: PoolCounters;
   }[];
 }
 
-export type FromWorker =
-  /** It runs and wants to know its state. */
-  | { readonly kind: "hello" | "drained" }
-  | { readonly kind: "ready"; readonly port: number }
-  /** It cannot listen. */
-  | { readonly kind: "failed"; readonly code: string; readonly message: string }
-  | { readonly kind: "sights"; readonly sights: readonly UpstreamEvidence[] }
-  /** What it was told to end, and how much that was. */
-  | { readonly kind: "cut"; readonly requestId: number; readonly count: number }
-  /** Those that ended since the last ones and are worth keeping: what gets lost is missing in a list, and no more. */
-  | { readonly kind: "requests"; readonly requests: readonly RequestRecord[]; readonly isSampled: boolean }
-  | WorkerReport;
-
-/** What a fleet has to be in another process. @param config what is wanted, as that process shall see it */
+/** The state that a worker has to apply. @param config as the worker has to use it, see {@link perWorkerConfig} */
 export function buildDesiredState(
   config: Config,
   { pools }: Pick<PoolRegistry, "pools">,
@@ -135,12 +137,12 @@ export function buildDesiredState(
 }
 
 /**
- * How much later the next worker tries an upstream on probation, milliseconds. The first one's answer is known to all
- * within a few; should it have no request to try it with, the next one has.
+ * Delay between one worker's first probation attempt and the next worker's, milliseconds. All workers have the first
+ * one's result within a few milliseconds. If the first worker has no request to try, the next one does.
  */
 const probationStaggerMs = 1_000;
 
-/** Makes a fleet what a state says. What a verdict has said here since stays. */
+/** Applies a state to this process's registry and faults. Newer local verdicts stay. */
 export function applyState(
   { registry, faults }: { readonly registry: PoolRegistry; readonly faults: FaultRegistry },
   { config, upstreams }: DesiredState,
@@ -153,7 +155,7 @@ export function applyState(
       const upstreamState = upstreamStates.get(identityOf(upstream));
       if (!upstreamState) continue;
       pool.setMode(upstream, upstreamState.mode);
-      // The first try is not always the same worker's.
+      // Hashed, so that not always the same worker makes the first attempt.
       upstream.outlier.probationDelayMs =
         ((index + hashString(upstreamState.upstream)) % of) * probationStaggerMs;
       pool.adoptHealth(upstream, upstreamState);
@@ -183,7 +185,7 @@ export function buildReport(
     })),
   ].map((pool) => ({ ...pool, counts: poolCountersOf(metrics.ofPool(pool.name)) }));
   return {
-    kind: "counts",
+    kind: "report",
     ...own,
     lostLines: metrics.lostLines,
     lostSpans: metrics.lostSpans,
@@ -193,8 +195,8 @@ export function buildReport(
 }
 
 /**
- * The configuration as one of several workers has to keep it: limits that hold for all together are divided.
- * @param port the one that all listen on
+ * The configuration for each of several workers: limits that apply to all workers together are divided among them.
+ * @param port the one that all workers listen on
  */
 export function perWorkerConfig(config: Config, workers: number, port: number): Config {
   const { hostname, port: adminPort } = config.admin;
@@ -208,13 +210,13 @@ export function perWorkerConfig(config: Config, workers: number, port: number): 
   return {
     ...config,
     listen: { ...config.listen, port, maxClients: divide(config.listen.maxClients) },
-    // Without the token, which is nobody else's business.
+    // Without the token: workers have no use for it.
     admin: { hostname, port: adminPort },
     pools: config.pools.map(poolConfigFor),
   };
 }
 
-/** What all workers together have under way on each upstream. */
+/** Attempts and tunnels in flight on each upstream, summed over all workers. Keyed by id and origin. */
 export function sumInFlight(
   reported: WorkerReport["upstreams"],
 ): ReadonlyMap<string, { readonly inFlight: number; readonly tunnels: number }> {

@@ -1,8 +1,6 @@
-/** A process that only serves clients: does what its control plane says, and reports what came of it. */
+/** The worker process of `--workers`: serves clients, applies the control plane's state and reports to it. */
 
 import type { EngineName } from "../config/config.ts";
-import { PoolRegistry } from "../registry/pool-registry.ts";
-import { identityOf } from "../registry/pool-registry.ts";
 import type { Engine } from "../engine/engine.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import { bugs } from "../lib/bugs.ts";
@@ -10,20 +8,21 @@ import { type Cancel, type Clock, type Schedule, systemClock, systemSchedule } f
 import { type Log, lostLogLines } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
-import type { Upstream } from "../pool/upstream.ts";
 import { rescueWaiting } from "../pool/attempt-control.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import type { StallEvidence } from "../probe/stall-detector.ts";
 import type { RequestRecord } from "../proxy/record.ts";
+import { identityOf, PoolRegistry } from "../registry/pool-registry.ts";
 import { RequestSampler } from "../requests/sampler.ts";
 import { startTelemetry, type Telemetry, withSink } from "../telemetry/telemetry.ts";
 import { LocalDataPlane } from "./local-data-plane.ts";
 import {
   applyState,
+  buildReport,
   type EvidenceRequest,
   type FromWorker,
-  buildReport,
-  type UpstreamEvidence,
   type ToWorker,
+  type UpstreamEvidence,
 } from "./messages.ts";
 
 export interface WorkerOptions {
@@ -32,7 +31,7 @@ export interface WorkerOptions {
   readonly log: Log;
   /** Ends the process. */
   readonly exit: () => void;
-  /** What this process takes. */
+  /** Resident memory of this process. */
   readonly rssBytes: () => number;
   readonly clock?: Clock;
   readonly schedule?: Schedule;
@@ -40,12 +39,12 @@ export interface WorkerOptions {
 
 const reportIntervalMs = 1_000;
 
-/** While somebody waits for the end of what is under way. */
+/** While a drain waits for requests to finish. */
 const drainReportIntervalMs = 100;
 
 type StateMessage = Extract<ToWorker, { kind: "state" }>;
 
-/** `hello ──state──▶ ready ──drain──▶ drained ──close──▶ gone` */
+/** `hello ──state──▶ ready ──drain──▶ drained ──close──▶ exited` */
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #schedule: Schedule;
@@ -53,7 +52,7 @@ export class Worker {
   #revision = 0;
   #isDraining = false;
   #cancelReport: Cancel | undefined;
-  /** Kept since the last report; the sieve lets at most a few hundred a second through. */
+  /** Records since the last report; the sampler passes at most a few hundred a second. */
   #requests: RequestRecord[] = [];
 
   constructor(options: WorkerOptions) {
@@ -66,9 +65,9 @@ export class Worker {
     switch (message.kind) {
       case "state":
         return this.#applyState(message);
-      case "look":
+      case "collect-evidence":
         return this.#collectEvidence(message.upstreams);
-      case "cut":
+      case "abort":
         return this.#abort(message);
       case "drain":
         return void this.#drain();
@@ -83,7 +82,7 @@ export class Worker {
     const isFirst = this.#parts === undefined;
     const { registry, faults, dataPlane, telemetry } = (this.#parts ??= this.#createParts(state));
     applyState({ registry, faults }, state, state.worker);
-    // What still waits on one that was found down moves on at once.
+    // Attempts that still wait on an upstream that is down are rescued at once.
     for (const upstream of registry.pools.flatMap((pool) => pool.upstreams)) {
       if (upstream.isDown) rescueWaiting(upstream);
     }
@@ -94,7 +93,7 @@ export class Worker {
     else this.#report();
   }
 
-  /** The control plane's clock is this one's, so that times need no translation. */
+  /** Adopts the control plane's clock, so that times in messages need no conversion. */
   #createParts({ now, config }: StateMessage): WorkerParts {
     const { engines, log, clock: ownClock = systemClock } = this.#options;
     const clockOffsetMs = now - ownClock();
@@ -103,7 +102,7 @@ export class Worker {
     const registry = new PoolRegistry({
       clock,
       random: systemRandom,
-      // A verdict is news for the other workers too. Not on the way of the request that brought it about.
+      // The other workers need the verdict too. In a timer, so that it delays no request.
       observer: { outlierChanged: () => this.#reportIn(0), panicChanged() {} },
     });
     const faults = new FaultRegistry();
@@ -137,7 +136,7 @@ export class Worker {
     }
   }
 
-  /** What it sees of upstreams that any worker suspects; the verdict is the control plane's, who hears all of them. */
+  /** Replies with this process's evidence; the control plane decides when it has that of all workers. */
   #collectEvidence(requests: readonly EvidenceRequest[]): void {
     if (!this.#parts) return;
     const { registry, dataPlane } = this.#parts;
@@ -150,21 +149,18 @@ export class Worker {
     if (evidence.length > 0) this.#sendEvidence(evidence);
   }
 
-  #abort({ upstream, requestId: request }: Extract<ToWorker, { kind: "cut" }>): void {
+  #abort({ upstream, requestId }: Extract<ToWorker, { kind: "abort" }>): void {
     const { registry, dataPlane } = this.#parts ?? {};
     const found = registry?.pools
       .flatMap(({ upstreams }) => upstreams)
       .find((one) => identityOf(one) === upstream);
-    this.#options.send({
-      kind: "cut",
-      requestId: request,
-      count: (found && dataPlane?.abortAttempts?.(found)) ?? 0,
-    });
+    const count = (found && dataPlane?.abortAttempts?.(found)) ?? 0;
+    this.#options.send({ kind: "aborted", requestId, count });
     this.#reportIn(drainReportIntervalMs);
   }
 
   #sendEvidence(evidence: readonly UpstreamEvidence[]): void {
-    this.#options.send({ kind: "sights", sights: evidence });
+    this.#options.send({ kind: "evidence", evidence });
   }
 
   async #drain(): Promise<void> {

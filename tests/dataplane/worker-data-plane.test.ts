@@ -164,7 +164,7 @@ describe("workers", () => {
     follow(one);
     await time.advance(1_000);
     expect(events.map(({ from, to, reason, detail }) => [from, to, reason, detail])).toEqual([
-      ["serving", "hung", "no_report", "pid 2: silent for 10 s"],
+      ["serving", "hung", "no_report", "pid 2: no report for 10 s"],
       ["serving", "gone", "died", "pid 2: SIGKILL"],
     ]);
     await time.advance(100);
@@ -188,7 +188,7 @@ describe("workers", () => {
     await time.advance(29_000);
     expect([how, started.length]).toEqual(["", 1]);
     await time.advance(1_000);
-    expect(how).toContain("Cannot start a worker: it ended with SIGKILL");
+    expect(how).toContain("Cannot start a worker: it exited with SIGKILL");
     workers.close();
   });
 
@@ -234,23 +234,23 @@ describe("workers", () => {
     await time.advance(1_500);
     const seen = { id: "a", thresholdMs: 1_000, othersLastResponseAt: 1_400 };
     const mine = { ...seen, waits: [100, 200], lastResponseAt: 90 };
-    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    one.say({ kind: "evidence", evidence: [{ ...mine, isSuspected: true }] });
     expect(suspicions).toEqual([{ upstream: a, evidence: [] }]);
-    const question = { kind: "look", upstreams: [{ id: "a", since: 90 }] } as const;
+    const question = { kind: "collect-evidence", upstreams: [{ id: "a", since: 90 }] } as const;
     expect([one, two].map(({ heard }) => heard.at(-1))).toEqual([question, question]);
-    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: false }] });
+    one.say({ kind: "evidence", evidence: [{ ...mine, isSuspected: false }] });
     expect(suspicions).toHaveLength(1);
     const other = { ...seen, waits: [300], lastResponseAt: 50 };
-    two.say({ kind: "sights", sights: [{ ...other, isSuspected: false }] });
+    two.say({ kind: "evidence", evidence: [{ ...other, isSuspected: false }] });
     expect(suspicions.at(-1)?.evidence).toMatchObject([mine, other]);
     // What one saw long ago says nothing.
     await time.advance(600);
-    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    one.say({ kind: "evidence", evidence: [{ ...mine, isSuspected: true }] });
     expect(suspicions.at(-1)?.evidence).toEqual([]);
     // Of one that is gone nobody waits to hear.
     two.die("SIGKILL");
     await time.advance(0);
-    one.say({ kind: "sights", sights: [{ ...mine, isSuspected: true }] });
+    one.say({ kind: "evidence", evidence: [{ ...mine, isSuspected: true }] });
     expect(suspicions.at(-1)?.evidence).toMatchObject([mine]);
   });
 
