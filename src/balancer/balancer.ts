@@ -11,7 +11,7 @@ import type { NewEvent } from "../control/event-log.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
-import { eventsShown } from "../view/snapshot-builder.ts";
+import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
 import type { Requests } from "../requests/requests.ts";
 
 /** `starting → ready → draining → stopped` */
@@ -129,7 +129,7 @@ export class Balancer {
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
       pools: snapshots.pools(),
-      events: eventLog.events({ limit: eventsShown }),
+      events: eventLog.events({ limit: maxSnapshotEvents }),
     };
   }
 

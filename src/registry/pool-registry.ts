@@ -1,19 +1,19 @@
-/** The pools and upstreams that run now, and how they become those of another configuration without losing anything. */
+/** The running pools, upstreams and routes. A new configuration is prepared, then committed; unchanged upstreams keep their state. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
 import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
+import { type Address, isSameTls, originOf } from "../net/address.ts";
 import { policyEntry } from "../policy/policies.ts";
 import { Pool, type PoolObserver } from "../pool/pool.ts";
 import { Upstream } from "../pool/upstream.ts";
-import { isSameTls, type Address, originOf } from "../net/address.ts";
 import type { ProbeTarget } from "../probe/prober.ts";
-import { type Destination, hashKeyFor, type Route } from "../proxy/route.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
 import { Queue } from "../proxy/queue.ts";
 import { RetryBudget } from "../proxy/retry-budget.ts";
+import { type Destination, hashKeyFor, type Route } from "../proxy/route.ts";
 
-/** A pool with the configuration that it follows. */
+/** A running pool with its configuration, and what its exchanges share. */
 export interface PoolEntry {
   readonly config: PoolConfig;
   readonly pool: Pool;
@@ -22,22 +22,21 @@ export interface PoolEntry {
   readonly deadlines: Deadlines;
 }
 
-/** What pools need of the house around them. */
 export interface PoolRegistryOptions {
   readonly clock: Clock;
-  /** The system's if left out. */
+  /** Defaults to the system's timers. */
   readonly schedule?: Schedule;
   readonly random: Random;
   readonly observer: PoolObserver;
 }
 
-/** An upstream and where it belongs. */
+/** An upstream and the entry of its pool. */
 export interface UpstreamLocation {
   readonly entry: PoolEntry;
   readonly upstream: Upstream;
 }
 
-/** A fleet that is ready to take over: whatever is in the present one too is the same object in both. */
+/** Pools and upstreams ready for `commit`. Those that run already are the same objects. */
 export interface PreparedPools {
   readonly config: Config;
   readonly entries: readonly (PoolEntry & { readonly upstreams: readonly Upstream[] })[];
@@ -72,10 +71,10 @@ export class PoolRegistry {
     return undefined;
   }
 
-  /** What a configuration asks for. Changes nothing yet, so that newcomers can be looked at before they serve. */
+  /** Builds the pools of a configuration. Changes nothing yet, so that new upstreams can be probed before they serve. */
   prepare(config: Config): PreparedPools {
     const running = new Map(this.#entries.map((entry) => [entry.pool.name, entry]));
-    const known = new Map(
+    const existing = new Map(
       this.pools.flatMap((pool) => pool.upstreams.map((upstream) => [identityOf(upstream), upstream])),
     );
     const entries = config.pools.map((pool) => ({
@@ -84,13 +83,13 @@ export class PoolRegistry {
       retryBudget: this.#retryBudgetFor(pool, running.get(pool.name)),
       upstreams: pool.upstreams.map(
         (spec) =>
-          known.get(identityOf(spec)) ?? new Upstream(spec, { ...pool.probe, ...upstreamLimits(pool) }),
+          existing.get(identityOf(spec)) ?? new Upstream(spec, { ...pool.probe, ...upstreamLimits(pool) }),
       ),
     }));
     return { config, entries };
   }
 
-  /** Takes over, within one turn of the event loop. Requests under way keep what they began with. */
+  /** Applies prepared pools, synchronously. Requests in flight keep the destination they began with. */
   commit({ config, entries }: PreparedPools): void {
     const before = new Map(this.#entries.map((entry) => [entry.pool, entry.config]));
     for (const { config: desired, pool, queue, upstreams } of entries) {
@@ -111,23 +110,15 @@ export class PoolRegistry {
     this.#routes = buildRoutes(config, this.#entries);
   }
 
-  #createPool(config: PoolConfig): Pool {
-    return new Pool({
-      name: config.name,
-      policy: this.#createPolicy(config),
-      upstreams: [],
-      ...this.#options,
-    });
-  }
-
   #createEntry(config: PoolConfig): Pick<PoolEntry, "pool" | "queue" | "deadlines"> {
     const { clock, schedule = systemSchedule } = this.#options;
-    const pool = this.#createPool(config);
+    const policy = this.#createPolicy(config);
+    const pool = new Pool({ name: config.name, policy, upstreams: [], ...this.#options });
     const queue = new Queue({ pool, limits: config.queue, clock, schedule });
     return { pool, queue, deadlines: new Deadlines({ clock, schedule }) };
   }
 
-  /** What was earned stays, unless it is earned differently from now on. */
+  /** The balance stays, unless the budget's configuration changed. */
   #retryBudgetFor({ retryBudget: desired }: PoolConfig, entry: PoolEntry | undefined): RetryBudget {
     const current = entry?.config.retryBudget;
     const isSame = current && current.share === desired.share && current.perSecond === desired.perSecond;
@@ -139,7 +130,7 @@ export class PoolRegistry {
   }
 }
 
-/** What the prober has to look at. */
+/** Every upstream with the probe plan of its pool. */
 export function probeTargets({ entries }: PreparedPools): readonly ProbeTarget[] {
   return entries.flatMap(({ config: { probe: plan }, pool, upstreams }) =>
     upstreams.map((upstream) => ({ upstream, pool, plan })),
@@ -179,8 +170,8 @@ function buildDestination({ config, pool, retryBudget, queue, deadlines }: PoolE
 }
 
 /**
- * What makes an upstream the same one after a change: it keeps its health, its load and its connections then. How it
- * proves who it is does not: another authority or name changes a setting of it, for the connections to come.
+ * Id and origin. An upstream whose identity stays keeps its health, its load and its connections when the configuration
+ * changes. Its TLS settings are no part of it: a new CA or server name applies to new connections.
  */
 export function identityOf({ id, address }: { readonly id: string; readonly address: Address }): string {
   return `${id} ${originOf(address)}`;

@@ -1,10 +1,10 @@
-/** What the balancer has seen of each upstream besides its traffic: the last probes, and since when its status holds. */
+/** The last probes of each upstream, and since when it has its present status. */
 
 import type { WallClock } from "../lib/clock.ts";
 import type { Status, Upstream } from "../pool/upstream.ts";
 import type { ProbeSnapshot } from "../snapshot/snapshot.ts";
 
-/** Five minutes at the usual interval. */
+/** Five minutes at the default interval. */
 const maxProbes = 60;
 
 interface ObservedUpstream {
@@ -12,11 +12,11 @@ interface ObservedUpstream {
   /** Epoch milliseconds. */
   since: number;
   readonly probes: ProbeSnapshot[];
-  /** A sign for each of them. */
+  /** One character for each probe, see `probeHistoryOf`. */
   history: string;
 }
 
-/** Upstreams that nobody holds any more are forgotten with everything seen of them. */
+/** Holds upstreams weakly: the observations of a removed upstream are garbage collected with it. */
 export class UpstreamObservations {
   readonly #wallClock: WallClock;
   readonly #observed = new WeakMap<Upstream, ObservedUpstream>();
@@ -42,14 +42,14 @@ export class UpstreamObservations {
     return this.sample(upstream).history;
   }
 
-  /** Epoch milliseconds; as exact as the looks are frequent. */
+  /** Epoch milliseconds; as exact as the interval between calls of `sample`. */
   statusSince(upstream: Upstream): number {
     return this.sample(upstream).since;
   }
 
   /**
-   * Compares its status with the last one. A status is derived from several verdicts, some of which change by mere
-   * time: it is looked at again and again instead of being announced by each of them.
+   * Compares the status with the last one. It is derived from several verdicts, some of which change by time alone, so
+   * it is sampled instead of being announced by each of them.
    */
   sample(upstream: Upstream): ObservedUpstream {
     const { status } = upstream;

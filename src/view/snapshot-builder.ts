@@ -1,11 +1,11 @@
-/** Takes the pictures that readers see: pools and upstreams with what is known of each from every side. */
+/** Builds the pools' part of the `Snapshot`, and the detail of one upstream. */
 
 import type { Intents } from "../control/desired-state.ts";
 import type { Drains } from "../control/drains.ts";
 import type { EventLog } from "../control/event-log.ts";
 import type { DataPlane } from "../dataplane/data-plane.ts";
-import type { Clock, WallClock } from "../lib/clock.ts";
 import type { FaultRegistry } from "../fault/fault-registry.ts";
+import type { Clock, WallClock } from "../lib/clock.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -34,13 +34,13 @@ export interface SnapshotBuilderOptions {
   readonly faults: FaultRegistry;
   readonly clock: Clock;
   readonly wallClock: WallClock;
-  /** What a pool's exchanges know of it, in whatever processes they are. */
+  /** A pool's gauges, summed over all processes. */
   readonly measure: DataPlane["measure"];
   readonly uptimeOf: (pool: Pool, upstream: Upstream) => UptimeSnapshot;
 }
 
-/** As many events as a page shows at once. */
-export const eventsShown = 20;
+/** Recent events in a snapshot: as many as a page shows at once. */
+export const maxSnapshotEvents = 20;
 
 export class SnapshotBuilder {
   readonly #options: SnapshotBuilderOptions;
@@ -55,7 +55,7 @@ export class SnapshotBuilder {
     this.#observations.probed(upstream, probe);
   }
 
-  /** Notes since when its status holds: to be called often, because some verdicts change by mere time. */
+  /** Samples the upstream's status. To be called often, because some verdicts change by time alone. */
   observe(upstream: Upstream): void {
     this.#observations.sample(upstream);
   }
@@ -70,7 +70,7 @@ export class SnapshotBuilder {
     return found && upstreamDetail(this.#poolView(found.entry), found.upstream, this.#observations);
   }
 
-  /** Requests that wait for a place in a pool, in whatever processes. */
+  /** Requests that wait in a pool's queue, summed over all processes. */
   queuedIn(pool: Pool): number {
     const entry = this.#options.registry.entries.find((each) => each.pool === pool);
     return entry ? this.#options.measure(entry).queue.size : 0;
@@ -88,7 +88,7 @@ export class SnapshotBuilder {
       faults,
       now: clock(),
       at: wallClock(),
-      events: eventLog.events({ pool: pool.name, limit: eventsShown }),
+      events: eventLog.events({ pool: pool.name, limit: maxSnapshotEvents }),
       annotationsFor: (upstream) => ({
         lastProbe: this.#observations.probesOf(upstream).at(-1) ?? null,
         probeHistory: this.#observations.probeHistoryOf(upstream),
@@ -115,8 +115,6 @@ function changeStamp(meta: IntentMeta | undefined): ChangeStamp | null {
   return meta ? { by: meta.by, at: meta.at, why: meta.why } : null;
 }
 
-// How everything about one upstream is put together, for somebody who looks at it alone.
-
 export function upstreamDetail(
   view: PoolView,
   upstream: Upstream,
@@ -137,10 +135,10 @@ export function upstreamDetail(
   };
 }
 
-/** Each bar spans half an octave, which a histogram counts exactly: 1, 1.4, 2, 2.8, 4 … milliseconds. */
+/** Each bucket spans half an octave, which a histogram counts exactly: 1, 1.4, 2, 2.8, 4 … milliseconds. */
 const bucketsPerOctave = 2;
 
-/** The axis runs from 1/64 ms, below which everything is one bar, to about an hour. */
+/** The axis runs from 1/64 ms, below which everything is one bucket, to about an hour. */
 const [lowestOctave, highestOctave] = [-6, 22];
 
 function latencyBuckets(histogram: Histogram): readonly LatencyBucket[] {
