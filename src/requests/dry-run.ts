@@ -46,7 +46,7 @@ const maxOthers = 50;
 
 /** @param clock for the remaining time of ejections and the load of candidates */
 export function dryRun(
-  registry: Pick<PoolRegistry, "routes" | "members">,
+  registry: Pick<PoolRegistry, "routes" | "entries">,
   request: DryRunRequest,
   clock: Clock,
 ): DryRunResult {
@@ -62,12 +62,12 @@ export function dryRun(
   const now = clock();
   const fit = new Set(pool.available);
   const others = pool.upstreams.filter((upstream) => !fit.has(upstream));
-  const member = registry.members.find((one) => one.pool === pool);
+  const entry = registry.entries.find((one) => one.pool === pool);
   const refusal = pool.isFull || queue?.limits.whenNoneFit ? null : "no_upstream";
   return {
     route: { host, path },
     pool: pool.name,
-    policy: member?.config.policy ?? null,
+    policy: entry?.config.policy ?? null,
     key: keyOf ? key : null,
     chosen: chosen?.id ?? null,
     candidates: candidatesIn(pool, now),

@@ -14,7 +14,7 @@ import {
 import { RequestSampler } from "./sampler.ts";
 
 export interface RequestsOptions {
-  readonly registry: Pick<PoolRegistry, "routes" | "members">;
+  readonly registry: Pick<PoolRegistry, "routes" | "entries">;
   readonly clock: Clock;
   readonly wallClock: WallClock;
 }

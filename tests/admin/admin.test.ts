@@ -26,7 +26,7 @@ function stand(phase: Phase = "ready", fit = true) {
       ({ phase, pools: [{ name: "main", upstreams: [{ ...upstream, fit }] }] }) as unknown as Snapshot,
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
-    requests: new Requests({ registry: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
+    requests: new Requests({ registry: { routes: [], entries: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) =>
       id === upstream.id
         ? ({ ...upstream, pool: "main", mode: set.at(-1)?.[1] ?? "ready" } as UpstreamDetail)

@@ -66,7 +66,7 @@ export function obedient(acts: Actor[], snapshot = emptySnapshot): AdminBackend 
     snapshot: () => ({ ...snapshot, at: Date.now() }),
     metricsText: () => Promise.resolve("evenkeel_up 1\n"),
     control: control as Control,
-    requests: new Requests({ registry: { routes: [], members: [] }, clock: () => 0, wallClock: () => 0 }),
+    requests: new Requests({ registry: { routes: [], entries: [] }, clock: () => 0, wallClock: () => 0 }),
     upstream: (id) => (id === "a" ? upstream : undefined),
     history: ({ window }) => ({ window, stepMs: 1_000, series: [] }),
   };

@@ -176,7 +176,7 @@ describe("the helm", () => {
     const { pools, upstream, reconciler } = setUp(configOf("main: a b"), { store });
     expect(pools()).toBe("main: b;weight=9 c");
     expect(upstream("c").mode).toBe("draining");
-    expect(reconciler.drains.of(upstream("c"))).toEqual({ since: 1, deadline: null, isRemoval: false });
+    expect(reconciler.drains.get(upstream("c"))).toEqual({ since: 1, deadline: null, isRemoval: false });
   });
 
   test("does what it cannot write down all the same: a full disk must not keep anybody from draining a server", async () => {
@@ -199,9 +199,9 @@ describe("the helm", () => {
     expect(await controller.setWeight("b", 3, actor)).toBeUndefined();
     expect(upstream("b").weight).toBe(3);
     expect(await controller.add("main", { url: "http://10.0.0.3" }, actor)).toBe("10.0.0.3:80");
-    expect(reconciler.intents.of("mode", "a")).toMatchObject({ mode: "draining", by: "ann" });
+    expect(reconciler.intents.get("mode", "a")).toMatchObject({ mode: "draining", by: "ann" });
     expect(await controller.remove("a", 0, actor)).toMatchObject({ inFlight: 0 });
-    expect(reconciler.drains.of(upstream("a"))?.isRemoval).toBe(true);
+    expect(reconciler.drains.get(upstream("a"))?.isRemoval).toBe(true);
     expect(pools()).toBe("main: a b;weight=3 10.0.0.3:80@10.0.0.3");
   });
 });
@@ -212,7 +212,7 @@ describe("a drain", () => {
     upstream("a").inFlight = 1;
     const order = { waitMs: 0, deadlineMs: 1_000, force: false };
     expect(await controller.drain("a", order, actor)).toMatchObject({ drained: false, inFlight: 1 });
-    const drain = reconciler.drains.of(upstream("a"));
+    const drain = reconciler.drains.get(upstream("a"));
     expect((drain?.deadline ?? 0) - (drain?.since ?? 0)).toBe(1_000);
     await time.advance(1_100);
     expect(stages).toEqual(["a late"]);

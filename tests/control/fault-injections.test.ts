@@ -5,7 +5,7 @@ import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { EventLog } from "../../src/control/event-log.ts";
 import { FaultInjections, type FaultRequest, parseFaultRequest } from "../../src/control/fault-injections.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { applyState, stateOf } from "../../src/dataplane/messages.ts";
+import { applyState, buildDesiredState } from "../../src/dataplane/messages.ts";
 import { openSqlite } from "../../src/state/sqlite-store.ts";
 import { configOf } from "../support/configs.ts";
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
@@ -121,7 +121,7 @@ describe("rehearsals", () => {
     const { active, faults, find, registry, createRegistry, config } = setUp();
     const worker = { registry: createRegistry(), faults: new FaultRegistry() };
     const syncWorker = () =>
-      applyState(worker, JSON.parse(JSON.stringify(stateOf(config, registry, active))));
+      applyState(worker, JSON.parse(JSON.stringify(buildDesiredState(config, registry, active))));
     const specInWorker = () => {
       const found = worker.registry.find("a");
       return found && worker.faults.get(found.upstream)?.spec;

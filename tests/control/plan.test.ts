@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Config } from "../../src/config/config.ts";
-import { describeStep, liveOf, planOf } from "../../src/control/plan.ts";
+import { describeStep, reloadableConfig, planSteps } from "../../src/control/plan.ts";
 import { supersededIntents, desiredConfig } from "../../src/control/desired-state.ts";
 import type { UpstreamTls } from "../../src/net/address.ts";
 import { parseIntent as readIntent, serializeIntent } from "../../src/state/intent.ts";
@@ -182,7 +182,7 @@ describe("the plan from one configuration to another", () => {
   for (const [change, old, next, set, steps] of rows) {
     test(`names ${change}`, () => {
       const intents = set.map(intentOf);
-      expect(planOf(desiredConfig(old, intents), desiredConfig(next, intents)).map(describeStep)).toEqual([
+      expect(planSteps(desiredConfig(old, intents), desiredConfig(next, intents)).map(describeStep)).toEqual([
         ...steps,
       ]);
     });
@@ -190,9 +190,13 @@ describe("the plan from one configuration to another", () => {
 
   test("has nothing left that could be done without a restart once it was taken", () => {
     for (const [, old, next] of rows) {
-      const left = planOf(liveOf(old, next), next);
+      const left = planSteps(reloadableConfig(old, next), next);
       expect(left.filter(({ needsRestart }) => !needsRestart)).toEqual([]);
-      expect(liveOf(old, next)).toMatchObject({ listen: old.listen, admin: old.admin, state: old.state });
+      expect(reloadableConfig(old, next)).toMatchObject({
+        listen: old.listen,
+        admin: old.admin,
+        state: old.state,
+      });
     }
   });
 });

@@ -5,7 +5,7 @@ import { PoolRegistry } from "../../src/registry/pool-registry.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import { mergeVerdicts } from "../../src/dataplane/worker-aggregation.ts";
-import { applyState, buildReport, perWorkerConfig, stateOf } from "../../src/dataplane/messages.ts";
+import { applyState, buildReport, perWorkerConfig, buildDesiredState } from "../../src/dataplane/messages.ts";
 import { Attempt } from "../../src/pool/attempt.ts";
 import { httpResponseClassifier } from "../../src/proxy/response-class.ts";
 import { failure, completed } from "../../src/pool/outcome.ts";
@@ -34,14 +34,14 @@ function setUp(pools = "main: a b c") {
     for (const worker of workers)
       applyState(
         { registry: worker, faults: new FaultRegistry() },
-        overTheWire(stateOf(config, parent, new FaultRegistry())),
+        overTheWire(buildDesiredState(config, parent, new FaultRegistry())),
       );
   };
   syncWorkers();
   const upstreamIn = (registry: PoolRegistry | undefined, id: string) => {
     const found = registry?.find(id);
     if (!found) throw new Error(`no ${id}`);
-    return { pool: found.member.pool, upstream: found.upstream };
+    return { pool: found.entry.pool, upstream: found.upstream };
   };
   /** An attempt of one worker. */
   const runAttempt = (worker: number, id: string, isGood: boolean) => {
@@ -157,9 +157,9 @@ describe("a passive verdict", () => {
   test("has its first try in one process alone, and the other tries only if that one has nothing to try it with", () => {
     const { eject, mergeReport, parent, workers, config, status, runAttempt, now } = setUp();
     const syncWorkers = () => {
-      const state = overTheWire(stateOf(config, parent, new FaultRegistry()));
+      const state = overTheWire(buildDesiredState(config, parent, new FaultRegistry()));
       for (const [index, worker] of workers.entries())
-        applyState({ registry: worker, faults: new FaultRegistry() }, state, { index, of: 2 });
+        applyState({ registry: worker, faults: new FaultRegistry() }, state, { index, count: 2 });
     };
     const first = () => status("a").slice(1).indexOf("probation");
     eject(0, "a");

@@ -47,7 +47,7 @@ function setUp(count = 2) {
     onRequests: (records, isSampled) => void requests.push([records, isSampled]),
     faults: new FaultRegistry(),
     onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
-    host: {
+    launcher: {
       count,
       claimPort: async (_, port) => port || 4_711,
       spawn(onMessage) {
@@ -55,7 +55,7 @@ function setUp(count = 2) {
         const fake: FakeWorker = { received: [], send: onMessage, exit: resolve };
         started.push({ at: clock(), fake });
         return {
-          ...{ pid: started.length, gone: exited },
+          ...{ pid: started.length, exited },
           send: (message) => void fake.received.push(message),
           kill: () => resolve("SIGKILL"),
         };
@@ -164,7 +164,7 @@ describe("workers", () => {
     report(one);
     await time.advance(1_000);
     expect(events.map(({ from, to, reason, detail }) => [from, to, reason, detail])).toEqual([
-      ["serving", "hung", "no_report", "pid 2: silent for 10 s"],
+      ["serving", "hung", "no_report", "pid 2: no report for 10 s"],
       ["serving", "gone", "died", "pid 2: SIGKILL"],
     ]);
     await time.advance(100);
@@ -188,7 +188,7 @@ describe("workers", () => {
     await time.advance(29_000);
     expect([reason, started.length]).toEqual(["", 1]);
     await time.advance(1_000);
-    expect(reason).toContain("Cannot start a worker: it ended with SIGKILL");
+    expect(reason).toContain("Cannot start a worker: it exited with SIGKILL");
     workers.close();
   });
 
@@ -210,7 +210,7 @@ describe("workers", () => {
 
   test("add up the requests that wait for a place, and the retries that are left", async () => {
     const { workers, startListening, registry, metrics } = setUp();
-    const [member] = registry.members;
+    const [member] = registry.entries;
     if (!member) throw new Error("no pool");
     const both = (await startListening()) as [FakeWorker, FakeWorker];
     for (const [i, fake] of both.entries()) {
@@ -234,23 +234,23 @@ describe("workers", () => {
     await time.advance(1_500);
     const seen = { id: "a", thresholdMs: 1_000, othersLastResponseAt: 1_400 };
     const ownEvidence = { ...seen, waits: [100, 200], lastResponseAt: 90 };
-    one.send({ kind: "sights", sights: [{ ...ownEvidence, isSuspected: true }] });
+    one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
     expect(suspicions).toEqual([{ upstream: a, evidence: [] }]);
-    const question = { kind: "look", upstreams: [{ id: "a", since: 90 }] } as const;
+    const question = { kind: "collect-evidence", upstreams: [{ id: "a", since: 90 }] } as const;
     expect([one, two].map(({ received: heard }) => heard.at(-1))).toEqual([question, question]);
-    one.send({ kind: "sights", sights: [{ ...ownEvidence, isSuspected: false }] });
+    one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: false }] });
     expect(suspicions).toHaveLength(1);
     const other = { ...seen, waits: [300], lastResponseAt: 50 };
-    two.send({ kind: "sights", sights: [{ ...other, isSuspected: false }] });
+    two.send({ kind: "evidence", evidence: [{ ...other, isSuspected: false }] });
     expect(suspicions.at(-1)?.evidence).toMatchObject([ownEvidence, other]);
     // What one saw long ago says nothing.
     await time.advance(600);
-    one.send({ kind: "sights", sights: [{ ...ownEvidence, isSuspected: true }] });
+    one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
     expect(suspicions.at(-1)?.evidence).toEqual([]);
     // Of one that is gone nobody waits to hear.
     two.exit("SIGKILL");
     await time.advance(0);
-    one.send({ kind: "sights", sights: [{ ...ownEvidence, isSuspected: true }] });
+    one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
     expect(suspicions.at(-1)?.evidence).toMatchObject([ownEvidence]);
   });
 

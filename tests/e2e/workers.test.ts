@@ -310,7 +310,7 @@ describe("workers", () => {
       expect(isGone(victim)).toBe(true);
       expect(await toldOfWorkers(events)).toEqual({
         changes: ["serving hung", "serving gone", "gone serving"],
-        first: `pid ${victim}: silent for 10 s`,
+        first: `pid ${victim}: no report for 10 s`,
       });
       expect(proxy.stderr).toContain("worker hung");
       expect(await plain("evenkeel_worker_restarts_total")).toBe(1);

@@ -25,7 +25,7 @@ function setUp() {
         queue: { size: 0 },
       },
       ...{ now: now.ms, at: 1_000_000 + now.ms, events: [] },
-      notesOf: () => ({
+      annotationsFor: () => ({
         lastProbe: null,
         probeHistory: "",
         uptime: upFor(0),
