@@ -82,12 +82,12 @@ export async function startAdmin(
       return boundToSession(response, () => access.identify(bearer) !== undefined, systemSchedule);
     },
   });
-  access.sessions.resume(takeSessions(), systemWallClock());
+  access.sessions.restore(takeSessions(), systemWallClock());
   return {
     port: listener.port,
     drain: () => listener.drain(),
     close: () => listener.close(),
-    keptSessions: () => access.sessions.keep(systemWallClock()),
+    keptSessions: () => access.sessions.export(systemWallClock()),
   };
 }
 
