@@ -211,7 +211,7 @@ export interface Snapshot {
   readonly notKept: UnsavedState | null;
   /** Missing with plain HTTP. */
   readonly certificates?: readonly CertificateSnapshot[];
-  /** Missing with a single process. */
+  /** Missing without workers. */
   readonly workers?: readonly WorkerSnapshot[];
   readonly pools: readonly PoolSnapshot[];
   /** The last twenty of the whole balancer, oldest first. */
