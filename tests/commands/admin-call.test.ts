@@ -42,7 +42,7 @@ test("whoever looks at a balancer that is frozen is told within five seconds, an
   const acting = call({ method: "POST", path: "/api/upstreams/a/mode", body: {} });
   await until(() => asked === 2, "both requests");
   await time.advance(5_000);
-  const text = `Cannot ask the balancer: no answer in time, received ${adminUrl}`;
+  const text = `Cannot ask the balancer: timed out, received ${adminUrl}`;
   expect(await looking).toEqual({ kind: "failed", exitCode: 3, text });
   expect(time.waits).toEqual([25_000]);
   await time.advance(25_000);

@@ -51,7 +51,7 @@ test.each([...engineNames])(
     expect(asJson.attempts).toMatchObject([{ upstream: "broken" }, { upstream: "whole", status: 200 }]);
     expect(await explain("no-such")).toMatchObject({
       ...{ code: 2, out: "" },
-      err: expect.stringContaining("Cannot explain no-such: it is not among the requests that are kept"),
+      err: expect.stringContaining("Cannot explain no-such: no such request is stored"),
     });
     await Promise.all([broken.close(), whole.close()]);
   },
