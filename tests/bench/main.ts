@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
-import { engineNames } from "../../src/config/config.ts";
+import { defaults } from "../../src/config/config.ts";
 import { type Contender, Field } from "./field.ts";
 import { peers } from "./peers.ts";
 import {
@@ -63,6 +63,5 @@ if (wanted.has("throughput"))
   for (const scenario of scenarios) print(await throughput(all, scenario, rounds));
 if (wanted.has("half")) print(await halfLoad(all, rounds));
 if (wanted.has("idle")) print(await idleConnections(all, 10_000));
-const fastest = engineNames.at(-1) ?? "fetch";
-if (wanted.has("many")) print(await manyUpstreams(field, fastest, rounds));
-if (wanted.has("workers")) print(await secondWorker(field, fastest, rounds));
+if (wanted.has("many")) print(await manyUpstreams(field, defaults.engine, rounds));
+if (wanted.has("workers")) print(await secondWorker(field, defaults.engine, rounds));
