@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
+import { defaults } from "../../src/config/config.ts";
 import { type RunningProxy, Testbed } from "./field.ts";
 import { peers } from "./peers.ts";
 import {
@@ -62,6 +63,5 @@ if (selected.has("throughput"))
   for (const scenario of scenarios) print(await throughput(all, scenario, rounds));
 if (selected.has("half")) print(await halfLoad(all, rounds));
 if (selected.has("idle")) print(await idleConnections(all, 10_000));
-const engine = "wire";
-if (selected.has("many")) print(await manyUpstreams(testbed, engine, rounds));
-if (selected.has("workers")) print(await secondWorker(testbed, engine, rounds));
+if (selected.has("many")) print(await manyUpstreams(testbed, defaults.engine, rounds));
+if (selected.has("workers")) print(await secondWorker(testbed, defaults.engine, rounds));

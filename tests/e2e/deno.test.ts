@@ -4,6 +4,7 @@ import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { respondWith, startOrigin } from "../support/origin.ts";
 import { isGone, Program, Programs } from "../support/program.ts";
@@ -28,45 +29,51 @@ describe("under Deno", () => {
   const start = (programs: Programs, ...argv: string[]) =>
     programs.start([deno, "run", "-A", join(root, "src/main.ts"), ...argv]);
 
-  test("the balancer forwards, streams, fails over and drains", async () => {
-    if (!deno) return;
-    await using programs = new Programs();
-    const dead = await startOrigin(() => {});
-    await dead.close();
-    const origin = await startOrigin(({ body, target }, socket) => {
-      if (target === "/cut")
-        return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () =>
-          socket.destroy(),
-        );
-      socket.write(respondWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
-    });
-    const proxy = start(
-      programs,
-      "proxy",
-      ...flags,
-      "--upstreams",
-      `http://127.0.0.1:${dead.port},${origin.url}`,
-    );
-    const port = await proxy.port("balancer", 20_000);
-    for (let i = 0; i < 4; i++) {
-      const response = await sendRequest(
-        port,
-        "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
+  test.each([...engineNames])(
+    "the %s engine forwards, streams, fails over and drains",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const dead = await startOrigin(() => {});
+      await dead.close();
+      const origin = await startOrigin(({ body, target }, socket) => {
+        if (target === "/cut")
+          return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () =>
+            socket.destroy(),
+          );
+        socket.write(respondWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
+      });
+      const proxy = start(
+        programs,
+        "proxy",
+        ...flags,
+        "--engine",
+        engine,
+        "--upstreams",
+        `http://127.0.0.1:${dead.port},${origin.url}`,
       );
-      expect(response.status).toBe(200);
-      expect(response.body.toString()).toBe("hello");
-    }
-    expect(origin.requests[0]?.target).toBe("/x%20y");
-    expect(origin.requests[0]?.header("host")).toBe("a.example");
-    expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
-    expect((await sendRequest(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
-    const client = await RawClient.connect(port);
-    client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
-    await until(() => client.isClosed, "the cut answer to close its client");
-    expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
-    expect((await proxy.kill("SIGTERM")).code).toBe(0);
-    await origin.close();
-  }, 40_000);
+      const port = await proxy.port("balancer", 20_000);
+      for (let i = 0; i < 4; i++) {
+        const response = await sendRequest(
+          port,
+          "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
+        );
+        expect(response.status).toBe(200);
+        expect(response.body.toString()).toBe("hello");
+      }
+      expect(origin.requests[0]?.target).toBe("/x%20y");
+      expect(origin.requests[0]?.header("host")).toBe("a.example");
+      expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
+      expect((await sendRequest(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
+      const client = await RawClient.connect(port);
+      client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
+      await until(() => client.isClosed, "the cut answer to close its client");
+      expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
+      expect((await proxy.kill("SIGTERM")).code).toBe(0);
+      await origin.close();
+    },
+    40_000,
+  );
 
   test("the admin side describes itself and streams, and the command line acts", async () => {
     if (!deno) return;
@@ -105,20 +112,25 @@ describe("under Deno", () => {
     await origin.close();
   }, 60_000);
 
-  test("a WebSocket passes through to the demo server, and the dashboard shows it", async () => {
-    if (!deno) return;
-    await using programs = new Programs();
-    const backend = start(programs, "backend", "--port", "0", "--host", "127.0.0.1");
-    const upstream = `http://127.0.0.1:${await backend.port("backend", 20_000)};name=echo-server`;
-    const up = start(programs, "up", ...flags, "--dashboard-port", "0", "--upstreams", upstream);
-    const socket = new WebSocket(`ws://127.0.0.1:${await up.port("balancer", 20_000)}/ws`);
-    const message = new Promise((resolve) => (socket.onmessage = ({ data }) => resolve(data)));
-    socket.onopen = () => socket.send("through Deno");
-    expect(await message).toBe("through Deno");
-    socket.close();
-    const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
-    expect(await page.text()).toContain("echo-server");
-  }, 40_000);
+  test.each([...engineNames])(
+    "the %s engine carries a WebSocket to the demo server, and the dashboard shows it",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const backend = start(programs, "backend", "--port", "0", "--host", "127.0.0.1");
+      const upstream = `http://127.0.0.1:${await backend.port("backend", 20_000)};name=echo-server`;
+      const place = [...flags, "--dashboard-port", "0", "--engine", engine, "--upstreams", upstream];
+      const up = start(programs, "up", ...place);
+      const socket = new WebSocket(`ws://127.0.0.1:${await up.port("balancer", 20_000)}/ws`);
+      const message = new Promise((resolve) => (socket.onmessage = ({ data }) => resolve(data)));
+      socket.onopen = () => socket.send("through Deno");
+      expect(await message).toBe("through Deno");
+      socket.close();
+      const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
+      expect(await page.text()).toContain("echo-server");
+    },
+    40_000,
+  );
 
   test("people log in, with hashes that Bun made, and act within their role", async () => {
     if (!deno) return;
@@ -163,7 +175,7 @@ describe("under Deno", () => {
     await origin.close();
   }, 40_000);
 
-  test.each(["fetch", "wire"])(
+  test.each([...engineNames])(
     "TLS to clients, HTTP/2 too, and to upstreams on the %s engine",
     async (engine) => {
       if (!deno) return;
@@ -214,7 +226,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     40_000,
   );
 
-  test.each(["fetch", "wire"])(
+  test.each([...engineNames])(
     "two workers share a port on the %s engine, are replaced, drain, and leave nobody behind",
     async (engine) => {
       if (!deno) return;
