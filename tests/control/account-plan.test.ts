@@ -11,7 +11,7 @@ const config = configOf("main: a");
 const withAdmin = (admin: object) => ({ ...config, admin: { ...config.admin, ...admin } });
 
 describe("accounts at a reload", () => {
-  test("change at once, and the plan names people and roles but no secret", () => {
+  test("change at once, and the plan shows names and roles but no secret", () => {
     const steps = planSteps(withAdmin({ users: [ann] }), withAdmin({ users: [{ ...ann, role: "viewer" }, bob], tokens: [ci] }));
     expect(steps.map(describeStep)).toEqual([
       "~ setting: admin.users ann (admin) → ann (viewer), bob (viewer)",
@@ -22,7 +22,7 @@ describe("accounts at a reload", () => {
     expect(JSON.stringify([steps, second])).not.toMatch(/argon2|sha256/);
   }); // prettier-ignore
 
-  test("are live, while the listener and its token are not", () => {
+  test("apply without a restart, while the listener and its token do not", () => {
     const running = withAdmin({ token: "old", users: [ann] });
     const next = withAdmin({ hostname: "0.0.0.0", port: 1, token: "new", users: [bob], tokens: [ci] });
     expect(reloadableConfig(running, next).admin).toEqual({
@@ -34,7 +34,7 @@ describe("accounts at a reload", () => {
     expect(reloadableConfig(running, withAdmin({})).admin).toEqual({ ...config.admin, token: "old" });
   });
 
-  test("do not open a listener to the world that is only to move to loopback", () => {
+  test("are kept on a public listener until the restart that moves it to loopback", () => {
     const running = withAdmin({ hostname: "0.0.0.0", users: [ann] });
     expect(reloadableConfig(running, withAdmin({ hostname: "127.0.0.1" })).admin).toEqual(running.admin);
   });

@@ -13,7 +13,7 @@ const certificate = {
   expiresAt: end,
 } as const;
 
-/** A watch that begins with so many days left. */
+/** Starts a monitor with this many days left. */
 function startMonitor(daysLeft: number, certificates = [certificate]) {
   const time = new FakeTime();
   const events: NewEvent[] = [];
@@ -30,7 +30,7 @@ function startMonitor(daysLeft: number, certificates = [certificate]) {
   return { monitor, time, takeEvents, lines };
 }
 
-test("each notice is told once: on record and in the log, within a minute", async () => {
+test("each notice is recorded and logged once, within a minute", async () => {
   const { monitor, time, takeEvents, lines } = startMonitor(31);
   monitor.start();
   expect(takeEvents()).toEqual([]);
@@ -58,14 +58,14 @@ test("each notice is told once: on record and in the log, within a minute", asyn
   expect(time.waits).toEqual([]);
 });
 
-test("what is so at the start is on record, and left to the start's own warnings in the log", () => {
+test("an expired certificate at the start is recorded but not logged: the start logs its own warnings", () => {
   const { monitor, takeEvents, lines } = startMonitor(-1);
   monitor.start();
   expect(takeEvents()).toEqual([" → expired: /cert expired on 2030-06-30"]);
   expect(lines).toEqual([]);
 });
 
-test("one that was too early becomes valid", async () => {
+test("a certificate that is not yet valid becomes valid", async () => {
   const { monitor, time, takeEvents, lines } = startMonitor(366);
   monitor.start();
   expect(takeEvents()).toEqual([" → early: /cert is not valid before 2029-06-30"]);
@@ -74,7 +74,7 @@ test("one that was too early becomes valid", async () => {
   expect(lines).toEqual(["certificate is valid"]);
 });
 
-test("plain HTTP has nothing to watch", () => {
+test("without certificates the monitor does nothing", () => {
   const { monitor, time, takeEvents } = startMonitor(1, []);
   monitor.start();
   expect([takeEvents(), monitor.snapshot, time.waits]).toEqual([[], undefined, []]);

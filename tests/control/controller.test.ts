@@ -25,7 +25,7 @@ interface SetUpOptions {
   readonly store?: Store;
   /** Ids of upstreams whose probes fail. */
   readonly down?: readonly string[];
-  /** Answers probes; by default at once. */
+  /** Delays probe results until it resolves; by default not at all. */
   readonly gate?: () => Promise<void>;
   readonly cut?: (upstream: Upstream) => number;
 }
@@ -87,8 +87,8 @@ function setUp(config: Config, { store = openSqlite(":memory:"), down = [], gate
 const reasonOf = (response: unknown) => (response as CommandError | undefined)?.reason;
 const ids = (upstreams: readonly Upstream[] = []) => upstreams.map(({ id }) => id).join("");
 
-describe("the helm", () => {
-  test("keeps health, load and latency of whoever stays, also in another pool", async () => {
+describe("the controller", () => {
+  test("keeps health, load and latency of remaining upstreams, also in another pool", async () => {
     const { controller, registry, files, upstream, reloads } = setUp(configOf("main: a b | api: c"));
     const [a, b, c] = ["a", "b", "c"].map(upstream) as [Upstream, Upstream, Upstream];
     for (const one of [a, b, c]) one.activeHealth.record(true);
@@ -110,7 +110,7 @@ describe("the helm", () => {
     expect(reloads).toEqual(["applied"]);
   });
 
-  test("changes nothing with a dry run or a configuration that is wrong", async () => {
+  test("changes nothing with a dry run or an invalid configuration", async () => {
     const { controller, files, reloads, pools } = setUp(configOf("main: a b"));
     files.next = configOf("main: a c");
     expect(await controller.reload({ dry: true }, "ann")).toMatchObject({ applied: false, steps: [{}, {}] });
@@ -125,7 +125,7 @@ describe("the helm", () => {
     expect(pools()).toBe("main: a b");
   });
 
-  test("lets nobody serve before the first verdict, even where nobody else is fit", async () => {
+  test("lets no upstream serve before its first probe result", async () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
     const { controller, registry, time } = setUp(configOf("main: a b"), { gate });
@@ -137,7 +137,7 @@ describe("the helm", () => {
     expect(ids(registry.pools[0]?.available)).toBe("abc");
   });
 
-  test("carries orders out one after the other", async () => {
+  test("runs commands one after the other", async () => {
     const { controller, pools, files } = setUp(configOf("main: a"));
     files.next = configOf("main: a d");
     const orders = [
@@ -158,7 +158,7 @@ describe("the helm", () => {
     expect(pools()).toBe("main: a d b;weight=4");
   });
 
-  test("forgets what the configuration has caught up with, so that it counts from then on", async () => {
+  test("removes intents that the configuration contains, so that the configuration applies from then on", async () => {
     const { controller, files, pools, store } = setUp(configOf("main: a b"));
     await controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     files.next = configOf("main: a b c;weight=2");
@@ -170,7 +170,7 @@ describe("the helm", () => {
     expect(pools()).toBe("main: a b");
   });
 
-  test("begins where intents left it, and a drain from before is a drain still", () => {
+  test("starts with the stored intents, and an earlier drain continues", () => {
     const store = openSqlite(":memory:");
     store.write(["added main/c", "removed main/a", "weight b 9", "mode c draining"].map(intentOf));
     const { pools, upstream, reconciler } = setUp(configOf("main: a b"), { store });
@@ -179,7 +179,7 @@ describe("the helm", () => {
     expect(reconciler.drains.get(upstream("c"))).toEqual({ since: 1, deadline: null, isRemoval: false });
   });
 
-  test("does what it cannot write down all the same: a full disk must not keep anybody from draining a server", async () => {
+  test("runs commands even if the state cannot be written: a full disk must not prevent a drain", async () => {
     const store = openSqlite(":memory:");
     const broken: Store = {
       intents: () => store.intents(),
@@ -207,7 +207,7 @@ describe("the helm", () => {
 });
 
 describe("a drain", () => {
-  test("drains with a deadline that nobody waits for", async () => {
+  test("has a deadline even if no caller waits for it", async () => {
     const { controller, reconciler, upstream, time, stages } = setUp(configOf("main: a b"));
     upstream("a").inFlight = 1;
     const order = { waitMs: 0, deadlineMs: 1_000, force: false };
@@ -221,7 +221,7 @@ describe("a drain", () => {
     expect(stages).toEqual(["a late", "a drained"]);
   });
 
-  test("ready ends an ejection too, and the record says by whom; where it undoes a drain, it leaves it", () => {
+  test("ready also ends an ejection, with an event, but not if it undoes a drain", () => {
     const { controller, reconciler, upstream } = setUp(configOf("main: a b"));
     upstream("a").outlier.ejectUnresponsive(1_000);
     expect(upstream("a").status).toBe("ejected");
@@ -238,7 +238,7 @@ describe("a drain", () => {
     expect(upstream("b").status).toBe("ejected");
   });
 
-  test("ends when it is empty, when the time is up, or when it is undone", async () => {
+  test("ends when the upstream is drained, when the deadline passes, or when it is undone", async () => {
     const { controller, upstream, time, stages } = setUp(configOf("main: a b"));
     const a = upstream("a");
     a.inFlight = 2;
@@ -258,7 +258,7 @@ describe("a drain", () => {
     expect(time.waits.filter((waitMs) => waitMs < 100)).toEqual([]);
   });
 
-  test("by force cuts what is left when the time is up, where the engine can", async () => {
+  test("with force aborts the remaining attempts at the deadline, if the engine supports it", async () => {
     const cut = (upstream: Upstream) => {
       const { inFlight } = upstream;
       upstream.inFlight = 0;
@@ -276,7 +276,7 @@ describe("a drain", () => {
 });
 
 describe("a removal", () => {
-  test("waits until it is empty, and then leaves no trace of one that was added", async () => {
+  test("waits until the upstream is drained, and then leaves no intent of an added one", async () => {
     const { controller, upstream, time, store, events, pools } = setUp(configOf("main: a b"));
     await controller.add("main", { url: "http://10.0.0.3", name: "c" }, actor);
     await controller.setWeight("c", 2, actor);
@@ -302,7 +302,7 @@ describe("a removal", () => {
     ]);
   });
 
-  test("gets nothing new while it waits for another order to be carried out", async () => {
+  test("stops new requests while it waits for another command", async () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => void gates.push(resolve));
     const { controller, upstream, registry, time } = setUp(configOf("main: a b"), { gate });
@@ -321,7 +321,7 @@ describe("a removal", () => {
     expect(ids(registry.pools[0]?.upstreams)).toBe("bc");
   });
 
-  test("goes when the time is up, and what is under way there finishes", async () => {
+  test("takes effect at the deadline, and requests in flight finish", async () => {
     const { controller, upstream, time, pools, store } = setUp(configOf("main: a b"));
     const a = upstream("a");
     a.inFlight = 1;
@@ -332,7 +332,7 @@ describe("a removal", () => {
     expect(store.intents()).toMatchObject([{ kind: "removed", upstream: "a", by: "ann", why: "because" }]);
   });
 
-  test("of a configured one is undone by adding it again, with its configured weight", async () => {
+  test("of a configured upstream is undone by adding it again, with its configured weight", async () => {
     const { controller, pools, time } = setUp(configOf("main: a;weight=3 b"));
     const removal = controller.remove("a", 10, actor);
     await time.advance(100);

@@ -25,8 +25,8 @@ function setUp(store = openSqlite(":memory:"), time = new FakeTime()) {
 
 const values = (events: readonly BalancerEvent[]) => events.map(({ to }) => to).join(" ");
 
-describe("the journal", () => {
-  test("finds events by kind, by who, by words, and those that operators made", () => {
+describe("the event log", () => {
+  test("finds events by kind, by actor, by text, and those of operators", () => {
     const { eventLog } = setUp();
     eventLog.add(probeEvent("a", "failing"));
     eventLog.add(modeEvent);
@@ -43,7 +43,7 @@ describe("the journal", () => {
     expect(found({ pool: "main", kinds: new Set(["probe"]) })).toBe("failing");
   });
 
-  test("finds events by upstream and by pool, the last ones or those after a number, oldest first", () => {
+  test("finds events by upstream and pool, the last ones or those after a number, oldest first", () => {
     const { eventLog } = setUp();
     for (const [upstream, to] of [
       ["a", "1"],
@@ -61,7 +61,7 @@ describe("the journal", () => {
     expect(values(eventLog.events({ pool: "main", limit: 9 }))).toBe("1 2 3 4 5");
     expect(values(eventLog.events({ upstream: "a", limit: 9 }))).toBe("1 4");
     expect(values(eventLog.events({ upstream: "a", pool: "other", limit: 9 }))).toBe("");
-    expect(values(eventLog.events({ upstream: "nobody", limit: 9 }))).toBe("");
+    expect(values(eventLog.events({ upstream: "unknown", limit: 9 }))).toBe("");
     const [, , third] = eventLog.events({ limit: 9 });
     expect(values(eventLog.events({ before: third?.seq ?? 0, limit: 9 }))).toBe("1 2");
     expect(values(eventLog.events({ before: third?.seq ?? 0, limit: 1 }))).toBe("2");
@@ -70,7 +70,7 @@ describe("the journal", () => {
     expect(values(eventLog.events({ after: 1e15, limit: 3 }))).toBe("");
   });
 
-  test("numbers events in order, within one millisecond and over restarts, even if nothing was kept", async () => {
+  test("numbers events in order, within one millisecond and across restarts, even if none was stored", async () => {
     const { eventLog, time } = setUp();
     const seqs = [1, 2, 3].map(() => eventLog.add(probeEvent("a", "x")).seq);
     expect(seqs).toEqual([1_000, 1_001, 1_002]);
@@ -78,7 +78,7 @@ describe("the journal", () => {
     expect(setUp(openSqlite(":memory:"), time).eventLog.add(probeEvent("a", "x")).seq).toBe(1_010);
   });
 
-  test("writes a burst at once, later, and reads it after a restart", async () => {
+  test("writes a burst in one batch after a delay, and reads it after a restart", async () => {
     const { eventLog, store, time } = setUp();
     for (const to of ["1", "2", "3"]) eventLog.add(probeEvent("a", to));
     expect(store.events(9)).toEqual([]);
@@ -92,7 +92,7 @@ describe("the journal", () => {
     expect(time.waits).toEqual([]);
   });
 
-  test("keeps what cannot be written, says so, and writes it with the next event or after a minute", async () => {
+  test("keeps events that cannot be written, logs that, and writes them with the next event or after a minute", async () => {
     const store = openSqlite(":memory:");
     let isBroken = true;
     const record = (events: readonly BalancerEvent[]) => {
@@ -116,7 +116,7 @@ describe("the journal", () => {
     expect(time.waits).toEqual([]);
   });
 
-  test("is bounded: in all, for one upstream, and in how many it knows", () => {
+  test("is bounded in total, per upstream, and in the number of upstreams", () => {
     const { eventLog } = setUp();
     for (let i = 0; i < 5_000; i++) eventLog.add(probeEvent(`u${i}`, String(i)));
     for (let i = 0; i < 300; i++) eventLog.add(probeEvent("a", String(i)));

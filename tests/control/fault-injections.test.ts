@@ -55,8 +55,8 @@ const request: FaultRequest = {
 };
 const description = "+2000 ms, 30 % connect_refused";
 
-describe("rehearsals", () => {
-  test("end by themselves at their time, and the record says who began them and why", async () => {
+describe("fault injections", () => {
+  test("end automatically at their time, with events for the actor and the reason", async () => {
     const { time, active, faults, find, events, lines, changes } = setUp();
     const found = find("a");
     expect(faults.begin(found, request, actor)).toBeUndefined();
@@ -72,7 +72,7 @@ describe("rehearsals", () => {
     expect(changes).toEqual([0, 30_000]);
   });
 
-  test("end by an order, once, and no timer is left", async () => {
+  test("end on command, once, and leave no timer", async () => {
     const { time, faults, find, events } = setUp();
     const { upstream } = find("a");
     faults.begin(find("a"), request, actor);
@@ -82,7 +82,7 @@ describe("rehearsals", () => {
     expect(events()).toHaveLength(2);
   });
 
-  test("are replaced, not added up: the new one has its own time", async () => {
+  test("are replaced, not combined: the new one has its own end", async () => {
     const { time, active, faults, find } = setUp();
     const { upstream } = find("a");
     faults.begin(find("a"), request, actor);
@@ -106,7 +106,7 @@ describe("rehearsals", () => {
     ]);
   });
 
-  test("are refused where the pool could not bear them, unless by force", () => {
+  test("are refused if they are unsafe for the pool, unless forced", () => {
     const { active, faults, find } = setUp();
     faults.begin(find("a"), request, actor);
     expect(faults.begin(find("b"), request, actor)).toMatchObject({
@@ -117,7 +117,7 @@ describe("rehearsals", () => {
     expect(faults.begin(find("b"), { ...request, force: true }, actor)).toBeUndefined();
   });
 
-  test("travel to workers with the state, and leave them with it", () => {
+  test("reach workers with the state, and end there with it", () => {
     const { active, faults, find, registry, createRegistry, config } = setUp();
     const worker = { registry: createRegistry(), faults: new FaultRegistry() };
     const syncWorker = () =>
@@ -135,7 +135,7 @@ describe("rehearsals", () => {
   });
 });
 
-describe("an order to rehearse", () => {
+describe("a fault request", () => {
   test("needs an effect and nothing else", () => {
     expect(parseFaultRequest({ errorShare: 0.5 })).toEqual({
       ...{ latencyMs: 0, errorShare: 0.5, error: "connect_refused" },
@@ -158,7 +158,7 @@ describe("an order to rehearse", () => {
     ]);
   });
 
-  test("takes no number that is none", () => {
+  test("rejects invalid numbers", () => {
     expect(parseFaultRequest({ latencyMs: Number.NaN })).toMatchObject({ status: 422 });
     expect(parseFaultRequest({ errorShare: "0.3" })).toMatchObject({ status: 422 });
   });

@@ -25,8 +25,8 @@ function startMonitor(limit: number | undefined) {
   return { memory, monitor, second, changes };
 }
 
-describe("a balancer whose memory may be 1000", () => {
-  test("sheds at the limit, and until a tenth of it is free", async () => {
+describe("a balancer with a memory limit of 1000", () => {
+  test("sheds load at the limit, until a tenth of it is free", async () => {
     const { second, memory, monitor } = startMonitor(1_000);
     expect(await second(999)).toBe("nothing");
     expect(memory.collections).toBe(0);
@@ -38,13 +38,13 @@ describe("a balancer whose memory may be 1000", () => {
     expect(await second(1_001)).toBe("shedding at 1001");
   });
 
-  test("gives back what it can while it sheds, and only then", async () => {
+  test("collects garbage while it sheds load, and only then", async () => {
     const { second, memory } = startMonitor(1_000);
     for (const rss of [500, 1_200, 1_100, 1_000, 100, 100]) await second(rss);
     expect(memory.collections).toBe(3);
   });
 
-  test("follows a limit that changes or goes", async () => {
+  test("applies a changed or removed limit", async () => {
     const { second, memory, changes } = startMonitor(undefined);
     expect(await second(10 ** 12)).toBe("nothing");
     memory.limit = 500;
@@ -55,22 +55,22 @@ describe("a balancer whose memory may be 1000", () => {
   });
 });
 
-describe("a control group's limit is the strictest around the process:", () => {
+describe("the limit of the control groups around the process", () => {
   const files = (texts: Readonly<Record<string, string>>) => cgroupLimitBytes((path) => texts[path]);
 
-  test("none where there are no groups", () => {
+  test("is undefined without groups", () => {
     expect(files({})).toBeUndefined();
     expect(files({ "/proc/self/cgroup": "0::/\n" })).toBeUndefined();
     expect(files({ "/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": "max\n" })).toBeUndefined();
   });
 
-  test("of a container, which sees its own group as the whole", () => {
+  test("is that of the container's own group, which it sees as the root", () => {
     expect(files({ "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "536870912\n" })).toBe(
       2 ** 29,
     );
   });
 
-  test("of a service within a slice", () => {
+  test("is the lowest of a service and its slice", () => {
     expect(
       files({
         "/proc/self/cgroup": "0::/system.slice/evenkeel.service\n",
@@ -80,7 +80,7 @@ describe("a control group's limit is the strictest around the process:", () => {
     ).toBe(1_000_000);
   });
 
-  test("of version 1, whose largest number means none", () => {
+  test("is read from version 1, whose largest number means no limit", () => {
     const cgroup = "9:name=systemd:/\n4:cpu,memory:/docker/1\n0::/\n";
     const own = "/sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes";
     const root = { "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n" };

@@ -6,7 +6,7 @@ import { configOf } from "../support/configs.ts";
 const config = configOf("main: a", {}, { upstreamTls: { ca: "PEM", caPath: "/ca", verify: false } });
 const parse = (body: object) => parseNewUpstream(body, config, "main");
 
-test("a newcomer keeps what it says of TLS, and follows its pool in the rest", () => {
+test("a new upstream keeps its own TLS settings, and uses the pool's for the rest", () => {
   expect(parse({ url: "https://n" })).toMatchObject({
     address: { protocol: "https", hostname: "n", port: 443 },
   });
@@ -26,6 +26,6 @@ test.each([
     { url: "http://n", tls: { verify: false } },
     "Cannot use tls: it means nothing for http://n, which is not https",
   ],
-])("a newcomer that cannot be judged so is refused: %j", (body, message) =>
+])("a new upstream with unusable TLS settings is refused: %j", (body, message) =>
   expect(parse(body)).toMatchObject({ status: 422, message }),
 );

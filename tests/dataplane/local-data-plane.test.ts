@@ -13,9 +13,9 @@ import { startSilentOrigins } from "../support/origin.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
-test("an end waits for what is told late of the requests that it cuts, so that each has its record", async () => {
+test("the end waits for late results of aborted requests, so that each request has its record", async () => {
   const { origins, pending } = await startSilentOrigins(1);
-  /** As a runtime on a busy machine: what it cuts, the engine hears of later. */
+  /** Like a runtime on a busy machine: the engine sees closed connections late. */
   const lateEngine: Engine = {
     name: "fetch",
     async listen(options) {

@@ -43,7 +43,7 @@ function setUp(pools = "main: a b c") {
     if (!found) throw new Error(`no ${id}`);
     return { pool: found.entry.pool, upstream: found.upstream };
   };
-  /** An attempt of one worker. */
+  /** Runs an attempt in one worker. */
   const runAttempt = (worker: number, id: string, isGood: boolean) => {
     const { pool, upstream } = upstreamIn(workers[worker], id);
     const attempt = new Attempt(clock, { attemptEnded() {} }, httpResponseClassifier);
@@ -87,8 +87,8 @@ function setUp(pools = "main: a b c") {
   };
 }
 
-describe("a state", () => {
-  test("makes another process's fleet the same: who is there, wanted, and known to be well", () => {
+describe("a state message", () => {
+  test("makes another process's pools equal: upstreams, modes and health", () => {
     const { parent, workers, syncWorkers, upstreamIn, status } = setUp("main: a b;weight=3 | api: c");
     const { pool, upstream } = upstreamIn(parent, "a");
     pool.setMode(upstream, "draining");
@@ -102,11 +102,11 @@ describe("a state", () => {
     for (let i = 0; i < 2; i++) api.pool.recordProbe(api.upstream, true);
     syncWorkers();
     expect(status("c")).toEqual(["passing", "passing", "passing"]);
-    // Whoever recovers starts slowly, wherever the recovery was seen.
+    // A recovered upstream slow-starts in every process.
     expect(upstreamIn(workers[1], "c").upstream.effectiveWeight).toBeCloseTo(0.1);
   });
 
-  test("divides what holds for all workers together, and tells nobody the token", () => {
+  test("divides limits among the workers, and leaves the token out", () => {
     const config = configOf(
       "main: a",
       {
@@ -125,7 +125,7 @@ describe("a state", () => {
 });
 
 describe("a passive verdict", () => {
-  test("of one worker counts for all, and is told once", () => {
+  test("of one worker applies to all, and is reported once", () => {
     const { eject, mergeReport, syncWorkers, status, changes } = setUp();
     eject(0, "a");
     expect(status("a")).toEqual(["passing", "ejected", "passing"]);
@@ -137,7 +137,7 @@ describe("a passive verdict", () => {
     expect(changes).toEqual(["a up→ejected"]);
   });
 
-  test("ends everywhere at its time, and the first good answer speaks for all", () => {
+  test("ends in every process at the same time, and the first success applies to all", () => {
     const { eject, mergeReport, syncWorkers, runAttempt, status, now } = setUp();
     eject(0, "a");
     mergeReport(0);
@@ -146,7 +146,7 @@ describe("a passive verdict", () => {
     expect(status("a")).toEqual(["probation", "probation", "probation"]);
     now.ms += 5;
     runAttempt(1, "a", true);
-    // A state that was on its way says nothing new.
+    // A state that was sent before changes nothing.
     syncWorkers();
     expect(status("a")).toEqual(["probation", "probation", "passing"]);
     mergeReport(1);
@@ -154,7 +154,7 @@ describe("a passive verdict", () => {
     expect(status("a")).toEqual(["passing", "passing", "passing"]);
   });
 
-  test("has its first try in one process alone, and the other tries only if that one has nothing to try it with", () => {
+  test("is tried by one worker first, and by the other only if that one has no request for it", () => {
     const { eject, mergeReport, parent, workers, config, status, runAttempt, now } = setUp();
     const syncWorkers = () => {
       const state = overTheWire(buildDesiredState(config, parent, new FaultRegistry()));
@@ -179,7 +179,7 @@ describe("a passive verdict", () => {
     expect(status("a")).toEqual(["passing", "passing", "passing"]);
   });
 
-  test("that fails its probation is longer for all", () => {
+  test("that fails its probation lasts longer for all", () => {
     const { eject, mergeReport, syncWorkers, runAttempt, status, now, upstreamIn, workers } = setUp();
     eject(0, "a");
     mergeReport(0);
@@ -193,7 +193,7 @@ describe("a passive verdict", () => {
     expect(outlier).toMatchObject({ state: "ejected", ejections: 2, endsAt: now.ms + 60_000 });
   });
 
-  test("never takes the last one out, though two workers each eject another one at the same moment", () => {
+  test("never ejects the last upstream, even if two workers eject different ones at the same moment", () => {
     const { eject, mergeReport, syncWorkers, status, changes, now } = setUp("main: a b");
     eject(0, "a");
     eject(1, "b");
@@ -206,7 +206,7 @@ describe("a passive verdict", () => {
     expect(changes).toEqual(["a up→ejected"]);
   });
 
-  test("of probes that pass again brings it back for all", () => {
+  test("is lifted for all by probes that pass again", () => {
     const { eject, mergeReport, syncWorkers, status, parent, upstreamIn, now } = setUp();
     eject(0, "a");
     mergeReport(0);

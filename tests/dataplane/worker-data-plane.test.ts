@@ -17,7 +17,7 @@ import { until } from "../support/wait.ts";
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const observer = { outlierChanged() {}, panicChanged() {} };
 
-/** A process that says what it is told to. */
+/** A fake worker process whose messages the test sends. */
 interface FakeWorker {
   readonly received: ToWorker[];
   send(message: FromWorker): void;
@@ -108,7 +108,7 @@ function setUp(count = 2) {
 }
 
 describe("workers", () => {
-  test("hear the state when they greet, at every change, and each second; a revision for each change", async () => {
+  test("receive the state on hello, at every change, and each second, with a new revision for each change", async () => {
     const { workers, startListening, statesOf, time, config } = setUp();
     const [one] = (await startListening()) as [FakeWorker];
     const revisions = () => statesOf(one).map(({ revision }) => revision);
@@ -123,7 +123,7 @@ describe("workers", () => {
     expect(revisions().slice(length)).toEqual([1, 1, 2]);
   });
 
-  test("that die are started anew, after ever longer pauses, and that is on record", async () => {
+  test("that die are restarted with exponential back-off, and that is recorded", async () => {
     const { started, startListening, time, events, makeReady } = setUp(1);
     await startListening();
     for (let i = 0; i < 8; i++) {
@@ -147,14 +147,14 @@ describe("workers", () => {
     expect(events[1]).toMatchObject({ kind: "worker", from: "gone", to: "serving", detail: "pid 2" });
   });
 
-  test("of which nothing is heard for ten seconds are killed and started anew, and that is on record", async () => {
+  test("that send no report for ten seconds are killed and restarted, and that is recorded", async () => {
     const { started, startListening, time, events, report, makeReady, workers } = setUp();
     const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     for (let second = 0; second < 9; second++) {
       report(one);
       await time.advance(1_000);
     }
-    // Late, but there.
+    // Late, but within the limit.
     report(two);
     for (let second = 0; second < 9; second++) {
       report(one);
@@ -180,7 +180,7 @@ describe("workers", () => {
     expect(events).toHaveLength(3);
   });
 
-  test("that never come up are not waited for without end", async () => {
+  test("that never become ready fail the start after a timeout", async () => {
     const { workers, time, started } = setUp(1);
     const starting = workers.listen();
     let reason = "";
@@ -192,7 +192,7 @@ describe("workers", () => {
     workers.close();
   });
 
-  test("are counted together, and one that died still counts, but for what it had under way", async () => {
+  test("are counted together; the counters of a dead worker stay, its requests in flight do not", async () => {
     const { workers, metrics, startListening, report, a, time } = setUp();
     const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     report(one, 3, 10);
@@ -208,7 +208,7 @@ describe("workers", () => {
     expect(workers.workers[0]).toMatchObject({ ready: false, requests: 0 });
   });
 
-  test("add up the requests that wait for a place, and the retries that are left", async () => {
+  test("have their queued requests and retry budgets added up", async () => {
     const { workers, startListening, registry, metrics } = setUp();
     const [member] = registry.entries;
     if (!member) throw new Error("no pool");
@@ -225,10 +225,10 @@ describe("workers", () => {
     }
     expect(workers.measure(member)).toMatchObject({ queue: { size: 5 }, retryBudget: { balance: 3 } });
     both[0].exit("SIGKILL");
-    await until(() => workers.measure(member).queue.size === 3, "its queue to be gone with it");
+    await until(() => workers.measure(member).queue.size === 3, "its queue to be removed");
   });
 
-  test("that suspect an upstream have it checked at once, and all are asked what they see of it", async () => {
+  test("that suspect an upstream cause a probe at once, and all workers are asked for evidence", async () => {
     const { startListening, suspicions, a, time } = setUp();
     const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     await time.advance(1_500);
@@ -243,18 +243,18 @@ describe("workers", () => {
     const other = { ...seen, waits: [300], lastResponseAt: 50 };
     two.send({ kind: "evidence", evidence: [{ ...other, isSuspected: false }] });
     expect(suspicions.at(-1)?.evidence).toMatchObject([ownEvidence, other]);
-    // What one saw long ago says nothing.
+    // Old evidence is ignored.
     await time.advance(600);
     one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
     expect(suspicions.at(-1)?.evidence).toEqual([]);
-    // Of one that is gone nobody waits to hear.
+    // Evidence of a dead worker is not awaited.
     two.exit("SIGKILL");
     await time.advance(0);
     one.send({ kind: "evidence", evidence: [{ ...ownEvidence, isSuspected: true }] });
     expect(suspicions.at(-1)?.evidence).toMatchObject([ownEvidence]);
   });
 
-  test("prove an upstream empty only after all have heard that it gets nothing more", async () => {
+  test("report an upstream as drained only after all have the new state", async () => {
     const { workers, startListening, report, a, time, config, registry } = setUp();
     const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     report(one);
@@ -272,7 +272,7 @@ describe("workers", () => {
     expect(workers.isDrained(a)).toBe(true);
   });
 
-  test("that cannot listen keep the balancer from starting, with the system's code", async () => {
+  test("that cannot listen prevent the balancer's start, with the system's error code", async () => {
     const { workers, started, time } = setUp();
     const starting = workers.listen();
     await time.advance(0);
@@ -285,7 +285,7 @@ describe("workers", () => {
     expect(started).toHaveLength(2);
   });
 
-  test("drain, and are not started anew meanwhile", async () => {
+  test("drain, and are not restarted meanwhile", async () => {
     const { workers, startListening, started, time } = setUp();
     const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
     const drained = workers.drain();
@@ -302,7 +302,7 @@ describe("workers", () => {
   });
 });
 
-test("a worker that is only starting when a drain begins takes no clients any more", async () => {
+test("a worker that is still starting when a drain begins accepts no clients", async () => {
   const { workers, startListening, started, time, makeReady } = setUp();
   const [one, two] = (await startListening()) as [FakeWorker, FakeWorker];
   one.exit("SIGKILL");
@@ -319,7 +319,7 @@ test("a worker that is only starting when a drain begins takes no clients any mo
   ]);
 });
 
-test("requests that workers have kept come together", async () => {
+test("request records of all workers are collected", async () => {
   const { startListening, requests } = setUp();
   const [one, other] = await startListening();
   const records = [{ requestId: "one" }] as unknown as readonly RequestRecord[];

@@ -4,14 +4,14 @@ import { create } from "../laws/policy-laws.ts";
 import { countsOf, upstreamsOf } from "../support/upstreams.ts";
 
 describe("least connections", () => {
-  test("takes the least loaded for its weight", () => {
+  test("picks the least loaded upstream relative to its weight", () => {
     const [a, b, c] = upstreamsOf([1, 2, 1]);
-    if (!a || !b || !c) throw new Error("three were made");
+    if (!a || !b || !c) throw new Error("three upstreams are expected");
     [a.inFlight, b.inFlight, c.inFlight] = [2, 3, 2];
     expect(create("least-connections").pick([a, b, c], "")).toBe(b);
   });
 
-  test("gives those that tie their turns", () => {
+  test("alternates between tied upstreams", () => {
     const available = upstreamsOf([1, 1, 1]);
     const policy = create("least-connections");
     expect(countsOf(Array.from({ length: 30 }, () => policy.pick(available, "")))).toEqual({
@@ -23,7 +23,7 @@ describe("least connections", () => {
 });
 
 describe("random", () => {
-  test("draws in proportion to weights", () => {
+  test("picks in proportion to weights", () => {
     const available = upstreamsOf([6, 3, 1]);
     const policy = create("random");
     const counts = countsOf(Array.from({ length: 10_000 }, () => policy.pick(available, "")));
@@ -34,10 +34,10 @@ describe("random", () => {
 });
 
 describe("p2c", () => {
-  test("sends one request to an unmeasured upstream and not a flood", () => {
+  test("sends one request to an unmeasured upstream, not all", () => {
     const available = upstreamsOf([1, 1, 1]);
     const [fresh, ...measured] = available;
-    if (!fresh) throw new Error("three were made");
+    if (!fresh) throw new Error("three upstreams are expected");
     for (const upstream of measured) upstream.latency.record(50, 0);
     const policy = create("p2c");
     let probing = 0;
@@ -50,7 +50,7 @@ describe("p2c", () => {
     expect(probing).toBe(1);
   });
 
-  test("draws both of a pair equally often, and every pair", () => {
+  test("picks both upstreams of a pair equally often, and every pair", () => {
     const available = upstreamsOf([1, 1, 1, 1]);
     for (const upstream of available) upstream.latency.record(10, 0);
     const policy = create("p2c");
@@ -58,7 +58,7 @@ describe("p2c", () => {
     for (const { id } of available) expect(counts[id]).toBeWithin(2_700, 3_300);
   });
 
-  test("never picks the costliest of more than one", () => {
+  test("never picks the most expensive upstream", () => {
     const available = upstreamsOf([1, 1, 1]);
     available.forEach((upstream, index) => upstream.latency.record((index + 1) * 10, 0));
     const policy = create("p2c");
@@ -70,13 +70,13 @@ describe("p2c", () => {
 describe("hash", () => {
   const keys = Array.from({ length: 4_000 }, (_, i) => `key-${i}`);
 
-  test("sends a key to the same upstream each time, whatever the order of the list", () => {
+  test("sends a key to the same upstream each time, in any order of the list", () => {
     const available = upstreamsOf([1, 2, 3]);
     const [one, other] = [create("hash"), create("hash", undefined, 99)];
     for (const key of keys) expect(one.pick(available, key)).toBe(other.pick(available.toReversed(), key));
   });
 
-  test("moves only the keys of an upstream that leaves", () => {
+  test("moves only the keys of a removed upstream", () => {
     const available = upstreamsOf([1, 1, 1, 1]);
     const policy = create("hash");
     const [gone, ...remaining] = available;

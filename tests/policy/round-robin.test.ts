@@ -16,14 +16,14 @@ const exact = (available: ReturnType<typeof upstreamsOf>, rounds = 1) =>
   Object.fromEntries(available.map(({ id, weight }) => [id, weight * rounds]));
 
 describe("round robin", () => {
-  test("takes strict turns when weights are equal", () => {
+  test("rotates strictly when weights are equal", () => {
     const available = upstreamsOf([1, 1, 1]);
     const order = picks(create("round-robin"), available, 9).map(({ id }) => id);
     expect(order.join("")).toBe("abcabcabc");
   });
 
   for (const weights of weightSets) {
-    test(`is exact in every window of a whole cycle with weights ${weights.join("/")}`, () => {
+    test(`is exact in every window of one cycle with weights ${weights.join("/")}`, () => {
       const available = upstreamsOf(weights);
       const cycle = sumOf(available);
       const order = picks(create("round-robin"), available, 4 * cycle);
@@ -33,7 +33,7 @@ describe("round robin", () => {
     });
   }
 
-  test("is exact with weights that are fractions, as in a slow start", () => {
+  test("is exact with fractional weights, as in a slow start", () => {
     for (let tenths = 1; tenths <= 9; tenths++) {
       const available = upstreamsOf([tenths / 10, 1, 3]);
       const cycle = tenths + 40;
@@ -44,7 +44,7 @@ describe("round robin", () => {
     }
   });
 
-  test("is exact under every fit subset, also one that begins in the middle of another's cycle", () => {
+  test("is exact for every available subset, also if it starts within another's cycle", () => {
     const all = upstreamsOf([8, 1, 1, 3, 5]);
     const policy = create("round-robin");
     const dice = seededRandom(11);
@@ -56,7 +56,7 @@ describe("round robin", () => {
     }
   });
 
-  test("spreads the turns of a heavy one: never further than one turn from its share", () => {
+  test("spreads the turns of a heavy upstream: never further than one turn from its share", () => {
     for (const weights of weightSets) {
       const available = upstreamsOf(weights);
       const cycle = sumOf(available);
@@ -73,7 +73,7 @@ describe("round robin", () => {
     }
   });
 
-  test("favours nobody when the list changes after every request", () => {
+  test("favours no upstream when the list changes after every request", () => {
     const all = upstreamsOf([1, 1, 1]);
     const policy = create("round-robin");
     const order = Array.from({ length: 300 }, () => policy.pick([...all], ""));
@@ -87,9 +87,9 @@ describe("round robin", () => {
     expect(Math.abs((counts["a"] ?? 0) - 300)).toBeLessThanOrEqual(2);
   });
 
-  test("with 1/1/8 and the middle one down, the heavy one gets 8 of 9", () => {
+  test("with 1/1/8 and the middle upstream down, the heavy one gets 8 of 9", () => {
     const [a, , c] = upstreamsOf([1, 1, 8]);
-    if (!a || !c) throw new Error("three were made");
+    if (!a || !c) throw new Error("three upstreams are expected");
     expect(countsOf(picks(create("round-robin"), [a, c], 90))).toEqual({ a: 10, c: 80 });
   });
 });

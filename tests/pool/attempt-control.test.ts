@@ -7,7 +7,7 @@ import type { Attempt } from "../../src/pool/attempt.ts";
 import { createPoolFixture, type PoolFixture } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
 
-/** Attempts on the first upstream whose clients still send; those named give way when they are asked. */
+/** Attempts on the first upstream whose clients still send; those in `yielding` give up their slot on request. */
 function startSending({ startAttempt, upstreams }: PoolFixture, names: readonly string[], yielding: string) {
   const yieldRequests: string[] = [];
   const attempts = names.map((name) => {
@@ -24,8 +24,8 @@ function startSending({ startAttempt, upstreams }: PoolFixture, names: readonly 
   return { yieldRequests, attempts };
 }
 
-describe("clients that trickle", () => {
-  test("are asked in the order in which they began, until there are places enough", () => {
+describe("slow uploads", () => {
+  test("are asked to yield in the order of their start, until enough slots are free", () => {
     const fixture = createPoolFixture();
     const { yieldRequests, attempts } = startSending(fixture, ["a", "b", "c", "d"], "bcd");
     reclaimSlots(fixture.upstreams, 2, 5_000);
@@ -33,7 +33,7 @@ describe("clients that trickle", () => {
     expect(attempts.map(({ isOpen }) => isOpen)).toEqual([true, false, false, true]);
   });
 
-  test("are not asked where it is the upstream's turn, or where an answer has begun", () => {
+  test("are not asked to yield if the upstream has to respond or has started to", () => {
     const fixture = createPoolFixture();
     const { yieldRequests, attempts } = startSending(fixture, ["a", "b", "c"], "abc");
     attempts[0]?.awaitUpstream();
@@ -42,7 +42,7 @@ describe("clients that trickle", () => {
     expect(yieldRequests).toEqual(["c"]);
   });
 
-  test("keep their places on an upstream on which nobody could take them over", async () => {
+  test("keep their slots on an upstream that accepts no new requests", async () => {
     const fixture = createPoolFixture({ weights: [1] });
     const { yieldRequests } = startSending(fixture, ["a"], "");
     const time = new FakeTime();

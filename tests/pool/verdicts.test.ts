@@ -10,7 +10,7 @@ function eject({ runAttempt }: PoolFixture, upstream: Upstream | undefined): voi
   for (let i = 0; i < 5; i++) runAttempt(upstream, "bad");
 }
 
-/** As a server that is not there does. */
+/** Fails attempts with refused connects, like a server that is not running. */
 function refuse({ startAttempt }: PoolFixture, upstream: Upstream, times = 5): void {
   for (let i = 0; i < times; i++) startAttempt(upstream).end(failure("connect", "connect_refused"));
 }
@@ -26,7 +26,7 @@ function setUp(options?: Parameters<typeof createPoolFixture>[0]) {
 }
 
 describe("a pool with outliers", () => {
-  test("ejects after five failures in a row, and admits one attempt when the time is over", () => {
+  test("ejects after five failures in a row, and admits one attempt when the ejection ends", () => {
     const { fixture, pool, now, ids, a, startAttempt, runAttempt, changes } = setUp();
     for (let i = 0; i < 4; i++) runAttempt(a, "bad");
     expect(ids(pool.available)).toBe("abc");
@@ -52,7 +52,7 @@ describe("a pool with outliers", () => {
     expect(ids(pool.available)).toBe("bc");
   });
 
-  test("ends a probation with the good head of an answer: its body may last for hours", () => {
+  test("ends a probation with a successful response head: the body may last for hours", () => {
     const { fixture, pool, now, a, startAttempt } = setUp();
     eject(fixture, a);
     now.ms += 30_000;
@@ -66,7 +66,7 @@ describe("a pool with outliers", () => {
     expect(a.inFlight).toBe(0);
   });
 
-  test("hears nothing new from attempts that began before the last change", () => {
+  test("ignores attempts that started before the last change", () => {
     const { pool, now, a, startAttempt, runAttempt } = setUp();
     const slow = Array.from({ length: 20 }, () => startAttempt(a));
     now.ms += 1;
@@ -85,7 +85,7 @@ describe("a pool with outliers", () => {
     expect(a.outlier.state).toBe("up");
   });
 
-  test("never ejects more than half, nor the last one that is up", () => {
+  test("never ejects more than half of the upstreams, nor the last one that is up", () => {
     for (const count of [1, 2, 3, 4, 5, 8]) {
       const fixture = createPoolFixture({ weights: Array.from({ length: count }, () => 1) });
       for (let round = 0; round < 3; round++)
@@ -102,13 +102,13 @@ describe("a pool with outliers", () => {
     expect(a.outlier.state).toBe("ejected");
   });
 
-  test("ejects nobody where it is told to", () => {
+  test("ejects no upstream if maxEjectedShare is 0", () => {
     const { fixture, a } = setUp({ maxEjectedShare: 0 });
     eject(fixture, a);
     expect(a.outlier.state).toBe("up");
   });
 
-  test("ends an ejection when probes that had failed pass again, and starts slowly", () => {
+  test("ends an ejection when failing probes pass again, with a slow start", () => {
     const { fixture, pool, ids, a } = setUp();
     eject(fixture, a);
     pool.recordProbe(a, true);
@@ -122,7 +122,7 @@ describe("a pool with outliers", () => {
     expect(a.effectiveWeight).toBe(0.1);
   });
 
-  test("ends the ejection of one that refused connections when a check has one: it was restarted between two checks", () => {
+  test("ends an ejection for refused connects when a probe connects: the server was restarted between two probes", () => {
     const { fixture, pool, ids, a, changes } = setUp();
     refuse(fixture, a);
     expect(a.status).toBe("ejected");
@@ -133,7 +133,7 @@ describe("a pool with outliers", () => {
     expect(changes).toEqual(["a up→ejected consecutive_failures", "a ejected→up probe_passed"]);
   });
 
-  test("ends its probation likewise, and takes it out for longer should it refuse again", () => {
+  test("ends its probation the same way, and ejects it for longer if it refuses again", () => {
     const { fixture, pool, now, a } = setUp();
     refuse(fixture, a);
     now.ms += 30_000;
@@ -145,7 +145,7 @@ describe("a pool with outliers", () => {
     expect(a.outlier.endsAt - now.ms).toBe(60_000);
   });
 
-  test("believes no check that began before, and none where TLS is what fails", () => {
+  test("ignores a probe that began before the ejection, and probes of upstreams with TLS", () => {
     const { fixture, pool, now, a, b } = setUp({ maxEjectedShare: 1 });
     const begunAt = now.ms;
     refuse(fixture, a);
@@ -159,7 +159,7 @@ describe("a pool with outliers", () => {
     expect(b.status).toBe("ejected");
   });
 
-  test("believes no check where the last failure was another one, or checks have failed too", () => {
+  test("ignores a probe if the last failure was of another kind, or if probes failed too", () => {
     const { fixture, pool, a, b, runAttempt } = setUp({ maxEjectedShare: 1 });
     refuse(fixture, a, 4);
     runAttempt(a, "bad");
@@ -173,7 +173,7 @@ describe("a pool with outliers", () => {
     expect(b.status).toBe("passing");
   });
 
-  test("serves from everybody when nothing but ejections is left, and says so", () => {
+  test("serves from ejected upstreams when no others are left, and reports panic mode", () => {
     const { fixture, pool, ids, a, b, c, changes, runAttempt } = setUp();
     eject(fixture, a);
     changes.length = 0;
@@ -189,7 +189,7 @@ describe("a pool with outliers", () => {
     expect(changes).toEqual(["panic true", "panic false"]);
   });
 
-  test("panics too when all that is left is in probation, and recovers with the first answer", () => {
+  test("enters panic mode also when all others are in probation, and recovers with the first response", () => {
     const { fixture, pool, now, a, b, c, runAttempt, startAttempt } = setUp();
     eject(fixture, a);
     fail(fixture, b);
@@ -202,7 +202,7 @@ describe("a pool with outliers", () => {
     expect(a.outlier.state).toBe("up");
   });
 
-  test("has nobody when the probes say so, whatever was ejected", () => {
+  test("selects no upstream when all probes fail, even ejected ones", () => {
     const { fixture, pool, a } = setUp();
     eject(fixture, a);
     for (const upstream of fixture.upstreams) fail(fixture, upstream);
@@ -210,7 +210,7 @@ describe("a pool with outliers", () => {
     expect(pool.isPanicking).toBe(false);
   });
 
-  test("retries on those that are up, then on probation, then on backups before the ejected", () => {
+  test("retries on upstreams that are up, then in probation, then on backups before ejected ones", () => {
     const { fixture, pool, now, a, b, c, d, startAttempt } = setUp({ weights: [1, 1, 1, 1], backups: [3] });
     eject(fixture, a);
     expect(pool.select("", [b])).toBe(c);
@@ -223,7 +223,7 @@ describe("a pool with outliers", () => {
     expect(pool.select("", [b, c, d])).toBeUndefined();
   });
 
-  test("leaves the load to the others while a probation has the best rank to itself", () => {
+  test("leaves the load to backups while the only primary is in probation", () => {
     const { fixture, pool, now, a, b, startAttempt, ids } = setUp({ weights: [1, 1, 1], backups: [1, 2] });
     eject(fixture, a);
     expect(ids(pool.available)).toBe("bc");
@@ -246,12 +246,12 @@ describe("a pool with slow starts", () => {
     return fixture;
   }
 
-  test("does not make new upstreams start slowly", () => {
+  test("does not slow-start new upstreams", () => {
     const { upstreams } = createPoolFixture();
     expect(upstreams.map(({ effectiveWeight }) => effectiveWeight)).toEqual([1, 1, 1]);
   });
 
-  test("makes a new list for each step and for nothing else", () => {
+  test("creates a new list for each step only", () => {
     const { pool, now, a } = recovering();
     const lists = new Set<readonly Upstream[]>();
     const weights: number[] = [];
@@ -265,7 +265,7 @@ describe("a pool with slow starts", () => {
     expect(a.slowStart.progress(now.ms)).toBeUndefined();
   });
 
-  test("gives exactly the effective share by round robin at each step", () => {
+  test("gives exactly the effective share with round robin at each step", () => {
     const { pool, now, a } = recovering({ weights: [1, 1, 3] });
     for (let at = 60_000; at <= 93_000; at += 3_000) {
       now.ms = at;
@@ -278,8 +278,8 @@ describe("a pool with slow starts", () => {
   });
 });
 
-describe("a pool with limits on what is in flight", () => {
-  test("keeps each below its limit under every policy, and is full when all are", () => {
+describe("a pool with maxInFlight", () => {
+  test("keeps each upstream within its limit under every policy, and is full when all are", () => {
     for (const policy of policyNames) {
       const { pool, upstreams, startAttempt } = createPoolFixture({
         policy,
@@ -290,7 +290,7 @@ describe("a pool with limits on what is in flight", () => {
       const attempts = Array.from({ length: 12 }, (_, i) => {
         expect(pool.isFull).toBe(false);
         const chosen = pool.select(`key ${i}`, []);
-        if (!chosen) throw new Error(`${policy} found nobody for attempt ${i}`);
+        if (!chosen) throw new Error(`${policy} selected no upstream for attempt ${i}`);
         return startAttempt(chosen);
       });
       expect(upstreams.map(({ inFlight }) => inFlight)).toEqual([4, 4, 4]);
@@ -303,7 +303,7 @@ describe("a pool with limits on what is in flight", () => {
     }
   });
 
-  test("turns to backups when all primaries are full, and back", () => {
+  test("uses backups when all primaries are full, and returns to primaries", () => {
     const { pool, upstreams, startAttempt } = createPoolFixture({
       weights: [1, 1],
       backups: [1],
@@ -319,7 +319,7 @@ describe("a pool with limits on what is in flight", () => {
     expect(pool.serves(backup)).toBe(false);
   });
 
-  test("loses nobody, whatever fills up, empties and changes in between", () => {
+  test("always finds a free upstream during random load and changes", () => {
     const { pool, upstreams, startAttempt, random, now } = createPoolFixture({
       weights: Array.from({ length: 9 }, () => 1),
       limits: { maxInFlight: 3 },
@@ -351,7 +351,7 @@ describe("a pool with limits on what is in flight", () => {
     expect(upstreams.every(({ inFlight }) => inFlight === 0)).toBe(true);
   });
 
-  test("takes new limits in while it runs, and keeps its verdicts", () => {
+  test("applies new limits at run time, and keeps its verdicts", () => {
     const { fixture, pool, now, ids, a, b, startAttempt } = setUp({ limits: { maxInFlight: 1 } });
     eject(fixture, a);
     const attempt = startAttempt(b);

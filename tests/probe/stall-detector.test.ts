@@ -38,13 +38,13 @@ function setUp(options: PoolFixtureOptions = {}, kind: ProbePlan["kind"] = "http
       for (const suspicion of suspicions) prober.confirmSuspicion(suspicion);
     },
   });
-  /** Whether it is suspected, and not out already. */
+  /** Whether a check suspects the first upstream, which is still up. */
   const isSuspectedNow = () => {
     isSuspected = false;
     stallDetector.check();
     return isSuspected && !a.isDown;
   };
-  /** An attempt that somebody carries: moved or not is counted. */
+  /** Starts attempts on the first upstream; rescued ones are collected. */
   const moved: number[] = [];
   const startWaiting = (count: number) =>
     Array.from({ length: count }, (_, i) => {
@@ -55,14 +55,14 @@ function setUp(options: PoolFixtureOptions = {}, kind: ProbePlan["kind"] = "http
   return { ...fixture, a, b, c, isSuspectedNow, startWaiting, moved };
 }
 
-test("patience is three times what nearly all answers take, and never less than a second", () => {
+test("the stall threshold is three times the p99 latency, at least one second", () => {
   expect(stallThresholdMs()).toBe(1_000);
   expect(stallThresholdMs(20)).toBe(1_000);
   expect(stallThresholdMs(2_000)).toBe(6_000);
 });
 
 describe("an upstream is suspected", () => {
-  test("as soon as its longest waiting attempt has waited for too long, and no more once that is answered", () => {
+  test("when its oldest waiting attempt exceeds the threshold, until that gets a response", () => {
     const { now, isSuspectedNow, startWaiting } = setUp();
     const [attempt] = startWaiting(1);
     now.ms += 999;
@@ -73,7 +73,7 @@ describe("an upstream is suspected", () => {
     expect(isSuspectedNow()).toBe(false);
   });
 
-  test("never for the time that a client takes to send its body", () => {
+  test("never because of the time that a client takes to send its body", () => {
     const { now, isSuspectedNow, startWaiting } = setUp();
     const [attempt] = startWaiting(1);
     attempt?.awaitClient();
@@ -86,8 +86,8 @@ describe("an upstream is suspected", () => {
   });
 });
 
-describe("behind a TCP check, which sees no frozen process,", () => {
-  test("three that wait while others answer eject it, and are moved", () => {
+describe("behind a TCP probe, which does not detect a frozen process,", () => {
+  test("three waiting attempts while other upstreams respond eject it, and are rescued", () => {
     const { now, isSuspectedNow, startWaiting, changes, moved, runAttempt, b } = setUp({}, "tcp");
     startWaiting(3);
     now.ms += 500;
@@ -98,7 +98,7 @@ describe("behind a TCP check, which sees no frozen process,", () => {
     expect(moved).toEqual([0, 1, 2]);
   });
 
-  test("those that waited already at its last answer are not counted, but moved too", () => {
+  test("attempts that waited before its last response do not count, but are rescued too", () => {
     const { now, isSuspectedNow, startWaiting, moved, runAttempt, a, b } = setUp({}, "tcp");
     startWaiting(4);
     now.ms += 10;
@@ -116,20 +116,20 @@ describe("behind a TCP check, which sees no frozen process,", () => {
   });
 
   for (const [name, play] of [
-    ["two wait", ({ startWaiting }) => void startWaiting(2)],
-    ["the others answer nothing either", ({ startWaiting }) => void startWaiting(3), "nobody answers"],
+    ["only two attempts wait", ({ startWaiting }) => void startWaiting(2)],
+    ["the others do not respond either", ({ startWaiting }) => void startWaiting(3), "no response"],
     [
-      "it answers others meanwhile",
+      "it responds to other attempts meanwhile",
       ({ startWaiting, runAttempt, now, a }) => (startWaiting(3), (now.ms += 1), runAttempt(a, "ok")),
     ],
-    ["a check is enough", ({ startWaiting }) => void startWaiting(3), "http"],
-    ["nobody may be ejected", ({ startWaiting, pool }) => (startWaiting(3), pool.setMaxEjectedShare(0))],
+    ["an HTTP probe decides", ({ startWaiting }) => void startWaiting(3), "http"],
+    ["no upstream may be ejected", ({ startWaiting, pool }) => (startWaiting(3), pool.setMaxEjectedShare(0))],
   ] as [string, (fixture: ReturnType<typeof setUp>) => void, string?][]) {
-    test(`it stays where ${name}`, () => {
-      const fixture = setUp({}, name === "a check is enough" ? "http" : "tcp");
+    test(`it is not ejected if ${name}`, () => {
+      const fixture = setUp({}, name === "an HTTP probe decides" ? "http" : "tcp");
       play(fixture);
       fixture.now.ms += 500;
-      if (name !== "the others answer nothing either") fixture.runAttempt(fixture.b, "ok");
+      if (name !== "the others do not respond either") fixture.runAttempt(fixture.b, "ok");
       fixture.now.ms += 500;
       expect(fixture.isSuspectedNow()).toBe(true);
       expect(fixture.changes).toEqual([]);
@@ -138,7 +138,7 @@ describe("behind a TCP check, which sees no frozen process,", () => {
   }
 });
 
-describe("the prober, told of a suspicion,", () => {
+describe("the prober, after a suspicion,", () => {
   async function withProber(responses: () => boolean, weights = [1, 1, 1]) {
     const fixture = createPoolFixture({ weights, isProbed: false });
     const time = new FakeTime();
@@ -147,7 +147,7 @@ describe("the prober, told of a suspicion,", () => {
     const prober = new Prober({
       probe: async (_, { timeoutMs }) => {
         timeouts.push(timeoutMs);
-        return { success: isUp || responses(), detail: "no answer", latencyMs: 1 };
+        return { success: isUp || responses(), detail: "no response", latencyMs: 1 };
       },
       ...{ clock: () => fixture.now.ms, schedule: time.schedule, random: () => 0.5, onResult() {} },
     });
@@ -167,10 +167,10 @@ describe("the prober, told of a suspicion,", () => {
     return { ...fixture, prober, advance, timeouts };
   }
 
-  test("checks at once with a second to answer, and one failure is enough; who waits is moved", async () => {
+  test("probes at once with a timeout of one second; one failure is enough, and waiting attempts are rescued", async () => {
     const { startAttempt, upstreams, advance, timeouts, prober } = await withProber(() => false);
     const [a] = upstreams;
-    if (!a) throw new Error("nobody there");
+    if (!a) throw new Error("an upstream is expected");
     let moved = 0;
     startAttempt(a).driver = { rescue: () => void (moved += 1), abort() {} };
     await advance(900);
@@ -182,10 +182,10 @@ describe("the prober, told of a suspicion,", () => {
     prober.stop();
   });
 
-  test("leaves an upstream alone whose check passes, and asks again only after a while", async () => {
+  test("keeps an upstream whose probe passes, and confirms again only after a pause", async () => {
     const { startAttempt, upstreams, advance, timeouts, prober } = await withProber(() => true);
     const [a] = upstreams;
-    if (!a) throw new Error("nobody there");
+    if (!a) throw new Error("an upstream is expected");
     startAttempt(a);
     await advance(1_000);
     await advance(900);
@@ -196,20 +196,20 @@ describe("the prober, told of a suspicion,", () => {
     prober.stop();
   });
 
-  test("keeps the last one that is up for the whole streak", async () => {
+  test("keeps the last upstream that is up until `fall` probes have failed", async () => {
     const { startAttempt, upstreams, advance, prober } = await withProber(() => false, [1]);
     const [a] = upstreams;
-    if (!a) throw new Error("nobody there");
+    if (!a) throw new Error("an upstream is expected");
     startAttempt(a);
     await advance(1_000);
     expect(a.status).toBe("passing");
     prober.stop();
   });
 
-  test("an attempt that ended badly is in no list", () => {
+  test("a failed attempt is in no list", () => {
     const { startAttempt, upstreams } = createPoolFixture();
     const [a] = upstreams;
-    if (!a) throw new Error("nobody there");
+    if (!a) throw new Error("an upstream is expected");
     const [first, second] = [startAttempt(a), startAttempt(a)];
     first.end(failure("head", "upstream_reset"));
     expect([a.waiting.oldest, second.next]).toEqual([second, undefined]);
@@ -221,7 +221,7 @@ describe("the prober, told of a suspicion,", () => {
   });
 });
 
-describe("silence, as several processes see it,", () => {
+describe("evidence of several processes", () => {
   const evidence = (
     waits: readonly number[],
     respondedAt = 0,
@@ -232,24 +232,28 @@ describe("silence, as several processes see it,", () => {
 
   for (const [name, reports, expected] of [
     [
-      "is what three see who each miss one answer",
+      "suffices from three workers that each miss one response",
       [evidence([1_000]), evidence([1_001]), evidence([1_002])],
       true,
     ],
-    ["needs three", [evidence([1_000]), evidence([1_001])], false],
+    ["needs three waits", [evidence([1_000]), evidence([1_001])], false],
     [
-      "is broken by an answer that one of them had",
+      "is refuted by a response in one of the workers",
       [evidence([1_000, 1_001, 1_002]), evidence([], 1_003)],
       false,
     ],
-    ["is no silence if nobody else answers", [evidence([1, 2, 3], 0, 0), evidence([], 0, 0)], false],
     [
-      "counts waits from after the last answer",
+      "does not suffice if no other upstream responds",
+      [evidence([1, 2, 3], 0, 0), evidence([], 0, 0)],
+      false,
+    ],
+    [
+      "counts waits since the last response",
       [evidence([1_000, 1_100]), evidence([1_101, 1_102], 1_050)],
       true,
     ],
-    ["takes the longest patience", [evidence([1, 2, 3]), { ...evidence([]), thresholdMs: 5_000 }], false],
-    ["is nothing that nobody has told of", [], false],
+    ["uses the longest threshold", [evidence([1, 2, 3]), { ...evidence([]), thresholdMs: 5_000 }], false],
+    ["does not suffice without reports", [], false],
   ] as [string, StallEvidence[], boolean][]) {
     test(name, () => expect(isUnresponsive(reports, 2_500)).toBe(expected));
   }

@@ -62,7 +62,7 @@ interface Row {
   readonly replayable?: boolean;
   readonly upstreams?: number;
   readonly retries?: number;
-  /** Undefined where another attempt follows. */
+  /** Undefined if another attempt follows. */
   readonly notRetried?: RetryVeto;
 }
 
@@ -98,7 +98,7 @@ describe("an exchange", () => {
     notRetried,
   } of rows) {
     const when = `${method} failed in phase ${phase}, body ${replayable ? "" : "not "}replayable, ${upstreams} upstreams, ${retries} retries`;
-    test(`${notRetried ? `stops (${notRetried})` : "tries elsewhere"} when ${when}`, () => {
+    test(`${notRetried ? `stops (${notRetried})` : "retries on another upstream"} when ${when}`, () => {
       const { exchange, events } = setUp(upstreams, { retries });
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
@@ -115,7 +115,7 @@ describe("an exchange", () => {
     });
   }
 
-  test("tries at most as often as configured, each time elsewhere", () => {
+  test("retries at most as often as configured, each time on another upstream", () => {
     const { exchange } = setUp(5, { retries: 2 });
     const failed = failure("connect", "connect_refused");
     let step: Attempt | Refusal | Wait = exchange.open(headOf()).next();
@@ -129,14 +129,14 @@ describe("an exchange", () => {
     expect(step).toMatchObject({ reason: "connect_refused", status: 502, notRetried: "retries_spent" });
   });
 
-  test("refuses with no_upstream when none is fit, and with no_route when none matches", () => {
+  test("refuses with no_upstream when no upstream is available, and with no_route when no route matches", () => {
     const { exchange, pool, upstreams } = setUp(1);
     for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
     expect(exchange.open(headOf()).next()).toMatchObject({ reason: "no_upstream", status: 503 });
     expect(exchange.open(headOf("GET", "*")).next()).toMatchObject({ reason: "no_route", status: 404 });
   });
 
-  test("begins anew when it is reused", () => {
+  test("starts over when it is reused", () => {
     const { exchange } = setUp(2);
     const failed = failure("connect", "connect_refused");
     for (let i = 0; i < 5; i++) {
@@ -147,7 +147,7 @@ describe("an exchange", () => {
 });
 
 describe("an exchange with a retry budget", () => {
-  /** For one retry in all. */
+  /** A budget for one retry in total. */
   const small = () => new RetryBudget({ share: 0, perSecond: 0.1 }, () => 1);
 
   function failOnce(exchange: Exchange, failed = failure("head", "upstream_reset")): Attempt | Refusal {
@@ -155,14 +155,14 @@ describe("an exchange with a retry budget", () => {
     return exchange.retryAfter(failed, true);
   }
 
-  test("stops when it is spent, and says so", () => {
+  test("stops when it is exhausted, and reports that", () => {
     const { exchange, events } = setUp(3, { retryBudget: small() });
     attemptOf(failOnce(exchange)).end(completed);
     expect(failOnce(exchange)).toMatchObject({ reason: "upstream_reset", notRetried: "retry_budget" });
     expect(events).toContain("main not retried retry_budget");
   });
 
-  test("pays nothing where nothing was sent", () => {
+  test("withdraws nothing if nothing was sent", () => {
     const retryBudget = small();
     const { exchange } = setUp(3, { retryBudget });
     for (let i = 0; i < 10; i++)
@@ -170,14 +170,14 @@ describe("an exchange with a retry budget", () => {
     expect(retryBudget.balance).toBe(1);
   });
 
-  test("pays nothing where there is nobody else to ask", () => {
+  test("withdraws nothing if there is no other upstream", () => {
     const retryBudget = small();
     const { exchange } = setUp(1, { retryBudget });
     expect(failOnce(exchange)).toMatchObject({ notRetried: "no_other_upstream" });
     expect(retryBudget.balance).toBe(1);
   });
 
-  test("earns with each request that reaches the pool", () => {
+  test("deposits with each request that reaches the pool", () => {
     const retryBudget = new RetryBudget({ share: 0.5, perSecond: 0 }, () => 1);
     const { exchange } = setUp(1, { retryBudget });
     for (let i = 0; i < 6; i++) attemptOf(exchange.open(headOf()).next()).end(completed);
@@ -185,7 +185,7 @@ describe("an exchange with a retry budget", () => {
   });
 });
 
-describe("an exchange with statuses to try elsewhere", () => {
+describe("an exchange with retry statuses", () => {
   const retryStatuses = new Set([503]);
   const rows: readonly (readonly [status: number, method: string, replayable: boolean, goesOn: boolean])[] = [
     [503, "GET", true, true],
@@ -196,7 +196,7 @@ describe("an exchange with statuses to try elsewhere", () => {
     [200, "GET", true, false],
   ];
   for (const [status, method, replayable, isRetried] of rows) {
-    test(`${isRetried ? "goes on" : "passes the answer on"} after ${status} to ${method}, body ${replayable ? "" : "not "}replayable`, () => {
+    test(`${isRetried ? "retries" : "forwards the response"} after ${status} to ${method}, body ${replayable ? "" : "not "}replayable`, () => {
       const { exchange, upstreams, events } = setUp(3, { retryStatuses });
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
@@ -210,18 +210,18 @@ describe("an exchange with statuses to try elsewhere", () => {
     });
   }
 
-  test("passes on what the last one answers", () => {
+  test("forwards the response of the last attempt", () => {
     const { exchange } = setUp(3, { retryStatuses });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
     expect(exchange.responseReceived(503, true)).not.toBe("pass");
     expect(exchange.responseReceived(503, true)).toBe("pass");
   });
 
-  test("asks for the kept answer when the attempt after it fails, and blames the balancer for nothing", () => {
+  test("uses the held response when the next attempt fails, and reports no refusal", () => {
     const { exchange, events } = setUp(3, { retryStatuses });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
     const second = exchange.responseReceived(503, true);
-    if (second === "pass") throw new Error("it passed");
+    if (second === "pass") throw new Error("the response was forwarded");
     const failed = failure("connect", "connect_refused");
     second.end(failed);
     expect(exchange.retryAfter(failed, true)).toMatchObject({
@@ -235,7 +235,7 @@ describe("an exchange with statuses to try elsewhere", () => {
     expect(exchange.retryAfter(failed, true)).toMatchObject({ status: 502 });
   });
 
-  test("keeps to the budget", () => {
+  test("stays within the budget", () => {
     const retryBudget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
     const { exchange, events } = setUp(3, { retryStatuses, retryBudget });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
@@ -245,7 +245,7 @@ describe("an exchange with statuses to try elsewhere", () => {
 });
 
 describe("an exchange with limits", () => {
-  test("refuses a body by its length before anything is counted, and measures growing ones", () => {
+  test("refuses a body by its Content-Length before anything is counted, and checks streamed bodies", () => {
     const retryBudget = new RetryBudget({ share: 1, perSecond: 0 }, () => 1);
     const { exchange } = setUp(1, { maxRequestBodyBytes: 100, retryBudget });
     const withLength = (length: string) => ({ ...headOf("POST"), header: () => length });
@@ -259,7 +259,7 @@ describe("an exchange with limits", () => {
     expect(exchange.allowsBodySize(101)).toBe(false);
   });
 
-  test("refuses with queue_full when all that are fit are full", () => {
+  test("refuses with queue_full when all available upstreams are full", () => {
     const { exchange, upstreams, pool } = setUp(2);
     for (const upstream of upstreams) Object.assign(upstream, { maxInFlight: 0 });
     pool.setMode(upstreams[0] as Upstream, "draining");
@@ -269,12 +269,12 @@ describe("an exchange with limits", () => {
   });
 });
 
-describe("a request that waits on an upstream that was found down", () => {
+describe("a request that waits on an upstream that went down", () => {
   const failing = (pool: Pool, upstream: Upstream) => {
     for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
   };
 
-  test("is moved to one that is up, beside its retries", () => {
+  test("is rescued to an upstream that is up, without using a retry", () => {
     const { exchange, pool, events } = setUp(3);
     const { upstream } = attemptOf(exchange.open(headOf()).next());
     failing(pool, upstream);
@@ -290,10 +290,10 @@ describe("a request that waits on an upstream that was found down", () => {
   for (const [name, rules, isReplayable] of [
     ["its method is not idempotent", { method: "POST" }, true],
     ["its body cannot be sent again", {}, false],
-    ["there is no other", { upstreams: 1 }, true],
-    ["the pool tries nothing twice", { retries: 0 }, true],
+    ["there is no other upstream", { upstreams: 1 }, true],
+    ["the pool has no retries", { retries: 0 }, true],
   ] as const satisfies readonly (readonly [string, object, boolean])[]) {
-    test(`stays where it is if ${name}`, () => {
+    test(`is not rescued if ${name}`, () => {
       const { method = "GET", upstreams = 3, retries = 1 } = rules as Partial<Row>;
       const { exchange, pool, events } = setUp(upstreams, { retries });
       const attempt = attemptOf(exchange.open(headOf(method)).next());
@@ -304,7 +304,7 @@ describe("a request that waits on an upstream that was found down", () => {
     });
   }
 
-  test("two hundred that wait on one are all moved, whatever retries have spent; nobody goes round and round", () => {
+  test("two hundred that wait on one upstream are all rescued after the retries are exhausted, but not endlessly", () => {
     const budget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
     expect(budget.tryWithdraw()).toBe(false);
     for (let i = 0; i < 200; i++) expect(budget.tryWithdrawRescue()).toBe(true);
@@ -313,13 +313,13 @@ describe("a request that waits on an upstream that was found down", () => {
   });
 });
 
-describe("a request that waits for long", () => {
+describe("a request that waits long", () => {
   const hedging = (rules: Partial<Destination> = {}, count = 3) => {
     const setup = setUp(count, { mayHedge: true, ...rules });
     return { ...setup, first: attemptOf(setup.exchange.open(headOf()).next()) };
   };
 
-  test("has a second attempt elsewhere, once, beside its retries, and the first that is answered wins", () => {
+  test("gets one second attempt on another upstream in addition to its retries, and the first response wins", () => {
     const { exchange, first, events } = hedging();
     const second = exchange.hedge(true);
     expect(second?.upstream).not.toBe(first.upstream);
@@ -340,7 +340,7 @@ describe("a request that waits for long", () => {
     ]);
   });
 
-  test("is told as won when the second attempt is the one that is left", () => {
+  test("reports a won hedge when only the second attempt remains", () => {
     const { exchange, first, events } = hedging();
     const second = exchange.hedge(true) as Attempt;
     const failed = failure("head", "upstream_reset");
@@ -361,12 +361,12 @@ describe("a request that waits for long", () => {
     ["the pool does not hedge", () => hedging({ mayHedge: false })],
     ["there is no other upstream", () => hedging({}, 1)],
     [
-      "the budget is spent",
+      "the budget is exhausted",
       () => hedging({ retryBudget: new RetryBudget({ share: 0, perSecond: 0 }, () => 1) }),
     ],
     ["its body cannot be sent again", () => ({ ...hedging(), isReplayable: false })],
     [
-      "others wait for a place",
+      "other requests are queued",
       () => {
         const { clock, schedule } = new FakeTime();
         const limits = { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false };
@@ -394,21 +394,21 @@ describe("a request that waits for long", () => {
       },
     ],
   ] as const) {
-    test(`waits alone if ${name}`, () => {
+    test(`is not hedged if ${name}`, () => {
       const { exchange, first, isReplayable } = { isReplayable: true, ...forbid() };
       expect(exchange.hedge(isReplayable)).toBeUndefined();
       expect(first.isWaiting).toBe(true);
     });
   }
 
-  test("waits alone if it is a POST", () => {
+  test("is not hedged if it is a POST", () => {
     const { exchange } = setUp(3, { mayHedge: true });
     attemptOf(exchange.open(headOf("POST")).next());
     expect(exchange.hedge(true)).toBeUndefined();
   });
 });
 
-describe("a request that finds no place", () => {
+describe("a request that finds no slot", () => {
   function full(limits: { maxWaiting?: number; whenNoneFit?: boolean } = {}, refused = () => {}) {
     const time = new FakeTime();
     const { pool, upstreams, startAttempt } = createPoolFixture({
@@ -437,7 +437,7 @@ describe("a request that finds no place", () => {
     return { time, pool, upstreams, queue, events, send, held, startAttempt };
   }
 
-  test("waits for one, first in, first out; newcomers go behind", async () => {
+  test("waits for one in FIFO order, behind earlier requests", async () => {
     const { time, events, send, held, queue } = full();
     send("first");
     send("second");
@@ -453,7 +453,7 @@ describe("a request that finds no place", () => {
     expect(queue.size).toBe(1);
   });
 
-  test("is refused after its time, though another one throws as it is refused", async () => {
+  test("is refused after the queue timeout, even if the refusal of another request throws", async () => {
     const { time, events, send, queue } = full();
     const faulty = send("faulty");
     faulty.park({
@@ -468,7 +468,7 @@ describe("a request that finds no place", () => {
     expect([events, queue.size, time.waits]).toEqual([["late queue_timeout"], 0, []]);
   });
 
-  test("leaves the queue if its turn meets a bug, hears of it, and holds up nobody behind it", async () => {
+  test("leaves the queue if a bug throws on its turn, receives the bug, and does not block requests behind it", async () => {
     const { time, events, send, held, pool, queue } = full();
     send("unlucky");
     send("next");
@@ -488,9 +488,9 @@ describe("a request that finds no place", () => {
   });
 
   test.each([
-    ["when nobody is left to wait for", 100],
-    ["when its time is up", 5_100],
-  ])("hears of a bug in telling that it is refused %s", async (_, waitMs) => {
+    ["when no upstream is left", 100],
+    ["after the queue timeout", 5_100],
+  ])("receives a bug thrown while it is refused %s", async (_, waitMs) => {
     const { time, events, send, pool, upstreams, queue } = full({}, () => {
       throw new Error("a bug for the test");
     });
@@ -500,7 +500,7 @@ describe("a request that finds no place", () => {
     expect([events, queue.size]).toEqual([["unlucky Error: a bug for the test"], 0]);
   });
 
-  test("is refused after its time, and the queue then needs no timer", async () => {
+  test("is refused after the queue timeout, and the queue then needs no timer", async () => {
     const { time, events, send } = full();
     send("late");
     await time.advance(4_900);
@@ -510,7 +510,7 @@ describe("a request that finds no place", () => {
     expect(time.waits).toEqual([]);
   });
 
-  test("is forgotten when its client leaves", async () => {
+  test("is dropped when its client disconnects", async () => {
     const { time, events, send, held, queue } = full();
     send("gone").reset();
     expect(queue.size).toBe(0);
@@ -520,7 +520,7 @@ describe("a request that finds no place", () => {
     expect(events).toEqual(["next served"]);
   });
 
-  test("hears it when nobody is left to wait for", async () => {
+  test("is refused when no upstream is left", async () => {
     const { time, events, send, pool, upstreams } = full();
     send("early");
     for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
@@ -529,7 +529,7 @@ describe("a request that finds no place", () => {
     expect(events).toEqual(["early no_upstream", "later no_upstream"]);
   });
 
-  test("waits for an upstream to be fit where that is configured", async () => {
+  test("waits for an upstream to become available if that is configured", async () => {
     const { time, events, send, pool, upstreams, held } = full({ whenNoneFit: true });
     for (const attempt of held) attempt.end(completed);
     for (const upstream of upstreams) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);

@@ -31,7 +31,7 @@ const failed = testSink({ failed: true });
 const traced = testSink({ traced: true });
 const sinks = [all, slow, failed, traced];
 
-/** How many each of them got. */
+/** Number of records that each sink received. */
 function recordsPerSink(targets: readonly TestSink[], end: Parameters<SinkSelection["end"]>): number[] {
   for (const { records } of targets) records.length = 0;
   const selection = new SinkSelection(targets);
@@ -41,18 +41,18 @@ function recordsPerSink(targets: readonly TestSink[], end: Parameters<SinkSelect
   return targets.map(({ records }) => records.length);
 }
 
-describe("several takers of records", () => {
+describe("several record sinks", () => {
   test.each([
-    ["that went well", 10, false, false, [1, 0, 0, 0]],
-    ["that was slow", 100, false, false, [1, 1, 0, 0]],
-    ["that failed", 10, true, false, [1, 0, 1, 0]],
-    ["that was traced", 10, false, true, [1, 0, 0, 1]],
-    ["that was all of this", 100, true, true, [1, 1, 1, 1]],
-  ])("get one %s only if they want it, and once", (_, durationMs, hasFailed, isTraced, expected) => {
+    ["of a successful exchange", 10, false, false, [1, 0, 0, 0]],
+    ["of a slow exchange", 100, false, false, [1, 1, 0, 0]],
+    ["of a failed exchange", 10, true, false, [1, 0, 1, 0]],
+    ["of a traced exchange", 10, false, true, [1, 0, 0, 1]],
+    ["of a slow, failed and traced exchange", 100, true, true, [1, 1, 1, 1]],
+  ])("get a record %s once, and only if they want it", (_, durationMs, hasFailed, isTraced, expected) => {
     expect(recordsPerSink(sinks, [durationMs, hasFailed, isTraced])).toEqual(expected);
   });
 
-  test("that want nothing cause no record, and are forgotten with the exchange", () => {
+  test("that want no record cause none, and are reset with the exchange", () => {
     expect(recordsPerSink([slow, failed, traced], [10, false, false])).toEqual([0, 0, 0]);
     const selection = new SinkSelection([all]);
     selection.open();
@@ -61,7 +61,7 @@ describe("several takers of records", () => {
     expect(selection.isWanted).toBe(false);
   });
 
-  test("draw their lots for every exchange, whatever the others want", () => {
+  test("are sampled for every exchange, independently of each other", () => {
     let drawn = 0;
     const sampled: RecordSink = { ...testSink({}), wants: () => ++drawn % 2 === 0 };
     const selection = new SinkSelection([all, sampled]);

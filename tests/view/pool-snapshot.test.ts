@@ -41,7 +41,7 @@ function setUp() {
   return { ...fixture, metrics, snapshot };
 }
 
-test("a snapshot shows the way of an ejection, in the time of people", () => {
+test("a snapshot shows the course of an ejection, in wall-clock time", () => {
   const { upstreams, now, pool, runAttempt, snapshot } = setUp();
   const [a] = upstreams;
   expect(snapshot()).toMatchObject({ panic: false, retryBudget: 7 });
@@ -67,7 +67,7 @@ test("a snapshot shows the way of an ejection, in the time of people", () => {
     },
   });
   now.ms += 20_000;
-  // No request came in between: reading is enough to end it.
+  // No request in between: reading the snapshot ends the ejection.
   expect(snapshot().upstreams[0]).toMatchObject({ status: "probation", fit: true, outlier: { until: null } });
   runAttempt(a, "ok");
   now.ms += 15_000;
@@ -81,7 +81,7 @@ test("a snapshot shows the way of an ejection, in the time of people", () => {
   expect(snapshot().panic).toBe(false);
 });
 
-test("whoever is turned away before any attempt is a part of the pool's traffic, and of no upstream's", () => {
+test("requests refused before any attempt count in the pool's traffic, but in no upstream's", () => {
   const { upstreams, metrics, now, snapshot } = setUp();
   snapshot();
   const [a] = upstreams;
@@ -92,7 +92,7 @@ test("whoever is turned away before any attempt is a part of the pool's traffic,
   attempt.end(completed);
   const refused = { reason: "no_upstream", status: 503 };
   for (let i = 0; i < 4; i++) metrics.refused("main", refused, 0);
-  // Its attempt is an error already.
+  // Its attempt already counts as an error.
   metrics.refused("main", { reason: "connect_refused", status: 502 }, 1);
   metrics.refused("main", { reason: "request_too_large", status: 413 }, 0);
   metrics.refused("other", refused, 0);
@@ -104,7 +104,7 @@ test("whoever is turned away before any attempt is a part of the pool's traffic,
   expect(snapshot().upstreams[0]).toMatchObject({ traffic: { requests: 1, errors: 0 } });
 });
 
-test("a snapshot shows panic", () => {
+test("a snapshot shows panic mode", () => {
   const { upstreams, pool, runAttempt, snapshot } = setUp();
   for (let i = 0; i < 5; i++) runAttempt(upstreams[0], "bad");
   for (const upstream of upstreams.slice(1)) pool.setMode(upstream, "draining");
