@@ -25,7 +25,7 @@ describe("the export of what was set at run time", () => {
       "mode a maintenance",
     );
     expect(text)
-      .toBe(`# What was set at run time: these lists take the place of those in the configuration file.
+      .toBe(`# Set at run time: these lists replace the ones in the configuration file.
 
 pools:
   main:

@@ -20,11 +20,11 @@ test("a newcomer keeps what it says of TLS, and follows its pool in the rest", (
 test.each([
   [
     { url: "https://n", tls: { ca: "/etc/shadow" } },
-    "Cannot use tls.ca: files are named in the configuration alone, as upstreamTls of the pool",
+    "Cannot use tls.ca: only the configuration file can name certificate files. Use upstreamTls of the pool.",
   ],
   [
     { url: "http://n", tls: { verify: false } },
-    "Cannot use tls: it means nothing for http://n, which is not https",
+    "Cannot use tls with http://n: the URL must be https.",
   ],
 ])("a newcomer that cannot be judged so is refused: %j", (given, message) =>
   expect(read(given)).toMatchObject({ status: 422, message }),
