@@ -1,25 +1,27 @@
-/** What a balancer is made of, and what each piece is given of the others. Nothing of it runs yet. */
+/** Creates the parts of a balancer and connects them. Starts none of them. */
 
-import type { Config } from "../config/config.ts";
 import { certificatesOf } from "../config/certificates.ts";
+import type { Config } from "../config/config.ts";
 import { CertificateMonitor } from "../control/certificate-monitor.ts";
-import {
-  type Reconciler,
-  createReconciler,
-  type ReloadOutcome,
-  type ConfigLoader,
-} from "../control/reconciler.ts";
-import { Drains } from "../control/drains.ts";
-import { PoolRegistry } from "../registry/pool-registry.ts";
 import { Intents } from "../control/desired-state.ts";
+import { Drains } from "../control/drains.ts";
 import { EventLog } from "../control/event-log.ts";
-import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
 import {
   poolEventRecorder,
   recordDrain,
   recordProbeTransition,
   recordWorkerEvent,
 } from "../control/event-recorder.ts";
+import { type MemoryMonitor, overloadMonitor } from "../control/overload.ts";
+import {
+  type ConfigLoader,
+  createReconciler,
+  type Reconciler,
+  type ReloadOutcome,
+} from "../control/reconciler.ts";
+import type { DataPlane } from "../dataplane/data-plane.ts";
+import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
+import { WorkerDataPlane, type WorkerLauncher } from "../dataplane/worker-data-plane.ts";
 import type { Engine } from "../engine/engine.ts";
 import { FaultRegistry } from "../fault/fault-registry.ts";
 import { History, historyErrorReporter } from "../history/history.ts";
@@ -28,16 +30,14 @@ import { systemClock, systemSchedule, systemWallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { systemRandom } from "../lib/random.ts";
 import { Metrics } from "../metrics/metrics.ts";
-import { SnapshotBuilder } from "../view/snapshot-builder.ts";
-import { LocalDataPlane, type LocalDataPlaneOptions } from "../dataplane/local-data-plane.ts";
-import { type DataPlane } from "../dataplane/data-plane.ts";
-import { type WorkerLauncher, WorkerDataPlane } from "../dataplane/worker-data-plane.ts";
 import { probeWith } from "../probe/probe.ts";
 import { Prober, type ProberOptions } from "../probe/prober.ts";
+import { PoolRegistry } from "../registry/pool-registry.ts";
 import { Requests } from "../requests/requests.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { MonitoredStore } from "../state/store.ts";
 import { type TelemetrySinks, withSink } from "../telemetry/telemetry.ts";
+import { SnapshotBuilder } from "../view/snapshot-builder.ts";
 
 export interface BalancerOptions {
   readonly config: Config;
@@ -48,7 +48,7 @@ export interface BalancerOptions {
   readonly historyStore: HistoryStore;
   readonly log: Log;
   readonly version: string;
-  /** Present where other processes serve the clients. */
+  /** Present if worker processes serve the clients. */
   readonly workers?: WorkerLauncher;
   readonly sinks?: TelemetrySinks;
 }
@@ -68,7 +68,7 @@ export interface BalancerParts {
   readonly requests: Requests;
 }
 
-/** @param onReload hears how each try to reload ended */
+/** @param onReload called with the result of every reload */
 export function assemble(
   options: BalancerOptions,
   onReload: (outcome: ReloadOutcome) => void,
@@ -97,7 +97,7 @@ export function assemble(
   };
   const prober = new Prober({
     ...{ probe: faults.wrap(probeWith(runtime, clock)), clock, schedule, random: systemRandom, onResult },
-    // A fault that refuses connections is not disproved by a probe, which it may spare.
+    // A probe that connects proves nothing during a fault, because the fault may not apply to probes.
     provesConnect: (upstream) => !faults.has(upstream),
   });
   const snapshots = new SnapshotBuilder({
@@ -115,14 +115,14 @@ export function assemble(
     },
   });
   const requests = new Requests({ registry, clock, wallClock });
-  const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) =>
-    all.forEach((one) => prober.confirmSuspicion(one));
+  const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (suspicions) =>
+    suspicions.forEach((suspicion) => prober.confirmSuspicion(suspicion));
   const common = { config: reconciler.desired, registry, metrics, clock, schedule, onSuspicion };
   const dataPlane: DataPlane = launcher
     ? new WorkerDataPlane({
         ...{ ...common, launcher, observer, faults },
         onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
-        onRequests: (...report) => requests.adopt(...report),
+        onRequests: (...batch) => requests.adopt(...batch),
       })
     : new LocalDataPlane({
         ...{ ...common, ...withSink(sinks, requests.sink), engine, log, sharesPort: false },
@@ -148,7 +148,7 @@ export function assemble(
     eventLog,
     registry,
     prober,
-    snapshots: snapshots,
+    snapshots,
     reconciler,
     dataPlane,
     memory,

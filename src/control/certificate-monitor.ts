@@ -1,19 +1,20 @@
-/** Watches how near the end of the balancer's own certificates is, and tells the record and the log at each notice, once. */
+/** Monitors the expiry of the listener certificates: one event and one log line at each stage. */
 
-import {
-  type CertificateStage,
-  describeExpiry,
-  type ListenerCertificate,
-  stageOf,
-  certificateStatus,
-} from "../tls/expiry.ts";
 import { type Cancel, repeat, type Schedule, type WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { CertificateSnapshot } from "../snapshot/snapshot.ts";
+import {
+  type CertificateStage,
+  type CertificateStatus,
+  certificateStatus,
+  describeExpiry,
+  type ListenerCertificate,
+  stageOf,
+} from "../tls/expiry.ts";
 import type { EventLog } from "./event-log.ts";
 
 export interface CertificateMonitorOptions {
-  /** Those that clients see until the process ends: another one in its file is none yet. */
+  /** The certificates in use until the process ends. A renewed file takes effect only after a restart. */
   readonly certificates: readonly ListenerCertificate[];
   readonly eventLog: Pick<EventLog, "add">;
   readonly log: Log;
@@ -21,7 +22,7 @@ export interface CertificateMonitorOptions {
   readonly schedule: Schedule;
 }
 
-/** Often, since the time of day may be set, and a machine may sleep. */
+/** Short, because the wall clock may be set and a machine may sleep. */
 const checkIntervalMs = 60_000;
 
 /**
@@ -31,7 +32,7 @@ const checkIntervalMs = 60_000;
  */
 export class CertificateMonitor {
   readonly #options: CertificateMonitorOptions;
-  /** As last told. */
+  /** The stage recorded last. */
   readonly #stages = new Map<ListenerCertificate, CertificateStage>();
   #cancel: Cancel | undefined;
 
@@ -39,7 +40,7 @@ export class CertificateMonitor {
     this.#options = options;
   }
 
-  /** Undefined where clients come over plain HTTP. */
+  /** Undefined if the listener serves plain HTTP. */
   get snapshot(): readonly CertificateSnapshot[] | undefined {
     const { certificates, wallClock } = this.#options;
     if (certificates.length === 0) return undefined;
@@ -50,7 +51,7 @@ export class CertificateMonitor {
     }));
   }
 
-  /** Looks now and from then on. What there is to tell now is in the log already, with the configuration's warnings. */
+  /** Checks now, then every minute. The first check logs nothing: the configuration's warnings have done so already. */
   start(): void {
     const { certificates, schedule } = this.#options;
     if (certificates.length === 0) return;
@@ -64,7 +65,7 @@ export class CertificateMonitor {
     this.#cancel?.();
   }
 
-  /** Puts on record what is new. @returns whether there was something */
+  /** Adds an event if the stage changed. @returns whether it changed */
   #recordStage(certificate: ListenerCertificate): boolean {
     const { eventLog, wallClock } = this.#options;
     const now = wallClock();
@@ -82,9 +83,16 @@ export class CertificateMonitor {
   #log(certificate: ListenerCertificate): void {
     const { log, wallClock } = this.#options;
     const { listener, path, expiresAt } = certificate;
+    const status = certificateStatus(stageOf(certificate, wallClock()));
     const fields = { listener, path, expiresAt: new Date(expiresAt).toISOString() };
-    const description = describeExpiry(certificate, wallClock());
-    if (description === undefined) log.info("certificate is valid", fields);
-    else log.warn(`certificate ${description}`, fields);
+    if (status === "valid") log.info(logMessages.valid, fields);
+    else log.warn(logMessages[status], fields);
   }
 }
+
+const logMessages: Readonly<Record<CertificateStatus, string>> = {
+  early: "certificate not yet valid",
+  valid: "certificate became valid",
+  expiring: "certificate expiring",
+  expired: "certificate expired",
+};

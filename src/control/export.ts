@@ -1,17 +1,16 @@
-/** Writes what operators set at run time as configuration, so that it can be moved into the file. */
+/** Renders the operators' run-time changes as YAML, to be moved into the configuration file. */
 
 import { Document, isMap, isSeq } from "yaml";
 import type { Config } from "../config/config.ts";
 import { upstreamTlsFileOf } from "../config/to-file.ts";
-import { type UpstreamSpec } from "../pool/upstream.ts";
-import { authorityOf } from "../net/address.ts";
-import { originOf } from "../net/address.ts";
-import type { Intent } from "../state/intent.ts";
+import { authorityOf, originOf } from "../net/address.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
 import { identityOf } from "../registry/pool-registry.ts";
+import type { Intent } from "../state/intent.ts";
 
 /**
- * The upstreams of every pool that differs from its configuration, as they are wanted, with who said so and why. A mode
- * has no place in a configuration file: it stands there as a comment.
+ * Lists the desired upstreams of every pool that differs from its configuration. Comments say who made each change and
+ * why. A mode is only a comment, because the configuration file has no key for it.
  */
 export function exportYaml(config: Config, desired: Config, intents: readonly Intent[]): string {
   const changedPools = desired.pools.filter(({ name, upstreams }) => {
@@ -26,7 +25,7 @@ export function exportYaml(config: Config, desired: Config, intents: readonly In
   const document = new Document(pools.length > 0 ? { pools: Object.fromEntries(pools) } : {});
   document.commentBefore =
     pools.length > 0
-      ? " What was set at run time: these lists take the place of those in the configuration file."
+      ? " Set at run time: these lists replace the ones in the configuration file."
       : " Nothing was set at run time.";
   for (const { name, upstreams } of changedPools) {
     const list = document.getIn(["pools", name, "upstreams"]);
@@ -62,7 +61,7 @@ function upstreamFileOf({ id, address, weight, backup }: UpstreamSpec): object {
   };
 }
 
-/** On one line, whatever the operator wrote. */
+/** One line; line breaks in the operator's reason become spaces. */
 function describeIntent(intent: Intent): string {
   const change =
     intent.kind === "mode" ? `mode ${intent.mode}` : intent.kind === "weight" ? "weight set" : intent.kind;

@@ -1,15 +1,14 @@
-/** The way from one configuration to another as a list of steps: for people to read before, and for the record after. */
+/** The differences between two configurations as a list of steps: for `plan` before a reload, and for the event log after. */
 
 import { isOpen } from "../access/accounts.ts";
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";
 import { describeAccount } from "../config/cross-checks.ts";
 import { nameOf } from "../config/problem.ts";
 import { flattenConfig, poolSettingsFileOf, settingsFileOf } from "../config/to-file.ts";
-import { identityOf } from "../registry/pool-registry.ts";
 import { hashString } from "../lib/hash.ts";
-import { isLoopback } from "../net/address.ts";
-import { type UpstreamSpec } from "../pool/upstream.ts";
-import { originOf } from "../net/address.ts";
+import { isLoopback, originOf } from "../net/address.ts";
+import type { UpstreamSpec } from "../pool/upstream.ts";
+import { identityOf } from "../registry/pool-registry.ts";
 
 export interface Step {
   readonly action: "add" | "remove" | "change";
@@ -18,15 +17,15 @@ export interface Step {
   readonly pool?: string;
   /** Id; present for upstreams. */
   readonly upstream?: string;
-  /** What changes of it: "policy", "probe.path", "weight"; present for changes. */
+  /** The setting that changes: "policy", "probe.path", "weight"; present for changes. */
   readonly key?: string;
   readonly from?: string;
   readonly to?: string;
-  /** Takes effect only with a restart. */
+  /** Takes effect only after a restart. */
   readonly needsRestart?: true;
 }
 
-/** Steps that lead from one to the other; none if they mean the same. */
+/** The steps from one configuration to the other; empty if they are equivalent. */
 export function planSteps(before: Config, after: Config): readonly Step[] {
   return [
     ...settingSteps(before, after),
@@ -36,7 +35,7 @@ export function planSteps(before: Config, after: Config): readonly Step[] {
   ];
 }
 
-/** What the running listeners, the engine and the store were made with. */
+/** Settings that the running listeners, the engine and the store were created with. */
 const fixedKeys = [
   "listen",
   "engine",
@@ -48,7 +47,7 @@ const fixedKeys = [
   "tracing",
 ] as const;
 
-/** A configuration as it can be taken without a restart. */
+/** The next configuration as far as it applies without a restart: fixed settings keep their running values. */
 export function reloadableConfig(running: Config, next: Config): Config {
   const { accessLog: _log, tracing: _tracing, ...rest } = next;
   const { listen, engine, workers, state, clientTimeouts, accessLog, tracing } = running;
@@ -79,18 +78,18 @@ function settingTexts(config: Config): Settings {
   };
 }
 
-/** The file, and what tells its present content from another one. */
+/** Path and content hash of a PEM file, so that a changed content is a difference. */
 function pemText(path: string | undefined, text = "", otherwise: string): string {
   return path === undefined ? otherwise : `${path} #${hashString(text).toString(16)}`;
 }
 
 function poolSteps(before: Config, after: Config): readonly Step[] {
-  const olds = new Map(before.pools.map((pool) => [pool.name, pool]));
-  const news = new Set(after.pools.map(({ name }) => name));
-  const removed = before.pools.filter(({ name }) => !news.has(name));
+  const oldPools = new Map(before.pools.map((pool) => [pool.name, pool]));
+  const newNames = new Set(after.pools.map(({ name }) => name));
+  const removed = before.pools.filter(({ name }) => !newNames.has(name));
   return [
     ...after.pools.flatMap((pool): readonly Step[] => {
-      const old = olds.get(pool.name);
+      const old = oldPools.get(pool.name);
       if (!old) return [{ action: "add", subject: "pool", pool: pool.name, to: pool.policy }];
       const changed = [
         ...differences(flatTexts(poolSettingsFileOf(old)), flatTexts(poolSettingsFileOf(pool))),
@@ -105,15 +104,18 @@ function poolSteps(before: Config, after: Config): readonly Step[] {
   ];
 }
 
-/** Of those that stay: some policies look at who comes first. */
+/** The order of the upstreams that stay: some policies depend on it. */
 function orderDifference(before: PoolConfig, after: PoolConfig): readonly Difference[] {
-  const [olds, news] = [new Set(before.upstreams.map(identityOf)), new Set(after.upstreams.map(identityOf))];
-  const listOf = ({ upstreams }: PoolConfig, others: ReadonlySet<string>) =>
+  const [oldIdentities, newIdentities] = [
+    new Set(before.upstreams.map(identityOf)),
+    new Set(after.upstreams.map(identityOf)),
+  ];
+  const idsIn = ({ upstreams }: PoolConfig, others: ReadonlySet<string>) =>
     upstreams
       .filter((spec) => others.has(identityOf(spec)))
       .map(({ id }) => id)
       .join(", ");
-  const [from, to] = [listOf(before, news), listOf(after, olds)];
+  const [from, to] = [idsIn(before, newIdentities), idsIn(after, oldIdentities)];
   return from === to ? [] : [{ key: "order", from, to }];
 }
 
@@ -122,27 +124,29 @@ interface UpstreamPlacement {
   readonly spec: UpstreamSpec;
 }
 
-/** By identity: another address under an old name is another upstream. */
+/** Keyed by identity: the same name with another address is another upstream. */
 function upstreamPlacements({ pools }: Config): ReadonlyMap<string, UpstreamPlacement> {
   const placements = pools.flatMap(({ name, upstreams }) => upstreams.map((spec) => ({ pool: name, spec })));
   return new Map(placements.map((placement) => [identityOf(placement.spec), placement]));
 }
 
 function upstreamSteps(before: Config, after: Config): readonly Step[] {
-  const [olds, news] = [upstreamPlacements(before), upstreamPlacements(after)];
+  const [oldPlacements, newPlacements] = [upstreamPlacements(before), upstreamPlacements(after)];
   const named = ({ pool, spec }: UpstreamPlacement) =>
     ({ subject: "upstream", pool, upstream: spec.id }) as const;
   return [
-    ...[...news].flatMap(([identity, placement]): readonly Step[] => {
-      const old = olds.get(identity);
+    ...[...newPlacements].flatMap(([identity, placement]): readonly Step[] => {
+      const old = oldPlacements.get(identity);
       if (!old) return [{ action: "add", ...named(placement), to: describe(placement.spec) }];
       return differences(upstreamSettings(old), upstreamSettings(placement)).map((difference) => ({
         ...{ action: "change", ...named(placement) },
         ...difference,
       }));
     }),
-    ...[...olds].flatMap(([identity, placement]): readonly Step[] =>
-      news.has(identity) ? [] : [{ action: "remove", ...named(placement), from: describe(placement.spec) }],
+    ...[...oldPlacements].flatMap(([identity, placement]): readonly Step[] =>
+      newPlacements.has(identity)
+        ? []
+        : [{ action: "remove", ...named(placement), from: describe(placement.spec) }],
     ),
   ];
 }
@@ -153,8 +157,8 @@ function upstreamSettings({ pool, spec }: UpstreamPlacement): Settings {
     pool,
     weight: String(spec.weight),
     backup: String(spec.backup),
-    "tls.ca": pemText(tls?.caPath, tls?.ca, "the system's"),
-    "tls.serverName": tls?.serverName ?? "the URL's host",
+    "tls.ca": pemText(tls?.caPath, tls?.ca, "system CAs"),
+    "tls.serverName": tls?.serverName ?? "URL host",
     "tls.verify": String(tls?.verify ?? true),
   };
 }
@@ -163,7 +167,7 @@ function describe({ address, weight, backup }: UpstreamSpec): string {
   return `${originOf(address)} weight ${weight}${backup ? " backup" : ""}`;
 }
 
-/** Their order decides, so they change as a whole. */
+/** Routes are one step, because their order matters. */
 function routeSteps(before: Config, after: Config): readonly Step[] {
   const [from, to] = [describeRoutes(before.routes), describeRoutes(after.routes)];
   return from === to ? [] : [{ action: "change", subject: "routes", from, to }];
@@ -181,7 +185,7 @@ interface Difference {
   readonly to: string;
 }
 
-/** What is not said on one side is "none" there. */
+/** A setting that is missing on one side is "none" there. */
 function differences(before: Settings, after: Settings): readonly Difference[] {
   const keys = new Set([...Object.keys(after), ...Object.keys(before)]);
   return [...keys].flatMap((key) => {
@@ -192,7 +196,7 @@ function differences(before: Settings, after: Settings): readonly Difference[] {
 
 const none = "none";
 
-/** By the names that a configuration file has for them. */
+/** Keyed by the names of the configuration file. */
 function flatTexts(file: object): Settings {
   const texts = flattenConfig(file).map(({ path, value }) => [nameOf(path), textOf(value)] as const);
   return Object.fromEntries(texts);
@@ -214,37 +218,35 @@ export function describeStep({ action, subject, pool, upstream, key, from, to, n
   return `${symbols[action]} ${name}${what ? `: ${what}` : ""}${needsRestart ? " (needs a restart)" : ""}`;
 }
 
-// How the admin side's accounts change at a reload: what of it counts at once, and what the difference is called.
-
 type Admin = Config["admin"];
 
-/** The listener stays where it is, with its token; users and programs are those of the next one. */
-export function reloadableAdmin(running: Admin, next: Admin): Admin {
+/** Accounts change at once; the admin listener keeps its address and its token until a restart. */
+function reloadableAdmin(running: Admin, next: Admin): Admin {
   const { users: _users, tokens: _tokens, ...listener } = running;
   const { users, tokens } = next;
   const admin = { ...listener, ...(users && { users }), ...(tokens && { tokens }) };
-  // The next one may be open because it moves to loopback; the listener is not there yet.
+  // The next one may have no accounts because it moves to loopback, but the listener has not moved yet.
   return isOpen(admin) && !isLoopback(running.hostname) ? running : admin;
 }
 
-/** Names and roles only: secrets are for nobody's eyes. */
-export function accountChanges(before: Admin, after: Admin): readonly Step[] {
+/** Names and roles only, never secrets. */
+function accountChanges(before: Admin, after: Admin): readonly Step[] {
   const changed = { action: "change", subject: "setting" } as const;
   const steps: Step[] = [];
   if (before.token !== after.token) steps.push({ ...changed, key: "admin.token", needsRestart: true });
   for (const key of ["users", "tokens"] as const) {
-    const [olds, news] = [before[key] ?? [], after[key] ?? []];
-    if (JSON.stringify(olds) === JSON.stringify(news)) continue;
-    const [from, to] = [accountNames(olds), accountNames(news)];
+    const [oldAccounts, newAccounts] = [before[key] ?? [], after[key] ?? []];
+    if (JSON.stringify(oldAccounts) === JSON.stringify(newAccounts)) continue;
+    const [from, to] = [accountNames(oldAccounts), accountNames(newAccounts)];
     steps.push({
       ...changed,
       key: `admin.${key}`,
-      ...(from === to ? { to: "with another secret" } : { from, to }),
+      ...(from === to ? { to: "(secret changed)" } : { from, to }),
     });
   }
   return steps;
 }
 
 function accountNames(accounts: readonly Parameters<typeof describeAccount>[0][]): string {
-  return accounts.map(describeAccount).join(", ") || "none";
+  return accounts.map(describeAccount).join(", ") || none;
 }

@@ -1,12 +1,12 @@
-/** Takes the configuration anew: reads it, says what would change, changes it, or keeps the old one and says why. */
+/** Reloads the configuration: loads it, computes the changes, then applies them or rejects it as a whole. */
 
-import { problemSentence, type ConfigError } from "../config/problem.ts";
 import { warningsIn } from "../config/load.ts";
+import { type ConfigError, problemSentence } from "../config/problem.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
-import type { Reconciler } from "./reconciler.ts";
-import { describeStep, reloadableConfig, planSteps, type Step } from "./plan.ts";
 import { supersededIntents } from "./desired-state.ts";
+import { describeStep, planSteps, reloadableConfig, type Step } from "./plan.ts";
+import type { Reconciler } from "./reconciler.ts";
 
 export async function reload(
   reconciler: Reconciler,
@@ -33,7 +33,7 @@ export async function reload(
   reconciler.intents.write(superseded);
   await reconciler.reconcile({ by, reason: "" }, "configuration", reloadable);
   for (const why of warningsIn(reloadable, reconciler.wallClock()))
-    reconciler.log.warn("configuration", { why });
+    reconciler.log.warn("configuration warning", { why });
   const isChanged = steps.some((step) => !step.needsRestart);
   reconciler.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });
   reportReload(reconciler, { steps, needsRestart, isChanged }, by);
@@ -52,7 +52,7 @@ function reportReload(
   by: string,
 ): void {
   if (needsRestart.length > 0)
-    log.warn("configuration needs a restart", { settings: needsRestart.join(", ") });
+    log.warn("configuration restart required", { settings: needsRestart.join(", ") });
   if (!isChanged) return log.info("configuration unchanged", { by });
   const lines = steps.map(describeStep);
   log.info("configuration applied", { by, changes: lines });
@@ -62,11 +62,11 @@ function reportReload(
 function rejectReload({ log, eventLog, onReload }: Reconciler, problems: ConfigError, by: string): void {
   const sentences = problems.problems.map(problemSentence);
   onReload({ result: "refused", by, problems: sentences });
-  log.error("configuration refused, the old one goes on", { by, problems: sentences });
+  log.error("configuration rejected, keeping the current one", { by, problems: sentences });
   recordReload(eventLog, { to: "refused", by, detail: sentences.join("\n") });
 }
 
-/** More than anyone reads in a list of events. */
+/** Characters in an event's detail; enough for a list of events. */
 const maxDetailLength = 2_000;
 
 function recordReload(
@@ -79,9 +79,7 @@ function recordReload(
 
 function invalidConfigError(error: ConfigError): CommandError {
   const problems = error.problems.map(problemSentence);
-  const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
-  return {
-    ...commandError(422, "configuration_invalid", `Cannot take the configuration: it has ${count}`),
-    problems,
-  };
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const message = `Cannot load the configuration: ${count} (run \`evenkeel check\`).`;
+  return { ...commandError(422, "configuration_invalid", message), problems };
 }

@@ -36,7 +36,7 @@ export interface UpstreamLocation {
   readonly upstream: Upstream;
 }
 
-/** Pools and upstreams ready for `commit`. Those that run already are the same objects. */
+/** The result of `prepare`, for `commit`. Running pools and upstreams are reused as the same objects. */
 export interface PreparedPools {
   readonly config: Config;
   readonly entries: readonly (PoolEntry & { readonly upstreams: readonly Upstream[] })[];

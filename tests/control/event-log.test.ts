@@ -102,7 +102,7 @@ describe("the event log", () => {
     const { eventLog, time, errors } = setUp({ ...store, events: () => [], record });
     eventLog.add(probeEvent("a", "1"));
     await time.advance(200);
-    expect(errors).toEqual(["events not written"]);
+    expect(errors).toEqual(["event write failed"]);
     isBroken = false;
     eventLog.add(probeEvent("a", "2"));
     await time.advance(200);

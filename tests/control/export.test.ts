@@ -24,8 +24,7 @@ describe("the export of run-time settings", () => {
       "removed main/b",
       "mode a maintenance",
     );
-    expect(text)
-      .toBe(`# What was set at run time: these lists take the place of those in the configuration file.
+    expect(text).toBe(`# Set at run time: these lists replace the ones in the configuration file.
 
 pools:
   main:

@@ -148,7 +148,7 @@ const rows: readonly (readonly [
     configWithTls({ serverName: "api.internal", verify: false }),
     [],
     [
-      "~ upstream main/a: tls.serverName the URL's host → api.internal",
+      "~ upstream main/a: tls.serverName URL host → api.internal",
       "~ upstream main/a: tls.verify true → false",
     ],
   ],

@@ -20,12 +20,9 @@ test("a new upstream keeps its own TLS settings, and uses the pool's for the res
 test.each([
   [
     { url: "https://n", tls: { ca: "/etc/shadow" } },
-    "Cannot use tls.ca: files are named in the configuration alone, as upstreamTls of the pool",
+    "Cannot use tls.ca: only the configuration file can name certificate files. Use upstreamTls of the pool.",
   ],
-  [
-    { url: "http://n", tls: { verify: false } },
-    "Cannot use tls: it means nothing for http://n, which is not https",
-  ],
+  [{ url: "http://n", tls: { verify: false } }, "Cannot use tls with http://n: the URL must be https."],
 ])("a new upstream with unusable TLS settings is refused: %j", (body, message) =>
   expect(parse(body)).toMatchObject({ status: 422, message }),
 );

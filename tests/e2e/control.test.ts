@@ -91,7 +91,7 @@ describe("a reload", () => {
     const { problems } = body as unknown as { problems: string[] };
     expect(problems).toHaveLength(2);
     expect(problems.join()).toContain("fastest");
-    expect(room.proxy.stderr).toContain("configuration refused, the old one goes on");
+    expect(room.proxy.stderr).toContain("configuration rejected, keeping the current one");
     rmSync(room.file);
     expect((await room.callAdmin("POST", "/api/reload")).status).toBe(422);
     const { configuration, pools } = await room.snapshot();

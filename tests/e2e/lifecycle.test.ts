@@ -57,7 +57,7 @@ describe("a signal", () => {
     const response = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
     await until(() => origin.waiting.length === 1, "the request to arrive");
     proxy.child.kill("SIGTERM");
-    await until(() => proxy.stderr.includes("draining"), "the drain to begin");
+    await until(() => proxy.stderr.includes("drain started"), "the drain to begin");
     expect(await proxy.kill("SIGTERM")).toEqual({ code: 143, signal: null });
     expect(await response).toBe("cut");
     await origin.close();

@@ -312,7 +312,7 @@ describe("workers", () => {
         changes: ["serving hung", "serving gone", "gone serving"],
         first: `pid ${victim}: no report for 10 s`,
       });
-      expect(proxy.stderr).toContain("worker hung");
+      expect(proxy.stderr).toContain("worker unresponsive");
       expect(await plain("evenkeel_worker_restarts_total")).toBe(1);
       expect(new Set(await ask(url, 20))).toEqual(new Set([200]));
     },

@@ -283,7 +283,7 @@ function someEvents(): readonly BalancerEvent[] {
   }));
 }
 
-const someExport = `# What was set at run time: these lists take the place of those in the configuration file.
+const someExport = `# Set at run time: these lists replace the ones in the configuration file.
 pools:
   main:
     upstreams:
