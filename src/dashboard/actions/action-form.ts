@@ -52,9 +52,9 @@ export function reasonIn(fields: URLSearchParams): string {
 }
 
 /** Null for an empty field, which means the configured weight; undefined for a missing or invalid one. */
-function weightIn(given: string | null): number | null | undefined {
-  if (given === null) return undefined;
-  const trimmed = given.trim();
+function weightIn(text: string | null): number | null | undefined {
+  if (text === null) return undefined;
+  const trimmed = text.trim();
   if (trimmed === "") return null;
   return /^\d{1,3}$/.test(trimmed) && Number(trimmed) <= 256 ? Number(trimmed) : undefined;
 }

@@ -20,13 +20,13 @@ export interface ActionOutcome {
 
 export interface ActionContext {
   readonly admin: Pick<AdminClient, "order">;
-  readonly undo: UndoHistory;
+  readonly undoHistory: UndoHistory;
   readonly state: DashboardState;
 }
 
 export async function executeAction(
   form: ActionForm,
-  { admin, undo: undoHistory, state }: ActionContext,
+  { admin, undoHistory, state }: ActionContext,
 ): Promise<ActionOutcome> {
   const before = upstreamsById(state);
   const failures: Failure[] = [];
@@ -47,7 +47,7 @@ export async function executeAction(
 /** Sends the undo commands; an upstream that changed since is a failure. */
 export async function undoAction(
   undo: UndoEntry,
-  { admin, undo: undoHistory, state }: ActionContext,
+  { admin, undoHistory, state }: ActionContext,
 ): Promise<ActionOutcome> {
   const now = upstreamsById(state);
   const failures: Failure[] = [];

@@ -7,12 +7,12 @@ import { PostForm } from "../layout/forms.tsx";
 import { markup } from "../layout/shell.tsx";
 import type { UndoEntry } from "./undo.ts";
 
-export interface DoneProps {
+export interface ActionResultProps {
   readonly deed: UndoEntry;
   readonly place: PageLocation;
 }
 
-export function ActionResult({ deed: { key, text, undo }, place: location }: DoneProps): JSX.Element {
+export function ActionResult({ deed: { key, text, undo }, place: location }: ActionResultProps): JSX.Element {
   return (
     <div class="done-line">
       <p safe>{text}</p>
@@ -34,7 +34,7 @@ export function ActionResult({ deed: { key, text, undo }, place: location }: Don
  * The htmx response to a completed action: shows the result, closes the dialog and clears an earlier error. It contains
  * no state of upstreams: the live stream sends only differences to what it sent before, so only the stream may update it.
  */
-export function renderActionResult(done: DoneProps): string {
+export function renderActionResult(done: ActionResultProps): string {
   return markup(
     <>
       <Partial target="#done">

@@ -104,21 +104,21 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
         const state = await poller.current();
         const obstacle = actionProblem(form, await effectNow(form));
         if (obstacle) return rejectedResponse(request, form, obstacle);
-        return responseOf(request, form, await executeAction(form, { admin, undo: undoHistory, state }));
+        return responseOf(request, form, await executeAction(form, { admin, undoHistory, state }));
       },
       rawBody,
     )
 
     .get("/actions/add", ({ request }) => {
       const form = parseAddForm(queryIn(request));
-      if (!form) return textResponse(422, "Cannot add an upstream: no pool is named.");
+      if (!form) return textResponse(422, noPool);
       return htmlResponse(renderAdd({ form }, isForPart(request) ? "part" : "page"));
     })
     .post(
       "/actions/add",
       async ({ request }) => {
         const form = parseAddForm(await formFields(request));
-        if (!form) return textResponse(422, "Cannot add an upstream: no pool is named.");
+        if (!form) return textResponse(422, noPool);
         const { pool, reason, location } = form;
         const response = await admin.add({ to: "add", pool, given: newUpstreamInput(form), reason });
         if ("error" in response) {
@@ -140,9 +140,9 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
         const shape = isForPart(request) ? "partial" : "page";
         if (!undo) return htmlResponse(renderFailure(tooLate, shape, location), 422);
         const state = await poller.renewed();
-        const { undo: undone, failures } = await undoAction(undo, { admin, undo: undoHistory, state });
+        const { undo: undone, failures } = await undoAction(undo, { admin, undoHistory, state });
         if (undone && failures.length === 0) return doneResponse(request, location, undone);
-        const text = `Cannot undo${undone ? " all of it" : ""}: ${failureText(failures)}`;
+        const text = `Cannot undo${undone ? " everything" : ""}: ${failureText(failures)}`;
         return htmlResponse(renderFailure(text, shape, location), 422);
       },
       rawBody,
@@ -155,6 +155,7 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
 }
 
 const nothingSelected = "No upstream is selected. Select at least one.";
+const noPool = "Cannot add an upstream: the pool is missing.";
 const tooLate = "Cannot undo this action: it was already undone, or is too old.";
 
 function firstOf({ ids, action }: ActionForm): string | undefined {

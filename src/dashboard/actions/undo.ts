@@ -76,7 +76,7 @@ export function undoOf(
       order: { to: "weight", weight: before.weightSet ? before.weight : null, ...common },
       obstacle: (now) =>
         !now
-          ? `${id} is gone`
+          ? `${id} no longer exists`
           : typeof weight === "number" && now.weight !== weight
             ? `the weight of ${id} has since changed to ${now.weight}`
             : undefined,
@@ -89,7 +89,7 @@ export function undoOf(
     order: { to: "mode", mode: before.mode, ...common },
     obstacle: (now) =>
       !now
-        ? `${id} is gone`
+        ? `${id} no longer exists`
         : now.mode !== mode
           ? `the mode of ${id} has since changed to ${now.mode}`
           : undefined,
@@ -101,6 +101,6 @@ export function undoOfAdding(id: string): Undo {
   return {
     id,
     order: { to: "remove", id, reason: undoReason },
-    obstacle: (now) => (now ? undefined : `${id} is gone`),
+    obstacle: (now) => (now ? undefined : `${id} no longer exists`),
   };
 }

@@ -98,9 +98,9 @@ function csrfOf(visit: string): string {
 async function isOwnForm(request: Request, { user }: Visitor): Promise<boolean> {
   if (!user || request.method === "GET" || request.method === "HEAD") return true;
   // Safe to buffer: the length of the body was checked before.
-  const given =
+  const form =
     request.headers.get("x-evenkeel-csrf") ?? new URLSearchParams(await request.clone().text()).get("csrf");
-  return isSameSecret(given ?? "", user.csrf);
+  return isSameSecret(form ?? "", user.csrf);
 }
 
 function forbiddenResponse(request: Request): Response {

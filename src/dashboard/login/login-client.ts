@@ -32,7 +32,7 @@ export interface LoginForm {
 export interface LoginClient {
   /** @param bearer a session, or the dashboard's own token */
   state(bearer: string | undefined): Promise<LoginState>;
-  login(given: LoginForm): Promise<LoginOutcome>;
+  login(form: LoginForm): Promise<LoginOutcome>;
   logout(session: string, address: string): Promise<void>;
 }
 

@@ -60,7 +60,7 @@ export class Visitors {
     this.#options = options;
     // Not before the state is known: a visitor admitted in the unknown state must not use the token.
     const handle = options.routesWith(() => (this.#requiresLogin === false ? options.ownToken : undefined));
-    const visitor = { user: undefined, session: undefined, handle: handle };
+    const visitor = { user: undefined, session: undefined, handle };
     this.#anonymous = { visitor, checkedAt: 0, streams: new Set() };
   }
 
@@ -69,7 +69,7 @@ export class Visitors {
     return this.#requiresLogin;
   }
 
-  /** The visitor for public paths. */
+  /** The visitor without a session. */
   get anonymous(): Visitor {
     return this.#anonymous.visitor;
   }
@@ -97,14 +97,18 @@ export class Visitors {
   }
 
   /** Returns the response, but ends a live stream when the visitor's access ends. */
-  track(visitor: Visitor, handle: Response): Response {
-    const isLive = handle.headers.get("content-type") === "text/event-stream";
+  track(visitor: Visitor, response: Response): Response {
+    const isLive = response.headers.get("content-type") === "text/event-stream";
     const entry = visitor.session === undefined ? this.#anonymous : this.#known.get(visitor.session);
-    if (!isLive || !handle.body || !entry) return handle;
-    const { stream, end } = closableStream(handle.body, loggedOutEvent, () => void entry.streams.delete(end));
+    if (!isLive || !response.body || !entry) return response;
+    const { stream, end } = closableStream(
+      response.body,
+      loggedOutEvent,
+      () => void entry.streams.delete(end),
+    );
     entry.streams.add(end);
     this.#cancelCheck ??= this.#options.schedule(checkMs, () => void this.#recheck());
-    return new Response(stream, { status: handle.status, headers: handle.headers });
+    return new Response(stream, { status: response.status, headers: response.headers });
   }
 
   /** The response to a live stream request that needs a login first. */

@@ -251,8 +251,8 @@ export const emptyForm: DryRunForm = {
 /** Characters of one value; the balancer refuses a longer target in any case. */
 const maxChars = 8_192;
 
-export function parseDryRunForm(given: URLSearchParams): DryRunForm {
-  const text = (name: keyof DryRunForm) => (given.get(name) ?? emptyForm[name]).trim().slice(0, maxChars);
+export function parseDryRunForm(fields: URLSearchParams): DryRunForm {
+  const text = (name: keyof DryRunForm) => (fields.get(name) ?? emptyForm[name]).trim().slice(0, maxChars);
   return {
     method: text("method").toUpperCase(),
     host: text("host"),

@@ -26,7 +26,7 @@ export interface RequestsPageProps {
 /** The page's script keeps at most four times as many rows. */
 export const requestsPerPage = 50;
 
-const names: Readonly<Record<Kind, string>> = { recent: "Recent", slowest: "Slowest", failed: "Failed" };
+const kindLabels: Readonly<Record<Kind, string>> = { recent: "Recent", slowest: "Slowest", failed: "Failed" };
 
 const descriptions: Readonly<Record<Kind, string>> = {
   recent: "Requests and their outcomes, newest first.",
@@ -48,7 +48,7 @@ export function renderRequestsPage({ filter, result, state }: RequestsPageProps)
       <main id="requests" {...streaming}>
         <RequestsHead text={descriptions[filter.kind]} />
         <RequestFilters filter={filter} snapshot={state.snapshot} />
-        <section class="pool" aria-label={`${names[filter.kind]} requests`}>
+        <section class="pool" aria-label={`${kindLabels[filter.kind]} requests`}>
           <div class="request-bar">
             <Tabs filter={filter} />
             {isTail ? <TailState /> : <RefreshLink filter={filter} />}
@@ -114,7 +114,7 @@ function Tabs({ filter }: { readonly filter: RequestFilterState }): JSX.Element 
           href={attribute(requestsUrl({ ...filter, kind, before: undefined }))}
           {...(kind === filter.kind ? { "aria-current": "page" } : {})}
         >
-          {names[kind]}
+          {kindLabels[kind]}
         </a>
       ))}
     </nav>

@@ -21,7 +21,7 @@ const maxTails = 50;
 /** Interval between messages to the page: short enough to be live, long enough to be read. */
 const intervalMs = 500;
 
-/** Half the rows that one message may have; requests beyond that are only counted. */
+/** Rows fetched when a stream opens. A message has at most twice as many; further requests are only counted. */
 const maxFresh = 50;
 
 /** Delay before a stream that ended is opened again. */
@@ -59,9 +59,8 @@ export class LiveTails {
 }
 
 /**
- * ```
  * One viewer's tail.
- *
+ * ```
  *                  opened: also fetches the latest
  *   connecting ──────────────────────────────────────▶ following
  *       ▲  ▲ │ refused, unreachable                        │ ended

@@ -75,7 +75,7 @@ function rowId({ seq, at }: StoredRequest): string {
   return `request-${Math.round(Number(seq))}-${Math.round(Number(at))}`;
 }
 
-const columns = ["Time (UTC)", "Method", "Address", "Status", "Took", "Upstream", "Remarks"] as const;
+const columns = ["Time (UTC)", "Method", "Address", "Status", "Duration", "Upstream", "Remarks"] as const;
 const classes = ["time", "method", "address", "status", "duration", "upstream", "remarks"] as const;
 
 /** Column headings, hidden from screen readers: each row is self-explanatory for them. */
