@@ -117,7 +117,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     const drain = page.getByRole("region", { name: "Drain" });
     await drain.getByText("late").waitFor();
     expect(await breaches(page)).toEqual([]);
-    await drain.getByRole("button", { name: "Cut what is left" }).click();
+    await drain.getByRole("button", { name: "Abort remaining requests" }).click();
     await dialog(page).getByText("The request still under way on api-3 is cut").waitFor();
     await reason(page).fill("it hangs");
     await confirm(page);

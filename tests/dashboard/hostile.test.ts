@@ -185,10 +185,10 @@ const renderings: Readonly<Record<string, (picture: DashboardState) => string>> 
   "the page, sorted and filtered": (each) =>
     renderPage({ picture: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
   "the page with a notice": (each) => renderPage({ picture: each, notice: hostile }),
-  "the page after an act": (each) => renderPage({ picture: each, done: { deed, place } }),
+  "the page after an act": (each) => renderPage({ picture: each, done: { entry: deed, location: place } }),
   "the live fragment": (each) => renderLive(each),
   "a live event": (each) => eventOf(renderLive(each)),
-  "the answer to an act": () => renderActionResult({ deed, place }),
+  "the answer to an act": () => renderActionResult({ entry: deed, location: place }),
   "a live fragment for whoever has seen another one": (each) => {
     const other = (row: Row) => ({ ...row, cells: row.cells.map((cell, index) => (index % 2 ? cell : "")) });
     return renderLive(each, undefined, (row) => rowSince(row, other(row)));
@@ -297,9 +297,9 @@ const requestRenderings: Readonly<Record<string, () => string>> = {
   "a part of a dry run": () => renderDryRunResult({ value: foreseen }),
   "a dry run with mistakes": () => renderDryRunResult({ problems: [hostile] }),
   "a refused dry run": () => renderDryRunResult({ error: refused }),
-  "failing requests": () => renderFailing({ upstream: hostile, told: found }),
+  "failing requests": () => renderFailing({ upstream: hostile, result: found }),
   "failing requests that cannot be read": () =>
-    renderFailing({ upstream: hostile, told: { error: refused } }),
+    renderFailing({ upstream: hostile, result: { error: refused } }),
   "an upstream's page with its failing requests": () => renderUpstreamPage({ shown, failing: found }),
 };
 

@@ -14,7 +14,7 @@ interface RowActionsProps {
   readonly upstream: UpstreamSnapshot;
   /** Epoch milliseconds by the balancer's clock. */
   readonly now: number;
-  readonly place: PageLocation;
+  readonly location: PageLocation;
 }
 
 /** Attributes of a form that leads to the confirmation: a page, or with htmx a dialog over this page. */
@@ -32,7 +32,7 @@ const modeActions: Readonly<Record<Mode, Action>> = {
   maintenance: "maintenance",
 };
 
-export function RowActions({ upstream, now, place: location }: RowActionsProps): JSX.Element {
+export function RowActions({ upstream, now, location }: RowActionsProps): JSX.Element {
   const { id, mode, drain, weightSet } = upstream;
   const form = anchorOf("form", id);
   const fields = { upstream: id, ...locationFields(location) };
@@ -148,10 +148,10 @@ export function SelectBox({ id }: { readonly id: string }): JSX.Element {
 /** Leads to the form that adds an upstream. */
 export function AddLink({
   pool,
-  place: location,
+  location,
 }: {
   readonly pool: string;
-  readonly place: PageLocation;
+  readonly location: PageLocation;
 }): JSX.Element {
   const address = attribute(`/actions/add?${new URLSearchParams({ pool, ...locationFields(location) })}`);
   return (
@@ -171,7 +171,7 @@ export function AddLink({
 }
 
 /** The bar of bulk actions. It is outside the live region; the style sheet shows it while a box is checked. */
-export function BulkBar({ place: location }: { readonly place: PageLocation }): JSX.Element {
+export function BulkBar({ location }: { readonly location: PageLocation }): JSX.Element {
   return (
     <form
       {...panelForm}

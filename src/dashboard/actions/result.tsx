@@ -8,11 +8,11 @@ import { markup } from "../layout/shell.tsx";
 import type { UndoEntry } from "./undo.ts";
 
 export interface ActionResultProps {
-  readonly deed: UndoEntry;
-  readonly place: PageLocation;
+  readonly entry: UndoEntry;
+  readonly location: PageLocation;
 }
 
-export function ActionResult({ deed: { key, text, undo }, place: location }: ActionResultProps): JSX.Element {
+export function ActionResult({ entry: { key, text, undo }, location }: ActionResultProps): JSX.Element {
   return (
     <div class="done-line">
       <p safe>{text}</p>

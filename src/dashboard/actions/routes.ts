@@ -47,7 +47,7 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
     await poller.renewed();
     if (location.page === "upstream") await upstreams.of(location.id).renewed();
     return isForPart(request)
-      ? htmlResponse(renderActionResult({ deed: undo, place: location }))
+      ? htmlResponse(renderActionResult({ entry: undo, location }))
       : seeOther(backTo(location, { deed: undo.key, id }));
   };
 

@@ -63,7 +63,7 @@ export function renderPage(props: PageProps): string {
       <main id="live" {...liveAttributes(live)}>
         <Overview picture={state} view={view} chartsOf={chartsOf} />
       </main>
-      <BulkBar place={{ page: "overview", view }} />
+      <BulkBar location={{ page: "overview", view }} />
     </Shell>,
   );
 }
@@ -116,7 +116,7 @@ export function renderUpstreamPage({
         <UpstreamView
           shown={shown}
           rehearsal={<FaultForm id={id} />}
-          failing={failing ? <FailingCard upstream={id} told={failing} /> : ""}
+          failing={failing ? <FailingCard upstream={id} result={failing} /> : ""}
           charts={
             <Charts
               subject={{ kind: "upstream", name: id }}

@@ -17,7 +17,7 @@ export function failingAt(upstream: string): RequestFilterState {
 
 interface CardProps {
   readonly upstream: string;
-  readonly told: AdminResult<RequestList>;
+  readonly result: AdminResult<RequestList>;
 }
 
 /** The page's updates skip the card: it refreshes itself, less often. */
@@ -48,7 +48,7 @@ export function renderFailing(props: CardProps): string {
   return markup(<CardContent {...props} />);
 }
 
-function CardContent({ upstream, told: result }: CardProps): JSX.Element {
+function CardContent({ upstream, result }: CardProps): JSX.Element {
   const requests = "value" in result ? result.value.requests : [];
   return (
     <>

@@ -47,7 +47,7 @@ export function requestPages({ poller, requests, tails }: RequestRoutesOptions) 
     .get("/requests/failing", async ({ request }) => {
       const upstream = queryIn(request).get("upstream") ?? "";
       const result = await requests.list(listQuery(failingAt(upstream), failingShown));
-      return htmlResponse(renderFailing({ upstream, told: result }));
+      return htmlResponse(renderFailing({ upstream, result }));
     })
 
     .get("/requests/dry-run", ({ request }) =>

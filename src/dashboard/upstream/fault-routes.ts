@@ -42,7 +42,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
     await Promise.all([poller.renewed(), upstreams.of(id).renewed()]);
     const undo = undoHistory.add(text, []);
     return isForPart(request)
-      ? htmlResponse(renderActionResult({ deed: undo, place }))
+      ? htmlResponse(renderActionResult({ entry: undo, location: place }))
       : seeOther(backTo(place, { deed: undo.key }));
   };
 

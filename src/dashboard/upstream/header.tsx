@@ -57,7 +57,7 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
       </div>
       {detail ? (
         <div class="head-actions">
-          <RowActions upstream={detail} now={now} place={{ page: "upstream", id }} />
+          <RowActions upstream={detail} now={now} location={{ page: "upstream", id }} />
         </div>
       ) : (
         ""
@@ -160,7 +160,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
             )}
             {late ? (
               <button type="submit" class="dire" name="act" value="cut">
-                Cut what is left
+                Abort remaining requests
               </button>
             ) : (
               ""
