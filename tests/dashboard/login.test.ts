@@ -320,7 +320,7 @@ describe("a dashboard whose balancer has users", () => {
     expect((await stranger.ask("/")).status).toBe(303);
     const response = await stranger.login("vera");
     expect(response.status).toBe(502);
-    expect(await response.text()).toContain("Cannot reach the balancer: connection refused.");
+    expect(await response.text()).toContain("Cannot reach the admin API: connection refused.");
     // It comes back without its sessions.
     state.admin = await startAdminStand({ users }, { snapshot: calmSnapshot(), port });
     await until(async () => (await browser.ask("/")).status === 303, "the login");

@@ -150,7 +150,7 @@ export function actionRoutes({ poller, upstreams, admin, undoHistory }: ActionRo
 
   async function unreachableText(): Promise<string> {
     const { outage, adminUrl } = await poller.current();
-    return `Cannot reach the balancer at ${urlOrigin(adminUrl)}: ${outage?.message ?? "no response yet"}.`;
+    return `Cannot reach the admin API at ${urlOrigin(adminUrl)}: ${outage?.message ?? "no response yet"}.`;
   }
 }
 

@@ -113,7 +113,7 @@ function forbiddenResponse(request: Request): Response {
 /** A remote visitor without a login must not use the dashboard's own token. */
 function noLoginResponse(isUnknown: boolean): Response {
   const text = isUnknown
-    ? "Cannot check access: the balancer has not responded yet. Try again in a moment."
+    ? "Cannot check access: the admin API has not responded yet. Try again in a moment."
     : "This dashboard is reachable from other hosts, but its balancer has no users. Add users under admin.users, or let the dashboard listen on 127.0.0.1.";
   return htmlResponse(renderAccessDenied({ title: "Login is not available", text }), isUnknown ? 503 : 403);
 }

@@ -76,7 +76,7 @@ export function loginClient({ adminUrl, ownToken }: LoginClientOptions): LoginCl
         });
         return outcomeIn(response);
       } catch (error) {
-        return { kind: "refused", status: 502, text: `Cannot reach the balancer: ${describeError(error)}.` };
+        return { kind: "refused", status: 502, text: `Cannot reach the admin API: ${describeError(error)}.` };
       }
     },
 
@@ -112,6 +112,6 @@ function outcomeIn({ status, text }: WebResponse): LoginOutcome {
   return {
     kind: "refused",
     status: 502,
-    text: typeof detail === "string" ? detail : `The balancer responded with status ${status}.`,
+    text: typeof detail === "string" ? detail : `The admin API responded with status ${status}.`,
   };
 }
