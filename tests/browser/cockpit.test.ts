@@ -293,7 +293,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
       await page.getByText("Nothing serves in pool main then").waitFor();
       expect(await breaches(page, axe)).toEqual([]);
-      await page.getByLabel("Yes, I mean it").check();
+      await page.getByLabel("I understand the consequences").check();
       await page.getByRole("textbox", { name: "Reason" }).fill("a test");
       await page.locator("dialog button.main").click();
       await page.locator("#done").getByText("2 upstreams are draining").waitFor();

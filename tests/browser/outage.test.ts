@@ -15,9 +15,9 @@ let browser: Browser;
 const lost: Readonly<Record<string, string>> = {
   "/": "The balancer cannot be reached",
   "/upstreams/a": "The balancer cannot be reached",
-  "/requests": "The tail is interrupted",
-  "/events": "The events cannot be read",
-  "/audit": "The events cannot be read",
+  "/requests": "Live updates interrupted",
+  "/events": "Cannot read the events",
+  "/audit": "Cannot read the events",
 };
 /** A few seconds, in which somebody who looks still believes what stands there. */
 const soonMs = 6_000;

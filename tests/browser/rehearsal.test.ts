@@ -94,7 +94,7 @@ describe.skipIf(!executable)("a rehearsal in Chromium", () => {
     await live(page);
     await fill(page);
     await begin(page).click();
-    await page.getByRole("alert").getByText("2 of 3 fit upstreams would be under rehearsal").waitFor();
+    await page.getByRole("alert").getByText("2 of 3 available upstreams would have a fault").waitFor();
     await page.goto(`${url}/upstreams/b`);
     await live(page);
     expect(await breaches(page)).toEqual([]);

@@ -48,7 +48,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     }
     expect(await rows(page).count()).toBe(200);
     admin.requestsApi.sendMissed(12);
-    await page.getByText("313 new, 12 too fast to show").waitFor();
+    await page.getByText("313 new, 12 not shown").waitFor();
     expect(await page.locator(".requests").getAttribute("aria-live")).toBe("off");
     await page.locator("[data-role=spoken]").getByText("new requests").waitFor({ state: "attached" });
     expect(complaints).toEqual([]);
@@ -60,23 +60,23 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     await live(page);
     await page.getByRole("button", { name: "Pause" }).click();
     admin.requestsApi.add(someRequest(101));
-    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    await page.getByRole("button", { name: "Show 1 new" }).waitFor();
     expect(await first(page)).toStartWith("request-100-");
     await page.getByRole("button", { name: "Resume" }).click();
     expect(await first(page)).toStartWith("request-101-");
 
     await rows(page).nth(2).hover();
     admin.requestsApi.add(someRequest(102));
-    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    await page.getByRole("button", { name: "Show 1 new" }).waitFor();
     await page.mouse.move(1, 1);
     await begins(page, 102);
 
     await rows(page).nth(1).getByRole("link").focus();
     admin.requestsApi.add(someRequest(103));
-    await page.getByRole("button", { name: "Show 1 held" }).waitFor();
+    await page.getByRole("button", { name: "Show 1 new" }).waitFor();
     const focused = () => page.evaluate("document.activeElement.closest('li').id");
     expect(await focused()).toStartWith("request-101-");
-    await page.getByRole("button", { name: "Show 1 held" }).click();
+    await page.getByRole("button", { name: "Show 1 new" }).click();
     expect(await first(page)).toStartWith("request-103-");
     expect(complaints).toEqual([]);
   });
@@ -104,14 +104,14 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       await live(page);
       await until(() => admin.requestsApi.streams === 1, "the stream");
       admin.requestsApi.disconnect();
-      await page.getByText("The tail is interrupted").waitFor();
+      await page.getByText("Live updates interrupted").waitFor();
       admin.requestsApi.requests.unshift(someRequest(101));
       admin.requestsApi.reconnect();
       await begins(page, 101);
       admin.requestsApi.add(someRequest(102));
       await begins(page, 102);
       expect(await rows(page).count()).toBe(42);
-      await page.getByText("The tail is interrupted").waitFor({ state: "hidden" });
+      await page.getByText("Live updates interrupted").waitFor({ state: "hidden" });
       expect(complaints).toEqual([]);
     },
   );
@@ -148,14 +148,14 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(widths.every((width) => width > 2)).toBe(true);
     await page.getByText("failed while connecting: connect_refused").waitFor();
     expect(await page.locator("[data-chosen=yes]").count()).toBe(2);
-    await page.getByRole("link", { name: "Where would it go now?" }).click();
+    await page.getByRole("link", { name: "Repeat as dry run" }).click();
     expect(await page.getByLabel("Host").inputValue()).toBe("shop.example");
-    await page.getByRole("button", { name: "Where would it go?" }).click();
+    await page.getByRole("button", { name: "Start dry run" }).click();
     await page.getByRole("heading", { name: "It would go to localhost:8083" }).waitFor();
     expect(admin.requestsApi.dryRuns).toHaveLength(1);
     await page.getByLabel("Target").fill("cart");
-    await page.getByRole("button", { name: "Where would it go?" }).click();
-    await page.getByText("Cannot ask: the target begins with /").waitFor();
+    await page.getByRole("button", { name: "Start dry run" }).click();
+    await page.getByText("Cannot start the dry run: the target must begin with /").waitFor();
     expect(admin.requestsApi.dryRuns).toHaveLength(1);
     // The refusal itself is an answer of 422, which the browser logs on its own.
     expect(complaints.filter((words) => !words.includes("422"))).toEqual([]);
@@ -187,7 +187,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       await using stage = await scene("/upstreams/localhost%3A8083");
       const { admin, page, complaints } = stage;
       await live(page);
-      const card = page.getByRole("region", { name: "Last failing requests" });
+      const card = page.getByRole("region", { name: "Recent failures" });
       expect(await card.locator(".request").count()).toBe(3);
       admin.requestsApi.requests.unshift(retriedRequest(101));
       await until(
@@ -195,7 +195,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
         "the new failing request",
         12_000,
       );
-      await card.getByRole("link", { name: "All of them" }).click();
+      await card.getByRole("link", { name: "Show all" }).click();
       await page.waitForURL(/which=failed&upstream=localhost%3A8083/);
       expect(await rows(page).count()).toBe(4);
       expect(complaints).toEqual([]);
@@ -213,7 +213,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
     expect(await rows(page).count()).toBe(1);
     await page.getByRole("link", { name: "Dry run" }).click();
     await page.getByLabel("Host").fill("shop.example");
-    await page.getByRole("button", { name: "Where would it go?" }).click();
+    await page.getByRole("button", { name: "Start dry run" }).click();
     await page.getByRole("heading", { name: "It would go to localhost:8083" }).waitFor();
   });
 
@@ -229,7 +229,7 @@ describe.skipIf(!executable)("requests in Chromium", () => {
         if (path === "/requests") await live(page);
         if (path === "/requests/dry-run") {
           await page.getByLabel("Host").fill("shop.example");
-          await page.getByRole("button", { name: "Where would it go?" }).click();
+          await page.getByRole("button", { name: "Start dry run" }).click();
           await page.getByText("It would go to").waitFor();
         }
         expect([path, ...(await breaches(page))]).toEqual([path]);
@@ -280,10 +280,10 @@ describe.skipIf(!executable)("requests in Chromium", () => {
       const attempts = await page.locator(".phase-name a").allTextContents();
       const names = [broken.url, origin.url].map((each) => each.replace("http://", ""));
       expect(attempts).toEqual(names);
-      await page.getByText("failed before the answer: upstream_reset").waitFor();
+      await page.getByText("failed before the response: upstream_reset").waitFor();
       expect(await page.locator(".account li").count()).toBeGreaterThan(2);
-      await page.getByRole("link", { name: "Where would it go now?" }).click();
-      await page.getByRole("button", { name: "Where would it go?" }).click();
+      await page.getByRole("link", { name: "Repeat as dry run" }).click();
+      await page.getByRole("button", { name: "Start dry run" }).click();
       const response = await page.getByRole("heading", { name: /It would go to/ }).textContent();
       expect(names.some((name) => response?.includes(name))).toBe(true);
       expect(complaints).toEqual([]);

@@ -300,10 +300,12 @@ describe("an action", () => {
     expect(admin.posts.map(({ mode }) => mode)).toEqual(["draining", "ready"]);
     const again = await undo(first);
     expect(again.status).toBe(422);
-    expect(await again.text()).toContain("Cannot undo that any more");
+    expect(await again.text()).toContain("Cannot undo this action");
     const second = await draining();
     admin.snapshot = withUpstream(admin.snapshot, "localhost:8082", { mode: "maintenance" });
-    expect(await (await undo(second)).text()).toContain("localhost:8082 was set to maintenance since");
+    expect(await (await undo(second)).text()).toContain(
+      "the mode of localhost:8082 has since changed to maintenance",
+    );
     expect(admin.posts).toHaveLength(3);
   });
 
@@ -313,7 +315,7 @@ describe("an action", () => {
     expect(unconfirmed.status).toBe(422);
     expect(await unconfirmed.text()).toContain("Nothing serves in pool main then: clients get 503.");
     const silent = await act(base, { act: "maintenance", upstream: "only", confirmed: "yes" });
-    expect(await silent.text()).toContain("Say why");
+    expect(await silent.text()).toContain("Enter a reason");
     expect((await act(base, { act: "drain", upstream: "only", confirmed: "yes" })).status).toBe(303);
     expect(admin.posts).toHaveLength(1);
   });

@@ -63,7 +63,7 @@ describe("a confirmation", () => {
     const page = await ask("/actions?act=remove&upstream=nobody");
     expect(page.status).toBe(422);
     const html = await page.text();
-    expect(html).toContain("There is no upstream called nobody, or no longer.");
+    expect(html).toContain("No upstream named &quot;nobody&quot;.");
     expect(html).not.toContain('action="/actions"');
   });
 
