@@ -69,8 +69,11 @@ export interface BalancerParts {
 }
 
 /** @param onReload hears how each try to reload ended */
-export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome) => void): BalancerParts {
-  const { config, loadConfig, runtime, store, log, engine, workers: host, sinks } = options;
+export function assemble(
+  options: BalancerOptions,
+  onReload: (outcome: ReloadOutcome) => void,
+): BalancerParts {
+  const { config, loadConfig, runtime, store, log, engine, workers: launcher, sinks } = options;
   const [clock, wallClock, schedule] = [systemClock, systemWallClock, systemSchedule];
   const metrics = new Metrics(clock);
   const eventLog = new EventLog({ store, wallClock, schedule, log });
@@ -81,13 +84,13 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
   const drains = new Drains({
     ...{ clock, wallClock, schedule, isEmpty: (upstream) => dataPlane.isDrained(upstream) },
     onStage(upstream, stage) {
-      const pool = registry.find(upstream.id)?.member.pool.name ?? null;
+      const pool = registry.find(upstream.id)?.entry.pool.name ?? null;
       recordDrain(eventLog, { pool, upstream, stage });
     },
   });
   const onResult: ProberOptions["onResult"] = (target, result, from) => {
     metrics.of(target.upstream).probed(result.success);
-    pictures.probed(target.upstream, { at: wallClock(), ...result });
+    snapshots.probed(target.upstream, { at: wallClock(), ...result });
     if (from === undefined) return;
     dataPlane.apply(reconciler.desired);
     recordProbeTransition({ eventLog, log }, target, { result, from });
@@ -97,46 +100,46 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
     // A fault that refuses connections is not disproved by a probe, which it may spare.
     provesConnect: (upstream) => !faults.has(upstream),
   });
-  const pictures = new SnapshotBuilder({
+  const snapshots = new SnapshotBuilder({
     ...{ registry, intents, drains, eventLog, metrics, faults, clock, wallClock },
-    measure: (member) => dataPlane.measure(member),
+    measure: (entry) => dataPlane.measure(entry),
     uptimeOf: (pool, upstream) => history.uptimeOf(pool, upstream),
   });
   const reconciler = createReconciler({
     ...{ config, loadConfig, intents, registry, prober, drains, eventLog, log, wallClock },
     abortAttempts: () => dataPlane.abortAttempts?.bind(dataPlane),
     onReconciled: () => dataPlane.apply(reconciler.desired),
-    onReload(end) {
-      metrics.reloaded(end.result);
-      onReload(end);
+    onReload(outcome) {
+      metrics.reloaded(outcome.result);
+      onReload(outcome);
     },
   });
   const requests = new Requests({ registry, clock, wallClock });
   const onSuspicion: LocalDataPlaneOptions["onSuspicion"] = (all) =>
     all.forEach((one) => prober.confirmSuspicion(one));
   const common = { config: reconciler.desired, registry, metrics, clock, schedule, onSuspicion };
-  const dataPlane: DataPlane = host
+  const dataPlane: DataPlane = launcher
     ? new WorkerDataPlane({
-        ...{ ...common, host, observer, faults },
+        ...{ ...common, launcher, observer, faults },
         onWorkerEvent: (event) => recordWorkerEvent({ eventLog, log }, event),
-        onRequests: (...kept) => requests.adopt(...kept),
+        onRequests: (...report) => requests.adopt(...report),
       })
     : new LocalDataPlane({
         ...{ ...common, ...withSink(sinks, requests.sink), engine, log, sharesPort: false },
         attemptFilters: [faults],
       });
-  const watched = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
-  const memory = overloadMonitor({ ...watched, eventLog, log, schedule });
-  const shown = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
-  const certificates = new CertificateMonitor(shown);
+  const memoryOptions = { memory: runtime.memory, config: () => reconciler.config, dataPlane };
+  const memory = overloadMonitor({ ...memoryOptions, eventLog, log, schedule });
+  const certificateOptions = { certificates: certificatesOf(config), eventLog, log, wallClock, schedule };
+  const certificates = new CertificateMonitor(certificateOptions);
   const history = new History({
     pools() {
       dataPlane.refreshCounters();
       return registry.pools;
     },
-    queuedIn: (pool) => pictures.queuedIn(pool),
+    queuedIn: (pool) => snapshots.queuedIn(pool),
     ...{ metrics, store: options.historyStore, clock, wallClock, schedule },
-    onSample: (upstream) => pictures.observe(upstream),
+    onSample: (upstream) => snapshots.observe(upstream),
     onFailure: historyErrorReporter(log, clock),
   });
   return {
@@ -145,7 +148,7 @@ export function assemble(options: BalancerOptions, onReload: (end: ReloadOutcome
     eventLog,
     registry,
     prober,
-    snapshots: pictures,
+    snapshots: snapshots,
     reconciler,
     dataPlane,
     memory,

@@ -11,7 +11,7 @@ import type { NewEvent } from "../control/event-log.ts";
 import type { ConfigurationSnapshot, Phase, Snapshot, UpstreamDetail } from "../snapshot/snapshot.ts";
 import type { HistoryResult, HistoryQuery } from "../history/history.ts";
 import { sleep, systemWallClock } from "../lib/clock.ts";
-import { eventsShown } from "../view/snapshot-builder.ts";
+import { maxSnapshotEvents } from "../view/snapshot-builder.ts";
 import type { Requests } from "../requests/requests.ts";
 
 /** `starting → ready → draining → stopped` */
@@ -27,8 +27,8 @@ export class Balancer {
   constructor(options: BalancerOptions) {
     this.#options = options;
     this.#configuration = { takenAt: this.#startedAt, refused: null, needsRestart: [] };
-    this.#parts = assemble(options, (end) => {
-      this.#configuration = configurationStatusAfter(end, this.#configuration, systemWallClock());
+    this.#parts = assemble(options, (outcome) => {
+      this.#configuration = configurationStatusAfter(outcome, this.#configuration, systemWallClock());
     });
     this.control = new Controller(this.#parts.reconciler, this.#parts.faults);
   }
@@ -85,12 +85,12 @@ export class Balancer {
     certificates.stop();
     prober.stop();
     await Promise.race([dataPlane.drain(), sleep(drainTimeoutMs)]);
-    const cut = dataPlane.active();
+    const aborted = dataPlane.active();
     await dataPlane.end();
     history.stop();
     this.#setPhase("stopped");
     eventLog.flush();
-    return cut;
+    return aborted;
   }
 
   /** Cuts everything, and writes down what the record still holds. */
@@ -105,13 +105,13 @@ export class Balancer {
   }
 
   /** Adds to the record: for verdicts that are found elsewhere. */
-  record(happening: NewEvent): void {
-    this.#parts.eventLog.add(happening);
+  record(event: NewEvent): void {
+    this.#parts.eventLog.add(event);
   }
 
   snapshot(): Snapshot {
     const { engine, runtime, version } = this.#options;
-    const { dataPlane, memory, certificates, snapshots: pictures, eventLog } = this.#parts;
+    const { dataPlane, memory, certificates, snapshots: snapshots, eventLog } = this.#parts;
     const { listen } = this.config;
     dataPlane.refreshCounters();
     return {
@@ -128,8 +128,8 @@ export class Balancer {
       notKept: this.#options.store.notKept ?? null,
       ...(certificates.snapshot && { certificates: certificates.snapshot }),
       ...(dataPlane.workers && { workers: dataPlane.workers }),
-      pools: pictures.pools(),
-      events: eventLog.events({ limit: eventsShown }),
+      pools: snapshots.pools(),
+      events: eventLog.events({ limit: maxSnapshotEvents }),
     };
   }
 
@@ -150,8 +150,8 @@ export class Balancer {
   }
 
   #setPhase(phase: Phase): void {
-    const whole = { kind: "phase", pool: null, upstream: null, reason: "lifecycle" } as const;
-    this.#parts.eventLog.add({ ...whole, from: this.#phase, to: phase, by: "balancer", detail: "" });
+    const common = { kind: "phase", pool: null, upstream: null, reason: "lifecycle" } as const;
+    this.#parts.eventLog.add({ ...common, from: this.#phase, to: phase, by: "balancer", detail: "" });
     this.#phase = phase;
   }
 }

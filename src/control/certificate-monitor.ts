@@ -44,16 +44,19 @@ export class CertificateMonitor {
     const { certificates, wallClock } = this.#options;
     if (certificates.length === 0) return undefined;
     const now = wallClock();
-    return certificates.map((one) => ({ ...one, status: certificateStatus(stageOf(one, now)) }));
+    return certificates.map((certificate) => ({
+      ...certificate,
+      status: certificateStatus(stageOf(certificate, now)),
+    }));
   }
 
   /** Looks now and from then on. What there is to tell now is in the log already, with the configuration's warnings. */
   start(): void {
     const { certificates, schedule } = this.#options;
     if (certificates.length === 0) return;
-    for (const one of certificates) this.#turn(one);
+    for (const certificate of certificates) this.#recordStage(certificate);
     this.#cancel = repeat(schedule, checkIntervalMs, () => {
-      for (const one of certificates) if (this.#turn(one)) this.#log(one);
+      for (const certificate of certificates) if (this.#recordStage(certificate)) this.#log(certificate);
     });
   }
 
@@ -62,26 +65,26 @@ export class CertificateMonitor {
   }
 
   /** Puts on record what is new. @returns whether there was something */
-  #turn(one: ListenerCertificate): boolean {
+  #recordStage(certificate: ListenerCertificate): boolean {
     const { eventLog, wallClock } = this.#options;
     const now = wallClock();
-    const before = this.#stages.get(one);
-    const stage = stageOf(one, now);
-    this.#stages.set(one, stage);
+    const before = this.#stages.get(certificate);
+    const stage = stageOf(certificate, now);
+    this.#stages.set(certificate, stage);
     if (stage === (before ?? "valid")) return false;
     const [from, to] = [before === undefined ? "" : certificateStatus(before), certificateStatus(stage)];
-    const detail = [one.path, describeExpiry(one, now)].filter(Boolean).join(" ");
-    const whole = { pool: null, upstream: null, reason: "time", by: "balancer" } as const;
-    eventLog.add({ kind: "certificate", ...whole, from: from === to ? "" : from, to, detail });
+    const detail = [certificate.path, describeExpiry(certificate, now)].filter(Boolean).join(" ");
+    const common = { pool: null, upstream: null, reason: "time", by: "balancer" } as const;
+    eventLog.add({ kind: "certificate", ...common, from: from === to ? "" : from, to, detail });
     return true;
   }
 
-  #log(one: ListenerCertificate): void {
+  #log(certificate: ListenerCertificate): void {
     const { log, wallClock } = this.#options;
-    const { listener, path, expiresAt } = one;
-    const facts = { listener, path, expiresAt: new Date(expiresAt).toISOString() };
-    const words = describeExpiry(one, wallClock());
-    if (words === undefined) log.info("certificate is valid", facts);
-    else log.warn(`certificate ${words}`, facts);
+    const { listener, path, expiresAt } = certificate;
+    const fields = { listener, path, expiresAt: new Date(expiresAt).toISOString() };
+    const description = describeExpiry(certificate, wallClock());
+    if (description === undefined) log.info("certificate is valid", fields);
+    else log.warn(`certificate ${description}`, fields);
   }
 }

@@ -40,18 +40,18 @@ export function desiredConfig(
   const added = intents.filter(
     (intent): intent is AddedIntent => intent.kind === "added" && !configured.has(intent.upstream),
   );
-  const removed = removedIn(intents);
-  const weighed = (spec: UpstreamSpec) => ({ ...spec, weight: weights.get(spec.id) ?? spec.weight });
+  const removed = removedIdentities(intents);
+  const withWeight = (spec: UpstreamSpec) => ({ ...spec, weight: weights.get(spec.id) ?? spec.weight });
   const pools = config.pools.map((pool): PoolConfig => {
-    const left = pool.upstreams.filter((spec) => !removed.has(identityOf(spec)));
-    const joined = added
+    const remaining = pool.upstreams.filter((spec) => !removed.has(identityOf(spec)));
+    const additions = added
       .filter((intent) => intent.pool === pool.name)
       .map(({ spec }) => withPoolTls(spec, pool.upstreamTls));
-    const upstreams = left.length + joined.length > 0 ? [...left, ...joined] : pool.upstreams;
-    const going = leaving.filter(
+    const upstreams = remaining.length + additions.length > 0 ? [...remaining, ...additions] : pool.upstreams;
+    const departing = leaving.filter(
       (one) => one.pool === pool.name && !upstreams.some(({ id }) => id === one.spec.id),
     );
-    return { ...pool, upstreams: [...upstreams.map(weighed), ...going.map(({ spec }) => spec)] };
+    return { ...pool, upstreams: [...upstreams.map(withWeight), ...departing.map(({ spec }) => spec)] };
   });
   return { ...config, pools };
 }
@@ -72,7 +72,7 @@ export function supersededIntents(config: Config, intents: readonly Intent[]): r
   }));
 }
 
-function removedIn(intents: readonly Intent[]): ReadonlySet<string> {
+function removedIdentities(intents: readonly Intent[]): ReadonlySet<string> {
   return new Set(
     intents.flatMap((intent) =>
       intent.kind === "removed" ? [identityOf({ id: intent.upstream, address: intent.address })] : [],
@@ -102,7 +102,10 @@ export class Intents {
   }
 
   /** Undefined if nobody said anything of this kind. */
-  of<Kind extends Intent["kind"]>(kind: Kind, upstream: string): Extract<Intent, { kind: Kind }> | undefined {
+  get<Kind extends Intent["kind"]>(
+    kind: Kind,
+    upstream: string,
+  ): Extract<Intent, { kind: Kind }> | undefined {
     const aspect = kind === "added" || kind === "removed" ? "member" : kind;
     const latest = this.#latest.get(`${aspect} ${upstream}`);
     return latest?.kind === kind ? (latest as Extract<Intent, { kind: Kind }>) : undefined;

@@ -43,7 +43,7 @@ export class Drains {
     this.#options = options;
   }
 
-  of(upstream: Upstream): Drain | undefined {
+  get(upstream: Upstream): Drain | undefined {
     return this.#drains.get(upstream);
   }
 
@@ -60,11 +60,11 @@ export class Drains {
     { waitMs, isRemoval }: { readonly waitMs: number; readonly isRemoval: boolean },
   ): void {
     const now = this.#options.wallClock();
-    const known = this.#drains.get(upstream);
-    const since = known?.since ?? now;
+    const previous = this.#drains.get(upstream);
+    const since = previous?.since ?? now;
     const drain = { since, deadline: waitMs > 0 ? now + waitMs : null, isRemoval };
     this.#drains.set(upstream, drain);
-    if (known && this.#notified.has(known) && !isRemoval) this.#notified.add(drain);
+    if (previous && this.#notified.has(previous) && !isRemoval) this.#notified.add(drain);
     void this.#watch(upstream, drain, waitMs > 0 ? this.#options.clock() + waitMs : Infinity);
   }
 

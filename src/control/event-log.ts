@@ -53,7 +53,7 @@ export class EventLog {
   constructor(options: EventLogOptions) {
     this.#options = options;
     this.#all = [...options.store.events(maxEvents)];
-    for (const event of this.#all) this.#file(event);
+    for (const event of this.#all) this.#index(event);
     this.#lastSeq = this.#all.at(-1)?.seq ?? 0;
   }
 
@@ -64,7 +64,7 @@ export class EventLog {
     this.#lastSeq = Math.max(this.#lastSeq + 1, Math.floor(at));
     const event = { seq: this.#lastSeq, at, ...happening };
     push(this.#all, event, maxEvents);
-    this.#file(event);
+    this.#index(event);
     push(this.#unwritten, event, maxUnwritten);
     this.#cancelWrite ??= this.#options.schedule(writeDelayMs, () => this.flush());
     for (const onEvent of this.#watchers) onEvent();
@@ -80,12 +80,12 @@ export class EventLog {
   /** Oldest first: the last ones, or the first ones after a number. */
   events(query: EventQuery): readonly BalancerEvent[] {
     const { upstream, pool, after, before, limit } = query;
-    const known =
+    const subject =
       upstream !== undefined ? `upstream ${upstream}` : pool !== undefined ? `pool ${pool}` : undefined;
-    const ring = known === undefined ? this.#all : (this.#rings.get(known) ?? []);
-    const isNarrowed = narrowing.some((name) => query[name] !== undefined);
-    const isPlain = !isNarrowed && !(upstream !== undefined && pool !== undefined);
-    const fitting = isPlain
+    const ring = subject === undefined ? this.#all : (this.#rings.get(subject) ?? []);
+    const isFiltered = filterKeys.some((name) => query[name] !== undefined);
+    const isWholeRing = !isFiltered && !(upstream !== undefined && pool !== undefined);
+    const matching = isWholeRing
       ? ring
       : ring.filter(
           (event) =>
@@ -93,9 +93,9 @@ export class EventLog {
             (before === undefined || event.seq < before) &&
             matchesEvent(event, query),
         );
-    if (after === undefined) return limit > 0 ? fitting.slice(-limit) : [];
-    const start = fitting.findIndex(({ seq }) => seq > after);
-    return start < 0 ? [] : fitting.slice(start, start + limit);
+    if (after === undefined) return limit > 0 ? matching.slice(-limit) : [];
+    const start = matching.findIndex(({ seq }) => seq > after);
+    return start < 0 ? [] : matching.slice(start, start + limit);
   }
 
   /** Writes what waits. What cannot be written is tried again with the next event, or in a minute. */
@@ -113,7 +113,7 @@ export class EventLog {
     }
   }
 
-  #file(event: BalancerEvent): void {
+  #index(event: BalancerEvent): void {
     if (event.upstream !== null) this.#push(`upstream ${event.upstream}`, event);
     if (event.pool !== null) this.#push(`pool ${event.pool}`, event);
   }
@@ -123,17 +123,17 @@ export class EventLog {
     this.#rings.delete(name);
     this.#rings.set(name, ring);
     push(ring, event, maxEventsPerSubject);
-    const [silent] = this.#rings.keys();
-    if (this.#rings.size > maxSubjects && silent !== undefined) this.#rings.delete(silent);
+    const [oldest] = this.#rings.keys();
+    if (this.#rings.size > maxSubjects && oldest !== undefined) this.#rings.delete(oldest);
   }
 }
 
 /** What takes more than a list that is kept already. */
-const narrowing = ["before", "kinds", "by", "text", "byOperators"] as const;
+const filterKeys = ["before", "kinds", "by", "text", "byOperators"] as const;
 
-function push(ring: BalancerEvent[], event: BalancerEvent, most: number): void {
+function push(ring: BalancerEvent[], event: BalancerEvent, max: number): void {
   ring.push(event);
-  if (ring.length > most) ring.shift();
+  if (ring.length > max) ring.shift();
 }
 
 // Which events somebody asks for, beyond those of one upstream or pool: by kind, by who, by words, or by operators alone.
@@ -149,7 +149,7 @@ export interface EventFilter {
 }
 
 /** Who acts without having been asked. A configuration file that is watched was changed by somebody, but nobody knows by whom. */
-const machines: ReadonlySet<string> = new Set(["prober", "balancer", "watch"]);
+const automaticActors: ReadonlySet<string> = new Set(["prober", "balancer", "watch"]);
 
 export function matchesEvent(
   event: BalancerEvent,
@@ -157,10 +157,10 @@ export function matchesEvent(
 ): boolean {
   if (kinds && !kinds.has(event.kind)) return false;
   if (by !== undefined && event.by !== by) return false;
-  if (byOperators && machines.has(event.by)) return false;
-  return text === undefined || haystackOf(event).includes(text.toLowerCase());
+  if (byOperators && automaticActors.has(event.by)) return false;
+  return text === undefined || searchText(event).includes(text.toLowerCase());
 }
 
-function haystackOf({ kind, pool, upstream, from, to, reason, by, detail }: BalancerEvent): string {
+function searchText({ kind, pool, upstream, from, to, reason, by, detail }: BalancerEvent): string {
   return [kind, pool, upstream, from, to, reason, by, detail].join(" ").toLowerCase();
 }

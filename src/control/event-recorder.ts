@@ -62,14 +62,14 @@ export function recordProbeTransition(
   else log.warn("upstream failing", fields);
 }
 
-interface Drained {
+interface DrainStage {
   readonly pool: string | null;
   readonly upstream: Upstream;
   readonly stage: "drained" | "late";
 }
 
 /** A drain came to its end, or to its deadline. */
-export function recordDrain(eventLog: EventLog, { pool, upstream, stage }: Drained): void {
+export function recordDrain(eventLog: EventLog, { pool, upstream, stage }: DrainStage): void {
   const reason = stage === "drained" ? "drain_done" : "drain_late";
   const detail = `${upstream.inFlight} in flight`;
   const named = { pool, upstream: upstream.id, from: "draining", to: stage };

@@ -49,16 +49,18 @@ export class FaultInjections {
 
   /** @returns undefined if the fault is active now */
   begin(
-    { member: { pool }, upstream }: UpstreamLocation,
-    order: FaultRequest,
+    { entry: { pool }, upstream }: UpstreamLocation,
+    request: FaultRequest,
     actor: Actor,
   ): CommandError | undefined {
     const { clock, schedule, random, faults } = this.#options;
-    const unsafe = order.force ? undefined : reasonNotToInject(pool, upstream, (other) => faults.has(other));
+    const unsafe = request.force
+      ? undefined
+      : reasonNotToInject(pool, upstream, (other) => faults.has(other));
     if (unsafe !== undefined) {
       return commandError(409, "rehearsal_unsafe", `Cannot rehearse on ${upstream.id}: ${unsafe}`);
     }
-    const { latencyMs, errorShare, error, probes, durationMs } = order;
+    const { latencyMs, errorShare, error, probes, durationMs } = request;
     const { by, reason: why } = actor;
     const spec = { latencyMs, errorShare, error, probes, until: clock() + durationMs, by, why };
     this.#active.get(upstream)?.cancel();
@@ -131,13 +133,13 @@ export function parseFaultRequest(given: Readonly<Record<string, unknown>>): Fau
   const reject = (key: string, why: string) => {
     problems.push(problemSentence({ action: `use ${key}`, why, received: quote(given[key]) }));
   };
-  const number = (key: string, [least, most, fallback]: readonly [number, number, number]) => {
+  const number = (key: string, [min, max, fallback]: readonly [number, number, number]) => {
     const value = given[key] ?? fallback;
-    if (typeof value === "number" && value >= least && value <= most) return value;
-    reject(key, `it must be a number from ${least} to ${most}`);
+    if (typeof value === "number" && value >= min && value <= max) return value;
+    reject(key, `it must be a number from ${min} to ${max}`);
     return fallback;
   };
-  const choice = (key: string) => {
+  const flag = (key: string) => {
     const value = given[key] ?? false;
     if (typeof value !== "boolean") reject(key, "it must be true or false");
     return value === true;
@@ -150,7 +152,7 @@ export function parseFaultRequest(given: Readonly<Record<string, unknown>>): Fau
   const seconds = number("seconds", [1, maxFaultMs / 1_000, defaultFaultMs / 1_000]);
   const error = errorIn(given["error"] ?? "connect_refused");
   if (!error) reject("error", `it must be one of ${injectedErrors.join(", ")}`);
-  const [probes, force] = [choice("probes"), choice("force")];
+  const [probes, force] = [flag("probes"), flag("force")];
   if (problems.length === 0 && latencyMs === 0 && errorShare === 0 && !probes) {
     problems.push("Cannot rehearse nothing: name a latencyMs or an errorShare above 0, or probes");
   }

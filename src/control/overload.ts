@@ -22,7 +22,7 @@ export interface MemoryMonitorOptions {
 const checkIntervalMs = 1_000;
 
 /** Shedding ends when so much is free again, as a share of the limit, or it would begin anew at once. */
-const slack = 0.1;
+const hysteresis = 0.1;
 
 /**
  * ```
@@ -57,7 +57,7 @@ export class MemoryMonitor {
     const { rssBytes, limitBytes, collect, onOverloadChange } = this.#options;
     if (this.#isShedding) collect();
     const limit = limitBytes() ?? Infinity;
-    const isOver = rssBytes() >= (this.#isShedding ? limit * (1 - slack) : limit);
+    const isOver = rssBytes() >= (this.#isShedding ? limit * (1 - hysteresis) : limit);
     if (isOver === this.#isShedding) return;
     this.#isShedding = isOver;
     onOverloadChange(this.snapshot);
@@ -86,22 +86,23 @@ const autoShare = 0.8;
 /** Not started yet. */
 export function overloadMonitor(options: OverloadMonitorOptions): MemoryMonitor {
   const { memory, config, dataPlane, eventLog, log, schedule } = options;
-  const groupBytes = memory.limitBytes();
-  const autoBytes = groupBytes === undefined ? undefined : Math.floor(groupBytes * autoShare);
+  const cgroupLimitBytes = memory.limitBytes();
+  const autoLimitBytes =
+    cgroupLimitBytes === undefined ? undefined : Math.floor(cgroupLimitBytes * autoShare);
   return new MemoryMonitor({
     schedule,
     rssBytes: () => memory.rssBytes() + dataPlane.rssBytes(),
     limitBytes() {
       const { maxMemory } = config();
-      return maxMemory === "auto" ? autoBytes : maxMemory || undefined;
+      return maxMemory === "auto" ? autoLimitBytes : maxMemory || undefined;
     },
     collect: () => memory.collect(),
     onOverloadChange({ shedding, rssBytes, limitBytes }) {
       dataPlane.setShedding(shedding);
       const [from, to] = shedding ? ["calm", "shedding"] : ["shedding", "calm"];
       const detail = `${mebibytes(rssBytes)} of ${mebibytes(limitBytes ?? 0)} MiB`;
-      const whole = { pool: null, upstream: null, reason: "memory", by: "balancer" } as const;
-      eventLog.add({ kind: "load", ...whole, from, to, detail });
+      const common = { pool: null, upstream: null, reason: "memory", by: "balancer" } as const;
+      eventLog.add({ kind: "load", ...common, from, to, detail });
       if (shedding) log.warn("memory is short: new requests are refused", { rssBytes, limitBytes });
       else log.info("memory suffices again: requests are taken", { rssBytes, limitBytes });
     },

@@ -27,7 +27,7 @@ export interface Step {
 }
 
 /** Steps that lead from one to the other; none if they mean the same. */
-export function planOf(before: Config, after: Config): readonly Step[] {
+export function planSteps(before: Config, after: Config): readonly Step[] {
   return [
     ...settingSteps(before, after),
     ...poolSteps(before, after),
@@ -49,57 +49,64 @@ const fixedKeys = [
 ] as const;
 
 /** A configuration as it can be taken without a restart. */
-export function liveOf(running: Config, next: Config): Config {
+export function reloadableConfig(running: Config, next: Config): Config {
   const { accessLog: _log, tracing: _tracing, ...rest } = next;
   const { listen, engine, workers, state, clientTimeouts, accessLog, tracing } = running;
-  const fixed = { listen, engine, workers, admin: adminOf(running.admin, next.admin), state, clientTimeouts };
+  const fixed = {
+    listen,
+    engine,
+    workers,
+    admin: reloadableAdmin(running.admin, next.admin),
+    state,
+    clientTimeouts,
+  };
   return { ...rest, ...fixed, ...(accessLog && { accessLog }), ...(tracing && { tracing }) };
 }
 
 function settingSteps(before: Config, after: Config): readonly Step[] {
-  const steps = differences(settingsOf(before), settingsOf(after)).map(({ key, ...values }): Step => {
+  const steps = differences(settingTexts(before), settingTexts(after)).map(({ key, ...values }): Step => {
     const isFixed = fixedKeys.some((fixed) => key === fixed || key.startsWith(`${fixed}.`));
     return { action: "change", subject: "setting", key, ...values, ...(isFixed && { needsRestart: true }) };
   });
   return [...steps, ...accountChanges(before.admin, after.admin)];
 }
 
-function settingsOf(config: Config): Settings {
+function settingTexts(config: Config): Settings {
   const { tls } = config.listen;
   return {
-    ...textsOf(settingsFileOf(config)),
-    ...(tls && { "listen.tls.cert": pemOf(tls.certPath, tls.cert, "none") }),
+    ...flatTexts(settingsFileOf(config)),
+    ...(tls && { "listen.tls.cert": pemText(tls.certPath, tls.cert, "none") }),
   };
 }
 
 /** The file, and what tells its present content from another one. */
-function pemOf(path: string | undefined, text = "", otherwise: string): string {
+function pemText(path: string | undefined, text = "", otherwise: string): string {
   return path === undefined ? otherwise : `${path} #${hashString(text).toString(16)}`;
 }
 
 function poolSteps(before: Config, after: Config): readonly Step[] {
   const olds = new Map(before.pools.map((pool) => [pool.name, pool]));
   const news = new Set(after.pools.map(({ name }) => name));
-  const gone = before.pools.filter(({ name }) => !news.has(name));
+  const removed = before.pools.filter(({ name }) => !news.has(name));
   return [
     ...after.pools.flatMap((pool): readonly Step[] => {
       const old = olds.get(pool.name);
       if (!old) return [{ action: "add", subject: "pool", pool: pool.name, to: pool.policy }];
       const changed = [
-        ...differences(textsOf(poolSettingsFileOf(old)), textsOf(poolSettingsFileOf(pool))),
-        ...reordered(old, pool),
+        ...differences(flatTexts(poolSettingsFileOf(old)), flatTexts(poolSettingsFileOf(pool))),
+        ...orderDifference(old, pool),
       ];
       return changed.map((difference) => ({
         ...{ action: "change", subject: "pool", pool: pool.name },
         ...difference,
       }));
     }),
-    ...gone.map(({ name }): Step => ({ action: "remove", subject: "pool", pool: name })),
+    ...removed.map(({ name }): Step => ({ action: "remove", subject: "pool", pool: name })),
   ];
 }
 
 /** Of those that stay: some policies look at who comes first. */
-function reordered(before: PoolConfig, after: PoolConfig): readonly Difference[] {
+function orderDifference(before: PoolConfig, after: PoolConfig): readonly Difference[] {
   const [olds, news] = [new Set(before.upstreams.map(identityOf)), new Set(after.upstreams.map(identityOf))];
   const listOf = ({ upstreams }: PoolConfig, others: ReadonlySet<string>) =>
     upstreams
@@ -110,43 +117,43 @@ function reordered(before: PoolConfig, after: PoolConfig): readonly Difference[]
   return from === to ? [] : [{ key: "order", from, to }];
 }
 
-interface PlacedUpstream {
+interface UpstreamPlacement {
   readonly pool: string;
   readonly spec: UpstreamSpec;
 }
 
 /** By identity: another address under an old name is another upstream. */
-function upstreamPlacements({ pools }: Config): ReadonlyMap<string, PlacedUpstream> {
-  const placed = pools.flatMap(({ name, upstreams }) => upstreams.map((spec) => ({ pool: name, spec })));
-  return new Map(placed.map((place) => [identityOf(place.spec), place]));
+function upstreamPlacements({ pools }: Config): ReadonlyMap<string, UpstreamPlacement> {
+  const placements = pools.flatMap(({ name, upstreams }) => upstreams.map((spec) => ({ pool: name, spec })));
+  return new Map(placements.map((placement) => [identityOf(placement.spec), placement]));
 }
 
 function upstreamSteps(before: Config, after: Config): readonly Step[] {
   const [olds, news] = [upstreamPlacements(before), upstreamPlacements(after)];
-  const named = ({ pool, spec }: PlacedUpstream) =>
+  const named = ({ pool, spec }: UpstreamPlacement) =>
     ({ subject: "upstream", pool, upstream: spec.id }) as const;
   return [
-    ...[...news].flatMap(([identity, place]): readonly Step[] => {
+    ...[...news].flatMap(([identity, placement]): readonly Step[] => {
       const old = olds.get(identity);
-      if (!old) return [{ action: "add", ...named(place), to: describe(place.spec) }];
-      return differences(upstreamSettings(old), upstreamSettings(place)).map((difference) => ({
-        ...{ action: "change", ...named(place) },
+      if (!old) return [{ action: "add", ...named(placement), to: describe(placement.spec) }];
+      return differences(upstreamSettings(old), upstreamSettings(placement)).map((difference) => ({
+        ...{ action: "change", ...named(placement) },
         ...difference,
       }));
     }),
-    ...[...olds].flatMap(([identity, place]): readonly Step[] =>
-      news.has(identity) ? [] : [{ action: "remove", ...named(place), from: describe(place.spec) }],
+    ...[...olds].flatMap(([identity, placement]): readonly Step[] =>
+      news.has(identity) ? [] : [{ action: "remove", ...named(placement), from: describe(placement.spec) }],
     ),
   ];
 }
 
-function upstreamSettings({ pool, spec }: PlacedUpstream): Settings {
+function upstreamSettings({ pool, spec }: UpstreamPlacement): Settings {
   const { tls } = spec.address;
   return {
     pool,
     weight: String(spec.weight),
     backup: String(spec.backup),
-    "tls.ca": pemOf(tls?.caPath, tls?.ca, "the system's"),
+    "tls.ca": pemText(tls?.caPath, tls?.ca, "the system's"),
     "tls.serverName": tls?.serverName ?? "the URL's host",
     "tls.verify": String(tls?.verify ?? true),
   };
@@ -186,7 +193,7 @@ function differences(before: Settings, after: Settings): readonly Difference[] {
 const none = "none";
 
 /** By the names that a configuration file has for them. */
-function textsOf(file: object): Settings {
+function flatTexts(file: object): Settings {
   const texts = flattenConfig(file).map(({ path, value }) => [nameOf(path), textOf(value)] as const);
   return Object.fromEntries(texts);
 }
@@ -195,7 +202,7 @@ function textOf(value: unknown): string {
   return Array.isArray(value) ? value.join(", ") || none : String(value);
 }
 
-const signs = { add: "+", remove: "-", change: "~" } as const;
+const symbols = { add: "+", remove: "-", change: "~" } as const;
 
 /** One line of a diff: "+ upstream main/api-4: http://10.0.0.4:80 weight 1", "~ pool main: policy first → p2c". */
 export function describeStep({ action, subject, pool, upstream, key, from, to, needsRestart }: Step): string {
@@ -204,7 +211,7 @@ export function describeStep({ action, subject, pool, upstream, key, from, to, n
     .join(" ");
   const values = [from, to].filter((value) => value !== undefined).join(" → ");
   const what = [key, values].filter(Boolean).join(" ");
-  return `${signs[action]} ${name}${what ? `: ${what}` : ""}${needsRestart ? " (needs a restart)" : ""}`;
+  return `${symbols[action]} ${name}${what ? `: ${what}` : ""}${needsRestart ? " (needs a restart)" : ""}`;
 }
 
 // How the admin side's accounts change at a reload: what of it counts at once, and what the difference is called.
@@ -212,10 +219,10 @@ export function describeStep({ action, subject, pool, upstream, key, from, to, n
 type Admin = Config["admin"];
 
 /** The listener stays where it is, with its token; users and programs are those of the next one. */
-export function adminOf(running: Admin, next: Admin): Admin {
-  const { users: _users, tokens: _tokens, ...place } = running;
+export function reloadableAdmin(running: Admin, next: Admin): Admin {
+  const { users: _users, tokens: _tokens, ...listener } = running;
   const { users, tokens } = next;
-  const admin = { ...place, ...(users && { users }), ...(tokens && { tokens }) };
+  const admin = { ...listener, ...(users && { users }), ...(tokens && { tokens }) };
   // The next one may be open because it moves to loopback; the listener is not there yet.
   return isOpen(admin) && !isLoopback(running.hostname) ? running : admin;
 }
@@ -228,7 +235,7 @@ export function accountChanges(before: Admin, after: Admin): readonly Step[] {
   for (const key of ["users", "tokens"] as const) {
     const [olds, news] = [before[key] ?? [], after[key] ?? []];
     if (JSON.stringify(olds) === JSON.stringify(news)) continue;
-    const [from, to] = [namesIn(olds), namesIn(news)];
+    const [from, to] = [accountNames(olds), accountNames(news)];
     steps.push({
       ...changed,
       key: `admin.${key}`,
@@ -238,6 +245,6 @@ export function accountChanges(before: Admin, after: Admin): readonly Step[] {
   return steps;
 }
 
-function namesIn(accounts: readonly Parameters<typeof describeAccount>[0][]): string {
+function accountNames(accounts: readonly Parameters<typeof describeAccount>[0][]): string {
   return accounts.map(describeAccount).join(", ") || "none";
 }

@@ -6,7 +6,7 @@ import type { Actor } from "./control.ts";
 import { desiredConfig, type Intents, supersededIntents } from "./desired-state.ts";
 import type { Drain, Drains } from "./drains.ts";
 import type { EventLog } from "./event-log.ts";
-import { planOf, type Step } from "./plan.ts";
+import { planSteps, type Step } from "./plan.ts";
 import type { Clock, Schedule, WallClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -40,7 +40,7 @@ export interface ReconcilerOptions {
   /** Hears that fleet or modes have changed. */
   readonly onReconciled?: () => void;
   /** Hears how each try to reload ended. */
-  readonly onReload: (end: ReloadOutcome) => void;
+  readonly onReload: (outcome: ReloadOutcome) => void;
 }
 
 export interface Reconciler extends Omit<ReconcilerOptions, "config"> {
@@ -65,22 +65,22 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let { config } = options;
   intents.write(supersededIntents(config, intents.all));
   let desired = desiredConfig(config, intents.all);
-  let last: Promise<unknown> = Promise.resolve();
+  let lastTask: Promise<unknown> = Promise.resolve();
 
   const desiredWith = (newConfig: Config, newIntents: readonly Intent[]) => {
     const leaving = registry.pools.flatMap(({ name: pool, upstreams }) =>
       upstreams
-        .filter((upstream) => isStillLeaving(drains.of(upstream)))
+        .filter((upstream) => isStillLeaving(drains.get(upstream)))
         .map(({ id, address, weight, backup }) => ({ pool, spec: { id, address, weight, backup } })),
     );
     return desiredConfig(newConfig, newIntents, leaving);
   };
   const adopt = (next: ReturnType<PoolRegistry["prepare"]>) => {
     registry.commit(next);
-    for (const { pool } of registry.members) {
+    for (const { pool } of registry.entries) {
       for (const upstream of pool.upstreams) {
-        const intent = intents.of("mode", upstream.id);
-        const drain = drains.of(upstream);
+        const intent = intents.get("mode", upstream.id);
+        const drain = drains.get(upstream);
         pool.setMode(upstream, drain?.isRemoval ? "draining" : (intent?.mode ?? "ready"));
         // Set before a restart, or while the configuration did not have it.
         if (intent?.mode === "draining" && !drain) drains.restore(upstream, intent.at);
@@ -100,23 +100,23 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     },
     desiredWith,
     runExclusive(task) {
-      const done = last.then(task);
-      last = done.catch(() => {});
-      return done;
+      const result = lastTask.then(task);
+      lastTask = result.catch(() => {});
+      return result;
     },
     async reconcile(actor, trigger, newConfig = config) {
-      const newWanted = desiredWith(newConfig, intents.all);
-      const steps = planOf(desired, newWanted);
-      const next = registry.prepare(newWanted);
+      const newDesired = desiredWith(newConfig, intents.all);
+      const steps = planSteps(desired, newDesired);
+      const next = registry.prepare(newDesired);
       const before = new Set(registry.pools.flatMap((pool) => pool.upstreams));
       await prober.watch(probeTargets(next));
-      const after = new Set(next.members.flatMap(({ upstreams }) => upstreams));
+      const after = new Set(next.entries.flatMap(({ upstreams }) => upstreams));
       for (const upstream of before) if (!after.has(upstream)) drains.end(upstream);
       adopt(next);
       prober.retain(after);
-      [config, desired] = [newConfig, newWanted];
+      [config, desired] = [newConfig, newDesired];
       options.onReconciled?.();
-      for (const step of steps) record(eventLog, step, { actor, trigger });
+      for (const step of steps) recordStep(eventLog, step, { actor, trigger });
       return steps;
     },
   };
@@ -127,7 +127,7 @@ function isStillLeaving(drain: Drain | undefined): boolean {
 }
 
 /** Upstreams have a history each; what else changed is in the record of the reload. */
-function record(
+function recordStep(
   eventLog: EventLog,
   step: Step,
   { actor, trigger }: { readonly actor: Actor; readonly trigger: string },
@@ -147,14 +147,14 @@ function record(
 
 /** @param at epoch milliseconds */
 export function configurationStatusAfter(
-  end: ReloadOutcome,
+  outcome: ReloadOutcome,
   before: ConfigurationSnapshot,
   at: number,
 ): ConfigurationSnapshot {
-  if (end.result === "refused") {
-    const { by, problems } = end;
+  if (outcome.result === "refused") {
+    const { by, problems } = outcome;
     return { ...before, refused: { at, by, problems } };
   }
-  const takenAt = end.result === "applied" ? at : before.takenAt;
-  return { takenAt, refused: null, needsRestart: end.needsRestart };
+  const takenAt = outcome.result === "applied" ? at : before.takenAt;
+  return { takenAt, refused: null, needsRestart: outcome.needsRestart };
 }

@@ -5,7 +5,7 @@ import { warningsIn } from "../config/load.ts";
 import { aspectOf } from "../state/intent.ts";
 import { type CommandError, commandError, type ReloadOptions, type ReloadReport } from "./control.ts";
 import type { Reconciler } from "./reconciler.ts";
-import { describeStep, liveOf, planOf, type Step } from "./plan.ts";
+import { describeStep, reloadableConfig, planSteps, type Step } from "./plan.ts";
 import { supersededIntents } from "./desired-state.ts";
 
 export async function reload(
@@ -14,28 +14,29 @@ export async function reload(
   by: string,
 ): Promise<CommandError | ReloadReport> {
   const { config, desired, intents } = reconciler;
-  const read = reconciler.loadConfig(file);
-  if ("kind" in read) {
-    if (!dry) rejectReload(reconciler, read, by);
-    return invalid(read);
+  const loaded = reconciler.loadConfig(file);
+  if ("kind" in loaded) {
+    if (!dry) rejectReload(reconciler, loaded, by);
+    return invalidConfigError(loaded);
   }
-  const live = liveOf(config, read);
-  const outdated = supersededIntents(live, intents.all);
-  const kept = intents.all.filter(
+  const reloadable = reloadableConfig(config, loaded);
+  const superseded = supersededIntents(reloadable, intents.all);
+  const remaining = intents.all.filter(
     (intent) =>
-      !outdated.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),
+      !superseded.some(({ upstream, aspect }) => upstream === intent.upstream && aspect === aspectOf(intent)),
   );
-  const steps = planOf(desired, reconciler.desiredWith(read, kept));
+  const steps = planSteps(desired, reconciler.desiredWith(loaded, remaining));
   const needsRestart = steps.flatMap(({ key, needsRestart: needs }) =>
     needs && key !== undefined ? [key] : [],
   );
   if (dry) return { applied: false, steps, needsRestart };
-  reconciler.intents.write(outdated);
-  await reconciler.reconcile({ by, reason: "" }, "configuration", live);
-  for (const why of warningsIn(live, reconciler.wallClock())) reconciler.log.warn("configuration", { why });
+  reconciler.intents.write(superseded);
+  await reconciler.reconcile({ by, reason: "" }, "configuration", reloadable);
+  for (const why of warningsIn(reloadable, reconciler.wallClock()))
+    reconciler.log.warn("configuration", { why });
   const isChanged = steps.some((step) => !step.needsRestart);
   reconciler.onReload({ result: isChanged ? "applied" : "unchanged", needsRestart });
-  tell(reconciler, { steps, needsRestart, isChanged }, by);
+  reportReload(reconciler, { steps, needsRestart, isChanged }, by);
   return { applied: isChanged, steps, needsRestart };
 }
 
@@ -45,7 +46,7 @@ interface AppliedReload {
   readonly isChanged: boolean;
 }
 
-function tell(
+function reportReload(
   { log, eventLog }: Reconciler,
   { steps, needsRestart, isChanged }: AppliedReload,
   by: string,
@@ -66,18 +67,18 @@ function rejectReload({ log, eventLog, onReload }: Reconciler, problems: ConfigE
 }
 
 /** More than anyone reads in a list of events. */
-const maxDetail = 2_000;
+const maxDetailLength = 2_000;
 
 function recordReload(
   eventLog: Reconciler["eventLog"],
   { to, by, detail }: { readonly to: string; readonly by: string; readonly detail: string },
 ): void {
-  const whole = { kind: "reload", pool: null, upstream: null, from: "", reason: "configuration" } as const;
-  eventLog.add({ ...whole, to, by, detail: detail.slice(0, maxDetail) });
+  const common = { kind: "reload", pool: null, upstream: null, from: "", reason: "configuration" } as const;
+  eventLog.add({ ...common, to, by, detail: detail.slice(0, maxDetailLength) });
 }
 
-function invalid(found: ConfigError): CommandError {
-  const problems = found.problems.map(problemSentence);
+function invalidConfigError(error: ConfigError): CommandError {
+  const problems = error.problems.map(problemSentence);
   const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
   return {
     ...commandError(422, "configuration_invalid", `Cannot take the configuration: it has ${count}`),

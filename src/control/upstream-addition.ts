@@ -67,25 +67,25 @@ export interface UpstreamAddition {
   readonly pool: string;
   readonly spec: UpstreamSpec;
   /** Whether it was told how much it weighs. */
-  readonly isWeighed: boolean;
+  readonly hasWeight: boolean;
   readonly meta: Omit<IntentMeta, "upstream">;
 }
 
 /** What has to be kept for it to belong; a refusal if the configuration uses its name for another one. */
 export function intentsForAddition(
-  { pool, spec, isWeighed, meta: said }: UpstreamAddition,
+  { pool, spec, hasWeight, meta: meta }: UpstreamAddition,
   { pools }: Config,
-  intents: Pick<Intents, "of">,
+  intents: Pick<Intents, "get">,
 ): readonly (Intent | IntentRemoval)[] | CommandError {
   const { id, weight } = spec;
   const isConfigured = pools.some(({ upstreams }) => upstreams.some((configured) => configured.id === id));
-  const named = { upstream: id, ...said };
+  const named = { upstream: id, ...meta };
   if (!isConfigured) return [...removalsFor(id), { kind: "added", pool, spec, ...named }];
   // What was removed and comes back as it was configured needs no intent of its own.
-  const removed = intents.of("removed", id);
+  const removed = intents.get("removed", id);
   if (removed?.pool !== pool || originOf(removed.address) !== originOf(spec.address)) {
     const message = `Cannot add ${id}: the configuration uses the name for another one`;
     return commandError(409, "upstream_exists", message);
   }
-  return isWeighed ? [...removalsFor(id), { kind: "weight", weight, ...named }] : removalsFor(id);
+  return hasWeight ? [...removalsFor(id), { kind: "weight", weight, ...named }] : removalsFor(id);
 }

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { breaches, findChromium, launchChromium } from "../support/browser.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
+import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
 import { live, type Visit, visit } from "../support/visit.ts";
 import { until } from "../support/wait.ts";
 
@@ -15,7 +15,7 @@ setDefaultTimeout(25_000);
 let browser: Browser;
 
 interface Scene extends Visit {
-  readonly room: ControlRoom;
+  readonly room: BalancerFixture;
   /** Requests that wait for their answer; they get it when released. */
   hold(count: number): Promise<void>;
   release(): Promise<void>;
@@ -25,12 +25,12 @@ const names = ["api-1", "api-2", "api-3"];
 
 /** A real balancer with three upstreams that answer at once, but for /held; and a dashboard on it. */
 async function scene(options: BrowserContextOptions = {}): Promise<Scene> {
-  const room = new ControlRoom();
+  const room = new BalancerFixture();
   const held: (() => void)[] = [];
   const start = (): Promise<Origin> =>
     startOrigin(({ target }, socket) => {
-      if (target !== "/held") return void socket.write(answerWith("ok"));
-      held.push(() => void socket.write(answerWith("at last")));
+      if (target !== "/held") return void socket.write(respondWith("ok"));
+      held.push(() => void socket.write(respondWith("at last")));
     });
   const origins = await Promise.all(names.map(start));
   const lines = origins.map(({ url }, index) => `      - "${url};name=${names[index]}"\n`);
@@ -111,7 +111,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     await stage.hold(3);
-    await room.ask("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
+    await room.callAdmin("POST", "/api/upstreams/api-3/drain?deadline=300ms", { reason: "soon" });
     await page.goto(`${url}/upstreams/api-3`);
     await live(page);
     const drain = page.getByRole("region", { name: "Drain" });
@@ -153,7 +153,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
   test("adds an upstream, says what is wrong with one at the form, and removes it again", async () => {
     await using stage = await scene();
     const { room, page, complaints } = stage;
-    const newcomer = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     await live(page);
     await page.getByRole("link", { name: "Add upstream to main" }).click();
     await page.getByLabel("Address").fill(newcomer.url);
@@ -230,7 +230,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
   test("needs no JavaScript: adds one, with what was typed kept where it is refused, weighs and removes it", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page } = stage;
-    const newcomer = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const newcomer = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     await page.getByRole("link", { name: "Add upstream to main" }).click();
     await page.getByLabel("Address").fill(newcomer.url);
     await page.getByLabel("Name").fill("api-1");
@@ -257,7 +257,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await using stage = await scene();
     const { room, page, url, complaints } = stage;
     const before = readFileSync(room.file, "utf8");
-    await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
+    await room.callAdmin("POST", "/api/upstreams/api-2/mode", { mode: "maintenance", reason: "new disk" });
     await page.goto(`${url}/config`);
     const overlay = page.getByRole("region", { name: "Set at run time" });
     await overlay.getByRole("row").filter({ hasText: "mode maintenance" }).getByText("new disk").waitFor();
@@ -283,7 +283,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     // Where the pointer is, words must be legible too.
     await card.locator("button.main").hover();
     expect(await breaches(page)).toEqual([]);
-    await room.ask("POST", "/api/reload");
+    await room.callAdmin("POST", "/api/reload");
     await page.reload();
     await card.getByText("requested by ann").waitFor();
     expect(complaints).toEqual([]);
@@ -307,8 +307,8 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await page.goto(`${url}/events?upstream=api-2`);
     await live(page);
     await page.evaluate("window.stayed = true");
-    await room.ask("POST", "/api/upstreams/api-1/mode", { mode: "draining", reason: "not asked for" });
-    await room.ask("POST", "/api/upstreams/api-2/mode", { mode: "draining", reason: "kernel update" });
+    await room.callAdmin("POST", "/api/upstreams/api-1/mode", { mode: "draining", reason: "not asked for" });
+    await room.callAdmin("POST", "/api/upstreams/api-2/mode", { mode: "draining", reason: "kernel update" });
     await page.getByText("kernel update").waitFor();
     await page.getByText("draining → drained").waitFor();
     expect(await page.getByText("not asked for").count()).toBe(0);
@@ -334,7 +334,8 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
   test("leads through older events and back, page by page, without JavaScript", async () => {
     await using stage = await scene({ javaScriptEnabled: false });
     const { room, page, url } = stage;
-    for (let weight = 1; weight <= 120; weight++) await room.ask("PATCH", "/api/upstreams/api-1", { weight });
+    for (let weight = 1; weight <= 120; weight++)
+      await room.callAdmin("PATCH", "/api/upstreams/api-1", { weight });
     await page.goto(`${url}/events?kind=weight`);
     const changes = () => page.locator(".event-change").allTextContents();
     const pages: string[][] = [await changes()];

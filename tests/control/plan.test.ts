@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Config } from "../../src/config/config.ts";
-import { describeStep, liveOf, planOf } from "../../src/control/plan.ts";
+import { describeStep, reloadableConfig, planSteps } from "../../src/control/plan.ts";
 import { supersededIntents, desiredConfig } from "../../src/control/desired-state.ts";
 import type { UpstreamTls } from "../../src/net/address.ts";
 import { parseIntent as readIntent, serializeIntent } from "../../src/state/intent.ts";
@@ -179,10 +179,10 @@ const rows: readonly (readonly [
 ];
 
 describe("the plan from one configuration to another", () => {
-  for (const [why, old, next, set, steps] of rows) {
-    test(`names ${why}`, () => {
+  for (const [change, old, next, set, steps] of rows) {
+    test(`names ${change}`, () => {
       const intents = set.map(intentOf);
-      expect(planOf(desiredConfig(old, intents), desiredConfig(next, intents)).map(describeStep)).toEqual([
+      expect(planSteps(desiredConfig(old, intents), desiredConfig(next, intents)).map(describeStep)).toEqual([
         ...steps,
       ]);
     });
@@ -190,15 +190,19 @@ describe("the plan from one configuration to another", () => {
 
   test("has nothing left that could be done without a restart once it was taken", () => {
     for (const [, old, next] of rows) {
-      const left = planOf(liveOf(old, next), next);
+      const left = planSteps(reloadableConfig(old, next), next);
       expect(left.filter(({ needsRestart }) => !needsRestart)).toEqual([]);
-      expect(liveOf(old, next)).toMatchObject({ listen: old.listen, admin: old.admin, state: old.state });
+      expect(reloadableConfig(old, next)).toMatchObject({
+        listen: old.listen,
+        admin: old.admin,
+        state: old.state,
+      });
     }
   });
 });
 
 /** Each row: a configuration, what was set at run time, the pools that are wanted then, and whose intent is outdated. */
-const wishes: readonly (readonly [
+const desiredRows: readonly (readonly [
   pools: string,
   set: readonly string[],
   wanted: string,
@@ -219,9 +223,9 @@ const wishes: readonly (readonly [
 ];
 
 describe("what is wanted", () => {
-  test.each(wishes.map(([pools, set, desired, outdated]) => ({ pools, set, wanted: desired, outdated })))(
-    "is $wanted with $pools and $set",
-    ({ pools, set, wanted: desired, outdated }) => {
+  test.each(desiredRows.map(([pools, set, desired, outdated]) => ({ pools, set, desired, outdated })))(
+    "is $desired with $pools and $set",
+    ({ pools, set, desired, outdated }) => {
       const intents = set.map(intentOf);
       expect(poolsIn(desiredConfig(configOf(pools), intents))).toBe(desired);
       expect(
@@ -233,18 +237,18 @@ describe("what is wanted", () => {
   );
 
   test("judges what was added as its pool does now, but for what it said itself, also after a restart", () => {
-    const added = (own?: UpstreamTls) => {
+    const added = (ownTls?: UpstreamTls) => {
       const address = {
         protocol: "https",
         hostname: "10.0.0.3",
         port: 443,
-        ...(own && { tls: own }),
+        ...(ownTls && { tls: ownTls }),
       } as const;
       const spec = { id: "c", address, weight: 1, backup: false };
-      const said = { upstream: "c", by: "ann", at: 1, why: "" };
-      const kept = readIntent(said, serializeIntent({ ...said, kind: "added", pool: "main", spec }));
+      const meta = { upstream: "c", by: "ann", at: 1, why: "" };
+      const restored = readIntent(meta, serializeIntent({ ...meta, kind: "added", pool: "main", spec }));
       const upstreamTls = { ca: "PEM", caPath: "/ca.pem", verify: true };
-      const desired = desiredConfig(configOf(main, {}, { upstreamTls }), kept ? [kept] : []);
+      const desired = desiredConfig(configOf(main, {}, { upstreamTls }), restored ? [restored] : []);
       return desired.pools[0]?.upstreams.find(({ id }) => id === "c")?.address.tls;
     };
     expect(added()).toEqual({ ca: "PEM", caPath: "/ca.pem", verify: true });

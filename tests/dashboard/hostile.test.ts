@@ -38,7 +38,7 @@ import { renderRows } from "../../src/dashboard/requests/row.tsx";
 import { filterNames, parseRequestFilter as requestsSought } from "../../src/dashboard/requests/filter.tsx";
 import type { StoredRequest } from "../../src/requests/recent-requests.ts";
 import type { DryRunResult } from "../../src/requests/dry-run.ts";
-import { requestDesk, retriedRequest } from "../support/requests-fixture.ts";
+import { fakeRequestsApi, retriedRequest } from "../support/requests-fixture.ts";
 import type { BalancerEvent, EventKind } from "../../src/state/event.ts";
 import type { DashboardState } from "../../src/wording/verdict.ts";
 import type { UpstreamPageState } from "../../src/dashboard/live/upstream-poller.ts";
@@ -259,7 +259,7 @@ const imagined = {
   clientAddress: hostile,
   headers: hostile,
 };
-const foreseen = poisoned(requestDesk().dryRun) as DryRunResult;
+const foreseen = poisoned(fakeRequestsApi().dryRun) as DryRunResult;
 
 const requestRenderings: Readonly<Record<string, () => string>> = {
   requests: () => renderRequestsPage({ filter, result: found, state: picture }),

@@ -12,7 +12,7 @@ import {
 } from "../../src/fault/fault.ts";
 import { FaultRegistry } from "../../src/fault/fault-registry.ts";
 import { capDelay } from "../../src/proxy/interception.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 
 const plan: FaultSpec = {
   ...{ latencyMs: 0, errorShare: 1, error: "connect_refused", probes: false },
@@ -25,7 +25,7 @@ const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}
 
 describe("a fault", () => {
   test("ends at its time, even if nothing read it before", () => {
-    const { upstreams } = domain();
+    const { upstreams } = createPoolFixture();
     const [a] = upstreams;
     if (!a) throw new Error("an upstream is expected");
     const faults = new FaultRegistry();
@@ -36,7 +36,7 @@ describe("a fault", () => {
   });
 
   test("intercepts attempts on its own upstream only, and none once it is removed", () => {
-    const { upstreams } = domain();
+    const { upstreams } = createPoolFixture();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("two upstreams are expected");
     const faults = new FaultRegistry();
@@ -49,7 +49,7 @@ describe("a fault", () => {
   });
 
   test("marks the attempt of an exchange, and leaves the next one alone", () => {
-    const { upstreams, pool, now } = domain();
+    const { upstreams, pool, now } = createPoolFixture();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("two upstreams are expected");
     const faults = new FaultRegistry();
@@ -112,7 +112,7 @@ function noFaults() {
 describe("the guard", () => {
   test("refuses the last fit upstream, and more than half of them", () => {
     const { faults, hasFault } = noFaults();
-    const { pool, upstreams } = domain({ weights: [1, 1, 1, 1] });
+    const { pool, upstreams } = createPoolFixture({ weights: [1, 1, 1, 1] });
     const [a, b, c, d] = upstreams;
     if (!a || !b || !c || !d) throw new Error("four upstreams are expected");
     expect(reasonNotToInject(pool, a, hasFault)).toBeUndefined();
@@ -128,18 +128,18 @@ describe("the guard", () => {
 
   test("counts those that their rehearsal got ejected", () => {
     const { faults, hasFault } = noFaults();
-    const { pool, upstreams, run } = domain();
+    const { pool, upstreams, runAttempt } = createPoolFixture();
     const [a, b] = upstreams;
     if (!a || !b) throw new Error("upstreams are expected");
     faults.set(a, faultOf());
-    for (let i = 0; i < 5; i++) run(a, "bad");
+    for (let i = 0; i < 5; i++) runAttempt(a, "bad");
     expect(a.status).toBe("ejected");
     expect(reasonNotToInject(pool, b, hasFault)).toContain("2 of 3");
   });
 
   test("refuses the only one of a pool", () => {
     const { hasFault } = noFaults();
-    const { pool, upstreams } = domain({ weights: [1] });
+    const { pool, upstreams } = createPoolFixture({ weights: [1] });
     const [a] = upstreams;
     expect(a && reasonNotToInject(pool, a, hasFault)).toContain("no other upstream");
   });

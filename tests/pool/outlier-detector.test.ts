@@ -22,7 +22,7 @@ const limits: OutlierLimits = {
  * A history, read from left to right: + success, - failure, x cancelled, b an attempt begins, p probes bring it back,
  * ! failure that the pool cannot do without, digits "30s": so many seconds pass and it is read.
  */
-function play(history: string): { outlier: OutlierDetector; now: number; changes: number } {
+function replay(history: string): { outlier: OutlierDetector; now: number; changes: number } {
   const outlier = new OutlierDetector(limits);
   let now = 0;
   let changes = 0;
@@ -33,8 +33,8 @@ function play(history: string): { outlier: OutlierDetector; now: number; changes
     } else if (event === "b") outlier.attemptStarted();
     else if (event === "p") changes += Number(outlier.restore(now, "probe_passed"));
     else {
-      const sign = event === "+" ? "success" : event === "x" ? "cancelled" : "failure";
-      changes += Number(outlier.record(sign, now, event !== "!"));
+      const signal = event === "+" ? "success" : event === "x" ? "cancelled" : "failure";
+      changes += Number(outlier.record(signal, now, event !== "!"));
     }
   }
   return { outlier, now, changes };
@@ -85,7 +85,7 @@ const rows: readonly (readonly [history: string, state: OutlierState, admits: bo
 describe("an outlier verdict", () => {
   for (const [history, state, admits, left] of rows) {
     test(`is ${state}${left === undefined ? "" : ` for ${left} s`} after "${history}"`, () => {
-      const { outlier, now } = play(history);
+      const { outlier, now } = replay(history);
       expect(outlier.state).toBe(state);
       expect(outlier.admits).toBe(admits);
       if (left === undefined) expect(outlier.endsAt).toBe(Infinity);
@@ -94,12 +94,12 @@ describe("an outlier verdict", () => {
   }
 
   test("says that it changed exactly when it did", () => {
-    expect(play("-- + -- x").changes).toBe(0);
-    expect(play("--- +- 30s b x b+ +").changes).toBe(3);
+    expect(replay("-- + -- x").changes).toBe(0);
+    expect(replay("--- +- 30s b x b+ +").changes).toBe(3);
   });
 
   test("names the reason of its last change", () => {
-    const reasonAfter = (history: string) => play(history).outlier.reason;
+    const reasonAfter = (history: string) => replay(history).outlier.reason;
     expect(reasonAfter("--")).toBeUndefined();
     expect(reasonAfter("---")).toBe("consecutive_failures");
     expect(reasonAfter("+-+-+-+-")).toBe("failure_ratio");
@@ -111,11 +111,11 @@ describe("an outlier verdict", () => {
 
   test("names the failure that took it out until it is up again, and tells other processes", () => {
     const outlier = new OutlierDetector(limits);
-    const fail = (word: string, now: number) => {
-      outlier.setFailureLabel(word);
+    const fail = (label: string, now: number) => {
+      outlier.setFailureLabel(label);
       return outlier.record("failure", now, true);
     };
-    for (const word of ["head_timeout", "head_timeout"]) expect(fail(word, 0)).toBe(false);
+    for (const label of ["head_timeout", "head_timeout"]) expect(fail(label, 0)).toBe(false);
     expect(outlier.cause).toBeUndefined();
     expect(fail("connect_refused", 0)).toBe(true);
     expect(outlier.cause).toBe("connect_refused");
@@ -134,7 +134,7 @@ describe("an outlier verdict", () => {
   });
 
   test("knows which attempts an ejection left behind", () => {
-    const { outlier } = play("5s ---");
+    const { outlier } = replay("5s ---");
     expect(outlier.ejectedAfter(4_000)).toBe(true);
     expect(outlier.ejectedAfter(5_001)).toBe(false);
     outlier.expireEjection(99_000);

@@ -53,12 +53,12 @@ describe("a pool", () => {
 
   test("keeps the same list until something changes", () => {
     const { pool, all } = passingPool([1, 1]);
-    const { available: fit } = pool;
+    const { available: available } = pool;
     pool.recordProbe(all[0] as Upstream, true);
     expect(pool.setMode(all[0] as Upstream, "ready")).toBe(false);
-    expect(pool.available).toBe(fit);
+    expect(pool.available).toBe(available);
     pool.setMode(all[0] as Upstream, "draining");
-    expect(pool.available).not.toBe(fit);
+    expect(pool.available).not.toBe(available);
   });
 
   test("has no choice when nothing is fit or everything was tried", () => {
@@ -71,11 +71,11 @@ describe("a pool", () => {
   test("gives policies a new list when weights or members change, and only then", () => {
     const { pool, all } = passingPool([1, 1]);
     const [a, b] = all as [Upstream, Upstream];
-    const { available: fit } = pool;
+    const { available: available } = pool;
     expect(pool.adjust(a, { weight: 1, backup: false })).toBe(false);
-    expect(pool.available).toBe(fit);
+    expect(pool.available).toBe(available);
     expect(pool.adjust(a, { weight: 3, backup: false })).toBe(true);
-    expect(pool.available).not.toBe(fit);
+    expect(pool.available).not.toBe(available);
     const picks = Array.from({ length: 8 }, () => pool.select("", []) as Upstream);
     expect(countsOf(picks)).toEqual({ a: 6, b: 2 });
     pool.adjust(a, { weight: 3, backup: true });

@@ -13,7 +13,7 @@ import type { RetryVeto, Refusal } from "../../src/proxy/refusal.ts";
 import { Queue } from "../../src/proxy/queue.ts";
 import { RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Destination } from "../../src/proxy/route.ts";
-import { domain } from "../support/domain.ts";
+import { createPoolFixture } from "../support/domain.ts";
 import { FakeTime } from "../support/fake-time.ts";
 import { testTimeouts } from "../support/engine-fixture.ts";
 import { upstreamsOf } from "../support/upstreams.ts";
@@ -35,19 +35,19 @@ function setUp(count: number, rules: Partial<Destination> = {}) {
   const upstreams = upstreamsOf(Array.from({ length: count }, () => 1));
   const pool = new Pool({ name: "main", policy, upstreams, random, clock: () => 1 });
   for (const upstream of upstreams) pool.recordProbe(upstream, true);
-  const heard: string[] = [];
+  const events: string[] = [];
   const exchange = new Exchange({
     routes: () => [{ path: "/", destination: { pool, timeouts: testTimeouts, retries: 1, ...rules } }],
     clock: () => 1,
     observer: {
-      attemptEnded: ({ upstream }, outcome) => heard.push(`${upstream.id} ${outcome.kind}`),
-      retried: (name, { reason }) => heard.push(`${name} retried ${reason}`),
-      hedged: (name, result) => heard.push(`${name} hedge ${result}`),
-      notRetried: (name, _, why) => heard.push(`${name} not retried ${why}`),
-      refused: (name, { reason, status }) => heard.push(`${name} refused ${reason} ${status}`),
+      attemptEnded: ({ upstream }, outcome) => events.push(`${upstream.id} ${outcome.kind}`),
+      retried: (name, { reason }) => events.push(`${name} retried ${reason}`),
+      hedged: (name, result) => events.push(`${name} hedge ${result}`),
+      notRetried: (name, _, veto) => events.push(`${name} not retried ${veto}`),
+      refused: (name, { reason, status }) => events.push(`${name} refused ${reason} ${status}`),
     },
   });
-  return { exchange, pool, upstreams, heard };
+  return { exchange, pool, upstreams, events };
 }
 
 function attemptOf(step: Attempt | Refusal | Wait): Attempt {
@@ -99,7 +99,7 @@ describe("an exchange", () => {
   } of rows) {
     const when = `${method} failed in phase ${phase}, body ${replayable ? "" : "not "}replayable, ${upstreams} upstreams, ${retries} retries`;
     test(`${notRetried ? `stops (${notRetried})` : "tries elsewhere"} when ${when}`, () => {
-      const { exchange, heard } = setUp(upstreams, { retries });
+      const { exchange, events } = setUp(upstreams, { retries });
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
       const failed = failure(phase, reason);
@@ -107,10 +107,10 @@ describe("an exchange", () => {
       const step = exchange.retryAfter(failed, replayable);
       if (notRetried === undefined) {
         expect(attemptOf(step).upstream.id).not.toBe(id);
-        expect(heard).toEqual([`${id} failure`, `main retried ${reason}`]);
+        expect(events).toEqual([`${id} failure`, `main retried ${reason}`]);
       } else {
         expect(step).toMatchObject({ kind: "refusal", reason, notRetried });
-        expect(heard.at(-1)).toStartWith(`main refused ${reason}`);
+        expect(events.at(-1)).toStartWith(`main refused ${reason}`);
       }
     });
   }
@@ -156,10 +156,10 @@ describe("an exchange with a retry budget", () => {
   }
 
   test("stops when it is spent, and says so", () => {
-    const { exchange, heard } = setUp(3, { retryBudget: small() });
+    const { exchange, events } = setUp(3, { retryBudget: small() });
     attemptOf(failOnce(exchange)).end(completed);
     expect(failOnce(exchange)).toMatchObject({ reason: "upstream_reset", notRetried: "retry_budget" });
-    expect(heard).toContain("main not retried retry_budget");
+    expect(events).toContain("main not retried retry_budget");
   });
 
   test("pays nothing where nothing was sent", () => {
@@ -195,18 +195,18 @@ describe("an exchange with statuses to try elsewhere", () => {
     [502, "GET", true, false],
     [200, "GET", true, false],
   ];
-  for (const [status, method, replayable, goesOn] of rows) {
-    test(`${goesOn ? "goes on" : "passes the answer on"} after ${status} to ${method}, body ${replayable ? "" : "not "}replayable`, () => {
-      const { exchange, upstreams, heard } = setUp(3, { retryStatuses });
+  for (const [status, method, replayable, isRetried] of rows) {
+    test(`${isRetried ? "goes on" : "passes the answer on"} after ${status} to ${method}, body ${replayable ? "" : "not "}replayable`, () => {
+      const { exchange, upstreams, events } = setUp(3, { retryStatuses });
       const first = attemptOf(exchange.open(headOf(method)).next());
       const { id } = first.upstream;
       first.responseStarted(status);
       const step = exchange.responseReceived(status, replayable);
       expect(upstreams.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(1);
-      if (!goesOn) return expect(step).toBe("pass");
+      if (!isRetried) return expect(step).toBe("pass");
       expect(step).toBe(first);
       expect(first.upstream.id).not.toBe(id);
-      expect(heard).toEqual([`${id} response`, `main retried status_${status}`]);
+      expect(events).toEqual([`${id} response`, `main retried status_${status}`]);
     });
   }
 
@@ -218,7 +218,7 @@ describe("an exchange with statuses to try elsewhere", () => {
   });
 
   test("asks for the kept answer when the attempt after it fails, and blames the balancer for nothing", () => {
-    const { exchange, heard } = setUp(3, { retryStatuses });
+    const { exchange, events } = setUp(3, { retryStatuses });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
     const second = exchange.responseReceived(503, true);
     if (second === "pass") throw new Error("it passed");
@@ -229,7 +229,7 @@ describe("an exchange with statuses to try elsewhere", () => {
       status: 503,
       notRetried: "retries_spent",
     });
-    expect(heard.filter((line) => line.includes("refused connect_refused"))).toEqual([]);
+    expect(events.filter((line) => line.includes("refused connect_refused"))).toEqual([]);
     attemptOf(exchange.open(headOf()).next()).end(failed);
     attemptOf(exchange.retryAfter(failed, true)).end(failed);
     expect(exchange.retryAfter(failed, true)).toMatchObject({ status: 502 });
@@ -237,10 +237,10 @@ describe("an exchange with statuses to try elsewhere", () => {
 
   test("keeps to the budget", () => {
     const retryBudget = new RetryBudget({ share: 0, perSecond: 0 }, () => 1);
-    const { exchange, heard } = setUp(3, { retryStatuses, retryBudget });
+    const { exchange, events } = setUp(3, { retryStatuses, retryBudget });
     attemptOf(exchange.open(headOf()).next()).responseStarted(503);
     expect(exchange.responseReceived(503, true)).toBe("pass");
-    expect(heard).toEqual(["main not retried retry_budget"]);
+    expect(events).toEqual(["main not retried retry_budget"]);
   });
 });
 
@@ -275,12 +275,12 @@ describe("a request that waits on an upstream that was found down", () => {
   };
 
   test("is moved to one that is up, beside its retries", () => {
-    const { exchange, pool, heard } = setUp(3);
+    const { exchange, pool, events } = setUp(3);
     const { upstream } = attemptOf(exchange.open(headOf()).next());
     failing(pool, upstream);
     const moved = exchange.rescue(true);
     expect(moved?.upstream).not.toBe(upstream);
-    expect(heard).toEqual([`${upstream.id} failure`, "main retried rescued"]);
+    expect(events).toEqual([`${upstream.id} failure`, "main retried rescued"]);
     expect(upstream.inFlight).toBe(0);
     const failed = failure("head", "upstream_reset");
     moved?.end(failed);
@@ -295,12 +295,12 @@ describe("a request that waits on an upstream that was found down", () => {
   ] as const satisfies readonly (readonly [string, object, boolean])[]) {
     test(`stays where it is if ${name}`, () => {
       const { method = "GET", upstreams = 3, retries = 1 } = rules as Partial<Row>;
-      const { exchange, pool, heard } = setUp(upstreams, { retries });
+      const { exchange, pool, events } = setUp(upstreams, { retries });
       const attempt = attemptOf(exchange.open(headOf(method)).next());
       failing(pool, attempt.upstream);
       expect(exchange.rescue(isReplayable)).toBeUndefined();
       expect(attempt.isWaiting).toBe(true);
-      expect(heard).toEqual([]);
+      expect(events).toEqual([]);
     });
   }
 
@@ -315,12 +315,12 @@ describe("a request that waits on an upstream that was found down", () => {
 
 describe("a request that waits for long", () => {
   const hedging = (rules: Partial<Destination> = {}, count = 3) => {
-    const scene = setUp(count, { mayHedge: true, ...rules });
-    return { ...scene, first: attemptOf(scene.exchange.open(headOf()).next()) };
+    const setup = setUp(count, { mayHedge: true, ...rules });
+    return { ...setup, first: attemptOf(setup.exchange.open(headOf()).next()) };
   };
 
   test("has a second attempt elsewhere, once, beside its retries, and the first that is answered wins", () => {
-    const { exchange, first, heard } = hedging();
+    const { exchange, first, events } = hedging();
     const second = exchange.hedge(true);
     expect(second?.upstream).not.toBe(first.upstream);
     expect(exchange.hedge(true)).toBeUndefined();
@@ -333,7 +333,7 @@ describe("a request that waits for long", () => {
     exchange.commit(third);
     third.end(completed);
     exchange.reset();
-    expect(heard.filter((line) => line.startsWith("main"))).toEqual([
+    expect(events.filter((line) => line.startsWith("main"))).toEqual([
       "main retried hedged",
       "main retried upstream_reset",
       "main hedge lost",
@@ -341,7 +341,7 @@ describe("a request that waits for long", () => {
   });
 
   test("is told as won when the second attempt is the one that is left", () => {
-    const { exchange, first, heard } = hedging();
+    const { exchange, first, events } = hedging();
     const second = exchange.hedge(true) as Attempt;
     const failed = failure("head", "upstream_reset");
     first.end(failed);
@@ -349,12 +349,12 @@ describe("a request that waits for long", () => {
     second.responseStarted(200);
     exchange.commit(second);
     second.end(completed);
-    expect(heard.at(-2)).toBe("main hedge won");
+    expect(events.at(-2)).toBe("main hedge won");
     const next = attemptOf(exchange.open(headOf()).next());
     next.responseStarted(200);
     next.end(completed);
     exchange.reset();
-    expect(heard.filter((line) => line.includes("hedge "))).toEqual(["main hedge won"]);
+    expect(events.filter((line) => line.includes("hedge "))).toEqual(["main hedge won"]);
   });
 
   for (const [name, forbid] of [
@@ -371,26 +371,26 @@ describe("a request that waits for long", () => {
         const { clock, schedule } = new FakeTime();
         const limits = { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false };
         const queue = new Queue({ pool: setUp(1).pool, limits, clock, schedule });
-        const scene = hedging({ queue });
+        const setup = hedging({ queue });
         queue.enqueue({ retry: () => false, queueTimedOut() {} });
-        return scene;
+        return setup;
       },
     ],
     [
       "the others are full",
       () => {
-        const scene = hedging();
-        for (const upstream of scene.upstreams) scene.pool.setLimits(upstream, { maxInFlight: 0 });
-        return scene;
+        const setup = hedging();
+        for (const upstream of setup.upstreams) setup.pool.setLimits(upstream, { maxInFlight: 0 });
+        return setup;
       },
     ],
     [
       "the others are backups",
       () => {
-        const scene = hedging();
-        for (const upstream of scene.upstreams)
-          scene.pool.adjust(upstream, { weight: 1, backup: upstream !== scene.first.upstream });
-        return scene;
+        const setup = hedging();
+        for (const upstream of setup.upstreams)
+          setup.pool.adjust(upstream, { weight: 1, backup: upstream !== setup.first.upstream });
+        return setup;
       },
     ],
   ] as const) {
@@ -411,64 +411,67 @@ describe("a request that waits for long", () => {
 describe("a request that finds no place", () => {
   function full(limits: { maxWaiting?: number; whenNoneFit?: boolean } = {}, refused = () => {}) {
     const time = new FakeTime();
-    const { pool, upstreams, start } = domain({ weights: [1, 1], limits: { maxInFlight: 1 } });
+    const { pool, upstreams, startAttempt } = createPoolFixture({
+      weights: [1, 1],
+      limits: { maxInFlight: 1 },
+    });
     const queue = new Queue({
       ...{ pool, clock: time.clock, schedule: time.schedule },
       limits: { maxWaiting: 2, timeoutMs: 5_000, whenNoneFit: false, ...limits },
     });
-    const heard: string[] = [];
+    const events: string[] = [];
     const observer = { attemptEnded() {}, retried() {}, notRetried() {}, hedged() {}, refused };
     const destination = { pool, timeouts: testTimeouts, retries: 1, queue };
-    const ask = (name: string) => {
+    const send = (name: string) => {
       const exchange = new Exchange({ routes: () => [{ destination }], clock: time.clock, observer });
       const step = exchange.open(headOf()).next();
-      if (step.kind !== "wait") heard.push(`${name} ${step.kind === "refusal" ? step.reason : "at once"}`);
+      if (step.kind !== "wait") events.push(`${name} ${step.kind === "refusal" ? step.reason : "at once"}`);
       else
         exchange.park({
-          resume: (turn) => heard.push(`${name} ${turn.kind === "refusal" ? turn.reason : "served"}`),
-          failed: (bug) => heard.push(`${name} ${String(bug)}`),
+          resume: (turn) => events.push(`${name} ${turn.kind === "refusal" ? turn.reason : "served"}`),
+          failed: (bug) => events.push(`${name} ${String(bug)}`),
         });
       return exchange;
     };
-    const held = upstreams.map((upstream) => start(upstream));
-    return { time, pool, upstreams, queue, heard, ask, held, start };
+    const held = upstreams.map((upstream) => startAttempt(upstream));
+    return { time, pool, upstreams, queue, events, send, held, startAttempt };
   }
 
   test("waits for one, first in, first out; newcomers go behind", async () => {
-    const { time, heard, ask, held, queue } = full();
-    ask("first");
-    ask("second");
+    const { time, events, send, held, queue } = full();
+    send("first");
+    send("second");
     expect(queue.size).toBe(2);
     held[0]?.end(completed);
-    ask("third");
+    send("third");
     await time.advance(0);
-    expect(heard).toEqual(["third queue_full", "first served"]);
+    expect(events).toEqual(["third queue_full", "first served"]);
     held[1]?.end(completed);
-    ask("fourth");
+    send("fourth");
     await time.advance(0);
-    expect(heard).toEqual(["third queue_full", "first served", "second served"]);
+    expect(events).toEqual(["third queue_full", "first served", "second served"]);
     expect(queue.size).toBe(1);
   });
 
   test("is refused after its time, though another one throws as it is refused", async () => {
-    const { time, heard, ask, queue } = full();
-    const faulty = ask("faulty");
+    const { time, events, send, queue } = full();
+    const faulty = send("faulty");
     faulty.park({
       resume() {
         throw new Error("a bug for the test");
       },
       failed() {},
     });
-    ask("late");
+    send("late");
     expect(await time.advance(5_100).catch(String)).toBe("Error: a bug for the test");
     await time.advance(200);
-    expect([heard, queue.size, time.waits]).toEqual([["late queue_timeout"], 0, []]);
+    expect([events, queue.size, time.waits]).toEqual([["late queue_timeout"], 0, []]);
   });
 
   test("leaves the queue if its turn meets a bug, hears of it, and holds up nobody behind it", async () => {
-    const { time, heard, ask, held, pool, queue } = full();
-    ask("unlucky");
-    ask("next");
+    const { time, events, send, held, pool, queue } = full();
+    send("unlucky");
+    send("next");
     let isLeft = true;
     pool.setPolicy({
       pick(fit) {
@@ -480,7 +483,7 @@ describe("a request that finds no place", () => {
     });
     held[0]?.end(completed);
     await time.advance(0);
-    expect(heard).toEqual(["unlucky Error: a bug for the test", "next served"]);
+    expect(events).toEqual(["unlucky Error: a bug for the test", "next served"]);
     expect(queue.size).toBe(0);
   });
 
@@ -488,54 +491,54 @@ describe("a request that finds no place", () => {
     ["when nobody is left to wait for", 100],
     ["when its time is up", 5_100],
   ])("hears of a bug in telling that it is refused %s", async (_, waitMs) => {
-    const { time, heard, ask, pool, upstreams, queue } = full({}, () => {
+    const { time, events, send, pool, upstreams, queue } = full({}, () => {
       throw new Error("a bug for the test");
     });
-    ask("unlucky");
+    send("unlucky");
     if (waitMs === 100) for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
     await time.advance(waitMs);
-    expect([heard, queue.size]).toEqual([["unlucky Error: a bug for the test"], 0]);
+    expect([events, queue.size]).toEqual([["unlucky Error: a bug for the test"], 0]);
   });
 
   test("is refused after its time, and the queue then needs no timer", async () => {
-    const { time, heard, ask } = full();
-    ask("late");
+    const { time, events, send } = full();
+    send("late");
     await time.advance(4_900);
-    expect(heard).toEqual([]);
+    expect(events).toEqual([]);
     await time.advance(200);
-    expect(heard).toEqual(["late queue_timeout"]);
+    expect(events).toEqual(["late queue_timeout"]);
     expect(time.waits).toEqual([]);
   });
 
   test("is forgotten when its client leaves", async () => {
-    const { time, heard, ask, held, queue } = full();
-    ask("gone").reset();
+    const { time, events, send, held, queue } = full();
+    send("gone").reset();
     expect(queue.size).toBe(0);
-    ask("next");
+    send("next");
     held[0]?.end(completed);
     await time.advance(6_000);
-    expect(heard).toEqual(["next served"]);
+    expect(events).toEqual(["next served"]);
   });
 
   test("hears it when nobody is left to wait for", async () => {
-    const { time, heard, ask, pool, upstreams } = full();
-    ask("early");
+    const { time, events, send, pool, upstreams } = full();
+    send("early");
     for (const upstream of upstreams) pool.setMode(upstream, "maintenance");
     await time.advance(100);
-    ask("later");
-    expect(heard).toEqual(["early no_upstream", "later no_upstream"]);
+    send("later");
+    expect(events).toEqual(["early no_upstream", "later no_upstream"]);
   });
 
   test("waits for an upstream to be fit where that is configured", async () => {
-    const { time, heard, ask, pool, upstreams, held } = full({ whenNoneFit: true });
+    const { time, events, send, pool, upstreams, held } = full({ whenNoneFit: true });
     for (const attempt of held) attempt.end(completed);
     for (const upstream of upstreams) for (let i = 0; i < 3; i++) pool.recordProbe(upstream, false);
-    ask("patient");
+    send("patient");
     await time.advance(1_000);
-    expect(heard).toEqual([]);
+    expect(events).toEqual([]);
     const [a] = upstreams;
     for (let i = 0; i < 2; i++) if (a) pool.recordProbe(a, true);
     await time.advance(0);
-    expect(heard).toEqual(["patient served"]);
+    expect(events).toEqual(["patient served"]);
   });
 });

@@ -8,7 +8,7 @@ import { renderRefusal, refusal } from "../../src/proxy/refusal.ts";
 import { trustedProxyMatcher } from "../../src/net/address.ts";
 
 function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> } = {}): RequestHead {
-  const { fields = {}, ...rest } = part;
+  const { fields: headers = {}, ...rest } = part;
   const base = {
     method: "GET",
     target: "/",
@@ -16,7 +16,7 @@ function headOf(part: Partial<RequestHead> & { fields?: Record<string, string> }
     clientAddress: "192.0.2.1",
     scheme: "http",
   } as const;
-  return { ...base, header: (name) => fields[name], ...rest };
+  return { ...base, header: (name) => headers[name], ...rest };
 }
 
 describe("affinity", () => {
@@ -63,7 +63,7 @@ describe("routes", () => {
 
 describe("forwarding fields", () => {
   const options = { listenPort: 8080, isTrustedProxy: (address: string) => address === "10.0.0.1" };
-  const lies = {
+  const spoofed = {
     "x-forwarded-for": "6.6.6.6",
     "x-forwarded-proto": "https",
     "x-forwarded-host": "h",
@@ -71,7 +71,7 @@ describe("forwarding fields", () => {
   };
 
   test("say what we saw when the peer is a stranger", () => {
-    expect(forwardingHeaders(headOf({ fields: lies }), options)).toEqual({
+    expect(forwardingHeaders(headOf({ fields: spoofed }), options)).toEqual({
       "X-Forwarded-For": "192.0.2.1",
       "X-Forwarded-Proto": "http",
       "X-Forwarded-Host": "a.example",
@@ -81,11 +81,11 @@ describe("forwarding fields", () => {
   });
 
   test("say what a trusted peer said, with its address added", () => {
-    const fields = forwardingHeaders(
-      headOf({ clientAddress: "10.0.0.1", fields: { ...lies, via: "2 edge" } }),
+    const headers = forwardingHeaders(
+      headOf({ clientAddress: "10.0.0.1", fields: { ...spoofed, via: "2 edge" } }),
       options,
     );
-    expect(fields).toEqual({
+    expect(headers).toEqual({
       "X-Forwarded-For": "6.6.6.6, 10.0.0.1",
       "X-Forwarded-Proto": "https",
       "X-Forwarded-Host": "h",
@@ -127,18 +127,18 @@ describe("refusals", () => {
       error: {
         status: 503,
         reason: "no_upstream",
-        message: "No upstream is fit to serve.",
+        message: "No upstream is available.",
         requestId: "id-2",
       },
     });
   });
 
   test("say when to come again with 503, and what is allowed with 405", () => {
-    const fieldsOf = (given: ReturnType<typeof refusal>) =>
+    const headersOf = (given: ReturnType<typeof refusal>) =>
       new Map(renderRefusal(given, undefined, "id").headers);
-    expect(Number(fieldsOf(refusal("no_upstream")).get("Retry-After"))).toBeGreaterThan(0);
-    expect(fieldsOf(refusal("request_invalid", 405)).get("Allow")).toContain("POST");
-    expect(fieldsOf(refusal("request_invalid")).has("Allow")).toBe(false);
+    expect(Number(headersOf(refusal("no_upstream")).get("Retry-After"))).toBeGreaterThan(0);
+    expect(headersOf(refusal("request_invalid", 405)).get("Allow")).toContain("POST");
+    expect(headersOf(refusal("request_invalid")).has("Allow")).toBe(false);
   });
 });
 

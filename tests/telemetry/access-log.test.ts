@@ -9,7 +9,7 @@ import { type Random, seededRandom } from "../../src/lib/random.ts";
 import type { RequestRecord } from "../../src/proxy/record.ts";
 import { commonLine, jsonLine } from "../../src/telemetry/access-log-format.ts";
 import { type AccessLog, openAccessLog } from "../../src/telemetry/access-log.ts";
-import { answeredAttempt, endedWith, goodRecord, refusedAttempt } from "../support/records.ts";
+import { completedAttempt, endedWith, goodRecord, refusedAttempt } from "../support/records.ts";
 
 let folder = "";
 let warnings: unknown[] = [];
@@ -43,7 +43,7 @@ async function linesOf(records: readonly RequestRecord[], config: Partial<Access
 const retried: RequestRecord = {
   ...goodRecord,
   retried: ["connect_refused"],
-  attempts: [refusedAttempt, { ...answeredAttempt, startMs: 1, connectMs: 0.25 }],
+  attempts: [refusedAttempt, { ...completedAttempt, startMs: 1, connectMs: 0.25 }],
 };
 
 const namesIn = (line: string) => Object.keys(JSON.parse(line) as object);
@@ -54,7 +54,7 @@ const hostile: RequestRecord = {
   ...goodRecord,
   ...{ method: hostileText, target: hostileText, host: hostileText, clientAddress: hostileText },
   ...{ pool: hostileText, status: 503, reason: "no_upstream" },
-  attempts: [{ ...answeredAttempt, upstream: hostileText }],
+  attempts: [{ ...completedAttempt, upstream: hostileText }],
 };
 
 describe("a JSON line of the access log", () => {

@@ -64,7 +64,7 @@ describe("the detail of an upstream", () => {
           now,
         },
         ...{ at: now, events: [], retryBudget: { balance: 0 }, queue: { size: 0 } },
-        notesOf: () => ({
+        annotationsFor: () => ({
           ...{ lastProbe: null, probeHistory: "", uptime: upFor(0), modeSet: null, statusSince: 0 },
           ...{ weightSet: null, added: null, drain: null },
         }),

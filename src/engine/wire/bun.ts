@@ -30,7 +30,7 @@ const connectHandlers: Bun.SocketHandler<ConnectHandler> = {
 };
 
 /** Open only when the certificate was accepted: no byte of a request may reach an impostor. */
-const checkingHandlers: Bun.SocketHandler<ConnectHandler> = {
+const verifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   ...connectHandlers,
   open() {},
   handshake(socket, isAuthorized, error) {
@@ -40,7 +40,7 @@ const checkingHandlers: Bun.SocketHandler<ConnectHandler> = {
   },
 };
 
-const trustingHandlers: Bun.SocketHandler<ConnectHandler> = {
+const unverifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   ...connectHandlers,
   open() {},
   handshake: (socket) => socket.data.opened(socket),
@@ -61,9 +61,9 @@ const bunSockets: Sockets = {
           handshake: (socket, isSecure) => void (isSecure && socket.data.secured()),
           open(socket) {
             // Who has reset already has no address any more, whatever the types say.
-            const owner = accept((socket.remoteAddress as string | undefined) ?? "");
-            socket.data = owner;
-            owner.opened(socket);
+            const handler = accept((socket.remoteAddress as string | undefined) ?? "");
+            socket.data = handler;
+            handler.opened(socket);
           },
         },
       });
@@ -71,15 +71,15 @@ const bunSockets: Sockets = {
     });
   },
 
-  connect(address, owner) {
+  connect(address, handler) {
     const { protocol, hostname, port, tls = { verify: true } } = address;
-    const options = { hostname, port, allowHalfOpen: true, data: owner };
+    const options = { hostname, port, allowHalfOpen: true, data: handler };
     const connecting =
       protocol === "https"
         ? Bun.connect<ConnectHandler>({
             ...options,
             tls: bunTls(address),
-            socket: tls.verify ? checkingHandlers : trustingHandlers,
+            socket: tls.verify ? verifiedTlsHandlers : unverifiedTlsHandlers,
           })
         : Bun.connect<ConnectHandler>({ ...options, socket: connectHandlers });
     // `connectError` has told the owner what the rejection says.

@@ -3,10 +3,10 @@
 import { type ProtocolViolation, refusal, refusalForViolation } from "../../proxy/refusal.ts";
 import { violations } from "./http1/violations.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
+import type { ClientSide, ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientForwarding } from "./http1/request-writer.ts";
 import { type RequestSink, ClientInput } from "./client-input.ts";
-import type { WireContext } from "./context.ts";
+import type { ClosableClient, FreeList, WireContext } from "./context.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 
@@ -20,8 +20,12 @@ type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" 
  *  closed         lingering           └──client gone, answer cut──▶ closed
  * ```
  */
-export class ClientConnection extends Connection implements ClientSocketHandler, RequestSink {
+export class ClientConnection
+  extends Connection
+  implements ClientSide, ClientSocketHandler, ClosableClient, RequestSink
+{
   readonly #context: WireContext;
+  readonly #forwarders: FreeList<RequestForwarder>;
   readonly forwarding: ClientForwarding;
   #phase: Phase = "idle";
   #forwarder: RequestForwarder | undefined;
@@ -30,27 +34,29 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   #isActive = false;
   #hasPeerEnded = false;
 
-  constructor(context: WireContext, address: string) {
+  /** @param forwarders those that serve no request at present */
+  constructor(context: WireContext, forwarders: FreeList<RequestForwarder>, address: string) {
     super();
     this.#context = context;
-    this.forwarding = context.forwardings.of(address);
+    this.#forwarders = forwarders;
+    this.forwarding = context.forwardingCache.for(address);
     this.#input = new ClientInput(context.requestHead);
   }
 
   override opened(socket: WireSocket): void {
     super.opened(socket);
-    const position = this.#context.admitClient(this);
-    if (position === "none") return this.closeForGood(true);
-    if (position === "away") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
-    this.#context.times.forHead(this);
+    const admission = this.#context.admitClient(this);
+    if (admission === "drop") return this.closeForGood(true);
+    if (admission === "reject") return this.#begin().refuseUnparsed(this, refusal("too_many_clients"));
+    this.#context.clientTimers.forHead(this);
   }
 
   secured(): void {
-    if (this.#phase === "idle") this.#context.times.forHead(this);
+    if (this.#phase === "idle") this.#context.clientTimers.forHead(this);
   }
 
   get scheme(): "http" | "https" {
-    return this.#context.forwardings.scheme;
+    return this.#context.forwardingCache.scheme;
   }
 
   received(chunk: Buffer): void {
@@ -73,20 +79,20 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
   }
 
   #expectBody(): void {
-    if (this.#forwarder?.request.isComplete) this.#context.times.forNothing(this);
-    else this.#context.times.forBody(this);
+    if (this.#forwarder?.request.isComplete) this.#context.clientTimers.disarm(this);
+    else this.#context.clientTimers.forBody(this);
   }
 
   protected override progressed(): void {
     if (this.#phase === "tunnel") this.#forwarder?.tunnel?.progressed();
-    else this.#context.times.forReader(this);
+    else this.#context.clientTimers.forReader(this);
   }
 
   override resume(): void {
     if (this.#input.isFull) return;
     super.resume();
     if (this.#phase === "exchange" && this.#forwarder?.request.isComplete === false)
-      this.#context.times.forBody(this);
+      this.#context.clientTimers.forBody(this);
   }
 
   #bufferPipelined(bytes: Buffer, from: number): void {
@@ -99,7 +105,7 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     this.#isReading = true;
     for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#input.takePipelined()) {
       if (!this.#input.readHead(bytes, 0, this)) {
-        if (this.#phase === "idle") this.#context.times.forHead(this);
+        if (this.#phase === "idle") this.#context.clientTimers.forHead(this);
         this.#phase = "head";
         break;
       }
@@ -118,7 +124,8 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
       return to;
     }
     const next = forwarder.start(this, head, to);
-    if (this.#forwarder === forwarder && !forwarder.request.isComplete) this.#context.times.forBody(this);
+    if (this.#forwarder === forwarder && !forwarder.request.isComplete)
+      this.#context.clientTimers.forBody(this);
     return next;
   }
 
@@ -126,49 +133,51 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     this.#phase = "exchange";
     this.#isActive = true;
     this.#context.requestStarted();
-    this.#context.times.forNothing(this);
-    return (this.#forwarder = this.#context.acquireForwarder());
+    this.#context.clientTimers.disarm(this);
+    return (this.#forwarder = this.#forwarders.acquire());
   }
 
   enterTunnel(): void {
     this.#phase = "tunnel";
-    this.#context.times.forNothing(this);
+    this.#context.clientTimers.disarm(this);
     if (!this.#isReading) this.#sendPipelined();
   }
 
   /** What the client said before it knew that the protocol was switched. */
   #sendPipelined(): void {
-    const ahead = this.#input.takePipelined();
+    const pipelined = this.#input.takePipelined();
     this.resume();
-    if (ahead) this.#forwarder?.tunnel?.fromClient(ahead);
+    if (pipelined) this.#forwarder?.tunnel?.fromClient(pipelined);
   }
 
-  requestFinished(ending: ConnectionFate): void {
+  /** @param forwarder may serve another request at once */
+  requestFinished(forwarder: RequestForwarder, fate: ConnectionFate): void {
+    this.#forwarders.release(forwarder);
     this.#forwarder = undefined;
-    if (ending === "reset" || ending === "gone") return this.closeForGood(ending === "reset");
-    if (ending === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
+    if (fate === "reset" || fate === "gone") return this.closeForGood(fate === "reset");
+    if (fate === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
       // Nothing can come that would make its kernel discard the answer, so the connection ends without a farewell.
       this.#hasPeerEnded = true;
       if (this.isFlushed) return this.closeForGood(false);
     }
-    if (ending !== "keep" || this.#context.isDraining) return this.#linger();
+    if (fate !== "keep" || this.#context.isDraining) return this.#linger();
     this.#phase = "flushing";
     if (this.isFlushed) this.flushed();
-    else this.#context.times.forReader(this);
+    else this.#context.clientTimers.forReader(this);
   }
 
   protected override flushed(): void {
     if (this.#phase === "flushing") {
-      this.#settle();
+      this.#endRequest();
       if (this.#hasPeerEnded) return this.closeForGood(false);
       this.#phase = "idle";
-      this.#context.times.forRequest(this);
-      const ahead = this.#isReading ? undefined : this.#input.takePipelined();
+      this.#context.clientTimers.forRequest(this);
+      const pipelined = this.#isReading ? undefined : this.#input.takePipelined();
       super.resume();
-      if (ahead) this.#read(ahead);
+      if (pipelined) this.#read(pipelined);
     } else if (this.#phase === "lingering") this.#startLingering();
     else {
-      if (this.#forwarder?.request.isComplete) this.#context.times.forNothing(this);
+      if (this.#forwarder?.request.isComplete) this.#context.clientTimers.disarm(this);
       this.#forwarder?.clientFlushed();
     }
   }
@@ -180,17 +189,17 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     super.resume();
     this.shutdownWrite();
     if (this.isFlushed) this.#startLingering();
-    else this.#context.times.forReader(this);
+    else this.#context.clientTimers.forReader(this);
   }
 
   #startLingering(): void {
-    this.#settle();
+    this.#endRequest();
     if (this.#hasPeerEnded) return this.closeForGood(false);
-    this.#context.times.forLingeringClose(this);
+    this.#context.clientTimers.forLingeringClose(this);
   }
 
   /** What was under way is over. */
-  #settle(): void {
+  #endRequest(): void {
     if (!this.#isActive) return;
     this.#isActive = false;
     this.#context.requestEnded();
@@ -201,7 +210,7 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.clientFinished();
     if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
     // Who left and who only has no more to say look alike: the latter must not take a part of an answer for all of it.
-    this.closeForGood(this.#forwarder?.hasStarted === true);
+    this.closeForGood(this.#forwarder?.hasResponseStarted === true);
   }
 
   closed(error: Error | undefined): void {
@@ -214,11 +223,11 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     if (this.#phase === "exchange") return this.#forwarder?.clientStalled();
     if (this.#phase !== "head") return this.closeForGood(!this.isFlushed);
     this.#input.clear();
-    this.#begin().refuseUnparsed(this, refusalForViolation(violations.headTime));
+    this.#begin().refuseUnparsed(this, refusalForViolation(violations.headTimeout));
   }
 
   override handlerThrew(error: Error): void {
-    this.#context.setting.log.bug(error, this.#forwarder?.request.id ?? "");
+    this.#context.options.log.bug(error, this.#forwarder?.request.id ?? "");
     if (this.#forwarder) this.#forwarder.handlerThrew();
     else this.closeForGood(true);
   }
@@ -235,7 +244,7 @@ export class ClientConnection extends Connection implements ClientSocketHandler,
     const forwarder = this.#forwarder;
     this.#forwarder = undefined;
     forwarder?.cancel();
-    this.#settle();
+    this.#endRequest();
     this.#input.clear();
     this.#context.clientClosed(this);
     this.#context.wheel.forget(this);

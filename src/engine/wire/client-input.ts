@@ -6,7 +6,7 @@ import { isWhole, needsMore } from "./http1/head-parser.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 
 /** What a client may send ahead of its answers before it is made to wait. */
-const maxAheadBytes = 65_536;
+const maxPipelinedBytes = 65_536;
 
 /** Hears of a head that was read. */
 export interface RequestSink {
@@ -20,8 +20,8 @@ export interface RequestSink {
 
 export class ClientInput {
   readonly #shared: ParsedRequest;
-  #gathered: ByteAccumulator<ParsedRequest> | undefined;
-  #ahead: ByteAccumulator<undefined> | undefined;
+  #partialHead: ByteAccumulator<ParsedRequest> | undefined;
+  #pipelined: ByteAccumulator<undefined> | undefined;
   /** What `takeAhead` gave away last, and what came back of it. */
   #taken: Buffer | undefined;
   #rest: Buffer | undefined;
@@ -32,47 +32,47 @@ export class ClientInput {
   }
 
   /** Whether a head has begun to come. */
-  get isGathering(): boolean {
-    return this.#gathered !== undefined;
+  get hasPartialHead(): boolean {
+    return this.#partialHead !== undefined;
   }
 
   /** Whether anything came that nobody has taken. */
   get hasPipelined(): boolean {
-    return this.#ahead !== undefined || this.#rest !== undefined;
+    return this.#pipelined !== undefined || this.#rest !== undefined;
   }
 
   /** Whether the client should wait. */
   get isFull(): boolean {
-    return (this.#ahead?.length ?? this.#rest?.length ?? 0) > maxAheadBytes;
+    return (this.#pipelined?.length ?? this.#rest?.length ?? 0) > maxPipelinedBytes;
   }
 
   /** Puts bytes[from..to) behind what is there; copies them unless they are a part of what was taken before. */
   buffer(bytes: Buffer, from: number, to: number): void {
     if (from >= to) return;
-    if (this.#ahead) this.#ahead.append(bytes, from, to);
+    if (this.#pipelined) this.#pipelined.append(bytes, from, to);
     else if (bytes === this.#taken) this.#rest = bytes.subarray(from, to);
-    else this.#begin(bytes, from, to);
+    else this.#startPipelined(bytes, from, to);
   }
 
-  #begin(bytes: Buffer, from: number, to: number): void {
+  #startPipelined(bytes: Buffer, from: number, to: number): void {
     const rest = this.#rest;
     this.#rest = undefined;
-    this.#ahead = new ByteAccumulator(undefined, rest ?? bytes, rest ? 0 : from, rest ? rest.length : to);
-    if (rest) this.#ahead.append(bytes, from, to);
+    this.#pipelined = new ByteAccumulator(undefined, rest ?? bytes, rest ? 0 : from, rest ? rest.length : to);
+    if (rest) this.#pipelined.append(bytes, from, to);
   }
 
   /** What was kept, once. */
   takePipelined(): Buffer | undefined {
-    const ahead = this.#ahead?.bytes.subarray(0, this.#ahead.length) ?? this.#rest;
-    this.#ahead = undefined;
+    const pipelined = this.#pipelined?.bytes.subarray(0, this.#pipelined.length) ?? this.#rest;
+    this.#pipelined = undefined;
     this.#rest = undefined;
-    this.#taken = ahead;
-    return ahead;
+    this.#taken = pipelined;
+    return pipelined;
   }
 
   clear(): void {
-    this.#gathered = undefined;
-    this.#ahead = undefined;
+    this.#partialHead = undefined;
+    this.#pipelined = undefined;
     this.#rest = undefined;
     this.#taken = undefined;
   }
@@ -83,26 +83,26 @@ export class ClientInput {
    * @returns false if more of the head must come, else `taker` has heard of it
    */
   readHead(bytes: Buffer, from: number, sink: RequestSink): boolean {
-    const gathered = this.#gathered?.append(bytes, from, bytes.length);
-    const head = gathered?.head ?? this.#shared;
-    const source = gathered?.bytes ?? bytes;
-    const to = gathered?.length ?? bytes.length;
-    if (!gathered) head.reader.beginRequest(from);
-    const verdict = head.reader.read(source, to);
-    if (verdict === needsMore) {
-      if (!gathered) this.#gather(bytes, from);
+    const partial = this.#partialHead?.append(bytes, from, bytes.length);
+    const head = partial?.head ?? this.#shared;
+    const source = partial?.bytes ?? bytes;
+    const to = partial?.length ?? bytes.length;
+    if (!partial) head.parser.beginRequest(from);
+    const result = head.parser.parse(source, to);
+    if (result === needsMore) {
+      if (!partial) this.#startPartialHead(bytes, from);
       return false;
     }
-    this.#gathered = undefined;
-    const next = sink.headRead(head, to, verdict === isWhole ? head.validate(source) : head.reader.violation);
+    this.#partialHead = undefined;
+    const next = sink.headRead(head, to, result === isWhole ? head.validate(source) : head.parser.violation);
     this.buffer(source, next, to);
     return true;
   }
 
-  #gather(bytes: Buffer, from: number): void {
+  #startPartialHead(bytes: Buffer, from: number): void {
     const head = new ParsedRequest();
-    head.reader.beginRequest(0);
-    this.#gathered = new ByteAccumulator(head, bytes, from, bytes.length);
-    head.reader.read(this.#gathered.bytes, this.#gathered.length);
+    head.parser.beginRequest(0);
+    this.#partialHead = new ByteAccumulator(head, bytes, from, bytes.length);
+    head.parser.parse(this.#partialHead.bytes, this.#partialHead.length);
   }
 }

@@ -42,7 +42,7 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** What is wrong with the body's framing, once that is malformed. */
-  get chunkViolation(): ProtocolViolation {
+  get bodyViolation(): ProtocolViolation {
     return this.#body.violation;
   }
 
@@ -51,15 +51,15 @@ export class ForwardedRequest implements OutgoingHead {
    * @returns the offset behind what belongs to this request; -1 if the body's framing is malformed
    */
   begin(head: ParsedRequest, to: number): number {
-    const { reader } = head;
-    this.isHttp10 = reader.version === 10;
+    const { parser } = head;
+    this.isHttp10 = parser.version === 10;
     this.keepsAlive = head.keepsAlive;
     this.isHead = head.method === methodNumber.head;
     this.#upgrades = head.upgrades;
-    this.view.point(head);
+    this.view.pointTo(head);
     this.#body.begin(head.framing, head.contentLength);
-    const stop = this.#body.decode(head.bytes, reader.end, to);
-    this.receivedBytes = Math.max(stop, reader.end) - reader.methodStart;
+    const stop = this.#body.decode(head.bytes, parser.end, to);
+    this.receivedBytes = Math.max(stop, parser.end) - parser.methodStart;
     return stop;
   }
 
@@ -71,21 +71,21 @@ export class ForwardedRequest implements OutgoingHead {
     this.#upgrades = false;
     this.id = id;
     this.receivedBytes = 0;
-    this.view.forget();
+    this.view.clear();
     this.#body.begin(framing.none, 0);
   }
 
   /** The request is over: nothing of it stays, and no room that only a few need. */
   release(): void {
     this.bytes.begin();
-    this.view.forget();
+    this.view.clear();
   }
 
   /** Makes the bytes for the upstream from the head and the body up to `stop`; the view looks at them from now on. */
   write(head: ParsedRequest, stop: number, forwarding: ClientForwarding): void {
     this.bytes.begin();
     writeRequestHead(this, head, forwarding);
-    this.bytes.append(head.bytes, head.reader.end, stop);
+    this.bytes.append(head.bytes, head.parser.end, stop);
     this.view.moveTo(this.bytes.bytes, this.written);
   }
 
@@ -96,9 +96,9 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** An answer of our own to it, whole. */
-  refusalBytes(given: Refusal, closes: boolean): Buffer {
+  refusalBytes(refused: Refusal, closes: boolean): Buffer {
     const { isHttp10: isOld, isHead } = this;
-    return localResponse(renderRefusal(given, this.view.header("accept"), this.id), {
+    return localResponse(renderRefusal(refused, this.view.header("accept"), this.id), {
       closes,
       isOld,
       isHead,
@@ -114,7 +114,7 @@ export class ForwardedRequest implements OutgoingHead {
   }
 
   /** More of the body: the offset behind what belongs to it, -1 if its framing is malformed. */
-  take(bytes: Buffer, from: number, to: number): number {
+  receiveBody(bytes: Buffer, from: number, to: number): number {
     const stop = this.#body.decode(bytes, from, to);
     this.receivedBytes += Math.max(stop, from) - from;
     return stop;

@@ -3,18 +3,16 @@
 import { ParsedResponse, type ResponseExpectation } from "./http1/response-reader.ts";
 import { ChunkedDecoder, framing } from "./http1/body.ts";
 import type { Connection } from "./connection.ts";
+import { smallPieceBytes } from "./context.ts";
 import { type ResponseRewrite, trimResponseInPlace, writeResponseHead } from "./http1/response-writer.ts";
 
-/** Up to this size a piece of an answer is copied behind its head, so that both leave in one write. */
-export const smallPieceBytes = 65_536;
-
-const interimPassing: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
-const upgradePassing: ResponseRewrite = { ...interimPassing, upgrades: true };
+const interimRewrite: ResponseRewrite = { closes: false, isHttp10: false, upgrades: false };
+const upgradeRewrite: ResponseRewrite = { ...interimRewrite, upgrades: true };
 
 export class ForwardedResponse implements ResponseRewrite {
   readonly #scratch: Buffer;
   /** Takes chunks apart for a client that does not know them. */
-  #unchunker: ChunkedDecoder | undefined;
+  #dechunker: ChunkedDecoder | undefined;
   /** An answer that was tried elsewhere, whole. */
   #held: Buffer | undefined;
   /** Status that the client was sent; 0 before. */
@@ -31,19 +29,19 @@ export class ForwardedResponse implements ResponseRewrite {
     this.#scratch = scratch;
   }
 
-  /** @param isOld the client speaks HTTP/1.0 */
-  begin(isOld: boolean, writtenBytes: number): void {
+  /** @param isHttp10 the client speaks HTTP/1.0 */
+  begin(isHttp10: boolean, writtenBytes: number): void {
     this.status = 0;
     this.writtenBefore = writtenBytes;
     this.#held = undefined;
     this.hasStarted = false;
-    this.isHttp10 = isOld;
-    this.#unchunker = undefined;
+    this.isHttp10 = isHttp10;
+    this.#dechunker = undefined;
   }
 
   /** Puts a whole answer away: it may still be the best one. False if it is too large for that. */
   hold(head: ParsedResponse, stop: number): boolean {
-    const start = head.reader.statusStart - "HTTP/1.1 ".length;
+    const start = head.parser.statusStart - "HTTP/1.1 ".length;
     if (stop - start > smallPieceBytes) return false;
     this.#held = Buffer.from(head.bytes.subarray(start, stop));
     return true;
@@ -54,8 +52,8 @@ export class ForwardedResponse implements ResponseRewrite {
     const bytes = this.#held;
     if (!bytes) return undefined;
     const head = new ParsedResponse();
-    head.reader.beginResponse(0);
-    head.reader.read(bytes, bytes.length);
+    head.parser.beginResponse(0);
+    head.parser.parse(bytes, bytes.length);
     head.validate(bytes, expectation);
     return head;
   }
@@ -66,40 +64,40 @@ export class ForwardedResponse implements ResponseRewrite {
   }
 
   /** A head alone, 1xx. @returns false if the client takes no more for now, as below */
-  interim(client: Connection, head: ParsedResponse): boolean {
-    if (head.reader.status === 101) this.status = 101;
-    const passing = head.reader.status === 101 ? upgradePassing : interimPassing;
-    return client.write(this.#scratch, 0, writeResponseHead(this.#scratch, head, passing));
+  sendInterim(client: Connection, head: ParsedResponse): boolean {
+    if (head.parser.status === 101) this.status = 101;
+    const rewrite = head.parser.status === 101 ? upgradeRewrite : interimRewrite;
+    return client.write(this.#scratch, 0, writeResponseHead(this.#scratch, head, rewrite));
   }
 
   /** The final head and the body up to the offset `stop`, in one write if that is small. */
-  start(client: Connection, head: ParsedResponse, stop: number): boolean {
+  sendHead(client: Connection, head: ParsedResponse, stop: number): boolean {
     this.hasStarted = true;
-    this.status = head.reader.status;
+    this.status = head.parser.status;
     this.#held = undefined;
     const scratch = this.#scratch;
     const { bytes } = head;
     const inPlace = trimResponseInPlace(head, this);
     if (inPlace >= 0) return client.write(bytes, inPlace, stop);
     let length = writeResponseHead(scratch, head, this);
-    const from = head.reader.end;
+    const from = head.parser.end;
     if (this.isHttp10 && head.framing === framing.chunked) {
-      this.#unchunker = new ChunkedDecoder();
-      this.#unchunker.begin();
+      this.#dechunker = new ChunkedDecoder();
+      this.#dechunker.begin();
     } else if (stop - from <= smallPieceBytes) {
       if (stop > from) length += bytes.copy(scratch, length, from, stop);
       return client.write(scratch, 0, length);
     }
-    const isOut = client.write(scratch, 0, length);
-    return this.continue(client, bytes.subarray(from, stop)) && isOut;
+    const isFlushed = client.write(scratch, 0, length);
+    return this.sendBody(client, bytes.subarray(from, stop)) && isFlushed;
   }
 
   /** More of the body. */
-  continue(client: Connection, piece: Buffer): boolean {
-    if (!this.#unchunker) return client.write(piece, 0, piece.length);
+  sendBody(client: Connection, piece: Buffer): boolean {
+    if (!this.#dechunker) return client.write(piece, 0, piece.length);
     // Closed up where they are, so that many small chunks leave in one write.
     let length = 0;
-    this.#unchunker.decode(piece, 0, piece.length, (bytes, from, to) => {
+    this.#dechunker.decode(piece, 0, piece.length, (bytes, from, to) => {
       bytes.copyWithin(length, from, to);
       length += to - from;
     });

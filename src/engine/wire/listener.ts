@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import type { Engine, EngineListener, EngineOptions } from "../engine.ts";
 import { ClientConnection } from "./client-connection.ts";
-import { WireContext } from "./context.ts";
+import { FreeList, WireContext } from "./context.ts";
+import { RequestForwarder } from "./request-forwarder.ts";
 import type { Sockets } from "./sockets.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import { systemClock, systemSchedule } from "../../lib/clock.ts";
@@ -16,19 +17,20 @@ export function wireEngineOver(sockets: Sockets): Engine {
   return { name: "wire", listen: (options) => listen(options, sockets) };
 }
 
-async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineListener> {
-  const options = withinFiles(given);
+async function listen(requested: EngineOptions, sockets: Sockets): Promise<EngineListener> {
+  const options = limitClients(requested);
   const wheel = new TimerWheel(systemClock, systemSchedule);
   const context = new WireContext(options, { sockets, wheel, random: systemRandom });
+  const forwarders = new FreeList(() => new RequestForwarder(context, options.exchange()));
   const listener = await sockets.listen({
     hostname: options.hostname,
     port: options.port,
     sharesPort: options.sharesPort,
     ...(options.tls && { tls: options.tls }),
     handshakeMs: options.clientTimeouts.headMs,
-    accept: (address) => new ClientConnection(context, plainAddress(address)),
+    accept: (address) => new ClientConnection(context, forwarders, plainAddress(address)),
   });
-  context.forwardings.listenOn(listener.port);
+  context.forwardingCache.listenOn(listener.port);
   return {
     hostname: listener.hostname,
     port: listener.port,
@@ -52,19 +54,19 @@ async function listen(given: EngineOptions, sockets: Sockets): Promise<EngineLis
 }
 
 /** As many clients as wanted, if the system has room for them. */
-function withinFiles(options: EngineOptions): EngineOptions {
+function limitClients(options: EngineOptions): EngineOptions {
   const { maxClients: wanted = Infinity, log } = options;
-  const most = maxClientsForOpenFiles();
-  if (wanted <= most) return options;
+  const maxClients = maxClientsForOpenFiles();
+  if (wanted <= maxClients) return options;
   const why = "the limit on open files";
-  if (wanted < Infinity) log.warn("fewer clients than wanted", { wanted, maxClients: most, why });
-  return { ...options, maxClients: most };
+  if (wanted < Infinity) log.warn("fewer clients than wanted", { wanted, maxClients: maxClients, why });
+  return { ...options, maxClients: maxClients };
 }
 
 // How many clients' connections the system leaves room for: past its limit on open files nobody is served any more.
 
 /** For what is neither a client nor an upstream: files, the admin side, clients that are turned away. */
-const reserved = 128;
+const reservedFiles = 128;
 
 /** At most so many are left for connections to upstreams, of which a client needs one at a time, and idle ones none. */
 const maxForUpstreams = 4_096;
@@ -72,7 +74,7 @@ const maxForUpstreams = 4_096;
 /** @param limit open files that the process may have; undefined if there is no limit or none is known */
 export function maxClientsForOpenFiles(limit = openFilesLimit()): number {
   if (limit === undefined) return Infinity;
-  const left = Math.max(0, limit - reserved);
+  const left = Math.max(0, limit - reservedFiles);
   return Math.max(1, left - Math.min(Math.ceil(left / 2), maxForUpstreams));
 }
 

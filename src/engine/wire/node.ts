@@ -26,29 +26,29 @@ class NodeSocket implements WireSocket {
   #isBusy = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(socket: Socket, owner: SocketHandler) {
+  constructor(socket: Socket, handler: SocketHandler) {
     this.#socket = socket;
     const guarded = (step: () => void) => {
       freezeClock();
       try {
         step();
       } catch (error) {
-        owner.handlerThrew(toError(error));
+        handler.handlerThrew(toError(error));
       } finally {
         thawClock();
       }
     };
     let cause: Error | undefined;
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => guarded(() => owner.received(chunk)));
+    socket.on("data", (chunk: Buffer) => guarded(() => handler.received(chunk)));
     socket.on("drain", () => {
       this.#isBusy = false;
       this.#onIdle?.();
-      guarded(() => owner.drained());
+      guarded(() => handler.drained());
     });
-    socket.on("end", () => guarded(() => owner.ended()));
+    socket.on("end", () => guarded(() => handler.ended()));
     socket.on("error", (error) => (cause = error));
-    socket.on("close", () => guarded(() => owner.closed(cause)));
+    socket.on("close", () => guarded(() => handler.closed(cause)));
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {
@@ -92,9 +92,9 @@ function listen({
   handshakeMs,
 }: ListenOptions): Promise<WireListener> {
   const onSocket = (socket: Socket) => {
-    const owner = accept(socket.remoteAddress ?? "");
-    owner.opened(new NodeSocket(socket, owner));
-    if (tls) owner.secured();
+    const handler = accept(socket.remoteAddress ?? "");
+    handler.opened(new NodeSocket(socket, handler));
+    if (tls) handler.secured();
   };
   const server: Server = tls
     ? createTlsServer({ ...tls, allowHalfOpen: true, handshakeTimeout: handshakeMs }, onSocket)
@@ -111,7 +111,7 @@ function listen({
   });
 }
 
-function connect(address: Address, owner: ConnectHandler): void {
+function connect(address: Address, handler: ConnectHandler): void {
   const { protocol, hostname: host, port, tls = { verify: true } } = address;
   const { verify, ca } = tls;
   const name = certifiedName(address);
@@ -127,12 +127,12 @@ function connect(address: Address, owner: ConnectHandler): void {
       : connectPlain({ host, port, allowHalfOpen: true });
   const onRefused = (error: Error) => {
     socket.on("error", () => {});
-    owner.refused("code" in error ? String(error.code) : error.message);
+    handler.refused("code" in error ? String(error.code) : error.message);
   };
   socket.once("error", onRefused);
   socket.once(protocol === "https" ? "secureConnect" : "connect", () => {
     socket.off("error", onRefused);
-    owner.opened(new NodeSocket(socket, owner));
+    handler.opened(new NodeSocket(socket, handler));
   });
 }
 

@@ -65,5 +65,5 @@ export interface Sockets {
   /** Rejects with the system's error code if the port cannot be had. */
   listen(options: ListenOptions): Promise<WireListener>;
   /** With TLS if the address is `https`. Cannot be cancelled: an owner that gave up closes the socket when it opens. */
-  connect(address: Address, owner: ConnectHandler): void;
+  connect(address: Address, handler: ConnectHandler): void;
 }

@@ -42,7 +42,7 @@ export class TimerWheel {
   #tick = 0;
   /** Time of the last turn: at most one tick old while the wheel turns. Time in which the process stood still is left out. */
   #now = 0;
-  #lostMs = 0;
+  #stalledMs = 0;
   #cancel: Cancel | undefined;
 
   constructor(clock: Clock, schedule: Schedule) {
@@ -95,15 +95,15 @@ export class TimerWheel {
   }
 
   #start(): void {
-    this.#now = this.#clock() - this.#lostMs;
+    this.#now = this.#clock() - this.#stalledMs;
     this.#tick = Math.floor(this.#now / tickMs);
     this.#cancel = this.#schedule(tickMs, this.#turn);
   }
 
   #onTick(): void {
-    const lateMs = this.#clock() - this.#lostMs - this.#now - tickMs;
-    if (lateMs > stallMs) this.#lostMs += lateMs;
-    this.#now = this.#clock() - this.#lostMs;
+    const lateMs = this.#clock() - this.#stalledMs - this.#now - tickMs;
+    if (lateMs > stallMs) this.#stalledMs += lateMs;
+    this.#now = this.#clock() - this.#stalledMs;
     const last = Math.floor(this.#now / tickMs);
     try {
       while (this.#tick < last) {

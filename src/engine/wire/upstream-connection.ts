@@ -2,13 +2,55 @@
 
 import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../net/address.ts";
-import type { ResponseReader, Progress } from "./http1/response-reader.ts";
+import type { Progress, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
 import { Connection } from "./connection.ts";
-import { reportBug, disconnectFailure, connectFailure } from "./attempt-failures.ts";
-import type { WireContext } from "./context.ts";
-import type { RequestForwarder } from "./request-forwarder.ts";
+import { connectFailure, disconnectFailure } from "./attempt-failures.ts";
+import type { Closable, WireContext } from "./context.ts";
 import type { ConnectHandler, WireSocket } from "./sockets.ts";
-import type { ConnectionPool } from "./connection-pool.ts";
+import type { Tunnel } from "./tunnel.ts";
+import type { Timeouts } from "../../proxy/route.ts";
+
+/** What a connection calls while it serves a request. */
+export interface ConnectionUser {
+  readonly sink: ConnectionSink;
+  readonly timeouts: Timeouts;
+  /** Whether all of the request arrived from the client: only then the connection may be reused after the response. */
+  readonly isRequestComplete: boolean;
+  /** A new connection is open and has begun to serve the user. */
+  connectionOpened(connection: UpstreamConnection): void;
+  /** The upstream took all bytes that were queued. */
+  connectionFlushed(connection: UpstreamConnection): void;
+  /** Bytes of the response arrived; `sink` gets them next. */
+  bytesReceived(connection: UpstreamConnection): void;
+  /** The connection is closed. Called at most once, and nothing after it. */
+  connectionFailed(connection: UpstreamConnection, failure: Failure): void;
+}
+
+/** Receives what a connection brings for a request: a response, or what follows it in a tunnel. */
+export interface ConnectionSink extends ResponseSink {
+  /** Present after the protocol was switched. */
+  readonly tunnel: Tunnel | undefined;
+  /** The whole response arrived. The connection is checked in or closed already. */
+  responseComplete(): void;
+  /** A bug came to light on a connection that serves the request, or has served it. */
+  reportBug(error: unknown): void;
+}
+
+/** Where a connection waits between two requests. */
+export interface ConnectionHome {
+  readonly address: Address;
+  /**
+   * @param keepAliveSeconds of `Keep-Alive: timeout`; -1 if the upstream announced none
+   * @param maxAgeMs age from which on a connection serves no further request; infinite by default
+   */
+  checkIn(connection: UpstreamConnection, keepAliveSeconds: number, maxAgeMs?: number): void;
+  /** The connection is no longer idle. */
+  remove(connection: UpstreamConnection): void;
+  /** A connect timed out, and the system still works on it. */
+  connectAbandoned(): void;
+  /** The system is done with an abandoned connect. */
+  connectResolved(): void;
+}
 
 /**
  * ```
@@ -19,12 +61,12 @@ import type { ConnectionPool } from "./connection-pool.ts";
  * ```
  * Every way to `closed` during an exchange tells the relay why, once.
  */
-export class UpstreamConnection extends Connection implements ConnectHandler {
+export class UpstreamConnection extends Connection implements ConnectHandler, Closable {
   readonly #context: WireContext;
-  readonly #home: ConnectionPool;
+  readonly #home: ConnectionHome;
   /** Of the present answer, and of the last one after a failure. */
   #reader: ResponseReader | undefined;
-  #forwarder: RequestForwarder | undefined;
+  #user: ConnectionUser | undefined;
   #phase: "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed" = "connecting";
   /** As it was when this connection began; another one since then means another way to judge certificates. */
   readonly address: Address;
@@ -37,11 +79,11 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   above: UpstreamConnection | undefined;
   below: UpstreamConnection | undefined;
 
-  constructor(context: WireContext, home: ConnectionPool) {
+  constructor(context: WireContext, home: ConnectionHome) {
     super();
     this.#context = context;
     this.#home = home;
-    this.address = home.upstream.address;
+    this.address = home.address;
   }
 
   /** Whether any byte of the present answer has come. */
@@ -54,15 +96,15 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   }
 
   /** Starts to connect for that relay, which hears `opened` or `failed`, never before this returns. */
-  connectFor(forwarder: RequestForwarder, connectMs: number): void {
-    this.#forwarder = forwarder;
+  connectFor(user: ConnectionUser, connectMs: number): void {
+    this.#user = user;
     this.#context.wheel.arm(this, connectMs);
     this.#context.sockets.connect(this.address, this);
   }
 
   /** That relay's request is sent next. */
-  beginFor(forwarder: RequestForwarder): void {
-    this.#forwarder = forwarder;
+  beginFor(user: ConnectionUser): void {
+    this.#user = user;
     this.#phase = "answer";
     this.#context.wheel.disarm(this);
     this.#reader = this.#context.readers.acquire();
@@ -76,11 +118,11 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   override opened(socket: WireSocket): void {
     super.opened(socket);
     this.openedAt = this.#context.wheel.now;
-    this.#context.upstreams.add(this);
+    this.#context.upstreamConnections.add(this);
     if (this.#phase !== "connecting") return this.terminate();
-    if (this.#forwarder) {
-      this.beginFor(this.#forwarder);
-      this.#forwarder.attempts.connectionOpened(this);
+    if (this.#user) {
+      this.beginFor(this.#user);
+      this.#user.connectionOpened(this);
     } else {
       // Its client left meanwhile; the next one need not wait.
       this.#phase = "idle";
@@ -105,28 +147,28 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   }
 
   received(chunk: Buffer): void {
-    const forwarder = this.#forwarder;
+    const user = this.#user;
     const reader = this.#reader;
     switch (this.#phase) {
       case "answer":
-        forwarder?.attempts.pair.switchToConnection(this);
-        if (forwarder && reader) this.#act(forwarder, reader, reader.read(forwarder, chunk));
+        user?.bytesReceived(this);
+        if (user && reader) this.#advance(user, reader, reader.read(user.sink, chunk));
         return;
       case "tunnel":
-        return forwarder?.tunnel?.fromUpstream(chunk);
+        return user?.sink.tunnel?.fromUpstream(chunk);
       case "idle":
         // Bytes that nobody asked for must never become part of the next answer.
         return this.close();
     }
   }
 
-  #act(forwarder: RequestForwarder, reader: ResponseReader, progress: Progress): void {
-    if (this.#forwarder !== forwarder) return;
+  #advance(user: ConnectionUser, reader: ResponseReader, progress: Progress): void {
+    if (this.#user !== user) return;
     switch (progress) {
       case "more":
-        return reader.inBody ? this.#awaitBody(forwarder) : undefined;
+        return reader.inBody ? this.#expectBody(user) : undefined;
       case "complete":
-        return this.#complete(forwarder, reader);
+        return this.#complete(user, reader);
       case "switched":
         this.#context.wheel.disarm(this);
         this.#phase = "tunnel";
@@ -139,37 +181,37 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   }
 
   /** While the client is slower than the upstream, silence is not the upstream's fault. */
-  #awaitBody(forwarder: RequestForwarder): void {
+  #expectBody(user: ConnectionUser): void {
     if (this.isPaused) this.#context.wheel.disarm(this);
-    else this.#context.wheel.arm(this, forwarder.attempts.timeouts.bodyIdleMs);
+    else this.#context.wheel.arm(this, user.timeouts.bodyIdleMs);
   }
 
   override resume(): void {
     super.resume();
-    if (this.#phase === "answer" && this.#inBody && this.#forwarder) this.#awaitBody(this.#forwarder);
+    if (this.#phase === "answer" && this.#inBody && this.#user) this.#expectBody(this.#user);
   }
 
-  #complete(forwarder: RequestForwarder, reader: ResponseReader): void {
-    this.#forwarder = undefined;
-    if (reader.keepsAlive && forwarder.request.isComplete && this.isFlushed) {
+  #complete(user: ConnectionUser, reader: ResponseReader): void {
+    this.#user = undefined;
+    if (reader.keepsAlive && user.isRequestComplete && this.isFlushed) {
       super.resume();
       this.#phase = "idle";
       this.isReused = true;
       this.#reader = undefined;
       this.#context.readers.release(reader);
-      this.#home.checkIn(this, reader.keepAliveSeconds, forwarder.attempts.timeouts.connectionAgeMs);
+      this.#home.checkIn(this, reader.keepAliveSeconds, user.timeouts.connectionAgeMs);
     } else this.close();
     try {
-      forwarder.responseComplete();
+      user.sink.responseComplete();
     } catch (error) {
-      reportBug(forwarder, error, this.#context.setting.log);
+      user.sink.reportBug(error);
     }
   }
 
   ended(): void {
-    if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.upstreamFinished();
-    if (this.#phase === "answer" && this.#forwarder && this.#reader?.ended())
-      return this.#complete(this.#forwarder, this.#reader);
+    if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamFinished();
+    if (this.#phase === "answer" && this.#user && this.#reader?.ended())
+      return this.#complete(this.#user, this.#reader);
     if (this.#phase === "idle") return this.close();
     this.#fail(disconnectFailure(this.#inBody, "FIN"));
   }
@@ -177,20 +219,21 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   closed(error: Error | undefined): void {
     this.isClosed = true;
     if (this.#phase === "connecting") return this.#fail(failure("connect", "connect_reset", error?.message));
-    if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.upstreamClosed(error);
+    if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamClosed(error);
     this.#fail(disconnectFailure(this.#inBody, error?.message ?? "closed"));
   }
 
   override handlerThrew(error: Error): void {
-    const forwarder = this.#forwarder;
+    const user = this.#user;
     this.terminate();
-    reportBug(forwarder, error, this.#context.setting.log);
+    if (user) user.sink.reportBug(error);
+    else this.#context.options.log.bug(error, "");
   }
 
   override expired(): void {
     switch (this.#phase) {
       case "connecting":
-        this.#home.abandoned += 1;
+        this.#home.connectAbandoned();
         this.#fail(failure("connect", "connect_timeout"));
         this.#phase = "abandoned";
         return;
@@ -207,43 +250,43 @@ export class UpstreamConnection extends Connection implements ConnectHandler {
   }
 
   override close(): void {
-    this.#leave();
+    this.#detach();
     super.close();
   }
 
   override terminate(): void {
-    this.#leave();
+    this.#detach();
     super.terminate();
   }
 
   /** The relay needs it no more, whatever it was doing. */
   abort(): void {
-    if (this.#phase === "connecting") this.#forwarder = undefined;
+    if (this.#phase === "connecting") this.#user = undefined;
     else this.terminate();
   }
 
   protected override progressed(): void {
-    if (this.#phase === "tunnel") this.#forwarder?.tunnel?.progressed();
-    else if (this.#forwarder) this.expectWithin(this.#forwarder.attempts.timeouts.bodyIdleMs);
+    if (this.#phase === "tunnel") this.#user?.sink.tunnel?.progressed();
+    else if (this.#user) this.expectWithin(this.#user.timeouts.bodyIdleMs);
   }
 
   protected override flushed(): void {
-    this.#forwarder?.upstreamFlushed(this);
+    this.#user?.connectionFlushed(this);
   }
 
   #fail(failed: Failure): void {
-    const forwarder = this.#forwarder;
+    const user = this.#user;
     this.terminate();
-    forwarder?.attempts.failed(failed, this);
+    user?.connectionFailed(this, failed);
   }
 
   /** At once, however long its socket takes to close: nobody may take it any more. */
-  #leave(): void {
-    this.#context.upstreams.delete(this);
+  #detach(): void {
+    this.#context.upstreamConnections.delete(this);
     if (this.#phase === "idle") this.#home.remove(this);
-    if (this.#phase === "abandoned") this.#home.abandoned -= 1;
+    if (this.#phase === "abandoned") this.#home.connectResolved();
     this.#context.wheel.forget(this);
-    this.#forwarder = undefined;
+    this.#user = undefined;
     this.#phase = "closed";
   }
 }

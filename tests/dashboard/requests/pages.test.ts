@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { startDashboard } from "../../../src/dashboard/dashboard.ts";
 import { runtime } from "../../../src/runtime/bun.ts";
-import { type AdminStandIn, startAdminStandIn } from "../../support/fake-admin-api.ts";
+import { type FakeAdminApi, startFakeAdminApi } from "../../support/fake-admin-api.ts";
 import { retriedRequest, someRequest } from "../../support/requests-fixture.ts";
 import { until } from "../../support/wait.ts";
 
@@ -11,8 +11,8 @@ afterEach(async () => {
   for (const close of open.splice(0).toReversed()) await close();
 });
 
-async function scene(): Promise<{ admin: AdminStandIn; base: string }> {
-  const admin = await startAdminStandIn();
+async function scene(): Promise<{ admin: FakeAdminApi; base: string }> {
+  const admin = await startFakeAdminApi();
   open.push(() => admin.close());
   const where = { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url };
   const dashboard = await startDashboard(where, runtime);
@@ -66,7 +66,7 @@ describe("the requests page", () => {
     const { admin, base } = await scene();
     const { status, text } = await page(`${base}/requests?which=failed&pool=main&status=5xx`);
     expect(status).toBe(200);
-    expect(admin.desk.queries).toEqual(["list which=failed&pool=main&status=5xx&limit=50"]);
+    expect(admin.requestsApi.queries).toEqual(["list which=failed&pool=main&status=5xx&limit=50"]);
     expect(text).toContain('href="/requests/6f1e0c2a-00005b"');
     expect(text).toContain("queue_timeout");
     expect(text).not.toContain("hx-sse:connect");
@@ -82,7 +82,7 @@ describe("the requests page", () => {
 
   test("shows the address for a first request", async () => {
     const { admin, base } = await scene();
-    admin.desk.requests = [];
+    admin.requestsApi.requests = [];
     expect((await page(`${base}/requests`)).text).toContain(`No requests yet. Send one to ${admin.url}.`);
     const { text } = await page(`${base}/requests?method=PUT`);
     expect(text).toContain("No recorded request matches this filter.");
@@ -90,7 +90,7 @@ describe("the requests page", () => {
 
   test("links to older requests, and back to the newest", async () => {
     const { admin, base } = await scene();
-    admin.desk.requests = Array.from({ length: 120 }, (_, index) => someRequest(120 - index));
+    admin.requestsApi.requests = Array.from({ length: 120 }, (_, index) => someRequest(120 - index));
     expect((await page(`${base}/requests`)).text).toContain('href="/requests?before=71"');
     const { text } = await page(`${base}/requests?before=71`);
     expect(text).toContain('href="/requests?before=21"');
@@ -107,7 +107,7 @@ describe("the requests page", () => {
   test("distinguishes an older balancer, a refused role and an unreachable admin API", async () => {
     const { admin, base } = await scene();
     const response = (status: number, detail: string) => {
-      admin.answer = (request, response) => {
+      admin.respond = (request, response) => {
         const isOurs = request.url?.startsWith("/api/requests") ?? false;
         response.writeHead(isOurs ? status : 200, { "content-type": "application/json" });
         const me = { kind: "anybody", name: null, role: "admin", login: false };
@@ -130,7 +130,7 @@ describe("the requests page", () => {
 describe("the explanation of a request", () => {
   test("contains the account, both attempts, both selections and the ids", async () => {
     const { admin, base } = await scene();
-    admin.desk.requests.unshift(retriedRequest(101, { requestId: "shop/cart:1" }));
+    admin.requestsApi.requests.unshift(retriedRequest(101, { requestId: "shop/cart:1" }));
     const { status, text } = await page(`${base}/requests/${encodeURIComponent("shop/cart:1")}`);
     expect(status).toBe(200);
     for (const expected of [
@@ -171,7 +171,7 @@ describe("the dry run", () => {
     const response = await ask(base, { host: "shop.example", target: "/cart", headers: "Cookie: a=1" });
     const text = await response.text();
     expect(response.status).toBe(200);
-    expect(admin.desk.asked).toEqual([
+    expect(admin.requestsApi.dryRuns).toEqual([
       {
         ...{ method: "GET", host: "shop.example", target: "/cart", clientAddress: "127.0.0.1" },
         headers: { cookie: "a=1" },
@@ -195,7 +195,7 @@ describe("the dry run", () => {
     expect(response.status).toBe(422);
     expect(text).toContain("Cannot start the dry run: the host is missing.");
     expect(text).toContain('value="/kept"');
-    expect(admin.desk.asked).toEqual([]);
+    expect(admin.requestsApi.dryRuns).toEqual([]);
   });
 });
 
@@ -206,9 +206,9 @@ describe("the live tail", () => {
     const { admin, base } = await scene();
     const { news } = await tail(`${base}/live/requests?pool=main`);
     await until(() => rows(news).includes("request-100-"), "the latest");
-    expect(admin.desk.queries).toEqual(["stream pool=main", "list which=recent&pool=main&limit=50"]);
-    admin.desk.arrive(retriedRequest(101));
-    admin.desk.miss(7);
+    expect(admin.requestsApi.queries).toEqual(["stream pool=main", "list which=recent&pool=main&limit=50"]);
+    admin.requestsApi.add(retriedRequest(101));
+    admin.requestsApi.sendMissed(7);
     await until(() => rows(news).includes("request-101-"), "the new request");
     await until(() => news.some(({ missed }) => missed === 7), "the count of what was missed");
     expect(news.filter(({ error }) => error !== null)).toEqual([]);
@@ -217,22 +217,22 @@ describe("the live tail", () => {
   test("reports that the balancer is unreachable, and continues when it is back", async () => {
     const { admin, base } = await scene();
     const { news } = await tail(`${base}/live/requests`);
-    await until(() => admin.desk.streams === 1, "the stream");
-    admin.desk.leave();
+    await until(() => admin.requestsApi.streams === 1, "the stream");
+    admin.requestsApi.disconnect();
     await until(() => news.some(({ error }) => error !== null), "the error");
-    admin.desk.back();
-    await until(() => admin.desk.streams === 1, "the next stream");
-    admin.desk.arrive(someRequest(102));
+    admin.requestsApi.reconnect();
+    await until(() => admin.requestsApi.streams === 1, "the next stream");
+    admin.requestsApi.add(someRequest(102));
     await until(() => rows(news).includes("request-102-"), "what came after it");
     expect(news.at(-1)?.error).toBeNull();
   });
 
   test("limits the rows of one message", async () => {
     const { admin, base } = await scene();
-    admin.desk.requests = [];
+    admin.requestsApi.requests = [];
     const { news } = await tail(`${base}/live/requests`);
-    await until(() => admin.desk.streams === 1, "the stream");
-    for (let seq = 1; seq <= 1_000; seq++) admin.desk.arrive(someRequest(seq));
+    await until(() => admin.requestsApi.streams === 1, "the stream");
+    for (let seq = 1; seq <= 1_000; seq++) admin.requestsApi.add(someRequest(seq));
     await until(() => rows(news).includes("request-1000-"), "the newest");
     const shown = rows(news).match(/<li class="request"/g)?.length ?? 0;
     const missed = news.reduce((sum, each) => sum + each.missed, 0);
@@ -243,9 +243,9 @@ describe("the live tail", () => {
   test("closes the admin API's stream when its viewer leaves", async () => {
     const { admin, base } = await scene();
     const { leave } = await tail(`${base}/live/requests`);
-    await until(() => admin.desk.streams === 1, "the stream");
+    await until(() => admin.requestsApi.streams === 1, "the stream");
     await leave();
-    await until(() => admin.desk.streams === 0, "its end");
+    await until(() => admin.requestsApi.streams === 0, "its end");
   });
 
   test("rejects viewers above the limit, and admits one when another leaves", async () => {

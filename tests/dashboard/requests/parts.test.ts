@@ -4,7 +4,7 @@ import {
   emptyForm,
   parseDryRunForm,
 } from "../../../src/dashboard/requests/dry-run-page.tsx";
-import { hearEvents } from "../../../src/client/sse-reader.ts";
+import { parseEvents } from "../../../src/client/sse-reader.ts";
 import { segmentsOf } from "../../../src/dashboard/requests/timing.tsx";
 import { scoringOf } from "../../../src/dashboard/requests/decisions.tsx";
 import { requestsUrl, listQuery, parseRequestFilter } from "../../../src/dashboard/requests/filter.tsx";
@@ -72,7 +72,7 @@ describe("the events of a stream", () => {
       const received: string[] = [];
       let waiting = "";
       for (let from = 0; from < text.length; from += size) {
-        waiting = hearEvents(waiting + text.slice(from, from + size), (name, data) => {
+        waiting = parseEvents(waiting + text.slice(from, from + size), (name, data) => {
           received.push(`${name} ${data}`);
         });
       }

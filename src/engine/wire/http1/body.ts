@@ -19,28 +19,28 @@ export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as cons
  */
 export class BodyFraming {
   #kind: number = framing.none;
-  #left = 0;
-  #chunks: ChunkedDecoder | undefined;
+  #remaining = 0;
+  #decoder: ChunkedDecoder | undefined;
   isComplete = true;
 
   /** @param length in bytes, where `kind` is by length */
   begin(kind: number, length: number): void {
     this.#kind = kind;
-    this.#left = length;
+    this.#remaining = length;
     this.isComplete = kind === framing.none || (kind === framing.length && length === 0);
     if (kind !== framing.chunked) return;
-    this.#chunks ??= new ChunkedDecoder();
-    this.#chunks.begin();
+    this.#decoder ??= new ChunkedDecoder();
+    this.#decoder.begin();
   }
 
   /** Bytes of data so far, where nobody announced how many will come; else 0. */
   get unannouncedBytes(): number {
-    return this.#kind === framing.chunked ? (this.#chunks?.dataBytes ?? 0) : 0;
+    return this.#kind === framing.chunked ? (this.#decoder?.dataBytes ?? 0) : 0;
   }
 
   /** What is wrong, once `take` has answered -1. */
   get violation(): ProtocolViolation {
-    return this.#chunks?.violation ?? violations.chunkSize;
+    return this.#decoder?.violation ?? violations.chunkSize;
   }
 
   /**
@@ -51,14 +51,14 @@ export class BodyFraming {
     if (this.isComplete) return from;
     if (this.#kind === framing.untilClose) return to;
     if (this.#kind === framing.length) {
-      const stop = Math.min(to, from + this.#left);
-      this.#left -= stop - from;
-      this.isComplete = this.#left === 0;
+      const stop = Math.min(to, from + this.#remaining);
+      this.#remaining -= stop - from;
+      this.isComplete = this.#remaining === 0;
       return stop;
     }
-    const chunks = this.#chunks as ChunkedDecoder;
-    const stop = chunks.decode(bytes, from, to);
-    this.isComplete = chunks.isDone;
+    const decoder = this.#decoder as ChunkedDecoder;
+    const stop = decoder.decode(bytes, from, to);
+    this.isComplete = decoder.isDone;
     return stop;
   }
 
@@ -104,7 +104,7 @@ export class ChunkedDecoder {
   #phase: number = at.firstDigit;
   #digits = 0;
   /** While reading the size: its value; while reading data: what is left of it. */
-  #left = 0;
+  #remaining = 0;
   #extensionBytes = 0;
   /** Bytes of data so far, without the framing. */
   dataBytes = 0;
@@ -117,7 +117,7 @@ export class ChunkedDecoder {
   begin(): void {
     this.#phase = at.firstDigit;
     this.#digits = 0;
-    this.#left = 0;
+    this.#remaining = 0;
     this.dataBytes = 0;
     this.#extensionBytes = 0;
     this.#trailerBytes = 0;
@@ -155,12 +155,12 @@ export class ChunkedDecoder {
     let index = from;
     while (index < to) {
       if (this.#phase === at.data) {
-        const stop = Math.min(to, index + this.#left);
+        const stop = Math.min(to, index + this.#remaining);
         sink?.(bytes, index, stop);
-        this.#left -= stop - index;
+        this.#remaining -= stop - index;
         this.dataBytes += stop - index;
         index = stop;
-        if (this.#left === 0) this.#phase = at.dataCr;
+        if (this.#remaining === 0) this.#phase = at.dataCr;
         continue;
       }
       if (this.#phase === at.done) return index;
@@ -185,7 +185,7 @@ export class ChunkedDecoder {
         return isValue[byte] === 1 ? this.#extensionByte() : -1;
       case at.sizeLf:
         if (byte !== lf) return -1;
-        return this.#left > 0 ? at.data : at.lineStart;
+        return this.#remaining > 0 ? at.data : at.lineStart;
       case at.dataCr:
         return byte === cr ? at.dataLf : -1;
       case at.dataLf:
@@ -202,7 +202,7 @@ export class ChunkedDecoder {
     const digit = hexValue[byte] as number;
     if (digit < 16) {
       this.#digits += 1;
-      this.#left = this.#left * 16 + digit;
+      this.#remaining = this.#remaining * 16 + digit;
       return this.#digits > maxSizeDigits ? -1 : at.size;
     }
     if (this.#digits === 0) return -1;

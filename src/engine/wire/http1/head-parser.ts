@@ -24,7 +24,7 @@ import {
 } from "./violations.ts";
 import { lookUpHeader } from "./header-names.ts";
 
-/** What {@link HeadParser.read} answers. */
+/** What {@link HeadParser.parse} answers. */
 export const needsMore = 0;
 export const isWhole = 1;
 export const isMalformed = -1;
@@ -34,7 +34,7 @@ export const headerStride = 5;
 
 const at = {
   start: 0, startLf: 1, method: 2, target: 3, version: 4,
-  answerVersion: 5, status: 6, reason: 7,
+  responseVersion: 5, status: 6, reason: 7,
   lineLf: 8, nameStart: 9, name: 10, blank: 11, value: 12, valueLf: 13, endLf: 14,
 } as const; // prettier-ignore
 
@@ -43,7 +43,7 @@ const versionName = latin1("HTTP/1.1");
 /**
  * ```
  *  request:  start ─▶ method ─▶ target ─▶ version ─┐
- *  answer:   answerVersion ─▶ status ─▶ reason ────┤
+ *  answer:   responseVersion ─▶ status ─▶ reason ────┤
  *                                                  ▼
  *           ┌──────────── valueLf ◀── value ◀── lineLf
  *           ▼                           ▲
@@ -77,7 +77,7 @@ export class HeadParser {
   violation: ProtocolViolation = violations.method;
   #begin = 0;
   #at = 0;
-  #mark = 0;
+  #partStart = 0;
   #phase: number = at.start;
 
   beginRequest(offset: number): void {
@@ -85,13 +85,13 @@ export class HeadParser {
   }
 
   beginResponse(offset: number): void {
-    this.#reset(offset, at.answerVersion);
+    this.#reset(offset, at.responseVersion);
   }
 
   #reset(offset: number, phase: number): void {
     this.#begin = offset;
     this.#at = offset;
-    this.#mark = offset;
+    this.#partStart = offset;
     this.#phase = phase;
     this.count = 0;
   }
@@ -100,17 +100,17 @@ export class HeadParser {
    * Goes on where it stopped, up to `end`. RFC 9112 sections 2.2, 3 and 5.
    * @returns {@link needsMore}, {@link isWhole}, or {@link isMalformed}: then there is a `complaint`
    */
-  read(bytes: Uint8Array, end: number): number {
+  parse(bytes: Uint8Array, end: number): number {
     const stop = Math.min(end, this.#begin + maxHeadBytes);
-    const verdict = this.#scan(bytes, stop);
-    if (verdict !== needsMore) return verdict;
+    const result = this.#scan(bytes, stop);
+    if (result !== needsMore) return result;
     if (this.#phase === at.target && this.#at - this.targetStart > maxTargetBytes)
-      return this.#refuse(violations.targetLong);
+      return this.#reject(violations.targetTooLong);
     if (stop === end && stop < this.#begin + maxHeadBytes) return needsMore;
-    return this.#refuse(violations.headLarge);
+    return this.#reject(violations.headTooLarge);
   }
 
-  #refuse(violation: ProtocolViolation): typeof isMalformed {
+  #reject(violation: ProtocolViolation): typeof isMalformed {
     this.violation = violation;
     return isMalformed;
   }
@@ -125,7 +125,7 @@ export class HeadParser {
           let current = byte;
           while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== colon) return this.#refuse(nameViolation(current));
+          if (current !== colon) return this.#reject(nameViolation(current));
           this.headers[this.count * headerStride + 1] = index++;
           phase = at.blank;
           break;
@@ -141,14 +141,14 @@ export class HeadParser {
           let current = byte;
           while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
           if (index === end) break;
-          if (current !== cr) return this.#refuse(valueViolation(current));
+          if (current !== cr) return this.#reject(valueViolation(current));
           this.#endHeader(bytes, index++);
           phase = at.valueLf;
           break;
         }
         case at.valueLf:
         case at.lineLf:
-          if (byte !== lf) return this.#refuse(violations.lineEnd);
+          if (byte !== lf) return this.#reject(violations.lineEnd);
           if (phase === at.lineLf) this.headersStart = index + 1;
           index += 1;
           phase = at.nameStart;
@@ -159,13 +159,13 @@ export class HeadParser {
             phase = at.endLf;
             break;
           }
-          if (isToken[byte] !== 1) return this.#refuse(nameStartViolation(byte));
-          if (this.count === maxHeaders) return this.#refuse(violations.headFields);
+          if (isToken[byte] !== 1) return this.#reject(nameStartViolation(byte));
+          if (this.count === maxHeaders) return this.#reject(violations.tooManyHeaders);
           this.headers[this.count * headerStride] = index;
           phase = at.name;
           break;
         case at.endLf:
-          if (byte !== lf) return this.#refuse(violations.lineEnd);
+          if (byte !== lf) return this.#reject(violations.lineEnd);
           this.end = index + 1;
           return isWhole;
         default: {
@@ -188,72 +188,72 @@ export class HeadParser {
     switch (phase) {
       case at.start:
         // One empty line before a request is an old habit of clients (RFC 9112 section 2.2).
-        if (current === cr && index === this.#begin) return this.#go(index + 1, at.startLf);
-        if (isToken[current] !== 1) return this.#refuse(violations.method);
+        if (current === cr && index === this.#begin) return this.#advance(index + 1, at.startLf);
+        if (isToken[current] !== 1) return this.#reject(violations.method);
         this.methodStart = index;
-        return this.#go(index, at.method);
+        return this.#advance(index, at.method);
       case at.startLf:
-        return current === lf ? this.#go(index + 1, at.start) : this.#refuse(violations.lineEnd);
+        return current === lf ? this.#advance(index + 1, at.start) : this.#reject(violations.lineEnd);
       case at.method:
         while (isToken[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index === end) return this.#go(index, phase);
-        if (current !== space) return this.#refuse(violations.method);
+        if (index === end) return this.#advance(index, phase);
+        if (current !== space) return this.#reject(violations.method);
         this.methodEnd = index;
         this.targetStart = index + 1;
-        return this.#go(index + 1, at.target);
+        return this.#advance(index + 1, at.target);
       case at.target:
         while (isTarget[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index - this.targetStart > maxTargetBytes) return this.#refuse(violations.targetLong);
-        if (index === end) return this.#go(index, phase);
-        if (current !== space || index === this.targetStart) return this.#refuse(targetViolation(current));
+        if (index - this.targetStart > maxTargetBytes) return this.#reject(violations.targetTooLong);
+        if (index === end) return this.#advance(index, phase);
+        if (current !== space || index === this.targetStart) return this.#reject(targetViolation(current));
         this.targetEnd = index;
-        this.#mark = index + 1;
-        return this.#go(index + 1, at.version);
+        this.#partStart = index + 1;
+        return this.#advance(index + 1, at.version);
       case at.version:
-        if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
-        if (current !== cr) return this.#refuse(current === lf ? violations.lineEnd : violations.version);
+        if (index - this.#partStart < 8) return this.#versionByte(current, index, phase);
+        if (current !== cr) return this.#reject(current === lf ? violations.lineEnd : violations.version);
         return this.#checkVersion(index + 1, at.lineLf);
-      case at.answerVersion:
-        if (index - this.#mark < 8) return this.#versionByte(current, index, phase);
+      case at.responseVersion:
+        if (index - this.#partStart < 8) return this.#versionByte(current, index, phase);
         this.statusStart = index + 1;
         this.status = 0;
-        if (current !== space) return this.#refuse(violations.version);
+        if (current !== space) return this.#reject(violations.version);
         return this.#checkVersion(index + 1, at.status);
       case at.status:
         if (index - this.statusStart < 3) {
-          if (current < 0x30 || current > 0x39) return this.#refuse(violations.status);
+          if (current < 0x30 || current > 0x39) return this.#reject(violations.status);
           this.status = this.status * 10 + current - 0x30;
-          return this.#go(index + 1, phase);
+          return this.#advance(index + 1, phase);
         }
         // Without a reason the space before it is often left out too; that is unambiguous.
         if (this.status < 100 || this.status > 599 || (current !== space && current !== cr))
-          return this.#refuse(violations.status);
-        return this.#go(index, at.reason);
+          return this.#reject(violations.status);
+        return this.#advance(index, at.reason);
       default:
         while (isValue[current] === 1 && ++index < end) current = bytes[index] as number;
-        if (index === end) return this.#go(index, phase);
-        return current === cr ? this.#go(index + 1, at.lineLf) : this.#refuse(violations.lineEnd);
+        if (index === end) return this.#advance(index, phase);
+        return current === cr ? this.#advance(index + 1, at.lineLf) : this.#reject(violations.lineEnd);
     }
   }
 
-  #go(index: number, phase: number): number {
+  #advance(index: number, phase: number): number {
     this.#at = index;
     return phase;
   }
 
   /** One byte of "HTTP/1.1". */
   #versionByte(byte: number, index: number, phase: number): number {
-    const position = index - this.#mark;
+    const position = index - this.#partStart;
     const isDigit = position === 5 || position === 7;
     if (isDigit ? byte < 0x30 || byte > 0x39 : byte !== versionName[position])
-      return this.#refuse(violations.version);
+      return this.#reject(violations.version);
     if (isDigit) this.version = position === 5 ? (byte - 0x30) * 10 : this.version + byte - 0x30;
-    return this.#go(index + 1, phase);
+    return this.#advance(index + 1, phase);
   }
 
   #checkVersion(index: number, phase: number): number {
     const isKnown = this.version === 11 || this.version === 10;
-    return isKnown ? this.#go(index, phase) : this.#refuse(violations.versionUnknown);
+    return isKnown ? this.#advance(index, phase) : this.#reject(violations.versionUnsupported);
   }
 
   #endHeader(bytes: Uint8Array, lineEnd: number): void {

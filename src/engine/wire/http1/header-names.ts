@@ -55,12 +55,12 @@ const names: ReadonlyArray<readonly [name: string, number: number]> = [
 const underscore = 0x5f;
 const hyphen = 0x2d;
 
-const longest = Math.max(...names.map(([name]) => name.length));
+const maxNameLength = Math.max(...names.map(([name]) => name.length));
 const literals: readonly Buffer[] = names.map(([name]) => latin1(name));
 const numbers = Uint8Array.from(names, ([, number]) => number);
 
 /** By length × 32 + first letter: place of the first candidate in `names`, from 1; 0 if there is none. */
-const firstOf = new Uint8Array((longest + 1) * 32);
+const firstOf = new Uint8Array((maxNameLength + 1) * 32);
 
 /** Place of the next candidate of the same length and first letter; 0 if there is none. */
 const nextOf = new Uint8Array(names.length + 1);
@@ -77,30 +77,30 @@ function keyOf(length: number, first: number): number {
 /** The number in {@link knownHeaders} of the name bytes[from..to). */
 export function lookUpHeader(bytes: Uint8Array, from: number, to: number): number {
   const length = to - from;
-  if (length > longest) return knownHeaders.other;
+  if (length > maxNameLength) return knownHeaders.other;
   const first = firstOf[keyOf(length, lower[bytes[from] as number] as number)] as number;
   for (let position = first; position !== 0; position = nextOf[position] as number) {
     if (equalsAnyCase(bytes, from, to, literals[position - 1] as Buffer))
       return numbers[position - 1] as number;
   }
-  return misspelt(bytes, from, first);
+  return lookUpWithUnderscores(bytes, from, first);
 }
 
 /**
  * A forwarding field with underscores, to be replaced as well: servers of the CGI family (RFC 3875 section 4.1.18) take both
  * spellings for one field, and a client's word for ours.
  */
-function misspelt(bytes: Uint8Array, from: number, first: number): number {
+function lookUpWithUnderscores(bytes: Uint8Array, from: number, first: number): number {
   for (let position = first; position !== 0; position = nextOf[position] as number) {
     const number = numbers[position - 1] as number;
     const isForwarding = number >= knownHeaders.forwardedFor && number <= knownHeaders.forwardedPort;
-    if (isForwarding && equalsFolded(bytes, from, literals[position - 1] as Buffer)) return number;
+    if (isForwarding && equalsWithUnderscores(bytes, from, literals[position - 1] as Buffer)) return number;
   }
   return knownHeaders.other;
 }
 
 /** As `equalsAnyCase`, with underscores for hyphens. */
-function equalsFolded(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
+function equalsWithUnderscores(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
   for (let i = 0; i < literal.length; i++) {
     const byte = lower[bytes[from + i] as number];
     if (byte !== literal[i] && !(byte === underscore && literal[i] === hyphen)) return false;

@@ -5,12 +5,12 @@ import { isHopByHop, knownHeaders } from "./header-names.ts";
 import { headerStride, type HeadParser } from "./head-parser.ts";
 
 /** What a Connection field asks for; several may be set at once. */
-export const option = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
+export const connectionOption = { close: 1, keepAlive: 2, upgrade: 4, malformed: 8 } as const;
 
-const words: ReadonlyArray<readonly [literal: Buffer, bit: number]> = [
-  [latin1("close"), option.close],
-  [latin1("keep-alive"), option.keepAlive],
-  [latin1("upgrade"), option.upgrade],
+const optionNames: ReadonlyArray<readonly [literal: Buffer, bit: number]> = [
+  [latin1("close"), connectionOption.close],
+  [latin1("keep-alive"), connectionOption.keepAlive],
+  [latin1("upgrade"), connectionOption.upgrade],
 ];
 
 /** 15 digits: what a JavaScript number holds exactly, and a petabyte. */
@@ -79,7 +79,7 @@ function isBlank(byte: number): boolean {
  * that they end here. What frames or routes the message stays: naming it is an old way to have a proxy remove it.
  * More names than a head may have fields are malformed: each costs a search.
  */
-export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: number, to: number): number {
+export function connectionOptions(parser: HeadParser, bytes: Uint8Array, from: number, to: number): number {
   let bits = 0;
   let named = 0;
   let start = from;
@@ -92,8 +92,8 @@ export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: n
       bits |= bit;
       if (bit === 0) {
         named += 1;
-        if (named > maxHeaders) return option.malformed;
-        markNamed(reader, bytes, start, stop);
+        if (named > maxHeaders) return connectionOption.malformed;
+        markNamed(parser, bytes, start, stop);
       }
     }
     start = stop;
@@ -102,13 +102,13 @@ export function connectionOptions(reader: HeadParser, bytes: Uint8Array, from: n
 }
 
 function bitOf(bytes: Uint8Array, from: number, to: number): number {
-  for (const [literal, bit] of words) if (equalsAnyCase(bytes, from, to, literal)) return bit;
+  for (const [literal, bit] of optionNames) if (equalsAnyCase(bytes, from, to, literal)) return bit;
   return 0;
 }
 
-function markNamed(reader: HeadParser, bytes: Uint8Array, from: number, to: number): void {
-  const { headers } = reader;
-  for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+function markNamed(parser: HeadParser, bytes: Uint8Array, from: number, to: number): void {
+  const { headers } = parser;
+  for (let position = 0; position < parser.count * headerStride; position += headerStride) {
     const number = headers[position + 4] as number;
     const frames = number >= knownHeaders.host && number <= knownHeaders.upgrade;
     if (frames || isHopByHop(number)) continue;

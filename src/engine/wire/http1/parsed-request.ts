@@ -8,7 +8,13 @@ import {
 import { violations } from "./violations.ts";
 import { knownHeaders } from "./header-names.ts";
 import { headerStride, HeadParser } from "./head-parser.ts";
-import { connectionOptions, contentLength, option, takesTrailers, transferCoding } from "./message.ts";
+import {
+  connectionOptions,
+  contentLength,
+  connectionOption,
+  takesTrailers,
+  transferCoding,
+} from "./message.ts";
 
 /** Methods by number; 0 stands for any other one. */
 export const methods = [
@@ -26,7 +32,7 @@ const question = 0x3f;
 
 /** Reused for every request; what it says holds until the next `begin`. */
 export class ParsedRequest {
-  readonly reader = new HeadParser();
+  readonly parser = new HeadParser();
   /** Where the head stands: only valid during the event in which it was judged. */
   bytes: Buffer = empty;
   method = 0;
@@ -62,15 +68,15 @@ export class ParsedRequest {
    * @returns what it is refused for, if it may not pass
    */
   validate(bytes: Buffer): ProtocolViolation | undefined {
-    const { reader } = this;
+    const { parser } = this;
     this.bytes = bytes;
     this.#clear();
     const violation = this.#validateMethod(bytes) ?? this.#validateHeaders(bytes);
     if (violation) return violation;
     if (this.hostStart === this.hostEnd || !isAuthority(bytes, this.hostStart, this.hostEnd))
       return violations.host;
-    if (reader.version === 10 && this.framing === framing.chunked) return violations.oldChunks;
-    if (reader.version === 10) this.upgrades = false;
+    if (parser.version === 10 && this.framing === framing.chunked) return violations.http10Chunked;
+    if (parser.version === 10) this.upgrades = false;
     return this.#validateTarget(bytes);
   }
 
@@ -88,28 +94,28 @@ export class ParsedRequest {
   }
 
   #validateMethod(bytes: Uint8Array): ProtocolViolation | undefined {
-    const { methodStart, methodEnd } = this.reader;
+    const { methodStart, methodEnd } = this.parser;
     this.method = 0;
     for (let i = 1; i < methods.length; i++) {
       if (equals(bytes, methodStart, methodEnd, exactMethods[i] as Buffer)) {
         this.method = i;
-        return i >= methodNumber.trace ? violations.methodRefused : undefined;
+        return i >= methodNumber.trace ? violations.methodNotServed : undefined;
       }
     }
-    const isMisspelt = lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name));
-    return isMisspelt ? violations.methodCase : undefined;
+    const isWrongCase = lowerMethods.some((name) => equalsAnyCase(bytes, methodStart, methodEnd, name));
+    return isWrongCase ? violations.methodCase : undefined;
   }
 
   /** One pass over the known fields. */
   #validateHeaders(bytes: Uint8Array): ProtocolViolation | undefined {
-    const { reader } = this;
-    const { headers } = reader;
+    const { parser } = this;
+    const { headers } = parser;
     let options = 0;
     let upgrade = 0;
     let lengths = 0;
     let codings = 0;
     let hosts = 0;
-    for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+    for (let position = 0; position < parser.count * headerStride; position += headerStride) {
       const number = headers[position + 4] as number;
       if (number === knownHeaders.other) continue;
       const from = headers[position + 2] as number;
@@ -124,24 +130,24 @@ export class ParsedRequest {
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
           if (this.contentLength < 0) return violations.contentLength;
-          if (!standsPlain(bytes, from, to)) return violations.framingBlank;
+          if (!hasPlainWhitespace(bytes, from, to)) return violations.framingWhitespace;
           break;
         case knownHeaders.transferEncoding: {
           codings += 1;
-          const verdict = transferCoding(bytes, from, to);
-          if (verdict === 501 && reader.version === 11) return violations.transferCodings;
-          if (verdict !== 0) return violations.transferEncoding;
-          if (!standsPlain(bytes, from, to)) return violations.framingBlank;
+          const result = transferCoding(bytes, from, to);
+          if (result === 501 && parser.version === 11) return violations.transferCodingUnsupported;
+          if (result !== 0) return violations.transferEncoding;
+          if (!hasPlainWhitespace(bytes, from, to)) return violations.framingWhitespace;
           break;
         }
         case knownHeaders.connection:
-          options |= connectionOptions(reader, bytes, from, to);
+          options |= connectionOptions(parser, bytes, from, to);
           break;
         case knownHeaders.upgrade:
           upgrade = startsWithH2c(bytes, from, to) ? -1 : upgrade | 1;
           break;
         case knownHeaders.te:
-          this.takesTrailers ||= reader.version === 11 && takesTrailers(bytes, from, to);
+          this.takesTrailers ||= parser.version === 11 && takesTrailers(bytes, from, to);
           break;
         case knownHeaders.via:
           this.hasVia = true;
@@ -155,20 +161,20 @@ export class ParsedRequest {
           break;
       }
     }
-    if (hosts !== 1) return hosts === 0 ? violations.noHost : violations.hosts;
-    if (lengths + codings > 1) return violations.framings;
-    if ((options & option.malformed) !== 0) return violations.connection;
+    if (hosts !== 1) return hosts === 0 ? violations.noHost : violations.multipleHosts;
+    if (lengths + codings > 1) return violations.multipleFramings;
+    if ((options & connectionOption.malformed) !== 0) return violations.connectionOptions;
     if (codings > 0) this.framing = framing.chunked;
     else if (lengths > 0) this.framing = framing.length;
-    const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
-    this.keepsAlive = wantsKept && (options & option.close) === 0;
-    this.upgrades = upgrade === 1 && (options & option.upgrade) !== 0;
+    const allowsReuse = parser.version === 11 || (options & connectionOption.keepAlive) !== 0;
+    this.keepsAlive = allowsReuse && (options & connectionOption.close) === 0;
+    this.upgrades = upgrade === 1 && (options & connectionOption.upgrade) !== 0;
     return undefined;
   }
 
   /** Origin-form, "*" of OPTIONS, or absolute-form with the authority of Host. RFC 9112 section 3.2. */
   #validateTarget(bytes: Uint8Array): ProtocolViolation | undefined {
-    const { targetStart, targetEnd } = this.reader;
+    const { targetStart, targetEnd } = this.parser;
     this.targetStart = targetStart;
     const first = bytes[targetStart];
     if (first === slash) return undefined;
@@ -198,7 +204,7 @@ export class ParsedRequest {
  * Whether nothing but spaces stands before a value, and nothing behind it. Some servers strip neither tabs nor what is
  * behind, and then do not see what frames the message: "Transfer-Encoding:\tchunked" is an old trick.
  */
-function standsPlain(bytes: Uint8Array, from: number, to: number): boolean {
+function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolean {
   let before = from - 1;
   while (bytes[before] === space) before -= 1;
   return bytes[before] === colon && bytes[to] === cr;

@@ -7,7 +7,7 @@ export const maxReplayBytes = 65_536;
 const defaultBytes = 4_096;
 
 /** Up to this many bytes a loop is faster than a call into the runtime. */
-const loopedBytes = 40;
+const maxLoopBytes = 40;
 
 export class ReplayBuffer {
   bytes: Buffer = Buffer.allocUnsafeSlow(defaultBytes);
@@ -33,7 +33,7 @@ export class ReplayBuffer {
   append(source: Buffer, from: number, to: number): void {
     if (from === to) return;
     this.reserve(to - from);
-    if (to - from > loopedBytes) source.copy(this.bytes, this.length, from, to);
+    if (to - from > maxLoopBytes) source.copy(this.bytes, this.length, from, to);
     else this.#appendByByte(source, from, to);
     this.length += to - from;
   }
@@ -47,7 +47,7 @@ export class ReplayBuffer {
   /** Latin1: each character is the byte of the same number. */
   appendText(text: string): void {
     this.reserve(text.length);
-    if (text.length > loopedBytes) this.bytes.write(text, this.length, "latin1");
+    if (text.length > maxLoopBytes) this.bytes.write(text, this.length, "latin1");
     else for (let i = 0; i < text.length; i++) this.bytes[this.length + i] = text.charCodeAt(i);
     this.length += text.length;
   }
@@ -60,7 +60,7 @@ export class ReplayBuffer {
   }
 
   /** Appends them if they were sent and the limit allows it; else lets go of everything, keeping the head readable. */
-  keep(source: Buffer, from: number, to: number): void {
+  appendSent(source: Buffer, from: number, to: number): void {
     if (!this.isWhole) return;
     if (this.length + to - from > maxReplayBytes) this.isWhole = false;
     else this.append(source, from, to);

@@ -11,7 +11,7 @@ export interface WrittenHead {
   headersEnd: number;
 }
 
-const nothing: Buffer = Buffer.alloc(0);
+const empty: Buffer = Buffer.alloc(0);
 
 /** By name. Those come from our rules and the configuration: there are few. */
 const literals = new Map<string, Buffer>();
@@ -26,7 +26,7 @@ function literalOf(name: string): Buffer {
 export class LazyRequestHead implements RequestHead {
   clientAddress = "";
   scheme: "http" | "https" = "http";
-  #bytes: Buffer = nothing;
+  #bytes: Buffer = empty;
   #methodNumber = 0;
   #methodStart = 0;
   #methodEnd = 0;
@@ -36,16 +36,16 @@ export class LazyRequestHead implements RequestHead {
   #headersEnd = 0;
   #hasTraceparent = false;
 
-  point(head: ParsedRequest): void {
-    const { reader } = head;
+  pointTo(head: ParsedRequest): void {
+    const { parser } = head;
     this.#bytes = head.bytes;
     this.#methodNumber = head.method;
-    this.#methodStart = reader.methodStart;
-    this.#methodEnd = reader.methodEnd;
+    this.#methodStart = parser.methodStart;
+    this.#methodEnd = parser.methodEnd;
     this.#targetStart = head.targetStart;
-    this.#targetEnd = reader.targetEnd;
-    this.#headersStart = reader.headersStart;
-    this.#headersEnd = reader.headersEnd;
+    this.#targetEnd = parser.targetEnd;
+    this.#headersStart = parser.headersStart;
+    this.#headersEnd = parser.headersEnd;
     this.#hasTraceparent = head.hasTraceparent;
   }
 
@@ -61,8 +61,8 @@ export class LazyRequestHead implements RequestHead {
   }
 
   /** There is no head to look at. */
-  forget(): void {
-    this.#bytes = nothing;
+  clear(): void {
+    this.#bytes = empty;
     this.#headersStart = 0;
     this.#headersEnd = 0;
   }

@@ -43,7 +43,7 @@ export interface OutgoingHead {
 }
 
 /** Room for the fields of {@link ClientForwarding}, the longest address and request id included. */
-const addedBytes = 512;
+const addedHeaderBytes = 512;
 
 /** Writes the whole head, the empty line included. */
 export function writeRequestHead(
@@ -52,16 +52,16 @@ export function writeRequestHead(
   forwarding: ClientForwarding,
 ): void {
   const request = outgoing.bytes;
-  const { reader, bytes } = head;
-  request.reserve(reader.end - reader.methodStart + (head.hostEnd - head.hostStart) + addedBytes);
-  const worksOut = forwarding.isTrusted || head.hasVia;
+  const { parser, bytes } = head;
+  request.reserve(parser.end - parser.methodStart + (head.hostEnd - head.hostStart) + addedHeaderBytes);
+  const rewritesForwarding = forwarding.isTrusted || head.hasVia;
   appendKept(request, head, {
     from: appendStart(outgoing, head),
-    dropsVia: worksOut,
+    dropsVia: rewritesForwarding,
     dropsForwarded: !forwarding.isTrusted,
     dropsTrace: outgoing.trace !== undefined,
   });
-  if (worksOut) appendHeaders(request, forwardingHeaders(outgoing.view, forwarding.setting));
+  if (rewritesForwarding) appendHeaders(request, forwardingHeaders(outgoing.view, forwarding.options));
   else {
     request.append(forwarding.prefix, 0, forwarding.prefix.length);
     request.append(bytes, head.hostStart, head.hostEnd);
@@ -86,34 +86,34 @@ function optionsOf({ upgrades, takesTrailers }: ParsedRequest): Buffer | undefin
 
 /** Writes the start line if it must change; returns the offset in the source from which bytes are still to be kept. */
 function appendStart({ bytes: request, written }: OutgoingHead, head: ParsedRequest): number {
-  const { reader, bytes } = head;
-  const wasAbsolute = head.targetStart !== reader.targetStart;
-  if (!wasAbsolute && reader.version === 11) {
-    written.targetEnd = reader.targetEnd - reader.methodStart;
-    written.headersStart = reader.headersStart - reader.methodStart;
-    return reader.methodStart;
+  const { parser, bytes } = head;
+  const wasAbsolute = head.targetStart !== parser.targetStart;
+  if (!wasAbsolute && parser.version === 11) {
+    written.targetEnd = parser.targetEnd - parser.methodStart;
+    written.headersStart = parser.headersStart - parser.methodStart;
+    return parser.methodStart;
   }
-  request.append(bytes, reader.methodStart, reader.methodEnd + 1);
+  request.append(bytes, parser.methodStart, parser.methodEnd + 1);
   if (wasAbsolute && bytes[head.targetStart] !== slash) request.appendText(rootOf(head));
-  request.append(bytes, head.targetStart, reader.targetEnd);
+  request.append(bytes, head.targetStart, parser.targetEnd);
   written.targetEnd = request.length;
   request.append(version, 0, version.length);
   written.headersStart = request.length;
-  return reader.headersStart;
+  return parser.headersStart;
 }
 
 /** What an absolute target without a path asks for (RFC 9112 section 3.2.4). */
-function rootOf({ method, targetStart, reader }: ParsedRequest): string {
-  return method === methodNumber.options && targetStart === reader.targetEnd ? "*" : "/";
+function rootOf({ method, targetStart, parser }: ParsedRequest): string {
+  return method === methodNumber.options && targetStart === parser.targetEnd ? "*" : "/";
 }
 
 /** All that is neither dropped nor written anew, in runs that are as long as possible. */
 function appendKept(
   request: ReplayBuffer,
-  { bytes, reader, upgrades }: ParsedRequest,
+  { bytes, parser, upgrades }: ParsedRequest,
   start: Dropped & { readonly from: number },
 ): void {
-  const { headers, count, headersEnd } = reader;
+  const { headers, count, headersEnd } = parser;
   let { from } = start;
   for (let position = 0; position < count * headerStride; position += headerStride) {
     const number = headers[position + 4] as number;
@@ -155,7 +155,7 @@ function appendHeaders(request: ReplayBuffer, headers: ForwardingHeaders): void 
 // What clients' addresses add to their requests: made once for all connections from one, and kept for those that came last.
 
 /** Addresses that are remembered: a proxy's before us, or somebody's many connections. */
-const maxKnown = 1_024;
+const maxCached = 1_024;
 
 /** What one address adds to each of its requests. */
 export interface ClientForwarding {
@@ -164,14 +164,14 @@ export interface ClientForwarding {
   readonly prefix: Buffer;
   /** Whether the peer's own forwarding fields are believed: then each request is worked out anew. */
   readonly isTrusted: boolean;
-  readonly setting: ForwardingOptions;
+  readonly options: ForwardingOptions;
 }
 
 export class ForwardingCache {
   readonly scheme: RequestHead["scheme"];
   readonly #options: { readonly isTrustedProxy: ForwardingOptions["isTrustedProxy"]; listenPort: number };
   /** In the order in which they came. */
-  readonly #known = new Map<string, ClientForwarding>();
+  readonly #cached = new Map<string, ClientForwarding>();
 
   constructor(scheme: RequestHead["scheme"], isTrustedProxy: ForwardingOptions["isTrustedProxy"]) {
     this.scheme = scheme;
@@ -184,15 +184,15 @@ export class ForwardingCache {
   }
 
   /** As its address is judged now: whom we trust may change while others stay connected. */
-  of(address: string): ClientForwarding {
+  for(address: string): ClientForwarding {
     const isTrusted = this.#options.isTrustedProxy(address);
-    const known = this.#known.get(address);
-    if (known?.isTrusted === isTrusted) return known;
-    const made = { address, prefix: this.#prefixOf(address), isTrusted, setting: this.#options };
-    const first = this.#known.size >= maxKnown ? this.#known.keys().next().value : undefined;
-    if (first !== undefined) this.#known.delete(first);
-    this.#known.set(address, made);
-    return made;
+    const cached = this.#cached.get(address);
+    if (cached?.isTrusted === isTrusted) return cached;
+    const created = { address, prefix: this.#prefixOf(address), isTrusted, options: this.#options };
+    const first = this.#cached.size >= maxCached ? this.#cached.keys().next().value : undefined;
+    if (first !== undefined) this.#cached.delete(first);
+    this.#cached.set(address, created);
+    return created;
   }
 
   #prefixOf(address: string): Buffer {

@@ -4,7 +4,8 @@ import { BodyFraming, framing } from "./body.ts";
 import { ByteAccumulator, equalsAnyCase, latin1 } from "./bytes.ts";
 import { headerStride, HeadParser, isWhole, needsMore } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
-import { connectionOptions, contentLength, option, transferCoding } from "./message.ts";
+import { violations } from "./violations.ts";
+import { connectionOptions, contentLength, connectionOption, transferCoding } from "./message.ts";
 
 /** Far more than anybody needs: 1xx heads without end would keep a core busy for as long as a head may take. */
 const maxInterims = 100;
@@ -35,7 +36,7 @@ export type Progress = "more" | "complete" | "switched" | "headInvalid" | "bodyI
 export class ResponseReader {
   readonly #shared: ParsedResponse;
   readonly #body = new BodyFraming();
-  #gathered: ByteAccumulator<ParsedResponse> | undefined;
+  #partialHead: ByteAccumulator<ParsedResponse> | undefined;
   /** Whether any byte of the present answer has come. */
   hasStarted = false;
   /** Whether its final head has come. */
@@ -57,7 +58,7 @@ export class ResponseReader {
     this.hasStarted = false;
     this.inBody = false;
     this.#interims = 0;
-    this.#gathered = undefined;
+    this.#partialHead = undefined;
   }
 
   read(sink: ResponseSink, chunk: Buffer): Progress {
@@ -71,48 +72,48 @@ export class ResponseReader {
   }
 
   #readHeads(sink: ResponseSink, chunk: Buffer): Progress {
-    const gathered = this.#gathered?.append(chunk, 0, chunk.length);
-    const head = gathered?.head ?? this.#shared;
-    const bytes = gathered?.bytes ?? chunk;
-    const to = gathered?.length ?? chunk.length;
+    const partial = this.#partialHead?.append(chunk, 0, chunk.length);
+    const head = partial?.head ?? this.#shared;
+    const bytes = partial?.bytes ?? chunk;
+    const to = partial?.length ?? chunk.length;
     let from = 0;
-    let goesOn = gathered !== undefined;
+    let isPartial = partial !== undefined;
     while (from < to) {
-      if (!goesOn) head.reader.beginResponse(from);
-      const verdict = head.reader.read(bytes, to);
-      if (verdict === needsMore) {
-        if (!goesOn) this.#gather(bytes, from, to);
+      if (!isPartial) head.parser.beginResponse(from);
+      const result = head.parser.parse(bytes, to);
+      if (result === needsMore) {
+        if (!isPartial) this.#startPartialHead(bytes, from, to);
         return "more";
       }
-      goesOn = false;
-      const violation = verdict === isWhole ? head.validate(bytes, sink.request) : head.reader.violation.text;
-      if (violation !== "") return this.#refuse(violation);
-      from = head.reader.end;
+      isPartial = false;
+      const violation = result === isWhole ? head.validate(bytes, sink.request) : head.parser.violation.text;
+      if (violation !== "") return this.#reject(violation);
+      from = head.parser.end;
       if (!head.isInterim) return this.#begin(sink, head, to);
-      if (++this.#interims > maxInterims) return this.#refuse("too many interim answers");
+      if (++this.#interims > maxInterims) return this.#reject("too many interim responses");
       sink.interim(head);
     }
-    this.#gathered = undefined;
+    this.#partialHead = undefined;
     return "more";
   }
 
   /** Keeps what came of a head and goes on with a reader of its own. */
-  #gather(bytes: Buffer, from: number, to: number): void {
+  #startPartialHead(bytes: Buffer, from: number, to: number): void {
     const head = new ParsedResponse();
-    head.reader.beginResponse(0);
-    this.#gathered = new ByteAccumulator(head, bytes, from, to);
-    head.reader.read(this.#gathered.bytes, this.#gathered.length);
+    head.parser.beginResponse(0);
+    this.#partialHead = new ByteAccumulator(head, bytes, from, to);
+    head.parser.parse(this.#partialHead.bytes, this.#partialHead.length);
   }
 
   #begin(sink: ResponseSink, head: ParsedResponse, to: number): Progress {
-    this.#gathered = undefined;
-    if (head.reader.status === 101) {
+    this.#partialHead = undefined;
+    if (head.parser.status === 101) {
       sink.switchProtocols(head, to);
       return "switched";
     }
     this.#body.begin(head.framing, head.contentLength);
-    const stop = this.#body.decode(head.bytes, head.reader.end, to);
-    if (stop < 0) return this.#refuse("malformed chunk");
+    const stop = this.#body.decode(head.bytes, head.parser.end, to);
+    if (stop < 0) return this.#reject("malformed chunk");
     this.inBody = true;
     // Bytes behind an answer that nobody asked for must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
@@ -121,7 +122,7 @@ export class ResponseReader {
     return this.#body.isComplete ? "complete" : "more";
   }
 
-  #refuse(violation: string): Progress {
+  #reject(violation: string): Progress {
     this.violation = violation;
     return "headInvalid";
   }
@@ -151,7 +152,7 @@ export interface ResponseExpectation {
 
 /** Reused for every answer; what it says holds until the next `begin`. */
 export class ParsedResponse {
-  readonly reader = new HeadParser();
+  readonly parser = new HeadParser();
   /** Where the head stands: only valid during the event in which it was judged. */
   bytes: Buffer = empty;
   /** A number of `framing`. */
@@ -167,7 +168,7 @@ export class ParsedResponse {
 
   /** 1xx other than 101: another head follows. */
   get isInterim(): boolean {
-    return this.reader.status < 200 && this.reader.status !== 101;
+    return this.parser.status < 200 && this.parser.status !== 101;
   }
 
   /**
@@ -175,15 +176,15 @@ export class ParsedResponse {
    * @returns why what follows it cannot be told for certain; empty if it can
    */
   validate(bytes: Buffer, expectation: ResponseExpectation): string {
-    const { reader } = this;
+    const { parser } = this;
     this.bytes = bytes;
-    const { headers, status } = reader;
+    const { headers, status } = parser;
     this.keepAliveSeconds = -1;
     this.hasRequestId = false;
     let options = 0;
     let lengths = 0;
     let codings = 0;
-    for (let position = 0; position < reader.count * headerStride; position += headerStride) {
+    for (let position = 0; position < parser.count * headerStride; position += headerStride) {
       const number = headers[position + 4] as number;
       if (number === knownHeaders.other) continue;
       const from = headers[position + 2] as number;
@@ -192,14 +193,14 @@ export class ParsedResponse {
         case knownHeaders.contentLength:
           lengths += 1;
           this.contentLength = contentLength(bytes, from, to);
-          if (this.contentLength < 0) return "Content-Length is no number";
+          if (this.contentLength < 0) return violations.contentLength.text;
           break;
         case knownHeaders.transferEncoding:
           codings += 1;
-          if (transferCoding(bytes, from, to) !== 0) return "Transfer-Encoding is not chunked";
+          if (transferCoding(bytes, from, to) !== 0) return violations.transferEncoding.text;
           break;
         case knownHeaders.connection:
-          options |= connectionOptions(reader, bytes, from, to);
+          options |= connectionOptions(parser, bytes, from, to);
           break;
         case knownHeaders.keepAlive:
           this.keepAliveSeconds = timeoutIn(bytes, from, to);
@@ -209,13 +210,13 @@ export class ParsedResponse {
           break;
       }
     }
-    if (lengths + codings > 1) return "more than one Content-Length or Transfer-Encoding";
-    if (codings > 0 && reader.version === 10) return "chunks on HTTP/1.0";
-    if ((options & option.malformed) !== 0) return "Connection names too many fields";
-    if (status === 101 && !(expectation.upgrades && (options & option.upgrade) !== 0))
-      return "101 that nobody asked for";
-    const wantsKept = reader.version === 11 || (options & option.keepAlive) !== 0;
-    this.keepsAlive = wantsKept && (options & option.close) === 0;
+    if (lengths + codings > 1) return violations.multipleFramings.text;
+    if (codings > 0 && parser.version === 10) return violations.http10Chunked.text;
+    if ((options & connectionOption.malformed) !== 0) return violations.connectionOptions.text;
+    if (status === 101 && !(expectation.upgrades && (options & connectionOption.upgrade) !== 0))
+      return "unexpected 101 response";
+    const allowsReuse = parser.version === 11 || (options & connectionOption.keepAlive) !== 0;
+    this.keepsAlive = allowsReuse && (options & connectionOption.close) === 0;
     this.dropsFraming = status < 200 || status === 204;
     if (this.dropsFraming || status === 304 || expectation.isHead) this.framing = framing.none;
     else if (codings > 0) this.framing = framing.chunked;

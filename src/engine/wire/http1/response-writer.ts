@@ -23,25 +23,25 @@ export interface ResponseRewrite {
 }
 
 /** Writes the head to `target` from offset 0 and returns its length: at most 32 bytes more than the upstream's. */
-export function writeResponseHead(target: Buffer, head: ParsedResponse, passing: ResponseRewrite): number {
+export function writeResponseHead(target: Buffer, head: ParsedResponse, rewrite: ResponseRewrite): number {
   const { bytes } = head;
-  const { headers, count, headersEnd, statusStart } = head.reader;
+  const { headers, count, headersEnd, statusStart } = head.parser;
   version.copy(target, 0);
   let length = version.length;
   let from = statusStart;
   for (let position = 0; position < count * headerStride; position += headerStride) {
     const number = headers[position + 4] as number;
-    if (number === knownHeaders.other || isKept(number, head, passing)) continue;
+    if (number === knownHeaders.other || isKept(number, head, rewrite)) continue;
     const lineStart = headers[position] as number;
     if (lineStart > from) length += bytes.copy(target, length, from, lineStart);
     const isLast = position + headerStride === count * headerStride;
     from = isLast ? headersEnd : (headers[position + headerStride] as number);
   }
   if (headersEnd > from) length += bytes.copy(target, length, from, headersEnd);
-  if (passing.upgrades) length += upgradeHeader.copy(target, length);
+  if (rewrite.upgrades) length += upgradeHeader.copy(target, length);
   else if (head.isInterim) length += 0;
-  else if (passing.closes) length += closeHeader.copy(target, length);
-  else if (passing.isHttp10) length += keepHeader.copy(target, length);
+  else if (rewrite.closes) length += closeHeader.copy(target, length);
+  else if (rewrite.isHttp10) length += keepHeader.copy(target, length);
   return length + lineEnd.copy(target, length);
 }
 
@@ -50,17 +50,17 @@ export function writeResponseHead(target: Buffer, head: ParsedResponse, passing:
  * over what is dropped. Afterwards nobody may read the head again.
  * @returns where it begins now; -1, with nothing changed, if something has to be added and it must be written anew
  */
-export function trimResponseInPlace(head: ParsedResponse, passing: ResponseRewrite): number {
-  if (passing.closes || passing.isHttp10 || passing.upgrades || head.isInterim) return -1;
+export function trimResponseInPlace(head: ParsedResponse, rewrite: ResponseRewrite): number {
+  if (rewrite.closes || rewrite.isHttp10 || rewrite.upgrades || head.isInterim) return -1;
   const { bytes } = head;
-  const { headers, count, headersEnd, statusStart } = head.reader;
+  const { headers, count, headersEnd, statusStart } = head.parser;
   let start = headersEnd;
   let keptEnd = headersEnd;
   let lineEnd = headersEnd;
   for (let position = (count - 1) * headerStride; position >= 0; position -= headerStride) {
     const number = headers[position + 4] as number;
     const lineStart = headers[position] as number;
-    if (number !== knownHeaders.other && !isKept(number, head, passing)) {
+    if (number !== knownHeaders.other && !isKept(number, head, rewrite)) {
       start = moveBefore(bytes, start, lineEnd, keptEnd);
       keptEnd = lineStart;
     }
@@ -78,16 +78,16 @@ function moveBefore(bytes: Buffer, end: number, from: number, to: number): numbe
   return start;
 }
 
-function isKept(number: number, head: ParsedResponse, passing: ResponseRewrite): boolean {
+function isKept(number: number, head: ParsedResponse, rewrite: ResponseRewrite): boolean {
   switch (number) {
     case knownHeaders.connection:
       return false;
     case knownHeaders.upgrade:
-      return passing.upgrades || head.reader.status === 426;
+      return rewrite.upgrades || head.parser.status === 426;
     case knownHeaders.contentLength:
       return !head.dropsFraming;
     case knownHeaders.transferEncoding:
-      return !head.dropsFraming && !passing.isHttp10;
+      return !head.dropsFraming && !rewrite.isHttp10;
     default:
       return !isHopByHop(number);
   }
@@ -124,14 +124,18 @@ export function internalErrorResponse(requestId: string): RenderedRefusal {
 /** One of our own answers, whole. */
 export function localResponse(
   response: RenderedRefusal,
-  { closes, isOld, isHead }: { readonly closes: boolean; readonly isOld: boolean; readonly isHead: boolean },
+  {
+    closes,
+    isOld: isHttp10,
+    isHead,
+  }: { readonly closes: boolean; readonly isOld: boolean; readonly isHead: boolean },
 ): Buffer {
   const body = Buffer.from(response.body);
   const lines = [
     `HTTP/1.1 ${response.status} ${reasons[response.status] ?? "Error"}`,
     ...response.headers.map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${body.length}`,
-    ...(closes ? ["Connection: close"] : isOld ? ["Connection: keep-alive"] : []),
+    ...(closes ? ["Connection: close"] : isHttp10 ? ["Connection: keep-alive"] : []),
   ];
   const head = latin1(`${lines.join("\r\n")}\r\n\r\n`);
   return isHead ? head : Buffer.concat([head, body]);
