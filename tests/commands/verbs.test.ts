@@ -128,7 +128,7 @@ describe("an order", () => {
   test("that is refused ends with 2 and says why on standard error", async () => {
     expect(await run("drain", "nobody")).toEqual({
       ...{ code: 2, out: "" },
-      err: "No upstream named \"nobody\".\n",
+      err: 'No upstream named "nobody".\n',
     });
     const { code, err } = await run("add", "main", "nonsense", "--name", "/");
     expect(code).toBe(2);

@@ -24,8 +24,7 @@ describe("the export of what was set at run time", () => {
       "removed main/b",
       "mode a maintenance",
     );
-    expect(text)
-      .toBe(`# Set at run time: these lists replace the ones in the configuration file.
+    expect(text).toBe(`# Set at run time: these lists replace the ones in the configuration file.
 
 pools:
   main:

@@ -22,10 +22,7 @@ test.each([
     { url: "https://n", tls: { ca: "/etc/shadow" } },
     "Cannot use tls.ca: only the configuration file can name certificate files. Use upstreamTls of the pool.",
   ],
-  [
-    { url: "http://n", tls: { verify: false } },
-    "Cannot use tls with http://n: the URL must be https.",
-  ],
+  [{ url: "http://n", tls: { verify: false } }, "Cannot use tls with http://n: the URL must be https."],
 ])("a newcomer that cannot be judged so is refused: %j", (given, message) =>
   expect(read(given)).toMatchObject({ status: 422, message }),
 );
