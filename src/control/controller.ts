@@ -263,7 +263,7 @@ async function waitUntilDrained(
   return drainReport(await drains.wait(found.upstream, abortTimeoutMs), found, aborted);
 }
 
-/** Removes the upstream when it is drained, and resolves then. @param waitMs 0 does not wait, and reports the present state */
+/** Removes the upstream when it is drained, and resolves then. @param waitMs 0 reports the present state at once */
 function drainAndRemove(
   { drains, runExclusive, reconcile }: Reconciler,
   found: UpstreamLocation,

@@ -64,13 +64,13 @@ export function supersededIntents(config: Config, intents: readonly Intent[]): r
   const specs = config.pools.flatMap(({ upstreams }) => upstreams);
   const weights = new Map(specs.map(({ id, weight }) => [id, weight]));
   const identities = new Set(specs.map(identityOf));
-  const isOutdated = (intent: Intent) => {
+  const isSuperseded = (intent: Intent) => {
     const { kind, upstream: id } = intent;
     if (kind === "added") return weights.has(id);
     if (kind === "removed") return !identities.has(identityOf({ id, address: intent.address }));
     return kind === "weight" && weights.get(id) === intent.weight;
   };
-  return intents.filter(isOutdated).map((intent) => ({
+  return intents.filter(isSuperseded).map((intent) => ({
     ...{ kind: "forgotten", upstream: intent.upstream, aspect: aspectOf(intent) },
   }));
 }

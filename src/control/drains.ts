@@ -89,13 +89,13 @@ export class Drains {
       if (this.#notifyIfEmpty(upstream, drain)) return "drained";
       const left = end - clock();
       if (left <= 0) return "late";
-      await this.#pause(Math.min(left, checkIntervalMs));
+      await this.#delay(Math.min(left, checkIntervalMs));
     }
   }
 
   async #watch(upstream: Upstream, drain: Drain, end: number): Promise<void> {
     const { clock, onStage } = this.#options;
-    for (let isLate = false; this.#drains.get(upstream) === drain; await this.#pause(checkIntervalMs)) {
+    for (let isLate = false; this.#drains.get(upstream) === drain; await this.#delay(checkIntervalMs)) {
       if (this.#notifyIfEmpty(upstream, drain)) return;
       if (!isLate && clock() >= end) {
         isLate = true;
@@ -113,7 +113,7 @@ export class Drains {
     return true;
   }
 
-  #pause(delayMs: number): Promise<void> {
+  #delay(delayMs: number): Promise<void> {
     return new Promise((resolve) => void this.#options.schedule(delayMs, resolve));
   }
 }

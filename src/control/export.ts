@@ -38,7 +38,7 @@ export function exportYaml(config: Config, desired: Config, intents: readonly In
       if (descriptions.length > 0) item.comment = ` ${descriptions.join("; ")}`;
     }
     const removed = intents.filter(
-      (intent) => intent.kind === "removed" && intent.pool === name && isGone(intent, upstreams),
+      (intent) => intent.kind === "removed" && intent.pool === name && isAbsent(intent, upstreams),
     );
     if (removed.length > 0)
       list.comment = removed.map((intent) => ` ${intent.upstream} ${describeIntent(intent)}`).join("\n");
@@ -46,7 +46,7 @@ export function exportYaml(config: Config, desired: Config, intents: readonly In
   return document.toString({ lineWidth: 0 });
 }
 
-function isGone(intent: Extract<Intent, { kind: "removed" }>, upstreams: readonly UpstreamSpec[]): boolean {
+function isAbsent(intent: Extract<Intent, { kind: "removed" }>, upstreams: readonly UpstreamSpec[]): boolean {
   const identity = identityOf({ id: intent.upstream, address: intent.address });
   return !upstreams.some((spec) => identityOf(spec) === identity);
 }

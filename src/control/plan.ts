@@ -1,4 +1,4 @@
-/** The differences between two configurations as a list of steps: for `plan` before a reload, and for the event log after. */
+/** The differences between two configurations as steps: for `plan` before a reload, and for the event log after it. */
 
 import { isOpen } from "../access/accounts.ts";
 import type { Config, PoolConfig, RouteConfig } from "../config/config.ts";

@@ -45,7 +45,7 @@ export interface LocalDataPlaneOptions {
   readonly lostSpans?: () => number;
 }
 
-/** Runtimes report closed connections with a delay, which grows under load. Exchanges end only then, so `end` polls for it. */
+/** Runtimes report closed connections late, more so under load. Exchanges end only then, so `end` polls for it. */
 const settleMs = 50;
 const maxSettles = 40;
 

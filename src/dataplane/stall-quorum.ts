@@ -44,16 +44,16 @@ export class StallQuorum {
     const at = clock();
     const suspicions: StallSuspicion[] = [];
     const requests: EvidenceRequest[] = [];
-    for (const item of evidence) {
-      const found = registry.find(item.id);
+    for (const observation of evidence) {
+      const found = registry.find(observation.id);
       if (!found || found.upstream.isDown) continue;
-      const recent = this.#storeReport(found, supervisor, { ...item, at });
-      if (item.isSuspected && found.entry.config.probe.kind === "tcp") {
+      const recent = this.#storeReport(found, supervisor, { ...observation, at });
+      if (observation.isSuspected && found.entry.config.probe.kind === "tcp") {
         const since = Math.max(0, ...recent.map(({ lastResponseAt }) => lastResponseAt));
-        requests.push({ id: item.id, since });
+        requests.push({ id: observation.id, since });
       }
       const isComplete = recent.length === supervisors().length;
-      if (item.isSuspected || isComplete)
+      if (observation.isSuspected || isComplete)
         suspicions.push({ upstream: found.upstream, evidence: isComplete ? recent : [] });
     }
     if (requests.length > 0)

@@ -134,7 +134,9 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   refreshCounters(): void {
-    this.#counters.write(this.#supervisors.flatMap(({ lastReport: counts }) => (counts ? [counts] : [])));
+    this.#counters.write(
+      this.#supervisors.flatMap(({ lastReport: lastReport }) => (lastReport ? [lastReport] : [])),
+    );
   }
 
   /** Broadcasts the state first, so that retries of aborted attempts go to another upstream. */
@@ -144,16 +146,19 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   active(): number {
-    return this.#supervisors.reduce((sum, { lastReport: counts }) => sum + (counts?.active ?? 0), 0);
+    return this.#supervisors.reduce((sum, { lastReport: lastReport }) => sum + (lastReport?.active ?? 0), 0);
   }
 
   rssBytes(): number {
-    return this.#supervisors.reduce((sum, { lastReport: counts }) => sum + (counts?.rssBytes ?? 0), 0);
+    return this.#supervisors.reduce(
+      (sum, { lastReport: lastReport }) => sum + (lastReport?.rssBytes ?? 0),
+      0,
+    );
   }
 
   processCounters(): ProcessCounters {
     return this.#counters.processCounters(
-      this.#supervisors.flatMap(({ lastReport: counts }) => (counts ? [counts] : [])),
+      this.#supervisors.flatMap(({ lastReport: lastReport }) => (lastReport ? [lastReport] : [])),
     );
   }
 
@@ -166,13 +171,14 @@ export class WorkerDataPlane implements DataPlane {
   isDrained({ mode, inFlight }: Upstream): boolean {
     if (mode === "ready" || inFlight > 0 || this.#broadcaster.isPending) return false;
     return this.#supervisors.every(
-      ({ isReady, lastReport: counts }) => !isReady || counts?.revision === this.#broadcaster.revision,
+      ({ isReady, lastReport: lastReport }) =>
+        !isReady || lastReport?.revision === this.#broadcaster.revision,
     );
   }
 
   measure({ pool: { name } }: PoolEntry): PoolGauges {
     const parts = this.#supervisors.flatMap(
-      ({ lastReport: counts }) => counts?.pools.find((pool) => pool.name === name) ?? [],
+      ({ lastReport: lastReport }) => lastReport?.pools.find((pool) => pool.name === name) ?? [],
     );
     return {
       retryBudget: { balance: parts.reduce((sum, { retriesLeft }) => sum + retriesLeft, 0) },
@@ -224,16 +230,17 @@ export class WorkerDataPlane implements DataPlane {
     }
   }
 
-  #reportReceived({ lastReport: counts }: WorkerSupervisor): void {
+  #reportReceived({ lastReport: lastReport }: WorkerSupervisor): void {
     const { registry, observer, clock } = this.#options;
     this.#sumInFlight();
-    if (counts && mergeVerdicts(registry, counts, { observer, now: clock() })) this.#broadcaster.schedule();
+    if (lastReport && mergeVerdicts(registry, lastReport, { observer, now: clock() }))
+      this.#broadcaster.schedule();
   }
 
   /** Writes the sums of all workers to the pools, for limits, drains and snapshots. */
   #sumInFlight(): void {
     const totals = sumInFlight(
-      this.#supervisors.flatMap(({ lastReport: counts }) => counts?.upstreams ?? []),
+      this.#supervisors.flatMap(({ lastReport: lastReport }) => lastReport?.upstreams ?? []),
     );
     for (const pool of this.#options.registry.pools) {
       for (const upstream of pool.upstreams) {
@@ -243,8 +250,8 @@ export class WorkerDataPlane implements DataPlane {
   }
 
   #workerExited(supervisor: WorkerSupervisor, exitStatus: string): void {
-    const { lastReport: counts } = supervisor;
-    if (counts) this.#counters.retire(counts);
+    const { lastReport: lastReport } = supervisor;
+    if (lastReport) this.#counters.retire(lastReport);
     supervisor.lastReport = undefined;
     this.#aborts.supervisorExited(supervisor);
     this.#sumInFlight();

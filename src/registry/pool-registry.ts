@@ -1,4 +1,4 @@
-/** The running pools, upstreams and routes. A new configuration is prepared, then committed; unchanged upstreams keep their state. */
+/** The running pools, upstreams and routes. Changes are prepared, then committed; unchanged upstreams keep their state. */
 
 import type { Config, PoolConfig } from "../config/config.ts";
 import { type Clock, type Schedule, systemSchedule } from "../lib/clock.ts";

@@ -37,7 +37,7 @@ export class UpstreamObservations {
     return this.sample(upstream).probes;
   }
 
-  /** The same, oldest first: `+` passed, `-` failed. */
+  /** One character per probe, oldest first: `+` passed, `-` failed. */
   probeHistoryOf(upstream: Upstream): string {
     return this.sample(upstream).history;
   }
