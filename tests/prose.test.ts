@@ -10,7 +10,8 @@ const banned = [
   ...["befall", "befalls", "befell", "outrun", "bettered", "makes nothing", "for want of"],
   ...["is told", "are told", "was told", "were told"],
 ];
-const pattern = new RegExp(`\\b(${banned.join("|")})\\b`, "gi");
+/** A whole string is a value of the API or of an event, such as `by: "nobody"`, and no prose. */
+const pattern = new RegExp(`(?<!["'\`])\\b(${banned.join("|")})\\b(?!["'\`])`, "gi");
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {

@@ -23,6 +23,6 @@ test.each([
     "Cannot use tls.ca: only the configuration file can name certificate files. Use upstreamTls of the pool.",
   ],
   [{ url: "http://n", tls: { verify: false } }, "Cannot use tls with http://n: the URL must be https."],
-])("a newcomer that cannot be judged so is refused: %j", (given, message) =>
-  expect(read(given)).toMatchObject({ status: 422, message }),
+])("a new upstream with unusable TLS settings is refused: %j", (body, message) =>
+  expect(parse(body)).toMatchObject({ status: 422, message }),
 );
