@@ -87,7 +87,7 @@ export interface NewEvents {
   readonly error: string | undefined;
 }
 
-/** A slow reader misses no events: the next message contains those that were not sent. */
+/** A slow reader misses no events: the next message contains what was not sent. */
 export function liveEventStream({
   poller,
   filter,

@@ -1,4 +1,4 @@
-/** The event pages and their live updates: all events, or only those that operators caused. */
+/** The event pages and their live updates: all events, or only the events that operators caused. */
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";

@@ -1,4 +1,4 @@
-/** The page that lists requests: the most recent, the slowest, or those that failed. */
+/** The page that lists requests: the most recent, the slowest, or the failed ones. */
 /** @jsxImportSource @kitajs/html */
 
 import type { AdminResult } from "../admin-client.ts";

@@ -86,7 +86,7 @@ class Tail {
   connect(): void {
     const { client, filter, schedule } = this.#options;
     this.#stopFollowing = client.follow(filterQuery(filter), {
-      // Requests from before the stream opened; the page drops those that it already shows.
+      // Requests from before the stream opened; the page drops rows that it already shows.
       opened: () => void this.#catchUp(),
       request: (request) => this.#add(request),
       missed: (count) => (this.#missed += count),
