@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { sleep } from "../src/lib/clock.ts";
 import { startDashboard } from "../src/dashboard/dashboard.ts";
 import { runtime } from "../src/runtime/bun.ts";
-import { busySnapshot, startAdminStandIn } from "../tests/support/fake-admin-api.ts";
+import { busySnapshot, startFakeAdminApi } from "../tests/support/fake-admin-api.ts";
 import { findChromium, launchChromium } from "../tests/support/browser.ts";
 import { until } from "../tests/support/wait.ts";
 
@@ -121,7 +121,7 @@ interface Source {
 
 /** A dashboard on a stand-in for the admin side, on a working day. */
 async function startSample(): Promise<Source> {
-  const admin = await startAdminStandIn(busySnapshot());
+  const admin = await startFakeAdminApi(busySnapshot());
   const dashboard = await startDashboard(
     { hostname: "127.0.0.1", port: 0, balancerUrl: admin.url, adminUrl: admin.url },
     runtime,

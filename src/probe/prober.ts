@@ -36,7 +36,7 @@ export interface ProberOptions {
 const firstVerdictsMs = 3_000;
 
 /**
- * Probes start at multiples of this, those that are due by then together: each that starts alone loads its code and data into
+ * Probes start at multiples of this, so that several start together: each that starts alone loads its code and data into
  * the cache, which with 1,000 upstreams costs a hundredth of a core.
  */
 const tickMs = 50;

@@ -109,7 +109,7 @@ export function isTunnel({ status }: Pick<ExchangeSummary, "status">): boolean {
 export interface RecordSink {
   /** Whether it wants every exchange that is traced here. */
   readonly wantsTraced?: boolean;
-  /** Whether it reads the selections of those that it wants from the start. */
+  /** Whether it reads the selections of the exchanges that it wants from the start. */
   readonly wantsChoices?: boolean;
   /** Called as each exchange opens: whether it is wanted however it ends. */
   wants(): boolean;

@@ -32,7 +32,7 @@ export interface RecorderOptions {
 }
 
 /**
- * A request that succeeds costs a few numbers. Strings and objects are created only for those that a sink wants, which is
+ * A request that succeeds costs a few numbers. Strings and objects are created only where a sink wants them, which is
  * decided when they open or when they end.
  */
 export class Recorder implements ExchangeObserver {
@@ -71,7 +71,7 @@ export class Recorder implements ExchangeObserver {
     if (this.#sinks) this.#queuedAt = this.#clock();
   }
 
-  /** Called before the attempt is counted in, so that the numbers are those that the policy used. */
+  /** Called before the attempt is counted in, so that the numbers are the ones that the policy used. */
   chose(pool: Pool, chosen: Upstream, isFurther: boolean): void {
     if (this.#queuedAt > 0) this.#endWait();
     if (this.#sinks && (isFurther || this.#sinks.wantsChoices))

@@ -184,7 +184,7 @@ export function renderRefusal(
   };
 }
 
-/** A rule of HTTP that a message breaks. The violations below are those that every engine detects. */
+/** A rule of HTTP that a message breaks. The violations below are detected by every engine. */
 export interface ProtocolViolation {
   /** Status of the response to a request that breaks it. */
   readonly status: 400 | 405 | 408 | 414 | 431 | 501 | 505;

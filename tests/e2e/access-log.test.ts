@@ -4,7 +4,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { engineNames } from "../../src/config/config.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
-import { answerWith, inAWhile, type Origin, startOrigin } from "../support/origin.ts";
+import { respondWith, delayed, type Origin, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
@@ -39,7 +39,7 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
 }
 
 const named = (name: string) =>
-  startOrigin(inAWhile((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } })))));
+  startOrigin(delayed((_, socket) => void socket.write(respondWith(JSON.stringify({ server: { name } })))));
 
 async function stopWell(proxy: Program): Promise<void> {
   expect(await proxy.kill("SIGTERM")).toEqual({ code: 0, signal: null });
@@ -58,9 +58,9 @@ for (const engine of engineNames) {
       const waiting: string[] = [];
       let echo = 0;
       const good = await startOrigin({
-        answer: ({ target }, socket) => {
+        respond: ({ target }, socket) => {
           if (target === "/left") waiting.push(target);
-          else socket.write(answerWith("hello"));
+          else socket.write(respondWith("hello"));
         },
       });
       // Probes, which only connect, find nothing wrong with it.

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 
 import { fromBuild, Programs } from "../support/program.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { until } from "../support/wait.ts";
 import { hashOf } from "../admin/fixture.ts";
 
@@ -12,7 +12,7 @@ const user = async (name: string, role: string) =>
   `{ name: ${name}, role: ${role}, passwordHash: "${await hashOf(`${name}'s password`)}" }`;
 const [ann, bob] = [await user("ann", "admin"), await user("bob", "viewer")];
 
-async function ask(room: ControlRoom, method: string, path: string, bearer = "", body?: object) {
+async function ask(room: BalancerFixture, method: string, path: string, bearer = "", body?: object) {
   const response = await fetch(room.admin + path, {
     method,
     headers: { Authorization: `Bearer ${bearer}` },
@@ -23,17 +23,17 @@ async function ask(room: ControlRoom, method: string, path: string, bearer = "",
 
 /** Writes who may come in, beside a pool of one server. */
 const usersIn =
-  (room: ControlRoom) =>
+  (room: BalancerFixture) =>
   (...users: readonly string[]) =>
     room.write(`admin: { users: [${users.join(", ")}] }\n${room.poolWith(["a"])}`);
 
-const login = (room: ControlRoom, name: string, password = `${name}'s password`) =>
+const login = (room: BalancerFixture, name: string, password = `${name}'s password`) =>
   ask(room, "POST", "/api/login", "", { name, password });
 
 describe("access to a running balancer", () => {
   test("is by users, whose acts and logins the record names, and no output has a secret", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(`admin: { users: [${ann}, ${bob}] }\n${room.poolWith(["a", "b"])}`);
     await room.start();
     expect((await login(room, "ann", "wrong password")).status).toBe(401);
@@ -69,8 +69,8 @@ describe("access to a running balancer", () => {
   }, 30_000); // prettier-ignore
 
   test("goes on after a restart, but not for whoever has logged out, has another password, or was in a process that crashed", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a");
+    await using room = new BalancerFixture();
+    await room.startServers("a");
     const write = usersIn(room);
     write(ann, bob);
     await room.start();
@@ -97,8 +97,8 @@ describe("access to a running balancer", () => {
   }, 30_000);
 
   test("changes with a reload, without a restart", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a");
+    await using room = new BalancerFixture();
+    await room.startServers("a");
     const write = usersIn(room);
     write(ann, bob);
     await room.start();
@@ -123,9 +123,9 @@ describe("access to a running balancer", () => {
   }, 30_000);
 
   test("is asked for by the dashboard of `up` too, whose own token lends nothing", async () => {
-    await using room = new ControlRoom();
+    await using room = new BalancerFixture();
     await using programs = new Programs();
-    await room.servers("a");
+    await room.startServers("a");
     room.write(`admin: { token: s3cret, users: [${ann}, ${bob}] }\n${room.poolWith(["a"])}`);
     const ports = ["--port", "0", "--host", "127.0.0.1", "--admin-port", "0", "--dashboard-port", "0"];
     const up = programs.start([...fromBuild, "up", ...ports, "--config", room.file]);

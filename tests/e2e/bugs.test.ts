@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromSource, isGone, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -23,7 +23,7 @@ describe("an exception that nobody catches", () => {
     await using programs = new Programs();
     const waiting: (() => void)[] = [];
     const origin = await startOrigin(
-      (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
+      (_, socket) => void waiting.push(() => socket.write(respondWith("late"))),
     );
     const environment = faulty({ FAULT_TIMES: "500" });
     const proxy = programs.start([...fromSource, ...flags, "--upstreams", origin.url], environment);
@@ -47,7 +47,7 @@ describe("an exception that nobody catches", () => {
 
   test("ends no worker either, and the counts of all processes are one", async () => {
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("here")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("here")));
     const proxy = programs.start(
       [...fromSource, ...flags, "--workers", "2", "--upstreams", origin.url],
       faulty(),

@@ -7,7 +7,7 @@ import { type EngineName, engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
-import { answerWith, type Origin, startOrigin } from "../support/origin.ts";
+import { respondWith, type Origin, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -203,12 +203,12 @@ describe.each([...engineNames])(
       const moody = await startOrigin({
         onConnect: (socket) =>
           void (unwell === "moody" && (connections += 1) % 2 === 0 && socket.resetAndDestroy()),
-        answer: (_, socket) =>
-          void socket.end(answerWith('{"server":{"name":"moody"}}', ["Connection: close"])),
+        respond: (_, socket) =>
+          void socket.end(respondWith('{"server":{"name":"moody"}}', ["Connection: close"])),
       });
       const sick = await startOrigin((_, socket) => {
         const status = unwell === "sick" ? "503 Service Unavailable" : "200 OK";
-        socket.write(answerWith('{"server":{"name":"sick"}}', [], status));
+        socket.write(respondWith('{"server":{"name":"sick"}}', [], status));
       });
       origins.push(moody, sick);
       all = await cluster(shared, {

@@ -4,10 +4,11 @@ import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { isGone, Program, Programs } from "../support/program.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -28,50 +29,56 @@ describe("under Deno", () => {
   const start = (programs: Programs, ...argv: string[]) =>
     programs.start([deno, "run", "-A", join(root, "src/main.ts"), ...argv]);
 
-  test("the balancer forwards, streams, fails over and drains", async () => {
-    if (!deno) return;
-    await using programs = new Programs();
-    const dead = await startOrigin(() => {});
-    await dead.close();
-    const origin = await startOrigin(({ body, target }, socket) => {
-      if (target === "/cut")
-        return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () =>
-          socket.destroy(),
-        );
-      socket.write(answerWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
-    });
-    const proxy = start(
-      programs,
-      "proxy",
-      ...flags,
-      "--upstreams",
-      `http://127.0.0.1:${dead.port},${origin.url}`,
-    );
-    const port = await proxy.port("balancer", 20_000);
-    for (let i = 0; i < 4; i++) {
-      const response = await ask(
-        port,
-        "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
+  test.each([...engineNames])(
+    "the %s engine forwards, streams, fails over and drains",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const dead = await startOrigin(() => {});
+      await dead.close();
+      const origin = await startOrigin(({ body, target }, socket) => {
+        if (target === "/cut")
+          return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nhello", () =>
+            socket.destroy(),
+          );
+        socket.write(respondWith(target === "/big" ? Buffer.alloc(5_000_000, 7) : body));
+      });
+      const proxy = start(
+        programs,
+        "proxy",
+        ...flags,
+        "--engine",
+        engine,
+        "--upstreams",
+        `http://127.0.0.1:${dead.port},${origin.url}`,
       );
-      expect(response.status).toBe(200);
-      expect(response.body.toString()).toBe("hello");
-    }
-    expect(origin.requests[0]?.target).toBe("/x%20y");
-    expect(origin.requests[0]?.field("host")).toBe("a.example");
-    expect(origin.requests[0]?.field("x-forwarded-for")).toBe("127.0.0.1");
-    expect((await ask(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
-    const client = await RawClient.connect(port);
-    client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
-    await until(() => client.isClosed, "the cut answer to close its client");
-    expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
-    expect((await proxy.kill("SIGTERM")).code).toBe(0);
-    await origin.close();
-  }, 40_000);
+      const port = await proxy.port("balancer", 20_000);
+      for (let i = 0; i < 4; i++) {
+        const response = await sendRequest(
+          port,
+          "POST /x%20y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello",
+        );
+        expect(response.status).toBe(200);
+        expect(response.body.toString()).toBe("hello");
+      }
+      expect(origin.requests[0]?.target).toBe("/x%20y");
+      expect(origin.requests[0]?.header("host")).toBe("a.example");
+      expect(origin.requests[0]?.header("x-forwarded-for")).toBe("127.0.0.1");
+      expect((await sendRequest(port, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")).body.length).toBe(5_000_000);
+      const client = await RawClient.connect(port);
+      client.send("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
+      await until(() => client.isClosed, "the cut answer to close its client");
+      expect(client.received.toString()).not.toEndWith("0\r\n\r\n");
+      expect((await proxy.kill("SIGTERM")).code).toBe(0);
+      await origin.close();
+    },
+    40_000,
+  );
 
   test("the admin side describes itself and streams, and the command line acts", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = start(programs, "proxy", ...flags, "--upstreams", `${origin.url};name=a`);
     const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
     await until(async () => (await fetch(`${admin}/readyz`)).ok, "the balancer", 10_000);
@@ -105,25 +112,30 @@ describe("under Deno", () => {
     await origin.close();
   }, 60_000);
 
-  test("a WebSocket passes through to the demo server, and the dashboard shows it", async () => {
-    if (!deno) return;
-    await using programs = new Programs();
-    const backend = start(programs, "backend", "--port", "0", "--host", "127.0.0.1");
-    const upstream = `http://127.0.0.1:${await backend.port("backend", 20_000)};name=echo-server`;
-    const up = start(programs, "up", ...flags, "--dashboard-port", "0", "--upstreams", upstream);
-    const socket = new WebSocket(`ws://127.0.0.1:${await up.port("balancer", 20_000)}/ws`);
-    const message = new Promise((resolve) => (socket.onmessage = ({ data }) => resolve(data)));
-    socket.onopen = () => socket.send("through Deno");
-    expect(await message).toBe("through Deno");
-    socket.close();
-    const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
-    expect(await page.text()).toContain("echo-server");
-  }, 40_000);
+  test.each([...engineNames])(
+    "the %s engine carries a WebSocket to the demo server, and the dashboard shows it",
+    async (engine) => {
+      if (!deno) return;
+      await using programs = new Programs();
+      const backend = start(programs, "backend", "--port", "0", "--host", "127.0.0.1");
+      const upstream = `http://127.0.0.1:${await backend.port("backend", 20_000)};name=echo-server`;
+      const place = [...flags, "--dashboard-port", "0", "--engine", engine, "--upstreams", upstream];
+      const up = start(programs, "up", ...place);
+      const socket = new WebSocket(`ws://127.0.0.1:${await up.port("balancer", 20_000)}/ws`);
+      const message = new Promise((resolve) => (socket.onmessage = ({ data }) => resolve(data)));
+      socket.onopen = () => socket.send("through Deno");
+      expect(await message).toBe("through Deno");
+      socket.close();
+      const page = await fetch(`http://127.0.0.1:${await up.port("dashboard")}/`);
+      expect(await page.text()).toContain("echo-server");
+    },
+    40_000,
+  );
 
   test("people log in, with hashes that Bun made, and act within their role", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-deno-"));
     const config = join(folder, "users.yaml");
     const cost = { algorithm: "argon2id", memoryCost: 1_024, timeCost: 1 } as const;
@@ -163,7 +175,7 @@ describe("under Deno", () => {
     await origin.close();
   }, 40_000);
 
-  test.each(["fetch", "wire"])(
+  test.each([...engineNames])(
     "TLS to clients, HTTP/2 too, and to upstreams on the %s engine",
     async (engine) => {
       if (!deno) return;
@@ -214,14 +226,14 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
     40_000,
   );
 
-  test.each(["fetch", "wire"])(
+  test.each([...engineNames])(
     "two workers share a port on the %s engine, are replaced, drain, and leave nobody behind",
     async (engine) => {
       if (!deno) return;
       await using programs = new Programs();
       const waiting: (() => void)[] = [];
       const origin = await startOrigin(({ target }, socket) => {
-        const response = () => socket.write(answerWith("hello"));
+        const response = () => socket.write(respondWith("hello"));
         if (target === "/slow") waiting.push(response);
         else response();
       });
@@ -232,7 +244,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
       const snapshot = async () => (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;
       const supervisors = async () => (await snapshot()).workers ?? [];
       const request = (target = "/") =>
-        ask(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+        sendRequest(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
       for (let i = 0; i < 60; i++) expect((await request()).status).toBe(200);
       const counted = async () => (await supervisors()).reduce((sum, { requests }) => sum + requests, 0);
       await until(async () => (await counted()) === 60, "the counts to come in");
@@ -276,7 +288,7 @@ routes: [{ host: bad.example, pool: bad }, { pool: good }]\n`,
   test("workers go when their parent was killed", async () => {
     if (!deno) return;
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("hello")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("hello")));
     const proxy = start(programs, "proxy", ...flags, "--workers", "2", "--upstreams", origin.url);
     const admin = `http://127.0.0.1:${await proxy.port("admin", 20_000)}`;
     const { workers = [] } = (await (await fetch(`${admin}/api/snapshot`)).json()) as Snapshot;

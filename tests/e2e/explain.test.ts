@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { engineNames } from "../../src/config/config.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -10,7 +10,7 @@ test.each([...engineNames])(
   async (engine) => {
     await using programs = new Programs();
     const broken = await startOrigin((_, socket) => void socket.destroy());
-    const whole = await startOrigin((_, socket) => void socket.write(answerWith("whole")));
+    const whole = await startOrigin((_, socket) => void socket.write(respondWith("whole")));
     const proxy = programs.evenkeel(
       ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", engine],
       ...["--policy", "first", "--upstreams", `${broken.url};name=broken,${whole.url};name=whole`],
@@ -30,9 +30,9 @@ test.each([...engineNames])(
     expect(told).toMatchObject({ code: 0, err: "" });
     const [sentences = "", attempts = "", choices = ""] = told.out.trimEnd().split("\n\n");
     expect(sentences).toMatch(/^GET \/page\?q=1 of 127\.0\.0\.1:\d+, from 127\.0\.0\.1, at \d{4}-\d\d-\d\dT/);
-    expect(sentences).toContain("broken was chosen among 2 that were fit, beside whole.");
-    expect(sentences).toContain("Because of upstream_reset it was tried elsewhere.");
-    expect(sentences).toContain("whole was chosen as the only one that was left.");
+    expect(sentences).toContain("broken was selected from 2 available upstreams; the other was whole.");
+    expect(sentences).toContain("It was retried because of upstream_reset.");
+    expect(sentences).toContain("whole was selected as the only upstream left to try.");
     expect(sentences).toContain("The client got 200.");
     const [title, head = "", first = "", second = ""] = attempts.split("\n");
     expect(title).toBe("attempts");
@@ -51,7 +51,7 @@ test.each([...engineNames])(
     expect(asJson.attempts).toMatchObject([{ upstream: "broken" }, { upstream: "whole", status: 200 }]);
     expect(await explain("no-such")).toMatchObject({
       ...{ code: 2, out: "" },
-      err: expect.stringContaining("Cannot explain no-such: it is not among the requests that are kept"),
+      err: expect.stringContaining("Cannot explain no-such: no such request is stored"),
     });
     await Promise.all([broken.close(), whole.close()]);
   },

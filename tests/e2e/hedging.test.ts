@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { engineNames } from "../../src/config/config.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -23,7 +23,7 @@ test.each([
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-hedging-"));
     await using programs = new Programs();
     const silent = await startOrigin(() => {});
-    const quick = await startOrigin((_, socket) => void socket.write(answerWith("quick")));
+    const quick = await startOrigin((_, socket) => void socket.write(respondWith("quick")));
     try {
       const file = join(folder, "evenkeel.json");
       const write = (hedge: string | number) => {

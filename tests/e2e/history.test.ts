@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import type { HistoryResult } from "../../src/history/history.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { type Program, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -25,7 +25,7 @@ async function requestsSeen(program: Program, window: string): Promise<number> {
 describe("history", () => {
   test("is there a second later, and again after a restart", async () => {
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const first = programs.evenkeel(...flags(origin.url, "state.db"));
     const url = `http://127.0.0.1:${await first.port("balancer")}/`;
     for (let i = 0; i < 10; i++) await (await fetch(url)).text();
@@ -38,7 +38,7 @@ describe("history", () => {
 
   test("of an upstream's uptime goes on over a restart, with the probes of the new process", async () => {
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const seen = async (program: Program) => {
       const url = `http://127.0.0.1:${await program.port("admin")}/api/snapshot`;
       const { pools } = (await (await fetch(url)).json()) as Snapshot;
@@ -65,7 +65,7 @@ describe("history", () => {
       inFolder("bad-history.db"),
       "no database at all, but long enough to look like one. ".repeat(40),
     );
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = programs.evenkeel(...flags(origin.url, "bad.db"));
     expect((await fetch(`http://127.0.0.1:${await proxy.port("balancer")}/`)).status).toBe(200);
     await until(() => proxy.stderr.includes("history will not survive a restart"), "the message");

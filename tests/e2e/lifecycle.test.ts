@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, fromSource, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -17,7 +17,7 @@ const proxyFlags = (port: number, ...more: string[]) => [
 /** An upstream that answers when it is told to. */
 async function patientOrigin() {
   const waiting: (() => void)[] = [];
-  const origin = await startOrigin((_, socket) => void waiting.push(() => socket.write(answerWith("late"))));
+  const origin = await startOrigin((_, socket) => void waiting.push(() => socket.write(respondWith("late"))));
   return { ...origin, waiting, answerAll: () => waiting.splice(0).forEach((response) => response()) };
 }
 
@@ -57,7 +57,7 @@ describe("a signal", () => {
     const response = fetch(`http://127.0.0.1:${await proxy.port("balancer")}`).catch(() => "cut");
     await until(() => origin.waiting.length === 1, "the request to arrive");
     proxy.child.kill("SIGTERM");
-    await until(() => proxy.stderr.includes("draining"), "the drain to begin");
+    await until(() => proxy.stderr.includes("drain started"), "the drain to begin");
     expect(await proxy.kill("SIGTERM")).toEqual({ code: 143, signal: null });
     expect(await response).toBe("cut");
     await origin.close();
@@ -113,7 +113,7 @@ describe("an operator's mistake", () => {
     await using programs = new Programs();
     const file = inFolder("damaged.db");
     writeFileSync(file, "no database at all, but long enough to look like one. ".repeat(40));
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const proxy = programs.start([...fromBuild, ...proxyFlags(origin.port, "--state", file)]);
     expect(await statusOf(`http://127.0.0.1:${await proxy.port("balancer")}`)).toBe(200);
     await until(() => proxy.stderr.includes("modes will not survive a restart"), "the message");
@@ -122,7 +122,7 @@ describe("an operator's mistake", () => {
     const admin = `http://127.0.0.1:${await proxy.port("admin")}`;
     const status = programs.start([...fromBuild, "status", "--admin-url", admin]);
     expect((await status.exited).code).toBe(0);
-    expect(status.stdout).toMatch(/^NOT KEPT since .*\n  Cannot use the state file: .*damaged\.db\.$/m);
+    expect(status.stdout).toMatch(/^NOT KEPT since .*\n  Cannot use the state file: .*damaged\.db\)\.$/m);
     expect(await (await fetch(`${admin}/metrics`)).text()).toContain("evenkeel_state_not_kept 1\n");
     await origin.close();
   });
@@ -130,7 +130,7 @@ describe("an operator's mistake", () => {
 
 test("/metrics has a sample of every pool's gauges, the queue's too", async () => {
   await using programs = new Programs();
-  const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+  const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
   const proxy = programs.evenkeel(...proxyFlags(origin.port));
   const text = await (await fetch(`http://127.0.0.1:${await proxy.port("admin")}/metrics`)).text();
   for (const name of ["panic", "retry_budget", "queue_depth"])
@@ -141,7 +141,7 @@ test("/metrics has a sample of every pool's gauges, the queue's too", async () =
 describe("a restart", () => {
   test("keeps what the operator set, with who and when, even after kill -9", async () => {
     await using programs = new Programs();
-    const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+    const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
     const flags = proxyFlags(origin.port, "--state", inFolder("kept.db"));
     const id = `127.0.0.1:${origin.port}`;
     const first = programs.evenkeel(...flags);

@@ -3,9 +3,9 @@
 import { afterAll, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, Programs } from "../support/program.ts";
-import { ask, RawClient } from "../support/raw-client.ts";
+import { sendRequest, RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
 
 const sockets: Socket[] = [];
@@ -15,7 +15,7 @@ const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 test("a flood of clients beyond the limit on open files takes neither upstreams nor the admin side away from those who are served", async () => {
   await using programs = new Programs();
-  const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+  const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
   const limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", ...fromBuild];
   const flags = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", "wire"];
   const proxy = programs.start([...limited, "proxy", ...flags, "--upstreams", origin.url]);
@@ -32,15 +32,18 @@ test("a flood of clients beyond the limit on open files takes neither upstreams 
   }
   // Where the queue of connects overflows, the kernel tries again after one, three and seven seconds.
   await until(() => arrived.size === 600, "the flood", 15_000);
-  expect((await served.send(get).answer()).body.toString()).toBe("ok");
+  expect((await served.send(get).readResponse()).body.toString()).toBe("ok");
   expect((await fetch(`http://127.0.0.1:${admin}/readyz`)).status).toBe(200);
   await until(
-    async () => (await ask(port, get).catch(() => undefined))?.status === 503,
+    async () => (await sendRequest(port, get).catch(() => undefined))?.status === 503,
     "one too many to be told",
   );
-  expect((await served.send(get).answer()).body.toString()).toBe("ok");
+  expect((await served.send(get).readResponse()).body.toString()).toBe("ok");
   for (const socket of sockets) socket.destroy();
-  await until(async () => (await ask(port, get).catch(() => undefined))?.status === 200, "room again");
+  await until(
+    async () => (await sendRequest(port, get).catch(() => undefined))?.status === 200,
+    "room again",
+  );
   expect(proxy.stderr).not.toContain("connect_refused");
   served.destroy();
   await origin.close();

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { until } from "../support/wait.ts";
 
 const steady = "    outlier: { ejection: 1s }\n    slowStart: 0\n";
 
-async function roomWith(...flags: string[]): Promise<ControlRoom> {
-  const room = new ControlRoom();
-  await room.servers("a", "b", "c");
+async function roomWith(...flags: string[]): Promise<BalancerFixture> {
+  const room = new BalancerFixture();
+  await room.startServers("a", "b", "c");
   room.write(room.poolWith(["a", "b", "c"], steady));
   await room.start(...flags);
   return room;
@@ -42,7 +42,7 @@ describe.each([
       await using room = await roomWith(...flags.filter(Boolean));
       const { stop } = load(room.url);
       const order = { errorShare: 1, error: "connect_refused", seconds: 3, reason: "drill" };
-      const begun = await room.ask("PUT", "/api/upstreams/a/rehearsal", order);
+      const begun = await room.callAdmin("PUT", "/api/upstreams/a/rehearsal", order);
       expect(begun.status).toBe(200);
       expect(begun.body["rehearsal"]).toMatchObject({ errorShare: 1, by: "ann", why: "drill" });
       const status = async () => (await room.upstream("a"))?.status;
@@ -76,20 +76,20 @@ describe("a rehearsal", () => {
       await using room = await roomWith("--engine", "wire");
       const path = (id: string) => `/api/upstreams/${id}/rehearsal`;
       const order = { latencyMs: 10, seconds: 600 };
-      expect((await room.ask("PUT", path("x"), order)).status).toBe(404);
-      expect((await room.ask("DELETE", path("a"))).body["reason"]).toBe("rehearsal_none");
-      const wrong = await room.ask("PUT", path("a"), { latencyMs: 99_999, seconds: 0 });
+      expect((await room.callAdmin("PUT", path("x"), order)).status).toBe(404);
+      expect((await room.callAdmin("DELETE", path("a"))).body["reason"]).toBe("rehearsal_none");
+      const wrong = await room.callAdmin("PUT", path("a"), { latencyMs: 99_999, seconds: 0 });
       expect(wrong).toMatchObject({
         status: 422,
         body: { problems: [{}, {}].map(() => expect.any(String)) },
       });
-      expect((await room.ask("PUT", path("a"), order)).status).toBe(200);
-      expect(await room.ask("PUT", path("b"), order)).toMatchObject({
+      expect((await room.callAdmin("PUT", path("a"), order)).status).toBe(200);
+      expect(await room.callAdmin("PUT", path("b"), order)).toMatchObject({
         status: 409,
         body: { reason: "rehearsal_unsafe", detail: expect.stringContaining("2 of 3") },
       });
-      expect((await room.ask("DELETE", path("a"), { reason: "seen" })).body["rehearsal"]).toBeNull();
-      expect((await room.ask("PUT", path("b"), order)).status).toBe(200);
+      expect((await room.callAdmin("DELETE", path("a"), { reason: "seen" })).body["rehearsal"]).toBeNull();
+      expect((await room.callAdmin("PUT", path("b"), order)).status).toBe(200);
       await room.proxy.kill("SIGTERM");
       await room.restart();
       expect((await room.upstream("b"))?.rehearsal).toBeNull();
@@ -104,7 +104,7 @@ describe("a rehearsal", () => {
     async () => {
       await using room = await roomWith();
       const order = { probes: true, seconds: 600 };
-      expect((await room.ask("PUT", "/api/upstreams/c/rehearsal", order)).status).toBe(200);
+      expect((await room.callAdmin("PUT", "/api/upstreams/c/rehearsal", order)).status).toBe(200);
       await until(async () => (await room.upstream("c"))?.status === "failing", "the verdict", 15_000);
       expect((await room.upstream("c"))?.lastProbe).toMatchObject({ success: false, detail: "rehearsal" });
     },
@@ -116,7 +116,7 @@ describe("a rehearsal", () => {
     async () => {
       await using room = await roomWith("--engine", "wire");
       const order = { latencyMs: 20_000, probes: true, seconds: 60 };
-      await room.ask("PUT", "/api/upstreams/a/rehearsal", order);
+      await room.callAdmin("PUT", "/api/upstreams/a/rehearsal", order);
       const startedAt = performance.now();
       const responses = await Promise.all(
         Array.from({ length: 12 }, async () => (await fetch(room.url)).status),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { startLoad } from "../support/load.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild, Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -13,7 +13,7 @@ describe("a reader of both access log and log who stops reading", () => {
     "stops neither requests nor the end; workers: %s",
     async (workers) => {
       await using programs = new Programs();
-      const origin = await startOrigin((_, socket) => void socket.write(answerWith(served)));
+      const origin = await startOrigin((_, socket) => void socket.write(respondWith(served)));
       const proxy = programs.start([
         ...["sh", "-c", 'exec "$@" 2>&1', "sh", ...fromBuild],
         ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", "wire"],

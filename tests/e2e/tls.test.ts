@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -66,7 +66,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
     async () => {
       await using programs = new Programs();
       const origin = await startOrigin(
-        ({ field }, socket) => void socket.write(answerWith(field("x-forwarded-proto") ?? "")),
+        ({ header: field }, socket) => void socket.write(respondWith(field("x-forwarded-proto") ?? "")),
       );
       const flags = ["--tls-cert", certFile, "--tls-key", keyFile];
       const { port } = await balancer(programs, engine, `upstreams: [${origin.url}]`, ...flags);
@@ -191,7 +191,7 @@ describe.each([...engineNames])("TLS on the %s engine", (engine) => {
     "an expired certificate is told of everywhere, and a renewed one counts only when it is shown",
     async () => {
       await using programs = new Programs();
-      const origin = await startOrigin((_, socket) => void socket.write(answerWith("ok")));
+      const origin = await startOrigin((_, socket) => void socket.write(respondWith("ok")));
       const shown = inFolder(`${engine}.crt`);
       copyFileSync(fixture("expired.crt"), shown);
       const flags = ["--tls-cert", shown, "--tls-key", keyFile];

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { engineNames } from "../../src/config/config.ts";
 import { attributesOf, startCollector } from "../support/collector.ts";
 import { startLoad } from "../support/load.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -16,7 +16,7 @@ for (const engine of engineNames) {
       test("tells a collector of the exchange and its attempts, between the client's span and the upstream's", async () => {
         await using programs = new Programs();
         const collector = await startCollector();
-        const good = await startOrigin((_, socket) => void socket.write(answerWith("hello")));
+        const good = await startOrigin((_, socket) => void socket.write(respondWith("hello")));
         const bad = await startOrigin((_, socket) => void socket.destroy());
         const proxy = programs.evenkeel(
           ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--policy", "first"],
@@ -40,9 +40,9 @@ for (const engine of engineNames) {
         const attempts = spans.filter(({ kind }) => kind === 3);
         expect(attempts.map((span) => attributesOf(span)["evenkeel.upstream"])).toEqual(["bad", "good"]);
         for (const span of attempts) expect(span.parentSpanId).toBe(server?.spanId);
-        const received = good.requests.map((request) => request.field("traceparent"));
+        const received = good.requests.map((request) => request.header("traceparent"));
         expect(received).toEqual([`00-${traceId}-${server?.spanId}-01`, unsampled]);
-        expect(good.requests[0]?.field("tracestate")).toBe("vendor=1");
+        expect(good.requests[0]?.header("tracestate")).toBe("vendor=1");
         expect(collector.resource()).toMatchObject({ "service.name": "evenkeel" });
         await Promise.all([good.close(), bad.close()]);
         collector.close();
@@ -56,7 +56,7 @@ describe("a collector that is away", () => {
     await using programs = new Programs();
     const collector = await startCollector();
     collector.close();
-    const json = answerWith(JSON.stringify({ server: { name: "a" } }));
+    const json = respondWith(JSON.stringify({ server: { name: "a" } }));
     const origin = await startOrigin((_, socket) => void socket.write(json));
     const proxy = programs.evenkeel(
       ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--engine", "wire"],

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
-import { answerWith, startOrigin } from "../support/origin.ts";
+import { respondWith, startOrigin } from "../support/origin.ts";
 import { Programs } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
@@ -26,7 +26,7 @@ describe.each([...engineNames])("a forced drain with two workers and the %s engi
   test("ends tunnels and slow answers in every worker, and says how many", async () => {
     await using programs = new Programs();
     const keeper = startKeeper();
-    const spare = await startOrigin((_, socket) => void socket.write(answerWith("spare")));
+    const spare = await startOrigin((_, socket) => void socket.write(respondWith("spare")));
     const proxy = programs.evenkeel(
       ...["proxy", "--port", "0", "--admin-port", "0", "--host", "127.0.0.1", "--workers", "2"],
       ...["--engine", engine],

@@ -4,10 +4,10 @@ import { writeFileSync } from "node:fs";
 import { engineNames } from "../../src/config/config.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import type { BalancerEvent } from "../../src/state/event.ts";
-import { ControlRoom } from "../support/control-fixture.ts";
+import { BalancerFixture } from "../support/control-fixture.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startLoad } from "../support/load.ts";
-import { type Answer, answerWith, inAWhile, startOrigin } from "../support/origin.ts";
+import { type Responder, respondWith, delayed, startOrigin } from "../support/origin.ts";
 import { isGone, type Program, Programs } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/wait.ts";
@@ -44,11 +44,11 @@ async function balancer(programs: Programs, upstreams: readonly string[], flags:
 /** Upstreams that name themselves, as the load expects it, at once or, for a load, in a while. */
 async function origins(
   names: readonly string[],
-  pace: (response: Answer) => Answer = (response) => response,
+  pace: (response: Responder) => Responder = (response) => response,
 ) {
   const all = await Promise.all(
     names.map((name) =>
-      startOrigin(pace((_, socket) => void socket.write(answerWith(JSON.stringify({ server: { name } }))))),
+      startOrigin(pace((_, socket) => void socket.write(respondWith(JSON.stringify({ server: { name } }))))),
     ),
   );
   return {
@@ -119,7 +119,7 @@ for (const engine of engineNames) {
       "one that is killed costs what it had under way, is started anew, and no count goes back",
       async () => {
         await using programs = new Programs();
-        await using servers = await origins(["a", "b"], inAWhile);
+        await using servers = await origins(["a", "b"], delayed);
         const { url, workers, metric, events } = await balancer(programs, servers.urls, flags);
         const clients = 16;
         const load = startLoad(url, clients);
@@ -149,7 +149,7 @@ for (const engine of engineNames) {
         await using programs = new Programs();
         const waiting: (() => void)[] = [];
         const slow = await startOrigin(({ target }, socket) => {
-          const response = () => socket.write(answerWith("late"));
+          const response = () => socket.write(respondWith("late"));
           if (target === "/slow") waiting.push(response);
           else response();
         });
@@ -184,7 +184,7 @@ for (const engine of engineNames) {
       // All on one connection: one worker sees everything.
       for (let i = 0; i < 12; i++) {
         one.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-        await one.answer();
+        await one.readResponse();
       }
       await until(async () => (await upstream("bad"))?.status === "ejected", "the ejection");
       expect((await upstream("bad"))?.outlier).toMatchObject({
@@ -213,7 +213,7 @@ for (const engine of engineNames) {
         await using programs = new Programs();
         const waiting: (() => void)[] = [];
         const slow = await startOrigin(
-          (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
+          (_, socket) => void waiting.push(() => socket.write(respondWith("late"))),
         );
         const file = inFolder(`narrow-${engine}.yaml`);
         writeFileSync(
@@ -243,7 +243,7 @@ for (const engine of engineNames) {
       "SIGTERM under load fails no request of those who heed readiness, and exits with 0",
       async () => {
         await using programs = new Programs();
-        await using servers = await origins(["a", "b"], inAWhile);
+        await using servers = await origins(["a", "b"], delayed);
         const { proxy, url, admin, workers } = await balancer(programs, servers.urls, [
           ...flags,
           ...["--drain-delay", "1s"],
@@ -269,7 +269,7 @@ for (const engine of engineNames) {
         await using programs = new Programs();
         const waiting: (() => void)[] = [];
         const slow = await startOrigin(
-          (_, socket) => void waiting.push(() => socket.write(answerWith("late"))),
+          (_, socket) => void waiting.push(() => socket.write(respondWith("late"))),
         );
         const { proxy, url, admin, workers } = await balancer(programs, [slow.url], flags);
         const pids = (await workers()).map(({ pid }) => pid);
@@ -310,9 +310,9 @@ describe("workers", () => {
       expect(isGone(victim)).toBe(true);
       expect(await toldOfWorkers(events)).toEqual({
         changes: ["serving hung", "serving gone", "gone serving"],
-        first: `pid ${victim}: silent for 10 s`,
+        first: `pid ${victim}: no report for 10 s`,
       });
-      expect(proxy.stderr).toContain("worker hung");
+      expect(proxy.stderr).toContain("worker unresponsive");
       expect(await plain("evenkeel_worker_restarts_total")).toBe(1);
       expect(new Set(await ask(url, 20))).toEqual(new Set([200]));
     },
@@ -373,8 +373,8 @@ describe("workers", () => {
   );
 
   test.concurrent("follow the configuration that the balancer takes anew", async () => {
-    await using room = new ControlRoom();
-    await room.servers("a", "b");
+    await using room = new BalancerFixture();
+    await room.startServers("a", "b");
     room.write(room.poolWith(["a"]));
     await room.start("--workers", "2");
     expect(new Set(await ask(`${room.url}/work`, 10))).toEqual(new Set([200]));

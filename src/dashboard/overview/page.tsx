@@ -4,7 +4,7 @@
 import type { WindowName } from "../../history/store.ts";
 import type { Columns } from "../../history/point.ts";
 import type { AdminResult } from "../admin-client.ts";
-import { ActionResult, type DoneProps } from "../actions/result.tsx";
+import { ActionResult, type ActionResultProps } from "../actions/result.tsx";
 import { BulkBar } from "../actions/menu.tsx";
 import { Charts, ChartsStub } from "../charts/charts.tsx";
 import { attribute } from "../responses.ts";
@@ -30,7 +30,7 @@ export interface PageProps {
   /** What went wrong with the action that led here. */
   readonly notice?: string;
   /** What was just done here. */
-  readonly done?: DoneProps | undefined;
+  readonly done?: ActionResultProps | undefined;
 }
 
 export function renderPage(props: PageProps): string {
@@ -63,7 +63,7 @@ export function renderPage(props: PageProps): string {
       <main id="live" {...liveAttributes(live)}>
         <Overview picture={state} view={view} chartsOf={chartsOf} />
       </main>
-      <BulkBar place={{ page: "overview", view }} />
+      <BulkBar location={{ page: "overview", view }} />
     </Shell>,
   );
 }
@@ -91,7 +91,7 @@ export interface UpstreamPageProps {
   readonly notice?: string;
   /** Its last failing requests, or why they are not known; undefined leaves them out. */
   readonly failing?: AdminResult<RequestList>;
-  readonly done?: DoneProps | undefined;
+  readonly done?: ActionResultProps | undefined;
 }
 
 export function renderUpstreamPage({
@@ -116,7 +116,7 @@ export function renderUpstreamPage({
         <UpstreamView
           shown={shown}
           rehearsal={<FaultForm id={id} />}
-          failing={failing ? <FailingCard upstream={id} told={failing} /> : ""}
+          failing={failing ? <FailingCard upstream={id} result={failing} /> : ""}
           charts={
             <Charts
               subject={{ kind: "upstream", name: id }}

@@ -2,7 +2,7 @@
 
 import { Elysia } from "elysia";
 import type { UndoHistory } from "../actions/undo.ts";
-import { renderActed } from "../actions/result.tsx";
+import { renderActionResult } from "../actions/result.tsx";
 import type { DashboardCommand, FaultInput } from "../actions/command.ts";
 import { renderFailure } from "../actions/render.tsx";
 import type { AdminClient } from "../admin-client.ts";
@@ -42,7 +42,7 @@ export function faultFormRoutes({ admin, poller, upstreams, undoHistory }: Fault
     await Promise.all([poller.renewed(), upstreams.of(id).renewed()]);
     const undo = undoHistory.add(text, []);
     return isForPart(request)
-      ? htmlResponse(renderActed({ deed: undo, place }))
+      ? htmlResponse(renderActionResult({ entry: undo, location: place }))
       : seeOther(backTo(place, { deed: undo.key }));
   };
 

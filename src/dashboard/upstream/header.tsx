@@ -1,7 +1,7 @@
 /** The top of an upstream's page: what it is, how it is and why, and what can be done about it. */
 /** @jsxImportSource @kitajs/html */
 
-import { intoPanel, isLate, RowActions } from "../actions/menu.tsx";
+import { panelForm, isLate, RowActions } from "../actions/menu.tsx";
 import { newestFirst } from "../events/filter.ts";
 import { EventItems } from "../events/timeline.tsx";
 import { HiddenFields } from "../layout/forms.tsx";
@@ -57,7 +57,7 @@ export function UpstreamHead({ shown, now }: HeadProps): JSX.Element {
       </div>
       {detail ? (
         <div class="head-actions">
-          <RowActions upstream={detail} now={now} place={{ page: "upstream", id }} />
+          <RowActions upstream={detail} now={now} location={{ page: "upstream", id }} />
         </div>
       ) : (
         ""
@@ -146,7 +146,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
         {leaving ? (
           <span class="sub">then it leaves the pool</span>
         ) : (
-          <form {...intoPanel} class="drain-acts" data-needs="operator">
+          <form {...panelForm} class="drain-acts" data-needs="operator">
             <HiddenFields fields={{ upstream: id, ...locationFields(place) }} />
             <button type="submit" name="act" value="ready">
               Undo: make ready
@@ -160,7 +160,7 @@ export function DrainLine({ detail, now }: DrainLineProps): JSX.Element {
             )}
             {late ? (
               <button type="submit" class="dire" name="act" value="cut">
-                Cut what is left
+                Abort remaining requests
               </button>
             ) : (
               ""

@@ -196,7 +196,7 @@ test("the log, the record and the client hear the complaint and never what the c
       const one = await client();
       one.send("GET /\x01evil HTTP/1.1\r\nHost: a\r\n\r\n");
       const violation = "request target is empty or contains an unencoded character";
-      const { status, body } = await one.answer();
+      const { status, body } = await one.readResponse();
       expect(status).toBe(400);
       expect(body.toString()).toStartWith(
         `400 request_invalid: The request is invalid: ${violation}. (request `,
@@ -244,7 +244,7 @@ test("a request that goes well has none", () =>
   wireScene(
     (_, socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
     async ({ client, stage }) => {
-      await (await client()).send(get()).answer();
+      await (await client()).send(get()).readResponse();
       await until(() => stage.records.length > 0);
       expect(stage.records[0]?.complaint).toBeNull();
     },
