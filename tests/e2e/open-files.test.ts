@@ -21,7 +21,7 @@ test("a flood of clients beyond the limit on open files takes neither upstreams 
   const proxy = programs.start([...limited, "proxy", ...flags, "--upstreams", origin.url]);
   const port = await proxy.port("balancer");
   const admin = await proxy.port("admin");
-  await until(() => proxy.stderr.includes("fewer clients than wanted"), "the warning");
+  await until(() => proxy.stderr.includes("client limit lowered"), "the warning");
   const served = await RawClient.connect(port);
   // One too many is told so and cut at once: where that is seen first, its socket was never open.
   const arrived = new Set<Socket>();

@@ -28,7 +28,10 @@ export function failedAttemptEntry(
       : { notRetried: next ? next.notRetried : "answer_begun" };
   const attempt = { requestId, method, upstream };
   if (typeof failed === "number")
-    return { message: "attempt answered badly", fields: { ...attempt, status: failed, detail, ...followUp } };
+    return {
+      message: "attempt failed: retriable status",
+      fields: { ...attempt, status: failed, detail, ...followUp },
+    };
   const { reason, phase } = failed;
   return {
     message: "attempt failed",

@@ -1,27 +1,27 @@
-/** The attempts of a relay: finds a connection, sends the request on it, and asks the exchange again when that fails. */
+/** Runs the attempts of one request: checks out a connection, sends the request, and asks the exchange what follows a failure. */
 
+import { type Cancel, systemSchedule } from "../../lib/clock.ts";
+import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
+import { cancelled, completed, type Failure, failure, type Outcome, rescued } from "../../pool/outcome.ts";
+import type { Exchange } from "../../proxy/exchange.ts";
+import { capDelay, type Interception } from "../../proxy/interception.ts";
+import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
+import { type Refusal, refusal } from "../../proxy/refusal.ts";
+import type { Timeouts } from "../../proxy/route.ts";
 import {
   abortDetail,
   abortFailure,
-  isStaleConnection,
   type FailedAttempt,
   failedAttemptEntry,
+  isStaleConnection,
 } from "./attempt-failures.ts";
 import { connectionPoolFor } from "./connection-pool.ts";
 import type { WireContext } from "./context.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 import { maxReplayBytes } from "./http1/request-buffer.ts";
 import type { ConnectionSink, ConnectionUser, UpstreamConnection } from "./upstream-connection.ts";
-import { type Cancel, systemSchedule } from "../../lib/clock.ts";
-import type { Attempt, AttemptDriver } from "../../pool/attempt.ts";
-import { cancelled, completed, failure, type Failure, type Outcome, rescued } from "../../pool/outcome.ts";
-import type { Exchange } from "../../proxy/exchange.ts";
-import { capDelay, type Interception } from "../../proxy/interception.ts";
-import { isSlowUpload, type ParkedRequest, type Wait } from "../../proxy/queue.ts";
-import type { Timeouts } from "../../proxy/route.ts";
-import { refusal, type Refusal } from "../../proxy/refusal.ts";
 
-/** The response side of the same request. */
+/** The response side of the same request; implemented by the request forwarder. */
 export interface ResponseSide extends ConnectionSink {
   readonly request: ForwardedRequest;
   /** Whether the client got a part of the final response. */
@@ -29,20 +29,21 @@ export interface ResponseSide extends ConnectionSink {
   pauseClient(): void;
   resumeClient(): void;
   sendRefusal(refusal: Refusal): void;
-  /** The rest of the response will not come. */
+  /** The upstream failed after the response had started. */
   truncated(): void;
+  /** The client uploads too slowly. */
   clientStalled(): void;
 }
 
 /**
  * ```
- *  follow ─┬─▶ idle connection ─────────────▶ sent ──▶ answered
- *          │        │ was stale                │ failed
- *          ├─▶ connect ──opened──▶ sent        ▼
- *          │        └──────failed──────▶ exchange.again ─▶ follow …
- *          ├─▶ wait, or rehearsal ──its time──▶ follow …
- *          └─▶ refusal             (waiting, its upstream found down) ──rescue──▶ follow …
- *                                  (waiting for long) ──hedge──▶ follow, beside it; the first good head wins
+ *  runStep ─┬─▶ idle connection ────────────▶ sent ──▶ response
+ *           │        │ stale                   │ failed
+ *           ├─▶ connect ──opened──▶ sent       ▼
+ *           │        └──────failed─────▶ exchange.retryAfter ─▶ runStep …
+ *           ├─▶ parked, or held ──resume──▶ runStep …
+ *           └─▶ refusal          (waiting, upstream went down) ──rescue──▶ runStep …
+ *                                (waiting for long) ──hedge──▶ runStep for a second attempt; the first good head wins
  * ```
  */
 export class AttemptRunner implements ConnectionUser {
@@ -53,7 +54,7 @@ export class AttemptRunner implements ConnectionUser {
   readonly #driver: GuardedDriver;
   readonly #pair = new AttemptPair();
   #isHedged = false;
-  /** Ends the hold of an intercepted attempt. */
+  /** Cancels the delay of an intercepted attempt. */
   #cancelHold: Cancel | undefined;
 
   constructor(context: WireContext, exchange: Exchange, side: ResponseSide) {
@@ -64,7 +65,7 @@ export class AttemptRunner implements ConnectionUser {
     this.#driver = new GuardedDriver(this);
   }
 
-  /** The connection that the request went to, while its answer is awaited or passed on. */
+  /** The connection of the current attempt, from its connect to the end of its response. */
   get upstream(): UpstreamConnection | undefined {
     return this.#pair.upstream;
   }
@@ -75,7 +76,7 @@ export class AttemptRunner implements ConnectionUser {
 
   get timeouts(): Timeouts {
     const { destination } = this.#exchange;
-    if (!destination) throw new Error("Cannot tell the timeouts: the exchange has no destination");
+    if (!destination) throw new Error("Cannot read the timeouts: the exchange has no destination");
     return destination.timeouts;
   }
 
@@ -95,14 +96,14 @@ export class AttemptRunner implements ConnectionUser {
     if (!idle) return this.#connect(step);
     this.#pair.upstream = idle;
     idle.beginFor(this);
-    this.connectionOpened(idle, false);
+    this.#sendRequest(idle);
   }
 
-  /** Holds, fails or answers an attempt before it is sent. Meanwhile it waits as if for a connection. @returns cancels that */
+  /** Delays an attempt as if it waited for a connection, then sends it, fails it or responds to it. @returns cancels that */
   #hold(attempt: Attempt, interception: Interception): Cancel {
     const { delayMs, then } = capDelay(interception, this.timeouts.headMs);
     const proceed = () => {
-      // Rescued, superseded or cancelled meanwhile: each start of an attempt has an interception of its own.
+      // The attempt may have been rescued, superseded or cancelled: each start of an attempt has its own interception.
       if (!attempt.isOpen || this.#exchange.interceptionOf(attempt) !== interception) return;
       this.#pair.switchTo(attempt);
       attempt.heldMs = delayMs;
@@ -126,19 +127,19 @@ export class AttemptRunner implements ConnectionUser {
     this.#pair.upstream.connectFor(this, this.timeouts.connectMs);
   }
 
-  /** A second attempt beside the one that waits; not while the body still comes, which goes over one connection. */
+  /** Starts a second attempt for a waiting one. Not while the request body arrives: it is sent over one connection only. */
   hedge(attempt: Attempt): void {
     const request = this.#request;
     const isAlone = attempt === this.#pair.attempt && !this.#pair.isPair && !this.sink.hasResponseStarted;
     if (!isAlone || !request.isComplete || request.upgrades) return;
-    const step = this.#exchange.hedge(this.#request.bytes.isWhole);
+    const step = this.#exchange.hedge(request.bytes.isWhole);
     if (!step) return;
     this.#isHedged = true;
     this.#pair.setAside();
     this.runStep(step);
   }
 
-  /** The present attempt's answer goes to the client: nobody waits for the other one any more. */
+  /** The current attempt's response goes to the client: cancels the other attempt of a hedged request. */
   commit(): void {
     if (!this.#isHedged || !this.#pair.attempt) return;
     this.#isHedged = false;
@@ -146,17 +147,21 @@ export class AttemptRunner implements ConnectionUser {
     this.#pair.dropOther();
   }
 
-  /** The connection is open: all that came of the request so far goes out. */
-  connectionOpened(upstream: UpstreamConnection, isFresh = true): void {
+  connectionOpened(upstream: UpstreamConnection): void {
     this.#pair.switchToConnection(upstream);
-    if (isFresh) this.#pair.attempt?.connectionOpened();
+    this.#pair.attempt?.connectionOpened();
+    this.#sendRequest(upstream);
+  }
+
+  /** Sends all of the request that has arrived. */
+  #sendRequest(upstream: UpstreamConnection): void {
     const { bytes } = this.#request;
     const isFlushed = upstream.write(bytes.bytes, 0, bytes.length);
     if (bytes.length > maxReplayBytes) this.#request.dropBody();
     return isFlushed ? this.#requestFlushed(upstream) : this.#awaitDrain(upstream);
   }
 
-  /** bytes[from..to) more of the request's body. */
+  /** Sends bytes[from..to), the next part of the request body. */
   sendBody(bytes: Buffer, from: number, to: number): void {
     const upstream = this.#pair.upstream;
     const request = this.#request;
@@ -182,7 +187,7 @@ export class AttemptRunner implements ConnectionUser {
     else this.#requestFlushed(upstream);
   }
 
-  /** The upstream took all that was sent. */
+  /** The upstream took all that was sent: it is its turn to respond, or the client's to send more. */
   #requestFlushed(upstream: UpstreamConnection): void {
     this.#pair.switchToConnection(upstream);
     if (this.#request.isComplete) {
@@ -199,14 +204,14 @@ export class AttemptRunner implements ConnectionUser {
     this.#pair.switchToConnection(upstream);
   }
 
-  /** The final answer's head has come. */
+  /** The final head of the current attempt's response arrived. */
   responseStarted(status: number): void {
     this.#pair.attempt?.responseStarted(status);
   }
 
   /**
-   * After `head`: whether this answer goes to the client, or the exchange wants another one. Then the attempt has ended,
-   * and the next one waits for `follow`.
+   * Called after `responseStarted`, for a status that may be retried.
+   * @returns `pass` if this response goes to the client; else the current attempt has ended, and `runStep` starts this one
    */
   responseReceived(status: number, detail?: string): Attempt | "pass" {
     const upstream = this.#pair.attempt?.upstream.id ?? "";
@@ -215,7 +220,7 @@ export class AttemptRunner implements ConnectionUser {
     return step;
   }
 
-  /** The attempt is over; the upstream's connection looks after itself. */
+  /** Ends the current attempt. Its connection is checked in or closed by itself. */
   end(outcome: Outcome): void {
     const { attempt } = this.#pair;
     this.#pair.attempt = undefined;
@@ -225,7 +230,7 @@ export class AttemptRunner implements ConnectionUser {
     attempt?.end(outcome);
   }
 
-  /** Nobody wants the answer any more, and nobody is to blame. */
+  /** Ends all attempts because of the client: no upstream is at fault. */
   cancel(): void {
     const upstream = this.#pair.upstream;
     this.end(cancelled);
@@ -237,7 +242,7 @@ export class AttemptRunner implements ConnectionUser {
     this.#failed(failed, upstream);
   }
 
-  /** The attempt is lost: another one, an answer of our own, or a reset. No bug on the way may leave the client waiting. */
+  /** Follows a failure with another attempt, a refusal or a reset. A bug in this must not leave the client waiting. */
   #failed(failed: Failure, from?: UpstreamConnection): void {
     this.#driver.run(() => this.#runStepAfter(failed, from));
   }
@@ -260,7 +265,7 @@ export class AttemptRunner implements ConnectionUser {
     this.runStep(step);
   }
 
-  /** Its upstream was found down: the request goes elsewhere if it may, and its connection is of no use any more. */
+  /** The upstream went down: moves the waiting request to another one if it may move, and closes its connection. */
   rescue(attempt: Attempt): void {
     this.#pair.switchTo(attempt);
     if (!this.#pair.attempt || this.sink.hasResponseStarted) return;
@@ -274,7 +279,7 @@ export class AttemptRunner implements ConnectionUser {
     this.runStep(next);
   }
 
-  /** Others wait: a client that trickles makes room for them. */
+  /** Other requests wait for the slot: ends this one if its client uploads too slowly. */
   yieldSlot(attempt: Attempt, now: number): boolean {
     const { isComplete, receivedBytes } = this.#request;
     if (attempt !== this.#pair.attempt || isComplete || this.sink.hasResponseStarted) return false;
@@ -283,7 +288,7 @@ export class AttemptRunner implements ConnectionUser {
     return true;
   }
 
-  /** As if the upstream had closed, but without its blame for a kept connection: the same attempt must not go on there. */
+  /** As if the upstream had closed the connection, except that a reused one does not count as stale. */
   abort(attempt: Attempt, failed?: Failure): void {
     this.#pair.switchTo(attempt);
     const { tunnel, hasResponseStarted } = this.sink;
@@ -300,16 +305,15 @@ export class AttemptRunner implements ConnectionUser {
   }
 }
 
-// The one or two attempts of a request that are under way, each with its connection: which of them is the present one.
-
 /**
+ * The one or two open attempts of a request, each with its connection.
  * ```
- *  one ──setAside, and a second begins──▶ two ──resume, dropOther──▶ one
+ *  one ──setAside, a second one starts──▶ two ──resume, dropOther──▶ one
  * ```
- * Of two, the one of which something is heard becomes the present one, and the other waits its turn.
+ * Of two, the attempt of the latest event is the current one.
  */
 class AttemptPair {
-  /** The present one's. */
+  /** The current attempt and its connection. */
   attempt: Attempt | undefined;
   upstream: UpstreamConnection | undefined;
   #other: { readonly attempt: Attempt; readonly upstream: UpstreamConnection | undefined } | undefined;
@@ -318,19 +322,19 @@ class AttemptPair {
     return this.#other !== undefined;
   }
 
-  /** A second one begins beside the present one. */
+  /** Makes room for a second attempt. */
   setAside(): void {
     this.#other = this.attempt && { attempt: this.attempt, upstream: this.upstream };
     this.attempt = undefined;
     this.upstream = undefined;
   }
 
-  /** That connection speaks: makes its attempt the present one. */
+  /** Makes the attempt of a connection the current one. */
   switchToConnection(upstream: UpstreamConnection): void {
     if (this.#other?.upstream === upstream) this.switchTo(this.#other.attempt);
   }
 
-  /** Makes it the present one of two. */
+  /** Makes an attempt the current one, if it is the other of two. */
   switchTo(attempt: Attempt): void {
     const [other, current, upstream] = [this.#other, this.attempt, this.upstream];
     if (other?.attempt !== attempt) return;
@@ -339,7 +343,7 @@ class AttemptPair {
     this.upstream = other.upstream;
   }
 
-  /** Goes on with the other one alone; false if this is not it. */
+  /** Continues with the other attempt alone. @returns false if `attempt` is not the other one */
   resume(attempt: Attempt): boolean {
     if (attempt !== this.#other?.attempt) return false;
     this.switchTo(attempt);
@@ -347,7 +351,6 @@ class AttemptPair {
     return true;
   }
 
-  /** Nobody waits for the other one any more. */
   dropOther(): void {
     this.#other?.attempt.end(cancelled);
     this.#other?.upstream?.abort();
@@ -355,8 +358,7 @@ class AttemptPair {
   }
 }
 
-// Where timers and other requests reach a relay, outside of its sockets' events: a bug on the way costs that relay alone.
-
+/** How timers and other requests call the runner, outside of its own sockets' events: a bug fails this request only. */
 class GuardedDriver implements AttemptDriver, ParkedRequest {
   readonly #runner: AttemptRunner;
 
@@ -388,7 +390,7 @@ class GuardedDriver implements AttemptDriver, ParkedRequest {
     return this.run(() => this.#runner.yieldSlot(attempt, now)) ?? true;
   }
 
-  /** @returns what the step returns; undefined if it met a bug */
+  /** @returns the step's result; undefined if the step threw, which is reported */
   run<Result>(step: () => Result): Result | undefined {
     try {
       return step();

@@ -1,13 +1,12 @@
 /** The wire engine on Bun's sockets. */
 
 import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { certifiedName } from "../../net/address.ts";
-import { type Address } from "../../net/address.ts";
+import { type Address, certifiedName } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
-import type { ClientSocketHandler, ConnectHandler, Sockets, SocketHandler } from "./sockets.ts";
+import type { ClientSocketHandler, ConnectHandler, SocketHandler, Sockets } from "./sockets.ts";
 
-/** One table of handlers for all connections: the owner rides on the socket. */
+/** One table of callbacks for all connections. The handler is the socket's `data`. */
 const handlers: Bun.SocketHandler<SocketHandler> = {
   data(socket, chunk) {
     freezeClock();
@@ -29,7 +28,7 @@ const connectHandlers: Bun.SocketHandler<ConnectHandler> = {
   connectError: (socket, error) => socket.data.refused(codeOf(error)),
 };
 
-/** Open only when the certificate was accepted: no byte of a request may reach an impostor. */
+/** Calls `opened` after the certificate was verified: no byte of a request may reach an impostor. */
 const verifiedTlsHandlers: Bun.SocketHandler<ConnectHandler> = {
   ...connectHandlers,
   open() {},
@@ -57,10 +56,10 @@ const bunSockets: Sockets = {
         ...(tls && { tls }),
         socket: {
           ...(handlers as Bun.SocketHandler<ClientSocketHandler>),
-          // Without this one Bun would tell of a connection only when its handshake is done, if that is ever.
+          // Without this callback Bun calls `open` only after the handshake, which a client may never finish.
           handshake: (socket, isSecure) => void (isSecure && socket.data.secured()),
           open(socket) {
-            // Who has reset already has no address any more, whatever the types say.
+            // Undefined if the client has reset the connection already, although the type says otherwise.
             const handler = accept((socket.remoteAddress as string | undefined) ?? "");
             socket.data = handler;
             handler.opened(socket);
@@ -82,7 +81,7 @@ const bunSockets: Sockets = {
             socket: tls.verify ? verifiedTlsHandlers : unverifiedTlsHandlers,
           })
         : Bun.connect<ConnectHandler>({ ...options, socket: connectHandlers });
-    // `connectError` has told the owner what the rejection says.
+    // `connectError` reports the same error to the handler.
     connecting.catch(() => {});
   },
 };

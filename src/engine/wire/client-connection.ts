@@ -1,23 +1,23 @@
-/** One client's connection: reads requests one after another, has each relayed, and keeps its answers in order. */
+/** A client's connection: reads one request after another and gives each to a forwarder, so that responses stay in order. */
 
 import { type ProtocolViolation, refusal, refusalForViolation } from "../../proxy/refusal.ts";
-import { violations } from "./http1/violations.ts";
+import { ClientInput, type RequestSink } from "./client-input.ts";
 import { Connection } from "./connection.ts";
-import type { ClientSide, ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
-import type { ClientForwarding } from "./http1/request-writer.ts";
-import { type RequestSink, ClientInput } from "./client-input.ts";
 import type { ClosableClient, FreeList, WireContext } from "./context.ts";
 import type { ParsedRequest } from "./http1/parsed-request.ts";
+import type { ClientForwarding } from "./http1/request-writer.ts";
+import { violations } from "./http1/violations.ts";
+import type { ClientSide, ConnectionFate, RequestForwarder } from "./request-forwarder.ts";
 import type { ClientSocketHandler, WireSocket } from "./sockets.ts";
 
 type Phase = "idle" | "head" | "exchange" | "flushing" | "tunnel" | "lingering" | "closed";
 
 /**
  * ```
- *  idle ──bytes──▶ head ──whole──▶ exchange ──answered──▶ flushing ──▶ idle
+ *  idle ──bytes──▶ head ──whole──▶ exchange ──finished──▶ flushing ──▶ idle
  *   │ timeout        │ timeout: 408   │  │ 101                └──close──▶ lingering ──FIN, timeout──▶ closed
  *   ▼                ▼ malformed: 4xx │  └──▶ tunnel ──────────────────────▲
- *  closed         lingering           └──client gone, answer cut──▶ closed
+ *  closed         lingering           └──client gone, response truncated──▶ closed
  * ```
  */
 export class ClientConnection
@@ -34,7 +34,7 @@ export class ClientConnection
   #isActive = false;
   #hasPeerEnded = false;
 
-  /** @param forwarders those that serve no request at present */
+  /** @param forwarders forwarders that serve no request, shared by all connections */
   constructor(context: WireContext, forwarders: FreeList<RequestForwarder>, address: string) {
     super();
     this.#context = context;
@@ -100,7 +100,7 @@ export class ClientConnection
     if (this.#input.isFull) this.pause();
   }
 
-  /** Reads requests for as long as each is answered at once. */
+  /** Reads pipelined requests in a loop while each of them finishes within this call. */
   #read(chunk: Buffer): void {
     this.#isReading = true;
     for (let bytes: Buffer | undefined = chunk; bytes !== undefined; bytes = this.#input.takePipelined()) {
@@ -116,7 +116,6 @@ export class ClientConnection
     else if (this.#input.isFull) this.pause();
   }
 
-  /** @returns the offset behind what belongs to the request */
   headRead(head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number {
     const forwarder = this.#begin();
     if (violation) {
@@ -143,20 +142,19 @@ export class ClientConnection
     if (!this.#isReading) this.#sendPipelined();
   }
 
-  /** What the client said before it knew that the protocol was switched. */
+  /** Passes on what the client sent before it received the 101. */
   #sendPipelined(): void {
     const pipelined = this.#input.takePipelined();
     this.resume();
     if (pipelined) this.#forwarder?.tunnel?.fromClient(pipelined);
   }
 
-  /** @param forwarder may serve another request at once */
   requestFinished(forwarder: RequestForwarder, fate: ConnectionFate): void {
     this.#forwarders.release(forwarder);
     this.#forwarder = undefined;
     if (fate === "reset" || fate === "gone") return this.closeForGood(fate === "reset");
     if (fate === "last" && this.scheme === "http" && !this.#input.hasPipelined) {
-      // Nothing can come that would make its kernel discard the answer, so the connection ends without a farewell.
+      // The client sends nothing more that could make its kernel discard the response: no lingering close is needed.
       this.#hasPeerEnded = true;
       if (this.isFlushed) return this.closeForGood(false);
     }
@@ -182,7 +180,7 @@ export class ClientConnection
     }
   }
 
-  /** FIN behind the last byte; what the client still sends is read and dropped, or its kernel would discard the answer. */
+  /** Sends FIN after the last byte. Reads and drops what the client still sends, or its kernel would discard the response. */
   #linger(): void {
     this.#phase = "lingering";
     this.#input.clear();
@@ -198,7 +196,7 @@ export class ClientConnection
     this.#context.clientTimers.forLingeringClose(this);
   }
 
-  /** What was under way is over. */
+  /** The request's last bytes have left: it no longer counts as active. */
   #endRequest(): void {
     if (!this.#isActive) return;
     this.#isActive = false;
@@ -209,7 +207,7 @@ export class ClientConnection
     this.#hasPeerEnded = true;
     if (this.#phase === "tunnel") return this.#forwarder?.tunnel?.clientFinished();
     if ((this.#phase === "lingering" || this.#phase === "flushing") && !this.isFlushed) return;
-    // Who left and who only has no more to say look alike: the latter must not take a part of an answer for all of it.
+    // A half-closed client looks like one that left. It must not take a part of a response for all of it.
     this.closeForGood(this.#forwarder?.hasResponseStarted === true);
   }
 
@@ -232,12 +230,12 @@ export class ClientConnection
     else this.closeForGood(true);
   }
 
-  /** For a drain: between two requests it can go, else its answer will say that it does. */
+  /** For a drain. With a request in flight, its response announces that the connection closes. */
   closeIfIdle(): void {
     if (this.#phase === "idle") this.closeForGood(false);
   }
 
-  /** For good; a relay under way is cancelled. */
+  /** Closes the connection and cancels the request in flight. */
   closeForGood(abruptly: boolean): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";

@@ -1,19 +1,19 @@
-/** What a client sent and nobody has taken yet: the pieces of a head, and what came behind the present request. */
+/** A client's bytes that are not processed yet: a partial head, and pipelined requests behind the current one. */
 
 import type { ProtocolViolation } from "../../proxy/refusal.ts";
 import { ByteAccumulator } from "./http1/bytes.ts";
 import { isWhole, needsMore } from "./http1/head-parser.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
 
-/** What a client may send ahead of its answers before it is made to wait. */
+/** Maximum pipelined bytes before the client's connection is paused. */
 const maxPipelinedBytes = 65_536;
 
-/** Hears of a head that was read. */
+/** Receives request heads. */
 export interface RequestSink {
   /**
-   * @param to behind the last byte that has come
-   * @param violation what it is refused for, if it may not pass
-   * @returns the offset behind what belongs to the request
+   * @param to offset after the last byte that has arrived
+   * @param violation the rule that the head breaks; undefined if it is valid
+   * @returns the offset after the last byte that belongs to the request
    */
   headRead(head: ParsedRequest, to: number, violation: ProtocolViolation | undefined): number;
 }
@@ -22,31 +22,30 @@ export class ClientInput {
   readonly #shared: ParsedRequest;
   #partialHead: ByteAccumulator<ParsedRequest> | undefined;
   #pipelined: ByteAccumulator<undefined> | undefined;
-  /** What `takeAhead` gave away last, and what came back of it. */
+  /** The last result of `takePipelined`, and the part of it that was put back. */
   #taken: Buffer | undefined;
   #rest: Buffer | undefined;
 
-  /** @param shared reads the heads that come whole; nobody holds on to it between two events */
+  /** @param shared parses heads that arrive in one piece; valid during one event */
   constructor(shared: ParsedRequest) {
     this.#shared = shared;
   }
 
-  /** Whether a head has begun to come. */
+  /** Whether a part of a head has arrived. */
   get hasPartialHead(): boolean {
     return this.#partialHead !== undefined;
   }
 
-  /** Whether anything came that nobody has taken. */
   get hasPipelined(): boolean {
     return this.#pipelined !== undefined || this.#rest !== undefined;
   }
 
-  /** Whether the client should wait. */
+  /** Whether the client's connection should be paused. */
   get isFull(): boolean {
     return (this.#pipelined?.length ?? this.#rest?.length ?? 0) > maxPipelinedBytes;
   }
 
-  /** Puts bytes[from..to) behind what is there; copies them unless they are a part of what was taken before. */
+  /** Appends bytes[from..to). Copies them, unless they are a part of the last result of `takePipelined`. */
   buffer(bytes: Buffer, from: number, to: number): void {
     if (from >= to) return;
     if (this.#pipelined) this.#pipelined.append(bytes, from, to);
@@ -61,7 +60,7 @@ export class ClientInput {
     if (rest) this.#pipelined.append(bytes, from, to);
   }
 
-  /** What was kept, once. */
+  /** Removes and returns all pipelined bytes. */
   takePipelined(): Buffer | undefined {
     const pipelined = this.#pipelined?.bytes.subarray(0, this.#pipelined.length) ?? this.#rest;
     this.#pipelined = undefined;
@@ -78,9 +77,9 @@ export class ClientInput {
   }
 
   /**
-   * Reads one head that begins at bytes[from], or goes on with one whose first pieces came before; keeps what is
-   * behind the request.
-   * @returns false if more of the head must come, else `taker` has heard of it
+   * Reads one head that begins at bytes[from], or continues a partial one, and calls `sink` when the head is complete or
+   * malformed. Buffers what follows the request.
+   * @returns false if the head is still partial
    */
   readHead(bytes: Buffer, from: number, sink: RequestSink): boolean {
     const partial = this.#partialHead?.append(bytes, from, bytes.length);

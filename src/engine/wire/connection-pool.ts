@@ -1,9 +1,9 @@
 /** The connections to one upstream: opens new ones and keeps idle ones for reuse, the most recently used first. */
 
-import type { WireContext } from "./context.ts";
-import { type ConnectionHome, UpstreamConnection } from "./upstream-connection.ts";
 import type { Address } from "../../net/address.ts";
 import type { Upstream } from "../../pool/upstream.ts";
+import type { WireContext } from "./context.ts";
+import { type ConnectionHome, UpstreamConnection } from "./upstream-connection.ts";
 
 /** The upstream's connection pool in this context. Creates it for the upstream's first request. */
 export function connectionPoolFor(context: WireContext, upstream: Upstream): ConnectionPool {

@@ -1,5 +1,6 @@
 /** What all connections of one listener share: options, sockets, timers, scratch buffers and the sets that a drain closes. */
 
+import type { Random } from "../../lib/random.ts";
 import type { ClientTimeouts, EngineOptions } from "../engine.ts";
 import { maxHeadBytes } from "./http1/bytes.ts";
 import { ParsedRequest } from "./http1/parsed-request.ts";
@@ -7,7 +8,6 @@ import { ForwardingCache } from "./http1/request-writer.ts";
 import { ParsedResponse, ResponseReader } from "./http1/response-reader.ts";
 import type { Sockets } from "./sockets.ts";
 import type { TimerEntry, TimerWheel } from "./timer-wheel.ts";
-import type { Random } from "../../lib/random.ts";
 
 /** What the engine runs on; tests replace it. */
 export interface WireDependencies {
@@ -120,7 +120,7 @@ export class ClientTimeoutTimers {
     this.#timeouts = timeouts;
   }
 
-  /** Until the next request on a kept connection begins. */
+  /** Until the next request begins. */
   forRequest(client: TimerEntry): void {
     this.#wheel.arm(client, this.#timeouts.keepAliveMs);
   }

@@ -1,7 +1,10 @@
-/** The seam's sockets over `node:net` and `node:tls`, which every runtime has: slower than a runtime's own, as exact. */
+/** The wire engine for Deno, on the sockets of `node:net` and `node:tls`: slower than Bun's, with the same behaviour. */
 
 import { connect as connectPlain, createServer, isIP, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { toError } from "../../lib/bugs.ts";
+import { freezeClock, thawClock } from "../../lib/clock.ts";
+import { type Address, certifiedName } from "../../net/address.ts";
 import type { Engine } from "../engine.ts";
 import { wireEngineOver } from "./listener.ts";
 import type {
@@ -12,14 +15,10 @@ import type {
   WireListener,
   WireSocket,
 } from "./sockets.ts";
-import { toError } from "../../lib/bugs.ts";
-import { freezeClock, thawClock } from "../../lib/clock.ts";
-import { certifiedName } from "../../net/address.ts";
-import { type Address } from "../../net/address.ts";
 
 /**
- * A node socket keeps everything it is given; taking nothing while it is busy restores the seam's contract, so that
- * the queue, and with it the backpressure, stays with the connection.
+ * A node socket buffers everything that is written to it. This adapter takes nothing while the socket is busy, as the
+ * contract of `WireSocket` says, so that the queue and the backpressure stay with the connection.
  */
 class NodeSocket implements WireSocket {
   readonly #socket: Socket;
@@ -54,7 +53,7 @@ class NodeSocket implements WireSocket {
   write(bytes: Uint8Array, offset: number, length: number): number {
     if (this.#socket.destroyed || this.#socket.writableEnded) return -1;
     if (this.#isBusy) return 0;
-    // The bytes are only ours during the call.
+    // Copied, because the bytes are only valid during the call.
     this.#isBusy = !this.#socket.write(Buffer.from(bytes.subarray(offset, offset + length)));
     return length;
   }
@@ -99,7 +98,7 @@ function listen({
   const server: Server = tls
     ? createTlsServer({ ...tls, allowHalfOpen: true, handshakeTimeout: handshakeMs }, onSocket)
     : createServer({ allowHalfOpen: true }, onSocket);
-  // Deno tells of the time that is up, and leaves the rest to us.
+  // Deno reports the handshake timeout but does not close the socket.
   server.on("tlsClientError", (_, socket: Socket) => socket.destroy());
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -137,7 +136,5 @@ function connect(address: Address, handler: ConnectHandler): void {
 }
 
 export const nodeSockets: Sockets = { listen, connect };
-
-// The wire engine for Deno: the same machines over `node:net`, so that bytes pass as exactly as on Bun.
 
 export const wireEngine: Engine = wireEngineOver(nodeSockets);

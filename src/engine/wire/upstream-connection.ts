@@ -1,50 +1,50 @@
-/** One connection to an upstream: sends requests, reads answers and believes nothing that two readers could read differently. */
+/** One connection to an upstream: sends requests and reads responses. Rejects what two parsers could read differently. */
 
-import { failure, type Failure } from "../../pool/outcome.ts";
 import type { Address } from "../../net/address.ts";
-import type { Progress, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
-import { Connection } from "./connection.ts";
+import { type Failure, failure } from "../../pool/outcome.ts";
+import type { Timeouts } from "../../proxy/route.ts";
 import { connectFailure, disconnectFailure } from "./attempt-failures.ts";
+import { Connection } from "./connection.ts";
 import type { Closable, WireContext } from "./context.ts";
+import type { Progress, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
 import type { ConnectHandler, WireSocket } from "./sockets.ts";
 import type { Tunnel } from "./tunnel.ts";
-import type { Timeouts } from "../../proxy/route.ts";
 
-/** What a connection calls while it serves a request. */
+/** What a connection calls while it serves a request; implemented by the attempt runner. */
 export interface ConnectionUser {
   readonly sink: ConnectionSink;
   readonly timeouts: Timeouts;
-  /** Whether all of the request arrived from the client: only then the connection may be reused after the response. */
+  /** Whether the client has sent the whole request: only then the connection is reused after the response. */
   readonly isRequestComplete: boolean;
-  /** A new connection is open and has begun to serve the user. */
+  /** The connection that `connectFor` started is open: the request can be sent. */
   connectionOpened(connection: UpstreamConnection): void;
-  /** The upstream took all bytes that were queued. */
+  /** The send queue is empty. */
   connectionFlushed(connection: UpstreamConnection): void;
-  /** Bytes of the response arrived; `sink` gets them next. */
+  /** Bytes of the response arrived. `sink` gets them next. */
   bytesReceived(connection: UpstreamConnection): void;
-  /** The connection is closed. Called at most once, and nothing after it. */
+  /** The connection is closed, before the response was complete. The last call. */
   connectionFailed(connection: UpstreamConnection, failure: Failure): void;
 }
 
-/** Receives what a connection brings for a request: a response, or what follows it in a tunnel. */
+/** Receives the response to a request, or the bytes of its tunnel; implemented by the request forwarder. */
 export interface ConnectionSink extends ResponseSink {
   /** Present after the protocol was switched. */
   readonly tunnel: Tunnel | undefined;
-  /** The whole response arrived. The connection is checked in or closed already. */
+  /** The response is complete. The connection is checked in or closed already. */
   responseComplete(): void;
-  /** A bug came to light on a connection that serves the request, or has served it. */
+  /** An exception was thrown on a connection that serves the request, or has just served it. */
   reportBug(error: unknown): void;
 }
 
-/** Where a connection waits between two requests. */
+/** Where a connection waits between two requests; implemented by the connection pool. */
 export interface ConnectionHome {
   readonly address: Address;
   /**
    * @param keepAliveSeconds of `Keep-Alive: timeout`; -1 if the upstream announced none
-   * @param maxAgeMs age from which on a connection serves no further request; infinite by default
+   * @param maxAgeMs maximum age of a connection, of which `ageShare` is this one's; infinite by default
    */
   checkIn(connection: UpstreamConnection, keepAliveSeconds: number, maxAgeMs?: number): void;
-  /** The connection is no longer idle. */
+  /** The connection closes while it is idle. */
   remove(connection: UpstreamConnection): void;
   /** A connect timed out, and the system still works on it. */
   connectAbandoned(): void;
@@ -54,28 +54,30 @@ export interface ConnectionHome {
 
 /**
  * ```
- *  connecting ──opened──▶ answer ──complete──▶ idle ──beginFor──▶ answer
- *      │ timeout            │  │ not reusable    │ FIN, bytes, timeout
- *      ▼                101 ▼  └──────▶ closed ◀─┘
+ *  connecting ──opened──▶ response ──complete──▶ idle ──beginFor──▶ response
+ *      │ timeout            │  │ not reusable      │ FIN, bytes, timeout
+ *      ▼                101 ▼  └──────▶ closed ◀───┘
  *  abandoned             tunnel ─────────▲
  * ```
- * Every way to `closed` during an exchange tells the relay why, once.
+ * Every way from `connecting` or `response` to `closed` calls `connectionFailed` once, except `abort` and an unusable
+ * connection after a complete response.
  */
 export class UpstreamConnection extends Connection implements ConnectHandler, Closable {
   readonly #context: WireContext;
   readonly #home: ConnectionHome;
-  /** Of the present answer, and of the last one after a failure. */
+  /** Reads the current response. After a failure, `hasResponded` still needs the last one. */
   #reader: ResponseReader | undefined;
   #user: ConnectionUser | undefined;
-  #phase: "connecting" | "abandoned" | "idle" | "answer" | "tunnel" | "closed" = "connecting";
-  /** As it was when this connection began; another one since then means another way to judge certificates. */
+  #phase: "connecting" | "abandoned" | "idle" | "response" | "tunnel" | "closed" = "connecting";
+  /** The upstream's address when this connection was created. The pool drops it after a change, e.g. of TLS parameters. */
   readonly address: Address;
-  /** On the wheel's clock; and how much of the longest age is this one's, 0–1. */
+  /** Time of the wheel's clock. */
   openedAt = 0;
+  /** The share of the maximum age after which this connection closes, 0–1. */
   ageShare = 1;
-  /** Whether it has been idle before. */
+  /** Whether it has been idle. */
   isReused = false;
-  /** Neighbours among the idle ones, whose stack alone writes them. */
+  /** Neighbours in the pool's stack of idle connections. Only the stack writes them. */
   above: UpstreamConnection | undefined;
   below: UpstreamConnection | undefined;
 
@@ -86,7 +88,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.address = home.address;
   }
 
-  /** Whether any byte of the present answer has come. */
+  /** Whether a byte of the current response has arrived. */
   get hasResponded(): boolean {
     return this.#reader?.hasStarted === true;
   }
@@ -95,17 +97,17 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     return this.#phase !== "connecting" && this.#phase !== "abandoned" && this.#phase !== "closed";
   }
 
-  /** Starts to connect for that relay, which hears `opened` or `failed`, never before this returns. */
+  /** Starts to connect. Calls the user's `connectionOpened` or `connectionFailed`, never before this returns. */
   connectFor(user: ConnectionUser, connectMs: number): void {
     this.#user = user;
     this.#context.wheel.arm(this, connectMs);
     this.#context.sockets.connect(this.address, this);
   }
 
-  /** That relay's request is sent next. */
+  /** Prepares for the response to the user's request, which is sent next. */
   beginFor(user: ConnectionUser): void {
     this.#user = user;
-    this.#phase = "answer";
+    this.#phase = "response";
     this.#context.wheel.disarm(this);
     this.#reader = this.#context.readers.acquire();
     this.#reader.begin();
@@ -124,7 +126,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
       this.beginFor(this.#user);
       this.#user.connectionOpened(this);
     } else {
-      // Its client left meanwhile; the next one need not wait.
+      // The client has left. The next request need not wait for a connect.
       this.#phase = "idle";
       this.isReused = true;
       this.#home.checkIn(this, -1);
@@ -136,12 +138,12 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     this.#fail(connectFailure(code));
   }
 
-  /** Until its answer begins the upstream has this long to do its part: to answer, or to take more of the request. */
+  /** Before the response: the upstream has this long to respond, or to take more of the request. */
   expectWithin(delayMs: number): void {
-    if (this.#phase === "answer" && !this.#inBody) this.#context.wheel.arm(this, delayMs);
+    if (this.#phase === "response" && !this.#inBody) this.#context.wheel.arm(this, delayMs);
   }
 
-  /** It is the client's turn again. */
+  /** Nothing is expected from the upstream: the client must send more. */
   expectNothing(): void {
     this.expectWithin(Infinity);
   }
@@ -150,14 +152,14 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     const user = this.#user;
     const reader = this.#reader;
     switch (this.#phase) {
-      case "answer":
+      case "response":
         user?.bytesReceived(this);
         if (user && reader) this.#advance(user, reader, reader.read(user.sink, chunk));
         return;
       case "tunnel":
         return user?.sink.tunnel?.fromUpstream(chunk);
       case "idle":
-        // Bytes that nobody asked for must never become part of the next answer.
+        // Unrequested bytes must never become part of the next response.
         return this.close();
     }
   }
@@ -180,7 +182,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     }
   }
 
-  /** While the client is slower than the upstream, silence is not the upstream's fault. */
+  /** While the client's backpressure pauses the connection, silence is not the upstream's fault. */
   #expectBody(user: ConnectionUser): void {
     if (this.isPaused) this.#context.wheel.disarm(this);
     else this.#context.wheel.arm(this, user.timeouts.bodyIdleMs);
@@ -188,7 +190,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
   override resume(): void {
     super.resume();
-    if (this.#phase === "answer" && this.#inBody && this.#user) this.#expectBody(this.#user);
+    if (this.#phase === "response" && this.#inBody && this.#user) this.#expectBody(this.#user);
   }
 
   #complete(user: ConnectionUser, reader: ResponseReader): void {
@@ -210,7 +212,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
   ended(): void {
     if (this.#phase === "tunnel") return this.#user?.sink.tunnel?.upstreamFinished();
-    if (this.#phase === "answer" && this.#user && this.#reader?.ended())
+    if (this.#phase === "response" && this.#user && this.#reader?.ended())
       return this.#complete(this.#user, this.#reader);
     if (this.#phase === "idle") return this.close();
     this.#fail(disconnectFailure(this.#inBody, "FIN"));
@@ -237,14 +239,13 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
         this.#fail(failure("connect", "connect_timeout"));
         this.#phase = "abandoned";
         return;
-      case "answer":
+      case "response":
         return this.#fail(this.#inBody ? failure("body", "body_timeout") : failure("head", "head_timeout"));
       case "idle":
         return this.close();
     }
   }
 
-  /** For a drain: between two requests it can go. */
   closeIfIdle(): void {
     if (this.#phase === "idle") this.close();
   }
@@ -259,7 +260,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     super.terminate();
   }
 
-  /** The relay needs it no more, whatever it was doing. */
+  /** The user no longer needs the connection. A connect continues, so that the connection can become idle. */
   abort(): void {
     if (this.#phase === "connecting") this.#user = undefined;
     else this.terminate();
@@ -280,7 +281,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
     user?.connectionFailed(this, failed);
   }
 
-  /** At once, however long its socket takes to close: nobody may take it any more. */
+  /** Takes the connection out of the pool and the wheel at once, however long its socket takes to close. */
   #detach(): void {
     this.#context.upstreamConnections.delete(this);
     if (this.#phase === "idle") this.#home.remove(this);

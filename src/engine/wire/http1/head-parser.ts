@@ -1,4 +1,4 @@
-/** Reads one message's start line and fields in a single pass that can stop and go on at any byte; makes no strings. */
+/** Parses a message's start line and headers in one pass that can pause at any byte. Creates no strings. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 import {
@@ -15,21 +15,21 @@ import {
   space,
   tab,
 } from "./bytes.ts";
+import { lookUpHeader } from "./header-names.ts";
 import {
-  violations,
-  nameViolation,
   nameStartViolation,
+  nameViolation,
   targetViolation,
   valueViolation,
+  violations,
 } from "./violations.ts";
-import { lookUpHeader } from "./header-names.ts";
 
-/** What {@link HeadParser.parse} answers. */
+/** Results of {@link HeadParser.parse}. */
 export const needsMore = 0;
 export const isWhole = 1;
 export const isMalformed = -1;
 
-/** Numbers per field in {@link HeadParser.headers}. */
+/** Numbers per header in {@link HeadParser.headers}. */
 export const headerStride = 5;
 
 const at = {
@@ -43,37 +43,37 @@ const versionName = latin1("HTTP/1.1");
 /**
  * ```
  *  request:  start ─▶ method ─▶ target ─▶ version ─┐
- *  answer:   responseVersion ─▶ status ─▶ reason ────┤
+ *  response: responseVersion ─▶ status ─▶ reason ──┤
  *                                                  ▼
  *           ┌──────────── valueLf ◀── value ◀── lineLf
  *           ▼                           ▲
  *       nameStart ─▶ name ─▶ blank ─────┘
  *           └──CR──▶ endLf ─▶ whole
  * ```
- * Offsets count from the beginning of the bytes given to `read`: give the same bytes again, with more behind them.
+ * Offsets count from the start of the bytes passed to `parse`. A later call gets the same bytes with more behind them.
  */
 export class HeadParser {
-  /** Per field: start and end of name, start and end of value without white space, number in `known`. */
+  /** Per header: start and end of the name, start and end of the trimmed value, and its number in `knownHeaders`. */
   readonly headers = new Int32Array(maxHeaders * headerStride);
   count = 0;
-  /** Of a request. */
+  /** Of a request, as all offsets up to `targetEnd`. */
   methodStart = 0;
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
   /** 10 or 11. */
   version = 0;
-  /** Of an answer: 100–599. */
+  /** Of a response: 100–599. */
   status = 0;
-  /** Where the status begins, in an answer. */
+  /** Of a response: start of the status code. */
   statusStart = 0;
-  /** Where the first field begins. */
+  /** Start of the first header. */
   headersStart = 0;
-  /** Where the empty line begins. */
+  /** Start of the empty line. */
   headersEnd = 0;
-  /** Behind the empty line, once whole. */
+  /** After the empty line; valid when the head is whole. */
   end = 0;
-  /** What is wrong, once it is malformed. */
+  /** The rule that a malformed head breaks. */
   violation: ProtocolViolation = violations.method;
   #begin = 0;
   #at = 0;
@@ -97,8 +97,8 @@ export class HeadParser {
   }
 
   /**
-   * Goes on where it stopped, up to `end`. RFC 9112 sections 2.2, 3 and 5.
-   * @returns {@link needsMore}, {@link isWhole}, or {@link isMalformed}: then there is a `complaint`
+   * Continues where it paused, up to `end`. RFC 9112 sections 2.2, 3 and 5.
+   * @returns {@link needsMore}, {@link isWhole}, or {@link isMalformed}: then `violation` is set
    */
   parse(bytes: Uint8Array, end: number): number {
     const stop = Math.min(end, this.#begin + maxHeadBytes);
@@ -181,13 +181,13 @@ export class HeadParser {
     return needsMore;
   }
 
-  /** Reads on in the start line and moves `#at`; returns the next phase, or that it is malformed. */
+  /** Continues in the start line and advances `#at`. @returns the next phase, or {@link isMalformed} */
   #startLine(bytes: Uint8Array, from: number, end: number, phase: number): number {
     let index = from;
     let current = bytes[index] as number;
     switch (phase) {
       case at.start:
-        // One empty line before a request is an old habit of clients (RFC 9112 section 2.2).
+        // Old clients send an empty line before a request (RFC 9112 section 2.2). One is accepted.
         if (current === cr && index === this.#begin) return this.#advance(index + 1, at.startLf);
         if (isToken[current] !== 1) return this.#reject(violations.method);
         this.methodStart = index;
@@ -225,7 +225,7 @@ export class HeadParser {
           this.status = this.status * 10 + current - 0x30;
           return this.#advance(index + 1, phase);
         }
-        // Without a reason the space before it is often left out too; that is unambiguous.
+        // Servers often omit the space before an empty reason phrase, which is unambiguous.
         if (this.status < 100 || this.status > 599 || (current !== space && current !== cr))
           return this.#reject(violations.status);
         return this.#advance(index, at.reason);
@@ -241,7 +241,7 @@ export class HeadParser {
     return phase;
   }
 
-  /** One byte of "HTTP/1.1". */
+  /** Parses one byte of "HTTP/1.1". */
   #versionByte(byte: number, index: number, phase: number): number {
     const position = index - this.#partStart;
     const isDigit = position === 5 || position === 7;

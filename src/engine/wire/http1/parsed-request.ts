@@ -1,22 +1,31 @@
-/** What a request's head means, and whether it may pass: the strict rules between the reader's bytes and the exchange. */
+/** A parsed request head: validates it by strict rules and extracts what the engine needs. */
 
 import type { ProtocolViolation } from "../../../proxy/refusal.ts";
 import { framing } from "./body.ts";
 import {
-  colon, cr, equals, equalsAnyCase, isHostLiteral, isHostName, latin1, lower, slash, space,
-} from "./bytes.ts"; // prettier-ignore
-import { violations } from "./violations.ts";
-import { knownHeaders } from "./header-names.ts";
+  colon,
+  cr,
+  equals,
+  equalsAnyCase,
+  isHostLiteral,
+  isHostName,
+  latin1,
+  lower,
+  slash,
+  space,
+} from "./bytes.ts";
 import { headerStride, HeadParser } from "./head-parser.ts";
+import { knownHeaders } from "./header-names.ts";
 import {
+  connectionOption,
   connectionOptions,
   contentLength,
-  connectionOption,
   takesTrailers,
   transferCoding,
 } from "./message.ts";
+import { violations } from "./violations.ts";
 
-/** Methods by number; 0 stands for any other one. */
+/** Methods by number; 0 is any other method. */
 export const methods = [
   "", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
 ] as const; // prettier-ignore
@@ -30,28 +39,28 @@ const h2c = latin1("h2c");
 const empty = Buffer.alloc(0);
 const question = 0x3f;
 
-/** Reused for every request; what it says holds until the next `begin`. */
+/** Reused for every request: valid until the parser begins the next one. */
 export class ParsedRequest {
   readonly parser = new HeadParser();
-  /** Where the head stands: only valid during the event in which it was judged. */
+  /** The bytes that contain the head; valid during the event in which it was validated. */
   bytes: Buffer = empty;
   method = 0;
-  /** The target in origin-form; empty if an absolute one had no path. */
+  /** Start of the target in origin-form, which is empty if an absolute target has no path. */
   targetStart = 0;
   hostStart = 0;
   hostEnd = 0;
-  /** A number of `framing`. */
+  /** A value of `framing`. */
   framing: number = framing.none;
   contentLength = 0;
-  /** Whether the client keeps the connection after the answer. */
+  /** Whether the client keeps the connection after the response. */
   keepsAlive = true;
-  /** Whether it asks for another protocol, in a way that may be passed on. */
+  /** Whether it contains an upgrade that may be forwarded. */
   upgrades = false;
-  /** Whether it says that trailers are welcome. */
+  /** Whether the client accepts trailers. */
   takesTrailers = false;
-  /** Whether the fields that describe the way so far need more than adding ours: there is a Via. */
+  /** Whether it has a Via header, which ours must be appended to. */
   hasVia = false;
-  /** Whether the client says where it stands in a trace. */
+
   hasTraceparent = false;
   #idStart = 0;
   #idEnd = 0;
@@ -64,8 +73,8 @@ export class ParsedRequest {
   }
 
   /**
-   * Judges a head that was read whole.
-   * @returns what it is refused for, if it may not pass
+   * Validates a head that was parsed whole.
+   * @returns the rule that it breaks; undefined if it is valid
    */
   validate(bytes: Buffer): ProtocolViolation | undefined {
     const { parser } = this;
@@ -106,7 +115,7 @@ export class ParsedRequest {
     return isWrongCase ? violations.methodCase : undefined;
   }
 
-  /** One pass over the known fields. */
+  /** One pass over the known headers. */
   #validateHeaders(bytes: Uint8Array): ProtocolViolation | undefined {
     const { parser } = this;
     const { headers } = parser;
@@ -172,7 +181,7 @@ export class ParsedRequest {
     return undefined;
   }
 
-  /** Origin-form, "*" of OPTIONS, or absolute-form with the authority of Host. RFC 9112 section 3.2. */
+  /** Accepts origin-form, "*" for OPTIONS, and absolute-form with the authority of Host. RFC 9112 section 3.2. */
   #validateTarget(bytes: Uint8Array): ProtocolViolation | undefined {
     const { targetStart, targetEnd } = this.parser;
     this.targetStart = targetStart;
@@ -201,8 +210,8 @@ export class ParsedRequest {
 }
 
 /**
- * Whether nothing but spaces stands before a value, and nothing behind it. Some servers strip neither tabs nor what is
- * behind, and then do not see what frames the message: "Transfer-Encoding:\tchunked" is an old trick.
+ * Whether a value has only spaces before it and no whitespace after it. Some servers do not strip tabs or trailing
+ * whitespace, and then miss the header that frames the message: "Transfer-Encoding:\tchunked" is an old trick.
  */
 function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolean {
   let before = from - 1;
@@ -210,13 +219,13 @@ function hasPlainWhitespace(bytes: Uint8Array, from: number, to: number): boolea
   return bytes[before] === colon && bytes[to] === cr;
 }
 
-/** Prior-knowledge HTTP/2 inside our connection would hide its requests from every rule here. */
+/** Whether an Upgrade header contains h2c: HTTP/2 inside our connection would hide its requests from every rule here. */
 function startsWithH2c(bytes: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i + h2c.length <= to; i++) if (equalsAnyCase(bytes, i, i + h2c.length, h2c)) return true;
   return false;
 }
 
-/** Whether bytes[from..to) is a host name or IP literal, with a port of up to five digits or without. */
+/** Whether bytes[from..to) is a host name or IP literal with an optional port of up to five digits. */
 function isAuthority(bytes: Uint8Array, from: number, to: number): boolean {
   let index = from;
   if (bytes[index] === 0x5b) {

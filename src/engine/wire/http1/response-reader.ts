@@ -1,28 +1,28 @@
-/** Reads one answer after another out of an upstream's bytes; what it finds goes to whoever waits for it. */
+/** Parses responses from an upstream's bytes and passes them to a `ResponseSink`. */
 
 import { BodyFraming, framing } from "./body.ts";
 import { ByteAccumulator, equalsAnyCase, latin1 } from "./bytes.ts";
 import { headerStride, HeadParser, isWhole, needsMore } from "./head-parser.ts";
 import { knownHeaders } from "./header-names.ts";
+import { connectionOption, connectionOptions, contentLength, transferCoding } from "./message.ts";
 import { violations } from "./violations.ts";
-import { connectionOptions, contentLength, connectionOption, transferCoding } from "./message.ts";
 
-/** Far more than anybody needs: 1xx heads without end would keep a core busy for as long as a head may take. */
+/** Far more than a server needs. Endless 1xx heads would keep a core busy until the head timeout. */
 const maxInterims = 100;
 
-/** Who waits for an answer. Bytes are only valid during the call. */
+/** Receives a response. Bytes are only valid during the call. */
 export interface ResponseSink {
   readonly request: ResponseExpectation;
-  /** 1xx: another head follows. */
+  /** A 1xx head, which another head follows. */
   interim(head: ParsedResponse): void;
-  /** The final head, and the body up to the offset `stop`; `isWhole` if that is all of it. */
+  /** The final head, and the body up to the offset `stop`. @param isWhole whether that is the whole body */
   responseHead(head: ParsedResponse, stop: number, isWhole: boolean): void;
   responseBody(piece: Buffer): void;
-  /** 101: what is behind the head, up to the offset `to`, belongs to the new protocol. */
+  /** A 101. Bytes after the head, up to the offset `to`, belong to the new protocol. */
   switchProtocols(head: ParsedResponse, to: number): void;
 }
 
-/** What a piece of an answer led to; `headInvalid`: nothing of it was passed on, `bodyInvalid`: a part was. */
+/** Result of `read`. `headInvalid`: nothing of the response reached the sink; `bodyInvalid`: a part of it did. */
 export type Progress = "more" | "complete" | "switched" | "headInvalid" | "bodyInvalid";
 
 /**
@@ -37,19 +37,19 @@ export class ResponseReader {
   readonly #shared: ParsedResponse;
   readonly #body = new BodyFraming();
   #partialHead: ByteAccumulator<ParsedResponse> | undefined;
-  /** Whether any byte of the present answer has come. */
+  /** Whether a byte of the current response has arrived. */
   hasStarted = false;
-  /** Whether its final head has come. */
+  /** Whether its final head has arrived. */
   inBody = false;
-  /** Whether the connection may serve another request after this answer. */
+  /** Whether the connection may serve another request after this response. */
   keepsAlive = false;
-  /** From `Keep-Alive: timeout`; -1 if it says nothing. */
+  /** From `Keep-Alive: timeout`; -1 if there is none. */
   keepAliveSeconds = -1;
-  /** What is wrong with an invalid head, for the log. */
+  /** The rule that an invalid head breaks, for the log. */
   violation = "";
   #interims = 0;
 
-  /** @param shared reads the heads that come whole; nobody holds on to it between two events */
+  /** @param shared parses heads that arrive in one piece; valid during one event */
   constructor(shared: ParsedResponse) {
     this.#shared = shared;
   }
@@ -66,7 +66,7 @@ export class ResponseReader {
     return this.inBody ? this.#readBody(sink, chunk) : this.#readHeads(sink, chunk);
   }
 
-  /** The connection ended cleanly; true if that is the proper end of the present answer. */
+  /** The connection ended with FIN. @returns whether the current response is complete */
   ended(): boolean {
     return this.inBody && this.#body.ended();
   }
@@ -97,7 +97,7 @@ export class ResponseReader {
     return "more";
   }
 
-  /** Keeps what came of a head and goes on with a reader of its own. */
+  /** Copies a partial head and gives it its own parser. */
   #startPartialHead(bytes: Buffer, from: number, to: number): void {
     const head = new ParsedResponse();
     head.parser.beginResponse(0);
@@ -115,7 +115,7 @@ export class ResponseReader {
     const stop = this.#body.decode(head.bytes, head.parser.end, to);
     if (stop < 0) return this.#reject("malformed chunk");
     this.inBody = true;
-    // Bytes behind an answer that nobody asked for must never become part of the next one.
+    // Unrequested bytes after a response must never become part of the next one.
     this.keepsAlive = head.keepsAlive && stop === to;
     this.keepAliveSeconds = head.keepAliveSeconds;
     sink.responseHead(head, stop, this.#body.isComplete);
@@ -139,41 +139,41 @@ export class ResponseReader {
   }
 }
 
-// What an upstream's answer head means, and whether it can be believed.
-
 const empty = Buffer.alloc(0);
 const timeoutToken = latin1("timeout=");
 
-/** What was asked decides how an answer is framed. */
+/** What the request implies for its response. */
 export interface ResponseExpectation {
+  /** The response to a HEAD has no body. */
   readonly isHead: boolean;
+  /** Whether a 101 is allowed. */
   readonly upgrades: boolean;
 }
 
-/** Reused for every answer; what it says holds until the next `begin`. */
+/** A parsed response head. Reused for every response: valid until the parser begins the next one. */
 export class ParsedResponse {
   readonly parser = new HeadParser();
-  /** Where the head stands: only valid during the event in which it was judged. */
+  /** The bytes that contain the head; valid during the event in which it was validated. */
   bytes: Buffer = empty;
-  /** A number of `framing`. */
+  /** A value of `framing`. */
   framing: number = framing.none;
   contentLength = 0;
   /** Whether the upstream keeps the connection. */
   keepsAlive = true;
-  /** From `Keep-Alive: timeout`, in seconds; -1 if it says nothing. */
+  /** From `Keep-Alive: timeout`, in seconds; -1 if there is none. */
   keepAliveSeconds = -1;
-  /** Whether it has Content-Length or Transfer-Encoding although its status has no body: they must not pass. */
+  /** Whether Content-Length and Transfer-Encoding must not pass, because the status has no body. */
   dropsFraming = false;
   hasRequestId = false;
 
-  /** 1xx other than 101: another head follows. */
+  /** Whether it is a 1xx other than 101, which another head follows. */
   get isInterim(): boolean {
     return this.parser.status < 200 && this.parser.status !== 101;
   }
 
   /**
-   * Judges a head that was read whole. RFC 9112 section 6.3.
-   * @returns why what follows it cannot be told for certain; empty if it can
+   * Validates a head that was parsed whole, and determines its framing. RFC 9112 section 6.3.
+   * @returns the rule that it breaks; empty if it is valid
    */
   validate(bytes: Buffer, expectation: ResponseExpectation): string {
     const { parser } = this;
