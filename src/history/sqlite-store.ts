@@ -148,7 +148,7 @@ class SqliteHistory implements HistoryStore {
     });
   }
 
-  /** Deletes a part of one series that is older than the retention. False if there is none. */
+  /** Deletes a part of one series that is older than the retention. False if nothing is left. */
   #eraseExpired(): boolean {
     const id = this.#findExpired.get(this.#wallClock() - maxMs)?.["id"];
     if (typeof id !== "number") return false;
@@ -182,8 +182,8 @@ class SqliteHistory implements HistoryStore {
 
   #idFor({ pool, upstream }: SeriesKey, at: number): number {
     const key = `${pool}\n${upstream ?? ofPool}`;
-    const known = this.#ids.get(key);
-    if (known !== undefined) return known;
+    const cached = this.#ids.get(key);
+    if (cached !== undefined) return cached;
     const id = Number(this.#touch.get(pool, upstream ?? ofPool, at)?.["id"]);
     this.#ids.set(key, id);
     return id;

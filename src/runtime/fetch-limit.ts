@@ -1,4 +1,4 @@
-/** Lifts Bun's limit of concurrent fetches. In a file of its own, because it must run before other modules load. */
+/** Lifts Bun's limit of concurrent fetches. In a separate file, because it must run before other modules load. */
 
 const variable = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 

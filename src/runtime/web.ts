@@ -52,7 +52,7 @@ export function wantsEcho(request: Request, { echoPath }: WebOptions): boolean {
   return new URL(request.url).pathname === echoPath;
 }
 
-/** The first subprotocol of the client's list, which it prefers; undefined if there is none. */
+/** The first subprotocol of the client's list, which it prefers; undefined without a list. */
 export function firstProtocol(request: Request): string | undefined {
   return request.headers.get("sec-websocket-protocol")?.split(",")[0]?.trim() || undefined;
 }

@@ -47,7 +47,7 @@ export interface ManualTimers {
   readonly schedule: Schedule;
   /** Delays of the pending timers, in milliseconds, oldest first. */
   waiting(): number[];
-  /** Fires the oldest timer with this delay. Throws if there is none. */
+  /** Fires the oldest timer with this delay. Throws if no timer has it. */
   fire(delayMs: number): void;
 }
 
