@@ -44,8 +44,8 @@ export function openHistory(file: string, wallClock: WallClock): HistoryStore {
 }
 
 /**
- * A point is stored in a slot: its time modulo the retention of the resolution. It overwrites the point that has expired,
- * so the file has a bounded size without any search (the idea of Oetiker's RRDtool): about 0.6 MB per pool and upstream.
+ * A point is stored in a slot: its time modulo the retention of the resolution. It overwrites the expired point, so
+ * the file has a bounded size without any search (the idea of Oetiker's RRDtool). It takes about 0.6 MB per pool and upstream.
  */
 const tables = `
   CREATE TABLE IF NOT EXISTS series (

@@ -4,8 +4,8 @@ import type { WebOptions } from "./runtime.ts";
 
 /**
  * The request with an absolute URL that all readers parse to the same path. A URL parser and a router that searches for the
- * first slashes must agree; they do not for "/livez?/api/reload" without a Host, so one could be used to bypass a guard.
- * A URL that the URL standard rewrites ("/a/../b", "/a\b", bytes that must be escaped) is passed on in its standard form,
+ * first slashes disagree on "/livez?/api/reload" without a Host, and a client could bypass a guard with it. Some URLs are
+ * rewritten by the URL standard ("/a/../b", "/a\b", bytes that must be escaped). They are passed on in their standard form,
  * because Bun has no other. Undefined if there is no such URL (RFC 9112 section 3.2).
  */
 export function readable(request: Request): Request | undefined {
