@@ -9,8 +9,8 @@ import { respondWith, startOrigin } from "../support/origin.ts";
 import { fromBuild } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
-/** Upstreams that answer only when told to, so that requests are in flight for as long as a test wants. */
-async function patientOrigin() {
+/** An upstream that responds to /slow only when the test calls `answerAll`. */
+async function startPatientOrigin() {
   const waiting: (() => void)[] = [];
   const origin = await startOrigin(({ target }, socket) => {
     const response = () => socket.write(respondWith('{"server":{"name":"patient"}}'));
@@ -22,21 +22,21 @@ async function patientOrigin() {
 
 async function openEcho(url: string) {
   const socket = new WebSocket(`${url.replace("http", "ws")}/ws`);
-  const heard: unknown[] = [];
+  const received: unknown[] = [];
   let isClosed = false;
-  socket.onmessage = ({ data }) => void heard.push(data);
+  socket.onmessage = ({ data }) => void received.push(data);
   socket.onclose = () => (isClosed = true);
   await until(() => socket.readyState === WebSocket.OPEN, "the WebSocket");
   const echoes = async (word: string) => {
     socket.send(word);
-    await until(() => heard.includes(word) || isClosed, `the echo of ${word}`);
+    await until(() => received.includes(word) || isClosed, `the echo of ${word}`);
     expect(isClosed).toBe(false);
   };
   return { socket, echoes };
 }
 
 describe("a reload", () => {
-  test("five under load lose no request, keep a WebSocket open, and reset nobody's health", async () => {
+  test("five times under load fails no request, keeps a WebSocket open, and resets no upstream's health", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b", "c", "d");
     const dead = await startOrigin(() => {});
@@ -76,7 +76,7 @@ describe("a reload", () => {
     expect(verdicts).toHaveLength(1);
   }, 60_000);
 
-  test("a broken file is refused with every problem, and the old configuration goes on", async () => {
+  test("rejects an invalid file with every problem, and keeps the current configuration", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
@@ -111,13 +111,13 @@ describe("a reload", () => {
     expect((await room.snapshot()).configuration.refused).toBeNull();
   }, 40_000);
 
-  test("follows the file by itself with --watch, and a file that says the same changes nothing", async () => {
+  test("happens automatically with --watch, and an equivalent file changes nothing", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b");
     room.write(room.poolWith(["a"]));
     await room.start("--watch");
     room.write(room.poolWith(["a", "b"]));
-    await until(async () => (await room.ids()).join() === "a,b", "the file to be followed", 10_000);
+    await until(async () => (await room.ids()).join() === "a,b", "the changed file to be loaded", 10_000);
     expect((await room.events("upstream=b")).map(({ from, to, by }) => `${from} ${to} ${by}`)).toEqual([
       "checking passing prober",
       "absent added watch",
@@ -126,7 +126,7 @@ describe("a reload", () => {
     await room.reloaded("unchanged");
   }, 30_000);
 
-  test("names what needs a restart, and goes on naming it; a plan changes nothing", async () => {
+  test("reports settings that need a restart, repeatedly; a plan changes nothing", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
@@ -159,7 +159,7 @@ describe("a reload", () => {
 });
 
 describe("an upstream that is added at run time", () => {
-  test("is probed, then serves; one that fails its probe gets nothing; nonsense is refused", async () => {
+  test("serves after its first probe passed; one with a failing probe gets no requests; invalid input is refused", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b");
     room.write(room.poolWith(["a"]));
@@ -196,10 +196,10 @@ describe("an upstream that is added at run time", () => {
     expect((wrong.body as unknown as { problems: string[] }).problems).toHaveLength(3);
   }, 40_000);
 
-  test("is drained before it goes when it is removed; the last one stays", async () => {
+  test("is drained before its removal; the last upstream of a pool cannot be removed", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a");
-    const patient = await patientOrigin();
+    const patient = await startPatientOrigin();
     room.write(room.poolWith(["a"], "    policy: first\n"));
     await room.start();
     await room.callAdmin("POST", "/api/pools/main/upstreams", { url: patient.url, name: "p" });
@@ -216,7 +216,7 @@ describe("an upstream that is added at run time", () => {
       status: "draining",
       drain: { inFlight: 1, drained: false },
     });
-    // Another order in between does not make it go early.
+    // Another command in between does not remove it early.
     expect((await room.callAdmin("PATCH", "/api/upstreams/a", { weight: 2 })).status).toBe(200);
     expect((await room.callAdmin("POST", "/api/upstreams/p/mode", { mode: "ready" })).status).toBe(409);
     expect(await room.ids()).toEqual(["a", "p"]);
@@ -231,8 +231,8 @@ describe("an upstream that is added at run time", () => {
     const last = await room.callAdmin("DELETE", "/api/upstreams/a");
     expect(last).toMatchObject({ status: 409, body: { reason: "upstream_last" } });
     expect((await room.callAdmin("DELETE", "/api/upstreams/p")).status).toBe(404);
-    const told = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
-    expect(told).toEqual([
+    const recorded = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
+    expect(recorded).toEqual([
       "probe passing",
       "member added",
       "mode draining",
@@ -242,7 +242,7 @@ describe("an upstream that is added at run time", () => {
     await patient.close();
   }, 40_000);
 
-  test("a configured one that is removed stays away over reload and kill -9, and comes back when added again", async () => {
+  test("stays removed over a reload and kill -9 if it was configured, and returns when it is added again", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b;weight=2"]));
@@ -264,10 +264,10 @@ describe("an upstream that is added at run time", () => {
 });
 
 describe("a drain", () => {
-  test("answers when it is empty, or with how many are left, and is undone by ready", async () => {
+  test("responds when the upstream is drained, or with the number in flight, and is undone by ready", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a");
-    const patient = await patientOrigin();
+    const patient = await startPatientOrigin();
     room.write(room.poolWith(["a;backup"]) + `      - "${patient.url};name=p"\n`);
     await room.start();
     const slow = fetch(`${room.url}/slow`).then((response) => response.text());
@@ -297,8 +297,8 @@ describe("a drain", () => {
       upstream: { status: "draining" },
     });
     await slow;
-    const told = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
-    expect(told).toEqual([
+    const recorded = (await room.events("upstream=p")).map(({ kind, to }) => `${kind} ${to}`);
+    expect(recorded).toEqual([
       ...["probe passing", "mode draining", "drain late", "mode ready", "mode draining", "drain drained"],
     ]);
     expect((await room.callAdmin("POST", "/api/upstreams/p/drain?wait=soon")).status).toBe(400);
@@ -308,7 +308,7 @@ describe("a drain", () => {
 });
 
 describe("what operators set", () => {
-  test("survives kill -9 with who, when and why, and is exported as configuration", async () => {
+  test("survives kill -9 with actor, time and reason, and is exported as configuration", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b", "c");
     room.write(room.poolWith(["a", "b"]));
@@ -352,7 +352,7 @@ describe("what operators set", () => {
     });
   }, 40_000);
 
-  test("before intents had reasons, is taken over from a state file of version 1", async () => {
+  test("is migrated from a state file of version 1, which has no reasons", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b");
     const database = new DatabaseSync(join(room.folder, "state.db"));
@@ -372,7 +372,7 @@ describe("what operators set", () => {
     });
   }, 30_000);
 
-  test("takes a new weight at once, in exact shares", async () => {
+  test("applies a new weight at once, in exact shares", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a", "b");
     room.write(room.poolWith(["a", "b"]));
@@ -388,7 +388,7 @@ describe("what operators set", () => {
 });
 
 describe("the exit", () => {
-  test("serves on for the drain delay while readiness says 503", async () => {
+  test("continues to serve during the drain delay while readiness is 503", async () => {
     await using room = new BalancerFixture();
     await room.startServers("a");
     room.write(room.poolWith(["a"]));
@@ -399,7 +399,7 @@ describe("the exit", () => {
         ({ status }) => status,
         () => 0,
       );
-    await until(async () => (await readiness()) === 503, "readiness to turn");
+    await until(async () => (await readiness()) === 503, "readiness to become 503");
     expect((await fetch(`${room.url}/work`)).status).toBe(200);
     expect(await room.proxy.exited).toEqual({ code: 0, signal: null });
   }, 30_000);
