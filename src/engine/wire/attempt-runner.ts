@@ -70,10 +70,6 @@ export class AttemptRunner implements ConnectionUser {
     return this.#pair.upstream;
   }
 
-  get isRequestComplete(): boolean {
-    return this.#request.isComplete;
-  }
-
   get timeouts(): Timeouts {
     const { destination } = this.#exchange;
     if (!destination) throw new Error("Cannot read the timeouts: the exchange has no destination");
@@ -249,8 +245,7 @@ export class AttemptRunner implements ConnectionUser {
 
   #runStepAfter(failed: Failure, from: UpstreamConnection | undefined): void {
     if (from) this.#pair.switchToConnection(from);
-    const upstream = this.#pair.upstream;
-    const attempt = this.#pair.attempt;
+    const { attempt, upstream } = this.#pair;
     this.#pair.upstream = undefined;
     if (!attempt) return;
     if (upstream && isStaleConnection(upstream, failed, this.#request)) return this.#connect(attempt);

@@ -6,7 +6,7 @@ import type { Timeouts } from "../../proxy/route.ts";
 import { connectFailure, disconnectFailure } from "./attempt-failures.ts";
 import { Connection } from "./connection.ts";
 import type { Closable, WireContext } from "./context.ts";
-import type { Progress, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
+import type { Progress, ResponseExpectation, ResponseReader, ResponseSink } from "./http1/response-reader.ts";
 import type { ConnectHandler, WireSocket } from "./sockets.ts";
 import type { Tunnel } from "./tunnel.ts";
 
@@ -14,8 +14,7 @@ import type { Tunnel } from "./tunnel.ts";
 export interface ConnectionUser {
   readonly sink: ConnectionSink;
   readonly timeouts: Timeouts;
-  /** Whether the client has sent the whole request: only then the connection is reused after the response. */
-  readonly isRequestComplete: boolean;
+
   /** The connection that `connectFor` started is open: the request can be sent. */
   connectionOpened(connection: UpstreamConnection): void;
   /** The send queue is empty. */
@@ -28,6 +27,8 @@ export interface ConnectionUser {
 
 /** Receives the response to a request, or the bytes of its tunnel; implemented by the request forwarder. */
 export interface ConnectionSink extends ResponseSink {
+  /** Only if the whole request has arrived, the connection is reused after the response. */
+  readonly request: ResponseExpectation & { readonly isComplete: boolean };
   /** Present after the protocol was switched. */
   readonly tunnel: Tunnel | undefined;
   /** The response is complete. The connection is checked in or closed already. */
@@ -195,7 +196,7 @@ export class UpstreamConnection extends Connection implements ConnectHandler, Cl
 
   #complete(user: ConnectionUser, reader: ResponseReader): void {
     this.#user = undefined;
-    if (reader.keepsAlive && user.isRequestComplete && this.isFlushed) {
+    if (reader.keepsAlive && user.sink.request.isComplete && this.isFlushed) {
       super.resume();
       this.#phase = "idle";
       this.isReused = true;
