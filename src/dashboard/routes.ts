@@ -63,7 +63,7 @@ export function routesOf({
     const columnsOf = (pool: string) => series.find((each) => each.pool === pool)?.columns;
     const view = viewOf(query);
     const done = doneIn(query, { page: "overview", view });
-    return renderPage({ picture: state, view, window, columnsOf, done });
+    return renderPage({ state, view, window, columnsOf, done });
   };
   const upstreamPageWith = async (id: string, query: Query) => {
     const window = windowIn(query);

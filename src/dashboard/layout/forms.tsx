@@ -66,10 +66,10 @@ export function HiddenFields({ fields }: { readonly fields: Readonly<Record<stri
 const worthFiltering = 6;
 
 export function FilterBox({
-  picture: state,
+  state,
   view,
 }: {
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
   readonly view: View;
 }): JSX.Element {
   const count = state.snapshot?.pools.reduce((sum, { upstreams }) => sum + upstreams.length, 0) ?? 0;

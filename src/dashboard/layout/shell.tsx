@@ -152,7 +152,7 @@ export function Brand(): JSX.Element {
 
 // The end of every page that lives: what runs, where it was read, and the same for machines.
 
-export function PageFoot({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+export function PageFoot({ state }: { readonly state: DashboardState }): JSX.Element {
   const { snapshot, adminUrl, readAt } = state;
   const facts = snapshot
     ? [

@@ -30,7 +30,7 @@ import type { Reason } from "../../wording/reasons.ts";
 import type { View } from "../view.ts";
 
 export interface OverviewProps {
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
   readonly view: View;
   /** The charts of a pool: in full, or a stub where they are in the page already. */
   readonly chartsOf: (pool: string) => JSX.Element;
@@ -38,20 +38,15 @@ export interface OverviewProps {
 }
 
 /** Children of the live region. */
-export function Overview({
-  picture: state,
-  view,
-  chartsOf,
-  writeRow = wholeRow,
-}: OverviewProps): JSX.Element {
+export function Overview({ state, view, chartsOf, writeRow = wholeRow }: OverviewProps): JSX.Element {
   const { snapshot, outage } = state;
   return (
     <>
-      <VerdictBand picture={state} />
+      <VerdictBand state={state} />
       <FaultBanner snapshot={snapshot} now={balancerNow(state)} />
       <div class={outage && snapshot ? "known stale" : "known"}>
         {snapshot ? <Alerts snapshot={snapshot} /> : ""}
-        <Totals picture={state} />
+        <Totals state={state} />
         {snapshot ? (
           snapshot.pools.map((pool) => (
             <PoolSection
@@ -63,11 +58,11 @@ export function Overview({
             />
           ))
         ) : (
-          <NothingYet picture={state} />
+          <NothingYet state={state} />
         )}
         {snapshot?.workers ? <WorkersPanel workers={snapshot.workers} /> : ""}
       </div>
-      <PageFoot picture={state} />
+      <PageFoot state={state} />
     </>
   );
 }
@@ -76,7 +71,7 @@ export function titleOf(state: DashboardState): string {
   return `${overallStatus(state).headline} · Evenkeel`;
 }
 
-function VerdictBand({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+function VerdictBand({ state }: { readonly state: DashboardState }): JSX.Element {
   const { tone, headline, reasons } = overallStatus(state);
   return (
     <section class="verdict" data-tone={tone}>
@@ -110,7 +105,7 @@ function ReasonItem({ reason: { text, age, why } }: { readonly reason: Reason })
   );
 }
 
-function Totals({ picture: state }: { readonly picture: DashboardState }): JSX.Element {
+function Totals({ state }: { readonly state: DashboardState }): JSX.Element {
   const { snapshot, frontDoor, at, trends } = state;
   const columns = trends.map((series) => series.columns);
   const spark = (quantity: Quantity, kind: string) => (
@@ -229,7 +224,7 @@ function totalOf({ pools }: Snapshot): Traffic {
   };
 }
 
-function NothingYet({ picture: { adminUrl, outage } }: { readonly picture: DashboardState }): JSX.Element {
+function NothingYet({ state: { adminUrl, outage } }: { readonly state: DashboardState }): JSX.Element {
   if (outage?.reason === "unauthorized") {
     return (
       <section class="pool empty">

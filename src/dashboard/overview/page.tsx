@@ -22,7 +22,7 @@ import { UpstreamView, upstreamTitle } from "../upstream/page.tsx";
 import { plainView, queryOf, type View } from "../view.ts";
 
 export interface PageProps {
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
   readonly view?: View;
   readonly window?: WindowName;
   /** The past of a pool; undefined if it could not be read. */
@@ -34,14 +34,7 @@ export interface PageProps {
 }
 
 export function renderPage(props: PageProps): string {
-  const {
-    picture: state,
-    view = plainView,
-    window = "5m",
-    columnsOf = () => undefined,
-    notice = "",
-    done,
-  } = props;
+  const { state, view = plainView, window = "5m", columnsOf = () => undefined, notice = "", done } = props;
   const chartsOf = (name: string) => (
     <Charts
       subject={{ kind: "pool", name }}
@@ -59,9 +52,9 @@ export function renderPage(props: PageProps): string {
       notice={notice}
       done={done && <ActionResult {...done} />}
     >
-      <FilterBox picture={state} view={view} />
+      <FilterBox state={state} view={view} />
       <main id="live" {...liveAttributes(live)}>
-        <Overview picture={state} view={view} chartsOf={chartsOf} />
+        <Overview state={state} view={view} chartsOf={chartsOf} />
       </main>
       <BulkBar place={{ page: "overview", view }} />
     </Shell>,
@@ -74,7 +67,7 @@ export function renderLive(state: DashboardState, view: View = plainView, writeR
     <>
       <title safe>{titleOf(state)}</title>
       <Overview
-        picture={state}
+        state={state}
         view={{ ...view, filter: "" }}
         chartsOf={(name) => <ChartsStub subject={{ kind: "pool", name }} />}
         writeRow={writeRow}

@@ -179,10 +179,10 @@ const maxShown = 6;
 
 export function UpstreamEvents({
   detail: { id, pool },
-  picture: state,
+  state,
 }: {
   readonly detail: UpstreamDetail;
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
 }): JSX.Element {
   const events = state.snapshot?.pools.find(({ name }) => name === pool)?.events ?? [];
   const own = newestFirst(events.filter(({ upstream }) => upstream === id)).slice(0, maxShown);

@@ -77,7 +77,7 @@ export function UpstreamView({ shown, charts, rehearsal: fault, failing }: Upstr
             <div class="card-stack">
               <LatencyBars bars={detail.latencies} />
               {failing}
-              <UpstreamEvents detail={detail} picture={state} />
+              <UpstreamEvents detail={detail} state={state} />
               {fault}
             </div>
           </div>
@@ -85,7 +85,7 @@ export function UpstreamView({ shown, charts, rehearsal: fault, failing }: Upstr
       ) : (
         ""
       )}
-      <PageFoot picture={state} />
+      <PageFoot state={state} />
     </>
   );
 }
