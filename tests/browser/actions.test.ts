@@ -82,8 +82,8 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await row(page, "api-2").getByText("1", { exact: true }).first().waitFor();
     await click(page, "Drain api-2");
     for (const words of [
-      "api-2 gets nothing new; the request under way finishes.",
-      "What is left after 30\u00a0s goes on until you cut it.",
+      "api-2 takes no new requests; 1 in-flight request will finish.",
+      "Requests left after 30\u00a0s continue until you abort them.",
       "Then api-1 and api-3 take 50% each.",
     ]) {
       await dialog(page).getByText(words).waitFor();
@@ -189,13 +189,13 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await bar.getByRole("button", { name: "All shown" }).click();
     await bar.getByText("3 selected").waitFor();
     await bar.getByRole("button", { name: "Maintenance" }).click();
-    await dialog(page).getByText("Nothing serves in pool main then: clients get 503.").waitFor();
+    await dialog(page).getByText("Pool main will have no available upstream: clients get 503.").waitFor();
     expect(await breaches(page)).toEqual([]);
     await dialog(page).getByRole("link", { name: "Cancel" }).click();
     await dialog(page).waitFor({ state: "hidden" });
     await page.getByLabel("Select api-1").uncheck();
     await bar.getByRole("button", { name: "Maintenance" }).click();
-    await dialog(page).getByText("api-1 takes everything").waitFor();
+    await dialog(page).getByText("api-1 takes all traffic").waitFor();
     await reason(page).fill("new switch");
     await confirm(page);
     await done(page).getByText("2 upstreams are in maintenance").waitFor();
@@ -213,7 +213,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     const { room, page } = stage;
     for (const id of ["api-1", "api-2"]) await page.getByLabel(`Select ${id}`).check();
     await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
-    await page.getByText("api-3 takes everything").waitFor();
+    await page.getByText("api-3 takes all traffic").waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
     await reason(page).fill("new switch");
     await click(page, "Drain 2 upstreams");

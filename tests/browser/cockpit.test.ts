@@ -182,7 +182,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     await using stage = await scene({ snapshot: snapshotOf(pool({ panic: true, upstreams })) });
     const { page, complaints } = stage;
     await live(page);
-    expect(await page.locator("h1").textContent()).toStartWith("PANIC in pool main");
+    expect(await page.locator("h1").textContent()).toStartWith("Panic mode in pool main");
     expect(await page.locator(".reasons li").first().textContent()).toMatch(
       /^api-1 ejected .*: connect_refused$/,
     );
@@ -291,7 +291,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       await page.getByLabel("Select localhost:8081").check();
       await page.getByLabel("Select localhost:8083").check();
       await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
-      await page.getByText("Nothing serves in pool main then").waitFor();
+      await page.getByText("Pool main will have no available upstream").waitFor();
       expect(await breaches(page, axe)).toEqual([]);
       await page.getByLabel("Yes, I mean it").check();
       await page.getByRole("textbox", { name: "Reason" }).fill("a test");

@@ -115,7 +115,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     const { admin, page } = stage;
     await live(page);
     await admin.close();
-    await showing(page, "The balancer cannot be reached");
+    await showing(page, "The admin API is unreachable");
     expect(await row(page, "localhost:8081").isVisible()).toBe(true);
     expect(await page.locator(".known.stale").count()).toBe(1);
   });

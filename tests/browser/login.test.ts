@@ -76,7 +76,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     const { admin, page } = stage;
     await login(page, "otto");
     await drain(page).click();
-    await page.getByText("gets nothing new").waitFor();
+    await page.getByText("takes no new requests").waitFor();
     await drain(page).click();
     await page.getByRole("heading", { name: "All 3 upstreams serve" }).waitFor();
     expect(said(admin)).toEqual(["otto"]);
