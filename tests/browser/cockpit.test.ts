@@ -186,8 +186,8 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(await page.locator(".reasons li").first().textContent()).toMatch(
       /^api-1 ejected .*: connect_refused$/,
     );
-    await page.getByText("serves for want of others").waitFor();
-    await page.getByText("PANIC: only ejected upstreams are left").waitFor();
+    await page.getByText("serving in panic mode").waitFor();
+    await page.getByText("Panic mode: all upstreams are ejected, so ejections are ignored").waitFor();
     expect(await breaches(page)).toEqual([]);
     expect(complaints).toEqual([]);
   });
@@ -257,7 +257,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(admin.posts).toHaveLength(1);
     expect(await inked(page)).toBeGreaterThan(1_000);
     admin.snapshot = snapshotOf(pool());
-    await page.getByText("There is no such upstream").waitFor();
+    await page.getByText('No upstream named "localhost:8083".').waitFor();
     expect(complaints).toEqual([]);
   });
 

@@ -188,7 +188,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   test("keeps what it says of a front door that answers with an error within its tile", async () => {
     await using stage = await visitStandIn(browser, { snapshot: calmSnapshot(), doorStatus: 503 });
     const { page } = stage;
-    await page.getByText("Answers with an error", { exact: true }).waitFor();
+    await page.getByText("Returns an error", { exact: true }).waitFor();
     for (const width of [320, 390, 640, 820, 1440]) {
       await page.setViewportSize({ width, height: 800 });
       const outside = await page.evaluate(`

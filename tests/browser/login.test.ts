@@ -155,7 +155,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     try {
       await page.goto(`http://127.0.0.1:${evil.port}/`);
       await page.getByRole("button", { name: "Win" }).click();
-      await page.getByText("A change must come from the dashboard's own page.").waitFor();
+      await page.getByText("Changes are accepted only from the dashboard's own pages.").waitFor();
     } finally {
       await evil.stop(true);
     }

@@ -167,7 +167,7 @@ describe("the further pages", () => {
       "<h1>localhost:8082</h1>",
       "9 of the last 60 probes failed",
       "connect_refused",
-      "answers of the last minute",
+      "responses in the last minute",
       'name="at" value="localhost:8082"',
     ]) {
       expect(html).toContain(words);
@@ -177,9 +177,9 @@ describe("the further pages", () => {
 
   test("say when there is no such upstream", async () => {
     const { base } = await scene();
-    const response = await fetch(`${base}/upstreams/nobody`);
+    const response = await fetch(`${base}/upstreams/missing`);
     expect(response.status).toBe(404);
-    expect(await response.text()).toContain("There is no such upstream");
+    expect(await response.text()).toContain("No upstream named &quot;missing&quot;.");
   });
 
   test("stay when the admin API is gone, and say so", async () => {
@@ -414,7 +414,7 @@ describe("without the admin API", () => {
     const { admin, base } = await scene();
     await admin.close();
     const html = await (await fetch(base)).text();
-    expect(html).toContain("No balancer has answered at");
+    expect(html).toContain("No response from a balancer at");
     expect(html).toContain("evenkeel proxy");
   });
 
@@ -424,7 +424,7 @@ describe("without the admin API", () => {
     const html = await (await fetch(base)).text();
     expect(html).toContain("rejected this dashboard&#x27;s token");
     expect(html).toContain("ADMIN_TOKEN");
-    expect(html).not.toContain("No balancer has answered");
+    expect(html).not.toContain("No response from a balancer");
   });
 
   test("something else at that address is named as such", async () => {

@@ -331,7 +331,7 @@ describe("a dashboard whose balancer has users", () => {
     const { port } = state.admin;
     state.admin[Symbol.dispose]();
     const browser = new Browser(state.base);
-    expect(await browser.text("/")).toContain("No balancer has answered at");
+    expect(await browser.text("/")).toContain("No response from a balancer at");
     state.admin = await startAdminStand({ token: "own", users }, { snapshot: calmSnapshot(), port });
     const pages = await Promise.all(Array.from({ length: 20 }, () => browser.ask("/")));
     for (const page of pages) expect(await page.text()).not.toContain("localhost:8081");
