@@ -82,20 +82,20 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await row(page, "api-2").getByText("1", { exact: true }).first().waitFor();
     await click(page, "Drain api-2");
     for (const words of [
-      "api-2 gets nothing new; the request under way finishes.",
-      "What is left after 30\u00a0s goes on until you cut it.",
+      "api-2 takes no new requests; 1 in-flight request will finish.",
+      "Requests left after 30\u00a0s continue until you abort them.",
       "Then api-1 and api-3 take 50% each.",
     ]) {
       await dialog(page).getByText(words).waitFor();
     }
     await dialog(page).getByLabel("Drain deadline").selectOption("10 seconds");
-    await dialog(page).getByText("What is left after 10\u00a0s").waitFor();
+    await dialog(page).getByText("Requests left after 10\u00a0s").waitFor();
     await reason(page).fill("kernel update");
     await confirm(page);
     await done(page).getByText("api-2 is draining").waitFor();
     await dialog(page).waitFor({ state: "hidden" });
     const note = row(page, "api-2").locator(".c-status .sub").first();
-    const left = async () => Number(/^1 to finish, (\d+)\s/.exec((await note.textContent()) ?? "")?.[1]);
+    const left = async () => Number(/^1 in flight, (\d+)\s/.exec((await note.textContent()) ?? "")?.[1]);
     const first = await left();
     expect(first).toBeLessThanOrEqual(10);
     await until(async () => (await left()) < first, "the countdown");
@@ -115,14 +115,14 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await page.goto(`${url}/upstreams/api-3`);
     await live(page);
     const drain = page.getByRole("region", { name: "Drain" });
-    await drain.getByText("late").waitFor();
+    await drain.getByText("overdue").waitFor();
     expect(await breaches(page)).toEqual([]);
     await drain.getByRole("button", { name: "Abort remaining requests" }).click();
-    await dialog(page).getByText("The request still under way on api-3 is cut").waitFor();
+    await dialog(page).getByText("1 in-flight request on api-3 will be aborted").waitFor();
     await reason(page).fill("it hangs");
     await confirm(page);
     await done(page).getByText("Remaining requests on api-3 aborted").waitFor();
-    await drain.getByText("Empty").waitFor();
+    await drain.getByText("Drained").waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -137,7 +137,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await until(async () => (await seen.textContent()) !== before, "an update");
     expect(await weight.inputValue()).toBe("6");
     await weight.press("Enter");
-    await dialog(page).getByText("The weight of api-1 goes from 1 to 6.").waitFor();
+    await dialog(page).getByText("The weight of api-1 changes from 1 to 6.").waitFor();
     await dialog(page).getByLabel("Weight").fill("2");
     await dialog(page).getByText("Then api-1 takes 50%, api-2 takes 25% and api-3 takes 25%.").waitFor();
     await confirm(page);
@@ -166,7 +166,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await done(page).getByText("api-4 added to main").waitFor();
     await row(page, "api-4").getByText("Passing").waitFor();
     await click(page, "Remove api-4");
-    await dialog(page).getByText("to have it back, add it again").waitFor();
+    await dialog(page).getByText("to restore it, add it again").waitFor();
     await reason(page).fill("only a trial");
     await confirm(page);
     await done(page).getByText("api-4 is being removed").waitFor();
@@ -189,13 +189,13 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await bar.getByRole("button", { name: "Select all shown" }).click();
     await bar.getByText("3 selected").waitFor();
     await bar.getByRole("button", { name: "Maintenance" }).click();
-    await dialog(page).getByText("Nothing serves in pool main then: clients get 503.").waitFor();
+    await dialog(page).getByText("Pool main will have no available upstream: clients get 503.").waitFor();
     expect(await breaches(page)).toEqual([]);
     await dialog(page).getByRole("link", { name: "Cancel" }).click();
     await dialog(page).waitFor({ state: "hidden" });
     await page.getByLabel("Select api-1").uncheck();
     await bar.getByRole("button", { name: "Maintenance" }).click();
-    await dialog(page).getByText("api-1 takes everything").waitFor();
+    await dialog(page).getByText("api-1 takes all traffic").waitFor();
     await reason(page).fill("new switch");
     await confirm(page);
     await done(page).getByText("2 upstreams are in maintenance").waitFor();
@@ -213,7 +213,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     const { room, page } = stage;
     for (const id of ["api-1", "api-2"]) await page.getByLabel(`Select ${id}`).check();
     await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
-    await page.getByText("api-3 takes everything").waitFor();
+    await page.getByText("api-3 takes all traffic").waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
     await reason(page).fill("new switch");
     await click(page, "Drain 2 upstreams");
@@ -242,7 +242,7 @@ describe.skipIf(!executable)("an act in Chromium, on a real balancer", () => {
     await done(page).getByText("api-4 added to main").waitFor();
     await page.getByLabel("Weight of api-4", { exact: true }).fill("5");
     await page.getByLabel("Weight of api-4", { exact: true }).press("Enter");
-    await page.getByText("The weight of api-4 goes from 1 to 5.").waitFor();
+    await page.getByText("The weight of api-4 changes from 1 to 5.").waitFor();
     await page.locator("button.main").click();
     await done(page).getByText("Weight of api-4 set to 5").waitFor();
     await click(page, "Remove api-4");

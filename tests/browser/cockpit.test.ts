@@ -182,12 +182,12 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     await using stage = await scene({ snapshot: snapshotOf(pool({ panic: true, upstreams })) });
     const { page, complaints } = stage;
     await live(page);
-    expect(await page.locator("h1").textContent()).toStartWith("PANIC in pool main");
+    expect(await page.locator("h1").textContent()).toStartWith("Panic mode in pool main");
     expect(await page.locator(".reasons li").first().textContent()).toMatch(
       /^api-1 ejected .*: connect_refused$/,
     );
-    await page.getByText("serves for want of others").waitFor();
-    await page.getByText("PANIC: only ejected upstreams are left").waitFor();
+    await page.getByText("serving in panic mode").waitFor();
+    await page.getByText("Panic mode: all upstreams are ejected, so ejections are ignored").waitFor();
     expect(await breaches(page)).toEqual([]);
     expect(complaints).toEqual([]);
   });
@@ -257,7 +257,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
     expect(admin.posts).toHaveLength(1);
     expect(await inked(page)).toBeGreaterThan(1_000);
     admin.snapshot = snapshotOf(pool());
-    await page.getByText("There is no such upstream").waitFor();
+    await page.getByText('No upstream named "localhost:8083".').waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -291,7 +291,7 @@ describe.skipIf(!executable)("the cockpit in Chromium", () => {
       await page.getByLabel("Select localhost:8081").check();
       await page.getByLabel("Select localhost:8083").check();
       await page.locator("#bulk").getByRole("button", { name: "Drain" }).click();
-      await page.getByText("Nothing serves in pool main then").waitFor();
+      await page.getByText("Pool main will have no available upstream").waitFor();
       expect(await breaches(page, axe)).toEqual([]);
       await page.getByLabel("I understand the consequences").check();
       await page.getByRole("textbox", { name: "Reason" }).fill("a test");

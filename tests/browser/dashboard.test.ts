@@ -115,7 +115,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
     const { admin, page } = stage;
     await live(page);
     await admin.close();
-    await showing(page, "The balancer cannot be reached");
+    await showing(page, "The admin API is unreachable");
     expect(await row(page, "localhost:8081").isVisible()).toBe(true);
     expect(await page.locator(".known.stale").count()).toBe(1);
   });
@@ -188,7 +188,7 @@ describe.skipIf(!executable)("the dashboard in Chromium", () => {
   test("keeps what it says of a front door that answers with an error within its tile", async () => {
     await using stage = await visitFakeAdmin(browser, { snapshot: calmSnapshot(), balancerStatus: 503 });
     const { page } = stage;
-    await page.getByText("Answers with an error", { exact: true }).waitFor();
+    await page.getByText("Returns an error", { exact: true }).waitFor();
     for (const width of [320, 390, 640, 820, 1440]) {
       await page.setViewportSize({ width, height: 800 });
       const outside = await page.evaluate(`

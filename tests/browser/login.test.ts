@@ -76,7 +76,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     const { admin, page } = stage;
     await login(page, "otto");
     await drain(page).click();
-    await page.getByText("gets nothing new").waitFor();
+    await page.getByText("takes no new requests").waitFor();
     await drain(page).click();
     await page.getByRole("heading", { name: "All 3 upstreams serve" }).waitFor();
     expect(said(admin)).toEqual(["otto"]);
@@ -155,7 +155,7 @@ describe.skipIf(!executable)("the login in Chromium", () => {
     try {
       await page.goto(`http://127.0.0.1:${evil.port}/`);
       await page.getByRole("button", { name: "Win" }).click();
-      await page.getByText("A change must come from the dashboard's own page.").waitFor();
+      await page.getByText("Changes are accepted only from the dashboard's own pages.").waitFor();
     } finally {
       await evil.stop(true);
     }

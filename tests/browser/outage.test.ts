@@ -13,8 +13,8 @@ let browser: Browser;
 
 /** What each page says of a balancer that is gone. */
 const lost: Readonly<Record<string, string>> = {
-  "/": "The balancer cannot be reached",
-  "/upstreams/a": "The balancer cannot be reached",
+  "/": "The admin API is unreachable",
+  "/upstreams/a": "The admin API is unreachable",
   "/requests": "Live updates interrupted",
   "/events": "Cannot read the events",
   "/audit": "Cannot read the events",

@@ -167,7 +167,7 @@ describe("the further pages", () => {
       "<h1>localhost:8082</h1>",
       "9 of the last 60 probes failed",
       "connect_refused",
-      "answers of the last minute",
+      "responses in the last minute",
       'name="at" value="localhost:8082"',
     ]) {
       expect(html).toContain(words);
@@ -177,9 +177,9 @@ describe("the further pages", () => {
 
   test("say when there is no such upstream", async () => {
     const { base } = await scene();
-    const response = await fetch(`${base}/upstreams/nobody`);
+    const response = await fetch(`${base}/upstreams/missing`);
     expect(response.status).toBe(404);
-    expect(await response.text()).toContain("There is no such upstream");
+    expect(await response.text()).toContain("No upstream named &quot;missing&quot;.");
   });
 
   test("stay when the admin API is gone, and say so", async () => {
@@ -187,9 +187,7 @@ describe("the further pages", () => {
     const live = await watch(base, "/live/upstreams/localhost%3A8081");
     expect(await live.next()).toContain("Passing");
     await admin.close();
-    await until(async () =>
-      (await live.next()).includes("The balancer cannot be reached: connection refused"),
-    );
+    await until(async () => (await live.next()).includes("The admin API is unreachable: connection refused"));
     await live.leave();
   });
 
@@ -313,7 +311,7 @@ describe("an action", () => {
     const { admin, base } = await scene({ snapshot: snapshotOf(pool({ upstreams: [upstream("only")] })) });
     const unconfirmed = await act(base, { act: "drain", upstream: "only" });
     expect(unconfirmed.status).toBe(422);
-    expect(await unconfirmed.text()).toContain("Nothing serves in pool main then: clients get 503.");
+    expect(await unconfirmed.text()).toContain("Pool main will have no available upstream: clients get 503.");
     const silent = await act(base, { act: "maintenance", upstream: "only", confirmed: "yes" });
     expect(await silent.text()).toContain("Enter a reason");
     expect((await act(base, { act: "drain", upstream: "only", confirmed: "yes" })).status).toBe(303);
@@ -393,16 +391,16 @@ describe("the live stream", () => {
 });
 
 describe("without the admin API", () => {
-  test("the last known picture stays, marked as such, until it answers again", async () => {
+  test("the last known state stays, marked as such, until it answers again", async () => {
     const { admin, base } = await scene();
     const live = await watch(base);
     expect(await live.next()).not.toContain("stale");
     await admin.close();
     let message = "";
-    await until(async () => (message = await live.next()).includes("The balancer cannot be reached"));
+    await until(async () => (message = await live.next()).includes("The admin API is unreachable"));
     for (const words of [
       "connection refused",
-      "last known picture",
+      "showing data read",
       "upstream-localhost_3a_8083",
       "known stale",
     ]) {
@@ -418,7 +416,7 @@ describe("without the admin API", () => {
     const { admin, base } = await scene();
     await admin.close();
     const html = await (await fetch(base)).text();
-    expect(html).toContain("No balancer has answered at");
+    expect(html).toContain("No response from a balancer at");
     expect(html).toContain("evenkeel proxy");
   });
 
@@ -426,21 +424,21 @@ describe("without the admin API", () => {
     const { admin, base } = await scene();
     admin.respond = (_, response) => response.writeHead(401).end("{}");
     const html = await (await fetch(base)).text();
-    expect(html).toContain("does not let this dashboard in");
+    expect(html).toContain("rejected this dashboard&#x27;s token");
     expect(html).toContain("ADMIN_TOKEN");
-    expect(html).not.toContain("No balancer has answered");
+    expect(html).not.toContain("No response from a balancer");
   });
 
   test("something else at that address is named as such", async () => {
     const { admin, base } = await scene();
     admin.respond = (_, response) => response.end('{"hello":"world"}');
-    expect(await (await fetch(base)).text()).toContain("The balancer is not understood");
+    expect(await (await fetch(base)).text()).toContain("Unexpected response from the admin API");
   });
 
   test("a wrong token is named as such", async () => {
     const { admin, base } = await scene();
     admin.respond = (_, response) => response.writeHead(401).end();
-    expect(await (await fetch(base)).text()).toContain("The balancer does not let this dashboard in");
+    expect(await (await fetch(base)).text()).toContain("The admin API rejected this dashboard&#x27;s token");
   });
 
   test("one that hangs is given up after two seconds", async () => {

@@ -180,12 +180,12 @@ const place = { page: "upstream", id: hostile } as const;
 const deed = new UndoHistory().add(hostile, [undoOfAdding(hostile)]);
 
 const renderings: Readonly<Record<string, (picture: DashboardState) => string>> = {
-  "the page in need": (each) => renderPage({ picture: inNeed(each), columnsOf: poisonedColumns }),
-  "the page": (each) => renderPage({ picture: each, columnsOf: poisonedColumns }),
+  "the page in need": (each) => renderPage({ state: inNeed(each), columnsOf: poisonedColumns }),
+  "the page": (each) => renderPage({ state: each, columnsOf: poisonedColumns }),
   "the page, sorted and filtered": (each) =>
-    renderPage({ picture: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
-  "the page with a notice": (each) => renderPage({ picture: each, notice: hostile }),
-  "the page after an act": (each) => renderPage({ picture: each, done: { entry: deed, location: place } }),
+    renderPage({ state: each, view: viewOf({ sort: "errors-down", filter: hostile }) }),
+  "the page with a notice": (each) => renderPage({ state: each, notice: hostile }),
+  "the page after an act": (each) => renderPage({ state: each, done: { entry: deed, location: place } }),
   "the live fragment": (each) => renderLive(each),
   "a live event": (each) => eventOf(renderLive(each)),
   "the answer to an act": () => renderActionResult({ entry: deed, location: place }),
@@ -432,7 +432,7 @@ describe("a hostile string never reaches the markup raw", () => {
 test("numbers that are not numbers become no markup either", () => {
   const text = JSON.stringify(busySnapshot(), (_, value) => (typeof value === "number" ? hostile : value));
   const html = renderPage({
-    picture: { ...picture, snapshot: JSON.parse(text) as DashboardState["snapshot"] },
+    state: { ...picture, snapshot: JSON.parse(text) as DashboardState["snapshot"] },
   });
   for (const raw of ["<i>", `"'`, "&raw"]) expect(html).not.toContain(raw);
 });

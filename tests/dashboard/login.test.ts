@@ -288,7 +288,7 @@ describe("a dashboard whose balancer has users", () => {
     for (let message = 0; message < 3; message++) {
       const { done, value } = await reader.read();
       expect(done).toBe(false);
-      expect(new TextDecoder().decode(value)).not.toContain("does not let this dashboard in");
+      expect(new TextDecoder().decode(value)).not.toContain("rejected this dashboard&#x27;s token");
     }
     await reader.cancel();
     expect((await gone.ask("/")).headers.get("location")).toBe("/login?next=%2F&ended=");
@@ -314,7 +314,7 @@ describe("a dashboard whose balancer has users", () => {
     expect(await browser.text("/")).toContain("All 3 upstreams serve");
     const { port } = state.admin;
     state.admin[Symbol.dispose]();
-    await until(async () => (await browser.text("/")).includes("The balancer cannot be reached"));
+    await until(async () => (await browser.text("/")).includes("The admin API is unreachable"));
     expect(await browser.text("/")).toContain("localhost:8083");
     const stranger = new Browser(state.base);
     expect((await stranger.ask("/")).status).toBe(303);
@@ -331,7 +331,7 @@ describe("a dashboard whose balancer has users", () => {
     const { port } = state.admin;
     state.admin[Symbol.dispose]();
     const browser = new Browser(state.base);
-    expect(await browser.text("/")).toContain("No balancer has answered at");
+    expect(await browser.text("/")).toContain("No response from a balancer at");
     state.admin = await startAdminStand({ token: "own", users }, { snapshot: calmSnapshot(), port });
     const pages = await Promise.all(Array.from({ length: 20 }, () => browser.ask("/")));
     for (const page of pages) expect(await page.text()).not.toContain("localhost:8081");

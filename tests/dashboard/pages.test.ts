@@ -32,7 +32,7 @@ describe("an address that leads nowhere", () => {
     const page = await ask("/nothing/here");
     expect(page.status).toBe(404);
     const html = await page.text();
-    for (const words of ["<h1>There is nothing here</h1>", 'href="/"', 'href="/requests"'])
+    for (const words of ["<h1>Page not found</h1>", 'href="/"', 'href="/requests"'])
       expect(html).toContain(words);
     const sentence = await ask("/nothing/here", { Accept: "*/*" });
     expect([sentence.status, sentence.headers.get("content-type")]).toEqual([

@@ -86,7 +86,7 @@ describe("the cells of a row", () => {
   test("say why, and what comes next", () => {
     const status = cellOf("Status", { status: "ejected", fit: false, outlier: ejected });
     expect(status).toContain('data-concern="grave">connect_refused');
-    expect(status).toContain("tried again in 16 s");
+    expect(status).toContain("probation in 16 s");
     const lastProbe = { at: now, success: false, detail: "connection refused", latencyMs: 1 };
     expect(cellOf("Status", { status: "failing", fit: false, lastProbe })).toContain(
       'data-concern="grave">connection refused',
@@ -105,11 +105,11 @@ describe("the cells of a row", () => {
 
 test("what comes next depends on whether the pool panics", () => {
   const one = upstream("a", { status: "ejected", outlier: ejected });
-  expect(plain(rowNote(one, now, false))).toBe("tried again in 16 s");
-  expect(rowNote(one, now, true)).toBe("serves for want of others");
-  expect(rowNote({ ...one, status: "probation" }, now, false)).toBe("one request on trial");
+  expect(plain(rowNote(one, now, false))).toBe("probation in 16 s");
+  expect(rowNote(one, now, true)).toBe("serving in panic mode");
+  expect(rowNote({ ...one, status: "probation" }, now, false)).toBe("one trial request");
   expect(rowNote(upstream("a"), now, false)).toBe("");
-  expect(rowNote(upstream("a", { backup: true, fit: false }), now, false)).toBe("stands by");
+  expect(rowNote(upstream("a", { backup: true, fit: false }), now, false)).toBe("on standby");
 });
 
 test("probes that saw the same are one line, newest first", () => {

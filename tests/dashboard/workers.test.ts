@@ -23,7 +23,7 @@ function pageOf(snapshot: Snapshot): string {
     outage: undefined,
     trends: [],
   };
-  return renderPage({ picture });
+  return renderPage({ state: picture });
 }
 
 /** What a reader of the section hears. */

@@ -85,7 +85,7 @@ describe("the verdict", () => {
     [
       "a backup that waits is no loss",
       pictureOf(of(a, resting)),
-      "good: The only upstream serves; 1 backup standing by",
+      "good: The only upstream serves; 1 backup on standby",
     ],
     [
       "one is ejected",
@@ -95,7 +95,7 @@ describe("the verdict", () => {
     [
       "none serves",
       pictureOf(of(failing)),
-      "bad: No upstream serves; b:2 failing for 14 s: connection refused",
+      "bad: No upstream is available; b:2 failing for 14 s: connection refused",
     ],
     [
       "one is ejected that answered nothing",
@@ -110,7 +110,7 @@ describe("the verdict", () => {
           pool({ name: "api", panic: true, upstreams: [{ ...ejected, fit: true }] }),
         ),
       ),
-      "bad: PANIC in pool api: only ejected upstreams are left to serve; e:5 ejected 14 s ago: connect_refused; b:2 failing for 14 s: connection refused",
+      "bad: Panic mode in pool api: all upstreams are ejected, traffic goes to all of them; e:5 ejected 14 s ago: connect_refused; b:2 failing for 14 s: connection refused",
     ],
     [
       "all serve, and some of what they answer is errors",
@@ -140,17 +140,17 @@ describe("the verdict", () => {
     [
       "clients are turned away although all serve",
       pictureOf(snapshotOf({ ...erring(0.2, [a, withErrors("b:2", 0.02)]), turnedAwayPerSecond: 17 })),
-      "warn: All 2 upstreams serve, but many requests are turned away in pool main; requests turned away in pool main: 17.0/s",
+      "warn: All 2 upstreams serve, but many requests are refused in pool main; requests refused in pool main: 17.0/s",
     ],
     [
       "there are many errors of both kinds, each told as a share of its own",
       pictureOf(snapshotOf({ ...erring(0.55, [a, withErrors("b:2", 0.5)]), turnedAwayPerSecond: 30 })),
-      "bad: All 2 upstreams serve, but many requests are turned away in pool main; requests turned away in pool main: 30.0/s; attempts failing in pool main, nearly all on b:2: 33%",
+      "bad: All 2 upstreams serve, but many requests are refused in pool main; requests refused in pool main: 30.0/s; attempts failing in pool main, nearly all on b:2: 33%",
     ],
     [
       "nobody is left, so everybody is turned away",
       pictureOf(snapshotOf({ ...erring(1, [failing]), turnedAwayPerSecond: 90 })),
-      "bad: No upstream serves; requests turned away in pool main: 90.0/s; b:2 failing for 14 s: connection refused",
+      "bad: No upstream is available; requests refused in pool main: 90.0/s; b:2 failing for 14 s: connection refused",
     ],
     [
       "a few errors are no news",
@@ -162,13 +162,13 @@ describe("the verdict", () => {
       pictureOf(
         of(a, upstream("b:2", { fit: false, weight: 0 }), upstream("c:3", { fit: false, inFlight: 256 })),
       ),
-      "warn: 1 of 3 upstreams serves; b:2 gets no new requests: its weight is 0; c:3 gets no new requests: all 256 places are taken",
+      "warn: 1 of 3 upstreams serves; b:2 takes no new requests: weight is 0; c:3 takes no new requests: all 256 slots are in use",
     ],
-    ["a pool without upstreams", pictureOf(of()), "bad: No upstream serves"],
+    ["a pool without upstreams", pictureOf(of()), "bad: No upstream is available"],
     [
       "one pool of two is empty",
       pictureOf(snapshotOf(pool({ upstreams: [a] }), pool({ name: "api", upstreams: [failing] }))),
-      "bad: Nothing serves in pool api; b:2 failing for 14 s: connection refused",
+      "bad: No upstream is available in pool api; b:2 failing for 14 s: connection refused",
     ],
     [
       "many reasons are counted",
@@ -185,12 +185,12 @@ describe("the verdict", () => {
       pictureOf(of(a), {
         frontDoor: { ...door, reachable: false, status: null, detail: "connection refused" },
       }),
-      "bad: The only upstream serves, but the front door is unreachable; http://localhost:8080: connection refused",
+      "bad: The only upstream serves, but the public listener is unreachable; http://localhost:8080: connection refused",
     ],
     [
       "the front door answers 502",
       pictureOf(of(a), { frontDoor: { ...door, reachable: false, status: 502, detail: "status 502" } }),
-      "bad: The only upstream serves, but the front door answers with an error; http://localhost:8080: status 502",
+      "bad: The only upstream serves, but the public listener returns an error; http://localhost:8080: status 502",
     ],
     [
       "the admin API is gone",
@@ -198,14 +198,14 @@ describe("the verdict", () => {
         readAt: now - 20_000,
         outage: { reason: "unreachable", message: "connection refused", since: now - 19_000 },
       }),
-      "bad: The balancer cannot be reached; connection refused at http://localhost:8091 since 07:59:41 UTC, 19 s ago; below is the last known picture, 20 s ago",
+      "bad: The admin API is unreachable; connection refused at http://localhost:8091 since 07:59:41 UTC, 19 s ago; showing data read 20 s ago",
     ],
   ];
   for (const [status, headline] of [
     ["valid", "good: The only upstream serves"],
     ["expiring", "good: The only upstream serves"],
-    ["expired", "bad: The only upstream serves, but the certificate that clients see has expired"],
-    ["early", "bad: The only upstream serves, but the certificate that clients see is not valid yet"],
+    ["expired", "bad: The only upstream serves, but the server certificate has expired"],
+    ["early", "bad: The only upstream serves, but the server certificate is not valid yet"],
   ] as const) {
     test(`with a certificate that is ${status}`, () => {
       const certificate = { listener: "listen", path: "/cert", validFrom: 0, expiresAt: 0, status } as const;

@@ -10,7 +10,7 @@ let bugs: unknown[] = [];
 
 function feed(): SnapshotPoller {
   return new SnapshotPoller({
-    async draw() {
+    async poll() {
       drawn += 1;
       return { at: time } as DashboardState;
     },
